@@ -1,0 +1,49 @@
+"""Where Torch keeps its things. ``TORCH_HOME`` holds everything if it is set.
+
+Otherwise platformdirs decides. Its answer for Linux and macOS is worked out here, because
+importing it costs more than all else that ``torch hook`` does; a test compares the two.
+"""
+
+import os
+import sys
+
+DATABASE = "torch.db"
+_MAC = "Library/Application Support"
+
+
+def state_dir() -> str:
+    """Return the directory of the database and of what belongs to it; it may not exist yet."""
+    home = _torch_home()
+    return home or _platform("XDG_STATE_HOME", ".local/state", "user_state_dir")
+
+
+def config_dir() -> str:
+    """Return the directory of the user's own profiles and briefings; it may not exist yet."""
+    home = _torch_home()
+    if home:
+        return os.path.join(home, "config")
+    return _platform("XDG_CONFIG_HOME", ".config", "user_config_dir")
+
+
+def database() -> str:
+    """Return the path of the store's file."""
+    return os.path.join(state_dir(), DATABASE)
+
+
+def _torch_home() -> str:
+    chosen = os.environ.get("TORCH_HOME", "")
+    # pathlib would cost half as much as an empty Python.
+    return os.path.abspath(os.path.expanduser(chosen)) if chosen else ""  # noqa: PTH100
+
+
+def _platform(variable: str, under_home: str, function: str) -> str:
+    chosen = os.environ.get(variable, "")
+    home = os.environ.get("HOME", "")
+    if sys.platform in ("linux", "darwin") and "ANDROID_DATA" not in os.environ:
+        if chosen.startswith("/"):
+            return os.path.join(chosen, "torch")
+        if home.startswith("/"):
+            return os.path.join(home, _MAC if sys.platform == "darwin" else under_home, "torch")
+    import platformdirs
+
+    return str(getattr(platformdirs, function)("torch", appauthor=False))

@@ -1,0 +1,158 @@
+"""Facts about processes: who they are, whether they live, where they stand, whose they are.
+
+Linux is read from ``/proc``. On macOS ``ps`` and ``lsof`` are asked; that half has been written
+from their manuals and not been tried. This module is on the way of every message, so it imports
+nothing but ``os`` where ``/proc`` exists.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+
+_LINUX = sys.platform.startswith("linux")
+
+_ASK_TIMEOUT = 5.0
+"""Seconds that ``ps`` or ``lsof`` may take (macOS); a guess, they answer in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that cannot be mistaken for a later one with the same number.
+
+    ``started`` is opaque: on Linux the clock ticks from boot to its start (field 22 of
+    ``/proc/PID/stat``), on macOS the date that ``ps -o lstart=`` prints. Compare it, nothing else.
+    """
+
+    pid: int
+    started: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """The part of a process's status that is used here; ``foreground`` is a process group."""
+
+    dead: bool
+    parent: int
+    foreground: int
+    started: str
+
+
+def identify(pid: int) -> Process | None:
+    """Return the identity of the process that has this number now; ``None`` if none has.
+
+    A zombie has an identity, though it is not ``alive``.
+    """
+    status = _status(pid)
+    return Process(pid, status.started) if status else None
+
+
+def alive(process: Process) -> bool:
+    """Say whether exactly this process still runs. A zombie does not."""
+    status = _status(process.pid)
+    return status is not None and not status.dead and status.started == process.started
+
+
+def directory(pid: int) -> str | None:
+    """Return the working directory of a process, symbolic links resolved.
+
+    Bytes that are not UTF-8 are kept by ``surrogateescape``. ``None`` if there is no such process,
+    if it is a zombie, or if it is another user's. On Linux a directory that has been removed is
+    given with `` (deleted)`` behind it, as the kernel writes it.
+    """
+    if _LINUX:
+        try:
+            return os.readlink(f"/proc/{pid}/cwd")
+        except OSError:
+            return None
+    for line in _ask("lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn").splitlines():
+        if line.startswith("n"):
+            return line[1:]
+    return None
+
+
+def foreground(pid: int) -> int | None:
+    """Return the process group that has the terminal of ``pid``: the number of its leader.
+
+    ``None`` if there is no such process or it has no terminal. The leader itself may have ended
+    while others of its group go on.
+    """
+    status = _status(pid)
+    return status.foreground if status and status.foreground > 0 else None
+
+
+def descendants(pid: int) -> list[Process]:
+    """Return the children of ``pid``, their children, and so on: every parent before its children.
+
+    ``pid`` itself is not among them. A process whose parent has ended belongs to another tree and
+    is not found; take the list before ending anything.
+    """
+    table = _table()
+    children: dict[int, list[int]] = {}
+    for number, status in table.items():
+        children.setdefault(status.parent, []).append(number)
+    found: list[Process] = []
+    generation = [pid]
+    while generation:
+        generation = [child for parent in generation for child in children.pop(parent, [])]
+        found += [Process(number, table[number].started) for number in generation]
+    return found
+
+
+def _status(pid: int) -> _Status | None:
+    if pid <= 0:
+        return None
+    if _LINUX:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                return _read_stat(file.read())
+        except OSError:
+            return None
+    return _read_ps(_ask("ps", "-o", _PS_COLUMNS, "-p", str(pid))).get(pid)
+
+
+def _table() -> dict[int, _Status]:
+    """Return the status of every process that may be seen."""
+    if not _LINUX:
+        return _read_ps(_ask("ps", "-A", "-o", _PS_COLUMNS))
+    every = ((int(name), _status(int(name))) for name in os.listdir("/proc") if name.isdecimal())
+    return {pid: status for pid, status in every if status}
+
+
+def _read_stat(stat: bytes) -> _Status:
+    """Read ``/proc/PID/stat`` (proc(5)); the name in brackets may hold brackets and blanks."""
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return _Status(
+        dead=fields[0] in (b"Z", b"X"),
+        parent=int(fields[1]),
+        foreground=int(fields[5]),
+        started=fields[19].decode("ascii"),
+    )
+
+
+_PS_COLUMNS = "pid=,ppid=,tpgid=,stat=,lstart="
+
+
+def _read_ps(output: str) -> dict[int, _Status]:
+    """Read what ``ps`` printed for ``_PS_COLUMNS``: four words and a date a line."""
+    table = {}
+    for line in output.splitlines():
+        fields = line.split(None, 4)
+        if len(fields) == 5:
+            pid, parent, group, state, started = fields
+            dead = state.startswith("Z")
+            table[int(pid)] = _Status(dead, int(parent), int(group), started.strip())
+    return table
+
+
+def _ask(*argv: str) -> str:
+    """Return what a system tool prints, '' if it cannot be asked (macOS only)."""
+    import subprocess
+
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, timeout=_ASK_TIMEOUT, env=environment, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return os.fsdecode(done.stdout)

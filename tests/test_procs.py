@@ -1,0 +1,143 @@
+"""Facts about real processes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conftest import TmuxServer, wait_until
+from torch_cli import procs
+
+linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+
+
+@contextmanager
+def running(*argv: str, cwd: str | bytes | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen(argv, cwd=cwd)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_running_process_has_a_lasting_identity() -> None:
+    first = procs.identify(os.getpid())
+    assert first is not None
+    assert first == procs.identify(os.getpid())
+    assert procs.alive(first)
+
+
+def test_a_process_that_never_was_has_none() -> None:
+    assert procs.identify(2**30) is None
+    assert procs.identify(0) is None
+    assert procs.identify(-1) is None
+    assert procs.directory(2**30) is None
+    assert procs.foreground(2**30) is None
+    assert procs.descendants(2**30) == []
+
+
+def test_a_later_process_with_the_same_number_is_another() -> None:
+    me = procs.identify(os.getpid())
+    assert me is not None
+    assert not procs.alive(replace(me, started="1"))
+
+
+def test_a_zombie_is_not_alive() -> None:
+    with running("sleep", "60") as child:
+        process = procs.identify(child.pid)
+        assert process is not None
+        child.kill()  # and nobody has waited for it yet
+        wait_until(lambda: not procs.alive(process), 5, "the death")
+        assert procs.identify(child.pid) == process, "the zombie is still there"
+        assert procs.directory(child.pid) is None
+
+
+@linux
+@pytest.mark.parametrize("name", ["a b", ") R 1 (", "x) Z 0 0 0", "((", "\n\n"])
+def test_a_program_s_name_cannot_pass_for_its_status(tmp_path: Path, name: str) -> None:
+    sleep = shutil.which("sleep")
+    assert sleep
+    program = tmp_path / name
+    shutil.copy(sleep, program)
+    with running(str(program), "60") as child:
+        wait_until(lambda: Path(f"/proc/{child.pid}/comm").read_text() != "python", 5, "exec")
+        process = procs.identify(child.pid)
+        assert process is not None
+        assert process.started.isdecimal()
+        assert procs.alive(process)
+        assert process in procs.descendants(os.getpid())
+
+
+def test_the_directory_keeps_every_byte(tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path.resolve()) + b"/new\nline \xff \xc3\xa9 (deleted)"
+    os.mkdir(odd)
+    with running("sleep", "60", cwd=odd) as child:
+        assert os.fsencode(procs.directory(child.pid) or "") == odd
+
+
+def test_descendants_come_after_their_parents() -> None:
+    nested = "sh -c 'sleep 60 & wait' & sh -c 'sleep 61 & wait' & wait"
+    with running("sh", "-c", nested) as child:
+        wait_until(lambda: len(procs.descendants(child.pid)) == 4, 5, "the tree")
+        found = procs.descendants(child.pid)
+        assert all(procs.alive(process) for process in found)
+        shells, sleeps = found[:2], found[2:]
+        for parent in shells:
+            below = procs.descendants(parent.pid)
+            assert len(below) == 1
+            assert below[0] in sleeps
+        for process in found:
+            os.kill(process.pid, 9)
+
+
+def test_the_foreground_is_what_the_terminal_s_user_started(tmux: TmuxServer) -> None:
+    pane = tmux.new_session("main", "sh", "-i")
+    wait_until(lambda: procs.foreground(pane.pid) == pane.pid, 5, "the shell in the foreground")
+    tmux.cmd("send-keys", "-t", pane.id, "cd / && sleep 60", "Enter")
+
+    def sleeping() -> bool:
+        front = procs.foreground(pane.pid)
+        return front is not None and front != pane.pid and procs.directory(front) == "/"
+
+    tmux.wait_until(sleeping, "sleep in the foreground")
+
+
+def test_a_process_without_a_terminal_has_no_foreground() -> None:
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        assert procs.foreground(child.pid) is None
+    finally:
+        child.kill()
+        child.wait()
+
+
+@linux
+def test_looking_at_a_process_takes_well_under_a_millisecond() -> None:
+    best = 1.0
+    for _ in range(20):
+        start = time.perf_counter()
+        procs.identify(os.getpid())
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.001
+
+
+@linux
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys; import torch_cli.procs; print(*sys.modules)"
+    source = str(Path(procs.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"subprocess", "pathlib", "click"} & set(done.stdout.split())
