@@ -1,0 +1,87 @@
+"""The values that the agent is made of: options, effects, entries, dialogs and jobs."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from torch_cli.demo_agent.message import Message
+
+SPINNER_SECONDS = 0.12  # a new sign so often
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How this agent is to behave; all times in seconds."""
+
+    work: float = 0.3
+    lose_submits: int = 0
+    trust: bool = False
+    dialog_after: float | None = None
+    dialog_command: str = "touch approved"
+    limit_lifts: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Effect: write one line to the log."""
+
+    event: str
+    fields: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Effect: tell the hook."""
+
+    event: str
+    fields: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Effect: run a shell command, and call ``command_ended(number)`` when it has ended."""
+
+    number: int
+    command: str
+
+
+Effect = Log | Hook | Run
+
+
+class Kind(Enum):
+    """What a line of the transcript is, by the mark that it begins with."""
+
+    PLAIN = ""
+    USER = "» "
+    AGENT = "● "
+    NOTICE = "  ⎿  "
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the transcript; ``text`` may have several lines."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(slots=True)
+class Dialog:
+    """A question that stands in place of the input box; ``chosen`` is 0 for yes, 1 for no."""
+
+    kind: str  # "permission" or "trust"
+    command: str = ""
+    of_job: bool = False
+    chosen: int = 0
+
+
+@dataclass(slots=True)
+class Job:
+    """Messages being worked on; nothing comes of them before ``until``."""
+
+    messages: list[Message]
+    started: float
+    until: float
+    asks: deque[str] = field(default_factory=deque)
+    running: int = 0  # the number of the command that is waited for, or 0
