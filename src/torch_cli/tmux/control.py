@@ -1,0 +1,197 @@
+"""A small control-mode client: the transport of everything that must be fast or in one step.
+
+One ``tmux -C`` process is opened for a command (or kept by a daemon) and spoken to over pipes.
+Every exchange has a time limit. It attaches so that it changes no window's size and no session's
+environment, and it hears ``%output`` of the session it is attached to.
+"""
+
+import os
+import secrets
+import select
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+
+from torch_cli.errors import FAILURE, NotFoundError, TorchError
+from torch_cli.tmux import quote
+from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, too_slow
+from torch_cli.tmux.socket import Socket
+
+
+class TmuxError(TorchError):
+    """tmux refused a command; the message is tmux's own."""
+
+    exit_code = FAILURE
+    code = "tmux"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one tmux command answered."""
+
+    ok: bool
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The answer's lines, joined by newlines."""
+        return "\n".join(self.lines)
+
+
+class ControlClient:
+    """One open control-mode connection to a tmux server, attached to ``session`` (an id, ``$3``).
+
+    ``output`` counts the ``%output`` notices heard for each pane id since the client was opened.
+    Raises ``NotFoundError`` if there is no such server or session.
+    """
+
+    def __init__(self, socket: Socket, session: str, *, timeout: float = CALL_TIMEOUT) -> None:
+        self.socket = socket
+        self.session = session
+        self.output: dict[str, int] = {}
+        self.closed = False
+        self._timeout = timeout
+        self._buffer = b""
+        self._open: bytes | None = None
+        self._lines: list[str] = []
+        self._replies: list[Reply] = []
+        self._noise: list[str] = []
+        self._refused = False
+        self._marks = 0
+        self._nonce = secrets.token_hex(6)
+        attach = ["attach-session", "-E", "-f", "ignore-size", "-t", session]
+        self._pipes = Pipes(
+            ["tmux", "-u", "-N", "-C", *socket.arguments, *attach], merge_errors=True
+        )
+        try:
+            self.call("display-message", "-p", "ready")
+            # A client that could not attach may still answer before it ends.
+            if self._refused:
+                raise self._gone()
+        except TorchError:
+            self.close()
+            raise
+
+    def __enter__(self) -> "ControlClient":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Detach and reap the client process."""
+        self.closed = True
+        self._pipes.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when tmux has something to say."""
+        return self._pipes.stdout
+
+    def call(self, *words: str) -> Reply:
+        """Run one command; raise ``TmuxError`` with tmux's words if it fails."""
+        reply = self.ask(quote.line(*words))[0]
+        if not reply.ok:
+            raise TmuxError(f"tmux {words[0]}: {reply.text}")
+        return reply
+
+    def ask(self, line: bytes) -> list[Reply]:
+        """Run one command line and return the reply of every command that it ran, in order."""
+        return self.ask_all([line])
+
+    def ask_all(self, lines: Iterable[bytes]) -> list[Reply]:
+        """Run several command lines in one exchange; return all replies, in order.
+
+        The end is marked by a line that holds a number nobody else knows, so that what a pane
+        shows cannot pass for the end of the answer.
+        """
+        self._marks += 1
+        mark = f"torch.{self._nonce}.{self._marks}"
+        payload = b"\n".join([*lines, quote.line("display-message", "-p", mark), b""])
+        self._replies = []
+        deadline = time.monotonic() + self._timeout
+        try:
+            self._pipes.send(payload, deadline, drain=self._drain)
+            while not (self._replies and self._replies[-1].lines == (mark,)):
+                if self.closed:
+                    raise self._gone()
+                if not self.read_once(deadline - time.monotonic()) and (
+                    time.monotonic() >= deadline
+                ):
+                    raise TimeoutError
+        except TimeoutError:
+            raise too_slow(
+                self.socket, payload[:40].decode("ascii", "replace"), self._timeout
+            ) from None
+        return self._replies[:-1]
+
+    def wait_output(self, pane: str, seen: int, seconds: float) -> int:
+        """Wait until ``pane`` has written more often than ``seen`` times, at most ``seconds``.
+
+        Returns the count now; it equals ``seen`` if nothing was written in time.
+        """
+        deadline = time.monotonic() + seconds
+        while self.output.get(pane, 0) == seen and not self.closed:
+            if not self.read_once(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                break
+        return self.output.get(pane, 0)
+
+    def read_once(self, seconds: float) -> bool:
+        """Read what has arrived, waiting at most ``seconds``; say whether anything had."""
+        if self.closed or not select.select([self.fileno()], [], [], max(0.0, seconds))[0]:
+            return False
+        data = os.read(self.fileno(), READ_SIZE)
+        if not data:
+            self.closed = True
+            return True
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+        return True
+
+    def _drain(self) -> None:
+        self.read_once(0.0)
+
+    def _take(self, line: bytes) -> None:
+        """Sort one line: part of an answer, or a notice."""
+        if self._open is not None:
+            kind, _, rest = line.partition(b" ")
+            if rest == self._open and kind in (b"%end", b"%error"):
+                # The attach command itself answers with flags 0; only ours have 1.
+                if rest.endswith(b" 1"):
+                    self._replies.append(Reply(kind == b"%end", tuple(self._lines)))
+                else:
+                    self._noise += self._lines
+                    self._refused |= kind == b"%error"
+                self._open = None
+            else:
+                self._lines.append(line.decode("utf-8", "surrogateescape"))
+        elif line.startswith(b"%begin "):
+            self._open, self._lines = line[7:], []
+        elif line.startswith(b"%output "):
+            pane = line[8 : line.index(b" ", 8)].decode("ascii")
+            self.output[pane] = self.output.get(pane, 0) + 1
+        elif line.startswith(b"%exit"):
+            self.closed = True
+        elif not line.startswith(b"%"):
+            self._noise.append(line.decode("utf-8", "replace"))
+
+    def _gone(self) -> NotFoundError:
+        said = "; ".join(line for line in self._noise if line.strip())
+        return no_server(self.socket, said)
+
+
+def no_server(socket: Socket, said: str) -> NotFoundError:
+    """Return the error for a server or session that is not there; ``said`` is tmux's message."""
+    if "can't find session" in said:
+        return NotFoundError(f"{said} on tmux server {socket}", code="no-session")
+    return NotFoundError(
+        f"no tmux server answers at {socket}" + (f" ({said})" if said else ""),
+        hint="Start tmux, or name the server with -L NAME or -S PATH.",
+        code="no-server",
+    )

@@ -1,0 +1,128 @@
+"""Acts that tmux itself makes conditional, in the same step of its server.
+
+Nothing can come between the look and the key: an ``if-shell -F`` compares what is to be true of
+the pane with what is, and only then pastes or presses. Its printed word is the result; the exit
+status says nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.process import run
+
+# What must be true of any pane that is to be typed into. In a mode nothing reaches the program,
+# with input off it is swallowed, with synchronize-panes every pane of the window gets it, and a
+# paste into a dead pane ends the whole server (tmux up to 3.3a).
+_FACTS = (
+    "#{pane_id}/#{pane_pid}/#{?pane_dead,dead,}/#{?pane_in_mode,mode,}"
+    "/#{?pane_input_off,input-off,}/#{?pane_synchronized,synchronized,}"
+)
+_DONE = "torch-done"
+_BLOCKED = "torch-blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether the act was done, and if not, what the gate found instead.
+
+    ``reason`` is one of ``gone``, ``replaced``, ``dead``, ``mode``, ``input-off``,
+    ``synchronized``, ``changed`` (a row or the cursor is not as required), or ''.
+    """
+
+    done: bool
+    reason: str = ""
+
+
+def rows_stand(rows: Sequence[str], *, prompt: str = "") -> list[str]:
+    """Return conditions: each of ``rows`` stands on the screen, whole, somewhere.
+
+    The first may begin with ``prompt``, which is matched literally.
+    """
+    patterns = [quote.row_pattern(rows[0], prompt=prompt)]
+    patterns += [quote.row_pattern(row) for row in rows[1:]]
+    return ["#{C/r:%s}" % pattern for pattern in dict.fromkeys(patterns)]
+
+
+def rows_absent(patterns: Sequence[str]) -> list[str]:
+    """Return conditions: no row matches one of ``patterns``, which are a profile's."""
+    return ["#{?#{C/r:%s},0,1}" % pattern for pattern in patterns]
+
+
+def cursor_at(position: tuple[int, int]) -> list[str]:
+    """Return the condition that the cursor is at (column, row), from 0."""
+    return ["#{==:#{cursor_x}.#{cursor_y},%d.%d}" % position]
+
+
+def paste(
+    client: ControlClient,
+    pane: Pane,
+    text: bytes,
+    *,
+    framed: bool,
+    conditions: Sequence[str],
+    buffer: str,
+) -> Outcome:
+    """Paste ``text`` into ``pane`` if the gate lets it through.
+
+    ``framed`` asks tmux for a bracketed paste, which it gives if the program wants it. ``buffer``
+    is a name that nobody else uses; it is gone afterwards whatever happens.
+    """
+    # A command line of control mode would do for a short text; a file or stdin carries any size.
+    loaded = run(client.socket, "-N", "load-buffer", "-b", buffer, "-", stdin=text)
+    if loaded.status != 0:
+        return Outcome(False, "gone")
+    flags = ["-p"] if framed else []
+    act = quote.line("paste-buffer", *flags, "-r", "-d", "-b", buffer, "-t", pane.id)
+    outcome = _guarded(client, pane, act, conditions)
+    if not outcome.done:
+        client.ask(quote.line("delete-buffer", "-b", buffer))
+    return outcome
+
+
+def press(
+    client: ControlClient, pane: Pane, keys: Sequence[str], conditions: Sequence[str] = ()
+) -> Outcome:
+    """Press ``keys`` (tmux's names) in ``pane`` if the gate lets it through."""
+    act = quote.line("send-keys", "-t", pane.id, "--", *keys)
+    return _guarded(client, pane, act, conditions)
+
+
+def look(client: ControlClient, pane: Pane) -> Outcome:
+    """Return what the gate would find now, with nothing to do behind it."""
+    return _guarded(client, pane, b"display-message -p ok", ())
+
+
+def _guarded(client: ControlClient, pane: Pane, act: bytes, conditions: Sequence[str]) -> Outcome:
+    wanted = f"{pane.id}/{pane.pid}////"
+    condition = "#{==:%s,%s}" % (_FACTS, wanted)
+    for extra in conditions:
+        condition = "#{&&:%s,%s}" % (condition, extra)
+    step = (
+        b"if-shell -F -t %b %b { %b ; display-message -p %b } { display-message -p -t %b %b }"
+        % (
+            pane.id.encode(),
+            quote.word(condition),
+            act,
+            _DONE.encode(),
+            pane.id.encode(),
+            quote.word(f"{_BLOCKED} {_FACTS}"),
+        )
+    )
+    last = client.ask(step)[-1]
+    if last.ok and last.text == _DONE:
+        return Outcome(True)
+    return Outcome(False, _reason(pane, last.text if last.ok else ""))
+
+
+def _reason(pane: Pane, said: str) -> str:
+    facts = said.removeprefix(_BLOCKED + " ").split("/")
+    if len(facts) != 6 or facts[0] != pane.id:
+        return "gone"
+    if facts[2]:
+        return "dead"
+    if facts[1] != str(pane.pid):
+        return "replaced"
+    return next((fact for fact in facts[3:] if fact), "changed")

@@ -1,0 +1,237 @@
+"""How tmux is brought to open a window, step by step, so that nothing is lost on the way.
+
+Everything that could show in a process list or be read as code goes to tmux through standard
+input. A command is put into a pane that is already told to keep what a dead program printed, so
+one that cannot start is always seen.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch_cli.errors import RefusedError, TorchError
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import ControlClient, TmuxError
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.process import run
+from torch_cli.tmux.socket import Socket
+
+QUIET = 0.1
+"""Seconds without output after which a program is taken to have settled. A shell's start-up file
+changed directory 8 to 33 ms after its start (tmux 3.3a, 2 cores, 2026-11-22)."""
+
+SHELL_SETTLES = 2.0
+"""Seconds that a shell may take until its prompt shows; then it is looked at as it is."""
+
+COMMAND_SETTLES = 0.4
+"""Seconds in which a command that cannot start is expected to say so."""
+
+_PRINTED_LINES = 20
+"""How much of what a failed command printed is shown."""
+
+_PLACEHOLDER = ("/bin/sh", "-c", "read -r nothing")
+"""What stands in a pane until the real program does. It ends at the first line typed."""
+
+
+class EndedError(TorchError):
+    """The command ended at once. ``status`` is its exit status if known, ``printed`` its words."""
+
+    code = "ended"
+
+    def __init__(self, message: str, *, status: int | None, printed: str) -> None:
+        super().__init__(message, hint="Its window was removed.")
+        self.status = status
+        self.printed = printed
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be opened; ``directory`` has been checked."""
+
+    name: str
+    directory: str
+    environment: Mapping[str, str]
+    command: tuple[str, ...]
+    keep_dead: bool
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command so that tmux runs it as it is: one word alone would go to a shell.
+
+        ``env`` starts it, changes nothing of the environment, and prints why it could not.
+        """
+        if "=" in self.command[0]:
+            return ("/bin/sh", "-c", 'exec "$@"', "torch", *self.command)
+        return ("/usr/bin/env", "--", *self.command)
+
+    @property
+    def variables(self) -> list[str]:
+        """The words that set the environment."""
+        return [
+            word for name, value in self.environment.items() for word in ("-e", f"{name}={value}")
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a new window goes: a session, whether it is new, and the words that say where in it.
+
+    ``held_by`` is the target of the placeholder window in a new session, else ''.
+    """
+
+    session_id: str
+    created: bool = False
+    held_by: str = ""
+
+    @property
+    def target(self) -> list[str]:
+        """The words of ``new-window`` that put the window here."""
+        return ["-k", "-t", self.held_by] if self.held_by else ["-t", f"{self.session_id}:"]
+
+
+def new_session(
+    socket: Socket, session: str, directory: str, size: tuple[int, int] | None
+) -> Place:
+    """Create a session, or find the one that another process has just created.
+
+    ``new-session -e`` would give the variables to every later window of the session, so its first
+    window is a placeholder that ``new-window -k`` replaces.
+    """
+    held_by = f"torch-{secrets.token_hex(6)}"
+    words = ["new-session", "-d", "-P", "-F", "#{session_id}"]
+    words += ["-x", str(size[0]), "-y", str(size[1])] if size else []
+    words += ["-s", quote.format_literal(session), "-n", held_by]
+    words += ["-c", quote.format_literal(directory), *_PLACEHOLDER]
+    try:
+        session_id = _source(socket, *words)
+    except TmuxError:
+        for pane in list_panes(socket):
+            if pane.session == session:
+                return Place(pane.session_id)
+        raise
+    return Place(session_id, created=True, held_by=f"{session_id}:={held_by}")
+
+
+def new_window(socket: Socket, order: Order, place: Place) -> str:
+    """Create the window: with a shell at once, or with a placeholder for a command.
+
+    Returns the id of its pane.
+    """
+    words = ["new-window", "-d", "-P", "-F", "#{pane_id}", *place.target]
+    words += ["-n", quote.format_literal(order.name)]
+    words += ["-c", quote.format_literal(order.directory)]
+    words += _PLACEHOLDER if order.command else order.variables
+    return _source(socket, *words)
+
+
+def remove(socket: Socket, pane_id: str, place: Place) -> None:
+    """Remove what a failed attempt has made; a session that is empty then goes with it."""
+    if pane_id:
+        run(socket, "-N", "kill-pane", "-t", pane_id)
+    elif place.held_by:
+        run(socket, "-N", "kill-window", "-t", place.held_by)
+
+
+def _source(socket: Socket, *words: str) -> str:
+    """Run one tmux command given on standard input, starting a server if there is none."""
+    done = run(socket, "start-server", ";", "source-file", "-", stdin=quote.line(*words) + b"\n")
+    if done.status != 0 or not done.out.strip():
+        raise TmuxError(f"tmux {words[0]}: {done.error or 'no answer'}")
+    return done.out.strip()
+
+
+def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
+    """Make the name stay, put the command in, and wait until what runs there has settled."""
+    on_pane = ("-t", pane_id)
+    lines = [
+        quote.line("set-option", "-w", *on_pane, "automatic-rename", "off"),
+        quote.line("set-option", "-w", *on_pane, "allow-rename", "off"),
+    ]
+    _refuse_twin(client, order, pane_id)
+    if order.command:
+        # The format is of tmux 3.3; without it the words "Pane is dead" count as printed.
+        lines += [
+            quote.line("set-option", "-p", *on_pane, "remain-on-exit", "on"),
+            quote.line("set-option", "-p", "-q", *on_pane, "remain-on-exit-format", ""),
+            quote.line(
+                *("respawn-pane", "-k", *on_pane, *order.variables),
+                *("-c", quote.format_literal(order.directory), *order.argv),
+            ),
+        ]
+    for reply in client.ask_all(lines):
+        if not reply.ok:
+            raise TmuxError(f"tmux could not set up the window: {reply.text}")
+    _settle(client, pane_id, COMMAND_SETTLES if order.command else SHELL_SETTLES)
+    if order.command:
+        options = ["remain-on-exit-format"] + ([] if order.keep_dead else ["remain-on-exit"])
+        client.ask_all(quote.line("set-option", "-p", "-q", "-u", *on_pane, o) for o in options)
+    pane = _look(client, pane_id)
+    if pane is None:
+        raise vanished(order)
+    if pane.dead:
+        raise _ended(client, order, pane)
+    return pane
+
+
+def _refuse_twin(client: ControlClient, order: Order, pane_id: str) -> None:
+    """Of two windows opened under one name at the same time, let the earlier one live."""
+    panes = list_panes(client.socket, client)
+    ours = next((pane for pane in panes if pane.id == pane_id), None)
+    for pane in panes:
+        same = ours and (pane.session_id, pane.window) == (ours.session_id, order.name)
+        if ours and same and int(pane.window_id[1:]) < int(ours.window_id[1:]):
+            raise name_taken(pane)
+
+
+def _settle(client: ControlClient, pane_id: str, seconds: float) -> None:
+    """Wait until the pane has written something and then nothing for a moment."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not client.closed:
+        seen = client.output.get(pane_id, 0)
+        if client.wait_output(pane_id, seen, min(QUIET, deadline - time.monotonic())) != seen:
+            continue
+        pane = _look(client, pane_id)
+        if pane is None or pane.dead:
+            return
+        # What was written before this client was attached was not counted.
+        if seen or client.call("capture-pane", "-p", "-t", pane_id).text.strip():
+            return
+
+
+def _look(client: ControlClient, pane_id: str) -> Pane | None:
+    if client.closed:
+        return None
+    return next((pane for pane in list_panes(client.socket, client) if pane.id == pane_id), None)
+
+
+def name_taken(pane: Pane) -> RefusedError:
+    """Return the error for a name that ``pane``'s window has."""
+    return RefusedError(
+        f"session {pane.session!r} has a window {pane.window!r} already: {pane.id}"
+        f" ({pane.session}:{pane.window_index})",
+        hint="Use --reuse, or another name.",
+        code="name-taken",
+    )
+
+
+def vanished(order: Order) -> EndedError:
+    """Return the error for a program that ended, its window with it."""
+    what = "the command" if order.command else "the shell"
+    return EndedError(f"{what} ended at once, and its window with it", status=None, printed="")
+
+
+def _ended(client: ControlClient, order: Order, pane: Pane) -> EndedError:
+    shown = client.call("capture-pane", "-p", "-J", "-S", "-", "-t", pane.id).text
+    lines = [line.rstrip() for line in shown.splitlines() if line.strip()]
+    # tmux older than 3.3 writes this itself.
+    printed = "\n".join(x for x in lines if not re.match(r"Pane is dead\b", x))
+    tail = "\n".join(printed.split("\n")[-_PRINTED_LINES:])
+    status = "a signal" if pane.dead_status is None else f"status {pane.dead_status}"
+    said = f" and printed:\n{tail}" if tail else " and printed nothing"
+    return EndedError(
+        f"the command {order.command[0]!r} ended at once with {status}{said}",
+        status=pane.dead_status,
+        printed=printed,
+    )

@@ -1,0 +1,167 @@
+"""A tmux client process and its pipes, started without the cost of importing ``subprocess``."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch_cli.errors import NotFoundError, TimedOutError
+from torch_cli.tmux.socket import Socket
+
+CALL_TIMEOUT = 5.0
+"""Seconds that one exchange with tmux may take. A loaded 2-core machine answered in 0.15 s at
+worst (2026-11-22); a server that is stopped never answers."""
+
+READ_SIZE = 1 << 18
+"""Bytes asked of a pipe at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A tmux command run as a process of its own: exit status, output, error output."""
+
+    status: int
+    out: str
+    error: str
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which tmux itself is run.
+
+    ``TMUX`` and ``TMUX_PANE`` are left out: the server is always named explicitly.
+    """
+    return {key: value for key, value in os.environ.items() if key not in ("TMUX", "TMUX_PANE")}
+
+
+def run(
+    socket: Socket, *words: str, stdin: bytes = b"", timeout: float = CALL_TIMEOUT
+) -> Completed:
+    """Run one tmux command as a process and return what it said.
+
+    Raises ``NotFoundError`` if there is no tmux, ``TimedOutError`` after ``timeout`` seconds.
+    """
+    pipes = Pipes(["tmux", "-u", *socket.arguments, *words], merge_errors=False)
+    try:
+        out, error = pipes.communicate(stdin, time.monotonic() + timeout)
+        status = pipes.wait(1.0)
+    except TimeoutError:
+        raise too_slow(socket, words[0], timeout) from None
+    finally:
+        pipes.close()
+    return Completed(
+        status, out.decode("utf-8", "surrogateescape"), error.decode("utf-8", "replace").strip()
+    )
+
+
+def too_slow(socket: Socket, what: str, timeout: float) -> TimedOutError:
+    """Return the error for a tmux that did not answer ``what`` within ``timeout`` seconds."""
+    return TimedOutError(
+        f"tmux server {socket} did not answer '{what}' within {timeout:g} s",
+        hint="The server may be stopped or overloaded; try 'tmux ls' on it.",
+    )
+
+
+class Pipes:
+    """A child process, its standard input and its outputs."""
+
+    def __init__(self, argv: list[str], *, merge_errors: bool) -> None:
+        child_in, self.stdin = os.pipe()
+        self.stdout, child_out = os.pipe()
+        self.stderr, child_err = (-1, child_out) if merge_errors else os.pipe()
+        actions = [
+            (os.POSIX_SPAWN_DUP2, child_in, 0),
+            (os.POSIX_SPAWN_DUP2, child_out, 1),
+            (os.POSIX_SPAWN_DUP2, child_err, 2),
+        ]
+        self.pid = 0
+        try:
+            self.pid = os.posix_spawnp(
+                argv[0], argv, environment(), file_actions=actions, setsigdef=[signal.SIGPIPE]
+            )
+        except FileNotFoundError:
+            self.close()
+            raise NotFoundError(
+                "tmux is not installed, or not on the PATH",
+                hint="Install it (apt-get install tmux, brew install tmux), then 'torch doctor'.",
+                code="no-tmux",
+            ) from None
+        finally:
+            for fd in {child_in, child_out, child_err}:
+                os.close(fd)
+        os.set_blocking(self.stdin, False)
+
+    def send(self, data: bytes, deadline: float, drain: Callable[[], object] | None = None) -> None:
+        """Write all of ``data``; ``drain`` is called when output waits, so that nobody blocks.
+
+        Raises ``TimeoutError`` at ``deadline`` (monotonic seconds).
+        """
+        view = memoryview(data)
+        while view:
+            readable = [self.stdout] if drain else []
+            ready, writable, _ = select.select(
+                readable, [self.stdin], [], max(0.0, deadline - time.monotonic())
+            )
+            if not ready and not writable:
+                raise TimeoutError
+            if ready and drain:
+                drain()
+            if writable:
+                try:
+                    view = view[os.write(self.stdin, view) :]
+                except BlockingIOError:
+                    continue
+                except BrokenPipeError:
+                    return
+
+    def communicate(self, stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
+        """Write ``stdin``, close it, and read both outputs to their ends."""
+        if len(stdin) > 0:
+            self.send(stdin, deadline)
+        self.close_stdin()
+        parts: dict[int, list[bytes]] = {self.stdout: [], self.stderr: []}
+        open_fds = set(parts)
+        while open_fds:
+            ready, _, _ = select.select(
+                list(open_fds), [], [], max(0.0, deadline - time.monotonic())
+            )
+            if not ready:
+                raise TimeoutError
+            for fd in ready:
+                piece = os.read(fd, READ_SIZE)
+                if piece:
+                    parts[fd].append(piece)
+                else:
+                    open_fds.discard(fd)
+        return b"".join(parts[self.stdout]), b"".join(parts[self.stderr])
+
+    def wait(self, seconds: float) -> int:
+        """Reap the child; it is killed if it has not ended after ``seconds``."""
+        deadline = time.monotonic() + seconds
+        pause = 0.0005
+        while self.pid:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                self.pid = 0
+                return os.waitstatus_to_exitcode(status)
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                deadline += 60
+            select.select([], [], [], pause)  # SIGCHLD would be the caller's, not ours to take
+            pause = min(pause * 2, 0.02)
+        return 0
+
+    def close_stdin(self) -> None:
+        """Say that no more input comes."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+            self.stdin = -1
+
+    def close(self) -> None:
+        """Close the pipes and reap the child."""
+        self.close_stdin()
+        for fd in {self.stdout, self.stderr} - {-1}:
+            os.close(fd)
+        self.stdout = self.stderr = -1
+        self.wait(1.0)

@@ -1,0 +1,76 @@
+"""Text made safe for tmux's three languages: its command lines, its formats, its patterns.
+
+Each of them runs or swallows something when given a string of somebody else's as it is.
+"""
+
+import re
+
+_BARE = re.compile(r"[A-Za-z0-9_./=%@:+-]+", re.ASCII)
+_HASHES = re.compile(r"#+(\[?)")
+_LITERAL_IN_PATTERN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_FORBIDDEN_IN_PROMPT = frozenset("#{}[](),:;.*+?^$|\\\"'/")
+
+
+def word(text: str) -> bytes:
+    r"""Return ``text`` as one word of a tmux command line, exact to the byte.
+
+    Undecodable bytes (``surrogateescape``) come out as they went in. NUL cannot be carried and
+    raises ``ValueError``.
+    """
+    if "\0" in text:
+        raise ValueError("tmux cannot carry a NUL byte")
+    # "%" at the start means something to the parser ("%if"); "$" expands wherever it stands.
+    if _BARE.fullmatch(text) and text[0] not in "%=":
+        return text.encode()
+    if re.fullmatch(r"[%@]\d+", text):
+        return text.encode()
+    # A byte that is not UTF-8 would end the parse; octal carries it.
+    undecodable = any("\udc80" <= char <= "\udcff" for char in text)
+    out = bytearray(b'"')
+    for byte in text.encode("utf-8", "surrogateescape"):
+        if byte in b'"\\$':
+            out += b"\\" + bytes([byte])
+        elif byte == ord("~") and len(out) == 1:
+            out += b"\\176"  # a leading "~" becomes the home directory even inside quotes
+        elif byte < 32 or byte == 127 or (undecodable and byte > 127):
+            out += b"\\%03o" % byte
+        else:
+            out.append(byte)
+    return bytes(out + b'"')
+
+
+def line(*words: str) -> bytes:
+    """Return one command line made of ``words``, without its newline."""
+    return b" ".join(word(one) for one in words)
+
+
+def format_literal(text: str) -> str:
+    """Return ``text`` so that a format expands to it unchanged.
+
+    For the arguments that tmux expands (``-c`` and ``-n`` of ``new-window`` and its kin): there,
+    ``#(command)`` would run. ``##`` stands for one ``#``, except that tmux leaves a run of them
+    before ``[`` as it is, for styles (``format_expand1()`` in its format.c; measured on 3.3a,
+    2026-11-22).
+    """
+    return _HASHES.sub(lambda found: found[0] if found[1] else found[0] * 2, text)
+
+
+def row_pattern(text: str, *, prompt: str = "") -> str:
+    """Return a pattern for ``#{C/r:…}`` that matches a screen row which reads exactly ``text``.
+
+    Only ASCII letters, digits and single spaces stand for themselves; every other character
+    becomes ``.``, which matches one character of any width. tmux expands formats inside the
+    pattern, so anything else could run a command. ``prompt``, which comes from a profile and never
+    from a message, stands literally if ``text`` begins with it; a prompt with a character that is
+    special to formats or patterns raises ``ValueError``.
+    """
+    if _FORBIDDEN_IN_PROMPT & set(prompt):
+        raise ValueError(f"the prompt {prompt!r} cannot stand in a tmux pattern")
+    head = prompt if prompt and text.startswith(prompt) else ""
+    out: list[str] = []
+    previous = head[-1:]
+    for char in text[len(head) :].rstrip(" "):
+        literal = char in _LITERAL_IN_PATTERN or (char == " " and previous != " ")
+        out.append(char if literal else ".")
+        previous = char
+    return f"^{head}{''.join(out)}$"

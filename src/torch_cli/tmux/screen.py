@@ -1,0 +1,133 @@
+"""What a pane shows, as a value: rows of text with the attributes that carry meaning.
+
+``Screen.parse`` reads the output of ``capture-pane -p -e``. Colours are dropped: states are told
+apart by structure and words, and only *dim* (ghost text) and *reverse* (a drawn cursor) matter.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+# CSI sequences end in @..~, OSC in BEL or ST (tmux writes hyperlinks as OSC 8), and SO/SI
+# switch to the line-drawing set: grid_string_cells_code() in tmux's grid.c writes only these.
+_ESCAPE = re.compile(r"\x1b\[([0-9;:]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x0e\x0f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a screen, without its trailing blanks.
+
+    ``text`` is what stands there. ``dim`` and ``reverse`` hold one ``True`` or ``False`` for each
+    character of ``text``.
+    """
+
+    text: str
+    dim: tuple[bool, ...] = ()
+    reverse: tuple[bool, ...] = ()
+
+    @classmethod
+    def plain(cls, text: str) -> "Row":
+        """Return a row of ``text`` without attributes."""
+        text = text.rstrip(" ")
+        off = (False,) * len(text)
+        return cls(text, off, off)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a pane showed at one moment.
+
+    ``rows`` are the visible rows from top to bottom; ``cursor`` is (column, row) from 0;
+    ``in_mode`` says that tmux shows a mode (copy mode, a menu) instead of the program's screen;
+    ``dead`` that the pane's process has ended. ``width`` and ``height`` are in cells; ``history``
+    counts the lines that have scrolled off the top.
+    """
+
+    rows: tuple[Row, ...]
+    width: int
+    height: int
+    cursor: tuple[int, int] = (0, 0)
+    cursor_visible: bool = True
+    in_mode: bool = False
+    dead: bool = False
+    history: int = 0
+    raw: str = field(default="", compare=False, repr=False)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text of every row."""
+        return tuple(row.text for row in self.rows)
+
+    @property
+    def text(self) -> str:
+        """The visible text, rows joined by newlines, blank rows at the end left out."""
+        return "\n".join(self.lines).rstrip("\n")
+
+    @classmethod
+    def parse(
+        cls,
+        captured: str,
+        *,
+        width: int,
+        height: int,
+        cursor: tuple[int, int] = (0, 0),
+        cursor_visible: bool = True,
+        in_mode: bool = False,
+        dead: bool = False,
+        history: int = 0,
+    ) -> "Screen":
+        """Read the output of ``capture-pane -p -e`` (or ``-p``) of a ``width`` x ``height`` pane.
+
+        Rows that tmux left out at the bottom are filled with blank ones.
+        """
+        rows: list[Row] = []
+        dim = reverse = False
+        for line in captured.split("\n")[:height]:
+            row, dim, reverse = _parse_row(line, dim, reverse)
+            rows.append(row)
+        blank = Row.plain("")
+        rows.extend(blank for _ in range(height - len(rows)))
+        return cls(tuple(rows), width, height, cursor, cursor_visible, in_mode, dead, raw=captured)
+
+
+def _parse_row(line: str, dim: bool, reverse: bool) -> tuple[Row, bool, bool]:
+    """Read one captured line; attributes carry over from the line before, as tmux writes them."""
+    text: list[str] = []
+    dims: list[bool] = []
+    reverses: list[bool] = []
+    start = 0
+    for escape in [*_ESCAPE.finditer(line), None]:
+        piece = line[start : escape.start() if escape else len(line)]
+        text.append(piece)
+        dims += [dim] * len(piece)
+        reverses += [reverse] * len(piece)
+        if escape is None:
+            break
+        start = escape.end()
+        if escape[2] == "m":
+            dim, reverse = _apply_sgr(escape[1], dim, reverse)
+    whole = "".join(text)
+    kept = len(whole.rstrip(" "))
+    return Row(whole[:kept], tuple(dims[:kept]), tuple(reverses[:kept])), dim, reverse
+
+
+def _apply_sgr(parameters: str, dim: bool, reverse: bool) -> tuple[bool, bool]:
+    """Return (dim, reverse) after one SGR sequence; the arguments of 38, 48 and 58 are skipped."""
+    codes = parameters.split(";")
+    index = 0
+    while index < len(codes):
+        code = codes[index]
+        if code in ("38", "48", "58"):
+            index += 3 if codes[index + 1 : index + 2] == ["5"] else 5
+            continue
+        if code in ("", "0"):
+            dim = reverse = False
+        elif code == "2":
+            dim = True
+        elif code == "22":
+            dim = False
+        elif code == "7":
+            reverse = True
+        elif code == "27":
+            reverse = False
+        index += 1
+    return dim, reverse

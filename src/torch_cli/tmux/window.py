@@ -1,0 +1,195 @@
+"""Windows rooted in a directory: checked before, opened without a race, proven after.
+
+How tmux is brought to do it is in ``opening``; what is allowed, in ``place``.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from torch_cli import procs
+from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.opening import (
+    QUIET,
+    EndedError,
+    Order,
+    Place,
+    finish,
+    name_taken,
+    new_session,
+    new_window,
+    remove,
+    vanished,
+)
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.place import (
+    check_command,
+    check_directory,
+    check_environment,
+    check_session_name,
+    check_window_name,
+    default_session,
+)
+from torch_cli.tmux.process import run
+from torch_cli.tmux.socket import Socket
+
+__all__ = ["EndedError", "OpenedWindow", "check_directory", "close_window", "find_window"]
+__all__ += ["open_window"]
+
+LAG = 0.5
+"""Seconds that a process may take to reach its directory after it was started; a loaded machine
+needs milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedWindow:
+    """A window that was opened or, if ``reused``, found.
+
+    ``directory`` is where the pane's own process was seen to stand, '' if that cannot be seen.
+    ``rooted`` says that it, and the program in the foreground, stand in the directory that was
+    asked for; if not, ``notes`` say why. ``created_session`` says that the session is new too.
+    """
+
+    pane: Pane
+    directory: str
+    rooted: bool
+    created_session: bool = False
+    reused: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def open_window(
+    socket: Socket,
+    *,
+    name: str,
+    directory: str,
+    session: str | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    command: Sequence[str] = (),
+    size: tuple[int, int] | None = None,
+    reuse: bool = False,
+    keep_dead: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> OpenedWindow:
+    """Open a window called ``name``, rooted in ``directory``, and prove that it is.
+
+    ``session`` is a name or an id; it is created if there is none of that name, with ``size``
+    (columns, rows) if given. ``environment`` reaches the window's program only. ``command`` is run
+    without a shell in between; without one it is tmux's default, a shell. ``keep_dead`` leaves the
+    pane with its last screen when the program ends. ``reuse`` returns a window that has that name.
+
+    The window never takes the focus. Raises ``RefusedError`` if the name is taken or anything is
+    not as it must be, ``EndedError`` if the command ended at once; then nothing is left behind.
+    """
+    wanted = check_directory(directory)
+    check_window_name(name)
+    check_environment(environment)
+    check_command(command)
+    panes = _panes(socket)
+    if session is None:
+        session = default_session(panes, wanted, environ)
+    known = next((p for p in panes if session in (p.session, p.session_id)), None)
+    if known is None:
+        check_session_name(session)
+    taken = find_window(panes, known.session if known else session, name)
+    if taken is not None:
+        if not reuse:
+            raise name_taken(taken)
+        return _reused(taken, wanted, given=bool(environment or command))
+    order = Order(name, wanted, environment, tuple(command), keep_dead)
+    place = Place(known.session_id) if known else new_session(socket, session, wanted, size)
+    return _open(socket, order, place)
+
+
+def find_window(panes: Sequence[Pane], session: str, name: str) -> Pane | None:
+    """Return the active pane of the window that has exactly this name in exactly this session."""
+    for pane in panes:
+        if pane.session == session and pane.window == name and pane.active:
+            return pane
+    return None
+
+
+def close_window(socket: Socket, pane: Pane) -> bool:
+    """End ``pane``, and with it its window unless others were opened in there.
+
+    tmux itself checks, in the same step, that it is still the same server, pane and process.
+    Returns whether it was ended; ``False`` means that it is gone already.
+    """
+    facts = f"{pane.server_pid}/{pane.server_started}/{pane.id}/{pane.pid}"
+    same = "#{==:#{pid}/#{start_time}/#{pane_id}/#{pane_pid},%s}" % facts
+    act = f"kill-pane -t {pane.id} ; display-message -p closed"
+    step = quote.line("if-shell", "-F", "-t", pane.id, same, act)
+    return run(socket, "-N", "source-file", "-", stdin=step).out.strip() == "closed"
+
+
+def _open(socket: Socket, order: Order, place: Place) -> OpenedWindow:
+    pane_id = ""
+    try:
+        pane_id = new_window(socket, order, place)
+        with ControlClient(socket, place.session_id) as client:
+            pane = finish(client, order, pane_id)
+            opened = _proven(client, order, pane)
+    except BaseException as error:
+        with suppress(TorchError):
+            remove(socket, pane_id, place)
+        if isinstance(error, NotFoundError) and error.code in ("no-server", "no-session"):
+            raise vanished(order) from error
+        raise
+    return replace(opened, created_session=place.created)
+
+
+def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
+    """Look where the pane's processes stand; give one that has just started time to get there."""
+    deadline = time.monotonic() + LAG
+    while True:
+        opened = _standing(pane, order.directory)
+        if opened.rooted or time.monotonic() >= deadline:
+            break
+        client.read_once(QUIET / 10)
+    notes = list(opened.notes)
+    if not opened.rooted and not order.command:
+        asked = ("show-options", "-A", "-v", "-t", pane.session_id, "default-command")
+        default = client.call(*asked).text
+        cause = f"tmux's default-command ({default!r})" if default else "a start-up file"
+        notes.append(f"{cause} seems to have changed the directory")
+    if pane.window != order.name:
+        notes.append(f"tmux keeps the window's name as {pane.window!r}")
+    return replace(opened, notes=tuple(notes))
+
+
+def _standing(pane: Pane, wanted: str) -> OpenedWindow:
+    """Return what can be said of a running pane against the directory it should stand in."""
+    notes = []
+    own = procs.directory(pane.pid)
+    front_pid = procs.foreground(pane.pid)
+    front = procs.directory(front_pid) if front_pid and front_pid != pane.pid else own
+    if pane.dead:
+        notes.append(f"the program in {pane.id} has ended")
+    elif own is None:
+        notes.append(f"where process {pane.pid} stands cannot be seen")
+    elif own != wanted:
+        notes.append(f"process {pane.pid} stands in {own!r}, not in {wanted!r}")
+    if front is not None and front not in (own, wanted):
+        notes.append(f"the program in the foreground ({front_pid}) stands in {front!r}")
+    rooted = own == wanted and front in (None, wanted)
+    return OpenedWindow(pane, own or "", rooted, notes=tuple(notes))
+
+
+def _reused(pane: Pane, wanted: str, *, given: bool) -> OpenedWindow:
+    opened = _standing(pane, wanted)
+    said = ("the window existed: command and environment were not applied",) if given else ()
+    return replace(opened, reused=True, notes=opened.notes + said)
+
+
+def _panes(socket: Socket) -> list[Pane]:
+    try:
+        return list_panes(socket)
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise
+        return []

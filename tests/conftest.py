@@ -1,0 +1,264 @@
+"""Fixtures that own real things: a private tmux server, a directory for Torch's state.
+
+Every test has its own server under its own ``TMUX_TMPDIR``; it is ended afterwards with everything
+that ran in it, whatever the test did to it.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import torch_cli
+from torch_cli import procs
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.socket import Socket
+
+T = TypeVar("T")
+
+SOURCE = Path(torch_cli.__file__).parents[1]
+"""Where the package under test was imported from; its commands are run from there too."""
+
+WITHOUT_SOCKET = frozenset({"completion", "hook", "profile"})
+"""Commands that are not asked about one tmux server, or that have verbs of their own."""
+
+settings.register_profile(
+    "torch",
+    deadline=None,
+    database=None,
+    derandomize="CI" in os.environ,
+    # A server that serves all the examples of a test is meant.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("torch")
+
+
+def wait_until(
+    condition: Callable[[], T],
+    timeout: float = 10.0,
+    what: str = "the condition",
+    *,
+    screen: Callable[[], str] | None = None,
+) -> T:
+    """Return what ``condition`` returns as soon as it is true; fail after ``timeout`` seconds.
+
+    The failure names ``what`` was waited for, and shows what ``screen`` returns then.
+    """
+    deadline = time.monotonic() + timeout
+    pause = 0.001
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= deadline:
+            shown = f"\nThe last screen:\n{screen()}" if screen else ""
+            pytest.fail(f"{what} did not come true within {timeout:g} s{shown}", pytrace=True)
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+
+
+@dataclass(frozen=True)
+class TmuxServer:
+    """A private tmux server, not yet running until something starts it."""
+
+    socket: Socket
+    directory: Path
+
+    def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a tmux command; the server reads no configuration file if this starts it."""
+        return subprocess.run(
+            ["tmux", "-u", "-f", "/dev/null", *self.socket.arguments, *words],
+            input=stdin,
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+
+    def cmd(self, *words: str) -> str:
+        """Run a tmux command that must succeed; return its output without the last newline."""
+        done = self.run(*words)
+        assert done.returncode == 0, f"tmux {words}: {os.fsdecode(done.stderr)}"
+        return os.fsdecode(done.stdout).removesuffix("\n")
+
+    def new_session(
+        self,
+        name: str = "main",
+        *command: str,
+        window: str | None = None,
+        directory: str | Path | None = None,
+        size: tuple[int, int] = (80, 24),
+    ) -> Pane:
+        """Start a detached session of ``size`` (columns, rows); return its pane."""
+        words = ["new-session", "-d", "-P", "-F", "#{pane_id}", "-s", name]
+        words += ["-x", str(size[0]), "-y", str(size[1])]
+        words += ["-n", window] if window is not None else []
+        words += ["-c", str(directory or self.directory)]
+        return self.pane(self.cmd(*words, *command))
+
+    def new_window(self, session: str, name: str, *command: str, directory: str = "") -> Pane:
+        """Open a window in ``session``; return its pane."""
+        words = ["new-window", "-d", "-P", "-F", "#{pane_id}", "-t", f"={session}:", "-n", name]
+        words += ["-c", directory or str(self.directory)]
+        return self.pane(self.cmd(*words, *command))
+
+    def panes(self) -> list[Pane]:
+        """Return every pane."""
+        return list_panes(self.socket)
+
+    def pane(self, pane_id: str) -> Pane:
+        """Return one pane as it is now."""
+        return next(pane for pane in self.panes() if pane.id == pane_id)
+
+    def screen(self, pane: Pane | str) -> str:
+        """Return the text that a pane shows."""
+        return self.cmd("capture-pane", "-p", "-t", pane if isinstance(pane, str) else pane.id)
+
+    def screens(self) -> str:
+        """Return what every pane shows, for a failure."""
+        listed = self.run("list-panes", "-a", "-F", "#{pane_id}").stdout.split()
+        return "\n".join(f"--- {pane.decode()}\n{self.screen(pane.decode())}" for pane in listed)
+
+    def wait_until(
+        self, condition: Callable[[], T], what: str = "the condition", timeout: float = 10.0
+    ) -> T:
+        """Wait as ``wait_until`` does; the failure shows every screen."""
+        return wait_until(condition, timeout, what, screen=self.screens)
+
+    def wait_for_text(self, pane: Pane, text: str, timeout: float = 10.0) -> None:
+        """Wait until ``pane`` shows ``text``."""
+        self.wait_until(lambda: text in self.screen(pane), f"{text!r} on {pane.id}", timeout)
+
+    def client(self, session: str | None = None, *, timeout: float = 5.0) -> ControlClient:
+        """Return a control client attached to a session, by default the first."""
+        return ControlClient(self.socket, session or self.panes()[0].session_id, timeout=timeout)
+
+    def kill(self) -> None:
+        """End the server and everything in it, also if it is stopped or was killed before."""
+        server = self._server()
+        if server is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.pid, signal.SIGCONT)
+        inside = procs.descendants(server.pid)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.run("-N", "kill-server")
+        for process in [*inside, server]:
+            deadline = time.monotonic() + 1.0
+            while procs.alive(process):
+                if time.monotonic() > deadline:
+                    os.kill(process.pid, signal.SIGKILL)
+                time.sleep(0.002)
+
+    def _server(self) -> procs.Process | None:
+        """Find the server's process, where possible without speaking to it: it may be stopped."""
+        if not Path("/proc/self").exists():
+            pid = self.run("-N", "display-message", "-p", "#{pid}").stdout
+            return procs.identify(int(pid)) if pid else None
+        for process in procs.descendants(0):
+            with contextlib.suppress(OSError):
+                environ = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+                name = Path(f"/proc/{process.pid}/comm").read_bytes()
+                mine = b"TMUX_TMPDIR=" + os.fsencode(self.directory)
+                if name.startswith(b"tmux: server") and mine in environ:
+                    return process
+        return None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a ``torch`` command did: its exit code, its output, its words."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The output as JSON."""
+        try:
+            return json.loads(self.out)
+        except ValueError:
+            pytest.fail(f"no JSON (exit {self.code}): {self.out!r}, stderr {self.err!r}")
+
+
+@dataclass(frozen=True)
+class Torch:
+    """Runs ``torch`` as a process of its own, against the private server."""
+
+    socket: Socket
+
+    def __call__(
+        self,
+        *args: str,
+        input: str | bytes | None = None,  # noqa: A002
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+        timeout: float = 60.0,
+    ) -> Result:
+        """Run ``torch ARGS``, with ``-L`` of the private server behind the command's name."""
+        done = subprocess.run(
+            self.argv(*args),
+            input=input.encode("utf-8", "surrogateescape") if isinstance(input, str) else input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCE), **(env or {})},
+            cwd=cwd,
+            timeout=timeout,
+            check=False,
+        )
+        out, err = (
+            stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr)
+        )
+        return Result(done.returncode, out, err)
+
+    def argv(self, *args: str) -> Sequence[str]:
+        """Return the command line of ``torch ARGS``."""
+        words = [sys.executable, "-m", "torch_cli", *args]
+        if args and not args[0].startswith("-") and args[0] not in WITHOUT_SOCKET:
+            words[4:4] = self.socket.arguments
+        return words
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the caller's tmux, configuration or Torch reaches a test."""
+    for name in list(os.environ):
+        if name.startswith(("TMUX", "TORCH_", "XDG_", "LC_", "CLAUDE")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    monkeypatch.setenv("PS1", "$ ")
+
+
+@pytest.fixture
+def tmux(monkeypatch: pytest.MonkeyPatch) -> Iterator[TmuxServer]:
+    """A private tmux server in a directory of its own; a socket's path must be short."""
+    directory = Path(tempfile.mkdtemp(prefix="tt", dir="/tmp")).resolve()
+    monkeypatch.setenv("TMUX_TMPDIR", str(directory))
+    server = TmuxServer(Socket(name="t"), directory)
+    yield server
+    server.kill()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def torch(tmux: TmuxServer) -> Torch:
+    """The ``torch`` command, on the private server."""
+    return Torch(tmux.socket)
