@@ -1,0 +1,44 @@
+"""One SQLite file under the state directory: what Torch knows, and all that happened.
+
+``Store`` is the only door to it; each group of tables has a module of its own.
+"""
+
+from types import TracebackType
+
+from torch_cli.store.agents import Agents
+from torch_cli.store.database import Database, StoreError
+from torch_cli.store.events import Events
+from torch_cli.store.hooks import Hooks
+from torch_cli.store.messages import Messages
+from torch_cli.store.observations import Observations
+from torch_cli.store.windows import Windows
+
+__all__ = ["Store", "StoreError"]
+
+
+class Store:
+    """The open state file, a table group an attribute. Use it as a context manager."""
+
+    def __init__(self, *, create: bool = True) -> None:
+        self.database = Database(create=create)
+        self.agents = Agents(self.database)
+        self.events = Events(self.database)
+        self.hooks = Hooks(self.database)
+        self.messages = Messages(self.database)
+        self.observations = Observations(self.database)
+        self.windows = Windows(self.database)
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()

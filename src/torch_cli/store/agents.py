@@ -1,0 +1,110 @@
+"""The registered agents."""
+
+import time
+from dataclasses import dataclass, fields
+
+from torch_cli.errors import RefusedError
+from torch_cli.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A named program in a pane.
+
+    ``server`` tells tmux servers apart that used the same socket in turn. ``program_pid`` and
+    ``program_started`` identify the program's process. ``origin`` is ``spawned`` or ``adopted``:
+    Torch ends only what it spawned. ``hooks`` and ``chord`` say that the program was given
+    Torch's hooks and knows the submit chord; ``version`` is what its screen said.
+    ``ready`` is when its input was first seen to be ready. Times are seconds since the epoch.
+    """
+
+    name: str
+    profile: str
+    origin: str
+    socket: str
+    server: str
+    pane: str
+    pane_pid: int
+    session: str
+    window: str
+    directory: str
+    program_pid: int
+    program_started: str
+    role: str = ""
+    parent: str = ""
+    hooks: bool = False
+    chord: bool = False
+    version: str = ""
+    created: float = 0.0
+    ready: float | None = None
+    stopped: float | None = None
+
+
+_COLUMNS = tuple(field.name for field in fields(Agent))
+
+
+class Agents:
+    """Reads and writes the table of agents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> Agent | None:
+        """Return the agent called ``name``, stopped or not."""
+        return self._one("name = ?", name)
+
+    def in_pane(self, server: str, pane: str, pane_pid: int) -> Agent | None:
+        """Return the agent that lives in that pane with that process."""
+        where = "server = ? AND pane = ? AND pane_pid = ? AND stopped IS NULL"
+        return self._one(where, server, pane, pane_pid)
+
+    def all(self) -> list[Agent]:
+        """Return every agent that was not stopped, by name."""
+        rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")
+        return [_agent(dict(row)) for row in rows]
+
+    def add(self, agent: Agent, *, replace: bool = False) -> Agent:
+        """Register ``agent``; a stopped one of that name, or with ``replace`` any, gives way.
+
+        Raises ``RefusedError`` if a living registration has the name.
+        """
+        agent = _agent({**_row(agent), "created": agent.created or time.time()})
+        with self._database.transaction():
+            if not replace:
+                taken = self._one("name = ? AND stopped IS NULL", agent.name)
+                if taken:
+                    raise RefusedError(
+                        f"there is an agent called '{agent.name}' already, in pane {taken.pane} "
+                        f"({taken.session}:{taken.window})",
+                        hint=f"Choose another name, or end it with 'torch stop {agent.name}'.",
+                        code="name-taken",
+                    )
+            marks = ", ".join("?" for _ in _COLUMNS)
+            self._database.query(
+                f"INSERT OR REPLACE INTO agents ({', '.join(_COLUMNS)}) VALUES ({marks})",
+                *_row(agent).values(),
+            )
+        return agent
+
+    def ready(self, name: str, version: str) -> None:
+        """Note that the program was seen ready, and its version."""
+        sql = "UPDATE agents SET ready = ?, version = ? WHERE name = ?"
+        self._database.write(sql, time.time(), version, name)
+
+    def stopped(self, name: str) -> None:
+        """Note that the agent has ended and its name is free."""
+        self._database.write("UPDATE agents SET stopped = ? WHERE name = ?", time.time(), name)
+
+    def _one(self, where: str, *values: object) -> Agent | None:
+        sql = f"SELECT * FROM agents WHERE {where} ORDER BY created DESC LIMIT 1"
+        rows = self._database.query(sql, *values)
+        return _agent(dict(rows[0])) if rows else None
+
+
+def _row(agent: Agent) -> dict[str, object]:
+    return {column: getattr(agent, column) for column in _COLUMNS}
+
+
+def _agent(row: dict[str, object]) -> Agent:
+    row["hooks"], row["chord"] = bool(row["hooks"]), bool(row["chord"])
+    return Agent(**row)  # type: ignore[arg-type]

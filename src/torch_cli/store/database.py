@@ -1,0 +1,143 @@
+"""The one SQLite file: opening it, bringing its schema up to date, and words for its failures."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+
+from torch_cli import paths
+from torch_cli.errors import TorchError
+from torch_cli.store.schema import MIGRATIONS
+
+BUSY_TIMEOUT = 10.0
+"""Seconds that a writer waits for another; one transaction here takes milliseconds."""
+
+
+class StoreError(TorchError):
+    """The state file cannot be read or written."""
+
+    code = "store"
+
+
+class Database:
+    """An open connection in WAL mode. Every failure comes out as ``StoreError``.
+
+    ``Database(create=False)`` raises ``StoreError`` with code ``no-store`` if there is no file.
+    """
+
+    def __init__(self, *, create: bool = True) -> None:
+        self.path = paths.database()
+        if not create and not os.path.exists(self.path):
+            raise StoreError(f"there is no state file at {self.path}", code="no-store")
+        with self._explained("opened"):
+            _make_private(self.path)
+            self._connection = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT, isolation_level=None
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """Return the rows of a SELECT."""
+        with self._explained("read"):
+            return self._connection.execute(sql, values).fetchall()
+
+    def write(self, sql: str, *values: object, durable: bool = True) -> int:
+        """Run one writing statement as a transaction; return the number of rows changed.
+
+        A write that is not ``durable`` survives the death of this process but perhaps not a
+        power cut: enough for steps of a delivery, whose pane would not survive one either.
+        """
+        with self._explained("written"):
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            return self._connection.execute(sql, values).rowcount
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the write lock from the start, so that what was read is still true when written."""
+        with self._explained("written"):
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _migrate(self) -> None:
+        """Bring the schema to the newest version; an older file is copied first."""
+        version = self._version()
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{self.path} was written by a newer torch (schema {version}, this one knows "
+                f"{len(MIGRATIONS)}); nothing was changed",
+                hint="Use the newer torch, or another TORCH_HOME.",
+            )
+        if version == len(MIGRATIONS):
+            return
+        if version > 0:
+            self._copy_aside(version)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have done it while we waited for the lock.
+            for number in range(self._version(), len(MIGRATIONS)):
+                for statement in _statements(MIGRATIONS[number]):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version = {number + 1}")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _copy_aside(self, version: int) -> None:
+        copy = sqlite3.connect(f"{self.path}.schema-{version}")
+        with contextlib.closing(copy):
+            self._connection.backup(copy)
+
+    @contextlib.contextmanager
+    def _explained(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"the state file {self.path} could not be {done}: {error}", hint=_advice(error)
+            ) from error
+
+
+def _make_private(path: str) -> None:
+    """Make the directory and the file so that only their owner can read them."""
+    directory = os.path.dirname(path)
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if not os.path.exists(path):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _advice(error: Exception) -> str:
+    said = str(error)
+    if "locked" in said:
+        return "Another process holds it; try again, and see who with 'torch doctor'."
+    if "full" in said or "I/O" in said:
+        return "Free some space on that disk, or set TORCH_HOME to another directory."
+    if "not a database" in said or "malformed" in said:
+        return "The file is damaged and was left as it is. Move it away to begin anew."
+    return "Check that the directory is yours and writable, or set TORCH_HOME to another one."
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a migration into statements; ``executescript`` would commit before each."""
+    statement = ""
+    for piece in script.split(";"):
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

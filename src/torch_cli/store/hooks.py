@@ -1,0 +1,44 @@
+"""What agent programs reported through their hooks."""
+
+from dataclasses import dataclass
+
+from torch_cli.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One call of a program's hook: its event's name, the prompt if it carried one."""
+
+    id: int
+    at: float
+    name: str
+    session: str
+    prompt: str
+
+
+class Hooks:
+    """Reads the table that ``torch hook`` writes. A pane is named by socket path and pane id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def latest(self, socket: str, pane: str, *, since: float = 0.0) -> Report | None:
+        """Return the newest report from that pane at or after ``since`` (epoch seconds)."""
+        found = self._where("AND at >= ? ORDER BY id DESC LIMIT 1", socket, pane, since)
+        return found[0] if found else None
+
+    def after(self, socket: str, pane: str, identity: int) -> list[Report]:
+        """Return the reports from that pane that came after the one numbered ``identity``."""
+        return self._where("AND id > ? ORDER BY id", socket, pane, identity)
+
+    def last_id(self) -> int:
+        """Return the number of the newest report of all, 0 if there is none."""
+        return int(self._database.query("SELECT coalesce(max(id), 0) FROM hook_events")[0][0])
+
+    def _where(self, clause: str, socket: str, pane: str, value: object) -> list[Report]:
+        rows = self._database.query(
+            "SELECT id, at, name, session, prompt FROM hook_events"
+            f" WHERE socket = ? AND pane = ? {clause}",
+            *(socket, pane, value),
+        )
+        return [Report(*row) for row in rows]

@@ -1,0 +1,171 @@
+"""Messages and what is known of each: written before anything is typed, and at every step."""
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch_cli.errors import RefusedError
+from torch_cli.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A row of the table. ``body`` is what was asked to be sent, ``typed`` what is put in the box.
+
+    ``state`` is the receipt's; ``step`` how far the delivery came (``accepted``, ``attempting``,
+    ``seen``, ``submitting``, ``done``); ``baseline`` what the screen showed before the paste.
+    """
+
+    id: str
+    key: str | None
+    sender: str
+    recipient: str
+    kind: str
+    body: str
+    typed: str
+    server: str
+    pane: str
+    pane_pid: int
+    state: str
+    reason: str
+    step: str
+    attempts: int
+    evidence: tuple[str, ...]
+    created: float
+    updated: float
+    elapsed_ms: float = 0.0
+    deadline: float | None = None
+    baseline: Mapping[str, Any] = field(default_factory=dict)
+
+
+def new_id() -> str:
+    """Return an id for a message that is to be."""
+    return f"m-{secrets.token_hex(4)}"
+
+
+class Messages:
+    """Reads and writes the table of messages."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def accept(
+        self,
+        identity: str,
+        *,
+        key: str | None,
+        sender: str,
+        recipient: str,
+        kind: str,
+        body: str,
+        typed: str,
+        server: str,
+        pane: str,
+        pane_pid: int,
+        deadline: float | None = None,
+    ) -> tuple[Message, bool]:
+        """Write a new message down, durably, before anything is typed.
+
+        Returns it and whether it is new: the same idempotency ``key`` gives the same message.
+        Raises ``RefusedError`` if the key was used for another text or recipient.
+        """
+        now = time.time()
+        with self._database.transaction():
+            earlier = self._where("key = ?", key) if key else []
+            if not earlier:
+                self._database.query(
+                    "INSERT INTO messages (id, key, sender, recipient, kind, body, typed, server,"
+                    " pane, pane_pid, state, step, created, updated, deadline)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'accepted', ?, ?, ?)",
+                    *(identity, key, sender, recipient, kind, body.encode(), typed.encode()),
+                    *(server, pane, pane_pid, now, now, deadline),
+                )
+        if not earlier:
+            return self.get(identity), True
+        if (earlier[0].body, earlier[0].recipient) != (body, recipient):
+            raise RefusedError(
+                f"the key '{key}' was used for another message, {earlier[0].id}; nothing was sent",
+                hint="An idempotency key belongs to one text and one recipient: use a new one.",
+                code="key-reused",
+            )
+        return earlier[0], False
+
+    def get(self, identity: str) -> Message:
+        """Return the message ``identity``; raises ``KeyError``."""
+        found = self._where("id = ?", identity)
+        if not found:
+            raise KeyError(identity)
+        return found[0]
+
+    def latest(
+        self, *, recipient: str | None = None, state: str | None = None, limit: int = 1
+    ) -> list[Message]:
+        """Return the newest messages first, of one recipient or state where given."""
+        where, values = ["1"], []
+        for column, value in (("recipient", recipient), ("state", state)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        clause = f"{' AND '.join(where)} ORDER BY created DESC, rowid DESC LIMIT {int(limit)}"
+        return self._where(clause, *values)
+
+    def unfinished(self, server: str, pane: str, pane_pid: int) -> list[Message]:
+        """Return messages that were, or may have been, typed into the pane and not settled."""
+        return self._where(
+            "server = ? AND pane = ? AND pane_pid = ?"
+            " AND step IN ('attempting', 'seen', 'submitting') ORDER BY created",
+            *(server, pane, pane_pid),
+        )
+
+    def step(self, identity: str, step: str, *, baseline: Mapping[str, Any] | None = None) -> None:
+        """Note how far the delivery has come, and with ``baseline`` what the screen showed."""
+        changes = {"step": step, "updated": time.time()}
+        if baseline is not None:
+            changes["baseline"] = json.dumps(baseline)
+        self._update(identity, changes)
+
+    def settle(
+        self,
+        identity: str,
+        *,
+        state: str,
+        reason: str,
+        step: str,
+        attempts: int,
+        evidence: Sequence[str],
+        elapsed_ms: float,
+    ) -> Message:
+        """Write the receipt's state down and return the message."""
+        changes: dict[str, object] = {
+            "state": state,
+            "reason": reason,
+            "step": step,
+            "attempts": attempts,
+            "evidence": json.dumps(list(evidence)),
+            "elapsed_ms": elapsed_ms,
+            "updated": time.time(),
+        }
+        self._update(identity, changes)
+        return self.get(identity)
+
+    def _update(self, identity: str, changes: Mapping[str, object]) -> None:
+        sets = ", ".join(f"{column} = ?" for column in changes)
+        self._database.write(
+            f"UPDATE messages SET {sets} WHERE id = ?", *changes.values(), identity, durable=False
+        )
+
+    def _where(self, clause: str, *values: object) -> list[Message]:
+        rows = self._database.query(f"SELECT * FROM messages WHERE {clause}", *values)
+        return [_message(row) for row in rows]
+
+
+def _message(row: sqlite3.Row) -> Message:
+    values = dict(row)
+    values["body"], values["typed"] = row["body"].decode(), row["typed"].decode()
+    values["evidence"] = tuple(json.loads(row["evidence"]))
+    values["baseline"] = json.loads(row["baseline"])
+    return Message(**values)
