@@ -1,0 +1,149 @@
+"""Find the input box of an agent program on a screen, and what stands in it. Pure.
+
+Ghost text is told from a draft by its attribute: it is dim, except for its first character when
+the program draws its cursor there (reverse). A capture without attributes has no ghosts.
+"""
+
+import re
+
+from torch_cli.agents.profile import BoxSpec, Profile
+from torch_cli.agents.state import Box
+from torch_cli.tmux.screen import Row, Screen
+
+_Cell = tuple[str, bool, bool]  # character, dim, reverse
+
+
+def find_box(screen: Screen, profile: Profile) -> Box | None:
+    """Return the input box that ``screen`` shows, or None if there is none to be seen.
+
+    A half-drawn box, one behind a dialog or one that tmux shows through a mode is none.
+    """
+    spec = profile.box
+    if spec.kind == "ruled":
+        return _ruled_box(screen, spec)
+    if spec.kind == "prompt":
+        return _prompt_box(screen, spec)
+    return None
+
+
+def is_rule(text: str, width: int, characters: str) -> bool:
+    """Whether ``text`` is a row of one of ``characters`` from the left edge to the right."""
+    return bool(text) and text[0] in characters and text == text[0] * width
+
+
+def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return the rows between the last two rules, if they begin as the profile says."""
+    rules = _last_rules(screen, spec)
+    if rules is None:
+        return None
+    top, bottom, scrolled = rules
+    rows = screen.rows[top + 1 : bottom]
+    first = rows[0].text
+    prompt = next((p for p in (spec.prompt, *spec.prompts) if _begins(first, p)), None)
+    if prompt is None and not (scrolled and _begins(first, spec.continuation)):
+        return None
+    cut = [len(prompt if prompt is not None else spec.continuation)]
+    for row in rows[1:]:
+        if not _begins(row.text, spec.continuation):
+            return None
+        cut.append(len(spec.continuation))
+    cells = [_cells(row)[skip:] for row, skip in zip(rows, cut, strict=True)]
+    text, ghost = _split_ghost(cells)
+    if prompt is not None and prompt != spec.prompt:
+        text, ghost = f"{prompt.rstrip()}{text}", ""  # the mode itself was typed
+    return Box(
+        top + 1,
+        bottom - 1,
+        tuple(row.text for row in rows),
+        text,
+        ghost,
+        _placeholders(text, spec),
+    )
+
+
+def _begins(text: str, start: str) -> bool:
+    """Whether a row begins with ``start``, whose own blanks the row may have lost at its end."""
+    return text.startswith(start) or text == start.rstrip(" ")
+
+
+def _last_rules(screen: Screen, spec: BoxSpec) -> tuple[int, int, bool] | None:
+    """Return the indexes of the last two rules, and whether they say that the box is scrolled."""
+    found: list[int] = []
+    scrolled = False
+    for index in range(len(screen.rows) - 1, -1, -1):
+        text = screen.rows[index].text
+        plain = is_rule(text, screen.width, spec.rule)
+        if not plain and not _labelled_rule(text, screen.width, spec):
+            continue
+        if not plain and spec.scrolled is not None and spec.scrolled.search(text):
+            scrolled = True
+        found.append(index)
+        if len(found) == 2:
+            bottom, top = found
+            return (top, bottom, scrolled) if bottom - top > 1 else None
+    return None
+
+
+def _labelled_rule(text: str, width: int, spec: BoxSpec) -> bool:
+    """Whether ``text`` is a rule with a word in it, as a scrolled or a named box has.
+
+    It runs from edge to edge and is drawn at both ends; wide characters in the word make it a
+    few characters shorter than the screen.
+    """
+    rule = spec.rule
+    return (
+        text.startswith(rule)
+        and text.endswith(rule)
+        and width // 2 < len(text) <= width
+        and re.fullmatch(f"{re.escape(rule)}+ [^{re.escape(rule)}]+ {re.escape(rule)}+", text)
+        is not None
+    )
+
+
+def _prompt_box(screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return the last row with text, if the prompt pattern matches there."""
+    index = max((i for i, row in enumerate(screen.rows) if row.text), default=None)
+    if index is None:
+        return None
+    row = screen.rows[index]
+    match = re.match(spec.prompt, row.text)
+    if match is None:
+        return None
+    column, line = screen.cursor
+    if spec.cursor_real and (line != index or column < match.end()):
+        return None
+    text, ghost = _split_ghost([_cells(row)[match.end() :]])
+    return Box(index, index, (row.text,), text, ghost, _placeholders(text, spec))
+
+
+def _cells(row: Row) -> list[_Cell]:
+    off = (False,) * len(row.text)
+    return list(zip(row.text, row.dim or off, row.reverse or off, strict=True))
+
+
+def _split_ghost(rows: list[list[_Cell]]) -> tuple[str, str]:
+    """Return (text, ghost): what stands before the dim end of the box, and that end."""
+    flat: list[_Cell] = []
+    for row in rows:
+        flat += [*row, ("\n", False, False)]
+    flat.pop()
+    start = len(flat)
+    while start and (flat[start - 1][1] or flat[start - 1][0].isspace()):
+        start -= 1
+    if not any(dim for _, dim, _ in flat[start:]):
+        start = len(flat)
+    elif start and flat[start - 1][2] and flat[start][1]:
+        start -= 1  # the drawn cursor stands on the ghost's first character
+    text, ghost = _text(flat[:start]), _text(flat[start:]).strip()
+    return ("" if ghost and not text.strip() else text), ghost
+
+
+def _text(cells: list[_Cell]) -> str:
+    lines = "".join(cell[0] for cell in cells).split("\n")
+    return "\n".join(line.rstrip(" ") for line in lines)
+
+
+def _placeholders(text: str, spec: BoxSpec) -> tuple[int, ...]:
+    if spec.placeholder is None:
+        return ()
+    return tuple(int(match[1]) for match in spec.placeholder.finditer(text.replace("\n", " ")))

@@ -1,0 +1,172 @@
+"""Decide what an agent program is doing from one look at its screen. Pure.
+
+The order is: what tmux knows (dead, in a mode), then the profile's rules in their order, then
+the latest hook event where the screen cannot tell, then the box alone.
+"""
+
+import re
+
+from torch_cli.agents.box import find_box, is_rule
+from torch_cli.agents.profile import Profile, Rule
+from torch_cli.agents.state import AgentState, Box, Dialog, HookEvent, State, one_line
+from torch_cli.tmux.screen import Screen
+
+_QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages and the spinner
+_DIALOG_ROWS = 40  # how much of the bottom a dialog whose top is out of sight may take
+_OPTION = re.compile(r"\W*\d+\. ")  # a row of a numbered menu
+_NEARLY_BLANK = 1  # rows with text that a program may have left before it draws
+
+
+def classify(screen: Screen, profile: Profile, hook: HookEvent | None = None) -> AgentState:
+    """Return the state that ``screen`` shows, with its evidence.
+
+    ``hook`` is the latest event of the pane's own hooks, if it has any. It counts only where the
+    screen says nothing: what stands on the screen is newer than any event that led to it.
+    """
+    if screen.dead:
+        return AgentState(State.DEAD, "the pane's process has ended", "dead")
+    if screen.in_mode:
+        return AgentState(State.UNKNOWN, "the pane is in a mode", "mode")
+    look = _Look(screen, profile)
+    for rule in profile.rules:
+        row = look.matches(rule)
+        if row is not None:
+            return look.decided(rule, row)
+    return look.undecided(hook)
+
+
+class _Look:
+    """One screen with its box and regions, each worked out once."""
+
+    def __init__(self, screen: Screen, profile: Profile) -> None:
+        self.screen = screen
+        self.profile = profile
+        self.box: Box | None = find_box(screen, profile)
+        self.filled = [index for index, row in enumerate(screen.rows) if row.text.strip()]
+
+    def region(self, where: str, rows: int) -> list[str]:
+        """Return the rows of a region with text, top to bottom, at most ``rows`` of them.
+
+        What stands above the box ends at the last echoed message: rows before it are past.
+        """
+        lines = [self.screen.rows[index].text for index in self._indexes(where)]
+        if where == "above":
+            hint, echo = self.profile.box.hint, self.profile.box.echo
+            lines = [line for line in lines if hint is None or not hint.search(line)]
+            past = [at for at, line in enumerate(lines) if echo and line.startswith(echo)]
+            lines = lines[past[-1] :] if past else lines
+        return lines[-rows:] if where in ("above", "bottom") else lines
+
+    def _indexes(self, where: str) -> list[int]:
+        if where == "bottom":
+            return self.filled
+        if self.box is None:
+            return []
+        frame = 1 if self.profile.box.kind == "ruled" else 0
+        if where == "above":
+            return [index for index in self.filled if index < self.box.first - frame]
+        if where == "footer":
+            return [index for index in self.filled if index > self.box.last + frame]
+        return [index for index in self.filled if self.box.first <= index <= self.box.last]
+
+    def matches(self, rule: Rule) -> str | None:
+        """Return the row that makes ``rule`` true, or None."""
+        if rule.box is not None and rule.box != (self.box is not None):
+            return None
+        lines = self.region(rule.where, rule.rows)
+        found = next((line for line in reversed(lines) if rule.match.search(line)), None)
+        if rule.also is not None and not any(rule.also.search(line) for line in lines):
+            return None
+        if rule.unless is not None and any(rule.unless.search(line) for line in lines):
+            return None
+        return found
+
+    def decided(self, rule: Rule, row: str) -> AgentState:
+        """Return the state of the rule that matched ``row``."""
+        dialog = reset = None
+        if rule.state is State.WAITING:
+            dialog = self.dialog(rule.kind)
+        if rule.reset is not None:
+            words = " ".join(line.strip() for line in self.region(rule.where, rule.rows))
+            match = rule.reset.search(row) or rule.reset.search(words)
+            reset = match[1] if match else None
+        evidence = f"{rule.name}: {one_line(row)}"
+        return AgentState(rule.state, evidence, rule.name, self.box, dialog, reset, self.queued())
+
+    def undecided(self, hook: HookEvent | None) -> AgentState:
+        """Return the state of a screen that no rule knows."""
+        said = self.profile.hooks.events.get(hook.name, "") if hook is not None else ""
+        state, evidence, rule = self._by_structure()
+        # An empty box without any sign of work is idle, whatever an older event said: nothing
+        # fires on Esc. Text in the box hides such signs in some programs, so there the event
+        # decides; and without a box it tells a screen that cannot be read.
+        if hook is not None and (self.box is None or not self.box.empty):
+            heard = _heard(said, self.box)
+            if heard is not None:
+                state, evidence, rule = heard, f"hook: {one_line(hook.name)}", "hook"
+        return AgentState(state, evidence, rule, self.box, queued=self.queued())
+
+    def _by_structure(self) -> tuple[State, str, str]:
+        if self.box is not None and self.box.empty:
+            return State.IDLE, "the input box is empty and nothing says work", "box"
+        if self.box is not None:
+            draft = one_line(self.box.text, 60)
+            return State.IDLE, f"the input box holds text and nothing says work: {draft}", "box"
+        if len(self.filled) <= _NEARLY_BLANK:
+            return State.STARTING, "the screen is blank and shows no input box", "blank"
+        last = one_line(self.screen.rows[self.filled[-1]].text)
+        return State.UNKNOWN, f"no input box and no known dialog; last row: {last}", "no box"
+
+    def queued(self) -> bool:
+        """Whether a notice above the box says that messages wait for their turn."""
+        pattern = self.profile.paste.queued
+        return pattern is not None and any(
+            pattern.search(line) for line in self.region("above", _QUEUE_ROWS)
+        )
+
+    def dialog(self, kind: str) -> Dialog:
+        """Return the dialog at the bottom of the screen."""
+        import hashlib
+
+        rows = [self.screen.rows[index].text for index in self.filled[-_DIALOG_ROWS:]]
+        spec, width = self.profile.box, self.screen.width
+        chosen = len(rows)
+        if spec.dialog_cursor is not None:
+            marked = [at for at, row in enumerate(rows) if spec.dialog_cursor.search(row)]
+            chosen = marked[-1] if marked else chosen
+        # A rule may also stand between the options of a menu; that one opens no dialog.
+        tops = [
+            at
+            for at, row in enumerate(rows[:chosen])
+            if is_rule(row, width, spec.dialog_top) and not _OPTION.match(" ".join(rows[at + 1 :]))
+        ]
+        if tops:
+            rows, chosen = rows[tops[-1] + 1 :], chosen - tops[-1] - 1
+        normal = "\n".join(" ".join(row.split()) for row in rows)
+        digest = hashlib.sha256(normal.encode()).hexdigest()[:12]
+        return Dialog(kind, _question(rows[:chosen], width), tuple(rows), digest)
+
+
+def _heard(said: str, box: Box | None) -> State | None:
+    """Return the state that an event's meaning gives a screen which cannot tell, or None."""
+    if box is not None:
+        return State.WORKING if said in ("submitted", "working") else None
+    return {"waiting": State.WAITING, "exited": State.EXITED}.get(said)
+
+
+def _question(rows: list[str], width: int) -> str:
+    """Return the last question in ``rows``, its wrapped lines joined, or else the first row."""
+    asked = [index for index, row in enumerate(rows) if re.search(r"\?(\s|$)", row)]
+    if not asked:
+        return one_line(rows[0]) if rows else ""
+    first = last = asked[-1]
+    while first and _wraps(rows[first - 1], rows[first], width):
+        first -= 1
+    text = " ".join(rows[first : last + 1])
+    return one_line(text[: text.rindex("?") + 1], 200)
+
+
+def _wraps(row: str, after: str, width: int) -> bool:
+    """Whether ``row`` is text that was broken because the next word did not fit."""
+    words = any(character.isalnum() for character in row)
+    return words and len(row) + 1 + len(after.split()[0]) >= width - 1

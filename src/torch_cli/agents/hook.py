@@ -1,0 +1,110 @@
+"""What an agent program's hook calls: one event on standard input becomes one row of the store.
+
+It runs at every prompt of every agent, and the program waits for it: it imports as little as it
+can, is silent and ends with 0 whatever happens, and never creates the store.
+"""
+
+import os
+import select
+import time
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes of standard input that are read; an event that is larger is dropped."""
+
+PATIENCE = 2.0
+"""Seconds to wait for the whole event, and again for another writer of the store."""
+
+DETAIL = (
+    "transcript_path",
+    "cwd",
+    "message",
+    "notification_type",
+    "tool_name",
+    "source",
+    "reason",
+    "error",
+)
+"""Fields kept beside the prompt. What a tool was given is not: it can hold secrets."""
+
+INSERT = (
+    "INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Record the event on standard input if there is a store; end the process with 0."""
+    try:
+        _record()
+    except BaseException:
+        pass  # not even an interrupt may disturb the agent program
+    finally:
+        # There is nothing to flush or to tidy, and an error while doing so would be heard.
+        os._exit(0)
+
+
+def _record() -> None:
+    from torch_cli import paths
+
+    raw = _read()
+    store = paths.database()
+    if not raw or not os.path.isfile(store):
+        return
+    row = event_row(raw, dict(os.environ), time.time())
+    import sqlite3
+
+    # "mode=rw" does not create the file; in a URI these three characters mean something.
+    quoted = store.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(
+        f"file:{quoted}?mode=rw", uri=True, timeout=PATIENCE, isolation_level=None
+    )
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(INSERT, row)
+    connection.close()
+
+
+def _read() -> bytes:
+    """Return standard input to its end; nothing if it is a terminal, too large, or never ends.
+
+    What is too large is read all the same: the program may mind a pipe that nobody empties.
+    """
+    parts: list[bytes] = []
+    size = 0
+    deadline = time.monotonic() + (0.0 if os.isatty(0) else PATIENCE)
+    while select.select([0], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        piece = os.read(0, 1 << 16)
+        if not piece:
+            return b"".join(parts) if size <= LARGEST else b""
+        size += len(piece)
+        if size <= LARGEST:
+            parts.append(piece)
+        if time.monotonic() > deadline:
+            break
+    return b""
+
+
+def event_row(raw: bytes, environ: dict[str, str], now: float) -> tuple[object, ...]:
+    """Return the row for the event ``raw`` (JSON) in the environment of the agent program.
+
+    Raises ``ValueError`` or ``AttributeError`` if it is no JSON object.
+    """
+    import json
+
+    event = json.loads(raw.decode("utf-8", "replace"))
+    detail = {name: event[name] for name in DETAIL if event.get(name) is not None}
+    return (
+        now,
+        # $TMUX is "path,server pid,session"; only the last two commas are tmux's own.
+        _text(environ.get("TMUX", "").rsplit(",", 2)[0]),
+        _text(environ.get("TMUX_PANE", "")),
+        _text(environ.get("TORCH_AGENT", "")),
+        _text(event.get("hook_event_name")),
+        _text(event.get("session_id")),
+        _text(event.get("prompt")),
+        json.dumps(detail),
+    )
+
+
+def _text(value: object) -> str:
+    """Return a text that SQLite can hold (no lone surrogates), '' for what is no text."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""

@@ -1,0 +1,261 @@
+"""Profiles: how one agent program is started, looks and takes messages, read from TOML.
+
+The dataclasses are the schema: a key that is no field, or has another type, is refused by name.
+``profiles/claude.toml`` explains every key and is the example to copy.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch_cli.agents.reader import Pattern, Reader, nearest
+from torch_cli.agents.state import State
+from torch_cli.errors import NotFoundError, RefusedError
+
+STOCK = Path(__file__).parent / "profiles"
+BUILT_IN = "built in"
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of stopping a program: a text typed as a command, or keys."""
+
+    text: str = ""
+    keys: Words = ()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How the program is started and stopped. Times are seconds."""
+
+    command: Words = ()
+    arguments: Words = ()
+    version: Words = ()
+    version_pattern: Pattern | None = None
+    settings_flag: str = ""
+    hook_flag: str = ""
+    ready_timeout: float = 30.0
+    env_unset: Words = ()
+    stop: tuple[Step, ...] = ()
+    stop_grace: float = 5.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """How the program is recognised in a pane that nobody registered."""
+
+    names: Words = ()
+    shells: bool = False
+
+
+@dataclass(frozen=True)
+class BoxSpec:
+    """Where the input box stands on the screen and what it is made of."""
+
+    kind: str = "none"
+    rule: str = ""
+    prompt: str = ""
+    prompts: Words = ()
+    continuation: str = ""
+    scrolled: Pattern | None = None
+    prompt_unique: bool = False
+    cursor_real: bool = False
+    echo: str = ""
+    placeholder: Pattern | None = None
+    hint: Pattern | None = None
+    dialog_top: str = ""
+    dialog_cursor: Pattern | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the decision: rows that look like this, there, mean that state."""
+
+    state: State
+    name: str
+    where: str
+    match: Pattern
+    also: Pattern | None = None
+    unless: Pattern | None = None
+    box: bool | None = None
+    rows: int = 3
+    kind: str = ""
+    reset: Pattern | None = None
+
+
+@dataclass(frozen=True)
+class Paste:
+    """How the program takes a paste. ``settle`` is seconds, ``max_bytes`` bytes of UTF-8."""
+
+    framed_in: tuple[State, ...] = ()
+    queues: bool = False
+    queued: Pattern | None = None
+    settle: float = 0.5
+    placeholder_lines: int = 0
+    placeholder_chars: int = 0
+    max_bytes: int = 100_000
+
+
+@dataclass(frozen=True)
+class Submit:
+    """The keys that submit the box. Times are seconds.
+
+    Dialogs ignore ``chord`` and ``idle_key``; the latter submits like Enter from ``idle`` only,
+    and only in the versions that the profile is verified with. ``chord_setup`` says that the
+    chord is there only after ``torch agent-setup``.
+    """
+
+    key: Words = ("Enter",)
+    enter_retries: tuple[float, ...] = ()
+    chord: Words = ()
+    chord_retry: float = 2.0
+    chord_setup: bool = False
+    idle_key: Words = ()
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """What the program changes in a text it is given; ``wrapper`` is none, or opening and end."""
+
+    tab: int = 0
+    trim_trailing: bool = False
+    nfc: bool = False
+    wrapper: tuple[Pattern, ...] = ()
+    strips_invisible: bool = False
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Texts that would run as a command, and what is put before or after to prevent it.
+
+    ``refuse`` are patterns, searched in the text without the blanks at its ends, of texts that
+    nothing makes harmless.
+    """
+
+    first: Words = ()
+    prefix: str = ""
+    last: Words = ()
+    suffix: str = ""
+    refuse: tuple[Pattern, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The events that the program reports; ``events`` maps each to what it says."""
+
+    kind: str = ""
+    events: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything Torch knows about one agent program; ``source`` is the file it came from.
+
+    ``verified`` lists the program versions that it was proven with, empty if none.
+    """
+
+    name: str
+    title: str = ""
+    verified: Words = ()
+    source: str = BUILT_IN
+    launch: Launch = Launch()
+    process: Process = Process()
+    box: BoxSpec = BoxSpec()
+    rules: tuple[Rule, ...] = ()
+    paste: Paste = Paste()
+    submit: Submit = Submit()
+    normalise: Normalise = Normalise()
+    guard: Guard = Guard()
+    hooks: Hooks = Hooks()
+
+
+def list_profiles(user_dir: Path | None) -> list[tuple[str, str]]:
+    """Return (name, source) of every profile by name; a user's file hides a stock one."""
+    found = {path.stem: BUILT_IN for path in STOCK.glob("*.toml")}
+    if user_dir is not None and user_dir.is_dir():
+        found |= {path.stem: str(path) for path in user_dir.glob("*.toml")}
+    return sorted(found.items())
+
+
+def load_profile(name: str, user_dir: Path | None) -> Profile:
+    """Return the profile ``name``: the file in ``user_dir`` if there is one, else the stock one.
+
+    Raises NotFoundError with the known names, RefusedError if the file is not a profile.
+    """
+    if _NAME.fullmatch(name):
+        for folder in (user_dir, STOCK):
+            path = folder / f"{name}.toml" if folder is not None else None
+            if path is not None and path.is_file():
+                profile = load_profile_file(path)
+                if profile.name != name:
+                    raise RefusedError(
+                        f"{path}: name is {profile.name!r}, but the file is called {name!r}.",
+                        hint="Give the file the profile's name.",
+                    )
+                return profile
+    known = [known_name for known_name, _ in list_profiles(user_dir)]
+    raise NotFoundError(
+        f"There is no profile {name!r}.{nearest(name, known)}",
+        hint="Known profiles: " + ", ".join(known) + ".",
+        code="no-profile",
+    )
+
+
+def load_profile_file(path: Path) -> Profile:
+    """Return the profile in the file ``path``; raises RefusedError if it is not one."""
+    source = BUILT_IN if path.parent == STOCK else str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
+    return parse_profile(text, source)
+
+
+def parse_profile(text: str, source: str) -> Profile:
+    """Return the profile that the TOML ``text`` holds; ``source`` names it in errors.
+
+    Raises RefusedError naming the key, and the nearest right word for one that does not exist.
+    """
+    import tomllib
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
+    reader = Reader(source)
+    if "source" in table:
+        reader.refuse("source", "is set by Torch")
+    profile = dataclasses.replace(reader.table(Profile, table, ""), source=source)
+    _check(profile, reader)
+    return profile
+
+
+def _check(profile: Profile, reader: Reader) -> None:
+    """Refuse what the types allow but the program could not work with."""
+    if not _NAME.fullmatch(profile.name):
+        reader.refuse("name", "must be lower-case letters, digits, - and _, a letter first")
+    _check_box(profile.box, reader)
+    for rule in profile.rules:
+        if rule.reset is not None and rule.reset.groups < 1:
+            reader.refuse(f"rules.reset ({rule.name})", "must hold a group for the time")
+        if rule.rows < 1:
+            reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
+    if len(profile.normalise.wrapper) not in (0, 2):
+        reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
+    for step in profile.launch.stop:
+        if bool(step.text) == bool(step.keys):
+            reader.refuse("launch.stop", "steps must have either text or keys")
+
+
+def _check_box(box: BoxSpec, reader: Reader) -> None:
+    if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
+        reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
+    if box.kind == "prompt":
+        reader.pattern(box.prompt, "box.prompt")
+    if box.placeholder is not None and box.placeholder.groups < 1:
+        reader.refuse("box.placeholder", "must hold a group for the number")

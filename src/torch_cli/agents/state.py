@@ -1,0 +1,96 @@
+"""The values that describe an agent at one moment: its state, its input box, its dialog.
+
+They are what ``classify`` returns; nothing here decides anything.
+"""
+
+import enum
+import re
+from dataclasses import dataclass
+
+
+class State(enum.StrEnum):
+    """What an agent program is doing, as far as its screen tells."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    WORKING = "working"
+    WAITING = "waiting"
+    LIMITED = "limited"
+    EXITED = "exited"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The program's input box as it stands on the screen.
+
+    ``first`` and ``last`` are screen rows (from 0, inclusive) that hold, or would hold, text;
+    ``rows`` their exact texts without trailing blanks. ``text`` is what a person or Torch put
+    there: prompt and indent removed, rows joined by newlines (a wrapped line and a line break
+    look the same), empty if only ghost text shows. ``ghost`` is the dim placeholder.
+    ``placeholders`` are the numbers of the pasted-text chips in the box, in screen order.
+    """
+
+    first: int
+    last: int
+    rows: tuple[str, ...]
+    text: str
+    ghost: str = ""
+    placeholders: tuple[int, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody has put anything into the box."""
+        return not self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """A question that stands where the input box would be.
+
+    ``kind`` is the profile's word for it, ``question`` its question or title in one line,
+    ``rows`` its visible rows. ``hash`` is 12 hex digits over those rows with blanks normalised,
+    cursor marker included: the same over redraws, different once the selection moves.
+    """
+
+    kind: str
+    question: str
+    rows: tuple[str, ...]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookEvent:
+    """The latest event that a pane's agent program reported through its own hooks.
+
+    ``name`` is the program's word for it, ``at`` the time in seconds since the epoch.
+    """
+
+    name: str
+    at: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """A state together with what it rests on.
+
+    ``evidence`` is one line for people; ``rule`` the name of the profile's rule, or of the
+    built-in reason. ``reset`` is the text that a usage limit shows for its end. ``queued`` says
+    that the program shows messages waiting for their turn.
+    """
+
+    state: State
+    evidence: str
+    rule: str
+    box: Box | None = None
+    dialog: Dialog | None = None
+    reset: str | None = None
+    queued: bool = False
+
+
+def one_line(text: str, limit: int = 100) -> str:
+    """Return ``text`` with every run of blanks as one space, cut to ``limit`` characters."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"

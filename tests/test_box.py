@@ -1,0 +1,183 @@
+"""The input box: found by its structure, and ghost text told from a draft by its attribute."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torch_cli.agents.box import find_box, is_rule
+from torch_cli.agents.profile import Profile, load_profile
+from torch_cli.agents.state import Box
+from torch_cli.tmux.screen import Row, Screen
+
+CLAUDE = load_profile("claude", None)
+DEMO = load_profile("demo", None)
+SHELL = load_profile("shell", None)
+PROMPT = "❯\u00a0"
+WIDTH = 40
+RULE = "─" * WIDTH
+
+
+def screen(*rows: str | Row, width: int = WIDTH, cursor: tuple[int, int] = (0, 0)) -> Screen:
+    made = tuple(row if isinstance(row, Row) else Row.plain(row) for row in rows)
+    return Screen(made, width, len(made), cursor)
+
+
+def boxed(*rows: str | Row) -> Screen:
+    return screen("● OK.", "", RULE, *rows, RULE, "  ? for shortcuts", "")
+
+
+def found(shown: Screen, profile: Profile = CLAUDE) -> Box:
+    box = find_box(shown, profile)
+    assert box is not None, shown.text
+    return box
+
+
+def ghostly(prompt: str, text: str, *, cursor_on_first: bool) -> Row:
+    """Return a row whose ``text`` is dim, its first character drawn as the cursor or not."""
+    plain = (False,) * len(prompt)
+    first = len(text) > 0 and cursor_on_first
+    dim = (not first, *(True,) * (len(text) - 1))
+    reverse = (first, *(False,) * (len(text) - 1))
+    return Row(prompt + text, plain + dim, plain + reverse)
+
+
+def test_an_empty_box_is_found_between_the_last_two_rules() -> None:
+    assert found(boxed(PROMPT)) == Box(3, 3, (PROMPT,), "")
+    assert found(boxed(PROMPT)).empty
+
+
+def test_a_prompt_that_lost_its_trailing_blank_is_still_the_prompt() -> None:
+    profile = dataclasses.replace(CLAUDE, box=dataclasses.replace(CLAUDE.box, prompt="❯ "))
+    assert found(boxed("❯"), profile).empty
+
+
+def test_rows_of_a_draft_lose_prompt_and_indent_and_keep_their_own_blanks() -> None:
+    box = found(boxed(PROMPT + "first", "", "    indented", "  last"))
+    assert box.text == "first\n\n  indented\nlast"
+    assert (box.first, box.last) == (3, 6)
+    assert box.rows == (PROMPT + "first", "", "    indented", "  last")
+
+
+def test_line_breaks_alone_are_a_draft() -> None:
+    assert not found(boxed(PROMPT, "")).empty
+
+
+@pytest.mark.parametrize("cursor_on_first", [True, False])
+def test_dim_text_is_a_ghost_and_no_draft(cursor_on_first: bool) -> None:
+    row = ghostly(PROMPT, "Press up to edit queued messages", cursor_on_first=cursor_on_first)
+    box = found(boxed(row))
+    assert (box.text, box.ghost) == ("", "Press up to edit queued messages")
+
+
+def test_a_ghost_that_wraps_is_still_a_ghost() -> None:
+    first = ghostly(PROMPT, "Press up to edit", cursor_on_first=True)
+    second = ghostly("  ", "queued messages", cursor_on_first=False)
+    box = found(boxed(first, second))
+    assert box.empty
+    assert box.ghost == "Press up to edit\nqueued messages"
+
+
+def test_a_ghost_behind_the_drawn_cursor_cell_is_a_ghost() -> None:
+    row = ghostly("»\u00a0 ", "Type a message", cursor_on_first=False)
+    row = dataclasses.replace(row, reverse=(False, False, True, *(False,) * 14))
+    box = found(boxed(row), DEMO)
+    assert (box.text, box.ghost) == ("", "Type a message")
+
+
+def test_a_completion_after_typed_text_is_not_part_of_the_draft() -> None:
+    typed, offered = "/mod", "el"
+    text = PROMPT + typed + offered
+    dim = (False,) * 7 + (True,)
+    reverse = (False,) * 6 + (True, False)
+    box = found(boxed(Row(text, dim, reverse)))
+    assert (box.text, box.ghost) == ("/mod", "el")
+
+
+@pytest.mark.parametrize("draft", ["x", "hello"])
+def test_a_draft_under_the_drawn_cursor_is_no_ghost(draft: str) -> None:
+    reverse = (False, False, True) + (False,) * (len(draft) - 1)
+    row = Row(PROMPT + draft, (False,) * len(reverse), reverse)
+    assert found(boxed(row)).text == draft
+
+
+def test_without_attributes_a_ghost_counts_as_a_draft() -> None:
+    """The safe side: nobody's text is taken for nothing."""
+    assert found(boxed(PROMPT + "Try something")).text == "Try something"
+
+
+def test_placeholders_are_numbered() -> None:
+    box = found(boxed(PROMPT + "[Pasted text #1 +5 lines] and", "  text[Pasted text #12]"))
+    assert box.placeholders == (1, 12)
+
+
+def test_a_placeholder_that_wraps_is_read() -> None:
+    box = found(boxed(PROMPT + "x" * 20 + " [Pasted text", "  #3 +5 lines]"))
+    assert box.placeholders == (3,)
+
+
+def test_another_input_mode_is_a_draft() -> None:
+    """In Claude Code a typed ``!`` becomes the prompt; Enter would then run what is pasted."""
+    assert found(boxed("!\u00a0")).text == "!"
+    assert found(boxed("!\u00a0ls")).text == "!ls"
+
+
+def test_a_scrolled_box_is_a_draft_although_its_prompt_is_out_of_sight() -> None:
+    top = "─── ↑ 6 more ".ljust(WIDTH, "─")
+    box = find_box(screen("", top, "  wrap wrap", "  end", RULE, ""), CLAUDE)
+    assert box is not None
+    assert box.text == "wrap wrap\nend"
+
+
+def test_a_rule_with_a_name_in_it_is_a_rule() -> None:
+    top = " my-name ──".rjust(WIDTH, "─")
+    assert found(screen("", top, PROMPT + "hi", RULE)).text == "hi"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (),
+        ("", ""),
+        (RULE,),
+        (RULE, RULE),
+        (RULE, "❯ echoed, with a plain space", RULE),
+        (RULE, PROMPT + "text", "not indented", RULE),
+        (RULE, PROMPT, RULE[:-1]),  # drawn for another width
+        (RULE[:-2], PROMPT, RULE[:-2]),
+        ("  " + RULE[2:], "  " + PROMPT, "  " + RULE[2:]),  # quoted in an answer
+        (RULE, " Bash command", " ❯ 1. Yes", "   2. No"),
+        (RULE, PROMPT, RULE, "● OK.", RULE, " Do you want to proceed?", " ❯ 1. Yes"),
+        ("─── ↑ 6 more ".ljust(WIDTH, "─"), "● no indent", RULE),
+        ("_" * WIDTH, "__", "_" * WIDTH),  # read by a client without UTF-8
+    ],
+)
+def test_what_only_looks_a_little_like_a_box_is_none(rows: tuple[str, ...]) -> None:
+    assert find_box(screen(*rows), CLAUDE) is None
+
+
+def test_a_shell_prompt_counts_where_the_cursor_stands_behind_it() -> None:
+    rows = ("$ make", "done", "user@host:~/demo$")
+    assert found(screen(*rows, "", cursor=(18, 2)), SHELL).empty
+    assert find_box(screen(*rows, "", cursor=(0, 3)), SHELL) is None
+    assert find_box(screen(*rows, "", cursor=(4, 2)), SHELL) is None
+
+
+def test_a_program_without_a_box_has_none() -> None:
+    profile = dataclasses.replace(CLAUDE, box=dataclasses.replace(CLAUDE.box, kind="none"))
+    assert find_box(boxed(PROMPT), profile) is None
+
+
+@given(st.integers(1, 300))
+def test_a_rule_runs_from_edge_to_edge(width: int) -> None:
+    assert is_rule("─" * width, width, "─▔")
+    assert not is_rule("─" * width, width + 1, "─")
+    assert not is_rule("", width, "─")
+
+
+@given(st.lists(st.text(alphabet="ab ❯»─[]#1é漢", max_size=30).map(str.rstrip), max_size=6))
+def test_any_draft_comes_back_as_it_was_put_there(lines: list[str]) -> None:
+    first, *others = lines or [""]
+    rows = [PROMPT + first, *("  " + line for line in others)]
+    assert found(boxed(*rows)).text == "\n".join([first, *others])

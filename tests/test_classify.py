@@ -1,0 +1,477 @@
+"""The classifier against screens of the real program, and against everything made up.
+
+``screens/claude/NAME.ansi.txt`` (120x40) and ``NAME@WxH.ansi.txt`` were captured from Claude Code
+2.1.330 in tmux 3.3a on 2026-11-22; ``NAME.txt`` are the same without attributes. What each shows
+was worked out by eye.
+"""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torch_cli.agents.classify import classify
+from torch_cli.agents.profile import Profile, load_profile
+from torch_cli.agents.state import AgentState, HookEvent, State
+from torch_cli.tmux.screen import Row, Screen
+
+FOLDER = Path(__file__).parent / "screens" / "claude"
+CLAUDE = load_profile("claude", None)
+DEMO = load_profile("demo", None)
+SHELL = load_profile("shell", None)
+
+# Captured screen: state, rule that decides, what stands in the box (None: there is no box)
+SCREENS: dict[str, tuple[str, str, str | None]] = {
+    "after_answer": ("idle", "box", ""),
+    "at_menu": ("idle", "box", "@"),
+    "auto_mode_default_dialog": ("waiting", "auto mode dialog", None),
+    "auto_mode_nag_second": ("waiting", "auto mode dialog", None),
+    "auto_nag_after_paste_then_enter": ("waiting", "auto mode dialog", None),
+    "copy_mode": ("idle", "box", ""),  # tmux shows the mode; the capture is what is below it
+    "custom_api_key_dialog": ("waiting", "API key dialog", None),
+    "draft_stashed": ("idle", "box", ""),
+    "early_text": ("idle", "box", "early message"),
+    "error_400_10s": ("idle", "API error", ""),
+    "error_400_4s": ("idle", "API error", ""),
+    "error_401_10s": ("working", "retrying", ""),
+    "error_401_4s": ("working", "retrying", ""),
+    "error_429_10s": ("working", "retrying", ""),
+    "error_429_4s": ("working", "retrying", ""),
+    "error_500_10s": ("working", "retrying", ""),
+    "error_500_4s": ("working", "retrying", ""),
+    "error_529_10s": ("idle", "API error", ""),
+    "error_529_4s": ("idle", "API error", ""),
+    "exited": ("exited", "exited", None),
+    "idle": ("idle", "box", ""),
+    "idle_after_key_rejected": ("idle", "box", ""),
+    "interrupted_with_queue": ("working", "footer", ""),
+    "model_picker": ("waiting", "model picker", None),
+    "onboarding_preflight_no_network_exited": ("exited", "no connection", None),
+    "pasted": ("idle", "box", "x\ny"),
+    "pasted_placeholder": ("idle", "box", "[Pasted text #1 +4 lines]"),
+    "permission_after_esc": ("idle", "box", ""),
+    "permission_dialog": ("waiting", "permission dialog", None),
+    "permission_dialog_notification": ("waiting", "permission dialog", None),
+    "permission_dialog_over_draft": ("waiting", "permission dialog", None),
+    "queued": ("working", "footer", ""),
+    "queued2": ("working", "spinner", "third msg while busy"),
+    "slash_menu": ("idle", "box", "/"),
+    "starting": ("starting", "blank", None),
+    "trust_dialog": ("waiting", "trust dialog", None),
+    "trust_dialog_text_enter_exited": ("exited", "not trusted", None),
+    "typing_draft": ("idle", "box", "human half-typed dra"),
+    "working": ("working", "footer", ""),
+    "working_typed": ("working", "spinner", "second msg while busy"),
+}
+# The same for NAME@WxH, at every size; line breaks that the width makes count as blanks, and
+# "wrap" stands for the long draft of that word.
+SIZED: dict[str, tuple[str, str, str | None]] = {
+    "api_key_dialog": ("waiting", "API key dialog", None),
+    "auto_mode_dialog": ("waiting", "auto mode dialog", None),
+    "auto_mode_dialog_second": ("waiting", "auto mode dialog", None),
+    "done": ("idle", "box", ""),
+    "done_quoting_box": ("idle", "box", ""),
+    "done_quoting_dialog": ("idle", "box", ""),
+    "done_quoting_limit": ("idle", "box", ""),
+    "done_quoting_spinner": ("idle", "box", ""),
+    "done_with_draft": ("idle", "box", "third"),
+    "draft_lines": ("idle", "box", "first line\n\n  third line"),
+    "draft_newline": ("idle", "box", "\n"),
+    "draft_one_letter": ("idle", "box", "x"),
+    "draft_one_line": ("idle", "box", "hello there"),
+    "draft_one_line_lc_c": ("idle", "box", "hello there"),
+    "draft_one_line_lc_c_client": ("idle", "box", "hello there"),
+    "draft_wrapped": ("idle", "box", "wrap"),
+    "draft_wrapped_start": ("idle", "box", "wrap"),
+    "exited": ("exited", "exited", None),
+    "exited_to_shell": ("exited", "exited", None),
+    "idle": ("idle", "box", ""),
+    "idle_acceptEdits": ("idle", "box", ""),
+    "idle_auto": ("idle", "box", ""),
+    "idle_lc_c": ("idle", "box", ""),
+    "idle_lc_c_client": ("idle", "box", ""),
+    "idle_plan": ("idle", "box", ""),
+    "interrupted": ("idle", "box", "fail"),
+    "limit": ("limited", "usage limit", ""),
+    "limit_continuing": ("limited", "usage limit", ""),
+    "limit_draft": ("limited", "usage limit", "a draft"),
+    "model_picker": ("waiting", "model picker", None),
+    "pasted_placeholder": ("idle", "box", "[Pasted text #1 +5 lines]"),
+    "pasted_two": (
+        *("idle", "box", "[Pasted text #1 +5 lines] and text[Pasted text #2 +4 lines]"),
+    ),
+    "permission_after_esc": ("idle", "box", ""),
+    "permission_dialog": ("waiting", "permission dialog", None),
+    "permission_dialog_lc_c": ("waiting", "permission dialog", None),
+    "permission_dialog_lc_c_client": ("waiting", "permission dialog", None),
+    "permission_dialog_second": ("waiting", "permission dialog", None),
+    "plan_dialog": ("waiting", "plan dialog", None),
+    "question_dialog": ("waiting", "question dialog", None),
+    "question_dialog_second": ("waiting", "question dialog", None),
+    "queued": ("working", "footer", ""),
+    "queued_draft": ("working", "spinner", "third"),
+    "renamed": ("idle", "box", ""),
+    "retrying": ("working", "retrying", ""),
+    "shell_after_exit": ("exited", "exited", None),
+    "shell_mode": ("idle", "box", "!ls"),
+    "shell_mode_empty": ("idle", "box", "!"),
+    "slash_menu": ("idle", "box", "/"),
+    "transcript_view": ("unknown", "transcript", None),
+    "trust_dialog": ("waiting", "trust dialog", None),
+    "trust_refused": ("exited", "not trusted", None),
+    "working": ("working", "footer", ""),
+    # At 40 columns "accept edits on" leaves no place for "esc to interrupt": "spinner" there.
+    "working_acceptEdits": ("working", "footer|spinner", ""),
+    "working_auto": ("working", "footer", ""),
+    "working_draft": ("working", "spinner", "more to come"),
+    "working_draft_acceptEdits": ("working", "spinner", "more"),
+    "working_draft_auto": ("working", "spinner", "more"),
+    "working_draft_lc_c": ("working", "spinner", "more"),
+    "working_draft_lc_c_client": ("working", "spinner", "more"),
+    "working_draft_plan": ("working", "spinner", "more"),
+    "working_lc_c": ("working", "footer", ""),
+    "working_lc_c_client": ("working", "footer", ""),
+    "working_plan": ("working", "footer", ""),
+    "write_dialog": ("waiting", "permission dialog", None),
+}
+QUESTIONS = {
+    "auto_mode_dialog": "Make auto mode your default permission mode?",
+    "api_key_dialog": "Do you want to use this API key?",
+    "permission_dialog": "Do you want to proceed?",
+    "plan_dialog": "Exit plan mode?",
+    "question_dialog": "Which database should the demo use?",
+    "trust_dialog": "Quick safety check: Is this a project you created or one you trust?",
+    "write_dialog": "Do you want to create new.txt?",
+    "model_picker": "Select model",
+}
+FILES = sorted(path.name.removesuffix(".ansi.txt") for path in FOLDER.glob("*.ansi.txt"))
+
+
+def load(name: str, *, plain: bool = False) -> Screen:
+    size = re.search(r"@(\d+)x(\d+)$", name)
+    width, height = (int(size[1]), int(size[2])) if size else (120, 40)
+    captured = (FOLDER / f"{name}{'.txt' if plain else '.ansi.txt'}").read_text("utf-8")
+    return Screen.parse(captured, width=width, height=height)
+
+
+def look(name: str, hook: HookEvent | None = None) -> AgentState:
+    return classify(load(name), CLAUDE, hook)
+
+
+def rewrite(screen: Screen, rows: list[str]) -> Screen:
+    return dataclasses.replace(screen, rows=tuple(Row.plain(row) for row in rows))
+
+
+def drawn(*rows: str, width: int = 60, height: int = 20) -> Screen:
+    return Screen.parse("\n".join(rows), width=width, height=height)
+
+
+# Screens of the real program
+
+
+def test_every_captured_screen_is_in_a_table() -> None:
+    sized = {name.partition("@")[0] for name in FILES if "@" in name}
+    assert sized == set(SIZED)
+    assert {name for name in FILES if "@" not in name} == set(SCREENS)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_captured_screen_reads_as_what_it_shows(name: str) -> None:
+    base, _, size = name.partition("@")
+    state, rule, text = SIZED[base] if size else SCREENS[base]
+    found = look(name)
+    assert found.state == state, (found.evidence, load(name).text)
+    assert found.rule in rule.split("|"), found.evidence
+    assert (found.dialog is not None) == (state == "waiting")
+    assert found.queued == ("queued" in base and base != "interrupted_with_queue"), found.evidence
+    if text is None:
+        assert found.box is None
+        return
+    assert found.box is not None
+    assert found.box.empty == (text == "")
+    if text == "wrap":
+        assert set(found.box.text.split()) <= {"wrap", "end"}
+    else:
+        assert " ".join(found.box.text.split(" ")).replace("\n", " ") == text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", sorted(SCREENS))
+def test_without_attributes_only_ghosts_read_differently(name: str) -> None:
+    state, rule, text = SCREENS[name]
+    ghosts = {"queued": "spinner", "error_529_10s": rule, "error_529_4s": rule}
+    found = classify(load(name, plain=True), CLAUDE)
+    assert found.state == state
+    if text is not None and name not in ghosts:
+        assert found.box is not None
+        assert found.box.text == text
+
+
+@pytest.mark.parametrize("name", [n for n in FILES if n.partition("@")[0] in QUESTIONS])
+def test_a_dialog_is_named_by_its_question(name: str) -> None:
+    dialog = look(name).dialog
+    assert dialog is not None
+    if name == "trust_dialog@40x15":  # its beginning is out of sight
+        assert dialog.kind == "trust"
+    else:
+        assert dialog.question == QUESTIONS[name.partition("@")[0]]
+    assert any("❯" in row for row in dialog.rows)
+    assert re.fullmatch(r"[0-9a-f]{12}", dialog.hash)
+
+
+def test_a_dialogs_hash_survives_a_redraw_and_sees_the_selection_move() -> None:
+    once, again = look("permission_dialog").dialog, look("permission_dialog_notification").dialog
+    first, second = (
+        look("question_dialog@80x40").dialog,
+        look("question_dialog_second@80x40").dialog,
+    )
+    assert once is not None
+    assert again is not None
+    assert once.hash == again.hash
+    assert first is not None
+    assert second is not None
+    assert first.hash != second.hash
+    assert first.rows[0] == " ☐ Database"  # from the top of the dialog, not from its inner rule
+    assert first.kind == "question"
+
+
+@pytest.mark.parametrize("name", [n for n in FILES if n.startswith("limit")])
+def test_the_end_of_a_usage_limit_is_read(name: str) -> None:
+    reset = look(name).reset
+    assert reset is not None
+    assert re.fullmatch(r"\d+:\d\dam( \(UTC\))?", reset)
+
+
+def test_ghost_text_is_no_draft() -> None:
+    for name, ghost in [
+        ("queued", "Press up to edit queued messages"),
+        ("error_529_4s", "Resend your message to try again"),
+    ]:
+        box = look(name).box
+        assert box is not None
+        assert (box.text, box.ghost) == ("", ghost)
+
+
+# What tmux knows, and the hooks
+
+
+def test_what_tmux_knows_comes_first() -> None:
+    idle = load("idle")
+    assert classify(dataclasses.replace(idle, dead=True), CLAUDE).state is State.DEAD
+    in_mode = classify(dataclasses.replace(load("copy_mode"), in_mode=True), CLAUDE)
+    assert (in_mode.state, in_mode.evidence) == (State.UNKNOWN, "the pane is in a mode")
+
+
+SUBMITTED = HookEvent("UserPromptSubmit", 1_000.0)
+STOPPED = HookEvent("Stop", 1_001.0)
+ASKED = HookEvent("PermissionRequest", 1_002.0)
+ENDED = HookEvent("SessionEnd", 1_003.0)
+
+
+@pytest.mark.parametrize("hook", [SUBMITTED, STOPPED, ASKED, ENDED, HookEvent("Nonsense", 0.0)])
+@pytest.mark.parametrize("name", ["idle", "working", "permission_dialog", "exited", "queued2"])
+def test_a_screen_that_tells_beats_any_event(name: str, hook: HookEvent) -> None:
+    """Esc fires no hook: after it the latest event still says that a message was submitted."""
+    assert look(name, hook).state == SCREENS[name][0]
+
+
+@pytest.mark.parametrize(
+    ("hook", "state", "rule"),
+    [
+        (None, "idle", "box"),
+        (STOPPED, "idle", "box"),
+        (SUBMITTED, "working", "hook"),
+        (HookEvent("PostToolUse", 0.0), "working", "hook"),
+    ],
+)
+def test_text_in_the_box_hides_work_and_the_event_decides(
+    hook: HookEvent | None, state: str, rule: str
+) -> None:
+    found = look("typing_draft", hook)
+    assert (found.state, found.rule) == (state, rule)
+
+
+@pytest.mark.parametrize(
+    ("hook", "state"),
+    [(None, "unknown"), (SUBMITTED, "unknown"), (ASKED, "waiting"), (ENDED, "exited")],
+)
+def test_a_screen_without_a_box_is_never_taken_for_ready(
+    hook: HookEvent | None, state: str
+) -> None:
+    found = classify(drawn("some", "full-screen", "view"), CLAUDE, hook)
+    assert found.state == state
+
+
+# Structure before words
+
+
+ANSWER_TRAPS = [
+    "● Do you want to proceed?",
+    "  Do you want to proceed?",
+    "   ❯ 1. Yes",
+    "     2. No",
+    "  Esc to cancel · Tab to amend",
+    "  ✻ Thinking… (12s · esc to interrupt)",
+    "  429 rate limit · retrying in 5s · attempt 4/10",
+    "  ⏸ manual mode on · esc to interrupt",
+    "  ❯\u00a0",
+    "  " + "─" * 38,
+    "  Resume this session with:",
+    "● Usage limit reached · resets 3pm",
+    "  You've hit your session limit · resets 3pm",
+    "● API Error: no",
+    "  ☐ Database",
+    "  Enter to select · ↑/↓ to navigate",
+    "  Showing detailed transcript",
+    "❯ esc to interrupt",
+    "",
+]
+
+
+@given(st.lists(st.sampled_from(ANSWER_TRAPS), max_size=20))
+def test_nothing_that_an_answer_quotes_changes_the_state(quoted: list[str]) -> None:
+    done = "✻ Cooked for 3s · done 9:15 PM"
+    rule, footer = "─" * 40, "  ⏸ manual mode on · ? for shortcuts"
+    rows = [*quoted, "", done, "", rule, "❯\u00a0", rule, footer]
+    found = classify(drawn(*rows, width=40, height=len(rows)), CLAUDE)
+    assert found.state is State.IDLE, found.evidence
+    assert found.box is not None
+    assert found.box.empty
+
+
+@given(st.lists(st.sampled_from(ANSWER_TRAPS), max_size=20))
+def test_nothing_that_an_answer_quotes_hides_work(quoted: list[str]) -> None:
+    rule, footer = "─" * 40, "  ⏸ manual mode on · esc to interrupt"
+    rows = [*quoted, "", "✻ Thinking…", "", rule, "❯\u00a0", rule, footer]
+    assert classify(drawn(*rows, width=40, height=len(rows)), CLAUDE).state is State.WORKING
+
+
+def test_a_past_limit_says_nothing_about_the_next_turn() -> None:
+    rule = "─" * 60
+    past = ["❯ hello", "  ⎿  You've hit your 5-hour limit · resets 2:54am (UTC)", "", "❯ again"]
+    rows = [*past, "", "● OK.", "", rule, "❯\u00a0", rule, "  ? for shortcuts"]
+    assert classify(drawn(*rows), CLAUDE).state is State.IDLE
+
+
+def test_a_menu_row_below_the_box_is_a_question() -> None:
+    rule = "─" * 60
+    rows = [rule, "❯\u00a0", rule, " ❯ 1. Yes", "   2. No"]
+    assert classify(drawn(*rows), CLAUDE).state is State.WAITING
+
+
+# Locales
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_screen_read_without_utf8_is_never_taken_for_ready(name: str) -> None:
+    """tmux gives ``_`` for what a client without UTF-8 cannot show: no box, so nothing is typed."""
+    screen = load(name)
+    found = classify(
+        rewrite(screen, [re.sub(r"[^\x00-\x7f]", "_", line) for line in screen.lines]), CLAUDE
+    )
+    assert found.state in (State.UNKNOWN, State.STARTING, State.EXITED)
+    assert found.box is None
+
+
+# The other stock profiles
+
+
+def demo(*rows: str, footer: str = "  ? for help", above: str = "") -> AgentState:
+    rule = "─" * 60
+    return classify(drawn("● Ready.", "", above, rule, *rows, rule, footer), DEMO)
+
+
+def test_the_demo_agents_states() -> None:
+    empty = "»\u00a0"
+    busy = "  esc to interrupt"
+    assert demo(empty).state is State.IDLE
+    assert demo(empty, footer=busy, above="✶ Working… (1s)").state is State.WORKING
+    assert demo(empty + "text", footer=busy).rule == "footer"
+    assert demo(empty + "text", above="· Working… (1s)").rule == "status row"
+    limited = demo(empty, above="● Usage limit reached · resets 3pm")
+    assert (limited.state, limited.reset) == (State.LIMITED, "3pm")
+
+
+def test_the_demo_agents_queue_shows() -> None:
+    rule = "─" * 60
+    rows = ["» one", "", "» two", "  ⎿  Queued", "", "✻ Working… (1s)", rule, "»\u00a0", rule]
+    found = classify(drawn(*rows, "  esc to interrupt"), DEMO)
+    assert (found.state, found.queued) == (State.WORKING, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "question", "option"),
+    [
+        ("permission", "Do you want to proceed?", "1. Yes"),
+        ("trust", "Do you trust the files in this folder?", "1. Yes, proceed"),
+    ],
+)
+def test_the_demo_agents_dialogs(kind: str, question: str, option: str) -> None:
+    rows = ["» run it", "", "─" * 60, " Run command", "   ls", f" {question}", f" ❯ {option}"]
+    found = classify(drawn(*rows, "   2. No", " Esc to cancel"), DEMO)
+    assert found.state is State.WAITING
+    assert found.dialog is not None
+    assert (found.dialog.kind, found.dialog.question) == (kind, question)
+    assert found.dialog.rows[0] == " Run command"
+
+
+@pytest.mark.parametrize(
+    ("rows", "cursor", "state"),
+    [
+        (("user@host:~$",), (13, 0), "idle"),
+        (("bash-5.2#",), (10, 0), "idle"),
+        (("~ ❯",), (4, 0), "idle"),
+        (("$ make", "cc -c main.c"), (0, 2), "working"),
+        (("$ sleep 4",), (0, 1), "working"),
+        (("$ half a command",), (16, 0), "working"),
+        ((), (0, 0), "starting"),
+    ],
+)
+def test_a_shell_is_idle_at_its_prompt(
+    rows: tuple[str, ...], cursor: tuple[int, int], state: str
+) -> None:
+    screen = dataclasses.replace(drawn(*rows), cursor=cursor)
+    assert classify(screen, SHELL).state == state
+
+
+# Anything at all
+
+
+PIECES = [
+    *(
+        "─" * 40,
+        "▔" * 40,
+        "─── ↑ 6 more ".ljust(40, "─"),
+        "❯\u00a0",
+        "❯\u00a0text",
+        "»\u00a0",
+        "!\u00a0",
+    ),
+    *(" ❯ 1. Yes", "❯ 1. Yes", "   2. No", " Do you want to proceed?", "Enter to select · x"),
+    *("  esc to interrupt", "✻ Thinking…", "● OK.", "  text", "?", "$ ", "\u200b", "é漢"),
+    *("Resume this session with:", "  ⚠ Usage limit reached · limit resets 2:54am", "❯ hi"),
+]
+ROWS = st.lists(st.sampled_from(PIECES) | st.text(max_size=45), max_size=24)
+HOOKS = st.none() | st.sampled_from([SUBMITTED, STOPPED, ASKED, ENDED])
+
+
+@pytest.mark.parametrize("profile", [CLAUDE, DEMO, SHELL], ids=lambda profile: profile.name)
+@given(rows=ROWS, hook=HOOKS, column=st.integers(0, 45), line=st.integers(0, 24))
+def test_any_screen_is_read_without_error_and_never_ready_without_a_box(
+    profile: Profile, rows: list[str], hook: HookEvent | None, column: int, line: int
+) -> None:
+    made = tuple(Row.plain(row.replace("\n", " ")) for row in rows)
+    screen = Screen(made, 40, len(made), (column, line))
+    found = classify(screen, profile, hook)
+    assert found == classify(screen, profile, hook)
+    assert found.evidence
+    assert "\n" not in found.evidence
+    if found.state is State.IDLE:
+        assert found.box is not None
+    if found.box is not None:
+        assert 0 <= found.box.first <= found.box.last < len(made)
+        assert found.box.rows == screen.lines[found.box.first : found.box.last + 1]
+    if found.dialog is not None:
+        assert found.state is State.WAITING
