@@ -1,0 +1,127 @@
+"""What a screen proves about a message: pure comparisons, no looking and no acting."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch_cli.agents.profile import Profile
+from torch_cli.agents.state import AgentState, Box
+from torch_cli.tmux.screen import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What was there before the paste, against which later evidence is counted.
+
+    ``echoes`` are (line, text) of each submitted message that the screen shows, the line counted
+    from the start of the pane's history; ``chips`` the numbers of pasted-text placeholders on the
+    screen; ``report`` the number of the newest hook report.
+    """
+
+    echoes: tuple[tuple[int, str], ...] = ()
+    chips: tuple[int, ...] = ()
+    report: int = 0
+    state: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the store keeps it."""
+        return {
+            "echoes": [list(echo) for echo in self.echoes],
+            "chips": list(self.chips),
+            "report": self.report,
+            "state": self.state,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Baseline":
+        """Return what ``as_json`` gave."""
+        echoes = tuple((int(line), str(text)) for line, text in value.get("echoes", ()))
+        chips = tuple(int(number) for number in value.get("chips", ()))
+        return cls(echoes, chips, int(value.get("report", 0)), str(value.get("state", "")))
+
+
+def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -> Baseline:
+    """Return what ``screen`` shows before a paste."""
+    return Baseline(
+        echoes=tuple(_echoes(screen, profile)),
+        chips=_chips(screen, profile),
+        report=report,
+        state=str(state.state),
+    )
+
+
+def _echoes(screen: Screen, profile: Profile) -> list[tuple[int, str]]:
+    mark = profile.box.echo
+    if not mark:
+        return []
+    return [
+        (screen.history + number, line[len(mark) :].strip())
+        for number, line in enumerate(screen.lines)
+        if line.startswith(mark)
+    ]
+
+
+def _chips(screen: Screen, profile: Profile) -> tuple[int, ...]:
+    pattern = profile.box.placeholder
+    if pattern is None:
+        return ()
+    return tuple(int(m[1]) for line in screen.lines for m in pattern.finditer(line))
+
+
+def is_ours(box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
+    """Say whether the box holds our text, whole and alone.
+
+    A long paste shows as a placeholder: then its number must be new, nothing else may stand
+    beside it, and the text must be one that the program shows so. A box that is lower than the
+    text shows only part of it, which then must be the end of ours.
+    """
+    if box.empty:
+        return False
+    if box.placeholders:
+        pattern = profile.box.placeholder
+        alone = pattern is not None and pattern.fullmatch(box.text.strip()) is not None
+        return alone and box.placeholders[0] not in before.chips and _shows_as_chip(typed, profile)
+    shown, wanted = _skeleton(box.text), _skeleton(typed)
+    if shown == wanted:
+        return True
+    scrolled = len(box.rows) > 1 and not box.rows[0].startswith(profile.box.prompt)
+    return scrolled and bool(shown) and wanted.endswith(shown)
+
+
+def _shows_as_chip(typed: str, profile: Profile) -> bool:
+    paste = profile.paste
+    many = paste.placeholder_lines and typed.count("\n") + 1 >= paste.placeholder_lines
+    return bool(many or (paste.placeholder_chars and len(typed) >= paste.placeholder_chars))
+
+
+def _skeleton(text: str) -> str:
+    """Return what is left of a text wherever it is wrapped and however a terminal draws it.
+
+    Blanks go, for wrapping eats them; so do symbols beyond ASCII, which terminals may join.
+    """
+    text = unicodedata.normalize("NFC", text)
+    return "".join(
+        char for char in text if not char.isspace() and (char.isascii() or char.isalnum())
+    ) or "".join(text.split())
+
+
+def echoed(screen: Screen, shown: str, before: Baseline, profile: Profile) -> bool:
+    """Say whether the screen shows an echo of our text that was not there before.
+
+    ``shown`` is the first row of the text as it stood in the box. An echo counts if there are
+    more of them than before, or if one stands further down the pane's history than any did.
+    """
+    wanted = _skeleton(shown)
+
+    def matching(found: tuple[tuple[int, str], ...]) -> list[int]:
+        return [line for line, text in found if wanted and _skeleton(text).startswith(wanted)]
+
+    now = matching(tuple(_echoes(screen, profile)))
+    then = matching(before.echoes)
+    return len(now) > len(then) or max(now, default=-1) > max(then, default=-1) >= 0
+
+
+def first_row(box: Box, profile: Profile) -> str:
+    """Return the first row of a box without its prompt."""
+    return box.rows[0].removeprefix(profile.box.prompt)

@@ -1,0 +1,67 @@
+"""One sender at a time to a pane: a file lock that dies with its holder."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import select
+import time
+from collections.abc import Iterator
+
+from torch_cli.errors import HeldError, TorchError
+from torch_cli.paths import state_dir
+
+_POLL = 0.02
+
+
+@contextlib.contextmanager
+def pane_lock(server: str, pane: str, holder: str, timeout: float) -> Iterator[None]:
+    """Hold the right to type into ``pane`` of ``server``.
+
+    ``holder`` is what others are shown while they wait. Raises ``HeldError`` with the present
+    holder's words if it was not to be had within ``timeout`` seconds.
+    """
+    directory = os.path.join(state_dir(), "locks")
+    name = hashlib.sha256(f"{server}|{pane}".encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        file = os.open(os.path.join(directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TorchError(
+            f"no lock for pane {pane} could be made in {directory}: {error.strerror}; "
+            "nothing was typed",
+            hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
+            code="store",
+        ) from error
+    try:
+        _acquire(file, pane, time.monotonic() + timeout)
+        _tell(file, f"{os.getpid()} {holder}")
+        yield
+    finally:
+        os.close(file)
+
+
+def _acquire(file: int, pane: str, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(file, 200, 0).decode("utf-8", "replace").strip()
+                raise HeldError(
+                    f"another sender is typing into pane {pane} (process {holder}); "
+                    "nothing was typed",
+                    hint="Send again when it has finished.",
+                    code="locked",
+                ) from None
+            # flock has no timed wait; signals and alarms belong to the caller.
+            select.select([], [], [], _POLL)
+        else:
+            return
+
+
+def _tell(file: int, holder: str) -> None:
+    """Write down who holds the lock; a full disk takes nothing but this courtesy."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(file, 0)
+        os.pwrite(file, holder.encode("utf-8", "replace"), 0)

@@ -1,0 +1,87 @@
+"""What is known of a message, as it is told to the sender."""
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from torch_cli.errors import DONE, FAILURE, HELD, UNKNOWN
+from torch_cli.store.messages import Message
+
+SCHEMA = "torch.receipt/1"
+
+
+class Outcome(enum.StrEnum):
+    """The states of a receipt; ``confirmed`` means that the program itself reported the text."""
+
+    QUEUED = "queued"
+    HELD = "held"
+    SUBMITTED = "submitted"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+EXIT_CODES = {
+    Outcome.QUEUED: HELD,
+    Outcome.HELD: HELD,
+    Outcome.SUBMITTED: DONE,
+    Outcome.CONFIRMED: DONE,
+    Outcome.FAILED: FAILURE,
+    Outcome.UNKNOWN: UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is known of one message. ``elapsed_ms`` is milliseconds from acceptance."""
+
+    id: str
+    target: str
+    pane: str
+    state: Outcome
+    reason: str
+    evidence: tuple[str, ...]
+    attempts: int
+    elapsed_ms: float
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status that says the same."""
+        return EXIT_CODES[self.state]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the receipt under its published schema."""
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "target": self.target,
+            "pane": self.pane,
+            "state": str(self.state),
+            "reason": self.reason,
+            "evidence": list(self.evidence),
+            "attempts": self.attempts,
+            "elapsed_ms": round(self.elapsed_ms, 1),
+        }
+
+
+def receipt_of(message: Message) -> Receipt:
+    """Return the receipt that the store holds.
+
+    A message left in the middle of a delivery is ``unknown``: the next look at its pane settles
+    it. (While its sender still lives this is also all that can be said.)
+    """
+    state, reason = Outcome(message.state), message.reason
+    if state is Outcome.QUEUED and message.step != "accepted":
+        state, reason = Outcome.UNKNOWN, f"the sender has not reported back since '{message.step}'"
+    elif state is Outcome.QUEUED:
+        reason = reason or "accepted, and nothing typed yet"
+    return Receipt(
+        message.id,
+        message.recipient,
+        message.pane,
+        state,
+        reason,
+        message.evidence,
+        message.attempts,
+        message.elapsed_ms,
+    )

@@ -1,0 +1,84 @@
+"""Sending: from a name and a body to a receipt."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch_cli.agents.registry import find
+from torch_cli.delivery.procedure import Policy, deliver
+from torch_cli.delivery.receipt import Receipt, receipt_of
+from torch_cli.delivery.recipient import recipient
+from torch_cli.delivery.text import decode, prepare
+from torch_cli.store import Store
+from torch_cli.store.messages import new_id
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message to be sent: to whom, the bytes, when to type, and how long to wait (seconds).
+
+    ``envelope`` puts a first line with sender and id before a message that one agent sends to
+    another; a person's message goes as it is. ``key`` is an idempotency key.
+    """
+
+    target: str
+    body: bytes
+    when: str = "ready"
+    timeout: float = 30.0
+    envelope: bool = True
+    clean: bool = False
+    key: str | None = None
+    sender: str | None = None
+
+
+def send(
+    socket: Socket, request: Request, on_step: Callable[[str], None] = lambda step: None
+) -> Receipt:
+    """Deliver one message and return its receipt.
+
+    Raises ``RefusedError`` for a body or recipient that cannot be sent to, ``NotFoundError`` if
+    there is none; nothing has been typed then.
+    """
+    began = time.monotonic()
+    body = decode(request.body)
+    with Store() as store:
+        found = find(store, socket, request.target)
+        with ControlClient(found.socket, found.pane.session_id) as client:
+            to = recipient(store, found, client)
+            sender = request.sender or os.environ.get("TORCH_AGENT", "")
+            identity = new_id()
+            headed = _enveloped(body, sender, identity) if request.envelope and sender else body
+            prepared = prepare(headed, to.profile, clean=request.clean)
+            message, new = store.messages.accept(
+                identity,
+                key=request.key,
+                sender=sender,
+                recipient=found.name,
+                kind="message",
+                body=body,
+                typed=prepared.typed,
+                server=found.pane.server,
+                pane=found.pane.id,
+                pane_pid=found.pane.pid,
+            )
+            if not new and (message.state != "queued" or message.step != "accepted"):
+                return receipt_of(message)
+            on_step("accepted")
+            left = max(0.0, request.timeout - (time.monotonic() - began))
+            return deliver(
+                client,
+                store,
+                to,
+                message,
+                Policy(request.when, left),
+                on_step,
+                notes=prepared.changes,
+            )
+
+
+def _enveloped(body: str, sender: str, identity: str) -> str:
+    """Return ``body`` behind a line that says who sends it, for an answer and for the proof."""
+    return f"[from {sender} · message · {identity}]\n{body}"

@@ -1,0 +1,171 @@
+"""What may be sent: refusal of what cannot arrive intact, the guard, and what "the same" means."""
+
+import unicodedata
+from dataclasses import dataclass
+
+from torch_cli.agents.profile import Profile
+from torch_cli.errors import RefusedError
+
+_JOINERS = "\u200d\ufe0e\ufe0f"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message ready to be typed.
+
+    ``typed`` is the text that goes into the box, guard included. ``changes`` names, for the
+    receipt, what differs from the text that was given.
+    """
+
+    typed: str
+    changes: tuple[str, ...]
+
+
+def decode(data: bytes) -> str:
+    """Return ``data`` as text; raises ``RefusedError`` naming the first byte that is not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RefusedError(
+            f"the message is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}; "
+            "nothing was sent",
+            code="not-utf8",
+        ) from None
+
+
+def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
+    """Return ``text`` as it is to be typed into a program of this profile.
+
+    Raises ``RefusedError`` for text that is empty, too large, or holds what the program or the
+    terminal would change or run; ``clean`` strips such characters instead, and says so.
+    """
+    changes: list[str] = []
+    lines = _one_line_end(text)
+    if lines != text:
+        changes.append("line ends became LF")
+    cleaned = _clean(lines, profile, changes) if clean else lines
+    if not clean:
+        _refuse_unprintable(text, profile)
+    if profile.normalise.trim_trailing:
+        trimmed = cleaned.rstrip(" \t\n")
+        if trimmed != cleaned:
+            changes.append("trailing blanks trimmed")
+    else:
+        trimmed = cleaned
+    if not trimmed.strip():
+        raise RefusedError("the message is empty; nothing was sent", code="empty")
+    typed = _guard(trimmed, profile, changes)
+    if profile.normalise.nfc and not unicodedata.is_normalized("NFC", typed):
+        changes.append("the program brings text to Unicode form NFC")
+    if profile.normalise.tab and "\t" in typed:
+        changes.append(f"the program shows a tab as {profile.normalise.tab} spaces")
+    size = len(typed.encode())
+    if size > profile.paste.max_bytes:
+        raise RefusedError(
+            f"the message has {size:,} bytes; {profile.title or profile.name} is given at most "
+            f"{profile.paste.max_bytes:,}; nothing was sent",
+            hint="Put it into a file and send the file's path.",
+            code="too-large",
+        )
+    return Prepared(typed, tuple(changes))
+
+
+def same(reported: str, typed: str, profile: Profile) -> bool:
+    """Say whether a text that the program reported is the one typed, after its normalisation."""
+    for wrapper in profile.normalise.wrapper:
+        reported = wrapper.sub("", reported)
+    return _normal(reported, profile) == _normal(typed, profile)
+
+
+def _normal(text: str, profile: Profile) -> str:
+    text = _one_line_end(text)
+    if profile.normalise.nfc:
+        text = unicodedata.normalize("NFC", text)
+    if profile.normalise.tab:
+        text = text.replace("\t", " " * profile.normalise.tab)
+    # The guard puts a blank before or after; blanks at the ends are the program's to drop.
+    return text.strip()
+
+
+def _one_line_end(text: str) -> str:
+    """Return ``text`` with LF for CR LF, CR, and Unicode's line and paragraph separators."""
+    for end in ("\r\n", "\r", "\u2028", "\u2029"):
+        text = text.replace(end, "\n")
+    return text
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t\r"
+
+
+def _is_stripped(text: str, index: int) -> bool:
+    """Say whether the character is one that programs strip: zero-width, bidi; not inside emoji."""
+    char = text[index]
+    if unicodedata.category(char) != "Cf":
+        return False
+    if char in _JOINERS and 0 < index < len(text) - 1:
+        before, after = text[index - 1], text[index + 1]
+        return not (_is_emoji(before) and _is_emoji(after))
+    return True
+
+
+def _is_emoji(char: str) -> bool:
+    return char in _JOINERS or unicodedata.category(char) in ("So", "Sk")
+
+
+def _refuse_unprintable(text: str, profile: Profile) -> None:
+    for index, char in enumerate(text):
+        if _is_control(char):
+            kind = "a control character"
+        elif profile.normalise.strips_invisible and _is_stripped(text, index):
+            kind = f"an invisible character, which {profile.title or profile.name} strips"
+        else:
+            continue
+        offset = len(text[:index].encode("utf-8", "surrogatepass"))
+        name = unicodedata.name(char, "")
+        raise RefusedError(
+            f"the message holds U+{ord(char):04X}{' ' + name if name else ''} at byte {offset}: "
+            f"{kind}; nothing was sent",
+            hint="--clean strips such characters and says so.",
+            code="control-character",
+        )
+
+
+def _clean(text: str, profile: Profile, changes: list[str]) -> str:
+    kept = [
+        char
+        for index, char in enumerate(text)
+        if not _is_control(char)
+        and not (profile.normalise.strips_invisible and _is_stripped(text, index))
+    ]
+    stripped = len(text) - len(kept)
+    if stripped:
+        changes.append(f"{stripped} control or invisible characters stripped")
+    return "".join(kept)
+
+
+def _guard(text: str, profile: Profile, changes: list[str]) -> str:
+    """Put the profile's guard round what would run as a command, or refuse it."""
+    guard = profile.guard
+    name = profile.title or profile.name
+    if any(pattern.search(text.strip()) for pattern in guard.refuse):
+        raise RefusedError(
+            f"{name} would run this as a command instead of reading it: '{text.strip()[:60]}'; "
+            "nothing was sent",
+            hint="Put words in front of it to send it as text.",
+            code="command",
+        )
+    first = next((mark for mark in guard.first if text.startswith(mark)), None)
+    last = next((mark for mark in guard.last if text.endswith(mark)), None)
+    for mark, blank, where in ((first, guard.prefix, "first"), (last, guard.suffix, "last")):
+        if mark is None:
+            continue
+        if not blank:
+            raise RefusedError(
+                f"a message whose {where} character is '{mark}' would not arrive as text in "
+                f"{name}; nothing was sent",
+                code="guarded",
+            )
+        text = blank + text if where == "first" else text + blank
+        changes.append(f"guarded with a blank {'before' if where == 'first' else 'after'} '{mark}'")
+    return text

@@ -1,0 +1,73 @@
+"""A demo agent in a real pane, started through ``torch spawn``, with the log of what it got."""
+
+import json
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conftest import Result, TmuxServer, Torch
+from torch_cli.tmux.panes import Pane
+
+
+@dataclass
+class DemoAgent:
+    """One running demo agent; ``log`` holds exactly the bytes that it was given."""
+
+    tmux: TmuxServer
+    torch: Torch
+    name: str
+    pane: Pane
+    log: Path
+    directory: Path
+
+    def events(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the events of its log, of these kinds if any are named."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if not kinds or event["event"] in kinds]
+
+    def submitted(self) -> list[str]:
+        """Return the texts that were submitted or queued, in order."""
+        return [event["text"] for event in self.events("submit", "queued")]
+
+    def send(self, message: str, *options: str, **others: Any) -> Result:
+        """Send it a message through ``torch send --json``."""
+        return self.torch("send", self.name, "-", "--json", *options, input=message, **others)
+
+    def state(self) -> str:
+        """Return its state as ``torch state`` has it."""
+        return str(self.torch("state", self.name, "--json").json["state"])
+
+    def wait_for(self, states: str, timeout: float = 15) -> None:
+        """Wait until it is in one of the states."""
+        done = self.torch("wait", self.name, "--for", states, "--timeout", str(timeout))
+        assert done.code == 0, done.err + self.screen()
+
+    def screen(self) -> str:
+        """Return what it shows."""
+        return self.tmux.screen(self.pane)
+
+    def open_dialog(self) -> None:
+        """Have it open its permission dialog at once."""
+        import os
+
+        os.kill(self.pane.pid, signal.SIGUSR1)
+        self.tmux.wait_for_text(self.pane, "Do you want to proceed?")
+
+
+def spawn_demo(
+    tmux: TmuxServer, torch: Torch, directory: Path, *arguments: str, name: str = "demo"
+) -> DemoAgent:
+    """Start a demo agent in ``directory`` with the arguments, and wait until it is ready."""
+    directory.mkdir(exist_ok=True)
+    log = directory.parent / f"{name}.log"
+    path = f"{Path(sys.executable).parent}"
+    done = torch(
+        *("spawn", name, "--profile", "demo", "--session", "agents", "--dir", str(directory)),
+        *("--json", "--", "--log", str(log), *arguments),
+        env={"PATH": f"{path}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"},
+    )
+    assert done.code == 0, done.out + done.err + tmux.screens()
+    return DemoAgent(tmux, torch, name, tmux.pane(done.json["pane"]), log, directory)
