@@ -1,0 +1,129 @@
+"""The command line: it parses, calls the core, and prints. Nothing else lives here.
+
+Each command is a module of this package with the command's name, imported when it is called.
+"""
+
+import importlib
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from torch_cli import __version__
+from torch_cli.errors import INTERRUPTED, RefusedError, TorchError
+
+COMMANDS = {
+    "window": "Open a window rooted in a directory, and prove it.",
+    "spawn": "Open a window with an agent program in it, and wait until it is ready.",
+    "adopt": "Register an agent in a pane that exists already.",
+    "send": "Deliver a message to an agent, and say what is known of it.",
+    "receipt": "Show what is known of a message.",
+    "capture": "Print the last lines that a pane shows.",
+    "state": "Show the state of panes, with evidence.",
+    "wait": "Wait until a pane is in a state.",
+    "ps": "List the agents.",
+    "press": "Press keys in a pane, on purpose.",
+    "stop": "Ask an agent program to end.",
+    "attach": "Attach this terminal to an agent's window.",
+    "profile": "List, show and check profiles of agent programs.",
+    "agent-setup": "Install hooks and the submit chord for an agent program.",
+    "doctor": "Say what stands in the way on this machine.",
+    "completion": "Print the completion script of a shell.",
+    "hook": "What an agent program's hook calls; JSON on standard input.",
+}
+
+EPILOG = """\b
+Exit codes:
+  0  done, delivered          4  accepted, but held or queued
+  1  failure                  5  unknown: look before you resend
+  2  usage, refused input     6  timed out
+  3  no such target           130  interrupted
+"""
+
+
+class _Torch(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"torch_cli.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"Did you mean 'torch {near[0]}'?" if near else "See 'torch --help'."
+            raise RefusedError(f"there is no command '{args[0]}'", hint=hint, code="usage")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run, and turn every error into words, or with ``--json`` into an object, and a code."""
+        as_json = "--json" in sys.argv[1:]
+        kwargs["standalone_mode"] = False
+        try:
+            outcome = super().main(*args, **kwargs)
+        except click.exceptions.Exit as ended:
+            sys.exit(ended.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(INTERRUPTED)
+        except click.UsageError as misused:
+            _fail(_usage(misused), as_json)
+        except TorchError as error:
+            _fail(error, as_json)
+        except BrokenPipeError:
+            # The reader of our output has gone; that is its right.
+            sys.stderr.close()
+            sys.exit(0)
+        sys.exit(outcome if isinstance(outcome, int) else 0)
+
+
+def _usage(misused: click.UsageError) -> TorchError:
+    command = misused.ctx.command_path if misused.ctx else "torch"
+    return RefusedError(
+        misused.format_message().rstrip("."), hint=f"See '{command} --help'.", code="usage"
+    )
+
+
+def _fail(error: TorchError, as_json: bool) -> NoReturn:
+    if as_json:
+        from torch_cli.cli.present import print_json
+
+        detail = {"code": error.code, "message": error.message, "hint": error.hint}
+        print_json({"error": detail})
+    else:
+        click.echo(f"torch: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"       {error.hint}", err=True)
+    sys.exit(error.exit_code)
+
+
+@click.group(
+    cls=_Torch,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, "--version", message="torch %(version)s")
+def torch() -> None:
+    """Run teams of coding agents in tmux.
+
+    \b
+    Examples:
+      torch spawn dev --profile claude --dir ~/project
+      torch send dev "Run the tests and mend what fails."
+      torch state dev
+      torch ps
+    """

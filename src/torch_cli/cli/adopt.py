@@ -1,0 +1,42 @@
+"""``torch adopt``."""
+
+import click
+
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("adopt")
+@click.argument("target")
+@click.argument("name")
+@click.option("--profile", metavar="PROFILE", help="The agent program (default: recognised).")
+@common_options
+def command(common: Common, target: str, name: str, profile: str | None) -> None:
+    """Register the program in pane TARGET as the agent NAME.
+
+    'torch stop' asks an adopted program to end, and never makes it.
+
+    \b
+    Examples:
+      torch adopt %7 dev
+      torch adopt work:editor.1 helper --profile claude
+      torch adopt . me
+    """
+    from torch_cli.cli.present import print_json, printable
+    from torch_cli.store import Store
+    from torch_cli.team.spawn import adopt
+
+    with Store() as store:
+        agent = adopt(store, common.socket, target, name, profile)
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.agent/1",
+                "agent": agent.name,
+                "profile": agent.profile,
+                "pane": agent.pane,
+                "pid": agent.pane_pid,
+                "dir": agent.directory,
+            }
+        )
+    else:
+        click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")

@@ -1,0 +1,112 @@
+"""``torch agent-setup``."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from torch_cli.cli.options import Common, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.agents.changes import Change
+
+
+@click.command("agent-setup")
+@click.argument("program", type=click.Choice(["claude"]))
+@click.option("--undo", is_flag=True, help="Take back what was installed.")
+@click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--project",
+    metavar="DIR",
+    help="Hooks for this project alone, in DIR/.claude/settings.local.json.",
+)
+@common_options
+def command(
+    common: Common, program: str, undo: bool, dry_run: bool, yes: bool, project: str | None
+) -> None:
+    """Install hooks and the submit chord for an agent program, or take them back.
+
+    The hooks tell Torch what the program does; the chord (ctrl+x ctrl+g) submits a message and,
+    unlike Enter, answers no dialog. The differences are shown first. What stood in the files is
+    kept, and --undo restores it byte for byte. Agents that 'torch spawn' starts get the hooks
+    without this; the chord is known to those that start after it was installed.
+
+    \b
+    Examples:
+      torch agent-setup claude --dry-run
+      torch agent-setup claude
+      torch agent-setup claude --project ~/project --yes
+      torch agent-setup claude --undo
+    """
+    from torch_cli.agents import setup, setup_files
+    from torch_cli.agents.changes import apply
+    from torch_cli.cli.present import print_json
+
+    if undo:
+        changes = setup_files.plan_undo(project)
+    else:
+        changes = setup_files.plan(project, setup.hook_command())
+    pending = [change for change in changes if change.needed]
+    if not common.json:
+        for change in changes:
+            _show(change, common)
+    if pending and not dry_run:
+        if not yes:
+            _ask(common)
+        apply(changes)
+    elif not dry_run:
+        apply(changes)  # only forgets what is undone already
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.agent-setup/1",
+                "program": program,
+                "applied": bool(pending) and not dry_run,
+                "changes": [
+                    {"path": c.path, "changed": c.needed, "note": c.why, "diff": c.diff}
+                    for c in changes
+                ],
+            }
+        )
+    else:
+        _conclude(common, bool(pending), undo, dry_run)
+
+
+def _show(change: "Change", common: Common) -> None:
+    """Print what becomes of one file: the difference on stdout, words about it on stderr."""
+    from torch_cli.cli.present import note
+
+    why = change.why or ("" if change.needed else "has all that is needed")
+    if why:
+        note(f"{change.path}: {why}", quiet=common.quiet)
+    if change.needed:
+        click.echo(change.diff, nl=False)
+
+
+def _ask(common: Common) -> None:
+    """Ask the person at the terminal; raise unless the answer is yes."""
+    from torch_cli.errors import RefusedError, TorchError
+
+    if common.json or not sys.stdin.isatty():
+        raise RefusedError(
+            "these are files of yours, and there is nobody to ask; nothing was changed",
+            hint="Agree with --yes, or look first with --dry-run.",
+            code="no-consent",
+        )
+    if not click.confirm("Write these changes?", err=True):
+        raise TorchError("nothing was changed", code="no-consent")
+
+
+def _conclude(common: Common, pending: bool, undo: bool, dry_run: bool) -> None:
+    from torch_cli.cli.present import note
+
+    if not pending:
+        words = "Nothing is installed." if undo else "Everything is installed already."
+    elif dry_run:
+        words = "Nothing was changed (--dry-run)."
+    elif undo:
+        words = "Undone."
+    else:
+        words = "Installed. Claude Code reads this when it starts; --undo takes it back."
+    note(words, quiet=common.quiet)

@@ -1,0 +1,32 @@
+"""``torch attach``."""
+
+import click
+
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("attach")
+@click.argument("target", shell_complete=complete_agents)
+@common_options
+def command(common: Common, target: str) -> None:
+    """Attach this terminal to TARGET's window; inside tmux, switch to it.
+
+    With --json nothing is attached: the command that would do it is printed.
+
+    \b
+    Examples:
+      torch attach dev
+    """
+    from torch_cli.agents.registry import find
+    from torch_cli.cli.present import print_json
+    from torch_cli.store import Store
+    from torch_cli.tmux.attach import attach, attach_command
+
+    with Store() as store:
+        found = find(store, common.socket, target)
+    if common.json:
+        words = attach_command(found.socket, found.pane)
+        print_json({"schema": "torch.attach/1", "pane": found.pane.id, "command": words})
+    else:
+        attach(found.socket, found.pane)

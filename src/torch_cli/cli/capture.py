@@ -1,0 +1,52 @@
+"""``torch capture``."""
+
+import click
+
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("capture")
+@click.argument("target", shell_complete=complete_agents)
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=1),
+    metavar="LINES",
+    help="The last so many lines; more than the screen holds are taken from the history.",
+)
+@click.option("--history", is_flag=True, help="Everything that tmux still has.")
+@click.option("--ansi", is_flag=True, help="Keep colours and attributes.")
+@click.option("--join", is_flag=True, help="Join wrapped lines.")
+@common_options
+def command(
+    common: Common, target: str, lines: int | None, history: bool, ansi: bool, join: bool
+) -> None:
+    """Print what the pane of TARGET shows, without the blank lines at its end.
+
+    \b
+    Examples:
+      torch capture dev
+      torch capture dev -n 200 --join
+      torch capture %7 --history > session.txt
+    """
+    from torch_cli.agents.registry import find
+    from torch_cli.cli.present import print_json
+    from torch_cli.store import Store
+    from torch_cli.tmux.capture import last_lines
+
+    with Store() as store:
+        found = find(store, common.socket, target)
+    shown = last_lines(found.socket, found.pane, count=lines, history=history, ansi=ansi, join=join)
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.capture/1",
+                "target": found.name,
+                "pane": found.pane.id,
+                "lines": shown,
+            }
+        )
+    else:
+        for line in shown:
+            click.echo(line.encode("utf-8", "surrogateescape"))

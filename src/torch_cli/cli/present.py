@@ -1,0 +1,60 @@
+"""How results are printed: for people, or as JSON for programs. Words about them go to stderr."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as one line of JSON; bytes that are not UTF-8 become U+FFFD."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    click.echo(text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def note(text: str, *, quiet: bool = False) -> None:
+    """Print words about the result to stderr, unless ``quiet``."""
+    if not quiet:
+        click.echo(text, err=True)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters made visible: a name must not steer a terminal."""
+    return "".join(
+        char if char.isprintable() else repr(char)[1:-1].replace("\\udc", "\\x") for char in text
+    )
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a plain table: columns padded, nothing cut when stdout is no terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    width = None if sys.stdout.isatty() else 10_000
+    Console(width=width, highlight=False, soft_wrap=False).print(table)
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print ``name  value`` lines, empty values left out."""
+    width = max((len(name) for name in fields), default=0)
+    for name, value in fields.items():
+        if value not in (None, ""):
+            click.echo(f"{name:<{width}}  {printable(str(value))}")
+
+
+def age(seconds: float) -> str:
+    """Return a duration in words short enough for a table: ``4s``, ``12m``, ``3h``, ``2d``."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"

@@ -1,0 +1,34 @@
+"""``torch press``."""
+
+import click
+
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("press")
+@click.argument("target", shell_complete=complete_agents)
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.option("--dialog", metavar="HASH", help="The dialog meant, as 'torch state' shows it.")
+@common_options
+def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | None) -> None:
+    """Press KEYs in TARGET's pane, on purpose: an interrupt, an answer to a dialog.
+
+    KEYs are tmux's names: Enter, Escape, Tab, Up, C-c, M-x, F5, or one character. While a dialog
+    is up they are pressed only with its hash, and only if it is still exactly that dialog.
+
+    \b
+    Examples:
+      torch press dev Escape
+      torch press dev 2 --dialog 3f9a1c55d0e7
+    """
+    from torch_cli.cli.present import print_json
+    from torch_cli.store import Store
+    from torch_cli.watch.press import press
+
+    with Store() as store:
+        pane = press(store, common.socket, target, keys, dialog)
+    if common.json:
+        print_json({"schema": "torch.press/1", "target": target, "pane": pane, "keys": list(keys)})
+    else:
+        click.echo(f"pressed  {target} ({pane})  {' '.join(keys)}")

@@ -1,0 +1,137 @@
+"""``torch spawn``."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import Common, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.store.agents import Agent
+    from torch_cli.tmux.window import OpenedWindow
+
+
+@click.command("spawn")
+@click.argument("name")
+@click.argument("arguments", metavar="[-- ARGS]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--profile", default="claude", show_default=True, help="The agent program.")
+@click.option(
+    "--dir", "directory", default=".", show_default=True, metavar="DIR", help="Where it works."
+)
+@click.option("--session", metavar="SESSION", help="The tmux session; made if it is missing.")
+@click.option("--role", default="", metavar="ROLE", help="What the agent is for.")
+@click.option(
+    "--parent", default="", metavar="AGENT", shell_complete=complete_agents, help="Its superior."
+)
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="K[=V]",
+    help="Set K for the agent, or hand on the caller's K. K=V shows in torch's own arguments.",
+)
+@click.option(
+    "--env-file",
+    "env_files",
+    multiple=True,
+    metavar="FILE",
+    help="Read variables from a dotenv file.",
+)
+@click.option("--brief", metavar="FILE|NAME|-", help="Deliver this briefing once it is ready.")
+@click.option(
+    "--wait",
+    "seconds",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long it may take to be ready (default: the profile's); 0 does not wait.",
+)
+@common_options
+def command(
+    common: Common,
+    name: str,
+    arguments: tuple[str, ...],
+    profile: str,
+    directory: str,
+    session: str | None,
+    role: str,
+    parent: str,
+    variables: tuple[str, ...],
+    env_files: tuple[str, ...],
+    brief: str | None,
+    seconds: float | None,
+) -> int:
+    """Open a window with an agent program in it; return once its input is really ready.
+
+    If it asks something first (a trust question, a login) or ends, what it shows is printed and
+    nothing is answered. ARGS behind -- are given to the program.
+
+    \b
+    Examples:
+      torch spawn dev --profile claude --dir ~/project
+      torch spawn qa --dir ~/project --role qa --parent dev --brief developer
+      torch spawn dev --env-file .env -- --model opus
+    """
+    from torch_cli.agents.registry import profile_named
+    from torch_cli.envfile import read_environment
+    from torch_cli.store import Store
+    from torch_cli.team import briefing
+    from torch_cli.team.spawn import Order, await_ready, spawn
+    from torch_cli.tmux.control import ControlClient
+    from torch_cli.tmux.socket import Socket
+
+    text = briefing.read(brief) if brief else None
+    order = Order(
+        name=name,
+        profile=profile,
+        directory=directory,
+        session=session,
+        role=role,
+        parent=parent,
+        environment=read_environment(variables, env_files),
+        arguments=arguments,
+    )
+    state = "starting"
+    with Store() as store:
+        agent, window = spawn(store, common.socket, order)
+        chosen = profile_named(profile)
+        limit = chosen.launch.ready_timeout if seconds is None else seconds
+        if limit > 0 or text is not None:
+            socket = Socket(path=agent.socket)
+            with ControlClient(socket, window.pane.session_id) as client:
+                state = str(await_ready(client, store, agent, chosen, limit).state.state)
+    _print(common, agent, window, state)
+    return _brief(common, name, text) if text is not None else 0
+
+
+def _print(common: Common, agent: "Agent", window: "OpenedWindow", state: str) -> None:
+    from torch_cli.cli.present import note, print_json, printable
+
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.window/1",
+                "session": window.pane.session,
+                "window": window.pane.window,
+                "pane": agent.pane,
+                "pid": agent.pane_pid,
+                "dir": window.directory,
+                "agent": agent.name,
+                "profile": agent.profile,
+                "state": state,
+                "notes": list(window.notes),
+            }
+        )
+        return
+    words = (state, agent.name, f"{window.pane.place} ({agent.pane})", window.directory)
+    click.echo("  ".join(printable(word) for word in words))
+    for line in window.notes:
+        note(f"  {printable(line)}", quiet=common.quiet)
+
+
+def _brief(common: Common, name: str, text: str) -> int:
+    """Deliver the briefing and print its receipt."""
+    from torch_cli.cli.send import print_receipt
+    from torch_cli.delivery.send import Request, send
+
+    return print_receipt(send(common.socket, Request(target=name, body=text.encode())), common)

@@ -1,0 +1,45 @@
+"""``torch stop``."""
+
+import click
+
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("stop")
+@click.argument("name", shell_complete=complete_agents)
+@common_options
+def command(common: Common, name: str) -> None:
+    """Ask the agent NAME to end, wait, and then end what Torch started and nothing else.
+
+    Its window is closed if Torch opened it. An adopted program that does not end is left alone.
+
+    \b
+    Examples:
+      torch stop dev
+    """
+    from torch_cli.cli.present import note, print_json
+    from torch_cli.store import Store
+    from torch_cli.team.stop import stop
+
+    with Store() as store:
+        stopped = stop(store, name)
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.stop/1",
+                "agent": stopped.name,
+                "how": stopped.how,
+                "leftovers": stopped.leftovers,
+            }
+        )
+        return
+    words = {
+        "asked": "ended when asked",
+        "terminated": "ended by SIGTERM",
+        "killed": "ended by SIGKILL",
+        "gone": "had ended already",
+    }
+    click.echo(f"stopped  {stopped.name}  {words[stopped.how]}")
+    if stopped.leftovers:
+        note(f"  {stopped.leftovers} processes it left behind were ended", quiet=common.quiet)

@@ -1,0 +1,60 @@
+"""``torch wait``."""
+
+import click
+
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("wait")
+@click.argument("target", shell_complete=complete_agents)
+@click.option(
+    "--for",
+    "wanted",
+    required=True,
+    metavar="STATE[,STATE]",
+    help="starting, idle, working, waiting, limited, exited, dead, unknown",
+)
+@click.option("--timeout", type=click.FloatRange(min=0), required=True, metavar="SECONDS")
+@common_options
+def command(common: Common, target: str, wanted: str, timeout: float) -> None:
+    """Wait until TARGET is in one of the states, and print it. Exit status 6 when time runs out.
+
+    \b
+    Examples:
+      torch wait dev --for idle --timeout 600
+      torch wait dev --for waiting,limited,dead --timeout 3600 && notify-send "dev needs you"
+    """
+    from torch_cli.agents.registry import find
+    from torch_cli.agents.state import State
+    from torch_cli.cli.present import print_json
+    from torch_cli.cli.state import as_json, show
+    from torch_cli.errors import RefusedError
+    from torch_cli.store import Store
+    from torch_cli.tmux.control import ControlClient
+    from torch_cli.watch.state import StateOf, profile_of
+    from torch_cli.watch.wait import wait_for
+
+    names = [word.strip() for word in wanted.split(",") if word.strip()]
+    strange = [name for name in names if name not in set(State)]
+    if strange or not names:
+        raise RefusedError(
+            f"'{', '.join(strange) or wanted}' is no state",
+            hint=f"States: {', '.join(State)}.",
+            code="usage",
+        )
+    with Store() as store:
+        found = find(store, common.socket, target)
+        pane = found.pane
+        with ControlClient(found.socket, pane.session_id) as client:
+            profile = profile_of(client, store, found)
+            states = [State(name) for name in names]
+            sight = wait_for(client, store, found, profile, states, timeout)
+        since = store.observations.record(
+            pane.server, pane.id, pane.pid, str(sight.state.state), sight.state.evidence
+        )
+    one = StateOf(found.name, pane.id, sight.state, since)
+    if common.json:
+        print_json(as_json(one))
+    else:
+        show(one, common)

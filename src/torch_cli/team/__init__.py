@@ -1,0 +1,1 @@
+"""Agents by name: finding them, starting them, ending them, and their briefings."""

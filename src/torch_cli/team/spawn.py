@@ -1,0 +1,293 @@
+"""Starting an agent program in a window of its own, and registering one that runs already."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch_cli import procs
+from torch_cli.agents.observe import Sight, observe
+from torch_cli.agents.profile import Launch, Profile
+from torch_cli.agents.registry import check_name, find, knows_chord, profile_named, program_in
+from torch_cli.agents.state import State
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.paths import state_dir
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import OpenedWindow, check_directory, open_window
+
+STEADY = 0.5
+"""Seconds that the input box must stand unchanged before the program counts as ready: Claude Code
+may open a question 0.11 to 0.13 s after its first box (measured on 2.1.330, 2026-11-22)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be started: the profile's program with ``arguments``, in ``directory``."""
+
+    name: str
+    profile: str
+    directory: str
+    session: str | None = None
+    role: str = ""
+    parent: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+
+
+def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWindow]:
+    """Open a window with the program in it and register the agent; do not wait for readiness.
+
+    Raises before anything is touched if the name, the profile, the program, the parent or the
+    directory will not do.
+    """
+    check_name(order.name)
+    profile = profile_named(order.profile)
+    directory = check_directory(order.directory)
+    if order.parent and store.agents.get(order.parent) is None:
+        raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
+    taken = store.agents.get(order.name)
+    if taken is not None and taken.stopped is None:
+        _refuse_living(store, taken)
+    command = _command(profile, order)
+    window = open_window(
+        socket,
+        name=order.name,
+        session=order.session,
+        directory=directory,
+        environment={**order.environment, **_identity(order.name)},
+        command=command,
+        keep_dead=True,
+    )
+    _remember(store, order.name, window)
+    pane = window.pane
+    program = procs.identify(pane.pid) or procs.Process(pane.pid, "")
+    agent = Agent(
+        name=order.name,
+        role=order.role,
+        profile=profile.name,
+        parent=order.parent,
+        origin="spawned",
+        socket=pane.socket_path,
+        server=pane.server,
+        pane=pane.id,
+        pane_pid=pane.pid,
+        session=pane.session,
+        window=pane.window,
+        directory=window.directory,
+        program_pid=program.pid,
+        program_started=program.started,
+        hooks=bool(profile.launch.settings_flag or profile.launch.hook_flag),
+        chord=knows_chord(profile, {**os.environ, **order.environment}),
+    )
+    # A registration whose pane has vanished gives way; a living one was refused above.
+    agent = store.agents.add(agent, replace=True)
+    store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
+    return agent, window
+
+
+def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
+    """Register the program that runs in ``target`` as the agent ``name``."""
+    from torch_cli.agents.registry import recognise
+
+    check_name(name)
+    found = find(store, socket, target)
+    if found.agent is not None:
+        raise RefusedError(
+            f"pane {found.pane.id} is agent '{found.agent.name}' already", code="adopted"
+        )
+    taken = store.agents.get(name)
+    if taken is not None and taken.stopped is None:
+        _refuse_living(store, taken)
+    pane = found.pane
+    with ControlClient(found.socket, pane.session_id) as client:
+        chosen = profile_named(profile) if profile else recognise(store, pane, client)
+        version = version_on(observe(client, store, pane, chosen), chosen)
+    program = program_in(pane) or procs.Process(pane.pid, "")
+    agent = store.agents.add(
+        Agent(
+            name=name,
+            profile=chosen.name,
+            origin="adopted",
+            socket=pane.socket_path,
+            server=pane.server,
+            pane=pane.id,
+            pane_pid=pane.pid,
+            session=pane.session,
+            window=pane.window,
+            directory=procs.directory(program.pid) or "",
+            program_pid=program.pid,
+            program_started=program.started,
+            hooks=store.hooks.latest(pane.socket_path, pane.id) is not None,
+            chord=knows_chord(chosen, os.environ),
+            version=version,
+        ),
+        replace=True,
+    )
+    store.events.add("adopt", name, {"pane": pane.id, "profile": chosen.name})
+    return agent
+
+
+def await_ready(
+    client: ControlClient, store: Store, agent: Agent, profile: Profile, seconds: float
+) -> Sight:
+    """Wait until the program's input is really ready, and return what it shows then.
+
+    Raises ``HeldError`` if it asks something first, ``TorchError`` with its last screen if it
+    ended, ``TimedOutError`` after ``seconds``.
+    """
+    pane = find(store, Socket(path=agent.socket), agent.name).pane
+    deadline = time.monotonic() + seconds
+    steady: tuple[object, float] | None = None
+    while True:
+        heard = client.output.get(pane.id, 0)
+        sight = observe(client, store, pane, profile, since=agent.created)
+        now = time.monotonic()
+        state = sight.state.state
+        if state in (State.EXITED, State.DEAD):
+            raise _crashed(agent, sight)
+        shown = (state, sight.state.box, sight.state.dialog)
+        if steady is None or steady[0] != shown:
+            steady = (shown, now)
+        settled = now - steady[1] >= STEADY
+        if state is State.IDLE and sight.state.box is not None and settled:
+            store.agents.ready(agent.name, version_on(sight, profile))
+            return sight
+        if state in (State.WAITING, State.LIMITED) and settled:
+            raise _asks(agent, sight)
+        if now >= deadline:
+            raise TimedOutError(
+                f"agent '{agent.name}' in pane {agent.pane} was not ready after {seconds:g} s: "
+                f"{state} ({sight.state.evidence})",
+                hint=f"Look with 'torch capture {agent.name}'; it goes on starting.",
+            )
+        client.wait_output(pane.id, heard, min(0.1, deadline - now))
+
+
+def version_on(sight: Sight, profile: Profile) -> str:
+    """Return the program's version if its screen shows it behind the profile's title, else ''."""
+    pattern = profile.launch.version_pattern
+    if pattern is None or not profile.title:
+        return ""
+    found = re.search(re.escape(profile.title) + r"\s+v?" + pattern.pattern, sight.screen.text)
+    return found[1] if found else ""
+
+
+def _identity(name: str) -> dict[str, str]:
+    """Return what an agent needs to know of itself, for its hooks and its own calls of torch."""
+    identity = {"TORCH_AGENT": name}
+    if os.environ.get("TORCH_HOME"):
+        identity["TORCH_HOME"] = state_dir()
+    return identity
+
+
+def _command(profile: Profile, order: Order) -> list[str]:
+    """Return the program's argument list; raises ``NotFoundError`` if it is not installed."""
+    launch = profile.launch
+    if not launch.command:
+        raise RefusedError(f"profile '{profile.name}' names no program to start")
+    # The agent's own PATH decides, as it will when tmux starts it.
+    path = order.environment.get("PATH", os.environ.get("PATH"))
+    program = shutil.which(launch.command[0], path=path) or _beside_torch(launch.command[0])
+    if program is None:
+        raise NotFoundError(
+            f"{profile.title or profile.name} is not installed: no '{launch.command[0]}' on the "
+            "PATH; no window was opened",
+            hint="Install it, or give its directory in PATH. 'torch doctor' lists what is found.",
+            code="no-program",
+        )
+    settings = _hooks(launch)
+    unset = [word for name in launch.env_unset for word in ("-u", name)]
+    prefix = ["/usr/bin/env", *unset] if unset else []
+    return [
+        *prefix,
+        program,
+        *launch.command[1:],
+        *launch.arguments,
+        *settings,
+        *order.arguments,
+    ]
+
+
+def _hooks(launch: Launch) -> list[str]:
+    """Return the arguments that give the program Torch's hooks for this run alone."""
+    if launch.hook_flag:
+        return [launch.hook_flag, hook_command()]
+    if launch.settings_flag:
+        import json
+
+        from torch_cli.agents.setup import hook_settings
+
+        return [launch.settings_flag, json.dumps(hook_settings(hook_command()))]
+    return []
+
+
+def hook_command() -> str:
+    """Return the command line, for a shell, that calls this very torch's hook."""
+    return f"{shlex.quote(sys.executable)} -m torch_cli hook"
+
+
+def _beside_torch(program: str) -> str | None:
+    """Return a program installed with torch itself, whose directory need not be on the PATH."""
+    return shutil.which(program, path=os.path.dirname(sys.executable))
+
+
+def _refuse_living(store: Store, taken: Agent) -> None:
+    """Refuse a name whose agent's pane still exists."""
+    try:
+        find(store, Socket(path=taken.socket), taken.name)
+    except NotFoundError:
+        return
+    raise RefusedError(
+        f"there is an agent '{taken.name}' already, in pane {taken.pane} "
+        f"({taken.session}:{taken.window})",
+        hint=f"Choose another name, or end it first: torch stop {taken.name}",
+        code="name-taken",
+    )
+
+
+def _remember(store: Store, name: str, window: OpenedWindow) -> None:
+    pane = window.pane
+    store.windows.add(
+        server=pane.server,
+        socket=pane.socket_path,
+        window=pane.window_id,
+        pane=pane.id,
+        pane_pid=pane.pid,
+        session=pane.session,
+        name=name,
+        directory=window.directory,
+        created_session=window.created_session,
+    )
+
+
+def _asks(agent: Agent, sight: Sight) -> HeldError:
+    dialog = sight.state.dialog
+    rows = "\n".join(f"  {row}" for row in dialog.rows if row.strip()) if dialog else ""
+    hint = "Nothing was answered for you. "
+    if dialog:
+        hint += f"Answer it with 'torch attach {agent.name}', or with 'torch press {agent.name} "
+        hint += f"KEY --dialog {dialog.hash}'."
+    return HeldError(
+        f"agent '{agent.name}' runs in pane {agent.pane}, and asks something first "
+        f"({sight.state.evidence})" + (f":\n{rows}" if rows else ""),
+        hint=hint,
+        code="dialog",
+    )
+
+
+def _crashed(agent: Agent, sight: Sight) -> TorchError:
+    rows = [row for row in sight.screen.lines if row.strip()][-12:]
+    last = "\n".join(f"  {row}" for row in rows)
+    return TorchError(
+        f"agent '{agent.name}' ended while starting ({sight.state.evidence}); its last screen:\n"
+        f"{last}",
+        hint=f"The pane was kept; 'torch stop {agent.name}' closes it.",
+        code="crashed",
+    )

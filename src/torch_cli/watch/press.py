@@ -1,0 +1,78 @@
+"""Pressing keys on purpose, and into a dialog only if it is the one that was meant."""
+
+import re
+from collections.abc import Sequence
+
+from torch_cli.agents.observe import observe
+from torch_cli.agents.registry import find
+from torch_cli.agents.state import Dialog
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.store import Store
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.state import profile_of
+
+# tmux types a name that it does not know, letter by letter; these are its key-string.c.
+_KEY = re.compile(
+    r"(?:[CMS]-)*(?:[!-~]|Enter|Escape|Tab|BTab|Space|BSpace|Up|Down|Left|Right|Home|End"
+    r"|PageUp|PageDown|PgUp|PgDn|PPage|NPage|IC|Insert|DC|Delete|F(?:[1-9]|1[0-2]))"
+)
+
+
+def check_keys(keys: Sequence[str]) -> None:
+    """Raise ``RefusedError`` for anything that is not the name of one key."""
+    for key in keys:
+        if not _KEY.fullmatch(key):
+            raise RefusedError(
+                f"'{key}' is no key's name; nothing was pressed",
+                hint="Keys: Enter, Escape, Tab, Up, C-c, M-x, F5, or one character. "
+                "Text goes with 'torch send'.",
+                code="bad-key",
+            )
+
+
+def press(
+    store: Store, socket: Socket, target: str, keys: Sequence[str], dialog: str | None
+) -> str:
+    """Press ``keys`` in the pane of ``target`` and return the pane's id.
+
+    Raises ``HeldError`` if a dialog is up and ``dialog`` is not its hash, or the pane is not as
+    it must be; nothing has been pressed then.
+    """
+    check_keys(keys)
+    found = find(store, socket, target)
+    with ControlClient(found.socket, found.pane.session_id) as client:
+        try:
+            profile = profile_of(client, store, found)
+        except NotFoundError:
+            if dialog is not None:
+                raise
+            shown = None
+        else:
+            shown = observe(client, store, found.pane, profile).state.dialog
+        _check_dialog(target, shown, dialog)
+        conditions = gate.rows_stand([row for row in shown.rows if row.strip()]) if shown else []
+        outcome = gate.press(client, found.pane, list(keys), conditions)
+    if not outcome.done:
+        raise HeldError(
+            f"nothing was pressed in pane {found.pane.id}: {outcome.reason}",
+            hint=f"Look with 'torch state {target}'.",
+            code=outcome.reason,
+        )
+    store.events.add("press", found.name, {"keys": list(keys), "dialog": dialog or ""})
+    return found.pane.id
+
+
+def _check_dialog(target: str, shown: Dialog | None, meant: str | None) -> None:
+    if shown is None and meant is None:
+        return
+    if shown is None:
+        raise HeldError(f"no dialog is up in '{target}'; nothing was pressed", code="no-dialog")
+    if shown.hash != meant:
+        which = "another dialog" if meant else "a dialog"
+        raise HeldError(
+            f"{which} is up in '{target}': '{shown.question}'; nothing was pressed",
+            hint=f"To answer it: torch press {target} KEY --dialog {shown.hash}",
+            code="dialog",
+        )

@@ -1,0 +1,50 @@
+"""The state of panes, now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch_cli.agents.observe import observe
+from torch_cli.agents.profile import Profile
+from torch_cli.agents.registry import Found, find, profile_named, recognise
+from torch_cli.agents.state import AgentState
+from torch_cli.store import Store
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+
+
+@dataclass(frozen=True, slots=True)
+class StateOf:
+    """The state of one target; ``since`` is in seconds since the epoch."""
+
+    target: str
+    pane: str
+    state: AgentState
+    since: float
+
+
+def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
+    """Return the profile of the program in a pane, registered or recognised."""
+    if found.agent is not None:
+        return profile_named(found.agent.profile)
+    return recognise(store, found.pane, client)
+
+
+def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[StateOf]:
+    """Return the state of each target, of every agent if none is named.
+
+    Raises ``NotFoundError`` for a target that leads nowhere.
+    """
+    names = targets or [agent.name for agent in store.agents.all()]
+    return [_state_of(store, find(store, socket, name)) for name in names]
+
+
+def _state_of(store: Store, found: Found) -> StateOf:
+    pane = found.pane
+    since = found.agent.created if found.agent else 0.0
+    with ControlClient(found.socket, pane.session_id) as client:
+        profile = profile_of(client, store, found)
+        state = observe(client, store, pane, profile, since=since).state
+    begun = store.observations.record(
+        pane.server, pane.id, pane.pid, str(state.state), state.evidence
+    )
+    return StateOf(found.name, pane.id, state, begun)
