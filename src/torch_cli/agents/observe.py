@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import AgentState, HookEvent
+from torch_cli.agents.state import AgentState, HookEvent, State
+from torch_cli.procs import Process, alive
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, capture_one
@@ -13,20 +14,35 @@ from torch_cli.tmux.screen import Screen
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look found: the screen, and the state it was classified as."""
+    """What one look found: the screen, and the state it was classified as.
+
+    ``reported`` is when the program's hooks last said anything (epoch seconds), 0 if never.
+    """
 
     screen: Screen
     state: AgentState
+    reported: float = 0.0
 
 
 def observe(
-    client: ControlClient, store: Store, pane: Pane, profile: Profile, *, since: float = 0.0
+    client: ControlClient,
+    store: Store,
+    pane: Pane,
+    profile: Profile,
+    *,
+    since: float = 0.0,
+    program: Process | None = None,
 ) -> Sight:
-    """Look at ``pane`` once. Hook reports before ``since`` (epoch seconds) do not count.
+    """Look at ``pane`` once.
 
-    Raises ``NotFoundError`` if the pane is gone or runs another process.
+    Hook reports before ``since`` (epoch seconds) do not count. A registered ``program`` that has
+    ended makes the agent ``exited``, whatever the pane shows now. Raises ``NotFoundError`` if the
+    pane is gone or runs another process.
     """
     screen = capture_one(client, pane)
     report = store.hooks.latest(pane.socket_path, pane.id, since=since)
     event = HookEvent(report.name, report.at) if report else None
-    return Sight(screen, classify(screen, profile, event))
+    state = classify(screen, profile, event)
+    if program is not None and state.state is not State.DEAD and not alive(program):
+        state = AgentState(State.EXITED, f"process {program.pid} has ended", "process")
+    return Sight(screen, state, report.at if report else 0.0)

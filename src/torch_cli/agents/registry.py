@@ -29,6 +29,17 @@ class Found:
     pane: Pane
     agent: Agent | None
 
+    @property
+    def started(self) -> float:
+        """When the agent was registered (epoch seconds), 0 if the pane is none."""
+        return self.agent.created if self.agent else 0.0
+
+    @property
+    def program(self) -> procs.Process | None:
+        """The process that was registered, if any."""
+        agent = self.agent
+        return procs.Process(agent.program_pid, agent.program_started) if agent else None
+
 
 def profiles_dir() -> Path:
     """Return the directory of the user's own profiles."""

@@ -41,6 +41,10 @@ Exit codes:
 """
 
 
+# What click 8.2 and later raise for a group without a command: help, and no fault.
+_NO_WORDS = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
 class _Torch(click.Group):
     """The commands, each imported when it is asked for."""
 
@@ -58,7 +62,8 @@ class _Torch(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        known = not args or args[0] in COMMANDS or args[0].startswith("-")
+        if not known and not ctx.resilient_parsing:  # that is completion, which says nothing
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, 1)
@@ -81,6 +86,9 @@ class _Torch(click.Group):
         except (click.Abort, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         except click.UsageError as misused:
+            if isinstance(misused, _NO_WORDS):
+                click.echo(misused.format_message(), err=True)
+                sys.exit(misused.exit_code)
             _fail(_usage(misused), as_json)
         except TorchError as error:
             _fail(error, as_json)

@@ -1,9 +1,78 @@
 """Live names for shell completion. Nothing here may print or fail."""
 
+import contextlib
+import re
+from typing import TYPE_CHECKING
+
 from click import Context, Parameter
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# Names that a shell takes as they are; others could not be offered without quoting.
+_PLAIN = re.compile(r"[\w.@%+-]+")
+_PATIENCE = 1.0
 
 
-def complete_agents(ctx: Context, param: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the registered agents whose names begin so."""
-    return []
+def complete_agents(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the agents whose names begin so; for a target, sessions and windows as well."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        names |= _agents()
+    if (param.name or "").startswith("target"):
+        with contextlib.suppress(Exception):
+            names = _windows(ctx) | names
+    return _items(names, incomplete)
+
+
+def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the profiles whose names begin so."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        from torch_cli.agents.profile import list_profiles
+        from torch_cli.agents.registry import profiles_dir
+
+        names = dict(list_profiles(profiles_dir()))
+    return _items(names, incomplete)
+
+
+def _items(names: dict[str, str], incomplete: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem
+
+    return [
+        CompletionItem(name, help=words)
+        for name, words in sorted(names.items())
+        if name.startswith(incomplete) and _PLAIN.fullmatch(name)
+    ]
+
+
+def _agents() -> dict[str, str]:
+    """Read the names from the store's file as it is: completion neither makes nor migrates it."""
+    import sqlite3
+
+    from torch_cli import paths
+
+    quoted = paths.database().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    uri = f"file:{quoted}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE)) as connection:
+        found = connection.execute("SELECT name, profile FROM agents WHERE stopped IS NULL")
+        return {name: f"{profile} agent" for name, profile in found}
+
+
+def _windows(ctx: Context) -> dict[str, str]:
+    """Return the names of sessions, and of windows that only one has."""
+    from torch_cli.tmux.process import run
+    from torch_cli.tmux.socket import Socket
+
+    socket = Socket.choose(ctx.params.get("socket_name"), ctx.params.get("socket_path"))
+    form = "#{session_name}\t#{window_name}"
+    listed = run(socket, "-N", "list-windows", "-a", "-F", form, timeout=_PATIENCE)
+    pairs = [line.split("\t", 1) for line in listed.out.splitlines() if "\t" in line]
+    windows = [window for _, window in pairs]
+    names = {window: "window" for window in windows if windows.count(window) == 1}
+    sessions = {session for session, _ in pairs}
+    # What is a session's name and another session's window's is ambiguous as a target.
+    return {
+        **{name: words for name, words in names.items() if name not in sessions},
+        **dict.fromkeys(sessions, "session"),
+    }

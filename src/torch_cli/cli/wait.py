@@ -32,7 +32,7 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     from torch_cli.errors import RefusedError
     from torch_cli.store import Store
     from torch_cli.tmux.control import ControlClient
-    from torch_cli.watch.state import StateOf, profile_of
+    from torch_cli.watch.state import profile_of, remember
     from torch_cli.watch.wait import wait_for
 
     names = [word.strip() for word in wanted.split(",") if word.strip()]
@@ -45,15 +45,11 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
         )
     with Store() as store:
         found = find(store, common.socket, target)
-        pane = found.pane
-        with ControlClient(found.socket, pane.session_id) as client:
+        with ControlClient(found.socket, found.pane.session_id) as client:
             profile = profile_of(client, store, found)
             states = [State(name) for name in names]
             sight = wait_for(client, store, found, profile, states, timeout)
-        since = store.observations.record(
-            pane.server, pane.id, pane.pid, str(sight.state.state), sight.state.evidence
-        )
-    one = StateOf(found.name, pane.id, sight.state, since)
+        one = remember(store, found, sight)
     if common.json:
         print_json(as_json(one))
     else:

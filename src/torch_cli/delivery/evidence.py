@@ -16,13 +16,14 @@ class Baseline:
 
     ``echoes`` are (line, text) of each submitted message that the screen shows, the line counted
     from the start of the pane's history; ``chips`` the numbers of pasted-text placeholders on the
-    screen; ``report`` the number of the newest hook report.
+    screen; ``report`` the number of the newest hook report; ``queued`` that messages were waiting.
     """
 
     echoes: tuple[tuple[int, str], ...] = ()
     chips: tuple[int, ...] = ()
     report: int = 0
     state: str = ""
+    queued: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the store keeps it."""
@@ -31,6 +32,7 @@ class Baseline:
             "chips": list(self.chips),
             "report": self.report,
             "state": self.state,
+            "queued": self.queued,
         }
 
     @classmethod
@@ -38,7 +40,13 @@ class Baseline:
         """Return what ``as_json`` gave."""
         echoes = tuple((int(line), str(text)) for line, text in value.get("echoes", ()))
         chips = tuple(int(number) for number in value.get("chips", ()))
-        return cls(echoes, chips, int(value.get("report", 0)), str(value.get("state", "")))
+        return cls(
+            echoes,
+            chips,
+            int(value.get("report", 0)),
+            str(value.get("state", "")),
+            bool(value.get("queued", False)),
+        )
 
 
 def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -> Baseline:
@@ -48,6 +56,7 @@ def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -
         chips=_chips(screen, profile),
         report=report,
         state=str(state.state),
+        queued=state.queued,
     )
 
 

@@ -56,6 +56,6 @@ def _ended(sight: Sight, recipient: Recipient) -> str:
     if not procs.alive(program):
         return f"exited: the registered program (process {program.pid}) has ended"
     group = procs.foreground(recipient.pane.pid)
-    if group not in (None, program.pid, recipient.pane.pid):
+    if group not in (None, program.pid):
         return f"foreign: another program (process group {group}) has the pane's terminal"
     return ""

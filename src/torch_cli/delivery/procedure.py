@@ -7,68 +7,36 @@ than was seen or reported.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from torch_cli.agents.observe import Sight, observe
+from torch_cli.agents.observe import Sight
 from torch_cli.agents.state import Box, State
 from torch_cli.delivery import evidence
+from torch_cli.delivery.ending import Ended, held, unknown
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.lock import pane_lock
-from torch_cli.delivery.obstacle import PATIENCE, obstacle, question
+from torch_cli.delivery.reading import Policy, Reader, out_of_sight
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.text import same
+from torch_cli.errors import HeldError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.modes import leave_mode
 
 SEE = 10.0
 """Seconds for a paste to show. Gemini CLI froze for longer than this on typed text, on none that
 was pasted (2026-11-22). After it the receipt is ``unknown`` or ``held``; nothing is repeated."""
 
 PROOF = 5.0
-"""Seconds after the last submit key in which evidence may still come."""
+"""Seconds after a submit key in which evidence may still come."""
 
 HOOK_GRACE = 3.0
 """Seconds that a program's own report is waited for once the screen shows that the message went
-out. Measured with Claude Code: 0.06 to 0.18 s in the median (2026-11-22)."""
-
-STEADY = 0.5
-"""Seconds that the box of a program which has just started must stand before it counts as ready:
-Claude Code may ask about its permission mode 0.1 s after its first box (2026-11-22)."""
-
-YOUNG = 5.0
-"""Seconds after its start in which a program counts as just started."""
+out. Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
 
 PRESSES = 4
 """Presses of the submit key at most: one, and three repetitions while the text still stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """When to type (``ready``, ``idle`` or ``now``) and how many seconds to wait for that."""
-
-    when: str = "ready"
-    timeout: float = 30.0
-
-
-class _Ended(Exception):  # noqa: N818 - an outcome, not an error
-    """The delivery has come to its end, with this outcome and the step to be recorded."""
-
-    def __init__(self, outcome: Outcome, reason: str, *, step: str = "done") -> None:
-        super().__init__(reason)
-        self.outcome, self.reason, self.step = outcome, reason, step
-
-
-def _held(reason: str, *, left: bool = False) -> _Ended:
-    """Return the end of a message that something stands in the way of.
-
-    ``left`` says that our text stands in the box: the next delivery to this pane finishes it.
-    """
-    reason = f"{reason}; the text was left in the box" if left else f"{reason}; nothing was typed"
-    return _Ended(Outcome.HELD, reason, step="seen" if left else "accepted")
 
 
 def deliver(
@@ -83,15 +51,23 @@ def deliver(
     """Deliver an accepted message and return its receipt, which is also in the store.
 
     ``on_step`` is told each step as it begins; ``notes`` go into the receipt's evidence. Raises
-    ``HeldError`` if another sender keeps the pane for longer than the policy's timeout,
-    ``NotFoundError`` if the pane is gone; nothing has been typed then.
+    ``NotFoundError`` if the pane is gone and ``TimedOutError`` if tmux does not answer; nothing
+    has been typed then.
     """
     pane = recipient.pane
-    with pane_lock(pane.server, pane.id, message.id, policy.timeout):
-        for earlier in store.messages.unfinished(pane.server, pane.id, pane.pid):
-            if earlier.id != message.id:
-                _Delivery(client, store, recipient, earlier, policy, on_step).finish()
-        return _Delivery(client, store, recipient, message, policy, on_step, notes).run()
+    reader = Reader(client, store, recipient, policy)
+    delivery = _Delivery(reader, message, on_step, notes)
+    patience = 0.0 if policy.when == "now" else policy.timeout
+    try:
+        with pane_lock(pane.server, pane.id, message.id, patience):
+            for earlier in store.messages.unfinished(pane.server, pane.id, pane.pid):
+                if earlier.id != message.id:
+                    left = _Delivery(reader, earlier, on_step).finish()
+                    if left.state is Outcome.HELD:
+                        return delivery.hold(f"behind {left.id}, which is held: {left.reason}")
+            return delivery.run()
+    except HeldError as locked:
+        return delivery.hold(locked.message.removesuffix("; nothing was typed"))
 
 
 class _Delivery:
@@ -99,94 +75,58 @@ class _Delivery:
 
     def __init__(
         self,
-        client: ControlClient,
-        store: Store,
-        recipient: Recipient,
+        reader: Reader,
         message: Message,
-        policy: Policy,
         on_step: Callable[[str], None],
         notes: Sequence[str] = (),
     ) -> None:
-        self.client, self.store, self.recipient = client, store, recipient
-        self.pane, self.profile = recipient.pane, recipient.profile
-        self.message, self.policy, self.on_step = message, policy, on_step
+        self.reader, self.client, self.store = reader, reader.client, reader.store
+        self.recipient, self.pane = reader.recipient, reader.pane
+        self.profile = reader.recipient.profile
+        self.message, self.on_step = message, on_step
         self.before = Baseline.from_json(message.baseline)
         self.notes = [*message.evidence, *notes]
         self.attempts = message.attempts
+        self.typed = False
         self.began = time.monotonic()
-        self.deadline = self.began + policy.timeout
 
     def run(self) -> Receipt:
         """Deliver the message from the beginning."""
         try:
-            while not self._paste(self._await_open()):
-                pass
+            while not self._paste(self.reader.await_open(self.message.typed)):
+                if time.monotonic() >= self.reader.deadline:
+                    raise held("the input box keeps changing")
             self._submit(self._see())
-        except _Ended as ended:
+        except Ended as ended:
             return self._settle(ended)
+        except TorchError as error:
+            if self.typed:
+                return self._settle(unknown(error.message))
+            self._settle(Ended(Outcome.FAILED, f"{error.message}; nothing was typed"))
+            raise
         raise AssertionError("a delivery ends by saying how")
+
+    def hold(self, reason: str) -> Receipt:
+        """Settle a message that cannot be begun now."""
+        return self._settle(held(reason))
 
     def finish(self) -> Receipt:
         """Settle a message whose sender died on the way, without ever pasting it again."""
         try:
             self._prove_by_report()
-            sight = self._look()
-            box = sight.state.box
-            if box is None:
+            sight = self.reader.look()
+            if sight.state.box is None:
                 # What hides the box holds the next message, too; this one is settled after it.
                 return receipt_of(self.message)
-            if evidence.is_ours(box, self.message.typed, self.before, self.profile):
+            if self._is_ours(sight.state.box):
                 self._submit(self._see())
             first_line = self.message.typed.split("\n")[0]
             if evidence.echoed(sight.screen, first_line, self.before, self.profile):
-                raise _Ended(Outcome.SUBMITTED, "found on the screen after its sender had ended")
-            raise _Ended(
-                Outcome.UNKNOWN,
-                "its sender ended on the way, and neither the box nor the screen shows the text",
-            )
-        except _Ended as ended:
+                raise Ended(Outcome.SUBMITTED, "found on the screen after its sender had ended")
+            reason = "its sender ended on the way, and neither box nor screen shows the text"
+            raise Ended(Outcome.UNKNOWN, reason)
+        except Ended as ended:
             return self._settle(ended)
-
-    # -- read ----------------------------------------------------------------------------------
-
-    def _look(self) -> Sight:
-        return observe(
-            self.client, self.store, self.pane, self.profile, since=self.recipient.started
-        )
-
-    def _obstacle(self, sight: Sight) -> tuple[str, float]:
-        if sight.screen.in_mode:
-            person = leave_mode(self.client, self.pane)
-            return f"copy mode, and {person} looks on" if person else "copy mode", PATIENCE
-        return obstacle(sight, self.recipient, self.message.typed, when=self.policy.when)
-
-    def _is_young(self) -> bool:
-        return not self.recipient.ready and time.time() - self.recipient.started < YOUNG
-
-    def _await_open(self) -> Sight:
-        """Return a sight of the pane in which the message may be pasted, or end as held."""
-        patient_until: float | None = None
-        steady: tuple[Box, float] | None = None
-        while True:
-            heard = self.client.output.get(self.pane.id, 0)
-            sight = self._look()
-            now = time.monotonic()
-            reason, patience = self._obstacle(sight)
-            box = sight.state.box
-            if not reason and box is not None and self._is_young():
-                if steady is None or steady[0] != box:
-                    steady = (box, now)
-                if now - steady[1] < STEADY:
-                    reason, patience = "just started", STEADY
-            if not reason:
-                return sight
-            patient_until = patient_until or now + patience
-            limit = now if self.policy.when == "now" else min(self.deadline, patient_until)
-            if reason in ("starting", "working", "just started") and self.policy.when != "now":
-                limit, patient_until = self.deadline, None
-            if now >= limit:
-                raise _held(reason)
-            self.client.wait_output(self.pane.id, heard, min(limit - now, 0.25))
 
     # -- paste and see -------------------------------------------------------------------------
 
@@ -206,10 +146,11 @@ class _Delivery:
             conditions=gate.rows_stand([box.rows[0]], prompt=self.profile.box.prompt),
             buffer=f"torch-{self.message.id}",
         )
+        self.typed = outcome.done
         if not outcome.done:
             self.store.messages.step(self.message.id, "accepted")
             if outcome.reason in ("input-off", "synchronized", "dead", "gone", "replaced"):
-                raise _held(_GATE_REASONS[outcome.reason])
+                raise held(_GATE_REASONS[outcome.reason])
         return outcome.done
 
     def _see(self) -> Sight:
@@ -217,13 +158,13 @@ class _Delivery:
         first: tuple[Box, float] | None = None
         deadline = time.monotonic() + SEE
         while True:
-            heard = self.client.output.get(self.pane.id, 0)
-            sight = self._look()
+            heard = self.reader.heard()
+            sight = self.reader.look()
             now = time.monotonic()
             box, wait = sight.state.box, deadline - now
             if sight.state.state in (State.WAITING, State.EXITED, State.DEAD):
-                raise self._hidden(sight)
-            if box and evidence.is_ours(box, self.message.typed, self.before, self.profile):
+                raise out_of_sight(sight)
+            if box is not None and self._is_ours(box):
                 if first is None or first[0].rows != box.rows:
                     first = (box, now)
                 wait = first[1] + self.profile.paste.settle - now
@@ -231,48 +172,30 @@ class _Delivery:
                     self._step("seen")
                     return sight
             elif now >= deadline:
-                raise self._not_ours(box)
-            self.client.wait_output(self.pane.id, heard, min(max(wait, 0.001), 0.25))
+                if box is not None and not box.empty:
+                    raise held("draft: the box holds other text than ours alone", left=True)
+                raise unknown("the text was pasted, and never seen in the box")
+            self.reader.wait(heard, wait)
 
-    def _not_ours(self, box: Box | None) -> _Ended:
-        if box is not None and not box.empty:
-            return _held("draft: the box holds other text than ours alone", left=True)
-        return _Ended(
-            Outcome.UNKNOWN, "the text was pasted, and never seen in the box", step="seen"
+    def _is_ours(self, box: Box | None) -> bool:
+        return box is not None and evidence.is_ours(
+            box, self.message.typed, self.before, self.profile
         )
-
-    def _hidden(self, sight: Sight) -> _Ended:
-        """Return the end for a box that went out of sight with our text in it."""
-        if sight.state.state is State.WAITING:
-            return _held(f"dialog: the program asks '{question(sight)}'", left=True)
-        return _Ended(Outcome.UNKNOWN, f"the program ended: {sight.state.evidence}")
 
     # -- submit and prove ----------------------------------------------------------------------
 
     def _submit(self, sight: Sight) -> None:
         """Press the submit key and prove it, again while our text still stands; never returns."""
         key = self.recipient.submit
+        if not (key.safe or self.profile.box.prompt_unique):
+            raise held("the profile cannot tell the box from a dialog", left=True)
         for pause in (*key.retries[: PRESSES - 1], PROOF):
             if not key.while_working:
-                self._await_idle()
+                self.reader.await_idle()
             self._step("submitting")
             sight = self._press(key.keys, sight)
             self._prove(sight, pause)
-        raise _held(f"not submitted: {self.attempts} presses left the text standing", left=True)
-
-    def _await_idle(self) -> None:
-        """Wait until the program is idle: a plain Enter goes to no other state."""
-        while True:
-            heard = self.client.output.get(self.pane.id, 0)
-            sight = self._look()
-            if sight.state.state is State.WAITING or sight.state.box is None:
-                raise self._hidden(sight)
-            if sight.state.state is State.IDLE:
-                return
-            left = self.deadline - time.monotonic()
-            if left <= 0 or self.policy.when == "now":
-                raise _held("working", left=True)
-            self.client.wait_output(self.pane.id, heard, min(left, 0.25))
+        raise held(f"not submitted: {self.attempts} presses left the text standing", left=True)
 
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
         """Press through the positive gate; return the sight that it was built from."""
@@ -282,21 +205,24 @@ class _Delivery:
                 self.attempts += 1
                 return sight
             if outcome.reason == "mode":
-                person = leave_mode(self.client, self.pane)
+                person = self.reader.leave_mode()
                 if person:
-                    raise _held(f"copy mode, and {person} looks on", left=True)
+                    raise held(f"copy mode, and {person} looks on", left=True)
             elif outcome.reason != "changed":
-                raise _held(_GATE_REASONS[outcome.reason], left=True)
-            now = self._look()
-            box = now.state.box
-            if box is None:
-                raise self._hidden(now)
-            if not evidence.is_ours(box, self.message.typed, self.before, self.profile):
+                raise held(_GATE_REASONS[outcome.reason], left=True)
+            heard = self.reader.heard()
+            now = self.reader.look()
+            if now.state.state in (State.WAITING, State.EXITED, State.DEAD):
+                raise out_of_sight(now)
+            if self._is_ours(now.state.box):
+                sight = now
+            elif now.state.box is None:
+                self.reader.wait(heard, 1.0)
+            else:
                 # Somebody typed, or submitted it for us: only evidence can tell.
                 self._prove(sight, PROOF)
-                raise _held("draft: the text in the box was changed", left=True)
-            sight = now
-        raise _held("not visible: the box keeps changing", left=True)
+                raise held("draft: the text in the box was changed", left=True)
+        raise held("not visible: the box keeps changing", left=True)
 
     def _standing(self, sight: Sight) -> list[str]:
         """Return the gate's conditions: our rows stand in the box as ``sight`` showed them."""
@@ -310,59 +236,64 @@ class _Delivery:
         return conditions + (gate.cursor_at(sight.screen.cursor) if spec.cursor_real else [])
 
     def _prove(self, pressed: Sight, seconds: float) -> None:
-        """Look for evidence for ``seconds``; return if our text still stands as it did."""
-        until = time.monotonic() + seconds
+        """Look for evidence; return if after ``seconds`` our text still stands as it did."""
+        began = time.monotonic()
         box = pressed.state.box
         assert box is not None
         shown = evidence.first_row(box, self.profile)
         cleared_at = 0.0
         while True:
-            heard = self.client.output.get(self.pane.id, 0)
+            heard = self.reader.heard()
             self._prove_by_report()
-            sight = self._look()
+            sight = self.reader.look()
             now, standing = time.monotonic(), sight.state.box
             if standing is not None and standing.rows == box.rows:
-                if now >= until:
+                if now >= began + seconds:
                     return
             elif self._went_out(sight, shown):
                 cleared_at = cleared_at or now
                 if not self.recipient.hooks or now >= cleared_at + HOOK_GRACE:
-                    raise _Ended(Outcome.SUBMITTED, "; ".join(self.notes) or "box cleared")
-            elif now >= max(until, self.began + PROOF):
-                if standing is None:
-                    raise self._hidden(sight)
-                if evidence.is_ours(standing, self.message.typed, self.before, self.profile):
+                    raise Ended(Outcome.SUBMITTED)
+            elif now >= began + max(seconds, PROOF):
+                if self._is_ours(standing):
                     return
-                raise _Ended(
-                    Outcome.UNKNOWN, "the box was cleared, and nothing shows where the text went"
-                )
-            self.client.wait_output(self.pane.id, heard, 0.01)
+                raise self._lost(sight)
+            # A report comes through the store, which wakes nobody.
+            self.reader.wait(heard, 0.01)
+
+    def _lost(self, sight: Sight) -> Ended:
+        """Return the end for a text that left the box after a key, with no trace of it."""
+        if sight.state.box is not None:
+            return unknown("the box was cleared, and nothing shows where the text went")
+        if sight.state.state is State.WAITING and not self.recipient.hooks:
+            return unknown("a dialog hides the box, and nothing shows whether the text went out")
+        return out_of_sight(sight)
 
     def _prove_by_report(self) -> None:
         """End as confirmed if the program's own hook has reported our text."""
-        for report in self.store.hooks.after(
-            self.pane.socket_path, self.pane.id, self.before.report
-        ):
+        socket, pane = self.pane.socket_path, self.pane.id
+        for report in self.store.hooks.after(socket, pane, self.before.report):
             if report.prompt and same(report.prompt, self.message.typed, self.profile):
-                queued = self.before.state == State.WORKING
                 self._note(f"hook {report.name} carried the text")
-                raise _Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
+                queued = self.before.state == State.WORKING
+                raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
 
     def _went_out(self, sight: Sight, shown: str) -> bool:
         """Say whether the screen shows that our text left the box by being submitted."""
-        box = sight.state.box
-        if evidence.echoed(sight.screen, shown, self.before, self.profile):
-            self._note("the box is empty and the message is echoed above it")
-            return box is None or box.empty
-        if box is None or not box.empty:
+        box, state = sight.state.box, sight.state
+        if box is not None and not box.empty:
             return False
-        if sight.state.queued:
+        if evidence.echoed(sight.screen, shown, self.before, self.profile):
+            self._note("the message left the box and is echoed above it")
+        elif box is None:
+            return False
+        elif state.queued and not self.before.queued:
             self._note("the box is empty and the program shows a queued message")
-            return True
-        if sight.state.state is State.WORKING and self.before.state == State.IDLE:
+        elif state.state is State.WORKING and self.before.state == State.IDLE:
             self._note("the box is empty and the program began to work")
-            return True
-        return False
+        else:
+            return False
+        return True
 
     # -- bookkeeping ---------------------------------------------------------------------------
 
@@ -377,8 +308,7 @@ class _Delivery:
         )
         self.on_step(step)
 
-    def _settle(self, ended: _Ended) -> Receipt:
-        # An unknown message stays open: its text may yet be found in the box.
+    def _settle(self, ended: Ended) -> Receipt:
         message = self.store.messages.settle(
             self.message.id,
             state=str(ended.outcome),

@@ -85,7 +85,7 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
         found.pane,
         profile,
         submit_key(profile, chord=agent.chord, version=agent.version),
-        Process(agent.program_pid, agent.program_started),
+        found.program,
         hooks=agent.hooks,
         started=agent.created,
         ready=agent.ready is not None,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch_cli.agents.registry import find
-from torch_cli.delivery.procedure import Policy, deliver
+from torch_cli.delivery.procedure import deliver
+from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Receipt, receipt_of
 from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.text import decode, prepare

@@ -1,7 +1,7 @@
 """Messages and what is known of each: written before anything is typed, and at every step."""
 
 import json
-import secrets
+import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Message:
 
 def new_id() -> str:
     """Return an id for a message that is to be."""
-    return f"m-{secrets.token_hex(4)}"
+    return f"m-{os.urandom(4).hex()}"
 
 
 class Messages:

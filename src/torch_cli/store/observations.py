@@ -11,18 +11,28 @@ class Observations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, server: str, pane: str, pane_pid: int, state: str, evidence: str) -> float:
+    def record(
+        self,
+        server: str,
+        pane: str,
+        pane_pid: int,
+        state: str,
+        evidence: str,
+        *,
+        reported: float = 0.0,
+    ) -> float:
         """Note the state seen now; return since when (epoch seconds) it is known to be so.
 
-        A state that nobody watched begins when it was first seen.
+        A state that nobody watched begins when it was first seen, or at the program's last
+        report, ``reported``: before it there was another.
         """
         now = time.time()
         self._database.write(
             "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (server, pane, pane_pid) DO UPDATE SET seen = excluded.seen,"
             " evidence = excluded.evidence, state = excluded.state,"
-            " since = CASE WHEN state = excluded.state THEN since ELSE excluded.since END",
-            *(server, pane, pane_pid, state, evidence, now, now),
+            " since = CASE WHEN state = excluded.state THEN max(since, ?) ELSE excluded.since END",
+            *(server, pane, pane_pid, state, evidence, now, now, min(reported, now)),
             durable=False,
         )
         rows = self._database.query(

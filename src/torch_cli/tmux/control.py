@@ -6,7 +6,6 @@ environment, and it hears ``%output`` of the session it is attached to.
 """
 
 import os
-import secrets
 import select
 import time
 from collections.abc import Iterable
@@ -57,18 +56,15 @@ class ControlClient:
         self._lines: list[str] = []
         self._replies: list[Reply] = []
         self._noise: list[str] = []
-        self._refused = False
+        self._attached: bool | None = None
         self._marks = 0
-        self._nonce = secrets.token_hex(6)
+        self._nonce = os.urandom(6).hex()
         attach = ["attach-session", "-E", "-f", "ignore-size", "-t", session]
         self._pipes = Pipes(
             ["tmux", "-u", "-N", "-C", *socket.arguments, *attach], merge_errors=True
         )
         try:
-            self.call("display-message", "-p", "ready")
-            # A client that could not attach may still answer before it ends.
-            if self._refused:
-                raise self._gone()
+            self._wait_attached(time.monotonic() + timeout)
         except TorchError:
             self.close()
             raise
@@ -154,6 +150,18 @@ class ControlClient:
             self._take(line)
         return True
 
+    def _wait_attached(self, deadline: float) -> None:
+        """Wait for the attach command's own answer.
+
+        Commands on standard input may be run before it (6 of 100 times with a session that was not
+        there, tmux 3.3a, 2026-11-22), and then hear no ``%output``.
+        """
+        while self._attached is None and not self.closed:
+            if not self.read_once(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                raise too_slow(self.socket, "attach-session", self._timeout)
+        if not self._attached:
+            raise self._gone()
+
     def _drain(self) -> None:
         self.read_once(0.0)
 
@@ -167,7 +175,7 @@ class ControlClient:
                     self._replies.append(Reply(kind == b"%end", tuple(self._lines)))
                 else:
                     self._noise += self._lines
-                    self._refused |= kind == b"%error"
+                    self._attached = kind == b"%end"
                 self._open = None
             else:
                 self._lines.append(line.decode("utf-8", "surrogateescape"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch_cli.agents.observe import observe
+from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found, find, profile_named, recognise
 from torch_cli.agents.state import AgentState
@@ -40,11 +40,17 @@ def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[Stat
 
 def _state_of(store: Store, found: Found) -> StateOf:
     pane = found.pane
-    since = found.agent.created if found.agent else 0.0
     with ControlClient(found.socket, pane.session_id) as client:
         profile = profile_of(client, store, found)
-        state = observe(client, store, pane, profile, since=since).state
+        sight = observe(client, store, pane, profile, since=found.started, program=found.program)
+    return remember(store, found, sight)
+
+
+def remember(store: Store, found: Found, sight: Sight) -> StateOf:
+    """Note what was seen, and return it with the time since when it is so."""
+    pane, state = found.pane, sight.state
     begun = store.observations.record(
-        pane.server, pane.id, pane.pid, str(state.state), state.evidence
+        *(pane.server, pane.id, pane.pid, str(state.state), state.evidence),
+        reported=sight.reported,
     )
     return StateOf(found.name, pane.id, state, begun)

@@ -29,10 +29,11 @@ def wait_for(
     pane vanishes while none of ``exited`` and ``dead`` is wanted.
     """
     deadline = time.monotonic() + seconds
-    since = found.agent.created if found.agent else 0.0
     while True:
         heard = client.output.get(found.pane.id, 0)
-        sight = observe(client, store, found.pane, profile, since=since)
+        sight = observe(
+            client, store, found.pane, profile, since=found.started, program=found.program
+        )
         if sight.state.state in wanted:
             return sight
         left = deadline - time.monotonic()

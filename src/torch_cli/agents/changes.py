@@ -1,0 +1,241 @@
+"""Changes to files that belong to a person: shown first, written whole or not at all, remembered.
+
+What stood in a file before Torch first changed it is kept in the state directory, byte for byte,
+with the hash of what Torch wrote. Symbolic links are followed and stay links.
+"""
+
+import base64
+import contextlib
+import difflib
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+
+from torch_cli import paths
+from torch_cli.errors import RefusedError, TorchError
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of a file: its bytes before Torch (``None``: there was no file).
+
+    ``written`` is the SHA-256 of what Torch wrote, ``made`` the directory that it made for it.
+    """
+
+    path: str
+    original: bytes | None
+    written: str
+    made: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file as it is and as it is to be; ``None`` stands for no file.
+
+    ``original`` is what an undo is to restore; ``why`` says in words what is done, if the
+    contents alone do not. ``forget`` drops what was remembered of the file.
+    """
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+    original: bytes | None = None
+    why: str = ""
+    forget: bool = False
+
+    @property
+    def needed(self) -> bool:
+        """Whether the file is to change at all."""
+        return self.before != self.after
+
+    @property
+    def diff(self) -> str:
+        """The difference, as ``diff -u`` shows it; '' if there is none."""
+        old, new = (
+            "/dev/null" if side is None else self.path for side in (self.before, self.after)
+        )
+        lines: list[str] = []
+        for line in difflib.unified_diff(_lines(self.before), _lines(self.after), old, new):
+            lines.append(line)
+            if not line.endswith("\n"):
+                lines.append("\n\\ No newline at end of file\n")
+        return "".join(lines)
+
+
+def read(path: str) -> bytes | None:
+    """Return a file's bytes, ``None`` if there is none; raises ``RefusedError`` if unreadable."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RefusedError(
+            f"{path} cannot be read ({error.strerror}); nothing was changed", code="unreadable"
+        ) from error
+
+
+def recall(path: str) -> Memory | None:
+    """Return what is remembered of the file, ``None`` if Torch did not change it."""
+    return _memory(_memory_file(path))
+
+
+def _memory(file: str) -> Memory | None:
+    kept = read(file)
+    try:
+        fields = json.loads(kept or b"")
+        original = fields["original"]
+        return Memory(
+            fields["path"],
+            None if original is None else base64.b64decode(original),
+            fields["written"],
+            fields["made"],
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def remembered() -> list[str]:
+    """Return the paths of all files that Torch changed and did not undo."""
+    try:
+        names = sorted(os.listdir(_memory_dir()))
+    except OSError:
+        return []
+    kept = [_memory(os.path.join(_memory_dir(), name)) for name in names]
+    return [memory.path for memory in kept if memory is not None]
+
+
+def is_ours(content: bytes | None, memory: Memory | None) -> bool:
+    """Say whether ``content`` is exactly what Torch wrote."""
+    return content is not None and memory is not None and _digest(content) == memory.written
+
+
+def apply(changes: list[Change]) -> None:
+    """Make all ``changes``, or none: a failure restores the files that were changed before it.
+
+    Raises ``TorchError`` with the reason; also if a file is not as it was when the change was
+    planned, or is read-only.
+    """
+    for change in changes:
+        _check(change)
+    done: list[Change] = []
+    made: set[str] = set()
+    for change in changes:
+        try:
+            made |= _apply(change)
+        except OSError as error:
+            for earlier in reversed(done):
+                _write(earlier.path, earlier.before)
+            raise TorchError(
+                f"{error.filename or change.path} cannot be written ({error.strerror}); "
+                "nothing was changed",
+                hint="Look at the permissions and the space of that directory.",
+                code="unwritable",
+            ) from error
+        done.append(change)
+    for directory in made:
+        with contextlib.suppress(OSError):  # something else lives there now
+            os.rmdir(directory)
+
+
+def _check(change: Change) -> None:
+    if not change.needed:
+        return
+    if read(change.path) != change.before:
+        raise TorchError(
+            f"{change.path} was changed by another program just now; nothing was written",
+            hint="Try again.",
+            code="changed",
+        )
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_IMODE(os.stat(change.path).st_mode) & 0o222:
+            raise RefusedError(
+                f"{change.path} is read-only; nothing was changed",
+                hint=f"If you want Torch to change it: chmod u+w '{change.path}'",
+                code="read-only",
+            )
+
+
+def _apply(change: Change) -> set[str]:
+    """Write one file; it is remembered first, so that no crash leaves it changed and unknown.
+
+    Returns the directories that Torch once made for files and that may be empty now.
+    """
+    target = os.path.realpath(change.path)
+    memory = recall(change.path)
+    if change.forget:
+        if change.needed:
+            _write(target, change.after)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_memory_file(change.path))
+        return {memory.made} if memory and memory.made else set()
+    if change.needed and change.after is not None:
+        made = _make_directory(os.path.dirname(target)) or (memory.made if memory else "")
+        _remember(Memory(change.path, change.original, _digest(change.after), made))
+        _write(target, change.after)
+    return set()
+
+
+def _make_directory(directory: str) -> str:
+    """Make the directory that a file is to be in; return it if it was not there."""
+    if os.path.isdir(directory):
+        return ""
+    os.mkdir(directory, 0o700)
+    return directory
+
+
+def _write(path: str, content: bytes | None) -> None:
+    """Put ``content`` in the place of the file in one step; keep its mode and owner."""
+    target = os.path.realpath(path)
+    if content is None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(target)
+        return
+    handle, temporary = tempfile.mkstemp(prefix=".torch-", dir=os.path.dirname(target))
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                old = os.stat(target)
+                if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _remember(memory: Memory) -> None:
+    os.makedirs(_memory_dir(), mode=0o700, exist_ok=True)
+    fields = {
+        "path": memory.path,
+        "original": None if memory.original is None else base64.b64encode(memory.original).decode(),
+        "written": memory.written,
+        "made": memory.made,
+    }
+    _write(_memory_file(memory.path), json.dumps(fields).encode())
+
+
+def _memory_dir() -> str:
+    return os.path.join(paths.state_dir(), "agent-setup")
+
+
+def _memory_file(path: str) -> str:
+    """Return where a file is remembered: one place for all the names that lead to it."""
+    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    return os.path.join(_memory_dir(), f"{name}.json")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _lines(content: bytes | None) -> list[str]:
+    return (content or b"").decode("utf-8", "replace").splitlines(keepends=True)

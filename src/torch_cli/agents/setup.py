@@ -1,0 +1,120 @@
+"""What Claude Code must be told so that it reports to Torch and knows the submit chord.
+
+Light enough for every ``torch spawn``: nothing here writes, or needs more than the facts.
+``setup_files`` edits the program's own files, ``changes`` writes them.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+EVENTS = (
+    "SessionStart",
+    "UserPromptSubmit",
+    "PermissionRequest",
+    "Notification",
+    "Stop",
+    "StopFailure",
+    "SessionEnd",
+)
+"""The events that are reported. Those of every tool call are not: they would cost most."""
+
+TIMEOUT = 5
+"""Seconds after which the program gives the hook up; it takes about 0.05."""
+
+CONTEXT, CHORD, ACTION = "Chat", "ctrl+x ctrl+g", "chat:submit"
+SETTINGS, LOCAL_SETTINGS, KEYBINDINGS = "settings.json", "settings.local.json", "keybindings.json"
+
+
+def config_dir(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the directory of the user's own Claude Code settings."""
+    chosen = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(
+        environ.get("HOME") or os.path.expanduser("~"), ".claude"
+    )
+    return os.path.join(os.getcwd(), chosen)
+
+
+def hook_command() -> str:
+    """Return the command line, quoted for a shell, by which a hook reaches this Torch."""
+    import shlex
+    import shutil
+    import sys
+
+    if os.path.basename(sys.argv[0]) == "torch":
+        program = shutil.which(sys.argv[0])
+    else:
+        program = shutil.which("torch", path=os.path.dirname(sys.executable))
+    if program:
+        return shlex.join([os.path.join(os.getcwd(), program), "hook"])
+    return shlex.join([sys.executable, "-m", "torch_cli", "hook"])
+
+
+def hook_settings(command: str) -> dict[str, Any]:
+    """Return the settings that make every reported event run ``command``."""
+    entry = {"type": "command", "command": command, "timeout": TIMEOUT}
+    return {"hooks": {event: [{"hooks": [dict(entry)]}] for event in EVENTS}}
+
+
+def is_our_hook(entry: object) -> bool:
+    """Say whether a hook's entry runs ``torch hook``, of whichever installation."""
+    import shlex
+
+    command = entry.get("command") if isinstance(entry, dict) else None
+    try:
+        words = shlex.split(command) if isinstance(command, str) else []
+    except ValueError:
+        return False
+    if words[1:] == ["hook"]:
+        return os.path.basename(words[0]) == "torch"
+    return words[1:] == ["-m", "torch_cli", "hook"]
+
+
+def hooks_installed(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the command of each event that the user's settings report to Torch.
+
+    Empty if there are none, or if the settings cannot be read.
+    """
+    try:
+        with open(os.path.join(config_dir(environ), SETTINGS), encoding="utf-8-sig") as file:
+            hooks = json.load(file)["hooks"]
+        return {
+            event: entry["command"]
+            for event, groups in hooks.items()
+            for group in groups
+            for entry in group["hooks"]
+            if is_our_hook(entry)
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def chord_installed(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether the user's key bindings hold the chord; ``False`` if they cannot be read."""
+    try:
+        with open(os.path.join(config_dir(environ), KEYBINDINGS), encoding="utf-8-sig") as file:
+            keys = chat_keys(json.load(file))
+    except (OSError, ValueError):
+        return False
+    return keys.get(CHORD) == ACTION and CHORD.split()[0] not in keys
+
+
+def chat_keys(bindings: object) -> dict[str, object]:
+    """Return what the keys of the message box are bound to, in a file of key bindings.
+
+    Keys are in one spelling; of two bindings of one key the last counts.
+    """
+    keys: dict[str, object] = {}
+    blocks = bindings.get("bindings") if isinstance(bindings, dict) else None
+    for block in blocks if isinstance(blocks, list) else []:
+        if isinstance(block, dict) and block.get("context") == CONTEXT:
+            bound = block.get("bindings")
+            for key, action in bound.items() if isinstance(bound, dict) else ():
+                keys[spelling(key)] = action
+    return keys
+
+
+def spelling(keys: str) -> str:
+    """Return a key or chord in the one spelling that is compared: ``ctrl+x ctrl+g``."""
+    strokes = [stroke.replace("control+", "ctrl+").split("+") for stroke in keys.lower().split()]
+    return " ".join("+".join([*sorted(words[:-1]), words[-1]]) for words in strokes)

@@ -1,0 +1,34 @@
+"""``torch completion``."""
+
+import click
+
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@common_options
+def command(common: Common, shell: str) -> None:
+    """Print the completion script of a shell: commands, options, and the names of agents, sessions
+    and windows as they are at that moment.
+
+    \b
+    Examples:
+      echo 'eval "$(torch completion bash)"' >> ~/.bashrc
+      echo 'eval "$(torch completion zsh)"' >> ~/.zshrc
+      torch completion fish > ~/.config/fish/completions/torch.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from torch_cli.cli import torch
+    from torch_cli.cli.present import print_json
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    completer = kind(torch, {}, "torch", "_TORCH_COMPLETE")
+    # Not source(): that asks the bash on the PATH for its version, which may not be the one.
+    script = completer.source_template % completer.source_vars()
+    if common.json:
+        print_json({"schema": "torch.completion/1", "shell": shell, "script": script})
+    else:
+        click.echo(script)

@@ -1,0 +1,46 @@
+"""``torch doctor``."""
+
+import click
+
+from torch_cli.cli.options import Common, common_options
+
+
+@click.command("doctor")
+@common_options
+def command(common: Common) -> int:
+    """Say what stands in the way on this machine, and what to do about it.
+
+    Looks at tmux and its server, the locale, the state directory and the store, the agent
+    programs and their versions, hooks and the submit chord. Exit status 1 if something fails;
+    warnings do not count. -q leaves out what is well.
+
+    \b
+    Examples:
+      torch doctor
+      torch doctor -L work --json
+    """
+    from torch_cli.cli.present import print_json, printable
+    from torch_cli.watch.doctor import Finding, Level, examine
+
+    findings: list[Finding] = []
+    for finding in examine(common.socket):
+        findings.append(finding)
+        quiet = common.quiet and finding.level in (Level.OK, Level.NOTE)
+        if common.json or quiet:
+            continue
+        click.echo(f"{finding.level:<8} {finding.subject:<13} {printable(finding.message)}")
+        if finding.advice:
+            click.echo(f"{'':<22} -> {printable(finding.advice)}")
+    failed = any(finding.level is Level.FAILURE for finding in findings)
+    if common.json:
+        rows = [
+            {
+                "subject": finding.subject,
+                "level": str(finding.level),
+                "message": finding.message,
+                "advice": finding.advice,
+            }
+            for finding in findings
+        ]
+        print_json({"schema": "torch.doctor/1", "ok": not failed, "findings": rows})
+    return int(failed)

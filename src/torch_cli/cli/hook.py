@@ -1,0 +1,17 @@
+"""``torch hook``, for its help; when it is run, ``__main__`` goes past click."""
+
+import click
+
+
+@click.command("hook", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="")
+def command(arguments: tuple[str, ...]) -> None:
+    """What an agent program's hook calls: one event, as JSON on standard input, is written down.
+
+    It ends with 0 and says nothing, whatever happens: the agent program waits for it. Without a
+    state file it does nothing. 'torch spawn' gives the hooks to its agents, 'torch agent-setup'
+    installs them for all.
+    """
+    from torch_cli.agents.hook import main
+
+    main(list(arguments))

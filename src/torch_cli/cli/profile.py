@@ -1,0 +1,162 @@
+"""``torch profile``: list, show and check profiles of agent programs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.complete import complete_profiles
+from torch_cli.cli.options import Common, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.agents.profile import Profile
+    from torch_cli.agents.state import AgentState
+    from torch_cli.tmux.screen import Screen
+
+
+@click.group("profile")
+def command() -> None:
+    """List, show and check profiles: what Torch knows of each agent program.
+
+    A profile is a TOML file. One of your own, in the directory 'profiles' of Torch's
+    configuration directory, comes before a stock one of the same name.
+
+    \b
+    Examples:
+      torch profile list
+      torch profile show claude > mine.toml
+      torch profile check mine.toml --screen screen.txt
+    """
+
+
+@command.command("list")
+@common_options
+def list_command(common: Common) -> None:
+    """List the profiles, with the versions that each was proven with."""
+    from torch_cli.agents.profile import list_profiles, load_profile
+    from torch_cli.agents.registry import profiles_dir
+    from torch_cli.cli.present import note, print_json, print_table
+    from torch_cli.errors import TorchError
+
+    rows: list[dict[str, Any]] = []
+    for name, source in list_profiles(profiles_dir()):
+        row: dict[str, Any] = {"name": name, "title": "", "verified": [], "source": source}
+        try:
+            profile = load_profile(name, profiles_dir())
+            row |= {"title": profile.title, "verified": list(profile.verified)}
+        except TorchError as error:  # one bad file hides none of the others
+            row["error"] = error.message
+        rows.append(row)
+    if common.json:
+        print_json({"schema": "torch.profiles/1", "profiles": rows})
+        return
+    print_table(
+        ["NAME", "TITLE", "VERIFIED", "SOURCE"],
+        [[r["name"], r["title"], ", ".join(r["verified"]) or "-", r["source"]] for r in rows],
+    )
+    for row in rows:
+        if "error" in row:
+            note(f"torch: {row['error']}", quiet=common.quiet)
+
+
+@command.command("show")
+@click.argument("name", shell_complete=complete_profiles)
+@common_options
+def show_command(common: Common, name: str) -> None:
+    """Print a profile's file; claude's explains every key."""
+    import tomllib
+
+    from torch_cli.agents.profile import BUILT_IN, STOCK
+    from torch_cli.agents.registry import profile_named
+    from torch_cli.cli.present import print_json
+
+    profile = profile_named(name)
+    path = STOCK / f"{name}.toml" if profile.source == BUILT_IN else Path(profile.source)
+    text = path.read_text(encoding="utf-8")
+    if common.json:
+        table = tomllib.loads(text)
+        print_json({"schema": "torch.profile/1", "source": profile.source, "profile": table})
+    else:
+        click.echo(text, nl=False)
+
+
+@command.command("check")
+@click.argument("file")
+@click.option("--screen", "screen_file", metavar="FILE", help="From tmux capture-pane -p -e.")
+@click.option("--size", metavar="COLUMNSxROWS", help="The pane's size (default: the capture's).")
+@common_options
+def check_command(common: Common, file: str, screen_file: str | None, size: str | None) -> None:
+    """Say whether FILE, or the profile of that name, is a profile, and what it makes of a screen.
+
+    The state is printed with the rule that decided and what it saw. The cursor is taken to stand
+    behind the last text.
+
+    \b
+    Examples:
+      tmux capture-pane -p -e -t work:2 > screen.txt
+      torch profile check claude --screen screen.txt
+      torch profile check ./mine.toml --screen screen.txt --size 120x40
+    """
+    from torch_cli.agents.classify import classify
+    from torch_cli.agents.profile import load_profile_file
+    from torch_cli.agents.registry import profile_named
+    from torch_cli.cli.present import note, print_fields, print_json
+
+    path = Path(file)
+    profile = load_profile_file(path) if path.is_file() else profile_named(file)
+    result: dict[str, Any] = {"schema": "torch.profile-check/1", "profile": profile.name}
+    if screen_file is not None:
+        screen = _read_screen(screen_file, size)
+        result |= _words(profile, screen, classify(screen, profile))
+    if common.json:
+        print_json(result)
+    elif screen_file is None:
+        note(f"{file} is a profile: '{profile.name}', {len(profile.rules)} rules")
+    else:
+        dialog = result.pop("dialog") or {}
+        result |= {f"dialog {key}": value for key, value in dialog.items()}
+        print_fields({key: value for key, value in result.items() if value and key != "schema"})
+
+
+def _read_screen(file: str, size: str | None) -> "Screen":
+    """Read a capture; its lines and the longest of them are the size unless that is given."""
+    import re
+
+    from rich.cells import cell_len
+
+    from torch_cli.errors import RefusedError
+    from torch_cli.tmux.screen import Screen
+
+    try:
+        text = Path(file).read_bytes().decode("utf-8", "surrogateescape").removesuffix("\n")
+    except OSError as error:
+        raise RefusedError(f"{file} cannot be read: {error.strerror}", code="unreadable") from None
+    height = text.count("\n") + 1
+    screen = Screen.parse(text, width=1, height=height)
+    width = max((cell_len(line) for line in screen.lines), default=1)
+    if size is not None:
+        given = re.fullmatch(r"(\d{1,4})x(\d{1,4})", size)
+        if given is None or not (int(given[1]) and int(given[2])):
+            raise RefusedError(
+                f"'{size}' is no size", hint="For example --size 120x40.", code="usage"
+            )
+        width, height = int(given[1]), int(given[2])
+    last = min(len(screen.text.split("\n")), height) - 1
+    cursor = (min(cell_len(screen.lines[last]), width - 1), last)
+    return Screen.parse(text, width=max(width, 1), height=height, cursor=cursor)
+
+
+def _words(profile: "Profile", screen: "Screen", found: "AgentState") -> dict[str, Any]:
+    dialog = found.dialog
+    return {
+        "size": f"{screen.width}x{screen.height}",
+        "state": str(found.state),
+        "rule": found.rule,
+        "evidence": found.evidence,
+        "box": None if found.box is None else found.box.text,
+        "ghost": "" if found.box is None else found.box.ghost,
+        "dialog": dialog
+        and {"kind": dialog.kind, "question": dialog.question, "hash": dialog.hash},
+        "queued": found.queued,
+        "reset": found.reset,
+    }

@@ -1,0 +1,28 @@
+"""How a delivery ends: the outcome, the reason, and the step from which the next one goes on."""
+
+from torch_cli.delivery.receipt import Outcome
+
+
+class Ended(Exception):  # noqa: N818 - an outcome, not an error
+    """The delivery has come to its end, with this outcome; ``step`` is what is recorded."""
+
+    def __init__(self, outcome: Outcome, reason: str = "", *, step: str = "done") -> None:
+        super().__init__(reason)
+        self.outcome, self.reason, self.step = outcome, reason, step
+
+
+def held(reason: str, *, left: bool = False) -> Ended:
+    """Return the end of a message that something stands in the way of.
+
+    ``left`` says that our text stands in the box: the next delivery to this pane finishes it.
+    """
+    reason = f"{reason}; the text was left in the box" if left else f"{reason}; nothing was typed"
+    return Ended(Outcome.HELD, reason, step="seen" if left else "accepted")
+
+
+def unknown(reason: str) -> Ended:
+    """Return the end of a message that was typed and lost from sight.
+
+    It stays open: the next delivery to this pane looks for it again, and never types it.
+    """
+    return Ended(Outcome.UNKNOWN, reason, step="seen")

@@ -1,0 +1,121 @@
+"""Reading a pane before it is typed into: looks, and waits until nothing stands in the way."""
+
+import time
+from dataclasses import dataclass
+
+from torch_cli.agents.observe import Sight, observe
+from torch_cli.agents.state import Box, State
+from torch_cli.delivery.ending import Ended, held, unknown
+from torch_cli.delivery.obstacle import PATIENCE, obstacle, question
+from torch_cli.delivery.receipt import Outcome
+from torch_cli.delivery.recipient import Recipient
+from torch_cli.store import Store
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.modes import leave_mode
+
+STEADY = 0.5
+"""Seconds that the box of a program which has just started must stand before it counts as ready:
+Claude Code may ask about its permission mode 0.1 s after its first box (2026-11-22)."""
+
+YOUNG = 5.0
+"""Seconds after its start in which a program counts as just started."""
+
+LOOK_AGAIN = 0.25
+"""Seconds after which a silent pane is looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When to type (``ready``, ``idle`` or ``now``) and how many seconds to wait for that."""
+
+    when: str = "ready"
+    timeout: float = 30.0
+
+
+class Reader:
+    """Looks at the recipient's pane; waiting ends at ``policy.timeout`` seconds from now."""
+
+    def __init__(
+        self, client: ControlClient, store: Store, recipient: Recipient, policy: Policy
+    ) -> None:
+        self.client, self.store, self.recipient, self.policy = client, store, recipient, policy
+        self.pane = recipient.pane
+        self.deadline = time.monotonic() + policy.timeout
+
+    def heard(self) -> int:
+        """Return how often the pane has written, to be given to ``wait`` after a look."""
+        return self.client.output.get(self.pane.id, 0)
+
+    def look(self) -> Sight:
+        """Return what the pane shows now."""
+        recipient = self.recipient
+        return observe(
+            self.client, self.store, self.pane, recipient.profile, since=recipient.started
+        )
+
+    def wait(self, heard: int, seconds: float) -> None:
+        """Wait until the pane has written more than ``heard``, at most ``seconds``."""
+        self.client.wait_output(self.pane.id, heard, max(0.001, min(seconds, LOOK_AGAIN)))
+
+    def await_open(self, typed: str) -> Sight:
+        """Return a sight of the pane in which ``typed`` may be pasted; raises ``Ended``, held."""
+        patient_until: float | None = None
+        steady: tuple[Box | None, float] | None = None
+        while True:
+            heard = self.heard()
+            sight = self.look()
+            now = time.monotonic()
+            reason, patience = self._obstacle(sight, typed)
+            if not reason and self._is_young():
+                if steady is None or steady[0] != sight.state.box:
+                    steady = (sight.state.box, now)
+                reason = "starting" if now - steady[1] < STEADY else ""
+            if not reason:
+                return sight
+            if self.policy.when == "now":
+                limit = now
+            elif reason in ("starting", "working"):
+                limit, patient_until = self.deadline, None
+            else:
+                patient_until = patient_until or now + patience
+                limit = min(self.deadline, patient_until)
+            if now >= limit:
+                raise held(reason)
+            self.wait(heard, limit - now)
+
+    def await_idle(self) -> None:
+        """Wait until the program is idle: a key that may act otherwise goes to no other state."""
+        while True:
+            heard = self.heard()
+            sight = self.look()
+            if sight.state.state is State.IDLE and sight.state.box is not None:
+                return
+            left = self.deadline - time.monotonic()
+            if sight.state.state in (State.WAITING, State.EXITED, State.DEAD):
+                raise out_of_sight(sight)
+            if left <= 0 or self.policy.when == "now":
+                raise held(f"{sight.state.state}", left=True)
+            self.wait(heard, left)
+
+    def leave_mode(self) -> str:
+        """End the pane's modes; return '' or the name of the client whose person looks on."""
+        return leave_mode(self.client, self.pane)
+
+    def _obstacle(self, sight: Sight, typed: str) -> tuple[str, float]:
+        if sight.screen.in_mode:
+            person = self.leave_mode()
+            return f"copy mode, and {person} looks on" if person else "copy mode", PATIENCE
+        return obstacle(sight, self.recipient, typed, when=self.policy.when)
+
+    def _is_young(self) -> bool:
+        return not self.recipient.ready and time.time() - self.recipient.started < YOUNG
+
+
+def out_of_sight(sight: Sight) -> Ended:
+    """Return the end for a box that went out of sight with our text in it."""
+    state = sight.state
+    if state.state is State.WAITING:
+        return held(f"dialog: the program asks '{question(sight)}'", left=True)
+    if state.state in (State.EXITED, State.DEAD):
+        return Ended(Outcome.UNKNOWN, f"the program ended: {state.evidence}")
+    return unknown(f"the input box is out of sight: {state.evidence}")

@@ -1,0 +1,286 @@
+"""What stands in the way on this machine, as values: what was looked at, how it is, what to do.
+
+Nothing is changed, but that a few kilobytes are written to the state directory and removed.
+"""
+
+import contextlib
+import enum
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from torch_cli import paths
+from torch_cli.agents.profile import Profile, list_profiles, load_profile
+from torch_cli.agents.registry import knows_chord, profiles_dir
+from torch_cli.agents.setup import hooks_installed
+from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.tmux.panes import check_version, list_panes
+from torch_cli.tmux.process import run
+from torch_cli.tmux.socket import Socket
+
+LITTLE_SPACE = 100 * 1024 * 1024
+"""Bytes free on the disk of the state directory below which a warning is given."""
+
+VERSION_TIMEOUT = 15
+"""Seconds that an agent program may take to say its version."""
+
+PROBE = b"torch doctor\n" * 1024
+
+
+class Level(enum.StrEnum):
+    """How much a finding matters: only a failure makes the exit status 1."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``advice`` says what to do, '' if nothing."""
+
+    subject: str
+    level: Level
+    message: str
+    advice: str = ""
+
+
+def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
+    """Look at everything, one finding after the other."""
+    tmux = _tmux()
+    yield tmux
+    yield _locale(environ)
+    if tmux.level is not Level.FAILURE:
+        yield from _server(socket, environ)
+    yield from _state_directory()
+    yield _store()
+    yield from _programs(environ)
+
+
+def _tmux() -> Finding:
+    try:
+        said = run(Socket(), "-V").out.strip()
+        check_version(said)
+    except TorchError as error:
+        return Finding("tmux", Level.FAILURE, error.message, error.hint)
+    return Finding("tmux", Level.OK, said)
+
+
+def _locale(environ: Mapping[str, str]) -> Finding:
+    """Look at the variable that decides: the first of the three that is set."""
+    names = ["LC_ALL", "LC_CTYPE", "LANG"]
+    if environ.get("LC_CTYPE") == "C.UTF-8" and environ.get("LANG", "") in ("", "C", "POSIX"):
+        names.remove("LC_CTYPE")  # Python sets it for itself (PEP 538); the shell has it not
+    name = next((name for name in names if environ.get(name)), "LANG")
+    value = environ.get(name, "")
+    if re.search(r"utf-?8", value, re.IGNORECASE):
+        return Finding("locale", Level.OK, f"{name}={value}")
+    return Finding(
+        "locale",
+        Level.WARNING,
+        f"not UTF-8 ({name}={value or 'unset'}): agent programs may draw with other characters "
+        "than their profiles know",
+        "Set LANG to C.UTF-8 or another UTF-8 locale before tmux is started.",
+    )
+
+
+def _server(socket: Socket, environ: Mapping[str, str]) -> Iterator[Finding]:
+    client = run(Socket(), "-V").out.split()[-1]
+    try:
+        panes = list_panes(socket)
+        server = run(socket, "-N", "display-message", "-p", "#{version}").out.strip()
+    except NotFoundError as error:
+        yield _no_server(socket, error.message, environ)
+        return
+    except TorchError as error:
+        yield Finding("server", Level.FAILURE, error.message, error.hint)
+        return
+    if server and server != client:
+        yield Finding(
+            "server",
+            Level.WARNING,
+            f"the server at {socket} is tmux {server}, the tmux on the PATH is {client}",
+            "A server keeps its version until it ends; tmux may refuse to talk across versions.",
+        )
+    count = len({pane.id for pane in panes})
+    yield Finding("server", Level.OK, f"{socket} answers: {count} pane{'s' * (count != 1)}")
+
+
+def _no_server(socket: Socket, said: str, environ: Mapping[str, str]) -> Finding:
+    if environ.get("TMUX") and str(socket) == Socket.choose(None, None, environ).path:
+        return Finding(
+            "server",
+            Level.FAILURE,
+            f"TMUX names a server that does not answer: {said}",
+            "Unset TMUX, or name a server with -L NAME or -S PATH.",
+        )
+    if re.search(r"permission|unsafe", said, re.IGNORECASE):
+        return Finding(
+            "server", Level.FAILURE, said, "The socket and its directory must be yours alone."
+        )
+    return Finding("server", Level.NOTE, f"none runs at {socket}; 'torch spawn' starts one")
+
+
+def _state_directory() -> Iterator[Finding]:
+    """Write a file where the store is, or will be: permissions alone say too little."""
+    directory = paths.state_dir()
+    existing = directory
+    while not os.path.isdir(existing) and existing != os.path.dirname(existing):
+        existing = os.path.dirname(existing)
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        yield Finding(
+            "state",
+            Level.FAILURE,
+            f"{existing} cannot be written: {error.strerror}",
+            "Mend its permissions or free some space, or set TORCH_HOME to another directory.",
+        )
+        return
+    disk = os.statvfs(existing)
+    free = disk.f_bavail * disk.f_frsize
+    words = f"{directory}, {free / 2**30:.1f} GiB free"
+    if free < LITTLE_SPACE:
+        advice = "Free some space, or set TORCH_HOME to another disk."
+        yield Finding("state", Level.WARNING, words, advice)
+    else:
+        yield Finding("state", Level.OK, words)
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(paths.database()).st_mode & 0o077:
+            yield Finding(
+                "state",
+                Level.WARNING,
+                f"others can read {paths.database()}, which holds every message",
+                f"chmod 600 {shlex.quote(paths.database())}",
+            )
+
+
+def _store() -> Finding:
+    from torch_cli.store import Store
+
+    try:
+        with Store(create=False) as store:
+            said = [str(row[0]) for row in store.database.query("PRAGMA integrity_check")]
+    except TorchError as error:
+        if error.code == "no-store":
+            return Finding("store", Level.NOTE, "not made yet; the first message makes it")
+        return Finding("store", Level.FAILURE, error.message, error.hint)
+    if said == ["ok"]:
+        return Finding("store", Level.OK, "its integrity was checked")
+    return Finding(
+        "store",
+        Level.FAILURE,
+        f"{paths.database()} is damaged: {said[0]}",
+        "Keep a copy, then move it away: Torch begins a new one.",
+    )
+
+
+def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look for the program of every profile, and at what it was told of Torch."""
+    for name, _ in list_profiles(profiles_dir()):
+        try:
+            profile = load_profile(name, profiles_dir())
+        except TorchError as error:
+            yield Finding(f"profile {name}", Level.WARNING, error.message, error.hint)
+            continue
+        if not profile.launch.command:
+            continue
+        program = find_program(profile, environ)
+        if program is None:
+            missing = f"not installed: no '{profile.launch.command[0]}' on the PATH"
+            yield Finding(name, Level.NOTE, missing, "Only needed for agents of this profile.")
+            continue
+        version = _ask_version(profile, program)
+        yield _version(profile, program, version)
+        if profile.submit.chord_setup:
+            yield _chord(profile, version, environ)
+        if profile.hooks.kind == "claude" and profile.launch.settings_flag:
+            yield from _hooks(profile, environ)
+
+
+def find_program(profile: Profile, environ: Mapping[str, str]) -> str | None:
+    """Return the path of the profile's program: on the PATH, or installed beside Torch."""
+    command = profile.launch.command[0]
+    beside = os.path.dirname(sys.executable)
+    return shutil.which(command, path=environ.get("PATH")) or shutil.which(command, path=beside)
+
+
+def _version(profile: Profile, program: str, version: str | None) -> Finding:
+    """Say whether the profile was proven with this version of the program."""
+    if version is None:
+        return Finding(
+            profile.name,
+            Level.WARNING,
+            f"{program} does not say its version",
+            f"Run '{shlex.join([program, *profile.launch.version[1:]])}' and see what it says.",
+        )
+    words = f"{program}, version {version}" if version else program
+    if not profile.verified or version in profile.verified:
+        return Finding(profile.name, Level.OK, words)
+    return Finding(
+        profile.name,
+        Level.WARNING,
+        f"{words}; the profile was proven with {', '.join(profile.verified)}",
+        "It may well work. If a state is read wrongly: torch profile check --help",
+    )
+
+
+def _ask_version(profile: Profile, program: str) -> str | None:
+    """Return the version the program says, '' if its profile does not tell how to ask."""
+    if not profile.launch.version or profile.launch.version_pattern is None:
+        return ""
+    try:
+        said = subprocess.run(
+            [program, *profile.launch.version[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = profile.launch.version_pattern.search(said.stdout.decode("utf-8", "replace"))
+    return found[1] if found else None
+
+
+def _chord(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Finding:
+    """Say by which key messages are submitted, and what that means."""
+    subject, advice = f"{profile.name} chord", f"torch agent-setup {profile.name}"
+    if knows_chord(profile, environ):
+        return Finding(subject, Level.OK, "installed: it submits, and dialogs ignore it")
+    if profile.submit.idle_key and version in profile.verified:
+        words = "not installed: a message to a working agent waits until its turn ends"
+        return Finding(subject, Level.NOTE, words, advice)
+    return Finding(
+        subject,
+        Level.WARNING,
+        "not installed: messages are submitted with Enter, which a dialog that opens at that very "
+        "moment would take for its answer",
+        advice,
+    )
+
+
+def _hooks(profile: Profile, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at the hooks in the program's own settings, and whether what they call is there."""
+    subject, advice = f"{profile.name} hooks", f"torch agent-setup {profile.name}"
+    commands = hooks_installed(environ)
+    if not commands:
+        words = "not installed: the agents that 'torch spawn' starts have them, others do not"
+        yield Finding(subject, Level.NOTE, words, advice)
+    for command in sorted(set(commands.values())):
+        program = shlex.split(command)[0]
+        if shutil.which(program, path=environ.get("PATH")) is None:
+            words = f"they call {program}, which is not there"
+            yield Finding(subject, Level.FAILURE, words, advice)
+        else:
+            yield Finding(subject, Level.OK, f"installed: they call {program}")
