@@ -1,6 +1,5 @@
 """The input box: found by its structure, and ghost text told from a draft by its attribute."""
 
-import dataclasses
 
 import pytest
 from hypothesis import given
@@ -49,7 +48,7 @@ def test_an_empty_box_is_found_between_the_last_two_rules() -> None:
 
 
 def test_a_prompt_that_lost_its_trailing_blank_is_still_the_prompt() -> None:
-    profile = dataclasses.replace(CLAUDE, box=dataclasses.replace(CLAUDE.box, prompt="❯ "))
+    profile = CLAUDE._replace(box=CLAUDE.box._replace(prompt="❯ "))
     assert found(boxed("❯"), profile).empty
 
 
@@ -81,7 +80,7 @@ def test_a_ghost_that_wraps_is_still_a_ghost() -> None:
 
 def test_a_ghost_behind_the_drawn_cursor_cell_is_a_ghost() -> None:
     row = ghostly("»\u00a0 ", "Type a message", cursor_on_first=False)
-    row = dataclasses.replace(row, reverse=(False, False, True, *(False,) * 14))
+    row = row._replace(reverse=(False, False, True, *(False,) * 14))
     box = found(boxed(row), DEMO)
     assert (box.text, box.ghost) == ("", "Type a message")
 
@@ -165,7 +164,7 @@ def test_a_shell_prompt_counts_where_the_cursor_stands_behind_it() -> None:
 
 
 def test_a_program_without_a_box_has_none() -> None:
-    profile = dataclasses.replace(CLAUDE, box=dataclasses.replace(CLAUDE.box, kind="none"))
+    profile = CLAUDE._replace(box=CLAUDE.box._replace(kind="none"))
     assert find_box(boxed(PROMPT), profile) is None
 
 

@@ -5,7 +5,6 @@
 was worked out by eye.
 """
 
-import dataclasses
 import re
 from pathlib import Path
 
@@ -162,7 +161,7 @@ def look(name: str, hook: HookEvent | None = None) -> AgentState:
 
 
 def rewrite(screen: Screen, rows: list[str]) -> Screen:
-    return dataclasses.replace(screen, rows=tuple(Row.plain(row) for row in rows))
+    return screen._replace(rows=tuple(Row.plain(row) for row in rows))
 
 
 def drawn(*rows: str, width: int = 60, height: int = 20) -> Screen:
@@ -259,8 +258,8 @@ def test_ghost_text_is_no_draft() -> None:
 
 def test_what_tmux_knows_comes_first() -> None:
     idle = load("idle")
-    assert classify(dataclasses.replace(idle, dead=True), CLAUDE).state is State.DEAD
-    in_mode = classify(dataclasses.replace(load("copy_mode"), in_mode=True), CLAUDE)
+    assert classify(idle._replace(dead=True), CLAUDE).state is State.DEAD
+    in_mode = classify(load("copy_mode")._replace(in_mode=True), CLAUDE)
     assert (in_mode.state, in_mode.evidence) == (State.UNKNOWN, "the pane is in a mode")
 
 
@@ -432,7 +431,7 @@ def test_the_demo_agents_dialogs(kind: str, question: str, option: str) -> None:
 def test_a_shell_is_idle_at_its_prompt(
     rows: tuple[str, ...], cursor: tuple[int, int], state: str
 ) -> None:
-    screen = dataclasses.replace(drawn(*rows), cursor=cursor)
+    screen = drawn(*rows)._replace(cursor=cursor)
     assert classify(screen, SHELL).state == state
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -383,14 +384,14 @@ def test_no_submit_key_leaves_torch_without_a_gate(demo: DemoAgent) -> None:
     sent: list[bytes] = []
     original = control.ControlClient.ask_all
 
-    def spy(self: control.ControlClient, lines: object) -> object:
-        lines = list(lines)  # type: ignore[call-overload]
-        sent.extend(lines)
-        return original(self, lines)
+    def spy(self: control.ControlClient, lines: Iterable[bytes]) -> list[control.Reply]:
+        kept = list(lines)
+        sent.extend(kept)
+        return original(self, kept)
 
     from torch_cli.delivery.send import Request, send
 
-    control.ControlClient.ask_all = spy  # type: ignore[method-assign, assignment]
+    control.ControlClient.ask_all = spy  # type: ignore[method-assign]
     try:
         receipt = send(demo.tmux.socket, Request(demo.name, b"hello"))
     finally:

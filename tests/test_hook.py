@@ -93,6 +93,19 @@ def test_an_event_of_several_megabytes_arrives_whole(home: Path, store: sqlite3.
     assert rows(store)[0][5] == prompt
 
 
+def test_a_prompt_that_is_reported_twice_is_one_row(home: Path, store: sqlite3.Connection) -> None:
+    """Claude Code 2.1.330 runs the same hook of two settings files twice (2026-11-23)."""
+    for prompt_id in ("p1", "p1", "p2"):
+        assert_silent(hook(home, json.dumps({**EVENT, "prompt_id": prompt_id}).encode()))
+    assert [json.loads(row[6])["prompt_id"] for row in rows(store)] == ["p1", "p2"]
+
+
+def test_what_has_no_identity_is_kept_each_time(home: Path, store: sqlite3.Connection) -> None:
+    for event in (EVENT, EVENT, {**EVENT, "hook_event_name": "Stop", "prompt_id": "p"}):
+        assert_silent(hook(home, json.dumps(event).encode()))
+    assert len(rows(store)) == 3
+
+
 @pytest.mark.parametrize(
     "stdin",
     [

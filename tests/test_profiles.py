@@ -1,6 +1,5 @@
 """Profiles: data that is read strictly, with errors that name the key and the right word."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_a_profile_can_be_used_as_a_key() -> None:
 
 
 def test_every_key_has_a_default_or_is_asked_for() -> None:
-    assert parse_profile('name = "x"', "f") == dataclasses.replace(Profile("x"), source="f")
+    assert parse_profile('name = "x"', "f") == Profile("x", source="f")
     assert refusal("").message == "mine.toml: name is missing."
 
 

@@ -7,7 +7,7 @@ nothing but ``os`` where ``/proc`` exists.
 
 import os
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LINUX = sys.platform.startswith("linux")
 
@@ -15,8 +15,7 @@ _ASK_TIMEOUT = 5.0
 """Seconds that ``ps`` or ``lsof`` may take (macOS); a guess, they answer in milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """A process that cannot be mistaken for a later one with the same number.
 
     ``started`` is opaque: on Linux the clock ticks from boot to its start (field 22 of
@@ -27,8 +26,7 @@ class Process:
     started: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Status:
+class _Status(NamedTuple):
     """The part of a process's status that is used here; ``foreground`` is a process group."""
 
     dead: bool

@@ -15,6 +15,7 @@ PATIENCE = 2.0
 """Seconds to wait for the whole event, and again for another writer of the store."""
 
 DETAIL = (
+    "prompt_id",
     "transcript_path",
     "cwd",
     "message",
@@ -26,10 +27,20 @@ DETAIL = (
 )
 """Fields kept beside the prompt. What a tool was given is not: it can hold secrets."""
 
-INSERT = (
-    "INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+INSERT = """
+    INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+INSERT_ONCE = """
+    INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)
+    SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (
+        SELECT 1 FROM
+            (SELECT * FROM hook_events WHERE socket = ? AND pane = ? ORDER BY id DESC LIMIT 20)
+        WHERE name = ? AND session = ? AND prompt = ? AND detail = ?)
+"""
+"""A program that was given the hooks twice, by its settings and by ``torch spawn``, reports a
+prompt twice, and a late second report could pass for the proof of a later message."""
 
 
 def main(arguments: list[str]) -> None:
@@ -59,7 +70,10 @@ def _record() -> None:
         f"file:{quoted}?mode=rw", uri=True, timeout=PATIENCE, isolation_level=None
     )
     connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute(INSERT, row)
+    if row[4] == "UserPromptSubmit" and '"prompt_id"' in row[7]:
+        connection.execute(INSERT_ONCE, (*row, row[1], row[2], *row[4:]))
+    else:
+        connection.execute(INSERT, row)
     connection.close()
 
 
@@ -83,8 +97,10 @@ def _read() -> bytes:
     return b""
 
 
-def event_row(raw: bytes, environ: dict[str, str], now: float) -> tuple[object, ...]:
-    """Return the row for the event ``raw`` (JSON) in the environment of the agent program.
+def event_row(
+    raw: bytes, environ: dict[str, str], now: float
+) -> tuple[float, str, str, str, str, str, str, str]:
+    """Return the values of ``INSERT`` for the event ``raw``, JSON from a program with ``environ``.
 
     Raises ``ValueError`` or ``AttributeError`` if it is no JSON object.
     """

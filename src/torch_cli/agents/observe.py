@@ -1,6 +1,6 @@
 """A look at a pane: what it shows, what its program last reported, and the state that makes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import Profile
@@ -12,8 +12,7 @@ from torch_cli.tmux.panes import Pane, capture_one
 from torch_cli.tmux.screen import Screen
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """What one look found: the screen, and the state it was classified as.
 
     ``reported`` is when the program's hooks last said anything (epoch seconds), 0 if never.

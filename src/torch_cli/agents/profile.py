@@ -1,14 +1,14 @@
 """Profiles: how one agent program is started, looks and takes messages, read from TOML.
 
-The dataclasses are the schema: a key that is no field, or has another type, is refused by name.
+The named tuples are the schema: a key that is no field, or has another type, is refused by name.
 ``profiles/claude.toml`` explains every key and is the example to copy.
 """
 
-import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from torch_cli.agents.reader import Pattern, Reader, nearest
 from torch_cli.agents.state import State
@@ -21,16 +21,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 Words = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of stopping a program: a text typed as a command, or keys."""
 
     text: str = ""
     keys: Words = ()
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(NamedTuple):
     """How the program is started and stopped. Times are seconds."""
 
     command: Words = ()
@@ -45,16 +43,14 @@ class Launch:
     stop_grace: float = 5.0
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """How the program is recognised in a pane that nobody registered."""
 
     names: Words = ()
     shells: bool = False
 
 
-@dataclass(frozen=True)
-class BoxSpec:
+class BoxSpec(NamedTuple):
     """Where the input box stands on the screen and what it is made of."""
 
     kind: str = "none"
@@ -72,8 +68,7 @@ class BoxSpec:
     dialog_cursor: Pattern | None = None
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One line of the decision: rows that look like this, there, mean that state."""
 
     state: State
@@ -88,8 +83,7 @@ class Rule:
     reset: Pattern | None = None
 
 
-@dataclass(frozen=True)
-class Paste:
+class Paste(NamedTuple):
     """How the program takes a paste. ``settle`` is seconds, ``max_bytes`` bytes of UTF-8."""
 
     framed_in: tuple[State, ...] = ()
@@ -101,8 +95,7 @@ class Paste:
     max_bytes: int = 100_000
 
 
-@dataclass(frozen=True)
-class Submit:
+class Submit(NamedTuple):
     """The keys that submit the box. Times are seconds.
 
     Dialogs ignore ``chord`` and ``idle_key``; the latter submits like Enter from ``idle`` only,
@@ -118,8 +111,7 @@ class Submit:
     idle_key: Words = ()
 
 
-@dataclass(frozen=True)
-class Normalise:
+class Normalise(NamedTuple):
     """What the program changes in a text it is given; ``wrapper`` is none, or opening and end."""
 
     tab: int = 0
@@ -129,8 +121,7 @@ class Normalise:
     strips_invisible: bool = False
 
 
-@dataclass(frozen=True)
-class Guard:
+class Guard(NamedTuple):
     """Texts that would run as a command, and what is put before or after to prevent it.
 
     ``refuse`` are patterns, searched in the text without the blanks at its ends, of texts that
@@ -144,16 +135,14 @@ class Guard:
     refuse: tuple[Pattern, ...] = ()
 
 
-@dataclass(frozen=True)
-class Hooks:
+class Hooks(NamedTuple):
     """The events that the program reports; ``events`` maps each to what it says."""
 
     kind: str = ""
-    events: Mapping[str, str] = field(default_factory=dict, hash=False)
+    events: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """Everything Torch knows about one agent program; ``source`` is the file it came from.
 
     ``verified`` lists the program versions that it was proven with, empty if none.
@@ -230,7 +219,7 @@ def parse_profile(text: str, source: str) -> Profile:
     reader = Reader(source)
     if "source" in table:
         reader.refuse("source", "is set by Torch")
-    profile = dataclasses.replace(reader.table(Profile, table, ""), source=source)
+    profile = reader.table(Profile, table, "")._replace(source=source)
     _check(profile, reader)
     return profile
 

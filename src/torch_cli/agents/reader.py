@@ -1,9 +1,8 @@
-"""Read parsed TOML into frozen dataclasses, and say exactly which key is wrong.
+"""Read parsed TOML into named tuples, and say exactly which key is wrong.
 
-The dataclass is the schema: field names are the keys, field types say what a value must be.
+The tuple's class is the schema: field names are the keys, field types say what a value must be.
 """
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
@@ -26,7 +25,7 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 
 
 class Reader:
-    """Turns parsed TOML into the dataclasses, with errors that name the key."""
+    """Turns parsed TOML into the named tuples, with errors that name the key."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -40,26 +39,24 @@ class Reader:
         )
 
     def table(self, kind: type[_T], value: object, where: str) -> _T:
-        """Read one table into the dataclass ``kind``; ``where`` is its dotted name."""
+        """Read one table into the named tuple ``kind``; ``where`` is its dotted name."""
         if not isinstance(value, dict):
             self.refuse(where, "must be a table")
-        fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        fields = kind.__annotations__
+        defaults = kind._field_defaults  # type: ignore[attr-defined]
         for key in value:
             if key not in fields:
                 known = [name for name in fields if name != "source"]
                 self.refuse(_dotted(where, key), "is no key of a profile." + nearest(key, known))
-        for name, spec in fields.items():
-            missing = dataclasses.MISSING
-            if spec.default is missing and spec.default_factory is missing and name not in value:
+        for name in fields:
+            if name not in defaults and name not in value:
                 self.refuse(_dotted(where, name), "is missing")
-        return kind(
-            **{k: self.value(fields[k].type, v, _dotted(where, k)) for k, v in value.items()}
-        )
+        return kind(**{k: self.value(fields[k], v, _dotted(where, k)) for k, v in value.items()})
 
     def value(self, kind: Any, value: object, key: str) -> Any:
         """Read one value as the type ``kind`` that a field is declared with."""
-        if dataclasses.is_dataclass(kind):
-            return self.table(kind, value, key)  # type: ignore[arg-type]
+        if hasattr(kind, "_field_defaults"):
+            return self.table(kind, value, key)
         if kind in (Pattern, Pattern | None):
             return self.pattern(value, key)
         if kind is State:

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.agents.observe import observe
@@ -20,8 +20,7 @@ from torch_cli.tmux.socket import Socket
 NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a name or target leads to: a pane, and the agent registered in it, if any."""
 
     name: str

@@ -5,7 +5,7 @@ They are what ``classify`` returns; nothing here decides anything.
 
 import enum
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class State(enum.StrEnum):
@@ -21,8 +21,7 @@ class State(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """The program's input box as it stands on the screen.
 
     ``first`` and ``last`` are screen rows (from 0, inclusive) that hold, or would hold, text;
@@ -45,8 +44,7 @@ class Box:
         return not self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Dialog:
+class Dialog(NamedTuple):
     """A question that stands where the input box would be.
 
     ``kind`` is the profile's word for it, ``question`` its question or title in one line,
@@ -60,8 +58,7 @@ class Dialog:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class HookEvent:
+class HookEvent(NamedTuple):
     """The latest event that a pane's agent program reported through its own hooks.
 
     ``name`` is the program's word for it, ``at`` the time in seconds since the epoch.
@@ -72,8 +69,7 @@ class HookEvent:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentState:
+class AgentState(NamedTuple):
     """A state together with what it rests on.
 
     ``evidence`` is one line for people; ``rule`` the name of the profile's rule, or of the

@@ -1,9 +1,8 @@
 """Options that mean the same in every command, and the context they fill."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -12,8 +11,7 @@ from torch_cli.tmux.socket import Socket
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
+class Common(NamedTuple):
     """What the common options said: the tmux server, the form of the output, how much to say."""
 
     socket: Socket

@@ -2,16 +2,14 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.state import AgentState, Box
 from torch_cli.tmux.screen import Screen
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(NamedTuple):
     """What was there before the paste, against which later evidence is counted.
 
     ``echoes`` are (line, text) of each submitted message that the screen shows, the line counted

@@ -1,7 +1,7 @@
 """Reading a pane before it is typed into: looks, and waits until nothing stands in the way."""
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.state import Box, State
@@ -24,8 +24,7 @@ LOOK_AGAIN = 0.25
 """Seconds after which a silent pane is looked at again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """When to type (``ready``, ``idle`` or ``now``) and how many seconds to wait for that."""
 
     when: str = "ready"

@@ -1,8 +1,7 @@
 """What is known of a message, as it is told to the sender."""
 
 import enum
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch_cli.errors import DONE, FAILURE, HELD, UNKNOWN
 from torch_cli.store.messages import Message
@@ -31,8 +30,7 @@ EXIT_CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What is known of one message. ``elapsed_ms`` is milliseconds from acceptance."""
 
     id: str

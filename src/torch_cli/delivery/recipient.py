@@ -1,7 +1,7 @@
 """To whom a message goes: a pane, the program that is expected in it, and what it offers."""
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found, knows_chord, profile_named, program_in, recognise
@@ -12,8 +12,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitKey:
+class SubmitKey(NamedTuple):
     """The keys that submit the box of one program.
 
     ``safe`` says that dialogs ignore them, ``while_working`` that they queue a message in a
@@ -41,8 +40,7 @@ def submit_key(profile: Profile, *, chord: bool, version: str) -> SubmitKey:
     return SubmitKey(submit.key, False, False, submit.enter_retries)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """A resolved recipient.
 
     ``name`` is how it was called. ``program`` is the process that was registered, ``None`` if

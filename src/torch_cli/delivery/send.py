@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.agents.registry import find
 from torch_cli.delivery.procedure import deliver
@@ -17,8 +17,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A message to be sent: to whom, the bytes, when to type, and how long to wait (seconds).
 
     ``envelope`` puts a first line with sender and id before a message that one agent sends to

@@ -1,7 +1,7 @@
 """What may be sent: refusal of what cannot arrive intact, the guard, and what "the same" means."""
 
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.agents.profile import Profile
 from torch_cli.errors import RefusedError
@@ -9,8 +9,7 @@ from torch_cli.errors import RefusedError
 _JOINERS = "\u200d\ufe0e\ufe0f"
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A message ready to be typed.
 
     ``typed`` is the text that goes into the box, guard included. ``changes`` names, for the

@@ -1,14 +1,13 @@
 """The registered agents."""
 
 import time
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from torch_cli.errors import RefusedError
 from torch_cli.store.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(NamedTuple):
     """A named program in a pane.
 
     ``server`` tells tmux servers apart that used the same socket in turn. ``program_pid`` and
@@ -40,7 +39,7 @@ class Agent:
     stopped: float | None = None
 
 
-_COLUMNS = tuple(field.name for field in fields(Agent))
+_COLUMNS = Agent._fields
 
 
 class Agents:

@@ -1,12 +1,11 @@
 """What agent programs reported through their hooks."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.store.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One call of a program's hook: its event's name, the prompt if it carried one."""
 
     id: int

@@ -5,15 +5,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
 from torch_cli.store.database import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A row of the table. ``body`` is what was asked to be sent, ``typed`` what is put in the box.
 
     ``state`` is the receipt's; ``step`` how far the delivery came (``accepted``, ``attempting``,
@@ -37,9 +35,9 @@ class Message:
     evidence: tuple[str, ...]
     created: float
     updated: float
+    baseline: Mapping[str, Any]
     elapsed_ms: float = 0.0
     deadline: float | None = None
-    baseline: Mapping[str, Any] = field(default_factory=dict)
 
 
 def new_id() -> str:

@@ -9,8 +9,8 @@ import os
 import select
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 from torch_cli.errors import FAILURE, NotFoundError, TorchError
 from torch_cli.tmux import quote
@@ -25,8 +25,7 @@ class TmuxError(TorchError):
     code = "tmux"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What one tmux command answered."""
 
     ok: bool

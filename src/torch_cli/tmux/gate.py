@@ -6,7 +6,7 @@ status says nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
@@ -24,8 +24,7 @@ _DONE = "torch-done"
 _BLOCKED = "torch-blocked"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Whether the act was done, and if not, what the gate found instead.
 
     ``reason`` is one of ``gone``, ``replaced``, ``dead``, ``mode``, ``input-off``,

@@ -7,7 +7,7 @@ only those are used afterwards.
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.tmux.control import ControlClient, Reply, TmuxError, no_server
@@ -46,8 +46,7 @@ _FORMAT = "\t".join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Pane:
+class Pane(NamedTuple):
     """One pane as tmux described it at one moment.
 
     ``id`` (``%7``), ``window_id`` (``@4``) and ``session_id`` (``$2``) are tmux's. ``pid`` is the

@@ -5,7 +5,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.tmux.socket import Socket
@@ -18,8 +18,7 @@ READ_SIZE = 1 << 18
 """Bytes asked of a pipe at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A tmux command run as a process of its own: exit status, output, error output."""
 
     status: int

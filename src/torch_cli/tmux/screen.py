@@ -5,15 +5,14 @@ apart by structure and words, and only *dim* (ghost text) and *reverse* (a drawn
 """
 
 import re
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # CSI sequences end in @..~, OSC in BEL or ST (tmux writes hyperlinks as OSC 8), and SO/SI
 # switch to the line-drawing set: grid_string_cells_code() in tmux's grid.c writes only these.
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x0e\x0f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of a screen, without its trailing blanks.
 
     ``text`` is what stands there. ``dim`` and ``reverse`` hold one ``True`` or ``False`` for each
@@ -32,8 +31,7 @@ class Row:
         return cls(text, off, off)
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(NamedTuple):
     """What a pane showed at one moment.
 
     ``rows`` are the visible rows from top to bottom; ``cursor`` is (column, row) from 0;
@@ -50,7 +48,7 @@ class Screen:
     in_mode: bool = False
     dead: bool = False
     history: int = 0
-    raw: str = field(default="", compare=False, repr=False)
+    raw: str = ""
 
     @property
     def lines(self) -> tuple[str, ...]:

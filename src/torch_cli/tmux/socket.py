@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Socket:
+class Socket(NamedTuple):
     """How to reach one tmux server: a socket name (``tmux -L``) or a path (``tmux -S``)."""
 
     name: str = "default"

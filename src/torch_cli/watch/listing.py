@@ -1,6 +1,6 @@
 """The list of agents with the state of each, one sweep for each tmux server."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.agents.classify import classify
 from torch_cli.agents.registry import profile_named
@@ -14,8 +14,7 @@ from torch_cli.tmux.panes import Pane, capture, list_panes
 from torch_cli.tmux.socket import Socket
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One agent in the list.
 
     ``state`` is ``vanished`` if its pane is gone; ``since`` is in seconds since the epoch.

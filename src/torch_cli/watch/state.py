@@ -1,7 +1,7 @@
 """The state of panes, now."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Profile
@@ -12,8 +12,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 
 
-@dataclass(frozen=True, slots=True)
-class StateOf:
+class StateOf(NamedTuple):
     """The state of one target; ``since`` is in seconds since the epoch."""
 
     target: str

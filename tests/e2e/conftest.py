@@ -1,0 +1,469 @@
+"""Fixtures that own the real program: a private tmux server, a home, a stub, and a Torch agent.
+
+A ``World`` is one of the three set-ups that the messages are proven in. What is counted goes into
+the ``Report``, which is printed at the end of the run.
+"""
+
+import datetime
+import math
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
+from e2e import claude
+from e2e.stub import Behaviour, StubServer
+from torch_cli.tmux.socket import Socket
+
+FULL = bool(os.environ.get("TORCH_E2E_FULL")) or os.environ.get("TORCH_E2E") == "full"
+"""30 of everything in all three set-ups, and a report in ``docs/``; else the short form."""
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "e2e-claude.md"
+
+SESSION = "e2e"
+WIDTH, HEIGHT = 120, 40
+PATIENCE = 20.0
+"""Seconds for anything that the program does in a fraction of one on a quiet machine."""
+
+
+class Setup(StrEnum):
+    """What Torch may lean on: the program's own reports, and a submit key that no dialog hears."""
+
+    CHORD = "hooks and chord"
+    HOOKS = "hooks only"
+    BARE = "neither"
+
+
+# -- counting --------------------------------------------------------------------------------------
+
+
+def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:
+    """Return the one-sided Clopper-Pearson upper bound of a proportion (0 hits: about 3/n)."""
+    if hits >= trials:
+        return 1.0
+    low, high = hits / trials, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        below = sum(
+            math.comb(trials, k) * middle**k * (1 - middle) ** (trials - k) for k in range(hits + 1)
+        )
+        low, high = (middle, high) if below > 1 - confidence else (low, middle)
+    return high
+
+
+@dataclass
+class Tally:
+    """What became of the messages of one kind in one set-up."""
+
+    sent: int = 0
+    exact: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    milliseconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def cells(self) -> list[str]:
+        """Return what is printed of it."""
+        states = ", ".join(f"{count} {state}" for state, count in self.states.most_common())
+        times = self.milliseconds
+        speed = f"{median(times):.0f} (max {max(times):.0f})" if times else "-"
+        return [str(self.sent), str(self.exact), states, speed]
+
+
+@dataclass
+class Report:
+    """Everything counted in a run, and sentences about what is not a count of messages."""
+
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    program: str = ""
+
+    def tally(self, setup: str, kind: str) -> Tally:
+        """Return the tally of one kind of message in one set-up."""
+        return self.tallies.setdefault((setup, kind), Tally())
+
+    def rows(self) -> list[list[str]]:
+        """Return the table, headings first."""
+        headings = ["set-up", "content", "sent", "exact", "receipts", "ms, median (max)"]
+        return [headings, *([*key, *tally.cells()] for key, tally in self.tallies.items())]
+
+    def versions(self) -> str:
+        """Return what the figures were measured with."""
+        tmux = subprocess.run(["tmux", "-V"], capture_output=True, text=True, check=False).stdout
+        date = datetime.datetime.now(datetime.UTC).date()
+        return (
+            f"{date}, Claude Code {self.program}, {tmux.strip()}, "
+            f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
+            f"{os.cpu_count()} cores"
+        )
+
+    def markdown(self) -> str:
+        """Return the document of a full run."""
+        headings, *rows = ([cell.replace("|", "\\|") for cell in row] for row in self.rows())
+        table = [headings, ["---"] * len(headings), *rows]
+        lines = [
+            "# Delivery to the real Claude Code",
+            "",
+            f"Measured {self.versions()}. Written by `make e2e-full`.",
+            "",
+            "Ground truth is what reached a stub of the Messages API on loopback. *Exact* is once, "
+            "and identical after the profile's published normalisation: line ends LF, tabs four "
+            "spaces, Unicode form NFC, blanks at the end dropped, the program's paste wrapper "
+            "removed, the guard (one leading space before `!`) allowed. Refused kinds are exact "
+            "when nothing reached the program. Times are those of the receipt, from acceptance to "
+            "the last evidence.",
+            "",
+            *(f"- {note}" for note in self.notes),
+            "",
+            *("| " + " | ".join(row) + " |" for row in table),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+REPORT = Report()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was counted; a full run writes it down, too."""
+    if not REPORT.tallies and not REPORT.notes:
+        return
+    rows = REPORT.rows()
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    terminalreporter.section(f"delivery to the real program: {REPORT.versions()}")
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        terminalreporter.write_line("  ".join(cells).rstrip())
+    for note in REPORT.notes:
+        terminalreporter.write_line(f"* {note}")
+    if FULL:
+        DOCUMENT.parent.mkdir(exist_ok=True)
+        DOCUMENT.write_text(REPORT.markdown())
+
+
+# -- the world -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One message handed to ``torch send``: what it printed, and since when to look for it."""
+
+    text: str
+    result: Result
+    mark: int
+
+    @property
+    def state(self) -> str:
+        """The receipt's state, or the code of the error."""
+        answer = self.result.json
+        return str(answer["state"] if "state" in answer else answer["error"]["code"])
+
+    @property
+    def delivered(self) -> bool:
+        """Whether Torch says that it was."""
+        return self.result.code == 0
+
+    def __str__(self) -> str:
+        return f"{self.text[:200]!r}: exit {self.result.code}, {self.result.out}{self.result.err}"
+
+
+class World:
+    """The program in a private tmux server, with a home and a stub of its own, as an agent."""
+
+    def __init__(
+        self,
+        root: Path,
+        program: Path,
+        setup: Setup,
+        *,
+        home: claude.Home | None = None,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        self.setup, self.program = setup, program
+        self.home = home or claude.make_home(root)
+        self.stub = StubServer(root / "requests.jsonl").start()
+        self.variables = claude.environment(self.home, self.stub.url) | (extra or {})
+        # The path of a socket must be short.
+        self.directory = Path(tempfile.mkdtemp(prefix="te", dir="/tmp")).resolve()
+        self.server = TmuxServer(Socket(path=str(self.directory / "s")), self.directory)
+        path = os.pathsep.join([str(program.parent), os.environ["PATH"]])
+        self.environment = {
+            "HOME": str(self.home.path),
+            "LANG": "C.UTF-8",
+            "PATH": path,
+            "SHELL": "/bin/sh",
+            "TERM": "xterm-256color",
+            "TMUX_TMPDIR": str(self.directory),
+        }
+        self.name, self.pane, self.pid = "", "", 0
+        self._starts = 0
+        self._start_server()
+        if setup is Setup.CHORD:
+            installed = self.torch("agent-setup", "claude", "--yes", "--json")
+            assert installed.code == 0, installed
+
+    def _start_server(self) -> None:
+        words = ["new-session", "-d", "-s", SESSION, "-x", str(WIDTH), "-y", str(HEIGHT)]
+        started = subprocess.run(
+            ["tmux", "-u", "-f", "/dev/null", *self.server.socket.arguments, *words, "sleep 1d"],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert started.returncode == 0, started.stderr
+        self.server.cmd("set-option", "-g", "window-size", "manual")
+        self.server.cmd("set-option", "-g", "default-size", f"{WIDTH}x{HEIGHT}")
+
+    def close(self) -> None:
+        """End the server with everything in it, and the stub."""
+        self.server.kill()
+        self.stub.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # -- Torch -------------------------------------------------------------------------------------
+
+    def popen(self, *args: str) -> subprocess.Popen[bytes]:
+        """Begin to run ``torch ARGS`` with nothing of the caller's environment."""
+        environment = (
+            self.environment
+            | self.variables
+            | {
+                "PYTHONPATH": str(SOURCE),
+                "TORCH_HOME": str(self.directory / "torch"),
+            }
+        )
+        return subprocess.Popen(
+            Torch(self.server.socket).argv(*args),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=self.home.work,
+        )
+
+    def torch(self, *args: str, text: str = "", timeout: float = 90.0) -> Result:
+        """Run ``torch ARGS`` with ``text`` on standard input."""
+        with self.popen(*args) as process:
+            try:
+                out, err = process.communicate(text.encode(), timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                pytest.fail(f"torch {args} did not end in {timeout:g} s\n{self.server.screens()}")
+        return Result(process.returncode, out.decode(), err.decode())
+
+    def begin_send(self, *options: str) -> tuple[subprocess.Popen[bytes], int]:
+        """Begin ``torch send``, its text still to be given; the number is a mark for ``Sent``."""
+        mark = len(self.stub.requests)
+        return self.popen("send", self.name, "-", "--plain", "--json", *options), mark
+
+    def send(self, text: str, *options: str) -> Sent:
+        """Send ``text`` through the command line, without an envelope."""
+        mark = len(self.stub.requests)
+        result = self.torch("send", self.name, "-", "--plain", "--json", *options, text=text)
+        return Sent(text, result, mark)
+
+    def state(self) -> dict[str, Any]:
+        """Return what ``torch state`` says of the agent."""
+        answer: dict[str, Any] = self.torch("state", self.name, "--json").json
+        return answer
+
+    # -- the program -------------------------------------------------------------------------------
+
+    def start(self, *, wait: float = 60.0) -> Result:
+        """Start the program as an agent of a new name; return what Torch printed."""
+        self._starts += 1
+        self.name = f"agent{self._starts}"
+        if self.setup is Setup.BARE:
+            result = self._adopt()
+        else:
+            given = [word for name in self.variables for word in ("--env", name)]
+            words = ["--profile", "claude", "--session", SESSION, "--dir", str(self.home.work)]
+            result = self.torch("spawn", self.name, *words, *given, "--wait", f"{wait:g}", "--json")
+            self.pane = self._newest_pane()
+        self.pid = int(self.server.cmd("display-message", "-p", "-t", self.pane, "#{pane_pid}"))
+        return result
+
+    def _adopt(self) -> Result:
+        """Start the program by hand, without hooks, and register it."""
+        given = [word for item in self.variables.items() for word in ("-e", "=".join(item))]
+        words = ["new-window", "-d", "-P", "-F", "#{pane_id}", "-t", f"{SESSION}:"]
+        words += ["-c", str(self.home.work), *given, str(self.program)]
+        self.pane = self.server.cmd(*words)
+        self.server.cmd("set-option", "-p", "-t", self.pane, "remain-on-exit", "on")
+        self.wait(lambda: self.view().box is not None, "the program's input box")
+        return self.torch("adopt", self.pane, self.name, "--profile", "claude", "--json")
+
+    def _newest_pane(self) -> str:
+        panes = self.server.cmd("list-panes", "-a", "-F", "#{pane_id}").split()
+        return max(panes, key=lambda pane: int(pane[1:]))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the program still runs in its pane."""
+        dead = self.server.run("list-panes", "-a", "-F", "#{pane_id} #{pane_dead}").stdout
+        return f"{self.pane} 0" in dead.decode().split("\n")
+
+    def ready(self) -> "World":
+        """Return this world with the program idle and its box empty; start it anew if it ended."""
+        if not self.pane or not self.alive:
+            started = self.start()
+            assert started.code == 0, f"{started}\n{self.server.screens()}"
+        self.settle()
+        return self
+
+    def settle(self) -> None:
+        """Bring the program to rest as a person would: decline, clear the box, let it finish."""
+        quiet = 0
+        pressed = 0.0
+        for hold in self.stub.holds():
+            hold.release(Behaviour())
+
+        def at_rest() -> bool:
+            nonlocal quiet, pressed
+            self.server.run("copy-mode", "-q", "-t", self.pane)
+            view = self.view()
+            quiet = quiet + 1 if view.idle and not self.stub.busy else 0
+            # Esc declines a dialog, C-c empties the box; never twice in a row, that would exit.
+            if time.monotonic() - pressed > 0.5 and (view.box is None or view.box):
+                self.keys("Escape" if view.box is None else "C-c")
+                pressed = time.monotonic()
+            return quiet >= 3 or not self.alive
+
+        self.wait(at_rest, "an idle program with an empty box")
+        assert self.alive, f"the program ended\n{self.server.screens()}"
+
+    def ask(self, text: str) -> None:
+        """Put a question as a person does, with tmux alone, and wait until it reaches the stub."""
+        mark = len(self.stub.requests)
+        self.paste(text)
+        self.wait(lambda: text in (self.view().box or ""), "the question in the box")
+        self.keys("Enter")
+        self.wait(lambda: len(self.stub.requests) > mark, "the question at the stub")
+
+    def paste(self, text: str) -> None:
+        """Paste ``text`` into the pane, framed."""
+        self.server.run("load-buffer", "-b", "e2e", "-", stdin=text.encode())
+        self.server.cmd("paste-buffer", "-p", "-r", "-d", "-b", "e2e", "-t", self.pane)
+
+    def keys(self, *keys: str) -> None:
+        """Press keys in the pane."""
+        self.server.cmd("send-keys", "-t", self.pane, *keys)
+
+    def view(self) -> claude.View:
+        """Return what the pane shows."""
+        words = ["display-message", "-p", "-t", self.pane, "#{pane_width}", ";"]
+        shown = self.server.cmd(*words, "capture-pane", "-p", "-e", "-t", self.pane)
+        width, _, captured = shown.partition("\n")
+        return claude.view(captured, int(width or WIDTH))
+
+    def wait(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
+        """Wait for a condition; the failure shows every screen."""
+        wait_until(condition, timeout, what, screen=self.server.screens)
+
+    # -- the truth ---------------------------------------------------------------------------------
+
+    def arrivals(self, sent: Sent) -> int:
+        """Say how many times exactly this message has reached the stub since it was sent."""
+        wanted = claude.expected(sent.text)
+        allowed = {wanted, " " + wanted} if wanted.startswith("!") else {wanted}
+        return sum(claude.unwrapped(text) in allowed for text in self.stub.texts(sent.mark))
+
+    def await_arrival(self, sent: Sent, timeout: float = PATIENCE) -> bool:
+        """Say whether the message reaches the stub; wait for it as long as it may take."""
+        deadline = time.monotonic() + timeout
+        while not self.arrivals(sent):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def deliver(self, text: str, tally: Tally, *options: str) -> Sent:
+        """Send a message to the idle program; count whether it arrived once, and exact."""
+        self.settle()
+        sent = self.send(text, *options)
+        came = self.await_arrival(sent) if sent.delivered else False
+        shown = "" if came else self.server.screen(self.pane)
+        self.settle()
+        tally.sent += 1
+        tally.states[sent.state] += 1
+        if sent.delivered:
+            tally.milliseconds.append(sent.result.json["elapsed_ms"])
+        if came and self.arrivals(sent) == 1:
+            tally.exact += 1
+        else:
+            got = [text[:300] for text in self.stub.texts(sent.mark)]
+            tally.failures.append(
+                f"{sent}\n{self.arrivals(sent)} arrived exact; the stub got {got!r}\n{shown}"
+            )
+        return sent
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    """The real program. It is never skipped: without it, everything fails and says why."""
+    try:
+        path = claude.install()
+    except claude.NotInstalledError as error:
+        pytest.fail(f"the e2e tests need Claude Code {claude.VERSION}: {error}", pytrace=False)
+    REPORT.program = claude.VERSION
+    return path
+
+
+@pytest.fixture(scope="session", params=list(Setup), ids=lambda setup: setup.name.lower())
+def world(
+    request: pytest.FixtureRequest, program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """One long-lived agent for each set-up."""
+    setup: Setup = request.param
+    world = World(tmp_path_factory.mktemp(setup.name.lower()), program, setup)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def agent(world: World) -> World:
+    """The set-up's agent, idle, its box empty."""
+    return world.ready()
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def make_world(program: Path, tmp_path: Path) -> Iterator[MakeWorld]:
+    """Make worlds of a test's own: other homes, other environments, programs that end."""
+    made: list[World] = []
+
+    def make(setup: Setup = Setup.CHORD, **homing: Any) -> World:
+        root = tmp_path / f"world{len(made)}"
+        root.mkdir()
+        extra = homing.pop("extra", None)
+        home = claude.make_home(root, **homing)
+        made.append(World(root, program, setup, home=home, extra=extra))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
+
+
+@pytest.fixture
+def report() -> Report:
+    """Where everything is counted."""
+    return REPORT
+
+
+def describe(failures: Sequence[str], most: int = 3) -> str:
+    """Return the first failures in full, and how many there are."""
+    return f"{len(failures)} failed:\n" + "\n\n".join(failures[:most])

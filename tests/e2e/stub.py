@@ -1,0 +1,393 @@
+"""A stub of the Messages API on loopback: it answers as it is told and keeps what it was asked.
+
+What it logs is the ground truth of the e2e tests: a message arrived if it stands in a request.
+Run by itself (``python tests/e2e/stub.py --log FILE``) it prints its URL, and ``POST /control``
+takes JSON with any of ``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold`` and
+``release``.
+"""
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+PING = 0.5
+"""Seconds between the pings that keep a waiting stream alive."""
+
+ERRORS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    429: "rate_limit_error",
+    500: "api_error",
+    529: "overloaded_error",
+}
+
+USAGE = {
+    "input_tokens": 10,
+    "output_tokens": 5,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+}
+
+
+class Mode(StrEnum):
+    """What the next answers are: words, a call of the shell tool, or an error."""
+
+    TEXT = "text"
+    TOOL = "tool"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How a request is answered: after ``delay`` seconds, with ``answer`` or with a tool call.
+
+    In mode ``tool`` the program is asked to run ``command`` in its shell, unless the request
+    brings the result of the call before. ``status`` is the HTTP status of mode ``error``.
+    """
+
+    mode: Mode = Mode.TEXT
+    delay: float = 0.0
+    answer: str = "OK."
+    command: str = "touch approved"
+    status: int = 500
+
+
+@dataclass
+class Request:
+    """One request for an answer of the conversation, and what became of it.
+
+    ``texts`` are the text blocks that are new in it: those behind the last answer. ``side`` marks
+    one that the program made for itself (a title, a summary): it has no tools.
+    """
+
+    number: int
+    at: float
+    texts: tuple[str, ...]
+    side: bool = False
+    brings_result: bool = False
+    outcome: str = "open"
+    """``open``, ``answered``, or ``aborted`` when the program hung up first."""
+
+
+@dataclass
+class Hold:
+    """An answer that has begun and waits in the middle of its stream until it is released."""
+
+    entered: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    released_at: float = 0.0
+
+    def wait(self, timeout: float = 10.0) -> None:
+        """Wait until a request hangs on this hold."""
+        if not self.entered.wait(timeout):
+            raise TimeoutError(f"no request came within {timeout:g} s")
+
+    def release(self, behaviour: Behaviour) -> None:
+        """Go on with the answer, as ``behaviour`` says; its delay counts from now."""
+        self.behaviour = behaviour
+        self.released_at = time.time()
+        self.released.set()
+
+
+class StubServer:
+    """The stub: start it, point the program at ``url``, and read ``requests``."""
+
+    def __init__(self, log: Path | None = None, port: int = 0) -> None:
+        self.behaviour = Behaviour()
+        self._requests: list[Request] = []
+        self._holds: list[Hold] = []
+        self._lock = threading.Lock()
+        self._log = log
+        self._stopping = threading.Event()
+        stub = self
+
+        class Handler(_Handler):
+            server_stub = stub
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where the stub listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def requests(self) -> list[Request]:
+        """The requests of the conversation so far; those with ``side`` are left out."""
+        with self._lock:
+            return [request for request in self._requests if not request.side]
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is still being given."""
+        return any(request.outcome == "open" for request in self.requests)
+
+    def texts(self, since: int = 0) -> list[str]:
+        """Return every new text block of the requests from number ``since`` (0: all) on."""
+        return [text for one in self.requests[since:] for text in one.texts]
+
+    def start(self) -> Self:
+        """Begin to listen."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Let go of every stream and end."""
+        self._stopping.set()
+        for hold in self._holds:
+            hold.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    @contextmanager
+    def behaving(self, behaviour: Behaviour) -> Iterator[None]:
+        """Answer as ``behaviour`` says inside the block, and as before after it."""
+        before, self.behaviour = self.behaviour, behaviour
+        try:
+            yield
+        finally:
+            self.behaviour = before
+
+    def hold(self) -> Hold:
+        """Let the next request of the conversation wait in mid-stream until it is released."""
+        hold = Hold()
+        with self._lock:
+            self._holds.append(hold)
+        return hold
+
+    def holds(self) -> list[Hold]:
+        """Return the holds that are not released yet, those that no request hangs on included."""
+        with self._lock:
+            return [hold for hold in self._holds if not hold.released.is_set()]
+
+    # What follows is called by the handler's threads.
+
+    def receive(self, body: dict[str, Any]) -> tuple[Request, Hold | None]:
+        """Take down a request; the second value is the hold that it has to wait for."""
+        blocks = _new_blocks(body.get("messages") or [])
+        texts = tuple(block["text"] for block in blocks if block.get("type") == "text")
+        side = not any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
+        # An answered call that a later message follows is history: only the newest block counts.
+        result = bool(blocks) and blocks[-1].get("type") == "tool_result"
+        with self._lock:
+            request = Request(len(self._requests), time.time(), texts, side, result)
+            self._requests.append(request)
+            free = (
+                one for one in self._holds if not (one.entered.is_set() or one.released.is_set())
+            )
+            hold = None if side else next(free, None)
+            if hold:
+                hold.entered.set()
+        self._write(request)
+        return request, hold
+
+    def finish(self, request: Request, outcome: str) -> None:
+        """Take down how the answer to ``request`` ended."""
+        request.outcome = outcome
+        self._write(request)
+
+    def wait(self, seconds: float, hold: Hold | None = None) -> Iterator[None]:
+        """Yield once every ``PING`` seconds until the time, and then the hold, is over."""
+        until = time.monotonic() + seconds
+        while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
+            self._stopping.wait(min(PING, left))
+            yield
+        while hold and not self._stopping.is_set() and not hold.released.wait(PING):
+            yield
+
+    def control(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Do what a control request asks (see the module's words); return the behaviour."""
+        known = asdict(self.behaviour)
+        changed = {name: value for name, value in wanted.items() if name in known}
+        self.behaviour = Behaviour(**{**known, **changed})
+        if wanted.get("hold"):
+            self.hold()
+        if "release" in wanted:
+            for hold in self.holds():
+                hold.release(Behaviour(**{**known, **changed, **wanted["release"]}))
+        return asdict(self.behaviour)
+
+    def _write(self, request: Request) -> None:
+        if self._log is not None:
+            line = json.dumps({"t": time.time(), **asdict(request)})
+            with self._lock, self._log.open("a") as file:
+                file.write(line + "\n")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Speaks HTTP; what to say is the stub's to decide."""
+
+    protocol_version = "HTTP/1.1"
+    server_stub: StubServer
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Keep the terminal clean: the stub has its own log."""
+
+    def do_HEAD(self) -> None:
+        self._send(200, b"")
+
+    def do_GET(self) -> None:
+        self._send_json(404, _error("not_found_error"))
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
+        path = self.path.partition("?")[0]
+        if path == "/control":
+            self._send_json(200, self.server_stub.control(body))
+        elif path.endswith("/count_tokens"):
+            self._send_json(200, {"input_tokens": 10})
+        elif path == "/v1/messages":
+            self._answer(body)
+        else:
+            self._send_json(200, {})
+
+    def _answer(self, body: dict[str, Any]) -> None:
+        request, hold = self.server_stub.receive(body)
+        try:
+            if body.get("stream"):
+                self._stream(request, hold, body)
+            else:
+                self._whole(request, body)
+        except OSError:
+            self.close_connection = True
+            self.server_stub.finish(request, "aborted")
+        else:
+            self.server_stub.finish(request, "answered")
+
+    def _whole(self, request: Request, body: dict[str, Any]) -> None:
+        """Answer in one piece; the program asks so only for itself."""
+        message = _message(request, body) | {
+            "content": [{"type": "text", "text": '{"title": "Stub", "isNewTopic": false}'}],
+            "stop_reason": "end_turn",
+        }
+        self._send_json(200, message)
+
+    def _stream(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+        behaviour = self.server_stub.behaviour
+        if request.side:
+            behaviour = Behaviour()
+        elif behaviour.mode is Mode.ERROR:
+            for _ in self.server_stub.wait(behaviour.delay):
+                pass
+            self._send_json(behaviour.status, _error(ERRORS.get(behaviour.status, "api_error")))
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self._event("message_start", message=_message(request, body))
+        for _ in self.server_stub.wait(0 if hold else behaviour.delay, hold):
+            self._event("ping")
+        if hold is not None:
+            behaviour = hold.behaviour
+            for _ in self.server_stub.wait(behaviour.delay):
+                self._event("ping")
+        self._content(request, behaviour)
+
+    def _content(self, request: Request, behaviour: Behaviour) -> None:
+        """Write the answer itself and the end of the stream."""
+        tool = behaviour.mode is Mode.TOOL and not request.brings_result
+        if tool:
+            call = {"command": behaviour.command, "description": "stub command"}
+            block: dict[str, Any] = {
+                "type": "tool_use",
+                "id": f"toolu_{request.number:08d}",
+                "name": "Bash",
+                "input": {},
+            }
+            delta = {"type": "input_json_delta", "partial_json": json.dumps(call)}
+        else:
+            block = {"type": "text", "text": ""}
+            delta = {"type": "text_delta", "text": behaviour.answer}
+        self._event("content_block_start", index=0, content_block=block)
+        self._event("content_block_delta", index=0, delta=delta)
+        self._event("content_block_stop", index=0)
+        reason = "tool_use" if tool else "end_turn"
+        self._event(
+            "message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=USAGE
+        )
+        self._event("message_stop")
+
+    def _event(self, kind: str, **fields: Any) -> None:
+        data = json.dumps({"type": kind, **fields})
+        self.wfile.write(f"event: {kind}\ndata: {data}\n\n".encode())
+        self.wfile.flush()
+
+    def _send_json(self, status: int, value: object) -> None:
+        self._send(status, json.dumps(value).encode())
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _message(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer without content."""
+    return {
+        "id": f"msg_{request.number}",
+        "type": "message",
+        "role": "assistant",
+        "model": body.get("model"),
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": USAGE,
+    }
+
+
+def _error(kind: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": f"stub: {kind}"}}
+
+
+def _new_blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the blocks of the user that stand behind the last answer, in order."""
+    blocks: list[dict[str, Any]] = []
+    for message in reversed(messages):
+        if message.get("role") == "assistant":
+            break
+        if message.get("role") == "user":
+            content = message.get("content") or []
+            if isinstance(content, str):
+                content = [{"type": "text", "text": content}]
+            blocks[:0] = content
+    return blocks
+
+
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description="A stub of the Messages API on loopback.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--log", type=Path)
+    options = parser.parse_args()
+    with StubServer(options.log, options.port) as stub:
+        sys.stdout.write(stub.url + "\n")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

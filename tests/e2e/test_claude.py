@@ -1,0 +1,705 @@
+"""Torch on the real Claude Code: what it says of a message is what became of it.
+
+The ground truth is what reached a stub of the API (``stub.py``), never a screen. Short form: as
+much as every change should pass. ``TORCH_E2E_FULL=1``: 30 of everything, and the document.
+"""
+
+import json
+import os
+import pty
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from conftest import Result, wait_until
+from e2e.conftest import FULL, MakeWorld, Report, Sent, Setup, World, describe, upper_bound
+from e2e.stub import Behaviour, Mode
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+SIZED = 30
+"""Messages of each of the five sizes with hooks and chord."""
+
+SPECIAL = 30 if FULL else 5
+"""Messages of each other content with hooks and chord."""
+
+FEW = 30 if FULL else 2
+"""Messages of each kind in the other set-ups."""
+
+RACES = 100
+"""Dialogs opened around a delivery with hooks and chord."""
+
+FEW_RACES = 100 if FULL else 15
+"""The same in the other set-ups."""
+
+WINDOW = 0.5
+"""Seconds around paste and submit over which the dialogs of the race are spread."""
+
+SEED = 20261122
+
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "at", "night"]
+
+DIALOG = Behaviour(Mode.TOOL)
+"""An answer that makes the program ask whether it may run ``touch approved``."""
+
+_serial = iter(range(1, 1_000_000))
+
+
+def tag() -> str:
+    """Return a word that no other message of this run holds."""
+    return f"m{next(_serial):05d}"
+
+
+def how_many(setup: Setup, with_chord: int) -> int:
+    """Return how many messages of a kind are sent in this set-up."""
+    return with_chord if setup is Setup.CHORD else FEW
+
+
+def prose(length: int) -> str:
+    """Return a line of exactly ``length`` characters that begins with a tag."""
+    words = [tag()]
+    while sum(map(len, words)) + len(words) <= length:
+        words.append(WORDS[len(words) % len(WORDS)])
+    line = " ".join(words)[:length]
+    return line[:-1] + "." if line.endswith(" ") else line
+
+
+def lines(count: int) -> str:
+    """Return ``count`` lines that begin with a tag."""
+    return "\n".join(
+        [prose(60), *(f"line {n} of {count}: {WORDS[n % len(WORDS)]}" for n in range(1, count))]
+    )
+
+
+SIZES: dict[str, Callable[[], str]] = {
+    "40 characters": lambda: prose(40),
+    "2,000 characters": lambda: prose(2000),
+    "10,000 characters": lambda: prose(10_000),
+    "5 lines": lambda: lines(5),
+    "200 lines": lambda: lines(200),
+}
+
+ASKING = """ Bash command
+ Do you want to proceed?
+ ❯ 1. Yes
+   2. No
+ Esc to cancel · Tab to amend"""
+
+SPECIALS: dict[str, Callable[[], str]] = {
+    "! first": lambda: f"!touch ran-{tag()}",
+    "! on the second line": lambda: f"{tag()}\n!touch ran",
+    "a path first": lambda: f"/tmp/foo is {tag()}",
+    "a command on the second line": lambda: f"{tag()}\n/exit",
+    "# first": lambda: f"#{tag()} # note",
+    "@ first": lambda: f"@{tag()} and @README.md",
+    "- first": lambda: f"-{tag()} --help",
+    "? first": lambda: f"? {tag()}",
+    "& first": lambda: f"& {tag()} &",
+    "quotes": lambda: f"'{tag()}' \"two\" `three` $(touch ran) $HOME ${{X}}",
+    "emoji": lambda: f"{tag()} 👍🏽 👨‍👩‍👧 ❤️ 🇪🇺 1️⃣",
+    "CJK": lambda: f"{tag()} 你好，世界 日本語 한국어",
+    "combining": lambda: f"{tag()} e\u0301 a\u0308 o\u0302\u0323",
+    "right to left": lambda: f"{tag()} مرحبا שלום",
+    "tabs": lambda: f"{tag()}\ta\t\tb",
+    "a tab first": lambda: f"\t{tag()}",
+    "leading spaces": lambda: f"   {tag()}",
+    "trailing spaces": lambda: f"{tag()}   ",
+    "trailing newlines": lambda: f"{tag()}\n\n\n",
+    "blanks ending a line": lambda: f"{tag()}  \nand more",
+    "an empty line": lambda: f"{tag()}\n\nand more",
+    "CR": lambda: f"{tag()}\rand more",
+    "CRLF": lambda: f"{tag()}\r\nand more\r\n",
+    "trailing \\": lambda: f"{tag()} ends in \\",
+    "trailing \\\\": lambda: f"{tag()} ends in \\\\",
+    "\\ ending a line": lambda: f"{tag()} \\\nand more",
+    "a dialog's text": lambda: f"{tag()}\n Do you want to proceed?\n ❯ 1. Yes",
+    "a whole dialog's text": lambda: f"{tag()}\n{ASKING}",
+    "a box's text": lambda: f"❯\u00a0{tag()} ─────",
+    "a footer's text": lambda: f"{tag()} · esc to interrupt",
+    "#(…)": lambda: f"{tag()} #(touch ran)",
+    "#(…) first": lambda: f"#(touch ran) {tag()}",
+    "#{…}": lambda: f"#{{pane_id}} {tag()} #S ##",
+    "}": lambda: f"}} {tag()} }}",
+    ",": lambda: f",{tag()},",
+    "trailing ;": lambda: f"{tag()};",
+    "[": lambda: f"[{tag()} [[ (",
+    "^$": lambda: f"^{tag()}$ .* \\d+ |",
+    "%": lambda: f"%1 %s {tag()} %%",
+    "~": lambda: f"~{tag()}",
+    "a key's name": lambda: random.choice(["Enter", "C-c", "Escape", "Space", "C-x C-g"]),
+    "one character": lambda: random.choice(["1", "2", "y", "n", "q", "a"]),
+    "800 characters": lambda: prose(800),
+    "801 characters": lambda: prose(801),
+    "a word of 799 characters": lambda: tag() + "x" * 793,
+    "3 lines": lambda: lines(3),
+    "4 lines": lambda: lines(4),
+}
+
+COMMANDS = (
+    "exit",
+    " quit ",
+    ":q",
+    ":wq!",
+    "/exit",
+    " /exit",
+    "/clear",
+    " /clear",
+    "/compact now",
+    "/frobnicate",
+    "/frobnicate it\nat once",
+)
+"""What Claude Code would run, or swallow: a blank before a known command does not help."""
+
+UNSENDABLE = {
+    "NUL": "\x00",
+    "ESC": "\x1b",
+    "a CSI sequence": "\x1b[31m",
+    "the end of a paste": "\x1b[201~",
+    "BEL": "\x07",
+    "backspace": "\x08",
+    "Ctrl-C": "\x03",
+    "DEL": "\x7f",
+    "C1": "\x9b",
+    "zero-width space": "\u200b",
+    "right-to-left mark": "\u200f",
+    "right-to-left override": "\u202e",
+    "byte order mark": "\ufeff",
+    "soft hyphen": "\u00ad",
+}
+
+REPLIES = ("no, please stop", "yes", "1", "2", "y")
+"""What is sent while a dialog asks; each would be an answer to somebody's question."""
+
+
+def ran(world: World) -> list[Path]:
+    """Return the files that a message made by being run."""
+    places = (world.home.work, world.home.path, world.directory, Path.cwd())
+    return [found for place in places for found in place.glob("ran*")]
+
+
+def assert_nothing_ran(world: World) -> None:
+    assert ran(world) == []
+    assert not (world.home.work / "approved").exists()
+
+
+def deliver_many(
+    world: World, kind: str, make: Callable[[], str], count: int, report: Report
+) -> None:
+    """Deliver ``count`` messages; each must be reported as delivered, and have arrived exact."""
+    tally = report.tally(world.setup, kind)
+    for _ in range(count):
+        world.deliver(make(), tally)
+    assert_nothing_ran(world)
+    assert not tally.failures, describe(tally.failures)
+    assert tally.exact == tally.sent == sum(tally.states[one] for one in ("confirmed", "submitted"))
+    if world.setup is not Setup.BARE:
+        assert set(tally.states) == {"confirmed"}, "its own hook reports every message"
+
+
+# -- start and readiness ---------------------------------------------------------------------------
+
+
+def test_spawn_returns_when_the_input_is_ready(make_world: MakeWorld, report: Report) -> None:
+    """The first message after ``spawn`` arrives, whatever the program still does."""
+    world = make_world()
+    began = time.monotonic()
+    started = world.start()
+    took = time.monotonic() - began
+    assert started.code == 0, started
+    assert world.view().idle, world.server.screens()
+    assert world.state()["state"] == "idle"
+    assert started.json["pane"] == world.pane
+    sent = world.send(prose(40))
+    assert sent.delivered, sent
+    assert world.await_arrival(sent)
+    report.notes.append(f"start to ready by `torch spawn`: {took:.1f} s")
+
+
+@pytest.mark.parametrize("setup", [Setup.CHORD, Setup.HOOKS])
+def test_a_message_sent_before_the_program_is_ready_arrives(
+    make_world: MakeWorld, setup: Setup, report: Report
+) -> None:
+    world = make_world(setup)
+    tally = report.tally(setup, "before ready")
+    for _ in range(how_many(setup, SPECIAL)):
+        world.start(wait=0)
+        sent = world.send(prose(40))
+        tally.sent += 1
+        tally.states[sent.state] += 1
+        assert sent.delivered, f"{sent}\n{world.server.screens()}"
+        assert world.await_arrival(sent), world.server.screens()
+        assert world.arrivals(sent) == 1
+        tally.exact += 1
+        assert world.torch("stop", world.name).code == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("trust", "Yes, I trust this folder"), ("auto-mode", "Make auto mode")]
+)
+def test_a_question_at_the_start_is_not_answered(
+    make_world: MakeWorld, kind: str, words: str
+) -> None:
+    world = make_world(trusted=kind != "trust", mode_asked=kind != "auto-mode")
+    before = world.home.settings.read_text()
+    started = world.start()
+    assert started.code == 4, started
+    assert words in started.out, "it says what is asked"
+    world.wait(lambda: words in world.server.screen(world.pane), f"the {kind} question")
+    assert world.state()["dialog"]["kind"] == kind
+    sent = world.send("yes", "--timeout", "2")
+    assert sent.result.code == 4, sent
+    wrong = world.torch("press", world.name, "Enter", "--dialog", "0" * 12)
+    assert wrong.code != 0
+    assert world.alive
+    assert words in world.server.screen(world.pane)
+    assert world.home.settings.read_text() == before
+    projects = json.loads(world.home.state.read_text())["projects"]
+    assert kind != "trust" or not any(one["hasTrustDialogAccepted"] for one in projects.values())
+    assert world.stub.requests == []
+
+
+def test_a_message_sent_before_the_question_about_auto_mode_does_not_answer_it(
+    make_world: MakeWorld,
+) -> None:
+    """It comes a moment after the first box: the box alone is not readiness."""
+    world = make_world(mode_asked=False)
+    before = world.home.settings.read_text()
+    world.start(wait=0)
+    sent = world.send(prose(40), "--timeout", "5")
+    world.wait(lambda: "Make auto mode" in world.server.screen(world.pane), "the question")
+    assert sent.result.code == 4, sent
+    assert world.home.settings.read_text() == before
+    assert world.stub.requests == []
+
+
+# -- contents --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_message_of_any_size_arrives_exact(agent: World, kind: str, report: Report) -> None:
+    deliver_many(agent, kind, SIZES[kind], how_many(agent.setup, SIZED), report)
+
+
+@pytest.mark.parametrize("kind", SPECIALS)
+def test_a_message_with_awkward_content_arrives_exact(
+    agent: World, kind: str, report: Report
+) -> None:
+    deliver_many(agent, kind, SPECIALS[kind], how_many(agent.setup, SPECIAL), report)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_would_run_as_a_command_is_refused(agent: World, command: str, report: Report) -> None:
+    """Guarding an unknown one is as good, if it arrives; nothing may be run or swallowed."""
+    tally = report.tally(agent.setup, "would-be commands")
+    pid = agent.pid
+    sent = agent.send(command)
+    arrived = sent.delivered and agent.await_arrival(sent)
+    tally.sent += 1
+    tally.states[sent.state] += 1
+    assert sent.result.code == 2 or arrived, f"{sent}\n{agent.server.screens()}"
+    assert agent.alive, f"{command!r} ended the program"
+    assert agent.pid == pid
+    agent.settle()
+    if not arrived:
+        assert agent.stub.texts(sent.mark) == []
+    tally.exact += 1
+
+
+@pytest.mark.parametrize("kind", UNSENDABLE)
+def test_what_cannot_arrive_intact_is_refused_unless_cleaned(
+    agent: World, kind: str, report: Report
+) -> None:
+    tally = report.tally(agent.setup, "control and invisible characters")
+    name = tag()
+    sent = agent.send(f"{name} a{UNSENDABLE[kind]}b")
+    tally.sent += 1
+    tally.states[sent.state] += 1
+    assert sent.result.code == 2, sent
+    assert agent.view().idle, agent.server.screens()
+    assert agent.stub.texts(sent.mark) == []
+    tally.exact += 1
+    cleaned = agent.send(f"{name} a{UNSENDABLE[kind]}b", "--clean")
+    assert cleaned.delivered, cleaned
+    assert cleaned.result.json["evidence"], "it says that something was stripped"
+    # A sequence loses its ESC; what is left of it is text like any other.
+    rest = UNSENDABLE[kind].replace("\x1b", "") if kind != "C1" else ""
+    rest = "".join(char for char in rest if char.isprintable() and char.isascii())
+    plain = Sent(f"{name} a{rest}b", cleaned.result, cleaned.mark)
+    assert agent.await_arrival(plain), (cleaned, agent.stub.texts(cleaned.mark))
+
+
+def test_an_envelope_names_the_sender_and_the_message(agent: World) -> None:
+    mark = len(agent.stub.requests)
+    body = lines(3)
+    result = agent.torch("send", agent.name, "-", "--from", "pm", "--json", text=body)
+    assert result.code == 0, result
+    agent.wait(lambda: len(agent.stub.requests) > mark, "the message at the stub")
+    (text,) = (text for text in agent.stub.texts(mark) if body.split("\n")[0] in text)
+    assert body in text
+    assert "pm" in text.split(body)[0]
+    assert result.json["id"] in text.split(body)[0]
+
+
+def test_an_answer_that_quotes_a_dialog_is_not_one(agent: World) -> None:
+    with agent.stub.behaving(Behaviour(answer=f"I would ask:\n{ASKING}\n\nand wait.")):
+        agent.ask(prose(30))
+        agent.wait(lambda: not agent.stub.busy and agent.view().idle, "the end of the answer")
+    sent = agent.send(prose(40))
+    assert sent.delivered, f"{sent}\n{agent.server.screens()}"
+    assert agent.await_arrival(sent)
+
+
+def test_two_senders_at_once_both_arrive_whole(agent: World) -> None:
+    texts = [lines(5), prose(300)]
+    begun = [agent.begin_send() for _ in texts]
+    outs: list[bytes] = [b"", b""]
+
+    def talk(index: int) -> None:
+        outs[index] = begun[index][0].communicate(texts[index].encode(), 60)[0]
+
+    threads = [threading.Thread(target=talk, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for text, (process, mark), out in zip(texts, begun, outs, strict=True):
+        sent = Sent(text, Result(process.returncode, out.decode(), ""), mark)
+        assert sent.delivered, f"{sent}\n{agent.server.screens()}"
+        assert agent.await_arrival(sent), agent.stub.texts(mark)
+        assert agent.arrivals(sent) == 1
+
+
+# -- other shapes of the screen --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 15), (60, 24), (200, 50)])
+def test_a_message_arrives_at_any_size_of_the_pane(
+    agent: World, width: int, height: int, report: Report
+) -> None:
+    """In a low pane the box scrolls: its first row, and the prompt, are out of sight."""
+    shape = ["resize-window", "-t", agent.pane, "-x"]
+    agent.server.cmd(*shape, str(width), "-y", str(height))
+    try:
+        agent.settle()
+        tally = report.tally(agent.setup, f"in {width}x{height}")
+        for text in [*(make() for make in SIZES.values()), prose(799), lines(3)]:
+            agent.deliver(text, tally)
+        assert not tally.failures, describe(tally.failures)
+    finally:
+        agent.server.cmd(*shape, "120", "-y", "40")
+
+
+def test_a_message_arrives_in_the_classic_renderer(make_world: MakeWorld, report: Report) -> None:
+    """Claude Code falls back to it by itself: no alternate screen, the box below the text."""
+    world = make_world(extra={"CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN": "1"})
+    world.ready()
+    tally = report.tally(world.setup, "classic renderer")
+    for _ in range(FEW):
+        for make in SIZES.values():
+            world.deliver(make(), tally)
+    assert not tally.failures, describe(tally.failures)
+
+
+# -- busy, asking, shared with a person ------------------------------------------------------------
+
+
+def test_a_message_to_a_working_program_arrives(agent: World, report: Report) -> None:
+    """With the chord the program queues it; without, Torch waits for the end of the turn."""
+    tally = report.tally(agent.setup, "while it works")
+    for _ in range(how_many(agent.setup, SPECIAL)):
+        agent.settle()
+        with agent.stub.behaving(Behaviour(delay=1.5)):
+            agent.ask(prose(30))
+            agent.wait(lambda: agent.view().working, "a program that says that it works")
+            assert agent.state()["state"] == "working"
+            sent = agent.send(lines(5) if tally.sent % 2 else prose(40))
+            tally.sent += 1
+            tally.states[sent.state] += 1
+            assert sent.delivered, f"{sent}\n{agent.server.screens()}"
+            assert agent.await_arrival(sent), agent.server.screens()
+        agent.settle()
+        assert agent.arrivals(sent) == 1
+        assert {one.outcome for one in agent.stub.requests[sent.mark :]} == {"answered"}
+        tally.exact += 1
+        tally.milliseconds.append(sent.result.json["elapsed_ms"])
+
+
+def test_a_message_that_waits_for_idle_does_not_disturb_the_work(agent: World) -> None:
+    hold = agent.stub.hold()
+    agent.ask(prose(30))
+    hold.wait()
+    agent.wait(lambda: agent.view().working, "a program that says that it works")
+    sent = agent.send(prose(40), "--when", "idle", "--timeout", "1")
+    assert sent.result.code in (4, 6), sent
+    assert agent.view().box == ""
+    hold.release(Behaviour())
+    agent.settle()
+    assert agent.arrivals(sent) == 0
+
+
+def test_a_permission_dialog_is_never_approved(agent: World, report: Report) -> None:
+    """It was up before: nothing is typed, and the receipt says what stands in the way."""
+    tally = report.tally(agent.setup, "into a permission dialog")
+    for number in range(how_many(agent.setup, SPECIAL)):
+        agent.settle()
+        with agent.stub.behaving(DIALOG):
+            agent.ask(prose(30))
+            agent.wait(lambda: agent.view().asks, "the permission dialog")
+        state = agent.state()
+        assert (state["state"], state["dialog"]["kind"]) == ("waiting", "permission")
+        sent = agent.send(REPLIES[number % len(REPLIES)], "--timeout", "2")
+        tally.sent += 1
+        tally.states[sent.state] += 1
+        assert sent.result.code == 4, f"{sent}\n{agent.server.screens()}"
+        assert agent.view().asks, agent.server.screens()
+        agent.keys("Escape")
+        agent.wait(lambda: agent.view().box is not None, "the box")
+        assert agent.view().box == "", "nothing was typed"
+        agent.settle()
+        assert_nothing_ran(agent)
+        assert agent.arrivals(sent) == 0
+        tally.exact += 1
+
+
+def test_an_answer_is_pressed_only_into_the_dialog_that_was_seen(agent: World) -> None:
+    with agent.stub.behaving(DIALOG):
+        agent.ask(prose(30))
+        agent.wait(lambda: agent.view().asks, "the permission dialog")
+    seen = agent.state()["dialog"]["hash"]
+    for wrong in ([], ["--dialog", "0" * 12]):
+        assert agent.torch("press", agent.name, "Enter", *wrong).code != 0
+    assert agent.view().asks
+    assert agent.torch("press", agent.name, "Escape", "--dialog", seen).code == 0
+    agent.wait(lambda: agent.view().box is not None, "the box")
+    assert_nothing_ran(agent)
+
+
+def _lead(world: World) -> float:
+    """Return the seconds from the start of ``torch send`` to its paste, in the median."""
+    leads = []
+    for _ in range(5):
+        world.settle()
+        began = time.monotonic()
+        sent = world.send(prose(40))
+        assert sent.delivered, sent
+        leads.append(time.monotonic() - began - float(sent.result.json["elapsed_ms"]) / 1000)
+    return median(leads)
+
+
+def _race(world: World, offset: float) -> tuple[str, bool, bool]:
+    """Open a dialog ``offset`` seconds after a send began.
+
+    Returns the receipt's state, whether the dialog was approved, and whether the work was
+    interrupted by the key that submits.
+    """
+    world.settle()
+    hold = world.stub.hold()
+    world.ask(prose(30))
+    hold.wait()
+    world.wait(lambda: world.view().working, "a program that says that it works")
+    asking = world.stub.requests[-1]
+    opener = threading.Timer(offset, hold.release, [DIALOG])
+    process, mark = world.begin_send("--timeout", "3")
+    opener.start()
+    out, err = process.communicate(f"{tag()} no, please stop".encode(), 60)
+    opener.join()
+    approved = world.home.work / "approved"
+
+    def opened() -> bool:
+        return world.view().asks or approved.exists() or asking.outcome == "aborted"
+
+    world.wait(opened, "the dialog")
+    world.settle()
+    result = approved.exists(), asking.outcome == "aborted"
+    approved.unlink(missing_ok=True)
+    sent = Sent("", Result(process.returncode, out.decode(), err.decode()), mark)
+    return sent.state, *result
+
+
+def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
+    agent: World, report: Report
+) -> None:
+    """With the chord that is a promise; without it, it is counted and its bound is reported."""
+    chance = random.Random(SEED)
+    trials = RACES if agent.setup is Setup.CHORD else FEW_RACES
+    lead = _lead(agent)
+    states: Counter[str] = Counter()
+    approvals: list[float] = []
+    interrupted: list[float] = []
+    for _ in range(trials):
+        offset = max(0.0, lead - WINDOW / 2 + chance.uniform(0, WINDOW))
+        state, approved, cut = _race(agent, offset)
+        states[state] += 1
+        approvals += [offset] if approved else []
+        interrupted += [offset] if cut else []
+    bound = upper_bound(len(approvals), trials)
+    report.notes.append(
+        f"{agent.setup}: {trials} dialogs opened within {WINDOW * 1000:.0f} ms around paste and "
+        f"submit (seed {SEED}): {len(approvals)} approved (95 % upper bound {bound:.1%}), "
+        f"{len(interrupted)} times the work was interrupted; receipts: "
+        + ", ".join(f"{count} {state}" for state, count in states.most_common())
+    )
+    assert not interrupted, f"the submit key cut the work short at offsets {interrupted}"
+    if agent.setup is Setup.CHORD:
+        assert not approvals, f"approved at offsets {approvals} (s after the start of torch send)"
+
+
+def test_a_persons_draft_is_kept_and_not_sent(agent: World, report: Report) -> None:
+    tally = report.tally(agent.setup, "over a person's draft")
+    for draft in ("half a tho", "two words\nand a line", "rm -rf /"):
+        agent.settle()
+        agent.paste(draft)
+        agent.wait(lambda: agent.view().box, "the draft in the box")
+        before = agent.view().box
+        sent = agent.send(prose(40), "--timeout", "2")
+        tally.sent += 1
+        tally.states[sent.state] += 1
+        assert sent.result.code == 4, f"{sent}\n{agent.server.screens()}"
+        assert "draft" in sent.result.json["reason"]
+        assert agent.view().box == before
+        assert agent.stub.texts(sent.mark) == []
+        tally.exact += 1
+
+
+@contextmanager
+def attached(world: World) -> Iterator[None]:
+    """Let a person look on: a client attached to the session."""
+    main, child = pty.openpty()
+    client = subprocess.Popen(
+        ["tmux", "-u", *world.server.socket.arguments, "attach-session", "-t", "=e2e"],
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        env=world.environment,
+        start_new_session=True,
+    )
+    os.close(child)
+    drain = threading.Thread(target=_drain, args=(main,), daemon=True)
+    drain.start()
+    try:
+        world.wait(lambda: world.server.cmd("list-clients", "-F", "#{client_name}"), "the client")
+        yield
+    finally:
+        client.terminate()
+        client.wait(10)
+        drain.join(10)
+        os.close(main)
+
+
+def _drain(descriptor: int) -> None:
+    """Read what a terminal is shown until it closes: a full one would stop the client."""
+    try:
+        while os.read(descriptor, 1 << 16):
+            pass
+    except OSError:
+        return
+
+
+def _in_copy_mode(world: World) -> bool:
+    words = ["display-message", "-p", "-t", world.pane, "#{pane_in_mode}"]
+    return world.server.cmd(*words) != "0"
+
+
+def test_copy_mode_that_nobody_looks_at_is_left(agent: World) -> None:
+    agent.server.cmd("copy-mode", "-t", agent.pane)
+    sent = agent.send("what? " + prose(40))
+    assert sent.delivered, f"{sent}\n{agent.server.screens()}"
+    assert agent.await_arrival(sent)
+
+
+def test_copy_mode_of_a_person_is_left_alone(agent: World) -> None:
+    window = agent.server.cmd("display-message", "-p", "-t", agent.pane, "#{window_id}")
+    agent.server.cmd("select-window", "-t", window)
+    with attached(agent):
+        agent.server.cmd("copy-mode", "-t", agent.pane)
+        sent = agent.send("what? " + prose(40), "--timeout", "2")
+        assert sent.result.code == 4, f"{sent}\n{agent.server.screens()}"
+        assert "copy mode" in sent.result.json["reason"]
+        assert _in_copy_mode(agent)
+        agent.server.cmd("copy-mode", "-q", "-t", agent.pane)
+    assert agent.view().box == ""
+    assert agent.stub.texts(sent.mark) == []
+
+
+# -- the end ---------------------------------------------------------------------------------------
+
+
+def _assert_out_of_reach(world: World) -> None:
+    """The program has ended: a message says so, and the tmux server lives (3.3a could crash)."""
+    world.wait(lambda: not world.alive, "the end of the program")
+    sent = world.send(prose(40), "--timeout", "2")
+    assert sent.result.code in (3, 4), sent
+    assert world.server.cmd("list-sessions", "-F", "#{session_name}") == "e2e"
+    assert world.arrivals(sent) == 0
+
+
+def test_a_program_that_has_exited_gets_nothing(make_world: MakeWorld) -> None:
+    world = make_world(Setup.HOOKS)
+    world.ready()
+    world.paste("/exit")
+    world.wait(lambda: world.view().box, "the command in the box")
+    world.keys("Enter")
+    _assert_out_of_reach(world)
+
+
+def test_a_program_that_has_crashed_gets_nothing(make_world: MakeWorld) -> None:
+    world = make_world(Setup.HOOKS)
+    world.ready()
+    os.kill(world.pid, signal.SIGKILL)
+    _assert_out_of_reach(world)
+
+
+def test_a_crash_during_a_delivery_is_not_called_delivered(
+    make_world: MakeWorld, report: Report
+) -> None:
+    """Nothing is claimed that did not happen, wherever in the procedure the program dies."""
+    world = make_world(Setup.HOOKS)
+    lead = _lead(world.ready())
+    chance = random.Random(SEED)
+    tally = report.tally(world.setup, "crash on the way")
+    for _ in range(SPECIAL):
+        world.ready()
+        process, mark = world.begin_send("--timeout", "5")
+        killer = threading.Timer(
+            lead + chance.uniform(-0.05, 0.15), os.kill, [world.pid, signal.SIGKILL]
+        )
+        killer.start()
+        text = prose(40)
+        out, err = process.communicate(text.encode(), 60)
+        killer.join()
+        sent = Sent(text, Result(process.returncode, out.decode(), err.decode()), mark)
+        world.wait(lambda: not world.alive, "the end of the program")
+        tally.sent += 1
+        tally.states[sent.state] += 1
+        # The hook speaks before the request: a program may die between the two, rightly confirmed.
+        told = sent.state == "confirmed" or world.arrivals(sent) == 1
+        assert told or not sent.delivered, sent
+        assert sent.delivered or sent.result.code in (3, 4, 5), sent
+        tally.exact += 1
+
+
+def test_stop_leaves_nothing_behind(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.ready()
+    stopped = world.torch("stop", world.name, "--json")
+    assert stopped.code == 0, stopped
+    assert not world.alive
+
+    def gone() -> bool:
+        try:
+            os.kill(world.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    wait_until(gone, 5, "the end of the program's process")
+    assert stopped.json["how"] == "asked"
