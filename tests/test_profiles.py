@@ -58,10 +58,6 @@ def test_a_shell_takes_no_messages_and_says_so() -> None:
     assert not shell.paste.framed_in
 
 
-def test_a_profile_can_be_used_as_a_key() -> None:
-    assert len({load_profile("claude", None), load_profile("claude", None)}) == 1
-
-
 def test_every_key_has_a_default_or_is_asked_for() -> None:
     assert parse_profile('name = "x"', "f") == Profile("x", source="f")
     assert refusal("").message == "mine.toml: name is missing."

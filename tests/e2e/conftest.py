@@ -222,7 +222,6 @@ class World:
             check=False,
         )
         assert started.returncode == 0, started.stderr
-        self.server.cmd("set-option", "-g", "window-size", "manual")
         self.server.cmd("set-option", "-g", "default-size", f"{WIDTH}x{HEIGHT}")
 
     def close(self) -> None:
@@ -292,7 +291,14 @@ class World:
             result = self.torch("spawn", self.name, *words, *given, "--wait", f"{wait:g}", "--json")
             self.pane = self._newest_pane()
         self.pid = int(self.server.cmd("display-message", "-p", "-t", self.pane, "#{pane_pid}"))
+        self.resize(WIDTH, HEIGHT)
         return result
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the pane's window this size for good, whoever attaches."""
+        # The global option would end a tmux 3.3a server at the next new window.
+        words = ["-t", self.pane, "-x", str(width), "-y", str(height)]
+        self.server.cmd("resize-window", *words)
 
     def _adopt(self) -> Result:
         """Start the program by hand, without hooks, and register it."""

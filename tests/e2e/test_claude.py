@@ -21,7 +21,18 @@ from statistics import median
 import pytest
 
 from conftest import Result, wait_until
-from e2e.conftest import FULL, MakeWorld, Report, Sent, Setup, World, describe, upper_bound
+from e2e.conftest import (
+    FULL,
+    HEIGHT,
+    WIDTH,
+    MakeWorld,
+    Report,
+    Sent,
+    Setup,
+    World,
+    describe,
+    upper_bound,
+)
 from e2e.stub import Behaviour, Mode
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -386,8 +397,7 @@ def test_a_message_arrives_at_any_size_of_the_pane(
     agent: World, width: int, height: int, report: Report
 ) -> None:
     """In a low pane the box scrolls: its first row, and the prompt, are out of sight."""
-    shape = ["resize-window", "-t", agent.pane, "-x"]
-    agent.server.cmd(*shape, str(width), "-y", str(height))
+    agent.resize(width, height)
     try:
         agent.settle()
         tally = report.tally(agent.setup, f"in {width}x{height}")
@@ -395,7 +405,7 @@ def test_a_message_arrives_at_any_size_of_the_pane(
             agent.deliver(text, tally)
         assert not tally.failures, describe(tally.failures)
     finally:
-        agent.server.cmd(*shape, "120", "-y", "40")
+        agent.resize(WIDTH, HEIGHT)
 
 
 def test_a_message_arrives_in_the_classic_renderer(make_world: MakeWorld, report: Report) -> None:

@@ -38,6 +38,7 @@ class Launch(NamedTuple):
     settings_flag: str = ""
     hook_flag: str = ""
     ready_timeout: float = 30.0
+    steady: float = 0.5
     env_unset: Words = ()
     stop: tuple[Step, ...] = ()
     stop_grace: float = 5.0

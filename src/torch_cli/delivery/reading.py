@@ -13,10 +13,6 @@ from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.modes import leave_mode
 
-STEADY = 0.5
-"""Seconds that the box of a program which has just started must stand before it counts as ready:
-Claude Code may ask about its permission mode 0.1 s after its first box (2026-11-22)."""
-
 YOUNG = 5.0
 """Seconds after its start in which a program counts as just started."""
 
@@ -68,7 +64,9 @@ class Reader:
             if not reason and self._is_young():
                 if steady is None or steady[0] != sight.state.box:
                     steady = (sight.state.box, now)
-                reason = "starting" if now - steady[1] < STEADY else ""
+                reason = (
+                    "starting" if now - steady[1] < self.recipient.profile.launch.steady else ""
+                )
             if not reason:
                 return sight
             if self.policy.when == "now":

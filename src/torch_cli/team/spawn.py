@@ -1,18 +1,21 @@
 """Starting an agent program in a window of its own, and registering one that runs already."""
 
+import json
 import os
 import re
-import shlex
 import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from torch_cli import procs
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Launch, Profile
 from torch_cli.agents.registry import check_name, find, knows_chord, profile_named, program_in
+from torch_cli.agents.setup import hook_command, hook_settings
 from torch_cli.agents.state import State
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.paths import state_dir
@@ -21,10 +24,6 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, check_directory, open_window
-
-STEADY = 0.5
-"""Seconds that the input box must stand unchanged before the program counts as ready: Claude Code
-may open a question 0.11 to 0.13 s after its first box (measured on 2.1.330, 2026-11-22)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def await_ready(
         shown = (state, sight.state.box, sight.state.dialog)
         if steady is None or steady[0] != shown:
             steady = (shown, now)
-        settled = now - steady[1] >= STEADY
+        settled = now - steady[1] >= profile.launch.steady
         if state is State.IDLE and sight.state.box is not None and settled:
             store.agents.ready(agent.name, version_on(sight, profile))
             return sight
@@ -202,35 +201,50 @@ def _command(profile: Profile, order: Order) -> list[str]:
             hint="Install it, or give its directory in PATH. 'torch doctor' lists what is found.",
             code="no-program",
         )
-    settings = _hooks(launch)
     unset = [word for name in launch.env_unset for word in ("-u", name)]
     prefix = ["/usr/bin/env", *unset] if unset else []
-    return [
-        *prefix,
-        program,
-        *launch.command[1:],
-        *launch.arguments,
-        *settings,
-        *order.arguments,
-    ]
+    fixed = [program, *launch.command[1:], *launch.arguments]
+    return [*prefix, *fixed, *_with_hooks(launch, order.arguments)]
 
 
-def _hooks(launch: Launch) -> list[str]:
-    """Return the arguments that give the program Torch's hooks for this run alone."""
+def _with_hooks(launch: Launch, arguments: Sequence[str]) -> list[str]:
+    """Return the program's arguments with Torch's hooks among them, for this run alone.
+
+    Of several settings flags a program heeds the last only, so the caller's settings are merged
+    with Torch's. Raises ``RefusedError`` if they cannot be read.
+    """
     if launch.hook_flag:
-        return [launch.hook_flag, hook_command()]
-    if launch.settings_flag:
-        import json
+        return [launch.hook_flag, hook_command(), *arguments]
+    flag = launch.settings_flag
+    if not flag:
+        return list(arguments)
+    kept: list[str] = []
+    settings: dict[str, Any] = {}
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == flag or argument.startswith(f"{flag}="):
+            given = next(rest, "") if argument == flag else argument.partition("=")[2]
+            settings = _read_settings(flag, given)
+        else:
+            kept.append(argument)
+    hooks = settings.setdefault("hooks", {})
+    for event, groups in hook_settings(hook_command())["hooks"].items():
+        hooks[event] = [*hooks.get(event, []), *groups]
+    return [flag, json.dumps(settings), *kept]
 
-        from torch_cli.agents.setup import hook_settings
 
-        return [launch.settings_flag, json.dumps(hook_settings(hook_command()))]
-    return []
-
-
-def hook_command() -> str:
-    """Return the command line, for a shell, that calls this very torch's hook."""
-    return f"{shlex.quote(sys.executable)} -m torch_cli hook"
+def _read_settings(flag: str, given: str) -> dict[str, Any]:
+    """Return settings given as JSON or as a file of JSON."""
+    try:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+        settings = json.loads(text)
+        if not isinstance(settings, dict) or not isinstance(settings.get("hooks", {}), dict):
+            raise ValueError("not a table of settings")
+    except (OSError, ValueError) as error:
+        raise RefusedError(
+            f"{flag} {given}: {error}; no window was opened", code="bad-settings"
+        ) from error
+    return settings
 
 
 def _beside_torch(program: str) -> str | None:

@@ -5,6 +5,7 @@ Nothing is changed, but that a few kilobytes are written to the state directory 
 
 import contextlib
 import enum
+import locale
 import os
 import re
 import shlex
@@ -76,19 +77,30 @@ def _tmux() -> Finding:
 def _locale(environ: Mapping[str, str]) -> Finding:
     """Look at the variable that decides: the first of the three that is set."""
     names = ["LC_ALL", "LC_CTYPE", "LANG"]
-    if environ.get("LC_CTYPE") == "C.UTF-8" and environ.get("LANG", "") in ("", "C", "POSIX"):
+    if environ.get("LC_CTYPE") in ("C.UTF-8", "UTF-8") and not _is_utf8(environ.get("LANG", "")):
         names.remove("LC_CTYPE")  # Python sets it for itself (PEP 538); the shell has it not
     name = next((name for name in names if environ.get(name)), "LANG")
     value = environ.get(name, "")
-    if re.search(r"utf-?8", value, re.IGNORECASE):
+    if _is_utf8(value):
         return Finding("locale", Level.OK, f"{name}={value}")
     return Finding(
         "locale",
         Level.WARNING,
-        f"not UTF-8 ({name}={value or 'unset'}): agent programs may draw with other characters "
-        "than their profiles know",
-        "Set LANG to C.UTF-8 or another UTF-8 locale before tmux is started.",
+        f"no UTF-8 locale of this machine ({name}={value or 'unset'}): agent programs may draw "
+        "with other characters than their profiles know",
+        "Set LANG to C.UTF-8 or another that 'locale -a' lists before tmux is started.",
     )
+
+
+def _is_utf8(name: str) -> bool:
+    """Say whether ``name`` is a UTF-8 locale and installed."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, name or "C")
+    except locale.Error:
+        return False
+    locale.setlocale(locale.LC_CTYPE, before)
+    return re.search(r"utf-?8", name, re.IGNORECASE) is not None
 
 
 def _server(socket: Socket, environ: Mapping[str, str]) -> Iterator[Finding]:

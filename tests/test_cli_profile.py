@@ -1,0 +1,110 @@
+"""``torch profile``: list, show and check."""
+
+from pathlib import Path
+
+import pytest
+
+from conftest import Torch
+
+SCREENS = Path(__file__).parent / "screens" / "claude"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """The directory of the user's own profiles."""
+    folder = tmp_path / "torch" / "config" / "profiles"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_list_names_the_stock_profiles(torch: Torch) -> None:
+    done = torch("profile", "list")
+    assert done.code == 0
+    lines = [line.split("  ") for line in done.out.splitlines()]
+    assert [line[0] for line in lines] == ["NAME", "claude", "demo", "shell"]
+    assert "2.1.330" in done.out
+    said = torch("profile", "list", "--json").json
+    assert said["profiles"][0]["verified"] == ["2.1.330"]
+
+
+def test_a_profile_of_ones_own_comes_first(torch: Torch, own: Path) -> None:
+    (own / "claude.toml").write_text('name = "claude"\ntitle = "Mine"\n')
+    (own / "other.toml").write_text('name = "other"\nbox = 3\n')
+    done = torch("profile", "list")
+    assert done.code == 0
+    assert ["claude", "Mine", "-", f"{own}/claude.toml"] in [
+        line.split() for line in done.out.splitlines()
+    ]
+    assert "other.toml: box must be a table" in done.err
+
+
+def test_show_prints_the_file(torch: Torch, own: Path, tmp_path: Path) -> None:
+    shown = torch("profile", "show", "claude")
+    assert shown.code == 0
+    (tmp_path / "claude.toml").write_text(shown.out)
+    assert torch("profile", "check", str(tmp_path / "claude.toml")).code == 0
+    assert torch("profile", "show", "claude", "--json").json["profile"]["name"] == "claude"
+    (own / "claude.toml").write_text('name = "claude"\n')
+    assert torch("profile", "show", "claude").out == 'name = "claude"\n'
+
+
+def test_a_profile_that_is_not_there(torch: Torch) -> None:
+    done = torch("profile", "show", "cluade")
+    assert done.code == 3
+    assert "'claude'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("screen", "state", "rule"),
+    [
+        ("permission_dialog.ansi.txt", "waiting", "permission dialog"),
+        ("working@40x40.ansi.txt", "working", None),
+        ("idle@200x15.ansi.txt", "idle", "box"),
+    ],
+)
+def test_check_says_which_state_a_screen_gets_and_why(
+    torch: Torch, screen: str, state: str, rule: str | None
+) -> None:
+    said = torch("profile", "check", "claude", "--screen", str(SCREENS / screen), "--json").json
+    assert said["schema"] == "torch.profile-check/1"
+    assert said["state"] == state
+    assert said["evidence"]
+    if rule:
+        assert said["rule"] == rule
+
+
+def test_check_reads_the_size_from_the_capture_or_is_told(torch: Torch) -> None:
+    screen = str(SCREENS / "idle@80x40.ansi.txt")
+    words = ("profile", "check", "claude", "--screen", screen)
+    assert torch(*words, "--json").json["size"] == "80x40"
+    assert torch(*words, "--size", "120x50", "--json").json["size"] == "120x50"
+    assert torch(*words, "--size", "0x3").code == 2
+
+
+def test_check_shows_drafts_and_dialogs(torch: Torch) -> None:
+    dialog = str(SCREENS / "permission_dialog.ansi.txt")
+    shown = torch("profile", "check", "claude", "--screen", dialog).out
+    assert "dialog question  Do you want to proceed?" in shown
+    draft = str(SCREENS / "draft_one_line@80x40.ansi.txt")
+    assert torch("profile", "check", "claude", "--screen", draft, "--json").json["box"]
+
+
+def test_check_names_what_is_wrong_with_a_profile(torch: Torch, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\n[submit]\nkeys = ["Enter"]\n')
+    done = torch("profile", "check", str(file))
+    assert done.code == 2
+    assert "submit.keys" in done.err
+    assert "'key'" in done.err
+
+
+def test_a_screen_that_cannot_be_read(torch: Torch) -> None:
+    done = torch("profile", "check", "claude", "--screen", "/nowhere")
+    assert done.code == 2
+    assert "/nowhere cannot be read" in done.err
+
+
+def test_without_a_verb_it_says_how(torch: Torch) -> None:
+    done = torch("profile")
+    assert done.code == 2
+    assert done.err.startswith("Usage: torch profile")
