@@ -1,6 +1,5 @@
 """The input box: found by its structure, and ghost text told from a draft by its attribute."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

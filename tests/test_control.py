@@ -3,15 +3,17 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from conftest import TmuxServer
+from conftest import SOURCE, TmuxServer
 from torch_cli.errors import NotFoundError, TimedOutError
-from torch_cli.tmux import quote
+from torch_cli.tmux import quote, turn
 from torch_cli.tmux.control import ControlClient, TmuxError
 from torch_cli.tmux.panes import capture, capture_one, list_panes
 from torch_cli.tmux.process import run
@@ -201,6 +203,33 @@ def test_a_pane_that_is_gone_or_replaced_has_no_screen(tmux: TmuxServer) -> None
         assert [screen is not None for screen in screens] == [False, True, False, True]
         with pytest.raises(NotFoundError, match=re.escape(gone.id)):
             capture_one(client, gone)
+
+
+def test_clients_that_come_and_go_at_once_do_not_end_the_server(tmux: TmuxServer) -> None:
+    """Without turns, tmux 3.3 to 3.6 often ends here, and every session with it."""
+    session = tmux.new_session("main", "cat").session_id
+    code = (
+        "import sys; from torch_cli.tmux.control import ControlClient;"
+        "from torch_cli.tmux.process import run; from torch_cli.tmux.socket import Socket\n"
+        "for _ in range(25):\n"
+        "  with ControlClient(Socket(sys.argv[1]), sys.argv[2]) as c: c.call('next-window')\n"
+        "  run(Socket(sys.argv[1]), 'set-buffer', '-b', 'b', 'x')\n"
+    )
+    tmux.new_window("main", "second", "cat")
+    argv = [sys.executable, "-c", code, tmux.socket.name, session]
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    children = [subprocess.Popen(argv, env=env) for _ in range(6)]
+    assert [child.wait(60) for child in children] == [0] * 6
+    assert len(tmux.panes()) == 2
+
+
+def test_a_turn_that_is_never_given_back_is_taken_in_the_end(
+    tmux: TmuxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmux.new_session("main", "cat")
+    monkeypatch.setattr(turn, "PATIENCE", 0.1)
+    with turn.Turn(tmux.socket, alone=True):
+        assert seconds(lambda: run(tmux.socket, "list-panes")) < 2
 
 
 def test_a_megabyte_goes_through_in_one_exchange(tmux: TmuxServer) -> None:

@@ -206,16 +206,17 @@ class View:
     """What the program shows, read without Torch.
 
     ``box`` is the text in the input box, its rows joined, or ``None`` if there is none; ghost
-    text does not count.
+    text does not count. ``footer`` are the rows below it.
     """
 
     rows: tuple[str, ...]
     box: str | None
+    footer: tuple[str, ...] = ()
 
     @property
     def working(self) -> bool:
         """Whether it says so; it does not while its box holds text."""
-        return any("esc to interrupt" in row for row in self.rows[-12:])
+        return any("esc to interrupt" in row for row in self.footer)
 
     @property
     def asks(self) -> bool:
@@ -239,12 +240,14 @@ def view(captured: str, width: int) -> View:
         for index, row in enumerate(shown)
         if len(row) >= width - 1 and _RULE.fullmatch(row) is not None
     ]
-    box = None
+    box: str | None = None
+    footer: tuple[str, ...] = ()
     if len(rules) > 1:
         first, last = rules[-2] + 1, rules[-1]
         if f"❯{NBSP}" in solid[first] or "more" in shown[first - 1]:
             box = "\n".join(solid[first:last]).replace(f"❯{NBSP}", "", 1).strip()
-    return View(tuple(shown), box)
+            footer = tuple(shown[last + 1 :])
+    return View(tuple(shown), box, footer)
 
 
 def _without_ghost_text(captured: str) -> str:

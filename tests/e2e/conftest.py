@@ -206,6 +206,8 @@ class World:
             "TMUX_TMPDIR": str(self.directory),
         }
         self.name, self.pane, self.pid = "", "", 0
+        self.sound = True
+        """Whether the program came to rest when it was last asked to; else it is started anew."""
         self._starts = 0
         self._start_server()
         if setup is Setup.CHORD:
@@ -322,7 +324,9 @@ class World:
 
     def ready(self) -> "World":
         """Return this world with the program idle and its box empty; start it anew if it ended."""
-        if not self.pane or not self.alive:
+        if not self.pane or not self.alive or not self.sound:
+            if self.pane:
+                self.server.run("kill-pane", "-t", self.pane)
             started = self.start()
             assert started.code == 0, f"{started}\n{self.server.screens()}"
         self.settle()
@@ -346,8 +350,10 @@ class World:
                 pressed = time.monotonic()
             return quiet >= 3 or not self.alive
 
+        self.sound = False
         self.wait(at_rest, "an idle program with an empty box")
         assert self.alive, f"the program ended\n{self.server.screens()}"
+        self.sound = True
 
     def ask(self, text: str) -> None:
         """Put a question as a person does, with tmux alone, and wait until it reaches the stub."""
@@ -396,7 +402,6 @@ class World:
 
     def deliver(self, text: str, tally: Tally, *options: str) -> Sent:
         """Send a message to the idle program; count whether it arrived once, and exact."""
-        self.settle()
         sent = self.send(text, *options)
         came = self.await_arrival(sent) if sent.delivered else False
         shown = "" if came else self.server.screen(self.pane)

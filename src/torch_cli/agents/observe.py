@@ -42,6 +42,13 @@ def observe(
     report = store.hooks.latest(pane.socket_path, pane.id, since=since)
     event = HookEvent(report.name, report.at) if report else None
     state = classify(screen, profile, event)
-    if program is not None and state.state is not State.DEAD and not alive(program):
-        state = AgentState(State.EXITED, f"process {program.pid} has ended", "process")
+    if program is not None:
+        state = or_exited(state, program)
     return Sight(screen, state, report.at if report else 0.0)
+
+
+def or_exited(state: AgentState, program: Process) -> AgentState:
+    """Return ``state``, or ``exited`` if the registered ``program`` has ended."""
+    if state.state is State.DEAD or alive(program):
+        return state
+    return AgentState(State.EXITED, f"process {program.pid} has ended", "process")

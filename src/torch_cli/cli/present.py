@@ -40,8 +40,11 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, highlight=False, soft_wrap=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    with console.capture() as printed:
+        console.print(table)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

@@ -16,6 +16,7 @@ from torch_cli.errors import FAILURE, NotFoundError, TorchError
 from torch_cli.tmux import quote
 from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, too_slow
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.turn import Turn
 
 
 class TmuxError(TorchError):
@@ -26,15 +27,20 @@ class TmuxError(TorchError):
 
 
 class Reply(NamedTuple):
-    """What one tmux command answered."""
+    """What one tmux command answered; ``printed`` has a newline at the end of every line."""
 
     ok: bool
-    lines: tuple[str, ...]
+    printed: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The answer's lines."""
+        return tuple(self.printed.split("\n")[:-1])
 
     @property
     def text(self) -> str:
         """The answer's lines, joined by newlines."""
-        return "\n".join(self.lines)
+        return self.printed[:-1]
 
 
 class ControlClient:
@@ -51,22 +57,22 @@ class ControlClient:
         self.closed = False
         self._timeout = timeout
         self._buffer = b""
-        self._open: bytes | None = None
-        self._lines: list[str] = []
         self._replies: list[Reply] = []
         self._noise: list[str] = []
         self._attached: bool | None = None
         self._marks = 0
         self._nonce = os.urandom(6).hex()
         attach = ["attach-session", "-E", "-f", "ignore-size", "-t", session]
-        self._pipes = Pipes(
-            ["tmux", "-u", "-N", "-C", *socket.arguments, *attach], merge_errors=True
-        )
-        try:
-            self._wait_attached(time.monotonic() + timeout)
-        except TorchError:
-            self.close()
-            raise
+        with Turn(socket, alone=True):
+            self._pipes = Pipes(
+                ["tmux", "-u", "-N", "-C", *socket.arguments, *attach], merge_errors=True
+            )
+            try:
+                self._wait_attached(time.monotonic() + timeout)
+            except TorchError:
+                self.closed = True
+                self._pipes.close()
+                raise
 
     def __enter__(self) -> "ControlClient":
         return self
@@ -82,7 +88,8 @@ class ControlClient:
     def close(self) -> None:
         """Detach and reap the client process."""
         self.closed = True
-        self._pipes.close()
+        with Turn(self.socket):
+            self._pipes.close()
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when tmux has something to say."""
@@ -109,21 +116,22 @@ class ControlClient:
         mark = f"torch.{self._nonce}.{self._marks}"
         payload = b"\n".join([*lines, quote.line("display-message", "-p", mark), b""])
         self._replies = []
-        deadline = time.monotonic() + self._timeout
         try:
-            self._pipes.send(payload, deadline, drain=self._drain)
-            while not (self._replies and self._replies[-1].lines == (mark,)):
-                if self.closed:
-                    raise self._gone()
-                if not self.read_once(deadline - time.monotonic()) and (
-                    time.monotonic() >= deadline
-                ):
-                    raise TimeoutError
+            with Turn(self.socket):
+                self._exchange(payload, mark, time.monotonic() + self._timeout)
         except TimeoutError:
             raise too_slow(
                 self.socket, payload[:40].decode("ascii", "replace"), self._timeout
             ) from None
         return self._replies[:-1]
+
+    def _exchange(self, payload: bytes, mark: str, deadline: float) -> None:
+        self._pipes.send(payload, deadline, drain=self._drain)
+        while not (self._replies and self._replies[-1].lines == (mark,)):
+            if self.closed:
+                raise self._gone()
+            if not self.read_once(deadline - time.monotonic()) and time.monotonic() >= deadline:
+                raise TimeoutError
 
     def wait_output(self, pane: str, seen: int, seconds: float) -> int:
         """Wait until ``pane`` has written more often than ``seen`` times, at most ``seconds``.
@@ -144,9 +152,7 @@ class ControlClient:
         if not data:
             self.closed = True
             return True
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            self._take(line)
+        self._buffer = self._sort(self._buffer + data)
         return True
 
     def _wait_attached(self, deadline: float) -> None:
@@ -164,23 +170,44 @@ class ControlClient:
     def _drain(self) -> None:
         self.read_once(0.0)
 
-    def _take(self, line: bytes) -> None:
-        """Sort one line: part of an answer, or a notice."""
-        if self._open is not None:
-            kind, _, rest = line.partition(b" ")
-            if rest == self._open and kind in (b"%end", b"%error"):
-                # The attach command itself answers with flags 0; only ours have 1.
-                if rest.endswith(b" 1"):
-                    self._replies.append(Reply(kind == b"%end", tuple(self._lines)))
-                else:
-                    self._noise += self._lines
-                    self._attached = kind == b"%end"
-                self._open = None
+    def _sort(self, data: bytes) -> bytes:
+        """Take the answers and notices in ``data``; return what has not arrived whole."""
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            line = data[start:end]
+            if line.startswith(b"%begin "):
+                start = self._take_answer(data, end, line[7:])
+                if start < 0:
+                    return data[end - len(line) :]
             else:
-                self._lines.append(line.decode("utf-8", "surrogateescape"))
-        elif line.startswith(b"%begin "):
-            self._open, self._lines = line[7:], []
-        elif line.startswith(b"%output "):
+                self._take_notice(line)
+                start = end + 1
+        return data[start:]
+
+    def _take_answer(self, data: bytes, start: int, guard: bytes) -> int:
+        """Take the answer behind ``start``, the newline of its first line, whole.
+
+        An answer ends with a line that repeats ``guard``. Returns where the next thing begins, -1
+        if the end has not arrived.
+        """
+        for kind in (b"%end", b"%error"):
+            last = b"\n%b %b\n" % (kind, guard)
+            end = data.find(last, start)
+            if end >= 0:
+                break
+        else:
+            return -1
+        reply = Reply(kind == b"%end", data[start + 1 : end + 1].decode("utf-8", "surrogateescape"))
+        # The attach command itself answers with flags 0; only ours have 1.
+        if guard.endswith(b" 1"):
+            self._replies.append(reply)
+        else:
+            self._attached = reply.ok
+            self._noise += reply.lines
+        return end + len(last)
+
+    def _take_notice(self, line: bytes) -> None:
+        if line.startswith(b"%output "):
             pane = line[8 : line.index(b" ", 8)].decode("ascii")
             self.output[pane] = self.output.get(pane, 0) + 1
         elif line.startswith(b"%exit"):

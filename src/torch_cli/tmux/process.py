@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.turn import Turn
 
 CALL_TIMEOUT = 5.0
 """Seconds that one exchange with tmux may take. A loaded 2-core machine answered in 0.15 s at
@@ -26,29 +27,36 @@ class Completed(NamedTuple):
     error: str
 
 
-def environment() -> dict[str, str]:
-    """Return the environment in which tmux itself is run.
+def environment(path: str | None = None) -> dict[str, str]:
+    """Return the environment in which tmux itself is run, with ``path`` as its ``PATH`` if given.
 
     ``TMUX`` and ``TMUX_PANE`` are left out: the server is always named explicitly.
     """
-    return {key: value for key, value in os.environ.items() if key not in ("TMUX", "TMUX_PANE")}
+    own = {key: value for key, value in os.environ.items() if key not in ("TMUX", "TMUX_PANE")}
+    return own if path is None else {**own, "PATH": path}
 
 
 def run(
-    socket: Socket, *words: str, stdin: bytes = b"", timeout: float = CALL_TIMEOUT
+    socket: Socket,
+    *words: str,
+    stdin: bytes = b"",
+    timeout: float = CALL_TIMEOUT,
+    path: str | None = None,
 ) -> Completed:
     """Run one tmux command as a process and return what it said.
 
-    Raises ``NotFoundError`` if there is no tmux, ``TimedOutError`` after ``timeout`` seconds.
+    ``path`` is the ``PATH`` of what tmux starts for it, by default the caller's. Raises
+    ``NotFoundError`` if there is no tmux, ``TimedOutError`` after ``timeout`` seconds.
     """
-    pipes = Pipes(["tmux", "-u", *socket.arguments, *words], merge_errors=False)
-    try:
-        out, error = pipes.communicate(stdin, time.monotonic() + timeout)
-        status = pipes.wait(1.0)
-    except TimeoutError:
-        raise too_slow(socket, words[0], timeout) from None
-    finally:
-        pipes.close()
+    with Turn(socket):
+        pipes = Pipes(["tmux", "-u", *socket.arguments, *words], merge_errors=False, path=path)
+        try:
+            out, error = pipes.communicate(stdin, time.monotonic() + timeout)
+            status = pipes.wait(1.0)
+        except TimeoutError:
+            raise too_slow(socket, words[0], timeout) from None
+        finally:
+            pipes.close()
     return Completed(
         status, out.decode("utf-8", "surrogateescape"), error.decode("utf-8", "replace").strip()
     )
@@ -65,7 +73,7 @@ def too_slow(socket: Socket, what: str, timeout: float) -> TimedOutError:
 class Pipes:
     """A child process, its standard input and its outputs."""
 
-    def __init__(self, argv: list[str], *, merge_errors: bool) -> None:
+    def __init__(self, argv: list[str], *, merge_errors: bool, path: str | None = None) -> None:
         child_in, self.stdin = os.pipe()
         self.stdout, child_out = os.pipe()
         self.stderr, child_err = (-1, child_out) if merge_errors else os.pipe()
@@ -77,7 +85,7 @@ class Pipes:
         self.pid = 0
         try:
             self.pid = os.posix_spawnp(
-                argv[0], argv, environment(), file_actions=actions, setsigdef=[signal.SIGPIPE]
+                argv[0], argv, environment(path), file_actions=actions, setsigdef=[signal.SIGPIPE]
             )
         except FileNotFoundError:
             self.close()

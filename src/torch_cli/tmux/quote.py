@@ -6,6 +6,8 @@ Each of them runs or swallows something when given a string of somebody else's a
 import re
 
 _BARE = re.compile(r"[A-Za-z0-9_./=%@:+-]+", re.ASCII)
+_SPECIAL = re.compile(rb'["\\$\x00-\x1f\x7f]')
+_SPECIAL_OR_HIGH = re.compile(rb'["\\$\x00-\x1f\x7f-\xff]')
 _HASHES = re.compile(r"#+(\[?)")
 _LITERAL_IN_PATTERN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _FORBIDDEN_IN_PROMPT = frozenset("#{}[](),:;.*+?^$|\\\"'/")
@@ -24,19 +26,19 @@ def word(text: str) -> bytes:
         return text.encode()
     if re.fullmatch(r"[%@]\d+", text):
         return text.encode()
-    # A byte that is not UTF-8 would end the parse; octal carries it.
-    undecodable = any("\udc80" <= char <= "\udcff" for char in text)
-    out = bytearray(b'"')
-    for byte in text.encode("utf-8", "surrogateescape"):
-        if byte in b'"\\$':
-            out += b"\\" + bytes([byte])
-        elif byte == ord("~") and len(out) == 1:
-            out += b"\\176"  # a leading "~" becomes the home directory even inside quotes
-        elif byte < 32 or byte == 127 or (undecodable and byte > 127):
-            out += b"\\%03o" % byte
-        else:
-            out.append(byte)
-    return bytes(out + b'"')
+    try:
+        out = _SPECIAL.sub(_escape, text.encode())
+    except UnicodeEncodeError:
+        # A byte that is not UTF-8 would end the parse; octal carries it.
+        out = _SPECIAL_OR_HIGH.sub(_escape, text.encode("utf-8", "surrogateescape"))
+    if out.startswith(b"~"):
+        out = b"\\176" + out[1:]  # it becomes the home directory even inside quotes
+    return b'"%b"' % out
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    byte = found[0]
+    return b"\\" + byte if byte in b'"\\$' else b"\\%03o" % byte[0]
 
 
 def line(*words: str) -> bytes:

@@ -4,12 +4,14 @@
 apart by structure and words, and only *dim* (ghost text) and *reverse* (a drawn cursor) matter.
 """
 
+import functools
 import re
 from typing import NamedTuple
 
 # CSI sequences end in @..~, OSC in BEL or ST (tmux writes hyperlinks as OSC 8), and SO/SI
 # switch to the line-drawing set: grid_string_cells_code() in tmux's grid.c writes only these.
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x0e\x0f]")
+_SPECIAL = re.compile("[\x1b\x0e\x0f]")
 
 
 class Row(NamedTuple):
@@ -48,7 +50,6 @@ class Screen(NamedTuple):
     in_mode: bool = False
     dead: bool = False
     history: int = 0
-    raw: str = ""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -84,30 +85,30 @@ class Screen(NamedTuple):
             rows.append(row)
         blank = Row.plain("")
         rows.extend(blank for _ in range(height - len(rows)))
-        return cls(tuple(rows), width, height, cursor, cursor_visible, in_mode, dead, raw=captured)
+        return cls(tuple(rows), width, height, cursor, cursor_visible, in_mode, dead, history)
 
 
 def _parse_row(line: str, dim: bool, reverse: bool) -> tuple[Row, bool, bool]:
     """Read one captured line; attributes carry over from the line before, as tmux writes them."""
-    text: list[str] = []
-    dims: list[bool] = []
-    reverses: list[bool] = []
-    start = 0
-    for escape in [*_ESCAPE.finditer(line), None]:
-        piece = line[start : escape.start() if escape else len(line)]
-        text.append(piece)
+    if not (dim or reverse or _SPECIAL.search(line)):
+        return Row.plain(line), False, False
+    # Text, then for every escape its parameters, its final letter, and the text behind it.
+    first, *rest = _ESCAPE.split(line)
+    pieces = [first]
+    dims = [dim] * len(first)
+    reverses = [reverse] * len(first)
+    for parameters, final, piece in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        if final == "m":
+            dim, reverse = _apply_sgr(parameters, dim, reverse)
+        pieces.append(piece)
         dims += [dim] * len(piece)
         reverses += [reverse] * len(piece)
-        if escape is None:
-            break
-        start = escape.end()
-        if escape[2] == "m":
-            dim, reverse = _apply_sgr(escape[1], dim, reverse)
-    whole = "".join(text)
-    kept = len(whole.rstrip(" "))
-    return Row(whole[:kept], tuple(dims[:kept]), tuple(reverses[:kept])), dim, reverse
+    text = "".join(pieces).rstrip(" ")
+    kept = len(text)
+    return Row(text, tuple(dims[:kept]), tuple(reverses[:kept])), dim, reverse
 
 
+@functools.lru_cache(1024)
 def _apply_sgr(parameters: str, dim: bool, reverse: bool) -> tuple[bool, bool]:
     """Return (dim, reverse) after one SGR sequence; the arguments of 38, 48 and 58 are skipped."""
     codes = parameters.split(";")

@@ -2,16 +2,14 @@
 
 from typing import NamedTuple
 
-from torch_cli.agents.classify import classify
-from torch_cli.agents.registry import profile_named
-from torch_cli.agents.state import AgentState, HookEvent
 from torch_cli.errors import NotFoundError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import Pane, capture, list_panes
+from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.sweep import Seen, Sweep
 
 
 class Line(NamedTuple):
@@ -30,42 +28,31 @@ class Line(NamedTuple):
 def list_agents(store: Store) -> list[Line]:
     """Return every registered agent, looked at now."""
     agents = store.agents.all()
-    states: dict[str, AgentState] = {}
+    seen: dict[str, Seen] = {}
     for path in {agent.socket for agent in agents}:
-        states |= _sweep(store, Socket(path=path), [a for a in agents if a.socket == path])
-    return [_line(store, agent, states.get(agent.name)) for agent in agents]
+        seen |= _look(store, Socket(path=path), [a for a in agents if a.socket == path])
+    return [_line(store, agent, seen.get(agent.name)) for agent in agents]
 
 
-def _sweep(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, AgentState]:
-    """Return the state of each of ``agents`` whose pane still exists."""
+def _look(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, Seen]:
+    """Return what is seen of each of ``agents`` whose pane still exists."""
     try:
-        panes = {(p.server, p.id, p.pid): p for p in list_panes(socket)}
+        panes = list_panes(socket)
     except NotFoundError:
         return {}
-    here: list[tuple[Agent, Pane]] = []
-    for agent in agents:
-        pane = panes.get((agent.server, agent.pane, agent.pane_pid))
-        if pane is not None:
-            here.append((agent, pane))
-    if not here:
+    if not {pane.server for pane in panes} & {agent.server for agent in agents}:
         return {}
-    with ControlClient(socket, here[0][1].session_id) as client:
-        screens = capture(client, [pane for _, pane in here])
-    states: dict[str, AgentState] = {}
-    for (agent, pane), screen in zip(here, screens, strict=True):
-        if screen is None:
-            continue
-        report = store.hooks.latest(pane.socket_path, pane.id, since=agent.created)
-        event = HookEvent(report.name, report.at) if report else None
-        states[agent.name] = classify(screen, profile_named(agent.profile), event)
-    return states
+    with ControlClient(socket, panes[0].session_id) as client:
+        return Sweep(client, store).look(agents)
 
 
-def _line(store: Store, agent: Agent, state: AgentState | None) -> Line:
+def _line(store: Store, agent: Agent, seen: Seen | None) -> Line:
     message = next(iter(store.messages.latest(recipient=agent.name)), None)
-    if state is None:
+    if seen is None:
         return Line(agent, "vanished", f"pane {agent.pane} is gone", None, message)
+    state = seen.state
     since = store.observations.record(
-        agent.server, agent.pane, agent.pane_pid, str(state.state), state.evidence
+        *(agent.server, agent.pane, agent.pane_pid, str(state.state), state.evidence),
+        reported=seen.reported,
     )
     return Line(agent, str(state.state), state.evidence, since, message)

@@ -1,0 +1,51 @@
+# Needs nothing but make, a shell and a package manager: the scripts install what is missing.
+.DEFAULT_GOAL := help
+.PHONY: help demo test e2e e2e-full bench lint format types install clean
+
+python := .venv/bin/python
+scripts := .ci/run $(wildcard scripts/*)
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name does; \
+		do printf '  make %-10s %s\n' $$name "$$does"; done
+
+demo: ## Show a message delivered to an agent, with proof
+	@scripts/demo
+
+test: ## Run the tests that need no agent program
+	@scripts/test
+
+e2e: ## Prove it on the real Claude Code (installs it into a cache)
+	@scripts/prepare dev
+	$(python) -m pytest -m e2e tests/e2e
+
+e2e-full: ## The same with 30 messages of every kind, in every set-up; takes long
+	@scripts/prepare dev
+	TORCH_E2E=full $(python) -m pytest -m e2e tests/e2e
+
+bench: ## Measure, and print the table of the README
+	@scripts/prepare dev
+	$(python) -m benchmarks
+
+lint: ## Look for mistakes and bad form, in Python and in the scripts
+	@scripts/prepare dev
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	@if command -v shellcheck >/dev/null; then echo "shellcheck $(scripts)"; shellcheck $(scripts); \
+		else echo "shellcheck is not installed: the scripts were not checked"; test -z "$(CI)"; fi
+
+format: ## Bring the code into form
+	@scripts/prepare dev
+	$(python) -m ruff format
+	$(python) -m ruff check --fix
+
+types: ## Check the types, strictly
+	@scripts/prepare dev
+	$(python) -m mypy
+
+install: ## Put torch on your PATH for good
+	@scripts/install
+
+clean: ## Remove what the above have made here
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

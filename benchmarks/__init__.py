@@ -1,0 +1,1 @@
+"""What Torch costs, measured here and now: ``python -m benchmarks``."""

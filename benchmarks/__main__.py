@@ -1,0 +1,65 @@
+"""``python -m benchmarks``: measure, print one table, and never fail because a clock says so."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import delivery, sending, startup, sweeping
+from benchmarks.figures import Row, table
+from benchmarks.lab import Installed, directory, lab, say
+
+GROUPS = {
+    startup.GROUP: startup.measure,
+    sending.GROUP: sending.measure,
+    delivery.GROUP: delivery.measure,
+    sweeping.GROUP: sweeping.measure,
+}
+
+
+def main() -> int:
+    """Measure what the command line asks for; return 0."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", metavar="NAME", choices=GROUPS, help=" · ".join(GROUPS))
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there as well")
+    asked = parser.parse_args()
+    facts = machine()
+    rows: list[Row] = []
+    with directory() as wheels:
+        installed = Installed(wheels)
+        for name in [asked.only] if asked.only else GROUPS:
+            # Every group has a server of its own: 256 windows would be felt by the others.
+            with lab(installed) as place:
+                say(f"measuring {name} ...")
+                rows += GROUPS[name](place)
+    facts["load average after"] = _load()
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()), end="\n\n")
+    print(table(rows))
+    if asked.json:
+        figures = {"machine": facts, "rows": [row.as_json() for row in rows]}
+        asked.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures depend on."""
+    tmux = subprocess.run(["tmux", "-V"], capture_output=True, text=True, check=True)
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "tmux": tmux.stdout.strip().removeprefix("tmux "),
+        "load average before": _load(),
+    }
+
+
+def _load() -> str:
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The states of the agents on one tmux server, looked at again and again at little cost.
+
+A sweep asks tmux once about all panes, reads only the screens that may have changed since the
+sweep before, and classifies only those that did.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from torch_cli.agents.classify import classify
+from torch_cli.agents.observe import or_exited
+from torch_cli.agents.profile import Profile
+from torch_cli.agents.registry import profile_named
+from torch_cli.agents.state import AgentState, HookEvent
+from torch_cli.procs import Process
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.hooks import Report
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_of
+
+
+class Seen(NamedTuple):
+    """One agent as a sweep found it.
+
+    ``reported`` is when its hooks last said anything (epoch seconds), 0 if never.
+    """
+
+    pane: Pane
+    state: AgentState
+    reported: float
+
+
+class _Shown(NamedTuple):
+    """The rows of a pane, and the second since the epoch in which they were read."""
+
+    glance: Glance
+    rows: str
+    second: int
+
+    def stands(self, glance: Glance) -> bool:
+        """Say whether the pane cannot show anything else by now.
+
+        tmux tells to the second when a window last wrote, so the rows must have been read in a
+        later one. Resizing, modes and death write nothing, but change the facts.
+        """
+        same = (self.glance.facts, self.glance.wrote) == (glance.facts, glance.wrote)
+        return same and glance.wrote < self.second
+
+
+class _Judged(NamedTuple):
+    """A state, and all that it was decided on."""
+
+    facts: str
+    rows: str
+    report: Report | None
+    state: AgentState
+
+
+class Sweep:
+    """Looks at agents of the server that ``client`` is connected to."""
+
+    def __init__(self, client: ControlClient, store: Store) -> None:
+        self._client = client
+        self._store = store
+        self._profiles: dict[str, Profile] = {}
+        self._shown: dict[Agent, _Shown] = {}
+        self._judged: dict[Agent, _Judged] = {}
+        self._reports: dict[Agent, Report | None] = {}
+        self._newest = -1
+
+    def look(self, agents: Iterable[Agent]) -> dict[str, Seen]:
+        """Return each of ``agents`` as it is now, by name; one whose pane is gone is left out.
+
+        What tmux knows of a pane is a few milliseconds older than its rows. Raises
+        ``NotFoundError`` if the server, or the session that the client is attached to, has gone.
+        """
+        panes = {(g.pane.server, g.pane.id, g.pane.pid): g for g in look_over(self._client)}
+        places = {agent: (agent.server, agent.pane, agent.pane_pid) for agent in agents}
+        here = {agent: panes[place] for agent, place in places.items() if place in panes}
+        self._read(here)
+        self._hear()
+        self._judged = {agent: self._judge(agent) for agent in here if agent in self._shown}
+        return {
+            agent.name: self._seen(agent, here[agent].pane, judged.state)
+            for agent, judged in self._judged.items()
+        }
+
+    def _read(self, here: Mapping[Agent, Glance]) -> None:
+        """Read the screens that may have changed, all in one exchange."""
+        second = int(time.time())
+        self._shown = {
+            agent: shown
+            for agent, shown in self._shown.items()
+            if agent in here and shown.stands(here[agent])
+        }
+        stale = [agent for agent in here if agent not in self._shown]
+        captured = capture_rows(self._client, [here[agent].pane for agent in stale])
+        for agent, rows in zip(stale, captured, strict=True):
+            if rows is not None:
+                self._shown[agent] = _Shown(here[agent], rows, second)
+
+    def _hear(self) -> None:
+        """Look up the latest hook report of each agent, if there is any new one at all."""
+        newest = self._store.hooks.last_id()
+        if newest != self._newest:
+            self._reports.clear()
+            self._newest = newest
+        for agent in self._shown:
+            if agent not in self._reports:
+                latest = self._store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+                self._reports[agent] = latest
+
+    def _judge(self, agent: Agent) -> _Judged:
+        """Return the state that the screen and the latest report make."""
+        shown, report = self._shown[agent], self._reports[agent]
+        basis = (shown.glance.facts, shown.rows, report)
+        before = self._judged.get(agent)
+        if before is not None and before[:3] == basis:
+            return before
+        event = HookEvent(report.name, report.at) if report else None
+        screen = screen_of(shown.glance.facts, shown.rows)
+        return _Judged(*basis, classify(screen, self._profile(agent.profile), event))
+
+    def _profile(self, name: str) -> Profile:
+        if name not in self._profiles:
+            self._profiles[name] = profile_named(name)
+        return self._profiles[name]
+
+    def _seen(self, agent: Agent, pane: Pane, state: AgentState) -> Seen:
+        report = self._reports[agent]
+        if agent.program_pid != agent.pane_pid:  # else tmux knows
+            state = or_exited(state, Process(agent.program_pid, agent.program_started))
+        return Seen(pane, state, report.at if report else 0.0)
