@@ -83,10 +83,12 @@ def _download(package: str, home: Path) -> None:
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=INSTALL_TIMEOUT)
     except subprocess.TimeoutExpired:
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise NotInstalledError(
             f"{package} was not installed within {INSTALL_TIMEOUT:g} s; is the registry reachable?"
         ) from None
     if done.returncode != 0:
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise NotInstalledError(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
     unfinished.rename(home)
 

@@ -423,10 +423,13 @@ class World:
 @pytest.fixture(scope="session")
 def program() -> Path:
     """The real program. It is never skipped: without it, everything fails and says why."""
+    path, why = None, ""
     try:
         path = claude.install()
     except claude.NotInstalledError as error:
-        pytest.fail(f"the e2e tests need Claude Code {claude.VERSION}: {error}", pytrace=False)
+        why = str(error)
+    if path is None:
+        pytest.fail(f"the e2e tests need Claude Code {claude.VERSION}: {why}", pytrace=False)
     REPORT.program = claude.VERSION
     return path
 

@@ -216,14 +216,12 @@ class StubServer:
 
     def control(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Do what a control request asks (see the module's words); return the behaviour."""
-        known = asdict(self.behaviour)
-        changed = {name: value for name, value in wanted.items() if name in known}
-        self.behaviour = Behaviour(**{**known, **changed})
+        self.behaviour = _changed(self.behaviour, wanted)
         if wanted.get("hold"):
             self.hold()
         if "release" in wanted:
             for hold in self.holds():
-                hold.release(Behaviour(**{**known, **changed, **wanted["release"]}))
+                hold.release(_changed(self.behaviour, wanted["release"]))
         return asdict(self.behaviour)
 
     def _write(self, request: Request) -> None:
@@ -342,6 +340,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _changed(behaviour: Behaviour, wanted: dict[str, Any]) -> Behaviour:
+    """Return ``behaviour`` with the fields that ``wanted`` names; other names are left out."""
+    fields = asdict(behaviour)
+    fields |= {name: value for name, value in wanted.items() if name in fields}
+    return Behaviour(**{**fields, "mode": Mode(fields["mode"])})
 
 
 def _message(request: Request, body: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,19 @@
 
 import click
 
+from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.options import Common, common_options
 
 
 @click.command("adopt")
 @click.argument("target")
 @click.argument("name")
-@click.option("--profile", metavar="PROFILE", help="The agent program (default: recognised).")
+@click.option(
+    "--profile",
+    metavar="PROFILE",
+    shell_complete=complete_profiles,
+    help="The agent program (default: recognised).",
+)
 @common_options
 def command(common: Common, target: str, name: str, profile: str | None) -> None:
     """Register the program in pane TARGET as the agent NAME.

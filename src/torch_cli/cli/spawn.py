@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.complete import complete_agents, complete_profiles
 from torch_cli.cli.options import Common, common_options
 
 if TYPE_CHECKING:
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 @click.command("spawn")
 @click.argument("name")
 @click.argument("arguments", metavar="[-- ARGS]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--profile", default="claude", show_default=True, help="The agent program.")
+@click.option(
+    "--profile",
+    default="claude",
+    show_default=True,
+    shell_complete=complete_profiles,
+    help="The agent program.",
+)
 @click.option(
     "--dir", "directory", default=".", show_default=True, metavar="DIR", help="Where it works."
 )

@@ -247,6 +247,10 @@ class _Delivery:
             self._prove_by_report()
             sight = self.reader.look()
             now, standing = time.monotonic(), sight.state.box
+            if sight.state.state in (State.EXITED, State.DEAD):
+                # An echo is no proof then: the program may have died before it acted on it.
+                self._prove_by_report()
+                raise out_of_sight(sight)
             if standing is not None and standing.rows == box.rows:
                 if now >= began + seconds:
                     return

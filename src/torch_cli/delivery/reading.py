@@ -45,7 +45,12 @@ class Reader:
         """Return what the pane shows now."""
         recipient = self.recipient
         return observe(
-            self.client, self.store, self.pane, recipient.profile, since=recipient.started
+            self.client,
+            self.store,
+            self.pane,
+            recipient.profile,
+            since=recipient.started,
+            program=recipient.program,
         )
 
     def wait(self, heard: int, seconds: float) -> None:

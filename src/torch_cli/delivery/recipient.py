@@ -45,8 +45,8 @@ class Recipient(NamedTuple):
 
     ``name`` is how it was called. ``program`` is the process that was registered, ``None`` if
     the pane is no registered agent. ``hooks`` says that the program reports its prompts to Torch.
-    ``started`` is when the agent was registered (epoch seconds), 0 if it was not; ``ready`` says
-    that its input was seen to be ready before.
+    ``started`` is when the agent was registered, else when the tmux server began (epoch seconds):
+    what was reported before is another program's. ``ready`` says that its input was seen ready.
     """
 
     name: str
@@ -66,9 +66,10 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
     with the ``adopt`` command if it is not, ``RefusedError`` if it is a shell.
     """
     agent = found.agent
+    started = agent.created if agent else float(found.pane.server_started)
+    reports = store.hooks.latest(found.pane.socket_path, found.pane.id, since=started)
     if agent is None:
         profile = recognise(store, found.pane, client)
-        reports = store.hooks.latest(found.pane.socket_path, found.pane.id)
         return Recipient(
             found.name,
             found.pane,
@@ -76,6 +77,7 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
             submit_key(profile, chord=knows_chord(profile, os.environ), version=""),
             program_in(found.pane),
             hooks=reports is not None,
+            started=started,
         )
     profile = _no_shell(profile_named(agent.profile), agent.name)
     return Recipient(
@@ -84,8 +86,8 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
         profile,
         submit_key(profile, chord=agent.chord, version=agent.version),
         found.program,
-        hooks=agent.hooks,
-        started=agent.created,
+        hooks=agent.hooks or reports is not None,
+        started=started,
         ready=agent.ready is not None,
     )
 

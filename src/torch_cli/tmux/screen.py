@@ -94,16 +94,18 @@ def _parse_row(line: str, dim: bool, reverse: bool) -> tuple[Row, bool, bool]:
         return Row.plain(line), False, False
     # Text, then for every escape its parameters, its final letter, and the text behind it.
     first, *rest = _ESCAPE.split(line)
-    pieces = [first]
-    dims = [dim] * len(first)
-    reverses = [reverse] * len(first)
+    pieces = [(first, dim, reverse)]
+    marked = dim or reverse
     for parameters, final, piece in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
         if final == "m":
             dim, reverse = _apply_sgr(parameters, dim, reverse)
-        pieces.append(piece)
-        dims += [dim] * len(piece)
-        reverses += [reverse] * len(piece)
-    text = "".join(pieces).rstrip(" ")
+            marked = marked or dim or reverse
+        pieces.append((piece, dim, reverse))
+    text = "".join(piece for piece, _, _ in pieces).rstrip(" ")
+    if not marked:
+        return Row.plain(text), False, False
+    dims = [mark for piece, mark, _ in pieces for _ in piece]
+    reverses = [mark for piece, _, mark in pieces for _ in piece]
     kept = len(text)
     return Row(text, tuple(dims[:kept]), tuple(reverses[:kept])), dim, reverse
 
