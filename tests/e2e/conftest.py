@@ -404,7 +404,7 @@ class World:
         """Send a message to the idle program; count whether it arrived once, and exact."""
         sent = self.send(text, *options)
         came = self.await_arrival(sent) if sent.delivered else False
-        shown = "" if came else self.server.screen(self.pane)
+        shown = "" if came else self.server.screen(self.pane).rstrip()
         self.settle()
         tally.sent += 1
         tally.states[sent.state] += 1

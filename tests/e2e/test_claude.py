@@ -36,6 +36,7 @@ from e2e.conftest import (
     upper_bound,
 )
 from e2e.stub import Behaviour, Hold, Mode
+from torch_cli import procs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -57,7 +58,7 @@ FEW_RACES = 100 if FULL else 15
 WINDOW = 0.5
 """Seconds around paste and submit over which the dialogs of the race are spread."""
 
-CRASHES = 30 if FULL else 10
+CRASHES = 30
 """Deliveries during which the program is killed."""
 
 EARLY = 0.15
@@ -785,7 +786,7 @@ def test_a_crash_during_a_delivery_is_not_called_delivered(
         if came if sent.delivered else sent.result.code in (3, 4, 5):
             tally.exact += 1
         else:
-            tally.failures.append(f"{sent}\n{world.server.screen(world.pane)}")
+            tally.failures.append(f"{sent}\n{world.server.screen(world.pane).rstrip()}")
     assert not tally.failures, describe(tally.failures)
 
 
