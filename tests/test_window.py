@@ -523,10 +523,10 @@ def says_nothing(work: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize("keep_dead", [False, True])
 @pytest.mark.parametrize("session", ["old", "new"])
 @pytest.mark.parametrize(
-    ("command", "status", "printed"),
+    ("command", "status", "said"),
     [
-        (not_there, 127, "No such file or directory"),
-        (not_executable, 126, "Permission denied"),
+        (not_there, 127, "there is no such program"),
+        (not_executable, 126, "it may not be executed"),
         (fails, 3, "out\nerr"),
         (is_killed, None, "dying"),
         (says_nothing, 1, ""),
@@ -538,9 +538,10 @@ def test_a_command_that_cannot_start_is_an_error_with_what_it_printed(
     session: str,
     command: Callable[[Path], tuple[str, ...]],
     status: int | None,
-    printed: str,
+    said: str,
     keep_dead: bool,
 ) -> None:
+    """What is printed in the very moment of the end is lost now and then, by tmux itself."""
     tmux.new_session("old", "cat")
     with pytest.raises(EndedError) as ended:
         open_window(
@@ -552,7 +553,7 @@ def test_a_command_that_cannot_start_is_an_error_with_what_it_printed(
             keep_dead=keep_dead,
         )
     assert ended.value.status == status
-    assert printed in ended.value.printed
+    assert said in ended.value.message
     assert ended.value.printed in ended.value.message
     assert "Pane is dead" not in ended.value.message
     assert [pane.session for pane in tmux.panes()] == ["old"], "nothing is left behind"
@@ -672,7 +673,7 @@ def test_a_command_that_cannot_start_exits_with_1_and_its_words(torch: Torch, wo
     done = torch("window", "dev", "--dir", str(work), "--", "no-such-program")
     assert done.code == 1
     assert "no-such-program" in done.err
-    assert "No such file or directory" in done.err
+    assert "there is no such program" in done.err
 
 
 def test_the_window_is_remembered_as_torch_s_own(

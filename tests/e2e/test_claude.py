@@ -58,7 +58,7 @@ FEW_RACES = 100 if FULL else 15
 WINDOW = 0.5
 """Seconds around paste and submit over which the dialogs of the race are spread."""
 
-CRASHES = 30
+CRASHES = 30 if FULL else 10
 """Deliveries during which the program is killed."""
 
 EARLY = 0.15
