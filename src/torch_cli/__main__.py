@@ -1,10 +1,12 @@
 """The ``torch`` command. The hook is reached without click: it runs at every prompt."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line in ``sys.argv``."""
+    _open_streams()
     if sys.argv[1:2] == ["hook"] and not {"-h", "--help"} & set(sys.argv):
         from torch_cli.agents.hook import main as hook
 
@@ -12,11 +14,21 @@ def main() -> None:
     elif sys.argv[1:] == ["--version"]:
         from torch_cli import __version__
 
-        sys.stdout.write(f"torch {__version__}\n")
+        try:
+            os.write(1, f"torch {__version__}\n".encode())
+        except OSError:
+            sys.exit(1)
     else:
         from torch_cli.cli import torch
 
         torch(prog_name="torch")
+
+
+def _open_streams() -> None:
+    """Put nothing where a standard stream was closed, lest a pipe to tmux gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 if __name__ == "__main__":

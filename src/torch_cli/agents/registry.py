@@ -90,7 +90,9 @@ def find(store: Store, socket: Socket, target: str) -> Found:
 def _pane_of(agent: Agent, home: Socket) -> Pane:
     try:
         panes = list_panes(home)
-    except NotFoundError:
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise  # without tmux nobody can tell whether the pane is gone
         panes = []
     for pane in panes:
         if (pane.server, pane.id, pane.pid) == (agent.server, agent.pane, agent.pane_pid):

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from torch_cli import __version__
-from torch_cli.errors import INTERRUPTED, RefusedError, TorchError
+from torch_cli.cli.present import drop_output, for_a_reader, print_json
+from torch_cli.errors import DONE, INTERRUPTED, RefusedError, TorchError
 
 COMMANDS = {
     "window": "Open a window rooted in a directory, and prove it.",
@@ -71,6 +72,16 @@ class _Torch(click.Group):
             raise RefusedError(f"there is no command '{args[0]}'", hint=hint, code="usage")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with for_a_reader():
+            return super().make_context(*args, **kwargs)
+        raise click.exceptions.Exit(DONE)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with for_a_reader():
+            return super().invoke(ctx)
+        return DONE
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -92,10 +103,10 @@ class _Torch(click.Group):
             _fail(_usage(misused), as_json)
         except TorchError as error:
             _fail(error, as_json)
-        except BrokenPipeError:
-            # The reader of our output has gone; that is its right.
-            sys.stderr.close()
-            sys.exit(0)
+        except OSError as error:
+            # All that is expected has words of its own: this is output that cannot be written.
+            drop_output()
+            _fail(TorchError(str(error), code="os"), as_json=False)
         sys.exit(outcome if isinstance(outcome, int) else 0)
 
 
@@ -107,15 +118,16 @@ def _usage(misused: click.UsageError) -> TorchError:
 
 
 def _fail(error: TorchError, as_json: bool) -> NoReturn:
-    if as_json:
-        from torch_cli.cli.present import print_json
-
-        detail = {"code": error.code, "message": error.message, "hint": error.hint}
-        print_json({"error": detail})
-    else:
-        click.echo(f"torch: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"       {error.hint}", err=True)
+    try:
+        if as_json:
+            detail = {"code": error.code, "message": error.message, "hint": error.hint}
+            print_json({"error": detail})
+        else:
+            click.echo(f"torch: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"       {error.hint}", err=True)
+    except OSError:
+        drop_output()  # the exit status is all that can still be said
     sys.exit(error.exit_code)
 
 

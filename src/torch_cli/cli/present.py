@@ -1,10 +1,32 @@
 """How results are printed: for people, or as JSON for programs. Words about them go to stderr."""
 
+import contextlib
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
+
+
+@contextlib.contextmanager
+def for_a_reader() -> Iterator[None]:
+    """Print in here: a reader that goes away has that right, and the rest is dropped."""
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+
+
+def drop_output() -> None:
+    """Drop what could not be printed, so that Python does not try again at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def print_json(value: Any) -> None:

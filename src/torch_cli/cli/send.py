@@ -87,11 +87,12 @@ def _progress(common: Common) -> Callable[[str], None]:
 
 def print_receipt(receipt: "Receipt", common: Common) -> int:
     """Print a receipt and return the exit status that says the same."""
-    from torch_cli.cli.present import note, print_json, printable
+    from torch_cli.cli.present import for_a_reader, note, print_json, printable
 
-    if common.json:
-        print_json(receipt.as_json())
-    else:
+    with for_a_reader():
+        if common.json:
+            print_json(receipt.as_json())
+            return receipt.exit_code
         words = [str(receipt.state), receipt.id, f"{receipt.target} ({receipt.pane})"]
         words.append(f"{receipt.elapsed_ms:.0f} ms")
         click.echo("  ".join(printable(word) for word in words))

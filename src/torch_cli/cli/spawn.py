@@ -80,6 +80,7 @@ def command(
     """
     from torch_cli.agents.registry import profile_named
     from torch_cli.envfile import read_environment
+    from torch_cli.errors import TorchError
     from torch_cli.store import Store
     from torch_cli.team import briefing
     from torch_cli.team.spawn import Order, await_ready, spawn
@@ -104,8 +105,13 @@ def command(
         limit = chosen.launch.ready_timeout if seconds is None else seconds
         if limit > 0 or text is not None:
             socket = Socket(path=agent.socket)
-            with ControlClient(socket, window.pane.session_id) as client:
-                state = str(await_ready(client, store, agent, chosen, limit).state.state)
+            try:
+                with ControlClient(socket, window.pane.session_id) as client:
+                    state = str(await_ready(client, store, agent, chosen, limit).state.state)
+            except TorchError as error:
+                if text is not None:
+                    error.message += "; the briefing was not sent"
+                raise
     _print(common, agent, window, state)
     return _brief(common, name, text) if text is not None else 0
 

@@ -62,22 +62,21 @@ class Agents:
         rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")
         return [_agent(dict(row)) for row in rows]
 
-    def add(self, agent: Agent, *, replace: bool = False) -> Agent:
-        """Register ``agent``; a stopped one of that name, or with ``replace`` any, gives way.
+    def add(self, agent: Agent, *, instead_of: Agent | None = None) -> Agent:
+        """Register ``agent``; a stopped one of that name gives way, and so does ``instead_of``.
 
-        Raises ``RefusedError`` if a living registration has the name.
+        Raises ``RefusedError`` if another living registration has the name.
         """
         agent = _agent({**_row(agent), "created": agent.created or time.time()})
         with self._database.transaction():
-            if not replace:
-                taken = self._one("name = ? AND stopped IS NULL", agent.name)
-                if taken:
-                    raise RefusedError(
-                        f"there is an agent called '{agent.name}' already, in pane {taken.pane} "
-                        f"({taken.session}:{taken.window})",
-                        hint=f"Choose another name, or end it with 'torch stop {agent.name}'.",
-                        code="name-taken",
-                    )
+            taken = self._one("name = ? AND stopped IS NULL", agent.name)
+            if taken and not (instead_of and instead_of.created == taken.created):
+                raise RefusedError(
+                    f"there is an agent '{agent.name}' already, in pane {taken.pane} "
+                    f"({taken.session}:{taken.window})",
+                    hint=f"Choose another name, or end it first: torch stop {agent.name}",
+                    code="name-taken",
+                )
             marks = ", ".join("?" for _ in _COLUMNS)
             self._database.query(
                 f"INSERT OR REPLACE INTO agents ({', '.join(_COLUMNS)}) VALUES ({marks})",

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import select
 import sqlite3
+import time
 from collections.abc import Iterator
 
 from torch_cli import paths
@@ -35,7 +37,7 @@ class Database:
                 self.path, timeout=BUSY_TIMEOUT, isolation_level=None
             )
             self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._enter_wal()
             self._connection.execute("PRAGMA synchronous = FULL")
             self._migrate()
 
@@ -63,13 +65,21 @@ class Database:
         """Hold the write lock from the start, so that what was read is still true when written."""
         with self._explained("written"):
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with self._immediate():
                 yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+
+    def _enter_wal(self) -> None:
+        """Switch to WAL mode, which alone of all statements does not wait for other openers."""
+        deadline = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= deadline:
+                    raise
+                select.select([], [], [], 0.01)  # SQLite tells nobody when a lock is free
+            else:
+                return
 
     def _migrate(self) -> None:
         """Bring the schema to the newest version; an older file is copied first."""
@@ -82,27 +92,41 @@ class Database:
             )
         if version == len(MIGRATIONS):
             return
-        if version > 0:
-            self._copy_aside(version)
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._immediate():
             # Another process may have done it while we waited for the lock.
-            for number in range(self._version(), len(MIGRATIONS)):
+            version = self._version()
+            if 0 < version < len(MIGRATIONS):
+                self._copy_aside(version)
+            for number in range(version, len(MIGRATIONS)):
                 for statement in _statements(MIGRATIONS[number]):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version = {number + 1}")
+
+    @contextlib.contextmanager
+    def _immediate(self) -> Iterator[None]:
+        """Hold the write lock; commit in the end, or undo everything and raise."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # A full disk ends the transaction by itself.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _copy_aside(self, version: int) -> None:
-        copy = sqlite3.connect(f"{self.path}.schema-{version}")
-        with contextlib.closing(copy):
-            self._connection.backup(copy)
+        """Copy the file as it is; a connection that holds the write lock cannot read it out."""
+        target = f"{self.path}.schema-{version}"
+        _make_private(target)
+        with (
+            contextlib.closing(sqlite3.connect(self.path)) as source,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy)
 
     @contextlib.contextmanager
     def _explained(self, done: str) -> Iterator[None]:

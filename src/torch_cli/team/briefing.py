@@ -29,7 +29,7 @@ def read(source: str) -> str:
     cannot be read as UTF-8.
     """
     if source == "-":
-        return sys.stdin.read()
+        return _decoded(sys.stdin.buffer.read(), "on standard input")
     path = Path(source).expanduser()
     if "/" not in source and not path.is_file():
         named = [folder / f"{source}.md" for folder in directories()]
@@ -41,6 +41,17 @@ def read(source: str) -> str:
             code="no-briefing",
         )
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return _decoded(path.read_bytes(), str(path))
+    except OSError as error:
         raise RefusedError(f"the briefing {path} cannot be read: {error}") from error
+
+
+def _decoded(text: bytes, where: str) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RefusedError(
+            f"the briefing {where} is not UTF-8: byte 0x{text[error.start]:02x} at offset "
+            f"{error.start}",
+            code="not-utf8",
+        ) from None

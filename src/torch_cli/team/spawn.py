@@ -21,9 +21,10 @@ from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutErr
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.window import OpenedWindow, check_directory, open_window
+from torch_cli.tmux.window import OpenedWindow, check_directory, close_window, open_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,7 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
     directory = check_directory(order.directory)
     if order.parent and store.agents.get(order.parent) is None:
         raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
-    taken = store.agents.get(order.name)
-    if taken is not None and taken.stopped is None:
-        _refuse_living(store, taken)
+    gone = _refuse_living(store, order.name)
     command = _command(profile, order)
     window = open_window(
         socket,
@@ -64,6 +63,18 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
         command=command,
         keep_dead=True,
     )
+    try:
+        return _register(store, order, profile, window, gone), window
+    except TorchError:
+        # Nobody could find it again: the disk is full, or another was faster.
+        close_window(Socket(path=window.pane.socket_path), window.pane)
+        raise
+
+
+def _register(
+    store: Store, order: Order, profile: Profile, window: OpenedWindow, gone: Agent | None
+) -> Agent:
+    """Write down the window and the agent in it; ``gone`` is a vanished one of the same name."""
     _remember(store, order.name, window)
     pane = window.pane
     program = procs.identify(pane.pid) or procs.Process(pane.pid, "")
@@ -85,10 +96,9 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
         hooks=bool(profile.launch.settings_flag or profile.launch.hook_flag),
         chord=knows_chord(profile, {**os.environ, **order.environment}),
     )
-    # A registration whose pane has vanished gives way; a living one was refused above.
-    agent = store.agents.add(agent, replace=True)
+    agent = store.agents.add(agent, instead_of=gone)
     store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
-    return agent, window
+    return agent
 
 
 def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
@@ -101,14 +111,19 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
         raise RefusedError(
             f"pane {found.pane.id} is agent '{found.agent.name}' already", code="adopted"
         )
-    taken = store.agents.get(name)
-    if taken is not None and taken.stopped is None:
-        _refuse_living(store, taken)
+    gone = _refuse_living(store, name)
     pane = found.pane
+    if pane.dead:
+        raise RefusedError(
+            f"the program in pane {pane.id} ({pane.place}) has ended; it was not registered",
+            code="dead",
+        )
     with ControlClient(found.socket, pane.session_id) as client:
         chosen = profile_named(profile) if profile else recognise(store, pane, client)
         version = version_on(observe(client, store, pane, chosen), chosen)
     program = program_in(pane) or procs.Process(pane.pid, "")
+    # What an earlier server's pane of this number reported is not meant.
+    reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
     agent = store.agents.add(
         Agent(
             name=name,
@@ -123,11 +138,11 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
             directory=procs.directory(program.pid) or "",
             program_pid=program.pid,
             program_started=program.started,
-            hooks=store.hooks.latest(pane.socket_path, pane.id) is not None,
+            hooks=reported is not None,
             chord=knows_chord(chosen, os.environ),
             version=version,
         ),
-        replace=True,
+        instead_of=gone,
     )
     store.events.add("adopt", name, {"pane": pane.id, "profile": chosen.name})
     return agent
@@ -150,7 +165,8 @@ def await_ready(
         now = time.monotonic()
         state = sight.state.state
         if state in (State.EXITED, State.DEAD):
-            raise _crashed(agent, sight)
+            # remain-on-exit pushes the first row into the history.
+            raise _crashed(agent, sight, last_lines(client.socket, pane, history=True))
         shown = (state, sight.state.box, sight.state.dialog)
         if steady is None or steady[0] != shown:
             steady = (shown, now)
@@ -252,12 +268,17 @@ def _beside_torch(program: str) -> str | None:
     return shutil.which(program, path=os.path.dirname(sys.executable))
 
 
-def _refuse_living(store: Store, taken: Agent) -> None:
-    """Refuse a name whose agent's pane still exists."""
+def _refuse_living(store: Store, name: str) -> Agent | None:
+    """Refuse a name whose agent's pane still exists; return the agent whose pane has vanished."""
+    taken = store.agents.get(name)
+    if taken is None or taken.stopped is not None:
+        return None
     try:
-        find(store, Socket(path=taken.socket), taken.name)
-    except NotFoundError:
-        return
+        find(store, Socket(path=taken.socket), name)
+    except NotFoundError as missing:
+        if missing.code != "vanished":
+            raise
+        return taken
     raise RefusedError(
         f"there is an agent '{taken.name}' already, in pane {taken.pane} "
         f"({taken.session}:{taken.window})",
@@ -296,8 +317,8 @@ def _asks(agent: Agent, sight: Sight) -> HeldError:
     )
 
 
-def _crashed(agent: Agent, sight: Sight) -> TorchError:
-    rows = [row for row in sight.screen.lines if row.strip()][-12:]
+def _crashed(agent: Agent, sight: Sight, lines: Sequence[str]) -> TorchError:
+    rows = [line for line in lines if line.strip()][-12:]
     last = "\n".join(f"  {row}" for row in rows)
     return TorchError(
         f"agent '{agent.name}' ended while starting ({sight.state.evidence}); its last screen:\n"

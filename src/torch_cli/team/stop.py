@@ -49,7 +49,9 @@ def stop(store: Store, name: str) -> Stopped:
         )
     try:
         found = find(store, Socket(path=agent.socket), name)
-    except NotFoundError:
+    except NotFoundError as missing:
+        if missing.code != "vanished":
+            raise
         return _forget(store, agent, "gone", _end(_still_alive(agent)))
     program = procs.Process(agent.program_pid, agent.program_started)
     family = [program, *procs.descendants(agent.program_pid)]

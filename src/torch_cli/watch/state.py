@@ -6,10 +6,15 @@ from typing import NamedTuple
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found, find, profile_named, recognise
-from torch_cli.agents.state import AgentState
+from torch_cli.agents.state import AgentState, State
+from torch_cli.errors import NotFoundError
 from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
+
+_GONE = ("vanished", "no-target", "no-session", "no-server")
+"""The codes of errors that mean: the pane is no more, as opposed to: it cannot be looked at."""
 
 
 class StateOf(NamedTuple):
@@ -31,10 +36,24 @@ def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
 def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[StateOf]:
     """Return the state of each target, of every agent if none is named.
 
-    Raises ``NotFoundError`` for a target that leads nowhere.
+    Raises ``NotFoundError`` for a target that leads nowhere; without targets, an agent whose pane
+    has vanished is ``dead``.
     """
-    names = targets or [agent.name for agent in store.agents.all()]
-    return [_state_of(store, find(store, socket, name)) for name in names]
+    if targets:
+        return [_state_of(store, find(store, socket, name)) for name in targets]
+    return [_state_of_agent(store, agent) for agent in store.agents.all()]
+
+
+def _state_of_agent(store: Store, agent: Agent) -> StateOf:
+    try:
+        return _state_of(store, find(store, Socket(path=agent.socket), agent.name))
+    except NotFoundError as missing:
+        if missing.code not in _GONE:
+            raise
+    state = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
+    place = (agent.server, agent.pane, agent.pane_pid)
+    since = store.observations.record(*place, str(state.state), state.evidence)
+    return StateOf(agent.name, agent.pane, state, since)
 
 
 def _state_of(store: Store, found: Found) -> StateOf:

@@ -6,13 +6,16 @@ from collections.abc import Collection
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found
-from torch_cli.agents.state import State
+from torch_cli.agents.state import AgentState, State
 from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.screen import Screen
 
 LOOK_AGAIN = 1.0
 """Seconds after which a silent pane is looked at again: hooks and exits write nothing to it."""
+
+_NOTHING = Screen((), 0, 0)
 
 
 def wait_for(
@@ -25,15 +28,22 @@ def wait_for(
 ) -> Sight:
     """Return the first sight of the pane in one of the ``wanted`` states.
 
-    Raises ``TimedOutError`` after ``seconds`` with the state it is in, ``NotFoundError`` if the
-    pane vanishes while none of ``exited`` and ``dead`` is wanted.
+    A pane that vanishes is ``dead`` or ``exited``, whichever is wanted. Raises ``NotFoundError`` if
+    neither is, ``TimedOutError`` after ``seconds`` with the state it is in.
     """
     deadline = time.monotonic() + seconds
     while True:
         heard = client.output.get(found.pane.id, 0)
-        sight = observe(
-            client, store, found.pane, profile, since=found.started, program=found.program
-        )
+        try:
+            sight = observe(
+                client, store, found.pane, profile, since=found.started, program=found.program
+            )
+        except NotFoundError as missing:
+            gone = f"pane {found.pane.id} is gone"
+            ended = [state for state in (State.DEAD, State.EXITED) if state in wanted]
+            if not ended:
+                raise NotFoundError(f"'{found.name}': {gone}", code="vanished") from missing
+            return Sight(_NOTHING, AgentState(ended[0], gone, "gone"))
         if sight.state.state in wanted:
             return sight
         left = deadline - time.monotonic()
@@ -42,6 +52,4 @@ def wait_for(
                 f"'{found.name}' was not {' or '.join(sorted(wanted))} within {seconds:g} s: it is "
                 f"{sight.state.state} ({sight.state.evidence})"
             )
-        if client.closed:
-            raise NotFoundError(f"the tmux server of '{found.name}' has gone", code="no-server")
         client.wait_output(found.pane.id, heard, min(left, LOOK_AGAIN))

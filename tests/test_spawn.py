@@ -1,0 +1,486 @@
+"""``torch spawn``: what it proves before it says so, and what it leaves behind when it cannot."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
+from torch_cli import paths, procs
+from torch_cli.errors import RefusedError
+from torch_cli.store import Store, StoreError
+from torch_cli.team import spawn as team_spawn
+from torch_cli.team.spawn import Order
+from torch_cli.tmux.window import open_window
+
+PEM = "-----BEGIN KEY-----\nMIIB/+a=\n  two  \n\n-----END KEY-----\n"
+
+ODD_DIRECTORIES = [
+    "two words",
+    'it\'s "quoted"',
+    "new\nline",
+    "#(touch ran)",
+    "$(touch ran)`touch ran`",
+    "#{pane_id}",
+    "tail;",
+    "; kill-server",
+    "日本 👩‍💻",
+    "-c",
+]
+
+
+def program(name: str, script: str, *, extra: str = "") -> Path:
+    """Make ``script`` an agent program of its own, with a profile in the user's directory."""
+    profiles = Path(paths.config_dir()) / "profiles"
+    profiles.mkdir(parents=True, exist_ok=True)
+    path = profiles / f"{name}-program"
+    path.write_text(f"#!{sys.executable}\n{script}")
+    path.chmod(0o755)
+    (profiles / f"{name}.toml").write_text(
+        f'name = "{name}"\n[launch]\ncommand = [{json.dumps(str(path))}]\n{extra}\n'
+    )
+    return path
+
+
+def demo(torch: Torch, name: str, *options: str, **others: object) -> Result:
+    """Run ``torch spawn`` of a demo agent; what follows ``--`` goes to it."""
+    own = options.index("--") if "--" in options else len(options)
+    words = ("--profile", "demo", "--session", "agents", *options[:own], "--json")
+    return torch("spawn", name, *words, *options[own:], **others)  # type: ignore[arg-type]
+
+
+def nothing_was_touched(tmux: TmuxServer) -> bool:
+    """Say whether there is no tmux server, no agent, no window, no event."""
+    with Store() as store:
+        tables = ("agents", "windows", "events")
+        rows = [store.database.query(f"SELECT 1 FROM {table}") for table in tables]
+    return not any(rows) and not list(tmux.directory.rglob("t"))
+
+
+# Ready, or not
+
+
+def test_it_returns_when_the_input_is_really_ready(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """The demo agent drops what is typed before it is."""
+    began = time.monotonic()
+    agent = spawn_demo(tmux, torch, tmp_path / "project", "--start-delay", "1")
+    assert time.monotonic() - began > 1
+    assert agent.send("hello").json["state"] == "confirmed"
+    assert agent.submitted() == ["hello"]
+    assert not agent.events("dropped", "swallowed")
+
+
+def test_it_says_what_was_started_and_where(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    done = demo(torch, "dev", "--dir", str(tmp_path), "--role", "qa")
+    assert done.code == 0, done.out
+    pane = tmux.pane(done.json["pane"])
+    assert done.json == {
+        "schema": "torch.window/1",
+        "session": "agents",
+        "window": "dev",
+        "pane": pane.id,
+        "pid": pane.pid,
+        "dir": str(tmp_path.resolve()),
+        "agent": "dev",
+        "profile": "demo",
+        "state": "idle",
+        "notes": [],
+    }
+    with Store() as store:
+        agent = store.agents.get("dev")
+    assert agent is not None
+    assert (agent.role, agent.origin, agent.program_pid) == ("qa", "spawned", pane.pid)
+    assert agent.ready is not None
+
+
+def test_people_are_told_in_one_line_and_quiet_says_no_more(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    done = torch("spawn", "dev", "--profile", "demo", "--dir", str(tmp_path), "-q")
+    assert done.code == 0
+    assert done.out.startswith("idle  dev  ")
+    assert str(tmp_path) in done.out
+    assert len(done.out.splitlines()) == 1
+    assert done.err == ""
+
+
+def test_without_a_wait_it_returns_at_once_and_says_starting(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    done = demo(
+        *(torch, "dev", "--dir", str(tmp_path), "--wait", "0"), *("--", "--start-delay", "30")
+    )
+    assert time.monotonic() - began < 10
+    assert (done.code, done.json["state"]) == (0, "starting")
+    assert torch("state", "dev", "--json").json["state"] == "starting"
+
+
+def test_one_that_is_not_ready_in_time_goes_on_starting(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    done = demo(
+        *(torch, "dev", "--dir", str(tmp_path), "--wait", "0.5"), *("--", "--start-delay", "3")
+    )
+    assert done.code == 6
+    assert done.json["error"]["code"] == "timed-out"
+    assert "starting" in done.json["error"]["message"]
+    assert torch("wait", "dev", "--for", "idle", "--timeout", "20").code == 0
+
+
+def test_a_trust_question_is_shown_with_the_command_that_answers_it_and_not_answered(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    done = demo(torch, "dev", "--dir", str(tmp_path), "--", "--trust", "--log", str(log))
+    assert done.code == 4
+    error = done.json["error"]
+    assert error["code"] == "dialog"
+    assert "Do you trust the files in this folder?" in error["message"]
+    dialog = torch("state", "dev", "--json").json["dialog"]
+    assert f"torch press dev KEY --dialog {dialog['hash']}" in error["hint"]
+    assert dialog["kind"] == "trust"
+    agent = DemoAgent(tmux, torch, "dev", tmux.panes()[0], log, tmp_path)
+    assert agent.events("typed", "paste", "key") == []
+    assert torch("press", "dev", "Enter", "--dialog", dialog["hash"]).code == 0
+    agent.wait_for("idle")
+    assert agent.send("hello").code == 0
+
+
+def test_a_program_that_ends_at_once_is_an_error_with_its_words_and_leaves_no_window(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    tmux.new_session("mine", "cat")
+    program("brief", "import time; print('no licence', flush=True); time.sleep(0.02); exit(3)")
+    done = torch("spawn", "dev", "--profile", "brief", "--dir", str(tmp_path), "--json")
+    assert done.code == 1
+    assert "no licence" in done.json["error"]["message"]
+    assert [pane.session for pane in tmux.panes()] == ["mine"]
+    assert torch("state", "dev").code == 3, "nothing was registered"
+
+
+def test_a_program_that_crashes_while_starting_is_an_error_with_its_last_screen(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    program("crash", "import time; time.sleep(1); print('no\\nlicence', flush=True); exit(3)")
+    done = torch("spawn", "dev", "--profile", "crash", "--dir", str(tmp_path), "--json")
+    assert done.code == 1
+    assert done.json["error"]["code"] == "crashed"
+    assert "no\n  licence" in done.json["error"]["message"]
+    assert "torch stop dev" in done.json["error"]["hint"]
+    assert tmux.panes()[0].dead, "the pane was kept for its screen"
+    assert torch("stop", "dev").code == 0
+    assert tmux.run("list-panes", "-a").returncode != 0
+
+
+def test_a_wrong_argument_of_the_program_is_shown(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    done = demo(torch, "dev", "--dir", str(tmp_path), "--", "--no-such-option")
+    assert done.code == 1
+    assert "--no-such-option" in done.json["error"]["message"]
+
+
+# Refused before anything is touched
+
+
+def test_a_program_that_is_not_installed_opens_no_window(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    program("absent", "").unlink()
+    done = torch("spawn", "dev", "--profile", "absent", "--dir", str(tmp_path), "--json")
+    assert (done.code, done.json["error"]["code"]) == (3, "no-program")
+    assert "torch doctor" in done.json["error"]["hint"]
+    assert nothing_was_touched(tmux)
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code", "said"),
+    [
+        (["two words"], 2, "bad-name", "two words"),
+        (["👩‍💻"], 2, "bad-name", "name"),
+        (['it"s'], 2, "bad-name", "name"),
+        (["a:b"], 2, "bad-name", "name"),
+        (["%1"], 2, "bad-name", "name"),
+        (["a\nb"], 2, "bad-name", "name"),
+        (["x" * 65], 2, "bad-name", "name"),
+        ([""], 2, "bad-name", "name"),
+        (["dev", "--profile", "dem"], 3, "no-profile", "Known profiles: claude, demo, shell"),
+        (["dev", "--dir", "missing"], 2, "bad-directory", "missing"),
+        (["dev", "--dir", "file"], 2, "bad-directory", "not a directory"),
+        (["dev", "--parent", "pm"], 3, "no-agent", "pm"),
+        (["dev", "--session", "a:b"], 2, "bad-name", "a:b"),
+        (["dev", "--env", "1X=2"], 2, "bad-environment", "1X"),
+        (["dev", "--env", "NOT_SET_HERE"], 2, "bad-environment", "not set"),
+        (["dev", "--env-file", "missing"], 2, "bad-environment", "missing"),
+        (["dev", "--brief", "no-such-brief"], 3, "no-briefing", "developer"),
+        (["dev", "--wait", "-1"], 2, "usage", "--wait"),
+    ],
+)
+def test_what_will_not_do_is_refused_before_anything_is_touched(
+    tmux: TmuxServer,
+    torch: Torch,
+    tmp_path: Path,
+    words: list[str],
+    exit_code: int,
+    code: str,
+    said: str,
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = torch("spawn", "--profile", "demo", "--json", *words, cwd=tmp_path)
+    error = done.json["error"]
+    assert (done.code, error["code"]) == (exit_code, code), error
+    assert said in error["message"] + error["hint"]
+    assert nothing_was_touched(tmux)
+
+
+@pytest.mark.parametrize("name", ["dev", "Dev_2.x-y", "日本", "é", "7"])
+def test_a_name_that_needs_no_quotes_will_do(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, name: str
+) -> None:
+    assert demo(torch, name, "--dir", str(tmp_path)).code == 0
+    assert torch("state", name, "--json").json["target"] == name
+    assert torch("stop", name).code == 0
+
+
+def test_a_taken_name_is_refused_and_the_error_says_where(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    first = demo(torch, "dev", "--dir", str(tmp_path))
+    second = torch("spawn", "dev", "--profile", "demo", "--session", "other", "--json")
+    assert (second.code, second.json["error"]["code"]) == (2, "name-taken")
+    assert first.json["pane"] in second.json["error"]["message"]
+    assert "torch stop dev" in second.json["error"]["hint"]
+    assert len(tmux.panes()) == 1
+
+
+@pytest.mark.parametrize("sessions", [("agents", "agents"), ("one", "two")])
+def test_of_two_spawns_of_one_name_at_once_one_wins(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, sessions: tuple[str, str]
+) -> None:
+    tmux.new_session("mine", "cat")
+    for _ in range(3):
+        children = [
+            subprocess.Popen(
+                torch.argv(
+                    *("spawn", "dev", "--profile", "demo", "--json"),
+                    *("--session", session, "--dir", str(tmp_path)),
+                ),
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            )
+            for session in sessions
+        ]
+        told = [child.communicate(timeout=60)[0] for child in children]
+        assert sorted(child.returncode for child in children) == [0, 2], told
+        (won,) = (json.loads(out) for out in told if "error" not in out)
+        wait_until(lambda: len(tmux.panes()) == 2, what="the other window closed")
+        assert tmux.pane(won["pane"]).window == "dev"
+        assert torch("state", "dev", "--json").json["pane"] == won["pane"]
+        assert torch("stop", "dev").code == 0
+
+
+def test_a_name_is_free_again_after_stop_and_after_its_pane_vanished(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    tmux.new_session("mine", "cat")
+    spawn_demo(tmux, torch, tmp_path / "one", name="dev")
+    assert torch("stop", "dev").code == 0
+    second = spawn_demo(tmux, torch, tmp_path / "two", name="dev")
+    tmux.cmd("kill-pane", "-t", second.pane.id)
+    third = spawn_demo(tmux, torch, tmp_path / "three", name="dev")
+    assert third.send("hello").code == 0
+    assert torch("state", "dev", "--json").json["pane"] == third.pane.id
+
+
+def test_an_agent_that_cannot_be_written_down_is_not_left_running(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full, or another that took the name meanwhile."""
+    tmux.new_session("mine", "cat")
+    order = Order(name="dev", profile="demo", directory=str(tmp_path), role="x" * 100_000)
+    with Store() as store:
+        (pages,) = store.database.query("PRAGMA page_count")[0]
+        store.database.query(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match="full"):
+            team_spawn.spawn(store, tmux.socket, order)
+        assert [pane.session for pane in tmux.panes()] == ["mine"]
+        assert store.agents.all() == []
+
+    opening = open_window
+
+    def and_meanwhile(*args: object, **others: object) -> object:
+        assert torch("adopt", "mine:", "dev", "--profile", "demo").code == 0
+        return opening(*args, **others)  # type: ignore[arg-type]
+
+    home = os.environ["TORCH_HOME"]
+    tmpdir = os.environ["TMUX_TMPDIR"]
+    with Store() as store, monkeypatch.context() as patch:
+        patch.setattr(team_spawn, "open_window", and_meanwhile)
+        patch.setenv("TORCH_HOME", home)
+        patch.setenv("TMUX_TMPDIR", tmpdir)
+        with pytest.raises(RefusedError, match="already"):
+            team_spawn.spawn(store, tmux.socket, order)
+    assert len(tmux.panes()) == 1
+
+
+# The directory and the environment
+
+
+@pytest.mark.parametrize("odd", ODD_DIRECTORIES)
+def test_a_directory_is_data_whatever_it_is_called(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, odd: str
+) -> None:
+    directory = tmp_path / "work" / odd
+    directory.mkdir(parents=True)
+    done = demo(torch, "dev", "--dir", odd if odd != "-c" else "./-c", cwd=tmp_path / "work")
+    assert done.code == 0, done.out
+    assert done.json["dir"] == str(directory.resolve())
+    assert procs.directory(done.json["pid"]) == str(directory.resolve())
+    assert list(tmp_path.rglob("ran")) == []
+    [listed] = [json.loads(line) for line in torch("ps", "--json").out.splitlines()]
+    assert listed["dir"] == str(directory.resolve())
+    table = torch("ps")
+    assert len(table.out.splitlines()) == 2, "a name must not break the table"
+
+
+DUMP = """
+import os, pathlib, time
+new = pathlib.Path("environment.new")
+new.write_bytes(b"\\0".join(k + b"=" + v for k, v in os.environb.items()))
+new.rename("environment")
+time.sleep(600)
+"""
+
+
+def environment_of(directory: Path) -> dict[bytes, bytes]:
+    """Return the environment that the program of ``DUMP`` found itself in."""
+    file = directory / "environment"
+    wait_until(file.exists, what="the program's environment")
+    entries = file.read_bytes().split(b"\0")
+    return {key: value for key, _, value in (entry.partition(b"=") for entry in entries)}
+
+
+@pytest.mark.parametrize("server", ["running", "new"])
+def test_variables_arrive_byte_for_byte_and_show_nowhere(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, server: str
+) -> None:
+    """A tmux that writes down its arguments stands for whoever looks at the process list."""
+    if server == "running":
+        tmux.new_session("mine", "cat")
+    program("dump", DUMP)
+    words = tmp_path / "words"
+    real = subprocess.check_output(["which", "tmux"], text=True).strip()
+    fake = tmp_path / "bin" / "tmux"
+    fake.parent.mkdir()
+    fake.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$*" >> {shlex.quote(str(words))}\nexec {real} "$@"\n'
+    )
+    fake.chmod(0o755)
+    odd = b'it\'s "odd" $HOME #(touch ran) \xff\xfe ;\\'
+    (tmp_path / "env").write_bytes(b"FROM_FILE='" + PEM.encode() + b"'\nODD=" + b"plain\n")
+    done = torch(
+        *("spawn", "dev", "--profile", "dump", "--dir", str(tmp_path), "--wait", "0", "--json"),
+        *("--env-file", str(tmp_path / "env"), "--env", "INHERITED", "--env", "EMPTY="),
+        env={"INHERITED": os.fsdecode(odd), "PATH": f"{fake.parent}:{os.environ['PATH']}"},
+    )
+    assert done.code == 0, done.out
+    got = environment_of(tmp_path)
+    assert got[b"FROM_FILE"] == PEM.encode()
+    assert got[b"INHERITED"] == odd
+    assert got[b"EMPTY"] == b""
+    assert got[b"TORCH_AGENT"] == b"dev"
+    assert got[b"TORCH_HOME"] == os.fsencode(os.environ["TORCH_HOME"])
+    assert got[b"TMUX_PANE"] == done.json["pane"].encode()
+    written = words.read_bytes()
+    assert b"source-file" in written
+    shown = [b"MIIB", b"touch ran"]
+    assert not any(secret in written for secret in shown)
+    kept = tmux.run("show-environment", "-g").stdout
+    kept += tmux.run("show-environment", "-t", done.json["session"]).stdout
+    assert b"MIIB" not in kept
+    if server == "running":  # a new one has the caller's environment: tmux begins it with that
+        assert b"INHERITED" not in kept
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = process.read_bytes()
+        except OSError:
+            continue  # it has ended
+        assert b"MIIB" not in line, process
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_variables_that_the_profile_unsets_are_not_handed_on(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    program("dump", DUMP, extra='env_unset = ["NESTED_RUN"]')
+    done = torch(
+        *("spawn", "dev", "--profile", "dump", "--dir", str(tmp_path), "--wait", "0"),
+        env={"NESTED_RUN": "1", "KEPT": "1"},
+    )
+    assert done.code == 0, done.err
+    got = environment_of(tmp_path)
+    assert b"NESTED_RUN" not in got
+    assert got[b"KEPT"] == b"1"
+    assert got[b"PWD"] == os.fsencode(tmp_path.resolve())
+
+
+# Briefings
+
+
+@pytest.mark.parametrize("source", ["file", "name", "own name", "stdin"])
+def test_a_briefing_is_delivered_and_its_receipt_printed(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, source: str
+) -> None:
+    text = "You are the tester.\n\nBe kind."
+    log = tmp_path / "log"
+    (tmp_path / "role.md").write_text(text + "\n")
+    own = Path(paths.config_dir()) / "briefings" / "tester.md"
+    own.parent.mkdir(parents=True)
+    own.write_text(text)
+    given = {"file": "./role.md", "name": "developer", "own name": "tester", "stdin": "-"}[source]
+    done = demo(
+        *(torch, "dev", "--dir", str(tmp_path), "--brief", given, "--", "--log", str(log)),
+        input=text if source == "stdin" else None,
+        cwd=tmp_path,
+    )
+    assert done.code == 0, done.out
+    window, receipt = (json.loads(line) for line in done.out.splitlines())
+    assert window["state"] == "idle"
+    assert (receipt["schema"], receipt["state"]) == ("torch.receipt/1", "confirmed")
+    (submitted,) = DemoAgent(tmux, torch, "dev", tmux.panes()[0], log, tmp_path).submitted()
+    assert submitted == text or source == "name"
+    assert submitted.strip()
+
+
+def test_a_briefing_that_is_not_text_is_refused_before_anything_is_touched(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    for words, stdin in ((("./latin",), None), (("-",), b"caf\xe9")):
+        done = demo(torch, "dev", "--brief", *words, cwd=tmp_path, input=stdin)
+        assert (done.code, done.json["error"]["code"]) == (2, "not-utf8")
+        assert "0xe9 at offset 3" in done.json["error"]["message"]
+    assert nothing_was_touched(tmux)
+
+
+@pytest.mark.parametrize("options", [("--trust",), ("--start-delay", "30")])
+def test_a_briefing_that_was_not_sent_is_said_so(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    done = demo(
+        *(torch, "dev", "--dir", str(tmp_path), "--brief", "developer", "--wait", "2"),
+        *("--", *options),
+    )
+    assert done.code in (4, 6)
+    assert "briefing was not sent" in done.json["error"]["message"]
+    assert torch("receipt", "--agent", "dev").code == 3
