@@ -116,19 +116,8 @@ def _open(lab: Lab, count: int, picture: str) -> list[Pane]:
 def _agent(pane: Pane, number: int) -> Agent:
     program = procs.identify(pane.pid)
     assert program is not None
-    return Agent(
-        name=f"agent-{number}",
-        profile="demo",
-        origin="adopted",
-        socket=pane.socket_path,
-        server=pane.server,
-        pane=pane.id,
-        pane_pid=pane.pid,
-        session=pane.session,
-        window=pane.window,
-        directory="/",
-        program_pid=program.pid,
-        program_started=program.started,
+    return Agent.of(
+        pane, program, name=f"agent-{number}", profile="demo", origin="adopted", directory="/"
     )
 
 

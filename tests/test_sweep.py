@@ -40,20 +40,7 @@ class Stage:
         program = procs.identify(pane.pid)
         assert program is not None
         self.agents[name] = self.store.agents.add(
-            Agent(
-                name=name,
-                profile="demo",
-                origin="adopted",
-                socket=pane.socket_path,
-                server=pane.server,
-                pane=pane.id,
-                pane_pid=pane.pid,
-                session=pane.session,
-                window=pane.window,
-                directory="/",
-                program_pid=program.pid,
-                program_started=program.started,
-            )
+            Agent.of(pane, program, name=name, profile="demo", origin="adopted", directory="/")
         )
         self.draw(pane, "")
         return pane

@@ -72,12 +72,21 @@ def test_a_trailing_backslash_cannot_turn_enter_into_a_newline() -> None:
     assert prepare("tail \\", CLAUDE).typed == "tail \\ "
 
 
-@pytest.mark.parametrize("text", ["👩‍👩‍👧‍👦 family", "❤️ heart", "日本語", "e\u0301", "👍🏽"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("👩‍👩‍👧‍👦 family", "❤️ heart", "日本語", "e\u0301", "👍🏽", "1\ufe0f\u20e3", "‼\ufe0f"),
+        *("می\u200cخواهم", "\U0001f3f4\U000e0067\U000e0062\U000e007f flag", "🏳\ufe0f\u200d🌈"),
+    ],
+)
 def test_joiners_inside_emoji_and_combining_marks_are_text(text: str) -> None:
     assert prepare(text, CLAUDE).typed == text
 
 
-@pytest.mark.parametrize("char", ["\u200b", "\u200e", "\u202e", "\ufeff", "\u200d"])
+@pytest.mark.parametrize(
+    "char",
+    ["\U000e0041", "\u200b", "\u200e", "\u202e", "\ufeff", "\u200d", "\u200c", "\ufe0f", "\u3164"],
+)
 def test_invisible_characters_outside_emoji_are_refused_where_the_program_strips_them(
     char: str,
 ) -> None:

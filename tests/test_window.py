@@ -713,3 +713,13 @@ def test_help_shows_examples_first_and_how_secrets_are_kept(torch: Torch) -> Non
     assert text.index("Examples:") < text.index("Options:")
     assert "K=V is visible among torch's own arguments" in text
     assert shlex.split(next(x for x in done.out.splitlines() if "my project" in x))
+
+
+def test_a_global_manual_size_would_end_the_server_and_is_refused(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    tmux.new_session("main", "cat")
+    tmux.cmd("set-option", "-g", "window-size", "manual")
+    done = torch("window", "dev", "--session", "main", "--dir", str(tmp_path), "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "window-size")
+    assert len(tmux.panes()) == 1

@@ -54,13 +54,6 @@ class HeldError(TorchError):
     code = "held"
 
 
-class UnknownOutcomeError(TorchError):
-    """It may or may not have happened: look before doing it again."""
-
-    exit_code = UNKNOWN
-    code = "unknown"
-
-
 class TimedOutError(TorchError):
     """The time given ran out before the condition held."""
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from torch_cli import __version__
-from torch_cli.cli.present import drop_output, for_a_reader, print_json
+from torch_cli.cli.present import drop_output, for_a_reader, print_json, printable
 from torch_cli.errors import DONE, INTERRUPTED, RefusedError, TorchError
 
 COMMANDS = {
@@ -123,9 +123,11 @@ def _fail(error: TorchError, as_json: bool) -> NoReturn:
             detail = {"code": error.code, "message": error.message, "hint": error.hint}
             print_json({"error": detail})
         else:
-            click.echo(f"torch: {error.message}", err=True)
-            if error.hint:
-                click.echo(f"       {error.hint}", err=True)
+            # A message can quote a name or a screen: neither may steer the terminal.
+            lines = f"torch: {error.message}".split("\n")
+            lines += [f"       {error.hint}"] if error.hint else []
+            for line in lines:
+                click.echo(printable(line), err=True)
     except OSError:
         drop_output()  # the exit status is all that can still be said
     sys.exit(error.exit_code)

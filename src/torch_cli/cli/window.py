@@ -73,24 +73,14 @@ def command(
             reuse=reuse,
         )
         if not opened.reused:
-            _remember(store, opened, name)
+            store.windows.add(
+                opened.pane,
+                name=name,
+                directory=opened.directory,
+                created_session=opened.created_session,
+            )
     _show(common, opened)
     return DONE if opened.rooted else FAILURE
-
-
-def _remember(store: Store, opened: OpenedWindow, name: str) -> None:
-    pane = opened.pane
-    store.windows.add(
-        server=pane.server,
-        socket=pane.socket_path,
-        window=pane.window_id,
-        pane=pane.id,
-        pane_pid=pane.pid,
-        session=pane.session,
-        name=name,
-        directory=opened.directory,
-        created_session=opened.created_session,
-    )
 
 
 def _show(common: Common, opened: OpenedWindow) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import select
 import time
@@ -22,7 +21,8 @@ def pane_lock(server: str, pane: str, holder: str, timeout: float) -> Iterator[N
     holder's words if it was not to be had within ``timeout`` seconds.
     """
     directory = os.path.join(state_dir(), "locks")
-    name = hashlib.sha256(f"{server}|{pane}".encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    # The server's process and its start name it as well as its path does, and fit a file's name.
+    name = "-".join([*server.rsplit("|", 2)[1:], pane])
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         file = os.open(os.path.join(directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,10 +1,12 @@
 """The registered agents."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
+from torch_cli.procs import Process
 from torch_cli.store.database import Database
+from torch_cli.tmux.panes import Pane
 
 
 class Agent(NamedTuple):
@@ -37,6 +39,21 @@ class Agent(NamedTuple):
     created: float = 0.0
     ready: float | None = None
     stopped: float | None = None
+
+    @classmethod
+    def of(cls, pane: Pane, program: Process, **known: Any) -> "Agent":
+        """Return the agent that ``program`` in ``pane`` is; ``known`` are the other fields."""
+        return cls(
+            socket=pane.socket_path,
+            server=pane.server,
+            pane=pane.id,
+            pane_pid=pane.pid,
+            session=pane.session,
+            window=pane.window,
+            program_pid=program.pid,
+            program_started=program.started,
+            **known,
+        )
 
 
 _COLUMNS = Agent._fields

@@ -3,6 +3,7 @@
 import time
 
 from torch_cli.store.database import Database
+from torch_cli.tmux.panes import Pane
 
 
 class Windows:
@@ -11,25 +12,13 @@ class Windows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(
-        self,
-        *,
-        server: str,
-        socket: str,
-        window: str,
-        pane: str,
-        pane_pid: int,
-        session: str,
-        name: str,
-        directory: str,
-        created_session: bool,
-    ) -> None:
-        """Remember a window that Torch has just created."""
+    def add(self, pane: Pane, *, name: str, directory: str, created_session: bool) -> None:
+        """Remember the window of ``pane``, which Torch has just created."""
         self._database.write(
             "INSERT OR REPLACE INTO windows (server, socket, window, pane, pane_pid, session, name,"
             " directory, created_session, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            *(server, socket, window, pane, pane_pid, session, name, directory, created_session),
-            time.time(),
+            *(pane.server, pane.socket_path, pane.window_id, pane.id, pane.pid, pane.session),
+            *(name, directory, created_session, time.time()),
         )
 
     def created(self, server: str, window: str) -> bool:

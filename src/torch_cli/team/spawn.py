@@ -14,7 +14,14 @@ from typing import Any
 from torch_cli import procs
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Launch, Profile
-from torch_cli.agents.registry import check_name, find, knows_chord, profile_named, program_in
+from torch_cli.agents.registry import (
+    check_name,
+    find,
+    knows_chord,
+    profile_named,
+    program_in,
+    recognise,
+)
 from torch_cli.agents.setup import hook_command, hook_settings
 from torch_cli.agents.state import State
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
@@ -75,24 +82,22 @@ def _register(
     store: Store, order: Order, profile: Profile, window: OpenedWindow, gone: Agent | None
 ) -> Agent:
     """Write down the window and the agent in it; ``gone`` is a vanished one of the same name."""
-    _remember(store, order.name, window)
     pane = window.pane
-    program = procs.identify(pane.pid) or procs.Process(pane.pid, "")
-    agent = Agent(
+    store.windows.add(
+        pane,
+        name=order.name,
+        directory=window.directory,
+        created_session=window.created_session,
+    )
+    agent = Agent.of(
+        pane,
+        procs.identify(pane.pid) or procs.Process(pane.pid, ""),
         name=order.name,
         role=order.role,
         profile=profile.name,
         parent=order.parent,
         origin="spawned",
-        socket=pane.socket_path,
-        server=pane.server,
-        pane=pane.id,
-        pane_pid=pane.pid,
-        session=pane.session,
-        window=pane.window,
         directory=window.directory,
-        program_pid=program.pid,
-        program_started=program.started,
         hooks=bool(profile.launch.settings_flag or profile.launch.hook_flag),
         chord=knows_chord(profile, {**os.environ, **order.environment}),
     )
@@ -103,8 +108,6 @@ def _register(
 
 def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
     """Register the program that runs in ``target`` as the agent ``name``."""
-    from torch_cli.agents.registry import recognise
-
     check_name(name)
     found = find(store, socket, target)
     if found.agent is not None:
@@ -125,19 +128,13 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
     # What an earlier server's pane of this number reported is not meant.
     reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
     agent = store.agents.add(
-        Agent(
+        Agent.of(
+            pane,
+            program,
             name=name,
             profile=chosen.name,
             origin="adopted",
-            socket=pane.socket_path,
-            server=pane.server,
-            pane=pane.id,
-            pane_pid=pane.pid,
-            session=pane.session,
-            window=pane.window,
             directory=procs.directory(program.pid) or "",
-            program_pid=program.pid,
-            program_started=program.started,
             hooks=reported is not None,
             chord=knows_chord(chosen, os.environ),
             version=version,
@@ -284,21 +281,6 @@ def _refuse_living(store: Store, name: str) -> Agent | None:
         f"({taken.session}:{taken.window})",
         hint=f"Choose another name, or end it first: torch stop {taken.name}",
         code="name-taken",
-    )
-
-
-def _remember(store: Store, name: str, window: OpenedWindow) -> None:
-    pane = window.pane
-    store.windows.add(
-        server=pane.server,
-        socket=pane.socket_path,
-        window=pane.window_id,
-        pane=pane.id,
-        pane_pid=pane.pid,
-        session=pane.session,
-        name=name,
-        directory=window.directory,
-        created_session=window.created_session,
     )
 
 

@@ -12,6 +12,7 @@ from torch_cli.agents.observe import observe
 from torch_cli.agents.profile import Profile, Step
 from torch_cli.agents.registry import Found, find, profile_named
 from torch_cli.agents.state import State
+from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.recipient import recipient
 from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.store import Store
@@ -19,6 +20,9 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
+
+LOCK_PATIENCE = 30.0
+"""Seconds that a delivery to the same pane may take before the agent is asked to end."""
 
 TERM_GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL for what Torch started."""
@@ -92,24 +96,30 @@ def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
 
 def _ask(store: Store, found: Found, profile: Profile, program: procs.Process) -> str:
     """Take the profile's steps in turn; return ``asked`` once the program has ended, else ''."""
-    with ControlClient(found.socket, found.pane.session_id) as client:
+    pane = found.pane
+    with (
+        pane_lock(pane.server, pane.id, f"stop {found.name}", LOCK_PATIENCE),
+        ControlClient(found.socket, pane.session_id) as client,
+    ):
         for step in profile.launch.stop:
-            _take(client, store, found, profile, step)
-            if _gone_within(program, profile.launch.stop_grace):
+            if _take(client, store, found, profile, step) and _gone_within(
+                program, profile.launch.stop_grace
+            ):
                 return "asked"
     return ""
 
 
-def _take(client: ControlClient, store: Store, found: Found, profile: Profile, step: Step) -> None:
-    """Press a step's keys, or type its command if an empty box stands ready for it."""
+def _take(client: ControlClient, store: Store, found: Found, profile: Profile, step: Step) -> bool:
+    """Press a step's keys, or type its command if an empty box stands ready for it.
+
+    Returns whether that was done.
+    """
     if step.keys:
-        for key in step.keys:
-            gate.press(client, found.pane, [key])
-        return
+        return all(gate.press(client, found.pane, [key]).done for key in step.keys)
     sight = observe(client, store, found.pane, profile)
     box = sight.state.box
     if sight.state.state is not State.IDLE or box is None or not box.empty:
-        return
+        return False
     prompt = profile.box.prompt
     pasted = gate.paste(
         client,
@@ -125,9 +135,10 @@ def _take(client: ControlClient, store: Store, found: Found, profile: Profile, s
         box = observe(client, store, found.pane, profile).state.box
         if box is not None and box.text.strip() == step.text:
             keys = recipient(store, found, client).submit.keys
-            gate.press(client, found.pane, keys, gate.rows_stand([box.rows[0]], prompt=prompt))
-            return
+            standing = gate.rows_stand([box.rows[0]], prompt=prompt)
+            return gate.press(client, found.pane, keys, standing).done
         client.wait_output(found.pane.id, heard, 0.1)
+    return False
 
 
 def _gone_within(program: procs.Process, seconds: float) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.tmux.control import ControlClient, Reply, TmuxError, no_server
+from torch_cli.tmux.control import ControlClient, Reply, no_server
 from torch_cli.tmux.process import run
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
@@ -115,6 +115,8 @@ def list_panes(socket: Socket, client: ControlClient | None = None) -> list[Pane
     else:
         done = run(socket, "-N", *about_server, ";", *about_panes)
         if done.status != 0:
+            # An old tmux does not know -N, and would be taken for a server that is not there.
+            check_version(run(socket, "-V").out)
             raise no_server(socket, done.error)
         server, _, listed = done.out.partition("\n")
     return [glance.pane for glance in _read(server, listed)]
@@ -301,11 +303,3 @@ def capture_one(client: ControlClient, pane: Pane) -> Screen:
             code="no-target",
         )
     return screen
-
-
-def current_directory(client: ControlClient, pane: Pane) -> str:
-    """Return the directory that tmux sees the pane's foreground process in, '' if unknown."""
-    try:
-        return client.call("display-message", "-p", "-t", pane.id, "#{pane_current_path}").text
-    except TmuxError:
-        return ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from torch_cli import procs
-from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.opening import (
@@ -91,6 +91,8 @@ def open_window(
     check_environment(environment)
     check_command(command)
     panes = _panes(socket)
+    if panes:
+        _refuse_deadly_size(socket)
     if session is None:
         session = default_session(panes, wanted, environ)
     known = next((p for p in panes if session in (p.session, p.session_id)), None)
@@ -184,6 +186,20 @@ def _reused(pane: Pane, wanted: str, *, given: bool) -> OpenedWindow:
     opened = _standing(pane, wanted)
     said = ("the window existed: command and environment were not applied",) if given else ()
     return replace(opened, reused=True, notes=opened.notes + said)
+
+
+def _refuse_deadly_size(socket: Socket) -> None:
+    """Refuse to open a window where that ends the server: 4 of 4 times on 3.3a (2026-11-23).
+
+    Later versions were not tried.
+    """
+    if run(socket, "-N", "show-options", "-gwv", "window-size").out.strip() == "manual":
+        raise RefusedError(
+            f"the tmux server {socket} has the global option 'window-size manual', with which a "
+            "new window can end the whole server; no window was opened",
+            hint="Run 'tmux set -g window-size latest'; single windows may stay manual.",
+            code="window-size",
+        )
 
 
 def _panes(socket: Socket) -> list[Pane]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch_cli.agents.observe import observe
 from torch_cli.agents.registry import find
-from torch_cli.agents.state import Dialog
+from torch_cli.agents.state import AgentState, Dialog
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.store import Store
 from torch_cli.tmux import gate
@@ -48,11 +48,11 @@ def press(
         except NotFoundError:
             if dialog is not None:
                 raise
-            shown = None
+            conditions: list[str] = []
         else:
-            shown = observe(client, store, found.pane, profile).state.dialog
-        _check_dialog(target, shown, dialog)
-        conditions = gate.rows_stand([row for row in shown.rows if row.strip()]) if shown else []
+            state = observe(client, store, found.pane, profile).state
+            _check_dialog(target, state.dialog, dialog)
+            conditions = _as_seen(state, profile.box.prompt)
         outcome = gate.press(client, found.pane, list(keys), conditions)
     if not outcome.done:
         raise HeldError(
@@ -62,6 +62,16 @@ def press(
         )
     store.events.add("press", found.name, {"keys": list(keys), "dialog": dialog or ""})
     return found.pane.id
+
+
+def _as_seen(state: AgentState, prompt: str) -> list[str]:
+    """Return the gate's conditions: the dialog, or else the box, stands as it was seen.
+
+    So a dialog that opens between the look and the key gets none of it.
+    """
+    if state.dialog is not None:
+        return gate.rows_stand([row for row in state.dialog.rows if row.strip()])
+    return gate.rows_stand([state.box.rows[0]], prompt=prompt) if state.box else []
 
 
 def _check_dialog(target: str, shown: Dialog | None, meant: str | None) -> None:

@@ -1,0 +1,91 @@
+"""Keys on purpose: into a dialog only with its hash, and never into one that was not seen."""
+
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch, wait_until
+from torch_cli.errors import HeldError
+from torch_cli.store import Store
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
+from torch_cli.watch.press import press
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "project")
+
+
+def dialog_hash(demo: DemoAgent) -> str:
+    return str(demo.torch("state", demo.name, "--json").json["dialog"]["hash"])
+
+
+def test_an_interrupt_reaches_a_working_program(demo: DemoAgent) -> None:
+    assert demo.send("DELAY(60) on it").code == 0
+    demo.wait_for("working")
+    assert demo.torch("press", demo.name, "Escape").code == 0
+    demo.wait_for("idle")
+    assert demo.events("interrupted")
+
+
+def test_a_dialog_is_answered_with_its_hash(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    done = demo.torch("press", demo.name, "2", "--dialog", dialog_hash(demo), "--json")
+    assert done.code == 0
+    assert done.json["keys"] == ["2"]
+    wait_until(lambda: demo.events("declined"), what="the answer")
+
+
+@pytest.mark.parametrize("given", [(), ("--dialog", "0123456789ab")])
+def test_a_dialog_gets_nothing_without_its_own_hash(
+    demo: DemoAgent, given: tuple[str, ...]
+) -> None:
+    demo.open_dialog()
+    done = demo.torch("press", demo.name, "Enter", *given, "--json")
+    assert (done.code, done.json["error"]["code"]) == (4, "dialog")
+    assert dialog_hash(demo) in done.json["error"]["hint"]
+    assert not demo.events("approved", "typed")
+
+
+def test_moving_the_selection_makes_it_another_dialog(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    before = dialog_hash(demo)
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Down")
+    demo.tmux.wait_for_text(demo.pane, "❯ 2. No")
+    assert demo.torch("press", demo.name, "Enter", "--dialog", before).code == 4
+    assert not demo.events("approved", "declined")
+
+
+def test_a_hash_without_a_dialog_presses_nothing(demo: DemoAgent) -> None:
+    done = demo.torch("press", demo.name, "Enter", "--dialog", "0123456789ab", "--json")
+    assert (done.code, done.json["error"]["code"]) == (4, "no-dialog")
+    assert not demo.events("typed")
+
+
+def test_a_dialog_that_opens_between_the_look_and_the_key_gets_none_of_it(
+    demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = gate.press
+
+    def late(
+        client: ControlClient, pane: Pane, keys: list[str], conditions: list[str]
+    ) -> gate.Outcome:
+        demo.open_dialog()
+        return original(client, pane, keys, conditions)
+
+    monkeypatch.setattr(gate, "press", late)
+    with Store() as store, pytest.raises(HeldError, match="changed"):
+        press(store, demo.tmux.socket, demo.name, ["Enter"], None)
+    assert not demo.events("approved", "typed")
+
+
+@pytest.mark.parametrize("key", ["Entr", "hello", "C-", "", "é", "y\n"])
+def test_what_is_no_keys_name_is_refused_before_anything_is_pressed(
+    demo: DemoAgent, key: str
+) -> None:
+    done = demo.torch("press", demo.name, "Escape", key, "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "bad-key")
+    assert not demo.events("typed")

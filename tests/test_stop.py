@@ -1,0 +1,112 @@
+"""Ending agents: asked first, made to end only if Torch started them, and nothing else touched."""
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import spawn_demo
+from conftest import TmuxServer, Torch, wait_until
+from torch_cli import procs
+from torch_cli.tmux.panes import Pane
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+if "deaf" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+print("child", child.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+def mule(*words: str) -> list[str]:
+    """Write the profile of a program that does not end when asked; return its command."""
+    profiles = Path(os.environ["TORCH_HOME"]) / "config" / "profiles"
+    profiles.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-c", STUBBORN, *words]
+    quoted = ", ".join(f"'''{word}'''" for word in command)
+    steps = 'stop = [{ keys = ["C-c"] }]\nstop_grace = 0.3\n'
+    (profiles / "mule.toml").write_text(f'name = "mule"\n[launch]\ncommand = [{quoted}]\n{steps}')
+    return command
+
+
+def child_in(tmux: TmuxServer, pane: Pane) -> int:
+    """Return the number of the child that the program started."""
+    tmux.wait_for_text(pane, "child")
+    shown = tmux.screen(pane).split()
+    return int(shown[shown.index("child") + 1])
+
+
+def test_an_agent_ends_when_asked_and_its_window_goes(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    other = tmux.new_session("mine", "cat")
+    demo = spawn_demo(tmux, torch, tmp_path / "project")
+    done = torch("stop", "demo", "--json")
+    assert done.code == 0
+    assert done.json["how"] == "asked"
+    assert [pane.id for pane in tmux.panes()] == [other.id]
+    assert demo.events("exit")
+    again = torch("stop", "demo", "--json")
+    assert (again.code, again.json["error"]["code"]) == (3, "no-agent")
+
+
+def test_a_working_agent_is_not_waited_for_on_a_step_that_was_not_taken(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """The profile's first step is a typed command, which only an idle program is given."""
+    demo = spawn_demo(tmux, torch, tmp_path / "project")
+    assert demo.send("DELAY(60) on it").code == 0
+    assert torch("stop", "demo", "--json").json["how"] == "asked"
+    assert [event.get("key") for event in demo.events("typed")][-2:] != ["submit", "submit"]
+
+
+@pytest.mark.parametrize(("words", "how"), [((), "terminated"), (("deaf",), "killed")])
+def test_a_program_that_does_not_end_is_made_to_and_its_children_too(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, words: tuple[str, ...], how: str
+) -> None:
+    other = tmux.new_session("mine", "cat")
+    mule(*words)
+    spawned = torch(
+        *("spawn", "mule", "--profile", "mule", "--dir", str(tmp_path), "--wait", "0", "--json")
+    )
+    assert spawned.code == 0, spawned
+    pane = tmux.pane(spawned.json["pane"])
+    family = [procs.identify(pane.pid), procs.identify(child_in(tmux, pane))]
+    done = torch("stop", "mule", "--json", timeout=90)
+    assert (done.code, done.json["how"]) == (0, how)
+    assert done.json["leftovers"] == 1
+    assert not any(process and procs.alive(process) for process in family)
+    assert [left.id for left in tmux.panes()] == [other.id]
+
+
+def test_an_adopted_program_is_asked_and_never_made_to_end(tmux: TmuxServer, torch: Torch) -> None:
+    pane = tmux.new_session("mine", shlex.join(["exec", *mule()]))
+    child = child_in(tmux, pane)
+    assert torch("adopt", pane.id, "mule", "--profile", "mule").code == 0
+    done = torch("stop", "mule", "--json", timeout=90)
+    assert (done.code, done.json["error"]["code"]) == (4, "still-running")
+    for number in (pane.pid, child):
+        process = procs.identify(number)
+        assert process is not None
+        assert procs.alive(process)
+    assert torch("ps", "--json").json["name"] == "mule"
+    os.kill(child, signal.SIGKILL)  # it has left the pane's session, and would outlive the test
+
+
+def test_an_agent_whose_pane_was_closed_is_forgotten(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    tmux.new_session("mine", "cat")
+    demo = spawn_demo(tmux, torch, tmp_path / "project")
+    tmux.cmd("kill-pane", "-t", demo.pane.id)
+    wait_until(lambda: demo.events("exit"), what="its end")
+    assert torch("ps", "--json").json["state"] == "vanished"
+    assert torch("stop", "demo", "--json").json["how"] == "gone"
+    assert torch("ps").out == ""
