@@ -228,3 +228,12 @@ def test_a_profile_that_cannot_be_read_is_named(torch: Torch, tmp_path: Path) ->
     found = finding(torch, "profile mine")
     assert found["level"] == "warning"
     assert "nmae" in found["message"]
+
+
+@pytest.mark.parametrize(("version", "frail"), [("3.2a", 0), ("3.3a", 1), ("3.6b", 1), ("3.7", 0)])
+def test_a_tmux_that_can_die_of_control_clients_is_named(
+    torch: Torch, programs: Path, version: str, frail: int
+) -> None:
+    program(programs, "tmux", f'[ "$4" = -V ] && exec echo tmux {version}; exit 1')
+    done = torch("doctor", "--json")
+    assert done.out.count("control client connects") == frail

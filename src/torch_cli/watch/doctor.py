@@ -59,6 +59,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield tmux
     yield _locale(environ)
     if tmux.level is not Level.FAILURE:
+        yield from _frail(tmux.message)
         yield from _server(socket, environ)
     yield from _state_directory()
     yield _store()
@@ -72,6 +73,19 @@ def _tmux() -> Finding:
     except TorchError as error:
         return Finding("tmux", Level.FAILURE, error.message, error.hint)
     return Finding("tmux", Level.OK, said)
+
+
+def _frail(said: str) -> Iterator[Finding]:
+    """Name the fault of tmux 3.3 to 3.6 that Torch can avoid for itself only (tmux issue 4980)."""
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found and (3, 3) <= (int(found[1]), int(found[2])) < (3, 7):
+        yield Finding(
+            "tmux",
+            Level.NOTE,
+            f"{said} can end, with all its sessions, when a control client connects just as it "
+            "has something to tell them all",
+            "Torch's processes take turns; for other control clients only tmux 3.7 helps.",
+        )
 
 
 def _locale(environ: Mapping[str, str]) -> Finding:
