@@ -8,7 +8,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
-from torch_cli.cli import COMMANDS
+from torch_cli.cli.group import COMMANDS
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The ``torch`` command. The hook is reached without click: it runs at every prompt."""
+"""The ``torch`` command. What runs all day, the hook and ``send``, is reached without click."""
 
 import os
 import sys
@@ -19,7 +19,11 @@ def main() -> None:
         except OSError:
             sys.exit(1)
     else:
-        from torch_cli.cli import torch
+        if sys.argv[1:2] == ["send"]:
+            from torch_cli.cli import direct
+
+            direct.send(sys.argv[2:])
+        from torch_cli.cli.group import torch
 
         torch(prog_name="torch")
 

@@ -1,8 +1,8 @@
 """From a name or a target to one pane, and to the agent program that runs in it."""
 
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from torch_cli import procs
@@ -40,9 +40,9 @@ class Found(NamedTuple):
         return procs.Process(agent.program_pid, agent.program_started) if agent else None
 
 
-def profiles_dir() -> Path:
+def profiles_dir() -> str:
     """Return the directory of the user's own profiles."""
-    return Path(config_dir()) / "profiles"
+    return os.path.join(config_dir(), "profiles")
 
 
 def profile_named(name: str) -> Profile:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
 
 if TYPE_CHECKING:
     from torch_cli.agents.changes import Change

@@ -2,7 +2,8 @@
 
 import click
 
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
 
 
 @click.command("completion")
@@ -20,7 +21,7 @@ def command(common: Common, shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from torch_cli.cli import torch
+    from torch_cli.cli.group import torch
     from torch_cli.cli.present import print_json
 
     kind = get_completion_class(shell)

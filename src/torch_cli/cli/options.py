@@ -2,22 +2,29 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from torch_cli.cli.common import LONGEST, Common
 from torch_cli.tmux.socket import Socket
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Common(NamedTuple):
-    """What the common options said: the tmux server, the form of the output, how much to say."""
+class _Seconds(click.FloatRange):
+    """A number of seconds that a clock can count."""
 
-    socket: Socket
-    json: bool
-    quiet: bool
-    verbose: bool
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if not seconds <= LONGEST:  # so written because "nan" compares with nothing
+            self.fail(f"{value} is no time that can be waited for.", param, ctx)
+        return seconds
+
+
+SECONDS = _Seconds(min=0)
 
 
 def common_options(function: F) -> F:

@@ -3,10 +3,47 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import click
+from torch_cli.errors import DONE, INTERRUPTED, TorchError
+
+
+def run(command: Callable[[], int], *, as_json: bool) -> int:
+    """Run ``command`` and return its exit status; what it raises is put into words.
+
+    With ``as_json`` an error is an object on stdout. A reader that goes away is no error.
+    """
+    try:
+        with for_a_reader():
+            return command()
+        return DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except TorchError as error:
+        _print_error(error, as_json)
+        return error.exit_code
+    except OSError as error:
+        # All that is expected has words of its own: this is output that cannot be written.
+        drop_output()
+        unwritten = TorchError(str(error), code="os")
+        _print_error(unwritten, as_json=False)
+        return unwritten.exit_code
+
+
+def _print_error(error: TorchError, as_json: bool) -> None:
+    try:
+        if as_json:
+            detail = {"code": error.code, "message": error.message, "hint": error.hint}
+            print_json({"error": detail})
+        else:
+            # A message can quote a name or a screen: neither may steer the terminal.
+            lines = f"torch: {error.message}".split("\n")
+            lines += [f"       {error.hint}"] if error.hint else []
+            for line in lines:
+                say(printable(line), err=True)
+    except OSError:
+        drop_output()  # the exit status is all that can still be said
 
 
 @contextlib.contextmanager
@@ -29,18 +66,25 @@ def drop_output() -> None:
     os.close(nowhere)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print one line at once. It is ``click.echo`` without the cost of importing click."""
+    stream = sys.stderr if err else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
 def print_json(value: Any) -> None:
     """Print ``value`` as one line of JSON; bytes that are not UTF-8 become U+FFFD."""
     import json
 
     text = json.dumps(value, ensure_ascii=False, default=str)
-    click.echo(text.encode("utf-8", "replace").decode("utf-8"))
+    say(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def note(text: str, *, quiet: bool = False) -> None:
     """Print words about the result to stderr, unless ``quiet``."""
     if not quiet:
-        click.echo(text, err=True)
+        say(text, err=True)
 
 
 def printable(text: str) -> str:
@@ -66,7 +110,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with console.capture() as printed:
         console.print(table)
     for line in printed.get().splitlines():
-        click.echo(line.rstrip())
+        say(line.rstrip())
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
@@ -74,7 +118,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
     width = max((len(name) for name in fields), default=0)
     for name, value in fields.items():
         if value not in (None, ""):
-            click.echo(f"{name:<{width}}  {printable(str(value))}")
+            say(f"{name:<{width}}  {printable(str(value))}")
 
 
 def age(seconds: float) -> str:

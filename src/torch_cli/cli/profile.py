@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.options import common_options
 
 if TYPE_CHECKING:
     from torch_cli.agents.profile import Profile
@@ -71,7 +72,7 @@ def show_command(common: Common, name: str) -> None:
     from torch_cli.cli.present import print_json
 
     profile = profile_named(name)
-    path = STOCK / f"{name}.toml" if profile.source == BUILT_IN else Path(profile.source)
+    path = Path(STOCK, f"{name}.toml") if profile.source == BUILT_IN else Path(profile.source)
     text = path.read_text(encoding="utf-8")
     if common.json:
         table = tomllib.loads(text)

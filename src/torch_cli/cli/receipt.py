@@ -2,8 +2,9 @@
 
 import click
 
+from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.options import common_options
 
 STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
 
@@ -29,7 +30,7 @@ def command(
       torch receipt m-4f2a09c1 --json
       torch receipt --agent dev --state unknown -n 10
     """
-    from torch_cli.cli.send import print_receipt
+    from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.errors import DONE, NotFoundError
     from torch_cli.store import Store

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_profiles
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.options import SECONDS, common_options
 
 if TYPE_CHECKING:
     from torch_cli.store.agents import Agent
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--wait",
     "seconds",
-    type=click.FloatRange(min=0),
+    type=SECONDS,
     metavar="SECONDS",
     help="How long it may take to be ready (default: the profile's); 0 does not wait.",
 )
@@ -143,7 +144,7 @@ def _print(common: Common, agent: "Agent", window: "OpenedWindow", state: str) -
 
 def _brief(common: Common, name: str, text: str) -> int:
     """Deliver the briefing and print its receipt."""
-    from torch_cli.cli.send import print_receipt
+    from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, send
 
     return print_receipt(send(common.socket, Request(target=name, body=text.encode())), common)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.options import common_options
 
 if TYPE_CHECKING:
     from torch_cli.watch.state import StateOf

@@ -2,8 +2,9 @@
 
 import click
 
+from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.options import common_options
 
 
 @click.command("stop")

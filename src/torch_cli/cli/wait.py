@@ -2,8 +2,9 @@
 
 import click
 
+from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.options import SECONDS, common_options
 
 
 @click.command("wait")
@@ -15,7 +16,7 @@ from torch_cli.cli.options import Common, common_options
     metavar="STATE[,STATE]",
     help="starting, idle, working, waiting, limited, exited, dead, unknown",
 )
-@click.option("--timeout", type=click.FloatRange(min=0), required=True, metavar="SECONDS")
+@click.option("--timeout", type=SECONDS, required=True, metavar="SECONDS")
 @common_options
 def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     """Wait until TARGET is in one of the states, and print it. Exit status 6 when time runs out.

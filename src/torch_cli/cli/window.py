@@ -2,7 +2,8 @@
 
 import click
 
-from torch_cli.cli.options import Common, common_options
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
 from torch_cli.cli.present import note, print_json, printable
 from torch_cli.envfile import read_environment
 from torch_cli.errors import DONE, FAILURE

@@ -1,0 +1,17 @@
+"""What every command is told by the options that they all have."""
+
+from typing import NamedTuple
+
+from torch_cli.tmux.socket import Socket
+
+LONGEST = 1e8
+"""The most seconds that can be asked for, some three years; select() takes no endless time."""
+
+
+class Common(NamedTuple):
+    """What the common options said: the tmux server, the form of the output, how much to say."""
+
+    socket: Socket
+    json: bool
+    quiet: bool
+    verbose: bool

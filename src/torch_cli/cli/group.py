@@ -1,0 +1,128 @@
+"""``torch`` and its commands, each a module of this package, imported when it is called."""
+
+import importlib
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from torch_cli import __version__
+from torch_cli.cli.present import for_a_reader, run, say
+from torch_cli.errors import DONE, INTERRUPTED, RefusedError, TorchError
+
+COMMANDS = {
+    "window": "Open a window rooted in a directory, and prove it.",
+    "spawn": "Open a window with an agent program in it, and wait until it is ready.",
+    "adopt": "Register an agent in a pane that exists already.",
+    "send": "Deliver a message to an agent, and say what is known of it.",
+    "receipt": "Show what is known of a message.",
+    "capture": "Print the last lines that a pane shows.",
+    "state": "Show the state of panes, with evidence.",
+    "wait": "Wait until a pane is in a state.",
+    "ps": "List the agents.",
+    "press": "Press keys in a pane, on purpose.",
+    "stop": "Ask an agent program to end.",
+    "attach": "Attach this terminal to an agent's window.",
+    "profile": "List, show and check profiles of agent programs.",
+    "agent-setup": "Install hooks and the submit chord for an agent program.",
+    "doctor": "Say what stands in the way on this machine.",
+    "completion": "Print the completion script of a shell.",
+    "hook": "What an agent program's hook calls; JSON on standard input.",
+}
+
+EPILOG = """\b
+Exit codes:
+  0  done, delivered          4  accepted, but held or queued
+  1  failure                  5  unknown: look before you resend
+  2  usage, refused input     6  timed out
+  3  no such target           130  interrupted
+"""
+
+
+# What click 8.2 and later raise for a group without a command: help, and no fault.
+_NO_WORDS = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+
+class _Torch(click.Group):
+    """The commands, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"torch_cli.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = not args or args[0] in COMMANDS or args[0].startswith("-")
+        if not known and not ctx.resilient_parsing:  # that is completion, which says nothing
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f"Did you mean 'torch {near[0]}'?" if near else "See 'torch --help'."
+            raise RefusedError(f"there is no command '{args[0]}'", hint=hint, code="usage")
+        return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with for_a_reader():
+            return super().make_context(*args, **kwargs)
+        raise click.exceptions.Exit(DONE)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with for_a_reader():
+            return super().invoke(ctx)
+        return DONE
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run, and turn every error into words, or with ``--json`` into an object, and a code."""
+        kwargs["standalone_mode"] = False
+        sys.exit(run(lambda: self._call(args, kwargs), as_json="--json" in sys.argv[1:]))
+
+    def _call(self, args: Any, kwargs: Any) -> int:
+        try:
+            outcome = super().main(*args, **kwargs)
+        except click.exceptions.Exit as ended:
+            return ended.exit_code
+        except click.Abort:
+            return INTERRUPTED
+        except click.UsageError as misused:
+            if isinstance(misused, _NO_WORDS):
+                say(misused.format_message(), err=True)
+                return int(misused.exit_code)
+            raise _usage(misused) from None
+        return outcome if isinstance(outcome, int) else DONE
+
+
+def _usage(misused: click.UsageError) -> TorchError:
+    command = misused.ctx.command_path if misused.ctx else "torch"
+    return RefusedError(
+        misused.format_message().rstrip("."), hint=f"See '{command} --help'.", code="usage"
+    )
+
+
+@click.group(
+    cls=_Torch,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, "--version", message="torch %(version)s")
+def torch() -> None:
+    """Run teams of coding agents in tmux.
+
+    \b
+    Examples:
+      torch spawn dev --profile claude --dir ~/project
+      torch send dev "Run the tests and mend what fails."
+      torch state dev
+      torch ps
+    """

@@ -1,0 +1,66 @@
+"""``torch send`` past click: what it takes, click would have taken just so."""
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torch_cli.cli import direct
+from torch_cli.cli.send import command
+
+WORDS = [
+    *direct._VALUES,
+    *direct._FLAGS,
+    *(f"{name}={value}" for name in direct._VALUES for value in ("", "idle", "2.5", "a=b")),
+    *("--", "-", "", "dev", "two words", "-5", "-qv", "-Lname", "-h", "--help", "--js", "--nope"),
+    *("idle", "now", "IDLE", "5", "1e3", "nan", "inf", "1e300", "-1", "0x10", " 7 ", "1_0"),
+]
+
+
+def by_click(words: list[str]) -> dict[str, object] | None:
+    """Return what click makes of ``words``, ``None`` if it refuses them or shows help."""
+    try:
+        return dict(command.make_context("send", list(words), resilient_parsing=False).params)
+    except (click.UsageError, click.exceptions.Exit):
+        return None
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=7))
+def test_what_is_taken_is_what_click_makes_of_it(words: list[str]) -> None:
+    taken = direct.parse(words)
+    if taken is not None:
+        defaults = by_click(["--", "target", "message"])
+        assert defaults is not None
+        assert defaults | taken == by_click(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dev", "hello"],
+        ["dev", "-"],
+        ["--json", "dev", "hello", "--key", "k", "--from=pm"],
+        ["dev", "hello", "--when", "idle", "--timeout", "2.5", "-L", "work"],
+        ["-q", "--plain", "--clean", "-v", "--", "dev", "-rf is no option here"],
+    ],
+)
+def test_plain_calls_are_taken(words: list[str]) -> None:
+    assert direct.parse(words) is not None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["dev"],
+        ["dev", "hello", "more"],
+        ["dev", "--help"],
+        ["dev", "hello", "--when", "soon"],
+        ["dev", "hello", "--timeout", "nan"],
+        ["dev", "hello", "--timeout"],
+        ["dev", "hello", "--nope"],
+    ],
+)
+def test_all_else_is_left_to_click(words: list[str]) -> None:
+    assert direct.parse(words) is None
+    assert by_click(words) is None
