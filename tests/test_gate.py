@@ -45,10 +45,16 @@ def recorder(tmux: TmuxServer, tmp_path: Path) -> Recorder:
     return Recorder(tmux.pane(pane.id), tty, file)
 
 
+def paste(client: ControlClient, pane: Pane, text: bytes, *, framed: bool = True) -> Outcome:
+    """Load ``text`` and paste it."""
+    assert gate.load(client, "torch-1", text)
+    return gate.paste(client, pane, framed=framed, conditions=[], buffer="torch-1")
+
+
 def both(client: ControlClient, pane: Pane) -> list[Outcome]:
     """Try to paste and to press; return what the gate said."""
     return [
-        gate.paste(client, pane, b"text", framed=True, conditions=[], buffer="torch-1"),
+        paste(client, pane, b"text"),
         gate.press(client, pane, ["Enter"]),
         gate.look(client, pane),
     ]
@@ -57,9 +63,7 @@ def both(client: ControlClient, pane: Pane) -> list[Outcome]:
 def test_a_paste_arrives_framed_and_whole(tmux: TmuxServer, recorder: Recorder) -> None:
     text = "line\n\ttab ❯ 日本 #{pane_id} ;\n".encode() + b"\xff"
     with tmux.client() as client:
-        outcome = gate.paste(
-            client, recorder.pane, text, framed=True, conditions=[], buffer="torch-1"
-        )
+        outcome = paste(client, recorder.pane, text)
     assert outcome == Outcome(True)
     tmux.wait_until(lambda: recorder.got.endswith(b"\x1b[201~"), "the paste")
     assert recorder.got == b"\x1b[200~" + text + b"\x1b[201~"
@@ -68,7 +72,7 @@ def test_a_paste_arrives_framed_and_whole(tmux: TmuxServer, recorder: Recorder) 
 
 def test_a_paste_without_a_frame_is_the_text_alone(tmux: TmuxServer, recorder: Recorder) -> None:
     with tmux.client() as client:
-        gate.paste(client, recorder.pane, b"a;", framed=False, conditions=[], buffer="torch-1")
+        paste(client, recorder.pane, b"a;", framed=False)
     tmux.wait_until(lambda: recorder.got, "the paste")
     assert recorder.got == b"a;"
 
@@ -76,7 +80,7 @@ def test_a_paste_without_a_frame_is_the_text_alone(tmux: TmuxServer, recorder: R
 def test_a_megabyte_arrives(tmux: TmuxServer, recorder: Recorder) -> None:
     text = b"0123456789abcde\n" * 65_536
     with tmux.client() as client:
-        gate.paste(client, recorder.pane, text, framed=False, conditions=[], buffer="torch-1")
+        paste(client, recorder.pane, text, framed=False)
     tmux.wait_until(lambda: len(recorder.got) >= len(text), "the paste", 30)
     assert recorder.got == text
 

@@ -11,6 +11,7 @@ import pytest
 from agent import spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli import procs
+from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
 
 STUBBORN = """
@@ -98,6 +99,53 @@ def test_an_adopted_program_is_asked_and_never_made_to_end(tmux: TmuxServer, tor
         assert procs.alive(process)
     assert torch("ps", "--json").json["name"] == "mule"
     os.kill(child, signal.SIGKILL)  # it has left the pane's session, and would outlive the test
+
+
+def test_what_a_person_runs_in_the_agents_pane_gets_no_key(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    pane = tmux.new_session("mine", "bash --norc -i")
+    tmux.wait_for_text(pane, "$")
+    script = tmp_path / "mule"
+    script.write_text(shlex.join(["exec", *mule()]))
+    tmux.cmd("send-keys", "-t", pane.id, f"sh {script}", "Enter")
+    child = child_in(tmux, pane)
+    assert torch("adopt", pane.id, "mule", "--profile", "mule").code == 0
+    with Store() as store:
+        agent = store.agents.get("mule")
+    assert agent is not None
+    os.kill(agent.program_pid, signal.SIGSTOP)
+    tmux.wait_for_text(pane, "Stopped")
+    tmux.cmd("send-keys", "-t", pane.id, "sleep 1000", "Enter")
+    tmux.wait_until(lambda: tmux.pane(pane.id).command == "sleep", "the person's command")
+    done = torch("stop", "mule", "--json")
+    assert (done.code, done.json["error"]["code"]) == (4, "still-running")
+    assert "cannot be asked" in done.json["error"]["message"]
+    assert tmux.pane(pane.id).command == "sleep"
+    for number in (child, agent.program_pid):
+        os.kill(number, signal.SIGKILL)
+
+
+def test_a_shell_is_asked_to_end_like_any_other(tmux: TmuxServer, torch: Torch) -> None:
+    tmux.new_session("other", "cat")
+    pane = tmux.new_session("mine", "bash --norc -i")
+    tmux.wait_for_text(pane, "$")
+    assert torch("adopt", pane.id, "shy", "--profile", "shell").code == 0
+    assert torch("stop", "shy", "--json").json["how"] == "asked"
+    assert pane.id not in [left.id for left in tmux.panes()]
+
+
+def test_an_agent_whose_profile_is_gone_can_be_stopped(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    tmux.new_session("other", "cat")
+    mule()
+    assert (
+        torch(*("spawn", "mule", "--profile", "mule", "--dir", str(tmp_path), "--wait", "0")).code
+        == 0
+    )
+    (Path(os.environ["TORCH_HOME"]) / "config/profiles/mule.toml").unlink()
+    assert torch("stop", "mule", "--json", timeout=90).json["how"] == "terminated"
 
 
 def test_an_agent_whose_pane_was_closed_is_forgotten(

@@ -15,6 +15,7 @@ import pytest
 
 from conftest import SOURCE
 from torch_cli import paths
+from torch_cli.agents.hook import INSERT
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store, StoreError, database
 from torch_cli.store.agents import Agent
@@ -290,3 +291,25 @@ def test_a_state_since_is_kept_over_looks_and_moves_on_with_a_new_one() -> None:
         assert record("working", reported) == reported
         assert record("working", reported - 60) == reported, "an older report changes nothing"
         assert record("working", time.time() + 3600) <= time.time(), "nothing begins later than now"
+
+
+def test_a_new_state_began_when_the_window_last_wrote_but_not_before_another_was_seen() -> None:
+    def record(state: str, wrote: float) -> float:
+        return store.observations.record("s", "%1", 1, state, "seen", wrote=wrote)
+
+    with Store() as store:
+        quiet = time.time() - 100
+        assert record("idle", quiet) == quiet
+        seen = time.time()
+        assert seen - 1 <= record("waiting", quiet) <= time.time()
+        wrote = time.time() + 60
+        assert record("idle", wrote) <= time.time(), "nothing begins later than now"
+
+
+def test_old_reports_go_but_the_newest_of_each_pane_stays() -> None:
+    with Store() as store:
+        for at, pane in ((1.0, "%1"), (2.0, "%1"), (3.0, "%2"), (50.0, "%1")):
+            store.database.write(INSERT, at, "s", pane, "", "Stop", "", "", "{}")
+        assert store.hooks.prune(10.0) == 2
+        assert [report.at for report in store.hooks.after("s", "%1", 0)] == [50.0]
+        assert [report.at for report in store.hooks.after("s", "%2", 0)] == [3.0]

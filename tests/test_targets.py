@@ -189,8 +189,8 @@ def test_a_tmux_that_is_too_old_is_refused(version: str, fits: bool) -> None:
 def test_the_server_is_chosen_by_path_name_environment_then_default() -> None:
     inside = {"TMUX": "/tmp/a,b/s,123,0"}
     both = {**inside, "TORCH_TMUX_SOCKET": "named"}
-    assert Socket.choose("n", "/p", both) == Socket(path="/p")
-    assert Socket.choose("n", None, both) == Socket(name="n")
+    assert Socket.choose("n", "/p", both) == Socket(path="/p", demanded=True)
+    assert Socket.choose("n", None, both) == Socket(name="n", demanded=True)
     assert Socket.choose(None, None, both) == Socket(name="named")
     assert Socket.choose(None, None, {"TORCH_TMUX_SOCKET": "/x/y"}) == Socket(path="/x/y")
     assert Socket.choose(None, None, inside) == Socket(path="/tmp/a,b/s")

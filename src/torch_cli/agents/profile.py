@@ -13,6 +13,7 @@ from typing import NamedTuple
 from torch_cli.agents.reader import Pattern, Reader, nearest
 from torch_cli.agents.state import State
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.tmux import quote
 
 STOCK = os.path.join(os.path.dirname(__file__), "profiles")  # pathlib costs 5 ms of CPU time
 BUILT_IN = "built in"
@@ -68,6 +69,11 @@ class BoxSpec(NamedTuple):
     hint: Pattern | None = None
     dialog_top: str = ""
     dialog_cursor: Pattern | None = None
+
+    @property
+    def mark(self) -> str:
+        """What the box's first row begins with, letter for letter; '' if that is a pattern."""
+        return self.prompt if self.kind == "ruled" else ""
 
 
 class Rule(NamedTuple):
@@ -261,6 +267,8 @@ def _check(profile: Profile, reader: Reader) -> None:
 def _check_box(box: BoxSpec, reader: Reader) -> None:
     if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
         reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
+    if not quote.can_stand(box.mark):
+        reader.refuse("box.prompt", "holds a character that means something to tmux's patterns")
     if box.kind == "prompt":
         reader.pattern(box.prompt, "box.prompt")
     if box.placeholder is not None and box.placeholder.groups < 1:

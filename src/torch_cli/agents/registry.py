@@ -1,8 +1,9 @@
 """From a name or a target to one pane, and to the agent program that runs in it."""
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from torch_cli import procs
@@ -67,24 +68,37 @@ def check_name(name: str) -> None:
 def find(store: Store, socket: Socket, target: str) -> Found:
     """Return the pane that ``target`` means: a registered agent's name first, else a tmux target.
 
-    Raises ``NotFoundError`` if it leads nowhere, or the agent's pane has vanished.
+    An agent is found on whatever server it is, unless ``socket`` was demanded. Raises
+    ``NotFoundError`` if the target leads nowhere, or the agent's pane has vanished.
     """
     agent = store.agents.get(target)
-    if agent is not None and agent.stopped is None:
+    elsewhere = agent is not None and socket.demanded and not socket.leads_to(agent.socket)
+    if agent is not None and agent.stopped is None and not elsewhere:
         home = Socket(path=agent.socket)
         return Found(target, home, _pane_of(agent, home), agent)
     try:
         pane = resolve(list_panes(socket), target)
     except NotFoundError as missing:
         if agent is not None:
-            raise NotFoundError(
-                f"agent '{target}' was stopped, and no pane has that name",
-                hint=f"Start it again with 'torch spawn {target}'.",
-                code="stopped",
-            ) from missing
+            raise _no_such_agent(agent, socket, elsewhere=elsewhere) from missing
         raise
     agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
     return Found(agent.name if agent else target, Socket(path=pane.socket_path), pane, agent)
+
+
+def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFoundError:
+    if elsewhere and agent.stopped is None:
+        return NotFoundError(
+            f"agent '{agent.name}' is on the tmux server {agent.socket}, and no pane of "
+            f"{socket} has that name",
+            hint="Leave -L and -S out: an agent is found wherever it is.",
+            code="other-server",
+        )
+    return NotFoundError(
+        f"agent '{agent.name}' was stopped, and no pane has that name",
+        hint=f"Start it again with 'torch spawn {agent.name}'.",
+        code="stopped",
+    )
 
 
 def _pane_of(agent: Agent, home: Socket) -> Pane:
@@ -110,8 +124,7 @@ def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
     The name of the process must be one of the profile's, and the screen one that the profile
     knows. Raises ``NotFoundError`` with the command that registers it by hand.
     """
-    for name, _ in list_profiles(profiles_dir()):
-        profile = profile_named(name)
+    for profile in _sound_profiles():
         if pane.command not in profile.process.names:
             continue
         if profile.process.shells:
@@ -124,6 +137,13 @@ def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
         hint=f"Register it: torch adopt {pane.id} NAME --profile PROFILE",
         code="not-an-agent",
     )
+
+
+def _sound_profiles() -> Iterator[Profile]:
+    """Yield every profile; a user's file that is none concerns only those who ask for it."""
+    for name, _ in list_profiles(profiles_dir()):
+        with contextlib.suppress(NotFoundError, RefusedError):
+            yield profile_named(name)
 
 
 def knows_chord(profile: Profile, environ: Mapping[str, str]) -> bool:

@@ -1,7 +1,7 @@
 """What a screen proves about a message: pure comparisons, no looking and no acting."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.agents.profile import Profile
@@ -89,11 +89,19 @@ def is_ours(box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
         pattern = profile.box.placeholder
         alone = pattern is not None and pattern.fullmatch(box.text.strip()) is not None
         return alone and box.placeholders[0] not in before.chips and _shows_as_chip(typed, profile)
-    shown, wanted = _skeleton(box.text), _skeleton(typed)
+    shown, wanted = _skeletons(box.text, typed)
     if shown == wanted:
         return True
-    scrolled = len(box.rows) > 1 and not box.rows[0].startswith(profile.box.prompt)
+    scrolled = len(box.rows) > 1 and not box.rows[0].startswith(profile.box.mark)
     return scrolled and bool(shown) and wanted.endswith(shown)
+
+
+def holds(box: Box, typed: str, before: Baseline) -> bool:
+    """Say whether our text, or a placeholder that was not there before, is part of the box's."""
+    if any(number not in before.chips for number in box.placeholders):
+        return True
+    shown, wanted = _skeletons(box.text, typed)
+    return bool(wanted) and wanted in shown
 
 
 def _shows_as_chip(typed: str, profile: Profile) -> bool:
@@ -102,15 +110,26 @@ def _shows_as_chip(typed: str, profile: Profile) -> bool:
     return bool(many or (paste.placeholder_chars and len(typed) >= paste.placeholder_chars))
 
 
-def _skeleton(text: str) -> str:
-    """Return what is left of a text wherever it is wrapped and however a terminal draws it.
+def _skeletons(shown: str, typed: str) -> tuple[str, str]:
+    """Return what is left of two texts wherever they are wrapped and however they are drawn.
 
-    Blanks go, for wrapping eats them; so do symbols beyond ASCII, which terminals may join.
+    Blanks go, for wrapping eats them. Terminals may join symbols beyond ASCII or draw others in
+    their place: if we typed any, such symbols go too, in both.
     """
-    text = unicodedata.normalize("NFC", text)
-    return "".join(
-        char for char in text if not char.isspace() and (char.isascii() or char.isalnum())
-    ) or "".join(text.split())
+    bare = [_unwrapped(shown), _unwrapped(typed)]
+    if any(_is_symbol(char) for char in bare[1]):
+        letters = ["".join(char for char in text if not _is_symbol(char)) for text in bare]
+        if letters[1]:
+            return letters[0], letters[1]
+    return bare[0], bare[1]
+
+
+def _unwrapped(text: str) -> str:
+    return "".join(unicodedata.normalize("NFC", text).split())
+
+
+def _is_symbol(char: str) -> bool:
+    return not (char.isascii() or char.isalnum())
 
 
 def echoed(screen: Screen, shown: str, before: Baseline, profile: Profile) -> bool:
@@ -119,16 +138,54 @@ def echoed(screen: Screen, shown: str, before: Baseline, profile: Profile) -> bo
     ``shown`` is the first row of the text as it stood in the box. An echo counts if there are
     more of them than before, or if one stands further down the pane's history than any did.
     """
-    wanted = _skeleton(shown)
 
     def matching(found: tuple[tuple[int, str], ...]) -> list[int]:
-        return [line for line, text in found if wanted and _skeleton(text).startswith(wanted)]
+        return [line for line, text in found if _begins(text, shown)]
 
     now = matching(tuple(_echoes(screen, profile)))
     then = matching(before.echoes)
+    return _is_one_more(now, then)
+
+
+def _begins(text: str, shown: str) -> bool:
+    found, wanted = _skeletons(text, shown)
+    return bool(wanted) and found.startswith(wanted)
+
+
+def echoed_whole(screen: Screen, typed: str, before: Baseline, profile: Profile) -> bool:
+    """Say whether the screen shows an echo of all of ``typed``, and of nothing more, that was not
+    there before.
+
+    For a message whose rows in the box nobody remembers: an echo can be wrapped elsewhere.
+    """
+    mark, wanted = profile.box.echo, _unwrapped(typed)
+    then = [line for line, text in before.echoes if wanted.startswith(_unwrapped(text))]
+    now = [
+        screen.history + number
+        for number, line in enumerate(screen.lines)
+        if mark and line.startswith(mark) and _reads(screen.lines[number:], mark, typed)
+    ]
+    return _is_one_more(now, then)
+
+
+def _reads(lines: Sequence[str], mark: str, typed: str) -> bool:
+    """Say whether the first of ``lines``, or it and some that follow, read ``typed``."""
+    text = lines[0][len(mark) :]
+    for following in ("", *lines[1:]):
+        text += following
+        found, wanted = _skeletons(text, typed)
+        if found == wanted:
+            return True
+        if not wanted.startswith(found):
+            return False
+    return False
+
+
+def _is_one_more(now: Sequence[int], then: Sequence[int]) -> bool:
+    """Say whether there are more echoes than before, or one further down than any was."""
     return len(now) > len(then) or max(now, default=-1) > max(then, default=-1) >= 0
 
 
 def first_row(box: Box, profile: Profile) -> str:
     """Return the first row of a box without its prompt."""
-    return box.rows[0].removeprefix(profile.box.prompt)
+    return box.rows[0].removeprefix(profile.box.mark)

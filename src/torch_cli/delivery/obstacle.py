@@ -8,19 +8,25 @@ from torch_cli.delivery.recipient import Recipient
 PATIENCE = 2.0
 """Seconds that a draft or an unknown screen is waited for: a person pauses, a redraw ends."""
 
+LOWEST = 6
+"""Rows of a pane in which a box with two rows of text, its rules and a footer can be seen."""
+
 _CLEAR = ("", 0.0)
 
 
 def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tuple[str, float]:
     """Return what forbids pasting ``typed`` now, and the seconds that it is given to pass.
 
-    The reason is '' if nothing does. Its first word is the obstacle's kind: ``dead``, ``exited``,
-    ``foreign``, ``dialog``, ``limited``, ``starting``, ``unknown``, ``draft`` or ``working``.
+    The reason is '' if nothing does. Its first words are the obstacle's kind: ``dead``,
+    ``exited``, ``foreign``, ``not visible``, ``dialog``, ``limited``, ``starting``, ``unknown``,
+    ``draft`` or ``working``.
     """
     gone = _ended(sight, recipient)
     if gone:
         return gone, 0.0
     state, box = sight.state.state, sight.state.box
+    if sight.screen.height < LOWEST:
+        return f"not visible: the pane has only {sight.screen.height} rows", 0.0
     if state is State.WAITING:
         return f"dialog: the program asks '{question(sight)}'", 0.0
     if state is State.LIMITED:

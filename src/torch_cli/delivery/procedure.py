@@ -19,7 +19,7 @@ from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.text import same
 from torch_cli.errors import HeldError, TorchError
-from torch_cli.store import Store
+from torch_cli.store import Store, StoreError
 from torch_cli.store.messages import Message
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
@@ -56,18 +56,28 @@ def deliver(
     """
     pane = recipient.pane
     reader = Reader(client, store, recipient, policy)
-    delivery = _Delivery(reader, message, on_step, notes)
     patience = 0.0 if policy.when == "now" else policy.timeout
     try:
         with pane_lock(pane.server, pane.id, message.id, patience):
+            # Another sender with the same key may have had the lock before us.
+            message = store.messages.reopen(
+                message.id, server=pane.server, pane=pane.id, pane_pid=pane.pid
+            )
+            if message.step == "done":
+                return receipt_of(message)
+            delivery = _Delivery(reader, message, on_step, notes)
             for earlier in store.messages.unfinished(pane.server, pane.id, pane.pid):
-                if earlier.id != message.id:
-                    left = _Delivery(reader, earlier, on_step).finish()
-                    if left.state is Outcome.HELD:
-                        return delivery.hold(f"behind {left.id}, which is held: {left.reason}")
+                left = _Delivery(reader, earlier, on_step).finish()
+                if earlier.id == message.id:
+                    return left
+                if left.state is Outcome.HELD:
+                    return delivery.hold(f"behind {left.id}, which is held: {left.reason}")
             return delivery.run()
     except HeldError as locked:
-        return delivery.hold(locked.message.removesuffix("; nothing was typed"))
+        ended = held(locked.message.removesuffix("; nothing was typed"))
+        # The holder of the lock may be delivering this very message, under the same key.
+        store.messages.settle(_with(message, ended), only_at="accepted")
+        return receipt_of(store.messages.get(message.id))
 
 
 class _Delivery:
@@ -87,12 +97,16 @@ class _Delivery:
         self.before = Baseline.from_json(message.baseline)
         self.notes = [*message.evidence, *notes]
         self.attempts = message.attempts
+        self.may_be_pressed = message.attempts > 0 or message.step == "submitting"
         self.typed = False
         self.began = time.monotonic()
 
     def run(self) -> Receipt:
         """Deliver the message from the beginning."""
         try:
+            key = self.recipient.submit
+            if not (key.safe or self.profile.box.prompt_unique):
+                raise held("the profile cannot tell the box from a dialog")
             while not self._paste(self.reader.await_open(self.message.typed)):
                 if time.monotonic() >= self.reader.deadline:
                     raise held("the input box keeps changing")
@@ -112,19 +126,25 @@ class _Delivery:
 
     def finish(self) -> Receipt:
         """Settle a message whose sender died on the way, without ever pasting it again."""
+        gate.unload(self.client, self._buffer)  # a sender that was killed left it behind
         try:
             self._prove_by_report()
             sight = self.reader.look()
-            if sight.state.box is None:
+            box = sight.state.box
+            if box is None:
                 # What hides the box holds the next message, too; this one is settled after it.
                 return receipt_of(self.message)
-            if self._is_ours(sight.state.box):
+            if self._is_ours(box):
                 self._submit(self._see())
-            first_line = self.message.typed.split("\n")[0]
-            if evidence.echoed(sight.screen, first_line, self.before, self.profile):
-                raise Ended(Outcome.SUBMITTED, "found on the screen after its sender had ended")
-            reason = "its sender ended on the way, and neither box nor screen shows the text"
-            raise Ended(Outcome.UNKNOWN, reason)
+            typed = self.message.typed
+            if evidence.holds(box, typed, self.before):
+                raise held("draft: more than our text stands in the box", left=True)
+            if not self.recipient.hooks and evidence.echoed_whole(
+                sight.screen, typed, self.before, self.profile
+            ):
+                raise Ended(Outcome.SUBMITTED, "found on the screen afterwards")
+            earlier = self.message.reason or "its sender ended on the way"
+            raise Ended(Outcome.UNKNOWN, f"{earlier}; later, neither box nor program had the text")
         except Ended as ended:
             return self._settle(ended)
 
@@ -138,13 +158,15 @@ class _Delivery:
             sight.screen, sight.state, self.profile, self.store.hooks.last_id()
         )
         self._step("attempting", self.before)
+        if not gate.load(self.client, self._buffer, self.message.typed.encode()):
+            raise held(_GATE_REASONS["gone"])
+        self.typed = True  # and so it stays if tmux does not answer
         outcome = gate.paste(
             self.client,
             self.pane,
-            self.message.typed.encode(),
             framed=True,
-            conditions=gate.rows_stand([box.rows[0]], prompt=self.profile.box.prompt),
-            buffer=f"torch-{self.message.id}",
+            conditions=gate.rows_stand([box.rows[0]], prompt=self.profile.box.mark),
+            buffer=self._buffer,
         )
         self.typed = outcome.done
         if not outcome.done:
@@ -163,7 +185,7 @@ class _Delivery:
             now = time.monotonic()
             box, wait = sight.state.box, deadline - now
             if sight.state.state in (State.WAITING, State.EXITED, State.DEAD):
-                raise out_of_sight(sight)
+                raise out_of_sight(sight, pressed=self.may_be_pressed)
             if box is not None and self._is_ours(box):
                 if first is None or first[0].rows != box.rows:
                     first = (box, now)
@@ -187,11 +209,9 @@ class _Delivery:
     def _submit(self, sight: Sight) -> None:
         """Press the submit key and prove it, again while our text still stands; never returns."""
         key = self.recipient.submit
-        if not (key.safe or self.profile.box.prompt_unique):
-            raise held("the profile cannot tell the box from a dialog", left=True)
         for pause in (*key.retries[: PRESSES - 1], PROOF):
             if not key.while_working:
-                self.reader.await_idle()
+                self.reader.await_idle(pressed=self.may_be_pressed)
             self._step("submitting")
             sight = self._press(key.keys, sight)
             self._prove(sight, pause)
@@ -200,39 +220,54 @@ class _Delivery:
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
         """Press through the positive gate; return the sight that it was built from."""
         for _ in range(PRESSES):
+            pressed, self.may_be_pressed = self.may_be_pressed, True
             outcome = gate.press(self.client, self.pane, keys, self._standing(sight))
             if outcome.done:
                 self.attempts += 1
                 return sight
-            if outcome.reason == "mode":
-                person = self.reader.leave_mode()
-                if person:
-                    raise held(f"copy mode, and {person} looks on", left=True)
-            elif outcome.reason != "changed":
-                raise held(_GATE_REASONS[outcome.reason], left=True)
-            heard = self.reader.heard()
-            now = self.reader.look()
-            if now.state.state in (State.WAITING, State.EXITED, State.DEAD):
-                raise out_of_sight(now)
-            if self._is_ours(now.state.box):
-                sight = now
-            elif now.state.box is None:
-                self.reader.wait(heard, 1.0)
-            else:
-                # Somebody typed, or submitted it for us: only evidence can tell.
-                self._prove(sight, PROOF)
-                raise held("draft: the text in the box was changed", left=True)
+            self.may_be_pressed = pressed
+            self._check_blocked(outcome.reason)
+            sight = self._look_again(sight)
         raise held("not visible: the box keeps changing", left=True)
+
+    def _check_blocked(self, reason: str) -> None:
+        """End, unless what the gate found instead may be other at the next look."""
+        if reason == "mode":
+            person = self.reader.leave_mode()
+            if person:
+                raise held(f"copy mode, and {person} looks on", left=True)
+        elif reason in ("dead", "gone", "replaced"):
+            ended = Outcome.UNKNOWN if self.may_be_pressed else Outcome.FAILED
+            raise Ended(ended, _GATE_REASONS[reason])
+        elif reason != "changed":
+            raise held(_GATE_REASONS[reason], left=True)
+
+    def _look_again(self, sight: Sight) -> Sight:
+        """Return the box as it is now, or ``sight`` if it is out of sight for a moment."""
+        heard = self.reader.heard()
+        now = self.reader.look()
+        box = now.state.box
+        if now.state.state in (State.WAITING, State.EXITED, State.DEAD):
+            raise out_of_sight(now, pressed=self.may_be_pressed)
+        if box is None:
+            self.reader.wait(heard, 1.0)
+            return sight
+        if self._is_ours(box):
+            return now
+        # Somebody typed, or submitted it for us: only evidence can tell.
+        if not evidence.holds(box, self.message.typed, self.before):
+            self._prove(sight, PROOF)
+        raise held("draft: the text in the box was changed", left=True)
 
     def _standing(self, sight: Sight) -> list[str]:
         """Return the gate's conditions: our rows stand in the box as ``sight`` showed them."""
         box, spec = sight.state.box, self.profile.box
         assert box is not None
         rows = list(dict.fromkeys((box.rows[0], box.rows[-1])))
-        if not rows[0].startswith(spec.prompt):
+        if not rows[0].startswith(spec.mark):
             # A box lower than the text hides its prompt; the rule above it counts hidden rows.
             rows.insert(0, sight.screen.rows[box.first - 1].text)
-        conditions = gate.rows_stand(rows, prompt=spec.prompt)
+        conditions = gate.rows_stand(rows, prompt=spec.mark)
         return conditions + (gate.cursor_at(sight.screen.cursor) if spec.cursor_real else [])
 
     def _prove(self, pressed: Sight, seconds: float) -> None:
@@ -257,6 +292,7 @@ class _Delivery:
             elif self._went_out(sight, shown):
                 cleared_at = cleared_at or now
                 if not self.recipient.hooks or now >= cleared_at + HOOK_GRACE:
+                    self._check_other_report()
                     raise Ended(Outcome.SUBMITTED)
             elif now >= began + max(seconds, PROOF):
                 if self._is_ours(standing):
@@ -267,7 +303,10 @@ class _Delivery:
 
     def _lost(self, sight: Sight) -> Ended:
         """Return the end for a text that left the box after a key, with no trace of it."""
-        if sight.state.box is not None:
+        box = sight.state.box
+        if box is not None and evidence.holds(box, self.message.typed, self.before):
+            return held("draft: the text in the box was changed", left=True)
+        if box is not None:
             return unknown("the box was cleared, and nothing shows where the text went")
         if sight.state.state is State.WAITING and not self.recipient.hooks:
             return unknown("a dialog hides the box, and nothing shows whether the text went out")
@@ -281,6 +320,19 @@ class _Delivery:
                 self._note(f"hook {report.name} carried the text")
                 queued = self.before.state == State.WORKING
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
+
+    def _check_other_report(self) -> None:
+        """End as unknown if the program reported another text in the place of ours.
+
+        While it works, an earlier message that it had queued can be reported meanwhile.
+        """
+        if self.before.state != State.IDLE:
+            return
+        socket, pane = self.pane.socket_path, self.pane.id
+        for report in self.store.hooks.after(socket, pane, self.before.report):
+            if report.prompt:
+                shown = " ".join(report.prompt.split())[:60]
+                raise unknown(f"hook {report.name} carried another text: '{shown}'")
 
     def _went_out(self, sight: Sight, shown: str) -> bool:
         """Say whether the screen shows that our text left the box by being submitted."""
@@ -301,6 +353,10 @@ class _Delivery:
 
     # -- bookkeeping ---------------------------------------------------------------------------
 
+    @property
+    def _buffer(self) -> str:
+        return f"torch-{self.message.id}"
+
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
@@ -313,23 +369,27 @@ class _Delivery:
         self.on_step(step)
 
     def _settle(self, ended: Ended) -> Receipt:
-        message = self.store.messages.settle(
-            self.message.id,
-            state=str(ended.outcome),
-            reason=ended.reason,
-            step=ended.step,
+        """Write the end down and return the receipt, which is true even if that is not possible."""
+        message = _with(self.message, ended)._replace(
             attempts=self.attempts,
-            evidence=self.notes,
+            evidence=tuple(self.notes),
             elapsed_ms=(time.monotonic() - self.began) * 1000,
         )
-        self.store.events.add(
-            "deliver",
-            self.message.recipient,
-            {"message": message.id, "state": message.state, "reason": message.reason},
-            actor=message.sender,
-        )
+        detail = {"message": message.id, "state": message.state, "reason": message.reason}
+        try:
+            self.store.messages.settle(message)
+            self.store.events.add("deliver", message.recipient, detail, actor=message.sender)
+        except StoreError as error:
+            if not (self.typed or self.may_be_pressed):
+                raise
+            self._note(f"not written down: {error.message}")
+            message = message._replace(evidence=tuple(self.notes))
         self.on_step("settled")
         return receipt_of(message)
+
+
+def _with(message: Message, ended: Ended) -> Message:
+    return message._replace(state=str(ended.outcome), reason=ended.reason, step=ended.step)
 
 
 _GATE_REASONS = {

@@ -60,11 +60,15 @@ class Reader:
     def await_open(self, typed: str) -> Sight:
         """Return a sight of the pane in which ``typed`` may be pasted; raises ``Ended``, held."""
         patient_until: float | None = None
+        left_mode = False
         steady: tuple[Box | None, float] | None = None
         while True:
             heard = self.heard()
             sight = self.look()
             now = time.monotonic()
+            if sight.screen.in_mode and not left_mode and not self.leave_mode():
+                left_mode = True  # and looked at again at once; a second time it was entered anew
+                continue
             reason, patience = self._obstacle(sight, typed)
             if not reason and self._is_young():
                 if steady is None or steady[0] != sight.state.box:
@@ -85,8 +89,11 @@ class Reader:
                 raise held(reason)
             self.wait(heard, limit - now)
 
-    def await_idle(self) -> None:
-        """Wait until the program is idle: a key that may act otherwise goes to no other state."""
+    def await_idle(self, *, pressed: bool) -> None:
+        """Wait until the program is idle: a key that may act otherwise goes to no other state.
+
+        ``pressed`` says that a submit key may have reached the program.
+        """
         while True:
             heard = self.heard()
             sight = self.look()
@@ -94,7 +101,7 @@ class Reader:
                 return
             left = self.deadline - time.monotonic()
             if sight.state.state in (State.WAITING, State.EXITED, State.DEAD):
-                raise out_of_sight(sight)
+                raise out_of_sight(sight, pressed=pressed)
             if left <= 0 or self.policy.when == "now":
                 raise held(f"{sight.state.state}", left=True)
             self.wait(heard, left)
@@ -113,11 +120,17 @@ class Reader:
         return not self.recipient.ready and time.time() - self.recipient.started < YOUNG
 
 
-def out_of_sight(sight: Sight) -> Ended:
-    """Return the end for a box that went out of sight with our text in it."""
+def out_of_sight(sight: Sight, *, pressed: bool = True) -> Ended:
+    """Return the end for a box that went out of sight with our text in it.
+
+    ``pressed`` says that a submit key may have reached the program.
+    """
     state = sight.state
     if state.state is State.WAITING:
         return held(f"dialog: the program asks '{question(sight)}'", left=True)
     if state.state in (State.EXITED, State.DEAD):
+        if not pressed:
+            reason = f"the program ended before the text was submitted: {state.evidence}"
+            return Ended(Outcome.FAILED, reason)
         return Ended(Outcome.UNKNOWN, f"the program ended: {state.evidence}")
     return unknown(f"the input box is out of sight: {state.evidence}")

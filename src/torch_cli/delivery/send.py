@@ -1,6 +1,7 @@
 """Sending: from a name and a body to a receipt."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,10 +12,14 @@ from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Receipt, receipt_of
 from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.text import decode, prepare
+from torch_cli.errors import RefusedError
 from torch_cli.store import Store
-from torch_cli.store.messages import new_id
+from torch_cli.store.messages import Message, new_id
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
+
+_SENDER = re.compile(r"\w[\w .@+-]{0,63}")
 
 
 class Request(NamedTuple):
@@ -44,11 +49,13 @@ def send(
     """
     began = time.monotonic()
     body = decode(request.body)
+    sender = request.sender or os.environ.get("TORCH_AGENT", "")
+    _check_key(request.key)
+    _check_sender(sender)
     with Store() as store:
         found = find(store, socket, request.target)
         with ControlClient(found.socket, found.pane.session_id) as client:
             to = recipient(store, found, client)
-            sender = request.sender or os.environ.get("TORCH_AGENT", "")
             identity = new_id()
             headed = _enveloped(body, sender, identity) if request.envelope and sender else body
             prepared = prepare(headed, to.profile, clean=request.clean)
@@ -64,7 +71,7 @@ def send(
                 pane=found.pane.id,
                 pane_pid=found.pane.pid,
             )
-            if not new and (message.state != "queued" or message.step != "accepted"):
+            if not new and _is_settled(message, found.pane):
                 return receipt_of(message)
             on_step("accepted")
             left = max(0.0, request.timeout - (time.monotonic() - began))
@@ -77,6 +84,31 @@ def send(
                 on_step,
                 notes=prepared.changes,
             )
+
+
+def _is_settled(message: Message, pane: Pane) -> bool:
+    """Say whether nothing is left to be done for ``message``, or to be found out in ``pane``."""
+    here = (message.server, message.pane, message.pane_pid) == (pane.server, pane.id, pane.pid)
+    return message.step == "done" or (message.step != "accepted" and not here)
+
+
+def _check_key(key: str | None) -> None:
+    if key == "":
+        raise RefusedError(
+            "the idempotency key is empty; nothing was sent",
+            hint="Leave --key out, or give each message a key of its own.",
+            code="bad-key",
+        )
+
+
+def _check_sender(sender: str) -> None:
+    """Refuse a name that could pass for another part of the envelope."""
+    if sender and not _SENDER.fullmatch(sender):
+        raise RefusedError(
+            f"'{sender}' cannot be a sender's name; nothing was sent",
+            hint="Use letters, digits, blanks and any of _ . @ + -, at most 64.",
+            code="bad-sender",
+        )
 
 
 def _enveloped(body: str, sender: str, identity: str) -> str:

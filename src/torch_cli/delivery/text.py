@@ -1,10 +1,14 @@
 """What may be sent: refusal of what cannot arrive intact, the guard, and what "the same" means."""
 
+import re
 import unicodedata
 from typing import NamedTuple
 
 from torch_cli.agents.profile import Profile
 from torch_cli.errors import RefusedError
+
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+"""A whole control sequence (CSI, OSC): without its ESC the rest would stay behind as text."""
 
 _JOINER, _NON_JOINER, _SELECTORS = "\u200d", "\u200c", "\ufe0e\ufe0f"
 _TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
@@ -149,11 +153,12 @@ def _refuse_unprintable(text: str, profile: Profile) -> None:
 
 
 def _clean(text: str, profile: Profile, changes: list[str]) -> str:
+    bare = _ESCAPE.sub("", text)
     kept = [
         char
-        for index, char in enumerate(text)
+        for index, char in enumerate(bare)
         if not _is_control(char)
-        and not (profile.normalise.strips_invisible and _is_stripped(text, index))
+        and not (profile.normalise.strips_invisible and _is_stripped(bare, index))
     ]
     stripped = len(text) - len(kept)
     if stripped:

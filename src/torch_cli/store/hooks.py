@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from torch_cli.store.database import Database
 
+KEPT = 7 * 86_400.0
+"""Seconds that reports are kept: a message left in a box is told from one that went out by them."""
+
 
 class Report(NamedTuple):
     """One call of a program's hook: its event's name, the prompt if it carried one."""
@@ -33,6 +36,18 @@ class Hooks:
     def last_id(self) -> int:
         """Return the number of the newest report of all, 0 if there is none."""
         return int(self._database.query("SELECT coalesce(max(id), 0) FROM hook_events")[0][0])
+
+    def prune(self, before: float) -> int:
+        """Delete reports older than ``before`` (epoch seconds), but the newest of each pane.
+
+        They hold whole prompts. Returns how many were deleted.
+        """
+        return self._database.write(
+            "DELETE FROM hook_events WHERE at < ? AND id NOT IN"
+            " (SELECT max(id) FROM hook_events GROUP BY socket, pane)",
+            before,
+            durable=False,
+        )
 
     def _where(self, clause: str, socket: str, pane: str, value: object) -> list[Report]:
         rows = self._database.query(

@@ -4,11 +4,14 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
 from torch_cli.store.database import Database
+
+_STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE state END"
+"""The state that a receipt shows: of a message in the middle of a delivery nothing is known."""
 
 
 class Message(NamedTuple):
@@ -73,7 +76,7 @@ class Messages:
         """
         now = time.time()
         with self._database.transaction():
-            earlier = self._where("key = ?", key) if key else []
+            earlier = self._where("key = ?", key) if key is not None else []
             if not earlier:
                 self._database.query(
                     "INSERT INTO messages (id, key, sender, recipient, kind, body, typed, server,"
@@ -104,7 +107,7 @@ class Messages:
     ) -> list[Message]:
         """Return the newest messages first, of one recipient or state where given."""
         where, values = ["1"], []
-        for column, value in (("recipient", recipient), ("state", state)):
+        for column, value in (("recipient", recipient), (_STATE, state)):
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)
@@ -126,34 +129,36 @@ class Messages:
             changes["baseline"] = json.dumps(baseline)
         self._update(identity, changes)
 
-    def settle(
-        self,
-        identity: str,
-        *,
-        state: str,
-        reason: str,
-        step: str,
-        attempts: int,
-        evidence: Sequence[str],
-        elapsed_ms: float,
-    ) -> Message:
-        """Write the receipt's state down and return the message."""
+    def settle(self, message: Message, *, only_at: str | None = None) -> None:
+        """Write the state of ``message``, and what it is founded on, down.
+
+        With ``only_at`` only if its step is still that one.
+        """
         changes: dict[str, object] = {
-            "state": state,
-            "reason": reason,
-            "step": step,
-            "attempts": attempts,
-            "evidence": json.dumps(list(evidence)),
-            "elapsed_ms": elapsed_ms,
+            "state": message.state,
+            "reason": message.reason,
+            "step": message.step,
+            "attempts": message.attempts,
+            "evidence": json.dumps(list(message.evidence)),
+            "elapsed_ms": message.elapsed_ms,
             "updated": time.time(),
         }
-        self._update(identity, changes)
+        self._update(message.id, changes, only_at)
+
+    def reopen(self, identity: str, *, server: str, pane: str, pane_pid: int) -> Message:
+        """Return the message; one of which nothing was typed is queued again, for that pane."""
+        place = {"server": server, "pane": pane, "pane_pid": pane_pid}
+        self._update(identity, {"state": "queued", "reason": "", **place}, "accepted")
         return self.get(identity)
 
-    def _update(self, identity: str, changes: Mapping[str, object]) -> None:
+    def _update(
+        self, identity: str, changes: Mapping[str, object], only_at: str | None = None
+    ) -> None:
         sets = ", ".join(f"{column} = ?" for column in changes)
         self._database.write(
-            f"UPDATE messages SET {sets} WHERE id = ?", *changes.values(), identity, durable=False
+            f"UPDATE messages SET {sets} WHERE id = ? AND step = coalesce(?, step)",
+            *(*changes.values(), identity, only_at),
+            durable=False,
         )
 
     def _where(self, clause: str, *values: object) -> list[Message]:

@@ -20,19 +20,23 @@ class Observations:
         evidence: str,
         *,
         reported: float = 0.0,
+        wrote: float = 0.0,
     ) -> float:
         """Note the state seen now; return since when (epoch seconds) it is known to be so.
 
-        A state that nobody watched begins when it was first seen, or at the program's last
-        report, ``reported``: before it there was another.
+        ``reported`` is when the program last reported: before it there was another state.
+        ``wrote`` is when the pane's window last wrote: what it shows stands at least since then,
+        but no longer than since another state was seen. Without it a new state begins now.
         """
         now = time.time()
+        known = min(now, max(reported, wrote)) if wrote else now
         self._database.write(
             "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (server, pane, pane_pid) DO UPDATE SET seen = excluded.seen,"
             " evidence = excluded.evidence, state = excluded.state,"
-            " since = CASE WHEN state = excluded.state THEN max(since, ?) ELSE excluded.since END",
-            *(server, pane, pane_pid, state, evidence, now, now, min(reported, now)),
+            " since = CASE WHEN state = excluded.state THEN max(since, ?)"
+            " ELSE max(seen, excluded.since) END",
+            *(server, pane, pane_pid, state, evidence, known, now, min(reported, now)),
             durable=False,
         )
         rows = self._database.query(

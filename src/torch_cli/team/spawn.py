@@ -2,9 +2,6 @@
 
 import json
 import os
-import re
-import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +11,7 @@ from typing import Any
 from torch_cli import procs
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Launch, Profile
+from torch_cli.agents.program import ask_version, find_program, version_on
 from torch_cli.agents.registry import (
     check_name,
     find,
@@ -28,6 +26,7 @@ from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutErr
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.hooks import KEPT
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
@@ -72,8 +71,8 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
     )
     try:
         return _register(store, order, profile, window, gone), window
-    except TorchError:
-        # Nobody could find it again: the disk is full, or another was faster.
+    except BaseException:
+        # Nobody could find it again: the disk is full, another was faster, or it was interrupted.
         close_window(Socket(path=window.pane.socket_path), window.pane)
         raise
 
@@ -99,11 +98,25 @@ def _register(
         origin="spawned",
         directory=window.directory,
         hooks=bool(profile.launch.settings_flag or profile.launch.hook_flag),
-        chord=knows_chord(profile, {**os.environ, **order.environment}),
+        chord=knows_chord(profile, _environment(order)),
+        version=_version(profile, order),
     )
     agent = store.agents.add(agent, instead_of=gone)
+    store.hooks.prune(time.time() - KEPT)
     store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
     return agent
+
+
+def _version(profile: Profile, order: Order) -> str:
+    """Return the program's version if it decides how messages are submitted, else ''.
+
+    It is asked and not read off the screen, which a first question can hide.
+    """
+    if not profile.submit.idle_key:
+        return ""
+    environ = _environment(order)
+    program = find_program(profile, environ)
+    return (ask_version(profile, program, environ) if program else "") or ""
 
 
 def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
@@ -123,7 +136,7 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
         )
     with ControlClient(found.socket, pane.session_id) as client:
         chosen = profile_named(profile) if profile else recognise(store, pane, client)
-        version = version_on(observe(client, store, pane, chosen), chosen)
+        version = version_on(observe(client, store, pane, chosen).screen, chosen)
     program = program_in(pane) or procs.Process(pane.pid, "")
     # What an earlier server's pane of this number reported is not meant.
     reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
@@ -169,7 +182,7 @@ def await_ready(
             steady = (shown, now)
         settled = now - steady[1] >= profile.launch.steady
         if state is State.IDLE and sight.state.box is not None and settled:
-            store.agents.ready(agent.name, version_on(sight, profile))
+            store.agents.ready(agent.name, version_on(sight.screen, profile) or agent.version)
             return sight
         if state in (State.WAITING, State.LIMITED) and settled:
             raise _asks(agent, sight)
@@ -182,15 +195,6 @@ def await_ready(
         client.wait_output(pane.id, heard, min(0.1, deadline - now))
 
 
-def version_on(sight: Sight, profile: Profile) -> str:
-    """Return the program's version if its screen shows it behind the profile's title, else ''."""
-    pattern = profile.launch.version_pattern
-    if pattern is None or not profile.title:
-        return ""
-    found = re.search(re.escape(profile.title) + r"\s+v?" + pattern.pattern, sight.screen.text)
-    return found[1] if found else ""
-
-
 def _identity(name: str) -> dict[str, str]:
     """Return what an agent needs to know of itself, for its hooks and its own calls of torch."""
     identity = {"TORCH_AGENT": name}
@@ -199,14 +203,17 @@ def _identity(name: str) -> dict[str, str]:
     return identity
 
 
+def _environment(order: Order) -> dict[str, str]:
+    return {**os.environ, **order.environment}
+
+
 def _command(profile: Profile, order: Order) -> list[str]:
     """Return the program's argument list; raises ``NotFoundError`` if it is not installed."""
     launch = profile.launch
     if not launch.command:
         raise RefusedError(f"profile '{profile.name}' names no program to start")
     # The agent's own PATH decides, as it will when tmux starts it.
-    path = order.environment.get("PATH", os.environ.get("PATH"))
-    program = shutil.which(launch.command[0], path=path) or _beside_torch(launch.command[0])
+    program = find_program(profile, _environment(order))
     if program is None:
         raise NotFoundError(
             f"{profile.title or profile.name} is not installed: no '{launch.command[0]}' on the "
@@ -258,11 +265,6 @@ def _read_settings(flag: str, given: str) -> dict[str, Any]:
             f"{flag} {given}: {error}; no window was opened", code="bad-settings"
         ) from error
     return settings
-
-
-def _beside_torch(program: str) -> str | None:
-    """Return a program installed with torch itself, whose directory need not be on the PATH."""
-    return shutil.which(program, path=os.path.dirname(sys.executable))
 
 
 def _refuse_living(store: Store, name: str) -> Agent | None:

@@ -13,13 +13,14 @@ from torch_cli.agents.profile import Profile, Step
 from torch_cli.agents.registry import Found, find, profile_named
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
-from torch_cli.delivery.recipient import recipient
-from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.delivery.recipient import submit_key
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import close_window
 
 LOCK_PATIENCE = 30.0
 """Seconds that a delivery to the same pane may take before the agent is asked to end."""
@@ -30,7 +31,8 @@ TERM_GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """How an agent ended: ``asked``, ``terminated``, ``killed`` or ``gone`` (it had ended before).
+    """How an agent ended: ``asked``, ``terminated``, ``killed``, ``gone`` (it had ended before),
+    or that it was only ``forgotten``.
 
     ``leftovers`` are the processes that outlived the program and were ended too.
     """
@@ -40,49 +42,55 @@ class Stopped:
     leftovers: int
 
 
-def stop(store: Store, name: str) -> Stopped:
-    """End the agent ``name`` and forget it.
+def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
+    """End the agent ``name`` and forget it; with ``forget`` only forget it.
 
     Raises ``NotFoundError`` if there is no such agent, ``HeldError`` if an adopted program does
-    not end when asked: it was not Torch that started it.
+    not end when asked, or cannot be asked: it was not Torch that started it.
     """
     agent = store.agents.get(name)
     if agent is None or agent.stopped is not None:
         raise NotFoundError(
             f"there is no agent '{name}'", hint="'torch ps' lists them.", code="no-agent"
         )
+    if forget:
+        return _forget(store, agent, "forgotten", 0)
     try:
         found = find(store, Socket(path=agent.socket), name)
     except NotFoundError as missing:
         if missing.code != "vanished":
             raise
         return _forget(store, agent, "gone", _end(_still_alive(agent)))
-    program = procs.Process(agent.program_pid, agent.program_started)
-    family = [program, *procs.descendants(agent.program_pid)]
+    family = [_program(agent), *procs.descendants(agent.program_pid)]
     how = "gone"
-    if procs.alive(program) and not found.pane.dead:
-        how = _ask(store, found, profile_named(agent.profile), program)
-    if how == "" and agent.origin != "spawned":
-        raise HeldError(
-            f"agent '{name}' (pane {agent.pane}) was asked to end and has not; it was adopted, so "
-            "Torch does not end it",
-            hint="End it yourself, then 'torch stop' forgets it.",
-            code="still-running",
-        )
+    if procs.alive(_program(agent)) and not found.pane.dead:
+        how = _ask(store, found, agent)
     leftovers = 0
     if agent.origin == "spawned":
         # A program can have had more children by now; a child of its own group is not missed.
         family += procs.descendants(agent.program_pid)
         ended = _end(family)
-        how = how or ("killed" if ended < 0 else "terminated")
+        how = how if how in ("gone", "asked") else "killed" if ended < 0 else "terminated"
         leftovers = max(0, abs(ended) - (how in ("terminated", "killed")))
         _close_pane(store, found)
+    elif how not in ("gone", "asked"):
+        raise _still_running(agent, asked=how == "deaf")
     return _forget(store, agent, how, leftovers)
+
+
+def _still_running(agent: Agent, *, asked: bool) -> HeldError:
+    happened = "was asked to end and has not" if asked else "cannot be asked to end as it is now"
+    return HeldError(
+        f"agent '{agent.name}' (pane {agent.pane}) {happened}; it was adopted, so Torch does not "
+        "end it",
+        hint=f"End it yourself, or let Torch forget it: torch stop {agent.name} --forget",
+        code="still-running",
+    )
 
 
 def _still_alive(agent: Agent) -> list[procs.Process]:
     """Return the program of an agent whose pane is gone, if Torch started it and it lives on."""
-    program = procs.Process(agent.program_pid, agent.program_started)
+    program = _program(agent)
     if agent.origin != "spawned" or not procs.alive(program):
         return []
     return [program, *procs.descendants(program.pid)]
@@ -94,50 +102,76 @@ def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
     return Stopped(agent.name, how, abs(leftovers))
 
 
-def _ask(store: Store, found: Found, profile: Profile, program: procs.Process) -> str:
-    """Take the profile's steps in turn; return ``asked`` once the program has ended, else ''."""
-    pane = found.pane
+def _ask(store: Store, found: Found, agent: Agent) -> str:
+    """Take the profile's steps in turn; return ``asked`` once the program has ended.
+
+    Else return ``deaf``, or '' if no step could be taken.
+    """
+    pane, launch = found.pane, _profile(agent).launch
+    asked = False
     with (
         pane_lock(pane.server, pane.id, f"stop {found.name}", LOCK_PATIENCE),
         ControlClient(found.socket, pane.session_id) as client,
     ):
-        for step in profile.launch.stop:
-            if _take(client, store, found, profile, step) and _gone_within(
-                program, profile.launch.stop_grace
-            ):
+        for step in launch.stop:
+            taken = _take(client, store, found, agent, step)
+            if taken and _gone_within(_program(agent), launch.stop_grace):
                 return "asked"
-    return ""
+            asked = asked or taken
+    return "deaf" if asked else ""
 
 
-def _take(client: ControlClient, store: Store, found: Found, profile: Profile, step: Step) -> bool:
+def _profile(agent: Agent) -> Profile:
+    """Return the agent's profile; one without steps if the user's file is no more."""
+    try:
+        return profile_named(agent.profile)
+    except (NotFoundError, RefusedError):
+        return Profile(agent.profile)
+
+
+def _program(agent: Agent) -> procs.Process:
+    return procs.Process(agent.program_pid, agent.program_started)
+
+
+def _take(client: ControlClient, store: Store, found: Found, agent: Agent, step: Step) -> bool:
     """Press a step's keys, or type its command if an empty box stands ready for it.
 
-    Returns whether that was done.
+    Returns whether that was done. A program in the background gets nothing: the keys would reach
+    whatever a person has started in its pane meanwhile.
     """
-    if step.keys:
-        return all(gate.press(client, found.pane, [key]).done for key in step.keys)
-    sight = observe(client, store, found.pane, profile)
-    box = sight.state.box
-    if sight.state.state is not State.IDLE or box is None or not box.empty:
-        return False
-    prompt = profile.box.prompt
-    pasted = gate.paste(
-        client,
-        found.pane,
-        step.text.encode(),
-        framed=True,
-        conditions=gate.rows_stand([box.rows[0]], prompt=prompt),
-        buffer=f"torch-stop-{os.getpid()}",
+    if not step.keys:
+        return _type(client, store, found, agent, step.text)
+    return all(
+        _has_terminal(agent) and gate.press(client, found.pane, [key]).done for key in step.keys
     )
+
+
+def _has_terminal(agent: Agent) -> bool:
+    return procs.foreground(agent.pane_pid) in (None, agent.program_pid)
+
+
+def _type(client: ControlClient, store: Store, found: Found, agent: Agent, command: str) -> bool:
+    """Type ``command`` and submit it as a message is; return whether that was done."""
+    pane, profile, program = found.pane, _profile(agent), _program(agent)
+    state = observe(client, store, pane, profile, program=program).state
+    if state.state is not State.IDLE or state.box is None or not state.box.empty:
+        return False
+    buffer, mark = f"torch-stop-{os.getpid()}", profile.box.mark
+    empty = gate.rows_stand([state.box.rows[0]], prompt=mark)
+    pasted = (
+        _has_terminal(agent)
+        and gate.load(client, buffer, command.encode())
+        and gate.paste(client, pane, framed=True, conditions=empty, buffer=buffer).done
+    )
+    keys = submit_key(profile, chord=agent.chord, version=agent.version).keys
     deadline = time.monotonic() + 2.0
-    while pasted.done and time.monotonic() < deadline:
-        heard = client.output.get(found.pane.id, 0)
-        box = observe(client, store, found.pane, profile).state.box
-        if box is not None and box.text.strip() == step.text:
-            keys = recipient(store, found, client).submit.keys
-            standing = gate.rows_stand([box.rows[0]], prompt=prompt)
-            return gate.press(client, found.pane, keys, standing).done
-        client.wait_output(found.pane.id, heard, 0.1)
+    while pasted and time.monotonic() < deadline:
+        heard = client.output.get(pane.id, 0)
+        box = observe(client, store, pane, profile).state.box
+        if box is not None and box.text.strip() == command and _has_terminal(agent):
+            ours = gate.rows_stand([box.rows[0]], prompt=mark)
+            return gate.press(client, pane, keys, ours).done
+        client.wait_output(pane.id, heard, 0.1)
     return False
 
 
@@ -172,8 +206,5 @@ def _signal(process: procs.Process, number: signal.Signals) -> None:
 
 def _close_pane(store: Store, found: Found) -> None:
     """Close the pane that was kept for its last screen, if Torch made its window."""
-    pane = found.pane
-    if not store.windows.created(pane.server, pane.window_id):
-        return
-    with contextlib.suppress(NotFoundError), ControlClient(found.socket, pane.session_id) as client:
-        client.ask(f"kill-pane -t {pane.id}".encode())
+    if store.windows.created(found.pane.server, found.pane.window_id):
+        close_window(found.socket, found.pane)

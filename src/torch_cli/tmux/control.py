@@ -121,7 +121,7 @@ class ControlClient:
                 self._exchange(payload, mark, time.monotonic() + self._timeout)
         except TimeoutError:
             raise too_slow(
-                self.socket, payload[:40].decode("ascii", "replace"), self._timeout
+                self.socket, payload.split(b" ", 1)[0].decode("ascii"), self._timeout
             ) from None
         return self._replies[:-1]
 

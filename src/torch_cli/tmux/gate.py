@@ -61,29 +61,34 @@ def cursor_at(position: tuple[int, int]) -> list[str]:
 def paste(
     client: ControlClient,
     pane: Pane,
-    text: bytes,
     *,
     framed: bool,
     conditions: Sequence[str],
     buffer: str,
 ) -> Outcome:
-    """Paste ``text`` into ``pane`` if the gate lets it through.
+    """Paste what was loaded into ``buffer`` into ``pane`` if the gate lets it through.
 
-    ``framed`` asks tmux for a bracketed paste, which it gives if the program wants it. ``buffer``
-    is a name that nobody else uses; it is gone afterwards whatever happens.
+    ``framed`` asks tmux for a bracketed paste, which it gives if the program wants it. The buffer
+    is gone afterwards, unless tmux did not answer in time: then nobody knows what was done.
     """
-    if not _load(client, buffer, text):
-        return Outcome(False, "gone")
     flags = ["-p"] if framed else []
     act = quote.line("paste-buffer", *flags, "-r", "-d", "-b", buffer, "-t", pane.id)
     outcome = _guarded(client, pane, act, conditions)
     if not outcome.done:
-        client.ask(quote.line("delete-buffer", "-b", buffer))
+        unload(client, buffer)
     return outcome
 
 
-def _load(client: ControlClient, buffer: str, text: bytes) -> bool:
-    """Put ``text`` into a buffer; a process of its own takes any size, and 3 ms."""
+def unload(client: ControlClient, buffer: str) -> None:
+    """Delete the buffer if there is one of that name."""
+    client.ask(quote.line("delete-buffer", "-b", buffer))
+
+
+def load(client: ControlClient, buffer: str, text: bytes) -> bool:
+    """Put ``text`` into a buffer with a name that nobody else uses; types nothing.
+
+    A process of its own takes any size, and 3 ms.
+    """
     if len(text) <= _SHORT:
         words = ("set-buffer", "-b", buffer, "--", text.decode("utf-8", "surrogateescape"))
         return client.ask(quote.line(*words))[-1].ok

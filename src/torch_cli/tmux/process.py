@@ -54,7 +54,8 @@ def run(
             out, error = pipes.communicate(stdin, time.monotonic() + timeout)
             status = pipes.wait(1.0)
         except TimeoutError:
-            raise too_slow(socket, words[0], timeout) from None
+            command = next((word for word in words if not word.startswith("-")), words[0])
+            raise too_slow(socket, command, timeout) from None
         finally:
             pipes.close()
     return Completed(

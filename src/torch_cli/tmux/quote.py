@@ -57,6 +57,11 @@ def format_literal(text: str) -> str:
     return _HASHES.sub(lambda found: found[0] if found[1] else found[0] * 2, text)
 
 
+def can_stand(prompt: str) -> bool:
+    """Say whether ``prompt`` may stand literally in a pattern: nothing in it is special there."""
+    return not _FORBIDDEN_IN_PROMPT & set(prompt)
+
+
 def row_pattern(text: str, *, prompt: str = "") -> str:
     """Return a pattern for ``#{C/r:…}`` that matches a screen row which reads exactly ``text``.
 
@@ -66,7 +71,7 @@ def row_pattern(text: str, *, prompt: str = "") -> str:
     from a message, stands literally if ``text`` begins with it; a prompt with a character that is
     special to formats or patterns raises ``ValueError``.
     """
-    if _FORBIDDEN_IN_PROMPT & set(prompt):
+    if not can_stand(prompt):
         raise ValueError(f"the prompt {prompt!r} cannot stand in a tmux pattern")
     head = prompt if prompt and text.startswith(prompt) else ""
     out: list[str] = []

@@ -6,10 +6,14 @@ from typing import NamedTuple
 
 
 class Socket(NamedTuple):
-    """How to reach one tmux server: a socket name (``tmux -L``) or a path (``tmux -S``)."""
+    """How to reach one tmux server: a socket name (``tmux -L``) or a path (``tmux -S``).
+
+    ``demanded`` says that the caller named it for this one call, and means no other.
+    """
 
     name: str = "default"
     path: str = ""
+    demanded: bool = False
 
     @property
     def arguments(self) -> list[str]:
@@ -18,6 +22,19 @@ class Socket(NamedTuple):
 
     def __str__(self) -> str:
         return self.path or self.name
+
+    @property
+    def file(self) -> str:
+        """The path of the socket, as ``make_label()`` in tmux's tmux.c has it."""
+        if self.path:
+            return self.path
+        return os.path.join(
+            os.environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.getuid()}", self.name
+        )
+
+    def leads_to(self, file: str) -> bool:
+        """Say whether this is the server with the socket ``file``."""
+        return os.path.realpath(self.file) == os.path.realpath(file)
 
     @classmethod
     def choose(
@@ -29,9 +46,9 @@ class Socket(NamedTuple):
         slash, else a name), the server of ``$TMUX``, tmux's default.
         """
         if path:
-            return cls(path=path)
+            return cls(path=path, demanded=True)
         if name:
-            return cls(name=name)
+            return cls(name=name, demanded=True)
         chosen = environ.get("TORCH_TMUX_SOCKET", "")
         if chosen:
             return cls(path=chosen) if "/" in chosen else cls(name=chosen)

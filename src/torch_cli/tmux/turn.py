@@ -28,7 +28,7 @@ class Turn:
     """
 
     def __init__(self, socket: Socket, *, alone: bool = False) -> None:
-        self._path = _directory(socket)
+        self._path = os.path.dirname(socket.file) or "."
         self._kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         self._file = -1
 
@@ -62,10 +62,3 @@ class Turn:
             # flock has no timed wait; signals and alarms belong to the caller.
             select.select([], [], [], pause)
             pause = min(pause * 1.5, 0.005)
-
-
-def _directory(socket: Socket) -> str:
-    """Return the directory of the server's socket, as ``make_label()`` in tmux's tmux.c has it."""
-    if socket.path:
-        return os.path.dirname(socket.path) or "."
-    return os.path.join(os.environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.getuid()}")

@@ -10,14 +10,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from torch_cli import paths
 from torch_cli.agents.profile import Profile, list_profiles, load_profile
+from torch_cli.agents.program import ask_version, find_program
 from torch_cli.agents.registry import knows_chord, profiles_dir
 from torch_cli.agents.setup import hooks_installed
 from torch_cli.errors import NotFoundError, TorchError
@@ -27,9 +26,6 @@ from torch_cli.tmux.socket import Socket
 
 LITTLE_SPACE = 100 * 1024 * 1024
 """Bytes free on the disk of the state directory below which a warning is given."""
-
-VERSION_TIMEOUT = 15
-"""Seconds that an agent program may take to say its version."""
 
 PROBE = b"torch doctor\n" * 1024
 
@@ -226,19 +222,12 @@ def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
             missing = f"not installed: no '{profile.launch.command[0]}' on the PATH"
             yield Finding(name, Level.NOTE, missing, "Only needed for agents of this profile.")
             continue
-        version = _ask_version(profile, program)
+        version = ask_version(profile, program, environ)
         yield _version(profile, program, version)
         if profile.submit.chord_setup:
             yield _chord(profile, version, environ)
         if profile.hooks.kind == "claude" and profile.launch.settings_flag:
             yield from _hooks(profile, environ)
-
-
-def find_program(profile: Profile, environ: Mapping[str, str]) -> str | None:
-    """Return the path of the profile's program: on the PATH, or installed beside Torch."""
-    command = profile.launch.command[0]
-    beside = os.path.dirname(sys.executable)
-    return shutil.which(command, path=environ.get("PATH")) or shutil.which(command, path=beside)
 
 
 def _version(profile: Profile, program: str, version: str | None) -> Finding:
@@ -259,24 +248,6 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
         f"{words}; the profile was proven with {', '.join(profile.verified)}",
         "It may well work. If a state is read wrongly: torch profile check --help",
     )
-
-
-def _ask_version(profile: Profile, program: str) -> str | None:
-    """Return the version the program says, '' if its profile does not tell how to ask."""
-    if not profile.launch.version or profile.launch.version_pattern is None:
-        return ""
-    try:
-        said = subprocess.run(
-            [program, *profile.launch.version[1:]],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=VERSION_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = profile.launch.version_pattern.search(said.stdout.decode("utf-8", "replace"))
-    return found[1] if found else None
 
 
 def _chord(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Finding:

@@ -52,7 +52,7 @@ def press(
         else:
             state = observe(client, store, found.pane, profile).state
             _check_dialog(target, state.dialog, dialog)
-            conditions = _as_seen(state, profile.box.prompt)
+            conditions = _as_seen(state, profile.box.mark)
         outcome = gate.press(client, found.pane, list(keys), conditions)
     if not outcome.done:
         raise HeldError(
