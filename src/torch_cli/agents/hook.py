@@ -24,6 +24,7 @@ DETAIL = (
     "source",
     "reason",
     "error",
+    "last_assistant_message",
 )
 """Fields kept beside the prompt. What a tool was given is not: it can hold secrets."""
 

@@ -150,6 +150,18 @@ class Hooks(NamedTuple):
     events: Mapping[str, str] = MappingProxyType({})
 
 
+class AnswerSpec(NamedTuple):
+    """How an answer stands on the screen, for programs that do not report it.
+
+    ``begin`` matches what stands in front of its first row, and of every further part; ``indent``
+    is how many blanks stand in front of the other rows; rows that match ``skip`` are no part.
+    """
+
+    begin: Pattern | None = None
+    indent: int = 0
+    skip: tuple[Pattern, ...] = ()
+
+
 class Profile(NamedTuple):
     """Everything Torch knows about one agent program; ``source`` is the file it came from.
 
@@ -169,6 +181,7 @@ class Profile(NamedTuple):
     normalise: Normalise = Normalise()
     guard: Guard = Guard()
     hooks: Hooks = Hooks()
+    answer: AnswerSpec = AnswerSpec()
 
 
 def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from torch_cli.cli.present import note
 from torch_cli.tmux.socket import Socket
 
 LONGEST = 1e8
@@ -15,3 +16,8 @@ class Common(NamedTuple):
     json: bool
     quiet: bool
     verbose: bool
+
+    def tell(self, step: str) -> None:
+        """Say on stderr what is being done, if that was asked for."""
+        if self.verbose:
+            note(f"torch: {step}")

@@ -15,6 +15,7 @@ COMMANDS = {
     "spawn": "Open a window with an agent program in it, and wait until it is ready.",
     "adopt": "Register an agent in a pane that exists already.",
     "send": "Deliver a message to an agent, and say what is known of it.",
+    "ask": "Send a message, wait until it is answered, and print the answer.",
     "receipt": "Show what is known of a message.",
     "capture": "Print the last lines that a pane shows.",
     "state": "Show the state of panes, with evidence.",

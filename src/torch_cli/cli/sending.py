@@ -1,44 +1,29 @@
 """What ``torch send`` does once its words are parsed, and how a receipt is printed."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.present import for_a_reader, note, print_json, printable, say
 
 if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.delivery.send import Request
 
 
-def run_send(
-    common: Common,
-    *,
-    target: str,
-    message: str,
-    when: str = "ready",
-    timeout: float = 30.0,
-    plain: bool = False,
-    clean: bool = False,
-    key: str | None = None,
-    sender: str | None = None,
-) -> int:
-    """Send, print the receipt, and return the exit status; ``message`` - is standard input."""
-    from torch_cli.delivery.send import Request, send
+def run_send(common: Common, **given: Any) -> int:
+    """Send what the parameters of the command say, print the receipt, return the exit status."""
+    from torch_cli.delivery.send import send
 
-    given = message == "-"
-    body = sys.stdin.buffer.read() if given else message.encode("utf-8", "surrogateescape")
-    request = Request(
-        target=target,
-        body=body,
-        when=when,
-        timeout=timeout,
-        envelope=not plain,
-        clean=clean,
-        key=key,
-        sender=sender,
-    )
-    tell = (lambda step: note(f"torch: {step}")) if common.verbose else (lambda step: None)
-    return print_receipt(send(common.socket, request, on_step=tell), common)
+    return print_receipt(send(common.socket, request_of(**given), on_step=common.tell), common)
+
+
+def request_of(*, message: str, plain: bool = False, **given: Any) -> "Request":
+    """Return the request that a command's parameters make; ``message`` - is standard input."""
+    from torch_cli.delivery.send import Request
+
+    body = sys.stdin.buffer.read() if message == "-" else message.encode("utf-8", "surrogateescape")
+    return Request(body=body, envelope=not plain, **given)
 
 
 def print_receipt(receipt: "Receipt", common: Common) -> int:

@@ -168,6 +168,17 @@ def echoed_whole(screen: Screen, typed: str, before: Baseline, profile: Profile)
     return _is_one_more(now, then)
 
 
+def echo_at(lines: Sequence[str], typed: str, profile: Profile) -> int | None:
+    """Return the index of the last row of ``lines`` at which ``typed`` is echoed.
+
+    A text that is echoed in short form stands at the last echo of all.
+    """
+    mark = profile.box.echo
+    echoes = [number for number, line in enumerate(lines) if mark and line.startswith(mark)]
+    whole = [number for number in echoes if _reads(lines[number:], mark, typed)]
+    return max(whole or echoes, default=None)
+
+
 def _reads(lines: Sequence[str], mark: str, typed: str) -> bool:
     """Say whether the first of ``lines``, or it and some that follow, read ``typed``."""
     text = lines[0][len(mark) :]

@@ -214,7 +214,7 @@ class Agent:
             answer = answer_to(job.messages)
             self._say(Kind.AGENT, answer)
             self._log("answer", text=answer, prompts=[message.text for message in job.messages])
-            self._hook("Stop")
+            self._hook("Stop", last_assistant_message=answer)
             self._next_job(now)
 
     def _stop_job(self, now: float) -> None:

@@ -1,6 +1,7 @@
 """What agent programs reported through their hooks."""
 
-from typing import NamedTuple
+import json
+from typing import Any, NamedTuple
 
 from torch_cli.store.database import Database
 
@@ -36,6 +37,11 @@ class Hooks:
     def last_id(self) -> int:
         """Return the number of the newest report of all, 0 if there is none."""
         return int(self._database.query("SELECT coalesce(max(id), 0) FROM hook_events")[0][0])
+
+    def detail(self, identity: int) -> dict[str, Any]:
+        """Return the fields that the report numbered ``identity`` carried beside its prompt."""
+        rows = self._database.query("SELECT detail FROM hook_events WHERE id = ?", identity)
+        return dict(json.loads(rows[0][0])) if rows else {}
 
     def prune(self, before: float) -> int:
         """Delete reports older than ``before`` (epoch seconds), but the newest of each pane.

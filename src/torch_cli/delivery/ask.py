@@ -1,0 +1,179 @@
+"""Asking: a message, the wait for the end of the turn, and the answer."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch_cli.agents.answer import answer_on
+from torch_cli.agents.observe import Sight, observe
+from torch_cli.agents.profile import Profile
+from torch_cli.agents.registry import Found, find
+from torch_cli.agents.state import State
+from torch_cli.delivery.evidence import echo_at
+from torch_cli.delivery.lock import pane_lock
+from torch_cli.delivery.obstacle import question
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.recipient import recipient
+from torch_cli.delivery.send import Request, send
+from torch_cli.delivery.text import same
+from torch_cli.errors import DONE, HeldError, TimedOutError, TorchError
+from torch_cli.store import Store
+from torch_cli.store.messages import Message
+from torch_cli.tmux.capture import last_lines
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+
+POLL = 0.05
+"""Seconds between looks for a hook's report, which comes through the store and wakes nobody."""
+
+REPORT_GRACE = 3.0
+"""Seconds that a program which is idle again is given to report the end of its turn. Nothing is
+reported of a turn that a person interrupted."""
+
+
+class Answer(NamedTuple):
+    """An answer, or why there is none: ``text`` is ``None`` if the message was not delivered.
+
+    ``source`` is ``hook`` if the program itself reported the text, ``screen`` if it was read off
+    the pane and may differ in blanks, line ends and what the program draws.
+    """
+
+    receipt: Receipt
+    text: str | None = None
+    source: str = ""
+    elapsed_ms: float = 0.0
+
+
+def ask(
+    socket: Socket, request: Request, on_step: Callable[[str], None] = lambda step: None
+) -> Answer:
+    """Send ``request`` when its recipient is idle, wait for the end of the turn, return the answer.
+
+    ``request.timeout`` (seconds) bounds all of it. Several askers of one pane take turns. Raises
+    ``HeldError`` if the program asks something or runs into a limit on the way, ``TimedOutError``
+    if it has not answered in time, and what ``send`` raises.
+    """
+    began = time.monotonic()
+    deadline = began + request.timeout
+    with Store() as store:
+        found = find(store, socket, request.target)
+        pane = found.pane
+        with pane_lock(pane.server, f"{pane.id}.ask", "torch ask", request.timeout):
+            left = max(0.0, deadline - time.monotonic())
+            receipt = send(socket, request._replace(when="idle", timeout=left), on_step)
+            if receipt.exit_code != DONE:
+                return Answer(receipt)
+            on_step("asked")
+            message = store.messages.get(receipt.id)
+            with ControlClient(found.socket, pane.session_id) as client:
+                turn = _Turn(client, store, found, message)
+                text, source = turn.await_answer(deadline)
+    return Answer(receipt, text, source, (time.monotonic() - began) * 1000)
+
+
+class _Turn:
+    """One turn of a program, from a delivered message to its end."""
+
+    def __init__(self, client: ControlClient, store: Store, found: Found, message: Message) -> None:
+        self.client, self.store, self.found, self.message = client, store, found, message
+        to = recipient(store, found, client)
+        self.profile: Profile = to.profile
+        self.hooks = to.hooks
+
+    def await_answer(self, deadline: float) -> tuple[str, str]:
+        """Return the answer and its source once the turn has ended."""
+        pane = self.found.pane
+        idle: tuple[float, str] | None = None
+        while True:
+            heard = self.client.output.get(pane.id, 0)
+            reported = self._reported()
+            if reported is not None:
+                return reported, "hook"
+            sight = self._look()
+            now = time.monotonic()
+            if sight.state.state is not State.IDLE or sight.state.queued:
+                idle = None
+            else:
+                shown = sight.screen.text
+                idle = idle if idle and idle[1] == shown else (now, shown)
+                text = self._on_screen(sight) if now >= idle[0] + self._quiet else ""
+                if text or now >= idle[0] + REPORT_GRACE:
+                    return text, "screen"
+            if now >= deadline:
+                raise TimedOutError(
+                    f"'{self.found.name}' has not finished answering {self.message.id}: it is "
+                    f"{sight.state.state} ({sight.state.evidence})",
+                    hint=f"It goes on. Later: torch capture {self.found.name} --history",
+                )
+            self.client.wait_output(pane.id, heard, min(POLL, max(0.001, deadline - now)))
+
+    @property
+    def _quiet(self) -> float:
+        """Seconds that an idle screen must stand before it is the end of the turn."""
+        return REPORT_GRACE if self.hooks else max(0.3, self.profile.launch.steady)
+
+    def _look(self) -> Sight:
+        """Return what the pane shows; raise if the turn cannot end by itself."""
+        found = self.found
+        sight = observe(
+            self.client,
+            self.store,
+            found.pane,
+            self.profile,
+            since=found.started,
+            program=found.program,
+        )
+        state, name, identity = sight.state.state, found.name, self.message.id
+        if state is State.WAITING:
+            dialog = sight.state.dialog
+            press = f"torch press {name} KEY --dialog {dialog.hash}" if dialog else ""
+            raise HeldError(
+                f"'{name}' asks '{question(sight)}' before it answers {identity}",
+                hint=f"Answer it: {press}" if press else f"Look: torch state {name}",
+                code="dialog",
+            )
+        if state is State.LIMITED:
+            raise HeldError(
+                f"'{name}' ran into a limit before it answered {identity}: {sight.state.evidence}",
+                code="limited",
+            )
+        if state in (State.EXITED, State.DEAD):
+            raise TorchError(
+                f"'{name}' ended before it answered {identity}: {sight.state.evidence}",
+                code="exited",
+            )
+        return sight
+
+    def _reported(self) -> str | None:
+        """Return the answer that the program's hook gave for our message, if it has."""
+        pane, events = self.found.pane, self.profile.hooks.events
+        ours: str | None = None
+        for report in self.store.hooks.after(
+            pane.socket_path, pane.id, int(self.message.baseline.get("report", 0))
+        ):
+            if report.prompt and same(report.prompt, self.message.typed, self.profile):
+                ours = str(self.store.hooks.detail(report.id).get("prompt_id", ""))
+            elif ours is not None and events.get(report.name) == "idle":
+                detail = self.store.hooks.detail(report.id)
+                text = detail.get("last_assistant_message")
+                if isinstance(text, str) and detail.get("prompt_id", "") == ours:
+                    return text
+        return None
+
+    def _on_screen(self, sight: Sight) -> str:
+        """Return the answer as it stands between our message and the box, history included."""
+        box, pane = sight.state.box, self.found.pane
+        if box is None:
+            return ""
+        frame = 1 if self.profile.box.kind == "ruled" else 0
+        below = len(sight.screen.rows) - (box.first - frame)
+        lines = last_lines(self.found.socket, pane, history=True)
+        # Blank rows at the end of the screen are not among the lines.
+        blank = len(sight.screen.rows) - max(
+            (n for n, row in enumerate(sight.screen.rows, 1) if row.text), default=0
+        )
+        lines = lines[: len(lines) - (below - blank)]
+        first = echo_at(lines, self.message.typed, self.profile)
+        if first is None:
+            return ""
+        return answer_on(lines[first + 1 :], self.profile.answer, sight.screen.width)
