@@ -16,6 +16,8 @@ COMMANDS = {
     "adopt": "Register an agent in a pane that exists already.",
     "send": "Deliver a message to an agent, and say what is known of it.",
     "ask": "Send a message, wait until it is answered, and print the answer.",
+    "reply": "Answer a message: send to the agent that sent it.",
+    "thread": "Show a message and the answers to it.",
     "receipt": "Show what is known of a message.",
     "capture": "Print the last lines that a pane shows.",
     "state": "Show the state of panes, with evidence.",

@@ -26,7 +26,8 @@ class Request(NamedTuple):
     """A message to be sent: to whom, the bytes, when to type, and how long to wait (seconds).
 
     ``envelope`` puts a first line with sender and id before a message that one agent sends to
-    another; a person's message goes as it is. ``key`` is an idempotency key.
+    another, and before every answer; a person's message goes as it is. ``key`` is an idempotency
+    key, ``reply_to`` the id of the message that this one answers.
     """
 
     target: str
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     clean: bool = False
     key: str | None = None
     sender: str | None = None
+    reply_to: str = ""
 
 
 def send(
@@ -57,7 +59,7 @@ def send(
         with ControlClient(found.socket, found.pane.session_id) as client:
             to = recipient(store, found, client)
             identity = new_id()
-            headed = _enveloped(body, sender, identity) if request.envelope and sender else body
+            headed = _enveloped(body, sender, identity, request)
             prepared = prepare(headed, to.profile, clean=request.clean)
             message, new = store.messages.accept(
                 identity,
@@ -70,6 +72,7 @@ def send(
                 server=found.pane.server,
                 pane=found.pane.id,
                 pane_pid=found.pane.pid,
+                reply_to=request.reply_to,
             )
             if not new and _is_settled(message, found.pane):
                 return receipt_of(message)
@@ -111,6 +114,13 @@ def _check_sender(sender: str) -> None:
         )
 
 
-def _enveloped(body: str, sender: str, identity: str) -> str:
-    """Return ``body`` behind a line that says who sends it, for an answer and for the proof."""
-    return f"[from {sender} · message · {identity}]\n{body}"
+def _enveloped(body: str, sender: str, identity: str, request: Request) -> str:
+    """Return ``body`` behind a line that says who sends what, for an answer and for the proof.
+
+    Its form is published in the README: others may read it.
+    """
+    if not request.envelope or not (sender or request.reply_to):
+        return body
+    kind = f"reply to {request.reply_to}" if request.reply_to else "message"
+    parts = [f"from {sender}"] if sender else []
+    return f"[{' · '.join([*parts, kind, identity])}]\n{body}"

@@ -18,7 +18,8 @@ class Message(NamedTuple):
     """A row of the table. ``body`` is what was asked to be sent, ``typed`` what is put in the box.
 
     ``state`` is the receipt's; ``step`` how far the delivery came (``accepted``, ``attempting``,
-    ``seen``, ``submitting``, ``done``); ``baseline`` what the screen showed before the paste.
+    ``seen``, ``submitting``, ``done``); ``baseline`` what the screen showed before the paste;
+    ``reply_to`` the id of the message that it answers, '' if none.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Message(NamedTuple):
     baseline: Mapping[str, Any]
     elapsed_ms: float = 0.0
     deadline: float | None = None
+    reply_to: str = ""
 
 
 def new_id() -> str:
@@ -68,6 +70,7 @@ class Messages:
         pane: str,
         pane_pid: int,
         deadline: float | None = None,
+        reply_to: str = "",
     ) -> tuple[Message, bool]:
         """Write a new message down, durably, before anything is typed.
 
@@ -80,10 +83,10 @@ class Messages:
             if not earlier:
                 self._database.query(
                     "INSERT INTO messages (id, key, sender, recipient, kind, body, typed, server,"
-                    " pane, pane_pid, state, step, created, updated, deadline)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'accepted', ?, ?, ?)",
+                    " pane, pane_pid, state, step, created, updated, deadline, reply_to)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'accepted', ?, ?, ?, ?)",
                     *(identity, key, sender, recipient, kind, body.encode(), typed.encode()),
-                    *(server, pane, pane_pid, now, now, deadline),
+                    *(server, pane, pane_pid, now, now, deadline, reply_to),
                 )
         if not earlier:
             return self.get(identity), True
@@ -113,6 +116,18 @@ class Messages:
                 values.append(value)
         clause = f"{' AND '.join(where)} ORDER BY created DESC, rowid DESC LIMIT {int(limit)}"
         return self._where(clause, *values)
+
+    def thread(self, identity: str) -> list[Message]:
+        """Return every message of the conversation that ``identity`` belongs to, oldest first."""
+        return self._where(
+            "id IN (WITH RECURSIVE"
+            " up(id, reply_to) AS (SELECT id, reply_to FROM messages WHERE id = ?"
+            "  UNION SELECT m.id, m.reply_to FROM messages m JOIN up ON m.id = up.reply_to),"
+            " down(id) AS (SELECT id FROM up"
+            "  UNION SELECT m.id FROM messages m JOIN down ON m.reply_to = down.id)"
+            " SELECT id FROM down) ORDER BY created, rowid",
+            identity,
+        )
 
     def unfinished(self, server: str, pane: str, pane_pid: int) -> list[Message]:
         """Return messages that were, or may have been, typed into the pane and not settled."""

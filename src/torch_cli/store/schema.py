@@ -97,4 +97,9 @@ MIGRATIONS = (
     CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
         BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
     """,
+    # 2: answers to messages.
+    """
+    ALTER TABLE messages ADD COLUMN reply_to TEXT NOT NULL DEFAULT '';
+    CREATE INDEX messages_by_reply ON messages (reply_to);
+    """,
 )

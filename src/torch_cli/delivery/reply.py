@@ -1,0 +1,37 @@
+"""Answers to messages: to whom they go, and what belongs to one conversation."""
+
+from torch_cli.delivery.send import Request
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.store import Store
+from torch_cli.store.messages import Message
+
+
+def reply_to(store: Store, identity: str, request: Request) -> Request:
+    """Return ``request`` as an answer to the message ``identity``, to the agent that sent it.
+
+    Raises ``NotFoundError`` if there is no such message, ``RefusedError`` if a person sent it.
+    """
+    message = _message(store, identity)
+    if not message.sender:
+        raise RefusedError(
+            f"message {identity} was sent by a person, who has no pane to be answered in",
+            hint="What an agent prints in its own pane is the answer to a person.",
+            code="no-sender",
+        )
+    return request._replace(target=message.sender, reply_to=identity)
+
+
+def thread(store: Store, identity: str) -> list[Message]:
+    """Return the whole conversation that the message ``identity`` belongs to, oldest first."""
+    return store.messages.thread(_message(store, identity).id)
+
+
+def _message(store: Store, identity: str) -> Message:
+    try:
+        return store.messages.get(identity)
+    except KeyError:
+        raise NotFoundError(
+            f"there is no message '{identity}'",
+            hint="'torch receipt -n 10' lists the latest.",
+            code="no-message",
+        ) from None
