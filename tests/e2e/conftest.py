@@ -334,18 +334,20 @@ class World:
 
     def settle(self) -> None:
         """Bring the program to rest as a person would: decline, clear the box, let it finish."""
-        quiet = 0
+        quiet = hidden = 0
         pressed = 0.0
         for hold in self.stub.holds():
             hold.release(Behaviour())
 
         def at_rest() -> bool:
-            nonlocal quiet, pressed
+            nonlocal quiet, hidden, pressed
             self.server.run("copy-mode", "-q", "-t", self.pane)
             view = self.view()
             quiet = quiet + 1 if view.idle and not self.stub.busy else 0
-            # Esc declines a dialog, C-c empties the box; never twice in a row, that would exit.
-            if time.monotonic() - pressed > 0.5 and (view.box is None or view.box):
+            hidden = hidden + 1 if view.box is None else 0
+            # Esc declines a dialog, C-c empties the box; never twice in a row: that would open
+            # the list of checkpoints, or exit. A half-drawn screen has no box either.
+            if time.monotonic() - pressed > 2.0 and (hidden >= 3 or view.box):
                 self.keys("Escape" if view.box is None else "C-c")
                 pressed = time.monotonic()
             return quiet >= 3 or not self.alive

@@ -351,10 +351,7 @@ def test_what_cannot_arrive_intact_is_refused_unless_cleaned(
     cleaned = agent.send(f"{name} a{UNSENDABLE[kind]}b", "--clean")
     assert cleaned.delivered, cleaned
     assert cleaned.result.json["evidence"], "it says that something was stripped"
-    # A sequence loses its ESC; what is left of it is text like any other.
-    rest = UNSENDABLE[kind].replace("\x1b", "") if kind != "C1" else ""
-    rest = "".join(char for char in rest if char.isprintable() and char.isascii())
-    plain = Sent(f"{name} a{rest}b", cleaned.result, cleaned.mark)
+    plain = Sent(f"{name} ab", cleaned.result, cleaned.mark)
     assert agent.await_arrival(plain), (cleaned, agent.stub.texts(cleaned.mark))
 
 
@@ -783,7 +780,8 @@ def test_a_crash_during_a_delivery_is_not_called_delivered(
         tally.states[sent.state] += 1
         # The hook speaks before the request: a program may die between the two, rightly confirmed.
         came = sent.state == "confirmed" or world.arrivals(sent) == 1
-        if came if sent.delivered else sent.result.code in (3, 4, 5):
+        honest = sent.result.code in (3, 4, 5) or (sent.state == "failed" and not came)
+        if came if sent.delivered else honest:
             tally.exact += 1
         else:
             tally.failures.append(f"{sent}\n{world.server.screen(world.pane).rstrip()}")
