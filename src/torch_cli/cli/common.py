@@ -1,5 +1,6 @@
 """What every command is told by the options that they all have."""
 
+import os
 from typing import NamedTuple
 
 from torch_cli.cli.present import note
@@ -7,6 +8,14 @@ from torch_cli.tmux.socket import Socket
 
 LONGEST = 1e8
 """The most seconds that can be asked for, some three years; select() takes no endless time."""
+
+
+def as_utf8(word: str) -> str:
+    """Return a word of the command line as the UTF-8 text that its bytes are.
+
+    Raises ``UnicodeDecodeError`` if they are none, which the locale's encoding may have hidden.
+    """
+    return word if word.isascii() else os.fsencode(word).decode("utf-8")
 
 
 class Common(NamedTuple):
