@@ -32,7 +32,7 @@ def command(
       torch capture %7 --history > session.txt
     """
     from torch_cli.agents.registry import find
-    from torch_cli.cli.present import detail, print_json
+    from torch_cli.cli.present import print_json
     from torch_cli.store import Store
     from torch_cli.tmux.capture import last_lines
 
@@ -41,7 +41,7 @@ def command(
     shown = last_lines(found.socket, found.pane, count=lines, history=history, ansi=ansi, join=join)
     pane = found.pane
     size = f"{pane.width}x{pane.height}"
-    detail(f"pane {pane.id} ({pane.place}), {size}, {len(shown)} lines", verbose=common.verbose)
+    common.tell(f"pane {pane.id} ({pane.place}), {size}, {len(shown)} lines")
     if common.json:
         print_json(
             {

@@ -3,7 +3,7 @@
 import os
 from typing import NamedTuple
 
-from torch_cli.cli.present import note
+from torch_cli.cli.present import note, printable
 from torch_cli.tmux.socket import Socket
 
 LONGEST = 1e8
@@ -29,4 +29,4 @@ class Common(NamedTuple):
     def tell(self, step: str) -> None:
         """Say on stderr what is being done, if that was asked for."""
         if self.verbose:
-            note(f"torch: {step}")
+            note(f"torch: {printable(step)}")

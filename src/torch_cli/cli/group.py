@@ -113,7 +113,7 @@ def _usage(misused: click.UsageError) -> TorchError:
     command = misused.ctx.command_path if misused.ctx else "torch"
     hint = f"See '{command} --help'."
     if _may_be_a_message(misused):
-        hint = "A message that begins with '-' goes behind '--': torch send TARGET -- MESSAGE"
+        hint = f"A message that begins with '-' goes behind '--': {command} … -- MESSAGE"
     # click puts what may be chosen on lines of their own.
     words = misused.format_message().replace("\n\t", " ").rstrip(".")
     return RefusedError(words, hint=hint, code="usage")

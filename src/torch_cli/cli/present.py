@@ -122,12 +122,6 @@ def note(text: str, *, quiet: bool = False) -> None:
         say(text, err=True)
 
 
-def detail(text: str, *, verbose: bool) -> None:
-    """Print what ``-v`` asks for to stderr."""
-    if verbose:
-        say(f"torch: {printable(text)}", err=True)
-
-
 def printable(text: str) -> str:
     """Return ``text`` with control characters made visible: a name must not steer a terminal."""
     return "".join(

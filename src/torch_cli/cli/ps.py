@@ -26,7 +26,7 @@ def command(common: Common) -> int:
       torch ps
       torch ps --json | jq -r 'select(.state == "waiting").name'
     """
-    from torch_cli.cli.present import detail, note, print_json
+    from torch_cli.cli.present import note, print_json
     from torch_cli.cli.schema import agent_object
     from torch_cli.errors import DONE
     from torch_cli.store import Store
@@ -43,7 +43,7 @@ def command(common: Common) -> int:
         note("no agents; start one with 'torch spawn NAME'", quiet=common.quiet)
     for line in lines:
         words = f"{line.agent.name}: {line.evidence} (tmux server {line.agent.socket})"
-        detail(words, verbose=common.verbose)
+        common.tell(words)
     errors = [line.error for line in lines if line.error]
     if not common.json:
         _explain(lines)

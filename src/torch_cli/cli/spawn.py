@@ -93,7 +93,6 @@ def command(
       torch spawn dev --env-file .env -- --model opus
     """
     from torch_cli.agents.registry import profile_named
-    from torch_cli.cli.present import detail
     from torch_cli.cli.window import explain
     from torch_cli.envfile import read_environment
     from torch_cli.errors import TorchError
@@ -121,7 +120,7 @@ def command(
         limit = chosen.launch.ready_timeout if seconds is None else seconds
         state = "starting"
         if limit > 0 or text is not None:
-            detail(f"waiting up to {limit:g} s for its input to be ready", verbose=common.verbose)
+            common.tell(f"waiting up to {limit:g} s for its input to be ready")
             socket = Socket(path=agent.socket)
             try:
                 with ControlClient(socket, window.pane.session_id) as client:
@@ -131,7 +130,7 @@ def command(
                     error.message += "; the briefing was not sent"
                 raise
             state = str(sight.state.state)
-            detail(f"it is ready: {sight.state.evidence}", verbose=common.verbose)
+            common.tell(f"it is ready: {sight.state.evidence}")
     _print(common, agent, window, state)
     return _brief(common, name, text) if text is not None else 0
 

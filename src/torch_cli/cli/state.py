@@ -47,7 +47,7 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
 
 def show(one: "StateOf", common: Common) -> None:
     """Print one state, for people or as an object."""
-    from torch_cli.cli.present import age, detail, note, print_json, printable
+    from torch_cli.cli.present import age, note, print_json, printable
     from torch_cli.cli.schema import state_object
 
     if common.json:
@@ -56,7 +56,7 @@ def show(one: "StateOf", common: Common) -> None:
     words = [f"{one.state.state:<9}", one.target, one.pane]
     words += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
     click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))
-    detail(f"{one.target} is on the tmux server {one.server}", verbose=common.verbose)
+    common.tell(f"{one.target} is on the tmux server {one.server}")
     if one.error and one.error.hint:
         note(f"    {printable(one.error.hint)}", quiet=common.quiet)
     dialog = one.state.dialog

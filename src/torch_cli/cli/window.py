@@ -6,7 +6,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, common_options
-from torch_cli.cli.present import detail, error_object, note, print_json, printable
+from torch_cli.cli.present import error_object, note, print_json, printable
 from torch_cli.errors import TorchError
 
 if TYPE_CHECKING:
@@ -137,4 +137,4 @@ def explain(opened: "OpenedWindow", common: Common) -> None:
         f"window {pane.window} ({pane.window_id}, pane {pane.id}) {which}",
         f"its process {pane.pid} stands in {opened.directory or 'a place that cannot be seen'}",
     ):
-        detail(words, verbose=common.verbose)
+        common.tell(words)
