@@ -38,6 +38,37 @@ def test_a_profile_of_ones_own_comes_first(torch: Torch, own: Path) -> None:
     assert "other.toml: box must be a table" in done.err
 
 
+def test_no_file_in_the_directory_hides_another(torch: Torch, own: Path) -> None:
+    (own / "bad.toml").write_text("x = [")
+    (own / "My.toml").write_text('name = "My"\n')
+    (own / "bytes.toml").write_bytes(b"\xff")
+    (own / "version.toml").write_text(
+        'name = "version"\n[launch]\ncommand = ["sh"]\nversion = ["sh", "-c", "echo 1"]\n'
+        "version_pattern = '1'\n"
+    )
+    (own / "directory.toml").mkdir()
+    (own / "dangling.toml").symlink_to("/nowhere")
+    (own / "\udcff.toml").touch()
+    done = torch("profile", "list", "--json")
+    assert done.code == 0
+    fine = [row["name"] for row in done.json["profiles"] if "error" not in row]
+    assert fine == ["claude", "demo", "shell", "version"]
+    plain = torch("profile", "list")
+    assert (plain.code, "Traceback" in plain.err) == (0, False)
+    found = torch("doctor", "--json").json["findings"]
+    levels = {one["subject"]: one["level"] for one in found}
+    assert (levels["profile bad"], levels["profile My"]) == ("warning", "warning")
+    assert (levels["demo"], levels["version"]) == ("ok", "ok")
+    (words,) = [one["message"] for one in found if one["subject"] == "profiles"]
+    assert words == f"7 of your own in {own}"
+
+
+def test_help_says_where_ones_own_profiles_stand(torch: Torch) -> None:
+    text = " ".join(torch("profile", "--help").out.split())
+    assert "$TORCH_HOME/config/profiles" in text
+    assert "configuration directory" in text
+
+
 def test_show_prints_the_file(torch: Torch, own: Path, tmp_path: Path) -> None:
     shown = torch("profile", "show", "claude")
     assert shown.code == 0

@@ -1,14 +1,26 @@
 """Looking on: capture, state, wait, ps, adopt."""
 
 import os
+import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
-from torch_cli.cli.group import COMMANDS
+from conftest import Result, TmuxServer, Torch, wait_until
+from torch_cli.store import Store
+from torch_cli.tmux.socket import Socket
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
+
+
+def objects(result: Result) -> list[dict[str, object]]:
+    """Return the objects that were printed, one a line."""
+    import json
+
+    return [json.loads(line) for line in result.out.splitlines()]
 
 
 @pytest.fixture
@@ -104,15 +116,6 @@ def test_an_adopted_agent_is_addressed_by_its_name(demo: DemoAgent) -> None:
     assert demo.torch("state", "cat", "--json").json["pane"] == pane.id
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_that_begins_with_examples(torch: Torch, command: str) -> None:
-    done = torch(command, "--help")
-    assert done.code == 0, done.err
-    assert f"torch {command}" in done.out
-    if command != "hook":
-        assert "Examples:" in done.out or "Commands:" in done.out
-
-
 def test_a_reader_that_goes_away_is_no_error(demo: DemoAgent) -> None:
     import subprocess
 
@@ -121,3 +124,124 @@ def test_a_reader_that_goes_away_is_no_error(demo: DemoAgent) -> None:
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     assert done.stderr.split()[-1] == "0"
+
+
+@pytest.fixture
+def other_server(tmux: TmuxServer) -> Iterator[TmuxServer]:
+    """A second server, stopped or not."""
+    server = TmuxServer(Socket(name="u"), tmux.directory)
+    server.new_session("main", "exec cat")
+    pid = int(server.cmd("display-message", "-p", "#{pid}"))
+    yield server
+    os.kill(pid, signal.SIGCONT)
+    server.run("-N", "kill-server")
+
+
+def adopt_on(server: TmuxServer, name: str) -> None:
+    pane = server.panes()[0]
+    assert Torch(server.socket)("adopt", pane.id, name, "--profile", "demo").code == 0
+
+
+def test_without_tmux_nothing_is_called_vanished(demo: DemoAgent, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    env = {"PATH": str(tmp_path / "empty")}
+    for command in ("ps", "state"):
+        done = demo.torch(command, "--json", env=env)
+        assert (done.code, done.json["state"]) == (3, "unknown")
+        assert done.json["error"]["code"] == "no-tmux"
+        assert "tmux is not installed" in done.json["evidence"]
+        assert done.json["since"] is None
+    said = demo.torch("ps", env=env)
+    assert (said.code, "unknown" in said.out) == (3, True)
+    assert said.err.startswith("torch: demo: tmux is not installed")
+
+
+def test_a_server_that_does_not_answer_hides_no_other(
+    demo: DemoAgent, other_server: TmuxServer
+) -> None:
+    adopt_on(other_server, "slow")
+    os.kill(int(other_server.cmd("display-message", "-p", "#{pid}")), signal.SIGSTOP)
+    for command, name in (("ps", "name"), ("state", "target")):
+        done = demo.torch(command, "--json")
+        assert done.code == 6
+        first, second = objects(done)
+        assert (first[name], first["state"]) == ("demo", "idle")
+        assert (second[name], second["state"]) == ("slow", "unknown")
+        assert "did not answer" in str(second["evidence"])
+
+
+def test_a_profile_that_is_gone_or_broken_hides_no_other_agent(
+    demo: DemoAgent, tmux: TmuxServer, tmp_path: Path
+) -> None:
+    own = tmp_path / "torch" / "config" / "profiles" / "mine.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('name = "mine"\n')
+    pane = tmux.new_session("mine", "exec cat")
+    assert demo.torch("adopt", pane.id, "zed", "--profile", "mine").code == 0
+    for trouble, status, word in (("x = [", 2, "bad-profile"), (None, 3, "no-profile")):
+        own.write_text(trouble) if trouble else own.unlink()
+        for command in ("ps", "state"):
+            done = demo.torch(command, "--json")
+            assert done.code == status
+            assert [found["state"] for found in objects(done)] == ["idle", "unknown"]
+            assert objects(done)[1]["error"]["code"] == word  # type: ignore[index]
+    own.write_text('name = "mine"\n')
+    assert demo.torch("ps").code == 0
+
+
+def test_ps_says_of_a_message_what_its_receipt_says(demo: DemoAgent) -> None:
+    assert demo.send("hello").code == 0
+    assert demo.torch("ps", "--json").json["message_state"] == "confirmed"
+    with Store() as store:
+        message, _ = store.messages.accept(
+            "m-00000001",
+            key=None,
+            sender="",
+            recipient=demo.name,
+            kind="message",
+            body="lost",
+            typed="lost",
+            server="elsewhere",
+            pane="%1",
+            pane_pid=1,
+        )
+        store.messages.step(message.id, "attempting")
+    assert demo.torch("receipt", message.id, "--json").json["state"] == "unknown"
+    assert demo.torch("ps", "--json").json["message_state"] == "unknown"
+    assert f"{message.id} unknown" in demo.torch("ps").out
+
+
+def test_an_agent_has_one_shape_and_times_are_iso(demo: DemoAgent) -> None:
+    pane = demo.tmux.new_session("mine", "exec cat")
+    adopted = demo.torch("adopt", pane.id, "cat", "--profile", "demo", "--json").json
+    listed = {str(line["name"]): line for line in objects(demo.torch("ps", "--json"))}
+    assert set(adopted) == set(listed["cat"])
+    same = ("schema", "name", "profile", "pane", "pid", "dir", "session", "window")
+    assert [adopted[key] for key in same] == [listed["cat"][key] for key in same]
+    assert (adopted["name"], adopted["pid"]) == ("cat", pane.pid)
+    for line in (*listed.values(), *objects(demo.torch("state", "--json"))):
+        assert ISO.fullmatch(str(line["since"]))
+
+
+def test_a_missing_target_hides_none_of_the_others(demo: DemoAgent) -> None:
+    done = demo.torch("state", demo.name, "missing", demo.pane.id, "--json")
+    first, second, error = objects(done)
+    assert (done.code, first["target"], second["pane"]) == (3, demo.name, demo.pane.id)
+    assert error["error"]["code"] == "no-target"  # type: ignore[index]
+    said = demo.torch("state", "missing", demo.name)
+    assert (said.code, len(said.out.splitlines())) == (3, 1)
+    assert "missing" in said.err
+
+
+def test_the_latest_receipts_are_a_line_each(demo: DemoAgent) -> None:
+    assert demo.send("first\nof two").code == 0
+    assert demo.send("x" * 300, "--from", "pm").code == 0
+    second, first = demo.torch("receipt", "-n", "10").out.splitlines()
+    assert re.fullmatch(r" *\d+s  m-\w+  confirmed  demo  from pm  x+…", second)
+    assert re.fullmatch(r" *\d+s  m-\w+  confirmed  demo  first of two", first)
+    newest = objects(demo.torch("receipt", "-n", "2", "--json"))[0]
+    assert (newest["schema"], newest["sender"]) == ("torch.receipt/1", "pm")
+    assert (newest["preview"], newest["evidence"] != []) == ("x" * 200, True)
+    assert ISO.fullmatch(str(newest["created"]))
+    assert "preview" not in demo.send("third").json
+    assert "exit status is then 0" in " ".join(demo.torch("receipt", "--help").out.split())

@@ -47,6 +47,11 @@ def test_a_dialog_gets_nothing_without_its_own_hash(
     done = demo.torch("press", demo.name, "Enter", *given, "--json")
     assert (done.code, done.json["error"]["code"]) == (4, "dialog")
     assert dialog_hash(demo) in done.json["error"]["hint"]
+    assert done.json["error"]["details"] == {
+        "pane": demo.pane.id,
+        "dialog": dialog_hash(demo),
+        "question": "Do you want to proceed?",
+    }
     assert not demo.events("approved", "typed")
 
 
@@ -82,7 +87,19 @@ def test_a_dialog_that_opens_between_the_look_and_the_key_gets_none_of_it(
     assert not demo.events("approved", "typed")
 
 
-@pytest.mark.parametrize("key", ["Entr", "hello", "C-", "", "é", "y\n"])
+@pytest.mark.parametrize("key", ["é", "ß", "日", "🚀", ";", "-", "#"])
+def test_one_printed_character_is_a_key(demo: DemoAgent, key: str) -> None:
+    assert demo.torch("press", demo.name, "--", key, "Space", key).code == 0
+    demo.tmux.wait_for_text(demo.pane, f"{key} {key}")
+
+
+def test_the_space_bar_has_a_name(demo: DemoAgent) -> None:
+    done = demo.torch("press", demo.name, " ", "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "bad-key")
+    assert "Space" in done.json["error"]["hint"]
+
+
+@pytest.mark.parametrize("key", ["Entr", "hello", "C-", "", "éé", "y\n", "\u0301", "C-é", "\u3000"])
 def test_what_is_no_keys_name_is_refused_before_anything_is_pressed(
     demo: DemoAgent, key: str
 ) -> None:

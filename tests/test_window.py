@@ -17,6 +17,7 @@ from conftest import TmuxServer, Torch
 from torch_cli import procs
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.store import Store
+from torch_cli.team.window import create_window
 from torch_cli.tmux.place import check_directory, check_session_name
 from torch_cli.tmux.window import EndedError, OpenedWindow, close_window, open_window
 
@@ -656,6 +657,68 @@ def test_a_window_that_is_not_rooted_fails_loudly_and_stays(
     assert len(tmux.panes()) == 1
     again = torch("window", "dev", "--session", "work", "--dir", "/", "--reuse", "--json")
     assert (again.code, again.json["reused"], again.json["rooted"]) == (0, True, True)
+
+
+def test_a_window_that_is_not_rooted_has_an_error_in_its_object(
+    tmux: TmuxServer, torch: Torch, work: Path
+) -> None:
+    words = ("window", "dev", "--dir", str(work), "--json")
+    done = torch(*words, "--", "sh", "-c", "cd /; exec sleep 60")
+    assert (done.code, done.json["schema"], done.json["dir"]) == (1, "torch.window/1", "/")
+    error = done.json["error"]
+    assert error["code"] == "not-rooted"
+    assert f"stands in '/', not in '{work}'" in error["message"]
+    assert done.json["pane"] in error["hint"]
+
+
+def test_a_reused_window_is_where_it_is_unless_a_directory_is_asked_for(
+    tmux: TmuxServer, torch: Torch, work: Path
+) -> None:
+    words = ("window", "dev", "--session", "s", "--json")
+    assert torch(*words, "--dir", str(work)).code == 0
+    again = torch(*words, "--reuse", cwd="/")
+    assert (again.code, again.json["rooted"], again.json["dir"]) == (0, True, str(work))
+    assert again.json["notes"] == []
+    assert torch(*words, "--reuse", "--env", "K=V", cwd="/").json["notes"] == [
+        "the window existed: command and environment were not applied"
+    ]
+    elsewhere = torch(*words, "--reuse", "--dir", "/")
+    assert (elsewhere.code, elsewhere.json["error"]["code"]) == (1, "not-rooted")
+
+
+def test_a_window_that_cannot_be_written_down_is_closed_again(
+    tmux: TmuxServer, torch: Torch, work: Path
+) -> None:
+    kept = tmux.new_session("main", "cat")
+    with Store() as store:
+        store.database.write(
+            "CREATE TRIGGER full BEFORE INSERT ON windows BEGIN SELECT RAISE(FAIL, 'full'); END"
+        )
+    done = torch("window", "dev", "--session", "main", "--dir", str(work), "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "store")
+    assert [pane.id for pane in tmux.panes()] == [kept.id]
+
+
+def test_an_interrupt_before_it_is_written_down_closes_the_window(
+    tmux: TmuxServer, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmux.new_session("main", "cat")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with Store() as store:
+        monkeypatch.setattr(store.windows, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            create_window(
+                store,
+                tmux.socket,
+                name="dev",
+                directory=str(work),
+                session="main",
+                environment={},
+            )
+    assert [pane.id for pane in tmux.panes()] == [kept.id]
 
 
 def test_a_refused_window_exits_with_2_and_a_json_error(

@@ -29,10 +29,16 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Put nothing where a standard stream was closed, lest a pipe to tmux gets its number."""
+    """Put nothing where a standard stream was closed, lest a pipe to tmux gets its number.
+
+    What an output's encoding lacks is shown as an escape: a receipt must not fail at a letter.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        elif mode == "w":
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

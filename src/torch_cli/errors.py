@@ -4,6 +4,9 @@ Every error says what happened, to which target, what was not done, and what to 
 Code below the command line raises these; only the command line prints them.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 DONE = 0
 FAILURE = 1
 USAGE = 2
@@ -19,16 +22,25 @@ class TorchError(Exception):
 
     ``message`` is one or two sentences without a trailing newline; ``hint`` is the next step,
     or an empty string; ``code`` is a stable word for programs (``--json``); ``exit_code`` is the
-    process's exit status.
+    process's exit status. ``details`` are what a program would have to pick out of the words: JSON
+    values, by name.
     """
 
     exit_code = FAILURE
     code = "failure"
 
-    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = dict(details or {})
         if code is not None:
             self.code = code
 

@@ -40,7 +40,7 @@ def ask_version(profile: Profile, program: str, environ: Mapping[str, str]) -> s
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = profile.launch.version_pattern.search(said.stdout.decode("utf-8", "replace"))
-    return found[1] if found else None
+    return _version_in(found)
 
 
 def version_on(screen: Screen, profile: Profile) -> str:
@@ -49,4 +49,11 @@ def version_on(screen: Screen, profile: Profile) -> str:
     if pattern is None or not profile.title:
         return ""
     found = re.search(re.escape(profile.title) + r"\s+v?" + pattern.pattern, screen.text)
-    return found[1] if found else ""
+    return _version_in(found) or ""
+
+
+def _version_in(found: re.Match[str] | None) -> str | None:
+    """Return the version that a profile's pattern found: its group, or all of it without one."""
+    if found is None:
+        return None
+    return found[1] if found.re.groups else found[0]

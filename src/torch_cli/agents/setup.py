@@ -32,7 +32,8 @@ def config_dir(environ: Mapping[str, str] = os.environ) -> str:
     chosen = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(
         environ.get("HOME") or os.path.expanduser("~"), ".claude"
     )
-    return os.path.join(os.getcwd(), chosen)
+    # The current directory is asked for only if it matters: it may be gone.
+    return chosen if os.path.isabs(chosen) else os.path.join(os.getcwd(), chosen)
 
 
 def hook_command() -> str:
@@ -46,7 +47,8 @@ def hook_command() -> str:
     else:
         program = shutil.which("torch", path=os.path.dirname(sys.executable))
     if program:
-        return shlex.join([os.path.join(os.getcwd(), program), "hook"])
+        place = program if os.path.isabs(program) else os.path.join(os.getcwd(), program)
+        return shlex.join([place, "hook"])
     return shlex.join([sys.executable, "-m", "torch_cli", "hook"])
 
 

@@ -29,21 +29,15 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
       torch adopt . me
     """
     from torch_cli.cli.present import print_json, printable
+    from torch_cli.cli.schema import agent_object
     from torch_cli.store import Store
     from torch_cli.team.spawn import adopt
+    from torch_cli.watch.listing import list_agents
 
     with Store() as store:
         agent = adopt(store, common.socket, target, name, profile)
-    if common.json:
-        print_json(
-            {
-                "schema": "torch.agent/1",
-                "agent": agent.name,
-                "profile": agent.profile,
-                "pane": agent.pane,
-                "pid": agent.pane_pid,
-                "dir": agent.directory,
-            }
-        )
+        line = list_agents(store, [agent])[0] if common.json else None
+    if line is not None:
+        print_json(agent_object(line))
     else:
         click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
     from torch_cli.agents.changes import Change
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--project",
+    type=ANY_BYTES,
     metavar="DIR",
     help="Hooks for this project alone, in DIR/.claude/settings.local.json.",
 )

@@ -6,7 +6,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 
 if TYPE_CHECKING:
     from torch_cli.delivery.ask import Answer
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command("ask")
 @click.argument("target", shell_complete=complete_agents)
-@click.argument("message")
+@click.argument("message", type=ANY_BYTES)
 @click.option(
     "--timeout",
     type=SECONDS,

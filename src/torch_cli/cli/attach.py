@@ -27,7 +27,7 @@ def command(common: Common, target: str) -> None:
     with Store() as store:
         found = find(store, common.socket, target)
     if common.json:
-        words = attach_command(found.socket, found.pane)
-        print_json({"schema": "torch.attach/1", "pane": found.pane.id, "command": words})
+        command = attach_command(found.socket, found.pane)
+        print_json({"schema": "torch.attach/1", "pane": found.pane.id, "command": command.words})
     else:
         attach(found.socket, found.pane)

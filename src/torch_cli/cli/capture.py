@@ -39,6 +39,9 @@ def command(
     with Store() as store:
         found = find(store, common.socket, target)
     shown = last_lines(found.socket, found.pane, count=lines, history=history, ansi=ansi, join=join)
+    pane = found.pane
+    size = f"{pane.width}x{pane.height}"
+    common.tell(f"pane {pane.id} ({pane.place}), {size}, {len(shown)} lines")
     if common.json:
         print_json(
             {

@@ -1,12 +1,21 @@
 """What every command is told by the options that they all have."""
 
+import os
 from typing import NamedTuple
 
-from torch_cli.cli.present import note
+from torch_cli.cli.present import note, printable
 from torch_cli.tmux.socket import Socket
 
 LONGEST = 1e8
 """The most seconds that can be asked for, some three years; select() takes no endless time."""
+
+
+def as_utf8(word: str) -> str:
+    """Return a word of the command line as the UTF-8 text that its bytes are.
+
+    Raises ``UnicodeDecodeError`` if they are none, which the locale's encoding may have hidden.
+    """
+    return word if word.isascii() else os.fsencode(word).decode("utf-8")
 
 
 class Common(NamedTuple):
@@ -20,4 +29,4 @@ class Common(NamedTuple):
     def tell(self, step: str) -> None:
         """Say on stderr what is being done, if that was asked for."""
         if self.verbose:
-            note(f"torch: {step}")
+            note(f"torch: {printable(step)}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from click import Context, Parameter
@@ -64,7 +65,8 @@ def _windows(ctx: Context) -> dict[str, str]:
     from torch_cli.tmux.process import run
     from torch_cli.tmux.socket import Socket
 
-    socket = Socket.choose(ctx.params.get("socket_name"), ctx.params.get("socket_path"))
+    given = [(c.params.get("socket_name"), c.params.get("socket_path")) for c in _upwards(ctx)]
+    socket = Socket.choose(*next(filter(any, given), (None, None)))
     form = "#{session_name}\t#{window_name}"
     listed = run(socket, "-N", "list-windows", "-a", "-F", form, timeout=_PATIENCE)
     pairs = [line.split("\t", 1) for line in listed.out.splitlines() if "\t" in line]
@@ -76,3 +78,10 @@ def _windows(ctx: Context) -> dict[str, str]:
         **{name: words for name, words in names.items() if name not in sessions},
         **dict.fromkeys(sessions, "session"),
     }
+
+
+def _upwards(ctx: Context | None) -> Iterator[Context]:
+    """Yield the command's context and those above it."""
+    while ctx is not None:
+        yield ctx
+        ctx = ctx.parent

@@ -7,7 +7,7 @@ from torch_cli.cli.options import common_options
 
 
 @click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 @common_options
 def command(common: Common, shell: str) -> None:
     """Print the completion script of a shell: commands, options, and the names of agents, sessions

@@ -29,7 +29,8 @@ def command(common: Common) -> int:
         quiet = common.quiet and finding.level in (Level.OK, Level.NOTE)
         if common.json or quiet:
             continue
-        click.echo(f"{finding.level:<8} {finding.subject:<13} {printable(finding.message)}")
+        subject, message = printable(finding.subject), printable(finding.message)
+        click.echo(f"{finding.level:<8} {subject:<13} {message}")
         if finding.advice:
             click.echo(f"{'':<22} -> {printable(finding.advice)}")
     failed = any(finding.level is Level.FAILURE for finding in findings)

@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 import click
 
 from torch_cli import __version__
+from torch_cli.cli.options import declare_common
 from torch_cli.cli.present import for_a_reader, run, say
-from torch_cli.errors import DONE, INTERRUPTED, RefusedError, TorchError
+from torch_cli.errors import DONE, RefusedError, TorchError
 
 COMMANDS = {
     "window": "Open a window rooted in a directory, and prove it.",
@@ -89,7 +90,9 @@ class _Torch(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run, and turn every error into words, or with ``--json`` into an object, and a code."""
         kwargs["standalone_mode"] = False
-        sys.exit(run(lambda: self._call(args, kwargs), as_json="--json" in sys.argv[1:]))
+        words = sys.argv[1:]
+        options = words[: words.index("--")] if "--" in words else words
+        sys.exit(run(lambda: self._call(args, kwargs), as_json="--json" in options))
 
     def _call(self, args: Any, kwargs: Any) -> int:
         try:
@@ -97,7 +100,7 @@ class _Torch(click.Group):
         except click.exceptions.Exit as ended:
             return ended.exit_code
         except click.Abort:
-            return INTERRUPTED
+            raise KeyboardInterrupt from None
         except click.UsageError as misused:
             if isinstance(misused, _NO_WORDS):
                 say(misused.format_message(), err=True)
@@ -108,9 +111,20 @@ class _Torch(click.Group):
 
 def _usage(misused: click.UsageError) -> TorchError:
     command = misused.ctx.command_path if misused.ctx else "torch"
-    return RefusedError(
-        misused.format_message().rstrip("."), hint=f"See '{command} --help'.", code="usage"
-    )
+    hint = f"See '{command} --help'."
+    if _may_be_a_message(misused):
+        hint = f"A message that begins with '-' goes behind '--': {command} … -- MESSAGE"
+    # click puts what may be chosen on lines of their own.
+    words = misused.format_message().replace("\n\t", " ").rstrip(".")
+    return RefusedError(words, hint=hint, code="usage")
+
+
+def _may_be_a_message(misused: click.UsageError) -> bool:
+    """Say whether what was taken for an option can have been meant as the text to send."""
+    if isinstance(misused, click.MissingParameter):
+        return misused.param is not None and misused.param.name == "message"
+    names = [param.name for param in misused.ctx.command.params] if misused.ctx else []
+    return "message" in names and isinstance(misused, click.NoSuchOption)
 
 
 @click.group(
@@ -119,8 +133,11 @@ def _usage(misused: click.UsageError) -> TorchError:
     epilog=EPILOG,
 )
 @click.version_option(__version__, "--version", message="torch %(version)s")
-def torch() -> None:
+@declare_common
+def torch(**common: object) -> None:
     """Run teams of coding agents in tmux.
+
+    The options -L, -S, --json, -q and -v may stand before the command's name or behind it.
 
     \b
     Examples:

@@ -11,6 +11,11 @@ def command(arguments: tuple[str, ...]) -> None:
     It ends with 0 and says nothing, whatever happens: the agent program waits for it. Without a
     state file it does nothing. 'torch spawn' gives the hooks to its agents, 'torch agent-setup'
     installs them for all.
+
+    \b
+    Examples:
+      torch hook < event.json
+      echo '{"hook_event_name": "Stop", "session_id": "s"}' | torch hook
     """
     from torch_cli.agents.hook import main
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from torch_cli.cli.common import LONGEST, Common
+from torch_cli.cli.common import LONGEST, Common, as_utf8
+from torch_cli.errors import RefusedError
 from torch_cli.tmux.socket import Socket
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,24 +28,75 @@ class _Seconds(click.FloatRange):
 SECONDS = _Seconds(min=0)
 
 
-def common_options(function: F) -> F:
-    """Add ``-L``, ``-S``, ``--json``, ``-q`` and ``-v``; pass them as one ``common`` argument."""
+class _AnyBytes(click.types.StringParamType):
+    """Text of which no encoding is asked: a path, a variable's value, a message."""
 
-    @click.option("-L", "--socket-name", metavar="NAME", help="tmux server by name, as tmux -L.")
-    @click.option("-S", "--socket-path", metavar="PATH", help="tmux server by path, as tmux -S.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON; errors too.")
-    @click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
-    @click.option("-v", "--verbose", is_flag=True, help="Say more about what is done.")
+
+ANY_BYTES = _AnyBytes()
+
+_COMMON = [
+    click.option("-L", "--socket-name", metavar="NAME", help="tmux server by name, as tmux -L."),
+    click.option("-S", "--socket-path", metavar="PATH", help="tmux server by path, as tmux -S."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON; errors too."),
+    click.option("-q", "--quiet", is_flag=True, help="Print the result only."),
+    click.option("-v", "--verbose", is_flag=True, help="Say more about what is done."),
+]
+
+
+def declare_common(function: F) -> F:
+    """Add ``-L``, ``-S``, ``--json``, ``-q`` and ``-v`` to a command."""
+    for option in reversed(_COMMON):
+        function = option(function)
+    return function
+
+
+def common_options(function: F) -> F:
+    """Add the common options, and pass them as one ``common`` argument.
+
+    They may stand before the command's name as well. All that must be UTF-8 is looked at here.
+    """
+
+    @declare_common
     @wraps(function)
-    def wrapper(
-        socket_name: str | None,
-        socket_path: str | None,
-        as_json: bool,
-        quiet: bool,
-        verbose: bool,
-        **others: Any,
-    ) -> Any:
-        socket = Socket.choose(socket_name, socket_path)
-        return function(common=Common(socket, as_json, quiet, verbose), **others)
+    def wrapper(**given: Any) -> Any:
+        context = click.get_current_context()
+        given = _readable(context, given)
+        before = context.find_root().params
+        near = (given.pop("socket_name"), given.pop("socket_path"))
+        far = (before.get("socket_name"), before.get("socket_path"))
+        socket = Socket.choose(*(near if any(near) else far))
+        flags = (given.pop(name) or before.get(name) for name in ("as_json", "quiet", "verbose"))
+        return function(common=Common(socket, *map(bool, flags)), **given)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _readable(context: click.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters as UTF-8 text; raise ``RefusedError`` for one that is none."""
+    for level in (context.find_root(), context):
+        for parameter in level.command.params:
+            kind, value = parameter.type, level.params.get(parameter.name or "")
+            if isinstance(kind, _AnyBytes) or kind is click.UNPROCESSED:
+                continue
+            try:
+                if isinstance(value, str):
+                    text: Any = as_utf8(value)
+                elif isinstance(value, tuple):
+                    text = tuple(as_utf8(v) if isinstance(v, str) else v for v in value)
+                else:
+                    continue
+            except UnicodeDecodeError as error:
+                if isinstance(parameter, click.Argument):
+                    raise _not_utf8(f"'{(parameter.name or '').upper()}'", error) from None
+                raise _not_utf8(parameter.get_error_hint(level), error) from None
+            if level is context:
+                given[parameter.name or ""] = text
+    return given
+
+
+def _not_utf8(what: str, error: UnicodeDecodeError) -> RefusedError:
+    byte = error.object[error.start]
+    return RefusedError(
+        f"{what} is not UTF-8: byte 0x{byte:02x} at offset {error.start}; nothing was done",
+        code="not-utf8",
+    )

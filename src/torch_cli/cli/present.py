@@ -12,38 +12,61 @@ from torch_cli.errors import DONE, INTERRUPTED, TorchError
 def run(command: Callable[[], int], *, as_json: bool) -> int:
     """Run ``command`` and return its exit status; what it raises is put into words.
 
-    With ``as_json`` an error is an object on stdout. A reader that goes away is no error.
+    With ``as_json`` an error is an object on stdout, an interrupt as well. A reader that goes away
+    is no error.
     """
     try:
         with for_a_reader():
             return command()
         return DONE
     except KeyboardInterrupt:
+        if as_json:  # at a terminal it needs no words
+            print_error(TorchError("interrupted", code="interrupted"), as_json)
         return INTERRUPTED
     except TorchError as error:
-        _print_error(error, as_json)
+        print_error(error, as_json)
         return error.exit_code
     except OSError as error:
-        # All that is expected has words of its own: this is output that cannot be written.
-        drop_output()
-        unwritten = TorchError(str(error), code="os")
-        _print_error(unwritten, as_json=False)
-        return unwritten.exit_code
+        # All else that is expected has words of its own. Often it is the output that fails.
+        written = drop_output()
+        unforeseen = TorchError(_words(error), code="os")
+        print_error(unforeseen, as_json and written)
+        return unforeseen.exit_code
 
 
-def _print_error(error: TorchError, as_json: bool) -> None:
+def _words(error: OSError) -> str:
+    if error.strerror is None:
+        return str(error)
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return place + error.strerror
+
+
+def error_object(error: TorchError) -> dict[str, Any]:
+    """Return an error under its published schema; ``details`` only if there are any."""
+    details = {"details": error.details} if error.details else {}
+    return {"code": error.code, "message": error.message, "hint": error.hint, **details}
+
+
+def print_error(error: TorchError, as_json: bool) -> None:
+    """Put ``error`` into words on stderr, or with ``as_json`` into an object on stdout."""
     try:
-        if as_json:
-            detail = {"code": error.code, "message": error.message, "hint": error.hint}
-            print_json({"error": detail})
-        else:
-            # A message can quote a name or a screen: neither may steer the terminal.
-            lines = f"torch: {error.message}".split("\n")
-            lines += [f"       {error.hint}"] if error.hint else []
-            for line in lines:
-                say(printable(line), err=True)
+        with for_a_reader():
+            if as_json:
+                print_json({"error": error_object(error)})
+            else:
+                _print_words(error)
     except OSError:
-        drop_output()  # the exit status is all that can still be said
+        drop_output()
+        if as_json:  # stdout cannot be written, which may be what the error is about
+            print_error(error, as_json=False)
+
+
+def _print_words(error: TorchError) -> None:
+    # A message can quote a name or a screen: neither may steer the terminal.
+    lines = f"torch: {error.message}".split("\n")
+    lines += [f"       {error.hint}"] if error.hint else []
+    for line in lines:
+        say(printable(line), err=True)
 
 
 @contextlib.contextmanager
@@ -55,15 +78,21 @@ def for_a_reader() -> Iterator[None]:
         drop_output()
 
 
-def drop_output() -> None:
-    """Drop what could not be printed, so that Python does not try again at its end."""
+def drop_output() -> bool:
+    """Drop what could not be printed, so that Python does not try again at its end.
+
+    Returns whether stdout took all that it was given.
+    """
+    written = True
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
             os.dup2(nowhere, stream.fileno())
+            written = written and stream is not sys.stdout
     os.close(nowhere)
+    return written
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -74,11 +103,17 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print ``value`` as one line of JSON; bytes that are not UTF-8 become U+FFFD."""
+    """Print ``value`` as one line of JSON; bytes that are not UTF-8 become U+FFFD.
+
+    Where stdout is not UTF-8, all that is not ASCII is escaped.
+    """
     import json
 
+    unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
     text = json.dumps(value, ensure_ascii=False, default=str)
-    say(text.encode("utf-8", "replace").decode("utf-8"))
+    if not (unicode and text.isprintable()):
+        text = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    say(text if unicode else json.dumps(json.loads(text)))
 
 
 def note(text: str, *, quiet: bool = False) -> None:

@@ -15,8 +15,9 @@ from torch_cli.cli.options import common_options
 def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | None) -> None:
     """Press KEYs in TARGET's pane, on purpose: an interrupt, an answer to a dialog.
 
-    KEYs are tmux's names: Enter, Escape, Tab, Up, C-c, M-x, F5, or one character. While a dialog
-    is up they are pressed only with its hash, and only if it is still exactly that dialog.
+    KEYs are tmux's names (Enter, Escape, Tab, Space, Up, C-c, M-x, F5) or one printed character
+    each. While a dialog is up they are pressed only with its hash, and only if it is still exactly
+    that dialog.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
     from torch_cli.agents.profile import Profile
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def command() -> None:
     """List, show and check profiles: what Torch knows of each agent program.
 
-    A profile is a TOML file. One of your own, in the directory 'profiles' of Torch's
-    configuration directory, comes before a stock one of the same name.
+    A profile is a TOML file. One of your own comes before a stock one of the same name. Yours
+    stand in $TORCH_HOME/config/profiles, without TORCH_HOME in the directory torch/profiles of
+    your platform's configuration directory; 'torch doctor' shows which that is.
 
     \b
     Examples:
@@ -33,7 +34,13 @@ def command() -> None:
 @command.command("list")
 @common_options
 def list_command(common: Common) -> None:
-    """List the profiles, with the versions that each was proven with."""
+    """List the profiles, with the versions that each was proven with.
+
+    \b
+    Examples:
+      torch profile list
+      torch profile list --json
+    """
     from torch_cli.agents.profile import list_profiles, load_profile
     from torch_cli.agents.registry import profiles_dir
     from torch_cli.cli.present import note, print_json, print_table
@@ -64,7 +71,13 @@ def list_command(common: Common) -> None:
 @click.argument("name", shell_complete=complete_profiles)
 @common_options
 def show_command(common: Common, name: str) -> None:
-    """Print a profile's file; claude's explains every key."""
+    """Print a profile's file; claude's explains every key.
+
+    \b
+    Examples:
+      torch profile show claude
+      torch profile show claude > mine.toml
+    """
     import tomllib
 
     from torch_cli.agents.profile import BUILT_IN, STOCK
@@ -82,8 +95,14 @@ def show_command(common: Common, name: str) -> None:
 
 
 @command.command("check")
-@click.argument("file")
-@click.option("--screen", "screen_file", metavar="FILE", help="From tmux capture-pane -p -e.")
+@click.argument("file", type=ANY_BYTES)
+@click.option(
+    "--screen",
+    "screen_file",
+    type=ANY_BYTES,
+    metavar="FILE",
+    help="From tmux capture-pane -p -e.",
+)
 @click.option("--size", metavar="COLUMNSxROWS", help="The pane's size (default: the capture's).")
 @common_options
 def check_command(common: Common, file: str, screen_file: str | None, size: str | None) -> None:

@@ -1,26 +1,34 @@
 """``torch ps``."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 
+if TYPE_CHECKING:
+    from torch_cli.watch.listing import Line
+
 
 @click.command("ps")
 @common_options
-def command(common: Common) -> None:
+def command(common: Common) -> int:
     """List the agents: name, role, profile, state and since when, pane, directory, last message.
 
-    An agent whose pane is gone is shown as 'vanished'. With --json, one object for each agent.
+    An agent whose pane is gone is shown as 'vanished'. One that cannot be looked at is 'unknown',
+    with the reason, and the exit status is then that of the first such error. With --json, one
+    object for each agent; -v says the evidence for each state, and where its tmux server is.
 
     \b
     Examples:
       torch ps
       torch ps --json | jq -r 'select(.state == "waiting").name'
     """
-    from torch_cli.cli.present import age, note, print_json, print_table
+    from torch_cli.cli.present import note, print_json
+    from torch_cli.cli.schema import agent_object
+    from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.watch.listing import list_agents
 
@@ -28,29 +36,34 @@ def command(common: Common) -> None:
         lines = list_agents(store)
     if common.json:
         for line in lines:
-            agent = line.agent
-            print_json(
-                {
-                    "schema": "torch.agent/1",
-                    "name": agent.name,
-                    "role": agent.role,
-                    "profile": agent.profile,
-                    "parent": agent.parent,
-                    "state": line.state,
-                    "since": line.since,
-                    "evidence": line.evidence,
-                    "pane": agent.pane,
-                    "session": agent.session,
-                    "window": agent.window,
-                    "dir": agent.directory,
-                    "message": line.message.id if line.message else None,
-                    "message_state": line.message.state if line.message else None,
-                }
-            )
-        return
-    if not lines:
+            print_json(agent_object(line))
+    elif lines:
+        _print(lines)
+    else:
         note("no agents; start one with 'torch spawn NAME'", quiet=common.quiet)
-        return
+    for line in lines:
+        words = f"{line.agent.name}: {line.evidence} (tmux server {line.agent.socket})"
+        common.tell(words)
+    errors = [line.error for line in lines if line.error]
+    if not common.json:
+        _explain(lines)
+    return errors[0].exit_code if errors else DONE
+
+
+def _explain(lines: "list[Line]") -> None:
+    """Say why some could not be looked at, once for all that share the reason."""
+    from torch_cli.cli.present import print_error
+    from torch_cli.errors import TorchError
+
+    for error in dict.fromkeys(line.error for line in lines if line.error):
+        names = ", ".join(line.agent.name for line in lines if line.error is error)
+        print_error(TorchError(f"{names}: {error.message}", hint=error.hint), as_json=False)
+
+
+def _print(lines: "list[Line]") -> None:
+    from torch_cli.cli.present import age, print_table
+    from torch_cli.delivery.receipt import receipt_of
+
     now = time.time()
     print_table(
         ["NAME", "ROLE", "PROFILE", "STATE", "SINCE", "PANE", "DIRECTORY", "LAST MESSAGE"],
@@ -63,7 +76,8 @@ def command(common: Common) -> None:
                 age(now - line.since) if line.since else "",
                 f"{line.agent.session}:{line.agent.window} {line.agent.pane}",
                 line.agent.directory,
-                f"{line.message.id} {line.message.state} {age(now - line.message.created)} ago"
+                f"{line.message.id} {receipt_of(line.message).state} "
+                f"{age(now - line.message.created)} ago"
                 if line.message
                 else "",
             ]

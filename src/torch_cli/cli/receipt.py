@@ -1,10 +1,23 @@
 """``torch receipt``."""
 
+import time
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
+
+if TYPE_CHECKING:
+    from torch_cli.store import Store
+    from torch_cli.store.messages import Message
+
+PREVIEW = 200
+"""How many characters of a body are in its object."""
+
+FIRST_WORDS = 60
+"""How many characters of a body are in its line of the list."""
 
 STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
 
@@ -22,7 +35,8 @@ def command(
 ) -> int:
     """Show what is known of message ID, or of the latest.
 
-    The exit status says the same as the receipt. With -n, the newest come first, a line each.
+    The exit status says the same as the receipt. With -n above 1 the newest come first, a line
+    each: age, id, state, recipient, sender, first words; the exit status is then 0.
 
     \b
     Examples:
@@ -30,24 +44,64 @@ def command(
       torch receipt m-4f2a09c1 --json
       torch receipt --agent dev --state unknown -n 10
     """
+    from torch_cli.cli.present import print_json
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.receipt import receipt_of
-    from torch_cli.errors import DONE, NotFoundError
+    from torch_cli.errors import DONE
     from torch_cli.store import Store
 
     with Store() as store:
-        if identity:
-            try:
-                found = [store.messages.get(identity)]
-            except KeyError:
-                raise NotFoundError(
-                    f"there is no message '{identity}'",
-                    hint="'torch receipt -n 10' lists the latest.",
-                    code="no-message",
-                ) from None
+        found = _find(store, identity, agent, state, number)
+    for message in found:
+        if common.json:
+            print_json(_object(message))
+        elif number > 1:
+            _print_line(message)
         else:
-            found = store.messages.latest(recipient=agent, state=state, limit=number)
+            print_receipt(receipt_of(message), common)
+    return DONE if number > 1 else receipt_of(found[0]).exit_code
+
+
+def _find(
+    store: "Store", identity: str | None, agent: str | None, state: str | None, number: int
+) -> "list[Message]":
+    """Return the messages that are asked for; raise ``NotFoundError`` if there is none."""
+    from torch_cli.errors import NotFoundError
+
+    if identity is None:
+        found = store.messages.latest(recipient=agent, state=state, limit=number)
         if not found:
             raise NotFoundError("no message matches", code="no-message")
-        codes = [print_receipt(receipt_of(message), common) for message in found]
-    return codes[0] if len(codes) == 1 else DONE
+        return found
+    try:
+        return [store.messages.get(identity)]
+    except KeyError:
+        raise NotFoundError(
+            f"there is no message '{identity}'",
+            hint="'torch receipt -n 10' lists the latest.",
+            code="no-message",
+        ) from None
+
+
+def _object(message: "Message") -> dict[str, Any]:
+    """Return the receipt with what tells one message from another in a list."""
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.delivery.receipt import receipt_of
+
+    return {
+        **receipt_of(message).as_json(),
+        "created": timestamp(message.created),
+        "sender": message.sender,
+        "preview": message.body[:PREVIEW],
+    }
+
+
+def _print_line(message: "Message") -> None:
+    from torch_cli.agents.state import one_line
+    from torch_cli.cli.present import age, printable, say
+    from torch_cli.delivery.receipt import receipt_of
+
+    words = [f"{age(time.time() - message.created):>4}", message.id]
+    words += [f"{receipt_of(message).state:<9}", message.recipient]
+    words += [f"from {message.sender}"] if message.sender else []
+    say("  ".join(printable(word) for word in (*words, one_line(message.body, FIRST_WORDS))))

@@ -6,12 +6,12 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.direct import WHEN
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 
 
 @click.command("reply")
 @click.argument("identity", metavar="MESSAGE-ID")
-@click.argument("message")
+@click.argument("message", type=ANY_BYTES)
 @click.option(
     "--when",
     type=click.Choice(WHEN),

@@ -6,7 +6,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_profiles
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 
 if TYPE_CHECKING:
     from torch_cli.store.agents import Agent
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     help="The agent program.",
 )
 @click.option(
-    "--dir", "directory", default=".", show_default=True, metavar="DIR", help="Where it works."
+    "--dir",
+    "directory",
+    type=ANY_BYTES,
+    default=".",
+    show_default=True,
+    metavar="DIR",
+    help="Where it works.",
 )
 @click.option("--session", metavar="SESSION", help="The tmux session; made if it is missing.")
 @click.option("--role", default="", metavar="ROLE", help="What the agent is for.")
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--env",
     "variables",
+    type=ANY_BYTES,
     multiple=True,
     metavar="K[=V]",
     help="Set K for the agent, or hand on the caller's K. K=V shows in torch's own arguments.",
@@ -41,11 +48,17 @@ if TYPE_CHECKING:
 @click.option(
     "--env-file",
     "env_files",
+    type=ANY_BYTES,
     multiple=True,
     metavar="FILE",
     help="Read variables from a dotenv file.",
 )
-@click.option("--brief", metavar="FILE|NAME|-", help="Deliver this briefing once it is ready.")
+@click.option(
+    "--brief",
+    type=ANY_BYTES,
+    metavar="FILE|NAME|-",
+    help="Deliver this briefing once it is ready.",
+)
 @click.option(
     "--wait",
     "seconds",
@@ -80,6 +93,7 @@ def command(
       torch spawn dev --env-file .env -- --model opus
     """
     from torch_cli.agents.registry import profile_named
+    from torch_cli.cli.window import explain
     from torch_cli.envfile import read_environment
     from torch_cli.errors import TorchError
     from torch_cli.store import Store
@@ -99,20 +113,24 @@ def command(
         environment=read_environment(variables, env_files),
         arguments=arguments,
     )
-    state = "starting"
     with Store() as store:
         agent, window = spawn(store, common.socket, order)
+        explain(window, common)
         chosen = profile_named(profile)
         limit = chosen.launch.ready_timeout if seconds is None else seconds
+        state = "starting"
         if limit > 0 or text is not None:
+            common.tell(f"waiting up to {limit:g} s for its input to be ready")
             socket = Socket(path=agent.socket)
             try:
                 with ControlClient(socket, window.pane.session_id) as client:
-                    state = str(await_ready(client, store, agent, chosen, limit).state.state)
+                    sight = await_ready(client, store, agent, chosen, limit)
             except TorchError as error:
                 if text is not None:
                     error.message += "; the briefing was not sent"
                 raise
+            state = str(sight.state.state)
+            common.tell(f"it is ready: {sight.state.evidence}")
     _print(common, agent, window, state)
     return _brief(common, name, text) if text is not None else 0
 

@@ -1,6 +1,7 @@
 """``torch state``."""
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,66 +16,49 @@ if TYPE_CHECKING:
 @click.command("state")
 @click.argument("targets", nargs=-1, shell_complete=complete_agents)
 @common_options
-def command(common: Common, targets: tuple[str, ...]) -> None:
+def command(common: Common, targets: tuple[str, ...]) -> int:
     """Show the state of TARGETs (default: every agent), since when, and on what evidence.
 
     A dialog is shown with its text and the hash that 'torch press --dialog' wants. With --json,
-    one object is printed for each target.
+    one object is printed for each target. What cannot be looked at hides none of the others: an
+    agent is shown as 'unknown' with the reason, a TARGET has its error at the end; the exit status
+    is that of the first error.
 
     \b
     Examples:
       torch state dev
       torch state dev qa %7 --json
     """
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_error
+    from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.watch.state import states_of
 
     with Store() as store:
         found = states_of(store, common.socket, targets)
+    errors = [one.error for one in found if one.error]
     for one in found:
-        if common.json:
-            print_json(as_json(one))
-        else:
+        if not (targets and one.error):
             show(one, common)
-
-
-def as_json(one: "StateOf") -> dict[str, Any]:
-    """Return a state under its published schema."""
-    from datetime import UTC, datetime
-
-    dialog = one.state.dialog
-    return {
-        "schema": "torch.state/1",
-        "target": one.target,
-        "pane": one.pane,
-        "state": str(one.state.state),
-        "since": datetime.fromtimestamp(one.since, UTC).isoformat(timespec="milliseconds"),
-        "evidence": one.state.evidence,
-        "draft": one.state.box.text if one.state.box else None,
-        "reset": one.state.reset,
-        "dialog": (
-            {
-                "kind": dialog.kind,
-                "question": dialog.question,
-                "rows": list(dialog.rows),
-                "hash": dialog.hash,
-            }
-            if dialog
-            else None
-        ),
-    }
+    for error in errors if targets else []:
+        print_error(error, common.json)
+    return errors[0].exit_code if errors else DONE
 
 
 def show(one: "StateOf", common: Common) -> None:
-    """Print one state for people."""
-    import time
+    """Print one state, for people or as an object."""
+    from torch_cli.cli.present import age, note, print_json, printable
+    from torch_cli.cli.schema import state_object
 
-    from torch_cli.cli.present import age, note, printable
-
-    held = age(time.time() - one.since)
-    words = (f"{one.state.state:<9}", one.target, one.pane, f"for {held}", one.state.evidence)
-    click.echo("  ".join(printable(word) for word in words))
+    if common.json:
+        print_json(state_object(one))
+        return
+    words = [f"{one.state.state:<9}", one.target, one.pane]
+    words += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
+    click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))
+    common.tell(f"{one.target} is on the tmux server {one.server}")
+    if one.error and one.error.hint:
+        note(f"    {printable(one.error.hint)}", quiet=common.quiet)
     dialog = one.state.dialog
     if dialog is not None:
         for row in dialog.rows:

@@ -21,9 +21,9 @@ def command(common: Common, identity: str) -> None:
       torch thread m-4f2a09c1 --json | jq -r .body
     """
     import time
-    from datetime import UTC, datetime
 
     from torch_cli.cli.present import age, print_json, printable, say
+    from torch_cli.cli.schema import timestamp
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.delivery.reply import thread
     from torch_cli.store import Store
@@ -42,9 +42,7 @@ def command(common: Common, identity: str) -> None:
                     "recipient": message.recipient,
                     "body": message.body,
                     "state": state,
-                    "created": datetime.fromtimestamp(message.created, UTC).isoformat(
-                        timespec="milliseconds"
-                    ),
+                    "created": timestamp(message.created),
                 }
             )
             continue

@@ -16,7 +16,13 @@ from torch_cli.cli.options import SECONDS, common_options
     metavar="STATE[,STATE]",
     help="starting, idle, working, waiting, limited, exited, dead, unknown",
 )
-@click.option("--timeout", type=SECONDS, required=True, metavar="SECONDS")
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    required=True,
+    metavar="SECONDS",
+    help="The most seconds to wait for it.",
+)
 @common_options
 def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     """Wait until TARGET is in one of the states, and print it. Exit status 6 when time runs out.
@@ -28,8 +34,7 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     """
     from torch_cli.agents.registry import find
     from torch_cli.agents.state import State
-    from torch_cli.cli.present import print_json
-    from torch_cli.cli.state import as_json, show
+    from torch_cli.cli.state import show
     from torch_cli.errors import RefusedError
     from torch_cli.store import Store
     from torch_cli.tmux.control import ControlClient
@@ -39,11 +44,10 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     names = [word.strip() for word in wanted.split(",") if word.strip()]
     strange = [name for name in names if name not in set(State)]
     if strange or not names:
-        raise RefusedError(
-            f"'{', '.join(strange) or wanted}' is no state",
-            hint=f"States: {', '.join(State)}.",
-            code="usage",
-        )
+        hint = f"States: {', '.join(State)}."
+        if "vanished" in strange:
+            hint += " A pane that has vanished is 'dead' here."
+        raise RefusedError(f"'{', '.join(strange) or wanted}' is no state", hint=hint, code="usage")
     with Store() as store:
         found = find(store, common.socket, target)
         with ControlClient(found.socket, found.pane.session_id) as client:
@@ -51,7 +55,4 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
             states = [State(name) for name in names]
             sight = wait_for(client, store, found, profile, states, timeout)
         one = remember(store, found, sight)
-    if common.json:
-        print_json(as_json(one))
-    else:
-        show(one, common)
+    show(one, common)

@@ -1,14 +1,16 @@
 """``torch window``: a window rooted in a directory, and the proof that it is."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
-from torch_cli.cli.present import note, print_json, printable
-from torch_cli.envfile import read_environment
-from torch_cli.errors import DONE, FAILURE
-from torch_cli.store import Store
-from torch_cli.tmux.window import OpenedWindow, open_window
+from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.present import error_object, note, print_json, printable
+from torch_cli.errors import TorchError
+
+if TYPE_CHECKING:
+    from torch_cli.tmux.window import OpenedWindow
 
 
 @click.command()
@@ -20,11 +22,16 @@ from torch_cli.tmux.window import OpenedWindow, open_window
     help="Session to use or create. Default: the one you are in, else named after the directory.",
 )
 @click.option(
-    "--dir", "directory", metavar="D", default=".", help="Where it stands. Default: here."
+    "--dir",
+    "directory",
+    type=ANY_BYTES,
+    metavar="D",
+    help="Where it stands. Default: here; with --reuse, where the window is found.",
 )
 @click.option(
     "--env",
     "given",
+    type=ANY_BYTES,
     metavar="K[=V]",
     multiple=True,
     help="Set a variable, or hand on your own K. K=V is visible among torch's own arguments in"
@@ -33,6 +40,7 @@ from torch_cli.tmux.window import OpenedWindow, open_window
 @click.option(
     "--env-file",
     "files",
+    type=ANY_BYTES,
     metavar="F",
     multiple=True,
     help="Set the variables of a dotenv file; quoted values may span lines.",
@@ -44,7 +52,7 @@ def command(
     name: str,
     argv: tuple[str, ...],
     session: str | None,
-    directory: str,
+    directory: str | None,
     given: tuple[str, ...],
     files: tuple[str, ...],
     reuse: bool,
@@ -61,10 +69,16 @@ def command(
     or the program in the foreground, stands elsewhere; the window stays. CMD is run without a
     shell; one that ends within 0.4 s is an error with what it printed, and leaves no window.
     """
+    from torch_cli.envfile import read_environment
+    from torch_cli.errors import DONE
+    from torch_cli.store import Store
+    from torch_cli.team.window import create_window
+
     environment = read_environment(given, files)
     # The store is opened first: a window that cannot be remembered is not opened.
     with Store() as store:
-        opened = open_window(
+        opened = create_window(
+            store,
             common.socket,
             name=name,
             directory=directory,
@@ -73,37 +87,54 @@ def command(
             command=argv,
             reuse=reuse,
         )
-        if not opened.reused:
-            store.windows.add(
-                opened.pane,
-                name=name,
-                directory=opened.directory,
-                created_session=opened.created_session,
-            )
-    _show(common, opened)
-    return DONE if opened.rooted else FAILURE
-
-
-def _show(common: Common, opened: OpenedWindow) -> None:
-    pane = opened.pane
+    strays = None if opened.rooted else _strays(opened)
     if common.json:
-        print_json(
-            {
-                "schema": "torch.window/1",
-                "session": pane.session,
-                "window": pane.window,
-                "pane": pane.id,
-                "pid": pane.pid,
-                "dir": opened.directory,
-                "rooted": opened.rooted,
-                "created_session": opened.created_session,
-                "reused": opened.reused,
-                "notes": list(opened.notes),
-            }
-        )
+        print_json(_object(opened, strays))
     else:
-        click.echo(printable(f"{pane.id}  {pane.place}  {opened.directory}"))
+        click.echo(printable(f"{opened.pane.id}  {opened.pane.place}  {opened.directory}"))
     for words in opened.notes:
         note(f"torch: {printable(words)}", quiet=common.quiet and opened.rooted)
-    if not opened.rooted:
-        note(f"       The window {pane.id} was left as it is; 'cd' in it, or close it.")
+    if strays:
+        note(f"       {strays.hint}")
+    explain(opened, common)
+    return strays.exit_code if strays else DONE
+
+
+def _strays(opened: "OpenedWindow") -> TorchError:
+    """Return the error of a window that does not stand where it was asked to."""
+    return TorchError(
+        "; ".join(opened.notes),
+        hint=f"The window {opened.pane.id} was left as it is; 'cd' in it, or close it.",
+        code="not-rooted",
+    )
+
+
+def _object(opened: "OpenedWindow", strays: TorchError | None) -> dict[str, Any]:
+    pane = opened.pane
+    return {
+        "schema": "torch.window/1",
+        "session": pane.session,
+        "window": pane.window,
+        "pane": pane.id,
+        "pid": pane.pid,
+        "dir": opened.directory,
+        "rooted": opened.rooted,
+        "created_session": opened.created_session,
+        "reused": opened.reused,
+        "notes": list(opened.notes),
+        **({"error": error_object(strays)} if strays else {}),
+    }
+
+
+def explain(opened: "OpenedWindow", common: Common) -> None:
+    """Say with -v what was done to have the window."""
+    pane = opened.pane
+    made = "created" if opened.created_session else "was there"
+    which = "reused" if opened.reused else "opened"
+    for words in (
+        f"tmux server {pane.socket_path}",
+        f"session {pane.session} ({pane.session_id}) {made}",
+        f"window {pane.window} ({pane.window_id}, pane {pane.id}) {which}",
+        f"its process {pane.pid} stands in {opened.directory or 'a place that cannot be seen'}",
+    ):
+        common.tell(words)

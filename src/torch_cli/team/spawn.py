@@ -298,6 +298,7 @@ def _asks(agent: Agent, sight: Sight) -> HeldError:
         f"({sight.state.evidence})" + (f":\n{rows}" if rows else ""),
         hint=hint,
         code="dialog",
+        details={"pane": agent.pane, "dialog": dialog.hash if dialog else None},
     )
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from torch_cli.errors import RefusedError
 from torch_cli.tmux.panes import Pane
@@ -10,19 +10,32 @@ from torch_cli.tmux.process import environment
 from torch_cli.tmux.socket import Socket
 
 
-def attach_command(socket: Socket, pane: Pane) -> list[str]:
+class AttachCommand(NamedTuple):
+    """The command that shows a pane; ``switches`` if it does so in the client that we are in."""
+
+    words: list[str]
+    switches: bool
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it is run with.
+
+        To switch, tmux must know which client asks; to attach, it must not think that it is nested.
+        """
+        return dict(os.environ) if self.switches else environment()
+
+
+def attach_command(socket: Socket, pane: Pane) -> AttachCommand:
     """Return the command that shows ``pane``: attach, or inside the same server, switch."""
     inside = os.environ.get("TMUX", "").rsplit(",", 2)[0] == pane.socket_path
     show = ["switch-client" if inside else "attach-session", "-t", pane.session_id]
     choose = [";", "select-window", "-t", pane.window_id, ";", "select-pane", "-t", pane.id]
-    return ["tmux", "-u", *socket.arguments, *show, *choose]
+    return AttachCommand(["tmux", "-u", *socket.arguments, *show, *choose], inside)
 
 
 def attach(socket: Socket, pane: Pane) -> NoReturn:
     """Become tmux, attached to ``pane``. Raises ``RefusedError`` without a terminal."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         raise RefusedError("attaching needs a terminal", code="no-terminal")
-    words = attach_command(socket, pane)
-    # switch-client must know which client it is; attaching must not think that it is nested.
-    environ = dict(os.environ) if words[-9] == "switch-client" else environment()
-    os.execvpe(words[0], words, environ)
+    command = attach_command(socket, pane)
+    os.execvpe(command.words[0], command.words, command.environment)

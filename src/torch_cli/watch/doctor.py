@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from torch_cli import paths
-from torch_cli.agents.profile import Profile, list_profiles, load_profile
+from torch_cli.agents.profile import BUILT_IN, Profile, list_profiles, load_profile
 from torch_cli.agents.program import ask_version, find_program
 from torch_cli.agents.registry import knows_chord, profiles_dir
 from torch_cli.agents.setup import hooks_installed
@@ -59,6 +59,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
         yield from _server(socket, environ)
     yield from _state_directory()
     yield _store()
+    yield _own_profiles()
     yield from _programs(environ)
 
 
@@ -205,6 +206,13 @@ def _store() -> Finding:
         f"{paths.database()} is damaged: {said[0]}",
         "Keep a copy, then move it away: Torch begins a new one.",
     )
+
+
+def _own_profiles() -> Finding:
+    """Say where the user's own profiles stand, and how many there are."""
+    own = [source for _, source in list_profiles(profiles_dir()) if source != BUILT_IN]
+    words = f"{len(own)} of your own" if own else "none of your own"
+    return Finding("profiles", Level.OK, f"{words} in {profiles_dir()}")
 
 
 def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:

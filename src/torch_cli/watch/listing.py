@@ -1,21 +1,23 @@
 """The list of agents with the state of each, one sweep for each tmux server."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from torch_cli.errors import NotFoundError
+from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.sweep import Seen, Sweep
+from torch_cli.watch.sweep import Seen, Sweep, state_unknown
 
 
 class Line(NamedTuple):
     """One agent in the list.
 
-    ``state`` is ``vanished`` if its pane is gone; ``since`` is in seconds since the epoch.
+    ``state`` is ``vanished`` if its pane is gone; ``since`` is in seconds since the epoch. With an
+    ``error`` nobody can tell: the state is ``unknown``, and the evidence says why.
     """
 
     agent: Agent
@@ -23,33 +25,53 @@ class Line(NamedTuple):
     evidence: str
     since: float | None
     message: Message | None
+    error: TorchError | None = None
 
 
-def list_agents(store: Store) -> list[Line]:
-    """Return every registered agent, looked at now."""
-    agents = store.agents.all()
-    seen: dict[str, Seen] = {}
-    for path in {agent.socket for agent in agents}:
-        seen |= _look(store, Socket(path=path), [a for a in agents if a.socket == path])
-    return [_line(store, agent, seen.get(agent.name)) for agent in agents]
+def list_agents(store: Store, agents: Sequence[Agent] | None = None) -> list[Line]:
+    """Return ``agents``, by default every registered one, looked at now."""
+    chosen = store.agents.all() if agents is None else agents
+    seen = look_at(store, chosen)
+    return [_line(store, agent, seen.get(agent.name)) for agent in chosen]
+
+
+def look_at(store: Store, agents: Sequence[Agent]) -> dict[str, Seen | TorchError]:
+    """Return what is seen of each of ``agents``, by name; one whose pane is gone is left out.
+
+    What cannot be looked at has the error instead, and hides none of the others.
+    """
+    seen: dict[str, Seen | TorchError] = {}
+    for path in sorted({agent.socket for agent in agents}):
+        here = [agent for agent in agents if agent.socket == path]
+        try:
+            found = _look(store, Socket(path=path), here)
+            seen |= {name: one.error or one for name, one in found.items()}
+        except TorchError as error:
+            seen |= dict.fromkeys((agent.name for agent in here), error)
+    return seen
 
 
 def _look(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, Seen]:
     """Return what is seen of each of ``agents`` whose pane still exists."""
     try:
         panes = list_panes(socket)
-    except NotFoundError:
+        if not {pane.server for pane in panes} & {agent.server for agent in agents}:
+            return {}
+        with ControlClient(socket, panes[0].session_id) as client:
+            return Sweep(client, store).look(agents)
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise  # without tmux, say, nobody can tell whether the panes are gone
         return {}
-    if not {pane.server for pane in panes} & {agent.server for agent in agents}:
-        return {}
-    with ControlClient(socket, panes[0].session_id) as client:
-        return Sweep(client, store).look(agents)
 
 
-def _line(store: Store, agent: Agent, seen: Seen | None) -> Line:
+def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
     message = next(iter(store.messages.latest(recipient=agent.name)), None)
     if seen is None:
         return Line(agent, "vanished", f"pane {agent.pane} is gone", None, message)
+    if isinstance(seen, TorchError):
+        state = state_unknown(seen)
+        return Line(agent, str(state.state), state.evidence, None, message, seen)
     state = seen.state
     since = store.observations.record(
         *(agent.server, agent.pane, agent.pane_pid, str(state.state), state.evidence),

@@ -13,7 +13,8 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
-# tmux types a name that it does not know, letter by letter; these are its key-string.c.
+# tmux types a name that it does not know, letter by letter; these are its key-string.c. Beyond
+# ASCII it takes one character of its own width for a key: measured on 3.3a with é, 日 and 🚀.
 _KEY = re.compile(
     r"(?:[CMS]-)*(?:[!-~]|Enter|Escape|Tab|BTab|Space|BSpace|Up|Down|Left|Right|Home|End"
     r"|PageUp|PageDown|PgUp|PgDn|PPage|NPage|IC|Insert|DC|Delete|F(?:[1-9]|1[0-2]))"
@@ -23,13 +24,25 @@ _KEY = re.compile(
 def check_keys(keys: Sequence[str]) -> None:
     """Raise ``RefusedError`` for anything that is not the name of one key."""
     for key in keys:
-        if not _KEY.fullmatch(key):
-            raise RefusedError(
-                f"'{key}' is no key's name; nothing was pressed",
-                hint="Keys: Enter, Escape, Tab, Up, C-c, M-x, F5, or one character. "
-                "Text goes with 'torch send'.",
-                code="bad-key",
-            )
+        if _KEY.fullmatch(key) or _is_a_letter(key):
+            continue
+        hint = (
+            "The space bar is called Space."
+            if key == " "
+            else "Keys: Enter, Escape, Tab, Up, C-c, M-x, F5, or one character that is printed. "
+            "Text goes with 'torch send'."
+        )
+        raise RefusedError(
+            f"'{key}' is no key's name; nothing was pressed", hint=hint, code="bad-key"
+        )
+
+
+def _is_a_letter(key: str) -> bool:
+    """Say whether ``key`` is one character that stands for itself, and combines with no other."""
+    import unicodedata
+
+    printed = len(key) == 1 and key.isprintable() and not key.isspace()
+    return printed and not unicodedata.category(key).startswith("M")
 
 
 def press(
@@ -51,7 +64,7 @@ def press(
             conditions: list[str] = []
         else:
             state = observe(client, store, found.pane, profile).state
-            _check_dialog(target, state.dialog, dialog)
+            _check_dialog(target, found.pane.id, state.dialog, dialog)
             conditions = _as_seen(state, profile.box.mark)
         outcome = gate.press(client, found.pane, list(keys), conditions)
     if not outcome.done:
@@ -74,7 +87,7 @@ def _as_seen(state: AgentState, prompt: str) -> list[str]:
     return gate.rows_stand([state.box.rows[0]], prompt=prompt) if state.box else []
 
 
-def _check_dialog(target: str, shown: Dialog | None, meant: str | None) -> None:
+def _check_dialog(target: str, pane: str, shown: Dialog | None, meant: str | None) -> None:
     if shown is None and meant is None:
         return
     if shown is None:
@@ -85,4 +98,5 @@ def _check_dialog(target: str, shown: Dialog | None, meant: str | None) -> None:
             f"{which} is up in '{target}': '{shown.question}'; nothing was pressed",
             hint=f"To answer it: torch press {target} KEY --dialog {shown.hash}",
             code="dialog",
+            details={"pane": pane, "dialog": shown.hash, "question": shown.question},
         )

@@ -7,23 +7,28 @@ from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found, find, profile_named, recognise
 from torch_cli.agents.state import AgentState, State
-from torch_cli.errors import NotFoundError
+from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
-
-_GONE = ("vanished", "no-target", "no-session", "no-server")
-"""The codes of errors that mean: the pane is no more, as opposed to: it cannot be looked at."""
+from torch_cli.watch.listing import look_at
+from torch_cli.watch.sweep import Seen, state_unknown
 
 
 class StateOf(NamedTuple):
-    """The state of one target; ``since`` is in seconds since the epoch."""
+    """The state of one target; ``since`` is in seconds since the epoch.
+
+    With an ``error`` nobody can tell: the state is ``unknown``, and ``since`` ``None``. ``server``
+    is the path of the tmux server's socket, '' if the target was not found.
+    """
 
     target: str
     pane: str
     state: AgentState
-    since: float
+    since: float | None
+    server: str = ""
+    error: TorchError | None = None
 
 
 def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
@@ -36,24 +41,32 @@ def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
 def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[StateOf]:
     """Return the state of each target, of every agent if none is named.
 
-    Raises ``NotFoundError`` for a target that leads nowhere; without targets, an agent whose pane
-    has vanished is ``dead``.
+    What cannot be looked at, or is not found, has its ``error`` and hides none of the others.
+    Without targets, an agent whose pane has vanished is ``dead``.
     """
     if targets:
-        return [_state_of(store, find(store, socket, name)) for name in targets]
-    return [_state_of_agent(store, agent) for agent in store.agents.all()]
+        return [_state_of_target(store, socket, name) for name in targets]
+    agents = store.agents.all()
+    seen = look_at(store, agents)
+    return [_state_of_agent(store, agent, seen.get(agent.name)) for agent in agents]
 
 
-def _state_of_agent(store: Store, agent: Agent) -> StateOf:
+def _state_of_target(store: Store, socket: Socket, target: str) -> StateOf:
     try:
-        return _state_of(store, find(store, Socket(path=agent.socket), agent.name))
-    except NotFoundError as missing:
-        if missing.code not in _GONE:
-            raise
-    state = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
+        return _state_of(store, find(store, socket, target))
+    except TorchError as error:
+        return StateOf(target, "", state_unknown(error), None, error=error)
+
+
+def _state_of_agent(store: Store, agent: Agent, seen: Seen | TorchError | None) -> StateOf:
+    if isinstance(seen, TorchError):
+        unknown = state_unknown(seen)
+        return StateOf(agent.name, agent.pane, unknown, None, agent.socket, seen)
+    gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
+    state, reported = (seen.state, seen.reported) if seen else (gone, 0.0)
     place = (agent.server, agent.pane, agent.pane_pid)
-    since = store.observations.record(*place, str(state.state), state.evidence)
-    return StateOf(agent.name, agent.pane, state, since)
+    since = store.observations.record(*place, str(state.state), state.evidence, reported=reported)
+    return StateOf(agent.name, agent.pane, state, since, agent.socket)
 
 
 def _state_of(store: Store, found: Found) -> StateOf:
@@ -71,4 +84,4 @@ def remember(store: Store, found: Found, sight: Sight) -> StateOf:
         *(pane.server, pane.id, pane.pid, str(state.state), state.evidence),
         reported=sight.reported,
     )
-    return StateOf(found.name, pane.id, state, begun)
+    return StateOf(found.name, pane.id, state, begun, pane.socket_path)

@@ -12,7 +12,8 @@ from torch_cli.agents.classify import classify
 from torch_cli.agents.observe import or_exited
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import profile_named
-from torch_cli.agents.state import AgentState, HookEvent
+from torch_cli.agents.state import AgentState, HookEvent, State, one_line
+from torch_cli.errors import TorchError
 from torch_cli.procs import Process
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -24,12 +25,14 @@ from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_o
 class Seen(NamedTuple):
     """One agent as a sweep found it.
 
-    ``reported`` is when its hooks last said anything (epoch seconds), 0 if never.
+    ``reported`` is when its hooks last said anything (epoch seconds), 0 if never. ``error`` says
+    why its state cannot be told, though its pane is there: its profile cannot be read.
     """
 
     pane: Pane
     state: AgentState
     reported: float
+    error: TorchError | None = None
 
 
 class _Shown(NamedTuple):
@@ -56,6 +59,7 @@ class _Judged(NamedTuple):
     rows: str
     report: Report | None
     state: AgentState
+    error: TorchError | None = None
 
 
 class Sweep:
@@ -83,7 +87,7 @@ class Sweep:
         self._hear()
         self._judged = {agent: self._judge(agent) for agent in here if agent in self._shown}
         return {
-            agent.name: self._seen(agent, here[agent].pane, judged.state)
+            agent.name: self._seen(agent, here[agent].pane, judged)
             for agent, judged in self._judged.items()
         }
 
@@ -117,19 +121,28 @@ class Sweep:
         shown, report = self._shown[agent], self._reports[agent]
         basis = (shown.glance.facts, shown.rows, report)
         before = self._judged.get(agent)
-        if before is not None and before[:3] == basis:
+        if before is not None and before[:3] == basis and before.error is None:
             return before
+        try:
+            profile = self._profile(agent.profile)
+        except TorchError as error:
+            return _Judged(*basis, state_unknown(error), error)
         event = HookEvent(report.name, report.at) if report else None
         screen = screen_of(shown.glance.facts, shown.rows)
-        return _Judged(*basis, classify(screen, self._profile(agent.profile), event))
+        return _Judged(*basis, classify(screen, profile, event))
 
     def _profile(self, name: str) -> Profile:
         if name not in self._profiles:
             self._profiles[name] = profile_named(name)
         return self._profiles[name]
 
-    def _seen(self, agent: Agent, pane: Pane, state: AgentState) -> Seen:
-        report = self._reports[agent]
-        if agent.program_pid != agent.pane_pid:  # else tmux knows
+    def _seen(self, agent: Agent, pane: Pane, judged: _Judged) -> Seen:
+        report, state = self._reports[agent], judged.state
+        if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux knows
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
-        return Seen(pane, state, report.at if report else 0.0)
+        return Seen(pane, state, report.at if report else 0.0, judged.error)
+
+
+def state_unknown(error: TorchError) -> AgentState:
+    """Return the state of what ``error`` keeps from being looked at."""
+    return AgentState(State.UNKNOWN, one_line(error.message), "error")

@@ -1,0 +1,68 @@
+"""Objects that more than one command prints with ``--json``, under their published schemas."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from torch_cli.cli.present import error_object
+
+if TYPE_CHECKING:
+    from torch_cli.watch.listing import Line
+    from torch_cli.watch.state import StateOf
+
+
+def timestamp(at: float | None) -> str | None:
+    """Return a time in seconds since the epoch as ISO 8601, in UTC with milliseconds."""
+    return (
+        None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    )
+
+
+def agent_object(line: "Line") -> dict[str, Any]:
+    """Return one agent; with an ``error`` if its state cannot be told."""
+    from torch_cli.delivery.receipt import receipt_of
+
+    agent, message = line.agent, line.message
+    return {
+        "schema": "torch.agent/1",
+        "name": agent.name,
+        "role": agent.role,
+        "profile": agent.profile,
+        "parent": agent.parent,
+        "state": line.state,
+        "since": timestamp(line.since),
+        "evidence": line.evidence,
+        "pane": agent.pane,
+        "pid": agent.pane_pid,
+        "session": agent.session,
+        "window": agent.window,
+        "dir": agent.directory,
+        "message": message.id if message else None,
+        "message_state": str(receipt_of(message).state) if message else None,
+        **({"error": error_object(line.error)} if line.error else {}),
+    }
+
+
+def state_object(one: "StateOf") -> dict[str, Any]:
+    """Return the state of one target; with an ``error`` if it cannot be told."""
+    dialog = one.state.dialog
+    return {
+        "schema": "torch.state/1",
+        "target": one.target,
+        "pane": one.pane,
+        "state": str(one.state.state),
+        "since": timestamp(one.since),
+        "evidence": one.state.evidence,
+        "draft": one.state.box.text if one.state.box else None,
+        "reset": one.state.reset,
+        "dialog": (
+            {
+                "kind": dialog.kind,
+                "question": dialog.question,
+                "rows": list(dialog.rows),
+                "hash": dialog.hash,
+            }
+            if dialog
+            else None
+        ),
+        **({"error": error_object(one.error)} if one.error else {}),
+    }

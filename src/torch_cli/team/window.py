@@ -1,0 +1,65 @@
+"""Opening a window that Torch remembers as its own, or none."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from torch_cli.errors import TorchError
+from torch_cli.store import Store
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import OpenedWindow, close_window, open_window
+
+
+def create_window(
+    store: Store,
+    socket: Socket,
+    *,
+    name: str,
+    directory: str | None,
+    session: str | None = None,
+    environment: Mapping[str, str],
+    command: Sequence[str] = (),
+    reuse: bool = False,
+) -> OpenedWindow:
+    """Open a window and write it down; one that cannot be written down is closed again.
+
+    Without a ``directory`` it stands in the current one, and a window that is reused where it was
+    found: nothing was asked of it. Raises as ``open_window`` does.
+    """
+    opened = open_window(
+        socket,
+        name=name,
+        directory="." if directory is None else directory,
+        session=session,
+        environment=environment,
+        command=command,
+        reuse=reuse,
+    )
+    if opened.reused:
+        given = bool(environment or command)
+        return opened if directory is not None else _as_found(opened, given=given)
+    try:
+        store.windows.add(
+            opened.pane,
+            name=name,
+            # SQLite takes no bytes that are not UTF-8.
+            directory=os.fsencode(opened.directory).decode("utf-8", "backslashreplace"),
+            created_session=opened.created_session,
+        )
+    except BaseException:
+        # Nobody could tell later that it is Torch's: the disk is full, or a person interrupts.
+        with suppress(TorchError):
+            close_window(Socket(path=opened.pane.socket_path), opened.pane)
+        raise
+    return opened
+
+
+def _as_found(opened: OpenedWindow, *, given: bool) -> OpenedWindow:
+    """Return a reused window as rooted where its process stands, if that can be seen.
+
+    Only the last note, that what was ``given`` besides was not applied, is not about the place.
+    """
+    if opened.pane.dead or not opened.directory:
+        return opened
+    return replace(opened, rooted=True, notes=opened.notes[-1:] if given else ())
