@@ -3,7 +3,9 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -245,3 +247,14 @@ def test_the_latest_receipts_are_a_line_each(demo: DemoAgent) -> None:
     assert ISO.fullmatch(str(newest["created"]))
     assert "preview" not in demo.send("third").json
     assert "exit status is then 0" in " ".join(demo.torch("receipt", "--help").out.split())
+
+
+def test_a_state_that_nobody_watched_is_as_old_as_what_the_window_last_wrote(
+    demo: DemoAgent, torch: Torch
+) -> None:
+    demo.open_dialog()
+    opened = time.time()
+    wait_until(lambda: time.time() - opened > 3, what="a dialog that has been up for a while")
+    for words in (("ps", "--json"), ("state", "demo", "--json")):
+        since = datetime.fromisoformat(torch(*words).json["since"]).timestamp()
+        assert since <= opened + 1, words

@@ -135,6 +135,15 @@ def test_a_shell_is_asked_to_end_like_any_other(tmux: TmuxServer, torch: Torch) 
     assert pane.id not in [left.id for left in tmux.panes()]
 
 
+def test_an_agent_can_be_forgotten_and_its_program_goes_on(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    demo = spawn_demo(tmux, torch, tmp_path / "project")
+    assert torch("stop", "demo", "--forget", "--json").json["how"] == "forgotten"
+    assert torch("ps", "--json").out == ""
+    assert not tmux.pane(demo.pane.id).dead
+
+
 def test_an_agent_whose_profile_is_gone_can_be_stopped(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

@@ -21,6 +21,10 @@ class State(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
+ENDED = (State.EXITED, State.DEAD)
+"""The program has ended. What its window shows was written before that."""
+
+
 class Box(NamedTuple):
     """The program's input box as it stands on the screen.
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from torch_cli.cli.common import LONGEST, Common
+from torch_cli.cli.common import LONGEST, Common, as_utf8
 from torch_cli.cli.present import drop_output, run
 from torch_cli.tmux.socket import Socket
 
@@ -69,9 +69,17 @@ def parse(words: Sequence[str]) -> dict[str, Any] | None:
             if name not in _VALUES or value.startswith("-"):
                 return None
             given[_VALUES[name]] = value
-    if len(places) != 2 or not _sound(given):
+    if len(places) != 2 or not _sound(given) or not _readable([*given.values(), places[0]]):
         return None
     return {**given, "target": places[0], "message": places[1]}
+
+
+def _readable(values: Sequence[Any]) -> bool:
+    """Say whether every text among ``values`` is UTF-8; of the message its own error speaks."""
+    try:
+        return all(as_utf8(value) == value for value in values if isinstance(value, str))
+    except UnicodeDecodeError:
+        return False
 
 
 def _sound(given: dict[str, Any]) -> bool:

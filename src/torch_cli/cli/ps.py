@@ -18,8 +18,9 @@ def command(common: Common) -> int:
     """List the agents: name, role, profile, state and since when, pane, directory, last message.
 
     An agent whose pane is gone is shown as 'vanished'. One that cannot be looked at is 'unknown',
-    with the reason, and the exit status is then that of the first such error. With --json, one
-    object for each agent; -v says the evidence for each state, and where its tmux server is.
+    with the reason, and the exit status is then that of the first such error. -L or -S lists the
+    agents of that server only. With --json, one object for each agent; -v says the evidence for
+    each state, and where its tmux server is.
 
     \b
     Examples:
@@ -30,10 +31,10 @@ def command(common: Common) -> int:
     from torch_cli.cli.schema import agent_object
     from torch_cli.errors import DONE
     from torch_cli.store import Store
-    from torch_cli.watch.listing import list_agents
+    from torch_cli.watch.listing import agents_on, list_agents
 
     with Store() as store:
-        lines = list_agents(store)
+        lines = list_agents(store, agents_on(store, common.socket))
     if common.json:
         for line in lines:
             print_json(agent_object(line))

@@ -9,22 +9,26 @@ from torch_cli.cli.options import common_options
 
 @click.command("stop")
 @click.argument("name", shell_complete=complete_agents)
+@click.option("--forget", is_flag=True, help="Only forget the agent; its program goes on.")
 @common_options
-def command(common: Common, name: str) -> None:
+def command(common: Common, name: str, forget: bool) -> None:
     """Ask the agent NAME to end, wait, and then end what Torch started and nothing else.
 
-    Its window is closed if Torch opened it. An adopted program that does not end is left alone.
+    It is asked as its profile says: by a command typed into its empty box, else by keys such as
+    C-c, which also turn down a dialog that is open. Its window is closed if Torch opened it. An
+    adopted program that does not end is left alone.
 
     \b
     Examples:
       torch stop dev
+      torch stop helper --forget
     """
     from torch_cli.cli.present import note, print_json
     from torch_cli.store import Store
     from torch_cli.team.stop import stop
 
     with Store() as store:
-        stopped = stop(store, name)
+        stopped = stop(store, name, forget=forget)
     if common.json:
         print_json(
             {
@@ -40,6 +44,7 @@ def command(common: Common, name: str) -> None:
         "terminated": "ended by SIGTERM",
         "killed": "ended by SIGKILL",
         "gone": "had ended already",
+        "forgotten": "is no agent any more; its program was left alone",
     }
     click.echo(f"stopped  {stopped.name}  {words[stopped.how]}")
     if stopped.leftovers:

@@ -246,8 +246,8 @@ def capture(client: ControlClient, panes: Sequence[Pane]) -> list[Screen | None]
     Facts and rows of one pane are read in one command line, so they belong to one moment.
     """
     replies = client.ask_all(
-        b"display-message -p -t %b '#{pane_id} #{pane_pid} %b' ; capture-pane -p -e -t %b"
-        % (pane.id.encode(), SCREEN_FACTS.encode(), pane.id.encode())
+        b"display-message -p -t %b '#{pane_id} #{pane_pid} #{window_activity} %b'"
+        b" ; capture-pane -p -e -t %b" % (pane.id.encode(), SCREEN_FACTS.encode(), pane.id.encode())
         for pane in panes
     )
     screens: list[Screen | None] = []
@@ -264,8 +264,10 @@ def _screen(pane: Pane, facts: Reply | None, rows: Reply | None) -> Screen | Non
     if facts is None or rows is None or not rows.ok:
         return None
     # display-message answers for another pane where its target is gone.
-    found, pid, text = facts.text.split(" ", 2)
-    return screen_of(text, rows.text) if (found, pid) == (pane.id, str(pane.pid)) else None
+    found, pid, wrote, text = facts.text.split(" ", 3)
+    if (found, pid) != (pane.id, str(pane.pid)):
+        return None
+    return screen_of(text, rows.text)._replace(wrote=int(wrote))
 
 
 def screen_of(facts: str, rows: str) -> Screen:

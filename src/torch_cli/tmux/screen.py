@@ -39,7 +39,8 @@ class Screen(NamedTuple):
     ``rows`` are the visible rows from top to bottom; ``cursor`` is (column, row) from 0;
     ``in_mode`` says that tmux shows a mode (copy mode, a menu) instead of the program's screen;
     ``dead`` that the pane's process has ended. ``width`` and ``height`` are in cells; ``history``
-    counts the lines that have scrolled off the top.
+    counts the lines that have scrolled off the top; ``wrote`` is the second since the epoch in
+    which its window last wrote, 0 if that was not asked.
     """
 
     rows: tuple[Row, ...]
@@ -50,6 +51,7 @@ class Screen(NamedTuple):
     in_mode: bool = False
     dead: bool = False
     history: int = 0
+    wrote: int = 0
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from torch_cli.agents.state import ENDED
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -28,11 +29,16 @@ class Line(NamedTuple):
     error: TorchError | None = None
 
 
-def list_agents(store: Store, agents: Sequence[Agent] | None = None) -> list[Line]:
-    """Return ``agents``, by default every registered one, looked at now."""
-    chosen = store.agents.all() if agents is None else agents
-    seen = look_at(store, chosen)
-    return [_line(store, agent, seen.get(agent.name)) for agent in chosen]
+def agents_on(store: Store, socket: Socket) -> list[Agent]:
+    """Return the registered agents: all, or those of the server that was demanded."""
+    agents = store.agents.all()
+    return [agent for agent in agents if not socket.demanded or socket.leads_to(agent.socket)]
+
+
+def list_agents(store: Store, agents: Sequence[Agent]) -> list[Line]:
+    """Return ``agents``, looked at now."""
+    seen = look_at(store, agents)
+    return [_line(store, agent, seen.get(agent.name)) for agent in agents]
 
 
 def look_at(store: Store, agents: Sequence[Agent]) -> dict[str, Seen | TorchError]:
@@ -76,5 +82,6 @@ def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
     since = store.observations.record(
         *(agent.server, agent.pane, agent.pane_pid, str(state.state), state.evidence),
         reported=seen.reported,
+        wrote=seen.wrote if state.state not in ENDED else 0,
     )
     return Line(agent, str(state.state), state.evidence, since, message)

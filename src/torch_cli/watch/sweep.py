@@ -25,13 +25,15 @@ from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_o
 class Seen(NamedTuple):
     """One agent as a sweep found it.
 
-    ``reported`` is when its hooks last said anything (epoch seconds), 0 if never. ``error`` says
+    ``reported`` is when its hooks last said anything (epoch seconds), 0 if never; ``wrote`` when
+    its window last wrote. ``error`` says
     why its state cannot be told, though its pane is there: its profile cannot be read.
     """
 
     pane: Pane
     state: AgentState
     reported: float
+    wrote: int = 0
     error: TorchError | None = None
 
 
@@ -140,7 +142,8 @@ class Sweep:
         report, state = self._reports[agent], judged.state
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux knows
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
-        return Seen(pane, state, report.at if report else 0.0, judged.error)
+        wrote = self._shown[agent].glance.wrote
+        return Seen(pane, state, report.at if report else 0.0, wrote, judged.error)
 
 
 def state_unknown(error: TorchError) -> AgentState:
