@@ -196,9 +196,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Torch:
-    """Runs ``torch`` as a process of its own, against the private server."""
+    """Runs ``torch`` as a process of its own, against the private server.
+
+    ``demands`` says that it names the server with ``-L``, as a person who means no other.
+    """
 
     socket: Socket
+    demands: bool = True
 
     def __call__(
         self,
@@ -227,7 +231,8 @@ class Torch:
     def argv(self, *args: str) -> Sequence[str]:
         """Return the command line of ``torch ARGS``."""
         words = [sys.executable, "-m", "torch_cli", *args]
-        if args and not args[0].startswith("-") and args[0] not in WITHOUT_SOCKET:
+        named = args and not args[0].startswith("-") and args[0] not in WITHOUT_SOCKET
+        if self.demands and named:
             words[4:4] = self.socket.arguments
         return words
 

@@ -163,8 +163,10 @@ def test_a_server_that_does_not_answer_hides_no_other(
 ) -> None:
     adopt_on(other_server, "slow")
     os.kill(int(other_server.cmd("display-message", "-p", "#{pid}")), signal.SIGSTOP)
+    everywhere = Torch(demo.tmux.socket, demands=False)
     for command, name in (("ps", "name"), ("state", "target")):
-        done = demo.torch(command, "--json")
+        assert objects(demo.torch(command, "--json"))[0][name] == "demo"
+        done = everywhere(command, "--json")
         assert done.code == 6
         first, second = objects(done)
         assert (first[name], first["state"]) == ("demo", "idle")

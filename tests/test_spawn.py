@@ -484,3 +484,11 @@ def test_a_briefing_that_was_not_sent_is_said_so(
     assert done.code in (4, 6)
     assert "briefing was not sent" in done.json["error"]["message"]
     assert torch("receipt", "--agent", "dev").code == 3
+
+
+def test_a_directory_with_any_bytes_is_one(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/odd \xff\n dir"
+    os.mkdir(odd)
+    demo = spawn_demo(tmux, torch, Path(os.fsdecode(odd)))
+    assert torch("ps", "--json").json["dir"].endswith("/odd \\xff\n dir")
+    assert demo.send("hello").code == 0

@@ -196,8 +196,8 @@ def _files(folder: Place) -> list[tuple[str, str]]:
     """Return (name, path) of the profiles in ``folder``, none if there is no such directory."""
     try:
         files = os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except OSError:
+        return []  # not there, no directory, or not ours to read
     return [(stem, os.path.join(folder, file)) for file in files if (stem := _stem(file))]
 
 
@@ -223,6 +223,12 @@ def load_profile(name: str, user_dir: Place | None) -> Profile:
                     )
                 return profile
     known = [known_name for known_name, _ in list_profiles(user_dir)]
+    if name in known:
+        raise RefusedError(
+            f"{name}.toml is no profile: its name must be lower-case letters, digits, - and _, a "
+            "letter first, and the file must be there.",
+            code="bad-profile",
+        )
     raise NotFoundError(
         f"There is no profile {name!r}.{nearest(name, known)}",
         hint="Known profiles: " + ", ".join(known) + ".",

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
 from torch_cli.procs import Process
-from torch_cli.store.database import Database
+from torch_cli.store.database import Database, storable
 from torch_cli.tmux.panes import Pane
 
 
@@ -117,7 +117,8 @@ class Agents:
 
 
 def _row(agent: Agent) -> dict[str, object]:
-    return {column: getattr(agent, column) for column in _COLUMNS}
+    row = {column: getattr(agent, column) for column in _COLUMNS}
+    return {**row, "directory": storable(agent.directory)}
 
 
 def _agent(row: dict[str, object]) -> Agent:

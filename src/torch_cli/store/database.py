@@ -21,6 +21,11 @@ class StoreError(TorchError):
     code = "store"
 
 
+def storable(name: str) -> str:
+    """Return the name of a file with bytes that are not UTF-8 made visible: SQLite takes none."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 class Database:
     """An open connection in WAL mode. Every failure comes out as ``StoreError``.
 

@@ -2,7 +2,7 @@
 
 import time
 
-from torch_cli.store.database import Database
+from torch_cli.store.database import Database, storable
 from torch_cli.tmux.panes import Pane
 
 
@@ -18,7 +18,7 @@ class Windows:
             "INSERT OR REPLACE INTO windows (server, socket, window, pane, pane_pid, session, name,"
             " directory, created_session, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             *(pane.server, pane.socket_path, pane.window_id, pane.id, pane.pid, pane.session),
-            *(name, directory, created_session, time.time()),
+            *(name, storable(directory), created_session, time.time()),
         )
 
     def created(self, server: str, window: str) -> bool:

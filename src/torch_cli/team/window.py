@@ -1,6 +1,5 @@
 """Opening a window that Torch remembers as its own, or none."""
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -43,8 +42,7 @@ def create_window(
         store.windows.add(
             opened.pane,
             name=name,
-            # SQLite takes no bytes that are not UTF-8.
-            directory=os.fsencode(opened.directory).decode("utf-8", "backslashreplace"),
+            directory=opened.directory,
             created_session=opened.created_session,
         )
     except BaseException:

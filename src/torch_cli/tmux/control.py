@@ -224,6 +224,12 @@ def no_server(socket: Socket, said: str) -> NotFoundError:
     """Return the error for a server or session that is not there; ``said`` is tmux's message."""
     if "can't find session" in said:
         return NotFoundError(f"{said} on tmux server {socket}", code="no-session")
+    if "Permission denied" in said:
+        return NotFoundError(
+            f"the tmux server {socket} is another user's, or its socket is closed to you ({said})",
+            hint="Run torch as the user whose server it is.",
+            code="no-access",
+        )
     return NotFoundError(
         f"no tmux server answers at {socket}" + (f" ({said})" if said else ""),
         hint="Start tmux, or name the server with -L NAME or -S PATH.",

@@ -12,7 +12,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.listing import look_at
+from torch_cli.watch.listing import agents_on, look_at
 from torch_cli.watch.sweep import Seen, state_unknown
 
 
@@ -46,7 +46,7 @@ def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[Stat
     """
     if targets:
         return [_state_of_target(store, socket, name) for name in targets]
-    agents = store.agents.all()
+    agents = agents_on(store, socket)
     seen = look_at(store, agents)
     return [_state_of_agent(store, agent, seen.get(agent.name)) for agent in agents]
 
