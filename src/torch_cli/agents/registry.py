@@ -126,8 +126,19 @@ def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
     )
 
 
-def knows_chord(profile: Profile, environ: Mapping[str, str]) -> bool:
-    """Say whether a program with this environment knows the profile's submit chord."""
+def knows_chord(profile: Profile, environ: Mapping[str, str], *, launched: bool = False) -> bool:
+    """Say whether a program with this environment knows the profile's submit chord.
+
+    ``launched`` says that Torch starts it, with the profile's arguments.
+    """
+    if profile.submit.chord_launch:
+        return launched and bool(profile.submit.chord)
+    if profile.submit.chord_match is not None:
+        path = Path(environ.get("HOME") or Path.home()) / profile.submit.chord_file
+        try:
+            return bool(profile.submit.chord_match.search(path.read_text("utf-8")))
+        except (OSError, UnicodeDecodeError):
+            return False
     if not profile.submit.chord_setup:
         return bool(profile.submit.chord)
     from torch_cli.agents.setup import chord_installed

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from torch_cli.agents.box import placeholder_number
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.state import AgentState, Box
 from torch_cli.tmux.screen import Screen
@@ -50,7 +51,7 @@ class Baseline(NamedTuple):
 def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -> Baseline:
     """Return what ``screen`` shows before a paste."""
     return Baseline(
-        echoes=tuple(_echoes(screen, profile)),
+        echoes=tuple(_echoes(screen, state.box, profile)),
         chips=_chips(screen, profile),
         report=report,
         state=str(state.state),
@@ -58,14 +59,20 @@ def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -
     )
 
 
-def _echoes(screen: Screen, profile: Profile) -> list[tuple[int, str]]:
-    mark = profile.box.echo
-    if not mark:
-        return []
+def _echoes(screen: Screen, box: Box | None, profile: Profile) -> list[tuple[int, str]]:
+    """Return the rows that show a message as submitted or queued.
+
+    Where echoes look like the box or like a menu, those are not taken for one.
+    """
+    spec = profile.box
+    marks = [mark for mark in (spec.echo, spec.echo_queued) if mark]
+    end = box.first if box is not None else len(screen.lines)
+    menu = spec.dialog_cursor if box is None else None
     return [
         (screen.history + number, line[len(mark) :].strip())
-        for number, line in enumerate(screen.lines)
-        if line.startswith(mark)
+        for number, line in enumerate(screen.lines[:end])
+        for mark in marks
+        if line.startswith(mark) and not (menu and menu.search(line))
     ]
 
 
@@ -73,27 +80,33 @@ def _chips(screen: Screen, profile: Profile) -> tuple[int, ...]:
     pattern = profile.box.placeholder
     if pattern is None:
         return ()
-    return tuple(int(m[1]) for line in screen.lines for m in pattern.finditer(line))
+    return tuple(placeholder_number(m) for line in screen.lines for m in pattern.finditer(line))
 
 
 def is_ours(box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
     """Say whether the box holds our text, whole and alone.
 
-    A long paste shows as a placeholder: then its number must be new, nothing else may stand
-    beside it, and the text must be one that the program shows so. A box that is lower than the
-    text shows only part of it, which then must be the end of ours.
+    A long paste shows as a placeholder: then its number must be new, or be the size of ours, as
+    the profile has it; nothing else may stand beside it, and the text must be one that the program
+    shows so. A box that is lower than the text shows only part of it, which then must be the end
+    of ours.
     """
     if box.empty:
         return False
     if box.placeholders:
         pattern = profile.box.placeholder
-        alone = pattern is not None and pattern.fullmatch(box.text.strip()) is not None
-        return alone and box.placeholders[0] not in before.chips and _shows_as_chip(typed, profile)
+        alone = pattern.fullmatch(box.text.strip()) if pattern is not None else None
+        if alone is None or not _shows_as_chip(typed, profile):
+            return False
+        sizes = {name: size for name, size in alone.groupdict().items() if size}
+        if not sizes:
+            return box.placeholders[0] not in before.chips
+        ours = {"characters": len(typed), "lines": typed.count("\n") + 1}
+        return all(ours.get(name) == int(size) for name, size in sizes.items())
     shown, wanted = _skeleton(box.text), _skeleton(typed)
     if shown == wanted:
         return True
-    scrolled = len(box.rows) > 1 and not box.rows[0].startswith(profile.box.prompt)
-    return scrolled and bool(shown) and wanted.endswith(shown)
+    return box.scrolled and bool(shown) and wanted.endswith(shown)
 
 
 def _shows_as_chip(typed: str, profile: Profile) -> bool:
@@ -113,7 +126,14 @@ def _skeleton(text: str) -> str:
     ) or "".join(text.split())
 
 
-def echoed(screen: Screen, shown: str, before: Baseline, profile: Profile) -> bool:
+_ROW = 12
+"""Characters without blanks from which an echo's row that is shorter than the box's is enough."""
+
+_TAIL = 60
+"""Characters without blanks at the end of a text by which its echo is known."""
+
+
+def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profile: Profile) -> bool:
     """Say whether the screen shows an echo of our text that was not there before.
 
     ``shown`` is the first row of the text as it stood in the box. An echo counts if there are
@@ -122,11 +142,25 @@ def echoed(screen: Screen, shown: str, before: Baseline, profile: Profile) -> bo
     wanted = _skeleton(shown)
 
     def matching(found: tuple[tuple[int, str], ...]) -> list[int]:
-        return [line for line, text in found if wanted and _skeleton(text).startswith(wanted)]
+        rows = [(line, _skeleton(text)) for line, text in found]
+        return [
+            line
+            for line, row in rows
+            if wanted and (row.startswith(wanted) or (len(row) >= _ROW and wanted.startswith(row)))
+        ]
 
-    now = matching(tuple(_echoes(screen, profile)))
+    now = matching(tuple(_echoes(screen, box, profile)))
     then = matching(before.echoes)
     return len(now) > len(then) or max(now, default=-1) > max(then, default=-1) >= 0
+
+
+def endings(screen: Screen, box: Box | None, typed: str) -> int:
+    """Return how often the end of our text stands above the box.
+
+    It tells the echo of a text that the box showed only in part, or as a placeholder.
+    """
+    above = screen.lines[: box.first] if box is not None else screen.lines
+    return _skeleton("\n".join(above)).count(_skeleton(typed)[-_TAIL:])
 
 
 def first_row(box: Box, profile: Profile) -> str:

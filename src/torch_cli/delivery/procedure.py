@@ -121,7 +121,8 @@ class _Delivery:
             if self._is_ours(sight.state.box):
                 self._submit(self._see())
             first_line = self.message.typed.split("\n")[0]
-            if evidence.echoed(sight.screen, first_line, self.before, self.profile):
+            box = sight.state.box
+            if evidence.echoed(sight.screen, box, first_line, self.before, self.profile):
                 raise Ended(Outcome.SUBMITTED, "found on the screen after its sender had ended")
             reason = "its sender ended on the way, and neither box nor screen shows the text"
             raise Ended(Outcome.UNKNOWN, reason)
@@ -187,7 +188,8 @@ class _Delivery:
     def _submit(self, sight: Sight) -> None:
         """Press the submit key and prove it, again while our text still stands; never returns."""
         key = self.recipient.submit
-        if not (key.safe or self.profile.box.prompt_unique):
+        spec = self.profile.box
+        if not (key.safe or spec.prompt_unique or spec.cursor_real):
             raise held("the profile cannot tell the box from a dialog", left=True)
         for pause in (*key.retries[: PRESSES - 1], PROOF):
             if not key.while_working:
@@ -254,7 +256,7 @@ class _Delivery:
             if standing is not None and standing.rows == box.rows:
                 if now >= began + seconds:
                     return
-            elif self._went_out(sight, shown):
+            elif self._went_out(sight, shown, pressed):
                 cleared_at = cleared_at or now
                 if not self.recipient.hooks or now >= cleared_at + HOOK_GRACE:
                     raise Ended(Outcome.SUBMITTED)
@@ -282,13 +284,15 @@ class _Delivery:
                 queued = self.before.state == State.WORKING
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
 
-    def _went_out(self, sight: Sight, shown: str) -> bool:
+    def _went_out(self, sight: Sight, shown: str, pressed: Sight) -> bool:
         """Say whether the screen shows that our text left the box by being submitted."""
         box, state = sight.state.box, sight.state
         if box is not None and not box.empty:
             return False
-        if evidence.echoed(sight.screen, shown, self.before, self.profile):
+        if evidence.echoed(sight.screen, box, shown, self.before, self.profile):
             self._note("the message left the box and is echoed above it")
+        elif self._end_is_echoed(sight, pressed):
+            self._note("the message left the box and its end is echoed above it")
         elif box is None:
             return False
         elif state.queued and not self.before.queued:
@@ -298,6 +302,14 @@ class _Delivery:
         else:
             return False
         return True
+
+    def _end_is_echoed(self, sight: Sight, pressed: Sight) -> bool:
+        """Say so of a text that the box did not show whole: its first row may be out of sight."""
+        box, typed = pressed.state.box, self.message.typed
+        if box is None or not (box.placeholders or box.scrolled):
+            return False
+        then = evidence.endings(pressed.screen, box, typed)
+        return evidence.endings(sight.screen, sight.state.box, typed) > then
 
     # -- bookkeeping ---------------------------------------------------------------------------
 

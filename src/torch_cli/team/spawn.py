@@ -99,7 +99,7 @@ def _register(
         origin="spawned",
         directory=window.directory,
         hooks=bool(profile.launch.settings_flag or profile.launch.hook_flag),
-        chord=knows_chord(profile, {**os.environ, **order.environment}),
+        chord=knows_chord(profile, {**os.environ, **order.environment}, launched=True),
     )
     agent = store.agents.add(agent, instead_of=gone)
     store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
