@@ -95,7 +95,7 @@ def test_a_key_that_the_arguments_bind_is_known_to_what_torch_started() -> None:
 @pytest.mark.parametrize(
     ("written", "known"),
     [
-        ('[{"command": "input.submit", "key": "f9"}]', True),
+        ('[{"command": "input.submit", "key": "f5"}]', True),
         ('[{"command":"input.submit","key":"f8"}]', False),
         ("", False),
         (None, False),
