@@ -211,6 +211,14 @@ def test_a_box_that_has_scrolled_needs_no_footer() -> None:
     assert (box.text, box.scrolled, box.last) == ("line 7\nline 8\nline 9", True, 4)
 
 
+def test_a_tall_box_has_the_cursor_instead_of_a_footer() -> None:
+    tall = screen("• OK.", "", "› line 1", "  line 2", "", cursor=(8, 3))
+    assert found(tall, CODEX) == Box(2, 3, ("› line 1", "  line 2"), "line 1\nline 2")
+    assert find_box(tall._replace(cursor_visible=False), CODEX) is None
+    assert find_box(tall._replace(cursor=(1, 3)), CODEX) is None
+    assert find_box(tall._replace(cursor=(8, 2)), CODEX) is None
+
+
 @pytest.mark.parametrize(
     "below",
     [

@@ -44,6 +44,12 @@ def test_a_message_in_the_queue_is_proof_though_its_row_is_shorter() -> None:
     assert proves(words, before, ["› earlier", "", BUSY, "", *queue, "› ", *BELOW])
 
 
+def test_an_echo_may_be_rendered_without_its_marks() -> None:
+    idle = ["› ", *BELOW]
+    assert proves("**one** two \\", idle, ["› one two", "", BUSY, "", "› ", *BELOW])
+    assert not proves("!?", idle, ["› ...", "", BUSY, "", "› ", *BELOW])
+
+
 def test_the_row_of_a_menu_is_no_echo() -> None:
     menu = ["  Would you like it?", "", "› 1. Yes, proceed (y)", "  2. No", "", "  Press enter"]
     before = ["› earlier", "", BUSY, "", "› ", *BELOW]

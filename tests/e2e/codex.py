@@ -80,7 +80,8 @@ class Codex(Program):
             below = shown[prompts[-1] + 1 :]
             # The conversation begins at the left edge; menus have no status line under them.
             foot = [at for at, row in enumerate(below) if _FOOTER.match(row) and not below[at - 1]]
-            tall = shown[prompts[-1]].endswith("↑")
+            # A tall box fills the screen, and has no footer; dialogs say what a key does.
+            tall = len(below) > 5 and not re.search(r"\b(?:esc|enter)\b", below[-1])
             if all(row[:2] in ("", "  ") for row in below) and (foot or tall):
                 end = prompts[-1] + 1 + foot[-1] if foot else len(shown)
                 box = "\n".join(solid[prompts[-1] : end])[2:].strip()

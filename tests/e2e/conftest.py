@@ -364,6 +364,7 @@ class World:
         mark = len(self.stub.requests)
         self.paste(text)
         self.wait(lambda: text in (self.view().box or ""), "the question in the box")
+        time.sleep(self.kit.pause)
         self.keys("Enter")
         self.wait(lambda: len(self.stub.requests) > mark, "the question at the stub")
 

@@ -70,6 +70,9 @@ class Program(ABC):
     version: str
     handler: type[Handler]
 
+    pause = 0.0
+    """Seconds that a person lets pass between a paste and Enter: sooner, it is a newline."""
+
     @abstractmethod
     def install(self) -> Path:
         """Return the path of the program, installed unless it is there already."""

@@ -55,8 +55,9 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
 def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
     """Return the rows from the last prompt down to the blank row above the footer.
 
-    A box that has scrolled needs no footer: it may fill the screen to the end. A conversation or a
-    dialog that begins below it, as the profile knows them, shows that it is none.
+    A tall box has no footer: it fills the screen to the end, and has scrolled or has the cursor in
+    its last row. A conversation or a dialog that begins below it, as the profile knows them, shows
+    that it is none.
     """
     rows = screen.rows
     first = next((i for i in range(len(rows) - 1, -1, -1) if _prompt_of(rows[i].text, spec)), None)
@@ -68,9 +69,9 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
         if not rows[index - 1].text and spec.footer.search(rows[index].text)
     ]
     hidden = spec.scrolled.search(rows[first].text) if spec.scrolled else None
-    if not feet and not hidden:
-        return None
     end = feet[-1] - 1 if feet else 1 + max(i for i, row in enumerate(rows) if row.text)
+    if not feet and not hidden and not (end - first > 1 and _has_cursor(screen, end - 1, spec)):
+        return None
     if not all(_begins(row.text, spec.continuation) for row in rows[first + 1 : end]):
         return None
     strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
@@ -79,6 +80,13 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
     prompt = _prompt_of(rows[first].text, spec) or ""
     cells = [_cells(rows[first])[len(prompt) : hidden.start() if hidden else None]]
     return _box_of(first, rows[first:end], cells, prompt, spec, scrolled=hidden is not None)
+
+
+def _has_cursor(screen: Screen, index: int, spec: BoxSpec) -> bool:
+    """Say whether the cursor stands behind the text of a row, where that means something."""
+    column, line = screen.cursor
+    real = spec.cursor_real and screen.cursor_visible
+    return real and line == index and column > len(spec.continuation)
 
 
 def _prompt_of(text: str, spec: BoxSpec) -> str | None:

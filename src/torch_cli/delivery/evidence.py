@@ -129,6 +129,11 @@ def _skeleton(text: str) -> str:
 _ROW = 12
 """Characters without blanks from which an echo's row that is shorter than the box's is enough."""
 
+
+def _words(skeleton: str) -> str:
+    return "".join(char for char in skeleton if char.isalnum())
+
+
 _TAIL = 60
 """Characters without blanks at the end of a text by which its echo is known."""
 
@@ -140,14 +145,16 @@ def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profil
     more of them than before, or if one stands further down the pane's history than any did.
     """
     wanted = _skeleton(shown)
+    words = _words(wanted)
+
+    def is_echo(row: str) -> bool:
+        if row.startswith(wanted) or (len(row) >= _ROW and wanted.startswith(row)):
+            return True
+        # Some programs render the marks of Markdown in an echo, and so drop them.
+        return bool(words) and _words(row).startswith(words)
 
     def matching(found: tuple[tuple[int, str], ...]) -> list[int]:
-        rows = [(line, _skeleton(text)) for line, text in found]
-        return [
-            line
-            for line, row in rows
-            if wanted and (row.startswith(wanted) or (len(row) >= _ROW and wanted.startswith(row)))
-        ]
+        return [line for line, text in found if wanted and is_echo(_skeleton(text))]
 
     now = matching(tuple(_echoes(screen, box, profile)))
     then = matching(before.echoes)
