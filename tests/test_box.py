@@ -213,7 +213,10 @@ def test_a_box_that_has_scrolled_needs_no_footer() -> None:
 
 def test_a_tall_box_has_the_cursor_instead_of_a_footer() -> None:
     tall = screen("• OK.", "", "› line 1", "  line 2", "", cursor=(8, 3))
-    assert found(tall, CODEX) == Box(2, 3, ("› line 1", "  line 2"), "line 1\nline 2")
+    expected = Box(2, 3, ("› line 1", "  line 2"), "line 1\nline 2")
+    assert found(tall, CODEX) == expected
+    warned = screen(*tall.lines, " " * 20 + "⚠ 3 warnings", cursor=(8, 3))
+    assert found(warned, CODEX) == expected
     assert find_box(tall._replace(cursor_visible=False), CODEX) is None
     assert find_box(tall._replace(cursor=(1, 3)), CODEX) is None
     assert find_box(tall._replace(cursor=(8, 2)), CODEX) is None

@@ -17,7 +17,7 @@ from torch_cli.agents.state import AgentState, State
 from torch_cli.tmux.screen import Screen
 
 FOLDER = Path(__file__).parent / "screens"
-PROFILES = {name: load_profile(name, None) for name in ("codex",)}
+PROFILES = {name: load_profile(name, None) for name in ("codex", "gemini")}
 
 # Captured screen: state, rule that decides, what stands in the box (None: there is no box); blanks
 # do not count, "…" stands for the part that another width hides.
@@ -59,12 +59,50 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "working": ("working", "status row", ""),
         "working_draft": ("working", "status row", "more to come"),
     },
+    # Resizing it leaves what it drew before below its footer and above its box.
+    "gemini": {
+        "approval_after_esc": ("idle", "box", ""),
+        "approval_dialog": ("waiting", "approval dialog", None),
+        "approval_dialog_second": ("waiting", "approval dialog", None),
+        "at_menu": ("unknown", "no box", None),  # it stands between the box and the footer
+        "auth_dialog": ("waiting", "menu", None),
+        "done": ("idle", "box", ""),
+        "done_quoting_box": ("idle", "box", ""),
+        "done_quoting_dialog": ("idle", "box", ""),
+        "done_quoting_status": ("idle", "box", ""),
+        "draft_lines": ("idle", "box", "first line third line"),
+        "draft_one_line": ("idle", "box", "hello there"),
+        "draft_tall": ("idle", "box", "wrap " * 99),
+        "draft_wrapped": ("idle", "box", "wrap " * 60 + "end"),
+        "error_401": ("idle", "API error|box", ""),
+        "exited": ("exited", "exited", None),
+        "idle_accept_edits": ("idle", "box", ""),
+        "idle_new": ("idle", "box", ""),
+        "idle_plan": ("idle", "box", ""),
+        "idle_yolo": ("idle", "box", ""),
+        "interrupted": ("idle", "box", ""),
+        "limit": ("working", "status row", ""),  # it tries again
+        "model_picker": ("waiting", "menu", None),
+        "pasted_characters": ("idle", "box", "[Pasted Text: 1500 chars]"),
+        "pasted_lines": ("idle", "box", "[Pasted Text: 60 lines]"),
+        "queued": ("working", "status row", ""),
+        "queued_draft": ("working", "status row", "third"),
+        "retrying": ("working", "status row", ""),
+        "shell_mode": ("idle", "box", "!ls"),
+        "shell_mode_empty": ("idle", "box", "!"),
+        "shortcuts": ("idle", "box", ""),
+        "slash_menu": ("unknown", "no box", None),
+        "trust_dialog": ("waiting", "trust dialog", None),
+        "working": ("working", "status row", ""),
+        "working_draft": ("working", "status row", "more to come"),
+    },
 }
 DIALOGS = {
     ("codex", "approval_dialog"): ("permission", "Would you like to run the following command?"),
     ("codex", "update_notice"): ("update", "Update available · 0.169.0 → 0.999.0"),
     ("codex", "model_picker"): ("menu", "Select Model and Effort"),
     ("codex", "permissions_picker"): ("menu", "Update Model Permissions"),
+    ("gemini", "approval_dialog"): ("permission", "│ Allow execution of [Shell]?"),
 }
 FILES = sorted(
     (program, path.name.removesuffix(".ansi.txt"))
@@ -96,7 +134,8 @@ def test_a_captured_screen_reads_as_what_it_shows(program: str, name: str) -> No
     base = name.partition("@")[0]
     state, rule, text = SCREENS[program][base]
     found = look(program, name)
-    assert (found.state, found.rule) == (state, rule), (found.evidence, load(program, name).text)
+    assert found.state == state, (found.evidence, load(program, name).text)
+    assert found.rule in rule.split("|"), found.evidence
     assert (found.dialog is not None) == (state == "waiting")
     assert found.queued == base.startswith("queued")
     if text is None:
@@ -104,9 +143,8 @@ def test_a_captured_screen_reads_as_what_it_shows(program: str, name: str) -> No
         return
     assert found.box is not None
     shown = found.box.text.split()
-    if text.startswith("…"):
-        assert found.box.scrolled
-        assert shown[-4:] == text.split()[1:]
+    if found.box.scrolled:
+        assert shown[-4:] == text.split()[-4:]
     else:
         assert "".join(shown) == "".join(text.split())
 
@@ -153,9 +191,25 @@ TRAPS = {
         *("• Queued follow-up inputs", "  ↳ text", "■ You've hit your usage limit.", ""),
         *("  └ details", "  Would you like to run the following command?", "! ls"),
     ],
+    "gemini": [
+        *("╭──────────────╮", "│ ● 1. Allow once", "│ Allow execution of [Shell]?", " > a message"),
+        *(" workspace (/directory)", " ⠹ Thinking... (esc to cancel, 0s)", "✦ OK.", ""),
+        *("  Queued (press ↑ to edit):", "    text", "╰──────────────╯", "✕ [API Error: no]"),
+    ],
 }
-ENDS = {"codex": ["  Worked for 1s • 22:00", "", "› Ask Codex to do anything"]}
-BELOW = {"codex": ["", "  stub-model default · ~/project", "  ← for agents · ? for shortcuts"]}
+ENDS = {
+    "codex": ["  Worked for 1s • 22:00", "", "› Ask Codex to do anything"],
+    "gemini": [
+        "─" * 80,
+        " Shift+Tab to accept edits",
+        "",
+        " >   Type your message or @path/to/file",
+    ],
+}
+BELOW = {
+    "codex": ["", "  stub-model default · ~/project", "  ← for agents · ? for shortcuts"],
+    "gemini": ["", " workspace (/directory)    sandbox    /model", " ~/project    no sandbox"],
+}
 
 
 @pytest.mark.parametrize("program", TRAPS)

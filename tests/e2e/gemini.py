@@ -73,13 +73,14 @@ class Gemini(Program):
 
     def view(self, captured: str, width: int) -> View:
         shown, solid = rows_of(captured), without_ghost_text(captured)
-        foot = max((at for at, row in enumerate(shown) if row.startswith(" workspace")), default=0)
         box = None
-        prompts = [at for at in range(foot) if shown[at][:3].rstrip() in (" >", " *", " !")]
-        if prompts and "╭" not in "".join(row[:2] for row in shown[prompts[-1] :]):
-            rows = solid[prompts[-1] : foot]
+        prompts = [at for at, row in enumerate(shown) if row[:3].rstrip() in (" >", " *", " !")]
+        below = shown[prompts[-1] :] if prompts else []
+        # What a wider screen showed there may stand below the footer, for the program redraws less.
+        foot = next((at for at, row in enumerate(below) if row.startswith(" workspace")), 0)
+        if foot and not any("╭" in row for row in below):
             # Menus stand between the box and the footer, behind a blank row.
-            box = "\n".join(rows)[3:].strip()
+            box = "\n".join(solid[prompts[-1] : prompts[-1] + foot])[3:].strip()
             box = "" if box == GHOST else box
         text = "\n".join(shown[-20:])
         return View(

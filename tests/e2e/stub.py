@@ -21,6 +21,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+PACE = 0.1
+"""Seconds that an answer takes at least, where a program shows only then that it works."""
+
 PING = 0.5
 """Seconds between the pings that keep a waiting stream alive."""
 

@@ -1,9 +1,10 @@
 """The generateContent API of Google as Gemini CLI uses it, for the stub."""
 
 import json
+import time
 from typing import Any
 
-from e2e.stub import Behaviour, Handler, Hold, Mode, News, Request
+from e2e.stub import PACE, Behaviour, Handler, Hold, Mode, News, Request
 
 SHELL_TOOL = "run_shell_command"
 
@@ -36,6 +37,7 @@ class GeminiHandler(Handler):
             return
         self.begin_stream()
         behaviour = self.await_turn(behaviour, hold)
+        time.sleep(PACE)
         if behaviour.mode is Mode.TOOL and not request.brings_result:
             call = {"command": behaviour.command, "description": "stub command"}
             part: dict[str, Any] = {"functionCall": {"name": SHELL_TOOL, "args": call}}

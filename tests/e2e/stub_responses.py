@@ -1,9 +1,10 @@
 """The Responses API of OpenAI as Codex uses it, for the stub."""
 
 import json
+import time
 from typing import Any
 
-from e2e.stub import Behaviour, Handler, Hold, Mode, News, Request
+from e2e.stub import PACE, Behaviour, Handler, Hold, Mode, News, Request
 
 SHELL_TOOL = "exec_command"
 
@@ -34,6 +35,7 @@ class ResponsesHandler(Handler):
         head = {"id": f"resp_{request.number}", "object": "response", "status": "in_progress"}
         self.event("response.created", response={**head, "output": []})
         behaviour = self.await_turn(behaviour, hold)
+        time.sleep(PACE)
         item = _item(request, behaviour)
         self.event("response.output_item.added", output_index=0, item=item)
         if item["type"] == "message":

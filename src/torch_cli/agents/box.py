@@ -55,43 +55,70 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
 def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
     """Return the rows from the last prompt down to the blank row above the footer.
 
+    Where the profile gives a rule, one stands not far above.
+
     A tall box has no footer: it fills the screen to the end, and has scrolled or has the cursor in
     its last row. A conversation or a dialog that begins below it, as the profile knows them, shows
     that it is none.
     """
-    rows = screen.rows
+    # A row that only pads the box is as good as blank.
+    pads = [is_rule(row.text, screen.width, spec.padding) for row in screen.rows]
+    rows = [Row.plain("") if pad else row for row, pad in zip(screen.rows, pads, strict=True)]
     first = next((i for i in range(len(rows) - 1, -1, -1) if _prompt_of(rows[i].text, spec)), None)
     if first is None or spec.footer is None:
         return None
+    if spec.rule and not any(
+        is_rule(row.text, screen.width, spec.rule) for row in rows[max(0, first - 4) : first]
+    ):
+        return None
+    further = first + 1  # up to here, rows can belong to the box
+    while further < len(rows) and _begins(rows[further].text, spec.continuation):
+        further += 1
     feet = [
         index
-        for index in range(first + 2, len(rows))
+        for index in range(first + 2, min(further + 1, len(rows)))
         if not rows[index - 1].text and spec.footer.search(rows[index].text)
     ]
     hidden = spec.scrolled.search(rows[first].text) if spec.scrolled else None
-    end = feet[-1] - 1 if feet else 1 + max(i for i, row in enumerate(rows) if row.text)
-    if not feet and not hidden and not (end - first > 1 and _has_cursor(screen, end - 1, spec)):
-        return None
-    if not all(_begins(row.text, spec.continuation) for row in rows[first + 1 : end]):
-        return None
+    if feet:
+        end = feet[-1] - 1
+    else:
+        end = _end_of_tall(screen, first, spec, scrolled=hidden is not None)
+        if not first < end <= further:
+            return None
     strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
     if any(p.search(row.text) for row in rows[end:] for p in strangers):
         return None
     prompt = _prompt_of(rows[first].text, spec) or ""
     cells = [_cells(rows[first])[len(prompt) : hidden.start() if hidden else None]]
-    return _box_of(first, rows[first:end], cells, prompt, spec, scrolled=hidden is not None)
+    scrolled = hidden is not None or 0 < spec.tallest <= end - first
+    return _box_of(first, rows[first:end], cells, prompt, spec, scrolled=scrolled)
 
 
-def _has_cursor(screen: Screen, index: int, spec: BoxSpec) -> bool:
-    """Say whether the cursor stands behind the text of a row, where that means something."""
+def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -> int:
+    """Return the index behind the last row of a box without a footer, 0 if it cannot be told.
+
+    It ends with the cursor's row, where that means something, and at most a blank and another row
+    of the footer stand below it.
+    """
     column, line = screen.cursor
-    real = spec.cursor_real and screen.cursor_visible
-    return real and line == index and column > len(spec.continuation)
+    last = max(index for index, row in enumerate(screen.rows) if row.text)
+    below = screen.lines[line + 1 : line + 2]
+    if (
+        spec.cursor_real
+        and screen.cursor_visible
+        and first < line <= last <= line + 2
+        and column > len(spec.continuation)
+        and not any(below)
+    ):
+        return line + 1
+    return last + 1 if scrolled else 0
 
 
 def _prompt_of(text: str, spec: BoxSpec) -> str | None:
     """Return the prompt with which a row begins, if it does."""
-    return next((p for p in (spec.prompt, *spec.prompts) if _begins(text, p)), None)
+    prompts = (spec.prompt, *spec.prompts_same, *spec.prompts)
+    return next((p for p in prompts if _begins(text, p)), None)
 
 
 def _box_of(
@@ -108,7 +135,7 @@ def _box_of(
     text, ghost = _split_ghost(cells)
     if spec.ghost is not None and spec.ghost.search(text):
         text, ghost = "", text.strip()
-    if prompt is not None and prompt != spec.prompt:
+    if prompt is not None and prompt not in (spec.prompt, *spec.prompts_same):
         text, ghost = f"{prompt.rstrip()}{text}", ""  # the mode itself was typed
     return Box(
         first,

@@ -58,8 +58,11 @@ class BoxSpec(NamedTuple):
     rule: str = ""
     prompt: str = ""
     prompts: Words = ()
+    prompts_same: Words = ()
     continuation: str = ""
     footer: Pattern | None = None
+    padding: str = ""
+    tallest: int = 0
     ghost: Pattern | None = None
     scrolled: Pattern | None = None
     prompt_unique: bool = False
