@@ -40,6 +40,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "error_400": ("idle", "error", ""),
         "error_401": ("working", "status row with details", ""),
         "exited": ("exited", "exited", None),
+        "hooks_review": ("waiting", "hooks review", None),
         "idle_new": ("idle", "box", ""),
         "idle_plan": ("idle", "box", ""),
         "interrupted": ("idle", "box", "more to come"),  # what was queued comes back as a draft
