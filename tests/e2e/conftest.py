@@ -4,11 +4,13 @@ A ``World`` is one of the three set-ups that the messages are proven in. What is
 the ``Report``, which is printed at the end of the run.
 """
 
+import contextlib
 import datetime
 import math
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -25,6 +27,7 @@ import pytest
 from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
 from e2e.program import Home, NotInstalledError, Program, View
 from e2e.stub import Behaviour, StubServer
+from torch_cli import procs
 from torch_cli.tmux.socket import Socket
 
 FULL = bool(os.environ.get("TORCH_E2E_FULL")) or os.environ.get("TORCH_E2E") == "full"
@@ -231,10 +234,18 @@ class World:
         self.server.cmd("set-option", "-g", "default-size", f"{WIDTH}x{HEIGHT}")
 
     def close(self) -> None:
-        """End the server with everything in it, and the stub."""
+        """End the server with everything in it, what the program left behind, and the stub."""
         self.server.kill()
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         self.stub.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def processes(self) -> list[procs.Process]:
+        """Return the processes that work in the program's directory, wherever they hang."""
+        work = str(self.home.work)
+        return [one for one in procs.descendants(0) if procs.directory(one.pid) == work]
 
     # -- Torch -------------------------------------------------------------------------------------
 

@@ -373,22 +373,10 @@ class Contract:
         assert not world.alive
         wait_until(lambda: not any(map(procs.alive, family)), 5, "the end of its processes")
         assert_nothing_ran(world)
-        left = [one for one in procs.descendants(0) if _is_at(one.pid, world)]
-        assert left == [], "a process of the program's home lives on"
+        assert world.processes() == [], "a process of the program's home lives on"
 
     def open_dialog(self, world: World) -> None:
         """Let the program ask for a permission."""
         with world.stub.behaving(DIALOG):
             world.ask(prose(30))
             world.wait(lambda: world.view().asks, "the permission dialog")
-
-
-def _is_at(pid: int, world: World) -> bool:
-    """Say whether a process works in the world's directory, or has its home in its environment."""
-    if procs.directory(pid) == str(world.home.work):
-        return True
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"HOME={world.home.path}".encode() in file.read().split(b"\0")
-    except OSError:
-        return False
