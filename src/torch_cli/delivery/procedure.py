@@ -35,6 +35,10 @@ HOOK_GRACE = 3.0
 """Seconds that a program's own report is waited for once the screen shows that the message went
 out. Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
 
+STANDS = 0.05
+"""Seconds that the evidence of a screen must stand where an echo looks like the box: a redraw
+that is half done shows one without the other."""
+
 PRESSES = 4
 """Presses of the submit key at most: one, and three repetitions while the text still stands."""
 
@@ -243,6 +247,7 @@ class _Delivery:
         box = pressed.state.box
         assert box is not None
         shown = evidence.first_row(box, self.profile)
+        stands = 0.0 if self.profile.box.prompt_unique else STANDS
         cleared_at = 0.0
         while True:
             heard = self.reader.heard()
@@ -253,12 +258,14 @@ class _Delivery:
                 # An echo is no proof then: the program may have died before it acted on it.
                 self._prove_by_report()
                 raise out_of_sight(sight)
+            gone = self._went_out(sight, shown, pressed)
+            cleared_at = (cleared_at or now) if gone else 0.0
             if standing is not None and standing.rows == box.rows:
                 if now >= began + seconds:
                     return
-            elif self._went_out(sight, shown, pressed):
-                cleared_at = cleared_at or now
-                if not self.recipient.hooks or now >= cleared_at + HOOK_GRACE:
+            elif gone:
+                if now >= cleared_at + (HOOK_GRACE if self.recipient.hooks else stands):
+                    self._note(gone)
                     raise Ended(Outcome.SUBMITTED)
             elif now >= began + max(seconds, PROOF):
                 if self._is_ours(standing):
@@ -284,24 +291,24 @@ class _Delivery:
                 queued = self.before.state == State.WORKING
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
 
-    def _went_out(self, sight: Sight, shown: str, pressed: Sight) -> bool:
-        """Say whether the screen shows that our text left the box by being submitted."""
+    def _went_out(self, sight: Sight, shown: str, pressed: Sight) -> str:
+        """Return how the screen shows that our text left the box by being submitted, or ''."""
         box, state = sight.state.box, sight.state
         if box is not None and not box.empty:
-            return False
+            return ""
+        if box is None and state.state is not State.WAITING and not self.profile.box.prompt_unique:
+            return ""  # it may be the box itself, half drawn, that looks like an echo
         if evidence.echoed(sight.screen, box, shown, self.before, self.profile):
-            self._note("the message left the box and is echoed above it")
-        elif self._end_is_echoed(sight, pressed):
-            self._note("the message left the box and its end is echoed above it")
-        elif box is None:
-            return False
-        elif state.queued and not self.before.queued:
-            self._note("the box is empty and the program shows a queued message")
-        elif state.state is State.WORKING and self.before.state == State.IDLE:
-            self._note("the box is empty and the program began to work")
-        else:
-            return False
-        return True
+            return "the message left the box and is echoed above it"
+        if self._end_is_echoed(sight, pressed):
+            return "the message left the box and its end is echoed above it"
+        if box is None:
+            return ""
+        if state.queued and not self.before.queued:
+            return "the box is empty and the program shows a queued message"
+        if state.state is State.WORKING and self.before.state == State.IDLE:
+            return "the box is empty and the program began to work"
+        return ""
 
     def _end_is_echoed(self, sight: Sight, pressed: Sight) -> bool:
         """Say so of a text that the box did not show whole: its first row may be out of sight."""
