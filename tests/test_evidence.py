@@ -6,7 +6,7 @@ from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import load_profile
 from torch_cli.agents.registry import knows_chord
 from torch_cli.agents.state import AgentState
-from torch_cli.delivery.evidence import Baseline, baseline, echoed, endings, is_ours
+from torch_cli.delivery.evidence import Baseline, baseline, departed, echoed, is_ours
 from torch_cli.delivery.recipient import submit_key
 from torch_cli.tmux.screen import Screen
 
@@ -57,14 +57,32 @@ def test_the_row_of_a_menu_is_no_echo() -> None:
     assert proves("1. do", before, ["› earlier", "", "› 1. do", "", BUSY, "", "› ", *BELOW])
 
 
+def leaves(typed: str, before: list[str], at_key: list[str], after: list[str]) -> str:
+    screen, state = shown(*before)
+    base = baseline(screen, state, CODEX, 0)
+    pressed, held = shown(*at_key)
+    assert held.box is not None
+    assert is_ours(held.box, typed, base, CODEX)
+    screen, state = shown(*after)
+    return departed(screen, state, pressed, held.box, typed, base, CODEX)
+
+
 def test_a_long_text_is_known_by_its_end() -> None:
-    screen, state = shown("• OK.", "", f"› [Pasted Content {len(LONG)} chars]", *BELOW)
-    assert state.box is not None
-    assert is_ours(state.box, LONG, Baseline(), CODEX)
-    assert endings(screen, state.box, LONG) == 0
+    at_key = ["• OK.", "", f"› [Pasted Content {len(LONG)} chars]", *BELOW]
     rows = [f"  {line}" for line in LONG.split("\n")[-10:]]
-    screen, state = shown(*rows, "", BUSY, "", "› ", *BELOW)
-    assert endings(screen, state.box, LONG) == 1
+    after = [*rows, "", "• OK.", "", "› ", *BELOW]
+    assert "end is echoed" in leaves(LONG, ["› ", *BELOW], at_key, after)
+    assert not leaves(LONG, ["› ", *BELOW], at_key, ["• OK.", "", "› ", *BELOW])
+
+
+def test_a_box_that_is_half_drawn_is_no_proof() -> None:
+    """The footer is still missing, so nothing tells the box from an echo."""
+    idle, at_key = ["› ", *BELOW], ["• OK.", "", "› hello", *BELOW]
+    assert not leaves("hello", idle, at_key, ["• OK.", "", "› hello"])
+    assert not leaves("hello", idle, at_key, ["• OK.", "", "› hello", "", "› hello"])
+    assert leaves("hello", idle, at_key, ["› hello", "", "› ", *BELOW])
+    dialog = ["› hello", "", "• Running", "", "  May I?", "", "› 1. Yes", "", "  Press enter"]
+    assert leaves("hello", idle, at_key, dialog)
 
 
 @pytest.mark.parametrize("wrong", [len(LONG) - 1, len(LONG) + 1, 5])

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from torch_cli.agents.box import placeholder_number
 from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import AgentState, Box
+from torch_cli.agents.state import AgentState, Box, State
 from torch_cli.tmux.screen import Screen
 
 
@@ -161,7 +161,39 @@ def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profil
     return len(now) > len(then) or max(now, default=-1) > max(then, default=-1) >= 0
 
 
-def endings(screen: Screen, box: Box | None, typed: str) -> int:
+def departed(
+    screen: Screen,
+    state: AgentState,
+    pressed: Screen,
+    box: Box,
+    typed: str,
+    before: Baseline,
+    profile: Profile,
+) -> str:
+    """Return how ``screen`` shows that our text left the box by being submitted, '' if not.
+
+    ``pressed`` is the screen on which the submit key was pressed, ``box`` the box on it.
+    """
+    now = state.box
+    if now is not None and not now.empty:
+        return ""
+    if now is None and state.state is not State.WAITING and not profile.box.prompt_unique:
+        return ""  # it may be the box itself, half drawn, that looks like an echo
+    if echoed(screen, now, first_row(box, profile), before, profile):
+        return "the message left the box and is echoed above it"
+    in_part = box.scrolled or bool(box.placeholders)  # then its first row may be out of sight
+    if in_part and _endings(screen, now, typed) > _endings(pressed, box, typed):
+        return "the message left the box and its end is echoed above it"
+    if now is None:
+        return ""
+    if state.queued and not before.queued:
+        return "the box is empty and the program shows a queued message"
+    if state.state is State.WORKING and before.state == State.IDLE:
+        return "the box is empty and the program began to work"
+    return ""
+
+
+def _endings(screen: Screen, box: Box | None, typed: str) -> int:
     """Return how often the end of our text stands above the box.
 
     It tells the echo of a text that the box showed only in part, or as a placeholder.

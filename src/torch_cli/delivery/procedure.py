@@ -246,7 +246,6 @@ class _Delivery:
         began = time.monotonic()
         box = pressed.state.box
         assert box is not None
-        shown = evidence.first_row(box, self.profile)
         stands = 0.0 if self.profile.box.prompt_unique else STANDS
         cleared_at = 0.0
         while True:
@@ -258,7 +257,15 @@ class _Delivery:
                 # An echo is no proof then: the program may have died before it acted on it.
                 self._prove_by_report()
                 raise out_of_sight(sight)
-            gone = self._went_out(sight, shown, pressed)
+            gone = evidence.departed(
+                sight.screen,
+                sight.state,
+                pressed.screen,
+                box,
+                self.message.typed,
+                self.before,
+                self.profile,
+            )
             cleared_at = (cleared_at or now) if gone else 0.0
             if standing is not None and standing.rows == box.rows:
                 if now >= began + seconds:
@@ -290,33 +297,6 @@ class _Delivery:
                 self._note(f"hook {report.name} carried the text")
                 queued = self.before.state == State.WORKING
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
-
-    def _went_out(self, sight: Sight, shown: str, pressed: Sight) -> str:
-        """Return how the screen shows that our text left the box by being submitted, or ''."""
-        box, state = sight.state.box, sight.state
-        if box is not None and not box.empty:
-            return ""
-        if box is None and state.state is not State.WAITING and not self.profile.box.prompt_unique:
-            return ""  # it may be the box itself, half drawn, that looks like an echo
-        if evidence.echoed(sight.screen, box, shown, self.before, self.profile):
-            return "the message left the box and is echoed above it"
-        if self._end_is_echoed(sight, pressed):
-            return "the message left the box and its end is echoed above it"
-        if box is None:
-            return ""
-        if state.queued and not self.before.queued:
-            return "the box is empty and the program shows a queued message"
-        if state.state is State.WORKING and self.before.state == State.IDLE:
-            return "the box is empty and the program began to work"
-        return ""
-
-    def _end_is_echoed(self, sight: Sight, pressed: Sight) -> bool:
-        """Say so of a text that the box did not show whole: its first row may be out of sight."""
-        box, typed = pressed.state.box, self.message.typed
-        if box is None or not (box.placeholders or box.scrolled):
-            return False
-        then = evidence.endings(pressed.screen, box, typed)
-        return evidence.endings(sight.screen, sight.state.box, typed) > then
 
     # -- bookkeeping ---------------------------------------------------------------------------
 
