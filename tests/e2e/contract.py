@@ -74,6 +74,9 @@ class Contract:
     queues: ClassVar[frozenset[Setup]] = frozenset({Setup.SPAWNED})
     """The set-ups in which a message to a working program is queued by it, not held back."""
 
+    window: ClassVar[float] = WINDOW
+    """Seconds around paste and submit over which the dialogs of the race are spread."""
+
     # -- start ---------------------------------------------------------------------------------
 
     def test_the_first_message_after_spawn_arrives(
@@ -260,14 +263,14 @@ class Contract:
         safe = agent.setup is Setup.SPAWNED
         trials = RACES if safe else FEW_RACES
         first = until_paste(agent) - until_dialog(agent) - EARLY
-        offsets = [first + chance.uniform(0, WINDOW) for _ in range(trials)]
+        offsets = [first + chance.uniform(0, self.window) for _ in range(trials)]
         races = [race(agent, offset) for offset in offsets]
         approved = [offset for offset, one in zip(offsets, races, strict=True) if one.approved]
         moments = Counter(one.moment for one in races)
         states = Counter(f"{one.state} ({one.moment})" for one in races)
         report.notes.append(
             f"{agent.kit.title}, {agent.setup}: {trials} dialogs opened over "
-            f"{WINDOW * 1000:.0f} ms around paste and submit (seed {SEED}): {len(approved)} "
+            f"{self.window * 1000:.0f} ms around paste and submit (seed {SEED}): {len(approved)} "
             f"approved (95 % upper bound {upper_bound(len(approved), trials):.1%}); came up "
             f"{counts(moments)}; receipts: {counts(states)}; arrived: "
             f"{counts(Counter(str(one.arrivals) for one in races))}"

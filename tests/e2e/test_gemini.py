@@ -60,6 +60,7 @@ class TestGemini(Contract):
 │   2. No (esc)                │
 ╰──────────────────────────────╯
 ```"""
+    window = 1.5  # it settles for 0.3 s, and draws slowly
     queues = frozenset()  # it joins what waits, so the second one is held back
 
     @pytest.mark.parametrize("kind", CONTENTS)
