@@ -1,5 +1,7 @@
 """The input box: found by its structure, and ghost text told from a draft by its attribute."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from torch_cli.tmux.screen import Row, Screen
 CLAUDE = load_profile("claude", None)
 DEMO = load_profile("demo", None)
 SHELL = load_profile("shell", None)
+CODEX = load_profile("codex", None)
 PROMPT = "❯\u00a0"
 WIDTH = 40
 RULE = "─" * WIDTH
@@ -179,3 +182,61 @@ def test_any_draft_comes_back_as_it_was_put_there(lines: list[str]) -> None:
     first, *others = lines or [""]
     rows = [PROMPT + first, *("  " + line for line in others)]
     assert found(boxed(*rows)).text == "\n".join([first, *others])
+
+
+# A box without a frame
+
+
+STATUS = "  gpt-5 default · ~/project"
+
+
+def footed(*rows: str | Row, above: tuple[str, ...] = ()) -> Screen:
+    return screen("› earlier", "", "• OK.", "", *above, *rows, "", STATUS, "  ? for shortcuts")
+
+
+def test_a_box_without_a_frame_ends_above_its_footer() -> None:
+    assert found(footed("› first", "", "    indented"), CODEX) == Box(
+        4, 6, ("› first", "", "    indented"), "first\n\n  indented"
+    )
+    assert found(footed(ghostly("› ", "Ask", cursor_on_first=False)), CODEX).empty
+
+
+def test_a_text_that_looks_like_the_footer_is_text() -> None:
+    assert found(footed("› first", "", STATUS), CODEX).text == f"first\n\n{STATUS[2:]}"
+
+
+def test_a_box_that_has_scrolled_needs_no_footer() -> None:
+    rows = ("› line 7".ljust(WIDTH - 1) + "↑", "  line 8", "  line 9", "")
+    box = found(screen("• OK.", "", *rows), CODEX)
+    assert (box.text, box.scrolled, box.last) == ("line 7\nline 8\nline 9", True, 4)
+
+
+def test_a_tall_box_has_the_cursor_instead_of_a_footer() -> None:
+    tall = screen("• OK.", "", "› line 1", "  line 2", "", cursor=(8, 3))
+    expected = Box(2, 3, ("› line 1", "  line 2"), "line 1\nline 2")
+    assert found(tall, CODEX) == expected
+    warned = screen(*tall.lines, " " * 20 + "⚠ 3 warnings", cursor=(8, 3))
+    assert found(warned, CODEX) == expected
+    assert find_box(tall._replace(cursor_visible=False), CODEX) is None
+    assert find_box(tall._replace(cursor=(1, 3)), CODEX) is None
+    assert find_box(tall._replace(cursor=(8, 2)), CODEX) is None
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        ("  2. No", "", "  Press enter to confirm or esc to cancel"),
+        ("", STATUS, "• OK."),
+        ("• OK.", "", STATUS),
+        (STATUS,),
+        (),
+    ],
+)
+def test_a_prompt_without_its_footer_is_no_box(below: tuple[str, ...]) -> None:
+    assert find_box(screen("› 1. Yes", *below), CODEX) is None
+
+
+def test_ghost_text_may_be_known_by_its_words() -> None:
+    profile = CODEX._replace(box=CODEX.box._replace(ghost=re.compile("^Ask me$")))
+    assert found(footed("› Ask me"), profile) == Box(4, 4, ("› Ask me",), "", "Ask me")
+    assert not found(footed("› Ask me not"), profile).empty

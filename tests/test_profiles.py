@@ -15,7 +15,7 @@ from torch_cli.agents.profile import (
 from torch_cli.agents.state import State
 from torch_cli.errors import NotFoundError, RefusedError
 
-STOCK = ["claude", "demo", "shell"]
+STOCK = ["claude", "codex", "demo", "gemini", "shell"]
 RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'
 
 
@@ -70,7 +70,9 @@ def test_a_users_file_comes_before_the_stock_one(tmp_path: Path) -> None:
     assert load_profile("demo", tmp_path).source == BUILT_IN
     assert dict(list_profiles(tmp_path)) == {
         "claude": str(mine),
+        "codex": BUILT_IN,
         "demo": BUILT_IN,
+        "gemini": BUILT_IN,
         "shell": BUILT_IN,
     }
 
@@ -83,7 +85,7 @@ def test_a_missing_user_directory_is_no_error(tmp_path: Path) -> None:
 def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         load_profile(name, None)
-    assert caught.value.hint == "Known profiles: claude, demo, shell."
+    assert caught.value.hint == "Known profiles: claude, codex, demo, gemini, shell."
 
 
 def test_the_nearest_name_is_offered() -> None:
@@ -115,6 +117,8 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
         ('name = "x"\nbox = 1', "box must be a table"),
         ('name = "x"\n[box]\nkind = "ruler"', "box.kind must be one of 'ruled'"),
         ('name = "x"\n[box]\nkind = "ruled"', "box.rule (one character) and box.prompt"),
+        ('name = "x"\n[box]\nkind = "footed"\nprompt = "> "', "box.footer and box.prompt must"),
+        ('name = "x"\n[submit]\nchord_file = "a"', "submit.chord_file and submit.chord_match"),
         ('name = "x"\n[box]\nkind = "prompt"\nprompt = "("', "box.prompt is not a regular"),
         ('name = "x"\n[box]\nplaceholder = "a"', "box.placeholder must hold a group"),
         ('name = "x"\nverified = "1.0"', "verified must be a list"),

@@ -213,7 +213,12 @@ def test_a_program_that_is_not_installed_opens_no_window(
         (["a\nb"], 2, "bad-name", "name"),
         (["x" * 65], 2, "bad-name", "name"),
         ([""], 2, "bad-name", "name"),
-        (["dev", "--profile", "dem"], 3, "no-profile", "Known profiles: claude, demo, shell"),
+        (
+            ["dev", "--profile", "dem"],
+            3,
+            "no-profile",
+            "Known profiles: claude, codex, demo, gemini, shell",
+        ),
         (["dev", "--dir", "missing"], 2, "bad-directory", "missing"),
         (["dev", "--dir", "file"], 2, "bad-directory", "not a directory"),
         (["dev", "--parent", "pm"], 3, "no-agent", "pm"),

@@ -113,3 +113,19 @@ def test_a_pasted_content_wrapper_is_not_part_of_the_text() -> None:
     wrapped = '<pasted_content id="4998">\none\ntwo\n</pasted_content id="4998">'
     assert same(wrapped, "one\ntwo", CLAUDE)
     assert not same(wrapped, "one\nthree", CLAUDE)
+
+
+CODEX = load_profile("codex", None)
+
+
+@pytest.mark.parametrize("text", ["see @README", "@", "a\n@b", "use $skill", "$HOME"])
+def test_a_last_word_that_opens_a_menu_gets_a_blank_behind_it(text: str) -> None:
+    prepared = prepare(text, CODEX)
+    assert prepared.typed == text + " "
+    assert any("menu" in change for change in prepared.changes)
+    assert same(text, prepared.typed, CODEX)
+
+
+@pytest.mark.parametrize("text", ["me@example.com", "5$", "@a and b", "$x is y", "a @b\nc"])
+def test_other_last_words_do_not(text: str) -> None:
+    assert prepare(text, CODEX) == (text, ())

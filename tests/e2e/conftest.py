@@ -4,11 +4,13 @@ A ``World`` is one of the three set-ups that the messages are proven in. What is
 the ``Report``, which is printed at the end of the run.
 """
 
+import contextlib
 import datetime
 import math
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -23,8 +25,9 @@ from typing import Any
 import pytest
 
 from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
-from e2e import claude
+from e2e.program import Home, NotInstalledError, Program, View
 from e2e.stub import Behaviour, StubServer
+from torch_cli import procs
 from torch_cli.tmux.socket import Socket
 
 FULL = bool(os.environ.get("TORCH_E2E_FULL")) or os.environ.get("TORCH_E2E") == "full"
@@ -44,6 +47,9 @@ class Setup(StrEnum):
     CHORD = "hooks and chord"
     HOOKS = "hooks only"
     BARE = "neither"
+    SPAWNED = "spawned"
+    """The same for programs whose key comes from ``torch spawn`` and which report nothing."""
+    ADOPTED = "adopted"
 
 
 # -- counting --------------------------------------------------------------------------------------
@@ -87,7 +93,7 @@ class Report:
 
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    program: str = ""
+    programs: list[str] = field(default_factory=list)
 
     def tally(self, setup: str, kind: str) -> Tally:
         """Return the tally of one kind of message in one set-up."""
@@ -103,7 +109,7 @@ class Report:
         tmux = subprocess.run(["tmux", "-V"], capture_output=True, text=True, check=False).stdout
         date = datetime.datetime.now(datetime.UTC).date()
         return (
-            f"{date}, Claude Code {self.program}, {tmux.strip()}, "
+            f"{date}, {', '.join(self.programs)}, {tmux.strip()}, "
             f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
             f"{os.cpu_count()} cores"
         )
@@ -183,16 +189,17 @@ class World:
     def __init__(
         self,
         root: Path,
+        kit: Program,
         program: Path,
         setup: Setup,
         *,
-        home: claude.Home | None = None,
+        home: Home | None = None,
         extra: dict[str, str] | None = None,
     ) -> None:
-        self.setup, self.program = setup, program
-        self.home = home or claude.make_home(root)
-        self.stub = StubServer(root / "requests.jsonl").start()
-        self.variables = claude.environment(self.home, self.stub.url) | (extra or {})
+        self.kit, self.setup, self.program = kit, setup, program
+        self.home = home or kit.make_home(root)
+        self.stub = StubServer(root / "requests.jsonl", handler=kit.handler).start()
+        self.variables = kit.environment(self.home, self.stub.url) | (extra or {})
         # The path of a socket must be short.
         self.directory = Path(tempfile.mkdtemp(prefix="te", dir="/tmp")).resolve()
         self.server = TmuxServer(Socket(path=str(self.directory / "s")), self.directory)
@@ -227,10 +234,18 @@ class World:
         self.server.cmd("set-option", "-g", "default-size", f"{WIDTH}x{HEIGHT}")
 
     def close(self) -> None:
-        """End the server with everything in it, and the stub."""
+        """End the server with everything in it, what the program left behind, and the stub."""
         self.server.kill()
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         self.stub.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def processes(self) -> list[procs.Process]:
+        """Return the processes that work in the program's directory, wherever they hang."""
+        work = str(self.home.work)
+        return [one for one in procs.descendants(0) if procs.directory(one.pid) == work]
 
     # -- Torch -------------------------------------------------------------------------------------
 
@@ -285,11 +300,11 @@ class World:
         """Start the program as an agent of a new name; return what Torch printed."""
         self._starts += 1
         self.name = f"agent{self._starts}"
-        if self.setup is Setup.BARE:
+        if self.setup in (Setup.BARE, Setup.ADOPTED):
             result = self._adopt()
         else:
             given = [word for name in self.variables for word in ("--env", name)]
-            words = ["--profile", "claude", "--session", SESSION, "--dir", str(self.home.work)]
+            words = ["--profile", self.kit.name, "--session", SESSION, "--dir", str(self.home.work)]
             result = self.torch("spawn", self.name, *words, *given, "--wait", f"{wait:g}", "--json")
             self.pane = self._newest_pane()
         self.pid = int(self.server.cmd("display-message", "-p", "-t", self.pane, "#{pane_pid}"))
@@ -310,7 +325,7 @@ class World:
         self.pane = self.server.cmd(*words)
         self.server.cmd("set-option", "-p", "-t", self.pane, "remain-on-exit", "on")
         self.wait(lambda: self.view().box is not None, "the program's input box")
-        return self.torch("adopt", self.pane, self.name, "--profile", "claude", "--json")
+        return self.torch("adopt", self.pane, self.name, "--profile", self.kit.name, "--json")
 
     def _newest_pane(self) -> str:
         panes = self.server.cmd("list-panes", "-a", "-F", "#{pane_id}").split()
@@ -362,6 +377,7 @@ class World:
         mark = len(self.stub.requests)
         self.paste(text)
         self.wait(lambda: text in (self.view().box or ""), "the question in the box")
+        time.sleep(self.kit.pause)
         self.keys("Enter")
         self.wait(lambda: len(self.stub.requests) > mark, "the question at the stub")
 
@@ -374,12 +390,12 @@ class World:
         """Press keys in the pane."""
         self.server.cmd("send-keys", "-t", self.pane, *keys)
 
-    def view(self) -> claude.View:
+    def view(self) -> View:
         """Return what the pane shows."""
         words = ["display-message", "-p", "-t", self.pane, "#{pane_width}", ";"]
         shown = self.server.cmd(*words, "capture-pane", "-p", "-e", "-t", self.pane)
         width, _, captured = shown.partition("\n")
-        return claude.view(captured, int(width or WIDTH))
+        return self.kit.view(captured, int(width or WIDTH))
 
     def wait(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
         """Wait for a condition; the failure shows every screen."""
@@ -389,9 +405,8 @@ class World:
 
     def arrivals(self, sent: Sent) -> int:
         """Say how many times exactly this message has reached the stub since it was sent."""
-        wanted = claude.expected(sent.text)
-        allowed = {wanted, " " + wanted} if wanted.startswith("!") else {wanted}
-        return sum(claude.unwrapped(text) in allowed for text in self.stub.texts(sent.mark))
+        wanted = self.kit.expected(sent.text)
+        return sum(self.kit.received(text) == wanted for text in self.stub.texts(sent.mark))
 
     def await_arrival(self, sent: Sent, timeout: float = PATIENCE) -> bool:
         """Say whether the message reaches the stub; wait for it as long as it may take."""
@@ -422,27 +437,33 @@ class World:
         return sent
 
 
-@pytest.fixture(scope="session")
-def program() -> Path:
-    """The real program. It is never skipped: without it, everything fails and says why."""
+@pytest.fixture(scope="module")
+def program(kit: Program) -> Path:
+    """The real program. It is never skipped: without it, everything fails and says why.
+
+    Which one ``kit`` is, each module says.
+    """
     path, why = None, ""
     try:
-        path = claude.install()
-    except claude.NotInstalledError as error:
+        path = kit.install()
+    except NotInstalledError as error:
         why = str(error)
     if path is None:
-        pytest.fail(f"the e2e tests need Claude Code {claude.VERSION}: {why}", pytrace=False)
-    REPORT.program = claude.VERSION
+        pytest.fail(f"the e2e tests need {kit.title} {kit.version}: {why}", pytrace=False)
+    REPORT.programs.append(f"{kit.title} {kit.version}")
     return path
 
 
-@pytest.fixture(scope="session", params=list(Setup), ids=lambda setup: setup.name.lower())
+@pytest.fixture(scope="module")
 def world(
-    request: pytest.FixtureRequest, program: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    kit: Program,
+    program: Path,
+    setup: Setup,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
-    """One long-lived agent for each set-up."""
-    setup: Setup = request.param
-    world = World(tmp_path_factory.mktemp(setup.name.lower()), program, setup)
+    """One long-lived agent for each set-up; which there are, each module says."""
+    world = World(tmp_path_factory.mktemp(setup.name.lower()), kit, program, setup)
     yield world
     world.close()
 
@@ -457,7 +478,7 @@ MakeWorld = Callable[..., World]
 
 
 @pytest.fixture
-def make_world(program: Path, tmp_path: Path) -> Iterator[MakeWorld]:
+def make_world(kit: Program, program: Path, tmp_path: Path) -> Iterator[MakeWorld]:
     """Make worlds of a test's own: other homes, other environments, programs that end."""
     made: list[World] = []
 
@@ -465,8 +486,8 @@ def make_world(program: Path, tmp_path: Path) -> Iterator[MakeWorld]:
         root = tmp_path / f"world{len(made)}"
         root.mkdir()
         extra = homing.pop("extra", None)
-        home = claude.make_home(root, **homing)
-        made.append(World(root, program, setup, home=home, extra=extra))
+        home = kit.make_home(root, **homing)
+        made.append(World(root, kit, program, setup, home=home, extra=extra))
         return made[-1]
 
     yield make

@@ -1,6 +1,8 @@
-"""A stub of the Messages API on loopback: it answers as it is told and keeps what it was asked.
+"""A stub of an agent's API on loopback: it answers as it is told and keeps what it was asked.
 
 What it logs is the ground truth of the e2e tests: a message arrived if it stands in a request.
+The API itself is the handler's: ``MessagesHandler`` here speaks Claude Code's, ``stub_responses``
+Codex's and ``stub_gemini`` Gemini's.
 Run by itself (``python tests/e2e/stub.py --log FILE``) it prints its URL, and ``POST /control``
 takes JSON with any of ``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold`` and
 ``release``.
@@ -17,7 +19,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+
+PACE = 0.1
+"""Seconds that an answer takes at least, where a program shows only then that it works."""
 
 PING = 0.5
 """Seconds between the pings that keep a waiting stream alive."""
@@ -102,19 +107,17 @@ class Hold:
 class StubServer:
     """The stub: start it, point the program at ``url``, and read ``requests``."""
 
-    def __init__(self, log: Path | None = None, port: int = 0) -> None:
+    def __init__(
+        self, log: Path | None = None, port: int = 0, handler: "type[Handler] | None" = None
+    ) -> None:
         self.behaviour = Behaviour()
         self._requests: list[Request] = []
         self._holds: list[Hold] = []
         self._lock = threading.Lock()
         self._log = log
         self._stopping = threading.Event()
-        stub = self
-
-        class Handler(_Handler):
-            server_stub = stub
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        bound = type("BoundHandler", (handler or MessagesHandler,), {"server_stub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), bound)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -181,13 +184,9 @@ class StubServer:
 
     # What follows is called by the handler's threads.
 
-    def receive(self, body: dict[str, Any]) -> tuple[Request, Hold | None]:
+    def receive(self, news: "News") -> tuple[Request, Hold | None]:
         """Take down a request; the second value is the hold that it has to wait for."""
-        blocks = _new_blocks(body.get("messages") or [])
-        texts = tuple(block["text"] for block in blocks if block.get("type") == "text")
-        side = not any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
-        # An answered call that a later message follows is history: only the newest block counts.
-        result = bool(blocks) and blocks[-1].get("type") == "tool_result"
+        texts, side, result = news
         with self._lock:
             request = Request(len(self._requests), time.time(), texts, side, result)
             self._requests.append(request)
@@ -231,8 +230,16 @@ class StubServer:
                 file.write(line + "\n")
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP; what to say is the stub's to decide."""
+class News(NamedTuple):
+    """What a request brings that the ones before did not; the fields are ``Request``'s."""
+
+    texts: tuple[str, ...]
+    side: bool
+    brings_result: bool
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Speaks HTTP; what to say is the stub's to decide, and how to say it a subclass's."""
 
     protocol_version = "HTTP/1.1"
     server_stub: StubServer
@@ -247,29 +254,113 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json(404, _error("not_found_error"))
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
+        body = json.loads(self._body() or b"{}")
         path = self.path.partition("?")[0]
         if path == "/control":
             self._send_json(200, self.server_stub.control(body))
-        elif path.endswith("/count_tokens"):
-            self._send_json(200, {"input_tokens": 10})
-        elif path == "/v1/messages":
-            self._answer(body)
         else:
-            self._send_json(200, {})
+            self.serve(path, body)
 
-    def _answer(self, body: dict[str, Any]) -> None:
-        request, hold = self.server_stub.receive(body)
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def serve(self, path: str, body: dict[str, Any]) -> None:
+        """Answer a request of the program to ``path``."""
+        raise NotImplementedError
+
+    def answer(self, body: dict[str, Any], news: News) -> None:
+        """Take the request down, and its end: answered, or given up by the program."""
+        request, hold = self.server_stub.receive(news)
         try:
-            if body.get("stream"):
-                self._stream(request, hold, body)
-            else:
-                self._whole(request, body)
+            self.reply(request, hold, body)
         except OSError:
             self.close_connection = True
             self.server_stub.finish(request, "aborted")
         else:
             self.server_stub.finish(request, "answered")
+
+    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+        """Write the answer to a request of the conversation."""
+        raise NotImplementedError
+
+    def begin_stream(self) -> None:
+        """Begin an answer of server-sent events, which ends with the connection."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.close_connection = True
+
+    def fail(self, behaviour: Behaviour, value: object) -> None:
+        """Answer with the error ``value`` once the behaviour's delay is over."""
+        for _ in self.server_stub.wait(behaviour.delay):
+            pass
+        self._send_json(behaviour.status, value)
+
+    def ping(self) -> None:
+        """Keep a waiting stream alive."""
+        self.wfile.write(b": ping\n\n")
+        self.wfile.flush()
+
+    def await_turn(self, behaviour: Behaviour, hold: Hold | None) -> Behaviour:
+        """Keep the stream open until it is time to answer; return how."""
+        for _ in self.server_stub.wait(0 if hold else behaviour.delay, hold):
+            self.ping()
+        if hold is not None:
+            behaviour = hold.behaviour
+            for _ in self.server_stub.wait(behaviour.delay):
+                self.ping()
+        return behaviour
+
+    def event(self, kind: str, **fields: Any) -> None:
+        """Write one server-sent event."""
+        data = json.dumps({"type": kind, **fields})
+        self.wfile.write(f"event: {kind}\ndata: {data}\n\n".encode())
+        self.wfile.flush()
+
+    def _send_json(self, status: int, value: object) -> None:
+        self._send(status, json.dumps(value).encode())
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class MessagesHandler(Handler):
+    """The Messages API, as Claude Code uses it."""
+
+    def serve(self, path: str, body: dict[str, Any]) -> None:
+        if path.endswith("/count_tokens"):
+            self._send_json(200, {"input_tokens": 10})
+        elif path == "/v1/messages":
+            blocks = _new_blocks(body.get("messages") or [])
+            texts = tuple(block["text"] for block in blocks if block.get("type") == "text")
+            side = not any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
+            # An answered call that a later message follows is history: only the newest block
+            # counts.
+            result = bool(blocks) and blocks[-1].get("type") == "tool_result"
+            self.answer(body, News(texts, side, result))
+        else:
+            self._send_json(200, {})
+
+    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+        if body.get("stream"):
+            self._stream(request, hold, body)
+        else:
+            self._whole(request, body)
+
+    def ping(self) -> None:
+        self.event("ping")
 
     def _whole(self, request: Request, body: dict[str, Any]) -> None:
         """Answer in one piece; the program asks so only for itself."""
@@ -284,22 +375,11 @@ class _Handler(BaseHTTPRequestHandler):
         if request.side:
             behaviour = Behaviour()
         elif behaviour.mode is Mode.ERROR:
-            for _ in self.server_stub.wait(behaviour.delay):
-                pass
-            self._send_json(behaviour.status, _error(ERRORS.get(behaviour.status, "api_error")))
+            self.fail(behaviour, _error(ERRORS.get(behaviour.status, "api_error")))
             return
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
-        self.close_connection = True
-        self._event("message_start", message=_message(request, body))
-        for _ in self.server_stub.wait(0 if hold else behaviour.delay, hold):
-            self._event("ping")
-        if hold is not None:
-            behaviour = hold.behaviour
-            for _ in self.server_stub.wait(behaviour.delay):
-                self._event("ping")
+        self.begin_stream()
+        self.event("message_start", message=_message(request, body))
+        behaviour = self.await_turn(behaviour, hold)
         self._content(request, behaviour)
 
     def _content(self, request: Request, behaviour: Behaviour) -> None:
@@ -317,29 +397,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             block = {"type": "text", "text": ""}
             delta = {"type": "text_delta", "text": behaviour.answer}
-        self._event("content_block_start", index=0, content_block=block)
-        self._event("content_block_delta", index=0, delta=delta)
-        self._event("content_block_stop", index=0)
+        self.event("content_block_start", index=0, content_block=block)
+        self.event("content_block_delta", index=0, delta=delta)
+        self.event("content_block_stop", index=0)
         reason = "tool_use" if tool else "end_turn"
-        self._event(
+        self.event(
             "message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=USAGE
         )
-        self._event("message_stop")
-
-    def _event(self, kind: str, **fields: Any) -> None:
-        data = json.dumps({"type": kind, **fields})
-        self.wfile.write(f"event: {kind}\ndata: {data}\n\n".encode())
-        self.wfile.flush()
-
-    def _send_json(self, status: int, value: object) -> None:
-        self._send(status, json.dumps(value).encode())
-
-    def _send(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.event("message_stop")
 
 
 def _changed(behaviour: Behaviour, wanted: dict[str, Any]) -> Behaviour:

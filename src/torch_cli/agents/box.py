@@ -1,10 +1,12 @@
 """Find the input box of an agent program on a screen, and what stands in it. Pure.
 
 Ghost text is told from a draft by its attribute: it is dim, except for its first character when
-the program draws its cursor there (reverse). A capture without attributes has no ghosts.
+the program draws its cursor there (reverse). A capture without attributes has no ghosts. Where a
+program gives its ghosts another mark, the profile knows their words.
 """
 
 import re
+from collections.abc import Sequence
 
 from torch_cli.agents.profile import BoxSpec, Profile
 from torch_cli.agents.state import Box
@@ -21,6 +23,8 @@ def find_box(screen: Screen, profile: Profile) -> Box | None:
     spec = profile.box
     if spec.kind == "ruled":
         return _ruled_box(screen, spec)
+    if spec.kind == "footed":
+        return _footed_box(screen, spec)
     if spec.kind == "prompt":
         return _prompt_box(screen, spec)
     return None
@@ -39,25 +43,108 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
     top, bottom, scrolled = rules
     rows = screen.rows[top + 1 : bottom]
     first = rows[0].text
-    prompt = next((p for p in (spec.prompt, *spec.prompts) if _begins(first, p)), None)
+    prompt = _prompt_of(first, spec)
     if prompt is None and not (scrolled and _begins(first, spec.continuation)):
         return None
-    cut = [len(prompt if prompt is not None else spec.continuation)]
-    for row in rows[1:]:
-        if not _begins(row.text, spec.continuation):
+    if not all(_begins(row.text, spec.continuation) for row in rows[1:]):
+        return None
+    cells = [_cells(rows[0])[len(prompt if prompt is not None else spec.continuation) :]]
+    return _box_of(top + 1, rows, cells, prompt, spec, scrolled=prompt is None)
+
+
+def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return the rows from the last prompt down to the blank row above the footer.
+
+    Where the profile gives a rule, one stands not far above.
+
+    A tall box has no footer: it fills the screen to the end, and has scrolled or has the cursor in
+    its last row. A conversation or a dialog that begins below it, as the profile knows them, shows
+    that it is none.
+    """
+    # A row that only pads the box is as good as blank.
+    pads = [is_rule(row.text, screen.width, spec.padding) for row in screen.rows]
+    rows = [Row.plain("") if pad else row for row, pad in zip(screen.rows, pads, strict=True)]
+    first = next((i for i in range(len(rows) - 1, -1, -1) if _prompt_of(rows[i].text, spec)), None)
+    if first is None or spec.footer is None:
+        return None
+    if spec.rule and not any(
+        is_rule(row.text, screen.width, spec.rule) for row in rows[max(0, first - 4) : first]
+    ):
+        return None
+    further = first + 1  # up to here, rows can belong to the box
+    while further < len(rows) and _begins(rows[further].text, spec.continuation):
+        further += 1
+    feet = [
+        index
+        for index in range(first + 2, min(further + 1, len(rows)))
+        if not rows[index - 1].text and spec.footer.search(rows[index].text)
+    ]
+    hidden = spec.scrolled.search(rows[first].text) if spec.scrolled else None
+    if feet:
+        end = feet[-1] - 1
+    else:
+        end = _end_of_tall(screen, first, spec, scrolled=hidden is not None)
+        if not first < end <= further:
             return None
-        cut.append(len(spec.continuation))
-    cells = [_cells(row)[skip:] for row, skip in zip(rows, cut, strict=True)]
+    strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
+    if any(p.search(row.text) for row in rows[end:] for p in strangers):
+        return None
+    prompt = _prompt_of(rows[first].text, spec) or ""
+    cells = [_cells(rows[first])[len(prompt) : hidden.start() if hidden else None]]
+    scrolled = hidden is not None or 0 < spec.tallest <= end - first
+    return _box_of(first, rows[first:end], cells, prompt, spec, scrolled=scrolled)
+
+
+def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -> int:
+    """Return the index behind the last row of a box without a footer, 0 if it cannot be told.
+
+    It ends with the cursor's row, where that means something, and at most a blank and another row
+    of the footer stand below it.
+    """
+    column, line = screen.cursor
+    last = max(index for index, row in enumerate(screen.rows) if row.text)
+    below = screen.lines[line + 1 : line + 2]
+    if (
+        spec.cursor_real
+        and screen.cursor_visible
+        and first < line <= last <= line + 2
+        and column > len(spec.continuation)
+        and not any(below)
+    ):
+        return line + 1
+    return last + 1 if scrolled else 0
+
+
+def _prompt_of(text: str, spec: BoxSpec) -> str | None:
+    """Return the prompt with which a row begins, if it does."""
+    prompts = (spec.prompt, *spec.prompts_same, *spec.prompts)
+    return next((p for p in prompts if _begins(text, p)), None)
+
+
+def _box_of(
+    first: int,
+    rows: Sequence[Row],
+    cells: list[list[_Cell]],
+    prompt: str | None,
+    spec: BoxSpec,
+    *,
+    scrolled: bool,
+) -> Box:
+    """Return the box of ``rows``; ``cells`` is what stands in the first of them."""
+    cells += [_cells(row)[len(spec.continuation) :] for row in rows[1:]]
     text, ghost = _split_ghost(cells)
-    if prompt is not None and prompt != spec.prompt:
+    if spec.ghost is not None and spec.ghost.search(text):
+        text, ghost = "", text.strip()
+    if prompt is not None and prompt not in (spec.prompt, *spec.prompts_same):
         text, ghost = f"{prompt.rstrip()}{text}", ""  # the mode itself was typed
     return Box(
-        top + 1,
-        bottom - 1,
+        first,
+        first + len(rows) - 1,
         tuple(row.text for row in rows),
         text,
         ghost,
         _placeholders(text, spec),
+        scrolled,
     )
 
 
@@ -146,4 +233,10 @@ def _text(cells: list[_Cell]) -> str:
 def _placeholders(text: str, spec: BoxSpec) -> tuple[int, ...]:
     if spec.placeholder is None:
         return ()
-    return tuple(int(match[1]) for match in spec.placeholder.finditer(text.replace("\n", " ")))
+    found = spec.placeholder.finditer(text.replace("\n", " "))
+    return tuple(placeholder_number(match) for match in found)
+
+
+def placeholder_number(match: re.Match[str]) -> int:
+    """Return the number in a placeholder: its first group that matched."""
+    return int(next(group for group in match.groups() if group))

@@ -138,7 +138,10 @@ class _Look:
         tops = [
             at
             for at, row in enumerate(rows[:chosen])
-            if is_rule(row, width, spec.dialog_top) and not _OPTION.match(" ".join(rows[at + 1 :]))
+            if (
+                is_rule(row, width, spec.dialog_top) and not _OPTION.match(" ".join(rows[at + 1 :]))
+            )
+            or (spec.dialog_above is not None and spec.dialog_above.search(row))
         ]
         if tops:
             rows, chosen = rows[tops[-1] + 1 :], chosen - tops[-1] - 1

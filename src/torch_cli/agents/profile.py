@@ -60,20 +60,27 @@ class BoxSpec(NamedTuple):
     rule: str = ""
     prompt: str = ""
     prompts: Words = ()
+    prompts_same: Words = ()
     continuation: str = ""
+    footer: Pattern | None = None
+    padding: str = ""
+    tallest: int = 0
+    ghost: Pattern | None = None
     scrolled: Pattern | None = None
     prompt_unique: bool = False
     cursor_real: bool = False
     echo: str = ""
+    echo_queued: str = ""
     placeholder: Pattern | None = None
     hint: Pattern | None = None
     dialog_top: str = ""
+    dialog_above: Pattern | None = None
     dialog_cursor: Pattern | None = None
 
     @property
     def mark(self) -> str:
         """What the box's first row begins with, letter for letter; '' if that is a pattern."""
-        return self.prompt if self.kind == "ruled" else ""
+        return self.prompt if self.kind in ("ruled", "footed") else ""
 
 
 class Rule(NamedTuple):
@@ -92,11 +99,15 @@ class Rule(NamedTuple):
 
 
 class Paste(NamedTuple):
-    """How the program takes a paste. ``settle`` is seconds, ``max_bytes`` bytes of UTF-8."""
+    """How the program takes a paste. ``settle`` is seconds, ``max_bytes`` bytes of UTF-8.
+
+    ``queue_joins`` says that it makes one message of all that wait in its queue.
+    """
 
     framed_in: tuple[State, ...] = ()
     queues: bool = False
     queued: Pattern | None = None
+    queue_joins: bool = False
     settle: float = 0.5
     placeholder_lines: int = 0
     placeholder_chars: int = 0
@@ -108,7 +119,9 @@ class Submit(NamedTuple):
 
     Dialogs ignore ``chord`` and ``idle_key``; the latter submits like Enter from ``idle`` only,
     and only in the versions that the profile is verified with. ``chord_setup`` says that the
-    chord is there only after ``torch agent-setup``.
+    chord is there only after ``torch agent-setup``, ``chord_launch`` that only programs which
+    Torch started with ``launch.arguments`` have it, ``chord_match`` that it is there if that is
+    found in ``chord_file``, a file in the home directory.
     """
 
     key: Words = ("Enter",)
@@ -116,6 +129,9 @@ class Submit(NamedTuple):
     chord: Words = ()
     chord_retry: float = 2.0
     chord_setup: bool = False
+    chord_launch: bool = False
+    chord_file: str = ""
+    chord_match: Pattern | None = None
     idle_key: Words = ()
 
 
@@ -132,14 +148,15 @@ class Normalise(NamedTuple):
 class Guard(NamedTuple):
     """Texts that would run as a command, and what is put before or after to prevent it.
 
-    ``refuse`` are patterns, searched in the text without the blanks at its ends, of texts that
-    nothing makes harmless.
+    ``tail`` finds, in the whole text, further ends that get the suffix. ``refuse`` are patterns,
+    searched in the text without the blanks at its ends, of texts that nothing makes harmless.
     """
 
     first: Words = ()
     prefix: str = ""
     last: Words = ()
     suffix: str = ""
+    tail: Pattern | None = None
     refuse: tuple[Pattern, ...] = ()
 
 
@@ -276,6 +293,8 @@ def _check(profile: Profile, reader: Reader) -> None:
             reader.refuse(f"rules.reset ({rule.name})", "must hold a group for the time")
         if rule.rows < 1:
             reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
+    if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
+        reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
     if len(profile.normalise.wrapper) not in (0, 2):
         reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
     for step in profile.launch.stop:
@@ -288,6 +307,8 @@ def _check_box(box: BoxSpec, reader: Reader) -> None:
         reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
     if not quote.can_stand(box.mark):
         reader.refuse("box.prompt", "holds a character that means something to tmux's patterns")
+    if box.kind == "footed" and not (box.prompt and box.footer):
+        reader.refuse("box.footer", "and box.prompt must be given for a footed box")
     if box.kind == "prompt":
         reader.pattern(box.prompt, "box.prompt")
     if box.placeholder is not None and box.placeholder.groups < 1:

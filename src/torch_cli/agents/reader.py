@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 # Texts that must be one of a few words, by (table, key).
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("box", "kind"): ("ruled", "prompt", "none"),
+    ("box", "kind"): ("ruled", "footed", "prompt", "none"),
     ("rules", "where"): ("footer", "above", "bottom", "box"),
     ("hooks", "kind"): ("claude", ""),
     ("hooks", "events"): (

@@ -146,8 +146,20 @@ def _sound_profiles() -> Iterator[Profile]:
             yield profile_named(name)
 
 
-def knows_chord(profile: Profile, environ: Mapping[str, str]) -> bool:
-    """Say whether a program with this environment knows the profile's submit chord."""
+def knows_chord(profile: Profile, environ: Mapping[str, str], *, launched: bool = False) -> bool:
+    """Say whether a program with this environment knows the profile's submit chord.
+
+    ``launched`` says that Torch starts it, with the profile's arguments.
+    """
+    if profile.submit.chord_launch:
+        return launched and bool(profile.submit.chord)
+    if profile.submit.chord_match is not None:
+        home = environ.get("HOME") or os.path.expanduser("~")
+        try:
+            with open(os.path.join(home, profile.submit.chord_file), encoding="utf-8") as file:
+                return bool(profile.submit.chord_match.search(file.read()))
+        except (OSError, UnicodeDecodeError):
+            return False
     if not profile.submit.chord_setup:
         return bool(profile.submit.chord)
     from torch_cli.agents.setup import chord_installed

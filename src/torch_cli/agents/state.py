@@ -33,6 +33,7 @@ class Box(NamedTuple):
     there: prompt and indent removed, rows joined by newlines (a wrapped line and a line break
     look the same), empty if only ghost text shows. ``ghost`` is the dim placeholder.
     ``placeholders`` are the numbers of the pasted-text chips in the box, in screen order.
+    ``scrolled`` says that the box is lower than its text: what stands above ``rows`` is hidden.
     """
 
     first: int
@@ -41,6 +42,7 @@ class Box(NamedTuple):
     text: str
     ghost: str = ""
     placeholders: tuple[int, ...] = ()
+    scrolled: bool = False
 
     @property
     def empty(self) -> bool:

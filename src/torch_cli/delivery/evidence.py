@@ -4,8 +4,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from torch_cli.agents.box import placeholder_number
 from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import AgentState, Box
+from torch_cli.agents.state import AgentState, Box, State
 from torch_cli.tmux.screen import Screen
 
 
@@ -50,7 +51,7 @@ class Baseline(NamedTuple):
 def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -> Baseline:
     """Return what ``screen`` shows before a paste."""
     return Baseline(
-        echoes=tuple(_echoes(screen, profile)),
+        echoes=tuple(_echoes(screen, state.box, profile)),
         chips=_chips(screen, profile),
         report=report,
         state=str(state.state),
@@ -58,14 +59,20 @@ def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -
     )
 
 
-def _echoes(screen: Screen, profile: Profile) -> list[tuple[int, str]]:
-    mark = profile.box.echo
-    if not mark:
-        return []
+def _echoes(screen: Screen, box: Box | None, profile: Profile) -> list[tuple[int, str]]:
+    """Return the rows that show a message as submitted or queued.
+
+    Where echoes look like the box or like a menu, those are not taken for one.
+    """
+    spec = profile.box
+    marks = [mark for mark in (spec.echo, spec.echo_queued) if mark]
+    end = box.first if box is not None else len(screen.lines)
+    menu = spec.dialog_cursor if box is None else None
     return [
         (screen.history + number, line[len(mark) :].strip())
-        for number, line in enumerate(screen.lines)
-        if line.startswith(mark)
+        for number, line in enumerate(screen.lines[:end])
+        for mark in marks
+        if line.startswith(mark) and not (menu and menu.search(line))
     ]
 
 
@@ -73,27 +80,33 @@ def _chips(screen: Screen, profile: Profile) -> tuple[int, ...]:
     pattern = profile.box.placeholder
     if pattern is None:
         return ()
-    return tuple(int(m[1]) for line in screen.lines for m in pattern.finditer(line))
+    return tuple(placeholder_number(m) for line in screen.lines for m in pattern.finditer(line))
 
 
 def is_ours(box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
     """Say whether the box holds our text, whole and alone.
 
-    A long paste shows as a placeholder: then its number must be new, nothing else may stand
-    beside it, and the text must be one that the program shows so. A box that is lower than the
-    text shows only part of it, which then must be the end of ours.
+    A long paste shows as a placeholder: then its number must be new, or be the size of ours, as
+    the profile has it; nothing else may stand beside it, and the text must be one that the program
+    shows so. A box that is lower than the text shows only part of it, which then must be the end
+    of ours.
     """
     if box.empty:
         return False
     if box.placeholders:
         pattern = profile.box.placeholder
-        alone = pattern is not None and pattern.fullmatch(box.text.strip()) is not None
-        return alone and box.placeholders[0] not in before.chips and _shows_as_chip(typed, profile)
+        alone = pattern.fullmatch(box.text.strip()) if pattern is not None else None
+        if alone is None or not _shows_as_chip(typed, profile):
+            return False
+        sizes = {name: size for name, size in alone.groupdict().items() if size}
+        if not sizes:
+            return box.placeholders[0] not in before.chips
+        ours = {"characters": len(typed), "lines": typed.count("\n") + 1}
+        return all(ours.get(name) == int(size) for name, size in sizes.items())
     shown, wanted = _skeletons(box.text, typed)
     if shown == wanted:
         return True
-    scrolled = len(box.rows) > 1 and not box.rows[0].startswith(profile.box.mark)
-    return scrolled and bool(shown) and wanted.endswith(shown)
+    return box.scrolled and bool(shown) and wanted.endswith(shown)
 
 
 def holds(box: Box, typed: str, before: Baseline) -> bool:
@@ -132,7 +145,19 @@ def _is_symbol(char: str) -> bool:
     return not (char.isascii() or char.isalnum())
 
 
-def echoed(screen: Screen, shown: str, before: Baseline, profile: Profile) -> bool:
+_ROW = 12
+"""Characters without blanks from which an echo's row that is shorter than the box's is enough."""
+
+
+def _words(skeleton: str) -> str:
+    return "".join(char for char in skeleton if char.isalnum())
+
+
+_TAIL = 60
+"""Characters without blanks at the end of a text by which its echo is known."""
+
+
+def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profile: Profile) -> bool:
     """Say whether the screen shows an echo of our text that was not there before.
 
     ``shown`` is the first row of the text as it stood in the box. An echo counts if there are
@@ -142,28 +167,34 @@ def echoed(screen: Screen, shown: str, before: Baseline, profile: Profile) -> bo
     def matching(found: tuple[tuple[int, str], ...]) -> list[int]:
         return [line for line, text in found if _begins(text, shown)]
 
-    now = matching(tuple(_echoes(screen, profile)))
+    now = matching(tuple(_echoes(screen, box, profile)))
     then = matching(before.echoes)
     return _is_one_more(now, then)
 
 
 def _begins(text: str, shown: str) -> bool:
+    """Say whether an echo's row begins as the box's first row does, or is the beginning of it."""
     found, wanted = _skeletons(text, shown)
-    return bool(wanted) and found.startswith(wanted)
+    if wanted and (found.startswith(wanted) or (len(found) >= _ROW and wanted.startswith(found))):
+        return True
+    # Some programs render the marks of Markdown in an echo, and so drop them.
+    words = _words(wanted)
+    return bool(words) and _words(found).startswith(words)
 
 
-def echoed_whole(screen: Screen, typed: str, before: Baseline, profile: Profile) -> bool:
+def echoed_whole(screen: Screen, box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
     """Say whether the screen shows an echo of all of ``typed``, and of nothing more, that was not
     there before.
 
     For a message whose rows in the box nobody remembers: an echo can be wrapped elsewhere.
     """
-    mark, wanted = profile.box.echo, _unwrapped(typed)
+    wanted = _unwrapped(typed)
     then = [line for line, text in before.echoes if wanted.startswith(_unwrapped(text))]
+    above = screen.lines[: box.first]
     now = [
-        screen.history + number
-        for number, line in enumerate(screen.lines)
-        if mark and line.startswith(mark) and _reads(screen.lines[number:], mark, typed)
+        line
+        for line, text in _echoes(screen, box, profile)
+        if _reads(text, above[line - screen.history + 1 :], typed)
     ]
     return _is_one_more(now, then)
 
@@ -175,14 +206,13 @@ def echo_at(lines: Sequence[str], typed: str, profile: Profile) -> int | None:
     """
     mark = profile.box.echo
     echoes = [number for number, line in enumerate(lines) if mark and line.startswith(mark)]
-    whole = [number for number in echoes if _reads(lines[number:], mark, typed)]
+    whole = [n for n in echoes if _reads(lines[n][len(mark) :], lines[n + 1 :], typed)]
     return max(whole or echoes, default=None)
 
 
-def _reads(lines: Sequence[str], mark: str, typed: str) -> bool:
-    """Say whether the first of ``lines``, or it and some that follow, read ``typed``."""
-    text = lines[0][len(mark) :]
-    for following in ("", *lines[1:]):
+def _reads(text: str, lines: Sequence[str], typed: str) -> bool:
+    """Say whether ``text``, or it and some of the ``lines`` that follow it, read ``typed``."""
+    for following in ("", *lines):
         text += following
         found, wanted = _skeletons(text, typed)
         if found == wanted:
@@ -195,6 +225,48 @@ def _reads(lines: Sequence[str], mark: str, typed: str) -> bool:
 def _is_one_more(now: Sequence[int], then: Sequence[int]) -> bool:
     """Say whether there are more echoes than before, or one further down than any was."""
     return len(now) > len(then) or max(now, default=-1) > max(then, default=-1) >= 0
+
+
+def departed(
+    screen: Screen,
+    state: AgentState,
+    pressed: Screen,
+    box: Box,
+    typed: str,
+    before: Baseline,
+    profile: Profile,
+) -> str:
+    """Return how ``screen`` shows that our text left the box by being submitted, '' if not.
+
+    ``pressed`` is the screen on which the submit key was pressed, ``box`` the box on it.
+    """
+    now = state.box
+    if now is not None and not now.empty:
+        return ""
+    if now is None and state.state is not State.WAITING and not profile.box.prompt_unique:
+        return ""  # it may be the box itself, half drawn, that looks like an echo
+    if echoed(screen, now, first_row(box, profile), before, profile):
+        return "the message left the box and is echoed above it"
+    in_part = box.scrolled or bool(box.placeholders)  # then its first row may be out of sight
+    if in_part and _endings(screen, now, typed) > _endings(pressed, box, typed):
+        return "the message left the box and its end is echoed above it"
+    if now is None:
+        return ""
+    if state.queued and not before.queued:
+        return "the box is empty and the program shows a queued message"
+    if state.state is State.WORKING and before.state == State.IDLE:
+        return "the box is empty and the program began to work"
+    return ""
+
+
+def _endings(screen: Screen, box: Box | None, typed: str) -> int:
+    """Return how often the end of our text stands above the box.
+
+    It tells the echo of a text that the box showed only in part, or as a placeholder.
+    """
+    above = screen.lines[: box.first] if box is not None else screen.lines
+    found, wanted = _skeletons("\n".join(above), typed)
+    return found.count(wanted[-_TAIL:])
 
 
 def first_row(box: Box, profile: Profile) -> str:

@@ -37,7 +37,8 @@ def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tu
         return f"unknown screen: {sight.state.evidence}", PATIENCE
     if not box.empty:
         return "draft: a person's text stands in the box", PATIENCE
-    queues = recipient.submit.while_working and when != "idle"
+    joined = sight.state.queued and recipient.profile.paste.queue_joins
+    queues = recipient.submit.while_working and when != "idle" and not joined
     if state is State.WORKING and not queues:
         return "working", PATIENCE
     if state not in recipient.profile.paste.framed_in and "\n" in typed:

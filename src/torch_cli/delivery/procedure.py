@@ -35,6 +35,10 @@ HOOK_GRACE = 3.0
 """Seconds that a program's own report is waited for once the screen shows that the message went
 out. Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
 
+STANDS = 0.05
+"""Seconds that the evidence of a screen must stand where an echo looks like the box: a redraw
+that is half done shows one without the other."""
+
 PRESSES = 4
 """Presses of the submit key at most: one, and three repetitions while the text still stands."""
 
@@ -105,7 +109,8 @@ class _Delivery:
         """Deliver the message from the beginning."""
         try:
             key = self.recipient.submit
-            if not (key.safe or self.profile.box.prompt_unique):
+            spec = self.profile.box
+            if not (key.safe or spec.prompt_unique or spec.cursor_real):
                 raise held("the profile cannot tell the box from a dialog")
             while not self._paste(self.reader.await_open(self.message.typed)):
                 if time.monotonic() >= self.reader.deadline:
@@ -140,7 +145,7 @@ class _Delivery:
             if evidence.holds(box, typed, self.before):
                 raise held("draft: more than our text stands in the box", left=True)
             if not self.recipient.hooks and evidence.echoed_whole(
-                sight.screen, typed, self.before, self.profile
+                sight.screen, box, typed, self.before, self.profile
             ):
                 raise Ended(Outcome.SUBMITTED, "found on the screen afterwards")
             earlier = self.message.reason or "its sender ended on the way"
@@ -275,7 +280,7 @@ class _Delivery:
         began = time.monotonic()
         box = pressed.state.box
         assert box is not None
-        shown = evidence.first_row(box, self.profile)
+        stands = 0.0 if self.profile.box.prompt_unique else STANDS
         cleared_at = 0.0
         while True:
             heard = self.reader.heard()
@@ -286,12 +291,22 @@ class _Delivery:
                 # An echo is no proof then: the program may have died before it acted on it.
                 self._prove_by_report()
                 raise out_of_sight(sight)
+            gone = evidence.departed(
+                sight.screen,
+                sight.state,
+                pressed.screen,
+                box,
+                self.message.typed,
+                self.before,
+                self.profile,
+            )
+            cleared_at = (cleared_at or now) if gone else 0.0
             if standing is not None and standing.rows == box.rows:
                 if now >= began + seconds:
                     return
-            elif self._went_out(sight, shown):
-                cleared_at = cleared_at or now
-                if not self.recipient.hooks or now >= cleared_at + HOOK_GRACE:
+            elif gone:
+                if now >= cleared_at + (HOOK_GRACE if self.recipient.hooks else stands):
+                    self._note(gone)
                     self._check_other_report()
                     raise Ended(Outcome.SUBMITTED)
             elif now >= began + max(seconds, PROOF):
@@ -333,23 +348,6 @@ class _Delivery:
             if report.prompt:
                 shown = " ".join(report.prompt.split())[:60]
                 raise unknown(f"hook {report.name} carried another text: '{shown}'")
-
-    def _went_out(self, sight: Sight, shown: str) -> bool:
-        """Say whether the screen shows that our text left the box by being submitted."""
-        box, state = sight.state.box, sight.state
-        if box is not None and not box.empty:
-            return False
-        if evidence.echoed(sight.screen, shown, self.before, self.profile):
-            self._note("the message left the box and is echoed above it")
-        elif box is None:
-            return False
-        elif state.queued and not self.before.queued:
-            self._note("the box is empty and the program shows a queued message")
-        elif state.state is State.WORKING and self.before.state == State.IDLE:
-            self._note("the box is empty and the program began to work")
-        else:
-            return False
-        return True
 
     # -- bookkeeping ---------------------------------------------------------------------------
 

@@ -33,7 +33,8 @@ def submit_key(profile: Profile, *, chord: bool, version: str) -> SubmitKey:
     """
     submit = profile.submit
     repeated = (submit.chord_retry,) * 3
-    if submit.chord and (chord or not submit.chord_setup):
+    asked = submit.chord_setup or submit.chord_launch or submit.chord_match
+    if submit.chord and (chord or not asked):
         return SubmitKey(submit.chord, True, profile.paste.queues, repeated)
     if submit.idle_key and version in profile.verified:
         return SubmitKey(submit.idle_key, True, False, repeated)

@@ -179,6 +179,9 @@ def _guard(text: str, profile: Profile, changes: list[str]) -> str:
         )
     first = next((mark for mark in guard.first if text.startswith(mark)), None)
     last = next((mark for mark in guard.last if text.endswith(mark)), None)
+    if last is None and guard.tail is not None and guard.suffix and guard.tail.search(text):
+        text += guard.suffix
+        changes.append("guarded with a blank behind a word that would open a menu")
     for mark, blank, where in ((first, guard.prefix, "first"), (last, guard.suffix, "last")):
         if mark is None:
             continue

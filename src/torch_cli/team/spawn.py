@@ -98,7 +98,7 @@ def _register(
         origin="spawned",
         directory=window.directory,
         hooks=bool(profile.launch.settings_flag or profile.launch.hook_flag),
-        chord=knows_chord(profile, _environment(order)),
+        chord=knows_chord(profile, _environment(order), launched=True),
         version=_version(profile, order),
     )
     agent = store.agents.add(agent, instead_of=gone)

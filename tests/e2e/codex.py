@@ -1,0 +1,94 @@
+"""The real Codex for the e2e tests: installing it, a home for it, reading its screen."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.program import Home, Program, View, install_from_npm, rows_of, without_ghost_text
+from e2e.stub_responses import ResponsesHandler
+
+VERSION = os.environ.get("TORCH_E2E_CODEX", "0.169.0")
+"""The version that is installed and driven."""
+
+CONFIG = """\
+model = "stub-model"
+model_provider = "stub"
+approval_policy = "on-request"
+sandbox_mode = "workspace-write"
+check_for_update_on_startup = {updates}
+
+[model_providers.stub]
+name = "stub"
+base_url = "{url}/v1"
+wire_api = "responses"
+env_key = "STUB_KEY"
+
+[projects."{work}"]
+trust_level = "trusted"
+
+[tui]
+screen_reader_detection_done = true
+"""
+
+NEWER = '{"latest_version":"0.999.0","last_checked_at":"2999-01-01T00:00:00Z"}'
+"""What the program remembers of its last look for updates; it does not look again."""
+
+_FOOTER = re.compile(r"  \S.* · ?")
+
+
+@dataclass(frozen=True)
+class CodexHome(Home):
+    """A home for Codex; ``updates`` lets it offer one at the start."""
+
+    updates: bool = False
+
+
+class Codex(Program):
+    """Codex, as the tests drive it."""
+
+    name, title, version, handler = "codex", "Codex", VERSION, ResponsesHandler
+
+    def install(self) -> Path:
+        return install_from_npm("@openai/codex", VERSION, "codex", ".bin/codex")
+
+    def make_home(self, root: Path, **options: bool) -> CodexHome:
+        made = CodexHome.at(root)
+        (made.path / ".codex").mkdir()
+        return CodexHome(made.path, made.work, **options)
+
+    def environment(self, home: Home, url: str) -> dict[str, str]:
+        assert isinstance(home, CodexHome)
+        updates = str(home.updates).lower()
+        written = CONFIG.format(url=url, work=home.work, updates=updates)
+        (home.path / ".codex" / "config.toml").write_text(written)
+        if home.updates:
+            (home.path / ".codex" / "version.json").write_text(NEWER)
+        return {"HOME": str(home.path), "STUB_KEY": "dummy"}
+
+    def expected(self, text: str) -> str:
+        return re.sub("\r\n|[\r\u2028\u2029]", "\n", text).strip()
+
+    def received(self, block: str) -> str:
+        return block
+
+    def view(self, captured: str, width: int) -> View:
+        shown, solid = rows_of(captured), without_ghost_text(captured)
+        prompts = [at for at, row in enumerate(shown) if row[:2] in ("› ", "! ", "›", "!")]
+        box = None
+        if prompts:
+            below = shown[prompts[-1] + 1 :]
+            # The conversation begins at the left edge; menus have no status line under them.
+            foot = [at for at, row in enumerate(below) if _FOOTER.match(row) and not below[at - 1]]
+            # A tall box fills the screen, and has no footer; dialogs say what a key does.
+            tall = len(below) > 5 and not re.search(r"\b(?:esc|enter)\b", below[-1])
+            if all(row[:2] in ("", "  ") for row in below) and (foot or tall):
+                end = prompts[-1] + 1 + foot[-1] if foot else len(shown)
+                box = "\n".join(solid[prompts[-1] : end])[2:].strip()
+        text = "\n".join(shown)
+        return View(
+            tuple(shown),
+            box,
+            working="esc to interrupt)" in text and box is not None,
+            asks=box is None and "Would you like to run" in text,
+        )

@@ -1,0 +1,91 @@
+"""The real Gemini CLI for the e2e tests: installing it, a home for it, reading its screen."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.program import Home, Program, View, install_from_npm, rows_of, without_ghost_text
+from e2e.stub_gemini import GeminiHandler
+
+VERSION = os.environ.get("TORCH_E2E_GEMINI", "0.61.0")
+"""The version that is installed and driven."""
+
+GHOST = "Type your message or @path/to/file"
+
+KEY = [{"command": "input.submit", "key": "f5"}]
+"""The binding that the profile looks for."""
+
+SETTINGS = {
+    "security": {"auth": {"selectedType": "gemini-api-key"}},
+    "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+    "privacy": {"usageStatisticsEnabled": False},
+    "telemetry": {"enabled": False},
+    "model": {"name": "gemini-2.5-flash"},
+}
+
+
+@dataclass(frozen=True)
+class GeminiHome(Home):
+    """A home for Gemini CLI."""
+
+    @property
+    def trusted(self) -> Path:
+        """Which directories are trusted."""
+        return self.path / ".gemini" / "trustedFolders.json"
+
+
+class Gemini(Program):
+    """Gemini CLI, as the tests drive it."""
+
+    name, title, version, handler = "gemini", "Gemini CLI", VERSION, GeminiHandler
+
+    pause = 0.5
+
+    def install(self) -> Path:
+        return install_from_npm("@google/gemini-cli", VERSION, "gemini", ".bin/gemini")
+
+    def make_home(
+        self, root: Path, *, trusted: bool = True, key: bool = True, **options: bool
+    ) -> GeminiHome:
+        home = GeminiHome.at(root)
+        folder = home.path / ".gemini"
+        folder.mkdir()
+        (folder / "settings.json").write_text(json.dumps(SETTINGS))
+        home.trusted.write_text(json.dumps({str(home.work): "TRUST_FOLDER"} if trusted else {}))
+        if key:
+            (folder / "keybindings.json").write_text(json.dumps(KEY))
+        return home
+
+    def environment(self, home: Home, url: str) -> dict[str, str]:
+        return {
+            "HOME": str(home.path),
+            "GEMINI_API_KEY": "dummy",
+            "GOOGLE_GEMINI_BASE_URL": url,
+        }
+
+    def expected(self, text: str) -> str:
+        return re.sub("\r\n|[\r\u2028\u2029]", "\n", text).strip()
+
+    def received(self, block: str) -> str:
+        return block.strip()
+
+    def view(self, captured: str, width: int) -> View:
+        shown, solid = rows_of(captured), without_ghost_text(captured)
+        box = None
+        prompts = [at for at, row in enumerate(shown) if row[:3].rstrip() in (" >", " *", " !")]
+        below = shown[prompts[-1] :] if prompts else []
+        # What a wider screen showed there may stand below the footer, for the program redraws less.
+        foot = next((at for at, row in enumerate(below) if row.startswith(" workspace")), 0)
+        if foot and not any("╭" in row for row in below):
+            # Menus stand between the box and the footer, behind a blank row.
+            box = "\n".join(solid[prompts[-1] : prompts[-1] + foot])[3:].strip()
+            box = "" if box == GHOST else box
+        text = "\n".join(shown[-20:])
+        return View(
+            tuple(shown),
+            box,
+            working="(esc to cancel, " in text and box is not None,
+            asks=box is None and "Allow execution of" in text,
+        )

@@ -1,0 +1,364 @@
+"""What is sent to every agent program, and the scenes that it is sent into.
+
+Messages of every size and kind, dialogs that open around a delivery, people who look on.
+"""
+
+import math
+import os
+import pty
+import random
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from conftest import Result
+from e2e.conftest import FULL, Report, Sent, Setup, World, describe
+from e2e.stub import Behaviour, Hold, Mode
+
+SIZED = 30
+"""Messages of each of the five sizes with hooks and chord."""
+
+SPECIAL = 30 if FULL else 5
+"""Messages of each other content with hooks and chord."""
+
+FEW = 30 if FULL else 1
+"""Messages of each kind in the other set-ups."""
+
+RACES = 100
+"""Dialogs opened around a delivery with hooks and chord."""
+
+FEW_RACES = 100 if FULL else 15
+"""The same in the other set-ups."""
+
+WINDOW = 0.5
+"""Seconds around paste and submit over which the dialogs of the race are spread."""
+
+CRASHES = 30 if FULL else 10
+"""Deliveries during which the program is killed."""
+
+EARLY = 0.15
+"""How much of that time lies before the paste; a delivery takes about 0.15 s."""
+
+SEED = 20261122
+
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "at", "night"]
+
+DIALOG = Behaviour(Mode.TOOL)
+"""An answer that makes the program ask whether it may run ``touch approved``."""
+
+_serial = iter(range(1, 1_000_000))
+
+
+def tag() -> str:
+    """Return a word that no other message of this run holds."""
+    return f"m{next(_serial):05d}"
+
+
+def how_many(setup: Setup, with_chord: int) -> int:
+    """Return how many messages of a kind are sent in this set-up."""
+    return with_chord if setup in (Setup.CHORD, Setup.SPAWNED) else FEW
+
+
+def prose(length: int) -> str:
+    """Return a line of exactly ``length`` characters that begins with a tag."""
+    words = [tag()]
+    while sum(map(len, words)) + len(words) <= length:
+        words.append(WORDS[len(words) % len(WORDS)])
+    line = " ".join(words)[:length]
+    return line[:-1] + "." if line.endswith(" ") else line
+
+
+def lines(count: int) -> str:
+    """Return ``count`` lines that begin with a tag."""
+    return "\n".join(
+        [prose(60), *(f"line {n} of {count}: {WORDS[n % len(WORDS)]}" for n in range(1, count))]
+    )
+
+
+SIZES: dict[str, Callable[[], str]] = {
+    "40 characters": lambda: prose(40),
+    "2,000 characters": lambda: prose(2000),
+    "10,000 characters": lambda: prose(10_000),
+    "5 lines": lambda: lines(5),
+    "200 lines": lambda: lines(200),
+}
+
+ASKING = """ Bash command
+ Do you want to proceed?
+ ❯ 1. Yes
+   2. No
+ Esc to cancel · Tab to amend"""
+
+SPECIALS: dict[str, Callable[[], str]] = {
+    "! first": lambda: f"!touch ran-{tag()}",
+    "! on the second line": lambda: f"{tag()}\n!touch ran",
+    "a path first": lambda: f"/tmp/foo is {tag()}",
+    "a command on the second line": lambda: f"{tag()}\n/exit",
+    "# first": lambda: f"#{tag()} # note",
+    "@ first": lambda: f"@{tag()} and @README.md",
+    "- first": lambda: f"-{tag()} --help",
+    "? first": lambda: f"? {tag()}",
+    "& first": lambda: f"& {tag()} &",
+    "quotes": lambda: f"'{tag()}' \"two\" `three` $(touch ran) $HOME ${{X}}",
+    "emoji": lambda: f"{tag()} 👍🏽 👨‍👩‍👧 ❤️ 🇪🇺 1️⃣",
+    "CJK": lambda: f"{tag()} 你好，世界 日本語 한국어",
+    "combining": lambda: f"{tag()} e\u0301 a\u0308 o\u0302\u0323",
+    "right to left": lambda: f"{tag()} مرحبا שלום",
+    "tabs": lambda: f"{tag()}\ta\t\tb",
+    "a tab first": lambda: f"\t{tag()}",
+    "leading spaces": lambda: f"   {tag()}",
+    "trailing spaces": lambda: f"{tag()}   ",
+    "trailing newlines": lambda: f"{tag()}\n\n\n",
+    "blanks ending a line": lambda: f"{tag()}  \nand more",
+    "an empty line": lambda: f"{tag()}\n\nand more",
+    "CR": lambda: f"{tag()}\rand more",
+    "CRLF": lambda: f"{tag()}\r\nand more\r\n",
+    "trailing \\": lambda: f"{tag()} ends in \\",
+    "trailing \\\\": lambda: f"{tag()} ends in \\\\",
+    "\\ ending a line": lambda: f"{tag()} \\\nand more",
+    "a dialog's text": lambda: f"{tag()}\n Do you want to proceed?\n ❯ 1. Yes",
+    "a whole dialog's text": lambda: f"{tag()}\n{ASKING}",
+    "a box's text": lambda: f"❯\u00a0{tag()} ─────",
+    "a footer's text": lambda: f"{tag()} · esc to interrupt",
+    "#(…)": lambda: f"{tag()} #(touch ran)",
+    "#(…) first": lambda: f"#(touch ran) {tag()}",
+    "#{…}": lambda: f"#{{pane_id}} {tag()} #S ##",
+    "}": lambda: f"}} {tag()} }}",
+    ",": lambda: f",{tag()},",
+    "trailing ;": lambda: f"{tag()};",
+    "[": lambda: f"[{tag()} [[ (",
+    "^$": lambda: f"^{tag()}$ .* \\d+ |",
+    "%": lambda: f"%1 %s {tag()} %%",
+    "~": lambda: f"~{tag()}",
+    "a key's name": lambda: random.choice(["Enter", "C-c", "Escape", "Space", "C-x C-g"]),
+    "one character": lambda: random.choice(["1", "2", "y", "n", "q", "a"]),
+    "800 characters": lambda: prose(800),
+    "801 characters": lambda: prose(801),
+    "a word of 799 characters": lambda: tag() + "x" * 793,
+    "3 lines": lambda: lines(3),
+    "4 lines": lambda: lines(4),
+}
+
+UNSENDABLE = {
+    "NUL": "\x00",
+    "ESC": "\x1b",
+    "a CSI sequence": "\x1b[31m",
+    "the end of a paste": "\x1b[201~",
+    "BEL": "\x07",
+    "backspace": "\x08",
+    "Ctrl-C": "\x03",
+    "DEL": "\x7f",
+    "C1": "\x9b",
+    "zero-width space": "\u200b",
+    "right-to-left mark": "\u200f",
+    "right-to-left override": "\u202e",
+    "byte order mark": "\ufeff",
+    "soft hyphen": "\u00ad",
+}
+
+REPLIES = ("no, please stop", "yes", "1", "2", "y")
+"""What is sent while a dialog asks; each would be an answer to somebody's question."""
+
+
+def ran(world: World) -> list[Path]:
+    """Return the files that a message made by being run."""
+    places = (world.home.work, world.home.path, world.directory, Path.cwd())
+    return [found for place in places for found in place.glob("ran*")]
+
+
+def assert_nothing_ran(world: World) -> None:
+    assert ran(world) == []
+    assert not (world.home.work / "approved").exists()
+
+
+def deliver_many(
+    world: World, kind: str, make: Callable[[], str], count: int, report: Report
+) -> None:
+    """Deliver ``count`` messages; each must be reported as delivered, and have arrived exact."""
+    tally = report.tally(world.setup, kind)
+    for _ in range(count):
+        world.deliver(make(), tally)
+    assert_nothing_ran(world)
+    assert not tally.failures, describe(tally.failures)
+    assert tally.exact == tally.sent == sum(tally.states[one] for one in ("confirmed", "submitted"))
+    if world.setup in (Setup.CHORD, Setup.HOOKS):
+        assert set(tally.states) == {"confirmed"}, "its own hook reports every message"
+
+
+@dataclass
+class Watched:
+    """A ``torch send`` of which the steps were timed, and when a dialog came up meanwhile."""
+
+    sent: Sent
+    began: float
+    steps: dict[str, float]
+    asked: float = 0.0
+
+    def moment(self) -> str:
+        """Say when the dialog came up, seen from the delivery."""
+        if self.asked < self.steps.get("attempting", math.inf):
+            return "before the paste"
+        if self.asked < self.steps.get("submitting", math.inf):
+            return "between paste and key"
+        return "after the key"
+
+
+def watch(world: World, text: str, *, looking: bool = False) -> Watched:
+    """Send ``text`` and time the steps; ``looking`` looks for a dialog all the while."""
+    began = time.monotonic()
+    process, mark = world.begin_send("-v", "--timeout", "3")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    words, steps, asked = process.stderr, dict[str, float](), 0.0
+
+    def listen() -> None:
+        for line in words:
+            steps.setdefault(line.decode().removeprefix("torch: ").strip(), time.monotonic())
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    process.stdin.write(text.encode())
+    process.stdin.close()
+    while looking and process.poll() is None:
+        if not asked and world.view().asks:
+            asked = time.monotonic()
+        time.sleep(0.005)  # not to take the processor from what is watched
+    out = process.stdout.read()
+    process.wait(60)
+    listener.join(10)
+    return Watched(
+        Sent(text, Result(process.returncode, out.decode(), ""), mark), began, steps, asked
+    )
+
+
+def until_paste(world: World) -> float:
+    """Return the seconds from the start of ``torch send`` to its paste, in the median."""
+    leads = []
+    for _ in range(5):
+        world.settle()
+        watched = watch(world, prose(40))
+        assert watched.sent.delivered, watched.sent
+        leads.append(watched.steps["attempting"] - watched.began)
+    return median(leads)
+
+
+def until_dialog(world: World) -> float:
+    """Return the seconds from the stub's answer to the dialog on the screen, in the median."""
+    lags = []
+    for _ in range(5):
+        hold = busy(world)
+        began = time.monotonic()
+        hold.release(DIALOG)
+        world.wait(lambda: world.view().asks, "the dialog")
+        lags.append(time.monotonic() - began)
+        world.settle()
+    return median(lags)
+
+
+def busy(world: World) -> Hold:
+    """Let the program work on a question until the hold is released."""
+    world.settle()
+    hold = world.stub.hold()
+    world.ask(prose(30))
+    hold.wait()
+    world.wait(lambda: world.view().working, "a program that says that it works")
+    return hold
+
+
+@dataclass
+class Race:
+    """What came of one dialog that opened around a delivery."""
+
+    state: str
+    moment: str
+    approved: bool
+    interrupted: bool
+    arrivals: int
+
+
+def race(world: World, offset: float) -> Race:
+    """Let a dialog be asked for ``offset`` seconds after the start of a send, or before it."""
+    hold = busy(world)
+    asking = world.stub.requests[-1]
+    approved = world.home.work / "approved"
+    opener = threading.Timer(max(0.0, offset), hold.release, [DIALOG])
+    opener.start()
+    time.sleep(max(0.0, -offset))  # the trial itself: the dialog has this much of a start
+    watched = watch(world, f"{tag()} no, please stop", looking=True)
+    opener.join()
+
+    def opened() -> bool:
+        return world.view().asks or approved.exists() or asking.outcome == "aborted"
+
+    world.wait(opened, "the dialog")
+    watched.asked = watched.asked or time.monotonic()
+    world.settle()
+    outcome = Race(
+        watched.sent.state,
+        watched.moment(),
+        approved.exists(),
+        asking.outcome == "aborted",
+        world.arrivals(watched.sent),
+    )
+    approved.unlink(missing_ok=True)
+    return outcome
+
+
+def counts(counted: Counter[str]) -> str:
+    """Return the counts in words."""
+    return ", ".join(f"{count} {what}" for what, count in counted.most_common())
+
+
+@contextmanager
+def attached(world: World) -> Iterator[None]:
+    """Let a person look on: a client attached to the session."""
+    main, child = pty.openpty()
+    client = subprocess.Popen(
+        ["tmux", "-u", *world.server.socket.arguments, "attach-session", "-t", "=e2e"],
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        env=world.environment,
+        start_new_session=True,
+    )
+    os.close(child)
+    drain = threading.Thread(target=_drain, args=(main,), daemon=True)
+    drain.start()
+    try:
+        world.wait(lambda: world.server.cmd("list-clients", "-F", "#{client_name}"), "the client")
+        yield
+    finally:
+        client.terminate()
+        client.wait(10)
+        drain.join(10)
+        os.close(main)
+
+
+def _drain(descriptor: int) -> None:
+    """Read what a terminal is shown until it closes: a full one would stop the client."""
+    try:
+        while os.read(descriptor, 1 << 16):
+            pass
+    except OSError:
+        return
+
+
+def in_copy_mode(world: World) -> bool:
+    words = ["display-message", "-p", "-t", world.pane, "#{pane_in_mode}"]
+    return world.server.cmd(*words) != "0"
+
+
+def assert_out_of_reach(world: World) -> None:
+    """The program has ended: a message says so, and the tmux server lives (3.3a could crash)."""
+    world.wait(lambda: not world.alive, "the end of the program")
+    sent = world.send(prose(40), "--timeout", "2")
+    assert sent.result.code in (3, 4), sent
+    assert world.server.cmd("list-sessions", "-F", "#{session_name}") == "e2e"
+    assert world.arrivals(sent) == 0

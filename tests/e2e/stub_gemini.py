@@ -1,0 +1,83 @@
+"""The generateContent API of Google as Gemini CLI uses it, for the stub."""
+
+import json
+import time
+from typing import Any
+
+from e2e.stub import PACE, Behaviour, Handler, Hold, Mode, News, Request
+
+SHELL_TOOL = "run_shell_command"
+
+_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED"}
+
+_SIDE = {"reasoning": "x", "next_speaker": "user", "complexity_score": 1, "response": "x"}
+"""What the program asks for itself, in JSON."""
+
+
+class GeminiHandler(Handler):
+    """Answers ``POST …:generateContent`` and ``…:streamGenerateContent``."""
+
+    def serve(self, path: str, body: dict[str, Any]) -> None:
+        if path.endswith("enerateContent"):
+            self.answer(body, _news(body))
+        elif path.endswith(":countTokens"):
+            self._send_json(200, {"totalTokens": 10})
+        else:
+            self._send_json(404, {})
+
+    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+        behaviour = Behaviour() if request.side else self.server_stub.behaviour
+        if behaviour.mode is Mode.ERROR:
+            status = _STATUS.get(behaviour.status, "INTERNAL")
+            error = {"code": behaviour.status, "message": behaviour.answer, "status": status}
+            self.fail(behaviour, {"error": error})
+            return
+        if "stream" not in self.path:
+            self._send_json(200, _part({"text": json.dumps(_SIDE)}))
+            return
+        self.begin_stream()
+        behaviour = self.await_turn(behaviour, hold)
+        time.sleep(PACE)
+        if behaviour.mode is Mode.TOOL and not request.brings_result:
+            call = {"command": behaviour.command, "description": "stub command"}
+            part: dict[str, Any] = {"functionCall": {"name": SHELL_TOOL, "args": call}}
+        else:
+            part = {"text": behaviour.answer}
+        self.wfile.write(f"data: {json.dumps(_part(part))}\n\n".encode())
+        self.wfile.flush()
+
+    def ping(self) -> None:
+        """Keep quiet: the program's client takes no comments."""
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole answer of one part."""
+    content = {"role": "model", "parts": [part]}
+    return {
+        "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {
+            "promptTokenCount": 10,
+            "candidatesTokenCount": 5,
+            "totalTokenCount": 15,
+        },
+        "modelVersion": "stub",
+    }
+
+
+def _news(body: dict[str, Any]) -> News:
+    """Read what stands behind the last answer; a side request has no shell tool."""
+    tools = [
+        one.get("name")
+        for tool in body.get("tools") or []
+        for one in tool.get("functionDeclarations") or []
+    ]
+    texts: list[str] = []
+    last: list[dict[str, Any]] = []
+    for content in reversed(body.get("contents") or []):
+        if content.get("role") == "model":
+            break
+        parts = content.get("parts") or []
+        last = last or parts
+        texts[:0] = [part["text"] for part in parts if "text" in part]
+    result = bool(last) and "functionResponse" in last[-1]
+    return News(tuple(texts), SHELL_TOOL not in tools, result)

@@ -1,0 +1,94 @@
+"""Torch on the real Codex: what it says of a message is what became of it.
+
+The ground truth is what reached a stub of the Responses API (``stub_responses.py``).
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from e2e.codex import Codex
+from e2e.conftest import MakeWorld, Report, Setup, World
+from e2e.contract import Contract
+from e2e.program import Program
+from e2e.scenes import SPECIAL, deliver_many, how_many, lines, prose, tag
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+CONTENTS: dict[str, Callable[[], str]] = {
+    "/model": lambda: "/model",
+    "an unknown command": lambda: f"/frobnicate {tag()}",
+    "a bare command word": lambda: "exit",
+    "@ alone": lambda: "@",
+    "a mention last": lambda: f"{tag()} see @README",
+    "a mention ending the last line": lambda: f"{tag()}\n@READ",
+    "a skill last": lambda: f"{tag()} use $image",
+    "an address last": lambda: f"{tag()} me@example.com",
+    "a price last": lambda: f"{tag()} costs 5$",
+    "$HOME last": lambda: f"{tag()} $HOME",
+    "1,000 characters": lambda: prose(1000),
+    "1,001 characters": lambda: prose(1001),
+    "30 short lines": lambda: "\n".join([tag(), *(f"l{n}" for n in range(29))]),
+    "120 short lines": lambda: "\n".join([tag(), *(f"l{n}" for n in range(119))]),
+    "a status line's text": lambda: f"{tag()}\n\n  stub-model default · /tmp/x",
+    "a menu's text": lambda: f"{tag()}\n› 1. Yes, proceed (y)",
+    "a list": lambda: f"1. {tag()}\n2. two",
+}
+
+
+@pytest.fixture(scope="module")
+def kit() -> Program:
+    """The program of this module."""
+    return Codex()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[Setup.SPAWNED, Setup.ADOPTED],
+    ids=lambda setup: setup.name.lower(),
+)
+def setup(request: pytest.FixtureRequest) -> Setup:
+    """The set-ups that everything is proven in."""
+    return Setup(request.param)
+
+
+class TestCodex(Contract):
+    """The contract, and what is Codex's own."""
+
+    asking = """```
+  Would you like to run the following command?
+
+  $ touch approved
+
+› 1. Yes, proceed (y)
+  2. No, and tell Codex what to do differently (esc)
+
+  Press enter to confirm or esc to cancel
+```"""
+    stripped = frozenset(
+        {
+            "zero-width space",
+            "right-to-left mark",
+            "right-to-left override",
+            "byte order mark",
+            "soft hyphen",
+        }
+    )
+
+    @pytest.mark.parametrize("kind", CONTENTS)
+    def test_what_would_open_a_menu_or_run_arrives_as_text(
+        self, agent: World, kind: str, report: Report
+    ) -> None:
+        deliver_many(agent, kind, CONTENTS[kind], how_many(agent.setup, SPECIAL), report)
+
+    def test_the_update_notice_is_not_answered(self, make_world: MakeWorld) -> None:
+        world = make_world(Setup.SPAWNED, updates=True)
+        started = world.start()
+        assert started.code == 4, started
+        assert "Update available" in started.out
+        assert world.state()["dialog"]["kind"] == "update"
+        for text in ("yes", lines(5)):
+            sent = world.send(text, "--timeout", "1")
+            assert sent.result.code == 4, sent
+        assert "Update available" in world.server.screen(world.pane)
+        assert world.stub.requests == []

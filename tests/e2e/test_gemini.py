@@ -1,0 +1,91 @@
+"""Torch on the real Gemini CLI: what it says of a message is what became of it.
+
+The ground truth is what reached a stub of the generateContent API (``stub_gemini.py``).
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from e2e.conftest import MakeWorld, Report, Setup, World
+from e2e.contract import Contract
+from e2e.gemini import Gemini, GeminiHome
+from e2e.program import Program
+from e2e.scenes import SPECIAL, deliver_many, how_many, lines, prose, tag
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+CONTENTS: dict[str, Callable[[], str]] = {
+    "a bare command word": lambda: "exit",
+    "@ alone": lambda: "@",
+    "a mention last": lambda: f"{tag()} see @README",
+    "a mention ending the last line": lambda: f"{tag()}\n@READ",
+    "an address last": lambda: f"{tag()} me@example.com",
+    "500 characters": lambda: prose(500),
+    "501 characters": lambda: prose(501),
+    "5 lines": lambda: lines(5),
+    "6 lines": lambda: lines(6),
+    "a status line's text": lambda: f"{tag()}\n\n workspace (/directory)",
+    "a menu's text": lambda: f"{tag()}\n│ ● 1. Allow once",
+    "a list": lambda: f"1. {tag()}\n2. two",
+}
+
+COMMANDS = ("/model", " /quit", "/frobnicate", "/?")
+
+
+@pytest.fixture(scope="module")
+def kit() -> Program:
+    """The program of this module."""
+    return Gemini()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[Setup.SPAWNED, Setup.ADOPTED],
+    ids=lambda setup: setup.name.lower(),
+)
+def setup(request: pytest.FixtureRequest) -> Setup:
+    """The set-ups that everything is proven in."""
+    return Setup(request.param)
+
+
+class TestGemini(Contract):
+    """The contract, and what is Gemini's own."""
+
+    asking = """```
+╭──────────────────────────────╮
+│ ? Shell  touch approved      │
+│ Allow execution of [Shell]?  │
+│ ● 1. Allow once              │
+│   2. No (esc)                │
+╰──────────────────────────────╯
+```"""
+    window = 1.5  # it settles for 0.3 s, and draws slowly
+    queues = frozenset()  # it joins what waits, so the second one is held back
+
+    @pytest.mark.parametrize("kind", CONTENTS)
+    def test_what_would_open_a_menu_arrives_as_text(
+        self, agent: World, kind: str, report: Report
+    ) -> None:
+        deliver_many(agent, kind, CONTENTS[kind], how_many(agent.setup, SPECIAL), report)
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_what_would_run_as_a_command_is_refused(self, agent: World, command: str) -> None:
+        sent = agent.send(command)
+        assert sent.result.code == 2, sent
+        assert agent.view().idle
+        assert agent.stub.texts(sent.mark) == []
+
+    def test_the_trust_question_is_not_answered(self, make_world: MakeWorld) -> None:
+        world = make_world(Setup.SPAWNED, trusted=False)
+        started = world.start()
+        assert started.code == 4, started
+        assert "Do you trust the files in this folder?" in started.out
+        assert world.state()["dialog"]["kind"] == "trust"
+        for text in ("yes", "2", lines(5)):
+            sent = world.send(text, "--timeout", "1")
+            assert sent.result.code == 4, sent
+        assert "Do you trust the files in this folder?" in world.server.screen(world.pane)
+        assert isinstance(world.home, GeminiHome)
+        assert world.home.trusted.read_text() == "{}"
+        assert world.stub.requests == []

@@ -1,0 +1,238 @@
+"""The classifier against screens of the real Codex and the real Gemini CLI.
+
+``screens/PROGRAM/NAME@WxH.ansi.txt`` were captured on 2026-11-23 in tmux 3.3a, from Codex 0.169.0
+and Gemini CLI 0.61.0 that talked to a stub. What each shows was worked out by eye.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torch_cli.agents.classify import classify
+from torch_cli.agents.profile import load_profile
+from torch_cli.agents.state import AgentState, State
+from torch_cli.tmux.screen import Screen
+
+FOLDER = Path(__file__).parent / "screens"
+PROFILES = {name: load_profile(name, None) for name in ("codex", "gemini")}
+
+# Captured screen: state, rule that decides, what stands in the box (None: there is no box); blanks
+# do not count, "…" stands for the part that another width hides.
+SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
+    "codex": {
+        "agents_view": ("unknown", "no box", None),
+        "approval_after_esc": ("idle", "box", ""),
+        "approval_dialog": ("waiting", "approval dialog", None),
+        "approval_dialog_second": ("waiting", "approval dialog", None),
+        "at_menu": ("idle", "box", "@"),
+        "done": ("idle", "box", ""),
+        "done_quoting_box": ("idle", "box", ""),
+        "done_quoting_dialog": ("idle", "box", ""),
+        "done_quoting_limit": ("idle", "box", ""),
+        "done_quoting_status": ("idle", "box", ""),
+        "draft_lines": ("idle", "box", "first line third line"),
+        "draft_one_line": ("idle", "box", "hello there"),
+        "draft_tall": ("idle", "box", "… line 59 line 60"),
+        "draft_wrapped": ("idle", "box", "wrap " * 60 + "end"),
+        "error_400": ("idle", "error", ""),
+        "error_401": ("working", "status row with details", ""),
+        "exited": ("exited", "exited", None),
+        "hooks_review": ("waiting", "hooks review", None),
+        "idle_new": ("idle", "box", ""),
+        "idle_plan": ("idle", "box", ""),
+        "interrupted": ("idle", "box", "more to come"),  # what was queued comes back as a draft
+        "limit": ("limited", "usage limit", ""),
+        "model_picker": ("waiting", "menu", None),
+        "pasted_placeholder": ("idle", "box", "[Pasted Content 1500 chars]"),
+        "permissions_picker": ("waiting", "menu", None),
+        "queued": ("working", "status row above the queue", ""),
+        "queued_draft": ("working", "status row above the queue", "third"),
+        "retrying": ("working", "status row with details", ""),
+        "shell_mode": ("idle", "box", "!ls"),
+        "shell_mode_empty": ("idle", "box", "!"),
+        "shortcuts": ("idle", "box", ""),
+        "slash_menu": ("idle", "box", "/"),
+        "starting": ("unknown", "no box", None),  # a warning about the directory of its home
+        "trust_dialog": ("waiting", "trust dialog", None),  # 2026-11-22, without attributes
+        "update_notice": ("waiting", "update notice", None),
+        "working": ("working", "status row", ""),
+        "working_draft": ("working", "status row", "more to come"),
+    },
+    # Resizing it leaves what it drew before below its footer and above its box.
+    "gemini": {
+        "approval_after_esc": ("idle", "box", ""),
+        "approval_dialog": ("waiting", "approval dialog", None),
+        "approval_dialog_second": ("waiting", "approval dialog", None),
+        "at_menu": ("unknown", "no box", None),  # it stands between the box and the footer
+        "auth_dialog": ("waiting", "menu", None),
+        "done": ("idle", "box", ""),
+        "done_quoting_box": ("idle", "box", ""),
+        "done_quoting_dialog": ("idle", "box", ""),
+        "done_quoting_status": ("idle", "box", ""),
+        "draft_lines": ("idle", "box", "first line third line"),
+        "draft_one_line": ("idle", "box", "hello there"),
+        "draft_tall": ("idle", "box", "wrap " * 99),
+        "draft_wrapped": ("idle", "box", "wrap " * 60 + "end"),
+        "error_401": ("idle", "API error|box", ""),
+        "exited": ("exited", "exited", None),
+        "idle_accept_edits": ("idle", "box", ""),
+        "idle_new": ("idle", "box", ""),
+        "idle_plan": ("idle", "box", ""),
+        "idle_yolo": ("idle", "box", ""),
+        "interrupted": ("idle", "box", ""),
+        "limit": ("working", "status row", ""),  # it tries again
+        "model_picker": ("waiting", "menu", None),
+        "pasted_characters": ("idle", "box", "[Pasted Text: 1500 chars]"),
+        "pasted_lines": ("idle", "box", "[Pasted Text: 60 lines]"),
+        "queued": ("working", "status row", ""),
+        "queued_draft": ("working", "status row", "third"),
+        "retrying": ("working", "status row", ""),
+        "shell_mode": ("idle", "box", "!ls"),
+        "shell_mode_empty": ("idle", "box", "!"),
+        "shortcuts": ("idle", "box", ""),
+        "slash_menu": ("unknown", "no box", None),
+        "trust_dialog": ("waiting", "trust dialog", None),
+        "working": ("working", "status row", ""),
+        "working_draft": ("working", "status row", "more to come"),
+    },
+}
+DIALOGS = {
+    ("codex", "approval_dialog"): ("permission", "Would you like to run the following command?"),
+    ("codex", "update_notice"): ("update", "Update available · 0.169.0 → 0.999.0"),
+    ("codex", "model_picker"): ("menu", "Select Model and Effort"),
+    ("codex", "permissions_picker"): ("menu", "Update Model Permissions"),
+    ("gemini", "approval_dialog"): ("permission", "│ Allow execution of [Shell]?"),
+}
+FILES = sorted(
+    (program, path.name.removesuffix(".ansi.txt"))
+    for program in PROFILES
+    for path in (FOLDER / program).glob("*.ansi.txt")
+)
+
+
+def load(program: str, name: str) -> Screen:
+    size = re.search(r"@(\d+)x(\d+)$", name)
+    assert size is not None
+    captured = (FOLDER / program / f"{name}.ansi.txt").read_text("utf-8")
+    return Screen.parse(captured, width=int(size[1]), height=int(size[2]))
+
+
+def look(program: str, name: str) -> AgentState:
+    return classify(load(program, name), PROFILES[program])
+
+
+@pytest.mark.parametrize("program", PROFILES)
+def test_every_captured_screen_is_in_the_table(program: str) -> None:
+    assert {name.partition("@")[0] for one, name in FILES if one == program} == set(
+        SCREENS[program]
+    )
+
+
+@pytest.mark.parametrize(("program", "name"), FILES)
+def test_a_captured_screen_reads_as_what_it_shows(program: str, name: str) -> None:
+    base = name.partition("@")[0]
+    state, rule, text = SCREENS[program][base]
+    found = look(program, name)
+    assert found.state == state, (found.evidence, load(program, name).text)
+    assert found.rule in rule.split("|"), found.evidence
+    assert (found.dialog is not None) == (state == "waiting")
+    assert found.queued == base.startswith("queued")
+    if text is None:
+        assert found.box is None
+        return
+    assert found.box is not None
+    shown = found.box.text.split()
+    if found.box.scrolled:
+        assert shown[-4:] == text.split()[-4:]
+    else:
+        assert "".join(shown) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [(p, n) for p, n in FILES if (p, n.partition("@")[0]) in DIALOGS]
+)
+def test_a_dialog_is_named_by_its_question(program: str, name: str) -> None:
+    dialog = look(program, name).dialog
+    assert dialog is not None
+    assert (dialog.kind, dialog.question) == DIALOGS[program, name.partition("@")[0]]
+
+
+@pytest.mark.parametrize("name", ["approval_dialog@120x40", "approval_dialog@80x40"])
+def test_a_dialogs_hash_does_not_see_what_happens_above_it(name: str) -> None:
+    """The row above it blinks while the program waits for an answer."""
+    screen = load("codex", name)
+    rows = tuple(
+        row._replace(text=re.sub("^[•◦] Running", "? Running", row.text)) for row in screen.rows
+    )
+    assert rows != screen.rows
+    before = classify(screen, PROFILES["codex"]).dialog
+    after = classify(screen._replace(rows=rows), PROFILES["codex"]).dialog
+    second = look("codex", name.replace("@", "_second@")).dialog
+    assert before is not None
+    assert after is not None
+    assert second is not None
+    assert before.hash == after.hash != second.hash
+
+
+@pytest.mark.parametrize(("program", "name"), FILES)
+def test_a_screen_read_without_utf8_is_never_taken_for_ready(program: str, name: str) -> None:
+    screen = load(program, name)
+    lines = [re.sub(r"[^\x00-\x7f]", "_", line) for line in screen.lines]
+    shown = Screen.parse("\n".join(lines), width=screen.width, height=screen.height)
+    found = classify(shown, PROFILES[program])
+    assert found.state in (State.UNKNOWN, State.STARTING, State.EXITED)
+
+
+TRAPS = {
+    "codex": [
+        *("› 1. Yes, proceed (y)", "  2. No (esc)", "  Press enter to confirm or esc to cancel"),
+        *("› a message", "  stub-model default · /tmp/x", "• Working (1s • esc to interrupt)"),
+        *("• Queued follow-up inputs", "  ↳ text", "■ You've hit your usage limit.", ""),
+        *("  └ details", "  Would you like to run the following command?", "! ls"),
+    ],
+    "gemini": [
+        *("╭──────────────╮", "│ ● 1. Allow once", "│ Allow execution of [Shell]?", " > a message"),
+        *(" workspace (/directory)", " ⠹ Thinking... (esc to cancel, 0s)", "✦ OK.", ""),
+        *("  Queued (press ↑ to edit):", "    text", "╰──────────────╯", "✕ [API Error: no]"),
+    ],
+}
+ENDS = {
+    "codex": ["  Worked for 1s • 22:00", "", "› Ask Codex to do anything"],
+    "gemini": [
+        "─" * 80,
+        " Shift+Tab to accept edits",
+        "",
+        " >   Type your message or @path/to/file",
+    ],
+}
+BELOW = {
+    "codex": ["", "  stub-model default · ~/project", "  ← for agents · ? for shortcuts"],
+    "gemini": ["", " workspace (/directory)    sandbox    /model", " ~/project    no sandbox"],
+}
+
+
+@pytest.mark.parametrize("program", TRAPS)
+@given(data=st.data())
+def test_nothing_that_stands_above_a_box_makes_it_a_dialog(
+    program: str, data: st.DataObject
+) -> None:
+    above = data.draw(st.lists(st.sampled_from(TRAPS[program]), max_size=20))
+    rows = [*above, "", *ENDS[program], *BELOW[program]]
+    screen = Screen.parse("\n".join(rows), width=80, height=len(rows))
+    found = classify(screen, PROFILES[program])
+    assert found.state in (State.IDLE, State.WORKING, State.LIMITED), found.evidence
+    assert found.box is not None
+
+
+@pytest.mark.parametrize("program", TRAPS)
+@given(data=st.data())
+def test_a_menu_is_never_taken_for_a_box(program: str, data: st.DataObject) -> None:
+    above = data.draw(st.lists(st.sampled_from(TRAPS[program]), max_size=20))
+    dialog = load(program, "approval_dialog@120x40")
+    rows = [*above, "", *(line for line in dialog.lines if line)]
+    found = classify(Screen.parse("\n".join(rows), width=120, height=len(rows)), PROFILES[program])
+    assert found.state is State.WAITING
+    assert found.box is None
