@@ -425,6 +425,9 @@ def test_the_demo_agents_dialogs(kind: str, question: str, option: str) -> None:
         (("$ make", "cc -c main.c"), (0, 2), "working"),
         (("$ sleep 4",), (0, 1), "working"),
         (("$ half a command",), (16, 0), "working"),
+        (("$ echo 'abc", ">"), (2, 1), "unknown"),
+        (("% echo 'abc", "quote>"), (7, 1), "unknown"),
+        (("$ if true", "then>"), (6, 1), "unknown"),
         ((), (0, 0), "starting"),
     ],
 )
@@ -433,6 +436,23 @@ def test_a_shell_is_idle_at_its_prompt(
 ) -> None:
     screen = drawn(*rows)._replace(cursor=cursor)
     assert classify(screen, SHELL).state == state
+
+
+@pytest.mark.parametrize(
+    ("rows", "cursor", "state"),
+    [
+        ((">>>",), (4, 0), "idle"),
+        ((">>> 1 + 1", "2", ">>>"), (4, 2), "idle"),
+        ((">>> def f():", "..."), (4, 1), "unknown"),
+        ((">>> sleep(9)",), (0, 1), "working"),
+        (("Python 3.11.2 (main)",), (0, 1), "working"),
+    ],
+)
+def test_python_is_idle_at_its_prompt(
+    rows: tuple[str, ...], cursor: tuple[int, int], state: str
+) -> None:
+    screen = drawn(*rows)._replace(cursor=cursor)
+    assert classify(screen, load_profile("python", None)).state == state
 
 
 # Anything at all

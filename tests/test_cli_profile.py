@@ -21,10 +21,12 @@ def test_list_names_the_stock_profiles(torch: Torch) -> None:
     done = torch("profile", "list")
     assert done.code == 0
     lines = [line.split("  ") for line in done.out.splitlines()]
-    assert [line[0] for line in lines] == ["NAME", "claude", "demo", "shell"]
+    names = ["aider", "claude", "codex", "demo", "opencode", "python", "shell"]
+    assert [line[0] for line in lines] == ["NAME", *names]
     assert "2.1.330" in done.out
     said = torch("profile", "list", "--json").json
-    assert said["profiles"][0]["verified"] == ["2.1.330"]
+    verified = {one["name"]: one["verified"] for one in said["profiles"]}
+    assert verified["claude"] == ["2.1.330"]
 
 
 def test_a_profile_of_ones_own_comes_first(torch: Torch, own: Path) -> None:

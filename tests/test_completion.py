@@ -95,7 +95,15 @@ def test_bash_offers_sessions_and_windows_as_targets(path: Path, tmux: TmuxServe
 
 
 def test_bash_offers_profiles(path: Path) -> None:
-    assert complete("profile", "show", "") == ["claude", "demo", "shell"]
+    assert complete("profile", "show", "") == [
+        "aider",
+        "claude",
+        "codex",
+        "demo",
+        "opencode",
+        "python",
+        "shell",
+    ]
 
 
 @pytest.mark.parametrize("trouble", ["no store", "no database", "no table", "no tmux"])

@@ -15,7 +15,7 @@ from torch_cli.agents.profile import (
 from torch_cli.agents.state import State
 from torch_cli.errors import NotFoundError, RefusedError
 
-STOCK = ["claude", "codex", "demo", "gemini", "shell"]
+STOCK = ["aider", "claude", "codex", "demo", "gemini", "opencode", "python", "shell"]
 RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'
 
 
@@ -69,11 +69,8 @@ def test_a_users_file_comes_before_the_stock_one(tmp_path: Path) -> None:
     assert load_profile("claude", tmp_path).title == "Mine"
     assert load_profile("demo", tmp_path).source == BUILT_IN
     assert dict(list_profiles(tmp_path)) == {
+        **dict.fromkeys(STOCK, BUILT_IN),
         "claude": str(mine),
-        "codex": BUILT_IN,
-        "demo": BUILT_IN,
-        "gemini": BUILT_IN,
-        "shell": BUILT_IN,
     }
 
 
@@ -85,7 +82,7 @@ def test_a_missing_user_directory_is_no_error(tmp_path: Path) -> None:
 def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         load_profile(name, None)
-    assert caught.value.hint == "Known profiles: claude, codex, demo, gemini, shell."
+    assert caught.value.hint == "Known profiles: " + ", ".join(STOCK) + "."
 
 
 def test_the_nearest_name_is_offered() -> None:

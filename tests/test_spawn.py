@@ -217,7 +217,7 @@ def test_a_program_that_is_not_installed_opens_no_window(
             ["dev", "--profile", "dem"],
             3,
             "no-profile",
-            "Known profiles: claude, codex, demo, gemini, shell",
+            "Known profiles: aider, claude, codex, demo, gemini, opencode, python, shell",
         ),
         (["dev", "--dir", "missing"], 2, "bad-directory", "missing"),
         (["dev", "--dir", "file"], 2, "bad-directory", "not a directory"),

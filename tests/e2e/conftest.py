@@ -37,6 +37,9 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "e2e-claude.md"
 
 SESSION = "e2e"
 WIDTH, HEIGHT = 120, 40
+STARTING = 120.0
+"""Seconds for a program to start on an overloaded machine."""
+
 PATIENCE = 20.0
 """Seconds for anything that the program does in a fraction of one on a quiet machine."""
 
@@ -213,6 +216,8 @@ class World:
             "TMUX_TMPDIR": str(self.directory),
         }
         self.name, self.pane, self.pid = "", "", 0
+        self.pressed = 0.0
+        """When a person's key was last pressed by which a second one could end the program."""
         self.sound = True
         """Whether the program came to rest when it was last asked to; else it is started anew."""
         self._starts = 0
@@ -268,7 +273,7 @@ class World:
             cwd=self.home.work,
         )
 
-    def torch(self, *args: str, text: str = "", timeout: float = 90.0) -> Result:
+    def torch(self, *args: str, text: str = "", timeout: float = 150.0) -> Result:
         """Run ``torch ARGS`` with ``text`` on standard input."""
         with self.popen(*args) as process:
             try:
@@ -296,7 +301,7 @@ class World:
 
     # -- the program -------------------------------------------------------------------------------
 
-    def start(self, *, wait: float = 60.0) -> Result:
+    def start(self, *, wait: float = STARTING) -> Result:
         """Start the program as an agent of a new name; return what Torch printed."""
         self._starts += 1
         self.name = f"agent{self._starts}"
@@ -324,7 +329,7 @@ class World:
         words += ["-c", str(self.home.work), *given, str(self.program)]
         self.pane = self.server.cmd(*words)
         self.server.cmd("set-option", "-p", "-t", self.pane, "remain-on-exit", "on")
-        self.wait(lambda: self.view().box is not None, "the program's input box")
+        self.wait(lambda: self.view().box is not None, "the program's input box", STARTING)
         return self.torch("adopt", self.pane, self.name, "--profile", self.kit.name, "--json")
 
     def _newest_pane(self) -> str:
@@ -342,6 +347,7 @@ class World:
         if not self.pane or not self.alive or not self.sound:
             if self.pane:
                 self.server.run("kill-pane", "-t", self.pane)
+            self.sound = False
             started = self.start()
             assert started.code == 0, f"{started}\n{self.server.screens()}"
         self.settle()
@@ -350,21 +356,26 @@ class World:
     def settle(self) -> None:
         """Bring the program to rest as a person would: decline, clear the box, let it finish."""
         quiet = hidden = 0
-        pressed = 0.0
+        stood = ("", 0.0)
         for hold in self.stub.holds():
             hold.release(Behaviour())
 
         def at_rest() -> bool:
-            nonlocal quiet, hidden, pressed
+            nonlocal quiet, hidden, stood
             self.server.run("copy-mode", "-q", "-t", self.pane)
             view = self.view()
             quiet = quiet + 1 if view.idle and not self.stub.busy else 0
             hidden = hidden + 1 if view.box is None else 0
             # Esc declines a dialog, C-c empties the box; never twice in a row: that would open
             # the list of checkpoints, or exit. A half-drawn screen has no box either.
-            if time.monotonic() - pressed > 2.0 and (hidden >= 3 or view.box):
-                self.keys("Escape" if view.box is None else "C-c")
-                pressed = time.monotonic()
+            now = time.monotonic()
+            stood = stood if stood[0] == (view.box or "") else (view.box or "", now)
+            # Where work hides the box, what was just submitted still looks like a draft.
+            draft = view.box and now - stood[1] >= (1.0 if self.kit.hides_box else 0.0)
+            unknown = hidden >= 3 and not (view.asks or self.kit.hides_box)
+            if now - self.pressed > self.kit.pause and (view.asks or unknown or draft):
+                self.keys("C-c" if draft else self.kit.decline)
+                self.pressed = now
             return quiet >= 3 or not self.alive
 
         self.sound = False
@@ -372,12 +383,18 @@ class World:
         assert self.alive, f"the program ended\n{self.server.screens()}"
         self.sound = True
 
+    def decline(self) -> None:
+        """Say no to what the program asks, as a person does."""
+        time.sleep(max(0.0, self.pressed + self.kit.pause - time.monotonic()))
+        self.keys(self.kit.decline)
+        self.pressed = time.monotonic()
+
     def ask(self, text: str) -> None:
         """Put a question as a person does, with tmux alone, and wait until it reaches the stub."""
         mark = len(self.stub.requests)
         self.paste(text)
         self.wait(lambda: text in (self.view().box or ""), "the question in the box")
-        time.sleep(self.kit.pause)
+        time.sleep(self.kit.unhurried)
         self.keys("Enter")
         self.wait(lambda: len(self.stub.requests) > mark, "the question at the stub")
 

@@ -41,7 +41,7 @@ class Gemini(Program):
 
     name, title, version, handler = "gemini", "Gemini CLI", VERSION, GeminiHandler
 
-    pause = 0.5
+    unhurried = 0.5
 
     def install(self) -> Path:
         return install_from_npm("@google/gemini-cli", VERSION, "gemini", ".bin/gemini")

@@ -69,8 +69,13 @@ class Program(ABC):
     title: str
     version: str
     handler: type[Handler]
-
-    pause = 0.0
+    decline: str = "Escape"
+    """The key by which a person says no to what it asks, and stops its work."""
+    hides_box: bool = False
+    """Whether it shows no box while it works."""
+    pause: float = 2.0
+    """Seconds between two such keys, or two C-c, for a second one could end the program."""
+    unhurried: float = 0.0
     """Seconds that a person lets pass between a paste and Enter: sooner, it is a newline."""
 
     @abstractmethod

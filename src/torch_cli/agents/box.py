@@ -8,6 +8,7 @@ program gives its ghosts another mark, the profile knows their words.
 import re
 from collections.abc import Sequence
 
+from torch_cli.agents.place import Place, behind_bar, in_lines
 from torch_cli.agents.profile import BoxSpec, Profile
 from torch_cli.agents.state import Box
 from torch_cli.tmux.screen import Row, Screen
@@ -27,6 +28,9 @@ def find_box(screen: Screen, profile: Profile) -> Box | None:
         return _footed_box(screen, spec)
     if spec.kind == "prompt":
         return _prompt_box(screen, spec)
+    if spec.kind in ("barred", "lines"):
+        place = behind_bar(screen, spec) if spec.kind == "barred" else in_lines(screen, spec)
+        return _placed_box(screen, spec, place) if place else None
     return None
 
 
@@ -185,6 +189,34 @@ def _labelled_rule(text: str, width: int, spec: BoxSpec) -> bool:
         and re.fullmatch(f"{re.escape(rule)}+ [^{re.escape(rule)}]+ {re.escape(rule)}+", text)
         is not None
     )
+
+
+def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:
+    """Return the box that stands at ``place``; what the profile calls a ghost is no draft."""
+    last = place.first + len(place.cuts) - 1
+    rows = screen.rows[place.first : last + 1]
+    cells = [_cells(row)[start:end] for row, (start, end) in zip(rows, place.cuts, strict=True)]
+    text, ghost = _split_ghost(cells)
+    if spec.ghost is not None and spec.ghost.search(text):
+        text, ghost = "", text.strip()
+    return Box(
+        place.first,
+        last,
+        tuple(row.text for row in rows),
+        text,
+        ghost,
+        _placeholders(text, spec),
+        place.scrolled,
+    )
+
+
+def echo_in(line: str, spec: BoxSpec) -> str | None:
+    """Return what a row shows of a submitted message, or None if it shows none."""
+    if spec.echoes is not None:
+        match = spec.echoes.match(line)
+        return line[match.end() :] if match else None
+    marks = [mark for mark in (spec.echo, spec.echo_queued) if mark and line.startswith(mark)]
+    return line[len(marks[0]) :] if marks else None
 
 
 def _prompt_box(screen: Screen, spec: BoxSpec) -> Box | None:

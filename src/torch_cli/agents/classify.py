@@ -6,7 +6,7 @@ the latest hook event where the screen cannot tell, then the box alone.
 
 import re
 
-from torch_cli.agents.box import find_box, is_rule
+from torch_cli.agents.box import echo_in, find_box, is_rule
 from torch_cli.agents.profile import Profile, Rule
 from torch_cli.agents.state import AgentState, Box, Dialog, HookEvent, State, one_line
 from torch_cli.tmux.screen import Screen
@@ -51,9 +51,9 @@ class _Look:
         """
         lines = [self.screen.rows[index].text for index in self._indexes(where)]
         if where == "above":
-            hint, echo = self.profile.box.hint, self.profile.box.echo
+            hint, spec = self.profile.box.hint, self.profile.box
             lines = [line for line in lines if hint is None or not hint.search(line)]
-            past = [at for at, line in enumerate(lines) if echo and line.startswith(echo)]
+            past = [at for at, line in enumerate(lines) if echo_in(line, spec) is not None]
             lines = lines[past[-1] :] if past else lines
         return lines[-rows:] if where in ("above", "bottom") else lines
 
@@ -62,7 +62,7 @@ class _Look:
             return self.filled
         if self.box is None:
             return []
-        frame = 1 if self.profile.box.kind == "ruled" else 0
+        frame = 1 if self.profile.box.kind in ("ruled", "barred") else 0
         if where == "above":
             return [index for index in self.filled if index < self.box.first - frame]
         if where == "footer":
@@ -145,9 +145,13 @@ class _Look:
         ]
         if tops:
             rows, chosen = rows[tops[-1] + 1 :], chosen - tops[-1] - 1
+        if spec.dialog_start is not None:
+            starts = [at for at, row in enumerate(rows[:chosen]) if spec.dialog_start.search(row)]
+            rows, chosen = rows[starts[-1] if starts else 0 :], chosen - (starts or [0])[-1]
         normal = "\n".join(" ".join(row.split()) for row in rows)
         digest = hashlib.sha256(normal.encode()).hexdigest()[:12]
-        return Dialog(kind, _question(rows[:chosen], width), tuple(rows), digest)
+        asked = [row.replace(spec.bar, " ") if spec.bar else row for row in rows[:chosen]]
+        return Dialog(kind, _question(asked, width), tuple(rows), digest)
 
 
 def _heard(said: str, box: Box | None) -> State | None:

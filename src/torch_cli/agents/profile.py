@@ -19,6 +19,7 @@ STOCK = os.path.join(os.path.dirname(__file__), "profiles")  # pathlib costs 5 m
 BUILT_IN = "built in"
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 Words = tuple[str, ...]
 Place = str | os.PathLike[str]
 
@@ -31,7 +32,12 @@ class Step(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """How the program is started and stopped. Times are seconds."""
+    """How the program is started and stopped. Times are seconds.
+
+    ``env_set`` are ``NAME=VALUE`` for this run alone: what makes the program report to Torch, or
+    know a key. ``{profiles}`` and ``{profiles_url}`` stand for the directory of the stock
+    profiles, ``{hook}`` for the command that a report is handed to.
+    """
 
     command: Words = ()
     arguments: Words = ()
@@ -42,6 +48,7 @@ class Launch(NamedTuple):
     ready_timeout: float = 30.0
     steady: float = 0.5
     env_unset: Words = ()
+    env_set: Words = ()
     stop: tuple[Step, ...] = ()
     stop_grace: float = 5.0
 
@@ -58,6 +65,8 @@ class BoxSpec(NamedTuple):
 
     kind: str = "none"
     rule: str = ""
+    bar: str = ""
+    corner: str = ""
     prompt: str = ""
     prompts: Words = ()
     prompts_same: Words = ()
@@ -65,22 +74,26 @@ class BoxSpec(NamedTuple):
     footer: Pattern | None = None
     padding: str = ""
     tallest: int = 0
-    ghost: Pattern | None = None
     scrolled: Pattern | None = None
     prompt_unique: bool = False
     cursor_real: bool = False
+    hidden_working: bool = False
     echo: str = ""
     echo_queued: str = ""
+    echoes: Pattern | None = None
+    ghost: Pattern | None = None
     placeholder: Pattern | None = None
+    tab: str = ""
     hint: Pattern | None = None
     dialog_top: str = ""
     dialog_above: Pattern | None = None
+    dialog_start: Pattern | None = None
     dialog_cursor: Pattern | None = None
 
     @property
     def mark(self) -> str:
         """What the box's first row begins with, letter for letter; '' if that is a pattern."""
-        return self.prompt if self.kind in ("ruled", "footed") else ""
+        return self.prompt if self.kind in ("ruled", "footed", "barred") else ""
 
 
 class Rule(NamedTuple):
@@ -136,13 +149,17 @@ class Submit(NamedTuple):
 
 
 class Normalise(NamedTuple):
-    """What the program changes in a text it is given; ``wrapper`` is none, or opening and end."""
+    """What the program changes in a text it is given; ``wrapper`` is none, or opening and end.
+
+    ``placeholder_trims`` says that blanks round a paste which shows as a placeholder are dropped.
+    """
 
     tab: int = 0
     trim_trailing: bool = False
     nfc: bool = False
     wrapper: tuple[Pattern, ...] = ()
     strips_invisible: bool = False
+    placeholder_trims: bool = False
 
 
 class Guard(NamedTuple):
@@ -288,6 +305,7 @@ def _check(profile: Profile, reader: Reader) -> None:
     if not _NAME.fullmatch(profile.name):
         reader.refuse("name", "must be lower-case letters, digits, - and _, a letter first")
     _check_box(profile.box, reader)
+    _check_launch(profile.launch, reader)
     for rule in profile.rules:
         if rule.reset is not None and rule.reset.groups < 1:
             reader.refuse(f"rules.reset ({rule.name})", "must hold a group for the time")
@@ -297,7 +315,13 @@ def _check(profile: Profile, reader: Reader) -> None:
         reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
     if len(profile.normalise.wrapper) not in (0, 2):
         reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
-    for step in profile.launch.stop:
+
+
+def _check_launch(launch: Launch, reader: Reader) -> None:
+    for item in launch.env_set:
+        if not _SETTING.match(item):
+            reader.refuse("launch.env_set", f"must hold NAME=VALUE, not {item!r}")
+    for step in launch.stop:
         if bool(step.text) == bool(step.keys):
             reader.refuse("launch.stop", "steps must have either text or keys")
 
@@ -309,7 +333,11 @@ def _check_box(box: BoxSpec, reader: Reader) -> None:
         reader.refuse("box.prompt", "holds a character that means something to tmux's patterns")
     if box.kind == "footed" and not (box.prompt and box.footer):
         reader.refuse("box.footer", "and box.prompt must be given for a footed box")
-    if box.kind == "prompt":
+    if box.kind == "barred" and not (box.bar and box.corner and len(box.rule) == 1):
+        reader.refuse("box.bar", "box.corner and box.rule must be given for a barred box")
+    if box.kind == "lines" and not (box.prompt and len(box.rule) == 1):
+        reader.refuse("box.prompt", "and box.rule (one character) must be given for a box of lines")
+    if box.kind in ("prompt", "lines"):
         reader.pattern(box.prompt, "box.prompt")
     if box.placeholder is not None and box.placeholder.groups < 1:
         reader.refuse("box.placeholder", "must hold a group for the number")

@@ -15,9 +15,9 @@ _T = TypeVar("_T")
 
 # Texts that must be one of a few words, by (table, key).
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("box", "kind"): ("ruled", "footed", "prompt", "none"),
+    ("box", "kind"): ("ruled", "footed", "barred", "lines", "prompt", "none"),
     ("rules", "where"): ("footer", "above", "bottom", "box"),
-    ("hooks", "kind"): ("claude", ""),
+    ("hooks", "kind"): ("claude", "plugin", ""),
     ("hooks", "events"): (
         *("started", "submitted", "working", "idle", "waiting", "exited", "notice"),
     ),

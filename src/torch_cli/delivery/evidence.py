@@ -4,9 +4,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from torch_cli.agents.box import placeholder_number
+from torch_cli.agents.box import echo_in, placeholder_number
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.state import AgentState, Box, State
+from torch_cli.delivery.text import shows_as_placeholder
 from torch_cli.tmux.screen import Screen
 
 
@@ -65,14 +66,12 @@ def _echoes(screen: Screen, box: Box | None, profile: Profile) -> list[tuple[int
     Where echoes look like the box or like a menu, those are not taken for one.
     """
     spec = profile.box
-    marks = [mark for mark in (spec.echo, spec.echo_queued) if mark]
     end = box.first if box is not None else len(screen.lines)
     menu = spec.dialog_cursor if box is None else None
     return [
-        (screen.history + number, line[len(mark) :].strip())
+        (screen.history + number, text.strip())
         for number, line in enumerate(screen.lines[:end])
-        for mark in marks
-        if line.startswith(mark) and not (menu and menu.search(line))
+        if (text := echo_in(line, spec)) is not None and not (menu and menu.search(line))
     ]
 
 
@@ -96,14 +95,16 @@ def is_ours(box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
     if box.placeholders:
         pattern = profile.box.placeholder
         alone = pattern.fullmatch(box.text.strip()) if pattern is not None else None
-        if alone is None or not _shows_as_chip(typed, profile):
+        if alone is None or not shows_as_placeholder(typed, profile):
             return False
         sizes = {name: size for name, size in alone.groupdict().items() if size}
         if not sizes:
             return box.placeholders[0] not in before.chips
-        ours = {"characters": len(typed), "lines": typed.count("\n") + 1}
+        counted = typed.strip() if profile.normalise.placeholder_trims else typed
+        ours = {"characters": len(counted), "lines": counted.count("\n") + 1}
         return all(ours.get(name) == int(size) for name, size in sizes.items())
-    shown, wanted = _skeletons(box.text, typed)
+    tab = profile.box.tab or "\t"
+    shown, wanted = _skeletons(box.text, typed.replace("\t", tab))
     if shown == wanted:
         return True
     return box.scrolled and bool(shown) and wanted.endswith(shown)
@@ -115,12 +116,6 @@ def holds(box: Box, typed: str, before: Baseline) -> bool:
         return True
     shown, wanted = _skeletons(box.text, typed)
     return bool(wanted) and wanted in shown
-
-
-def _shows_as_chip(typed: str, profile: Profile) -> bool:
-    paste = profile.paste
-    many = paste.placeholder_lines and typed.count("\n") + 1 >= paste.placeholder_lines
-    return bool(many or (paste.placeholder_chars and len(typed) >= paste.placeholder_chars))
 
 
 def _skeletons(shown: str, typed: str) -> tuple[str, str]:
@@ -204,9 +199,12 @@ def echo_at(lines: Sequence[str], typed: str, profile: Profile) -> int | None:
 
     A text that is echoed in short form stands at the last echo of all.
     """
-    mark = profile.box.echo
-    echoes = [number for number, line in enumerate(lines) if mark and line.startswith(mark)]
-    whole = [n for n in echoes if _reads(lines[n][len(mark) :], lines[n + 1 :], typed)]
+    echoes = {
+        number: text
+        for number, line in enumerate(lines)
+        if (text := echo_in(line, profile.box)) is not None
+    }
+    whole = [n for n, text in echoes.items() if _reads(text, lines[n + 1 :], typed)]
     return max(whole or echoes, default=None)
 
 
@@ -240,35 +238,42 @@ def departed(
 
     ``pressed`` is the screen on which the submit key was pressed, ``box`` the box on it.
     """
-    now = state.box
+    now, spec = state.box, profile.box
     if now is not None and not now.empty:
         return ""
-    if now is None and state.state is not State.WAITING and not profile.box.prompt_unique:
-        return ""  # it may be the box itself, half drawn, that looks like an echo
+    if now is None and not spec.prompt_unique:
+        # It may be the box itself, half drawn, that looks like an echo.
+        telling = (State.WAITING, State.WORKING) if spec.hidden_working else (State.WAITING,)
+        if state.state not in telling:
+            return ""
     if echoed(screen, now, first_row(box, profile), before, profile):
         return "the message left the box and is echoed above it"
     in_part = box.scrolled or bool(box.placeholders)  # then its first row may be out of sight
-    if in_part and _endings(screen, now, typed) > _endings(pressed, box, typed):
+    then = _endings(pressed, box, typed, profile)
+    if in_part and _endings(screen, now, typed, profile) > then:
         return "the message left the box and its end is echoed above it"
-    if now is None:
+    if now is None and not spec.hidden_working:
         return ""
     if state.queued and not before.queued:
         return "the box is empty and the program shows a queued message"
     if state.state is State.WORKING and before.state == State.IDLE:
-        return "the box is empty and the program began to work"
+        return "our text left the box and the program began to work"
     return ""
 
 
-def _endings(screen: Screen, box: Box | None, typed: str) -> int:
+def _endings(screen: Screen, box: Box | None, typed: str, profile: Profile) -> int:
     """Return how often the end of our text stands above the box.
 
     It tells the echo of a text that the box showed only in part, or as a placeholder.
     """
     above = screen.lines[: box.first] if box is not None else screen.lines
-    found, wanted = _skeletons("\n".join(above), typed)
+    rows = [text if (text := echo_in(line, profile.box)) is not None else line for line in above]
+    found, wanted = _skeletons("\n".join(rows), typed)
     return found.count(wanted[-_TAIL:])
 
 
 def first_row(box: Box, profile: Profile) -> str:
     """Return the first row of a box without its prompt."""
+    if profile.box.echoes is not None:
+        return echo_in(box.rows[0], profile.box) or box.rows[0]
     return box.rows[0].removeprefix(profile.box.mark)

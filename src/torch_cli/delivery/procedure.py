@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from torch_cli.agents.observe import Sight
+from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import Box, State
 from torch_cli.delivery import evidence
 from torch_cli.delivery.ending import Ended, held, unknown
@@ -170,7 +171,7 @@ class _Delivery:
             self.client,
             self.pane,
             framed=True,
-            conditions=gate.rows_stand([box.rows[0]], prompt=self.profile.box.mark),
+            conditions=box_stands(sight, self.profile),
             buffer=self._buffer,
         )
         self.typed = outcome.done
@@ -226,7 +227,7 @@ class _Delivery:
         """Press through the positive gate; return the sight that it was built from."""
         for _ in range(PRESSES):
             pressed, self.may_be_pressed = self.may_be_pressed, True
-            outcome = gate.press(self.client, self.pane, keys, self._standing(sight))
+            outcome = gate.press(self.client, self.pane, keys, box_stands(sight, self.profile))
             if outcome.done:
                 self.attempts += 1
                 return sight
@@ -263,17 +264,6 @@ class _Delivery:
         if not evidence.holds(box, self.message.typed, self.before):
             self._prove(sight, PROOF)
         raise held("draft: the text in the box was changed", left=True)
-
-    def _standing(self, sight: Sight) -> list[str]:
-        """Return the gate's conditions: our rows stand in the box as ``sight`` showed them."""
-        box, spec = sight.state.box, self.profile.box
-        assert box is not None
-        rows = list(dict.fromkeys((box.rows[0], box.rows[-1])))
-        if not rows[0].startswith(spec.mark):
-            # A box lower than the text hides its prompt; the rule above it counts hidden rows.
-            rows.insert(0, sight.screen.rows[box.first - 1].text)
-        conditions = gate.rows_stand(rows, prompt=spec.mark)
-        return conditions + (gate.cursor_at(sight.screen.cursor) if spec.cursor_real else [])
 
     def _prove(self, pressed: Sight, seconds: float) -> None:
         """Look for evidence; return if after ``seconds`` our text still stands as it did."""

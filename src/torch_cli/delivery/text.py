@@ -67,6 +67,9 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
         changes.append("the program brings text to Unicode form NFC")
     if profile.normalise.tab and "\t" in typed:
         changes.append(f"the program shows a tab as {profile.normalise.tab} spaces")
+    trims = profile.normalise.placeholder_trims and shows_as_placeholder(typed, profile)
+    if trims and typed != typed.lstrip():
+        changes.append("the program drops the blanks before a long text")
     size = len(typed.encode())
     if size > profile.paste.max_bytes:
         raise RefusedError(
@@ -76,6 +79,15 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
             code="too-large",
         )
     return Prepared(typed, tuple(changes))
+
+
+def shows_as_placeholder(typed: str, profile: Profile) -> bool:
+    """Say whether the program shows a paste of ``typed`` as a placeholder, by its profile."""
+    paste = profile.paste
+    if profile.normalise.placeholder_trims:
+        typed = typed.strip()
+    many = paste.placeholder_lines and typed.count("\n") + 1 >= paste.placeholder_lines
+    return bool(many or (paste.placeholder_chars and len(typed) >= paste.placeholder_chars))
 
 
 def same(reported: str, typed: str, profile: Profile) -> bool:

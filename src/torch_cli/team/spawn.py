@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from torch_cli import procs
 from torch_cli.agents.observe import Sight, observe
-from torch_cli.agents.profile import Launch, Profile
+from torch_cli.agents.profile import STOCK, Launch, Profile
 from torch_cli.agents.program import ask_version, find_program, version_on
 from torch_cli.agents.registry import (
     check_name,
@@ -65,7 +66,7 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
         name=order.name,
         session=order.session,
         directory=directory,
-        environment={**order.environment, **_identity(order.name)},
+        environment={**_given(profile), **order.environment, **_identity(order.name)},
         command=command,
         keep_dead=True,
     )
@@ -82,6 +83,7 @@ def _register(
 ) -> Agent:
     """Write down the window and the agent in it; ``gone`` is a vanished one of the same name."""
     pane = window.pane
+    ours = not _given(profile).keys() & order.environment.keys()
     store.windows.add(
         pane,
         name=order.name,
@@ -97,8 +99,8 @@ def _register(
         parent=order.parent,
         origin="spawned",
         directory=window.directory,
-        hooks=bool(profile.launch.settings_flag or profile.launch.hook_flag),
-        chord=knows_chord(profile, _environment(order), launched=True),
+        hooks=_reports(profile, ours),
+        chord=knows_chord(profile, _environment(order), launched=ours),
         version=_version(profile, order),
     )
     agent = store.agents.add(agent, instead_of=gone)
@@ -205,6 +207,23 @@ def _identity(name: str) -> dict[str, str]:
 
 def _environment(order: Order) -> dict[str, str]:
     return {**os.environ, **order.environment}
+
+
+def _given(profile: Profile) -> dict[str, str]:
+    """Return the variables that the profile sets for this run; the caller's own ones come first."""
+    words = {"profiles": STOCK, "profiles_url": Path(STOCK).as_uri(), "hook": hook_command()}
+    given = {}
+    for item in profile.launch.env_set:
+        name, _, value = item.partition("=")
+        given[name] = re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), value)
+    return given
+
+
+def _reports(profile: Profile, ours: bool) -> bool:
+    """Say whether the program reports to Torch; ``ours`` that it has the profile's variables."""
+    launch = profile.launch
+    plugin = profile.hooks.kind == "plugin" and ours
+    return bool(launch.settings_flag or launch.hook_flag or plugin)
 
 
 def _command(profile: Profile, order: Order) -> list[str]:

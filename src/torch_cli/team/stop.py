@@ -11,6 +11,7 @@ from torch_cli import procs
 from torch_cli.agents.observe import observe
 from torch_cli.agents.profile import Profile, Step
 from torch_cli.agents.registry import Found, find, profile_named
+from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.recipient import submit_key
@@ -153,11 +154,11 @@ def _has_terminal(agent: Agent) -> bool:
 def _type(client: ControlClient, store: Store, found: Found, agent: Agent, command: str) -> bool:
     """Type ``command`` and submit it as a message is; return whether that was done."""
     pane, profile, program = found.pane, _profile(agent), _program(agent)
-    state = observe(client, store, pane, profile, program=program).state
-    if state.state is not State.IDLE or state.box is None or not state.box.empty:
+    sight = observe(client, store, pane, profile, program=program)
+    box = sight.state.box
+    if sight.state.state is not State.IDLE or box is None or not box.empty:
         return False
-    buffer, mark = f"torch-stop-{os.getpid()}", profile.box.mark
-    empty = gate.rows_stand([state.box.rows[0]], prompt=mark)
+    buffer, empty = f"torch-stop-{os.getpid()}", box_stands(sight, profile)
     pasted = (
         _has_terminal(agent)
         and gate.load(client, buffer, command.encode())
@@ -167,10 +168,10 @@ def _type(client: ControlClient, store: Store, found: Found, agent: Agent, comma
     deadline = time.monotonic() + 2.0
     while pasted and time.monotonic() < deadline:
         heard = client.output.get(pane.id, 0)
-        box = observe(client, store, pane, profile).state.box
+        sight = observe(client, store, pane, profile)
+        box = sight.state.box
         if box is not None and box.text.strip() == command and _has_terminal(agent):
-            ours = gate.rows_stand([box.rows[0]], prompt=mark)
-            return gate.press(client, pane, keys, ours).done
+            return gate.press(client, pane, keys, box_stands(sight, profile)).done
         client.wait_output(pane.id, heard, 0.1)
     return False
 

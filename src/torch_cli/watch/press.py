@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 
-from torch_cli.agents.observe import observe
+from torch_cli.agents.observe import Sight, observe
+from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import find
-from torch_cli.agents.state import AgentState, Dialog
+from torch_cli.agents.standing import box_stands, dialog_stands
+from torch_cli.agents.state import Dialog
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.store import Store
 from torch_cli.tmux import gate
@@ -63,9 +65,9 @@ def press(
                 raise
             conditions: list[str] = []
         else:
-            state = observe(client, store, found.pane, profile).state
-            _check_dialog(target, found.pane.id, state.dialog, dialog)
-            conditions = _as_seen(state, profile.box.mark)
+            sight = observe(client, store, found.pane, profile)
+            _check_dialog(target, found.pane.id, sight.state.dialog, dialog)
+            conditions = _as_seen(sight, profile)
         outcome = gate.press(client, found.pane, list(keys), conditions)
     if not outcome.done:
         raise HeldError(
@@ -77,14 +79,14 @@ def press(
     return found.pane.id
 
 
-def _as_seen(state: AgentState, prompt: str) -> list[str]:
+def _as_seen(sight: Sight, profile: Profile) -> list[str]:
     """Return the gate's conditions: the dialog, or else the box, stands as it was seen.
 
     So a dialog that opens between the look and the key gets none of it.
     """
-    if state.dialog is not None:
-        return gate.rows_stand([row for row in state.dialog.rows if row.strip()])
-    return gate.rows_stand([state.box.rows[0]], prompt=prompt) if state.box else []
+    if sight.state.dialog is not None:
+        return dialog_stands(sight)
+    return box_stands(sight, profile) if sight.state.box is not None else []
 
 
 def _check_dialog(target: str, pane: str, shown: Dialog | None, meant: str | None) -> None:

@@ -1,0 +1,104 @@
+"""The real aider for the e2e tests: installing it, a home for it, reading its screen."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from e2e.openai_stub import CompletionsHandler
+from e2e.program import CACHE, INSTALL_TIMEOUT, Home, NotInstalledError, Program, View, rows_of
+
+VERSION = os.environ.get("TORCH_E2E_AIDER", "0.86.2")
+"""The version that is installed and driven."""
+
+ARGUMENTS = """\
+model: openai/stub-model
+openai-api-base: {url}/v1
+openai-api-key: dummy
+edit-format: diff
+map-tokens: 0
+auto-commits: false
+gitignore: false
+check-update: false
+analytics-disable: true
+show-model-warnings: false
+show-release-notes: false
+"""
+"""Its settings file."""
+
+_PROMPT = re.compile(r"(?:[a-z]+)?>(?: |$)")
+_REMINDER = "\n\n# *SEARCH/REPLACE block* Rules:"
+"""What it puts behind the last message of a request."""
+
+
+class Aider(Program):
+    """aider, as the tests drive it."""
+
+    name, title, version, handler = "aider", "aider", VERSION, CompletionsHandler
+    decline, hides_box, pause = "C-c", True, 2.5
+
+    def install(self) -> Path:
+        """Return the program, installed into an environment of its own with the running Python."""
+        home = CACHE / f"aider-{VERSION}"
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with (CACHE / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (home / "bin" / "aider").exists():
+                _install(home)
+        return home / "bin" / "aider"
+
+    def make_home(self, root: Path, **options: bool) -> Home:
+        home = Home.at(root)
+        subprocess.run(["git", "init", "-q", str(home.work)], check=True)
+        config = "[user]\nname = Nobody\nemail = nobody@example.com\n"
+        (home.path / ".gitconfig").write_text(config)
+        return home
+
+    def environment(self, home: Home, url: str) -> dict[str, str]:
+        (home.path / ".aider.conf.yml").write_text(ARGUMENTS.format(url=url))
+        return {"HOME": str(home.path), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+
+    def expected(self, text: str) -> str:
+        text = re.sub("\r\n|[\r\u2028\u2029]", "\n", text).rstrip()
+        return f" {text}" if text.startswith(("/", "!", "{")) else text
+
+    def received(self, block: str) -> str:
+        return block.split(_REMINDER)[0].rstrip()
+
+    def view(self, captured: str, width: int) -> View:
+        shown = rows_of(captured)
+        begins = [bool(_PROMPT.match(row)) for row in shown]
+        box = None
+        if begins and begins[-1]:
+            first = len(begins) - 1
+            while first and begins[first - 1]:
+                first -= 1
+            box = "\n".join(_PROMPT.sub("", row, count=1) for row in shown[first:]).strip()
+        last = shown[-1] if shown else ""
+        return View(
+            tuple(shown),
+            box,
+            working="Waiting for openai/stub-model" in last,
+            asks=box is None and re.search(r"\[Yes\]: ?\S*$", "".join(shown[-3:])) is not None,
+        )
+
+
+def _install(home: Path) -> None:
+    """Install the program into ``home``, whole or not at all: an environment cannot be moved."""
+    shutil.rmtree(home, ignore_errors=True)
+    steps = [
+        [sys.executable, "-m", "venv", str(home)],
+        [str(home / "bin" / "pip"), "install", "--quiet", f"aider-chat=={VERSION}"],
+    ]
+    for words in steps:
+        try:
+            done = subprocess.run(words, capture_output=True, text=True, timeout=INSTALL_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            shutil.rmtree(home, ignore_errors=True)
+            raise NotInstalledError(f"{words} took longer than {INSTALL_TIMEOUT:g} s") from None
+        if done.returncode != 0:
+            shutil.rmtree(home, ignore_errors=True)
+            raise NotInstalledError(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")

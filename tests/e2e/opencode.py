@@ -1,0 +1,92 @@
+"""The real opencode for the e2e tests: installing it, a home for it, reading its screen."""
+
+import json
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+
+from e2e.openai_stub import CompletionsHandler
+from e2e.program import CACHE, Home, NotInstalledError, Program, View, install_from_npm, rows_of
+
+VERSION = os.environ.get("TORCH_E2E_OPENCODE", "1.18.33")
+"""The version that is installed and driven."""
+
+LONG, MANY = 151, 3
+"""From so many characters or lines a paste shows as a placeholder, and loses blanks before it."""
+
+_EDGE = re.compile(r"( *)╹(▀+)")
+
+
+class OpenCode(Program):
+    """opencode, as the tests drive it."""
+
+    name, title, version, handler = "opencode", "opencode", VERSION, CompletionsHandler
+
+    def install(self) -> Path:
+        system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, "")
+        machine = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
+        if not (system and machine):
+            raise NotInstalledError(f"opencode has no package for {sys.platform}")
+        program = f"opencode-{system}-{machine}/bin/opencode"
+        return install_from_npm("opencode-ai", VERSION, "opencode", program)
+
+    def make_home(self, root: Path, **options: bool) -> Home:
+        return Home.at(root)
+
+    def environment(self, home: Home, url: str) -> dict[str, str]:
+        options = {"baseURL": f"{url}/v1", "apiKey": "dummy"}
+        provider = {"npm": "@ai-sdk/openai-compatible", "name": "stub", "options": options}
+        provider |= {"models": {"stub-model": {"name": "stub-model"}}}
+        config = home.path / ".config" / "opencode" / "opencode.json"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "provider": {"stub": provider},
+            "model": "stub/stub-model",
+            "permission": {"bash": "ask", "edit": "ask"},
+            "share": "disabled",
+        }
+        config.write_text(json.dumps(settings))
+        # What it installs for itself before its first request is installed once.
+        kept = str(CACHE / "opencode-kept")
+        return {
+            "HOME": str(home.path),
+            "XDG_CACHE_HOME": kept,
+            "npm_config_cache": kept,
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        }
+
+    def expected(self, text: str) -> str:
+        text = re.sub("\r\n|[\r\u2028\u2029]", "\n", text).rstrip()
+        if len(text.strip()) >= LONG or text.strip().count("\n") + 1 >= MANY:
+            return text.strip()
+        return f" {text}" if text.startswith("/") else text
+
+    def received(self, block: str) -> str:
+        return block.rstrip()
+
+    def view(self, captured: str, width: int) -> View:
+        shown = rows_of(captured)
+        text = "\n".join(shown)
+        edges = [(at, _EDGE.match(row)) for at, row in enumerate(shown)]
+        bottom, edge = next(((at, found) for at, found in reversed(edges) if found), (0, None))
+        box, footer = None, ""
+        if edge is not None:
+            column, end = len(edge[1]), len(edge[1]) + len(edge[2])
+            inside: list[str] = []
+            for row in reversed(shown[:bottom]):
+                if not row.startswith("┃", column) or row[column + 1 : column + 2].strip():
+                    break
+                inside.insert(0, row[column + 3 : end].strip())
+            about = max((at for at, row in enumerate(inside) if not row), default=0)
+            box = "\n".join(inside[1:about])
+            box = "" if box.startswith('Ask anything… "') else box
+            footer = "\n".join(shown[bottom + 1 : bottom + 3])
+        return View(
+            tuple(shown),
+            box,
+            working=re.search(r"[■⬝]{3}|esc +interrupt", footer) is not None,
+            asks=box is None and "△ Permission required" in text,
+        )

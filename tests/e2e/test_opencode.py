@@ -1,0 +1,82 @@
+"""Torch on the real opencode: what it says of a message is what became of it.
+
+The ground truth is what reached a stub of the Chat Completions API (``openai_stub.py``).
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from e2e.conftest import Report, Setup, World
+from e2e.contract import Contract
+from e2e.opencode import OpenCode
+from e2e.program import Program
+from e2e.scenes import SPECIAL, deliver_many, how_many, lines, prose, tag
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+CONTENTS: dict[str, Callable[[], str]] = {
+    "a command": lambda: "/new",
+    "an unknown command": lambda: f"/frobnicate {tag()}",
+    "a command with words": lambda: f"/init {tag()}",
+    "@ alone": lambda: "@",
+    "a mention last": lambda: f"{tag()} see @README.md",
+    "a mention ending the last line": lambda: f"{tag()}\n@READ",
+    "an address last": lambda: f"{tag()} me@example.com",
+    "150 characters": lambda: prose(150),
+    "151 characters": lambda: prose(151),
+    "blanks before a long text": lambda: f"\n   {lines(5)}",
+    "a status row's text": lambda: f"{tag()}   esc interrupt",
+    "a queued row's text": lambda: f"{tag()}\n QUEUED",
+    "a dialog's rows": lambda: f"{tag()}\n Allow once   Allow always   Reject",
+}
+
+
+@pytest.fixture(scope="module")
+def kit() -> Program:
+    """The program of this module."""
+    return OpenCode()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[Setup.SPAWNED, Setup.ADOPTED],
+    ids=lambda setup: setup.name.lower(),
+)
+def setup(request: pytest.FixtureRequest) -> Setup:
+    """The set-ups that everything is proven in."""
+    return Setup(request.param)
+
+
+class TestOpenCode(Contract):
+    """The contract, and what is opencode's own."""
+
+    asking = """```
+  ┃
+  ┃  △ Permission required
+  ┃
+  ┃   Allow once   Allow always   Reject      ctrl+f fullscreen  ⇆ select  enter confirm
+  ┃
+```"""
+    stripped = frozenset(
+        {
+            "zero-width space",
+            "right-to-left mark",
+            "right-to-left override",
+            "byte order mark",
+            "soft hyphen",
+        }
+    )
+
+    @pytest.mark.parametrize("kind", CONTENTS)
+    def test_what_would_open_a_menu_or_run_arrives_as_text(
+        self, agent: World, kind: str, report: Report
+    ) -> None:
+        deliver_many(agent, kind, CONTENTS[kind], how_many(agent.setup, SPECIAL), report)
+
+    @pytest.mark.parametrize("word", ["exit", " quit ", ":q"])
+    def test_what_would_end_the_program_is_refused(self, agent: World, word: str) -> None:
+        sent = agent.send(word)
+        assert sent.result.code == 2, sent
+        assert agent.alive
+        assert agent.stub.texts(sent.mark) == []
