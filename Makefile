@@ -1,13 +1,13 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e e2e-full bench lint format types install clean
+.PHONY: help demo test e2e e2e-programs e2e-full bench lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name does; \
-		do printf '  make %-10s %s\n' $$name "$$does"; done
+		do printf '  make %-12s %s\n' $$name "$$does"; done
 
 demo: ## Show a message delivered to an agent, with proof
 	@scripts/demo
@@ -17,11 +17,15 @@ test: ## Run the tests that need no agent program
 
 e2e: ## Prove it on the real Claude Code (installs it into a cache)
 	@scripts/prepare dev
-	$(python) -m pytest -m e2e tests/e2e
+	$(python) -m pytest -m e2e tests/e2e/test_claude.py
 
-e2e-full: ## The same with 30 messages of every kind, in every set-up; takes long
+e2e-programs: ## The same for Codex, Gemini CLI, opencode and aider; not yet part of .ci/run
 	@scripts/prepare dev
-	TORCH_E2E=full $(python) -m pytest -m e2e tests/e2e
+	$(python) -m pytest -m e2e tests/e2e --ignore tests/e2e/test_claude.py
+
+e2e-full: ## For Claude Code 30 messages of every kind, in every set-up; takes more than an hour
+	@scripts/prepare dev
+	TORCH_E2E=full $(python) -m pytest -m e2e tests/e2e/test_claude.py
 
 bench: ## Measure, and print the table of the README
 	@scripts/prepare dev
