@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from torch_cli.agents.box import echo_in, placeholder_number
 from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import AgentState, Box, State
+from torch_cli.agents.state import ENDED, AgentState, Box, State
 from torch_cli.delivery.text import shows_as_placeholder
 from torch_cli.tmux.screen import Screen
 
@@ -259,6 +259,25 @@ def departed(
     if state.state is State.WORKING and before.state == State.IDLE:
         return "our text left the box and the program began to work"
     return ""
+
+
+def took_effect(screen: Screen, state: AgentState, pressed: Screen, box: Box) -> str:
+    """Return what a program's own command, which left ``box``, did to the screen, '' if nothing.
+
+    ``pressed`` is the screen on which the submit key was pressed.
+    """
+    if state.state in ENDED:
+        return f"the program ended: {state.evidence}"
+    if state.dialog is not None:
+        return f"the program asks '{state.dialog.question}'"
+    now = state.box
+    if now is None:
+        return "" if screen.lines == pressed.lines else "the program shows another screen"
+    if not now.empty:
+        return ""
+    above = [line for line in screen.lines[: now.first] if line]
+    before = [line for line in pressed.lines[: box.first] if line]
+    return "" if above == before else "the box is empty and the screen above it has changed"
 
 
 def _endings(screen: Screen, box: Box | None, typed: str, profile: Profile) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from torch_cli.agents.observe import Sight
 from torch_cli.agents.standing import box_stands
-from torch_cli.agents.state import Box, State
+from torch_cli.agents.state import ENDED, Box, State
 from torch_cli.delivery import evidence
 from torch_cli.delivery.ending import Ended, held, unknown
 from torch_cli.delivery.evidence import Baseline
@@ -21,9 +21,10 @@ from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.text import same
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.store import Store, StoreError
-from torch_cli.store.messages import Message
+from torch_cli.store.messages import COMMAND, Message
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.screen import Screen
 
 SEE = 10.0
 """Seconds for a paste to show. Gemini CLI froze for longer than this on typed text, on none that
@@ -145,7 +146,7 @@ class _Delivery:
             typed = self.message.typed
             if evidence.holds(box, typed, self.before):
                 raise held("draft: more than our text stands in the box", left=True)
-            if not self.recipient.hooks and evidence.echoed_whole(
+            if not self._reports and evidence.echoed_whole(
                 sight.screen, box, typed, self.before, self.profile
             ):
                 raise Ended(Outcome.SUBMITTED, "found on the screen afterwards")
@@ -190,7 +191,7 @@ class _Delivery:
             sight = self.reader.look()
             now = time.monotonic()
             box, wait = sight.state.box, deadline - now
-            if sight.state.state in (State.WAITING, State.EXITED, State.DEAD):
+            if sight.state.state in (State.WAITING, *ENDED):
                 raise out_of_sight(sight, pressed=self.may_be_pressed)
             if box is not None and self._is_ours(box):
                 if first is None or first[0].rows != box.rows:
@@ -253,7 +254,7 @@ class _Delivery:
         heard = self.reader.heard()
         now = self.reader.look()
         box = now.state.box
-        if now.state.state in (State.WAITING, State.EXITED, State.DEAD):
+        if now.state.state in (State.WAITING, *ENDED):
             raise out_of_sight(now, pressed=self.may_be_pressed)
         if box is None:
             self.reader.wait(heard, 1.0)
@@ -270,32 +271,25 @@ class _Delivery:
         began = time.monotonic()
         box = pressed.state.box
         assert box is not None
-        stands = 0.0 if self.profile.box.prompt_unique else STANDS
+        unique = self.profile.box.prompt_unique and not self._is_command
+        stands = 0.0 if unique else STANDS
         cleared_at = 0.0
         while True:
             heard = self.reader.heard()
             self._prove_by_report()
             sight = self.reader.look()
             now, standing = time.monotonic(), sight.state.box
-            if sight.state.state in (State.EXITED, State.DEAD):
+            if sight.state.state in ENDED and not self._is_command:
                 # An echo is no proof then: the program may have died before it acted on it.
                 self._prove_by_report()
                 raise out_of_sight(sight)
-            gone = evidence.departed(
-                sight.screen,
-                sight.state,
-                pressed.screen,
-                box,
-                self.message.typed,
-                self.before,
-                self.profile,
-            )
+            gone = self._seen_gone(sight, pressed.screen, box)
             cleared_at = (cleared_at or now) if gone else 0.0
             if standing is not None and standing.rows == box.rows:
                 if now >= began + seconds:
                     return
             elif gone:
-                if now >= cleared_at + (HOOK_GRACE if self.recipient.hooks else stands):
+                if now >= cleared_at + (HOOK_GRACE if self._reports else stands):
                     self._note(gone)
                     self._check_other_report()
                     raise Ended(Outcome.SUBMITTED)
@@ -305,6 +299,23 @@ class _Delivery:
                 raise self._lost(sight)
             # A report comes through the store, which wakes nobody.
             self.reader.wait(heard, 0.01)
+
+    def _seen_gone(self, sight: Sight, pressed: Screen, box: Box) -> str:
+        """Return how the screen shows that our text left ``box`` by being submitted, '' if not."""
+        screen, state = sight.screen, sight.state
+        if self._is_command:
+            return evidence.took_effect(screen, state, pressed, box)
+        typed = self.message.typed
+        return evidence.departed(screen, state, pressed, box, typed, self.before, self.profile)
+
+    @property
+    def _is_command(self) -> bool:
+        """Whether it is a command of the program's own, which no hook reports."""
+        return self.message.kind == COMMAND
+
+    @property
+    def _reports(self) -> bool:
+        return self.recipient.hooks and not self._is_command
 
     def _lost(self, sight: Sight) -> Ended:
         """Return the end for a text that left the box after a key, with no trace of it."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from torch_cli.agents.profile import Guard
 from torch_cli.agents.registry import find
 from torch_cli.delivery.procedure import deliver
 from torch_cli.delivery.reading import Policy
@@ -14,7 +15,7 @@ from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
-from torch_cli.store.messages import Message, new_id
+from torch_cli.store.messages import COMMAND, MESSAGE, Message, new_id
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
@@ -27,7 +28,8 @@ class Request(NamedTuple):
 
     ``envelope`` puts a first line with sender and id before a message that one agent sends to
     another, and before every answer; a person's message goes as it is. ``key`` is an idempotency
-    key, ``reply_to`` the id of the message that this one answers.
+    key, ``reply_to`` the id of the message that this one answers. ``command`` says that it is a
+    command of the program's own, which goes without guard and envelope and is proven by its effect.
     """
 
     target: str
@@ -39,6 +41,7 @@ class Request(NamedTuple):
     key: str | None = None
     sender: str | None = None
     reply_to: str = ""
+    command: bool = False
 
 
 def send(
@@ -60,13 +63,14 @@ def send(
             to = recipient(store, found, client)
             identity = new_id()
             headed = _enveloped(body, sender, identity, request)
-            prepared = prepare(headed, to.profile, clean=request.clean)
+            taking = to.profile._replace(guard=Guard()) if request.command else to.profile
+            prepared = prepare(headed, taking, clean=request.clean)
             message, new = store.messages.accept(
                 identity,
                 key=request.key,
                 sender=sender,
                 recipient=found.name,
-                kind="message",
+                kind=COMMAND if request.command else MESSAGE,
                 body=body,
                 typed=prepared.typed,
                 server=found.pane.server,
@@ -119,7 +123,7 @@ def _enveloped(body: str, sender: str, identity: str, request: Request) -> str:
 
     Its form is published in the README: others may read it.
     """
-    if not request.envelope or not (sender or request.reply_to):
+    if not request.envelope or request.command or not (sender or request.reply_to):
         return body
     kind = f"reply to {request.reply_to}" if request.reply_to else "message"
     parts = [f"from {sender}"] if sender else []

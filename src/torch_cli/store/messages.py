@@ -14,6 +14,10 @@ _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE 
 """The state that a receipt shows: of a message in the middle of a delivery nothing is known."""
 
 
+MESSAGE, COMMAND = "message", "command"
+"""The kinds: what is said to an agent, and a command of its program's own."""
+
+
 class Message(NamedTuple):
     """A row of the table. ``body`` is what was asked to be sent, ``typed`` what is put in the box.
 
