@@ -21,7 +21,7 @@ def test_list_names_the_stock_profiles(torch: Torch) -> None:
     done = torch("profile", "list")
     assert done.code == 0
     lines = [line.split("  ") for line in done.out.splitlines()]
-    names = ["aider", "claude", "codex", "demo", "opencode", "python", "shell"]
+    names = ["aider", "claude", "codex", "demo", "gemini", "opencode", "python", "shell"]
     assert [line[0] for line in lines] == ["NAME", *names]
     assert "2.1.330" in done.out
     said = torch("profile", "list", "--json").json
@@ -54,7 +54,8 @@ def test_no_file_in_the_directory_hides_another(torch: Torch, own: Path) -> None
     done = torch("profile", "list", "--json")
     assert done.code == 0
     fine = [row["name"] for row in done.json["profiles"] if "error" not in row]
-    assert fine == ["claude", "demo", "shell", "version"]
+    stock = ["aider", "claude", "codex", "demo", "gemini", "opencode", "python", "shell"]
+    assert fine == [*stock, "version"]
     plain = torch("profile", "list")
     assert (plain.code, "Traceback" in plain.err) == (0, False)
     found = torch("doctor", "--json").json["findings"]

@@ -100,6 +100,7 @@ def test_bash_offers_profiles(path: Path) -> None:
         "claude",
         "codex",
         "demo",
+        "gemini",
         "opencode",
         "python",
         "shell",

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from torch_cli.tmux.socket import Socket
 
-PATIENCE = 2.0
+PATIENCE = 5.0
 """Seconds to wait for a turn, then it is taken: a connection takes 3 ms, so whoever holds it that
 long hangs, and this is a precaution, not a promise."""
 
