@@ -17,6 +17,7 @@ COMMANDS = {
     "adopt": "Register an agent in a pane that exists already.",
     "send": "Deliver a message to an agent, and say what is known of it.",
     "ask": "Send a message, wait until it is answered, and print the answer.",
+    "run": "Run a command in the shell of a pane.",
     "command": "Have an agent program run a command of its own.",
     "reply": "Answer a message: send to the agent that sent it.",
     "thread": "Show a message and the answers to it.",

@@ -6,6 +6,7 @@ environment, and it hears ``%output`` of the session it is attached to.
 """
 
 import os
+import re
 import select
 import time
 from collections.abc import Iterable
@@ -17,6 +18,9 @@ from torch_cli.tmux import quote
 from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, too_slow
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.turn import Turn
+
+# control_append_data() in tmux's control.c writes what is below a blank, and "\\", so.
+_OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 class TmuxError(TorchError):
@@ -55,6 +59,7 @@ class ControlClient:
         self.session = session
         self.output: dict[str, int] = {}
         self.closed = False
+        self._heard: dict[str, bytearray] = {}
         self._timeout = timeout
         self._buffer = b""
         self._replies: list[Reply] = []
@@ -144,6 +149,10 @@ class ControlClient:
                 break
         return self.output.get(pane, 0)
 
+    def listen(self, pane: str) -> bytearray:
+        """Return where the bytes that ``pane`` writes from now on are put, exactly as written."""
+        return self._heard.setdefault(pane, bytearray())
+
     def read_once(self, seconds: float) -> bool:
         """Read what has arrived, waiting at most ``seconds``; say whether anything had."""
         if self.closed or not select.select([self.fileno()], [], [], max(0.0, seconds))[0]:
@@ -208,8 +217,11 @@ class ControlClient:
 
     def _take_notice(self, line: bytes) -> None:
         if line.startswith(b"%output "):
-            pane = line[8 : line.index(b" ", 8)].decode("ascii")
+            name, _, data = line[8:].partition(b" ")
+            pane = name.decode("ascii")
             self.output[pane] = self.output.get(pane, 0) + 1
+            if pane in self._heard:
+                self._heard[pane] += _OCTAL.sub(lambda found: bytes([int(found[1], 8)]), data)
         elif line.startswith(b"%exit"):
             self.closed = True
         elif not line.startswith(b"%"):

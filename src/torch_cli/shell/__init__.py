@@ -1,0 +1,1 @@
+"""Commands in the shells of panes: what ``torch run`` does."""

@@ -1,0 +1,206 @@
+"""Running one command in the shell of a pane: its output, and its true exit status."""
+
+import os
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.agents.observe import Sight, observe
+from torch_cli.agents.profile import Profile
+from torch_cli.agents.registry import Found, find, profile_named
+from torch_cli.agents.standing import box_stands
+from torch_cli.agents.state import State
+from torch_cli.delivery.lock import pane_lock
+from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
+from torch_cli.shell.script import Between, typed_line, wrapper
+from torch_cli.store import Store
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+
+SEEN = 3.0
+"""Seconds for the typed line to stand behind the prompt; fish redraws it a moment later."""
+
+BACK = 0.5
+"""Seconds that the prompt must be back without a status before the command counts as broken off."""
+
+
+class Ran(NamedTuple):
+    """A command that ended: its exit status, and the milliseconds from its Enter to its end."""
+
+    pane: str
+    shell: str
+    status: int
+    elapsed_ms: float
+
+
+def run(
+    store: Store,
+    socket: Socket,
+    target: str,
+    command: Sequence[str],
+    *,
+    timeout: float,
+    apart: bool = False,
+    on_output: Callable[[bytes], None],
+) -> Ran:
+    """Run ``command`` in the shell of ``target`` and return how it ended.
+
+    One word is a line of shell, several are a program and its arguments. It has the pane's own
+    terminal; what it does to the shell (``cd``, variables) stays, unless it is run ``apart``, in a
+    subshell. ``on_output`` is given its output as it comes.
+
+    Raises ``RefusedError`` if the pane's program is no shell, ``HeldError`` if the shell is not at
+    its prompt; nothing was typed then. ``TimedOutError`` after ``timeout`` seconds: the command
+    goes on. ``TorchError`` if it ended without a status: by Ctrl-C, ``exec`` or ``exit``.
+    """
+    found = find(store, socket, target)
+    pane, profile = found.pane, profile_named("shell")
+    if pane.command not in profile.process.names:
+        raise RefusedError(
+            f"pane {pane.id} ({pane.place}) runs '{pane.command}', which is no shell; nothing was "
+            "typed",
+            hint=f"To talk to an agent: torch send {target} MESSAGE",
+            code="no-shell",
+        )
+    directory = tempfile.mkdtemp(prefix="torch-run-")
+    try:
+        with (
+            pane_lock(pane.server, pane.id, "torch run", min(timeout, 10.0)),
+            ControlClient(found.socket, pane.session_id) as client,
+        ):
+            one = _Run(client, store, found, profile, directory)
+            one.type(command, apart=apart)
+            return one.wait(timeout, on_output)
+    finally:
+        # A command that goes on has read its files already.
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class _Run:
+    """One command on its way through one shell; the pane's lock is held throughout."""
+
+    def __init__(
+        self,
+        client: ControlClient,
+        store: Store,
+        found: Found,
+        profile: Profile,
+        directory: str,
+    ) -> None:
+        self.client, self.store, self.found, self.profile = client, store, found, profile
+        self.pane, self.shell, self.directory = found.pane, found.pane.command, directory
+        self.group = procs.foreground(self.pane.pid)
+        self.between = Between(word := os.urandom(8).hex())
+        self.word = word
+        self.heard = client.listen(self.pane.id)
+
+    def type(self, command: Sequence[str], *, apart: bool) -> None:
+        """Type the line at the shell's prompt and press Enter, each through the gate."""
+        text = command[0] if len(command) == 1 else shlex.join(command)
+        given, sourced = (os.path.join(self.directory, name) for name in "cr")
+        _write(given, f"{text}\n")
+        _write(sourced, wrapper(self.shell, self.word, given, apart=apart))
+        line = typed_line(self.shell, sourced)
+        sight = self._at_prompt()
+        assert sight.state.box is not None
+        prompt = sight.state.box.rows[0]
+        buffer = f"torch-run-{self.word}"
+        if not gate.load(self.client, buffer, line.encode()):
+            raise self._not_at_prompt("the pane is gone")
+        conditions = box_stands(sight, self.profile)
+        if not gate.paste(
+            self.client, self.pane, framed=True, conditions=conditions, buffer=buffer
+        ).done:
+            raise self._not_at_prompt("its prompt has changed")
+        self._enter(prompt + line)
+
+    def _at_prompt(self) -> Sight:
+        """Return the sight of the shell at its prompt; raise ``HeldError`` if it is not."""
+        sight = observe(self.client, self.store, self.pane, self.profile)
+        box = sight.state.box
+        if sight.state.state is not State.IDLE or box is None or not box.empty:
+            raise self._not_at_prompt(sight.state.evidence)
+        if sight.screen.in_mode or self.group is None:
+            raise self._not_at_prompt("the pane is in a mode")
+        return sight
+
+    def _not_at_prompt(self, why: str) -> HeldError:
+        return HeldError(
+            f"the shell in pane {self.pane.id} ({self.pane.place}) is not at its prompt: {why}; "
+            "nothing was run",
+            hint=f"Look with 'torch capture {self.pane.id}'.",
+            code="not-at-prompt",
+        )
+
+    def _enter(self, wanted: str) -> None:
+        """Press Enter once the whole line stands there, and nothing else; else say that it does."""
+        deadline = time.monotonic() + SEEN
+        while time.monotonic() < deadline:
+            count = self.client.output.get(self.pane.id, 0)
+            sight = observe(self.client, self.store, self.pane, self.profile)
+            joined = self.client.call("capture-pane", "-p", "-J", "-t", self.pane.id).printed
+            last = joined.rstrip().rpartition("\n")[2]
+            if "".join(last.split()) == "".join(wanted.split()):
+                row = next(row.text for row in reversed(sight.screen.rows) if row.text)
+                stands = [*gate.rows_stand([row]), *gate.cursor_at(sight.screen.cursor)]
+                if gate.press(self.client, self.pane, ["Enter"], stands).done:
+                    return
+            self.client.wait_output(self.pane.id, count, 0.05)
+        raise TorchError(
+            f"the line that runs the command was typed into pane {self.pane.id}, and was not seen "
+            "to stand there alone; Enter was not pressed",
+            hint="A person may be typing there: look, and empty the line.",
+            code="not-seen",
+        )
+
+    def wait(self, timeout: float, on_output: Callable[[bytes], None]) -> Ran:
+        """Hand the output on until the command has ended."""
+        began = time.monotonic()
+        back: float | None = None
+        while True:
+            count = self.client.output.get(self.pane.id, 0)
+            data = bytes(self.heard)
+            self.heard.clear()
+            out = self.between.feed(data)
+            if out:
+                on_output(out)
+            now = time.monotonic()
+            if self.between.status is not None:
+                elapsed = (now - began) * 1000
+                return Ran(self.pane.id, self.shell, self.between.status, elapsed)
+            back = None if data or not self._is_back() else back or now
+            if back is not None and now >= back + BACK:
+                raise self._broken_off()
+            if now >= began + timeout:
+                raise TimedOutError(
+                    f"the command in pane {self.pane.id} has not ended within {timeout:g} s; it "
+                    "goes on",
+                    hint=f"Interrupt it with 'torch press {self.pane.id} C-c'.",
+                )
+            self.client.wait_output(self.pane.id, count, min(0.1, began + timeout - now))
+
+    def _is_back(self) -> bool:
+        """Say whether the shell waits for its next line, or is no more."""
+        if procs.foreground(self.pane.pid) != self.group:
+            return procs.foreground(self.pane.pid) is None
+        sight = observe(self.client, self.store, self.pane, self.profile)
+        box = sight.state.box
+        idle = sight.state.state is State.IDLE and box is not None and box.empty
+        return idle or sight.state.state is State.DEAD
+
+    def _broken_off(self) -> TorchError:
+        what = "ended without a status" if self.between.started else "was not run"
+        return TorchError(
+            f"the command in pane {self.pane.id} {what}: it was interrupted, or it ended its shell",
+            code="interrupted",
+        )
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)

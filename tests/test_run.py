@@ -1,0 +1,147 @@
+"""``torch run``: a command in a shell's own pane, its output exact and its status true."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from conftest import TmuxServer, Torch, wait_until
+from torch_cli.shell.script import Between
+from torch_cli.tmux.panes import Pane
+
+SHELLS = {
+    "bash": "bash --norc -i",
+    "dash": "dash -i",
+    "zsh": "zsh -f -i",
+    "fish": "fish --no-config -i",
+}
+HERE = [name for name in SHELLS if shutil.which(name)]
+
+
+@pytest.fixture(params=HERE)
+def shell(request: pytest.FixtureRequest, tmux: TmuxServer) -> Pane:
+    """A shell at its prompt, in a pane."""
+    pane = tmux.new_session("main", f"exec {SHELLS[request.param]}")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#%>", "the prompt")
+    return pane
+
+
+@pytest.fixture
+def bash(tmux: TmuxServer) -> Pane:
+    pane = tmux.new_session("main", f"exec {SHELLS['bash']}")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#", "the prompt")
+    return pane
+
+
+def test_output_and_status_are_those_of_the_command(shell: Pane, torch: Torch) -> None:
+    for line, output, status in (
+        ("echo hello", "hello\n", 0),
+        ("printf 'no newline'", "no newline", 0),
+        ("echo out; echo err >&2; false", "out\nerr\n", 1),
+        ("sh -c 'exit 42'", "", 42),
+        ("echo 日本語 '👩‍👩‍👧' \"it's\"", "日本語 👩‍👩‍👧 it's\n", 0),
+        ("sh -c no-such-command 2>/dev/null", "", 127),
+        ("seq 1 3000", "".join(f"{n}\n" for n in range(1, 3001)), 0),
+    ):
+        done = torch("run", shell.id, "--json", "--timeout", "30", "--", line)
+        assert (done.code, done.json["status"]) == (status, status), (line, done)
+        assert done.json["output"] == output, line
+
+
+def test_arguments_are_data(shell: Pane, torch: Torch) -> None:
+    words = ["$HOME", "#(touch x)", "a;b", "it's", "", "two\nlines", "-n"]
+    done = torch("run", shell.id, "--json", "--", "printf", "<%s>", *words)
+    assert done.json["output"] == "".join(f"<{word}>" for word in words)
+
+
+def test_people_see_the_output_and_programs_get_the_status(bash: Pane, torch: Torch) -> None:
+    done = torch("run", bash.id, "--", "echo hello; exit_with() { return 3; }; exit_with")
+    assert (done.code, done.out) == (3, "hello\n")
+
+
+def test_the_shell_keeps_what_the_command_did_to_it_unless_apart(
+    bash: Pane, torch: Torch, tmp_path: Path
+) -> None:
+    assert torch("run", bash.id, "--apart", "--", f"cd '{tmp_path}'; X=1").code == 0
+    assert torch("run", bash.id, "--", 'echo "$PWD$X"').out != f"{tmp_path}1\n"
+    assert torch("run", bash.id, "--", f"cd '{tmp_path}'; X=1").code == 0
+    assert torch("run", bash.id, "--", 'echo "$PWD$X"').out == f"{tmp_path}1\n"
+
+
+def test_the_command_has_the_panes_own_terminal(bash: Pane, torch: Torch) -> None:
+    assert torch("run", bash.id, "--", "test -t 0 && test -t 1").code == 0
+
+
+@pytest.mark.parametrize("typed", ["half a line", "echo 'open quote\n", "sleep 1000\n", "cat\n"])
+def test_a_shell_that_is_not_at_its_prompt_is_left_alone(
+    tmux: TmuxServer, bash: Pane, torch: Torch, typed: str
+) -> None:
+    before = tmux.screen(bash)
+    text, newline, _ = typed.partition("\n")
+    tmux.cmd("send-keys", "-t", bash.id, "-l", text)
+    if newline:
+        tmux.cmd("send-keys", "-t", bash.id, "Enter")
+    tmux.wait_until(lambda: tmux.screen(bash) != before, "the person's line")
+    if text in ("cat", "sleep 1000"):
+        tmux.wait_until(lambda: tmux.pane(bash.id).command == text.split()[0], "the command")
+    shown = tmux.screen(bash)
+    done = torch("run", bash.id, "--json", "--", "touch x")
+    assert done.code in (2, 4)
+    assert done.json["error"]["code"] in ("not-at-prompt", "no-shell")
+    assert tmux.screen(bash) == shown
+
+
+def test_a_command_that_does_not_end_in_time_goes_on(bash: Pane, torch: Torch) -> None:
+    done = torch("run", bash.id, "--json", "--timeout", "1", "--", "sleep 1000")
+    assert (done.code, done.json["error"]["code"]) == (6, "timed-out")
+    assert "goes on" in done.json["error"]["message"]
+
+
+def test_an_interrupted_command_has_no_status(
+    tmux: TmuxServer, bash: Pane, torch: Torch, tmp_path: Path
+) -> None:
+    import threading
+
+    ready = tmp_path / "ready"
+
+    def interrupt() -> None:
+        wait_until(ready.exists, what="the command")
+        tmux.cmd("send-keys", "-t", bash.id, "C-c")
+
+    person = threading.Thread(target=interrupt)
+    person.start()
+    done = torch("run", bash.id, "--json", "--timeout", "30", "--", f"touch '{ready}'; sleep 1000")
+    person.join()
+    assert (done.code, done.json["error"]["code"]) == (1, "interrupted")
+
+
+def test_a_shell_that_dies_on_the_way_is_said_to_have(
+    bash: Pane, torch: Torch, tmux: TmuxServer
+) -> None:
+    tmux.cmd("set-option", "-p", "-t", bash.id, "remain-on-exit", "on")
+    done = torch("run", bash.id, "--json", "--timeout", "30", "--", f"kill -9 {bash.pid}")
+    assert done.code == 1, done
+    with pytest.raises(ProcessLookupError):
+        os.kill(bash.pid, signal.SIGCONT)
+
+
+def test_an_agent_is_no_shell(tmux: TmuxServer, torch: Torch) -> None:
+    pane = tmux.new_session("main", "exec cat")
+    tmux.wait_until(lambda: tmux.pane(pane.id).command == "cat", "cat")
+    done = torch("run", pane.id, "--json", "--", "ls")
+    assert (done.code, done.json["error"]["code"]) == (2, "no-shell")
+
+
+def test_nothing_is_left_behind(bash: Pane, torch: Torch, tmp_path: Path) -> None:
+    assert torch("run", bash.id, "--", "true", env={"TMPDIR": str(tmp_path)}).code == 0
+    assert list(tmp_path.glob("torch-run-*")) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_marks_are_found_however_the_bytes_are_cut(size: int) -> None:
+    stream = b"$ . x\r\n\x1b]7717;w;start\x1b\\a\x1b[31mb\r\nc\r\n\x1b]7717;w;end;3\x1b\\$ "
+    between = Between("w")
+    out = b"".join(between.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+    assert (out, between.status) == (b"a\x1b[31mb\nc\n", 3)
