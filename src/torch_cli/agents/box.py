@@ -210,12 +210,16 @@ def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:
     )
 
 
-def echo_in(line: str, spec: BoxSpec) -> str | None:
-    """Return what a row shows of a submitted message, or None if it shows none."""
+def echo_in(line: str, spec: BoxSpec, *, queued: bool = True) -> str | None:
+    """Return what a row shows of a submitted message, or None if it shows none.
+
+    ``queued`` says that one which waits for its turn counts, too.
+    """
     if spec.echoes is not None:
         match = spec.echoes.match(line)
         return line[match.end() :] if match else None
-    marks = [mark for mark in (spec.echo, spec.echo_queued) if mark and line.startswith(mark)]
+    known = (spec.echo, spec.echo_queued if queued else "")
+    marks = [mark for mark in known if mark and line.startswith(mark)]
     return line[len(marks[0]) :] if marks else None
 
 

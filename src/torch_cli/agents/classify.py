@@ -53,7 +53,9 @@ class _Look:
         if where == "above":
             hint, spec = self.profile.box.hint, self.profile.box
             lines = [line for line in lines if hint is None or not hint.search(line)]
-            past = [at for at, line in enumerate(lines) if echo_in(line, spec) is not None]
+            past = [
+                n for n, row in enumerate(lines) if echo_in(row, spec, queued=False) is not None
+            ]
             lines = lines[past[-1] :] if past else lines
         return lines[-rows:] if where in ("above", "bottom") else lines
 
