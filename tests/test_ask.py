@@ -165,5 +165,10 @@ def test_lines_that_the_pane_broke_are_joined_and_others_are_not() -> None:
     )
 
 
+def test_an_answer_that_began_out_of_sight_is_read_from_where_it_shows() -> None:
+    spec = profile_named("claude").answer
+    assert answer_on(["  line 4", "  line 5", ""], spec, 48, within=True) == "line 4\nline 5"
+
+
 def test_a_screen_without_an_answer_gives_none() -> None:
     assert answer_on(["", "  text"], AnswerSpec(begin=re.compile("● ")), 80) == ""

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from torch_cli.agents.profile import AnswerSpec
 
 
-def answer_on(lines: Sequence[str], spec: AnswerSpec, width: int) -> str:
+def answer_on(lines: Sequence[str], spec: AnswerSpec, width: int, *, within: bool = False) -> str:
     """Return the answer in ``lines``: the rows from behind the message's first row to the box.
 
-    ``width`` is the pane's, in cells. Rows that the profile skips and the marks it names are left
-    out, its indent too, and lines that were broken for want of room are joined.
+    ``width`` is the pane's, in cells; ``within`` says that the answer has begun above them. Rows
+    that the profile skips and the marks it names are left out, its indent too, and lines that were
+    broken for want of room are joined.
     """
-    first = next((n for n, line in enumerate(lines) if _begins(line, spec)), None)
+    beginnings = (n for n, line in enumerate(lines) if within or _begins(line, spec))
+    first = next(beginnings, None)
     if first is None:
         return ""
     kept: list[str] = []

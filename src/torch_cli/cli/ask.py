@@ -63,10 +63,14 @@ def _print(common: Common, answer: "Answer") -> None:
                 "text": answer.text,
                 "source": answer.source,
                 "approximate": answer.source != "hook",
+                "complete": answer.complete,
                 "elapsed_ms": round(answer.elapsed_ms, 1),
             }
         )
         return
     say(answer.text or "")
     if answer.source != "hook":
-        note("torch: read off the screen: line ends and blanks may differ", quiet=common.quiet)
+        words = "line ends and blanks may differ"
+        if not answer.complete:
+            words = "its beginning had scrolled away, and the program keeps no history"
+        note(f"torch: read off the screen: {words}", quiet=common.quiet)

@@ -35,13 +35,15 @@ class Answer(NamedTuple):
     """An answer, or why there is none: ``text`` is ``None`` if the message was not delivered.
 
     ``source`` is ``hook`` if the program itself reported the text, ``screen`` if it was read off
-    the pane and may differ in blanks, line ends and what the program draws.
+    the pane and may differ in blanks, line ends and what the program draws. It is not ``complete``
+    if its beginning was out of sight, and nothing of it in the pane's history.
     """
 
     receipt: Receipt
     text: str | None = None
     source: str = ""
     elapsed_ms: float = 0.0
+    complete: bool = True
 
 
 def ask(
@@ -68,7 +70,8 @@ def ask(
             with ControlClient(found.socket, pane.session_id) as client:
                 turn = _Turn(client, store, found, message)
                 text, source = turn.await_answer(deadline)
-    return Answer(receipt, text, source, (time.monotonic() - began) * 1000)
+    elapsed = (time.monotonic() - began) * 1000
+    return Answer(receipt, text, source, elapsed, turn.complete)
 
 
 class _Turn:
@@ -79,6 +82,7 @@ class _Turn:
         to = recipient(store, found, client)
         self.profile: Profile = to.profile
         self.hooks = to.hooks
+        self.complete = True
 
     def await_answer(self, deadline: float) -> tuple[str, str]:
         """Return the answer and its source once the turn has ended."""
@@ -174,6 +178,6 @@ class _Turn:
         )
         lines = lines[: len(lines) - (below - blank)]
         first = echo_at(lines, self.message.typed, self.profile)
-        if first is None:
-            return ""
-        return answer_on(lines[first + 1 :], self.profile.answer, sight.screen.width)
+        self.complete = first is not None
+        answer = lines[first + 1 :] if first is not None else lines
+        return answer_on(answer, self.profile.answer, sight.screen.width, within=not self.complete)
