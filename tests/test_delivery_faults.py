@@ -71,6 +71,18 @@ gate.press = pressed
 """
 
 
+ADD_AFTER_THE_PASTE = """
+paste = gate.paste
+def pasted(*a, **k):
+    done = paste(*a, **k)
+    tmux("send-keys", "-t", os.environ["PANE"], "-l", os.environ["ADDED"])
+    while os.environ["ADDED"].strip() not in tmux("capture-pane", "-p", "-t", os.environ["PANE"]):
+        pass
+    return done
+gate.paste = pasted
+"""
+
+
 def send_with(
     demo: DemoAgent, text: str, fault: str, **env: str
 ) -> "subprocess.CompletedProcess[str]":
@@ -231,6 +243,24 @@ def test_nothing_of_a_killed_sender_stays_in_tmux(demo: DemoAgent) -> None:
     assert demo.submitted() == ["next"]
 
 
+def test_what_was_left_is_not_submitted_where_the_box_can_no_longer_be_told(
+    bare: DemoAgent,
+) -> None:
+    """The profile was changed since: Enter could go to a dialog that looks like the box."""
+    assert send_with(bare, "hello", DIE.replace("attempting", "seen")).returncode < 0
+    profiles = Path(os.environ["TORCH_HOME"]) / "config/profiles"
+    profiles.mkdir(parents=True)
+    stock = (STOCK / "demo.toml").read_text().replace('chord = ["C-x", "C-g"]', "chord = []")
+    for key in ("prompt_unique", "cursor_real"):
+        stock = stock.replace(f"{key} = true", f"{key} = false")
+    (profiles / "demo.toml").write_text(stock)
+    held = bare.send("next")
+    assert (held.code, held.json["state"]) == (4, "held")
+    assert "cannot tell the box from a dialog" in held.json["reason"]
+    assert bare.submitted() == []
+    assert not [event for event in bare.events("typed") if event.get("key")]
+
+
 # -- other texts -----------------------------------------------------------------------------------
 
 
@@ -275,20 +305,7 @@ def test_a_box_with_our_text_and_more_keeps_the_message_open(demo: DemoAgent) ->
 
 
 def test_symbols_that_a_person_adds_are_not_taken_for_ours(demo: DemoAgent) -> None:
-    add = """
-def on_step(step):
-    if step == "attempting":
-        global paste
-        paste = gate.paste
-        def pasted(*a, **k):
-            done = paste(*a, **k)
-            tmux("send-keys", "-t", os.environ["PANE"], "-l", " — ✓✓")
-            while "✓✓" not in tmux("capture-pane", "-p", "-t", os.environ["PANE"]):
-                pass
-            return done
-        gate.paste = pasted
-"""
-    done = send_with(demo, "delete the old branch", add)
+    done = send_with(demo, "delete the old branch", ADD_AFTER_THE_PASTE, ADDED=" — ✓✓")
     assert done.returncode == 4, done
     assert "draft" in done.stdout
     assert demo.submitted() == []
@@ -296,20 +313,7 @@ def on_step(step):
 
 def test_a_report_of_another_text_is_no_proof(demo: DemoAgent) -> None:
     """Terminals draw symbols in many ways, so in a text with some others cannot be told apart."""
-    add = """
-def on_step(step):
-    if step == "attempting":
-        global paste
-        paste = gate.paste
-        def pasted(*a, **k):
-            done = paste(*a, **k)
-            tmux("send-keys", "-t", os.environ["PANE"], "-l", " ✓✓")
-            while "✓✓" not in tmux("capture-pane", "-p", "-t", os.environ["PANE"]):
-                pass
-            return done
-        gate.paste = pasted
-"""
-    done = send_with(demo, "ship it 🚀", add)
+    done = send_with(demo, "ship it 🚀", ADD_AFTER_THE_PASTE, ADDED=" ✓✓")
     assert done.returncode == 5, done
     assert "carried another text: 'ship it 🚀 ✓✓'" in done.stdout
 

@@ -134,6 +134,16 @@ def test_an_agent_is_no_shell(tmux: TmuxServer, torch: Torch) -> None:
     assert (done.code, done.json["error"]["code"]) == (2, "no-shell")
 
 
+def test_the_place_of_its_files_may_have_any_name(
+    shell: Pane, torch: Torch, tmp_path: Path
+) -> None:
+    odd = tmp_path / "it's $HOME #(x)"
+    odd.mkdir()
+    done = torch("run", shell.id, "--", "echo hello", env={"TMPDIR": str(odd)})
+    assert (done.code, done.out) == (0, "hello\n"), done
+    assert list(odd.iterdir()) == []
+
+
 def test_nothing_is_left_behind(bash: Pane, torch: Torch, tmp_path: Path) -> None:
     assert torch("run", bash.id, "--", "true", env={"TMPDIR": str(tmp_path)}).code == 0
     assert list(tmp_path.glob("torch-run-*")) == []

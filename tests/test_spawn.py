@@ -16,6 +16,7 @@ from torch_cli import paths, procs
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store, StoreError
 from torch_cli.team import spawn as team_spawn
+from torch_cli.team import window as team_window
 from torch_cli.team.spawn import Order
 from torch_cli.tmux.window import open_window
 
@@ -330,7 +331,7 @@ def test_an_agent_that_cannot_be_written_down_is_not_left_running(
     home = os.environ["TORCH_HOME"]
     tmpdir = os.environ["TMUX_TMPDIR"]
     with Store() as store, monkeypatch.context() as patch:
-        patch.setattr(team_spawn, "open_window", and_meanwhile)
+        patch.setattr(team_window, "open_window", and_meanwhile)
         patch.setenv("TORCH_HOME", home)
         patch.setenv("TMUX_TMPDIR", tmpdir)
         with pytest.raises(RefusedError, match="already"):

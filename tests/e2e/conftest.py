@@ -485,6 +485,16 @@ def world(
     world.close()
 
 
+@pytest.fixture(
+    scope="module",
+    params=[Setup.SPAWNED, Setup.ADOPTED],
+    ids=lambda setup: setup.name.lower(),
+)
+def setup(request: pytest.FixtureRequest) -> Setup:
+    """The set-ups that everything is proven in; a module may have others."""
+    return Setup(request.param)
+
+
 @pytest.fixture
 def agent(world: World) -> World:
     """The set-up's agent, idle, its box empty."""

@@ -62,53 +62,11 @@ from torch_cli import procs
 DRAFTS = ("half a tho", "two words\nand a line", "rm -rf /")
 
 
-class Contract:
-    """The tests; a subclass gives what its program has of its own."""
+class Shared:
+    """The tests that every program passes as they are."""
 
     asking: ClassVar[str] = ""
     """The permission dialog as an answer could quote it."""
-
-    stripped: ClassVar[frozenset[str]] = frozenset()
-    """Which of ``UNSENDABLE`` the program takes as they are."""
-
-    queues: ClassVar[frozenset[Setup]] = frozenset({Setup.SPAWNED})
-    """The set-ups in which a message to a working program is queued by it, not held back."""
-
-    window: ClassVar[float] = WINDOW
-    """Seconds around paste and submit over which the dialogs of the race are spread."""
-
-    # -- start ---------------------------------------------------------------------------------
-
-    def test_the_first_message_after_spawn_arrives(
-        self, make_world: MakeWorld, report: Report
-    ) -> None:
-        world = make_world(Setup.SPAWNED)
-        started = world.start()
-        assert started.code == 0, started
-        assert world.view().idle, world.server.screens()
-        assert world.state()["state"] == "idle"
-        sent = world.send(prose(40))
-        assert sent.delivered, sent
-        assert world.await_arrival(sent, 120), world.server.screens()
-
-    def test_a_message_sent_before_the_program_is_ready_arrives(
-        self, make_world: MakeWorld, report: Report
-    ) -> None:
-        world = make_world(Setup.SPAWNED)
-        tally = report.tally(world.setup, "before ready")
-        for _ in range(SPECIAL):
-            world.start(wait=0)
-            sent = world.send(prose(40), "--timeout", "120")
-            tally.sent += 1
-            tally.states[sent.state] += 1
-            assert sent.delivered, f"{sent}\n{world.server.screens()}"
-            assert world.await_arrival(sent), world.server.screens()
-            assert world.arrivals(sent) == 1
-            tally.exact += 1
-            world.settle()
-            assert world.torch("stop", world.name).code == 0
-
-    # -- contents ------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("kind", SIZES)
     def test_a_message_of_any_size_arrives_exact(
@@ -121,17 +79,6 @@ class Contract:
         self, agent: World, kind: str, report: Report
     ) -> None:
         deliver_many(agent, kind, SPECIALS[kind], how_many(agent.setup, SPECIAL), report)
-
-    @pytest.mark.parametrize("kind", UNSENDABLE)
-    def test_what_cannot_arrive_intact_is_refused(self, agent: World, kind: str) -> None:
-        sent = agent.send(f"{tag()} a{UNSENDABLE[kind]}b")
-        if kind in self.stripped:
-            assert sent.delivered, sent
-            assert agent.await_arrival(sent), agent.stub.texts(sent.mark)
-            return
-        assert sent.result.code == 2, sent
-        assert agent.view().idle, agent.server.screens()
-        assert agent.stub.texts(sent.mark) == []
 
     def test_an_answer_that_quotes_a_dialog_is_not_one(self, agent: World) -> None:
         with agent.stub.behaving(Behaviour(answer=f"I would ask:\n\n{self.asking}\n\nand wait.")):
@@ -173,44 +120,6 @@ class Contract:
             assert not tally.failures, describe(tally.failures)
         finally:
             agent.resize(WIDTH, HEIGHT)
-
-    # -- busy, asking, shared with a person ----------------------------------------------------
-
-    def test_a_message_to_a_working_program_arrives(self, agent: World, report: Report) -> None:
-        tally = report.tally(agent.setup, "while it works")
-        for _ in range(how_many(agent.setup, SPECIAL)):
-            agent.settle()
-            with agent.stub.behaving(Behaviour(delay=1.5)):
-                agent.ask(prose(30))
-                agent.wait(lambda: agent.view().working, "a program that says that it works")
-                assert agent.state()["state"] == "working"
-                sent = agent.send(lines(5) if tally.sent % 2 else prose(40))
-                tally.sent += 1
-                tally.states[sent.state] += 1
-                assert sent.delivered, f"{sent}\n{agent.server.screens()}"
-                assert agent.await_arrival(sent), agent.server.screens()
-            agent.settle()
-            assert agent.arrivals(sent) == 1
-            assert {one.outcome for one in agent.stub.requests[sent.mark - 1 :]} == {"answered"}
-            tally.exact += 1
-            tally.milliseconds.append(sent.result.json["elapsed_ms"])
-
-    def test_a_second_message_is_queued_behind_the_first(self, agent: World) -> None:
-        if agent.setup not in self.queues:
-            pytest.skip("held back until the program is idle")
-        hold = agent.stub.hold()
-        agent.ask(prose(30))
-        hold.wait()
-        agent.wait(lambda: agent.view().working, "a program that says that it works")
-        texts = [prose(40), lines(5), prose(200), prose(2000)]
-        sent = [agent.send(text) for text in texts]
-        for one in sent:
-            assert one.delivered, f"{one}\n{agent.server.screens()}"
-        hold.release(Behaviour())
-        for one in sent:
-            assert agent.await_arrival(one), agent.stub.texts(one.mark)
-        agent.settle()
-        assert [agent.arrivals(one) for one in sent] == [1] * len(sent)
 
     def test_a_message_that_waits_for_idle_does_not_disturb_the_work(self, agent: World) -> None:
         hold = busy(agent)
@@ -255,36 +164,6 @@ class Contract:
         agent.wait(lambda: agent.view().box is not None, "the box")
         assert_nothing_ran(agent)
 
-    def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
-        self, agent: World, report: Report
-    ) -> None:
-        """With a key that dialogs ignore that is a promise; with Enter it is counted."""
-        chance = random.Random(SEED)
-        safe = agent.setup in self.queues
-        trials = RACES if safe else FEW_RACES
-        first = until_paste(agent) - until_dialog(agent) - EARLY
-        offsets = [first + chance.uniform(0, self.window) for _ in range(trials)]
-        races = [race(agent, offset) for offset in offsets]
-        approved = [offset for offset, one in zip(offsets, races, strict=True) if one.approved]
-        moments = Counter(one.moment for one in races)
-        states = Counter(f"{one.state} ({one.moment})" for one in races)
-        report.notes.append(
-            f"{agent.kit.title}, {agent.setup}: {trials} dialogs opened over "
-            f"{self.window * 1000:.0f} ms around paste and submit (seed {SEED}): {len(approved)} "
-            f"approved (95 % upper bound {upper_bound(len(approved), trials):.1%}); came up "
-            f"{counts(moments)}; receipts: {counts(states)}; arrived: "
-            f"{counts(Counter(str(one.arrivals) for one in races))}"
-        )
-        assert all(one.arrivals <= 1 for one in races), "a message arrived twice"
-        if not self.queues:
-            # Nothing is typed while it works, and it asks only then.
-            assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
-        if safe:
-            assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
-            # Else the dialogs came at other moments than those that this test is about.
-            assert moments["before the paste"] + moments["between paste and key"] >= trials / 10
-            assert moments["after the key"] >= trials / 10
-
     def test_a_persons_draft_is_kept_and_not_sent(self, agent: World, report: Report) -> None:
         tally = report.tally(agent.setup, "over a person's draft")
         for draft in DRAFTS:
@@ -319,6 +198,135 @@ class Contract:
             agent.server.cmd("copy-mode", "-q", "-t", agent.pane)
         assert agent.view().box == ""
         assert agent.stub.texts(sent.mark) == []
+
+
+class Contract(Shared):
+    """All tests of a program that has two set-ups; a subclass gives what is the program's own."""
+
+    stripped: ClassVar[frozenset[str]] = frozenset()
+    """Which of ``UNSENDABLE`` the program takes as they are."""
+
+    queues: ClassVar[frozenset[Setup]] = frozenset({Setup.SPAWNED})
+    """The set-ups in which a message to a working program is queued by it, not held back."""
+
+    window: ClassVar[float] = WINDOW
+    """Seconds around paste and submit over which the dialogs of the race are spread."""
+
+    # -- start ---------------------------------------------------------------------------------
+
+    def test_the_first_message_after_spawn_arrives(
+        self, make_world: MakeWorld, report: Report
+    ) -> None:
+        world = make_world(Setup.SPAWNED)
+        started = world.start()
+        assert started.code == 0, started
+        assert world.view().idle, world.server.screens()
+        assert world.state()["state"] == "idle"
+        sent = world.send(prose(40))
+        assert sent.delivered, sent
+        assert world.await_arrival(sent, 120), world.server.screens()
+
+    def test_a_message_sent_before_the_program_is_ready_arrives(
+        self, make_world: MakeWorld, report: Report
+    ) -> None:
+        world = make_world(Setup.SPAWNED)
+        tally = report.tally(world.setup, "before ready")
+        for _ in range(SPECIAL):
+            world.start(wait=0)
+            sent = world.send(prose(40), "--timeout", "120")
+            tally.sent += 1
+            tally.states[sent.state] += 1
+            assert sent.delivered, f"{sent}\n{world.server.screens()}"
+            assert world.await_arrival(sent), world.server.screens()
+            assert world.arrivals(sent) == 1
+            tally.exact += 1
+            world.settle()
+            assert world.torch("stop", world.name).code == 0
+
+    # -- contents ------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("kind", UNSENDABLE)
+    def test_what_cannot_arrive_intact_is_refused(self, agent: World, kind: str) -> None:
+        sent = agent.send(f"{tag()} a{UNSENDABLE[kind]}b")
+        if kind in self.stripped:
+            assert sent.delivered, sent
+            assert agent.await_arrival(sent), agent.stub.texts(sent.mark)
+            return
+        assert sent.result.code == 2, sent
+        assert agent.view().idle, agent.server.screens()
+        assert agent.stub.texts(sent.mark) == []
+
+    # -- busy, asking, shared with a person ----------------------------------------------------
+
+    def test_a_message_to_a_working_program_arrives(self, agent: World, report: Report) -> None:
+        tally = report.tally(agent.setup, "while it works")
+        for _ in range(how_many(agent.setup, SPECIAL)):
+            agent.settle()
+            with agent.stub.behaving(Behaviour(delay=1.5)):
+                agent.ask(prose(30))
+                agent.wait(lambda: agent.view().working, "a program that says that it works")
+                assert agent.state()["state"] == "working"
+                sent = agent.send(lines(5) if tally.sent % 2 else prose(40))
+                tally.sent += 1
+                tally.states[sent.state] += 1
+                assert sent.delivered, f"{sent}\n{agent.server.screens()}"
+                assert agent.await_arrival(sent), agent.server.screens()
+            agent.settle()
+            assert agent.arrivals(sent) == 1
+            assert {one.outcome for one in agent.stub.requests[sent.mark - 1 :]} == {"answered"}
+            tally.exact += 1
+            tally.milliseconds.append(sent.result.json["elapsed_ms"])
+
+    def test_a_second_message_is_queued_behind_the_first(self, agent: World) -> None:
+        """Or is held back until the program is idle, where it could not be queued safely."""
+        hold = busy(agent)
+        if agent.setup not in self.queues:
+            early = agent.send(prose(40), "--timeout", "1")
+            assert (early.result.code, early.state) == (4, "held"), early
+            assert not agent.view().box
+            hold.release(Behaviour())
+            agent.settle()
+            assert agent.arrivals(early) == 0
+            return
+        texts = [prose(40), lines(5), prose(200), prose(2000)]
+        sent = [agent.send(text) for text in texts]
+        for one in sent:
+            assert one.delivered, f"{one}\n{agent.server.screens()}"
+        hold.release(Behaviour())
+        for one in sent:
+            assert agent.await_arrival(one), agent.stub.texts(one.mark)
+        agent.settle()
+        assert [agent.arrivals(one) for one in sent] == [1] * len(sent)
+
+    def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
+        self, agent: World, report: Report
+    ) -> None:
+        """With a key that dialogs ignore that is a promise; with Enter it is counted."""
+        chance = random.Random(SEED)
+        safe = agent.setup in self.queues
+        trials = RACES if safe else FEW_RACES
+        first = until_paste(agent) - until_dialog(agent) - EARLY
+        offsets = [first + chance.uniform(0, self.window) for _ in range(trials)]
+        races = [race(agent, offset) for offset in offsets]
+        approved = [offset for offset, one in zip(offsets, races, strict=True) if one.approved]
+        moments = Counter(one.moment for one in races)
+        states = Counter(f"{one.state} ({one.moment})" for one in races)
+        report.notes.append(
+            f"{agent.kit.title}, {agent.setup}: {trials} dialogs opened over "
+            f"{self.window * 1000:.0f} ms around paste and submit (seed {SEED}): {len(approved)} "
+            f"approved (95 % upper bound {upper_bound(len(approved), trials):.1%}); came up "
+            f"{counts(moments)}; receipts: {counts(states)}; arrived: "
+            f"{counts(Counter(str(one.arrivals) for one in races))}"
+        )
+        assert all(one.arrivals <= 1 for one in races), "a message arrived twice"
+        if not self.queues:
+            # Nothing is typed while it works, and it asks only then.
+            assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
+        if safe:
+            assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
+            # Else the dialogs came at other moments than those that this test is about.
+            assert moments["before the paste"] + moments["between paste and key"] >= trials / 10
+            assert moments["after the key"] >= trials / 10
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from e2e.aider import Aider
-from e2e.conftest import Report, Setup, World
+from e2e.conftest import Report, World
 from e2e.contract import Contract
 from e2e.program import Program
 from e2e.scenes import SPECIAL, deliver_many, how_many, prose, tag
@@ -35,16 +35,6 @@ CONTENTS: dict[str, Callable[[], str]] = {
 def kit() -> Program:
     """The program of this module."""
     return Aider()
-
-
-@pytest.fixture(
-    scope="module",
-    params=[Setup.SPAWNED, Setup.ADOPTED],
-    ids=lambda setup: setup.name.lower(),
-)
-def setup(request: pytest.FixtureRequest) -> Setup:
-    """The set-ups that everything is proven in; Enter is all that aider has in both."""
-    return Setup(request.param)
 
 
 class TestAider(Contract):

@@ -17,8 +17,6 @@ import pytest
 from conftest import Result, wait_until
 from e2e.claude import ClaudeCode, ClaudeHome
 from e2e.conftest import (
-    HEIGHT,
-    WIDTH,
     MakeWorld,
     Report,
     Sent,
@@ -27,30 +25,23 @@ from e2e.conftest import (
     describe,
     upper_bound,
 )
+from e2e.contract import Shared
 from e2e.program import Program
 from e2e.scenes import (
     ASKING,
     CRASHES,
-    DIALOG,
     EARLY,
     FEW,
     FEW_RACES,
     RACES,
-    REPLIES,
     SEED,
-    SIZED,
     SIZES,
     SPECIAL,
-    SPECIALS,
     UNSENDABLE,
     WINDOW,
-    assert_nothing_ran,
     assert_out_of_reach,
-    attached,
     counts,
-    deliver_many,
     how_many,
-    in_copy_mode,
     lines,
     prose,
     race,
@@ -99,6 +90,13 @@ COMMANDS = (
     "/frobnicate it\nat once",
 )
 """What Claude Code would run, or swallow: a blank before a known command does not help."""
+
+
+class TestClaude(Shared):
+    """What every program passes."""
+
+    asking = ASKING
+
 
 # -- start and readiness ---------------------------------------------------------------------------
 
@@ -180,18 +178,6 @@ def test_a_message_sent_before_the_question_about_auto_mode_does_not_answer_it(
 # -- contents --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", SIZES)
-def test_a_message_of_any_size_arrives_exact(agent: World, kind: str, report: Report) -> None:
-    deliver_many(agent, kind, SIZES[kind], how_many(agent.setup, SIZED), report)
-
-
-@pytest.mark.parametrize("kind", SPECIALS)
-def test_a_message_with_awkward_content_arrives_exact(
-    agent: World, kind: str, report: Report
-) -> None:
-    deliver_many(agent, kind, SPECIALS[kind], how_many(agent.setup, SPECIAL), report)
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_would_run_as_a_command_is_refused(agent: World, command: str, report: Report) -> None:
     """Guarding an unknown one is as good, if it arrives; nothing may be run or swallowed."""
@@ -242,15 +228,6 @@ def test_an_envelope_names_the_sender_and_the_message(agent: World) -> None:
     assert result.json["id"] in text.split(body)[0]
 
 
-def test_an_answer_that_quotes_a_dialog_is_not_one(agent: World) -> None:
-    with agent.stub.behaving(Behaviour(answer=f"I would ask:\n{ASKING}\n\nand wait.")):
-        agent.ask(prose(30))
-        agent.wait(lambda: not agent.stub.busy and agent.view().idle, "the end of the answer")
-    sent = agent.send(prose(40))
-    assert sent.delivered, f"{sent}\n{agent.server.screens()}"
-    assert agent.await_arrival(sent)
-
-
 ANSWERS = {
     "ten words": "one two three four five six seven eight nine ten",
     "500 lines": "\n".join(f"line {n} of 500" for n in range(1, 501)),
@@ -289,43 +266,7 @@ def test_a_command_of_its_own_is_proven_by_its_effect(agent: World) -> None:
     assert agent.stub.texts(mark) == []
 
 
-def test_two_senders_at_once_both_arrive_whole(agent: World) -> None:
-    texts = [lines(5), prose(300)]
-    begun = [agent.begin_send() for _ in texts]
-    outs: list[bytes] = [b"", b""]
-
-    def talk(index: int) -> None:
-        outs[index] = begun[index][0].communicate(texts[index].encode(), 60)[0]
-
-    threads = [threading.Thread(target=talk, args=(index,)) for index in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for text, (process, mark), out in zip(texts, begun, outs, strict=True):
-        sent = Sent(text, Result(process.returncode, out.decode(), ""), mark)
-        assert sent.delivered, f"{sent}\n{agent.server.screens()}"
-        assert agent.await_arrival(sent), agent.stub.texts(mark)
-        assert agent.arrivals(sent) == 1
-
-
 # -- other shapes of the screen --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("width", "height"), [(40, 15), (60, 24), (200, 50)])
-def test_a_message_arrives_at_any_size_of_the_pane(
-    agent: World, width: int, height: int, report: Report
-) -> None:
-    """In a low pane the box scrolls: its first row, and the prompt, are out of sight."""
-    agent.resize(width, height)
-    try:
-        agent.settle()
-        tally = report.tally(agent.setup, f"in {width}x{height}")
-        for text in [*(make() for make in SIZES.values()), prose(799), lines(3)]:
-            agent.deliver(text, tally)
-        assert not tally.failures, describe(tally.failures)
-    finally:
-        agent.resize(WIDTH, HEIGHT)
 
 
 def test_a_message_arrives_in_the_classic_renderer(make_world: MakeWorld, report: Report) -> None:
@@ -363,56 +304,6 @@ def test_a_message_to_a_working_program_arrives(agent: World, report: Report) ->
         tally.milliseconds.append(sent.result.json["elapsed_ms"])
 
 
-def test_a_message_that_waits_for_idle_does_not_disturb_the_work(agent: World) -> None:
-    hold = agent.stub.hold()
-    agent.ask(prose(30))
-    hold.wait()
-    agent.wait(lambda: agent.view().working, "a program that says that it works")
-    sent = agent.send(prose(40), "--when", "idle", "--timeout", "1")
-    assert sent.result.code in (4, 6), sent
-    assert agent.view().box == ""
-    hold.release(Behaviour())
-    agent.settle()
-    assert agent.arrivals(sent) == 0
-
-
-def test_a_permission_dialog_is_never_approved(agent: World, report: Report) -> None:
-    """It was up before: nothing is typed, and the receipt says what stands in the way."""
-    tally = report.tally(agent.setup, "into a permission dialog")
-    for number in range(how_many(agent.setup, SPECIAL)):
-        agent.settle()
-        with agent.stub.behaving(DIALOG):
-            agent.ask(prose(30))
-            agent.wait(lambda: agent.view().asks, "the permission dialog")
-        state = agent.state()
-        assert (state["state"], state["dialog"]["kind"]) == ("waiting", "permission")
-        sent = agent.send(REPLIES[number % len(REPLIES)], "--timeout", "2")
-        tally.sent += 1
-        tally.states[sent.state] += 1
-        assert sent.result.code == 4, f"{sent}\n{agent.server.screens()}"
-        assert agent.view().asks, agent.server.screens()
-        agent.keys("Escape")
-        agent.wait(lambda: agent.view().box is not None, "the box")
-        assert agent.view().box == "", "nothing was typed"
-        agent.settle()
-        assert_nothing_ran(agent)
-        assert agent.arrivals(sent) == 0
-        tally.exact += 1
-
-
-def test_an_answer_is_pressed_only_into_the_dialog_that_was_seen(agent: World) -> None:
-    with agent.stub.behaving(DIALOG):
-        agent.ask(prose(30))
-        agent.wait(lambda: agent.view().asks, "the permission dialog")
-    seen = agent.state()["dialog"]["hash"]
-    for wrong in ([], ["--dialog", "0" * 12]):
-        assert agent.torch("press", agent.name, "Enter", *wrong).code != 0
-    assert agent.view().asks
-    assert agent.torch("press", agent.name, "Escape", "--dialog", seen).code == 0
-    agent.wait(lambda: agent.view().box is not None, "the box")
-    assert_nothing_ran(agent)
-
-
 def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
     agent: World, report: Report
 ) -> None:
@@ -439,44 +330,6 @@ def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
         # Else the dialogs came at other moments than those that this test is about.
         assert moments["before the paste"] + moments["between paste and key"] >= trials / 10
         assert moments["after the key"] >= trials / 10
-
-
-def test_a_persons_draft_is_kept_and_not_sent(agent: World, report: Report) -> None:
-    tally = report.tally(agent.setup, "over a person's draft")
-    for draft in ("half a tho", "two words\nand a line", "rm -rf /"):
-        agent.settle()
-        agent.paste(draft)
-        agent.wait(lambda: agent.view().box, "the draft in the box")
-        before = agent.view().box
-        sent = agent.send(prose(40), "--timeout", "2")
-        tally.sent += 1
-        tally.states[sent.state] += 1
-        assert sent.result.code == 4, f"{sent}\n{agent.server.screens()}"
-        assert "draft" in sent.result.json["reason"]
-        assert agent.view().box == before
-        assert agent.stub.texts(sent.mark) == []
-        tally.exact += 1
-
-
-def test_copy_mode_that_nobody_looks_at_is_left(agent: World) -> None:
-    agent.server.cmd("copy-mode", "-t", agent.pane)
-    sent = agent.send("what? " + prose(40))
-    assert sent.delivered, f"{sent}\n{agent.server.screens()}"
-    assert agent.await_arrival(sent)
-
-
-def test_copy_mode_of_a_person_is_left_alone(agent: World) -> None:
-    window = agent.server.cmd("display-message", "-p", "-t", agent.pane, "#{window_id}")
-    agent.server.cmd("select-window", "-t", window)
-    with attached(agent):
-        agent.server.cmd("copy-mode", "-t", agent.pane)
-        sent = agent.send("what? " + prose(40), "--timeout", "2")
-        assert sent.result.code == 4, f"{sent}\n{agent.server.screens()}"
-        assert "copy mode" in sent.result.json["reason"]
-        assert in_copy_mode(agent)
-        agent.server.cmd("copy-mode", "-q", "-t", agent.pane)
-    assert agent.view().box == ""
-    assert agent.stub.texts(sent.mark) == []
 
 
 # -- the end ---------------------------------------------------------------------------------------

@@ -42,16 +42,6 @@ def kit() -> Program:
     return Codex()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[Setup.SPAWNED, Setup.ADOPTED],
-    ids=lambda setup: setup.name.lower(),
-)
-def setup(request: pytest.FixtureRequest) -> Setup:
-    """The set-ups that everything is proven in."""
-    return Setup(request.param)
-
-
 class TestCodex(Contract):
     """The contract, and what is Codex's own."""
 

@@ -39,16 +39,6 @@ def kit() -> Program:
     return Gemini()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[Setup.SPAWNED, Setup.ADOPTED],
-    ids=lambda setup: setup.name.lower(),
-)
-def setup(request: pytest.FixtureRequest) -> Setup:
-    """The set-ups that everything is proven in."""
-    return Setup(request.param)
-
-
 class TestGemini(Contract):
     """The contract, and what is Gemini's own."""
 

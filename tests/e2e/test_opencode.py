@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.conftest import Report, Setup, World
+from e2e.conftest import Report, World
 from e2e.contract import Contract
 from e2e.opencode import OpenCode
 from e2e.program import Program
@@ -36,16 +36,6 @@ CONTENTS: dict[str, Callable[[], str]] = {
 def kit() -> Program:
     """The program of this module."""
     return OpenCode()
-
-
-@pytest.fixture(
-    scope="module",
-    params=[Setup.SPAWNED, Setup.ADOPTED],
-    ids=lambda setup: setup.name.lower(),
-)
-def setup(request: pytest.FixtureRequest) -> Setup:
-    """The set-ups that everything is proven in."""
-    return Setup(request.param)
 
 
 class TestOpenCode(Contract):

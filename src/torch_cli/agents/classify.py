@@ -64,7 +64,7 @@ class _Look:
             return self.filled
         if self.box is None:
             return []
-        frame = 1 if self.profile.box.kind in ("ruled", "barred") else 0
+        frame = self.profile.box.frame
         if where == "above":
             return [index for index in self.filled if index < self.box.first - frame]
         if where == "footer":

@@ -95,6 +95,11 @@ class BoxSpec(NamedTuple):
         """What the box's first row begins with, letter for letter; '' if that is a pattern."""
         return self.prompt if self.kind in ("ruled", "footed", "barred") else ""
 
+    @property
+    def frame(self) -> int:
+        """How many rows of its own the box has above and below its text."""
+        return 1 if self.kind in ("ruled", "barred") else 0
+
 
 class Rule(NamedTuple):
     """One line of the decision: rows that look like this, there, mean that state."""

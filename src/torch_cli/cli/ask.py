@@ -6,7 +6,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options, message_options
 
 if TYPE_CHECKING:
     from torch_cli.delivery.ask import Answer
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="For all of it: until it is idle, the delivery, and its answer.",
 )
-@click.option("--plain", is_flag=True, help="Send the body alone, without an envelope.")
-@click.option("--clean", is_flag=True, help="Strip control and invisible characters, and say so.")
-@click.option("--from", "sender", metavar="NAME", help="Who asks (default: the agent we are).")
+@message_options
 @common_options
 def command(common: Common, **given: Any) -> int:
     """Send MESSAGE to TARGET when it is idle, wait until it has answered, and print the answer.

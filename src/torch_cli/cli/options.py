@@ -1,12 +1,13 @@
 """Options that mean the same in every command, and the context they fill."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 from torch_cli.cli.common import LONGEST, Common, as_utf8
+from torch_cli.cli.direct import WHEN
 from torch_cli.errors import RefusedError
 from torch_cli.tmux.socket import Socket
 
@@ -43,11 +44,57 @@ _COMMON = [
 ]
 
 
-def declare_common(function: F) -> F:
-    """Add ``-L``, ``-S``, ``--json``, ``-q`` and ``-v`` to a command."""
-    for option in reversed(_COMMON):
+_MESSAGE = [
+    click.option("--plain", is_flag=True, help="Send the body alone, without an envelope."),
+    click.option(
+        "--clean", is_flag=True, help="Strip control and invisible characters, and say so."
+    ),
+    click.option(
+        "--from", "sender", metavar="NAME", help="Who sends it (default: the agent we are)."
+    ),
+]
+_DELIVERY = [
+    click.option(
+        "--when",
+        type=click.Choice(WHEN),
+        default="ready",
+        show_default=True,
+        help="ready: also to a working program that queues messages safely; idle: wait for its "
+        "turn to end; now: do not wait at all.",
+    ),
+    click.option(
+        "--timeout",
+        type=SECONDS,
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="The most seconds to wait for the agent to take the message. What is not expected to "
+        "pass by itself holds it sooner: a dialog or a limit at once, a draft or copy mode after "
+        "2 s.",
+    ),
+    click.option("--key", metavar="KEY", help="Idempotency key: the same key is delivered once."),
+]
+
+
+def message_options(function: F) -> F:
+    """Add the options of a command that sends a message."""
+    return _with(_MESSAGE, function)
+
+
+def delivery_options(function: F) -> F:
+    """Add those, and the options of one that ends with the message's delivery."""
+    return _with([*_DELIVERY, *_MESSAGE], function)
+
+
+def _with(options: Sequence[Callable[[F], F]], function: F) -> F:
+    for option in reversed(options):
         function = option(function)
     return function
+
+
+def declare_common(function: F) -> F:
+    """Add ``-L``, ``-S``, ``--json``, ``-q`` and ``-v`` to a command."""
+    return _with(_COMMON, function)
 
 
 def common_options(function: F) -> F:

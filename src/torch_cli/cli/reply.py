@@ -5,32 +5,13 @@ from typing import Any
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.direct import WHEN
-from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, common_options, delivery_options
 
 
 @click.command("reply")
 @click.argument("identity", metavar="MESSAGE-ID")
 @click.argument("message", type=ANY_BYTES)
-@click.option(
-    "--when",
-    type=click.Choice(WHEN),
-    default="ready",
-    show_default=True,
-    help="As of 'torch send'.",
-)
-@click.option(
-    "--timeout",
-    type=SECONDS,
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="As of 'torch send'.",
-)
-@click.option("--plain", is_flag=True, help="Send the body alone, without an envelope.")
-@click.option("--clean", is_flag=True, help="Strip control and invisible characters, and say so.")
-@click.option("--key", metavar="KEY", help="Idempotency key: the same key is delivered once.")
-@click.option("--from", "sender", metavar="NAME", help="Who answers (default: the agent we are).")
+@delivery_options
 @common_options
 def command(common: Common, identity: str, **given: Any) -> int:
     """Answer the message MESSAGE-ID: send MESSAGE to the agent that sent it.

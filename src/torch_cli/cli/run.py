@@ -34,7 +34,7 @@ def command(
     \b
     Examples:
       torch run work:build -- make test
-      torch run %7 -- 'cd src && ls | wc -l' --apart
+      torch run --apart %7 -- 'cd src && ls | wc -l'
     """
     from torch_cli.cli.present import print_json
     from torch_cli.shell.run import run

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.agents.answer import answer_on
-from torch_cli.agents.observe import Sight, observe
-from torch_cli.agents.profile import Profile
+from torch_cli.agents.observe import Sight
 from torch_cli.agents.registry import Found, find
-from torch_cli.agents.state import State
+from torch_cli.agents.state import ENDED, State
 from torch_cli.delivery.evidence import echo_at
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.obstacle import question
+from torch_cli.delivery.reading import Policy, Reader
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.send import Request, send
@@ -68,8 +68,10 @@ def ask(
             on_step("asked")
             message = store.messages.get(receipt.id)
             with ControlClient(found.socket, pane.session_id) as client:
-                turn = _Turn(client, store, found, message)
-                text, source = turn.await_answer(deadline)
+                policy = Policy("idle", max(0.0, deadline - time.monotonic()))
+                reader = Reader(client, store, recipient(store, found, client), policy)
+                turn = _Turn(reader, found, message)
+                text, source = turn.await_answer()
     elapsed = (time.monotonic() - began) * 1000
     return Answer(receipt, text, source, elapsed, turn.complete)
 
@@ -77,23 +79,21 @@ def ask(
 class _Turn:
     """One turn of a program, from a delivered message to its end."""
 
-    def __init__(self, client: ControlClient, store: Store, found: Found, message: Message) -> None:
-        self.client, self.store, self.found, self.message = client, store, found, message
-        to = recipient(store, found, client)
-        self.profile: Profile = to.profile
-        self.hooks = to.hooks
+    def __init__(self, reader: Reader, found: Found, message: Message) -> None:
+        self.reader, self.store, self.found, self.message = reader, reader.store, found, message
+        self.profile = reader.recipient.profile
         self.complete = True
 
-    def await_answer(self, deadline: float) -> tuple[str, str]:
-        """Return the answer and its source once the turn has ended."""
-        pane = self.found.pane
+    def await_answer(self) -> tuple[str, str]:
+        """Return the answer and its source once the turn has ended, by the deadline."""
         idle: tuple[float, str] | None = None
         while True:
-            heard = self.client.output.get(pane.id, 0)
+            heard = self.reader.heard()
             reported = self._reported()
             if reported is not None:
                 return reported, "hook"
-            sight = self._look()
+            sight = self.reader.look()
+            self._check_goes_on(sight)
             now = time.monotonic()
             if sight.state.state is not State.IDLE or sight.state.queued:
                 idle = None
@@ -103,31 +103,23 @@ class _Turn:
                 text = self._on_screen(sight) if now >= idle[0] + self._quiet else ""
                 if text or now >= idle[0] + REPORT_GRACE:
                     return text, "screen"
-            if now >= deadline:
+            if now >= self.reader.deadline:
                 raise TimedOutError(
                     f"'{self.found.name}' has not finished answering {self.message.id}: it is "
                     f"{sight.state.state} ({sight.state.evidence})",
                     hint=f"It goes on. Later: torch capture {self.found.name} --history",
                 )
-            self.client.wait_output(pane.id, heard, min(POLL, max(0.001, deadline - now)))
+            self.reader.wait(heard, min(POLL, self.reader.deadline - now))
 
     @property
     def _quiet(self) -> float:
         """Seconds that an idle screen must stand before it is the end of the turn."""
-        return REPORT_GRACE if self.hooks else max(0.3, self.profile.launch.steady)
+        reports = self.reader.recipient.hooks
+        return REPORT_GRACE if reports else max(0.3, self.profile.launch.steady)
 
-    def _look(self) -> Sight:
-        """Return what the pane shows; raise if the turn cannot end by itself."""
-        found = self.found
-        sight = observe(
-            self.client,
-            self.store,
-            found.pane,
-            self.profile,
-            since=found.started,
-            program=found.program,
-        )
-        state, name, identity = sight.state.state, found.name, self.message.id
+    def _check_goes_on(self, sight: Sight) -> None:
+        """Raise if the turn cannot end by itself."""
+        state, name, identity = sight.state.state, self.found.name, self.message.id
         if state is State.WAITING:
             dialog = sight.state.dialog
             press = f"torch press {name} KEY --dialog {dialog.hash}" if dialog else ""
@@ -141,12 +133,11 @@ class _Turn:
                 f"'{name}' ran into a limit before it answered {identity}: {sight.state.evidence}",
                 code="limited",
             )
-        if state in (State.EXITED, State.DEAD):
+        if state in ENDED:
             raise TorchError(
                 f"'{name}' ended before it answered {identity}: {sight.state.evidence}",
                 code="exited",
             )
-        return sight
 
     def _reported(self) -> str | None:
         """Return the answer that the program's hook gave for our message, if it has."""
@@ -169,8 +160,7 @@ class _Turn:
         box, pane = sight.state.box, self.found.pane
         if box is None:
             return ""
-        frame = 1 if self.profile.box.kind == "ruled" else 0
-        below = len(sight.screen.rows) - (box.first - frame)
+        below = len(sight.screen.rows) - (box.first - self.profile.box.frame)
         lines = last_lines(self.found.socket, pane, history=True)
         # Blank rows at the end of the screen are not among the lines.
         blank = len(sight.screen.rows) - max(

@@ -110,10 +110,7 @@ class _Delivery:
     def run(self) -> Receipt:
         """Deliver the message from the beginning."""
         try:
-            key = self.recipient.submit
-            spec = self.profile.box
-            if not (key.safe or spec.prompt_unique or spec.cursor_real):
-                raise held("the profile cannot tell the box from a dialog")
+            self._check_box_is_told()
             while not self._paste(self.reader.await_open(self.message.typed)):
                 if time.monotonic() >= self.reader.deadline:
                     raise held("the input box keeps changing")
@@ -215,6 +212,7 @@ class _Delivery:
 
     def _submit(self, sight: Sight) -> None:
         """Press the submit key and prove it, again while our text still stands; never returns."""
+        self._check_box_is_told(left=True)
         key = self.recipient.submit
         for pause in (*key.retries[: PRESSES - 1], PROOF):
             if not key.while_working:
@@ -223,6 +221,12 @@ class _Delivery:
             sight = self._press(key.keys, sight)
             self._prove(sight, pause)
         raise held(f"not submitted: {self.attempts} presses left the text standing", left=True)
+
+    def _check_box_is_told(self, *, left: bool = False) -> None:
+        """Hold the message if a key that dialogs heed could not be kept from one by the gate."""
+        spec = self.profile.box
+        if not (self.recipient.submit.safe or spec.prompt_unique or spec.cursor_real):
+            raise held("the profile cannot tell the box from a dialog", left=left)
 
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
         """Press through the positive gate; return the sight that it was built from."""

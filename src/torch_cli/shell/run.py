@@ -75,6 +75,7 @@ def run(
         ):
             one = _Run(client, store, found, profile, directory)
             one.type(command, apart=apart)
+            store.events.add("run", found.name, {"pane": pane.id, "shell": pane.command})
             return one.wait(timeout, on_output)
     finally:
         # A command that goes on has read its files already.
@@ -110,7 +111,7 @@ class _Run:
         assert sight.state.box is not None
         prompt = sight.state.box.rows[0]
         buffer = f"torch-run-{self.word}"
-        if not gate.load(self.client, buffer, line.encode()):
+        if not gate.load(self.client, buffer, os.fsencode(line)):
             raise self._not_at_prompt("the pane is gone")
         conditions = box_stands(sight, self.profile)
         if not gate.paste(
@@ -125,8 +126,8 @@ class _Run:
         box = sight.state.box
         if sight.state.state is not State.IDLE or box is None or not box.empty:
             raise self._not_at_prompt(sight.state.evidence)
-        if sight.screen.in_mode or self.group is None:
-            raise self._not_at_prompt("the pane is in a mode")
+        if self.group is None:
+            raise self._not_at_prompt("nothing has its terminal")
         return sight
 
     def _not_at_prompt(self, why: str) -> HeldError:

@@ -7,6 +7,7 @@ neither; what stands between them is the output.
 """
 
 import re
+import shlex
 
 POSIX = """\
 printf '\\033]7717;{word};start\\033\\\\'
@@ -27,6 +28,7 @@ _STRICT = ("dash", "ash", "sh", "ksh")
 
 def wrapper(shell: str, word: str, command_file: str, *, apart: bool) -> str:
     """Return the text of the file that is sourced; ``apart`` runs the command in a subshell."""
+    command_file = shlex.quote(command_file)
     if shell == "fish":
         run = f"fish {command_file}" if apart else f"source {command_file}"
         return FISH.format(word=word, run=run)
@@ -39,7 +41,7 @@ def wrapper(shell: str, word: str, command_file: str, *, apart: bool) -> str:
 
 def typed_line(shell: str, file: str) -> str:
     """Return the line that is typed; the blank keeps it out of histories that heed one."""
-    return f" source {file}" if shell == "fish" else f" . {file}"
+    return f" {'source' if shell == 'fish' else '.'} {shlex.quote(file)}"
 
 
 class Between:

@@ -28,10 +28,11 @@ from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.hooks import KEPT
+from torch_cli.team.window import closed_on_failure, create_window
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.window import OpenedWindow, check_directory, close_window, open_window
+from torch_cli.tmux.window import OpenedWindow, check_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
         raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
     gone = _refuse_living(store, order.name)
     command = _command(profile, order)
-    window = open_window(
+    window = create_window(
+        store,
         socket,
         name=order.name,
         session=order.session,
@@ -70,26 +72,17 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
         command=command,
         keep_dead=True,
     )
-    try:
-        return _register(store, order, profile, window, gone), window
-    except BaseException:
-        # Nobody could find it again: the disk is full, another was faster, or it was interrupted.
-        close_window(Socket(path=window.pane.socket_path), window.pane)
-        raise
+    with closed_on_failure(window.pane):
+        agent = _register(store, order, profile, window, gone)
+    return agent, window
 
 
 def _register(
     store: Store, order: Order, profile: Profile, window: OpenedWindow, gone: Agent | None
 ) -> Agent:
-    """Write down the window and the agent in it; ``gone`` is a vanished one of the same name."""
+    """Write down the agent in ``window``; ``gone`` is a vanished one of the same name."""
     pane = window.pane
     ours = not _given(profile).keys() & order.environment.keys()
-    store.windows.add(
-        pane,
-        name=order.name,
-        directory=window.directory,
-        created_session=window.created_session,
-    )
     agent = Agent.of(
         pane,
         procs.identify(pane.pid) or procs.Process(pane.pid, ""),

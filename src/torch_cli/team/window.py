@@ -1,11 +1,12 @@
 """Opening a window that Torch remembers as its own, or none."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from torch_cli.errors import TorchError
 from torch_cli.store import Store
+from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, close_window, open_window
 
@@ -20,6 +21,7 @@ def create_window(
     environment: Mapping[str, str],
     command: Sequence[str] = (),
     reuse: bool = False,
+    keep_dead: bool = False,
 ) -> OpenedWindow:
     """Open a window and write it down; one that cannot be written down is closed again.
 
@@ -34,23 +36,34 @@ def create_window(
         environment=environment,
         command=command,
         reuse=reuse,
+        keep_dead=keep_dead,
     )
     if opened.reused:
         given = bool(environment or command)
         return opened if directory is not None else _as_found(opened, given=given)
-    try:
+    with closed_on_failure(opened.pane):
         store.windows.add(
             opened.pane,
             name=name,
             directory=opened.directory,
             created_session=opened.created_session,
         )
-    except BaseException:
-        # Nobody could tell later that it is Torch's: the disk is full, or a person interrupts.
-        with suppress(TorchError):
-            close_window(Socket(path=opened.pane.socket_path), opened.pane)
-        raise
     return opened
+
+
+@contextmanager
+def closed_on_failure(pane: Pane) -> Iterator[None]:
+    """Close the window of ``pane`` if what is done in here fails.
+
+    Nobody could tell later that it is Torch's: the disk is full, another was faster, or a person
+    interrupts.
+    """
+    try:
+        yield
+    except BaseException:
+        with suppress(TorchError):
+            close_window(Socket(path=pane.socket_path), pane)
+        raise
 
 
 def _as_found(opened: OpenedWindow, *, given: bool) -> OpenedWindow:

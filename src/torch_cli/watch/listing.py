@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from torch_cli.agents.state import ENDED
+from torch_cli.agents.state import ENDED, AgentState
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -78,10 +78,17 @@ def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
     if isinstance(seen, TorchError):
         state = state_unknown(seen)
         return Line(agent, str(state.state), state.evidence, None, message, seen)
-    state = seen.state
-    since = store.observations.record(
-        *(agent.server, agent.pane, agent.pane_pid, str(state.state), state.evidence),
-        reported=seen.reported,
-        wrote=seen.wrote if state.state not in ENDED else 0,
-    )
+    state, place = seen.state, (agent.server, agent.pane, agent.pane_pid)
+    since = note_state(store, place, state, seen.reported, seen.wrote)
     return Line(agent, str(state.state), state.evidence, since, message)
+
+
+def note_state(
+    store: Store, place: tuple[str, str, int], state: AgentState, reported: float, wrote: int
+) -> float:
+    """Note the state of the pane at ``place``; return since when (epoch seconds) it is so."""
+    return store.observations.record(
+        *(*place, str(state.state), state.evidence),
+        reported=reported,
+        wrote=wrote if state.state not in ENDED else 0,
+    )

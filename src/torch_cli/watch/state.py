@@ -6,13 +6,13 @@ from typing import NamedTuple
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found, find, profile_named, recognise
-from torch_cli.agents.state import ENDED, AgentState, State
+from torch_cli.agents.state import AgentState, State
 from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.listing import agents_on, look_at
+from torch_cli.watch.listing import agents_on, look_at, note_state
 from torch_cli.watch.sweep import Seen, state_unknown
 
 
@@ -64,7 +64,7 @@ def _state_of_agent(store: Store, agent: Agent, seen: Seen | TorchError | None) 
         return StateOf(agent.name, agent.pane, unknown, None, agent.socket, seen)
     gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
     state, reported, wrote = (seen.state, seen.reported, seen.wrote) if seen else (gone, 0.0, 0)
-    since = _since(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
+    since = note_state(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
     return StateOf(agent.name, agent.pane, state, since, agent.socket)
 
 
@@ -80,16 +80,5 @@ def remember(store: Store, found: Found, sight: Sight) -> StateOf:
     """Note what was seen, and return it with the time since when it is so."""
     pane, state = found.pane, sight.state
     place = (pane.server, pane.id, pane.pid)
-    begun = _since(store, place, state, sight.reported, sight.screen.wrote)
+    begun = note_state(store, place, state, sight.reported, sight.screen.wrote)
     return StateOf(found.name, pane.id, state, begun, pane.socket_path)
-
-
-def _since(
-    store: Store, place: tuple[str, str, int], state: AgentState, reported: float, wrote: int
-) -> float:
-    """Note the state of a pane; return since when (epoch seconds) it is so."""
-    return store.observations.record(
-        *(*place, str(state.state), state.evidence),
-        reported=reported,
-        wrote=wrote if state.state not in ENDED else 0,
-    )

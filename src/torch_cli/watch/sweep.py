@@ -26,8 +26,8 @@ class Seen(NamedTuple):
     """One agent as a sweep found it.
 
     ``reported`` is when its hooks last said anything (epoch seconds), 0 if never; ``wrote`` when
-    its window last wrote. ``error`` says
-    why its state cannot be told, though its pane is there: its profile cannot be read.
+    its window last wrote. ``error`` says why its state cannot be told, though its pane is there:
+    its profile cannot be read.
     """
 
     pane: Pane
