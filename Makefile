@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e e2e-programs e2e-full bench lint format types install clean
+.PHONY: help demo test e2e e2e-programs e2e-full fuzz bench lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -26,6 +26,10 @@ e2e-programs: ## The same for Codex, Gemini CLI, opencode and aider; not yet par
 e2e-full: ## For Claude Code 30 messages of every kind, in every set-up; takes more than an hour
 	@scripts/prepare dev
 	TORCH_E2E=full $(python) -m pytest -m e2e tests/e2e/test_claude.py
+
+fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
+	@scripts/prepare dev
+	TORCH_FUZZ=100000 $(python) -m pytest -s tests/test_dialog_fuzz.py
 
 bench: ## Measure, and print the table of the README
 	@scripts/prepare dev

@@ -383,9 +383,13 @@ class World:
         assert self.alive, f"the program ended\n{self.server.screens()}"
         self.sound = True
 
+    def pause(self) -> None:
+        """Wait until a key that was pressed before is no part of a sequence any more."""
+        time.sleep(max(0.0, self.pressed + self.kit.pause - time.monotonic()))
+
     def decline(self) -> None:
         """Say no to what the program asks, as a person does."""
-        time.sleep(max(0.0, self.pressed + self.kit.pause - time.monotonic()))
+        self.pause()
         self.keys(self.kit.decline)
         self.pressed = time.monotonic()
 

@@ -160,6 +160,7 @@ class Shared:
         for wrong in ([], ["--dialog", "0" * 12]):
             assert agent.torch("press", agent.name, "Enter", *wrong).code != 0
         assert agent.view().asks
+        agent.pause()
         assert agent.torch("press", agent.name, agent.kit.decline, "--dialog", seen).code == 0
         agent.wait(lambda: agent.view().box is not None, "the box")
         assert_nothing_ran(agent)
@@ -208,6 +209,9 @@ class Contract(Shared):
 
     queues: ClassVar[frozenset[Setup]] = frozenset({Setup.SPAWNED})
     """The set-ups in which a message to a working program is queued by it, not held back."""
+
+    joins: ClassVar[bool] = False
+    """Whether it makes one message of all that it has queued: then only the first is given it."""
 
     window: ClassVar[float] = WINDOW
     """Seconds around paste and submit over which the dialogs of the race are spread."""
@@ -281,10 +285,14 @@ class Contract(Shared):
         """Or is held back until the program is idle, where it could not be queued safely."""
         hold = busy(agent)
         if agent.setup not in self.queues:
+            first = [agent.send(prose(40))] if self.joins else []
+            assert all(one.delivered for one in first), first
             early = agent.send(prose(40), "--timeout", "1")
             assert (early.result.code, early.state) == (4, "held"), early
             assert not agent.view().box
             hold.release(Behaviour())
+            for one in first:
+                assert agent.await_arrival(one), agent.server.screens()
             agent.settle()
             assert agent.arrivals(early) == 0
             return
@@ -363,6 +371,8 @@ class Contract(Shared):
             tally.states[sent.state] += 1
             # Nothing but the screen speaks for it: the program may die between echo and request.
             if sent.delivered or sent.result.code in (3, 4, 5):
+                tally.exact += 1
+            elif sent.state == "failed" and world.arrivals(sent) == 0:
                 tally.exact += 1
             else:
                 tally.failures.append(f"{sent}\n{world.server.screen(world.pane).rstrip()}")

@@ -51,7 +51,8 @@ class TestGemini(Contract):
 ╰──────────────────────────────╯
 ```"""
     window = 1.5  # it settles for 0.3 s, and draws slowly
-    queues = frozenset()  # it joins what waits, so the second one is held back
+    queues = frozenset()
+    joins = True
 
     @pytest.mark.parametrize("kind", CONTENTS)
     def test_what_would_open_a_menu_arrives_as_text(

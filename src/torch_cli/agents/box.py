@@ -22,21 +22,48 @@ def find_box(screen: Screen, profile: Profile) -> Box | None:
     A half-drawn box, one behind a dialog or one that tmux shows through a mode is none.
     """
     spec = profile.box
-    if spec.kind == "ruled":
-        return _ruled_box(screen, spec)
-    if spec.kind == "footed":
-        return _footed_box(screen, spec)
     if spec.kind == "prompt":
         return _prompt_box(screen, spec)
     if spec.kind in ("barred", "lines"):
         place = behind_bar(screen, spec) if spec.kind == "barred" else in_lines(screen, spec)
         return _placed_box(screen, spec, place) if place else None
-    return None
+    box = None
+    if spec.kind == "ruled":
+        box = _ruled_box(screen, spec)
+    elif spec.kind == "footed":
+        box = _footed_box(screen, spec)
+    return None if box is None or _under_dialog(screen, box, spec) else box
 
 
 def is_rule(text: str, width: int, characters: str) -> bool:
     """Whether ``text`` is a row of one of ``characters`` from the left edge to the right."""
     return bool(text) and text[0] in characters and text == text[0] * width
+
+
+def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
+    """Whether a dialog stands below ``box``, which is then left from before, or is the box itself.
+
+    Its top may be out of sight: what is left of it is told by its rows, by its last one, or by the
+    gap between it and the footer.
+    """
+    below = [row.text for row in screen.rows[box.last + 1 + spec.frame :]]
+    filled = [at for at, text in enumerate(below) if text.strip()]
+    strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
+    if any(p.search(text) for text in below for p in strangers):
+        return True
+    if spec.footer_whole and filled and filled[-1] - filled[0] >= len(filled):
+        return True
+    # The rows of a menu look like a box with text, but for the cursor.
+    inside = screen.cursor_visible and box.first <= screen.cursor[1] <= box.last
+    menu = spec.cursor_real and not inside
+    if menu and spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0]):
+        return True
+    last = below[filled[-1]] if filled else box.rows[-1]
+    return (
+        spec.dialog_end is not None
+        and (menu or bool(filled))
+        and spec.dialog_end.search(last) is not None
+    )
 
 
 def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
@@ -62,8 +89,7 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
     Where the profile gives a rule, one stands not far above.
 
     A tall box has no footer: it fills the screen to the end, and has scrolled or has the cursor in
-    its last row. A conversation or a dialog that begins below it, as the profile knows them, shows
-    that it is none.
+    its last row.
     """
     # A row that only pads the box is as good as blank.
     pads = [is_rule(row.text, screen.width, spec.padding) for row in screen.rows]
@@ -90,9 +116,6 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
         end = _end_of_tall(screen, first, spec, scrolled=hidden is not None)
         if not first < end <= further:
             return None
-    strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
-    if any(p.search(row.text) for row in rows[end:] for p in strangers):
-        return None
     prompt = _prompt_of(rows[first].text, spec) or ""
     cells = [_cells(rows[first])[len(prompt) : hidden.start() if hidden else None]]
     scrolled = hidden is not None or 0 < spec.tallest <= end - first

@@ -72,6 +72,7 @@ class BoxSpec(NamedTuple):
     prompts_same: Words = ()
     continuation: str = ""
     footer: Pattern | None = None
+    footer_whole: bool = False
     padding: str = ""
     tallest: int = 0
     scrolled: Pattern | None = None
@@ -89,6 +90,7 @@ class BoxSpec(NamedTuple):
     dialog_above: Pattern | None = None
     dialog_start: Pattern | None = None
     dialog_cursor: Pattern | None = None
+    dialog_end: Pattern | None = None
 
     @property
     def mark(self) -> str:
