@@ -370,9 +370,8 @@ class Contract(Shared):
             tally.sent += 1
             tally.states[sent.state] += 1
             # Nothing but the screen speaks for it: the program may die between echo and request.
-            if sent.delivered or sent.result.code in (3, 4, 5):
-                tally.exact += 1
-            elif sent.state == "failed" and world.arrivals(sent) == 0:
+            lost = sent.state == "failed" and world.arrivals(sent) == 0
+            if sent.delivered or lost or sent.result.code in (3, 4, 5):
                 tally.exact += 1
             else:
                 tally.failures.append(f"{sent}\n{world.server.screen(world.pane).rstrip()}")
