@@ -68,6 +68,23 @@ def directory(pid: int) -> str | None:
     return None
 
 
+def environment(pid: int) -> dict[str, str] | None:
+    """Return the environment that a process was started with; ``None`` if it cannot be known.
+
+    That is so for another user's process, and on macOS, where ``ps`` does not say where a value
+    ends.
+    """
+    if not _LINUX:
+        return None
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            entries = os.fsdecode(file.read()).split("\0")
+    except OSError:
+        return None
+    pairs = (entry.partition("=") for entry in entries if "=" in entry)
+    return {name: value for name, _, value in pairs}
+
+
 def foreground(pid: int) -> int | None:
     """Return the process group that has the terminal of ``pid``: the number of its leader.
 

@@ -62,6 +62,17 @@ from torch_cli import procs
 DRAFTS = ("half a tho", "two words\nand a line", "rm -rf /")
 
 
+ANSWERS = {
+    "ten words": "one two three four five six seven eight nine ten",
+    "500 lines": "\n".join(f"line {n} of 500" for n in range(1, 501)),
+    "a code fence": "Here:\n\n```python\nif x:\n    y = 1\n```\n\nThat was it.",
+    "a drawing": "```\n┌────┐\n│ ok │\n└────┘\n```",
+    "wide characters": "日本語 は 広い, 👩‍👩‍👧 family",
+    "a prompt": "❯\u00a0not the box\n› nor this\n > nor that",
+}
+"""What a program may be made to answer, by what is hard about it."""
+
+
 class Shared:
     """The tests that every program passes as they are."""
 
@@ -199,6 +210,21 @@ class Shared:
             agent.server.cmd("copy-mode", "-q", "-t", agent.pane)
         assert agent.view().box == ""
         assert agent.stub.texts(sent.mark) == []
+
+    # -- conversations ------------------------------------------------------------------------
+
+    def test_ask_prints_what_the_program_answered(self, agent: World) -> None:
+        """Exactly: a hook or the transcript has it word for word."""
+        answers = {**ANSWERS, "a dialog": f"I would ask:\n\n{self.asking}\n\nand wait."}
+        for what, answer in [*answers.items(), *((f"{n}", f"reply {n}") for n in range(10))]:
+            agent.settle()
+            with agent.stub.behaving(Behaviour(answer=answer)):
+                words = ["ask", agent.name, "-", "--json", "--timeout", "60"]
+                done = agent.torch(*words, text=prose(30))
+            assert done.code == 0, f"{what}: {done}\n{agent.server.screens()}"
+            assert done.json["text"] == agent.kit.answered(answer), f"{what}: {done}"
+            assert done.json["source"] in ("hook", "transcript"), what
+            assert not done.json["approximate"], what
 
 
 class Contract(Shared):

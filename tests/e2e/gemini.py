@@ -71,6 +71,9 @@ class Gemini(Program):
     def received(self, block: str) -> str:
         return block.strip()
 
+    def answered(self, text: str) -> str:
+        return text.replace("\u200d", "")  # it drops what joins symbols
+
     def view(self, captured: str, width: int) -> View:
         shown, solid = rows_of(captured), without_ghost_text(captured)
         box = None

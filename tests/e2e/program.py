@@ -98,6 +98,10 @@ class Program(ABC):
     def received(self, block: str) -> str:
         """Return the message in a text block of a request."""
 
+    def answered(self, text: str) -> str:
+        """Return ``text``, an answer of the API's, as the program keeps it."""
+        return text
+
     @abstractmethod
     def view(self, captured: str, width: int) -> View:
         """Read the output of ``capture-pane -p -e`` of a pane of ``width`` columns."""

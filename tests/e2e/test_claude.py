@@ -228,33 +228,6 @@ def test_an_envelope_names_the_sender_and_the_message(agent: World) -> None:
     assert result.json["id"] in text.split(body)[0]
 
 
-ANSWERS = {
-    "ten words": "one two three four five six seven eight nine ten",
-    "500 lines": "\n".join(f"line {n} of 500" for n in range(1, 501)),
-    "a code fence": "Here:\n\n```python\nif x:\n    y = 1\n```\n\nThat was it.",
-    "a drawing": "```\n┌────┐\n│ ok │\n└────┘\n```",
-    "wide characters": "日本語 は 広い, 👩‍👩‍👧 family",
-    "a prompt": "❯\u00a0not the box",
-    "a dialog": f"I would ask:\n{ASKING}\n\nand wait.",
-}
-
-
-def test_ask_prints_what_the_program_answered(agent: World) -> None:
-    """Exactly where its hook reports it, else what the screen shows, and said to be so."""
-    for what, answer in [*ANSWERS.items(), *((f"{n}", f"reply {n}") for n in range(10))]:
-        with agent.stub.behaving(Behaviour(answer=answer)):
-            done = agent.torch("ask", agent.name, "-", "--json", "--timeout", "60", text=prose(30))
-        assert done.code == 0, f"{what}: {done}\n{agent.server.screens()}"
-        if agent.setup is Setup.BARE:
-            assert done.json["approximate"], what
-            first, last = answer.split("\n")[0], answer.strip("`\n").split("\n")[-1]
-            shown = done.json["text"]
-            assert first.strip("`") in shown or not done.json["complete"], (what, shown)
-            assert last in shown, (what, shown)
-        else:
-            assert (done.json["source"], done.json["text"]) == ("hook", answer), what
-
-
 def test_a_command_of_its_own_is_proven_by_its_effect(agent: World) -> None:
     mark = len(agent.stub.requests)
     done = agent.torch("command", agent.name, "/model", "--json")

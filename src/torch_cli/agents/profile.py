@@ -192,12 +192,15 @@ class Hooks(NamedTuple):
 
 
 class AnswerSpec(NamedTuple):
-    """How an answer stands on the screen, for programs that do not report it.
+    """Where an answer is found that the program does not report.
 
-    ``begin`` matches what stands in front of its first row, and of every further part; ``indent``
-    is how many blanks stand in front of the other rows; rows that match ``skip`` are no part.
+    ``transcript`` is the kind of file that has it word for word, '' if there is none. On the
+    screen, ``begin`` matches what stands in front of its first row, and of every further part;
+    ``indent`` is how many blanks stand in front of the other rows; rows that match ``skip`` are no
+    part.
     """
 
+    transcript: str = ""
     begin: Pattern | None = None
     indent: int = 0
     skip: tuple[Pattern, ...] = ()

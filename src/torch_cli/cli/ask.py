@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 def command(common: Common, **given: Any) -> int:
     """Send MESSAGE to TARGET when it is idle, wait until it has answered, and print the answer.
 
-    MESSAGE - reads standard input. The answer is what the program itself reports where it does,
-    else what stands on the screen between the message and the input box ("approximate": true in
-    the JSON). A question that the program asks on the way is not answered: exit code 4.
+    MESSAGE - reads standard input. The answer is what the program itself reports or writes
+    into its transcript, else what stands on the screen between the message and the input box
+    ("approximate": true in the JSON). A question that the program asks on the way is not
+    answered: exit code 4.
 
     \b
     Examples:
@@ -60,14 +61,14 @@ def _print(common: Common, answer: "Answer") -> None:
                 "pane": answer.receipt.pane,
                 "text": answer.text,
                 "source": answer.source,
-                "approximate": answer.source != "hook",
+                "approximate": answer.source == "screen",
                 "complete": answer.complete,
                 "elapsed_ms": round(answer.elapsed_ms, 1),
             }
         )
         return
     say(answer.text or "")
-    if answer.source != "hook":
+    if answer.source == "screen":
         words = "line ends and blanks may differ"
         if not answer.complete:
             words = "its beginning had scrolled away, and the program keeps no history"

@@ -8,6 +8,7 @@ from torch_cli.agents.answer import answer_on
 from torch_cli.agents.observe import Sight
 from torch_cli.agents.registry import Found, find
 from torch_cli.agents.state import ENDED, State
+from torch_cli.agents.transcript import Transcript, open_transcript, turn_of
 from torch_cli.delivery.evidence import echo_at
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.obstacle import question
@@ -31,12 +32,18 @@ REPORT_GRACE = 3.0
 reported of a turn that a person interrupted."""
 
 
+ASKED = 0.5
+"""Seconds that a dialog must stand to end an ``ask``: an answer that quotes one looks the same
+while it is being written. Seen with aider 0.86.2, 2026-11-24."""
+
+
 class Answer(NamedTuple):
     """An answer, or why there is none: ``text`` is ``None`` if the message was not delivered.
 
-    ``source`` is ``hook`` if the program itself reported the text, ``screen`` if it was read off
-    the pane and may differ in blanks, line ends and what the program draws. It is not ``complete``
-    if its beginning was out of sight, and nothing of it in the pane's history.
+    ``source`` is ``hook`` if the program itself reported the text, ``transcript`` if it stands so
+    in a file of the program's, ``screen`` if it was read off the pane and may differ in blanks,
+    line ends and what the program draws. It is not ``complete`` if its beginning was out of sight,
+    and nothing of it in the pane's history.
     """
 
     receipt: Receipt
@@ -83,21 +90,29 @@ class _Turn:
         self.reader, self.store, self.found, self.message = reader, reader.store, found, message
         self.profile = reader.recipient.profile
         self.complete = True
+        self.expected = self.reader.recipient.hooks  # that the program says how the turn ended
+        self.transcript = self._open_transcript()
 
     def await_answer(self) -> tuple[str, str]:
         """Return the answer and its source once the turn has ended, by the deadline."""
         idle: tuple[float, str] | None = None
+        asked = 0.0
         while True:
             heard = self.reader.heard()
             reported = self._reported()
             if reported is not None:
                 return reported, "hook"
             sight = self.reader.look()
-            self._check_goes_on(sight)
             now = time.monotonic()
+            asked = (asked or now) if sight.state.state is State.WAITING else 0.0
+            if not asked or now >= asked + ASKED:
+                self._check_goes_on(sight)
             if sight.state.state is not State.IDLE or sight.state.queued:
                 idle = None
             else:
+                written = self._written()
+                if written is not None:
+                    return written, "transcript"
                 shown = sight.screen.text
                 idle = idle if idle and idle[1] == shown else (now, shown)
                 text = self._on_screen(sight) if now >= idle[0] + self._quiet else ""
@@ -111,11 +126,26 @@ class _Turn:
                 )
             self.reader.wait(heard, min(POLL, self.reader.deadline - now))
 
+    def _open_transcript(self) -> Transcript | None:
+        kind, pane = self.profile.answer.transcript, self.found.pane
+        program = self.reader.recipient.program
+        if not kind:
+            return None
+        pid = program.pid if program is not None else pane.pid
+        return open_transcript(kind, pid, self.message.created)
+
+    def _written(self) -> str | None:
+        """Return the answer that stands in the program's transcript, if it has one."""
+        if self.transcript is None:
+            return None
+        turn = turn_of(self.transcript, lambda text: same(text, self.message.typed, self.profile))
+        self.expected |= turn is not None
+        return turn.answer if turn else None
+
     @property
     def _quiet(self) -> float:
         """Seconds that an idle screen must stand before it is the end of the turn."""
-        reports = self.reader.recipient.hooks
-        return REPORT_GRACE if reports else max(0.3, self.profile.launch.steady)
+        return REPORT_GRACE if self.expected else max(0.3, self.profile.launch.steady)
 
     def _check_goes_on(self, sight: Sight) -> None:
         """Raise if the turn cannot end by itself."""

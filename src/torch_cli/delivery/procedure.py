@@ -41,6 +41,9 @@ STANDS = 0.05
 """Seconds that the evidence of a screen must stand where an echo looks like the box: a redraw
 that is half done shows one without the other."""
 
+UNSEEN = 0.25
+"""Seconds without evidence after which the program's transcript is read, and read again."""
+
 PRESSES = 4
 """Presses of the submit key at most: one, and three repetitions while the text still stands."""
 
@@ -278,6 +281,7 @@ class _Delivery:
         unique = self.profile.box.prompt_unique and not self._is_command
         stands = 0.0 if unique else STANDS
         cleared_at = 0.0
+        written_at = began + UNSEEN
         while True:
             heard = self.reader.heard()
             self._prove_by_report()
@@ -297,10 +301,14 @@ class _Delivery:
                     self._note(gone)
                     self._check_other_report()
                     raise Ended(Outcome.SUBMITTED)
-            elif now >= began + max(seconds, PROOF):
-                if self._is_ours(standing):
-                    return
-                raise self._lost(sight)
+            else:
+                if now >= written_at:
+                    self._prove_by_transcript()
+                    written_at = now + UNSEEN
+                if now >= began + max(seconds, PROOF):
+                    if self._is_ours(standing):
+                        return
+                    raise self._lost(sight)
             # A report comes through the store, which wakes nobody.
             self.reader.wait(heard, 0.01)
 
@@ -340,6 +348,19 @@ class _Delivery:
                 self._note(f"hook {report.name} carried the text")
                 queued = self.before.state == State.WORKING
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
+
+    def _prove_by_transcript(self) -> None:
+        """End as confirmed if the program has written our text into its transcript."""
+        kind, program = self.profile.answer.transcript, self.recipient.program
+        if not kind or self._is_command:
+            return
+        from torch_cli.agents.transcript import open_transcript, turn_of
+
+        pid = program.pid if program is not None else self.pane.pid
+        transcript = open_transcript(kind, pid, self.message.created)
+        if turn_of(transcript, lambda text: same(text, self.message.typed, self.profile)):
+            self._note("the program's transcript has the text")
+            raise Ended(Outcome.CONFIRMED)
 
     def _check_other_report(self) -> None:
         """End as unknown if the program reported another text in the place of ours.

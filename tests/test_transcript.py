@@ -1,0 +1,276 @@
+"""Transcripts of programs, in the forms that were seen of the real ones on 2026-11-24."""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torch_cli.agents.profile import load_profile
+from torch_cli.agents.transcript import (
+    KINDS,
+    Origin,
+    Transcript,
+    Turn,
+    aider,
+    claude,
+    codex,
+    gemini,
+    opencode,
+    turn_of,
+)
+
+OPENERS: dict[str, Callable[[Origin], Transcript]] = {
+    "aider": aider.open_transcript,
+    "claude": claude.open_transcript,
+    "codex": codex.open_transcript,
+    "gemini": gemini.open_transcript,
+    "opencode": opencode.open_transcript,
+}
+ASKED = "what is 2 + 2?\nsay it"
+ANSWER = "Here:\n\n```python\n4\n```\n\n> Tokens are cheap.\n#### done\n日本語"
+
+
+class Writer:
+    """Writes one program's transcripts as the program does, one turn at a time."""
+
+    def __init__(self, kind: str, root: Path) -> None:
+        self.kind, self.root, self.number = kind, root, 0
+        self.work = root / "work"
+        (self.work / ".git").mkdir(parents=True)
+
+    def open(self, since: float = 0.0, environ: Mapping[str, str] | None = None) -> Transcript:
+        """Return the reader."""
+        given = {"HOME": str(self.root), **(environ or {})}
+        return OPENERS[self.kind](Origin(str(self.work), given, since))
+
+    def asked(self, text: str, session: str = "one", at: float | None = None) -> None:
+        """Write a message down."""
+        self.number += 1
+        getattr(self, f"_{self.kind}")(session, text, None, time.time() if at is None else at)
+
+    def answered(self, text: str, session: str = "one", *, tool: bool = False) -> None:
+        """Write its answer down, or with ``tool`` a part before the answer."""
+        getattr(self, f"_{self.kind}")(session, None, text, time.time(), tool)
+
+    def append(self, path: Path, *lines: Mapping[str, Any]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+
+    def path(self, session: str) -> Path:
+        """Return the file of a session."""
+        return {
+            "claude": self.root / ".claude/projects/-work" / f"{session}.jsonl",
+            "codex": self.root / ".codex/sessions/2026/11/24" / f"rollout-{session}.jsonl",
+            "gemini": self.root / ".gemini/tmp/work/chats" / f"session-{session}.jsonl",
+            "opencode": self.root / ".local/share/opencode/opencode.db",
+            "aider": self.work / ".aider.chat.history.md",
+        }[self.kind]
+
+    def _claude(
+        self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
+    ) -> None:
+        common = {"timestamp": stamp(at), "isSidechain": False}
+        if asked is not None:
+            message: dict[str, Any] = {"role": "user", "content": asked}
+            self.append(self.path(session), {"type": "user", "message": message, **common})
+            return
+        blocks: list[dict[str, Any]] = [{"type": "text", "text": said}]
+        blocks += [{"type": "tool_use", "name": "Bash"}] if tool else []
+        for block in blocks:
+            message = {
+                "id": f"msg_{self.number}{tool}",
+                "content": [block],
+                "stop_reason": "tool_use" if tool else "end_turn",
+            }
+            self.append(self.path(session), {"type": "assistant", "message": message, **common})
+
+    def _codex(
+        self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
+    ) -> None:
+        turn = f"turn-{self.number}"
+        if asked is not None:
+            item = {"type": "UserMessage", "content": [{"type": "text", "text": asked}]}
+            payload = {"type": "item_completed", "turn_id": turn, "item": item}
+        elif tool:
+            item = {"type": "AgentMessage", "content": [{"type": "Text", "text": said or ""}]}
+            payload = {"type": "item_completed", "turn_id": turn, "item": item}
+        else:
+            payload = {"type": "task_complete", "turn_id": turn, "last_agent_message": said or ""}
+        line = {"timestamp": stamp(at), "type": "event_msg", "payload": payload}
+        self.append(self.path(session), line)
+
+    def _gemini(
+        self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
+    ) -> None:
+        line: dict[str, Any] = {"id": f"{self.number}{said is None}{tool}", "timestamp": stamp(at)}
+        if asked is not None:
+            line |= {"type": "user", "content": [{"text": asked}]}
+        else:
+            line |= {"type": "gemini", "content": said}
+            line |= {"toolCalls": [{"name": "run"}]} if tool else {}
+        self.append(self.path(session), line, {"$set": {"lastUpdated": stamp(at)}})
+
+    def _opencode(
+        self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
+    ) -> None:
+        path = self.path(session)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with sqlite3.connect(path) as store:
+            store.executescript(
+                "CREATE TABLE IF NOT EXISTS session (id, directory);"
+                "CREATE TABLE IF NOT EXISTS message (id, session_id, time_created, data);"
+                "CREATE TABLE IF NOT EXISTS part (id, message_id, data);"
+            )
+            if not store.execute("SELECT 1 FROM session WHERE id = ?", (session,)).fetchall():
+                store.execute("INSERT INTO session VALUES (?, ?)", (session, str(self.work)))
+            number = f"{self.number:04}"
+            identity = f"{number}b{tool:d}" if said is not None else f"{number}a"
+            data: dict[str, Any] = {"role": "user"}
+            if said is not None:
+                finish = "tool-calls" if tool else "stop"
+                data = {"role": "assistant", "parentID": f"{number}a", "finish": finish}
+                data["time"] = {"created": 1, "completed": 2}
+            row = (identity, session, int(at * 1000), json.dumps(data))
+            store.execute("INSERT INTO message VALUES (?, ?, ?, ?)", row)
+            part = json.dumps({"type": "text", "text": asked or said})
+            store.execute("INSERT INTO part VALUES (?, ?, ?)", (f"p{identity}", identity, part))
+        store.close()
+
+    def _aider(
+        self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
+    ) -> None:
+        with self.path(session).open("a") as file:
+            if asked is not None:
+                file.write("\n" + "".join(f"#### {line}  \n" for line in asked.split("\n")))
+            else:
+                file.write(f"\n{said}\n\n")
+                file.write("" if tool else "> Tokens: 2.3k sent, 7 received.  \n")
+
+
+def stamp(at: float) -> str:
+    """Return a time as the programs write it."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+    return f"{whole}.{int(at % 1 * 1000):03}Z"
+
+
+def is_ours(text: str) -> bool:
+    return text.strip() == ASKED
+
+
+@pytest.fixture(params=KINDS)
+def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Writer:
+    return Writer(str(request.param), tmp_path)
+
+
+def test_every_kind_has_a_profile_that_names_it() -> None:
+    assert {load_profile(kind, None).answer.transcript for kind in KINDS} == set(KINDS)
+
+
+def test_an_answer_is_read_word_for_word_once_the_turn_has_ended(writer: Writer) -> None:
+    transcript = writer.open(time.time())
+    assert turn_of(transcript, is_ours) is None
+    writer.asked(ASKED)
+    transcript = writer.open(time.time() - 5)
+    assert turn_of(transcript, is_ours) == Turn()
+    writer.answered("I shall look.", tool=True)
+    assert turn_of(transcript, is_ours) == Turn()
+    if writer.kind == "aider":  # it has no parts: what it says before the end is the answer
+        writer.answered(ANSWER)
+        assert turn_of(transcript, is_ours) == Turn(f"I shall look.\n\n\n{ANSWER}")
+    else:
+        writer.answered(ANSWER)
+        assert turn_of(transcript, is_ours) == Turn(ANSWER)
+
+
+def test_the_newest_of_equal_messages_counts(writer: Writer) -> None:
+    began = time.time() - 5
+    writer.asked(ASKED)
+    writer.answered("first")
+    writer.asked("something else")
+    writer.answered("no")
+    writer.asked(ASKED)
+    transcript = writer.open(began)
+    assert turn_of(transcript, is_ours) == Turn()
+    writer.answered("second")
+    assert turn_of(transcript, is_ours) == Turn("second")
+
+
+def test_what_was_asked_before_does_not_count(writer: Writer) -> None:
+    writer.asked(ASKED, at=time.time() - 60)
+    path = writer.path("one")
+    os.utime(path, (time.time() - 60,) * 2)
+    assert turn_of(writer.open(time.time() - 30), is_ours) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "aider"])
+def test_two_conversations_with_the_same_message_say_nothing(kind: str, tmp_path: Path) -> None:
+    """But for aider, which has one transcript a directory."""
+    writer = Writer(kind, tmp_path)
+    for session in ("one", "two"):
+        writer.asked(ASKED, session)
+        writer.answered(f"from {session}", session)
+    assert turn_of(writer.open(time.time() - 5), is_ours) is None
+
+
+def test_a_file_that_is_none_says_nothing(writer: Writer) -> None:
+    path = writer.path("one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'\xff\x00{"type": [], "message": 3}\n{"type": "event_msg"}\n[1]\n{"half')
+    assert turn_of(writer.open(time.time() - 5), is_ours) is None
+
+
+def test_a_directory_that_cannot_be_read_says_nothing(writer: Writer) -> None:
+    path = writer.path("one")
+    path.mkdir(parents=True)
+    assert turn_of(writer.open(time.time() - 5), is_ours) is None
+
+
+@pytest.mark.parametrize("kind", ["claude", "codex", "gemini"])
+def test_a_line_that_is_half_written_is_read_when_it_is_whole(kind: str, tmp_path: Path) -> None:
+    writer = Writer(kind, tmp_path)
+    writer.asked(ASKED)
+    writer.answered(ANSWER)
+    path = writer.path("one")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    transcript = writer.open(time.time() - 5)
+    found = turn_of(transcript, is_ours)
+    path.write_bytes(whole)
+    assert found in (Turn(), Turn(ANSWER))  # Gemini's last line carries nothing
+    assert turn_of(transcript, is_ours) == Turn(ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable", "place"),
+    [
+        ("codex", "CODEX_HOME", ".codex"),
+        ("claude", "CLAUDE_CONFIG_DIR", ".claude"),
+        ("opencode", "XDG_DATA_HOME", ".local/share"),
+    ],
+)
+def test_the_programs_own_variable_moves_it(
+    kind: str, variable: str, place: str, tmp_path: Path
+) -> None:
+    writer = Writer(kind, tmp_path)
+    writer.asked(ASKED)
+    moved = tmp_path / "moved [x]"
+    (tmp_path / place).rename(moved)
+    assert turn_of(writer.open(time.time() - 5), is_ours) is None
+    assert turn_of(writer.open(time.time() - 5, {variable: str(moved)}), is_ours) == Turn()
+
+
+def test_aider_writes_at_the_root_of_the_repository(tmp_path: Path) -> None:
+    writer = Writer("aider", tmp_path)
+    writer.asked(ASKED)
+    below = writer.work / "src" / "deep"
+    below.mkdir(parents=True)
+    origin = Origin(str(below), {}, time.time() - 5)
+    assert turn_of(aider.open_transcript(origin), is_ours) == Turn()
+    (below / ".git").mkdir()
+    assert turn_of(aider.open_transcript(origin), is_ours) is None
