@@ -171,6 +171,7 @@ class ClaudeCode(Program):
     """Claude Code, as the tests drive it."""
 
     name, title, version, handler = "claude", "Claude Code", VERSION, MessagesHandler
+    modes = ("manual", "accept-edits", "plan")
 
     def install(self) -> Path:
         return install()

@@ -48,6 +48,7 @@ class Codex(Program):
     """Codex, as the tests drive it."""
 
     name, title, version, handler = "codex", "Codex", VERSION, ResponsesHandler
+    modes = ("default", "plan")
 
     def install(self) -> Path:
         return install_from_npm("@openai/codex", VERSION, "codex", ".bin/codex")

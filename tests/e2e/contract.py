@@ -211,6 +211,24 @@ class Shared:
         assert agent.view().box == ""
         assert agent.stub.texts(sent.mark) == []
 
+    # -- modes ---------------------------------------------------------------------------------
+
+    def test_a_mode_is_switched_and_shown(self, agent: World) -> None:
+        if not agent.kit.modes:
+            assert agent.torch("mode", agent.name).code == 2
+            return
+        first = agent.torch("mode", agent.name, "--json").json["mode"]
+        assert first == agent.kit.modes[0], agent.server.screens()
+        for mode in (*agent.kit.modes[1:], first):
+            done = agent.torch("mode", agent.name, mode, "--json")
+            assert done.code == 0, f"{done}\n{agent.server.screens()}"
+            assert done.json["mode"] == agent.state()["mode"] == mode
+            sent = agent.send(prose(40))
+            assert sent.delivered, f"in {mode} mode: {sent}\n{agent.server.screens()}"
+            assert agent.await_arrival(sent), f"in {mode} mode\n{agent.server.screens()}"
+            agent.settle()
+        assert agent.torch("mode", agent.name, "no-such-mode").code == 2
+
     # -- conversations ------------------------------------------------------------------------
 
     def test_ask_prints_what_the_program_answered(self, agent: World) -> None:

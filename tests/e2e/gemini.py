@@ -40,6 +40,7 @@ class Gemini(Program):
     """Gemini CLI, as the tests drive it."""
 
     name, title, version, handler = "gemini", "Gemini CLI", VERSION, GeminiHandler
+    modes = ("manual", "accept-edits", "plan", "yolo")
 
     unhurried = 0.5
 

@@ -23,6 +23,7 @@ class OpenCode(Program):
     """opencode, as the tests drive it."""
 
     name, title, version, handler = "opencode", "opencode", VERSION, CompletionsHandler
+    modes = ("build", "plan")
 
     def install(self) -> Path:
         system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, "")

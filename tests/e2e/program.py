@@ -78,6 +78,9 @@ class Program(ABC):
     unhurried: float = 0.0
     """Seconds that a person lets pass between a paste and Enter: sooner, it is a newline."""
 
+    modes: tuple[str, ...] = ()
+    """Its modes that are reached without a question; the first is the one in which it starts."""
+
     @abstractmethod
     def install(self) -> Path:
         """Return the path of the program, installed unless it is there already."""

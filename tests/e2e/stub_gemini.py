@@ -65,7 +65,7 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _news(body: dict[str, Any]) -> News:
-    """Read what stands behind the last answer; a side request has no shell tool."""
+    """Read what stands behind the last answer; a side request has no tools."""
     tools = [
         one.get("name")
         for tool in body.get("tools") or []
@@ -80,4 +80,4 @@ def _news(body: dict[str, Any]) -> News:
         last = last or parts
         texts[:0] = [part["text"] for part in parts if "text" in part]
     result = bool(last) and "functionResponse" in last[-1]
-    return News(tuple(texts), SHELL_TOOL not in tools, result)
+    return News(tuple(texts), not tools, result)

@@ -93,7 +93,19 @@ class _Look:
             match = rule.reset.search(row) or rule.reset.search(words)
             reset = match[1] if match else None
         evidence = f"{rule.name}: {one_line(row)}"
-        return AgentState(rule.state, evidence, rule.name, self.box, dialog, reset, self.queued())
+        return self._state(rule.state, evidence, rule.name, dialog, reset)
+
+    def _state(
+        self,
+        state: State,
+        evidence: str,
+        rule: str,
+        dialog: Dialog | None = None,
+        reset: str | None = None,
+    ) -> AgentState:
+        """Return a state together with what else the screen tells."""
+        queued, mode = self.queued(), self.mode()
+        return AgentState(state, evidence, rule, self.box, dialog, reset, queued, mode)
 
     def undecided(self, hook: HookEvent | None) -> AgentState:
         """Return the state of a screen that no rule knows."""
@@ -106,7 +118,7 @@ class _Look:
             heard = _heard(said, self.box)
             if heard is not None:
                 state, evidence, rule = heard, f"hook: {one_line(hook.name)}", "hook"
-        return AgentState(state, evidence, rule, self.box, queued=self.queued())
+        return self._state(state, evidence, rule)
 
     def _by_structure(self) -> tuple[State, str, str]:
         if self.box is not None and self.box.empty:
@@ -125,6 +137,19 @@ class _Look:
         return pattern is not None and any(
             pattern.search(line) for line in self.region("above", _QUEUE_ROWS)
         )
+
+    def mode(self) -> str:
+        """Return the name of the mode that the program shows beside its box, '' if none."""
+        if self.box is None or not self.profile.modes.known:
+            return ""
+        rows = {
+            "footer": self.region("footer", 0),
+            "above": [self.screen.rows[index].text for index in self._indexes("above")[-1:]],
+        }
+        for mode in self.profile.modes.known:
+            if any(mode.match.search(row) for row in rows[mode.where]):
+                return mode.name
+        return ""
 
     def dialog(self, kind: str) -> Dialog:
         """Return the dialog at the bottom of the screen."""

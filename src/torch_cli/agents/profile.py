@@ -191,6 +191,26 @@ class Hooks(NamedTuple):
     events: Mapping[str, str] = MappingProxyType({})
 
 
+class Mode(NamedTuple):
+    """One mode of a program, and how it shows: ``match`` in a row of ``where``.
+
+    ``footer`` is what stands below the box, ``above`` the nearest row with text above it. ``keys``
+    lead there, and back, from any other; a mode without is reached by the program's ``cycle``.
+    """
+
+    name: str
+    match: Pattern
+    where: str = "footer"
+    keys: Words = ()
+
+
+class Modes(NamedTuple):
+    """The modes in which a program can be; the keys ``cycle`` lead from each to the next."""
+
+    cycle: Words = ()
+    known: tuple[Mode, ...] = ()
+
+
 class AnswerSpec(NamedTuple):
     """Where an answer is found that the program does not report.
 
@@ -226,6 +246,7 @@ class Profile(NamedTuple):
     guard: Guard = Guard()
     hooks: Hooks = Hooks()
     answer: AnswerSpec = AnswerSpec()
+    modes: Modes = Modes()
 
 
 def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:

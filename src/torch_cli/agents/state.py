@@ -80,7 +80,8 @@ class AgentState(NamedTuple):
 
     ``evidence`` is one line for people; ``rule`` the name of the profile's rule, or of the
     built-in reason. ``reset`` is the text that a usage limit shows for its end. ``queued`` says
-    that the program shows messages waiting for their turn.
+    that the program shows messages waiting for their turn. ``mode`` is the program's own word for
+    how much it asks before it acts, '' if that is not to be seen.
     """
 
     state: State
@@ -90,6 +91,7 @@ class AgentState(NamedTuple):
     dialog: Dialog | None = None
     reset: str | None = None
     queued: bool = False
+    mode: str = ""
 
 
 def one_line(text: str, limit: int = 100) -> str:

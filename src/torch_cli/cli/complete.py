@@ -37,6 +37,17 @@ def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[
     return _items(names, incomplete)
 
 
+def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the modes of the agent that stands before."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        from torch_cli.agents.registry import profile_named
+
+        profile = _agents()[ctx.params["target"]].removesuffix(" agent")
+        names = {mode.name: "" for mode in profile_named(profile).modes.known}
+    return _items(names, incomplete)
+
+
 def _items(names: dict[str, str], incomplete: str) -> "list[CompletionItem]":
     from click.shell_completion import CompletionItem
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "state": "Show the state of panes, with evidence.",
     "wait": "Wait until a pane is in a state.",
     "ps": "List the agents.",
+    "mode": "Show or switch the mode of an agent program: plan, manual, …",
     "press": "Press keys in a pane, on purpose.",
     "stop": "Ask an agent program to end.",
     "attach": "Attach this terminal to an agent's window.",

@@ -54,6 +54,7 @@ def state_object(one: "StateOf") -> dict[str, Any]:
         "evidence": one.state.evidence,
         "draft": one.state.box.text if one.state.box else None,
         "reset": one.state.reset,
+        "mode": one.state.mode or None,
         "dialog": (
             {
                 "kind": dialog.kind,

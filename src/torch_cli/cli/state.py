@@ -55,6 +55,7 @@ def show(one: "StateOf", common: Common) -> None:
         return
     words = [f"{one.state.state:<9}", one.target, one.pane]
     words += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
+    words += [f"in {one.state.mode} mode"] if one.state.mode else []
     click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))
     common.tell(f"{one.target} is on the tmux server {one.server}")
     if one.error and one.error.hint:

@@ -11,6 +11,7 @@ from collections import deque
 from torch_cli.demo_agent.keys import Event, Key, Paste, Text, to_bytes
 from torch_cli.demo_agent.message import Box, Message, answer_to, markers, normalise
 from torch_cli.demo_agent.model import (
+    MODES,
     SPINNER_SECONDS,
     Dialog,
     Effect,
@@ -36,6 +37,7 @@ class Agent:
         self.job: Job | None = None
         self.dialogs: deque[Dialog] = deque()
         self.limit = ""  # what the limit line says about the reset, while a limit lasts
+        self.mode = 0  # which of MODES
         self.leaving = False  # C-c was pressed once
         self.deaf_until = -math.inf
         self.exit_status: int | None = None
@@ -117,6 +119,8 @@ class Agent:
         elif key is Key.UP and not self.box and self.queue:
             self.box.type("\n".join(message.text for message in self.queue))
             self.queue.clear()
+        elif key is Key.MODE:
+            self.mode = (self.mode + 1) % len(MODES)
         elif key is Key.ESCAPE and self.job:
             self._stop_job(now)
 

@@ -39,6 +39,7 @@ class Key(Enum):
     END = "end"
     UP = "up"
     DOWN = "down"
+    MODE = "mode"
 
 
 Event = Text | Paste | Key
@@ -64,6 +65,7 @@ _KEYS: dict[bytes, Event] = {
     b"\x1bOA": Key.UP,
     b"\x1b[B": Key.DOWN,
     b"\x1bOB": Key.DOWN,
+    b"\x1b[Z": Key.MODE,
     b"\x1b\r": Text("\n"),
 }
 

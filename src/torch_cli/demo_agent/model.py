@@ -7,6 +7,9 @@ from enum import Enum
 
 from torch_cli.demo_agent.message import Message
 
+MODES = ("", "plan mode on", "auto mode on")
+"""What the footer says of the modes that Shift-Tab goes through; the first says nothing."""
+
 SPINNER_SECONDS = 0.12  # a new sign so often
 
 

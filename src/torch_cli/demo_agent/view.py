@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch_cli.demo_agent.agent import Agent
-from torch_cli.demo_agent.model import SPINNER_SECONDS, Dialog, Entry, Kind
+from torch_cli.demo_agent.model import MODES, SPINNER_SECONDS, Dialog, Entry, Kind
 
 PROMPT = "»\u00a0"
 SPINNER = "·✢✳✶✻✽"
@@ -132,7 +132,8 @@ def bottom_rows(agent: Agent, now: float, size: Size) -> tuple[list[str], tuple[
     if agent.dialogs:
         rows = ["", *dialog_rows(agent.dialogs[0], agent.cwd, columns)]
         return rows, (1, len(rows) - 3 + agent.dialogs[0].chosen)
-    status, footer = "", IDLE_FOOTER
+    mode = MODES[agent.mode]
+    status, footer = "", f"  {mode} · ? for help" if mode else IDLE_FOOTER
     if agent.limit:
         status = f"● {agent.limit_line}"
     elif agent.job:

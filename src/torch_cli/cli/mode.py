@@ -1,0 +1,58 @@
+"""``torch mode``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents, complete_modes
+from torch_cli.cli.options import SECONDS, common_options
+
+
+@click.command("mode")
+@click.argument("target", shell_complete=complete_agents)
+@click.argument("mode", required=False, shell_complete=complete_modes)
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait until it is idle.",
+)
+@common_options
+def command(common: Common, target: str, mode: str | None, timeout: float) -> None:
+    """Show the mode of TARGET's program, or switch it to MODE and prove it on the screen.
+
+    The modes are the program's own: manual, accept-edits, plan and auto for Claude Code; default
+    and plan for Codex; manual, accept-edits, plan and yolo for Gemini CLI; build and plan for
+    opencode. Keys are pressed only while it is idle with nothing in its box, and each is followed
+    by a look; a mode that the program does not offer leaves it in the one in which it was.
+
+    \b
+    Examples:
+      torch mode dev
+      torch mode dev plan
+      test "$(torch mode dev --json | jq -r .mode)" = plan
+    """
+    from torch_cli.cli.present import print_json
+    from torch_cli.store import Store
+    from torch_cli.watch.mode import mode_of, set_mode
+
+    with Store() as store:
+        if mode is None:
+            done = mode_of(store, common.socket, target)
+        else:
+            done = set_mode(store, common.socket, target, mode, timeout)
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.mode/1",
+                "target": done.target,
+                "pane": done.pane,
+                "mode": done.mode,
+                "before": done.before,
+                "presses": done.presses,
+            }
+        )
+        return
+    was = f"  (was {done.before})" if done.before != done.mode else ""
+    click.echo(f"{done.mode}{was}")
