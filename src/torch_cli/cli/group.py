@@ -29,6 +29,7 @@ COMMANDS = {
     "mode": "Show or switch the mode of an agent program: plan, manual, …",
     "press": "Press keys in a pane, on purpose.",
     "stop": "Ask an agent program to end.",
+    "rename": "Give an agent another name.",
     "attach": "Attach this terminal to an agent's window.",
     "profile": "List, show and check profiles of agent programs.",
     "agent-setup": "Install hooks and the submit chord for an agent program.",

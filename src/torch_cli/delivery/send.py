@@ -3,9 +3,10 @@
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from torch_cli import procs
 from torch_cli.agents.profile import Guard
 from torch_cli.agents.registry import find
 from torch_cli.delivery.procedure import deliver
@@ -54,10 +55,10 @@ def send(
     """
     began = time.monotonic()
     body = decode(request.body)
-    sender = request.sender or os.environ.get("TORCH_AGENT", "")
     _check_key(request.key)
-    _check_sender(sender)
+    _check_sender(request.sender or os.environ.get("TORCH_AGENT", ""))
     with Store() as store:
+        sender = request.sender or own_name(store)
         found = find(store, socket, request.target)
         with ControlClient(found.socket, found.pane.session_id) as client:
             to = recipient(store, found, client)
@@ -91,6 +92,18 @@ def send(
                 on_step,
                 notes=prepared.changes,
             )
+
+
+def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the name of the agent that a process with this environment works for, '' if none.
+
+    It is the agent in the process's pane: ``TORCH_AGENT`` keeps the name that it was spawned with.
+    """
+    socket, pane = environ.get("TMUX", "").rsplit(",", 2)[0], environ.get("TMUX_PANE", "")
+    for agent in store.agents.on_terminal(socket, pane) if socket and pane else ():
+        if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
+            return agent.name
+    return environ.get("TORCH_AGENT", "")
 
 
 def _is_settled(message: Message, pane: Pane) -> bool:

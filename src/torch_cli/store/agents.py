@@ -74,6 +74,18 @@ class Agents:
         where = "server = ? AND pane = ? AND pane_pid = ? AND stopped IS NULL"
         return self._one(where, server, pane, pane_pid)
 
+    def on_terminal(self, socket: str, pane: str) -> list[Agent]:
+        """Return the agents in the pane ``pane`` of a server at ``socket``, the newest first.
+
+        More than one if earlier servers used the same socket.
+        """
+        rows = self._database.query(
+            "SELECT * FROM agents WHERE socket = ? AND pane = ? AND stopped IS NULL"
+            " ORDER BY created DESC",
+            *(socket, pane),
+        )
+        return [_agent(dict(row)) for row in rows]
+
     def all(self) -> list[Agent]:
         """Return every agent that was not stopped, by name."""
         rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")
@@ -86,20 +98,34 @@ class Agents:
         """
         agent = _agent({**_row(agent), "created": agent.created or time.time()})
         with self._database.transaction():
-            taken = self._one("name = ? AND stopped IS NULL", agent.name)
-            if taken and not (instead_of and instead_of.created == taken.created):
-                raise RefusedError(
-                    f"there is an agent '{agent.name}' already, in pane {taken.pane} "
-                    f"({taken.session}:{taken.window})",
-                    hint=f"Choose another name, or end it first: torch stop {agent.name}",
-                    code="name-taken",
-                )
+            self._check_free(agent.name, instead_of)
             marks = ", ".join("?" for _ in _COLUMNS)
             self._database.query(
                 f"INSERT OR REPLACE INTO agents ({', '.join(_COLUMNS)}) VALUES ({marks})",
                 *_row(agent).values(),
             )
         return agent
+
+    def rename(self, agent: Agent, new: str) -> Agent:
+        """Call ``agent`` ``new``, here and in the messages of its life; return it.
+
+        Raises ``RefusedError`` if a living registration has the name; a stopped one gives way.
+        """
+        with self._database.transaction():
+            self._check_free(new)
+            self._database.query("DELETE FROM agents WHERE name = ?", new)
+            self._database.query("UPDATE agents SET name = ? WHERE name = ?", new, agent.name)
+            self._database.query("UPDATE agents SET parent = ? WHERE parent = ?", new, agent.name)
+            for column in ("sender", "recipient"):
+                self._database.query(
+                    f"UPDATE messages SET {column} = ? WHERE {column} = ? AND created >= ?",
+                    *(new, agent.name, agent.created),
+                )
+        return agent._replace(name=new)
+
+    def in_window(self, name: str, window: str) -> None:
+        """Note what the window of the agent ``name`` is called."""
+        self._database.write("UPDATE agents SET window = ? WHERE name = ?", window, name)
 
     def ready(self, name: str, version: str) -> None:
         """Note that the program was seen ready, and its version."""
@@ -109,6 +135,16 @@ class Agents:
     def stopped(self, name: str) -> None:
         """Note that the agent has ended and its name is free."""
         self._database.write("UPDATE agents SET stopped = ? WHERE name = ?", time.time(), name)
+
+    def _check_free(self, name: str, instead_of: Agent | None = None) -> None:
+        taken = self._one("name = ? AND stopped IS NULL", name)
+        if taken and not (instead_of and instead_of.created == taken.created):
+            raise RefusedError(
+                f"there is an agent '{name}' already, in pane {taken.pane} "
+                f"({taken.session}:{taken.window})",
+                hint=f"Choose another name, or end it first: torch stop {name}",
+                code="name-taken",
+            )
 
     def _one(self, where: str, *values: object) -> Agent | None:
         sql = f"SELECT * FROM agents WHERE {where} ORDER BY created DESC LIMIT 1"

@@ -1,0 +1,42 @@
+"""``torch rename``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import common_options
+
+
+@click.command("rename")
+@click.argument("name", shell_complete=complete_agents)
+@click.argument("new")
+@common_options
+def command(common: Common, name: str, new: str) -> None:
+    """Call the agent NAME NEW from now on; its program notices nothing.
+
+    Its messages and their threads, the agents that it has spawned, and what it sends from now on
+    go by the new name. Its window is renamed too if Torch made it and it had the agent's name.
+
+    \b
+    Examples:
+      torch rename dev backend
+    """
+    from torch_cli.cli.present import print_json
+    from torch_cli.store import Store
+    from torch_cli.team.rename import rename
+
+    with Store() as store:
+        done = rename(store, name, new)
+    agent = done.agent
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.rename/1",
+                "agent": agent.name,
+                "before": done.before,
+                "pane": agent.pane,
+                "window": done.window,
+            }
+        )
+    else:
+        click.echo(f"renamed  {done.before} -> {agent.name}  {agent.pane}  window {done.window}")

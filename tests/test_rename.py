@@ -1,0 +1,118 @@
+"""``torch rename``: another name for the same agent, in the same pane, with the same past."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import Result, TmuxServer, Torch
+from torch_cli.delivery.send import own_name
+from torch_cli.store import Store
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "work")
+
+
+def listed(torch: Torch) -> dict[str, str]:
+    """Return the pane of each agent."""
+    agents = [json.loads(line) for line in torch("ps", "--json").out.splitlines()]
+    return {agent["name"]: agent["pane"] for agent in agents}
+
+
+def test_the_agent_its_pane_and_its_messages_follow(demo: DemoAgent) -> None:
+    sent = demo.send("hello").json
+    done = demo.torch("rename", "demo", "dev", "--json")
+    assert done.code == 0, done
+    assert (done.json["agent"], done.json["before"]) == ("dev", "demo")
+    assert (done.json["pane"], done.json["window"]) == (demo.pane.id, "dev")
+    assert listed(demo.torch) == {"dev": demo.pane.id}
+    assert demo.torch("receipt", sent["id"], "--json").json["target"] == "dev"
+    assert demo.torch("send", "dev", "again").code == 0
+    assert demo.submitted() == ["hello", "again"]
+    assert demo.torch("send", "demo", "lost").code == 3
+    window = demo.tmux.cmd("display-message", "-p", "-t", demo.pane.id, "#{window_name}")
+    assert window == "dev"
+
+
+def test_it_sends_under_its_new_name(demo: DemoAgent, tmux: TmuxServer, tmp_path: Path) -> None:
+    other = spawn_demo(tmux, demo.torch, tmp_path / "other", name="other")
+    assert demo.torch("rename", "demo", "dev").code == 0
+    inside = {
+        "TMUX": f"{demo.pane.socket_path},1,0",
+        "TMUX_PANE": demo.pane.id,
+        "TORCH_AGENT": "demo",
+    }
+    done = demo.torch("send", "other", "done", "--json", env=inside)
+    assert done.code == 0, done
+    with Store() as store:
+        assert store.messages.get(done.json["id"]).sender == "dev"
+        assert own_name(store, inside) == "dev"
+        assert own_name(store, {**inside, "TMUX_PANE": "%99"}) == "demo"
+        assert own_name(store, {}) == ""
+    assert "dev" in other.submitted()[0]
+
+
+@pytest.mark.parametrize("new", ["a b", "-x", "", "x:y", "🔥", "x" * 65, "demo"])
+def test_a_name_that_is_none_is_refused(demo: DemoAgent, new: str) -> None:
+    done = demo.torch("rename", "--", "demo", new)
+    assert done.code == 2, done
+    assert demo.state() == "idle"
+
+
+def test_a_name_that_is_taken_is_refused(demo: DemoAgent, tmux: TmuxServer, tmp_path: Path) -> None:
+    spawn_demo(tmux, demo.torch, tmp_path / "other", name="other")
+    done = demo.torch("rename", "demo", "other", "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "name-taken")
+    assert listed(demo.torch).keys() == {"demo", "other"}
+
+
+def test_the_name_of_a_stopped_agent_may_be_had(
+    demo: DemoAgent, tmux: TmuxServer, tmp_path: Path
+) -> None:
+    spawn_demo(tmux, demo.torch, tmp_path / "other", name="other")
+    assert demo.torch("stop", "other").code == 0
+    assert demo.torch("rename", "demo", "other").code == 0
+    assert demo.torch("state", "other", "--json").json["pane"] == demo.pane.id
+
+
+def test_somebody_elses_window_keeps_its_name(tmux: TmuxServer, torch: Torch) -> None:
+    pane = tmux.new_session("main", "torch-demo-agent", window="helper")
+    tmux.wait_for_text(pane, "? for help")
+    assert torch("adopt", pane.id, "helper", "--profile", "demo").code == 0
+    done = torch("rename", "helper", "dev", "--json")
+    assert (done.code, done.json["window"]) == (0, "helper")
+
+
+def test_an_agent_that_is_not_there_is_told(torch: Torch) -> None:
+    assert torch("rename", "nobody", "dev").code == 3
+
+
+def test_an_agent_whose_server_is_gone_is_renamed(demo: DemoAgent) -> None:
+    demo.tmux.kill()
+    assert demo.torch("rename", "demo", "dev").code == 0
+    assert listed(demo.torch).keys() == {"dev"}
+
+
+def test_two_at_once_give_one_name(demo: DemoAgent, tmux: TmuxServer, tmp_path: Path) -> None:
+    spawn_demo(tmux, demo.torch, tmp_path / "other", name="other")
+    results: dict[str, Result] = {}
+    names = ("demo", "other")
+    threads = [
+        threading.Thread(
+            target=lambda name: results.update({name: demo.torch("rename", name, "dev")}),
+            args=(name,),
+        )
+        for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(result.code for result in results.values()) == [0, 2]
+    left = listed(demo.torch)
+    assert "dev" in left
+    assert len(left) == 2
