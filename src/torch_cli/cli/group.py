@@ -23,6 +23,7 @@ COMMANDS = {
     "thread": "Show a message and the answers to it.",
     "receipt": "Show what is known of a message.",
     "capture": "Print the last lines that a pane shows.",
+    "log": "Log what a pane writes, continuously, as text.",
     "state": "Show the state of panes, with evidence.",
     "wait": "Wait until a pane is in a state.",
     "ps": "List the agents.",

@@ -1,0 +1,159 @@
+"""The continuous log of a pane: tmux pipes what it writes to a process of Torch's own."""
+
+import os
+import shlex
+import sys
+import time
+from typing import NamedTuple
+
+from torch_cli.agents.registry import Found, find
+from torch_cli.errors import HeldError, TorchError
+from torch_cli.paths import state_dir
+from torch_cli.store import Store
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch import log_writer
+
+OPTION = "@torch_log"
+"""The pane's option that holds the path of its log."""
+
+STARTS = 5.0
+"""Seconds in which the writer must have begun; it needs some 0.05 (2026-11-24)."""
+
+MEANWHILE = 1.0
+"""Seconds in which another ``torch log`` may turn out to have begun the pane's pipe."""
+
+_TAKEN = "torch: this pane has a pipe"
+
+
+class Log(NamedTuple):
+    """The log of one pane; ``on`` says that it is being written now."""
+
+    target: str
+    pane: str
+    path: str
+    on: bool
+
+
+def log_of(store: Store, socket: Socket, target: str) -> Log:
+    """Return where the log of ``target`` is, and whether it is being written."""
+    found = find(store, socket, target)
+    with ControlClient(found.socket, found.pane.session_id) as client:
+        return _log_of(client, found)
+
+
+def start_log(store: Store, socket: Socket, target: str) -> Log:
+    """See to it that what the pane of ``target`` writes from now on is logged; return the log.
+
+    Raises ``HeldError`` if the pane has a pipe of somebody else's, which is left alone, and
+    ``TorchError`` if the file cannot be written.
+    """
+    found = find(store, socket, target)
+    pane = found.pane
+    with ControlClient(found.socket, pane.session_id) as client:
+        log = _log_of(client, found)
+        if log.on:
+            return log
+        _check_writable(log.path)
+        client.call("set-option", "-p", "-t", pane.id, OPTION, log.path)
+        taken = quote.line("display-message", "-p", _TAKEN)
+        pipe = quote.line("pipe-pane", "-O", "-t", pane.id, _writer(log.path))
+        choice = [os.fsdecode(command) for command in (taken, pipe)]
+        replies = client.ask(quote.line("if-shell", "-F", "-t", pane.id, "#{pane_pipe}", *choice))
+        theirs = any(_TAKEN in reply.text for reply in replies)
+        if not _begins(client, found, MEANWHILE if theirs else STARTS):
+            raise _piped(found) if theirs else _no_writer(found, log)
+    store.events.add("log", found.name, {"on": True, "path": log.path})
+    return log._replace(on=True)
+
+
+def stop_log(store: Store, socket: Socket, target: str) -> Log:
+    """End the log of ``target`` and return it; the files stay. A pipe of others is left alone."""
+    found = find(store, socket, target)
+    with ControlClient(found.socket, found.pane.session_id) as client:
+        log = _log_of(client, found)
+        if log.on:
+            client.call("pipe-pane", "-t", found.pane.id)
+            store.events.add("log", found.name, {"on": False, "path": log.path})
+    return log._replace(on=False)
+
+
+def _log_of(client: ControlClient, found: Found) -> Log:
+    shown = f"#{{pane_pipe}} #{{{OPTION}}}"
+    piped, _, path = (
+        client.call("display-message", "-p", "-t", found.pane.id, shown).text.rstrip("\n")
+    ).partition(" ")
+    # Whoever put another pipe in the place of ours has ended our writer.
+    on = piped == "1" and bool(path) and _is_written(path)
+    if not path or not on:
+        path = _path_for(found)
+    return Log(found.name, found.pane.id, path, on)
+
+
+def _path_for(found: Found) -> str:
+    """Return the path of a new log: an agent's has its name, another pane's tmux's numbers."""
+    pane = found.pane
+    name = found.name if found.agent else f"pane-{pane.server_pid}-{pane.id.removeprefix('%')}"
+    return os.path.join(state_dir(), "logs", f"{name}.log")
+
+
+def _is_written(path: str) -> bool:
+    if not os.path.exists(f"{path}.lock"):
+        return False
+    held = log_writer.lock(path)
+    if held is None:
+        return True
+    os.close(held)
+    return False
+
+
+def _check_writable(path: str) -> None:
+    try:
+        log_writer.Rotated(path).close()
+    except OSError as error:
+        raise TorchError(
+            f"{path} cannot be written: {error.strerror}; nothing is logged",
+            hint="Check the state directory, or set TORCH_HOME.",
+            code="not-writable",
+        ) from error
+    if _is_written(path):
+        raise HeldError(
+            f"{path} is being written for another pane; nothing is logged",
+            hint="That pane's agent had this name. End its log with 'torch log PANE --off'.",
+            code="log-taken",
+        )
+
+
+def _writer(path: str) -> str:
+    """Return the shell command that tmux runs: formats and times in it are not expanded."""
+    # -I and -S: nothing of the user's Python, and no site packages, which it does not need.
+    words = [sys.executable, "-I", "-S", log_writer.__file__, path]
+    return quote.format_literal("exec " + shlex.join(words)).replace("%", "%%")
+
+
+def _begins(client: ControlClient, found: Found, seconds: float) -> bool:
+    """Say whether the pane is being logged, at the latest after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not _log_of(client, found).on:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _piped(found: Found) -> HeldError:
+    return HeldError(
+        f"pane {found.pane.id} of '{found.name}' is piped to somebody else's program, which was "
+        "left alone; nothing is logged",
+        hint=f"To end that pipe: tmux pipe-pane -t {found.pane.id}",
+        code="piped",
+    )
+
+
+def _no_writer(found: Found, log: Log) -> TorchError:
+    return TorchError(
+        f"the log of '{found.name}' did not begin within {STARTS:g} s; {log.path} may lack what "
+        "was written",
+        code="no-writer",
+    )

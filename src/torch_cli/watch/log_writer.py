@@ -1,0 +1,189 @@
+"""The process at the end of a pane's pipe: what the pane writes becomes lines of a text file.
+
+tmux starts it, as a script without the rest of Torch. It never ends before the pane does: what
+cannot be written, because the disk is full or the directory gone, is dropped and counted, and the
+file says so once there is room again.
+"""
+
+import codecs
+import contextlib
+import fcntl
+import os
+import re
+import sys
+import time
+from typing import Any
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes from which the file is put aside and a new one begun."""
+
+KEPT = 4
+"""Files that are kept beside the one that is written to: ``….log.1`` (the newest) and so on."""
+
+LONGEST = 8192
+"""Characters after which a line that does not end is written as it is."""
+
+LOCKED = 3
+"""Exit status if another writer has the file."""
+
+_TOKEN = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links
+    r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS and its kin
+    r"|\x1b\[(?P<count>[0-?]*)[ -/]*(?P<final>[@-~])"  # CSI
+    r"|\x1b[ -/]*[0-~]"
+    r"|(?P<text>[^\x00-\x1f\x7f\x80-\x9f]+)"
+    r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f\x80-\x9f])",
+)
+_UNFINISHED = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4096}\x1b?|[PX^_][^\x1b]{0,4096}\x1b?|[ -/]*)?\Z"
+)
+_MOVES = "ABEFHfd"  # CSI that goes to another row
+
+
+class Lines:
+    """Turns what a terminal is given into lines of text; sequences may come in pieces.
+
+    A carriage return begins its line anew, going to another row ends it, and blank lines in a row
+    are one. Programs that draw a screen leave a line for each row that they draw.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self._line = ""
+        self._return = False
+        self._blank = True
+
+    def feed(self, data: bytes, *, last: bool = False) -> str:
+        """Return the lines that ``data`` ends, each with its newline; ``last`` ends all."""
+        text = self._rest + self._decoder.decode(data, last)
+        self._rest = ""
+        cut = None if last else _UNFINISHED.search(text)
+        if cut:
+            text, self._rest = text[: cut.start()], text[cut.start() :]
+        out: list[str] = []
+        for token in _TOKEN.finditer(text):
+            self._take(token, out)
+        if last and self._line:
+            self._end(out)
+        return "".join(out)
+
+    def _take(self, token: re.Match[str], out: list[str]) -> None:
+        if token["text"]:
+            if self._return:
+                self._line, self._return = "", False
+            self._line += token["text"]
+            if len(self._line) > LONGEST:
+                self._end(out)
+        elif token["control"] == "\n" or (token["final"] or "_") in _MOVES:
+            self._end(out)
+        elif token["control"] == "\r":
+            self._return = True
+        elif token["control"] == "\t":
+            self._line += "\t"
+        elif token["control"] == "\b":
+            self._line = self._line[:-1]
+        elif token["final"] == "C":
+            self._line += " " * min(int(re.sub(r"\D", "", token["count"]) or 1), 500)
+
+    def _end(self, out: list[str]) -> None:
+        line, self._line, self._return = self._line.rstrip(), "", False
+        if line or not self._blank:
+            out.append(line + "\n")
+        self._blank = not line
+
+
+class Rotated:
+    """A file that is put aside when it is large. Only its owner may read it."""
+
+    def __init__(self, path: str, largest: int = LARGEST, kept: int = KEPT) -> None:
+        self.path, self.largest, self.kept = path, largest, kept
+        self.lost = 0
+        self._why = ""
+        self._file = -1
+        self._open()
+
+    def write(self, text: str) -> None:
+        """Append ``text``, or count its bytes as lost."""
+        data = text.encode("utf-8", "replace")
+        try:
+            self._make_room(len(data))
+            if self.lost:
+                when = time.strftime("%Y-%m-%d %H:%M:%S")
+                gap = f"[torch log: {self.lost} bytes until {when} were lost: {self._why}]\n"
+                self._append(gap.encode())
+                self.lost = 0
+            self._append(data)
+        except OSError as error:
+            self.lost += len(data)
+            self._why = error.strerror or str(error)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+        self._file = -1
+
+    def _append(self, data: bytes) -> None:
+        """Append all of ``data`` or nothing of it."""
+        size = os.fstat(self._file).st_size
+        written = os.write(self._file, data)
+        if written != len(data):
+            os.ftruncate(self._file, size)
+            raise OSError(0, "there was no room for all of it")
+
+    def _make_room(self, more: int) -> None:
+        """Begin a new file if this one is large, or is no longer the one of that name."""
+        if self._file < 0:
+            self._open()
+        here = os.fstat(self._file)
+        try:
+            named = os.stat(self.path)
+        except FileNotFoundError:
+            self._open()
+            return
+        if (here.st_dev, here.st_ino) != (named.st_dev, named.st_ino):
+            self._open()
+        elif here.st_size and here.st_size + more > self.largest:
+            for number in range(self.kept, 0, -1):
+                older = f"{self.path}.{number - 1}" if number > 1 else self.path
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(older, f"{self.path}.{number}")
+            self._open()
+
+    def _open(self) -> None:
+        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(self.path, flags, 0o600)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = file
+
+
+def lock(path: str) -> Any:
+    """Return a hold on the right to write to ``path``, None if another writer has it."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return None
+    return file
+
+
+def main(path: str) -> int:
+    """Write standard input to ``path`` until it ends; return the exit status."""
+    held = lock(path)
+    if held is None:
+        return LOCKED
+    file, lines = Rotated(path), Lines()
+    while data := os.read(0, 1 << 16):
+        if text := lines.feed(data):
+            file.write(text)
+    if text := lines.feed(b"", last=True):
+        file.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,249 @@
+"""``torch log``: what a pane writes, as text, in a file that is rotated."""
+
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch, wait_until
+from torch_cli.watch import log_writer
+from torch_cli.watch.log_writer import Lines, Rotated
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "work")
+
+
+def logged(path: Path, text: str) -> None:
+    """Wait until the log has ``text``."""
+    wait_until(lambda: path.exists() and text in path.read_text(), 15, f"{text!r} in {path}")
+
+
+# -- lines -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"plain\n", "plain\n"),
+        (b"a\r\nb\r\n", "a\nb\n"),
+        (b"\x1b[31mred\x1b[0m and \x1b[1;38;5;4mblue\x1b[m\n", "red and blue\n"),
+        (b"10 %\r50 %\r100 %\n", "100 %\n"),
+        (b"one\x1b[2;1Htwo\x1b[3dthree\n", "one\ntwo\nthree\n"),
+        (b"a\x1b[4Cb\n", "a    b\n"),
+        (b"\x1b]0;a title\x07shown\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\\n", "shownlink\n"),
+        (b"\x1bPq#0;1\x1b\\\x1b(Bx\x1b7\x1b=\n", "x\n"),
+        (b"\n\n\na\n\n\n\nb\n", "a\n\nb\n"),
+        (b"trailing   \n", "trailing\n"),
+        (b"ab\x08c\x07\x00\n", "ac\n"),
+        ("漢字 👩‍👩‍👧 é\n".encode(), "漢字 👩‍👩‍👧 é\n"),
+        (b"\xff\xfe bad\n", "\ufffd\ufffd bad\n"),
+        (b"no end", "no end\n"),
+    ],
+)
+def test_what_a_terminal_is_given_becomes_lines(data: bytes, text: str) -> None:
+    lines = Lines()
+    assert lines.feed(data) + lines.feed(b"", last=True) == text
+    lines = Lines()
+    pieces = [lines.feed(data[at : at + 1]) for at in range(len(data))]
+    assert "".join(pieces) + lines.feed(b"", last=True) == text
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8))
+def test_pieces_make_no_difference_and_nothing_but_text_comes_out(pieces: list[bytes]) -> None:
+    whole, parts = Lines(), Lines()
+    expected = whole.feed(b"".join(pieces)) + whole.feed(b"", last=True)
+    found = "".join(map(parts.feed, pieces)) + parts.feed(b"", last=True)
+    assert found == expected
+    assert all(char.isprintable() or char in "\n\t" or ord(char) > 0x9F for char in found)
+
+
+def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
+    lines = Lines()
+    text = "".join(lines.feed(b"x" * 1000) for _ in range(100))
+    assert len(text) > 80_000
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def test_a_large_file_is_put_aside_and_so_many_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "x.log"
+    file = Rotated(str(path), largest=100, kept=2)
+    for number in range(10):
+        file.write(f"{number}" * 59 + "\n")
+    assert path.read_text() == "9" * 59 + "\n"
+    assert [one.read_text()[0] for one in sorted(path.parent.glob("x.log.*"))] == ["8", "7"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_somebody_removes_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    file = Rotated(str(path))
+    file.write("one\n")
+    path.unlink()
+    file.write("two\n")
+    assert path.read_text() == "two\n"
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "x.log").symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match="symbolic"):
+        Rotated(str(tmp_path / "x.log"))
+
+
+def test_when_there_is_no_room_the_gap_is_told_later(tmp_path: Path) -> None:
+    """A file may not grow here beyond 64 bytes, as on a full disk."""
+    path = tmp_path / "x.log"
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 1 << 30))
+
+    words = [sys.executable, "-I", "-S", log_writer.__file__, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, preexec_fn=limit) as writer:
+        assert writer.stdin is not None
+        for text in ("first\n", "x" * 100 + "\n", "y" * 100 + "\n"):
+            writer.stdin.write(text.encode())
+            writer.stdin.flush()
+            time.sleep(0.05)  # pieces of their own, though it would not matter
+        logged(path, "first")
+        wait_until(lambda: not unread(writer), 10, "all of it read")
+        resource.prlimit(writer.pid, resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+        writer.stdin.write(b"later\n")
+        writer.stdin.close()
+        assert writer.wait(10) == 0
+    lines = path.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("first", "later")
+    assert "bytes until" in lines[1]
+    assert len(lines) == 3
+
+
+def unread(writer: "subprocess.Popen[bytes]") -> int:
+    """Return how many bytes stand in the pipe to a process."""
+    import array
+    import fcntl
+    import termios
+
+    assert writer.stdin is not None
+    count = array.array("i", [0])
+    fcntl.ioctl(writer.stdin, termios.FIONREAD, count)
+    return count[0]
+
+
+# -- panes -----------------------------------------------------------------------------------------
+
+
+def test_what_an_agent_writes_is_logged_without_colours(demo: DemoAgent) -> None:
+    done = demo.torch("log", "demo", "--json")
+    assert (done.code, done.json["on"]) == (0, True), done
+    path = Path(done.json["path"])
+    assert demo.send("ANSWER(some words) go").code == 0
+    logged(path, "some words")
+    assert "\x1b" not in path.read_text()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert demo.torch("log", "demo", "--json").json == done.json
+    assert demo.torch("log", "demo", "--path").out == f"{path}\n"
+
+
+def test_it_can_be_ended_and_begun_again(demo: DemoAgent) -> None:
+    path = Path(demo.torch("log", "demo", "--json").json["path"])
+    demo.send("ANSWER(before) go")
+    logged(path, "before")
+    assert demo.torch("log", "demo", "--off", "--json").json["on"] is False
+    assert demo.tmux.cmd("display-message", "-p", "-t", demo.pane.id, "#{pane_pipe}") == "0"
+    demo.send("ANSWER(between) go")
+    demo.tmux.wait_for_text(demo.pane, "● between")
+    demo.wait_for("idle")
+    assert demo.torch("log", "demo").code == 0
+    demo.send("ANSWER(after) go")
+    logged(path, "after")
+    assert "between" not in path.read_text()
+
+
+def test_a_pipe_of_somebody_elses_is_left_alone(demo: DemoAgent, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    demo.tmux.cmd("pipe-pane", "-t", demo.pane.id, f"cat > {theirs}")
+    done = demo.torch("log", "demo", "--json")
+    assert (done.code, done.json["error"]["code"]) == (4, "piped")
+    assert demo.torch("log", "demo", "--off", "--json").json["on"] is False
+    demo.send("ANSWER(for them) go")
+    wait_until(lambda: theirs.exists() and "for them" in theirs.read_text(), 10, "their pipe")
+
+
+def test_a_pipe_that_took_the_place_of_ours_is_left_alone(demo: DemoAgent, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    assert demo.torch("log", "demo").code == 0
+    demo.tmux.cmd("pipe-pane", "-t", demo.pane.id, f"cat > {theirs}")
+    wait_until(lambda: not demo.torch("log", "demo", "--off", "--json").json["on"], 10, "the end")
+    demo.send("ANSWER(for them) go")
+    wait_until(lambda: theirs.exists() and "for them" in theirs.read_text(), 10, "their pipe")
+
+
+def test_it_goes_on_after_a_rename(demo: DemoAgent) -> None:
+    path = Path(demo.torch("log", "demo", "--json").json["path"])
+    assert demo.torch("rename", "demo", "dev").code == 0
+    said = demo.torch("log", "dev", "--json").json
+    assert (said["path"], said["on"]) == (str(path), True)
+    assert demo.torch("send", "dev", "ANSWER(still here)").code == 0
+    logged(path, "still here")
+
+
+def test_the_writer_ends_with_the_pane(demo: DemoAgent) -> None:
+    path = demo.torch("log", "demo", "--json").json["path"]
+    demo.tmux.cmd("kill-pane", "-t", demo.pane.id)
+
+    def is_free() -> bool:
+        held = log_writer.lock(path)
+        if held is not None:
+            os.close(held)
+        return held is not None
+
+    wait_until(is_free, 10, "the end of the writer")
+
+
+def test_a_pane_with_an_odd_name_and_place(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    """What would be expanded by tmux, a clock or a shell is part of the path."""
+    home = tmp_path / "#{pane_id} %H $(x) 'q' \U0001f525 #[b]"
+    pane = tmux.new_session("odd", "sh", window="a b")
+    done = torch("log", pane.id, "--json", env={"TORCH_HOME": str(home)})
+    assert done.code == 0, done
+    path = Path(done.json["path"])
+    assert path.is_relative_to(home)
+    tmux.cmd("send-keys", "-t", pane.id, "echo al''so", "Enter")
+    logged(path, "also")
+    tmux.cmd("kill-pane", "-t", pane.id)
+
+
+def test_a_directory_that_cannot_be_written_is_told(demo: DemoAgent, tmp_path: Path) -> None:
+    (tmp_path / "torch" / "logs").write_text("no directory")
+    done = demo.torch("log", "demo", "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "not-writable")
+    assert demo.tmux.cmd("display-message", "-p", "-t", demo.pane.id, "#{pane_pipe}") == "0"
+
+
+def test_two_at_once_make_one_log(demo: DemoAgent) -> None:
+    begun = [
+        subprocess.Popen(
+            demo.torch.argv("log", "demo"),
+            env={**os.environ, "PYTHONPATH": str(Path(log_writer.__file__).parents[2])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    assert [(one.communicate(timeout=30), one.returncode)[1] for one in begun] == [0, 0]
+    assert demo.torch("log", "demo", "--json").json["on"]
+    demo.send("ANSWER(once only) go")
+    path = Path(demo.torch("log", "demo", "--path").out.strip())
+    logged(path, "once only")
