@@ -10,6 +10,9 @@ from typing import Any
 from conftest import Result, TmuxServer, Torch
 from torch_cli.tmux.panes import Pane
 
+DEMO_PROGRAM = str(Path(sys.executable).with_name("torch-demo-agent"))
+"""The program of this environment, which need not be on the caller's ``PATH``."""
+
 
 @dataclass
 class DemoAgent:

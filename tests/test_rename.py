@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import DemoAgent, spawn_demo
+from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
 from conftest import Result, TmuxServer, Torch
 from torch_cli.delivery.send import own_name
 from torch_cli.store import Store
@@ -80,7 +80,7 @@ def test_the_name_of_a_stopped_agent_may_be_had(
 
 
 def test_somebody_elses_window_keeps_its_name(tmux: TmuxServer, torch: Torch) -> None:
-    pane = tmux.new_session("main", "torch-demo-agent", window="helper")
+    pane = tmux.new_session("main", DEMO_PROGRAM, window="helper")
     tmux.wait_for_text(pane, "? for help")
     assert torch("adopt", pane.id, "helper", "--profile", "demo").code == 0
     done = torch("rename", "helper", "dev", "--json")
