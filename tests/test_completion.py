@@ -94,6 +94,14 @@ def test_bash_offers_sessions_and_windows_as_targets(path: Path, tmux: TmuxServe
     assert complete("capture", "w") == []
 
 
+def test_bash_offers_where_an_agent_can_be_moved(path: Path, tmux: TmuxServer) -> None:
+    tmux.new_session("work", window="editor")
+    register("dev")
+    assert complete("move", "-L", "t", "") == ["dev"]
+    assert complete("move", "-L", "t", "dev", "--session", "") == ["work"]
+    assert complete("move", "-L", "t", "dev", "--window", "") == ["dev", "editor", "work"]
+
+
 def test_bash_offers_profiles(path: Path) -> None:
     assert complete("profile", "show", "") == [
         "aider",

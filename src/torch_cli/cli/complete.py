@@ -48,6 +48,14 @@ def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[Com
     return _items(names, incomplete)
 
 
+def complete_sessions(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the sessions whose names begin so."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        names = {session: "session" for session, _ in _pairs(ctx)}
+    return _items(names, incomplete)
+
+
 def _items(names: dict[str, str], incomplete: str) -> "list[CompletionItem]":
     from click.shell_completion import CompletionItem
 
@@ -73,14 +81,7 @@ def _agents() -> dict[str, str]:
 
 def _windows(ctx: Context) -> dict[str, str]:
     """Return the names of sessions, and of windows that only one has."""
-    from torch_cli.tmux.process import run
-    from torch_cli.tmux.socket import Socket
-
-    given = [(c.params.get("socket_name"), c.params.get("socket_path")) for c in _upwards(ctx)]
-    socket = Socket.choose(*next(filter(any, given), (None, None)))
-    form = "#{session_name}\t#{window_name}"
-    listed = run(socket, "-N", "list-windows", "-a", "-F", form, timeout=_PATIENCE)
-    pairs = [line.split("\t", 1) for line in listed.out.splitlines() if "\t" in line]
+    pairs = _pairs(ctx)
     windows = [window for _, window in pairs]
     names = {window: "window" for window in windows if windows.count(window) == 1}
     sessions = {session for session, _ in pairs}
@@ -89,6 +90,18 @@ def _windows(ctx: Context) -> dict[str, str]:
         **{name: words for name, words in names.items() if name not in sessions},
         **dict.fromkeys(sessions, "session"),
     }
+
+
+def _pairs(ctx: Context) -> list[list[str]]:
+    """Return the names of session and window of every window."""
+    from torch_cli.tmux.process import run
+    from torch_cli.tmux.socket import Socket
+
+    given = [(c.params.get("socket_name"), c.params.get("socket_path")) for c in _upwards(ctx)]
+    socket = Socket.choose(*next(filter(any, given), (None, None)))
+    form = "#{session_name}\t#{window_name}"
+    listed = run(socket, "-N", "list-windows", "-a", "-F", form, timeout=_PATIENCE)
+    return [line.split("\t", 1) for line in listed.out.splitlines() if "\t" in line]
 
 
 def _upwards(ctx: Context | None) -> Iterator[Context]:

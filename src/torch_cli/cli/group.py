@@ -31,6 +31,7 @@ COMMANDS = {
     "press": "Press keys in a pane, on purpose.",
     "stop": "Ask an agent program to end.",
     "rename": "Give an agent another name.",
+    "move": "Bring an agent to another session or window.",
     "attach": "Attach this terminal to an agent's window.",
     "profile": "List, show and check profiles of agent programs.",
     "agent-setup": "Install hooks and the submit chord for an agent program.",

@@ -21,7 +21,7 @@ from torch_cli.errors import DONE, HeldError, TimedOutError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 from torch_cli.tmux.capture import last_lines
-from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import listen
 from torch_cli.tmux.socket import Socket
 
 POLL = 0.05
@@ -74,7 +74,7 @@ def ask(
                 return Answer(receipt)
             on_step("asked")
             message = store.messages.get(receipt.id)
-            with ControlClient(found.socket, pane.session_id) as client:
+            with listen(found.socket, pane) as client:
                 policy = Policy("idle", max(0.0, deadline - time.monotonic()))
                 reader = Reader(client, store, recipient(store, found, client), policy)
                 turn = _Turn(reader, found, message)

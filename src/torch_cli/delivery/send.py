@@ -17,8 +17,7 @@ from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.messages import COMMAND, MESSAGE, Message, new_id
-from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.panes import Pane, listen
 from torch_cli.tmux.socket import Socket
 
 _SENDER = re.compile(r"\w[\w .@+-]{0,63}")
@@ -60,7 +59,7 @@ def send(
     with Store() as store:
         sender = request.sender or own_name(store)
         found = find(store, socket, request.target)
-        with ControlClient(found.socket, found.pane.session_id) as client:
+        with listen(found.socket, found.pane) as client:
             to = recipient(store, found, client)
             identity = new_id()
             headed = _enveloped(body, sender, identity, request)

@@ -127,6 +127,14 @@ class Agents:
         """Note what the window of the agent ``name`` is called."""
         self._database.write("UPDATE agents SET window = ? WHERE name = ?", window, name)
 
+    def placed(self, pane: Pane) -> None:
+        """Note in which session and window the agent of ``pane`` is, whatever it is called now."""
+        self._database.write(
+            "UPDATE agents SET session = ?, window = ?"
+            " WHERE server = ? AND pane = ? AND pane_pid = ? AND stopped IS NULL",
+            *(pane.session, pane.window, pane.server, pane.id, pane.pid),
+        )
+
     def ready(self, name: str, version: str) -> None:
         """Note that the program was seen ready, and its version."""
         sql = "UPDATE agents SET ready = ?, version = ? WHERE name = ?"

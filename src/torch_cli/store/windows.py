@@ -21,6 +21,22 @@ class Windows:
             *(name, storable(directory), created_session, time.time()),
         )
 
+    def parted(self, pane: Pane) -> None:
+        """Note that ``pane``, if Torch opened it, has the window that it stands in to itself.
+
+        The one that it came from is left to those who are still in there.
+        """
+        self._database.write(
+            "UPDATE OR REPLACE windows SET window = ?, session = ?, name = ?"
+            " WHERE server = ? AND pane = ?",
+            *(pane.window_id, pane.session, pane.window, pane.server, pane.id),
+        )
+
+    def opened(self, pane: Pane) -> bool:
+        """Say whether Torch opened ``pane``, wherever it stands now."""
+        sql = "SELECT 1 FROM windows WHERE server = ? AND pane = ?"
+        return bool(self._database.query(sql, pane.server, pane.id))
+
     def created(self, server: str, window: str) -> bool:
         """Say whether Torch created that window."""
         sql = "SELECT 1 FROM windows WHERE server = ? AND window = ?"

@@ -206,6 +206,6 @@ def _signal(process: procs.Process, number: signal.Signals) -> None:
 
 
 def _close_pane(store: Store, found: Found) -> None:
-    """Close the pane that was kept for its last screen, if Torch made its window."""
-    if store.windows.created(found.pane.server, found.pane.window_id):
+    """Close the pane that was kept for its last screen, if Torch opened it."""
+    if store.windows.opened(found.pane):
         close_window(found.socket, found.pane)

@@ -18,6 +18,9 @@ from torch_cli.tmux.socket import Socket
 OLDEST = (3, 2)
 """The oldest tmux that has what Torch needs: ``-f ignore-size``, ``new-session -e``, ``-N``."""
 
+_REMOVALS = 5
+"""How often a pane may go to another session while it is being attached to."""
+
 _SERVER = "#{version}\t#{socket_path}\t#{pid}\t#{start_time}"
 
 _FIELDS = "\t".join(
@@ -238,6 +241,27 @@ def _only(found: Sequence[Pane], panes: Sequence[Pane], target: str) -> Pane:
         hint=f"Similar, but Torch matches no prefixes: {', '.join(near[:5])}" if near else "",
         code="no-target",
     )
+
+
+def listen(socket: Socket, pane: Pane) -> ControlClient:
+    """Return a control client that hears ``pane``, also if its session ended and it lives on.
+
+    That is so where somebody moves it while it is being attached to. Raises ``NotFoundError`` if
+    the pane is gone.
+    """
+    sessions = {pane.session_id}
+    while True:
+        try:
+            return ControlClient(socket, pane.session_id)
+        except NotFoundError as missing:
+            if missing.code != "no-session" or len(sessions) > _REMOVALS:
+                raise
+            identity = (pane.server, pane.id, pane.pid)
+            now = [p for p in list_panes(socket) if (p.server, p.id, p.pid) == identity]
+            if not now or now[0].session_id in sessions:
+                raise
+            pane = now[0]
+            sessions.add(pane.session_id)
 
 
 def capture(client: ControlClient, panes: Sequence[Pane]) -> list[Screen | None]:
