@@ -1,9 +1,11 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e e2e-programs e2e-full fuzz bench lint format types install clean
+.PHONY: help demo test e2e e2e-full fuzz bench lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
+PROGRAMS ?= claude codex gemini opencode aider interleaved
+e2e := $(PROGRAMS:%=tests/e2e/test_%.py)
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name does; \
@@ -15,17 +17,13 @@ demo: ## Show a message delivered to an agent, with proof
 test: ## Run the tests that need no agent program
 	@scripts/test
 
-e2e: ## Prove it on the real Claude Code (installs it into a cache)
+e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRAMS=codex for one
 	@scripts/prepare dev
-	$(python) -m pytest -m e2e tests/e2e/test_claude.py
+	$(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
 
-e2e-programs: ## The same for Codex, Gemini CLI, opencode and aider; not yet part of .ci/run
+e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev
-	$(python) -m pytest -m e2e tests/e2e --ignore tests/e2e/test_claude.py
-
-e2e-full: ## For Claude Code 30 messages of every kind, in every set-up; takes more than an hour
-	@scripts/prepare dev
-	TORCH_E2E=full $(python) -m pytest -m e2e tests/e2e/test_claude.py
+	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
 
 fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
 	@scripts/prepare dev

@@ -38,6 +38,10 @@ class Aider(Program):
     """aider, as the tests drive it."""
 
     name, title, version, handler = "aider", "aider", VERSION, CompletionsHandler
+    truth = "a stub of the Chat Completions API"
+    exact = (
+        "line ends LF, blanks at the end dropped, and the guard (one blank before `/`, `!` and `{`)"
+    )
     decline, hides_box, pause = "C-c", True, 2.5
 
     def install(self) -> Path:

@@ -171,6 +171,12 @@ class ClaudeCode(Program):
     """Claude Code, as the tests drive it."""
 
     name, title, version, handler = "claude", "Claude Code", VERSION, MessagesHandler
+    truth = "a stub of the Messages API"
+    exact = (
+        "line ends LF, tabs four spaces, Unicode form NFC, blanks at the end dropped, "
+        "its wrapper round long pastes, and the guard (one blank before `!`, one after "
+        "a trailing backslash)"
+    )
     modes = ("manual", "accept-edits", "plan")
 
     def install(self) -> Path:

@@ -48,6 +48,8 @@ class Codex(Program):
     """Codex, as the tests drive it."""
 
     name, title, version, handler = "codex", "Codex", VERSION, ResponsesHandler
+    truth = "a stub of the Responses API"
+    exact = "line ends LF and blanks at both ends dropped"
     modes = ("default", "plan")
 
     def install(self) -> Path:

@@ -5,35 +5,29 @@ the ``Report``, which is printed at the end of the run.
 """
 
 import contextlib
-import datetime
-import math
 import os
-import platform
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
 
 from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
 from e2e.program import Home, NotInstalledError, Program, View
+from e2e.report import REPORTS, Report, Tally
 from e2e.stub import Behaviour, StubServer
 from torch_cli import procs
 from torch_cli.tmux.socket import Socket
 
-FULL = bool(os.environ.get("TORCH_E2E_FULL")) or os.environ.get("TORCH_E2E") == "full"
-"""30 of everything in all three set-ups, and a report in ``docs/``; else the short form."""
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "e2e-claude.md"
+FULL = os.environ.get("TORCH_E2E") == "full"
+"""As many of everything as a claim needs, and a document of each program; else the short form."""
 
 SESSION = "e2e"
 WIDTH, HEIGHT = 120, 40
@@ -55,109 +49,31 @@ class Setup(StrEnum):
     ADOPTED = "adopted"
 
 
-# -- counting --------------------------------------------------------------------------------------
+# -- reports ---------------------------------------------------------------------------------------
 
 
-def upper_bound(hits: int, trials: int, confidence: float = 0.95) -> float:
-    """Return the one-sided Clopper-Pearson upper bound of a proportion (0 hits: about 3/n)."""
-    if hits >= trials:
-        return 1.0
-    low, high = hits / trials, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        below = sum(
-            math.comb(trials, k) * middle**k * (1 - middle) ** (trials - k) for k in range(hits + 1)
-        )
-        low, high = (middle, high) if below > 1 - confidence else (low, middle)
-    return high
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the reports of a worker to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["reports"] = [one.packed() for one in REPORTS.values()]
 
 
-@dataclass
-class Tally:
-    """What became of the messages of one kind in one set-up."""
-
-    sent: int = 0
-    exact: int = 0
-    states: Counter[str] = field(default_factory=Counter)
-    milliseconds: list[float] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    def cells(self) -> list[str]:
-        """Return what is printed of it."""
-        states = ", ".join(f"{count} {state}" for state, count in self.states.most_common())
-        times = self.milliseconds
-        speed = f"{median(times):.0f} (max {max(times):.0f})" if times else "-"
-        return [str(self.sent), str(self.exact), states, speed]
-
-
-@dataclass
-class Report:
-    """Everything counted in a run, and sentences about what is not a count of messages."""
-
-    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    programs: list[str] = field(default_factory=list)
-
-    def tally(self, setup: str, kind: str) -> Tally:
-        """Return the tally of one kind of message in one set-up."""
-        return self.tallies.setdefault((setup, kind), Tally())
-
-    def rows(self) -> list[list[str]]:
-        """Return the table, headings first."""
-        headings = ["set-up", "content", "sent", "exact", "receipts", "ms, median (max)"]
-        return [headings, *([*key, *tally.cells()] for key, tally in self.tallies.items())]
-
-    def versions(self) -> str:
-        """Return what the figures were measured with."""
-        tmux = subprocess.run(["tmux", "-V"], capture_output=True, text=True, check=False).stdout
-        date = datetime.datetime.now(datetime.UTC).date()
-        return (
-            f"{date}, {', '.join(self.programs)}, {tmux.strip()}, "
-            f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
-            f"{os.cpu_count()} cores"
-        )
-
-    def markdown(self) -> str:
-        """Return the document of a full run."""
-        headings, *rows = ([cell.replace("|", "\\|") for cell in row] for row in self.rows())
-        table = [headings, ["---"] * len(headings), *rows]
-        lines = [
-            "# Delivery to the real Claude Code",
-            "",
-            f"Measured {self.versions()}. Written by `make e2e-full`.",
-            "",
-            "Ground truth is what reached a stub of the Messages API on loopback. *Exact* is once, "
-            "and identical after the profile's published normalisation: line ends LF, tabs four "
-            "spaces, Unicode form NFC, blanks at the end dropped, the program's paste wrapper "
-            "removed, the guard (one leading space before `!`) allowed. Refused kinds are exact "
-            "when nothing reached the program. Times are those of the receipt, from acceptance to "
-            "the last evidence.",
-            "",
-            *(f"- {note}" for note in self.notes),
-            "",
-            *("| " + " | ".join(row) + " |" for row in table),
-        ]
-        return "\n".join(lines) + "\n"
-
-
-REPORT = Report()
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the reports of a worker that has ended; each program was tested by one."""
+    for text in getattr(node, "workeroutput", {}).get("reports", []):
+        report = Report.unpacked(text)
+        REPORTS[report.name] = report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was counted; a full run writes it down, too."""
-    if not REPORT.tallies and not REPORT.notes:
-        return
-    rows = REPORT.rows()
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    terminalreporter.section(f"delivery to the real program: {REPORT.versions()}")
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        terminalreporter.write_line("  ".join(cells).rstrip())
-    for note in REPORT.notes:
-        terminalreporter.write_line(f"* {note}")
-    if FULL:
-        DOCUMENT.parent.mkdir(exist_ok=True)
-        DOCUMENT.write_text(REPORT.markdown())
+    for report in REPORTS.values():
+        terminalreporter.section(f"delivery to the real program: {report.versions()}")
+        for line in report.printed():
+            terminalreporter.write_line(line)
+        if FULL:
+            report.document()
 
 
 # -- the world -------------------------------------------------------------------------------------
@@ -198,13 +114,20 @@ class World:
         *,
         home: Home | None = None,
         extra: dict[str, str] | None = None,
+        beside: "World | None" = None,
     ) -> None:
+        """House the program; ``beside`` another one, on its server and with its Torch."""
         self.kit, self.setup, self.program = kit, setup, program
         self.home = home or kit.make_home(root)
         self.stub = StubServer(root / "requests.jsonl", handler=kit.handler).start()
         self.variables = kit.environment(self.home, self.stub.url) | (extra or {})
+        self.beside = beside
         # The path of a socket must be short.
-        self.directory = Path(tempfile.mkdtemp(prefix="te", dir="/tmp")).resolve()
+        self.directory: Path = (
+            beside.directory
+            if beside
+            else Path(tempfile.mkdtemp(prefix="te", dir="/tmp")).resolve()
+        )
         self.server = TmuxServer(Socket(path=str(self.directory / "s")), self.directory)
         path = os.pathsep.join([str(program.parent), os.environ["PATH"]])
         self.environment = {
@@ -221,7 +144,11 @@ class World:
         self.sound = True
         """Whether the program came to rest when it was last asked to; else it is started anew."""
         self._starts = 0
-        self._start_server()
+        if beside is None:
+            self._start_server()
+        else:
+            # What this program needs, the server does not have.
+            self.variables |= {name: self.environment[name] for name in ("HOME", "PATH")}
         if setup is Setup.CHORD:
             installed = self.torch("agent-setup", "claude", "--yes", "--json")
             assert installed.code == 0, installed
@@ -240,12 +167,14 @@ class World:
 
     def close(self) -> None:
         """End the server with everything in it, what the program left behind, and the stub."""
-        self.server.kill()
+        if self.beside is None:
+            self.server.kill()
         for process in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
         self.stub.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.beside is None:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def processes(self) -> list[procs.Process]:
         """Return the processes that work in the program's directory, wherever they hang."""
@@ -304,7 +233,7 @@ class World:
     def start(self, *, wait: float = STARTING) -> Result:
         """Start the program as an agent of a new name; return what Torch printed."""
         self._starts += 1
-        self.name = f"agent{self._starts}"
+        self.name = f"{self.kit.name}{self._starts}"
         if self.setup in (Setup.BARE, Setup.ADOPTED):
             result = self._adopt()
         else:
@@ -471,7 +400,6 @@ def program(kit: Program) -> Path:
         why = str(error)
     if path is None:
         pytest.fail(f"the e2e tests need {kit.title} {kit.version}: {why}", pytrace=False)
-    REPORT.programs.append(f"{kit.title} {kit.version}")
     return path
 
 
@@ -527,9 +455,10 @@ def make_world(kit: Program, program: Path, tmp_path: Path) -> Iterator[MakeWorl
 
 
 @pytest.fixture
-def report() -> Report:
-    """Where everything is counted."""
-    return REPORT
+def report(kit: Program) -> Report:
+    """Where everything about the program is counted."""
+    title = f"{kit.title} {kit.version}"
+    return REPORTS.setdefault(kit.name, Report(kit.name, title, kit.truth, kit.exact))
 
 
 def describe(failures: Sequence[str], most: int = 3) -> str:

@@ -9,29 +9,17 @@ import os
 import random
 import signal
 import threading
-from collections import Counter
 from collections.abc import Callable
 from typing import ClassVar
 
 import pytest
 
 from conftest import Result, wait_until
-from e2e.conftest import (
-    HEIGHT,
-    WIDTH,
-    MakeWorld,
-    Report,
-    Sent,
-    Setup,
-    World,
-    describe,
-    upper_bound,
-)
+from e2e.conftest import HEIGHT, WIDTH, MakeWorld, Sent, Setup, World, describe
+from e2e.report import Report
 from e2e.scenes import (
     CRASHES,
     DIALOG,
-    EARLY,
-    FEW_RACES,
     RACES,
     REPLIES,
     SEED,
@@ -41,19 +29,19 @@ from e2e.scenes import (
     SPECIALS,
     UNSENDABLE,
     WINDOW,
+    assert_not_approved,
     assert_nothing_ran,
     assert_out_of_reach,
+    assert_spread,
     attached,
     busy,
-    counts,
     deliver_many,
     how_many,
     in_copy_mode,
     lines,
     prose,
-    race,
+    race_many,
     tag,
-    until_dialog,
     until_paste,
 )
 from e2e.stub import Behaviour
@@ -279,7 +267,7 @@ class Contract(Shared):
     ) -> None:
         world = make_world(Setup.SPAWNED)
         tally = report.tally(world.setup, "before ready")
-        for _ in range(SPECIAL):
+        for _ in range(how_many(world.setup, SPECIAL)):
             world.start(wait=0)
             sent = world.send(prose(40), "--timeout", "120")
             tally.sent += 1
@@ -354,31 +342,13 @@ class Contract(Shared):
         self, agent: World, report: Report
     ) -> None:
         """With a key that dialogs ignore that is a promise; with Enter it is counted."""
-        chance = random.Random(SEED)
         safe = agent.setup in self.queues
-        trials = RACES if safe else FEW_RACES
-        first = until_paste(agent) - until_dialog(agent) - EARLY
-        offsets = [first + chance.uniform(0, self.window) for _ in range(trials)]
-        races = [race(agent, offset) for offset in offsets]
-        approved = [offset for offset, one in zip(offsets, races, strict=True) if one.approved]
-        moments = Counter(one.moment for one in races)
-        states = Counter(f"{one.state} ({one.moment})" for one in races)
-        report.notes.append(
-            f"{agent.kit.title}, {agent.setup}: {trials} dialogs opened over "
-            f"{self.window * 1000:.0f} ms around paste and submit (seed {SEED}): {len(approved)} "
-            f"approved (95 % upper bound {upper_bound(len(approved), trials):.1%}); came up "
-            f"{counts(moments)}; receipts: {counts(states)}; arrived: "
-            f"{counts(Counter(str(one.arrivals) for one in races))}"
-        )
-        assert all(one.arrivals <= 1 for one in races), "a message arrived twice"
-        if not self.queues:
-            # Nothing is typed while it works, and it asks only then.
-            assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
+        trials = how_many(agent.setup, RACES)
+        races = race_many(agent, trials, report, queues=safe, window=self.window)
+        if safe or not self.queues:  # without: nothing is typed while it works, where it asks
+            assert_not_approved(races)
         if safe:
-            assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
-            # Else the dialogs came at other moments than those that this test is about.
-            assert moments["before the paste"] + moments["between paste and key"] >= trials / 10
-            assert moments["after the key"] >= trials / 10
+            assert_spread(races)
 
     # -- the end -------------------------------------------------------------------------------
 
@@ -395,7 +365,7 @@ class Contract(Shared):
         lead = until_paste(world.ready())
         chance = random.Random(SEED)
         tally = report.tally(world.setup, "crash on the way")
-        for _ in range(CRASHES):
+        for _ in range(how_many(world.setup, CRASHES)):
             world.ready()
             process, mark = world.begin_send("--timeout", "5")
             family = [procs.Process(world.pid, ""), *procs.descendants(world.pid)]

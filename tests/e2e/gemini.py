@@ -40,6 +40,8 @@ class Gemini(Program):
     """Gemini CLI, as the tests drive it."""
 
     name, title, version, handler = "gemini", "Gemini CLI", VERSION, GeminiHandler
+    truth = "a stub of the generateContent API"
+    exact = "line ends LF and blanks at both ends dropped"
     modes = ("manual", "accept-edits", "plan", "yolo")
 
     unhurried = 0.5

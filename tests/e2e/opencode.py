@@ -23,6 +23,11 @@ class OpenCode(Program):
     """opencode, as the tests drive it."""
 
     name, title, version, handler = "opencode", "opencode", VERSION, CompletionsHandler
+    truth = "a stub of the Chat Completions API"
+    exact = (
+        "line ends LF, blanks at the end dropped (of long texts at both ends), and the "
+        "guard (one blank before `/`)"
+    )
     modes = ("build", "plan")
 
     def install(self) -> Path:

@@ -63,12 +63,18 @@ class View:
 
 
 class Program(ABC):
-    """An agent program. ``name`` is its profile's, ``handler`` its API for the stub."""
+    """An agent program. ``name`` is its profile's, ``handler`` its API for the stub.
+
+    For the documents ``truth`` says what the stub is one of, and ``exact`` what the program is
+    known to change in a text.
+    """
 
     name: str
     title: str
     version: str
     handler: type[Handler]
+    truth: str
+    exact: str
     decline: str = "Escape"
     """The key by which a person says no to what it asks, and stops its work."""
     hides_box: bool = False

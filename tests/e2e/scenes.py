@@ -11,36 +11,41 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from conftest import Result
-from e2e.conftest import FULL, Report, Sent, Setup, World, describe
+from e2e.conftest import FULL, Sent, Setup, World, describe
+from e2e.report import Report, upper_bound
 from e2e.stub import Behaviour, Hold, Mode
 
-SIZED = 30
-"""Messages of each of the five sizes with hooks and chord."""
 
-SPECIAL = 30 if FULL else 5
-"""Messages of each other content with hooks and chord."""
+class Amount(NamedTuple):
+    """How many of one thing: with Claude Code and its chord, in its other set-ups, elsewhere."""
 
-FEW = 30 if FULL else 1
-"""Messages of each kind in the other set-ups."""
+    chord: int
+    others: int
+    programs: int
 
-RACES = 100
-"""Dialogs opened around a delivery with hooks and chord."""
 
-FEW_RACES = 100 if FULL else 15
-"""The same in the other set-ups."""
+SIZED = Amount(30, 30, 30) if FULL else Amount(30, 1, 3)
+"""Messages of each of the five sizes."""
+
+SPECIAL = Amount(30, 30, 10) if FULL else Amount(5, 1, 1)
+"""Messages of each other content, and of each scene."""
+
+RACES = Amount(100, 100, 100) if FULL else Amount(100, 15, 10)
+"""Dialogs opened around a delivery."""
+
+CRASHES = Amount(30, 30, 10) if FULL else Amount(10, 10, 3)
+"""Deliveries during which the program is killed."""
 
 WINDOW = 0.5
 """Seconds around paste and submit over which the dialogs of the race are spread."""
-
-CRASHES = 30 if FULL else 10
-"""Deliveries during which the program is killed."""
 
 EARLY = 0.15
 """How much of that time lies before the paste; a delivery takes about 0.15 s."""
@@ -60,9 +65,11 @@ def tag() -> str:
     return f"m{next(_serial):05d}"
 
 
-def how_many(setup: Setup, with_chord: int) -> int:
-    """Return how many messages of a kind are sent in this set-up."""
-    return with_chord if setup in (Setup.CHORD, Setup.SPAWNED) else FEW
+def how_many(setup: Setup, amount: Amount) -> int:
+    """Return how many there are of a thing in this set-up."""
+    if setup in (Setup.SPAWNED, Setup.ADOPTED):
+        return amount.programs
+    return amount.chord if setup is Setup.CHORD else amount.others
 
 
 def prose(length: int) -> str:
@@ -238,12 +245,20 @@ def watch(world: World, text: str, *, looking: bool = False) -> Watched:
     )
 
 
-def until_paste(world: World) -> float:
-    """Return the seconds from the start of ``torch send`` to its paste, in the median."""
+def until_paste(world: World, *, working: bool = False, looking: bool = False) -> float:
+    """Return the seconds from the start of ``torch send`` to its paste, in the median.
+
+    ``working``: into a working program. ``looking``: while the screen is looked at all the time,
+    which takes its time from the sender.
+    """
     leads = []
     for _ in range(5):
-        world.settle()
-        watched = watch(world, prose(40))
+        hold = busy(world) if working else None
+        if hold is None:
+            world.settle()
+        watched = watch(world, prose(40), looking=looking)
+        if hold is not None:
+            hold.release(Behaviour())
         assert watched.sent.delivered, watched.sent
         leads.append(watched.steps["attempting"] - watched.began)
     return median(leads)
@@ -274,13 +289,52 @@ def busy(world: World) -> Hold:
 
 @dataclass
 class Race:
-    """What came of one dialog that opened around a delivery."""
+    """What came of one dialog that opened around a delivery, ``offset`` seconds after its start."""
 
+    offset: float
     state: str
     moment: str
     approved: bool
     interrupted: bool
     arrivals: int
+
+
+def race_many(
+    world: World, trials: int, report: Report, *, queues: bool, window: float = WINDOW
+) -> list[Race]:
+    """Open dialogs over ``window`` seconds around paste and submit; report what came of them.
+
+    ``queues``: messages are typed into the working program, so the dialogs are spread around that.
+    No message may arrive twice.
+    """
+    chance = random.Random(SEED)
+    lead = until_paste(world, working=queues, looking=True)
+    first = lead - until_dialog(world) - EARLY
+    races = [race(world, first + chance.uniform(0, window)) for _ in range(trials)]
+    approved = sum(one.approved for one in races)
+    report.notes.append(
+        f"{world.kit.title}, {world.setup}: {trials} dialogs opened over {window * 1000:.0f} ms "
+        f"around paste and submit (seed {SEED}): {approved} approved (95 % upper bound "
+        f"{upper_bound(approved, trials):.1%}), {sum(one.interrupted for one in races)} times the "
+        f"work was cut short; came up {counts(Counter(one.moment for one in races))}; receipts: "
+        f"{counts(Counter(f'{one.state} ({one.moment})' for one in races))}"
+    )
+    assert all(one.arrivals <= 1 for one in races), "a message arrived twice"
+    return races
+
+
+def assert_not_approved(races: Sequence[Race]) -> None:
+    """No dialog was answered."""
+    approved = [one.offset for one in races if one.approved]
+    assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
+
+
+def assert_spread(races: Sequence[Race]) -> None:
+    """Of a hundred dialogs or more, enough came at the moments that the race is about."""
+    moments = Counter(one.moment for one in races)
+    if len(races) >= 100:
+        assert moments["before the paste"] + moments["between paste and key"] >= len(races) / 10
+        assert moments["after the key"] >= len(races) / 10
 
 
 def race(world: World, offset: float) -> Race:
@@ -301,6 +355,7 @@ def race(world: World, offset: float) -> Race:
     watched.asked = watched.asked or time.monotonic()
     world.settle()
     outcome = Race(
+        offset,
         watched.sent.state,
         watched.moment(),
         approved.exists(),

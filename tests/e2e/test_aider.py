@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from e2e.aider import Aider
-from e2e.conftest import Report, World
+from e2e.conftest import World
 from e2e.contract import Contract
 from e2e.program import Program
+from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]

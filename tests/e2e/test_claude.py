@@ -1,7 +1,7 @@
 """Torch on the real Claude Code: what it says of a message is what became of it.
 
 The ground truth is what reached a stub of the API (``stub.py``), never a screen. Short form: as
-much as every change should pass. ``TORCH_E2E_FULL=1``: 30 of everything, and the document.
+much as every change should pass. ``TORCH_E2E=full``: 30 of everything, and the document.
 """
 
 import json
@@ -10,43 +10,31 @@ import random
 import signal
 import threading
 import time
-from collections import Counter
 
 import pytest
 
 from conftest import Result, wait_until
 from e2e.claude import ClaudeCode, ClaudeHome
-from e2e.conftest import (
-    MakeWorld,
-    Report,
-    Sent,
-    Setup,
-    World,
-    describe,
-    upper_bound,
-)
+from e2e.conftest import MakeWorld, Sent, Setup, World, describe
 from e2e.contract import Shared
 from e2e.program import Program
+from e2e.report import Report
 from e2e.scenes import (
     ASKING,
     CRASHES,
-    EARLY,
-    FEW,
-    FEW_RACES,
     RACES,
     SEED,
     SIZES,
     SPECIAL,
     UNSENDABLE,
-    WINDOW,
+    assert_not_approved,
     assert_out_of_reach,
-    counts,
+    assert_spread,
     how_many,
     lines,
     prose,
-    race,
+    race_many,
     tag,
-    until_dialog,
     until_paste,
 )
 from e2e.stub import Behaviour
@@ -247,7 +235,7 @@ def test_a_message_arrives_in_the_classic_renderer(make_world: MakeWorld, report
     world = make_world(extra={"CLAUDE_CODE_DISABLE_ALTERNATE_SCREEN": "1"})
     world.ready()
     tally = report.tally(world.setup, "classic renderer")
-    for _ in range(FEW):
+    for _ in range(how_many(Setup.HOOKS, SPECIAL)):
         for make in SIZES.values():
             world.deliver(make(), tally)
     assert not tally.failures, describe(tally.failures)
@@ -281,28 +269,13 @@ def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
     agent: World, report: Report
 ) -> None:
     """With the chord that is a promise; without it, it is counted and its bound is reported."""
-    chance = random.Random(SEED)
-    trials = RACES if agent.setup is Setup.CHORD else FEW_RACES
-    first = until_paste(agent) - until_dialog(agent) - EARLY
-    offsets = [first + chance.uniform(0, WINDOW) for _ in range(trials)]
-    races = [race(agent, offset) for offset in offsets]
-    approved = [offset for offset, one in zip(offsets, races, strict=True) if one.approved]
-    interrupted = [offset for offset, one in zip(offsets, races, strict=True) if one.interrupted]
-    moments = Counter(one.moment for one in races)
-    states = Counter(f"{one.state} ({one.moment})" for one in races)
-    report.notes.append(
-        f"{agent.setup}: {trials} dialogs opened over {WINDOW * 1000:.0f} ms around paste and "
-        f"submit (seed {SEED}): {len(approved)} approved (95 % upper bound "
-        f"{upper_bound(len(approved), trials):.1%}), {len(interrupted)} times the work was cut "
-        f"short; came up {counts(moments)}; receipts: {counts(states)}"
-    )
+    chord = agent.setup is Setup.CHORD
+    races = race_many(agent, how_many(agent.setup, RACES), report, queues=chord)
+    interrupted = [one.offset for one in races if one.interrupted]
     assert not interrupted, f"the submit key cut the work short at offsets {interrupted}"
-    assert all(one.arrivals <= 1 for one in races), "a message arrived twice"
-    if agent.setup is Setup.CHORD:
-        assert not approved, f"approved at offsets {approved} (s after the start of torch send)"
-        # Else the dialogs came at other moments than those that this test is about.
-        assert moments["before the paste"] + moments["between paste and key"] >= trials / 10
-        assert moments["after the key"] >= trials / 10
+    if chord:
+        assert_not_approved(races)
+        assert_spread(races)
 
 
 # -- the end ---------------------------------------------------------------------------------------
@@ -332,7 +305,7 @@ def test_a_crash_during_a_delivery_is_not_called_delivered(
     lead = until_paste(world.ready())
     chance = random.Random(SEED)
     tally = report.tally(world.setup, "crash on the way")
-    for _ in range(CRASHES):
+    for _ in range(how_many(world.setup, CRASHES)):
         world.ready()
         process, mark = world.begin_send("--timeout", "5")
         moment = lead + chance.uniform(-0.05, 0.2)
