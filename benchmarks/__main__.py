@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks import delivery, sending, startup, sweeping
 from benchmarks.figures import Row, table
 from benchmarks.lab import Installed, directory, lab, say
+from torch_cli.tmux.process import program
 
 GROUPS = {
     startup.GROUP: startup.measure,
@@ -47,7 +48,7 @@ def main() -> int:
 
 def machine() -> dict[str, str]:
     """Return what the figures depend on."""
-    tmux = subprocess.run(["tmux", "-V"], capture_output=True, text=True, check=True)
+    tmux = subprocess.run([program(), "-V"], capture_output=True, text=True, check=True)
     return {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

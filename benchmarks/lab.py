@@ -37,7 +37,7 @@ class Lab:
         (directory / "project").mkdir()
         for name in list(os.environ):
             # PYTHONDONTWRITEBYTECODE and its like would be measured too.
-            if name.startswith(_FOREIGN):
+            if name.startswith(_FOREIGN) and name != "TORCH_TMUX":
                 del os.environ[name]
         os.environ |= {
             "HOME": str(directory / "home"),

@@ -22,9 +22,9 @@ ago a delivery waits for a box that stands still."""
 
 _CLASSIC = """\
 #!/bin/sh
-tmux -L bench send-keys -t "$1" "$2"
+"${TORCH_TMUX:-tmux}" -L bench send-keys -t "$1" "$2"
 sleep 0.5
-tmux -L bench send-keys -t "$1" Enter
+"${TORCH_TMUX:-tmux}" -L bench send-keys -t "$1" Enter
 """
 
 

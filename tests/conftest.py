@@ -25,12 +25,18 @@ import torch_cli
 from torch_cli import procs
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.process import program
 from torch_cli.tmux.socket import Socket
 
 T = TypeVar("T")
 
 SOURCE = Path(torch_cli.__file__).parents[1]
 """Where the package under test was imported from; its commands are run from there too."""
+
+TMUX = shutil.which(program()) or program()
+"""The tmux of this run, for the tests and for Torch: ``TORCH_TMUX``, else the one on the PATH."""
+
+_TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
 WITHOUT_SOCKET = frozenset({"completion", "hook", "profile"})
 """Commands that are not asked about one tmux server, or that have verbs of their own."""
@@ -80,7 +86,7 @@ class TmuxServer:
     def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run a tmux command; the server reads no configuration file if this starts it."""
         return subprocess.run(
-            ["tmux", "-u", "-f", "/dev/null", *self.socket.arguments, *words],
+            [TMUX, "-u", "-f", "/dev/null", *self.socket.arguments, *words],
             input=stdin,
             capture_output=True,
             timeout=20,
@@ -239,10 +245,12 @@ class Torch:
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the caller's tmux, configuration or Torch reaches a test."""
+    """Nothing of the caller's tmux, configuration or Torch reaches a test, but for ``TMUX``."""
     for name in list(os.environ):
         if name.startswith(("TMUX", "TORCH_", "XDG_", "LC_", "CLAUDE")):
             monkeypatch.delenv(name)
+    if _TMUX_IS_NAMED:
+        monkeypatch.setenv("TORCH_TMUX", TMUX)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

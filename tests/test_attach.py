@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from conftest import SOURCE, TmuxServer, Torch
+from conftest import SOURCE, TMUX, TmuxServer, Torch
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def terminal(tmux: TmuxServer, session: str) -> Iterator[tuple[str, int]]:
     ours, theirs = pty.openpty()
     name = os.ttyname(theirs)
     with subprocess.Popen(
-        ["tmux", "-u", *tmux.socket.arguments, "attach-session", "-t", session],
+        [TMUX, "-u", *tmux.socket.arguments, "attach-session", "-t", session],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -98,6 +98,7 @@ def test_a_session_that_is_not_there_is_said_so(tmux: TmuxServer) -> None:
 
 
 def test_a_missing_tmux_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCH_TMUX", raising=False)
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(NotFoundError) as missing:
         list_panes(Socket())

@@ -1,6 +1,7 @@
 """The delivery procedure on a real tmux server: what arrives, what is withheld, what is said."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import TMUX, TmuxServer, Torch, wait_until
 from torch_cli.store import Store
 
 STEPS = ("accepted", "attempting", "seen", "submitting")
@@ -199,7 +200,7 @@ def test_copy_mode_is_left_when_nobody_looks_on(demo: DemoAgent) -> None:
 
 def test_copy_mode_of_a_person_is_left_alone(demo: DemoAgent) -> None:
     """A person's client is a terminal: a tmux client inside another pane of the server."""
-    words = " ".join(["tmux", *demo.tmux.socket.arguments, "attach", "-t", "agents"])
+    words = shlex.join([TMUX, *demo.tmux.socket.arguments, "attach", "-t", "agents"])
     demo.tmux.new_session("outer", f"env -u TMUX {words}")
     demo.tmux.wait_until(
         lambda: "agents" in demo.tmux.cmd("list-clients", "-F", "#{client_session}"),
@@ -291,6 +292,7 @@ def test_a_message_of_an_agent_carries_its_envelope_and_plain_does_not(demo: Dem
 RUNNER = """
 import os, signal, sys
 from torch_cli.delivery.send import Request, send
+from torch_cli.tmux.process import program
 from torch_cli.tmux.socket import Socket
 target, text, at, what, pid, socket = sys.argv[1:7]
 def on_step(step):
@@ -302,7 +304,7 @@ def on_step(step):
     if step != "attempting":
         import subprocess, time
         deadline = time.monotonic() + 5
-        show = ["tmux", "-L", socket, "capture-pane", "-p", "-t", os.environ["PANE"]]
+        show = [program(), "-L", socket, "capture-pane", "-p", "-t", os.environ["PANE"]]
         while b"proceed" not in subprocess.check_output(show):
             assert time.monotonic() < deadline
 receipt = send(Socket(socket), Request(target, text.encode(), timeout=5), on_step)

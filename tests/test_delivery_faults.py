@@ -37,10 +37,11 @@ from torch_cli import procs
 from torch_cli.delivery.send import Request, send
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.process import program
 from torch_cli.tmux.socket import Socket
 
 def tmux(*words):
-    return subprocess.check_output(["tmux", *Socket(sys.argv[1]).arguments, *words], text=True)
+    return subprocess.check_output([program(), *Socket(sys.argv[1]).arguments, *words], text=True)
 
 def on_step(step):
     pass

@@ -25,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import torch_cli
+from conftest import TMUX
 from torch_cli.demo_agent.agent import Agent
 from torch_cli.demo_agent.keys import Decoder, Event, Key, Paste, Text, to_bytes
 from torch_cli.demo_agent.message import normalise
@@ -575,7 +576,7 @@ def pane(tmp_path: Path) -> Iterator[Pane]:
 
     def tmux(*arguments: str, stdin: bytes = b"") -> str:
         done = subprocess.run(
-            ["tmux", "-u", "-L", name, "-f", "/dev/null", *arguments],
+            [TMUX, "-u", "-L", name, "-f", "/dev/null", *arguments],
             input=stdin,
             capture_output=True,
             env=environment,

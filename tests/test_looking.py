@@ -146,7 +146,7 @@ def adopt_on(server: TmuxServer, name: str) -> None:
 
 def test_without_tmux_nothing_is_called_vanished(demo: DemoAgent, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    env = {"PATH": str(tmp_path / "empty")}
+    env = {"PATH": str(tmp_path / "empty"), "TORCH_TMUX": ""}
     for command in ("ps", "state"):
         done = demo.torch(command, "--json", env=env)
         assert (done.code, done.json["state"]) == (3, "unknown")

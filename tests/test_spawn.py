@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
+from conftest import SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
 from torch_cli import paths, procs
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store, StoreError
@@ -385,11 +385,10 @@ def test_variables_arrive_byte_for_byte_and_show_nowhere(
         tmux.new_session("mine", "cat")
     program("dump", DUMP)
     words = tmp_path / "words"
-    real = subprocess.check_output(["which", "tmux"], text=True).strip()
-    fake = tmp_path / "bin" / "tmux"
-    fake.parent.mkdir()
+    fake = tmp_path / "tmux"
     fake.write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$*" >> {shlex.quote(str(words))}\nexec {real} "$@"\n'
+        f'#!/bin/sh\nprintf "%s\\n" "$*" >> {shlex.quote(str(words))}\n'
+        f'exec {shlex.quote(TMUX)} "$@"\n'
     )
     fake.chmod(0o755)
     odd = b'it\'s "odd" $HOME #(touch ran) \xff\xfe ;\\'
@@ -397,7 +396,7 @@ def test_variables_arrive_byte_for_byte_and_show_nowhere(
     done = torch(
         *("spawn", "dev", "--profile", "dump", "--dir", str(tmp_path), "--wait", "0", "--json"),
         *("--env-file", str(tmp_path / "env"), "--env", "INHERITED", "--env", "EMPTY="),
-        env={"INHERITED": os.fsdecode(odd), "PATH": f"{fake.parent}:{os.environ['PATH']}"},
+        env={"INHERITED": os.fsdecode(odd), "TORCH_TMUX": str(fake)},
     )
     assert done.code == 0, done.out
     got = environment_of(tmp_path)

@@ -32,12 +32,14 @@ def fake_tmux(folder: Path, script: str) -> dict[str, str]:
     program = folder / "tmux"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    return {"PATH": f"{folder}:/usr/bin:/bin"}
+    return {"PATH": f"{folder}:/usr/bin:/bin", "TORCH_TMUX": ""}
 
 
 def test_without_tmux_it_says_so(torch: Torch, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    done = torch("send", "%0", "hello", "--json", env={"PATH": str(tmp_path / "empty")})
+    done = torch(
+        "send", "%0", "hello", "--json", env={"PATH": str(tmp_path / "empty"), "TORCH_TMUX": ""}
+    )
     assert code(done) == (3, "no-tmux")
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import threading
@@ -13,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import TmuxServer, Torch
+from conftest import TMUX, TmuxServer, Torch
 from torch_cli import procs
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.store import Store
@@ -412,16 +411,14 @@ def test_no_value_shows_in_a_process_list(
 ) -> None:
     """A tmux that writes down its arguments stands for whoever looks at the process list."""
     log = tmp_path / "arguments"
-    real = subprocess.check_output(["which", "tmux"], text=True).strip()
-    fake = tmp_path / "bin" / "tmux"
-    fake.parent.mkdir()
-    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {log}\nexec {real} "$@"\n')
+    fake = tmp_path / "tmux"
+    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {log}\nexec {shlex.quote(TMUX)} "$@"\n')
     fake.chmod(0o755)
     (tmp_path / "env").write_text("FROM_FILE='hush\nhush'\n")
     done = torch(
         *("window", "dev", "--dir", str(work), "--env", "KEY"),
         *("--env-file", str(tmp_path / "env"), "--", *WAITING),
-        env={"KEY": "hush", "PATH": f"{fake.parent}:{os.environ['PATH']}"},
+        env={"KEY": "hush", "TORCH_TMUX": str(fake)},
     )
     assert done.code == 0, done.err
     pane = tmux.panes()[0]

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
+from conftest import SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
 from e2e.program import Home, NotInstalledError, Program, View
 from e2e.report import REPORTS, Report, Tally
 from e2e.stub import Behaviour, StubServer
@@ -156,7 +156,7 @@ class World:
     def _start_server(self) -> None:
         words = ["new-session", "-d", "-s", SESSION, "-x", str(WIDTH), "-y", str(HEIGHT)]
         started = subprocess.run(
-            ["tmux", "-u", "-f", "/dev/null", *self.server.socket.arguments, *words, "sleep 1d"],
+            [TMUX, "-u", "-f", "/dev/null", *self.server.socket.arguments, *words, "sleep 1d"],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -191,6 +191,7 @@ class World:
             | {
                 "PYTHONPATH": str(SOURCE),
                 "TORCH_HOME": str(self.directory / "torch"),
+                "TORCH_TMUX": TMUX,
             }
         )
         return subprocess.Popen(

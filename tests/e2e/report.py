@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from conftest import TMUX
+
 DOCUMENTS = Path(__file__).parents[2] / "docs"
 
 
@@ -73,7 +75,7 @@ class Report:
 
     def versions(self) -> str:
         """Return what the figures were measured with."""
-        tmux = subprocess.run(["tmux", "-V"], capture_output=True, text=True, check=False).stdout
+        tmux = subprocess.run([TMUX, "-V"], capture_output=True, text=True, check=False).stdout
         date = datetime.datetime.now(datetime.UTC).date()
         return (
             f"{date}, {self.title}, {tmux.strip()}, Python {platform.python_version()}, "

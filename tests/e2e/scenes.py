@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from conftest import Result
+from conftest import TMUX, Result
 from e2e.conftest import FULL, Sent, Setup, World, describe
 from e2e.report import Report, upper_bound
 from e2e.stub import Behaviour, Hold, Mode
@@ -376,7 +376,7 @@ def attached(world: World) -> Iterator[None]:
     """Let a person look on: a client attached to the session."""
     main, child = pty.openpty()
     client = subprocess.Popen(
-        ["tmux", "-u", *world.server.socket.arguments, "attach-session", "-t", "=e2e"],
+        [TMUX, "-u", *world.server.socket.arguments, "attach-session", "-t", "=e2e"],
         stdin=child,
         stdout=child,
         stderr=child,

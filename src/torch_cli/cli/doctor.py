@@ -15,10 +15,14 @@ def command(common: Common) -> int:
     programs and their versions, hooks and the submit chord. Exit status 1 if something fails;
     warnings do not count. -q leaves out what is well.
 
+    Torch runs the 'tmux' on the PATH, or the program that TORCH_TMUX names (a name or a path), also
+    for the agents that it spawns; the first line says which, and its version.
+
     \b
     Examples:
       torch doctor
       torch doctor -L work --json
+      TORCH_TMUX=/opt/tmux-3.5a/bin/tmux torch doctor
     """
     from torch_cli.cli.present import print_json, printable
     from torch_cli.watch.doctor import Finding, Level, examine

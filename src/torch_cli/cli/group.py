@@ -46,6 +46,12 @@ Exit codes:
   1  failure                  5  unknown: look before you resend
   2  usage, refused input     6  timed out
   3  no such target           130  interrupted
+
+\b
+Environment:
+  TORCH_TMUX         the tmux program, by name or path (else tmux on the PATH)
+  TORCH_TMUX_SOCKET  the tmux server, by name or path (else that of $TMUX)
+  TORCH_HOME         the directory of all that Torch keeps
 """
 
 

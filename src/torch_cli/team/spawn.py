@@ -31,6 +31,7 @@ from torch_cli.store.hooks import KEPT
 from torch_cli.team.window import closed_on_failure, create_window
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, check_directory
 
@@ -195,6 +196,8 @@ def _identity(name: str) -> dict[str, str]:
     identity = {"TORCH_AGENT": name}
     if os.environ.get("TORCH_HOME"):
         identity["TORCH_HOME"] = state_dir()
+    if os.environ.get("TORCH_TMUX"):
+        identity["TORCH_TMUX"] = tmux_program()
     return identity
 
 

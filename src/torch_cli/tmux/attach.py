@@ -6,7 +6,7 @@ from typing import NamedTuple, NoReturn
 
 from torch_cli.errors import RefusedError
 from torch_cli.tmux.panes import Pane
-from torch_cli.tmux.process import environment
+from torch_cli.tmux.process import environment, program
 from torch_cli.tmux.socket import Socket
 
 
@@ -30,7 +30,7 @@ def attach_command(socket: Socket, pane: Pane) -> AttachCommand:
     inside = os.environ.get("TMUX", "").rsplit(",", 2)[0] == pane.socket_path
     show = ["switch-client" if inside else "attach-session", "-t", pane.session_id]
     choose = [";", "select-window", "-t", pane.window_id, ";", "select-pane", "-t", pane.id]
-    return AttachCommand(["tmux", "-u", *socket.arguments, *show, *choose], inside)
+    return AttachCommand([program(), "-u", *socket.arguments, *show, *choose], inside)
 
 
 def attach(socket: Socket, pane: Pane) -> NoReturn:

@@ -69,9 +69,7 @@ class ControlClient:
         self._nonce = os.urandom(6).hex()
         attach = ["attach-session", "-E", "-f", "ignore-size", "-t", session]
         with Turn(socket, alone=True):
-            self._pipes = Pipes(
-                ["tmux", "-u", "-N", "-C", *socket.arguments, *attach], merge_errors=True
-            )
+            self._pipes = Pipes(["-u", "-N", "-C", *socket.arguments, *attach], merge_errors=True)
             try:
                 self._wait_attached(time.monotonic() + timeout)
             except TorchError:

@@ -119,7 +119,7 @@ def list_panes(socket: Socket, client: ControlClient | None = None) -> list[Pane
         done = run(socket, "-N", *about_server, ";", *about_panes)
         if done.status != 0:
             # An old tmux does not know -N, and would be taken for a server that is not there.
-            check_version(run(socket, "-V").out)
+            check_version(run(socket, "-V").out.strip().removeprefix("tmux "))
             raise no_server(socket, done.error)
         server, _, listed = done.out.partition("\n")
     return [glance.pane for glance in _read(server, listed)]
@@ -165,7 +165,7 @@ def _read(server: str, listed: str) -> list[Glance]:
 
 
 def check_version(version: str) -> None:
-    """Raise ``RefusedError`` if ``version`` (as ``tmux -V`` says it) is older than ``OLDEST``."""
+    """Raise ``RefusedError`` if ``version`` (``3.3a``) is older than ``OLDEST``."""
     found = re.search(r"(\d+)\.(\d+)", version)
     if found and "openbsd" not in version and (int(found[1]), int(found[2])) < OLDEST:
         raise RefusedError(

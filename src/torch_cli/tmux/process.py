@@ -1,5 +1,6 @@
 """A tmux client process and its pipes, started without the cost of importing ``subprocess``."""
 
+import errno
 import os
 import select
 import signal
@@ -27,6 +28,19 @@ class Completed(NamedTuple):
     error: str
 
 
+def program() -> str:
+    """Return the tmux program: what ``TORCH_TMUX`` names, else ``tmux``.
+
+    Without a slash it is looked for on the ``PATH`` when it is run. A path is absolute here, so
+    that it means the same in an agent's directory.
+    """
+    chosen = os.environ.get("TORCH_TMUX", "")
+    if "/" not in chosen:
+        return chosen or "tmux"
+    # pathlib would cost half as much as an empty Python.
+    return os.path.abspath(os.path.expanduser(chosen))  # noqa: PTH100
+
+
 def environment(path: str | None = None) -> dict[str, str]:
     """Return the environment in which tmux itself is run, with ``path`` as its ``PATH`` if given.
 
@@ -49,7 +63,7 @@ def run(
     ``NotFoundError`` if there is no tmux, ``TimedOutError`` after ``timeout`` seconds.
     """
     with Turn(socket):
-        pipes = Pipes(["tmux", "-u", *socket.arguments, *words], merge_errors=False, path=path)
+        pipes = Pipes(["-u", *socket.arguments, *words], merge_errors=False, path=path)
         try:
             out, error = pipes.communicate(stdin, time.monotonic() + timeout)
             status = pipes.wait(1.0)
@@ -71,10 +85,35 @@ def too_slow(socket: Socket, what: str, timeout: float) -> TimedOutError:
     )
 
 
-class Pipes:
-    """A child process, its standard input and its outputs."""
+_NO_PROGRAM = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP)
+"""What execve(2) says of a path that leads to no program."""
 
-    def __init__(self, argv: list[str], *, merge_errors: bool, path: str | None = None) -> None:
+
+def no_tmux(error: OSError) -> NotFoundError:
+    """Return the error for a tmux that cannot be run; ``error`` is the system's."""
+    chosen = os.environ.get("TORCH_TMUX", "")
+    if chosen:
+        return NotFoundError(
+            f"TORCH_TMUX names {chosen!r}, which cannot be run: {error.strerror}",
+            hint="Set it to the name or the path of a tmux program, or unset it.",
+            code="no-tmux",
+        )
+    return NotFoundError(
+        "tmux is not installed, or not on the PATH",
+        hint="Install it (apt-get install tmux, brew install tmux), then 'torch doctor'.",
+        code="no-tmux",
+    )
+
+
+class Pipes:
+    """A tmux client with ``arguments``, its standard input and its outputs.
+
+    Raises ``NotFoundError`` if there is no tmux to run.
+    """
+
+    def __init__(
+        self, arguments: list[str], *, merge_errors: bool, path: str | None = None
+    ) -> None:
         child_in, self.stdin = os.pipe()
         self.stdout, child_out = os.pipe()
         self.stderr, child_err = (-1, child_out) if merge_errors else os.pipe()
@@ -85,16 +124,19 @@ class Pipes:
         ]
         self.pid = 0
         try:
+            tmux = program()
             self.pid = os.posix_spawnp(
-                argv[0], argv, environment(path), file_actions=actions, setsigdef=[signal.SIGPIPE]
+                tmux,
+                [tmux, *arguments],
+                environment(path),
+                file_actions=actions,
+                setsigdef=[signal.SIGPIPE],
             )
-        except FileNotFoundError:
+        except OSError as error:
             self.close()
-            raise NotFoundError(
-                "tmux is not installed, or not on the PATH",
-                hint="Install it (apt-get install tmux, brew install tmux), then 'torch doctor'.",
-                code="no-tmux",
-            ) from None
+            if error.errno not in _NO_PROGRAM:
+                raise
+            raise no_tmux(error) from None
         finally:
             for fd in {child_in, child_out, child_err}:
                 os.close(fd)

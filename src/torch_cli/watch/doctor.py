@@ -21,6 +21,7 @@ from torch_cli.agents.registry import knows_chord, profiles_dir
 from torch_cli.agents.setup import hooks_installed
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.tmux.panes import check_version, list_panes
+from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 
@@ -51,36 +52,47 @@ class Finding:
 
 def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     """Look at everything, one finding after the other."""
-    tmux = _tmux()
+    tmux, version = _tmux(environ)
     yield tmux
     yield _locale(environ)
     if tmux.level is not Level.FAILURE:
-        yield from _frail(tmux.message)
-        yield from _server(socket, environ)
+        yield from _frail(version)
+        yield from _server(socket, version, environ)
     yield from _state_directory()
     yield _store()
     yield _own_profiles()
     yield from _programs(environ)
 
 
-def _tmux() -> Finding:
+def _tmux(environ: Mapping[str, str]) -> tuple[Finding, str]:
+    """Ask the tmux program for its version; return the finding and that version, '' if none."""
+    program = tmux_program()
+    program = shutil.which(program) or program
     try:
         said = run(Socket(), "-V").out.strip()
-        check_version(said)
+        version = said.removeprefix("tmux ")
+        check_version(version)
     except TorchError as error:
-        return Finding("tmux", Level.FAILURE, error.message, error.hint)
-    return Finding("tmux", Level.OK, said)
+        return Finding("tmux", Level.FAILURE, error.message, error.hint), ""
+    words = f"{said}, {program}"
+    if environ.get("TORCH_TMUX"):
+        words += " (TORCH_TMUX)"
+    if not re.fullmatch(r"tmux \S+", said):
+        words = f"{program} does not say its version as tmux does"
+        advice = "Let TORCH_TMUX, or the PATH, lead to a tmux program."
+        return Finding("tmux", Level.FAILURE, words, advice), ""
+    return Finding("tmux", Level.OK, words), version
 
 
-def _frail(said: str) -> Iterator[Finding]:
+def _frail(version: str) -> Iterator[Finding]:
     """Name the fault of tmux 3.3 to 3.6 that Torch can avoid for itself only (tmux issue 4980)."""
-    found = re.search(r"(\d+)\.(\d+)", said)
+    found = re.search(r"(\d+)\.(\d+)", version)
     if found and (3, 3) <= (int(found[1]), int(found[2])) < (3, 7):
         yield Finding(
             "tmux",
             Level.NOTE,
-            f"{said} can end, with all its sessions, when a control client connects just as it "
-            "has something to tell them all",
+            f"tmux {version} can end, with all its sessions, when a control client connects just "
+            "as it has something to tell them all",
             "Torch's processes take turns; for other control clients only tmux 3.7 helps.",
         )
 
@@ -114,8 +126,7 @@ def _is_utf8(name: str) -> bool:
     return re.search(r"utf-?8", name, re.IGNORECASE) is not None
 
 
-def _server(socket: Socket, environ: Mapping[str, str]) -> Iterator[Finding]:
-    client = run(Socket(), "-V").out.split()[-1]
+def _server(socket: Socket, client: str, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         panes = list_panes(socket)
         server = run(socket, "-N", "display-message", "-p", "#{version}").out.strip()
@@ -129,8 +140,9 @@ def _server(socket: Socket, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "server",
             Level.WARNING,
-            f"the server at {socket} is tmux {server}, the tmux on the PATH is {client}",
-            "A server keeps its version until it ends; tmux may refuse to talk across versions.",
+            f"the server at {socket} is tmux {server}, the tmux that Torch runs is {client}",
+            "A server keeps its version until it ends; tmux may refuse to talk across versions. "
+            "TORCH_TMUX can name the tmux of the server's version.",
         )
     count = len({pane.id for pane in panes})
     yield Finding("server", Level.OK, f"{socket} answers: {count} pane{'s' * (count != 1)}")
