@@ -35,7 +35,7 @@ class Amount(NamedTuple):
 SIZED = Amount(30, 30, 30) if FULL else Amount(30, 1, 3)
 """Messages of each of the five sizes."""
 
-SPECIAL = Amount(30, 30, 10) if FULL else Amount(5, 1, 1)
+SPECIAL = Amount(30, 30, 5) if FULL else Amount(5, 1, 1)
 """Messages of each other content, and of each scene."""
 
 RACES = Amount(100, 100, 100) if FULL else Amount(100, 15, 10)
