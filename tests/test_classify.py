@@ -20,7 +20,7 @@ from torch_cli.tmux.screen import Row, Screen
 FOLDER = Path(__file__).parent / "screens" / "claude"
 CLAUDE = load_profile("claude", None)
 DEMO = load_profile("demo", None)
-SHELL = load_profile("shell", None)
+SHELLS = [load_profile(name, None) for name in ("bash", "zsh", "fish", "shell")]
 
 # Captured screen: state, rule that decides, what stands in the box (None: there is no box)
 SCREENS: dict[str, tuple[str, str, str | None]] = {
@@ -435,7 +435,7 @@ def test_a_shell_is_idle_at_its_prompt(
     rows: tuple[str, ...], cursor: tuple[int, int], state: str
 ) -> None:
     screen = drawn(*rows)._replace(cursor=cursor)
-    assert classify(screen, SHELL).state == state
+    assert classify(screen, load_profile("zsh", None)).state == state
 
 
 @pytest.mark.parametrize(
@@ -476,7 +476,7 @@ ROWS = st.lists(st.sampled_from(PIECES) | st.text(max_size=45), max_size=24)
 HOOKS = st.none() | st.sampled_from([SUBMITTED, STOPPED, ASKED, ENDED])
 
 
-@pytest.mark.parametrize("profile", [CLAUDE, DEMO, SHELL], ids=lambda profile: profile.name)
+@pytest.mark.parametrize("profile", [CLAUDE, DEMO, *SHELLS], ids=lambda profile: profile.name)
 @given(rows=ROWS, hook=HOOKS, column=st.integers(0, 45), line=st.integers(0, 24))
 def test_any_screen_is_read_without_error_and_never_ready_without_a_box(
     profile: Profile, rows: list[str], hook: HookEvent | None, column: int, line: int

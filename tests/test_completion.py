@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import TmuxServer, Torch
+from test_profiles import STOCK
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 
@@ -103,16 +104,7 @@ def test_bash_offers_where_an_agent_can_be_moved(path: Path, tmux: TmuxServer) -
 
 
 def test_bash_offers_profiles(path: Path) -> None:
-    assert complete("profile", "show", "") == [
-        "aider",
-        "claude",
-        "codex",
-        "demo",
-        "gemini",
-        "opencode",
-        "python",
-        "shell",
-    ]
+    assert complete("profile", "show", "") == STOCK
 
 
 @pytest.mark.parametrize("trouble", ["no store", "no database", "no table", "no tmux"])

@@ -15,7 +15,10 @@ from torch_cli.agents.profile import (
 from torch_cli.agents.state import State
 from torch_cli.errors import NotFoundError, RefusedError
 
-STOCK = ["aider", "claude", "codex", "demo", "gemini", "opencode", "python", "shell"]
+STOCK = [
+    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "python", "shell"),
+    "zsh",
+]
 RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'
 
 
@@ -52,10 +55,10 @@ def test_the_wrapper_of_claude_unwraps_a_long_paste() -> None:
 
 
 def test_a_shell_takes_no_messages_and_says_so() -> None:
-    shell = load_profile("shell", None)
-    assert shell.process.shells
-    assert "zsh" in shell.process.names
-    assert not shell.paste.framed_in
+    for name in ("bash", "zsh", "fish", "shell", "python"):
+        shell = load_profile(name, None)
+        assert shell.process.shells
+        assert not shell.submit.chord
 
 
 def test_every_key_has_a_default_or_is_asked_for() -> None:

@@ -229,12 +229,15 @@ class AnswerSpec(NamedTuple):
 class Profile(NamedTuple):
     """Everything Torch knows about one agent program; ``source`` is the file it came from.
 
-    ``verified`` lists the program versions that it was proven with, empty if none.
+    ``verified`` lists the program versions that it was proven with end to end; with none the
+    profile is unverified, in TOML also ``verified = false``. ``unproven`` are sentences about what
+    was not proven.
     """
 
     name: str
     title: str = ""
     verified: Words = ()
+    unproven: Words = ()
     source: str = BUILT_IN
     launch: Launch = Launch()
     process: Process = Process()
@@ -247,6 +250,14 @@ class Profile(NamedTuple):
     hooks: Hooks = Hooks()
     answer: AnswerSpec = AnswerSpec()
     modes: Modes = Modes()
+
+    @property
+    def caution(self) -> str:
+        """What people are told of an unverified profile; '' if it is verified."""
+        if self.verified:
+            return ""
+        idle_only = "" if self.process.shells else ": messages go only to an idle program"
+        return f"the profile '{self.name}' is unverified{idle_only}"
 
 
 def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:
@@ -323,6 +334,8 @@ def parse_profile(text: str, source: str) -> Profile:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
+    if table.get("verified") is False:
+        table["verified"] = []
     reader = Reader(source)
     if "source" in table:
         reader.refuse("source", "is set by Torch")

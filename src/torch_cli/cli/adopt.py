@@ -28,7 +28,8 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
       torch adopt work:editor.1 helper --profile claude
       torch adopt . me
     """
-    from torch_cli.cli.present import print_json, printable
+    from torch_cli.agents.registry import profile_named
+    from torch_cli.cli.present import note, print_json, printable
     from torch_cli.cli.schema import agent_object
     from torch_cli.store import Store
     from torch_cli.team.spawn import adopt
@@ -41,3 +42,6 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
         print_json(agent_object(line))
     else:
         click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
+    caution = profile_named(agent.profile).caution
+    if caution:
+        note(f"  {caution}", quiet=common.quiet)

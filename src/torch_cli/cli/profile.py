@@ -36,6 +36,9 @@ def command() -> None:
 def list_command(common: Common) -> None:
     """List the profiles, with the versions that each was proven with.
 
+    One that was proven with none is unverified ("no"): messages are typed only while its program
+    is idle. What is missing stands in its file, and in the JSON.
+
     \b
     Examples:
       torch profile list
@@ -48,10 +51,15 @@ def list_command(common: Common) -> None:
 
     rows: list[dict[str, Any]] = []
     for name, source in list_profiles(profiles_dir()):
-        row: dict[str, Any] = {"name": name, "title": "", "verified": [], "source": source}
+        row: dict[str, Any] = {"name": name, "title": "", "verified": [], "unproven": []}
+        row["source"] = source
         try:
             profile = load_profile(name, profiles_dir())
-            row |= {"title": profile.title, "verified": list(profile.verified)}
+            row |= {
+                "title": profile.title,
+                "verified": list(profile.verified),
+                "unproven": list(profile.unproven),
+            }
         except TorchError as error:  # one bad file hides none of the others
             row["error"] = error.message
         rows.append(row)
@@ -60,7 +68,7 @@ def list_command(common: Common) -> None:
         return
     print_table(
         ["NAME", "TITLE", "VERIFIED", "SOURCE"],
-        [[r["name"], r["title"], ", ".join(r["verified"]) or "-", r["source"]] for r in rows],
+        [[r["name"], r["title"], ", ".join(r["verified"]) or "no", r["source"]] for r in rows],
     )
     for row in rows:
         if "error" in row:
@@ -124,17 +132,28 @@ def check_command(common: Common, file: str, screen_file: str | None, size: str 
 
     path = Path(file)
     profile = load_profile_file(path) if path.is_file() else profile_named(file)
-    result: dict[str, Any] = {"schema": "torch.profile-check/1", "profile": profile.name}
+    result: dict[str, Any] = {
+        "schema": "torch.profile-check/1",
+        "profile": profile.name,
+        "verified": list(profile.verified),
+        "unproven": list(profile.unproven),
+    }
     if screen_file is not None:
         screen = _read_screen(screen_file, size)
         result |= _words(profile, screen, classify(screen, profile))
     if common.json:
         print_json(result)
     elif screen_file is None:
-        note(f"{file} is a profile: '{profile.name}', {len(profile.rules)} rules")
+        proven = (
+            f"verified with {', '.join(profile.verified)}" if profile.verified else "unverified"
+        )
+        note(f"{file} is a profile: '{profile.name}', {len(profile.rules)} rules, {proven}")
+        for missing in profile.unproven:
+            note(f"  not proven: {missing}")
     else:
         dialog = result.pop("dialog") or {}
         result |= {f"dialog {key}": value for key, value in dialog.items()}
+        result |= {key: "; ".join(result[key]) for key in ("verified", "unproven")}
         print_fields({key: value for key, value in result.items() if value and key != "schema"})
 
 

@@ -131,13 +131,16 @@ def command(
                 raise
             state = str(sight.state.state)
             common.tell(f"it is ready: {sight.state.evidence}")
-    _print(common, agent, window, state)
+    _print(common, agent, window, state, chosen.caution)
     return _brief(common, name, text) if text is not None else 0
 
 
-def _print(common: Common, agent: "Agent", window: "OpenedWindow", state: str) -> None:
+def _print(
+    common: Common, agent: "Agent", window: "OpenedWindow", state: str, caution: str
+) -> None:
     from torch_cli.cli.present import note, print_json, printable
 
+    notes = [*window.notes, *filter(None, [caution])]
     if common.json:
         print_json(
             {
@@ -150,13 +153,13 @@ def _print(common: Common, agent: "Agent", window: "OpenedWindow", state: str) -
                 "agent": agent.name,
                 "profile": agent.profile,
                 "state": state,
-                "notes": list(window.notes),
+                "notes": notes,
             }
         )
         return
     words = (state, agent.name, f"{window.pane.place} ({agent.pane})", window.directory)
     click.echo("  ".join(printable(word) for word in words))
-    for line in window.notes:
+    for line in notes:
         note(f"  {printable(line)}", quiet=common.quiet)
 
 

@@ -29,13 +29,15 @@ def submit_key(profile: Profile, *, chord: bool, version: str) -> SubmitKey:
     """Return the best submit key that the program is known to have.
 
     ``chord`` says that it knows the profile's chord, ``version`` which one it is ('' if that is
-    not known).
+    not known). Of an unverified profile nothing is believed that would let a key be pressed
+    anywhere but into an idle program's box.
     """
     submit = profile.submit
     repeated = (submit.chord_retry,) * 3
     asked = submit.chord_setup or submit.chord_launch or submit.chord_match
     if submit.chord and (chord or not asked):
-        return SubmitKey(submit.chord, True, profile.paste.queues, repeated)
+        proven = bool(profile.verified)
+        return SubmitKey(submit.chord, proven, proven and profile.paste.queues, repeated)
     if submit.idle_key and version in profile.verified:
         return SubmitKey(submit.idle_key, True, False, repeated)
     return SubmitKey(submit.key, False, False, submit.enter_retries)

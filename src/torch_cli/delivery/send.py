@@ -89,7 +89,7 @@ def send(
                 message,
                 Policy(request.when, left),
                 on_step,
-                notes=prepared.changes,
+                notes=[*prepared.changes, *filter(None, [to.profile.caution])],
             )
 
 

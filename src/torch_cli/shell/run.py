@@ -1,5 +1,6 @@
 """Running one command in the shell of a pane: its output, and its true exit status."""
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -15,7 +16,7 @@ from torch_cli.agents.registry import Found, find, profile_named
 from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
-from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.shell.script import Between, typed_line, wrapper
 from torch_cli.store import Store
 from torch_cli.tmux import gate
@@ -59,8 +60,8 @@ def run(
     goes on. ``TorchError`` if it ended without a status: by Ctrl-C, ``exec`` or ``exit``.
     """
     found = find(store, socket, target)
-    pane, profile = found.pane, profile_named("shell")
-    if pane.command not in profile.process.names:
+    pane, profile = found.pane, _shell_profile(found.pane.command)
+    if profile is None:
         raise RefusedError(
             f"pane {pane.id} ({pane.place}) runs '{pane.command}', which is no shell; nothing was "
             "typed",
@@ -80,6 +81,16 @@ def run(
     finally:
         # A command that goes on has read its files already.
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _shell_profile(command: str) -> Profile | None:
+    """Return the profile of the shell that is called ``command``, ``None`` if it is none."""
+    for name in (command, "shell"):
+        with contextlib.suppress(NotFoundError):
+            profile = profile_named(name)
+            if profile.process.shells and command in profile.process.names:
+                return profile
+    return None
 
 
 class _Run:

@@ -235,7 +235,7 @@ def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
         except TorchError as error:
             yield Finding(f"profile {name}", Level.WARNING, error.message, error.hint)
             continue
-        if not profile.launch.command:
+        if not profile.launch.command or profile.process.shells:
             continue
         program = find_program(profile, environ)
         if program is None:
@@ -260,8 +260,10 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
             f"Run '{shlex.join([program, *profile.launch.version[1:]])}' and see what it says.",
         )
     words = f"{program}, version {version}" if version else program
-    if not profile.verified or version in profile.verified:
+    if version in profile.verified:
         return Finding(profile.name, Level.OK, words)
+    if not profile.verified:
+        return Finding(profile.name, Level.NOTE, f"{words}; {profile.caution}")
     return Finding(
         profile.name,
         Level.WARNING,
