@@ -5,33 +5,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.cli import direct
-from torch_cli.cli.send import command
+from torch_cli.cli import ask, direct, send
+
+COMMANDS = {"ask": ask.command, "send": send.command}
+
+VALUES = direct.VALUES["send"]
 
 WORDS = [
-    *direct._VALUES,
-    *direct._FLAGS,
-    *(f"{name}={value}" for name in direct._VALUES for value in ("", "idle", "2.5", "a=b")),
+    *VALUES,
+    *direct.FLAGS,
+    *(f"{name}={value}" for name in VALUES for value in ("", "idle", "2.5", "a=b")),
     *("--", "-", "", "dev", "two words", "-5", "-qv", "-Lname", "-h", "--help", "--js", "--nope"),
     *("idle", "now", "IDLE", "5", "1e3", "nan", "inf", "1e300", "-1", "0x10", " 7 ", "1_0"),
 ]
 
 
-def by_click(words: list[str]) -> dict[str, object] | None:
+def by_click(command: str, words: list[str]) -> dict[str, object] | None:
     """Return what click makes of ``words``, ``None`` if it refuses them or shows help."""
     try:
-        return dict(command.make_context("send", list(words), resilient_parsing=False).params)
+        return dict(COMMANDS[command].make_context(command, list(words)).params)
     except (click.UsageError, click.exceptions.Exit):
         return None
 
 
-@given(st.lists(st.sampled_from(WORDS), max_size=7))
-def test_what_is_taken_is_what_click_makes_of_it(words: list[str]) -> None:
-    taken = direct.parse(words)
+@pytest.mark.parametrize("command", COMMANDS)
+@given(words=st.lists(st.sampled_from(WORDS), max_size=7))
+def test_what_is_taken_is_what_click_makes_of_it(command: str, words: list[str]) -> None:
+    taken = direct.parse(command, words)
     if taken is not None:
-        defaults = by_click(["--", "target", "message"])
+        defaults = by_click(command, ["--", "target", "message"])
         assert defaults is not None
-        assert defaults | taken == by_click(words)
+        assert defaults | taken == by_click(command, words)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,12 @@ def test_what_is_taken_is_what_click_makes_of_it(words: list[str]) -> None:
     ],
 )
 def test_plain_calls_are_taken(words: list[str]) -> None:
-    assert direct.parse(words) is not None
+    assert direct.parse("send", words) is not None
+
+
+def test_plain_questions_are_taken() -> None:
+    words = ["--json", "dev", "done or not?", "--timeout=9", "--from", "pm", "-S", "/tmp/s", "-q"]
+    assert direct.parse("ask", words) is not None
 
 
 @pytest.mark.parametrize(
@@ -62,5 +71,11 @@ def test_plain_calls_are_taken(words: list[str]) -> None:
     ],
 )
 def test_all_else_is_left_to_click(words: list[str]) -> None:
-    assert direct.parse(words) is None
-    assert by_click(words) is None
+    for command in COMMANDS:
+        assert direct.parse(command, words) is None
+        assert by_click(command, words) is None
+
+
+def test_what_only_a_message_has_is_no_option_of_a_question() -> None:
+    assert direct.parse("ask", ["dev", "hello", "--when", "idle"]) is None
+    assert direct.parse("ask", ["dev", "hello", "--key", "k"]) is None

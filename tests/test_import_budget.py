@@ -62,6 +62,14 @@ def test_a_delivery_imports_nothing_heavy(demo: DemoAgent) -> None:
     assert not found(modules, [*HEAVY, *SLOW, *others, "click", "hashlib", "pathlib"])
 
 
+def test_a_question_imports_nothing_heavy(demo: DemoAgent) -> None:
+    modules = imported("ask", "demo", "hello")
+    assert "torch_cli.delivery.ask" in modules
+    assert demo.submitted() == ["hello"]
+    others = ("torch_cli.team", "torch_cli.demo_agent", "torch_cli.tmux.window")
+    assert not found(modules, [*HEAVY, *SLOW, *others, "click", "hashlib", "pathlib"])
+
+
 def test_a_hook_imports_next_to_nothing(demo: DemoAgent) -> None:
     given = '{"hook_event_name": "Stop", "session_id": "s"}'
     modules = imported("hook", given=given, env={"TMUX_PANE": demo.pane.id})

@@ -1,4 +1,4 @@
-"""The ``torch`` command. What runs all day, the hook and ``send``, is reached without click."""
+"""The ``torch`` command. The hook, ``send`` and ``ask``, which run all day, go past click."""
 
 import os
 import sys
@@ -19,10 +19,10 @@ def main() -> None:
         except OSError:
             sys.exit(1)
     else:
-        if sys.argv[1:2] == ["send"]:
+        if sys.argv[1:2] in (["send"], ["ask"]):
             from torch_cli.cli import direct
 
-            direct.send(sys.argv[2:])
+            direct.execute(sys.argv[1], sys.argv[2:])
         from torch_cli.cli.group import torch
 
         torch(prog_name="torch")

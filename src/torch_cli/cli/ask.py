@@ -1,15 +1,13 @@
 """``torch ask``."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options, message_options
-
-if TYPE_CHECKING:
-    from torch_cli.delivery.ask import Answer
+from torch_cli.cli.sending import ANSWERED_WITHIN
 
 
 @click.command("ask")
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout",
     type=SECONDS,
-    default=600.0,
+    default=ANSWERED_WITHIN,
     show_default=True,
     metavar="SECONDS",
     help="For all of it: until it is idle, the delivery, and its answer.",
@@ -39,37 +37,6 @@ def command(common: Common, **given: Any) -> int:
       git diff | torch ask reviewer - --timeout 1800
       torch ask dev "One word: done or not?" --json | jq -r .text
     """
-    from torch_cli.cli.sending import print_receipt, request_of
-    from torch_cli.delivery.ask import ask
+    from torch_cli.cli.sending import run_ask
 
-    answer = ask(common.socket, request_of(**given), on_step=common.tell)
-    if answer.text is None:
-        return print_receipt(answer.receipt, common)
-    _print(common, answer)
-    return 0
-
-
-def _print(common: Common, answer: "Answer") -> None:
-    from torch_cli.cli.present import note, print_json, say
-
-    if common.json:
-        print_json(
-            {
-                "schema": "torch.answer/1",
-                "id": answer.receipt.id,
-                "target": answer.receipt.target,
-                "pane": answer.receipt.pane,
-                "text": answer.text,
-                "source": answer.source,
-                "approximate": answer.source == "screen",
-                "complete": answer.complete,
-                "elapsed_ms": round(answer.elapsed_ms, 1),
-            }
-        )
-        return
-    say(answer.text or "")
-    if answer.source == "screen":
-        words = "line ends and blanks may differ"
-        if not answer.complete:
-            words = "its beginning had scrolled away, and the program keeps no history"
-        note(f"torch: read off the screen: {words}", quiet=common.quiet)
+    return run_ask(common, **given)

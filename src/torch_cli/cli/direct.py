@@ -1,4 +1,4 @@
-"""``torch send`` without click, for the calls that agents make all day.
+"""``torch send`` and ``torch ask`` without click, for the calls that agents make all day.
 
 Importing click costs a quarter of a whole delivery (25 of 97 ms of CPU time, 2026-11-23). Only
 plain, well-formed calls are taken here. All else, help and mistakes too, is click's to answer, so
@@ -14,17 +14,18 @@ from torch_cli.cli.common import LONGEST, Common, as_utf8
 from torch_cli.cli.present import drop_output, run
 from torch_cli.tmux.socket import Socket
 
-_VALUES = {
+_ASK = {
     "-L": "socket_name",
     "--socket-name": "socket_name",
     "-S": "socket_path",
     "--socket-path": "socket_path",
-    "--when": "when",
     "--timeout": "timeout",
-    "--key": "key",
     "--from": "sender",
 }
-_FLAGS = {
+VALUES = {"ask": _ASK, "send": {**_ASK, "--when": "when", "--key": "key"}}
+"""The options that have a value, by command, and the parameter of each."""
+
+FLAGS = {
     "--json": "as_json",
     "-q": "quiet",
     "--quiet": "quiet",
@@ -36,21 +37,26 @@ _FLAGS = {
 WHEN = ("ready", "idle", "now")
 
 
-def send(words: Sequence[str]) -> None:
-    """Send as ``words`` say and end the process; return, with nothing done, if click must look."""
-    given = None if "_TORCH_COMPLETE" in os.environ else parse(words)
+def execute(command: str, words: Sequence[str]) -> None:
+    """Send or ask as ``words`` say and end the process; return, nothing done, if click must look.
+
+    ``command`` is a key of ``VALUES``.
+    """
+    given = None if "_TORCH_COMPLETE" in os.environ else parse(command, words)
     if given is None:
         return
     socket = Socket.choose(given.pop("socket_name", None), given.pop("socket_path", None))
     flags = (given.pop(name, False) for name in ("as_json", "quiet", "verbose"))
     common = Common(socket, *flags)
-    from torch_cli.cli.sending import run_send
+    from torch_cli.cli import sending
 
-    _end(run(lambda: run_send(common, **given), as_json=common.json))
+    does = sending.run_ask if command == "ask" else sending.run_send
+    _end(run(lambda: does(common, **given), as_json=common.json))
 
 
-def parse(words: Sequence[str]) -> dict[str, Any] | None:
+def parse(command: str, words: Sequence[str]) -> dict[str, Any] | None:
     """Return the parameters that ``words`` give, or ``None`` unless they are plain to see."""
+    values = VALUES[command]
     given: dict[str, Any] = {}
     places: list[str] = []
     cursor = iter(words)
@@ -59,16 +65,16 @@ def parse(words: Sequence[str]) -> dict[str, Any] | None:
             places += cursor
         elif word == "-" or not word.startswith("-"):
             places.append(word)
-        elif word in _FLAGS:
-            given[_FLAGS[word]] = True
+        elif word in FLAGS:
+            given[FLAGS[word]] = True
         else:
             name, equals, value = word.partition("=")
             if equals and not name.startswith("--"):
                 return None  # to click it is "-L" with the value "=..."
             value = value if equals else next(cursor, "-")
-            if name not in _VALUES or value.startswith("-"):
+            if name not in values or value.startswith("-"):
                 return None
-            given[_VALUES[name]] = value
+            given[values[name]] = value
     if len(places) != 2 or not _sound(given) or not _readable([*given.values(), places[0]]):
         return None
     return {**given, "target": places[0], "message": places[1]}

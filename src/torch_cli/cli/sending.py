@@ -1,14 +1,19 @@
-"""What ``torch send`` does once its words are parsed, and how a receipt is printed."""
+"""What ``torch send`` and ``torch ask`` do once their words are parsed, and what they print."""
 
 import sys
 from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.present import for_a_reader, note, print_json, printable, say
+from torch_cli.errors import DONE
 
 if TYPE_CHECKING:
+    from torch_cli.delivery.ask import Answer
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.delivery.send import Request
+
+ANSWERED_WITHIN = 600.0
+"""Seconds that ``torch ask`` takes at most unless it is told another time."""
 
 
 def run_send(common: Common, **given: Any) -> int:
@@ -16,6 +21,17 @@ def run_send(common: Common, **given: Any) -> int:
     from torch_cli.delivery.send import send
 
     return print_receipt(send(common.socket, request_of(**given), on_step=common.tell), common)
+
+
+def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN, **given: Any) -> int:
+    """Ask what the parameters of the command say, print the answer, return the exit status."""
+    from torch_cli.delivery.ask import ask
+
+    answer = ask(common.socket, request_of(timeout=timeout, **given), on_step=common.tell)
+    if answer.text is None:
+        return print_receipt(answer.receipt, common)
+    _print_answer(answer, common)
+    return DONE
 
 
 def request_of(*, message: str, plain: bool = False, **given: Any) -> "Request":
@@ -39,3 +55,27 @@ def print_receipt(receipt: "Receipt", common: Common) -> int:
             if line:
                 note(f"  {printable(line)}", quiet=common.quiet)
     return receipt.exit_code
+
+
+def _print_answer(answer: "Answer", common: Common) -> None:
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.answer/1",
+                "id": answer.receipt.id,
+                "target": answer.receipt.target,
+                "pane": answer.receipt.pane,
+                "text": answer.text,
+                "source": answer.source,
+                "approximate": answer.source == "screen",
+                "complete": answer.complete,
+                "elapsed_ms": round(answer.elapsed_ms, 1),
+            }
+        )
+        return
+    say(answer.text or "")
+    if answer.source == "screen":
+        words = "line ends and blanks may differ"
+        if not answer.complete:
+            words = "its beginning had scrolled away, and the program keeps no history"
+        note(f"torch: read off the screen: {words}", quiet=common.quiet)

@@ -27,6 +27,9 @@ from torch_cli.tmux.socket import Socket
 POLL = 0.05
 """Seconds between looks for a hook's report, which comes through the store and wakes nobody."""
 
+SOON = 0.02
+"""The same once the program is idle: then its report or its transcript comes at any moment."""
+
 REPORT_GRACE = 3.0
 """Seconds that a program which is idle again is given to report the end of its turn. Nothing is
 reported of a turn that a person interrupted."""
@@ -124,7 +127,8 @@ class _Turn:
                     f"{sight.state.state} ({sight.state.evidence})",
                     hint=f"It goes on. Later: torch capture {self.found.name} --history",
                 )
-            self.reader.wait(heard, min(POLL, self.reader.deadline - now))
+            pause = POLL if idle is None else SOON
+            self.reader.wait(heard, min(pause, self.reader.deadline - now))
 
     def _open_transcript(self) -> Transcript | None:
         kind, pane = self.profile.answer.transcript, self.found.pane
