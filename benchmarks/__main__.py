@@ -7,32 +7,38 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from benchmarks import delivery, sending, startup, sweeping
+from benchmarks import delivery, programs, sending, startup, sweeping
 from benchmarks.figures import Row, table
-from benchmarks.lab import Installed, directory, lab, say
+from benchmarks.lab import Installed, Lab, directory, lab, say
 from torch_cli.tmux.process import program
 
-GROUPS = {
+GROUPS: dict[str, Callable[[Lab], list[Row]]] = {
     startup.GROUP: startup.measure,
     sending.GROUP: sending.measure,
     delivery.GROUP: delivery.measure,
     sweeping.GROUP: sweeping.measure,
+    **{kit.name: partial(programs.measure, kit) for kit in programs.KITS},
 }
+PROGRAMS = "programs"
+"""The groups of all agent programs."""
 
 
 def main() -> int:
     """Measure what the command line asks for; return 0."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", metavar="NAME", choices=GROUPS, help=" · ".join(GROUPS))
+    names = [*GROUPS, PROGRAMS]
+    parser.add_argument("--only", metavar="NAME", choices=names, help=" · ".join(names))
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there as well")
     asked = parser.parse_args()
     facts = machine()
     rows: list[Row] = []
     with directory() as wheels:
         installed = Installed(wheels)
-        for name in [asked.only] if asked.only else GROUPS:
+        for name in _groups(asked.only):
             # Every group has a server of its own: 256 windows would be felt by the others.
             with lab(installed) as place:
                 say(f"measuring {name} ...")
@@ -44,6 +50,12 @@ def main() -> int:
         figures = {"machine": facts, "rows": [row.as_json() for row in rows]}
         asked.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
+
+
+def _groups(only: str | None) -> list[str]:
+    if only == PROGRAMS:
+        return [kit.name for kit in programs.KITS]
+    return [only] if only else list(GROUPS)
 
 
 def machine() -> dict[str, str]:

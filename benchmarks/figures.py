@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; ``samples`` are milliseconds.
+    """One line of the table; ``samples`` are milliseconds, none if it could not be measured.
 
     ``compared`` is the figure that the target is about, in words, ``value`` and ``limit`` the same
     in numbers: ``limit`` is the largest value wanted, or the smallest where ``at_least``.
@@ -35,9 +35,9 @@ class Row:
         return {
             "group": self.group,
             "what": self.what,
-            "min_ms": round(min(self.samples), 3),
-            "median_ms": round(median(self.samples), 3),
-            "p95_ms": round(p95(self.samples), 3),
+            "min_ms": round(min(self.samples), 3) if self.samples else None,
+            "median_ms": round(median(self.samples), 3) if self.samples else None,
+            "p95_ms": round(p95(self.samples), 3) if self.samples else None,
             "runs": len(self.samples),
             "compared": self.compared,
             "value": round(self.value, 3),
@@ -57,16 +57,22 @@ def p95(samples: Sequence[float]) -> float:
     return sorted(samples)[math.ceil(0.95 * len(samples)) - 1]
 
 
+def _figures(samples: Sequence[float]) -> tuple[str, str, str, str]:
+    """Return the cells of the samples; ``-`` says that there are none."""
+    if not samples:
+        return "-", "-", "-", "0"
+    values = min(samples), median(samples), p95(samples)
+    least, middle, most = (f"{value:.1f}" for value in values)
+    return least, middle, most, str(len(samples))
+
+
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a table for people, a blank line between groups."""
     head = ("", "min ms", "median", "p95", "runs", "compared", "wanted", "met")
     cells = [
         (
             row.what,
-            f"{min(row.samples):.1f}",
-            f"{median(row.samples):.1f}",
-            f"{p95(row.samples):.1f}",
-            str(len(row.samples)),
+            *_figures(row.samples),
             row.compared,
             row.wanted,
             row.met,

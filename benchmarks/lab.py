@@ -33,6 +33,7 @@ class Lab:
         self.directory = directory
         self._installed = installed
         self.socket = Socket(name="bench")
+        self._outside = dict(os.environ)
         (directory / "home").mkdir()
         (directory / "project").mkdir()
         for name in list(os.environ):
@@ -51,6 +52,17 @@ class Lab:
     def bin(self) -> Path:
         """The directory of the installed programs."""
         return self._installed.bin
+
+    @contextlib.contextmanager
+    def outside(self) -> Iterator[None]:
+        """The environment of whoever measures, for what installs programs: npm and pip have
+        settings at home."""
+        inside = dict(os.environ)
+        _set_environment(self._outside)
+        try:
+            yield
+        finally:
+            _set_environment(inside)
 
     def tmux(self, *words: str) -> str:
         """Run a tmux command, which must succeed; return what it printed."""
@@ -134,12 +146,19 @@ def directory() -> Iterator[Path]:
 @contextlib.contextmanager
 def lab(installed: Installed) -> Iterator[Lab]:
     """A laboratory, gone afterwards."""
+    before = dict(os.environ)
     with directory() as path:
         place = Lab(path, installed)
         try:
             yield place
         finally:
             place.close()
+            _set_environment(before)
+
+
+def _set_environment(variables: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def check(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:

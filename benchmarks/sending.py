@@ -1,6 +1,7 @@
 """``torch send`` as a whole process, beside the script that everybody writes first."""
 
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from functools import partial
 from benchmarks.figures import Row, median
 from benchmarks.lab import Lab, check, timed
 from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.process import program
 
 GROUP = "send"
 RUNS = 15
@@ -20,18 +22,19 @@ RIPE = 5.5
 """Seconds after its registration that an agent is left alone: to one that started less than 5 s
 ago a delivery waits for a box that stands still."""
 
-_CLASSIC = """\
+CLASSIC = """\
 #!/bin/sh
-"${TORCH_TMUX:-tmux}" -L bench send-keys -t "$1" "$2"
+{tmux} send-keys -t "$1" "$2"
 sleep 0.5
-"${TORCH_TMUX:-tmux}" -L bench send-keys -t "$1" Enter
+{tmux} send-keys -t "$1" Enter
 """
+"""The script that everybody writes first; ``tmux`` is the command with its server."""
 
 
 def measure(lab: Lab) -> list[Row]:
     """Return the rows: the classic script, then ``torch send`` with and without hooks."""
     script = lab.directory / "classic"
-    script.write_text(_CLASSIC)
+    script.write_text(CLASSIC.format(tmux=f"{shlex.quote(program())} -L bench"))
     script.chmod(0o755)
     torch = str(lab.bin / "torch")
     os.environ["TORCH_TMUX_SOCKET"] = lab.socket.name
