@@ -7,6 +7,7 @@ that ran in it, whatever the test did to it.
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,14 @@ SOURCE = Path(torch_cli.__file__).parents[1]
 
 TMUX = shutil.which(program()) or program()
 """The tmux of this run, for the tests and for Torch: ``TORCH_TMUX``, else the one on the PATH."""
+
+TMUX_VERSION = tuple(
+    int(number)
+    for number in re.findall(
+        r"\d+", subprocess.run([TMUX, "-V"], capture_output=True, text=True, check=False).stdout
+    )[:2]
+)
+"""Its version as two numbers: what tmux itself does differs, and a test then names the version."""
 
 _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 

@@ -214,7 +214,7 @@ def test_the_writer_ends_with_the_pane(demo: DemoAgent) -> None:
 
 def test_a_pane_with_an_odd_name_and_place(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
     """What would be expanded by tmux, a clock or a shell is part of the path."""
-    home = tmp_path / "#{pane_id} %H $(x) 'q' \U0001f525 #[b]"
+    home = tmp_path / "#{pane_id} %H $(x) $HOME ${x} 'q' \U0001f525 #[b]"
     pane = tmux.new_session("odd", "sh", window="a b")
     done = torch("log", pane.id, "--json", env={"TORCH_HOME": str(home)})
     assert done.code == 0, done
@@ -222,6 +222,7 @@ def test_a_pane_with_an_odd_name_and_place(tmux: TmuxServer, torch: Torch, tmp_p
     assert path.is_relative_to(home)
     tmux.cmd("send-keys", "-t", pane.id, "echo al''so", "Enter")
     logged(path, "also")
+    assert torch("log", pane.id, "--json", env={"TORCH_HOME": str(home)}).json == done.json
     tmux.cmd("kill-pane", "-t", pane.id)
 
 

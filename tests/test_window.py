@@ -761,7 +761,8 @@ def test_odd_names_and_variables_work_on_the_command_line(
 
 
 def test_without_tmux_the_error_says_how_to_get_it(torch: Torch, work: Path) -> None:
-    done = torch("window", "dev", "--dir", str(work), env={"PATH": "/nonexistent"})
+    env = {"PATH": "/nonexistent", "TORCH_TMUX": ""}
+    done = torch("window", "dev", "--dir", str(work), env=env)
     assert done.code == 3
     assert "tmux is not installed" in done.err
 

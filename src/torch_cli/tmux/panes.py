@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, Reply, no_server
 from torch_cli.tmux.process import run
 from torch_cli.tmux.screen import Screen
@@ -135,7 +136,8 @@ def look_over(client: ControlClient) -> list[Glance]:
 def _read(server: str, listed: str) -> list[Glance]:
     version, socket_path, server_pid, started = server.rstrip("\n").split("\t")
     check_version(version)
-    pieces = listed.split(_BORDER)
+    socket_path = quote.printed(socket_path, version)
+    pieces = quote.printed(listed, version).split(_BORDER)
     glances: list[Glance] = []
     for fields, command, session, window in zip(*[iter(pieces)] * 4, strict=False):
         values = fields.lstrip("\n").split("\t")

@@ -8,6 +8,7 @@ import re
 _BARE = re.compile(r"[A-Za-z0-9_./=%@:+-]+", re.ASCII)
 _SPECIAL = re.compile(rb'["\\$\x00-\x1f\x7f]')
 _SPECIAL_OR_HIGH = re.compile(rb'["\\$\x00-\x1f\x7f-\xff]')
+_DOLLAR_OF_34 = re.compile(r"\\(?=\$[A-Za-z_{])")
 _HASHES = re.compile(r"#+(\[?)")
 _LITERAL_IN_PATTERN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _FORBIDDEN_IN_PROMPT = frozenset("#{}[](),:;.*+?^$|\\\"'/")
@@ -55,6 +56,15 @@ def format_literal(text: str) -> str:
     2026-11-22).
     """
     return _HASHES.sub(lambda found: found[0] if found[1] else found[0] * 2, text)
+
+
+def printed(text: str, version: str) -> str:
+    """Return what tmux ``version`` (``3.3a``) meant when it printed ``text``.
+
+    3.4, and no other, puts a backslash before every ``$`` that could begin a variable's name
+    (``utf8_strvis()`` in its utf8.c, called for all output but that of ``capture-pane``).
+    """
+    return _DOLLAR_OF_34.sub("", text) if version == "3.4" else text
 
 
 def can_stand(prompt: str) -> bool:

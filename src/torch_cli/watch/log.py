@@ -80,10 +80,10 @@ def stop_log(store: Store, socket: Socket, target: str) -> Log:
 
 
 def _log_of(client: ControlClient, found: Found) -> Log:
-    shown = f"#{{pane_pipe}} #{{{OPTION}}}"
-    piped, _, path = (
-        client.call("display-message", "-p", "-t", found.pane.id, shown).text.rstrip("\n")
-    ).partition(" ")
+    shown = f"#{{version}} #{{pane_pipe}} #{{{OPTION}}}"
+    said = client.call("display-message", "-p", "-t", found.pane.id, shown).text.rstrip("\n")
+    version, piped, path = said.split(" ", 2)
+    path = quote.printed(path, version)
     # Whoever put another pipe in the place of ours has ended our writer.
     on = piped == "1" and bool(path) and _is_written(path)
     if not path or not on:
