@@ -55,7 +55,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "shell_mode_empty": ("idle", "box", "!"),
         "shortcuts": ("idle", "box", ""),
         "slash_menu": ("idle", "box", "/"),
-        "starting": ("unknown", "no box", None),  # a warning about the directory of its home
+        "starting": ("starting", "warning", None),  # about the directory of its home
         "trust_dialog": ("waiting", "trust dialog", None),  # 2026-11-22, without attributes
         "update_notice": ("waiting", "update notice", None),
         "working": ("working", "status row", ""),

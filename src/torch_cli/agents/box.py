@@ -54,7 +54,7 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
     if spec.footer_whole and filled and filled[-1] - filled[0] >= len(filled):
         return True
     # The rows of a menu look like a box with text, but for the cursor.
-    inside = screen.cursor_visible and box.first <= screen.cursor[1] <= box.last
+    inside = _placed(screen) and box.first <= screen.cursor[1] <= box.last
     menu = spec.cursor_real and not inside
     if menu and spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0]):
         return True
@@ -64,6 +64,14 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
         and (menu or bool(filled))
         and spec.dialog_end.search(last) is not None
     )
+
+
+def _placed(screen: Screen) -> bool:
+    """Whether the program put its cursor where it is.
+
+    Beyond the right edge it is what the last row that was drawn to the end has left.
+    """
+    return screen.cursor_visible and screen.cursor[0] < screen.width
 
 
 def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
@@ -133,7 +141,7 @@ def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -
     below = screen.lines[line + 1 : line + 2]
     if (
         spec.cursor_real
-        and screen.cursor_visible
+        and _placed(screen)
         and first < line <= last <= line + 2
         and column > len(spec.continuation)
         and not any(below)
