@@ -260,6 +260,16 @@ class Profile(NamedTuple):
         return f"the profile '{self.name}' is unverified{idle_only}"
 
 
+def check_profile_name(name: str) -> None:
+    """Raise ``RefusedError`` unless ``name`` can be a profile's."""
+    if not _NAME.fullmatch(name):
+        raise RefusedError(
+            f"'{name}' cannot be a profile's name",
+            hint="Lower-case letters, digits, '-' and '_', a letter first.",
+            code="bad-name",
+        )
+
+
 def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:
     """Return (name, source) of every profile by name; a user's file hides a stock one."""
     found = {name: BUILT_IN for name, _ in _files(STOCK)}

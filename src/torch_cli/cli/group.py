@@ -33,7 +33,7 @@ COMMANDS = {
     "rename": "Give an agent another name.",
     "move": "Bring an agent to another session or window.",
     "attach": "Attach this terminal to an agent's window.",
-    "profile": "List, show and check profiles of agent programs.",
+    "profile": "List, show, check and draft profiles of agent programs.",
     "agent-setup": "Install hooks and the submit chord for an agent program.",
     "doctor": "Say what stands in the way on this machine.",
     "completion": "Print the completion script of a shell.",

@@ -1,4 +1,4 @@
-"""``torch profile``: list, show and check profiles of agent programs."""
+"""``torch profile``: list, show, check and draft profiles of agent programs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.profile_new import new_command
 
 if TYPE_CHECKING:
     from torch_cli.agents.profile import Profile
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("profile")
 def command() -> None:
-    """List, show and check profiles: what Torch knows of each agent program.
+    """List, show, check and draft profiles: what Torch knows of each agent program.
 
     A profile is a TOML file. One of your own comes before a stock one of the same name. Yours
     stand in $TORCH_HOME/config/profiles, without TORCH_HOME in the directory torch/profiles of
@@ -28,6 +29,7 @@ def command() -> None:
       torch profile list
       torch profile show claude > mine.toml
       torch profile check mine.toml --screen screen.txt
+      torch profile new mine --command "mine --no-update"
     """
 
 
@@ -199,3 +201,6 @@ def _words(profile: "Profile", screen: "Screen", found: "AgentState") -> dict[st
         "queued": found.queued,
         "reset": found.reset,
     }
+
+
+command.add_command(new_command)

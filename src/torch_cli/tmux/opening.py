@@ -32,7 +32,7 @@ _MEANINGS = {126: " (it may not be executed)", 127: " (there is no such program)
 _PRINTED_LINES = 20
 """How much of what a failed command printed is shown."""
 
-_PLACEHOLDER = ("/bin/sh", "-c", "read -r nothing")
+PLACEHOLDER = ("/bin/sh", "-c", "read -r nothing")
 """What stands in a pane until the real program does. It ends at the first line typed."""
 
 
@@ -109,7 +109,7 @@ def new_session(
     words = ["new-session", "-d", "-P", "-F", "#{session_id}"]
     words += ["-x", str(size[0]), "-y", str(size[1])] if size else []
     words += ["-s", quote.format_literal(session), "-n", held_by]
-    words += ["-c", quote.format_literal(directory), *_PLACEHOLDER]
+    words += ["-c", quote.format_literal(directory), *PLACEHOLDER]
     try:
         session_id = _source(socket, *words)
     except TmuxError:
@@ -128,7 +128,7 @@ def new_window(socket: Socket, order: Order, place: Place) -> str:
     words = ["new-window", "-d", "-P", "-F", "#{pane_id}", *place.target]
     words += ["-n", quote.format_literal(order.name)]
     words += ["-c", quote.format_literal(order.directory)]
-    words += _PLACEHOLDER if order.command else order.variables
+    words += PLACEHOLDER if order.command else order.variables
     return _source(socket, *words, path=order.path)
 
 
@@ -157,7 +157,7 @@ def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
         quote.line("set-option", "-w", "-t", pane_id, "allow-rename", "off"),
     ]
     if order.command:
-        lines += _start(order, pane_id)
+        lines += start_command(order, pane_id)
     text = b"\n".join([*lines, b""])
     done = run(client.socket, "-N", "source-file", "-", stdin=text, path=order.path)
     if done.status == 0:
@@ -174,7 +174,7 @@ def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
     return pane
 
 
-def _start(order: Order, pane_id: str) -> list[bytes]:
+def start_command(order: Order, pane_id: str) -> list[bytes]:
     """Return the lines that put the command into a pane, so that all that it prints is kept."""
     keep = quote.line("set-option", "-p", "-t", pane_id, "remain-on-exit", "on").decode()
     return [

@@ -1,0 +1,196 @@
+"""``torch profile new``: a draft of a profile, from one run of the program."""
+
+import os
+from pathlib import Path
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+
+
+@click.command("new")
+@click.argument("name")
+@click.option(
+    "--command", "line", required=True, metavar="CMD", help="The program, with its arguments."
+)
+@click.option(
+    "--dir",
+    "directory",
+    type=ANY_BYTES,
+    default=".",
+    show_default=True,
+    metavar="DIR",
+    help="Where it is started.",
+)
+@click.option(
+    "--env",
+    "variables",
+    type=ANY_BYTES,
+    multiple=True,
+    metavar="K[=V]",
+    help="Set K for this run, or hand on the caller's K. It does not go into the profile.",
+)
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long it may take until its screen stands still.",
+)
+@click.option(
+    "--press-enter",
+    "enter",
+    is_flag=False,
+    flag_value="hello",
+    metavar="[TEXT]",
+    help="Also type TEXT (hello) and press Enter, to see how a sent message shows. Enter can run "
+    "things: what TEXT means is up to the program.",
+)
+@click.option(
+    "--output",
+    type=ANY_BYTES,
+    metavar="FILE",
+    help="Write the draft to FILE, - for stdout (default: your profile directory).",
+)
+@click.option("--force", is_flag=True, help="Replace a profile that is there.")
+@common_options
+def new_command(
+    common: Common,
+    name: str,
+    line: str,
+    directory: str,
+    variables: tuple[str, ...],
+    timeout: float,
+    enter: str | None,
+    output: str | None,
+    force: bool,
+) -> None:
+    """Start an unknown program, look at it, and write a draft of a profile for it.
+
+    It runs in a pane of 120x40 on a private tmux server, which is ended afterwards with all that
+    ran in it. One harmless word is pasted into its input box and erased again; if it asks something
+    first, nothing is typed and nothing is written (exit code 4). Enter is pressed with
+    --press-enter only. The draft says what was seen and what is missing; docs/writing-a-profile.md
+    goes on from there.
+
+    \b
+    Examples:
+      torch profile new mine --command "mine --no-update"
+      torch profile new mine --command mine --dir ~/project --press-enter "say hello"
+      torch profile new mine --command mine --output - | less
+    """
+    from datetime import date
+
+    from torch_cli.agents.draft import draft_text, unproven
+    from torch_cli.cli.present import note, print_json
+    from torch_cli.envfile import read_environment
+    from torch_cli.watch.trial import Request, try_out
+
+    path = _place(name, output, force=force)
+    request = Request(
+        name=name,
+        command=_split(line),
+        directory=directory,
+        environment=read_environment(variables),
+        timeout=timeout,
+        enter=None if enter is None else _check_enter(enter),
+    )
+    seen = try_out(request, today=date.today().isoformat(), tell=common.tell)
+    text = draft_text(seen)
+    if path is None and not common.json:
+        click.echo(text, nl=False)
+        return
+    if path is not None:
+        _write(path, text, force=force)
+    missing = unproven(seen)
+    if common.json:
+        where = None if path is None else str(path)
+        found = {"file": where, "draft": text, "unproven": missing}
+        print_json({"schema": "torch.profile-new/1", "profile": name, **found})
+        return
+    click.echo(str(path))
+    note(f"a draft for '{name}': a {seen.box.kind} box; missing:", quiet=common.quiet)
+    for sentence in missing:
+        note(f"  {sentence}", quiet=common.quiet)
+
+
+def _place(name: str, output: str | None, *, force: bool) -> Path | None:
+    """Return the file to be written, ``None`` for stdout; refuse what is taken or no name."""
+    from torch_cli.agents.profile import check_profile_name, list_profiles
+    from torch_cli.agents.registry import profiles_dir
+    from torch_cli.errors import RefusedError
+
+    check_profile_name(name)
+    if output == "-":
+        return None
+    path = Path(profiles_dir(), f"{name}.toml") if output is None else Path(output)
+    taken = dict(list_profiles(profiles_dir())).get(name) if output is None else None
+    if path.exists():
+        taken = str(path)
+    if taken is not None and not force:
+        what = f"there is a profile '{name}' already ({taken})"
+        raise RefusedError(
+            f"{what if output is None else f'{path} is there already'}; nothing was started",
+            hint="Choose another name, or replace it with --force.",
+            code="name-taken",
+        )
+    if not path.parent.is_dir() and output is not None:
+        raise RefusedError(
+            f"there is no directory {path.parent}; nothing was started", code="no-dir"
+        )
+    return path
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    """Write the draft; a file that came meanwhile is replaced only with ``force``."""
+    from torch_cli.errors import RefusedError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise RefusedError(
+            f"{path} was made by somebody else meanwhile; it was left as it is",
+            hint="Try again with another name, or with --force.",
+            code="name-taken",
+        ) from None
+    except OSError as error:
+        raise RefusedError(
+            f"{path} cannot be written: {error.strerror}", code="unwritable"
+        ) from None
+
+
+def _split(command: str) -> tuple[str, ...]:
+    """Return the words of a command line; a path of its program becomes an absolute one.
+
+    Quotes are heeded, nothing is expanded but a leading ``~``. Raises ``RefusedError`` for an open
+    quote, and for no word at all.
+    """
+    import shlex
+
+    from torch_cli.errors import RefusedError
+
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise RefusedError(f"--command: {str(error).lower()}", code="usage") from None
+    if not words:
+        raise RefusedError("--command names no program", code="usage")
+    path = os.path.expanduser(words[0])
+    return (str(Path(path).absolute()) if os.sep in path else path, *words[1:])
+
+
+def _check_enter(text: str) -> str:
+    """Return ``text`` if it can be typed as one line; raise ``RefusedError`` if not."""
+    from torch_cli.errors import RefusedError
+
+    if not text.strip() or text != text.strip() or not text.isprintable():
+        raise RefusedError(
+            f"--press-enter takes one line of text without blanks at its ends, not {text!r}; "
+            "nothing was started",
+            code="usage",
+        )
+    return text

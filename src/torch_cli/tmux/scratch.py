@@ -1,0 +1,89 @@
+"""A pane on a tmux server of its own, for a program that is only to be looked at.
+
+The server's socket stands in a new temporary directory and it reads no configuration, so nothing
+of the caller's tmux is touched or shows. It ends with the ``with`` block; and if that is never
+reached, because Torch was killed, with the connection.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import TorchError
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import ControlClient, TmuxError
+from torch_cli.tmux.opening import PLACEHOLDER, Order, start_command
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.process import run
+from torch_cli.tmux.socket import Socket
+
+SIZE = (120, 40)
+"""Columns and rows, those of the screens that the stock profiles were made from."""
+
+_GRACE = 1.0
+"""Seconds that what ran in the pane gets to end after SIGHUP, and again after SIGTERM."""
+
+
+class Scratch(NamedTuple):
+    """The running pane. ``written`` is every byte that the program has written from its start."""
+
+    client: ControlClient
+    pane: Pane
+    written: bytearray
+
+
+@contextlib.contextmanager
+def scratch_pane(order: Order) -> Iterator[Scratch]:
+    """Run ``order.command`` in a pane of ``SIZE`` on a private server; end both afterwards.
+
+    A program that ends leaves its pane, dead, with its last words (but for tmux 3.2: the pane is
+    gone). Raises ``NotFoundError`` if there is no tmux, ``RefusedError`` if it is too old.
+    """
+    folder = tempfile.mkdtemp(prefix="torch-")
+    socket = Socket(path=os.path.join(folder, "tmux"))
+    started: list[procs.Process] = []
+    try:
+        session = _start_server(socket, order.directory)
+        with ControlClient(socket, session) as client:
+            client.call("set-option", "-s", "exit-unattached", "on")
+            pane = list_panes(socket, client)[0]
+            started += [one for one in [procs.identify(pane.server_pid)] if one]
+            written = client.listen(pane.id)
+            lines = b"\n".join([*start_command(order, pane.id), b""])
+            done = run(socket, "-N", "source-file", "-", stdin=lines, path=order.path)
+            if done.status != 0:
+                raise TmuxError(f"tmux could not start the program: {done.error}")
+            yield Scratch(client, list_panes(socket, client)[0], written)
+    finally:
+        _end(socket, started)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_server(socket: Socket, directory: str) -> str:
+    """Start the server with a session in which nothing runs yet; return the session's id."""
+    words = ["-f/dev/null", "new-session", "-d", "-P", "-F", "#{session_id}", "-s", "torch"]
+    words += ["-x", str(SIZE[0]), "-y", str(SIZE[1]), "-c", quote.format_literal(directory)]
+    done = run(socket, *words, *PLACEHOLDER)
+    if done.status != 0:
+        raise TmuxError(f"tmux could not start a server of its own: {done.error}")
+    return done.out.strip()
+
+
+def _end(socket: Socket, started: list[procs.Process]) -> None:
+    """End the server and all that ran in it, and wait until they are gone."""
+    inside = [process for server in started for process in procs.descendants(server.pid)]
+    with contextlib.suppress(TorchError):  # it may have ended with the connection
+        run(socket, "-N", "kill-server")
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _GRACE
+        while any(map(procs.alive, [*started, *inside])) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        for process in filter(procs.alive, [*started, *inside]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, sign)
