@@ -12,7 +12,7 @@ from torch_cli.agents.box import find_box, is_rule
 from torch_cli.agents.profile import Profile
 from torch_cli.tmux.screen import Screen
 
-_OPTION = re.compile(r"^(?P<mark>\W*)(?P<number>\d{1,2})[.)] ?\S")
+_OPTION = re.compile(r"^\W*(?P<number>\d{1,2})[.)] ?\S")
 _MARKED = re.compile(r"^[\s│┃|]*[❯›»>▶▸→●◉*] ?\d{1,2}[.)] ?\S")
 _CHOSEN = re.compile(
     r"^[\s│┃|]*[❯›»>▶▸→●◉] ?(?:yes|no|ok|okay|continue|accept|decline|allow|deny|trust|exit|quit"
@@ -93,7 +93,7 @@ def asks(screen: Screen) -> str:
     """Return the row of ``screen`` that shows a question: a menu's choice, or its last row.
 
     '' if none is seen. A numbered list without a marked row counts only where the screen ends with
-    it, or with one row below it: programs print numbered advice when they start.
+    it, or with one row right below it: programs print numbered advice when they start.
     """
     filled = [row for row in screen.lines if row.strip()]
     for row in filled:
@@ -102,10 +102,11 @@ def asks(screen: Screen) -> str:
     for row in reversed(filled[-_LAST:]):
         if _YES_OR_NO.search(row):
             return row.strip()
-    for rows in (filled, filled[:-1]):
-        numbers = [int(match["number"]) for row in rows[-2:] if (match := _OPTION.match(row))]
+    rows = screen.text.split("\n")
+    for ending in (rows, rows[:-1]):
+        numbers = [int(match["number"]) for row in ending[-2:] if (match := _OPTION.match(row))]
         if len(numbers) == 2 and numbers[1] == numbers[0] + 1:
-            return filled[-1].strip()
+            return rows[-1].strip()
     return ""
 
 

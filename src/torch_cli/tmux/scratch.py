@@ -1,8 +1,8 @@
 """A pane on a tmux server of its own, for a program that is only to be looked at.
 
 The server's socket stands in a new temporary directory and it reads no configuration, so nothing
-of the caller's tmux is touched or shows. It ends with the ``with`` block; and if that is never
-reached, because Torch was killed, with the connection.
+of the caller's tmux is touched or shows. It ends with the ``with`` block; and where that cannot be,
+because Torch was killed, with the connection: then only the directory is left.
 """
 
 import contextlib
