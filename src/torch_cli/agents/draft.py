@@ -123,10 +123,10 @@ def _head(seen: Seen) -> list[str]:
         "",
         f"name = {string(seen.name)}",
         f"title = {string(seen.name)}",
-        "verified = []                  # versions that this profile was proven with: none yet",
-        "# Unproven:",
+        "verified = false",
+        "unproven = [",
     ]
-    return lines + [f"# - {one}" for one in unproven(seen)]
+    return [*lines, *(f"    {string(one)}," for one in unproven(seen)), "]"]
 
 
 def _launch(seen: Seen) -> list[str]:
