@@ -69,18 +69,15 @@ def measure(kit: Program, lab: Lab) -> list[Row]:
         with lab.outside():
             program = kit.install()
     except NotInstalledError as error:
-        return [Row(group, title, (), f"not installed: {_first_line(error)}")]
+        say(str(error))
+        return [Row(group, title, (), "not installed: see above")]
     try:
         with _world(lab, kit, program) as world:
             return _rows(group, title, _measured(world))
     # What pytest raises for a wait that was in vain is no Exception.
     except (*_FAILURES, pytest.fail.Exception) as error:
-        say(str(error))
-        return [Row(group, title, (), f"not measured: {_first_line(error)}")]
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or repr(error)).strip().split("\n")[0][:100]
+        say(str(error) or repr(error))
+        return [Row(group, title, (), "not measured: see above")]
 
 
 class Measured(NamedTuple):
@@ -112,7 +109,7 @@ def _rows(group: str, title: str, found: Measured) -> list[Row]:
             group,
             "  torch ask, whole process",
             tuple(found.ms["ask"]),
-            f"{more:.0f} ms more than the program alone",
+            f"{more:+.0f} ms against the program alone",
             more,
             LIMIT,
             wanted=f"at most {LIMIT:g} ms more",
