@@ -150,6 +150,9 @@ class _Delivery:
                 sight.screen, box, typed, self.before, self.profile
             ):
                 raise Ended(Outcome.SUBMITTED, "found on the screen afterwards")
+            self._prove_by_transcript()
+            if self._reports and self.may_be_pressed:
+                self._await_report()
             earlier = self.message.reason or "its sender ended on the way"
             raise Ended(Outcome.UNKNOWN, f"{earlier}; later, neither box nor program had the text")
         except Ended as ended:
@@ -348,6 +351,14 @@ class _Delivery:
                 self._note(f"hook {report.name} carried the text")
                 queued = self.before.state == State.WORKING
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
+
+    def _await_report(self) -> None:
+        """Give the program's own report the time that it may take; end as confirmed if it comes."""
+        deadline = time.monotonic() + HOOK_GRACE
+        while time.monotonic() < deadline:
+            heard = self.reader.heard()
+            self._prove_by_report()
+            self.reader.wait(heard, 0.02)
 
     def _prove_by_transcript(self) -> None:
         """End as confirmed if the program has written our text into its transcript."""
