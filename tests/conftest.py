@@ -45,6 +45,9 @@ TMUX_VERSION = tuple(
 )
 """Its version as two numbers: what tmux itself does differs, and a test then names the version."""
 
+KEEPS_DEAD = TMUX_VERSION >= (3, 3)
+"""Whether Torch keeps the pane of a program that ended: not in 3.2, whose server may end of it."""
+
 _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
 WITHOUT_SOCKET = frozenset({"completion", "hook", "profile"})
@@ -121,7 +124,10 @@ class TmuxServer:
         words += ["-x", str(size[0]), "-y", str(size[1])]
         words += ["-n", window] if window is not None else []
         words += ["-c", str(directory or self.directory)]
-        return self.pane(self.cmd(*words, *command))
+        pane = self.cmd(*words, *command)
+        if TMUX_VERSION < (3, 3):  # it gives 80x23, whatever -x and -y say
+            self.cmd("resize-window", "-t", pane, "-x", str(size[0]), "-y", str(size[1]))
+        return self.pane(pane)
 
     def new_window(self, session: str, name: str, *command: str, directory: str = "") -> Pane:
         """Open a window in ``session``; return its pane."""

@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import torch_cli
-from conftest import TMUX
+from conftest import TMUX, TMUX_VERSION
 from torch_cli.demo_agent.agent import Agent
 from torch_cli.demo_agent.keys import Decoder, Event, Key, Paste, Text, to_bytes
 from torch_cli.demo_agent.message import normalise
@@ -522,6 +522,8 @@ class Pane:
         where = ("-c", str(self.directory), "-x", "60", "-y", "20", "-s", "demo")
         shell = f"{shlex.join(command)}; {afterwards}" if afterwards else shlex.join(command)
         self.tmux("new-session", "-d", *where, *given, shell)
+        if TMUX_VERSION < (3, 3):  # it gives 80x23, whatever -x and -y say
+            self.tmux("resize-window", "-t", "demo:", "-x", "60", "-y", "20")
 
     def ready(self, *options: str, afterwards: str = "", **env: str) -> None:
         self.start(*options, afterwards=afterwards, **env)

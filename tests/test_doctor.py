@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conftest import TMUX, TmuxServer, Torch
+from conftest import TMUX, TMUX_VERSION, TmuxServer, Torch
 from torch_cli.store import Store
 
 
@@ -113,7 +113,8 @@ def test_a_socket_directory_that_others_may_use(torch: Torch, tmux: TmuxServer) 
     found = finding(torch, "server")
     folder.chmod(0o700)
     assert found["level"] == "failure"
-    assert "unsafe permissions" in found["message"]
+    said = "unsafe permissions" if TMUX_VERSION >= (3, 3) else "Permission denied"
+    assert said in found["message"]
 
 
 def test_another_tmux_than_the_servers(torch: Torch, tmux: TmuxServer, programs: Path) -> None:
@@ -230,10 +231,10 @@ def test_a_profile_that_cannot_be_read_is_named(torch: Torch, tmp_path: Path) ->
     assert "nmae" in found["message"]
 
 
-@pytest.mark.parametrize(("version", "frail"), [("3.2a", 0), ("3.3a", 1), ("3.6b", 1), ("3.7", 0)])
+@pytest.mark.parametrize(("version", "frail"), [("3.2a", 1), ("3.3a", 1), ("3.6b", 1), ("3.7", 0)])
 def test_a_tmux_that_can_die_of_control_clients_is_named(
     torch: Torch, programs: Path, version: str, frail: int
 ) -> None:
     program(programs, "tmux", f'[ "$4" = -V ] && exec echo tmux {version}; exit 1')
     done = torch("doctor", "--json", env={"TORCH_TMUX": ""})
-    assert done.out.count("control client connects") == frail
+    assert done.out.count("can end, with all its sessions") == frail

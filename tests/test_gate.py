@@ -61,7 +61,7 @@ def both(client: ControlClient, pane: Pane) -> list[Outcome]:
 
 
 def test_a_paste_arrives_framed_and_whole(tmux: TmuxServer, recorder: Recorder) -> None:
-    text = "line\n\ttab ❯ 日本 #{pane_id} ;\n".encode() + b"\xff"
+    text = "line\n\ttab ❯ 日本 \u0085\u2028\u200b👩\u200d💻 \\ #{pane_id} ;\n".encode() + b"\xff"
     with tmux.client() as client:
         outcome = paste(client, recorder.pane, text)
     assert outcome == Outcome(True)

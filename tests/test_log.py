@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -113,11 +112,11 @@ def test_when_there_is_no_room_the_gap_is_told_later(tmp_path: Path) -> None:
     words = [sys.executable, "-I", "-S", log_writer.__file__, str(path)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, preexec_fn=limit) as writer:
         assert writer.stdin is not None
-        for text in ("first\n", "x" * 100 + "\n", "y" * 100 + "\n"):
-            writer.stdin.write(text.encode())
-            writer.stdin.flush()
-            time.sleep(0.05)  # pieces of their own, though it would not matter
-        logged(path, "first")
+        writer.stdin.write(b"first\n")
+        writer.stdin.flush()
+        logged(path, "first")  # what comes with it would not fit, and it would be lost as well
+        writer.stdin.write(b"x" * 100 + b"\n" + b"y" * 100 + b"\n")
+        writer.stdin.flush()
         wait_until(lambda: not unread(writer), 10, "all of it read")
         resource.prlimit(writer.pid, resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
         writer.stdin.write(b"later\n")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.panes import OLDEST, Pane, numbers
 from torch_cli.tmux.process import run
 
 # What must be true of any pane that is to be typed into. In a mode nothing reaches the program,
@@ -22,6 +22,10 @@ _FACTS = (
 )
 _DONE = "torch-done"
 _BLOCKED = "torch-blocked"
+
+_ENCODES = (3, 7)
+"""From this version on ``paste-buffer`` writes what it cannot show, U+0085 too, as ``\\M-^E`` and
+the like, unless it is given ``-S``, which is as new (``cmd_paste_buffer_paste()`` in tmux)."""
 
 _SHORT = 4096
 """Bytes of text that go through a command line of control mode."""
@@ -72,6 +76,8 @@ def paste(
     is gone afterwards, unless tmux did not answer in time: then nobody knows what was done.
     """
     flags = ["-p"] if framed else []
+    if (numbers(pane.version) or OLDEST) >= _ENCODES:
+        flags.append("-S")
     act = quote.line("paste-buffer", *flags, "-r", "-d", "-b", buffer, "-t", pane.id)
     outcome = _guarded(client, pane, act, conditions)
     if not outcome.done:

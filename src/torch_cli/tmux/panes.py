@@ -59,10 +59,11 @@ class Pane(NamedTuple):
     """One pane as tmux described it at one moment.
 
     ``id`` (``%7``), ``window_id`` (``@4``) and ``session_id`` (``$2``) are tmux's. ``pid`` is the
-    process that tmux started in the pane. ``server_pid`` and ``server_started`` (epoch seconds)
-    tell servers apart: ids begin anew with each.
+    process that tmux started in the pane. ``version`` is the server's (``3.3a``). ``server_pid``
+    and ``server_started`` (epoch seconds) tell servers apart: ids begin anew with each.
     """
 
+    version: str
     socket_path: str
     server_pid: int
     server_started: int
@@ -143,6 +144,7 @@ def _read(server: str, listed: str) -> list[Glance]:
         values = fields.lstrip("\n").split("\t")
         wrote, facts = values[12:] or ("0", "")
         pane = Pane(
+            version=version,
             socket_path=socket_path,
             server_pid=int(server_pid),
             server_started=int(started),
@@ -166,10 +168,27 @@ def _read(server: str, listed: str) -> list[Glance]:
     return glances
 
 
+def numbers(version: str) -> tuple[int, int] | None:
+    """Return the numbers of tmux ``version``: (3, 3) of ``3.3a``, (3, 8) of ``next-3.8``.
+
+    ``None`` if it has none, or those of OpenBSD, whose tmux has none of its own.
+    """
+    found = re.search(r"(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found and "openbsd" not in version else None
+
+
+def kept_name(name: str, version: str) -> str:
+    """Return what tmux ``version`` calls a window that is to be called ``name``.
+
+    From 3.7 on it doubles backslashes (``clean_name()`` in its tmux.c).
+    """
+    return name.replace("\\", "\\\\") if (numbers(version) or OLDEST) >= (3, 7) else name
+
+
 def check_version(version: str) -> None:
     """Raise ``RefusedError`` if ``version`` (``3.3a``) is older than ``OLDEST``."""
-    found = re.search(r"(\d+)\.(\d+)", version)
-    if found and "openbsd" not in version and (int(found[1]), int(found[2])) < OLDEST:
+    known = numbers(version)
+    if known and known < OLDEST:
         raise RefusedError(
             f"tmux {version} is too old: Torch needs {OLDEST[0]}.{OLDEST[1]} or later",
             hint="Install a newer tmux; a running server keeps its version until it ends.",
@@ -272,7 +291,7 @@ def capture(client: ControlClient, panes: Sequence[Pane]) -> list[Screen | None]
     Facts and rows of one pane are read in one command line, so they belong to one moment.
     """
     replies = client.ask_all(
-        b"display-message -p -t %b '#{pane_id} #{pane_pid} #{window_activity} %b'"
+        b"display-message -p -t %b '#{pane_id} #{pane_pid} #{?pane_id,#{window_activity},0} %b'"
         b" ; capture-pane -p -e -t %b" % (pane.id.encode(), SCREEN_FACTS.encode(), pane.id.encode())
         for pane in panes
     )

@@ -26,7 +26,7 @@ from torch_cli.tmux.opening import (
     remove,
     vanished,
 )
-from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.panes import Pane, kept_name, list_panes
 from torch_cli.tmux.place import (
     check_command,
     check_directory,
@@ -111,7 +111,8 @@ def open_window(
 def find_window(panes: Sequence[Pane], session: str, name: str) -> Pane | None:
     """Return the active pane of the window that has exactly this name in exactly this session."""
     for pane in panes:
-        if pane.session == session and pane.window == name and pane.active:
+        same = pane.session == session and pane.window == kept_name(name, pane.version)
+        if same and pane.active:
             return pane
     return None
 

@@ -20,7 +20,7 @@ from torch_cli.agents.program import ask_version, find_program
 from torch_cli.agents.registry import knows_chord, profiles_dir
 from torch_cli.agents.setup import hooks_installed
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.tmux.panes import check_version, list_panes
+from torch_cli.tmux.panes import check_version, list_panes, numbers
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
@@ -85,9 +85,17 @@ def _tmux(environ: Mapping[str, str]) -> tuple[Finding, str]:
 
 
 def _frail(version: str) -> Iterator[Finding]:
-    """Name the fault of tmux 3.3 to 3.6 that Torch can avoid for itself only (tmux issue 4980)."""
-    found = re.search(r"(\d+)\.(\d+)", version)
-    if found and (3, 3) <= (int(found[1]), int(found[2])) < (3, 7):
+    """Name the faults of tmux that Torch can avoid for itself only (its issues 2828 and 4980)."""
+    known = numbers(version)
+    if known == (3, 2):
+        yield Finding(
+            "tmux",
+            Level.NOTE,
+            f"tmux {version} can end, with all its sessions, when a program ends in a pane with "
+            "'remain-on-exit' while a control client is attached",
+            "Torch keeps no dead panes there; leave that option off, or use tmux 3.3 or later.",
+        )
+    if known and (3, 3) <= known < (3, 7):
         yield Finding(
             "tmux",
             Level.NOTE,
