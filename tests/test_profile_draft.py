@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torch_cli.agents.box import find_box
 from torch_cli.agents.draft import Seen, draft_text, misread, profile_of, unproven
 from torch_cli.agents.infer import (
     BoxSeen,
@@ -150,6 +151,45 @@ def test_the_second_row_of_a_box_shows_how_it_goes_on() -> None:
     assert infer_continuation(screen(*boxed("» [Pasted 2 lines]")), "one", "two") is None
 
 
+WRAPS = profile_of(seen(BoxSeen("prompt", "> ", cursor_real=True, wraps=True)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "cursor", "text"),
+    [
+        (("> word",), (6, 0), "word"),
+        (("> ",), (2, 0), ""),
+        (("> " + "a" * 38, "bc"), (2, 1), "a" * 38 + "\nbc"),
+        (("> " + "a" * 38, ""), (0, 1), "a" * 38 + "\n"),  # it fills its row
+        (("> " + "a" * 37, "bc"), (2, 1), "a" * 37 + "\nbc"),  # a blank at the end of the row
+        (("> " + "a" * 37, "日本"), (4, 1), "a" * 37 + "\n日本"),  # a wide one did not fit
+        (("> " + "a" * 38, "b" * 40, "c"), (1, 2), "a" * 38 + "\n" + "b" * 40 + "\nc"),
+    ],
+)
+def test_a_text_behind_a_prompt_may_take_many_rows(
+    rows: tuple[str, ...], cursor: tuple[int, int], text: str
+) -> None:
+    box = find_box(screen("an answer", *rows, cursor=(cursor[0], cursor[1] + 1)), WRAPS)
+    assert box is not None
+    assert (box.text, box.first, box.last) == (text, 1, len(rows))
+
+
+@pytest.mark.parametrize(
+    ("rows", "cursor"),
+    [
+        (("> word", "an answer"), (9, 1)),
+        (("> " + "a" * 36, "bc"), (2, 1)),
+        (("> " + "a" * 38, "bc", "more"), (2, 1)),
+        (("> ",), (0, 0)),
+        (("a" * 40, "bc"), (2, 1)),
+    ],
+)
+def test_what_only_looks_like_a_wrapped_text_is_no_box(
+    rows: tuple[str, ...], cursor: tuple[int, int]
+) -> None:
+    assert find_box(screen(*rows, cursor=cursor), WRAPS) is None
+
+
 # -- Enter -------------------------------------------------------------------------------------
 
 
@@ -213,8 +253,9 @@ TEXT = st.text(max_size=12)
 def test_whatever_a_screen_holds_the_draft_loads_or_the_reason_is_known(
     kind: str, prompt: str, rule: str, ghost: str, why: str, echo: str | None, row: str, word: str
 ) -> None:
-    box = BoxSeen(kind, prompt, rule, True, ghost, False, prompt, why)
+    box = BoxSeen(kind, prompt, rule, True, ghost, continuation=prompt, why=why)
     enter = EnterSeen(word, 0.1, echo, (Passing("^" + "x", "above", 0.1, 0.2),), asked=row)
+    box = box._replace(wraps=kind == "prompt")
     made = seen(box, enter)._replace(command=(word or "x", row), process=row, framed=True)
     blank = screen()
     reason = misread(made, blank, blank, word)

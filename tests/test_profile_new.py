@@ -129,14 +129,17 @@ def test_a_draft_of_a_line_prompt_delivers_though_enter_was_not_pressed(
     done = torch("profile", "new", "mine", "--command", fake.command("line"))
     assert done.code == 0, done.err
     assert "Enter was not pressed" in done.err
-    assert draft(tmp_path, "mine")["box"]["kind"] == "prompt"
+    box = draft(tmp_path, "mine")["box"]
+    assert (box["kind"], box["cursor_real"], box["wraps"]) == ("prompt", True, True)
     assert draft(tmp_path, "mine")["paste"]["framed_in"] == []
     assert draft(tmp_path, "mine")["process"]["names"] == []
     spawned = torch("spawn", "dev", "--profile", "mine", "--session", "s", "--json")
     assert spawned.code == 0, spawned.err + tmux.screens()
-    sent = torch("send", "dev", "hello there", "--json")
-    assert sent.json["state"] == "submitted", sent.out + sent.err + tmux.screens()
-    assert "got 'hello there'" in tmux.screen(spawned.json["pane"])
+    for message in ("hello there", "a text that is longer than a row of the pane: " + "word " * 20):
+        sent = torch("send", "dev", message, "--json")
+        assert sent.json["state"] == "submitted", sent.out + sent.err + tmux.screens()
+        shown = tmux.cmd("capture-pane", "-p", "-J", "-t", spawned.json["pane"])
+        assert f"got '{message.strip()}'" in shown
 
 
 def test_enter_is_pressed_on_request_only(torch: Torch, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ program gives its ghosts another mark, the profile knows their words.
 import re
 from collections.abc import Sequence
 
-from torch_cli.agents.place import Place, behind_bar, in_lines
+from torch_cli.agents.place import Place, behind_bar, in_lines, in_wrapped
 from torch_cli.agents.profile import BoxSpec, Profile
 from torch_cli.agents.state import Box
 from torch_cli.tmux.screen import Row, Screen
@@ -23,7 +23,10 @@ def find_box(screen: Screen, profile: Profile) -> Box | None:
     """
     spec = profile.box
     if spec.kind == "prompt":
-        return _prompt_box(screen, spec)
+        if not spec.wraps:
+            return _prompt_box(screen, spec)
+        wrapped = in_wrapped(screen, spec)
+        return _placed_box(screen, spec, wrapped) if wrapped else None
     if spec.kind in ("barred", "lines"):
         place = behind_bar(screen, spec) if spec.kind == "barred" else in_lines(screen, spec)
         return _placed_box(screen, spec, place) if place else None

@@ -97,6 +97,8 @@ def unproven(seen: Seen) -> list[str]:
         missing.append("The input box is not told: no message can be delivered.")
     elif not seen.box.cursor_real:
         missing.append("Nothing tells the box from a dialog: set prompt_unique once you know.")
+    if seen.box.kind == "prompt" and not seen.box.wraps:
+        missing.append("A text longer than a row of the pane is not told: it would be held.")
     if seen.erased is False:
         missing.append("Backspace did not take the pasted word away.")
     if seen.enter is None:
@@ -184,6 +186,8 @@ def _box(seen: Seen) -> list[str]:
     real = str(box.cursor_real).lower()
     where = "right behind the text" if box.cursor_real else "elsewhere"
     lines += [noted(f"cursor_real = {real}", f"tmux's cursor stood {where}")]
+    if box.wraps:
+        lines += [noted("wraps = true", "a text longer than a row of the pane was read")]
     if box.ghost:
         mark = "dim, so it needs no pattern" if box.dim else "not dim"
         lines += [f"# ghost text: {string(box.ghost)}, {mark}"]
@@ -265,7 +269,7 @@ def _paste(seen: Seen) -> list[str]:
         lines += [noted("framed_in = []", "it did not ask for bracketed paste: one line only")]
     elif seen.box.kind == "prompt":
         lines += [
-            "# it asked for bracketed paste, but this kind of box is one row high: one line only",
+            "# it asked for bracketed paste, but this kind of box is for one line",
             "framed_in = []",
         ]
     else:

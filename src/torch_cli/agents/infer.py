@@ -50,6 +50,7 @@ class BoxSeen(NamedTuple):
     ghost: str = ""
     dim: bool = False
     continuation: str | None = None
+    wraps: bool = False
     why: str = ""
 
 

@@ -1,7 +1,8 @@
-"""Where the input box of two kinds of programs stands: behind a bar, or in lines of its own. Pure.
+"""Where the input box of some programs stands: behind a bar, in lines of its own, or behind a
+prompt and over as many rows as the text takes. Pure.
 
-Both kinds look like what the program has echoed before; the cursor, which they really move, is
-what tells the box. What is found are rows and columns; ``box`` reads them.
+They look like what the program has echoed before; the cursor, which it really moves, is what tells
+the box. What is found are rows and columns; ``box`` reads them.
 """
 
 import re
@@ -86,6 +87,31 @@ def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
     if above < 0 < first or (above >= 0 and not rows[above].text):
         return None
     return Place(first, ((len(prompt) + 1, None),) * (last - first + 1), scrolled=first == 0)
+
+
+def in_wrapped(screen: Screen, spec: BoxSpec) -> Place | None:
+    """Return the place of a text behind a prompt that fills its rows but the last, the cursor's.
+
+    Nothing stands below it. A full row may be one cell short: a blank at its end is not seen, and
+    a wide character may not have fitted.
+    """
+    rows = screen.rows
+    column, line = screen.cursor
+    if line >= len(rows) or any(row.text for row in rows[line + 1 :]):
+        return None
+    match = re.match(spec.prompt, rows[line].text)
+    if match is not None and column < match.end():
+        return None
+    first = line
+    while match is None and first:
+        first -= 1
+        text = rows[first].text
+        if sum(map(_cells_of, text)) < screen.width - 1:
+            return None
+        match = re.match(spec.prompt, text)
+    if match is None:
+        return None
+    return Place(first, ((match.end(), None), *((0, None),) * (line - first)))
 
 
 def _prompt_of(text: str, spec: BoxSpec) -> str | None:

@@ -78,6 +78,7 @@ class BoxSpec(NamedTuple):
     scrolled: Pattern | None = None
     prompt_unique: bool = False
     cursor_real: bool = False
+    wraps: bool = False
     hidden_working: bool = False
     echo: str = ""
     echo_queued: str = ""
@@ -393,5 +394,7 @@ def _check_box(box: BoxSpec, reader: Reader) -> None:
         reader.refuse("box.prompt", "and box.rule (one character) must be given for a box of lines")
     if box.kind in ("prompt", "lines"):
         reader.pattern(box.prompt, "box.prompt")
+    if box.wraps and not (box.kind == "prompt" and box.cursor_real):
+        reader.refuse("box.wraps", "is for a box of kind prompt with a real cursor")
     if box.placeholder is not None and box.placeholder.groups < 1:
         reader.refuse("box.placeholder", "must hold a group for the number")

@@ -131,35 +131,52 @@ class _Trial:
         return self._try_typing(seen._replace(framed=self._framed()), empty)
 
     def _try_typing(self, seen: Seen, empty: Screen) -> Seen:
-        """Paste the probe and erase it, then two lines; then Enter, if that was asked for."""
+        """Paste the probe and erase it, then more; then Enter, if that was asked for."""
         self.tell(f"pasting '{PROBE}', {'framed' if seen.framed else 'as it did not ask, plain'}")
-        filled = self._paste(PROBE, PROBE)
+        filled = self._paste(PROBE, _shows(PROBE))
         box = infer_box(empty, filled, PROBE)
         seen = seen._replace(box=box)
         if row_of(filled, PROBE) is None:
             return seen
-        seen = seen._replace(erased=self._erase(PROBE))
+        seen = seen._replace(erased=self._erase(len(PROBE), PROBE))
         if box.kind != "none":
             wrong = misread(seen, empty, filled, PROBE)
             if wrong:
                 seen = seen._replace(box=box._replace(kind="none", why=wrong))
-        if not seen.erased or seen.box.kind == "none":
-            return seen
-        if seen.framed and box.kind == "ruled":
-            first, second = PROBE, PROBE[::-1]
-            two = self._paste(f"{first}\n{second}", second)
-            more = infer_continuation(two, first, second)
-            seen = seen._replace(box=seen.box._replace(continuation=more))
-            if not self._erase(f"{first}\n{second}"):
-                return seen._replace(erased=False)
-        if self.request.enter is not None:
+        if seen.erased and seen.framed and seen.box.kind == "ruled":
+            seen = self._try_two_lines(seen)
+        elif seen.erased and seen.box.kind == "prompt" and box.cursor_real:
+            seen = self._try_long_line(seen)
+        if seen.erased and seen.box.kind != "none" and self.request.enter is not None:
             seen = self._press_enter(seen, self.request.enter)
         return seen
+
+    def _try_two_lines(self, seen: Seen) -> Seen:
+        """See how the second row of a box begins."""
+        first, second = PROBE, PROBE[::-1]
+        two = self._paste(f"{first}\n{second}", _shows(second))
+        more = infer_continuation(two, first, second)
+        erased = self._erase(len(first) + 1 + len(second), first, second)
+        return seen._replace(box=seen.box._replace(continuation=more), erased=erased)
+
+    def _try_long_line(self, seen: Seen) -> Seen:
+        """See whether a text that is longer than a row can be read."""
+        wrapped = seen._replace(box=seen.box._replace(wraps=True))
+        profile = profile_of(wrapped)
+        text = PROBE * (SIZE[0] // len(PROBE) + 2)
+
+        def reads(screen: Screen) -> bool:
+            box = find_box(screen, profile)
+            return box is not None and "".join(box.text.split()) == text
+
+        read = reads(self._paste(text, reads))
+        erased = self._erase(len(text), PROBE)
+        return (wrapped if read else seen)._replace(erased=erased)
 
     def _press_enter(self, seen: Seen, text: str) -> Seen:
         """Type ``text``, see it in the box, press Enter, and watch what it does."""
         profile = profile_of(seen)
-        before = self._paste(text, text)
+        before = self._paste(text, _shows(text))
         box = find_box(before, profile)
         if box is None or box.text != text:
             return seen
@@ -175,8 +192,8 @@ class _Trial:
 
     # -- acts ----------------------------------------------------------------------------------
 
-    def _paste(self, text: str, shows: str) -> Screen:
-        """Paste ``text`` and return the screen once it shows ``shows`` and stands still.
+    def _paste(self, text: str, shows: Callable[[Screen], bool]) -> Screen:
+        """Paste ``text`` and return the screen once it ``shows`` and stands still.
 
         The screen is returned as it is if that does not come true in ``SHOWS`` seconds.
         """
@@ -185,14 +202,16 @@ class _Trial:
         done = gate.paste(self.client, self.pane, framed=framed, conditions=[], buffer="probe")
         if not done.done:
             self._ended()
-        return self._await(lambda screen: row_of(screen, shows) is not None)
+        return self._await(shows)
 
-    def _erase(self, text: str) -> bool:
-        """Press Backspace once for every character of ``text``; say whether none of it shows."""
-        gate.press(self.client, self.pane, ["BSpace"] * len(text))
-        lines = text.split("\n")
-        screen = self._await(lambda now: all(row_of(now, line) is None for line in lines))
-        return all(row_of(screen, line) is None for line in lines)
+    def _erase(self, count: int, *words: str) -> bool:
+        """Press Backspace ``count`` times; say whether none of ``words`` shows any more."""
+        gate.press(self.client, self.pane, ["BSpace"] * count)
+
+        def clear(screen: Screen) -> bool:
+            return all(row_of(screen, word) is None for word in words)
+
+        return clear(self._await(clear))
 
     def _framed(self) -> bool:
         """Whether the program's last word on bracketed paste was that it wants it."""
@@ -288,3 +307,7 @@ class _Trial:
             "that keeps it from asking in --command.",
             code="dialog",
         )
+
+
+def _shows(text: str) -> Callable[[Screen], bool]:
+    return lambda screen: row_of(screen, text) is not None
