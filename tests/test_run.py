@@ -7,6 +7,7 @@ import pytest
 
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli import procs
+from torch_cli.shell.prompt import is_script
 from torch_cli.shell.script import Between
 from torch_cli.tmux.panes import Pane
 
@@ -96,6 +97,108 @@ def test_a_command_that_does_not_end_in_time_goes_on(bash: Pane, torch: Torch) -
     done = torch("run", bash.id, "--json", "--timeout", "1", "--", "sleep 1000")
     assert (done.code, done.json["error"]["code"]) == (6, "timed-out")
     assert "goes on" in done.json["error"]["message"]
+
+
+QUESTIONS = [
+    ("bash", "read -p 'name> ' answer"),
+    ("bash", "read -s -n 1 -p 'name> '"),
+    ("bash", "printf 'name> '; while :; do :; done"),
+    ("bash", "./ask"),
+    ("zsh", "read 'answer?name> '"),
+    ("zsh", "read -k 1 'answer?name> '"),
+    ("fish", "read"),
+]
+
+
+@pytest.mark.parametrize(("shell_name", "line"), [one for one in QUESTIONS if one[0] in HERE])
+def test_a_question_that_looks_like_a_prompt_is_not_answered(
+    tmux: TmuxServer, torch: Torch, shell_name: str, line: str
+) -> None:
+    script = tmux.directory / "ask"
+    script.write_text("#!/usr/bin/env bash\nread -e -p 'name> ' answer\n")
+    script.chmod(0o755)
+    pane = tmux.new_session("main", f"exec {SHELLS[shell_name]}")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#%>", "the prompt")
+    tmux.cmd("send-keys", "-t", pane.id, "-l", line)
+    tmux.cmd("send-keys", "-t", pane.id, "Enter")
+    asked = ("\nname>", "\nread>")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip().endswith(asked), "the question")
+    shown = tmux.screen(pane)
+    done = torch("run", pane.id, "--json", "--", "touch x")
+    assert (done.code, done.json["error"]["code"]) == (4, "not-at-prompt")
+    assert tmux.screen(pane) == shown
+
+
+@pytest.mark.parametrize(
+    ("shell_name", "line"),
+    [("bash", "read -t 2 -p 'name> ' x; echo over"), ("zsh", "read -t 2 'x?name> '; echo over")],
+)
+def test_a_question_of_the_command_is_not_its_end(
+    tmux: TmuxServer, torch: Torch, shell_name: str, line: str
+) -> None:
+    if shell_name not in HERE:
+        shell_name, line = "bash", line.replace("'x?name> '", "-p 'name> ' x")
+    pane = tmux.new_session("main", f"exec {SHELLS[shell_name]}")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#%>", "the prompt")
+    done = torch("run", pane.id, "--json", "--", line)
+    assert (done.code, done.json["output"]) == (0, "name> over\n")
+
+
+def test_a_command_that_has_not_begun_in_time_is_still_run(
+    tmux: TmuxServer, bash: Pane, torch: Torch, tmp_path: Path
+) -> None:
+    """The shell has something else to do first: it reads the files of the command later."""
+    go = tmp_path / "go"
+    assert torch("run", bash.id, "--", f"hold() {{ until test -e '{go}'; do :; done; }}").code == 0
+    tmux.cmd("send-keys", "-t", bash.id, "-l", "trap hold DEBUG")
+    tmux.cmd("send-keys", "-t", bash.id, "Enter")
+    tmux.wait_until(lambda: tmux.screen(bash).rstrip()[-1:] in "$#", "the prompt")
+    line = "trap - DEBUG; echo 'run' after all"
+    env = {"TMPDIR": str(tmp_path)}
+    done = torch("run", bash.id, "--json", "--timeout", "1", "--", line, env=env)
+    assert (done.code, done.json["error"]["code"]) == (6, "timed-out")
+    assert "not begun" in done.json["error"]["message"]
+    go.touch()
+    tmux.wait_for_text(bash, "run after all")
+
+
+def test_a_pane_that_is_no_longer_heard_is_said_to_be(
+    tmux: TmuxServer, bash: Pane, torch: Torch, tmp_path: Path
+) -> None:
+    import threading
+
+    tmux.new_session("other")
+    ready = tmp_path / "ready"
+
+    def move() -> None:
+        wait_until(ready.exists, what="the command")
+        tmux.cmd("move-window", "-s", bash.window_id, "-t", "other:")
+
+    person = threading.Thread(target=move)
+    person.start()
+    line = f"touch '{ready}'; sleep 1000"
+    done = torch("run", bash.id, "--json", "--timeout", "50", "--", line)
+    person.join()
+    assert (done.code, done.json["error"]["code"]) == (1, "not-heard")
+
+
+@pytest.mark.parametrize(
+    ("words", "script"),
+    [
+        ("bash", False),
+        ("-bash", False),
+        ("bash -i", False),
+        ("bash --rcfile x -O extglob", False),
+        ("bash -s a b", False),
+        ("zsh -o shwordsplit", False),
+        ("bash x", True),
+        ("bash -eu x", True),
+        ("bash -c x", True),
+        ("zsh -fic x", True),
+    ],
+)
+def test_a_shell_with_a_script_is_told_by_its_arguments(words: str, script: bool) -> None:
+    assert is_script(words.split()) == script
 
 
 def test_an_interrupted_command_has_no_status(

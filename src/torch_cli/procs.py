@@ -85,6 +85,21 @@ def environment(pid: int) -> dict[str, str] | None:
     return {name: value for name, _, value in pairs}
 
 
+def arguments(pid: int) -> list[str] | None:
+    """Return the words that a process was started with, or has put in their place.
+
+    ``None`` if there is no such process, and on macOS, where ``ps`` does not tell them apart.
+    """
+    if not _LINUX:
+        return None
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = os.fsdecode(file.read()).removesuffix("\0")
+    except OSError:
+        return None
+    return words.split("\0") if words else None
+
+
 def foreground(pid: int) -> int | None:
     """Return the process group that has the terminal of ``pid``: the number of its leader.
 

@@ -17,6 +17,7 @@ from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.shell.prompt import EDITORS, edits_line, runs_script
 from torch_cli.shell.script import Between, typed_line, wrapper
 from torch_cli.store import Store
 from torch_cli.tmux import gate
@@ -69,6 +70,7 @@ def run(
             code="no-shell",
         )
     directory = tempfile.mkdtemp(prefix="torch-run-")
+    one: _Run | None = None
     try:
         with (
             pane_lock(pane.server, pane.id, "torch run", min(timeout, 10.0)),
@@ -79,8 +81,9 @@ def run(
             store.events.add("run", found.name, {"pane": pane.id, "shell": pane.command})
             return one.wait(timeout, on_output)
     finally:
-        # A command that goes on has read its files already.
-        shutil.rmtree(directory, ignore_errors=True)
+        # A command that goes on has read its files already; one that is still to begin needs them.
+        if one is None or not one.pending:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _shell_profile(command: str) -> Profile | None:
@@ -107,9 +110,22 @@ class _Run:
         self.client, self.store, self.found, self.profile = client, store, found, profile
         self.pane, self.shell, self.directory = found.pane, found.pane.command, directory
         self.group = procs.foreground(self.pane.pid)
+        self.process = procs.identify(self.pane.pid)
         self.between = Between(word := os.urandom(8).hex())
         self.word = word
         self.heard = client.listen(self.pane.id)
+        self.tty = client.call("display-message", "-p", "-t", self.pane.id, "#{pane_tty}").text
+        self.edits = self.shell in EDITORS or edits_line(self.tty, self.shell)
+        self.prompt = ""
+        self.entered = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether Enter was pressed and the shell has not begun to run the line."""
+        return self.entered and not self.between.started and self._lives()
+
+    def _lives(self) -> bool:
+        return self.process is not None and procs.alive(self.process)
 
     def type(self, command: Sequence[str], *, apart: bool) -> None:
         """Type the line at the shell's prompt and press Enter, each through the gate."""
@@ -120,7 +136,7 @@ class _Run:
         line = typed_line(self.shell, sourced)
         sight = self._at_prompt()
         assert sight.state.box is not None
-        prompt = sight.state.box.rows[0]
+        self.prompt = sight.state.box.rows[0]
         buffer = f"torch-run-{self.word}"
         if not gate.load(self.client, buffer, os.fsencode(line)):
             raise self._not_at_prompt("the pane is gone")
@@ -129,7 +145,7 @@ class _Run:
             self.client, self.pane, framed=True, conditions=conditions, buffer=buffer
         ).done:
             raise self._not_at_prompt("its prompt has changed")
-        self._enter(prompt + line)
+        self._enter(self.prompt + line)
 
     def _at_prompt(self) -> Sight:
         """Return the sight of the shell at its prompt; raise ``HeldError`` if it is not."""
@@ -139,6 +155,10 @@ class _Run:
             raise self._not_at_prompt(sight.state.evidence)
         if self.group is None:
             raise self._not_at_prompt("nothing has its terminal")
+        if runs_script(self.group):
+            raise self._not_at_prompt(f"process {self.group} runs a script")
+        if self.edits and not edits_line(self.tty, self.shell):
+            raise self._not_at_prompt("what its terminal waits for is no command line")
         return sight
 
     def _not_at_prompt(self, why: str) -> HeldError:
@@ -160,7 +180,8 @@ class _Run:
             if "".join(last.split()) == "".join(wanted.split()):
                 row = next(row.text for row in reversed(sight.screen.rows) if row.text)
                 stands = [*gate.rows_stand([row]), *gate.cursor_at(sight.screen.cursor)]
-                if gate.press(self.client, self.pane, ["Enter"], stands).done:
+                self.entered = gate.press(self.client, self.pane, ["Enter"], stands).done
+                if self.entered:
                     return
             self.client.wait_output(self.pane.id, count, 0.05)
         raise TorchError(
@@ -189,10 +210,13 @@ class _Run:
             if back is not None and now >= back + BACK:
                 raise self._broken_off()
             if now >= began + timeout:
-                raise TimedOutError(
-                    f"the command in pane {self.pane.id} has not ended within {timeout:g} s; it "
-                    "goes on",
-                    hint=f"Interrupt it with 'torch press {self.pane.id} C-c'.",
+                raise self._too_slow(timeout)
+            if self.client.closed and self._lives():
+                raise TorchError(
+                    f"tmux no longer tells what pane {self.pane.id} writes: its session has ended, "
+                    "or the server; how the command ended will not be known",
+                    hint="If the pane moved to another session the command goes on there.",
+                    code="not-heard",
                 )
             self.client.wait_output(self.pane.id, count, min(0.1, began + timeout - now))
 
@@ -200,13 +224,27 @@ class _Run:
         """Say whether the shell waits for its next line, or is no more."""
         if procs.foreground(self.pane.pid) != self.group:
             return procs.foreground(self.pane.pid) is None
+        if self.edits and not edits_line(self.tty, self.shell):
+            return False
         sight = observe(self.client, self.store, self.pane, self.profile)
         box = sight.state.box
-        idle = sight.state.state is State.IDLE and box is not None and box.empty
-        return idle or sight.state.state is State.DEAD
+        if sight.state.state is not State.IDLE or box is None or not box.empty:
+            return sight.state.state is State.DEAD
+        return self.edits or box.rows[0] == self.prompt
+
+    def _too_slow(self, timeout: float) -> TimedOutError:
+        what = "not ended within {:g} s; it goes on"
+        if not self.between.started:
+            what = "not begun within {:g} s; the shell runs it as soon as it reads on"
+        return TimedOutError(
+            f"the command in pane {self.pane.id} has {what.format(timeout)}",
+            hint=f"Interrupt it with 'torch press {self.pane.id} C-c'.",
+        )
 
     def _broken_off(self) -> TorchError:
         what = "ended without a status" if self.between.started else "was not run"
+        if not self._lives():
+            what = "ended without a status, or never began"  # tmux may drop what came last
         return TorchError(
             f"the command in pane {self.pane.id} {what}: it was interrupted, or it ended its shell",
             code="interrupted",
