@@ -291,4 +291,6 @@ def start(torch: Torch, name: str, fake: Fake, kind: str = "restless") -> subpro
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A shell starts what it puts into the background with SIGINT ignored, the tests too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
