@@ -190,10 +190,11 @@ def test_bytes_that_are_not_utf_8_become_replacement_characters_in_json(
 
 def test_an_interrupt_is_an_object_too(demo: DemoAgent) -> None:
     words = demo.torch.argv("wait", demo.name, "--for", "dead", "--timeout", "60", "--json")
+    mode = ("list-clients", "-F", "#{client_control_mode}")
+    wait_until(lambda: "1" not in demo.tmux.cmd(*mode), what="the end of those before")
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(SOURCE)}
     ) as waiting:
-        mode = ("list-clients", "-F", "#{client_control_mode}")
         wait_until(lambda: "1" in demo.tmux.cmd(*mode), what="its control client")
         waiting.send_signal(signal.SIGINT)
         said, _ = waiting.communicate(timeout=20)

@@ -181,13 +181,14 @@ def test_a_state_directory_that_may_not_be_written_is_said(torch: Torch) -> None
 
 def test_an_interrupted_wait_ends_with_130_and_no_traceback(demo: DemoAgent) -> None:
     words = demo.torch.argv("wait", demo.name, "--for", "dead", "--timeout", "60")
+    clients = ("list-clients", "-F", "#{client_control_mode}")
+    wait_until(lambda: "1" not in demo.tmux.cmd(*clients), what="the end of those before")
     with subprocess.Popen(
         words,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
     ) as waiting:
-        clients = ("list-clients", "-F", "#{client_control_mode}")
         wait_until(lambda: "1" in demo.tmux.cmd(*clients), what="its control client")
         waiting.send_signal(signal.SIGINT)
         _, said = waiting.communicate(timeout=20)

@@ -192,7 +192,7 @@ def _reused(pane: Pane, wanted: str, *, given: bool) -> OpenedWindow:
 def _refuse_deadly_size(socket: Socket) -> None:
     """Refuse to open a window where that ends the server: 4 of 4 times on 3.3a (2026-11-23).
 
-    Later versions were not tried.
+    So did 3.4, 3.5a and 3.6b, once each; 3.2a and 3.7c went on (2026-11-25).
     """
     if run(socket, "-N", "show-options", "-gwv", "window-size").out.strip() == "manual":
         raise RefusedError(
