@@ -53,7 +53,7 @@ _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 WITHOUT_SOCKET = frozenset({"completion", "hook", "profile"})
 """Commands that are not asked about one tmux server, or that have verbs of their own."""
 
-# A shell starts what runs in its background with SIGINT ignored, and what a test starts inherits it.
+# A shell starts what runs in its background with SIGINT ignored, and our children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(

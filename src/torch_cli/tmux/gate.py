@@ -24,8 +24,8 @@ _DONE = "torch-done"
 _BLOCKED = "torch-blocked"
 
 _ENCODES = (3, 7)
-"""From this version on ``paste-buffer`` writes what it cannot show, U+0085 too, as ``\\M-^E`` and
-the like, unless it is given ``-S``, which is as new (``cmd_paste_buffer_paste()`` in tmux)."""
+"""From this version on ``paste-buffer`` writes control characters and what is not UTF-8 in another
+form (``M^?``) unless it is given ``-S``, which is as new (``cmd_paste_buffer_paste()`` in tmux)."""
 
 _SHORT = 4096
 """Bytes of text that go through a command line of control mode."""
