@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
+from torch_cli import procs
 from torch_cli.watch import log_writer
 from torch_cli.watch.log_writer import Lines, Rotated
 
@@ -58,13 +59,35 @@ def test_what_a_terminal_is_given_becomes_lines(data: bytes, text: str) -> None:
     assert "".join(pieces) + lines.feed(b"", last=True) == text
 
 
-@given(st.lists(st.binary(max_size=60), max_size=8))
+LARGE = [begin + b"QUJD" * 2000 for begin in (b"\x1b]52;c;", b"\x1bPq", b"\x1b_G", b"\x1b[")]
+
+
+@given(st.lists(st.binary(max_size=60) | st.sampled_from([*LARGE, b"\x1b", b"\\"]), max_size=8))
 def test_pieces_make_no_difference_and_nothing_but_text_comes_out(pieces: list[bytes]) -> None:
     whole, parts = Lines(), Lines()
     expected = whole.feed(b"".join(pieces)) + whole.feed(b"", last=True)
     found = "".join(map(parts.feed, pieces)) + parts.feed(b"", last=True)
     assert found == expected
     assert all(char.isprintable() or char in "\n\t" or ord(char) > 0x9F for char in found)
+
+
+@pytest.mark.parametrize("size", [1000, 4096, 65_536])
+@pytest.mark.parametrize(
+    "ends", [(b"\x1b]52;c;", b"\x07"), (b"\x1bPq", b"\x1b\\"), (b"\x1b_G", b"\x1b\\")]
+)
+def test_a_picture_is_no_text_however_large(ends: tuple[bytes, bytes], size: int) -> None:
+    data = b"before " + ends[0] + b"QUJD" * 100_000 + ends[1] + b"after\n"
+    lines = Lines()
+    out = "".join(lines.feed(data[at : at + size]) for at in range(0, len(data), size))
+    assert out + lines.feed(b"", last=True) == "before after\n"
+
+
+def test_a_sequence_without_an_end_is_not_kept_for_ever() -> None:
+    """Whoever writes nothing but digits is read in a moment, not in minutes."""
+    lines = Lines()
+    lines.feed(b"\x1b[")
+    text = "".join(lines.feed(b"0" * 1000) for _ in range(100))
+    assert len(text) > 80_000
 
 
 def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
@@ -114,10 +137,11 @@ def test_when_there_is_no_room_the_gap_is_told_later(tmp_path: Path) -> None:
         assert writer.stdin is not None
         writer.stdin.write(b"first\n")
         writer.stdin.flush()
-        logged(path, "first")  # what comes with it would not fit, and it would be lost as well
-        writer.stdin.write(b"x" * 100 + b"\n" + b"y" * 100 + b"\n")
-        writer.stdin.flush()
-        wait_until(lambda: not unread(writer), 10, "all of it read")
+        logged(path, "first")  # what is read at once is written at once, or lost at once
+        for letter in (b"x", b"y"):
+            writer.stdin.write(letter * 100 + b"\n")
+            writer.stdin.flush()
+        wait_until(lambda: waits(writer), 10, "all of it dealt with")
         resource.prlimit(writer.pid, resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
         writer.stdin.write(b"later\n")
         writer.stdin.close()
@@ -128,8 +152,8 @@ def test_when_there_is_no_room_the_gap_is_told_later(tmp_path: Path) -> None:
     assert len(lines) == 3
 
 
-def unread(writer: "subprocess.Popen[bytes]") -> int:
-    """Return how many bytes stand in the pipe to a process."""
+def waits(writer: "subprocess.Popen[bytes]") -> bool:
+    """Say whether a process has read what stood in the pipe to it, and sleeps."""
     import array
     import fcntl
     import termios
@@ -137,7 +161,8 @@ def unread(writer: "subprocess.Popen[bytes]") -> int:
     assert writer.stdin is not None
     count = array.array("i", [0])
     fcntl.ioctl(writer.stdin, termios.FIONREAD, count)
-    return count[0]
+    stat = Path(f"/proc/{writer.pid}/stat").read_text()
+    return not count[0] and stat.rpartition(")")[2].split()[0] == "S"
 
 
 # -- panes -----------------------------------------------------------------------------------------
@@ -168,6 +193,62 @@ def test_it_can_be_ended_and_begun_again(demo: DemoAgent) -> None:
     demo.send("ANSWER(after) go")
     logged(path, "after")
     assert "between" not in path.read_text()
+
+
+def writer_of(path: Path) -> int:
+    """Return the process that writes to ``path``."""
+    found = [
+        process.pid
+        for process in procs.descendants(0)
+        if str(path) in (procs.arguments(process.pid) or [])
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_writer_that_is_still_at_it_is_waited_for(demo: DemoAgent) -> None:
+    path = Path(demo.torch("log", "demo", "--json").json["path"])
+    writer = writer_of(path)
+    os.kill(writer, signal.SIGSTOP)
+    demo.send("ANSWER(the last words) go")
+    demo.tmux.wait_for_text(demo.pane, "● the last words")
+    environ = {**os.environ, "PYTHONPATH": str(Path(log_writer.__file__).parents[2])}
+    off = subprocess.Popen(demo.torch.argv("log", "demo", "--off"), env=environ)
+    pipe = ("display-message", "-p", "-t", demo.pane.id, "#{pane_pipe}")
+    demo.tmux.wait_until(lambda: demo.tmux.cmd(*pipe) == "0", "the end of the pipe")
+    on = subprocess.Popen(demo.torch.argv("log", "demo"), env=environ)
+    clients = ("list-clients", "-F", "#{client_pid}")
+    demo.tmux.wait_until(
+        lambda: (
+            {str(one.pid) for one in procs.descendants(on.pid)}
+            & set(demo.tmux.cmd(*clients).split())
+            or on.poll() is not None
+        ),
+        "the second command's look",
+    )
+    os.kill(writer, signal.SIGCONT)
+    assert (off.wait(30), on.wait(30)) == (0, 0)
+    assert "the last words" in path.read_text()
+
+
+def test_after_its_writer_was_killed_it_can_be_begun_again(demo: DemoAgent) -> None:
+    path = Path(demo.torch("log", "demo", "--json").json["path"])
+    os.kill(writer_of(path), signal.SIGKILL)
+    wait_until(lambda: not demo.torch("log", "demo", "--path", "--json").json["on"], 10, "its end")
+    demo.send("ANSWER(lost) go")
+    demo.wait_for("idle")
+    assert demo.torch("log", "demo").code == 0
+    demo.send("ANSWER(after) go")
+    logged(path, "after")
+
+
+def test_a_dead_pane_is_told(demo: DemoAgent) -> None:
+    demo.tmux.cmd("set-option", "-p", "-t", demo.pane.id, "remain-on-exit", "on")
+    assert demo.torch("log", "demo").code == 0
+    os.kill(demo.pane.pid, signal.SIGKILL)
+    demo.tmux.wait_until(lambda: demo.tmux.pane(demo.pane.id).dead, "the end of the program")
+    done = demo.torch("log", "demo", "--off", "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "dead")
 
 
 def test_a_pipe_of_somebody_elses_is_left_alone(demo: DemoAgent, tmp_path: Path) -> None:

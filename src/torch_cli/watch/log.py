@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from torch_cli.agents.registry import Found, find
-from torch_cli.errors import HeldError, TorchError
+from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.tmux import quote
@@ -46,7 +46,8 @@ def log_of(store: Store, socket: Socket, target: str) -> Log:
 def start_log(store: Store, socket: Socket, target: str) -> Log:
     """See to it that what the pane of ``target`` writes from now on is logged; return the log.
 
-    Raises ``HeldError`` if the pane has a pipe of somebody else's, which is left alone, and
+    A writer that was there before is waited for. Raises ``HeldError`` if the pane has a pipe of
+    somebody else's, which is left alone, ``RefusedError`` if its program has ended, and
     ``TorchError`` if the file cannot be written.
     """
     found = find(store, socket, target)
@@ -55,6 +56,9 @@ def start_log(store: Store, socket: Socket, target: str) -> Log:
         log = _log_of(client, found)
         if log.on:
             return log
+        if pane.dead:
+            raise _ended(found)
+        _is_free(log.path, STARTS)
         _check_writable(log.path)
         client.call("set-option", "-p", "-t", pane.id, OPTION, log.path)
         taken = quote.line("display-message", "-p", _TAKEN)
@@ -69,12 +73,18 @@ def start_log(store: Store, socket: Socket, target: str) -> Log:
 
 
 def stop_log(store: Store, socket: Socket, target: str) -> Log:
-    """End the log of ``target`` and return it; the files stay. A pipe of others is left alone."""
+    """End the log of ``target`` and return it; the files stay. A pipe of others is left alone.
+
+    The file has what had reached the writer; what tmux still held back for a slow one is lost.
+    """
     found = find(store, socket, target)
     with ControlClient(found.socket, found.pane.session_id) as client:
         log = _log_of(client, found)
         if log.on:
+            if found.pane.dead:
+                raise _ended(found)
             client.call("pipe-pane", "-t", found.pane.id)
+            _is_free(log.path, STARTS)
             store.events.add("log", found.name, {"on": False, "path": log.path})
     return log._replace(on=False)
 
@@ -108,6 +118,16 @@ def _is_written(path: str) -> bool:
     return False
 
 
+def _is_free(path: str, seconds: float) -> bool:
+    """Wait until nobody writes to ``path``, at most ``seconds``; say whether that is so."""
+    deadline = time.monotonic() + seconds
+    while _is_written(path):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def _check_writable(path: str) -> None:
     try:
         log_writer.Rotated(path).close()
@@ -119,8 +139,9 @@ def _check_writable(path: str) -> None:
         ) from error
     if _is_written(path):
         raise HeldError(
-            f"{path} is being written for another pane; nothing is logged",
-            hint="That pane's agent had this name. End its log with 'torch log PANE --off'.",
+            f"{path} is being written by another process; nothing is logged",
+            hint="It writes for a pane whose agent had this name, until 'torch log PANE --off', or "
+            "what this pane wrote before: then try again.",
             code="log-taken",
         )
 
@@ -144,10 +165,20 @@ def _begins(client: ControlClient, found: Found, seconds: float) -> bool:
 
 def _piped(found: Found) -> HeldError:
     return HeldError(
-        f"pane {found.pane.id} of '{found.name}' is piped to somebody else's program, which was "
-        "left alone; nothing is logged",
-        hint=f"To end that pipe: tmux pipe-pane -t {found.pane.id}",
+        f"pane {found.pane.id} of '{found.name}' has a pipe that does not lead to a writer of "
+        "Torch's; it was left alone, and nothing is logged",
+        hint=f"To end that pipe: tmux pipe-pane -t {found.pane.id}. If Torch's writer was killed, "
+        "tmux ends it when the pane writes next.",
         code="piped",
+    )
+
+
+def _ended(found: Found) -> RefusedError:
+    return RefusedError(
+        f"the program in pane {found.pane.id} of '{found.name}' has ended, and tmux neither begins "
+        "nor ends a pipe then; nothing was done",
+        hint="A log ends with its pane.",
+        code="dead",
     )
 
 

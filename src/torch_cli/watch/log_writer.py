@@ -23,20 +23,27 @@ KEPT = 4
 LONGEST = 8192
 """Characters after which a line that does not end is written as it is."""
 
+HELD_BACK = 4096
+"""Characters that are kept of a sequence that has not ended. Of a longer string (a picture, what
+goes to the clipboard) the rest is dropped."""
+
 LOCKED = 3
 """Exit status if another writer has the file."""
 
 _TOKEN = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS and its kin
-    r"|\x1b\[(?P<count>[0-?]*)[ -/]*(?P<final>[@-~])"  # CSI
-    r"|\x1b[ -/]*[0-~]"
+    r"|\x1b\[(?P<count>[0-?]{0,256})[ -/]{0,16}(?P<final>[@-~])"  # CSI
+    r"|\x1b[ -/]{0,16}[0-~]"
     r"|(?P<text>[^\x00-\x1f\x7f\x80-\x9f]+)"
     r"|(?P<control>[\x00-\x1a\x1c-\x1f\x7f\x80-\x9f])",
 )
 _UNFINISHED = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,4096}\x1b?|[PX^_][^\x1b]{0,4096}\x1b?|[ -/]*)?\Z"
+    r"\x1b(?:\[[0-?]{0,256}[ -/]{0,16}|\][^\x07\x1b]*\x1b?|[PX^_][^\x1b]*\x1b?|[ -/]{0,16})?\Z"
 )
+# From within a string to behind its end, for an OSC and for the others.
+_END_OF_OSC = re.compile(r"[^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b[^\\]))")
+_END_OF_OTHER = re.compile(r"[^\x1b]*(?:\x1b\\|(?=\x1b[^\\]))")
 _MOVES = "ABEFHfd"  # CSI that goes to another row
 
 
@@ -50,6 +57,7 @@ class Lines:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
+        self._inside: re.Pattern[str] | None = None  # a string, and what leads out of it
         self._line = ""
         self._return = False
         self._blank = True
@@ -58,9 +66,16 @@ class Lines:
         """Return the lines that ``data`` ends, each with its newline; ``last`` ends all."""
         text = self._rest + self._decoder.decode(data, last)
         self._rest = ""
+        if self._inside is not None:
+            end = self._inside.match(text)
+            text = text[end.end() :] if end else text[-1:] if text.endswith("\x1b") else ""
+            self._inside = None if end else self._inside
         cut = None if last else _UNFINISHED.search(text)
         if cut:
             text, self._rest = text[: cut.start()], text[cut.start() :]
+            if len(self._rest) > HELD_BACK:
+                self._inside = _END_OF_OSC if self._rest[1] == "]" else _END_OF_OTHER
+                self._rest = "\x1b" if self._rest.endswith("\x1b") else ""
         out: list[str] = []
         for token in _TOKEN.finditer(text):
             self._take(token, out)
@@ -73,8 +88,10 @@ class Lines:
             if self._return:
                 self._line, self._return = "", False
             self._line += token["text"]
-            if len(self._line) > LONGEST:
+            while len(self._line) > LONGEST:
+                rest, self._line = self._line[LONGEST:], self._line[:LONGEST]
                 self._end(out)
+                self._line = rest
         elif token["control"] == "\n" or (token["final"] or "_") in _MOVES:
             self._end(out)
         elif token["control"] == "\r":
