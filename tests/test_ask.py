@@ -69,6 +69,17 @@ def test_without_hooks_the_answer_is_read_off_the_screen_and_said_to_be(bare: De
         assert (done.json["source"], done.json["approximate"]) == ("screen", True)
 
 
+def test_the_answer_to_somebody_elses_message_is_no_part_of_it(bare: DemoAgent) -> None:
+    """Theirs waited in the program's queue, and was answered before the program was idle again."""
+    answers: list[Result] = []
+    asker = threading.Thread(target=lambda: answers.append(ask(bare, "DELAY(3) mine")))
+    asker.start()
+    bare.tmux.wait_until(lambda: bare.events("submit"), "our message")
+    assert bare.send("DELAY(1) theirs").code == 0
+    asker.join()
+    assert (answers[0].code, answers[0].json["text"]) == (0, "You said: DELAY(3) mine")
+
+
 def test_an_answer_that_has_scrolled_away_is_whole(bare: DemoAgent) -> None:
     answer = "\n".join(f"line {n}" for n in range(60))
     done = ask(bare, asking(answer))

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from torch_cli.agents.profile import load_profile
 from torch_cli.agents.transcript import (
@@ -23,6 +25,7 @@ from torch_cli.agents.transcript import (
     opencode,
     turn_of,
 )
+from torch_cli.agents.transcript.lines import Conversation
 
 OPENERS: dict[str, Callable[[Origin], Transcript]] = {
     "aider": aider.open_transcript,
@@ -30,6 +33,11 @@ OPENERS: dict[str, Callable[[Origin], Transcript]] = {
     "codex": codex.open_transcript,
     "gemini": gemini.open_transcript,
     "opencode": opencode.open_transcript,
+}
+CONVERSATIONS: dict[str, Callable[[Callable[[str], bool]], Conversation]] = {
+    "claude": claude.Session,
+    "codex": codex.Rollout,
+    "gemini": gemini.Chat,
 }
 ASKED = "what is 2 + 2?\nsay it"
 ANSWER = "Here:\n\n```python\n4\n```\n\n> Tokens are cheap.\n#### done\n日本語"
@@ -201,6 +209,22 @@ def test_the_newest_of_equal_messages_counts(writer: Writer) -> None:
     assert turn_of(transcript, is_ours) == Turn("second")
 
 
+def test_what_somebody_else_asked_afterwards_is_no_part_of_it(writer: Writer) -> None:
+    """A message that waited in the program's queue is answered before anybody looks."""
+    writer.asked(ASKED)
+    writer.answered(ANSWER)
+    writer.asked("and another thing")
+    writer.answered("to somebody else")
+    assert turn_of(writer.open(time.time() - 5), is_ours) == Turn(ANSWER)
+
+
+def test_a_turn_that_was_broken_off_has_no_answer_of_a_later_one(writer: Writer) -> None:
+    writer.asked(ASKED)
+    writer.asked("and another thing")
+    writer.answered("to somebody else")
+    assert turn_of(writer.open(time.time() - 5), is_ours) == Turn()
+
+
 def test_what_was_asked_before_does_not_count(writer: Writer) -> None:
     writer.asked(ASKED, at=time.time() - 60)
     path = writer.path("one")
@@ -222,6 +246,48 @@ def test_a_file_that_is_none_says_nothing(writer: Writer) -> None:
     path = writer.path("one")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b'\xff\x00{"type": [], "message": 3}\n{"type": "event_msg"}\n[1]\n{"half')
+    assert turn_of(writer.open(time.time() - 5), is_ours) is None
+
+
+KEYS = (
+    "type message role content payload item turn_id text id toolCalls parentID time finish"
+    " timestamp isMeta stop_reason"
+)
+SHAPES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["user", "text", "gemini", ASKED]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(KEYS.split()),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(written=st.lists(SHAPES, max_size=4))
+def test_what_has_another_form_than_is_known_says_nothing_and_is_no_error(
+    written: list[Any],
+) -> None:
+    for kind in ("claude", "codex", "gemini"):
+        conversation = CONVERSATIONS[kind](is_ours)
+        for line in written:
+            if isinstance(line, dict):
+                conversation.read(line, 0.0)
+        turn = conversation.turn()
+        assert turn is None or isinstance(turn.answer, str | None)
+
+
+@pytest.mark.parametrize("data", ["[]", "3", '{"role": ["user"]}', '{"role": "user"}', "{"])
+def test_a_store_of_another_form_says_nothing(tmp_path: Path, data: str) -> None:
+    writer = Writer("opencode", tmp_path)
+    writer.asked(ASKED)
+    with sqlite3.connect(writer.path("one")) as store:
+        store.execute("UPDATE message SET data = ?", (data,))
+        store.execute("UPDATE part SET data = ?", ("[1]",))
+    store.close()
     assert turn_of(writer.open(time.time() - 5), is_ours) is None
 
 

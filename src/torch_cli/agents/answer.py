@@ -7,7 +7,22 @@ said and no more. A program that reports its answer through a hook is believed i
 import re
 from collections.abc import Sequence
 
-from torch_cli.agents.profile import AnswerSpec
+from torch_cli.agents.box import echo_in
+from torch_cli.agents.profile import AnswerSpec, BoxSpec
+
+
+def before_next(lines: Sequence[str], spec: BoxSpec) -> Sequence[str]:
+    """Return the rows behind a message's first row up to the next message that was submitted.
+
+    The message may have further rows that look as its first.
+    """
+    answered = False
+    for number, line in enumerate(lines):
+        if echo_in(line, spec, queued=False) is None:
+            answered |= bool(line.replace(spec.bar, "").strip()) if spec.bar else bool(line.strip())
+        elif answered:
+            return lines[:number]
+    return lines
 
 
 def answer_on(lines: Sequence[str], spec: AnswerSpec, width: int, *, within: bool = False) -> str:

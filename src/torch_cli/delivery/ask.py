@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch_cli.agents.answer import answer_on
+from torch_cli.agents.answer import answer_on, before_next
 from torch_cli.agents.observe import Sight
 from torch_cli.agents.registry import Found, find
 from torch_cli.agents.state import ENDED, State
@@ -204,4 +204,6 @@ class _Turn:
         first = echo_at(lines, self.message.typed, self.profile)
         self.complete = first is not None
         answer = lines[first + 1 :] if first is not None else lines
+        if self.profile.paste.queues:  # else a message cannot have come between
+            answer = list(before_next(answer, self.profile.box))
         return answer_on(answer, self.profile.answer, sight.screen.width, within=not self.complete)

@@ -38,7 +38,9 @@ class History:
         blocks = _typed(lines)
         for first, last in reversed(blocks):
             if is_ours("\n".join(line[len(_TYPED) :].rstrip(" ") for line in lines[first:last])):
-                return [_turn(lines[last:])]
+                later = (block[0] for block in blocks if block[0] > first)
+                end = next((at for at in later if _is_message(lines, at, last)), len(lines))
+                return [_turn(lines[last:end])]
         return []
 
     def _path(self) -> str | None:
@@ -68,6 +70,19 @@ def _typed(lines: list[str]) -> list[tuple[int, int]]:
         else:
             found.append((number, number + 1))
     return found
+
+
+def _is_message(lines: list[str], at: int, begun: int) -> bool:
+    """Say whether the line ``at`` begins a message, and no heading of the answer from ``begun`` on.
+
+    A blank line stands before it, and before that what aider said, or nothing was answered.
+    """
+    before = at - 1
+    if lines[before].strip():
+        return False
+    while before >= begun and not lines[before].strip():
+        before -= 1
+    return before < begun or lines[before].startswith(">")
 
 
 def _turn(lines: list[str]) -> Turn:

@@ -20,12 +20,14 @@ def open_transcript(origin: Origin) -> Lines:
 class Session:
     """A turn begins with a user's message, and ends with an answer that stopped by itself.
 
-    Each block of an answer is a line of its own, with the answer's id.
+    Each block of an answer is a line of its own, with the answer's id. What follows the next
+    message is no part of it.
     """
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
         self._is_ours = is_ours
         self._begun = False
+        self._open = False
         self._id = ""
         self._texts: list[str] = []
         self._ended = False
@@ -36,9 +38,11 @@ class Session:
         if not isinstance(message, dict) or line.get("isSidechain") or line.get("isMeta"):
             return
         if line.get("type") == "user":
-            if self._is_ours(text_of(message.get("content"))):
+            text = text_of(message.get("content"))  # what a tool said has none
+            self._open = self._is_ours(text) if text else self._open
+            if text and self._open:
                 self._begun, self._id, self._texts, self._ended = True, "", [], False
-        elif line.get("type") == "assistant" and self._begun:
+        elif line.get("type") == "assistant" and self._open:
             if message.get("id") != self._id:
                 self._id, self._texts = str(message.get("id")), []
             text = text_of(message.get("content"))

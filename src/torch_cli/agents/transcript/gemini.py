@@ -19,21 +19,25 @@ def open_transcript(origin: Origin) -> Lines:
 class Chat:
     """A turn begins with a user's message; its end is a part that calls no tool.
 
-    A part is written again, under the same id, with what the tools said.
+    A part is written again, under the same id, with what the tools said. What follows the next
+    message is no part of it.
     """
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
         self._is_ours = is_ours
         self._begun = False
+        self._open = False
         self._parts: dict[str, dict[str, Any]] = {}
 
     def read(self, line: dict[str, Any], at: float) -> None:
         """Take in one line."""
         kind = line.get("type")
         if kind == "user":
-            if self._is_ours(text_of(line.get("content"))):
+            text = text_of(line.get("content"))  # what a tool said has none
+            self._open = self._is_ours(text) if text else self._open
+            if text and self._open:
                 self._begun, self._parts = True, {}
-        elif kind == "gemini":
+        elif kind == "gemini" and self._open:
             self._parts[str(line.get("id", ""))] = line
 
     def turn(self) -> Turn | None:

@@ -49,6 +49,8 @@ class Sessions:
         begun: dict[str, str] = {}  # the id of our message, by session
         for identity, session, data in rows:
             message = json.loads(data)
+            if not isinstance(message, dict):
+                continue
             if message.get("role") == "user":
                 if is_ours(_text(store, identity)):
                     begun[session], found[session] = identity, Turn()
@@ -67,5 +69,6 @@ def _is_last(message: dict[str, Any]) -> bool:
 def _text(store: Any, identity: str) -> str:
     rows = store.execute("SELECT data FROM part WHERE message_id = ? ORDER BY id", (identity,))
     parts = [json.loads(data) for (data,) in rows.fetchall()]
-    texts = (p for p in parts if p.get("type") == "text" and not p.get("synthetic"))
+    kinds = (p for p in parts if isinstance(p, dict) and p.get("type") == "text")
+    texts = (p for p in kinds if not p.get("synthetic"))
     return "".join(str(part.get("text", "")) for part in texts)
