@@ -67,6 +67,16 @@ def test_a_key_without_effect_is_told(tmux: TmuxServer, torch: Torch, tmp_path: 
     assert "no other mode than manual after F7" in done.err
 
 
+def test_a_draft_behind_the_key_ends_it_with_the_mode_that_shows(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    write_profile(tmp_path, "", ('cycle = ["BTab"]', 'cycle = ["BTab", "x"]'))
+    spawn_demo(tmux, torch, tmp_path / "work")
+    done = torch("mode", "demo", "auto")
+    assert done.code == 4, done
+    assert "shows plan mode, but has a draft" in done.err
+
+
 def test_a_draft_keeps_every_key_away(demo: DemoAgent) -> None:
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, "-l", "half a tho")
     demo.tmux.wait_for_text(demo.pane, "half a tho")

@@ -164,6 +164,14 @@ class _Switch:
                 if now >= shown[1] + STANDS:
                     self.mode = mode
                     return sight
+            if now >= deadline and mode and mode != old:
+                self.mode = mode
+                raise HeldError(
+                    f"'{self.target}' shows {mode} mode, but {_obstacle(sight) or 'not for long'}; "
+                    f"no key was pressed after {' '.join(keys)}",
+                    hint="Try again when nobody types there and it is idle.",
+                    code="busy",
+                )
             if now >= deadline:
                 raise TimedOutError(
                     f"'{self.target}' shows no other mode than {old} after {' '.join(keys)}",
