@@ -160,6 +160,19 @@ def test_a_dialog_is_named_by_its_question(program: str, name: str) -> None:
     assert (dialog.kind, dialog.question) == DIALOGS[program, name.partition("@")[0]]
 
 
+@pytest.mark.parametrize(
+    "name", [n for p, n in FILES if p == "codex" and n.startswith("approval_dialog")]
+)
+def test_a_dialog_is_one_wherever_the_cursor_is(name: str) -> None:
+    """It hides the cursor; where a program or tmux shows it all the same, it is no draft."""
+    screen = load("codex", name)
+    last = max(at for at, row in enumerate(screen.rows) if row.text)
+    width, end = screen.width, len(screen.rows[last].text)
+    for column in (0, 3, end, width - 1, width):
+        found = classify(screen._replace(cursor=(column, last)), PROFILES["codex"])
+        assert (found.state, found.box) == (State.WAITING, None), (column, found.evidence)
+
+
 @pytest.mark.parametrize("name", ["approval_dialog@120x40", "approval_dialog@80x40"])
 def test_a_dialogs_hash_does_not_see_what_happens_above_it(name: str) -> None:
     """The row above it blinks while the program waits for an answer."""

@@ -13,6 +13,8 @@ from torch_cli.agents.profile import BoxSpec, Profile
 from torch_cli.agents.state import Box
 from torch_cli.tmux.screen import Row, Screen
 
+_OPTION = re.compile(r" *\d+\. ")  # a row of a numbered menu, or of a list in a draft
+
 _Cell = tuple[str, bool, bool]  # character, dim, reverse
 
 
@@ -62,10 +64,18 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
     if menu and spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0]):
         return True
     last = below[filled[-1]] if filled else box.rows[-1]
-    return (
-        spec.dialog_end is not None
-        and (menu or bool(filled))
-        and spec.dialog_end.search(last) is not None
+    if spec.dialog_end is None:
+        return False
+    if (menu or filled) and spec.dialog_end.search(last):
+        return True
+    if filled:
+        return False
+    # From its first option to the row about its keys, wrapped or not: nobody's draft, wherever the
+    # cursor is.
+    whole = spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0])
+    ends = (last, f"{box.rows[-2]} {last.strip()}") if len(box.rows) > 1 else (last,)
+    return bool(whole) and any(
+        spec.dialog_end.search(end) and not _OPTION.match(end) for end in ends
     )
 
 
