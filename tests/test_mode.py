@@ -95,7 +95,7 @@ def test_a_dialog_keeps_every_key_away(demo: DemoAgent) -> None:
 
 
 def test_it_waits_for_the_end_of_the_work(demo: DemoAgent) -> None:
-    assert demo.send("DELAY(1) go").code == 0
+    assert demo.send("DELAY(4) go").code == 0
     demo.wait_for("working")
     assert demo.torch("mode", "demo", "plan").code == 0
     assert demo.torch("mode", "demo").out == "plan\n"
