@@ -78,12 +78,13 @@ def test_the_command_has_the_panes_own_terminal(bash: Pane, torch: Torch) -> Non
 def test_a_shell_that_is_not_at_its_prompt_is_left_alone(
     tmux: TmuxServer, bash: Pane, torch: Torch, typed: str
 ) -> None:
-    before = tmux.screen(bash)
     text, newline, _ = typed.partition("\n")
     tmux.cmd("send-keys", "-t", bash.id, "-l", text)
     if newline:
         tmux.cmd("send-keys", "-t", bash.id, "Enter")
-    tmux.wait_until(lambda: tmux.screen(bash) != before, "the person's line")
+    tmux.wait_for_text(bash, text)
+    if "quote" in text:
+        tmux.wait_until(lambda: tmux.screen(bash).rstrip().endswith("\n>"), "the open quote")
     if text in ("cat", "sleep 1000"):
         tmux.wait_until(lambda: tmux.pane(bash.id).command == text.split()[0], "the command")
     shown = tmux.screen(bash)
