@@ -9,6 +9,7 @@ import pytest
 from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
 from conftest import Result, TmuxServer, Torch
 from torch_cli.delivery.send import own_name
+from torch_cli.errors import NotFoundError
 from torch_cli.store import Store
 
 
@@ -116,3 +117,14 @@ def test_two_at_once_give_one_name(demo: DemoAgent, tmux: TmuxServer, tmp_path: 
     left = listed(demo.torch)
     assert "dev" in left
     assert len(left) == 2
+
+
+def test_one_agent_gets_one_of_two_names(demo: DemoAgent) -> None:
+    """Who was slower is told, and not that the agent has the name."""
+    with Store() as store:
+        slower = store.agents.get("demo")
+        assert slower is not None
+        assert demo.torch("rename", "demo", "dev").code == 0
+        with pytest.raises(NotFoundError, match="no agent 'demo' any more"):
+            store.agents.rename(slower, "other")
+    assert listed(demo.torch).keys() == {"dev"}

@@ -3,7 +3,7 @@
 import time
 from typing import Any, NamedTuple
 
-from torch_cli.errors import RefusedError
+from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.procs import Process
 from torch_cli.store.database import Database, storable
 from torch_cli.tmux.panes import Pane
@@ -110,8 +110,16 @@ class Agents:
         """Call ``agent`` ``new``, here and in the messages of its life; return it.
 
         Raises ``RefusedError`` if a living registration has the name; a stopped one gives way.
+        ``NotFoundError`` if ``agent`` was stopped or renamed since it was read.
         """
         with self._database.transaction():
+            now = self._one("name = ? AND stopped IS NULL", agent.name)
+            if now is None or now.created != agent.created:
+                raise NotFoundError(
+                    f"there is no agent '{agent.name}' any more; nothing was changed",
+                    hint="'torch ps' lists them.",
+                    code="no-agent",
+                )
             self._check_free(new)
             self._database.query("DELETE FROM agents WHERE name = ?", new)
             self._database.query("UPDATE agents SET name = ? WHERE name = ?", new, agent.name)
