@@ -24,14 +24,14 @@ HERE = [name for name in SHELLS if shutil.which(name)]
 def shell(request: pytest.FixtureRequest, tmux: TmuxServer) -> Pane:
     """A shell at its prompt, in a pane."""
     pane = tmux.new_session("main", f"exec {SHELLS[request.param]}")
-    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#%>", "the prompt")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in tuple("$#%>"), "the prompt")
     return pane
 
 
 @pytest.fixture
 def bash(tmux: TmuxServer) -> Pane:
     pane = tmux.new_session("main", f"exec {SHELLS['bash']}")
-    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#", "the prompt")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in tuple("$#"), "the prompt")
     return pane
 
 
@@ -119,7 +119,7 @@ def test_a_question_that_looks_like_a_prompt_is_not_answered(
     script.write_text("#!/usr/bin/env bash\nread -e -p 'name> ' answer\n")
     script.chmod(0o755)
     pane = tmux.new_session("main", f"exec {SHELLS[shell_name]}")
-    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#%>", "the prompt")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in tuple("$#%>"), "the prompt")
     tmux.cmd("send-keys", "-t", pane.id, "-l", line)
     tmux.cmd("send-keys", "-t", pane.id, "Enter")
     asked = ("\nname>", "\nread>")
@@ -140,7 +140,7 @@ def test_a_question_of_the_command_is_not_its_end(
     if shell_name not in HERE:
         shell_name, line = "bash", line.replace("'x?name> '", "-p 'name> ' x")
     pane = tmux.new_session("main", f"exec {SHELLS[shell_name]}")
-    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in "$#%>", "the prompt")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in tuple("$#%>"), "the prompt")
     done = torch("run", pane.id, "--json", "--", line)
     assert (done.code, done.json["output"]) == (0, "name> over\n")
 
@@ -153,7 +153,7 @@ def test_a_command_that_has_not_begun_in_time_is_still_run(
     assert torch("run", bash.id, "--", f"hold() {{ until test -e '{go}'; do :; done; }}").code == 0
     tmux.cmd("send-keys", "-t", bash.id, "-l", "trap hold DEBUG")
     tmux.cmd("send-keys", "-t", bash.id, "Enter")
-    tmux.wait_until(lambda: tmux.screen(bash).rstrip()[-1:] in "$#", "the prompt")
+    tmux.wait_until(lambda: tmux.screen(bash).rstrip()[-1:] in tuple("$#"), "the prompt")
     line = "trap - DEBUG; echo 'run' after all"
     env = {"TMPDIR": str(tmp_path)}
     done = torch("run", bash.id, "--json", "--timeout", "1", "--", line, env=env)
