@@ -165,7 +165,7 @@ def test_a_screen_reads_as_what_it_shows(name: str) -> None:
     if found.box is not None and text is not None:
         pattern = ".+".join(re.escape("".join(part.split())) for part in text.split("…"))
         assert re.fullmatch(pattern, "".join(found.box.text.split())), found.box.text
-    waits = "queued" in name and profile_of(name).paste.queues
+    waits = "queued" in name and profile_of(name).paste.queued is not None
     assert found.queued == (waits and name != "opencode-queued-short")
     dialog = found.dialog and (found.dialog.kind, found.dialog.question)
     assert dialog == QUESTIONS.get(name)

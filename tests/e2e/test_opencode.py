@@ -59,6 +59,8 @@ class TestOpenCode(Contract):
         }
     )
 
+    queues = frozenset()
+
     @pytest.mark.parametrize("kind", CONTENTS)
     def test_what_would_open_a_menu_or_run_arrives_as_text(
         self, agent: World, kind: str, report: Report

@@ -35,9 +35,10 @@ REPORT_GRACE = 3.0
 reported of a turn that a person interrupted."""
 
 
-ASKED = 0.5
+ASKED = 2.0
 """Seconds that a dialog must stand to end an ``ask``: an answer that quotes one looks the same
-while it is being written. Seen with aider 0.86.2, 2026-11-24."""
+while it is being written. Seen with aider 0.86.2, 2026-11-24, for more than half a second on a
+machine with seven times more work than cores."""
 
 
 class Answer(NamedTuple):

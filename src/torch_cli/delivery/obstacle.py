@@ -31,8 +31,9 @@ def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tu
         return f"dialog: the program asks '{question(sight)}'", 0.0
     if state is State.LIMITED:
         return f"limited: {sight.state.evidence}", 0.0
-    if state is State.STARTING:
-        return "starting", PATIENCE
+    hidden = state is State.WORKING and recipient.profile.box.hidden_working
+    if state is State.STARTING or hidden:
+        return str(state), PATIENCE
     if box is None or state is State.UNKNOWN:
         return f"unknown screen: {sight.state.evidence}", PATIENCE
     if not box.empty:

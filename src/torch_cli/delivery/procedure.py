@@ -33,6 +33,11 @@ was pasted (2026-11-22). After it the receipt is ``unknown`` or ``held``; nothin
 PROOF = 5.0
 """Seconds after a submit key in which evidence may still come."""
 
+HIDDEN_PROOF = 15.0
+"""The same while the box is out of sight and no dialog shows. On a machine with seven times more
+work than cores opencode's screen was blank for more than 5 s after its first message, and Gemini
+CLI printed its history anew for 6 s (2026-11-25)."""
+
 HOOK_GRACE = 3.0
 """Seconds that a program's own report is waited for once the screen shows that the message went
 out. Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
@@ -308,7 +313,8 @@ class _Delivery:
                 if now >= written_at:
                     self._prove_by_transcript()
                     written_at = now + UNSEEN
-                if now >= began + max(seconds, PROOF):
+                hidden = standing is None and sight.state.state is not State.WAITING
+                if now >= began + max(seconds, HIDDEN_PROOF if hidden else PROOF):
                     if self._is_ours(standing):
                         return
                     raise self._lost(sight)
