@@ -12,6 +12,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
+from test_profiles import STOCK
 from torch_cli import paths, procs
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store, StoreError
@@ -225,7 +226,7 @@ def test_a_program_that_is_not_installed_opens_no_window(
             ["dev", "--profile", "dem"],
             3,
             "no-profile",
-            "Known profiles: aider, claude, codex, demo, gemini, opencode, python, shell",
+            f"Known profiles: {', '.join(STOCK)}.",
         ),
         (["dev", "--dir", "missing"], 2, "bad-directory", "missing"),
         (["dev", "--dir", "file"], 2, "bad-directory", "not a directory"),
