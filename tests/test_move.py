@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import Result, TmuxServer, Torch, wait_until
+from conftest import KEEPS_DEAD, TMUX, Result, TmuxServer, Torch, wait_until
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.store import Store
@@ -43,7 +43,7 @@ def looking(tmux: TmuxServer, session: str) -> Iterator[str]:
     ours, theirs = pty.openpty()
     name = os.ttyname(theirs)
     with subprocess.Popen(
-        ["tmux", "-u", *tmux.socket.arguments, "attach-session", "-t", f"={session}"],
+        [TMUX, "-u", *tmux.socket.arguments, "attach-session", "-t", f"={session}"],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -404,6 +404,11 @@ def test_a_dead_pane_is_moved_as_it_is(
     demo: DemoAgent, other: Pane, words: tuple[str, ...]
 ) -> None:
     os.kill(demo.pane.pid, signal.SIGKILL)
+    if not KEEPS_DEAD:
+        listed = ("list-panes", "-a", "-F", "#{pane_id}")
+        demo.tmux.wait_until(lambda: demo.pane.id not in demo.tmux.cmd(*listed), "its end")
+        assert move(demo, *words).code == 3
+        return
     demo.tmux.wait_until(lambda: demo.tmux.pane(demo.pane.id).dead, "its death")
     assert move(demo, *words).code == 0
     assert place(demo).startswith("other:")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agent import DEMO_PROGRAM
-from conftest import SOURCE, TmuxServer, Torch, wait_until
+from conftest import KEEPS_DEAD, SOURCE, TmuxServer, Torch, wait_until
 from torch_cli import procs
 
 # It writes down who it is and who started it, then every byte that it is given.
@@ -169,7 +169,7 @@ def test_a_program_that_ends_at_once_shows_its_last_words(torch: Torch, tmp_path
     done = torch("profile", "new", "mine", "--command", command, "--json")
     assert done.code == 1
     assert done.json["error"]["code"] == "ended"
-    assert "no licence" in done.json["error"]["message"]
+    assert ("no licence" in done.json["error"]["message"]) == KEEPS_DEAD
     assert not own(tmp_path, "mine").exists()
 
 
@@ -234,7 +234,7 @@ def test_force_replaces_and_output_chooses_the_place(
 
 
 def test_the_callers_tmux_is_not_touched(torch: Torch, tmux: TmuxServer, fake: Fake) -> None:
-    pane = tmux.new_session("main")
+    pane = tmux.new_session("main", window="mine")  # tmux renames one without a name
     buffers = tmux.cmd("list-buffers")
     before = tmux.panes()
     env = {"TMUX": f"{pane.socket_path},{pane.server_pid},0", "TMUX_PANE": pane.id}

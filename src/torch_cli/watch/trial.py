@@ -97,8 +97,13 @@ def try_out(
         keep_dead=True,
     )
     tell(f"starting {shlex.join(request.command)} in a scratch pane of {SIZE[0]}x{SIZE[1]}")
-    with scratch_pane(order) as scratch:
-        return _Trial(scratch, request, tell).run(today)
+    try:
+        with scratch_pane(order) as scratch:
+            return _Trial(scratch, request, tell).run(today)
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise
+        raise _ended(request) from None  # tmux 3.2: the server went with its only pane
 
 
 class _Trial:
@@ -291,12 +296,7 @@ class _Trial:
         except (TmuxError, NotFoundError):
             rows = []
         said = ":\n" + "\n".join(f"  {row}" for row in rows[-12:]) if rows else ""
-        raise TorchError(
-            f"'{self.request.command[0]}' ended before it could be looked at; nothing was "
-            f"written{said}",
-            hint="A profile is for a program that stays; start it in a terminal to see why.",
-            code="ended",
-        )
+        raise _ended(self.request, said)
 
     def _refuse_question(self, question: str, screen: Screen) -> NoReturn:
         rows = "\n".join(f"  {row}" for row in screen.text.split("\n") if row.strip())
@@ -307,6 +307,15 @@ class _Trial:
             "that keeps it from asking in --command.",
             code="dialog",
         )
+
+
+def _ended(request: Request, said: str = "") -> TorchError:
+    """Return the error for a program that ended by itself; ``said`` are its last words."""
+    return TorchError(
+        f"'{request.command[0]}' ended before it could be looked at; nothing was written{said}",
+        hint="A profile is for a program that stays; start it in a terminal to see why.",
+        code="ended",
+    )
 
 
 def _shows(text: str) -> Callable[[Screen], bool]:
