@@ -146,7 +146,7 @@ def test_for_people_the_result_is_a_line_and_the_rest_goes_to_stderr(
     done = demo.torch("move", "demo", "--session", "other")
     assert done.out == f"moved  demo  agents:demo -> other:demo  {demo.pane.id}\n"
     assert "session 'agents' had no other window and has ended" in done.err
-    demo.tmux.new_session("third")
+    demo.tmux.new_session("third", window="third")
     quiet = demo.torch("move", "demo", "--window", "third:", "-q")
     assert (quiet.code, quiet.err) == (0, "")
 
@@ -208,7 +208,7 @@ def test_nobodys_window_focus_or_pane_is_changed(demo: DemoAgent, tmux: TmuxServ
 
 
 def test_out_of_a_shared_window_only_its_pane_goes(demo: DemoAgent, tmux: TmuxServer) -> None:
-    tmux.new_session("other", "cat")
+    tmux.new_session("other", "cat", window="cat")
     beside = tmux.cmd("split-window", "-P", "-F", "#{pane_id}", "-t", demo.pane.id, "cat")
     before = layout(tmux, demo.pane.id)
     done = move(demo, "--session", "other").json
@@ -260,7 +260,7 @@ def test_it_comes_to_the_caller(demo: DemoAgent, other: Pane) -> None:
 
 
 def test_a_missing_session_is_made_if_that_is_asked_for(demo: DemoAgent, tmux: TmuxServer) -> None:
-    tmux.new_session("other", "cat")
+    tmux.new_session("other", "cat", window="cat")
     refused = move(demo, "--session", "night")
     assert (refused.code, refused.json["error"]["code"]) == (3, "no-session")
     assert "--create" in refused.json["error"]["hint"]
@@ -282,7 +282,7 @@ def test_a_pane_of_a_shared_window_gets_a_new_session(demo: DemoAgent, tmux: Tmu
 def test_odd_names_are_names_and_nothing_else(
     demo: DemoAgent, tmux: TmuxServer, tmp_path: Path, name: str
 ) -> None:
-    tmux.new_session("keep", "cat")
+    tmux.new_session("keep", "cat", window="cat")
     unfit = name.startswith("%")
     done = move(demo, f"--session={name}", "--create", cwd=tmp_path)
     assert done.code == (2 if unfit else 0), done
@@ -360,7 +360,7 @@ def test_a_name_that_is_taken_there_is_numbered(demo: DemoAgent, tmux: TmuxServe
 def test_a_window_linked_elsewhere_is_not_guessed_about(demo: DemoAgent, other: Pane) -> None:
     tmux = demo.tmux
     tmux.cmd("link-window", "-d", "-s", demo.pane.window_id, "-t", "other:")
-    tmux.new_session("third", "cat")
+    tmux.new_session("third", "cat", window="cat")
     done = move(demo, "--session", "third")
     assert (done.code, done.json["error"]["code"]) == (2, "linked")
     assert "agents, other" in done.json["error"]["message"]
@@ -426,7 +426,7 @@ def test_a_pane_too_small_to_be_split_is_left_alone(demo: DemoAgent, tmux: TmuxS
 def test_with_windows_of_a_manual_size_the_server_survives(
     demo: DemoAgent, tmux: TmuxServer
 ) -> None:
-    tmux.new_session("other", "cat")
+    tmux.new_session("other", "cat", window="cat")
     tmux.cmd("split-window", "-d", "-t", demo.pane.id, "cat")
     tmux.cmd("set-option", "-g", "window-size", "manual")
     assert move(demo, "--session", "other").code == 0
@@ -579,7 +579,7 @@ def test_messages_sent_while_its_sessions_come_and_go_arrive_too(demo: DemoAgent
 
 
 def test_two_moves_at_once_end_in_one_place(demo: DemoAgent, other: Pane) -> None:
-    demo.tmux.new_session("third", "cat")
+    demo.tmux.new_session("third", "cat", window="cat")
     results: dict[str, Result] = {}
     threads = [
         threading.Thread(
@@ -602,8 +602,8 @@ def test_two_agents_of_one_window_name_do_not_get_the_same(
     demo: DemoAgent, tmux: TmuxServer, tmp_path: Path
 ) -> None:
     qa = spawn_demo(tmux, demo.torch, tmp_path / "qa", name="qa")
-    tmux.new_session("other", "cat")
-    tmux.new_session("apart", "cat")
+    tmux.new_session("other", "cat", window="cat")
+    tmux.new_session("apart", "cat", window="cat")
     assert qa.torch("move", "qa", "--session", "apart").code == 0
     for pane in (demo.pane, qa.pane):
         tmux.cmd("rename-window", "-t", pane.id, "main")
