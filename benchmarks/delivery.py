@@ -20,7 +20,7 @@ from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.store import Store
-from torch_cli.store.messages import new_id
+from torch_cli.store.messages import new_id, new_message
 from torch_cli.tmux.control import ControlClient
 
 GROUP = "delivery"
@@ -73,16 +73,15 @@ def measure(lab: Lab) -> list[Row]:
 def deliver_one(client: ControlClient, store: Store, to: Recipient, text: str) -> str:
     """Accept and deliver a message; return the state of its receipt."""
     message, _ = store.messages.accept(
-        new_id(),
-        key=None,
-        sender="",
-        recipient=to.name,
-        kind="message",
-        body=text,
-        typed=text,
-        server=to.pane.server,
-        pane=to.pane.id,
-        pane_pid=to.pane.pid,
+        new_message(
+            new_id(),
+            recipient=to.name,
+            body=text,
+            typed=text,
+            server=to.pane.server,
+            pane=to.pane.id,
+            pane_pid=to.pane.pid,
+        )
     )
     receipt = deliver(client, store, to, message, Policy())
     if receipt.state not in (Outcome.SUBMITTED, Outcome.CONFIRMED):

@@ -13,6 +13,7 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, TMUX_VERSION, Result, TmuxServer, Torch, wait_until
 from torch_cli.store import Store
+from torch_cli.store.messages import new_message
 from torch_cli.tmux.socket import Socket
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
@@ -206,16 +207,15 @@ def test_ps_says_of_a_message_what_its_receipt_says(demo: DemoAgent) -> None:
     assert demo.torch("ps", "--json").json["message_state"] == "confirmed"
     with Store() as store:
         message, _ = store.messages.accept(
-            "m-00000001",
-            key=None,
-            sender="",
-            recipient=demo.name,
-            kind="message",
-            body="lost",
-            typed="lost",
-            server="elsewhere",
-            pane="%1",
-            pane_pid=1,
+            new_message(
+                "m-00000001",
+                recipient=demo.name,
+                body="lost",
+                typed="lost",
+                server="elsewhere",
+                pane="%1",
+                pane_pid=1,
+            )
         )
         store.messages.step(message.id, "attempting")
     assert demo.torch("receipt", message.id, "--json").json["state"] == "unknown"

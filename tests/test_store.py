@@ -19,11 +19,13 @@ from torch_cli.agents.hook import INSERT
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store, StoreError, database
 from torch_cli.store.agents import Agent
+from torch_cli.store.messages import new_message
 from torch_cli.store.schema import MIGRATIONS
 
 TOGETHER = """
 import sys, time
 from torch_cli.store import Store
+from torch_cli.store.messages import new_message
 while time.time() < float(sys.argv[1]):
     pass
 """
@@ -32,8 +34,10 @@ while time.time() < float(sys.argv[1]):
 ACCEPT = """
 with Store() as store:
     message, new = store.messages.accept(
-        "m-" + sys.argv[2], key="release-42", sender="", recipient="dev", kind="message",
-        body="deploy", typed="deploy", server="s", pane="%1", pane_pid=1,
+        new_message(
+            "m-" + sys.argv[2], key="release-42", recipient="dev",
+            body="deploy", typed="deploy", server="s", pane="%1", pane_pid=1,
+        )
     )
 print(message.id, new)
 """
@@ -124,18 +128,17 @@ def test_a_key_belongs_to_one_text_and_one_recipient() -> None:
     with Store() as store:
 
         def accept(identity: str, body: str, to: str) -> bool:
-            return store.messages.accept(
+            message = new_message(
                 identity,
                 key="k",
-                sender="",
                 recipient=to,
-                kind="message",
                 body=body,
                 typed="x",
                 server="s",
                 pane="%1",
                 pane_pid=1,
-            )[1]
+            )
+            return store.messages.accept(message)[1]
 
         assert accept("m-1", "deploy", "dev")
         assert not accept("m-2", "deploy", "dev")

@@ -6,7 +6,7 @@ than was seen or reported.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch_cli.agents.observe import Sight
 from torch_cli.agents.standing import box_stands
@@ -60,13 +60,11 @@ def deliver(
     message: Message,
     policy: Policy,
     on_step: Callable[[str], None] = lambda step: None,
-    notes: Sequence[str] = (),
 ) -> Receipt:
     """Deliver an accepted message and return its receipt, which is also in the store.
 
-    ``on_step`` is told each step as it begins; ``notes`` go into the receipt's evidence. Raises
-    ``NotFoundError`` if the pane is gone and ``TimedOutError`` if tmux does not answer; nothing
-    has been typed then.
+    ``on_step`` is told each step as it begins. Raises ``NotFoundError`` if the pane is gone and
+    ``TimedOutError`` if tmux does not answer; nothing has been typed then.
     """
     pane = recipient.pane
     reader = Reader(client, store, recipient, policy)
@@ -79,7 +77,7 @@ def deliver(
             )
             if message.step == "done":
                 return receipt_of(message)
-            delivery = _Delivery(reader, message, on_step, notes)
+            delivery = _Delivery(reader, message, on_step)
             for earlier in store.messages.unfinished(pane.server, pane.id, pane.pid):
                 left = _Delivery(reader, earlier, on_step).finish()
                 if earlier.id == message.id:
@@ -97,19 +95,13 @@ def deliver(
 class _Delivery:
     """One message on its way to one pane; the pane's lock is held throughout."""
 
-    def __init__(
-        self,
-        reader: Reader,
-        message: Message,
-        on_step: Callable[[str], None],
-        notes: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, reader: Reader, message: Message, on_step: Callable[[str], None]) -> None:
         self.reader, self.client, self.store = reader, reader.client, reader.store
         self.recipient, self.pane = reader.recipient, reader.pane
         self.profile = reader.recipient.profile
         self.message, self.on_step = message, on_step
         self.before = Baseline.from_json(message.baseline)
-        self.notes = [*message.evidence, *notes]
+        self.notes = [*message.evidence]
         self.attempts = message.attempts
         self.may_be_pressed = message.attempts > 0 or message.step == "submitting"
         self.typed = False

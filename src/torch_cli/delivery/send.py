@@ -16,7 +16,7 @@ from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
-from torch_cli.store.messages import COMMAND, MESSAGE, Message, new_id
+from torch_cli.store.messages import COMMAND, MESSAGE, Message, new_id, new_message
 from torch_cli.tmux.panes import Pane, listen
 from torch_cli.tmux.socket import Socket
 
@@ -66,31 +66,27 @@ def send(
             taking = to.profile._replace(guard=Guard()) if request.command else to.profile
             prepared = prepare(headed, taking, clean=request.clean)
             message, new = store.messages.accept(
-                identity,
-                key=request.key,
-                sender=sender,
-                recipient=found.name,
-                kind=COMMAND if request.command else MESSAGE,
-                body=body,
-                typed=prepared.typed,
-                server=found.pane.server,
-                pane=found.pane.id,
-                pane_pid=found.pane.pid,
-                reply_to=request.reply_to,
+                new_message(
+                    identity,
+                    key=request.key,
+                    sender=sender,
+                    recipient=found.name,
+                    kind=COMMAND if request.command else MESSAGE,
+                    body=body,
+                    typed=prepared.typed,
+                    server=found.pane.server,
+                    pane=found.pane.id,
+                    pane_pid=found.pane.pid,
+                    evidence=(*prepared.changes, *filter(None, [to.profile.caution])),
+                    reply_to=request.reply_to,
+                    agent=found.agent.identity if found.agent else "",
+                )
             )
             if not new and _is_settled(message, found.pane):
                 return receipt_of(message)
             on_step("accepted")
             left = max(0.0, request.timeout - (time.monotonic() - began))
-            return deliver(
-                client,
-                store,
-                to,
-                message,
-                Policy(request.when, left),
-                on_step,
-                notes=[*prepared.changes, *filter(None, [to.profile.caution])],
-            )
+            return deliver(client, store, to, message, Policy(request.when, left), on_step)
 
 
 def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:

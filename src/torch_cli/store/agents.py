@@ -1,5 +1,6 @@
 """The registered agents."""
 
+import os
 import time
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ class Agent(NamedTuple):
     Torch ends only what it spawned. ``hooks`` and ``chord`` say that the program was given
     Torch's hooks and knows the submit chord; ``version`` is what its screen said.
     ``ready`` is when its input was first seen to be ready. Times are seconds since the epoch.
+    ``identity`` stays with an agent that is renamed, or started again after it was lost; another
+    agent that gets the name later has one of its own.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Agent(NamedTuple):
     created: float = 0.0
     ready: float | None = None
     stopped: float | None = None
+    identity: str = ""
 
     @classmethod
     def of(cls, pane: Pane, program: Process, **known: Any) -> "Agent":
@@ -94,9 +98,15 @@ class Agents:
     def add(self, agent: Agent, *, instead_of: Agent | None = None) -> Agent:
         """Register ``agent``; a stopped one of that name gives way, and so does ``instead_of``.
 
-        Raises ``RefusedError`` if another living registration has the name.
+        If ``instead_of`` was lost and not stopped, and ran the same program in the same directory,
+        the new one is that agent come back. Raises ``RefusedError`` if another living registration
+        has the name.
         """
-        agent = _agent({**_row(agent), "created": agent.created or time.time()})
+        identity = f"a-{os.urandom(4).hex()}"
+        if instead_of and _is_again(agent, instead_of):
+            identity = instead_of.identity
+        created = agent.created or time.time()
+        agent = _agent({**_row(agent), "created": created, "identity": identity})
         with self._database.transaction():
             self._check_free(agent.name, instead_of)
             marks = ", ".join("?" for _ in _COLUMNS)
@@ -105,6 +115,10 @@ class Agents:
                 *_row(agent).values(),
             )
         return agent
+
+    def known_as(self, identity: str) -> Agent | None:
+        """Return the agent with that identity; ``None`` if another agent has its name now."""
+        return self._one("identity = ?", identity)
 
     def rename(self, agent: Agent, new: str) -> Agent:
         """Call ``agent`` ``new``, here and in the messages of its life; return it.
@@ -166,6 +180,11 @@ class Agents:
         sql = f"SELECT * FROM agents WHERE {where} ORDER BY created DESC LIMIT 1"
         rows = self._database.query(sql, *values)
         return _agent(dict(rows[0])) if rows else None
+
+
+def _is_again(agent: Agent, lost: Agent) -> bool:
+    same = (agent.profile, storable(agent.directory)) == (lost.profile, lost.directory)
+    return same and lost.stopped is None
 
 
 def _row(agent: Agent) -> dict[str, object]:

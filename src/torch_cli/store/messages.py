@@ -14,8 +14,12 @@ _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE 
 """The state that a receipt shows: of a message in the middle of a delivery nothing is known."""
 
 
-MESSAGE, COMMAND = "message", "command"
-"""The kinds: what is said to an agent, and a command of its program's own."""
+MESSAGE, COMMAND, CHECKIN, NOTICE = "message", "command", "check-in", "notice"
+"""The kinds: what is said to an agent, a command of its program's own, what time sends, and word
+to a sender that its message will not arrive."""
+
+LOW, NORMAL, HIGH = -1, 0, 1
+"""Priorities: of the messages that wait for one agent the highest goes first, then the oldest."""
 
 
 class Message(NamedTuple):
@@ -24,6 +28,11 @@ class Message(NamedTuple):
     ``state`` is the receipt's; ``step`` how far the delivery came (``accepted``, ``attempting``,
     ``seen``, ``submitting``, ``done``); ``baseline`` what the screen showed before the paste;
     ``reply_to`` the id of the message that it answers, '' if none.
+
+    ``agent`` is the identity of the agent that it is for, '' if it is for whatever program was
+    recognised in the pane. ``kept`` says that it is in the outbox until it is settled,
+    ``deadline`` when it expires there (epoch seconds), ``type_when`` at which state it is typed
+    (``ready``, ``idle`` or ``now``), ``told`` when its sender learnt that it will not arrive.
     """
 
     id: str
@@ -47,11 +56,38 @@ class Message(NamedTuple):
     elapsed_ms: float = 0.0
     deadline: float | None = None
     reply_to: str = ""
+    agent: str = ""
+    kept: bool = False
+    priority: int = NORMAL
+    type_when: str = "ready"
+    told: float | None = None
 
 
 def new_id() -> str:
     """Return an id for a message that is to be."""
     return f"m-{os.urandom(4).hex()}"
+
+
+def new_message(identity: str, **given: Any) -> Message:
+    """Return a message that was accepted now and of which nothing has been typed.
+
+    ``given`` are the fields that differ from those of a person's plain message.
+    """
+    now = time.time()
+    fresh: dict[str, Any] = {
+        "key": None,
+        "sender": "",
+        "kind": MESSAGE,
+        "state": "queued",
+        "reason": "",
+        "step": "accepted",
+        "attempts": 0,
+        "evidence": (),
+        "created": now,
+        "updated": now,
+        "baseline": {},
+    }
+    return Message(identity, **{**fresh, **given})
 
 
 class Messages:
@@ -60,47 +96,40 @@ class Messages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def accept(
-        self,
-        identity: str,
-        *,
-        key: str | None,
-        sender: str,
-        recipient: str,
-        kind: str,
-        body: str,
-        typed: str,
-        server: str,
-        pane: str,
-        pane_pid: int,
-        deadline: float | None = None,
-        reply_to: str = "",
-    ) -> tuple[Message, bool]:
+    def accept(self, message: Message) -> tuple[Message, bool]:
         """Write a new message down, durably, before anything is typed.
 
-        Returns it and whether it is new: the same idempotency ``key`` gives the same message.
+        Returns it and whether it is new: the same idempotency key gives the same message.
         Raises ``RefusedError`` if the key was used for another text or recipient.
         """
-        now = time.time()
         with self._database.transaction():
-            earlier = self._where("key = ?", key) if key is not None else []
+            earlier = self._where("key = ?", message.key) if message.key is not None else []
             if not earlier:
-                self._database.query(
-                    "INSERT INTO messages (id, key, sender, recipient, kind, body, typed, server,"
-                    " pane, pane_pid, state, step, created, updated, deadline, reply_to)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'accepted', ?, ?, ?, ?)",
-                    *(identity, key, sender, recipient, kind, body.encode(), typed.encode()),
-                    *(server, pane, pane_pid, now, now, deadline, reply_to),
-                )
+                self.insert(message)
         if not earlier:
-            return self.get(identity), True
-        if (earlier[0].body, earlier[0].recipient) != (body, recipient):
+            return self.get(message.id), True
+        if (earlier[0].body, earlier[0].recipient) != (message.body, message.recipient):
             raise RefusedError(
-                f"the key '{key}' was used for another message, {earlier[0].id}; nothing was sent",
+                f"the key '{message.key}' was used for another message, {earlier[0].id}; "
+                "nothing was sent",
                 hint="An idempotency key belongs to one text and one recipient: use a new one.",
                 code="key-reused",
             )
         return earlier[0], False
+
+    def insert(self, message: Message) -> None:
+        """Write a new message down as part of the caller's transaction."""
+        row = {
+            **message._asdict(),
+            "body": message.body.encode(),
+            "typed": message.typed.encode(),
+            "evidence": json.dumps(list(message.evidence)),
+            "baseline": json.dumps(dict(message.baseline)),
+        }
+        marks = ", ".join("?" for _ in row)
+        self._database.query(
+            f"INSERT INTO messages ({', '.join(row)}) VALUES ({marks})", *row.values()
+        )
 
     def get(self, identity: str) -> Message:
         """Return the message ``identity``; raises ``KeyError``."""
@@ -190,4 +219,5 @@ def _message(row: sqlite3.Row) -> Message:
     values["body"], values["typed"] = row["body"].decode(), row["typed"].decode()
     values["evidence"] = tuple(json.loads(row["evidence"]))
     values["baseline"] = json.loads(row["baseline"])
+    values["kept"] = bool(row["kept"])
     return Message(**values)

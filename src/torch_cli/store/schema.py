@@ -102,4 +102,79 @@ MIGRATIONS = (
     ALTER TABLE messages ADD COLUMN reply_to TEXT NOT NULL DEFAULT '';
     CREATE INDEX messages_by_reply ON messages (reply_to);
     """,
+    # 3: the outbox, check-ins and their runs, the scheduler's lease and when none was at work.
+    # What was held before was not promised to be sent later: it is not kept.
+    """
+    ALTER TABLE agents ADD COLUMN identity TEXT NOT NULL DEFAULT '';
+    UPDATE agents SET identity = 'a-' || lower(hex(randomblob(4)));
+    ALTER TABLE messages ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE messages ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN type_when TEXT NOT NULL DEFAULT 'ready';
+    ALTER TABLE messages ADD COLUMN told REAL;
+    CREATE INDEX messages_kept ON messages (created) WHERE kept = 1 AND step <> 'done';
+    CREATE TABLE checkins (
+        id              TEXT PRIMARY KEY,
+        name            TEXT NOT NULL,
+        target          TEXT NOT NULL,
+        agent           TEXT NOT NULL,
+        server          TEXT NOT NULL,
+        pane            TEXT NOT NULL,
+        pane_pid        INTEGER NOT NULL,
+        note            TEXT NOT NULL,
+        kind            TEXT NOT NULL CHECK (kind IN ('at', 'every', 'cron')),
+        expression      TEXT NOT NULL,
+        zone            TEXT NOT NULL,
+        start           REAL NOT NULL,
+        until           REAL,
+        remaining       INTEGER,
+        jitter          REAL NOT NULL DEFAULT 0,
+        grace           REAL,
+        condition       TEXT NOT NULL CHECK (condition IN ('idle', 'always')),
+        fallback        TEXT NOT NULL DEFAULT '',
+        creator         TEXT NOT NULL DEFAULT '',
+        state           TEXT NOT NULL CHECK (state IN ('active', 'paused', 'done', 'cancelled')),
+        nominal         REAL,
+        due             REAL,
+        created         REAL NOT NULL,
+        changed         REAL NOT NULL
+    );
+    CREATE UNIQUE INDEX checkins_by_name ON checkins (name) WHERE state IN ('active', 'paused');
+    CREATE INDEX checkins_due ON checkins (due) WHERE state = 'active';
+    CREATE TABLE runs (
+        id              TEXT PRIMARY KEY,
+        checkin         TEXT NOT NULL,
+        due             REAL NOT NULL,
+        fired           REAL NOT NULL,
+        state           TEXT NOT NULL
+                        CHECK (state IN ('sent', 'overdue', 'missed', 'superseded', 'failed')),
+        reason          TEXT NOT NULL DEFAULT '',
+        delay           TEXT NOT NULL DEFAULT '',
+        coalesced       INTEGER NOT NULL DEFAULT 0,
+        message         TEXT NOT NULL DEFAULT '',
+        recipient       TEXT NOT NULL DEFAULT '',
+        token           INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (checkin, due)
+    );
+    CREATE INDEX runs_overdue ON runs (due) WHERE state = 'overdue';
+    CREATE TABLE lease (
+        name            TEXT PRIMARY KEY,
+        kind            TEXT NOT NULL,
+        pid             INTEGER NOT NULL,
+        started         TEXT NOT NULL,
+        boot            TEXT NOT NULL,
+        renewed         REAL NOT NULL,
+        seconds         REAL NOT NULL,
+        token           INTEGER NOT NULL,
+        since           REAL NOT NULL,
+        seen            REAL NOT NULL,
+        released        INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE TABLE outages (
+        id              INTEGER PRIMARY KEY,
+        began           REAL NOT NULL,
+        ended           REAL NOT NULL,
+        kind            TEXT NOT NULL
+    );
+    """,
 )
