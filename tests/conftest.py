@@ -50,7 +50,9 @@ KEEPS_DEAD = TMUX_VERSION >= (3, 3)
 
 _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
-WITHOUT_SOCKET = frozenset({"completion", "hook", "profile"})
+WITHOUT_SOCKET = frozenset(
+    {"checkin", "completion", "crontab", "daemon", "hook", "outbox", "profile", "tick"}
+)
 """Commands that are not asked about one tmux server, or that have verbs of their own."""
 
 # A shell starts what runs in its background with SIGINT ignored, and our children inherit that.

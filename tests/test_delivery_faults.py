@@ -306,7 +306,7 @@ def test_a_box_with_our_text_and_more_keeps_the_message_open(demo: DemoAgent) ->
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, *["BSpace"] * 4)
     demo.tmux.wait_until(lambda: "abc" not in demo.screen(), "the person's letters gone")
     assert demo.send("again").code == 0
-    assert demo.submitted() == ["hello", "again"]
+    assert demo.submitted() == ["hello", "next", "again"]
 
 
 def test_symbols_that_a_person_adds_are_not_taken_for_ours(demo: DemoAgent) -> None:

@@ -37,6 +37,15 @@ def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[
     return _items(names, incomplete)
 
 
+def complete_waiting(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the messages of the outbox whose ids begin so."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        sql = "SELECT id, recipient FROM messages WHERE kept = 1 AND step <> 'done'"
+        names = {identity: f"to {recipient}" for identity, recipient in _read(sql)}
+    return _items(names, incomplete)
+
+
 def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the modes of the agent that stands before."""
     names: dict[str, str] = {}
@@ -67,7 +76,12 @@ def _items(names: dict[str, str], incomplete: str) -> "list[CompletionItem]":
 
 
 def _agents() -> dict[str, str]:
-    """Read the names from the store's file as it is: completion neither makes nor migrates it."""
+    found = _read("SELECT name, profile FROM agents WHERE stopped IS NULL")
+    return {name: f"{profile} agent" for name, profile in found}
+
+
+def _read(sql: str) -> list[tuple[str, str]]:
+    """Read names from the store's file as it is: completion neither makes nor migrates it."""
     import sqlite3
 
     from torch_cli import paths
@@ -75,8 +89,7 @@ def _agents() -> dict[str, str]:
     quoted = paths.database().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     uri = f"file:{quoted}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE)) as connection:
-        found = connection.execute("SELECT name, profile FROM agents WHERE stopped IS NULL")
-        return {name: f"{profile} agent" for name, profile in found}
+        return connection.execute(sql).fetchall()
 
 
 def _windows(ctx: Context) -> dict[str, str]:

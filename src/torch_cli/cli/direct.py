@@ -22,7 +22,15 @@ _ASK = {
     "--timeout": "timeout",
     "--from": "sender",
 }
-VALUES = {"ask": _ASK, "send": {**_ASK, "--when": "when", "--key": "key"}}
+_SEND = {
+    **_ASK,
+    "--when": "when",
+    "--wait": "wait",
+    "--expires": "expires",
+    "--priority": "priority",
+    "--key": "key",
+}
+VALUES = {"ask": _ASK, "send": _SEND}
 """The options that have a value, by command, and the parameter of each."""
 
 FLAGS = {
@@ -35,6 +43,8 @@ FLAGS = {
     "--clean": "clean",
 }
 WHEN = ("ready", "idle", "now")
+PRIORITIES = ("low", "normal", "high")
+_SECONDS = ("timeout", "wait")
 
 
 def execute(command: str, words: Sequence[str]) -> None:
@@ -89,14 +99,14 @@ def _readable(values: Sequence[Any]) -> bool:
 
 
 def _sound(given: dict[str, Any]) -> bool:
-    """Say whether the values are ones that click would take; make a number of the timeout."""
+    """Say whether the values are ones that click would take; make numbers of the seconds."""
     try:
-        seconds = float(given.get("timeout", 0))
+        given |= {name: float(given[name]) for name in _SECONDS if name in given}
     except ValueError:
         return False
-    if "timeout" in given:
-        given["timeout"] = seconds
-    return 0 <= seconds <= LONGEST and given.get("when", WHEN[0]) in WHEN
+    if not all(0 <= given.get(name, 0) <= LONGEST for name in _SECONDS):
+        return False
+    return given.get("when", WHEN[0]) in WHEN and given.get("priority", PRIORITIES[0]) in PRIORITIES
 
 
 def _end(status: int) -> NoReturn:

@@ -21,6 +21,7 @@ COMMANDS = {
     "command": "Have an agent program run a command of its own.",
     "reply": "Answer a message: send to the agent that sent it.",
     "thread": "Show a message and the answers to it.",
+    "outbox": "Show and change what waits to be delivered.",
     "receipt": "Show what is known of a message.",
     "capture": "Print the last lines that a pane shows.",
     "log": "Log what a pane writes, continuously, as text.",

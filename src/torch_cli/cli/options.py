@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from torch_cli.cli.common import LONGEST, Common, as_utf8
-from torch_cli.cli.direct import WHEN
+from torch_cli.cli.direct import PRIORITIES, WHEN
 from torch_cli.errors import RefusedError
 from torch_cli.tmux.socket import Socket
 
@@ -71,6 +71,25 @@ _DELIVERY = [
         help="The most seconds to wait for the agent to take the message. What is not expected to "
         "pass by itself holds it sooner: a dialog or a limit at once, a draft or copy mode after "
         "2 s.",
+    ),
+    click.option(
+        "--wait",
+        type=SECONDS,
+        default=0.0,
+        metavar="SECONDS",
+        help="What is held is tried again for so long, until what becomes of it is known.",
+    ),
+    click.option(
+        "--expires",
+        metavar="DURATION",
+        help="The most time (30m, 2h) that it may wait in the outbox; then it fails.",
+    ),
+    click.option(
+        "--priority",
+        type=click.Choice(list(PRIORITIES)),
+        default="normal",
+        show_default=True,
+        help="high goes before all else that waits for the agent, low after it.",
     ),
     click.option("--key", metavar="KEY", help="Idempotency key: the same key is delivered once."),
 ]

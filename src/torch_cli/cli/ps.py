@@ -35,6 +35,7 @@ def command(common: Common) -> int:
 
     with Store() as store:
         lines = list_agents(store, agents_on(store, common.socket))
+        lost = len(store.messages.undelivered(untold=True))
     if common.json:
         for line in lines:
             print_json(agent_object(line))
@@ -48,6 +49,9 @@ def command(common: Common) -> int:
     errors = [line.error for line in lines if line.error]
     if not common.json:
         _explain(lines)
+    if lost:
+        words = "1 message" if lost == 1 else f"{lost} messages"
+        note(f"torch: {words} did not arrive: torch outbox list", quiet=common.quiet)
     return errors[0].exit_code if errors else DONE
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.present import for_a_reader, note, print_json, printable, say
-from torch_cli.errors import DONE
+from torch_cli.errors import DONE, HELD
 
 if TYPE_CHECKING:
     from torch_cli.delivery.ask import Answer
@@ -34,12 +34,36 @@ def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN, **given: Any) -
     return DONE
 
 
-def request_of(*, message: str, plain: bool = False, **given: Any) -> "Request":
+def request_of(
+    *,
+    message: str,
+    plain: bool = False,
+    expires: str | None = None,
+    priority: str = "normal",
+    **given: Any,
+) -> "Request":
     """Return the request that a command's parameters make; ``message`` - is standard input."""
     from torch_cli.delivery.send import Request
+    from torch_cli.store.messages import PRIORITIES
 
-    body = sys.stdin.buffer.read() if message == "-" else message.encode("utf-8", "surrogateescape")
-    return Request(body=body, envelope=not plain, **given)
+    seconds = duration_of(expires)
+    body = body_of(message)
+    urgency = PRIORITIES[priority]
+    return Request(body=body, envelope=not plain, expires=seconds, priority=urgency, **given)
+
+
+def body_of(message: str) -> bytes:
+    """Return the bytes of a message given as a word; - is standard input."""
+    return sys.stdin.buffer.read() if message == "-" else message.encode("utf-8", "surrogateescape")
+
+
+def duration_of(words: str | None) -> float | None:
+    """Return the seconds that ``words`` (``30m``) mean, if any were given."""
+    if words is None:
+        return None
+    from torch_cli.duration import parse
+
+    return parse(words)
 
 
 def print_receipt(receipt: "Receipt", common: Common) -> int:
@@ -54,6 +78,8 @@ def print_receipt(receipt: "Receipt", common: Common) -> int:
         for line in (receipt.reason, *receipt.evidence):
             if line:
                 note(f"  {printable(line)}", quiet=common.quiet)
+        if receipt.kept and receipt.exit_code == HELD:
+            note("  it waits in the outbox: torch outbox list", quiet=common.quiet)
     return receipt.exit_code
 
 

@@ -73,7 +73,7 @@ def ask(
         pane = found.pane
         with pane_lock(pane.server, f"{pane.id}.ask", "torch ask", request.timeout):
             left = max(0.0, deadline - time.monotonic())
-            receipt = send(socket, request._replace(when="idle", timeout=left), on_step)
+            receipt = send(socket, request._replace(when="idle", timeout=left, keep=False), on_step)
             if receipt.exit_code != DONE:
                 return Answer(receipt)
             on_step("asked")

@@ -2,6 +2,11 @@
 
 from torch_cli.delivery.receipt import Outcome
 
+NOTHING_TYPED = "; nothing was typed"
+"""How the reason ends of a message of which that is known."""
+
+EXPIRED = f"expired: it was not delivered in the time that it was given{NOTHING_TYPED}"
+
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
     """The delivery has come to its end, with this outcome; ``step`` is what is recorded."""
@@ -16,7 +21,7 @@ def held(reason: str, *, left: bool = False) -> Ended:
 
     ``left`` says that our text stands in the box: the next delivery to this pane finishes it.
     """
-    reason = f"{reason}; the text was left in the box" if left else f"{reason}; nothing was typed"
+    reason = f"{reason}; the text was left in the box" if left else f"{reason}{NOTHING_TYPED}"
     return Ended(Outcome.HELD, reason, step="seen" if left else "accepted")
 
 

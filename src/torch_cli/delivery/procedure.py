@@ -12,7 +12,7 @@ from torch_cli.agents.observe import Sight
 from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import ENDED, Box, State
 from torch_cli.delivery import evidence
-from torch_cli.delivery.ending import Ended, held, unknown
+from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED, Ended, held, unknown
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.reading import Policy, Reader, out_of_sight
@@ -60,11 +60,15 @@ def deliver(
     message: Message,
     policy: Policy,
     on_step: Callable[[str], None] = lambda step: None,
+    *,
+    again: bool = False,
 ) -> Receipt:
     """Deliver an accepted message and return its receipt, which is also in the store.
 
-    ``on_step`` is told each step as it begins. Raises ``NotFoundError`` if the pane is gone and
-    ``TimedOutError`` if tmux does not answer; nothing has been typed then.
+    What waits in the outbox for the same recipient and goes before it is delivered first; if that
+    is held, so is this one. ``on_step`` is told each step as it begins. Raises ``NotFoundError``
+    if the pane is gone and ``TimedOutError`` if tmux does not answer; nothing has been typed then,
+    and nothing will be. ``again`` says that it waited in the outbox, where it stays in such a case.
     """
     pane = recipient.pane
     reader = Reader(client, store, recipient, policy)
@@ -77,29 +81,60 @@ def deliver(
             )
             if message.step == "done":
                 return receipt_of(message)
-            delivery = _Delivery(reader, message, on_step)
+            delivery = _Delivery(reader, message, on_step, again=again)
             for earlier in store.messages.unfinished(pane.server, pane.id, pane.pid):
                 left = _Delivery(reader, earlier, on_step).finish()
                 if earlier.id == message.id:
                     return left
                 if left.state is Outcome.HELD:
-                    return delivery.hold(f"behind {left.id}, which is held: {left.reason}")
+                    return delivery.hold(_behind(left))
+            for ahead in store.messages.ahead_of(message):
+                left = _deliver_ahead(reader, ahead)
+                if left.state in (Outcome.HELD, Outcome.QUEUED):
+                    return delivery.hold(_behind(left))
             return delivery.run()
     except HeldError as locked:
-        ended = held(locked.message.removesuffix("; nothing was typed"))
+        ended = held(locked.message.removesuffix(NOTHING_TYPED))
         # The holder of the lock may be delivering this very message, under the same key.
         store.messages.settle(_with(message, ended), only_at="accepted")
         return receipt_of(store.messages.get(message.id))
 
 
+def _deliver_ahead(reader: Reader, message: Message) -> Receipt:
+    """Deliver a message that waited before the one that ``reader`` is for; its lock is held."""
+    store, pane = reader.store, reader.pane
+    if message.deadline is not None and message.deadline <= time.time():
+        store.messages.withdraw(message.id, EXPIRED, told=False)
+        return receipt_of(store.messages.get(message.id))
+    message = store.messages.reopen(message.id, server=pane.server, pane=pane.id, pane_pid=pane.pid)
+    policy = Policy(message.type_when, max(0.0, reader.deadline - time.monotonic()))
+    own = Reader(reader.client, store, reader.recipient, policy)
+    return _Delivery(own, message, again=True).run()
+
+
+def _behind(left: Receipt) -> str:
+    return f"behind {left.id}, which is {left.state}: {left.reason.removesuffix(NOTHING_TYPED)}"
+
+
+class _Changed(Exception):  # noqa: N818 - an outcome, not an error
+    """The message was cancelled, edited or replaced before it was typed."""
+
+
 class _Delivery:
     """One message on its way to one pane; the pane's lock is held throughout."""
 
-    def __init__(self, reader: Reader, message: Message, on_step: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        message: Message,
+        on_step: Callable[[str], None] = lambda step: None,
+        *,
+        again: bool = False,
+    ) -> None:
         self.reader, self.client, self.store = reader, reader.client, reader.store
         self.recipient, self.pane = reader.recipient, reader.pane
         self.profile = reader.recipient.profile
-        self.message, self.on_step = message, on_step
+        self.message, self.on_step, self.again = message, on_step, again
         self.before = Baseline.from_json(message.baseline)
         self.notes = [*message.evidence]
         self.attempts = message.attempts
@@ -117,9 +152,13 @@ class _Delivery:
             self._submit(self._see())
         except Ended as ended:
             return self._settle(ended)
+        except _Changed:
+            return receipt_of(self.store.messages.get(self.message.id))
         except TorchError as error:
             if self.typed:
                 return self._settle(unknown(error.message))
+            if self.again:
+                return self._settle(held(error.message.removesuffix(NOTHING_TYPED)))
             self._settle(Ended(Outcome.FAILED, f"{error.message}; nothing was typed"))
             raise
         raise AssertionError("a delivery ends by saying how")
@@ -164,7 +203,9 @@ class _Delivery:
         self.before = evidence.baseline(
             sight.screen, sight.state, self.profile, self.store.hooks.last_id()
         )
-        self._step("attempting", self.before)
+        if not self.store.messages.claim(self.message, self.before.as_json()):
+            raise _Changed
+        self.on_step("attempting")
         if not gate.load(self.client, self._buffer, self.message.typed.encode()):
             raise held(_GATE_REASONS["gone"])
         self.typed = True  # and so it stays if tmux does not answer
@@ -394,11 +435,9 @@ class _Delivery:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _step(self, step: str, before: Baseline | None = None) -> None:
+    def _step(self, step: str) -> None:
         """Write the step down, then tell the caller."""
-        self.store.messages.step(
-            self.message.id, step, baseline=before.as_json() if before else None
-        )
+        self.store.messages.step(self.message.id, step)
         self.on_step(step)
 
     def _settle(self, ended: Ended) -> Receipt:
@@ -409,8 +448,11 @@ class _Delivery:
             elapsed_ms=(time.monotonic() - self.began) * 1000,
         )
         detail = {"message": message.id, "state": message.state, "reason": message.reason}
+        untouched = self.message.step == "accepted" and not self.typed
         try:
-            self.store.messages.settle(message)
+            # What was cancelled meanwhile stays so.
+            if not self.store.messages.settle(message, only_at="accepted" if untouched else None):
+                return receipt_of(self.store.messages.get(message.id))
             self.store.events.add("deliver", message.recipient, detail, actor=message.sender)
         except StoreError as error:
             if not (self.typed or self.may_be_pressed):

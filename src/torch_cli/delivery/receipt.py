@@ -31,7 +31,10 @@ EXIT_CODES = {
 
 
 class Receipt(NamedTuple):
-    """What is known of one message. ``elapsed_ms`` is milliseconds from acceptance."""
+    """What is known of one message. ``elapsed_ms`` is milliseconds from acceptance.
+
+    ``kept`` says that the outbox delivers it later, if it was not delivered yet.
+    """
 
     id: str
     target: str
@@ -41,6 +44,7 @@ class Receipt(NamedTuple):
     evidence: tuple[str, ...]
     attempts: int
     elapsed_ms: float
+    kept: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -59,6 +63,7 @@ class Receipt(NamedTuple):
             "evidence": list(self.evidence),
             "attempts": self.attempts,
             "elapsed_ms": round(self.elapsed_ms, 1),
+            "kept": self.kept,
         }
 
 
@@ -82,4 +87,5 @@ def receipt_of(message: Message) -> Receipt:
         message.evidence,
         message.attempts,
         message.elapsed_ms,
+        message.kept and message.step != "done",
     )

@@ -76,13 +76,13 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
         return Recipient(
             found.name,
             found.pane,
-            _no_shell(profile, found.name),
+            no_shell(profile, found.name),
             submit_key(profile, chord=knows_chord(profile, os.environ), version=""),
             program_in(found.pane),
             hooks=reports is not None,
             started=started,
         )
-    profile = _no_shell(profile_named(agent.profile), agent.name)
+    profile = no_shell(profile_named(agent.profile), agent.name)
     return Recipient(
         agent.name,
         found.pane,
@@ -95,7 +95,8 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
     )
 
 
-def _no_shell(profile: Profile, name: str) -> Profile:
+def no_shell(profile: Profile, name: str) -> Profile:
+    """Return ``profile``; raise ``RefusedError`` if it is a shell's, which is sent no messages."""
     if profile.process.shells:
         raise RefusedError(
             f"'{name}' is a shell: what is sent to it would run as commands; nothing was sent",

@@ -1,5 +1,6 @@
 """Sending: from a name and a body to a receipt."""
 
+import contextlib
 import os
 import re
 import time
@@ -7,16 +8,18 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from torch_cli import procs
-from torch_cli.agents.profile import Guard
-from torch_cli.agents.registry import find
+from torch_cli.agents.profile import Guard, Profile
+from torch_cli.agents.registry import Found, find, profile_named
+from torch_cli.delivery.ending import NOTHING_TYPED
+from torch_cli.delivery.outbox import WAITING, await_final, hold, revive
 from torch_cli.delivery.procedure import deliver
 from torch_cli.delivery.reading import Policy
-from torch_cli.delivery.receipt import Receipt, receipt_of
-from torch_cli.delivery.recipient import recipient
+from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
+from torch_cli.delivery.recipient import no_shell, recipient
 from torch_cli.delivery.text import decode, prepare
-from torch_cli.errors import RefusedError
-from torch_cli.store import Store
-from torch_cli.store.messages import COMMAND, MESSAGE, Message, new_id, new_message
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.store import Store, StoreError
+from torch_cli.store.messages import COMMAND, MESSAGE, NORMAL, Message, new_id, new_message
 from torch_cli.tmux.panes import Pane, listen
 from torch_cli.tmux.socket import Socket
 
@@ -30,6 +33,10 @@ class Request(NamedTuple):
     another, and before every answer; a person's message goes as it is. ``key`` is an idempotency
     key, ``reply_to`` the id of the message that this one answers. ``command`` says that it is a
     command of the program's own, which goes without guard and envelope and is proven by its effect.
+
+    ``keep`` puts what cannot be delivered now into the outbox, where it expires ``expires`` seconds
+    after it was accepted, if ever, and goes before those of less ``priority``. ``wait`` is how many
+    seconds it may take until what became of it is known.
     """
 
     target: str
@@ -42,12 +49,16 @@ class Request(NamedTuple):
     sender: str | None = None
     reply_to: str = ""
     command: bool = False
+    keep: bool = True
+    expires: float | None = None
+    priority: int = NORMAL
+    wait: float = 0.0
 
 
 def send(
     socket: Socket, request: Request, on_step: Callable[[str], None] = lambda step: None
 ) -> Receipt:
-    """Deliver one message and return its receipt.
+    """Deliver one message, or put it into the outbox; return its receipt.
 
     Raises ``RefusedError`` for a body or recipient that cannot be sent to, ``NotFoundError`` if
     there is none; nothing has been typed then.
@@ -57,36 +68,99 @@ def send(
     _check_key(request.key)
     _check_sender(request.sender or os.environ.get("TORCH_AGENT", ""))
     with Store() as store:
-        sender = request.sender or own_name(store)
-        found = find(store, socket, request.target)
-        with listen(found.socket, found.pane) as client:
-            to = recipient(store, found, client)
-            identity = new_id()
-            headed = _enveloped(body, sender, identity, request)
-            taking = to.profile._replace(guard=Guard()) if request.command else to.profile
-            prepared = prepare(headed, taking, clean=request.clean)
-            message, new = store.messages.accept(
-                new_message(
-                    identity,
-                    key=request.key,
-                    sender=sender,
-                    recipient=found.name,
-                    kind=COMMAND if request.command else MESSAGE,
-                    body=body,
-                    typed=prepared.typed,
-                    server=found.pane.server,
-                    pane=found.pane.id,
-                    pane_pid=found.pane.pid,
-                    evidence=(*prepared.changes, *filter(None, [to.profile.caution])),
-                    reply_to=request.reply_to,
-                    agent=found.agent.identity if found.agent else "",
-                )
-            )
-            if not new and _is_settled(message, found.pane):
-                return receipt_of(message)
-            on_step("accepted")
-            left = max(0.0, request.timeout - (time.monotonic() - began))
-            return deliver(client, store, to, message, Policy(request.when, left), on_step)
+        try:
+            found = find(store, socket, request.target)
+        except NotFoundError as missing:
+            receipt = _accept_for_lost(store, request, body, missing)
+        else:
+            receipt = _deliver_to(store, found, request, body, began, on_step)
+        if request.wait and receipt.state in WAITING:
+            on_step("waiting")
+            left = request.wait - (time.monotonic() - began)
+            receipt = await_final(store, store.messages.get(receipt.id), left)
+        if receipt.state in (Outcome.FAILED, Outcome.UNKNOWN):
+            with contextlib.suppress(StoreError):  # on a full disk the receipt is true all the same
+                store.messages.told(receipt.id)
+        return receipt
+
+
+def _deliver_to(
+    store: Store,
+    found: Found,
+    request: Request,
+    body: str,
+    began: float,
+    on_step: Callable[[str], None],
+) -> Receipt:
+    """Accept the message for the program in a pane, and try to deliver it."""
+    pane = found.pane
+    with listen(found.socket, pane) as client:
+        to = recipient(store, found, client)
+        place = (found.name, pane.server, pane.id, pane.pid)
+        identity = found.agent.identity if found.agent else ""
+        message, new = _accept(store, request, body, to.profile, place, identity)
+        if not new:
+            message = revive(store, message, identity)
+        if not new and _is_settled(message, pane):
+            return receipt_of(message)
+        on_step("accepted")
+        seconds = request.timeout if request.expires is None else request.expires
+        left = max(0.0, min(request.timeout, seconds) - (time.monotonic() - began))
+        return deliver(client, store, to, message, Policy(request.when, left), on_step)
+
+
+def _accept_for_lost(store: Store, request: Request, body: str, missing: NotFoundError) -> Receipt:
+    """Accept the message for an agent whose pane has vanished; raise ``missing`` if it is none."""
+    agent = store.agents.get(request.target) if missing.code == "vanished" else None
+    if agent is None or not request.keep:
+        raise missing
+    place = (agent.name, agent.server, agent.pane, agent.pane_pid)
+    profile = no_shell(profile_named(agent.profile), agent.name)
+    message, _ = _accept(store, request, body, profile, place, agent.identity)
+    if message.step != "accepted":
+        return receipt_of(message)
+    return hold(store, message, f"gone: {missing.message}{NOTHING_TYPED}")
+
+
+def _accept(
+    store: Store,
+    request: Request,
+    body: str,
+    profile: Profile,
+    place: tuple[str, str, str, int],
+    agent: str,
+) -> tuple[Message, bool]:
+    """Write the message down, as it is to be typed; return it and whether it is new.
+
+    ``place`` is the recipient's name, tmux server, pane and the pane's process.
+    """
+    identity = new_id()
+    sender = request.sender or own_name(store)
+    headed = _enveloped(body, sender, identity, request)
+    taking = profile._replace(guard=Guard()) if request.command else profile
+    prepared = prepare(headed, taking, clean=request.clean)
+    name, server, pane, pane_pid = place
+    return store.messages.accept(
+        new_message(
+            identity,
+            key=request.key,
+            sender=sender,
+            recipient=name,
+            kind=COMMAND if request.command else MESSAGE,
+            body=body,
+            typed=prepared.typed,
+            server=server,
+            pane=pane,
+            pane_pid=pane_pid,
+            evidence=(*prepared.changes, *filter(None, [profile.caution])),
+            reply_to=request.reply_to,
+            agent=agent,
+            kept=request.keep and not request.command,
+            priority=request.priority,
+            type_when=request.when,
+            deadline=None if request.expires is None else time.time() + request.expires,
+        )
+    )
 
 
 def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:

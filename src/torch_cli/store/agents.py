@@ -143,6 +143,9 @@ class Agents:
                     f"UPDATE messages SET {column} = ? WHERE {column} = ? AND created >= ?",
                     *(new, agent.name, agent.created),
                 )
+            # What waited while it was lost is older than its present life.
+            sql = "UPDATE messages SET recipient = ? WHERE agent = ? AND step <> 'done'"
+            self._database.query(sql, new, agent.identity)
         return agent._replace(name=new)
 
     def in_window(self, name: str, window: str) -> None:

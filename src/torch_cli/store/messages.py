@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
@@ -14,12 +14,17 @@ _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE 
 """The state that a receipt shows: of a message in the middle of a delivery nothing is known."""
 
 
+_ORDER = "priority DESC, rowid"
+
+_SAME_RECIPIENT = "agent = ? AND (agent <> '' OR (server = ? AND pane = ? AND pane_pid = ?))"
+
 MESSAGE, COMMAND, CHECKIN, NOTICE = "message", "command", "check-in", "notice"
 """The kinds: what is said to an agent, a command of its program's own, what time sends, and word
 to a sender that its message will not arrive."""
 
-LOW, NORMAL, HIGH = -1, 0, 1
-"""Priorities: of the messages that wait for one agent the highest goes first, then the oldest."""
+NORMAL = 0
+PRIORITIES = {"low": -1, "normal": NORMAL, "high": 1}
+"""Of the messages that wait for one agent the one of most priority goes first, then the oldest."""
 
 
 class Message(NamedTuple):
@@ -162,6 +167,42 @@ class Messages:
             identity,
         )
 
+    def ahead_of(self, message: Message) -> list[Message]:
+        """Return what waits in the outbox for the same recipient and goes before ``message``.
+
+        The order is that of acceptance, which a clock that is set back does not change; a higher
+        priority goes first.
+        """
+        rowid = "(SELECT rowid FROM messages WHERE id = ?)"
+        return self._where(
+            f"kept = 1 AND step = 'accepted' AND {_SAME_RECIPIENT}"
+            f" AND (priority > ? OR (priority = ? AND rowid < {rowid})) ORDER BY {_ORDER}",
+            *_recipient(message),
+            *(message.priority, message.priority, message.id),
+        )
+
+    def waiting(self, agent: str | None = None) -> list[Message]:
+        """Return what is in the outbox, in order; only what is for the agent of that identity."""
+        mine = "" if agent is None else " AND agent = ?"
+        values = () if agent is None else (agent,)
+        return self._where(f"kept = 1 AND step <> 'done'{mine} ORDER BY {_ORDER}", *values)
+
+    def undelivered(self, *, untold: bool = False, limit: int = 1000) -> list[Message]:
+        """Return what left the outbox and did not arrive, or may not have, the newest first.
+
+        With ``untold`` only that of which the sender has not heard.
+        """
+        also = " AND told IS NULL" if untold else ""
+        return self._where(
+            "kept = 1 AND step = 'done' AND state IN ('failed', 'unknown')"
+            f"{also} ORDER BY rowid DESC LIMIT {int(limit)}"
+        )
+
+    def told(self, identity: str) -> None:
+        """Note that the sender knows what became of the message."""
+        sql = "UPDATE messages SET told = ? WHERE id = ? AND told IS NULL"
+        self._database.write(sql, time.time(), identity, durable=False)
+
     def unfinished(self, server: str, pane: str, pane_pid: int) -> list[Message]:
         """Return messages that were, or may have been, typed into the pane and not settled."""
         return self._where(
@@ -170,17 +211,68 @@ class Messages:
             *(server, pane, pane_pid),
         )
 
-    def step(self, identity: str, step: str, *, baseline: Mapping[str, Any] | None = None) -> None:
-        """Note how far the delivery has come, and with ``baseline`` what the screen showed."""
-        changes = {"step": step, "updated": time.time()}
-        if baseline is not None:
-            changes["baseline"] = json.dumps(baseline)
-        self._update(identity, changes)
+    def step(self, identity: str, step: str) -> None:
+        """Note how far the delivery has come."""
+        self._update(identity, {"step": step, "updated": time.time()})
 
-    def settle(self, message: Message, *, only_at: str | None = None) -> None:
+    def claim(self, message: Message, baseline: Mapping[str, Any]) -> bool:
+        """Note that ``message`` is about to be typed, with what the screen shows before that.
+
+        ``False`` if meanwhile it was cancelled, edited or replaced: then it must not be typed.
+        """
+        changed = self._database.write(
+            "UPDATE messages SET step = 'attempting', baseline = ?, updated = ?"
+            " WHERE id = ? AND step = 'accepted' AND typed = ?",
+            *(json.dumps(baseline), time.time(), message.id, message.typed.encode()),
+            durable=False,
+        )
+        return changed == 1
+
+    def rewrite(self, identity: str, body: str, typed: str, evidence: Sequence[str]) -> bool:
+        """Give a message of which nothing was typed another text; say whether that was possible."""
+        changed = self._database.write(
+            "UPDATE messages SET body = ?, typed = ?, evidence = ?, updated = ?"
+            " WHERE id = ? AND step = 'accepted'",
+            *(body.encode(), typed.encode(), json.dumps(list(evidence)), time.time(), identity),
+        )
+        return changed == 1
+
+    def withdraw(self, identity: str, reason: str, *, told: bool) -> bool:
+        """End a message of which nothing was typed; say whether that was possible.
+
+        ``told`` says that its sender knows.
+        """
+        now = time.time()
+        changed = self._database.write(
+            "UPDATE messages SET state = 'failed', reason = ?, step = 'done', updated = ?,"
+            " told = ? WHERE id = ? AND step = 'accepted'",
+            *(reason, now, now if told else None, identity),
+        )
+        return changed == 1
+
+    def requeue(self, identity: str, deadline: float | None) -> bool:
+        """Put a message that did not arrive into the outbox; say whether it was one.
+
+        Without a ``deadline`` one that waits keeps its own.
+        """
+        changed = self._database.write(
+            "UPDATE messages SET state = 'queued', reason = '', step = 'accepted', kept = 1,"
+            " attempts = 0, baseline = '{}', told = NULL, updated = ?,"
+            " deadline = coalesce(?, CASE step WHEN 'accepted' THEN deadline END)"
+            " WHERE id = ? AND (step = 'accepted'"
+            " OR (step = 'done' AND state IN ('failed', 'unknown')))",
+            *(time.time(), deadline, identity),
+        )
+        return changed == 1
+
+    def address(self, identity: str, agent: str) -> None:
+        """Say that the message is for the agent of that identity."""
+        self._database.write("UPDATE messages SET agent = ? WHERE id = ?", agent, identity)
+
+    def settle(self, message: Message, *, only_at: str | None = None) -> bool:
         """Write the state of ``message``, and what it is founded on, down.
 
-        With ``only_at`` only if its step is still that one.
+        With ``only_at`` only if its step is still that one; returns whether it was.
         """
         changes: dict[str, object] = {
             "state": message.state,
@@ -191,7 +283,7 @@ class Messages:
             "elapsed_ms": message.elapsed_ms,
             "updated": time.time(),
         }
-        self._update(message.id, changes, only_at)
+        return self._update(message.id, changes, only_at)
 
     def reopen(self, identity: str, *, server: str, pane: str, pane_pid: int) -> Message:
         """Return the message; one of which nothing was typed is queued again, for that pane."""
@@ -201,17 +293,22 @@ class Messages:
 
     def _update(
         self, identity: str, changes: Mapping[str, object], only_at: str | None = None
-    ) -> None:
+    ) -> bool:
         sets = ", ".join(f"{column} = ?" for column in changes)
-        self._database.write(
+        changed = self._database.write(
             f"UPDATE messages SET {sets} WHERE id = ? AND step = coalesce(?, step)",
             *(*changes.values(), identity, only_at),
             durable=False,
         )
+        return changed == 1
 
     def _where(self, clause: str, *values: object) -> list[Message]:
         rows = self._database.query(f"SELECT * FROM messages WHERE {clause}", *values)
         return [_message(row) for row in rows]
+
+
+def _recipient(message: Message) -> tuple[object, ...]:
+    return (message.agent, message.server, message.pane, message.pane_pid)
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -14,6 +14,7 @@ from torch_cli.agents.registry import Found, find, profile_named
 from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
+from torch_cli.delivery.outbox import abandon
 from torch_cli.delivery.recipient import submit_key
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.store import Store
@@ -99,6 +100,7 @@ def _still_alive(agent: Agent) -> list[procs.Process]:
 
 def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
     store.agents.stopped(agent.name)
+    abandon(store, agent)
     store.events.add("stop", agent.name, {"how": how, "leftovers": abs(leftovers)})
     return Stopped(agent.name, how, abs(leftovers))
 

@@ -1,0 +1,247 @@
+"""``torch outbox``: what waits to be delivered, and what did not arrive."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents, complete_waiting
+from torch_cli.cli.options import ANY_BYTES, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.store import Store
+    from torch_cli.store.messages import Message
+
+FIRST_WORDS = 40
+"""How many characters of a body are in its line of the list."""
+
+
+@click.group("outbox")
+def command() -> None:
+    """Show and change what waits to be delivered.
+
+    What 'torch send' could not deliver waits here, for each agent in the order in which it was
+    accepted, and is delivered when the way is free: by 'torch daemon', by 'torch tick' from cron,
+    or before the next message that is sent to the same agent.
+
+    \b
+    Examples:
+      torch outbox list
+      torch outbox show m-4f2a09c1
+      torch outbox cancel m-4f2a09c1
+      torch outbox retry m-4f2a09c1 --expires 2h
+    """
+
+
+@command.command("list")
+@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="For this agent.")
+@click.option("--all", "also_ended", is_flag=True, help="What did not arrive earlier as well.")
+@common_options
+def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
+    """List what waits, in the order of delivery, and what did not arrive.
+
+    What did not arrive is listed until it was shown once; with --all always. With --json, one
+    object for each message.
+
+    \b
+    Examples:
+      torch outbox list
+      torch outbox list --agent dev
+      torch outbox list --all --json | jq -r 'select(.state == "unknown").id'
+    """
+    from torch_cli.cli.present import note, print_json, print_table
+    from torch_cli.store import Store
+
+    with Store() as store:
+        found = store.messages.waiting()
+        lost = store.messages.undelivered(untold=not also_ended)
+        messages = [one for one in (*found, *reversed(lost)) if agent in (None, one.recipient)]
+        if common.json:
+            for message in messages:
+                print_json(message_object(message))
+        elif messages:
+            print_table(
+                ["MESSAGE", "TO", "STATE", "AGE", "EXPIRES", "FROM", "TEXT", "WHY"],
+                [_row(message) for message in messages],
+            )
+        else:
+            note("the outbox is empty", quiet=common.quiet)
+        for message in lost:
+            if message in messages:
+                store.messages.told(message.id)
+
+
+@command.command("show")
+@click.argument("identity", metavar="ID", shell_complete=complete_waiting)
+@common_options
+def show_command(common: Common, identity: str) -> int:
+    """Show one message whole: what is known of it, and its text.
+
+    \b
+    Examples:
+      torch outbox show m-4f2a09c1
+      torch outbox show m-4f2a09c1 --json | jq -r .body
+    """
+    from torch_cli.cli.present import print_fields, print_json, say
+    from torch_cli.delivery.outbox import find_message
+    from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.store import Store
+
+    with Store() as store:
+        message = find_message(store, identity)
+    if common.json:
+        print_json({**message_object(message), "body": message.body})
+        return receipt_of(message).exit_code
+    shown = message_object(message)
+    names = ("id", "target", "sender", "kind", "state", "reason", "created", "expires", "when")
+    print_fields({name: shown[name] for name in (*names, "priority")})
+    say("")
+    from torch_cli.cli.present import printable
+
+    for line in message.body.split("\n"):
+        say(printable(line))
+    return receipt_of(message).exit_code
+
+
+@command.command("retry")
+@click.argument("identity", metavar="ID", shell_complete=complete_waiting)
+@click.option("--expires", metavar="DURATION", help="The most time (30m, 2h) that it may wait.")
+@click.option("--anyway", is_flag=True, help="Also if it may have arrived already.")
+@common_options
+def retry_command(common: Common, identity: str, expires: str | None, anyway: bool) -> int:
+    """Try to deliver a message now: one that waits, or one that did not arrive.
+
+    One that is 'unknown' may have arrived: look first, then say --anyway.
+
+    \b
+    Examples:
+      torch outbox retry m-4f2a09c1
+      torch outbox retry m-4f2a09c1 --anyway --expires 2h
+    """
+    from torch_cli.cli.sending import duration_of, print_receipt
+    from torch_cli.delivery.outbox import retry
+    from torch_cli.store import Store
+
+    seconds = duration_of(expires)
+    with Store() as store:
+        return print_receipt(retry(store, identity, expires=seconds, anyway=anyway), common)
+
+
+@command.command("cancel")
+@click.argument("identities", metavar="[ID]...", nargs=-1, shell_complete=complete_waiting)
+@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="All for this agent.")
+@common_options
+def cancel_command(common: Common, identities: tuple[str, ...], agent: str | None) -> int:
+    """Take messages out of the outbox, of which nothing was typed.
+
+    \b
+    Examples:
+      torch outbox cancel m-4f2a09c1 m-9c01d2e3
+      torch outbox cancel --agent dev
+    """
+    from torch_cli.cli.present import note, print_json, say
+    from torch_cli.delivery.outbox import cancel
+    from torch_cli.errors import DONE, RefusedError, TorchError
+    from torch_cli.store import Store
+
+    if bool(identities) == bool(agent):
+        raise RefusedError("give the ids of messages, or --agent NAME; nothing was cancelled")
+    status = DONE
+    with Store() as store:
+        chosen = identities or _waiting_for(store, agent)
+        for identity in dict.fromkeys(chosen):
+            try:
+                receipt = cancel(store, identity)
+            except TorchError as error:
+                if len(chosen) == 1:
+                    raise
+                note(f"torch: {error.message}", quiet=False)
+                status = error.exit_code
+                continue
+            if common.json:
+                print_json(message_object(store.messages.get(identity)))
+            else:
+                say(f"cancelled  {receipt.id}  {receipt.target}")
+        if not chosen:
+            note(f"nothing waits for {agent}", quiet=common.quiet)
+    return status
+
+
+def _waiting_for(store: "Store", agent: str | None) -> list[str]:
+    waiting = [one for one in store.messages.waiting() if one.recipient == agent]
+    return [one.id for one in waiting if one.step == "accepted"]
+
+
+@command.command("edit")
+@click.argument("identity", metavar="ID", shell_complete=complete_waiting)
+@click.argument("message", type=ANY_BYTES, required=False)
+@click.option("--clean", is_flag=True, help="Strip control and invisible characters, and say so.")
+@common_options
+def edit_command(common: Common, identity: str, message: str | None, clean: bool) -> int:
+    """Give a message that waits another text; its place in the order stays.
+
+    MESSAGE - reads standard input; without MESSAGE your editor is opened ($VISUAL, $EDITOR).
+
+    \b
+    Examples:
+      torch outbox edit m-4f2a09c1 "Run the tests, and the linter too."
+      torch outbox edit m-4f2a09c1
+    """
+    from torch_cli.cli.sending import body_of, print_receipt
+    from torch_cli.delivery.outbox import edit, find_message
+    from torch_cli.errors import RefusedError
+    from torch_cli.store import Store
+
+    with Store() as store:
+        if message is None:
+            text = click.edit(find_message(store, identity).body)
+            if text is None:
+                raise RefusedError(f"the editor saved nothing; {identity} was left as it is")
+            body = text.removesuffix("\n").encode()
+        else:
+            body = body_of(message)
+        receipt = edit(store, identity, body, clean=clean)
+    print_receipt(receipt, common)
+    return 0
+
+
+def message_object(message: "Message") -> dict[str, Any]:
+    """Return a message of the outbox under its published schema."""
+    from torch_cli.cli.receipt import PREVIEW
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.store.messages import PRIORITIES
+
+    words = {number: word for word, number in PRIORITIES.items()}
+    return {
+        **receipt_of(message).as_json(),
+        "schema": "torch.outbox/1",
+        "sender": message.sender or None,
+        "kind": message.kind,
+        "created": timestamp(message.created),
+        "expires": timestamp(message.deadline),
+        "when": message.type_when,
+        "priority": words[message.priority],
+        "preview": message.body[:PREVIEW],
+    }
+
+
+def _row(message: "Message") -> list[str]:
+    from torch_cli.agents.state import one_line
+    from torch_cli.cli.present import age
+    from torch_cli.delivery.receipt import receipt_of
+
+    now = time.time()
+    receipt = receipt_of(message)
+    left = "" if message.deadline is None else f"in {age(message.deadline - now)}"
+    return [
+        message.id,
+        message.recipient,
+        str(receipt.state),
+        age(now - message.created),
+        left if receipt.kept else "",
+        message.sender,
+        one_line(message.body, FIRST_WORDS),
+        receipt.reason,
+    ]

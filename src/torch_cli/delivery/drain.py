@@ -1,0 +1,208 @@
+"""Draining the outbox: who waits, whose gate is open, and the deliveries side by side.
+
+One connection to each tmux server is kept for looking. What is found open is delivered by
+threads, one recipient each, over connections of their own; the store and the lock of the pane keep
+them apart from every other sender.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from torch_cli.agents.observe import observe
+from torch_cli.agents.registry import Found
+from torch_cli.delivery import outbox
+from torch_cli.delivery.ending import NOTHING_TYPED
+from torch_cli.delivery.obstacle import obstacle
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.recipient import Recipient, recipient
+from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.store import Store
+from torch_cli.store.messages import Message
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane, list_panes, listen
+from torch_cli.tmux.socket import Socket
+
+WORKERS = 8
+"""Deliveries at once: each waits more than it works, and takes some 30 ms of a core."""
+
+PATIENCE = 2.0
+"""Seconds that a delivery may wait for what passes by itself; then the next round looks again."""
+
+Address = tuple[str, ...]
+"""What tells one recipient from another: an agent's identity, else a pane of a server."""
+
+
+def address(message: Message) -> Address:
+    """Return whom ``message`` is for."""
+    place = (message.server, message.pane, str(message.pane_pid))
+    return (message.agent,) if message.agent else place
+
+
+class Drain:
+    """Delivers what waits; to be used by one thread at a time.
+
+    ``receipts`` are collected by the threads and given out by ``round``.
+    """
+
+    def __init__(self, workers: int = WORKERS) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="outbox")
+        self._running: dict[Address, Future[None]] = {}
+        self._clients: dict[str, ControlClient] = {}
+        self._settled: list[Receipt] = []
+        self._lock = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a delivery is going on."""
+        return any(not running.done() for running in self._running.values())
+
+    def round(self, now: float) -> list[Receipt]:
+        """Look at everybody for whom something waits, and begin to deliver where the way is free.
+
+        ``now`` is epoch seconds. Returns the receipts that became final since the last round.
+        Raises ``StoreError``, and what a delivery failed of without foreseeing it.
+        """
+        self._reap()
+        with Store() as store:
+            self._settled += outbox.expire(store, now)
+            heads = self._heads(store)
+            for path in sorted({outbox.server_of(store, message) for message in heads}):
+                here = [one for one in heads if outbox.server_of(store, one) == path]
+                self._look(store, path, here)
+            outbox.tell_senders(store)
+        return self.settled()
+
+    def settled(self) -> list[Receipt]:
+        """Return the receipts that became final since this was last asked."""
+        with self._lock:
+            settled, self._settled = self._settled, []
+        return settled
+
+    def wait(self, deadline: float) -> bool:
+        """Wait for what goes on until ``deadline`` (monotonic); say whether it ended."""
+        return not wait(self._running.values(), max(0.0, deadline - time.monotonic())).not_done
+
+    def close(self, seconds: float) -> bool:
+        """End: nothing more is begun, and what goes on is given ``seconds``; say if it ended."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        ended = self.wait(time.monotonic() + seconds)
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+        return ended
+
+    def _reap(self) -> None:
+        """Forget the deliveries that have ended; raise what one of them raised."""
+        for to in [to for to, running in self._running.items() if running.done()]:
+            self._running.pop(to).result()
+
+    def _heads(self, store: Store) -> list[Message]:
+        """Return the first message for each recipient to whom nothing is being delivered."""
+        heads: dict[Address, Message] = {}
+        # What may stand in a box comes before all else that is for it.
+        for message in sorted(store.messages.waiting(), key=lambda one: one.step == "accepted"):
+            if address(message) not in self._running:
+                heads.setdefault(address(message), message)
+        return list(heads.values())
+
+    def _look(self, store: Store, path: str, heads: Sequence[Message]) -> None:
+        """Look at the recipients on one tmux server, and begin to deliver to those that are open.
+
+        What does not answer is noted as the reason of what waits for it.
+        """
+        try:
+            client, panes = self._listed(path)
+        except TorchError as error:
+            for message in heads:
+                outbox.hold(store, message, _words(error))
+            return
+        for message in heads:
+            place = outbox.place_among(store, message, panes)
+            if place.found is None or client is None:
+                self._collect(store, outbox.settle_absent(store, message, place))
+            elif self._is_open(store, client, message, place.found):
+                self._running[address(message)] = self._pool.submit(self._deliver, message)
+
+    def _listed(self, path: str) -> tuple[ControlClient | None, list[Pane]]:
+        """Return an open connection to the server at ``path`` and its panes; none if it is gone."""
+        try:
+            client = self._clients.get(path)
+            if client is not None and not client.closed:
+                with contextlib.suppress(NotFoundError):
+                    return client, list_panes(client.socket, client)
+            self._clients.pop(path, None)
+            panes = list_panes(Socket(path=path))
+            client = self._clients[path] = ControlClient(Socket(path=path), panes[0].session_id)
+        except NotFoundError as missing:
+            if missing.code != "no-server":
+                raise
+            return None, []
+        return client, panes
+
+    @staticmethod
+    def _is_open(store: Store, client: ControlClient, message: Message, found: Found) -> bool:
+        """Say whether the way to a recipient is free; note what holds its message if it is not."""
+        try:
+            to = recipient(store, found, client)
+            sight = observe(
+                client, store, to.pane, to.profile, since=to.started, program=to.program
+            )
+        except TorchError as error:
+            outbox.hold(store, message, _words(error))
+            return False
+        if message.step != "accepted":
+            return sight.state.box is not None
+        if sight.screen.in_mode:
+            return True  # only a delivery may end it, under the pane's lock
+        reason, _ = obstacle(sight, to, message.typed, when=message.type_when)
+        if reason:
+            outbox.hold(store, message, reason + NOTHING_TYPED)
+        return not reason
+
+    def _deliver(self, message: Message) -> None:
+        """Deliver all that waits for one recipient, until something holds it."""
+        with Store() as store:
+            try:
+                found = outbox.place_of(store, message).found
+                if found is None:
+                    return  # the next round says so
+                with listen(found.socket, found.pane) as client:
+                    self._deliver_all(store, client, recipient(store, found, client), message)
+            except TorchError as error:
+                outbox.hold(store, message, _words(error))
+
+    def _deliver_all(
+        self, store: Store, client: ControlClient, to: Recipient, message: Message
+    ) -> None:
+        while True:
+            receipt = outbox.attempt_over(client, store, message, to, PATIENCE)
+            self._collect(store, receipt)
+            mine = address(message)
+            rest = [one for one in store.messages.waiting() if address(one) == mine]
+            if receipt.state in outbox.WAITING or not rest or rest[0].id == message.id:
+                return
+            message = rest[0]
+
+    def _collect(self, store: Store, receipt: Receipt) -> None:
+        if store.messages.get(receipt.id).step == "done":
+            with self._lock:
+                self._settled.append(receipt)
+
+
+def _words(error: TorchError) -> str:
+    return error.message.removesuffix(NOTHING_TYPED) + NOTHING_TYPED
+
+
+def drain_once(now: float, deadline: float) -> list[Receipt]:
+    """Deliver what can be delivered now; return what became final.
+
+    ``now`` is epoch seconds, ``deadline`` seconds of the monotonic clock.
+    """
+    drain = Drain()
+    receipts = drain.round(now)
+    drain.wait(deadline)
+    drain.close(0.0)
+    return [*receipts, *drain.settled()]

@@ -1,0 +1,367 @@
+"""The outbox: messages that were accepted and could not be delivered, or that time sends.
+
+Each waits for its recipient, an agent by its identity or a pane, in the order of acceptance. What
+may be typed when is the delivery procedure's to decide; here stand who is meant, what expires, and
+who is told.
+"""
+
+import select
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch_cli.agents.profile import Profile
+from torch_cli.agents.registry import Found, profile_named
+from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED
+from torch_cli.delivery.procedure import deliver
+from torch_cli.delivery.reading import Policy
+from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
+from torch_cli.delivery.recipient import Recipient, recipient
+from torch_cli.delivery.text import decode, prepare
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import CHECKIN, NOTICE, Message, new_id, new_message
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane, list_panes, listen
+from torch_cli.tmux.socket import Socket
+
+LOOK_AGAIN = 0.5
+"""Seconds between two tries of a sender that waits for its message to be delivered."""
+
+WAITING = (Outcome.QUEUED, Outcome.HELD)
+"""The states of a message that is still to be delivered."""
+
+
+class Place(NamedTuple):
+    """Where a message is to be typed now, or why it cannot be.
+
+    ``lost`` says that the recipient may come back; else it never will.
+    """
+
+    found: Found | None
+    reason: str = ""
+    lost: bool = False
+
+
+def server_of(store: Store, message: Message) -> str:
+    """Return the path of the socket of the tmux server where the recipient was last."""
+    agent = store.agents.known_as(message.agent) if message.agent else None
+    return agent.socket if agent else message.server.rsplit("|", 2)[0]
+
+
+def place_of(store: Store, message: Message) -> Place:
+    """Return where the recipient of ``message`` is.
+
+    Raises ``TorchError`` if tmux does not answer, which says nothing.
+    """
+    try:
+        panes = list_panes(Socket(path=server_of(store, message)))
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise
+        panes = []
+    return place_among(store, message, panes)
+
+
+def place_among(store: Store, message: Message, panes: Sequence[Pane]) -> Place:
+    """Return which of ``panes``, all of its server, the recipient of ``message`` is in.
+
+    An agent is known by its identity, so that nothing is typed into another one with its name.
+    """
+    if not message.agent:
+        agent, lives = None, (message.server, message.pane, message.pane_pid)
+    else:
+        agent = store.agents.known_as(message.agent)
+        if agent is None or agent.stopped is not None:
+            return Place(None, f"agent '{message.recipient}' was stopped{NOTHING_TYPED}")
+        lives = (agent.server, agent.pane, agent.pane_pid)
+    for pane in panes:
+        if (pane.server, pane.id, pane.pid) == lives:
+            agent = agent or store.agents.in_pane(*lives)
+            return Place(Found(message.recipient, Socket(path=pane.socket_path), pane, agent))
+    return Place(None, f"gone: pane {lives[1]} was closed{NOTHING_TYPED}", lost=agent is not None)
+
+
+def attempt(store: Store, message: Message, patience: float = 0.0) -> Receipt:
+    """Try to deliver a message that waits; return what is known of it then.
+
+    ``patience`` is the seconds that may pass in waiting for what is expected to pass by itself.
+    """
+    try:
+        place = place_of(store, message)
+        found = place.found
+        if found is None:
+            return settle_absent(store, message, place)
+        with listen(found.socket, found.pane) as client:
+            return attempt_over(client, store, message, recipient(store, found, client), patience)
+    except TorchError as error:
+        return hold(store, message, error.message.removesuffix(NOTHING_TYPED) + NOTHING_TYPED)
+
+
+def attempt_over(
+    client: ControlClient, store: Store, message: Message, to: Recipient, patience: float
+) -> Receipt:
+    """Do so over an open client, to a recipient that was looked up."""
+    if _is_expired(message):
+        return _expire(store, message)
+    if _was_elsewhere(message, to):
+        return _settle_lost(store, message)
+    policy = Policy(message.type_when, patience)
+    return deliver(client, store, to, message, policy, again=True)
+
+
+def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
+    """Return the receipt of a message whose recipient is not there, which is written down."""
+    if message.step != "accepted":
+        return _settle_lost(store, message)
+    if not place.lost:
+        store.messages.withdraw(message.id, place.reason, told=False)
+        return receipt_of(store.messages.get(message.id))
+    return hold(store, message, place.reason)
+
+
+def hold(store: Store, message: Message, reason: str) -> Receipt:
+    """Note why a message of which nothing was typed still waits, and return its receipt."""
+    if message.step == "accepted" and (message.state, message.reason) != ("held", reason):
+        held = message._replace(state=str(Outcome.HELD), reason=reason)
+        store.messages.settle(held, only_at="accepted")
+    return receipt_of(store.messages.get(message.id))
+
+
+def await_final(store: Store, message: Message, seconds: float) -> Receipt:
+    """Try until what becomes of ``message`` is known, at most ``seconds``; return its receipt."""
+    deadline = time.monotonic() + seconds
+    while True:
+        message = store.messages.get(message.id)
+        left = deadline - time.monotonic()
+        if receipt_of(message).state not in WAITING or left <= 0:
+            return receipt_of(message)
+        if message.step == "done":
+            return receipt_of(message)
+        attempt(store, message, max(0.0, left))
+        if receipt_of(store.messages.get(message.id)).state in WAITING:
+            select.select([], [], [], max(0.0, min(LOOK_AGAIN, deadline - time.monotonic())))
+
+
+def _was_elsewhere(message: Message, to: Recipient) -> bool:
+    """Say whether the text may have been typed into a pane that the recipient is no longer in."""
+    here = (to.pane.server, to.pane.id, to.pane.pid)
+    return message.step != "accepted" and here != (message.server, message.pane, message.pane_pid)
+
+
+def _settle_lost(store: Store, message: Message) -> Receipt:
+    reason = f"its pane {message.pane} is gone, and the text with it: nothing shows whether it went"
+    lost = message._replace(state=str(Outcome.UNKNOWN), reason=reason, step="done")
+    store.messages.settle(lost, only_at=message.step)
+    return receipt_of(store.messages.get(message.id))
+
+
+# -- expiry, and word of it ----------------------------------------------------------------------
+
+
+def expire(store: Store, now: float) -> list[Receipt]:
+    """End what has waited for longer than it was given; return the receipts.
+
+    What stands in a box is left to the next delivery, which knows whether it was submitted.
+    """
+    return [
+        _expire(store, message)
+        for message in store.messages.waiting()
+        if message.step == "accepted" and _is_expired(message, now)
+    ]
+
+
+def _is_expired(message: Message, now: float | None = None) -> bool:
+    now = time.time() if now is None else now
+    return message.deadline is not None and message.deadline <= now and message.step == "accepted"
+
+
+def _expire(store: Store, message: Message) -> Receipt:
+    last = message.reason.removesuffix(NOTHING_TYPED)
+    words = f"{EXPIRED} ({last})" if last else EXPIRED
+    store.messages.withdraw(message.id, words, told=False)
+    return receipt_of(store.messages.get(message.id))
+
+
+def tell_senders(store: Store) -> list[Message]:
+    """Tell agents what became of their messages that did not arrive; return what persons sent.
+
+    The word goes to the sender's own outbox; about such a word nobody is told.
+    """
+    persons = []
+    for message in store.messages.undelivered(untold=True):
+        sender = store.agents.get(message.sender) if message.sender else None
+        if message.kind == NOTICE:
+            store.messages.told(message.id)
+        elif sender is None or sender.stopped is not None:
+            persons.append(message)
+        else:
+            _tell(store, sender, message)
+    return persons
+
+
+def _tell(store: Store, sender: Agent, about: Message) -> None:
+    identity = new_id()
+    receipt = receipt_of(about)
+    words = "did not arrive" if receipt.state is Outcome.FAILED else "may not have arrived"
+    first = " ".join(about.body.split())[:80]
+    body = (
+        f"Your message {about.id} to {about.recipient} {words}: {receipt.reason}.\nIt was: {first}"
+    )
+    try:
+        profile = profile_named(sender.profile)
+        prepared = prepare(f"[from torch · notice · {identity}]\n{body}", profile, clean=True)
+    except (NotFoundError, RefusedError):
+        return  # its profile is gone: a person is shown it then
+    notice = new_message(
+        identity,
+        key=f"notice:{about.id}:{about.updated}",
+        sender="torch",
+        recipient=sender.name,
+        kind=NOTICE,
+        body=body,
+        typed=prepared.typed,
+        server=sender.server,
+        pane=sender.pane,
+        pane_pid=sender.pane_pid,
+        evidence=prepared.changes,
+        agent=sender.identity,
+        kept=True,
+    )
+    store.messages.accept(notice)
+    store.messages.told(about.id)
+
+
+def abandon(store: Store, agent: Agent) -> int:
+    """End what waits for an agent that a person stops; return how many messages that were."""
+    reason = f"agent '{agent.name}' was stopped{NOTHING_TYPED}"
+    waiting = store.messages.waiting(agent.identity) if agent.identity else []
+    return sum(store.messages.withdraw(message.id, reason, told=False) for message in waiting)
+
+
+# -- what a person does with it ------------------------------------------------------------------
+
+
+def cancel(store: Store, identity: str) -> Receipt:
+    """Take a message out of the outbox; return its receipt.
+
+    Raises ``HeldError`` if it is being typed or stands in a box, ``RefusedError`` if it is not in
+    the outbox any more, ``NotFoundError`` if it never was.
+    """
+    message = find_message(store, identity)
+    if not store.messages.withdraw(identity, f"cancelled{NOTHING_TYPED}", told=True):
+        raise _not_waiting(store.messages.get(message.id), "cancelled")
+    store.events.add("cancel", message.recipient, {"message": identity})
+    return receipt_of(store.messages.get(identity))
+
+
+def edit(store: Store, identity: str, body: bytes, *, clean: bool = False) -> Receipt:
+    """Give a message that waits another text; return its receipt.
+
+    Raises as ``cancel`` does, and ``RefusedError`` for a text that cannot be sent.
+    """
+    message = find_message(store, identity)
+    text = decode(body)
+    if message.step != "accepted":
+        raise _not_waiting(message, "edited")
+    prepared = prepare(_head(message) + text, _profile_of(store, message), clean=clean)
+    if not store.messages.rewrite(identity, text, prepared.typed, prepared.changes):
+        raise _not_waiting(store.messages.get(identity), "edited")
+    store.events.add("edit", message.recipient, {"message": identity})
+    return receipt_of(store.messages.get(identity))
+
+
+def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = False) -> Receipt:
+    """Put a message that did not arrive back into the outbox, or try one that waits now.
+
+    ``expires`` are the seconds that it is given this time. Raises ``RefusedError`` for one that
+    arrived, and for one that may have, unless ``anyway``.
+    """
+    message = find_message(store, identity)
+    receipt = receipt_of(message)
+    if message.step == "done" and receipt.state not in (Outcome.FAILED, Outcome.UNKNOWN):
+        raise _not_waiting(message, "sent again")
+    if message.step == "done":
+        if receipt.state is Outcome.UNKNOWN and not anyway:
+            raise RefusedError(
+                f"message {identity} may have arrived ({receipt.reason}); it was not sent again",
+                hint=f"Look first: torch capture {message.recipient}. Then: torch outbox retry "
+                f"{identity} --anyway",
+                code="unknown",
+            )
+        _renew_recipient(store, message)
+    store.messages.requeue(identity, None if expires is None else time.time() + expires)
+    store.events.add("retry", message.recipient, {"message": identity})
+    return attempt(store, store.messages.get(identity), patience=2.0)
+
+
+def _head(message: Message) -> str:
+    """Return the lines that stand before the body in what is typed: the envelope, '' if none."""
+    envelope, newline, rest = message.typed.partition("\n")
+    if not envelope.endswith(f"{message.id}]"):
+        return ""
+    if message.kind == CHECKIN:
+        return envelope + newline + rest[: rest.find("\n\n") + 2]
+    return envelope + newline
+
+
+def revive(store: Store, message: Message, agent: str) -> Message:
+    """Return a message that is sent again under its key: queued, if it failed untyped.
+
+    ``agent`` is the identity of whom it is for now.
+    """
+    untyped = message.state == Outcome.FAILED and message.reason.endswith(NOTHING_TYPED)
+    if message.step == "done" and not untyped:
+        return message
+    if message.agent != agent:
+        store.messages.address(message.id, agent)
+    if message.step == "done":
+        store.messages.requeue(message.id, None)
+    return store.messages.get(message.id)
+
+
+def _renew_recipient(store: Store, message: Message) -> None:
+    """Address a message that is sent again to the agent that has its recipient's name now."""
+    agent = store.agents.get(message.recipient)
+    if message.agent and agent is not None and agent.stopped is None:
+        store.messages.address(message.id, agent.identity)
+
+
+def find_message(store: Store, identity: str) -> Message:
+    """Return the message ``identity``; raises ``NotFoundError``."""
+    try:
+        return store.messages.get(identity)
+    except KeyError:
+        raise NotFoundError(
+            f"there is no message '{identity}'",
+            hint="'torch outbox list' shows what waits, 'torch receipt -n 10' the latest.",
+            code="no-message",
+        ) from None
+
+
+def _profile_of(store: Store, message: Message) -> Profile:
+    agent = store.agents.known_as(message.agent) if message.agent else None
+    if agent is not None:
+        return profile_named(agent.profile)
+    place = place_of(store, message)
+    if place.found is None:
+        raise NotFoundError(f"{place.reason}; message {message.id} was not edited", code="gone")
+    with listen(place.found.socket, place.found.pane) as client:
+        return recipient(store, place.found, client).profile
+
+
+def _not_waiting(message: Message, done: str) -> TorchError:
+    receipt = receipt_of(message)
+    if message.step != "done":
+        return HeldError(
+            f"message {message.id} was typed into pane {message.pane} and is not settled "
+            f"({receipt.state}: {receipt.reason}); it was not {done}",
+            hint=f"Where its text stands in the box, remove it: torch attach {message.recipient}",
+            code="typed",
+        )
+    return RefusedError(
+        f"message {message.id} is not in the outbox any more: it is {receipt.state}; it was not "
+        f"{done}",
+        code="not-waiting",
+    )

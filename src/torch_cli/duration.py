@@ -1,0 +1,47 @@
+"""Durations as people write them (``30m``, ``2h30m``) and read them (``2 h 30 min``)."""
+
+import re
+
+from torch_cli.errors import RefusedError
+
+UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+"""Seconds of each unit, the greatest first."""
+
+LONGEST = 1e9
+"""The most seconds that are taken, some 31 years."""
+
+_WORDS = {"d": "d", "h": "h", "m": "min", "s": "s"}
+_PART = r"(?:(?P<%s>[0-9]+(?:\.[0-9]+)?)%s)?"
+_WHOLE = re.compile(r"\s*".join(_PART % (unit, unit) for unit in UNITS))
+_HINT = "Write a number with its unit, as in 90s, 30m, 1.5h, 2h30m or 1d."
+
+
+def parse(text: str) -> float:
+    """Return the seconds that ``text`` means: numbers, fractions too, with ``d h m s`` in order.
+
+    Raises ``RefusedError`` for anything else, for nothing, and for more than ``LONGEST``.
+    """
+    found = _WHOLE.fullmatch(text.strip().lower())
+    parts = {unit: value for unit, value in found.groupdict().items() if value} if found else {}
+    if not parts:
+        bare = re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", text)
+        why = "has no unit" if bare else "is no duration"
+        raise RefusedError(f"'{text}' {why}", hint=_HINT, code="bad-duration")
+    seconds = sum(float(value) * UNITS[unit] for unit, value in parts.items())
+    if not 0 < seconds <= LONGEST:
+        why = "is no time at all" if seconds == 0 else "is longer than 30 years"
+        raise RefusedError(f"'{text}' {why}", hint=_HINT, code="bad-duration")
+    return seconds
+
+
+def words(seconds: float) -> str:
+    """Return a duration in at most two units: ``2 h 5 min``, ``45 s``, ``3 d``."""
+    left = round(max(0.0, seconds))
+    parts: list[str] = []
+    for unit, size in UNITS.items():
+        count, left = divmod(left, int(size))
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {_WORDS[unit]}")
+        elif parts:
+            break  # "1 d 5 s" would say more than is meant
+    return " ".join(parts[:2])
