@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -23,7 +24,7 @@ from conftest import SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
 from e2e.program import Home, NotInstalledError, Program, View
 from e2e.report import REPORTS, Report, Tally
 from e2e.stub import Behaviour, StubServer
-from torch_cli import procs
+from torch_cli import paths, procs
 from torch_cli.tmux.socket import Socket
 
 FULL = os.environ.get("TORCH_E2E") == "full"
@@ -213,13 +214,21 @@ class World:
                 pytest.fail(f"torch {args} did not end in {timeout:g} s\n{self.server.screens()}")
         return Result(process.returncode, out.decode(), err.decode())
 
+    def empty_outbox(self) -> None:
+        """Take out what was held and not typed: each message is counted on its own here."""
+        state = self.directory / "torch" / paths.DATABASE
+        with contextlib.closing(sqlite3.connect(state, timeout=30)) as store, store:
+            store.execute("UPDATE messages SET kept = 0 WHERE state = 'held' AND step = 'accepted'")
+
     def begin_send(self, *options: str) -> tuple[subprocess.Popen[bytes], int]:
         """Begin ``torch send``, its text still to be given; the number is a mark for ``Sent``."""
+        self.empty_outbox()
         mark = len(self.stub.requests)
         return self.popen("send", self.name, "-", "--plain", "--json", *options), mark
 
     def send(self, text: str, *options: str) -> Sent:
         """Send ``text`` through the command line, without an envelope."""
+        self.empty_outbox()
         mark = len(self.stub.requests)
         result = self.torch("send", self.name, "-", "--plain", "--json", *options, text=text)
         return Sent(text, result, mark)
