@@ -46,6 +46,15 @@ def complete_waiting(ctx: Context, param: Parameter, incomplete: str) -> "list[C
     return _items(names, incomplete)
 
 
+def complete_checkins(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the check-ins whose names begin so."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        sql = "SELECT name, target FROM checkins WHERE state IN ('active', 'paused')"
+        names = {name: f"for {target}" for name, target in _read(sql)}
+    return _items(names, incomplete)
+
+
 def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the modes of the agent that stands before."""
     names: dict[str, str] = {}

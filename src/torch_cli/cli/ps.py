@@ -36,6 +36,7 @@ def command(common: Common) -> int:
     with Store() as store:
         lines = list_agents(store, agents_on(store, common.socket))
         lost = len(store.messages.undelivered(untold=True))
+        overdue = len(store.checkins.overdue())
     if common.json:
         for line in lines:
             print_json(agent_object(line))
@@ -52,6 +53,9 @@ def command(common: Common) -> int:
     if lost:
         words = "1 message" if lost == 1 else f"{lost} messages"
         note(f"torch: {words} did not arrive: torch outbox list", quiet=common.quiet)
+    if overdue:
+        words = "1 check-in is" if overdue == 1 else f"{overdue} check-ins are"
+        note(f"torch: {words} overdue: torch checkin list", quiet=common.quiet)
     return errors[0].exit_code if errors else DONE
 
 

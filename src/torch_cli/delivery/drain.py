@@ -56,8 +56,8 @@ class Drain:
 
     @property
     def busy(self) -> bool:
-        """Whether a delivery is going on."""
-        return any(not running.done() for running in self._running.values())
+        """Whether a delivery goes on, or has ended and its receipt was not given out yet."""
+        return bool(self._settled) or any(not one.done() for one in self._running.values())
 
     def round(self, now: float) -> list[Receipt]:
         """Look at everybody for whom something waits, and begin to deliver where the way is free.

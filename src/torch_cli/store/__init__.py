@@ -4,6 +4,7 @@
 """
 
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from torch_cli.store.agents import Agents
 from torch_cli.store.database import Database, StoreError
@@ -12,6 +13,10 @@ from torch_cli.store.hooks import Hooks
 from torch_cli.store.messages import Messages
 from torch_cli.store.observations import Observations
 from torch_cli.store.windows import Windows
+
+if TYPE_CHECKING:
+    from torch_cli.store.checkins import Checkins
+    from torch_cli.store.lease import Lease
 
 __all__ = ["Store", "StoreError"]
 
@@ -27,6 +32,20 @@ class Store:
         self.messages = Messages(self.database)
         self.observations = Observations(self.database)
         self.windows = Windows(self.database)
+
+    @property
+    def checkins(self) -> "Checkins":
+        """The check-ins and their runs; a message on its way does without them."""
+        from torch_cli.store.checkins import Checkins
+
+        return Checkins(self.database)
+
+    @property
+    def lease(self) -> "Lease":
+        """The right to be the scheduler."""
+        from torch_cli.store.lease import Lease
+
+        return Lease(self.database)
 
     def __enter__(self) -> "Store":
         return self

@@ -175,7 +175,7 @@ class Messages:
         """
         rowid = "(SELECT rowid FROM messages WHERE id = ?)"
         return self._where(
-            f"kept = 1 AND step = 'accepted' AND {_SAME_RECIPIENT}"
+            f"kept = 1 AND step <> 'done' AND step = 'accepted' AND {_SAME_RECIPIENT}"
             f" AND (priority > ? OR (priority = ? AND rowid < {rowid})) ORDER BY {_ORDER}",
             *_recipient(message),
             *(message.priority, message.priority, message.id),
@@ -187,6 +187,10 @@ class Messages:
         values = () if agent is None else (agent,)
         return self._where(f"kept = 1 AND step <> 'done'{mine} ORDER BY {_ORDER}", *values)
 
+    def newest(self) -> int:
+        """Return a number that grows with every message that is accepted."""
+        return int(self._database.query("SELECT coalesce(max(rowid), 0) FROM messages")[0][0])
+
     def undelivered(self, *, untold: bool = False, limit: int = 1000) -> list[Message]:
         """Return what left the outbox and did not arrive, or may not have, the newest first.
 
@@ -196,6 +200,16 @@ class Messages:
         return self._where(
             "kept = 1 AND step = 'done' AND state IN ('failed', 'unknown')"
             f"{also} ORDER BY rowid DESC LIMIT {int(limit)}"
+        )
+
+    def agents_to_tell(self) -> bool:
+        """Say whether an agent has not heard what became of a message of its own."""
+        return bool(
+            self._database.query(
+                "SELECT 1 FROM messages WHERE kept = 1 AND step = 'done' AND told IS NULL"
+                " AND state IN ('failed', 'unknown')"
+                " AND sender IN (SELECT name FROM agents WHERE stopped IS NULL) LIMIT 1"
+            )
         )
 
     def told(self, identity: str) -> None:
@@ -249,6 +263,19 @@ class Messages:
             *(reason, now, now if told else None, identity),
         )
         return changed == 1
+
+    def supersede(self, identity: str, reason: str) -> bool:
+        """End a message of which nothing was typed, as part of the caller's transaction.
+
+        Says whether that was possible. Its sender need not be told.
+        """
+        now = time.time()
+        found = self._database.query(
+            "UPDATE messages SET state = 'failed', reason = ?, step = 'done', updated = ?, told = ?"
+            " WHERE id = ? AND step = 'accepted' RETURNING id",
+            *(reason, now, now, identity),
+        )
+        return bool(found)
 
     def requeue(self, identity: str, deadline: float | None) -> bool:
         """Put a message that did not arrive into the outbox; say whether it was one.

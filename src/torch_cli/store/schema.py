@@ -112,7 +112,9 @@ MIGRATIONS = (
     ALTER TABLE messages ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE messages ADD COLUMN type_when TEXT NOT NULL DEFAULT 'ready';
     ALTER TABLE messages ADD COLUMN told REAL;
-    CREATE INDEX messages_kept ON messages (created) WHERE kept = 1 AND step <> 'done';
+    CREATE INDEX messages_kept ON messages (agent) WHERE kept = 1 AND step <> 'done';
+    CREATE INDEX messages_untold ON messages (sender) WHERE kept = 1 AND step = 'done'
+        AND told IS NULL AND state IN ('failed', 'unknown');
     CREATE TABLE checkins (
         id              TEXT PRIMARY KEY,
         name            TEXT NOT NULL,
@@ -132,6 +134,7 @@ MIGRATIONS = (
         grace           REAL,
         condition       TEXT NOT NULL CHECK (condition IN ('idle', 'always')),
         fallback        TEXT NOT NULL DEFAULT '',
+        parent          TEXT NOT NULL DEFAULT '',
         creator         TEXT NOT NULL DEFAULT '',
         state           TEXT NOT NULL CHECK (state IN ('active', 'paused', 'done', 'cancelled')),
         nominal         REAL,
@@ -164,6 +167,7 @@ MIGRATIONS = (
         started         TEXT NOT NULL,
         boot            TEXT NOT NULL,
         renewed         REAL NOT NULL,
+        awake           REAL NOT NULL,
         seconds         REAL NOT NULL,
         token           INTEGER NOT NULL,
         since           REAL NOT NULL,

@@ -1,0 +1,558 @@
+"""``torch checkin``: messages that time sends."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents, complete_checkins
+from torch_cli.cli.options import ANY_BYTES, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.schedule.trigger import Trigger
+    from torch_cli.store import Store
+    from torch_cli.store.checkins import Checkin, Run
+    from torch_cli.store.messages import Message
+
+FIRINGS = 3
+"""How many of the next firings are told when a check-in is made."""
+
+FIRST_WORDS = 40
+"""How many characters of a note are in its line of the list."""
+
+MANY = 200
+"""Rows from which on a list is not laid out as a table: that takes a millisecond a row."""
+
+
+@click.group("checkin")
+def command() -> None:
+    """Have a note sent to an agent later, once or again and again.
+
+    Each check-in has a note of its own. It is verified when it is made and when it fires that its
+    agent is there; if not, the note goes to the fallback, else to the agent's parent, else it is
+    kept and shown as overdue. 'torch daemon' fires check-ins, or 'torch tick' from cron.
+
+    \b
+    Examples:
+      torch checkin add dev "How far are the tests?" --in 30m
+      torch checkin add . "Commit, then read TASKS.md again." --every 20m --if idle
+      torch checkin add pm - --cron '0 9 * * 1-5' --timezone Europe/Berlin < standup.md
+      torch checkin list
+      torch checkin history
+    """
+
+
+def _one_of(**given: str | None) -> tuple[str, str]:
+    """Return the option that was given and its value; raise ``RefusedError`` unless it is one."""
+    from torch_cli.errors import RefusedError
+
+    chosen = [(name, value) for name, value in given.items() if value is not None]
+    if len(chosen) != 1:
+        raise RefusedError(
+            "give one of --in, --at, --every and --cron; no check-in was made", code="usage"
+        )
+    return chosen[0]
+
+
+def _trigger(zone: str | None, now: float, **given: str | None) -> "Trigger":
+    from torch_cli.schedule import trigger
+
+    kind, value = _one_of(**given)
+    if zone is not None:
+        trigger.check_zone(zone)
+    else:
+        zone = trigger.local_zone()
+    if kind == "in":
+        return trigger.once_in(value, now, zone)
+    makes: dict[str, Callable[[str, str, float], Trigger]] = {
+        "at": trigger.once_at,
+        "every": trigger.every,
+        "cron": trigger.cron,
+    }
+    return makes[kind](value, zone, now)
+
+
+@command.command("add")
+@click.argument("target", shell_complete=complete_agents)
+@click.argument("note", type=ANY_BYTES, required=False)
+@click.option("--in", "in_", metavar="DURATION", help="Once, after 30m, 1.5h, 2d.")
+@click.option("--at", metavar="TIME", help="Once, at '2026-12-01 09:00', or 09:00 next.")
+@click.option("--every", metavar="DURATION", help="Again and again, counted from now.")
+@click.option("--cron", metavar="EXPRESSION", help="As '*/15 9-18 * * 1-5' says.")
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    help="Of --at and --cron: Europe/Berlin (default: this machine's).",
+)
+@click.option("--file", type=click.Path(), help="Read the note from a file.")
+@click.option("--name", default="", help="Its name (default: made from the note).")
+@click.option("--until", metavar="TIME", help="The last moment at which it may be due.")
+@click.option("--count", type=click.IntRange(min=1), help="The most times that it fires.")
+@click.option("--jitter", metavar="DURATION", help="Put each firing off by chance, up to this.")
+@click.option("--grace", metavar="DURATION", help="Later than this it is not sent any more.")
+@click.option(
+    "--if",
+    "condition",
+    type=click.Choice(["idle", "always"]),
+    default="always",
+    show_default=True,
+    help="idle: typed once the agent is idle; always: also while it works, where it queues.",
+)
+@click.option(
+    "--fallback",
+    default="",
+    metavar="AGENT",
+    shell_complete=complete_agents,
+    help="Who gets the note if the agent is gone (else its parent).",
+)
+@click.option("--clean", is_flag=True, help="Strip control and invisible characters.")
+@common_options
+def add_command(common: Common, **given: Any) -> None:
+    """Make a check-in: NOTE goes to TARGET, an agent, a tmux target, or . for the own pane.
+
+    NOTE may have several lines; - reads standard input. Of a recurring check-in that comes late
+    one message stands for all that was missed, and one that was not yet typed gives way to the
+    next.
+
+    \b
+    Examples:
+      torch checkin add dev "How far are the tests?" --in 30m
+      torch checkin add . "Look whether the build is through." --in 1.5m
+      torch checkin add pm --file standup.md --cron '0 9 * * 1-5' --timezone Europe/Berlin
+      torch checkin add dev "Commit." --every 20m --if idle --until '2026-12-01 18:00'
+    """
+    from torch_cli.cli.present import print_json
+    from torch_cli.cli.sending import duration_of
+    from torch_cli.schedule.checkin import Order, add
+    from torch_cli.schedule.trigger import local_zone, once_at
+    from torch_cli.store import Store
+
+    now = time.time()
+    times = {"in": given.pop("in_"), **{name: given.pop(name) for name in ("at", "every", "cron")}}
+    zone, until = given.pop("timezone"), given.pop("until")
+    trigger = _trigger(zone, now, **times)
+    note = _note(given.pop("note"), given.pop("file"))
+    order = Order(
+        note=note,
+        trigger=trigger,
+        until=None
+        if until is None
+        else float(once_at(until, zone or local_zone(), now).expression),
+        runs=given.pop("count"),
+        jitter=duration_of(given.pop("jitter")) or 0.0,
+        grace=duration_of(given.pop("grace")),
+        **given,
+    )
+    with Store() as store:
+        checkin, found = add(store, common.socket, order, now)
+        if common.json:
+            print_json(checkin_object(checkin, _last(store, checkin)))
+        else:
+            _print_added(store, checkin, found.pane.id, common)
+
+
+def _note(note: str | None, file: str | None) -> bytes:
+    from torch_cli.cli.sending import body_of
+    from torch_cli.errors import RefusedError
+
+    if (note is None) == (file is None):
+        raise RefusedError("give a NOTE or a --file; no check-in was made", code="usage")
+    if note is not None:
+        return body_of(note)
+    assert file is not None
+    try:
+        with open(file, "rb") as source:
+            return source.read()
+    except OSError as error:
+        raise RefusedError(
+            f"the file {file} cannot be read: {error.strerror}; no check-in was made",
+            code="no-file",
+        ) from error
+
+
+def _print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) -> None:
+    from torch_cli.cli.present import note, say
+    from torch_cli.schedule.checkin import upcoming
+    from torch_cli.schedule.trigger import show
+
+    say(f"{checkin.name}  {checkin.id}  {checkin.target} ({pane})")
+    for at in upcoming(checkin, FIRINGS):
+        say(f"  {show(at, checkin.zone)}  {_ahead(at)}")
+    if store.lease.current() is None:
+        note(
+            "  no scheduler runs: 'torch daemon start', or 'torch crontab install'",
+            quiet=common.quiet,
+        )
+
+
+def _ahead(at: float) -> str:
+    """Return how far away a moment is, in words."""
+    from torch_cli import duration
+
+    left = at - time.time()
+    return f"in {duration.words(left)}" if left > 0 else f"{duration.words(-left)} ago"
+
+
+@command.command("list")
+@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="For this agent.")
+@click.option("--all", "ended", is_flag=True, help="Those that have ended as well.")
+@common_options
+def list_command(common: Common, agent: str | None, ended: bool) -> None:
+    """List the check-ins, the next first, and what became of each one's last run.
+
+    With --json, one object for each.
+
+    \b
+    Examples:
+      torch checkin list
+      torch checkin list --agent dev --json
+    """
+    from torch_cli.cli.present import note, print_json
+    from torch_cli.store import Store
+
+    with Store() as store:
+        checkins = [one for one in store.checkins.all(ended=ended) if agent in (None, one.target)]
+        runs = store.checkins.last_runs()
+        overdue = {run.checkin for run in store.checkins.overdue()}
+        if not ended:  # one that has ended may still have a run that nobody took
+            rest = [store.checkins.get(one) for one in overdue - {c.id for c in checkins}]
+            checkins += [c for c in rest if c is not None and agent in (None, c.target)]
+        messages = (
+            {run.id: store.messages.get(run.message) for run in runs.values() if run.message}
+            if len(checkins) <= MANY
+            else {}
+        )
+    if common.json:
+        for one in checkins:
+            run = runs.get(one.id)
+            print_json(checkin_object(one, run and (run, messages.get(run.id))))
+    elif checkins:
+        _print_list(checkins, runs, messages)
+    else:
+        note("no check-ins; make one with 'torch checkin add'", quiet=common.quiet)
+
+
+def _print_list(
+    checkins: "list[Checkin]", runs: "dict[str, Run]", messages: "dict[str, Message]"
+) -> None:
+    from torch_cli.agents.state import one_line
+    from torch_cli.cli.present import print_table, printable, say
+
+    rows = []
+    for one in checkins:
+        run = runs.get(one.id)
+        last = outcome(run, messages.get(run.id)) if run else ""
+        cells = [one.name, one.target, _when(one), _next(one), last]
+        rows.append([*cells, one_line(one.note, FIRST_WORDS)])
+    if len(rows) > MANY:
+        for cells in rows:
+            say("  ".join(printable(cell) for cell in cells if cell))
+        return
+    print_table(["NAME", "TO", "WHEN", "NEXT", "LAST RUN", "NOTE"], rows)
+
+
+def _when(checkin: "Checkin") -> str:
+    from torch_cli.schedule.checkin import trigger_of
+    from torch_cli.schedule.trigger import describe
+
+    left = "" if checkin.remaining is None else f", {checkin.remaining} left"
+    return describe(trigger_of(checkin)) + left
+
+
+def _next(checkin: "Checkin") -> str:
+    from torch_cli.schedule.trigger import show
+
+    if checkin.due is None or checkin.state != "active":
+        return checkin.state
+    clock = show(checkin.due, checkin.zone).partition(" (")[0].split(" ", 1)[1]
+    return f"{_ahead(checkin.due)}, {clock}"
+
+
+def outcome(run: "Run", message: "Message | None") -> str:
+    """Return in a word or two what became of a run: of its message, if it has one."""
+    from torch_cli.delivery.receipt import receipt_of
+
+    return str(receipt_of(message).state) if run.state == "sent" and message else run.state
+
+
+@command.command("show")
+@click.argument("name", shell_complete=complete_checkins)
+@common_options
+def show_command(common: Common, name: str) -> None:
+    """Show one check-in whole: its note, its rule, its next firings and its last runs.
+
+    \b
+    Examples:
+      torch checkin show tests
+      torch checkin show tests --json | jq -r .note
+    """
+    from torch_cli.cli.present import print_fields, print_json, printable, say
+    from torch_cli.schedule.checkin import find_checkin, upcoming
+    from torch_cli.schedule.trigger import show
+    from torch_cli.store import Store
+
+    with Store() as store:
+        checkin = find_checkin(store, name, living=False)
+        if common.json:
+            print_json(checkin_object(checkin, _last(store, checkin)))
+            return
+        runs = store.checkins.history(checkin.id, FIRINGS)
+        messages = [store.messages.get(run.message) if run.message else None for run in runs]
+    limits = {
+        "until": show(checkin.until, checkin.zone) if checkin.until is not None else "",
+        "jitter": f"{checkin.jitter:g} s" if checkin.jitter else "",
+        "grace": f"{checkin.grace:g} s" if checkin.grace is not None else "",
+    }
+    print_fields(
+        {
+            "name": checkin.name,
+            "id": checkin.id,
+            "state": checkin.state,
+            "to": checkin.target,
+            "when": _when(checkin),
+            "if": checkin.condition,
+            **limits,
+            "fallback": checkin.fallback,
+            "from": checkin.creator,
+            "made": show(checkin.created, checkin.zone),
+        }
+    )
+    for at in upcoming(checkin, FIRINGS):
+        say(f"next  {show(at, checkin.zone)}  {_ahead(at)}")
+    for run, message in zip(runs, messages, strict=True):
+        say(printable(_run_line(run, checkin, message)))
+    say("")
+    for line in checkin.note.split("\n"):
+        say(printable(line))
+
+
+@command.command("cancel")
+@click.argument(
+    "names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_checkins
+)
+@common_options
+def cancel_command(common: Common, names: tuple[str, ...]) -> None:
+    """End check-ins. What has fired and waits in the outbox stays there.
+
+    \b
+    Examples:
+      torch checkin cancel tests
+    """
+    from torch_cli.schedule.checkin import cancel, find_checkin
+    from torch_cli.store import Store
+
+    with Store() as store:
+        for name in names:  # a wrong one is refused before anything is changed
+            find_checkin(store, name)
+        for name in dict.fromkeys(names):
+            _print_changed(cancel(store, name), "cancelled", common)
+
+
+@command.command("pause")
+@click.argument("name", shell_complete=complete_checkins)
+@common_options
+def pause_command(common: Common, name: str) -> None:
+    """Have a check-in not fire until it is resumed.
+
+    \b
+    Examples:
+      torch checkin pause tests
+    """
+    from torch_cli.schedule.checkin import pause
+    from torch_cli.store import Store
+
+    with Store() as store:
+        _print_changed(pause(store, name), "paused", common)
+
+
+@command.command("resume")
+@click.argument("name", shell_complete=complete_checkins)
+@common_options
+def resume_command(common: Common, name: str) -> None:
+    """Have a paused check-in fire again; what passed meanwhile is not made up.
+
+    One that is due only once, and was due in the pause, fires at once.
+
+    \b
+    Examples:
+      torch checkin resume tests
+    """
+    from torch_cli.schedule.checkin import resume
+    from torch_cli.store import Store
+
+    with Store() as store:
+        _print_changed(resume(store, name, time.time()), "resumed", common)
+
+
+@command.command("snooze")
+@click.argument("name", shell_complete=complete_checkins)
+@click.argument("duration")
+@common_options
+def snooze_command(common: Common, name: str, duration: str) -> None:
+    """Put the next firing off by DURATION (10m, 2h); those after it stay.
+
+    \b
+    Examples:
+      torch checkin snooze tests 10m
+    """
+    from torch_cli.duration import parse
+    from torch_cli.schedule.checkin import snooze
+    from torch_cli.store import Store
+
+    seconds = parse(duration)
+    with Store() as store:
+        _print_changed(snooze(store, name, seconds, time.time()), "snoozed", common)
+
+
+@command.command("run")
+@click.argument("name", shell_complete=complete_checkins)
+@common_options
+def run_command(common: Common, name: str) -> int:
+    """Fire a check-in now, once more than its rule says, and deliver its note.
+
+    \b
+    Examples:
+      torch checkin run tests
+    """
+    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.cli.sending import print_receipt
+    from torch_cli.delivery.outbox import attempt
+    from torch_cli.errors import DONE, HELD
+    from torch_cli.schedule.checkin import find_checkin
+    from torch_cli.schedule.firing import run_now
+    from torch_cli.store import Store
+
+    with Store() as store:
+        checkin = find_checkin(store, name)
+        run = run_now(store, checkin, time.time())
+        if not run.message:
+            if common.json:
+                print_json(run_object(run, checkin, None))
+            else:
+                say(f"{run.state}  {checkin.name}")
+                note(f"  {printable(run.reason)}", quiet=common.quiet)
+            return HELD
+        receipt = attempt(store, store.messages.get(run.message), patience=2.0)
+        if common.json:
+            print_json(run_object(run, checkin, store.messages.get(run.message)))
+            return receipt.exit_code
+        print_receipt(receipt, common)
+        return receipt.exit_code if receipt.exit_code != HELD else DONE
+
+
+@command.command("history")
+@click.argument("name", required=False, shell_complete=complete_checkins)
+@click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True)
+@common_options
+def history_command(common: Common, name: str | None, number: int) -> None:
+    """Show the latest runs, of all check-ins or of one, the newest last.
+
+    When each was due, how late it came and why, to whom it went, and what became of its message.
+    With --json, one object for each.
+
+    \b
+    Examples:
+      torch checkin history
+      torch checkin history tests -n 5 --json
+    """
+    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.schedule.checkin import find_checkin
+    from torch_cli.store import Store
+
+    with Store() as store:
+        only = find_checkin(store, name, living=False) if name else None
+        runs = store.checkins.history(only.id if only else None, number)
+        lines = [(run, store.checkins.get(run.checkin), _message_of(store, run)) for run in runs]
+    for run, checkin, message in reversed(lines):
+        assert checkin is not None
+        if common.json:
+            print_json(run_object(run, checkin, message))
+        else:
+            say(printable(_run_line(run, checkin, message)))
+    if not lines and not common.json:
+        note("nothing has fired yet", quiet=common.quiet)
+
+
+def _message_of(store: "Store", run: "Run") -> "Message | None":
+    return store.messages.get(run.message) if run.message else None
+
+
+def _run_line(run: "Run", checkin: "Checkin", message: "Message | None") -> str:
+    from torch_cli.schedule.delay import lateness
+    from torch_cli.schedule.trigger import show
+
+    due = show(run.due, checkin.zone).partition(" (")[0]
+    words = [due, checkin.name, outcome(run, message)]
+    words += [f"to {run.recipient}"] if run.recipient else []
+    words += [run.message] if run.message else []
+    words += list(filter(None, [lateness(run.fired - run.due, run.delay)]))
+    words += [f"for {run.coalesced + 1} moments"] if run.coalesced else []
+    words += [run.reason] if run.reason else []
+    return "  ".join(words)
+
+
+def _print_changed(checkin: "Checkin", done: str, common: Common) -> None:
+    from torch_cli.cli.present import print_json, say
+
+    if common.json:
+        print_json(checkin_object(checkin, None))
+    else:
+        following = "" if checkin.due is None or checkin.state != "active" else _next(checkin)
+        say("  ".join(filter(None, [done, checkin.name, checkin.target, following])))
+
+
+def _last(store: "Store", checkin: "Checkin") -> "tuple[Run, Message | None] | None":
+    runs = store.checkins.history(checkin.id, 1)
+    return (runs[0], _message_of(store, runs[0])) if runs else None
+
+
+def checkin_object(checkin: "Checkin", last: "tuple[Run, Message | None] | None") -> dict[str, Any]:
+    """Return a check-in under its published schema; ``last`` is its last run and the message."""
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.schedule.checkin import upcoming
+
+    return {
+        "schema": "torch.checkin/1",
+        "id": checkin.id,
+        "name": checkin.name,
+        "target": checkin.target,
+        "pane": checkin.pane,
+        "note": checkin.note,
+        "kind": checkin.kind,
+        "expression": checkin.expression,
+        "timezone": checkin.zone,
+        "state": checkin.state,
+        "next": [timestamp(at) for at in upcoming(checkin, FIRINGS)],
+        "until": timestamp(checkin.until),
+        "remaining": checkin.remaining,
+        "jitter_s": checkin.jitter,
+        "grace_s": checkin.grace,
+        "if": checkin.condition,
+        "fallback": checkin.fallback or None,
+        "creator": checkin.creator or None,
+        "created": timestamp(checkin.created),
+        "last": run_object(last[0], checkin, last[1]) if last else None,
+    }
+
+
+def run_object(run: "Run", checkin: "Checkin", message: "Message | None") -> dict[str, Any]:
+    """Return a run under its published schema."""
+    from torch_cli.cli.schema import timestamp
+
+    return {
+        "schema": "torch.run/1",
+        "id": run.id,
+        "checkin": checkin.name,
+        "due": timestamp(run.due),
+        "fired": timestamp(run.fired),
+        "late_s": round(max(0.0, run.fired - run.due), 3),
+        "delay": run.delay or None,
+        "coalesced": run.coalesced,
+        "state": run.state,
+        "outcome": outcome(run, message),
+        "reason": run.reason or None,
+        "message": run.message or None,
+        "recipient": run.recipient or None,
+    }

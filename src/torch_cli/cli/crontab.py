@@ -1,0 +1,89 @@
+"""``torch crontab``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+
+@click.group("crontab")
+def command() -> None:
+    """Have cron call 'torch tick' every minute: life without a daemon.
+
+    One line of your crontab is Torch's, and it ends with '# torch tick'. All else stays as it is.
+
+    \b
+    Examples:
+      torch crontab install --dry-run
+      torch crontab install
+      torch crontab show
+      torch crontab remove
+    """
+
+
+@command.command("install")
+@click.option("--dry-run", is_flag=True, help="Print the line, and change nothing.")
+@common_options
+def install_command(common: Common, dry_run: bool) -> None:
+    """Put Torch's line into your crontab, or bring it up to date.
+
+    \b
+    Examples:
+      torch crontab install
+    """
+    from torch_cli.schedule import crontab
+
+    if dry_run:
+        _print("would be", crontab.line(), common)
+        return
+    change = crontab.change(keep=True)
+    if change.after != change.before:
+        crontab.write(change.after)
+    _print("installed" if change.after != change.before else "was there", change.line_after, common)
+
+
+@command.command("remove")
+@click.option("--dry-run", is_flag=True, help="Print the line, and change nothing.")
+@common_options
+def remove_command(common: Common, dry_run: bool) -> None:
+    """Take Torch's line out of your crontab.
+
+    \b
+    Examples:
+      torch crontab remove
+    """
+    from torch_cli.schedule import crontab
+
+    change = crontab.change(keep=False)
+    if change.after != change.before and not dry_run:
+        crontab.write(change.after)
+    done = "would be removed" if dry_run else "removed"
+    _print(done if change.line_before else "was not there", change.line_before, common)
+
+
+@command.command("show")
+@common_options
+def show_command(common: Common) -> int:
+    """Show Torch's line of your crontab; exit status 3 if there is none.
+
+    \b
+    Examples:
+      torch crontab show
+    """
+    from torch_cli.errors import DONE, NOT_FOUND
+    from torch_cli.schedule import crontab
+
+    found = crontab.change(keep=False).line_before
+    _print("there" if found else "none", found, common)
+    return DONE if found else NOT_FOUND
+
+
+def _print(state: str, line: str, common: Common) -> None:
+    from torch_cli.cli.present import note, print_json, say
+
+    if common.json:
+        print_json({"schema": "torch.crontab/1", "state": state, "line": line or None})
+        return
+    if line:
+        say(line)
+    note(f"  {state}", quiet=common.quiet)

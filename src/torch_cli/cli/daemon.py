@@ -1,0 +1,255 @@
+"""``torch daemon``: the scheduler that stays."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+if TYPE_CHECKING:
+    from torch_cli.schedule.daemon import Status
+    from torch_cli.store.lease import Held
+
+IF_NEEDED = click.option(
+    "--if-needed", is_flag=True, help="Be content, with status 0, if a scheduler is at work."
+)
+LOG_JSON = click.option("--log-json", is_flag=True, help="Log JSON lines.")
+LOG_BODIES = click.option("--log-bodies", is_flag=True, help="Log the text of messages too.")
+
+
+@click.group("daemon")
+def command() -> None:
+    """Run the scheduler that fires check-ins and delivers what waits in the outbox.
+
+    There is one for each user and state directory. Without it, 'torch tick' from cron does the
+    same once a minute: see 'torch crontab'.
+
+    \b
+    Examples:
+      torch daemon start --if-needed
+      torch daemon status
+      torch daemon logs --follow
+      torch daemon install --dry-run
+    """
+
+
+@command.command("run")
+@IF_NEEDED
+@LOG_JSON
+@LOG_BODIES
+@common_options
+def run_command(common: Common, if_needed: bool, log_json: bool, log_bodies: bool) -> int:
+    """Be the scheduler, in the foreground, until SIGTERM or SIGINT.
+
+    It logs to stderr as well, unless --quiet. systemd is told when it is ready, and its watchdog
+    that it lives.
+
+    \b
+    Examples:
+      torch daemon run
+      torch daemon run --if-needed --log-json
+    """
+    from torch_cli.errors import DONE, HeldError
+    from torch_cli.schedule.daemon import run
+
+    try:
+        run(as_json=log_json, bodies=log_bodies, echo=not common.quiet)
+    except HeldError as held:
+        _content_with(held, if_needed, common)
+    return DONE
+
+
+def _content_with(held: Exception, if_needed: bool, common: Common) -> None:
+    """Raise ``held``, a busy scheduler's, unless that is all that is needed."""
+    from torch_cli.cli.present import note
+    from torch_cli.errors import TorchError
+
+    if not (if_needed and isinstance(held, TorchError) and held.code == "busy"):
+        raise held
+    note(f"torch: {held.message}", quiet=common.quiet)
+
+
+@command.command("start")
+@IF_NEEDED
+@LOG_JSON
+@LOG_BODIES
+@common_options
+def start_command(common: Common, if_needed: bool, log_json: bool, log_bodies: bool) -> int:
+    """Start the scheduler in the background, and wait until it is at work.
+
+    \b
+    Examples:
+      torch daemon start
+      torch daemon start --if-needed
+    """
+    from torch_cli.cli.present import print_json, say
+    from torch_cli.errors import DONE, HeldError
+    from torch_cli.schedule.daemon import start
+
+    flags = (("--log-json", log_json), ("--log-bodies", log_bodies))
+    try:
+        held = start([name for name, given in flags if given])
+    except HeldError as busy:
+        _content_with(busy, if_needed, common)
+        return DONE
+    if common.json:
+        print_json({"schema": "torch.daemon/1", "pid": held.process.pid, "token": held.token})
+    else:
+        say(f"started  process {held.process.pid}")
+    return DONE
+
+
+@command.command("stop")
+@common_options
+def stop_command(common: Common) -> None:
+    """Ask the daemon to end, and wait until it has; a delivery that goes on is let finish.
+
+    \b
+    Examples:
+      torch daemon stop
+    """
+    from torch_cli.cli.present import note, print_json, say
+    from torch_cli.schedule.daemon import stop
+
+    held = stop()
+    if common.json:
+        print_json({"schema": "torch.daemon/1", "pid": held.process.pid if held else None})
+    elif held is None:
+        note("no daemon runs", quiet=common.quiet)
+    else:
+        say(f"stopped  process {held.process.pid}")
+
+
+@command.command("status")
+@common_options
+def status_command(common: Common) -> int:
+    """Show which scheduler is at work, and what it has to do; exit status 3 if none is.
+
+    \b
+    Examples:
+      torch daemon status
+      torch daemon status --json | jq .overdue
+    """
+    from torch_cli.cli.present import print_json
+    from torch_cli.errors import DONE, NOT_FOUND
+    from torch_cli.schedule.daemon import status
+
+    now = status()
+    if common.json:
+        print_json(_object(now))
+    else:
+        _print(now)
+    return DONE if now.held else NOT_FOUND
+
+
+def _object(status: "Status") -> dict[str, Any]:
+    from torch_cli.cli.schema import timestamp
+
+    held = status.held
+    return {
+        "schema": "torch.daemon/1",
+        "running": held is not None,
+        "kind": held.kind if held else None,
+        "pid": held.process.pid if held else None,
+        "token": held.token if held else None,
+        "since": timestamp(held.since if held else None),
+        "seen": timestamp(held.clock.wall if held else None),
+        "next_due": timestamp(status.next_due),
+        "checkins": status.checkins,
+        "overdue": status.overdue,
+        "waiting": status.waiting,
+        "undelivered": status.undelivered,
+        "servers": [
+            {"socket": path, "answers": answers} for path, answers in status.servers.items()
+        ],
+    }
+
+
+def _print(status: "Status") -> None:
+    from torch_cli import duration
+    from torch_cli.cli.present import print_fields
+    from torch_cli.schedule.trigger import local_zone, show
+
+    due = status.next_due
+    left = "" if due is None else duration.words(abs(due - time.time()))
+    ahead = "" if due is None else f"in {left}" if due > time.time() else f"{left} ago"
+    when = "" if due is None else f"{show(due, local_zone())}, {ahead}"
+    fields: dict[str, object] = {
+        "scheduler": _scheduler(status.held),
+        "check-ins": f"{status.checkins}, {status.overdue} overdue",
+        "next due": when or "nothing",
+        "outbox": f"{status.waiting} waiting, {status.undelivered} did not arrive",
+    }
+    for path, answers in status.servers.items():
+        fields[f"tmux {path}"] = "answers" if answers else "does not answer"
+    print_fields(fields)
+
+
+def _scheduler(held: "Held | None") -> str:
+    from torch_cli import duration
+
+    if held is None:
+        return "none runs: 'torch daemon start', or 'torch crontab install'"
+    age = duration.words(time.time() - held.since)
+    return f"{held.kind}, process {held.process.pid}, for {age}"
+
+
+@command.command("logs")
+@click.option("-n", "--number", type=click.IntRange(min=0), default=20, show_default=True)
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what is written.")
+@common_options
+def logs_command(common: Common, number: int, follow: bool) -> None:
+    """Print the last lines of the daemon's log.
+
+    \b
+    Examples:
+      torch daemon logs -n 100
+      torch daemon logs --follow
+    """
+    from torch_cli.cli.present import note, printable, say
+    from torch_cli.schedule.logs import follow_lines, last_lines, log_file
+
+    lines = last_lines(number)
+    if not lines:
+        note(f"nothing has been logged to {log_file()}", quiet=common.quiet)
+    for line in lines:
+        say(printable(line))
+    if follow:
+        for line in follow_lines():
+            say(printable(line))
+
+
+@command.command("install")
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and where.")
+@click.option("--uninstall", is_flag=True, help="Take it away again.")
+@click.option("--now", is_flag=True, help="Start it as well, or with --uninstall end it.")
+@common_options
+def install_command(common: Common, dry_run: bool, uninstall: bool, now: bool) -> None:
+    """Have the daemon started with your session: a systemd user unit, on macOS a launchd agent.
+
+    \b
+    Examples:
+      torch daemon install --dry-run
+      torch daemon install --now
+      torch daemon install --uninstall --now
+    """
+    from torch_cli.cli.present import note, print_json, say
+    from torch_cli.schedule.service import Service, install, remove, service
+
+    unit: Service = service()
+    if dry_run:
+        if common.json:
+            print_json({"schema": "torch.service/1", "path": unit.path, "text": unit.text})
+        else:
+            note(f"# {unit.path}", quiet=common.quiet)
+            say(unit.text.rstrip("\n"))
+        return
+    commands = remove(unit, now=now) if uninstall else install(unit, now=now)
+    if common.json:
+        print_json({"schema": "torch.service/1", "path": unit.path, "next": commands})
+        return
+    say(f"{'removed' if uninstall else 'installed'}  {unit.path}")
+    for line in commands:
+        note(f"  next: {line}", quiet=common.quiet)

@@ -1,0 +1,93 @@
+"""``torch tick``."""
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import SECONDS, common_options
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from torch_cli.delivery.receipt import Receipt
+    from torch_cli.store.checkins import Run
+
+
+@click.command("tick")
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    default=50.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The most seconds that it may take.",
+)
+@common_options
+def command(common: Common, timeout: float) -> int:
+    """Do once all that is due: fire check-ins, deliver what waits in the outbox.
+
+    For cron, without a daemon: * * * * * torch tick. It says nothing if there was nothing to do,
+    does nothing while a daemon or another tick is at work, and ends when its time is up; what it
+    was doing then is settled by the next.
+
+    \b
+    Examples:
+      torch tick
+      torch tick --verbose
+    """
+    from torch_cli.cli.present import print_json
+    from torch_cli.errors import DONE
+    from torch_cli.schedule.tick import OVERTIME, tick
+
+    _end_at(timeout + OVERTIME)
+    done = tick(time.time(), timeout)
+    if done.holder is not None:
+        common.tell(f"{done.holder.kind} {done.holder.process.pid} is at work; nothing was done")
+    if common.json:
+        from torch_cli.cli.schema import timestamp
+
+        for run in done.runs:
+            fired = {"checkin": run.checkin, "due": timestamp(run.due), "state": run.state}
+            print_json({"schema": "torch.tick/1", "run": run.id, **fired})
+        for receipt in done.receipts:
+            print_json(receipt.as_json())
+    elif not common.quiet:
+        _print(done.runs, done.receipts)
+    return DONE
+
+
+def _print(runs: "tuple[Run, ...]", receipts: "tuple[Receipt, ...]") -> None:
+    from torch_cli.cli.present import printable, say
+    from torch_cli.schedule.delay import lateness
+    from torch_cli.store import Store
+
+    if not runs and not receipts:
+        return
+    with Store() as store:
+        for run in runs:
+            checkin = store.checkins.get(run.checkin)
+            words = [run.state, checkin.name if checkin else run.checkin, run.message]
+            words += [f"to {run.recipient}" if run.recipient else run.reason]
+            words += [lateness(run.fired - run.due, run.delay)]
+            say("  ".join(printable(word) for word in words if word))
+    for receipt in receipts:
+        words = [str(receipt.state), receipt.id, f"{receipt.target} ({receipt.pane})"]
+        say("  ".join(printable(word) for word in [*words, receipt.reason] if word))
+
+
+def _end_at(seconds: float) -> None:
+    """End this process after ``seconds``, whatever it is doing: cron must not pile ticks up."""
+
+    def end(number: int, frame: "FrameType | None") -> None:
+        import os
+        import sys
+
+        sys.stderr.write(f"torch: tick was ended after {seconds:g} s; the next one goes on\n")
+        sys.stderr.flush()
+        os._exit(6)
+
+    signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)

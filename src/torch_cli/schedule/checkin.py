@@ -1,0 +1,279 @@
+"""Check-ins: making them, changing them, and what is known of them."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch_cli.agents.profile import Guard, Profile
+from torch_cli.agents.registry import NAME, Found, find, profile_named
+from torch_cli.delivery.recipient import no_shell, recipient
+from torch_cli.delivery.send import own_name
+from torch_cli.delivery.text import decode, prepare
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.schedule.trigger import AT, EVERY, Trigger, next_after
+from torch_cli.store import Store
+from torch_cli.store.checkins import ACTIVE, CANCELLED, DONE, PAUSED, Checkin, new_id
+from torch_cli.tmux.panes import listen
+from torch_cli.tmux.socket import Socket
+
+HEADER = 600
+"""The most bytes that stand before a note in its message: an envelope and three lines."""
+
+WORDS_OF_NAME = 3
+"""How many words of its note name a check-in that is given no name."""
+
+
+class Order(NamedTuple):
+    """A check-in to be made: for whom, what it says, and when.
+
+    ``target`` is an agent's name, a tmux target, or ``.`` for the own pane. ``name`` '' has one
+    made from the note. ``until`` is a moment (epoch seconds), ``runs`` how many at most, ``jitter``
+    and ``grace`` seconds, ``condition`` ``idle`` or ``always``, ``fallback`` an agent's name.
+    ``clean`` strips characters from the note that could not be sent.
+    """
+
+    target: str
+    note: bytes
+    trigger: Trigger
+    name: str = ""
+    until: float | None = None
+    runs: int | None = None
+    jitter: float = 0.0
+    grace: float | None = None
+    condition: str = "always"
+    fallback: str = ""
+    clean: bool = False
+
+
+def trigger_of(checkin: Checkin) -> Trigger:
+    """Return the trigger of a check-in."""
+    return Trigger(checkin.kind, checkin.expression, checkin.zone, checkin.start)
+
+
+def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin, Found]:
+    """Make a check-in; return it and where its target is now.
+
+    Raises ``RefusedError`` or ``NotFoundError`` for a target, note, name or fallback that will not
+    do; nothing was made then.
+    """
+    _check_limits(order)
+    if order.fallback and not _lives(store, order.fallback):
+        raise NotFoundError(
+            f"there is no agent '{order.fallback}' to fall back to; no check-in was made",
+            hint="'torch ps' lists them.",
+            code="no-agent",
+        )
+    found = find(store, *_whereabouts(socket, order.target))
+    note = _checked(decode(order.note), _profile(store, found), clean=order.clean)
+    nominal = first_nominal(order.trigger, order.until, now)
+    agent, pane = found.agent, found.pane
+    checkin = Checkin(
+        id=new_id("c"),
+        name=order.name or _name_for(store, note),
+        target=found.name,
+        agent=agent.identity if agent else "",
+        server=pane.server,
+        pane=pane.id,
+        pane_pid=pane.pid,
+        note=note,
+        kind=order.trigger.kind,
+        expression=order.trigger.expression,
+        zone=order.trigger.zone,
+        start=order.trigger.start,
+        until=order.until,
+        remaining=order.runs,
+        jitter=order.jitter,
+        grace=order.grace,
+        condition=order.condition,
+        fallback=order.fallback,
+        parent=agent.parent if agent else "",
+        creator=own_name(store),
+        nominal=nominal,
+        due=jittered(nominal, order.jitter),
+        created=now,
+        changed=now,
+    )
+    store.checkins.add(checkin)
+    detail = {"checkin": checkin.id, "name": checkin.name}
+    store.events.add("checkin", checkin.target, detail, actor=checkin.creator)
+    return checkin, found
+
+
+def first_nominal(trigger: Trigger, until: float | None, now: float) -> float:
+    """Return when it is due first; raises ``RefusedError`` if that is never."""
+    at = next_after(trigger, now)
+    if at is None or (until is not None and at > until):
+        raise RefusedError(
+            "it would never be due before --until; no check-in was made", code="never"
+        )
+    return at
+
+
+def jittered(at: float, jitter: float) -> float:
+    """Return ``at`` put off by up to ``jitter`` seconds, by chance."""
+    if not jitter:
+        return at
+    return at + jitter * int.from_bytes(os.urandom(4)) / 2**32
+
+
+def upcoming(checkin: Checkin, count: int) -> list[float]:
+    """Return the next moments at which it is due, at most ``count``, jitter only in the first."""
+    if checkin.state != ACTIVE or checkin.due is None or checkin.nominal is None:
+        return []
+    most = count if checkin.remaining is None else min(count, checkin.remaining)
+    found, at = [checkin.due], max(checkin.nominal, checkin.due)
+    while len(found) < most:
+        following = next_after(trigger_of(checkin), at)
+        if following is None or (checkin.until is not None and following > checkin.until):
+            break
+        found.append(following)
+        at = following
+    return found
+
+
+def find_checkin(store: Store, name: str, *, living: bool = True) -> Checkin:
+    """Return the check-in with that name or id; raises ``NotFoundError``.
+
+    ``living`` says that one that has ended will not do.
+    """
+    found = store.checkins.get(name) or store.checkins.last_named(name)
+    if found is None:
+        raise NotFoundError(
+            f"there is no check-in '{name}'",
+            hint="'torch checkin list' shows them.",
+            code="no-checkin",
+        )
+    if living and found.state not in (ACTIVE, PAUSED):
+        raise NotFoundError(
+            f"check-in '{name}' is {found.state}; nothing was changed",
+            hint="'torch checkin list' shows those that are not.",
+            code="ended",
+        )
+    return found
+
+
+def cancel(store: Store, name: str) -> Checkin:
+    """End a check-in. What has fired and waits in the outbox stays there."""
+    checkin = find_checkin(store, name)
+    with store.database.transaction():
+        for run in store.checkins.waiting_runs(checkin.id):
+            if not run.message:
+                store.checkins.change_run(run, state="superseded", reason="cancelled")
+    return _change(store, checkin, {"state": CANCELLED, "nominal": None, "due": None}, "cancel")
+
+
+def pause(store: Store, name: str) -> Checkin:
+    """Have a check-in not fire until it is resumed."""
+    return _change(store, find_checkin(store, name), {"state": PAUSED}, "pause")
+
+
+def resume(store: Store, name: str, now: float) -> Checkin:
+    """Have a paused check-in fire again.
+
+    What passed meanwhile is not made up, but a single moment is: that fires at once, late.
+    """
+    checkin = find_checkin(store, name)
+    if checkin.state == ACTIVE:
+        return checkin
+    changes: dict[str, object] = {"state": ACTIVE}
+    if checkin.kind != AT and checkin.due is not None and checkin.due <= now:
+        nominal = next_after(trigger_of(checkin), now)
+        if nominal is None or (checkin.until is not None and nominal > checkin.until):
+            changes |= {"state": DONE, "nominal": None, "due": None}
+        else:
+            changes |= {"nominal": nominal, "due": jittered(nominal, checkin.jitter)}
+    return _change(store, checkin, changes, "resume")
+
+
+def snooze(store: Store, name: str, seconds: float, now: float) -> Checkin:
+    """Put the next firing off by ``seconds``, from when it is due or, if that has passed, now."""
+    checkin = find_checkin(store, name)
+    if checkin.due is None:
+        raise RefusedError(f"check-in '{name}' is not due any more", code="ended")
+    return _change(store, checkin, {"due": max(checkin.due, now) + seconds}, "snooze")
+
+
+def _change(store: Store, checkin: Checkin, changes: Mapping[str, object], verb: str) -> Checkin:
+    while True:
+        with store.database.transaction():
+            done = store.checkins.change(checkin, changes)
+        now = store.checkins.get(checkin.id)
+        assert now is not None
+        if done:
+            store.events.add(verb, checkin.target, {"checkin": checkin.id, "name": checkin.name})
+            return now
+        # It fired, or was changed, since it was read.
+        checkin = find_checkin(store, checkin.id)
+
+
+def _whereabouts(socket: Socket, target: str) -> tuple[Socket, str]:
+    if target != ".":
+        return socket, target
+    pane, server = os.environ.get("TMUX_PANE", ""), os.environ.get("TMUX", "")
+    if not pane or not server:
+        raise RefusedError(
+            "'.' means the own pane, and this is not run in a pane of tmux; no check-in was made",
+            hint="Name an agent, or a tmux target.",
+            code="no-pane",
+        )
+    return Socket(path=server.rsplit(",", 2)[0]), pane
+
+
+def _profile(store: Store, found: Found) -> Profile:
+    """Return what will read the note; raises ``RefusedError`` for a shell."""
+    if found.agent is not None:
+        return no_shell(profile_named(found.agent.profile), found.agent.name)
+    with listen(found.socket, found.pane) as client:
+        return recipient(store, found, client).profile
+
+
+def _checked(note: str, profile: Profile, *, clean: bool) -> str:
+    """Return the note without blanks at its end; raise ``RefusedError`` if it cannot be sent."""
+    most = profile.paste.max_bytes - HEADER
+    taking = profile._replace(guard=Guard(), paste=profile.paste._replace(max_bytes=most))
+    try:
+        return prepare(note, taking, clean=clean).typed
+    except RefusedError as refused:
+        words = refused.message.replace("the message", "the note").replace(
+            "nothing was sent", "no check-in was made"
+        )
+        raise RefusedError(words, hint=refused.hint, code=refused.code) from None
+
+
+def _check_limits(order: Order) -> None:
+    if order.name and not NAME.fullmatch(order.name):
+        raise RefusedError(
+            f"'{order.name}' cannot be a check-in's name; none was made",
+            hint="Use letters, digits, '_', '-' and '.', at most 64, not '-' or '.' first.",
+            code="bad-name",
+        )
+    trigger = order.trigger
+    limited = order.runs is not None or order.until is not None
+    if trigger.kind == AT and limited:
+        raise RefusedError(
+            "--count and --until are for what is due more than once; no check-in was made",
+            code="usage",
+        )
+    if trigger.kind == EVERY and order.jitter >= float(trigger.expression):
+        raise RefusedError(
+            "the jitter is as long as the time between two firings; no check-in was made",
+            code="bad-jitter",
+        )
+
+
+def _lives(store: Store, name: str) -> bool:
+    agent = store.agents.get(name)
+    return agent is not None and agent.stopped is None
+
+
+def _name_for(store: Store, note: str) -> str:
+    """Return a free name made of the first words of the note."""
+    words = re.findall(r"[a-z0-9]+", note.lower())[:WORDS_OF_NAME]
+    base = "-".join(words)[:30].strip("-") or "check-in"
+    taken = store.checkins.names()
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base}-{number}"
+    return name

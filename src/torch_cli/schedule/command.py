@@ -1,0 +1,32 @@
+"""How the system is to call this Torch: its words, and the environment that it needs."""
+
+import os
+import shutil
+import sys
+
+from torch_cli.paths import state_dir
+from torch_cli.tmux.process import program
+
+
+def torch_words() -> list[str]:
+    """Return the absolute command line of this very Torch, to which a command is added."""
+    script = os.path.join(os.path.dirname(sys.executable), "torch")
+    return [script] if os.access(script, os.X_OK) else [sys.executable, "-m", "torch_cli"]
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that a Torch started by the system lacks: paths, and where state is."""
+    found = {}
+    if os.environ.get("TORCH_HOME"):
+        found["TORCH_HOME"] = state_dir()
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        if os.environ.get(name):
+            found[name] = os.environ[name]
+    if os.environ.get("TORCH_TMUX"):
+        found["TORCH_TMUX"] = program()
+    places = ["/usr/local/bin", "/usr/bin", "/bin"]
+    tmux = shutil.which("tmux")
+    if tmux and os.path.dirname(tmux) not in places:
+        places.insert(0, os.path.dirname(tmux))
+    found["PATH"] = os.pathsep.join(places)
+    return found

@@ -1,0 +1,93 @@
+"""The one line of Torch's in the user's crontab; all else in it stays byte for byte."""
+
+import shlex
+import subprocess
+from typing import NamedTuple
+
+from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.schedule.command import environment, torch_words
+
+MARK = b"# torch tick"
+"""How our line ends; a line with this end is ours."""
+
+PATIENCE = 20.0
+"""Seconds that the crontab program may take."""
+
+
+class Change(NamedTuple):
+    """A crontab before and after, as bytes, and our line in each, '' if there is none."""
+
+    before: bytes
+    after: bytes
+    line_before: str
+    line_after: str
+
+
+def line() -> str:
+    """Return our line: every minute, with the paths and variables that cron does not give."""
+    given = [f"{name}={shlex.quote(value)}" for name, value in environment().items()]
+    words = [shlex.quote(word) for word in [*torch_words(), "tick", "--quiet"]]
+    # To cron "%" is a newline, and only a backslash takes that from it, in quotes too.
+    return f"* * * * * {' '.join([*given, *words])}".replace("%", "\\%") + f" {MARK.decode()}"
+
+
+def change(*, keep: bool) -> Change:
+    """Return what installing (``keep``) or removing our line would make of the crontab.
+
+    Raises ``NotFoundError`` if there is no crontab program, ``TorchError`` if it fails.
+    """
+    before = read()
+    lines = before.splitlines(keepends=True)
+    ours = [text for text in lines if _is_ours(text)]
+    new = f"{line()}\n".encode() if keep else b""
+    if ours:
+        at = lines.index(ours[0])
+        lines = [text for text in lines if not _is_ours(text)]
+        lines.insert(at, new)
+    elif keep:
+        # A last line without its end would take ours in.
+        lines += [b"\n"] if lines and not lines[-1].endswith(b"\n") else []
+        lines.append(new)
+    shown = ours[0].decode("utf-8", "replace").strip() if ours else ""
+    return Change(before, b"".join(lines), shown, new.decode().strip())
+
+
+def _is_ours(text: bytes) -> bool:
+    return text.rstrip().endswith(MARK) and not text.lstrip().startswith(b"#")
+
+
+def read() -> bytes:
+    """Return the user's crontab, empty if there is none."""
+    done = _crontab(["-l"], b"")
+    if done.returncode == 0:
+        return done.stdout
+    if b"no crontab for" in done.stderr.lower():
+        return b""
+    raise _failed("be read", done)
+
+
+def write(text: bytes) -> None:
+    """Make ``text`` the user's crontab."""
+    done = _crontab(["-"], text)
+    if done.returncode != 0:
+        raise _failed("be written; it is as it was", done)
+
+
+def _crontab(words: list[str], given: bytes) -> "subprocess.CompletedProcess[bytes]":
+    try:
+        return subprocess.run(
+            ["crontab", *words], input=given, capture_output=True, timeout=PATIENCE, check=False
+        )
+    except FileNotFoundError:
+        raise NotFoundError(
+            "there is no crontab program on this machine; nothing was changed",
+            hint="Install cron, or use 'torch daemon start' or 'torch daemon install'.",
+            code="no-crontab",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise TorchError(f"crontab did not answer in {PATIENCE:g} s", code="crontab") from None
+
+
+def _failed(what: str, done: "subprocess.CompletedProcess[bytes]") -> TorchError:
+    said = done.stderr.decode("utf-8", "replace").strip()
+    return TorchError(f"the crontab could not {what}: {said}", code="crontab")

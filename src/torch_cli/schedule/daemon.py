@@ -1,0 +1,239 @@
+"""The daemon: the scheduler that stays. Starting, stopping, and what is known of it."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import HeldError, TimedOutError, TorchError
+from torch_cli.paths import state_dir
+from torch_cli.schedule.notify import notify, watchdog_seconds
+from torch_cli.schedule.tick import own_process
+from torch_cli.store import Store
+from torch_cli.store.lease import Clock, Held
+
+AFTER_TICK = 90.0
+"""Seconds that a tick which is at work is waited for: it is bounded."""
+
+READY = 15.0
+"""Seconds in which a daemon that was started must be at work; it takes half of one."""
+
+STOPPING = 30.0
+"""Seconds in which a daemon that is asked to end must have: a delivery may go on."""
+
+
+class Status(NamedTuple):
+    """What is known of the scheduler. Moments are seconds since the epoch.
+
+    ``held`` is the lease of the one at work, if any. ``servers`` are the sockets of the tmux
+    servers that have agents, and whether each answers.
+    """
+
+    held: Held | None
+    next_due: float | None
+    checkins: int
+    overdue: int
+    waiting: int
+    undelivered: int
+    servers: dict[str, bool]
+
+
+def take_lease(*, kind: str = "daemon") -> Held:
+    """Take the scheduler's lease for this process, after a tick that is at work.
+
+    Raises ``HeldError`` that says who has it.
+    """
+    deadline = time.monotonic() + AFTER_TICK
+    with Store() as store:
+        while True:
+            held = store.lease.take(kind, own_process(), Clock.read())
+            if held is not None:
+                return held
+            holder = store.lease.current()
+            if holder is not None and (holder.kind != "tick" or time.monotonic() > deadline):
+                raise busy(holder)
+            select.select([], [], [], 0.1)
+
+
+def busy(holder: Held) -> HeldError:
+    """Return the error that says who is the scheduler."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
+    return HeldError(
+        f"a scheduler is at work: {holder.kind}, process {holder.process.pid}, since {since}",
+        hint="'torch daemon status' shows it, 'torch daemon stop' ends it.",
+        code="busy",
+        details={"pid": holder.process.pid, "kind": holder.kind, "token": holder.token},
+    )
+
+
+def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
+    """Be the scheduler until SIGTERM or SIGINT.
+
+    Raises ``HeldError`` if another is, ``FencedError`` if another has taken over on the way.
+    """
+    held = take_lease()
+    # What is heavy is imported once it is known to be needed.
+    from torch_cli.schedule.journal import Journal
+    from torch_cli.schedule.loop import Loop
+
+    journal = Journal(as_json=as_json, bodies=bodies, echo=echo)
+    pulse = _Pulse()
+    loop = Loop(
+        held,
+        on_runs=journal.runs,
+        on_receipts=journal.receipts,
+        on_outage=journal.outage,
+        on_error=journal.error,
+        on_look=pulse.beat,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal that it was started from
+    journal.say("started", pid=os.getpid(), token=held.token)
+    notify(f"READY=1\nMAINPID={os.getpid()}")
+    try:
+        loop.run()
+    except Exception as error:
+        journal.error(error)
+        raise
+    finally:
+        notify("STOPPING=1")
+        with contextlib.suppress(TorchError), Store() as store:
+            store.lease.release(held, Clock.read())
+        journal.say("stopped", pid=os.getpid())
+
+
+class _Pulse:
+    """Tells systemd's watchdog, as often as it wants, that the loop goes round."""
+
+    def __init__(self) -> None:
+        self._every, self._last = watchdog_seconds(), 0.0
+
+    def beat(self) -> None:
+        if self._every is not None and time.monotonic() - self._last >= self._every:
+            self._last = time.monotonic()
+            notify("WATCHDOG=1")
+
+
+def start(options: list[str]) -> Held:
+    """Start a daemon of its own, with ``options`` of ``torch daemon run``; return its lease.
+
+    Raises ``HeldError`` if a scheduler is at work, ``TorchError`` with its words if it ended,
+    ``TimedOutError`` if it does not get to work.
+    """
+    with Store() as store:
+        holder = store.lease.current()
+        if holder is not None and holder.kind != "tick":
+            raise busy(holder)
+    said = os.path.join(state_dir(), "daemon.err")
+    words = [sys.executable, "-m", "torch_cli", "daemon", "run", "--quiet", *options]
+    with open(said, "wb", opener=_private) as errors:
+        child = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+            cwd="/",
+            env=_environment(),
+        )
+    deadline = time.monotonic() + READY + AFTER_TICK
+    with Store() as store:
+        while time.monotonic() < deadline:
+            held = store.lease.current()
+            if held is not None and held.process.pid == child.pid:
+                return held
+            if child.poll() is not None:
+                raise _ended(said, child.returncode)
+            select.select([], [], [], 0.02)
+    child.terminate()
+    raise TimedOutError(
+        f"the daemon did not get to work in {READY + AFTER_TICK:g} s, and was ended",
+        hint="'torch daemon logs' may say why.",
+    )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _environment() -> dict[str, str]:
+    """Return the daemon's environment: not that of the pane that it was started from."""
+    dropped = ("TMUX", "TMUX_PANE", "TORCH_AGENT")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    # It runs in another directory.
+    return {**kept, "TORCH_HOME": state_dir()} if kept.get("TORCH_HOME") else kept
+
+
+def _ended(said: str, status: int) -> TorchError:
+    try:
+        with open(said, encoding="utf-8", errors="replace") as file:
+            words = file.read().strip()
+    except OSError:
+        words = ""
+    return TorchError(
+        f"the daemon ended at once, with status {status}" + (f": {words[-500:]}" if words else ""),
+        code="daemon",
+    )
+
+
+def stop() -> Held | None:
+    """Ask the daemon to end and wait until it has; return its lease, ``None`` if none runs.
+
+    Raises ``HeldError`` if the scheduler is a tick, which ends by itself, ``TimedOutError`` if it
+    does not end: it is not killed.
+    """
+    with Store() as store:
+        held = store.lease.current() or _stalled(store)
+    if held is None:
+        return None
+    if held.kind != "daemon":
+        raise busy(held)
+    if procs.alive(held.process):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(held.process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOPPING
+    while procs.alive(held.process):
+        if time.monotonic() > deadline:
+            raise TimedOutError(
+                f"the daemon, process {held.process.pid}, was asked to end and has not in "
+                f"{STOPPING:g} s",
+                hint="It may be stopped (SIGSTOP), or wait for a delivery. 'torch daemon logs'",
+            )
+        select.select([], [], [], 0.02)
+    return held
+
+
+def _stalled(store: Store) -> Held | None:
+    """Return the lease of a daemon that lives and has not renewed it."""
+    held = store.lease.holder()
+    alive = held is not None and not held.released and procs.alive(held.process)
+    return held if alive else None
+
+
+def status() -> Status:
+    """Return what is known of the scheduler, and of what it has to do."""
+    from torch_cli.tmux.panes import list_panes
+    from torch_cli.tmux.socket import Socket
+
+    servers = {}
+    with Store() as store:
+        for path in sorted({agent.socket for agent in store.agents.all()}):
+            try:
+                servers[path] = bool(list_panes(Socket(path=path)))
+            except TorchError:
+                servers[path] = False
+        return Status(
+            held=store.lease.current(),
+            next_due=store.checkins.next_due(),
+            checkins=len(store.checkins.names()),
+            overdue=len(store.checkins.overdue()),
+            waiting=len(store.messages.waiting()),
+            undelivered=len(store.messages.undelivered(untold=True)),
+            servers=servers,
+        )

@@ -1,0 +1,331 @@
+"""Firing: what is due becomes a message in the outbox, once.
+
+A firing is one transaction: the run, which is unique for a check-in and its moment, the message,
+and the next moment. A scheduler that dies leaves all of it or nothing. Nothing is typed here; that
+is the outbox's work, which knows what may have been typed and what not.
+"""
+
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.agents.registry import profile_named
+from torch_cli.delivery.text import prepare
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.schedule.checkin import jittered, trigger_of
+from torch_cli.schedule.delay import delay, lateness
+from torch_cli.schedule.trigger import AT, next_after, passed, show
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.checkins import (
+    DONE,
+    FAILED,
+    MISSED,
+    OVERDUE,
+    SENT,
+    SUPERSEDED,
+    Checkin,
+    Run,
+    new_id,
+)
+from torch_cli.store.messages import CHECKIN, new_message
+from torch_cli.store.messages import new_id as new_message_id
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.socket import Socket
+
+
+class FencedError(TorchError):
+    """Another scheduler has the lease: this one may fire nothing more."""
+
+    code = "fenced"
+
+
+class Addressee(NamedTuple):
+    """Who gets a note: an agent, or a program in a pane that was never registered.
+
+    ``instead`` says for whom it was and why it does not go there, '' if it does.
+    """
+
+    name: str
+    agent: str
+    server: str
+    pane: str
+    pane_pid: int
+    profile: str
+    instead: str = ""
+
+
+class Due(NamedTuple):
+    """One run that is to be: for which moment, and for how many earlier ones it stands.
+
+    ``nominal`` is the moment after which the trigger goes on.
+    """
+
+    at: float
+    coalesced: int
+    nominal: float
+
+
+class Panes:
+    """The panes of tmux servers, each asked once."""
+
+    def __init__(self) -> None:
+        self._panes: dict[str, list[Pane]] = {}
+
+    def has(self, server: str, pane: str, pane_pid: int) -> bool:
+        """Say whether that pane of that server is there with that process.
+
+        Raises ``TorchError`` if tmux does not answer, which says nothing.
+        """
+        path = server.rsplit("|", 2)[0]
+        if path not in self._panes:
+            try:
+                self._panes[path] = list_panes(Socket(path=path))
+            except NotFoundError as missing:
+                if missing.code != "no-server":
+                    raise
+                self._panes[path] = []
+        place = (server, pane, pane_pid)
+        return any((one.server, one.id, one.pid) == place for one in self._panes[path])
+
+
+def fire_due(store: Store, now: float, token: int) -> list[Run]:
+    """Fire all that is due at ``now`` (epoch seconds), and what was overdue; return the runs.
+
+    ``token`` is that of the lease; 0 is not looked at. Raises ``FencedError`` if the lease has
+    another. A target whose tmux server does not answer is left for the next pass.
+    """
+    panes = Panes()
+    runs = [_fire(store, checkin, now, token, panes) for checkin in store.checkins.due(now)]
+    runs += [_take_up(store, run, now, token, panes) for run in store.checkins.overdue()]
+    return [run for run in runs if run is not None]
+
+
+def next_due(store: Store) -> float | None:
+    """Return when something is due next (epoch seconds); ``None`` if nothing ever is."""
+    return store.checkins.next_due()
+
+
+def run_now(store: Store, checkin: Checkin, now: float) -> Run:
+    """Fire a check-in once more than its trigger says; what it is next due for stays."""
+    addressee = _addressee(store, checkin, Panes())
+    with store.database.transaction():
+        return _write(store, checkin, Due(now, 0, now), addressee, now, 0)
+
+
+def _fire(store: Store, checkin: Checkin, now: float, token: int, panes: Panes) -> Run | None:
+    due = _due(checkin, now)
+    missed = checkin.grace is not None and now - due.at > checkin.grace
+    try:
+        addressee = None if missed else _addressee(store, checkin, panes)
+    except TorchError:
+        return None
+    with store.database.transaction():
+        _check_token(store, token)
+        if not store.checkins.change(checkin, _advanced(checkin, due, now, counts=not missed)):
+            return None  # changed, or fired by another, since it was read
+        if missed:
+            return _write_missed(store, checkin, due, now, token)
+        return _write(store, checkin, due, addressee, now, token)
+
+
+def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Run | None:
+    """Send the note of an overdue run, if somebody is there to take it now."""
+    checkin = store.checkins.get(run.checkin)
+    if checkin is None:
+        return None
+    try:
+        addressee = _addressee(store, checkin, panes)
+    except TorchError:
+        return None
+    if addressee is None:
+        return None
+    with store.database.transaction():
+        _check_token(store, token)
+        if store.checkins.get_run(run.id).state != OVERDUE:
+            return None
+        return _send(store, checkin, run._replace(fired=now), addressee)
+
+
+def _check_token(store: Store, token: int) -> None:
+    if token and not store.lease.is_token(token):
+        raise FencedError("another scheduler has taken over; nothing more was fired")
+
+
+# -- when ----------------------------------------------------------------------------------------
+
+
+def _due(checkin: Checkin, now: float) -> Due:
+    """Return the run that is due: of several missed moments the last stands for all."""
+    assert checkin.nominal is not None
+    assert checkin.due is not None
+    base = max(checkin.nominal, checkin.due)
+    if checkin.kind == AT:
+        return Due(checkin.due, 0, base)
+    latest = now if checkin.until is None else min(now, checkin.until)
+    last, count = passed(trigger_of(checkin), base, latest)
+    return Due(checkin.due if last is None else last, count, base if last is None else last)
+
+
+def _advanced(checkin: Checkin, due: Due, now: float, *, counts: bool) -> dict[str, object]:
+    """Return what changes in the check-in by that run; ``counts``: it is one of ``remaining``."""
+    left = checkin.remaining
+    if left is not None and counts:
+        left -= 1
+    following = next_after(trigger_of(checkin), max(due.nominal, due.at))
+    ends = (
+        following is None
+        or (left is not None and left <= 0)
+        or (checkin.until is not None and following > checkin.until)
+    )
+    if ends or following is None:
+        return {"remaining": left, "state": DONE, "nominal": None, "due": None}
+    return {
+        "remaining": left,
+        "nominal": following,
+        "due": jittered(following, checkin.jitter),
+    }
+
+
+# -- to whom -------------------------------------------------------------------------------------
+
+
+def _addressee(store: Store, checkin: Checkin, panes: Panes) -> Addressee | None:
+    """Return who gets the note now: the target, else the fallback, else the agent's parent.
+
+    ``None`` if nobody is there. Raises ``TorchError`` if that cannot be told.
+    """
+    own = store.agents.known_as(checkin.agent) if checkin.agent else None
+    if own is not None and _is_there(own, panes):
+        return _of(own)
+    if not checkin.agent and panes.has(checkin.server, checkin.pane, checkin.pane_pid):
+        place = (checkin.server, checkin.pane, checkin.pane_pid)
+        agent = store.agents.in_pane(*place)
+        return _of(agent) if agent else Addressee(checkin.target, "", *place, "")
+    parent = own.parent if own is not None else checkin.parent
+    for name in (checkin.fallback, parent):
+        other = store.agents.get(name) if name else None
+        if other is not None and _is_there(other, panes):
+            return _of(other)._replace(instead=f"it is for {checkin.target}, {_gone(own)}")
+    return None
+
+
+def _is_there(agent: Agent, panes: Panes) -> bool:
+    return (
+        agent.stopped is None
+        and panes.has(agent.server, agent.pane, agent.pane_pid)
+        and procs.alive(procs.Process(agent.program_pid, agent.program_started))
+    )
+
+
+def _gone(agent: Agent | None) -> str:
+    if agent is None or agent.stopped is not None:
+        return "which was stopped"
+    return f"whose program in pane {agent.pane} is gone"
+
+
+def _of(agent: Agent) -> Addressee:
+    place = (agent.server, agent.pane, agent.pane_pid)
+    return Addressee(agent.name, agent.identity, *place, agent.profile)
+
+
+# -- what ----------------------------------------------------------------------------------------
+
+
+def _write_missed(store: Store, checkin: Checkin, due: Due, now: float, token: int) -> Run:
+    assert checkin.grace is not None
+    why = lateness(now - due.at, delay(store, due.at, now)) or f"{now - due.at:.0f} s late"
+    reason = f"{why}; its grace is {checkin.grace:g} s"
+    run = Run(
+        *(new_id("r"), checkin.id, due.at, now, MISSED),
+        reason=reason,
+        coalesced=due.coalesced,
+        token=token,
+    )
+    store.checkins.add_run(run)
+    return run
+
+
+def _write(
+    store: Store,
+    checkin: Checkin,
+    due: Due,
+    addressee: Addressee | None,
+    now: float,
+    token: int,
+) -> Run:
+    """Write the run down, and its message; without an addressee it is overdue."""
+    coalesced = due.coalesced + _supersede(store, checkin, now)
+    why = delay(store, due.at, now) if lateness(now - due.at, "") else ""
+    run = Run(
+        *(new_id("r"), checkin.id, due.at, now, OVERDUE),
+        delay=why,
+        coalesced=coalesced,
+        token=token,
+    )
+    if addressee is None:
+        own = store.agents.known_as(checkin.agent) if checkin.agent else None
+        run = run._replace(reason=f"{checkin.target}, {_gone(own)}; nobody else is there")
+        store.checkins.add_run(run)
+        return run
+    store.checkins.add_run(run)
+    return _send(store, checkin, run, addressee)
+
+
+def _supersede(store: Store, checkin: Checkin, now: float) -> int:
+    """Take back earlier runs of which nothing was typed; return for how many this one stands."""
+    count = 0
+    for run in store.checkins.waiting_runs(checkin.id):
+        if run.message and not store.messages.supersede(run.message, "a later run took its place"):
+            continue
+        store.checkins.change_run(run, state=SUPERSEDED, reason="a later run took its place")
+        count += 1 + run.coalesced
+    return count
+
+
+def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
+    """Put the note into the outbox, as part of the caller's transaction."""
+    identity = new_message_id()
+    try:
+        text = _text(checkin, run, to, identity)
+        if to.profile:
+            prepared = prepare(text, profile_named(to.profile), clean=True)
+            text, evidence = prepared.typed, prepared.changes
+        else:
+            evidence = ()
+    except (NotFoundError, RefusedError) as refused:
+        return store.checkins.change_run(run, state=FAILED, reason=refused.message)
+    store.messages.insert(
+        new_message(
+            identity,
+            key=f"run:{run.id}",
+            sender=checkin.creator,
+            recipient=to.name,
+            kind=CHECKIN,
+            body=checkin.note,
+            typed=text,
+            server=to.server,
+            pane=to.pane,
+            pane_pid=to.pane_pid,
+            evidence=evidence,
+            agent=to.agent,
+            kept=True,
+            type_when="idle" if checkin.condition == "idle" else "ready",
+        )
+    )
+    return store.checkins.change_run(
+        run, state=SENT, fired=run.fired, message=identity, recipient=to.name, reason=to.instead
+    )
+
+
+def _text(checkin: Checkin, run: Run, to: Addressee, identity: str) -> str:
+    """Return the message: the envelope, when it was due, what is to be known, and the note."""
+    sender = f"from {checkin.creator} · " if checkin.creator else ""
+    lines = [f"[{sender}check-in {checkin.name} · {identity}]"]
+    late = lateness(run.fired - run.due, run.delay)
+    lines.append(f"due {show(run.due, checkin.zone)}" + (f", {late}" if late else ""))
+    if run.coalesced:
+        times = "time" if run.coalesced == 1 else "times"
+        lines.append(f"it was due {run.coalesced} {times} before, and comes once for all")
+    if to.instead:
+        lines.append(f"you get it because {to.instead}")
+    return "\n".join([*lines, "", checkin.note])

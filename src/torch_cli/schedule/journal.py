@@ -1,0 +1,124 @@
+"""The scheduler's log: what fired, what arrived, what went wrong. No message's text, unless asked.
+
+It goes to a file that is rotated, as lines for people or as JSON, and in the foreground to stderr.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from logging.handlers import RotatingFileHandler
+from typing import Any
+
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.errors import TorchError
+from torch_cli.paths import state_dir
+from torch_cli.schedule.logs import log_file
+from torch_cli.store.checkins import Run
+from torch_cli.store.lease import Outage
+
+FILE_SIZE, FILES = 1_000_000, 4
+"""Bytes of the log file, and how many older ones are kept."""
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        facts: dict[str, Any] = getattr(record, "facts", {})
+        words = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in facts.items()]
+        return " ".join([at, record.levelname.lower(), record.getMessage(), *words])
+
+
+class _Objects(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        entry = {
+            "schema": "torch.log/1",
+            "at": f"{at}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class Journal:
+    """Writes the log; ``bodies`` has it hold the text of messages too."""
+
+    def __init__(self, *, as_json: bool, bodies: bool, echo: bool) -> None:
+        os.makedirs(state_dir(), mode=0o700, exist_ok=True)
+        self.bodies = bodies
+        self._log = logging.getLogger("torch.daemon")
+        self._log.setLevel(logging.INFO)
+        self._log.propagate = False
+        handlers: list[logging.Handler] = [
+            RotatingFileHandler(
+                log_file(), maxBytes=FILE_SIZE, backupCount=FILES, encoding="utf-8", delay=True
+            )
+        ]
+        handlers += [logging.StreamHandler(sys.stderr)] if echo else []
+        for handler in handlers:
+            handler.setFormatter(_Objects() if as_json else _Lines())
+            # A full disk costs the log and nothing else.
+            handler.handleError = lambda record: None  # type: ignore[method-assign]
+            self._log.addHandler(handler)
+
+    def say(self, event: str, **facts: Any) -> None:
+        """Write down that ``event`` happened; facts without a value are left out."""
+        self._log.info(event, extra={"facts": _kept(facts)})
+
+    def runs(self, runs: list[Run]) -> None:
+        """Write down what fired."""
+        for run in runs:
+            self.say(
+                "run",
+                run=run.id,
+                checkin=run.checkin,
+                state=run.state,
+                late_s=round(run.fired - run.due, 3),
+                delay=run.delay,
+                message=run.message,
+                recipient=run.recipient,
+                reason=run.reason,
+            )
+
+    def receipts(self, receipts: list[Receipt]) -> None:
+        """Write down what left the outbox."""
+        for receipt in receipts:
+            self.say(
+                "message",
+                message=receipt.id,
+                recipient=receipt.target,
+                pane=receipt.pane,
+                state=str(receipt.state),
+                reason=receipt.reason,
+                body=self._body(receipt.id) if self.bodies else "",
+            )
+
+    def outage(self, outage: Outage) -> None:
+        """Write down that nothing could fire for a time."""
+        seconds = round(outage.ended - outage.began, 3)
+        self.say("outage", kind=outage.kind, seconds=seconds)
+
+    def error(self, error: BaseException) -> None:
+        """Write down what went wrong; with a traceback, unless it is an error for people."""
+        if isinstance(error, TorchError):
+            facts = _kept({"code": error.code, "hint": error.hint})
+            self._log.error(error.message, extra={"facts": facts})
+        else:
+            import traceback
+
+            where = "".join(traceback.format_exception(error))
+            self._log.error("unforeseen", extra={"facts": {"traceback": where}})
+
+    @staticmethod
+    def _body(identity: str) -> str:
+        from torch_cli.store import Store
+
+        with Store() as store:
+            return store.messages.get(identity).body
+
+
+def _kept(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value not in ("", None)}

@@ -1,0 +1,144 @@
+"""Having the daemon started by the system: a systemd user unit, or a launchd agent on macOS."""
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+from torch_cli.errors import TorchError
+from torch_cli.paths import state_dir
+from torch_cli.schedule.command import environment, torch_words
+
+LABEL = "torch"
+WATCHDOG = 60
+"""Seconds without a sign of life after which systemd starts the daemon anew. The loop gives one
+every quarter of a second; a writer that holds the store can delay it by ten seconds."""
+
+
+class Service(NamedTuple):
+    """What is written where, and the commands that make it known to the system or forgotten."""
+
+    path: str
+    text: str
+    start: tuple[tuple[str, ...], ...]
+    end: tuple[tuple[str, ...], ...]
+
+
+def service(platform: str = sys.platform) -> Service:
+    """Return the service of this user and state directory, as ``platform`` wants it."""
+    words = [*torch_words(), "daemon", "run", "--quiet", "--if-needed"]
+    return _launchd(words) if platform == "darwin" else _systemd(words)
+
+
+def _systemd(words: list[str]) -> Service:
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    unit = f"{LABEL}.service"
+    lines = [f"Environment={_quoted(f'{name}={value}')}" for name, value in environment().items()]
+    text = "\n".join(
+        [
+            "[Unit]",
+            "Description=Torch: check-ins and messages for agents in tmux",
+            "",
+            "[Service]",
+            "Type=notify",
+            f"ExecStart={' '.join(_quoted(word) for word in words)}",
+            *lines,
+            "Restart=on-failure",
+            "RestartSec=5",
+            f"WatchdogSec={WATCHDOG}",
+            "# A tmux server that was started from here would end with the unit: none is.",
+            "KillMode=process",
+            "",
+            "[Install]",
+            "WantedBy=default.target",
+            "",
+        ]
+    )
+    control = ("systemctl", "--user")
+    return Service(
+        os.path.join(home, "systemd", "user", unit),
+        text,
+        ((*control, "daemon-reload"), (*control, "enable", "--now", unit)),
+        ((*control, "disable", "--now", unit),),
+    )
+
+
+def _quoted(word: str) -> str:
+    """Return a word as systemd.syntax(7) has it: "%" and "$" are its own."""
+    text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{text}"'
+
+
+def _launchd(words: list[str]) -> Service:
+    label = f"cli.{LABEL}.daemon"
+    path = os.path.join(os.path.expanduser("~"), "Library", "LaunchAgents", f"{label}.plist")
+    pairs = "".join(
+        f"    <key>{escape(name)}</key><string>{escape(value)}</string>\n"
+        for name, value in environment().items()
+    )
+    arguments = "".join(f"    <string>{escape(word)}</string>\n" for word in words)
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" '
+        '"http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n'
+        '<plist version="1.0">\n<dict>\n'
+        f"  <key>Label</key><string>{label}</string>\n"
+        f"  <key>ProgramArguments</key>\n  <array>\n{arguments}  </array>\n"
+        f"  <key>EnvironmentVariables</key>\n  <dict>\n{pairs}  </dict>\n"
+        "  <key>RunAtLoad</key><true/>\n"
+        "  <key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>\n"
+        f"  <key>StandardErrorPath</key><string>{escape(state_dir())}/daemon.err</string>\n"
+        "</dict>\n</plist>\n"
+    )
+    domain = f"gui/{os.getuid()}"
+    return Service(
+        path,
+        text,
+        (("launchctl", "bootstrap", domain, path),),
+        (("launchctl", "bootout", f"{domain}/{label}"),),
+    )
+
+
+def install(unit: Service, *, now: bool) -> list[str]:
+    """Write the service's file; with ``now`` start it. Return the commands that are left to do."""
+    try:
+        os.makedirs(os.path.dirname(unit.path), exist_ok=True)
+        with open(unit.path, "w", encoding="utf-8") as file:
+            file.write(unit.text)
+    except OSError as error:
+        raise TorchError(
+            f"{unit.path} could not be written: {error.strerror}; nothing was installed",
+            hint="'torch daemon install --dry-run' prints what would be written.",
+            code="service",
+        ) from error
+    return _carry_out(unit.start) if now else [" ".join(words) for words in unit.start]
+
+
+def remove(unit: Service, *, now: bool) -> list[str]:
+    """Remove the service's file; with ``now`` end it first. Return what is left to do."""
+    left = _carry_out(unit.end) if now else [" ".join(words) for words in unit.end]
+    try:
+        os.unlink(unit.path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise TorchError(
+            f"{unit.path} could not be removed: {error.strerror}", code="service"
+        ) from error
+    return left
+
+
+def _carry_out(commands: tuple[tuple[str, ...], ...]) -> list[str]:
+    for words in commands:
+        if shutil.which(words[0]) is None:
+            raise TorchError(f"there is no {words[0]} on this machine", code="service")
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise TorchError(
+                f"'{' '.join(words)}' failed: {(done.stderr or done.stdout).strip()}",
+                hint="Without it: 'torch daemon start', or 'torch crontab install'.",
+                code="service",
+            )
+    return []

@@ -1,0 +1,49 @@
+"""One pass of everything that is due, for cron."""
+
+import os
+import time
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.delivery.drain import drain_once
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.schedule.firing import fire_due
+from torch_cli.store import Store
+from torch_cli.store.checkins import Run
+from torch_cli.store.lease import Clock, Held
+
+OVERTIME = 20.0
+"""Seconds beyond its time in which a tick may end a delivery that it has begun."""
+
+
+class Ticked(NamedTuple):
+    """What a tick did; ``holder`` is the scheduler that was at work, and nothing was done."""
+
+    runs: tuple[Run, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    holder: Held | None = None
+
+
+def tick(now: float, seconds: float) -> Ticked:
+    """Fire what is due at ``now`` (epoch seconds) and deliver what can be, within ``seconds``.
+
+    Does nothing while another scheduler is at work.
+    """
+    deadline = time.monotonic() + seconds
+    with Store() as store:
+        valid = seconds + 2 * OVERTIME
+        held = store.lease.take("tick", own_process(), Clock.read(), seconds=valid)
+        if held is None:
+            return Ticked(holder=store.lease.current())
+        try:
+            runs = fire_due(store, now, held.token)
+            waiting = store.messages.waiting() or store.messages.undelivered(untold=True)
+            receipts = drain_once(now, deadline) if waiting else []
+        finally:
+            store.lease.release(held, Clock.read())
+    return Ticked(tuple(runs), tuple(receipts))
+
+
+def own_process() -> procs.Process:
+    """Return this process as the store remembers it."""
+    return procs.identify(os.getpid()) or procs.Process(os.getpid(), "")

@@ -1,0 +1,211 @@
+"""The right to be the one scheduler, and the times in which there was none.
+
+The lease does not go by the wall clock, which people and time servers set. It goes by the seconds
+since the machine started, and by whether the process that holds it lives.
+"""
+
+import time
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.store.database import Database
+
+SECONDS = 15.0
+"""Seconds after its last renewal in which a holder that lives cannot be replaced."""
+
+ABSENT = 90.0
+"""Seconds without a scheduler that are an outage: cron's tick comes once a minute."""
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+
+
+class Clock(NamedTuple):
+    """The clocks at one moment, in seconds: ``wall`` since the epoch, ``boot`` since the machine
+    started, with what it slept, ``awake`` without. ``machine`` tells one start from another.
+    """
+
+    wall: float
+    boot: float
+    awake: float
+    machine: str
+
+    @classmethod
+    def read(cls) -> "Clock":
+        """Return the clocks now."""
+        boot = time.monotonic()
+        if hasattr(time, "CLOCK_BOOTTIME"):
+            boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return cls(time.time(), boot, time.monotonic(), _machine())
+
+
+def _machine() -> str:
+    """Return what tells this start of the machine from others, '' where processes tell it.
+
+    On Linux the start of a process is counted from that of the machine, elsewhere it is a date.
+    """
+    try:
+        with open(_BOOT_ID, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+class Held(NamedTuple):
+    """A lease: of which ``kind`` (``daemon`` or ``tick``) its holder is, and its process.
+
+    ``clock`` is when it was last renewed or released, ``seconds`` how long it is valid after that,
+    ``since`` when it was taken (epoch seconds). A larger ``token`` is a later holder's.
+    """
+
+    kind: str
+    process: procs.Process
+    clock: Clock
+    seconds: float
+    token: int
+    since: float
+    released: bool
+
+    def is_valid(self, clock: Clock) -> bool:
+        """Say whether nobody else may have it: its holder lives, and has renewed it in time."""
+        return (
+            not self.released
+            and self.clock.machine == clock.machine
+            and clock.boot < self.clock.boot + self.seconds
+            and procs.alive(self.process)
+        )
+
+
+class Outage(NamedTuple):
+    """A time, in seconds since the epoch, in which nothing could fire, and its ``kind``.
+
+    ``asleep`` (the machine), ``rebooted``, ``stopped`` (the scheduler stood still), ``absent``
+    (there was none), ``clock`` (it was put forward).
+    """
+
+    began: float
+    ended: float
+    kind: str
+
+
+class Lease:
+    """Takes, renews and releases the scheduler's lease."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def holder(self) -> Held | None:
+        """Return the lease as it was last written, valid or not; ``None`` if there never was."""
+        rows = self._database.query("SELECT * FROM lease WHERE name = 'scheduler'")
+        if not rows:
+            return None
+        row = rows[0]
+        return Held(
+            row["kind"],
+            procs.Process(row["pid"], row["started"]),
+            Clock(row["seen"], row["renewed"], row["awake"], row["boot"]),
+            row["seconds"],
+            row["token"],
+            row["since"],
+            bool(row["released"]),
+        )
+
+    def current(self, clock: Clock | None = None) -> Held | None:
+        """Return the lease if it is valid now."""
+        held = self.holder()
+        return held if held is not None and held.is_valid(clock or Clock.read()) else None
+
+    def take(
+        self, kind: str, process: procs.Process, clock: Clock, *, seconds: float = SECONDS
+    ) -> Held | None:
+        """Take the lease for ``process``; ``None`` if another has it.
+
+        Until now nobody may have been at work: that is noted as an outage.
+        """
+        with self._database.transaction():
+            before = self.holder()
+            if before is not None and before.is_valid(clock):
+                return None
+            token = before.token + 1 if before is not None else 1
+            self._note_absence(before, clock)
+            self._database.query(
+                "INSERT OR REPLACE INTO lease (name, kind, pid, started, boot, renewed, awake,"
+                " seconds, token, since, seen, released)"
+                " VALUES ('scheduler', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                *(kind, process.pid, process.started, clock.machine, clock.boot, clock.awake),
+                *(seconds, token, clock.wall, clock.wall),
+            )
+        return Held(kind, process, clock, seconds, token, clock.wall, released=False)
+
+    def renew(self, held: Held, clock: Clock) -> bool:
+        """Say that the holder is at work; ``False`` if another has the lease."""
+        return self._write(held, clock, released=False)
+
+    def release(self, held: Held, clock: Clock) -> None:
+        """Give the lease back; nothing happens if another has it."""
+        self._write(held, clock, released=True)
+
+    def _write(self, held: Held, clock: Clock, *, released: bool) -> bool:
+        changed = self._database.write(
+            "UPDATE lease SET renewed = ?, awake = ?, seen = ?, released = ?"
+            " WHERE name = 'scheduler' AND token = ? AND released = 0",
+            *(clock.boot, clock.awake, clock.wall, released, held.token),
+            durable=False,
+        )
+        return changed == 1
+
+    def is_token(self, token: int) -> bool:
+        """Say whether ``token`` is that of the lease, within the caller's transaction."""
+        rows = self._database.query("SELECT token FROM lease WHERE name = 'scheduler'")
+        return bool(rows) and rows[0]["token"] == token
+
+    def note_outage(self, outage: Outage) -> None:
+        """Note that nothing could fire for a time."""
+        self._database.write("INSERT INTO outages (began, ended, kind) VALUES (?, ?, ?)", *outage)
+
+    def outages(self, began: float, ended: float) -> list[Outage]:
+        """Return the outages that fall into a time, the longest first."""
+        rows = self._database.query(
+            "SELECT began, ended, kind FROM outages WHERE began < ? AND ended > ?"
+            " ORDER BY ended - began DESC",
+            *(ended, began),
+        )
+        return [Outage(*row) for row in rows]
+
+    def _note_absence(self, before: Held | None, clock: Clock) -> None:
+        outage = _absence(before, clock)
+        if outage is not None:
+            self._database.query(
+                "INSERT INTO outages (began, ended, kind) VALUES (?, ?, ?)", *outage
+            )
+
+
+def _absence(before: Held | None, clock: Clock) -> Outage | None:
+    """Return the time without a scheduler between two holders, if there was one."""
+    if before is None:
+        return Outage(0.0, clock.wall, "absent")
+    last = before.clock
+    if last.machine != clock.machine:
+        kind = "rebooted"
+    elif (clock.boot - last.boot) - (clock.awake - last.awake) > ABSENT:
+        kind = "asleep"
+    else:
+        kind = "absent" if clock.boot - last.boot > ABSENT else "clock"
+    return Outage(last.wall, clock.wall, kind) if clock.wall - last.wall > ABSENT else None
+
+
+def outage_between(before: Clock, after: Clock, *, stalled: float) -> Outage | None:
+    """Return what kept one holder from its work between two looks at the clocks.
+
+    ``stalled`` is how many seconds between them are more than its loop takes. Moments are the
+    wall clock's.
+    """
+    awake = after.awake - before.awake
+    slept = (after.boot - before.boot) - awake
+    jumped = (after.wall - before.wall) - (after.boot - before.boot)
+    if slept > stalled:
+        return Outage(before.wall, after.wall, "asleep")
+    if awake > stalled:
+        return Outage(before.wall, after.wall, "stopped")
+    if jumped > stalled:
+        return Outage(before.wall, after.wall, "clock")
+    return None
