@@ -143,6 +143,12 @@ class Agents:
                     f"UPDATE messages SET {column} = ? WHERE {column} = ? AND created >= ?",
                     *(new, agent.name, agent.created),
                 )
+            self._database.query(
+                "UPDATE checkins SET target = ? WHERE agent = ?", new, agent.identity
+            )
+            for column in ("fallback", "parent"):
+                sql = f"UPDATE checkins SET {column} = ? WHERE {column} = ?"
+                self._database.query(sql, new, agent.name)
             # What waited while it was lost is older than its present life.
             sql = "UPDATE messages SET recipient = ? WHERE agent = ? AND step <> 'done'"
             self._database.query(sql, new, agent.identity)

@@ -199,7 +199,7 @@ class Messages:
         also = " AND told IS NULL" if untold else ""
         return self._where(
             "kept = 1 AND step = 'done' AND state IN ('failed', 'unknown')"
-            f"{also} ORDER BY rowid DESC LIMIT {int(limit)}"
+            f"{also} ORDER BY +rowid DESC LIMIT {int(limit)}"  # by an index, not by the rows
         )
 
     def agents_to_tell(self) -> bool:
