@@ -20,10 +20,11 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from torch_cli.delivery.drain import Drain
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import TorchError
+from torch_cli.schedule.copies import keep_copy
 from torch_cli.schedule.firing import FencedError, fire_due, next_due
 from torch_cli.store import Store, StoreError
 from torch_cli.store.checkins import Run
-from torch_cli.store.lease import SECONDS, Clock, Held, Outage, outage_between
+from torch_cli.store.lease import SECONDS, Clock, Held, Outage, clock_jump, outage_between
 
 LOOK = 0.25
 """Seconds between two looks at whether the store has changed: one PRAGMA, 10 microseconds."""
@@ -33,10 +34,6 @@ RENEW = SECONDS / 5
 
 STALLED = 5.0
 """Seconds that the loop must have stood still for it to be noted as an outage."""
-
-JUMP = 1.0
-"""Seconds that the wall clock must have been put forward or back for everything to be planned
-anew."""
 
 ROUND = 0.5
 """Seconds between two looks at agents whose messages are held."""
@@ -49,6 +46,9 @@ AFTER_ERROR = 2.0
 
 OVERDUE = 5.0
 """Seconds between two looks at whether somebody is there to take an overdue run."""
+
+COPY = 600.0
+"""Seconds between two looks at whether the state file's daily copy is due."""
 
 CLOSING = 10.0
 """Seconds that a delivery which goes on is given at the end."""
@@ -88,6 +88,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self._clock = self._renewed = Clock.read()
         self._version = -1
         self._newest = 0
+        self._next_copy = 0.0
 
     def run(self) -> None:
         """Run until ``stop``; raises ``FencedError`` if another scheduler took over."""
@@ -98,6 +99,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
                 self._on_error(
                     TorchError("a delivery had not ended; the next scheduler settles it")
                 )
+            self._on_receipts(self._drain.settled())
         finally:
             self._store.close()
         if self.fenced:
@@ -129,20 +131,24 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
                 self._plan()
             if self._clock.boot >= self._renewed.boot + RENEW:
                 self._renew()
+            if self._clock.boot >= self._next_copy:
+                self._next_copy = self._clock.boot + COPY
+                keep_copy(self._store, self._clock.wall)
         except StoreError as error:
             self._on_error(error)
             self._version = -1  # planned anew at the next look
 
     def _note_outage(self, before: Clock) -> bool:
-        """Note what kept the loop from its work; say whether the wall clock can have jumped."""
-        now = self._clock
-        outage = outage_between(before, now, stalled=STALLED)
+        """Note what kept the loop from its work, or set the clock; say whether anything did."""
+        outage = outage_between(before, self._clock, stalled=STALLED)
+        jump = clock_jump(before, self._clock)
+        if jump:
+            self._store.checkins.shift_intervals(jump, before.wall)
         if outage is not None:
             self._renew()
             self._store.lease.note_outage(outage)
             self._on_outage(outage)
-        moved = (now.wall - before.wall) - (now.boot - before.boot)
-        return outage is not None or abs(moved) > JUMP
+        return outage is not None or jump != 0
 
     def _renew(self) -> None:
         if self._store.lease.renew(self.held, self._clock):

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.delivery.drain import drain_once
 from torch_cli.delivery.receipt import Receipt
+from torch_cli.schedule.copies import keep_copy
 from torch_cli.schedule.firing import fire_due
 from torch_cli.store import Store
 from torch_cli.store.checkins import Run
-from torch_cli.store.lease import Clock, Held
+from torch_cli.store.lease import Clock, Held, clock_jump
 
 OVERTIME = 20.0
 """Seconds beyond its time in which a tick may end a delivery that it has begun."""
@@ -31,11 +32,16 @@ def tick(now: float, seconds: float) -> Ticked:
     """
     deadline = time.monotonic() + seconds
     with Store() as store:
+        before, clock = store.lease.holder(), Clock.read()
         valid = seconds + 2 * OVERTIME
-        held = store.lease.take("tick", own_process(), Clock.read(), seconds=valid)
+        held = store.lease.take("tick", own_process(), clock, seconds=valid)
         if held is None:
             return Ticked(holder=store.lease.current())
         try:
+            jump = clock_jump(before.clock, clock) if before else 0.0
+            if before and jump:
+                store.checkins.shift_intervals(jump, before.clock.wall)
+            keep_copy(store, now)
             runs = fire_due(store, now, held.token)
             waiting = store.messages.waiting() or store.messages.undelivered(untold=True)
             receipts = drain_once(now, deadline) if waiting else []

@@ -149,6 +149,18 @@ class Checkins:
         )
         return True
 
+    def shift_intervals(self, seconds: float, made_before: float) -> int:
+        """Move what is due by elapsed time along with a clock that was set; return how many moved.
+
+        ``seconds`` is how far it was put forward, ``made_before`` the moment (epoch seconds) of
+        the old clock before which they were made.
+        """
+        return self._database.write(
+            "UPDATE checkins SET start = start + ?, nominal = nominal + ?, due = due + ?"
+            " WHERE kind = 'every' AND state IN ('active', 'paused') AND created <= ?",
+            *(seconds, seconds, seconds, made_before),
+        )
+
     # -- runs --------------------------------------------------------------------------------------
 
     def add_run(self, run: Run) -> None:

@@ -123,15 +123,20 @@ class Database:
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
+    def copy(self) -> str:
+        """Copy the file, if it is sound, in the place of the last copy; return the copy's path."""
+        target = backup(self.path)
+        with self._explained("copied"):
+            found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {found}")
+            _copy(self.path, f"{target}.new")
+            os.replace(f"{target}.new", target)
+        return target
+
     def _copy_aside(self, version: int) -> None:
         """Copy the file as it is; a connection that holds the write lock cannot read it out."""
-        target = f"{self.path}.schema-{version}"
-        _make_private(target)
-        with (
-            contextlib.closing(sqlite3.connect(self.path)) as source,
-            contextlib.closing(sqlite3.connect(target)) as copy,
-        ):
-            source.backup(copy)
+        _copy(self.path, f"{self.path}.schema-{version}")
 
     @contextlib.contextmanager
     def _explained(self, done: str) -> Iterator[None]:
@@ -139,7 +144,8 @@ class Database:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"the state file {self.path} could not be {done}: {error}", hint=_advice(error)
+                f"the state file {self.path} could not be {done}: {error}",
+                hint=_advice(error, self.path),
             ) from error
 
 
@@ -151,15 +157,45 @@ def _make_private(path: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
-def _advice(error: Exception) -> str:
+def backup(path: str) -> str:
+    """Return where the last copy of the state file ``path`` is kept."""
+    return f"{path}.backup"
+
+
+def _copy(path: str, target: str) -> None:
+    _make_private(target)
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
+        source.backup(copy)
+
+
+def _advice(error: Exception, path: str) -> str:
     said = str(error)
     if "locked" in said:
         return "Another process holds it; try again, and see who with 'torch doctor'."
     if "full" in said or "I/O" in said:
         return "Free some space on that disk, or set TORCH_HOME to another directory."
     if "not a database" in said or "malformed" in said:
-        return "The file is damaged and was left as it is. Move it away to begin anew."
+        return _advice_of_damage(path)
     return "Check that the directory is yours and writable, or set TORCH_HOME to another one."
+
+
+def _advice_of_damage(path: str) -> str:
+    """Say how to go on with a damaged file: with the newest copy, if there is one."""
+    places = [backup(path), *(f"{path}.schema-{n}" for n in range(len(MIGRATIONS), 0, -1))]
+    copies = [(os.path.getmtime(copy), copy) for copy in places if os.path.exists(copy)]
+    words = "The file is damaged and was left as it is."
+    if not copies:
+        return f"{words} Move it away to begin anew."
+    at, copy = max(copies)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+    # What is left of the write-ahead log belongs to the damaged file.
+    return (
+        f"{words} There is a copy of {when}. To go on with it: move {path} and, if they are there, "
+        f"{path}-wal and {path}-shm away, then: cp {copy} {path}"
+    )
 
 
 def _statements(script: str) -> Iterator[str]:

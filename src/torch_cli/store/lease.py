@@ -16,6 +16,9 @@ SECONDS = 15.0
 ABSENT = 90.0
 """Seconds without a scheduler that are an outage: cron's tick comes once a minute."""
 
+JUMP = 30.0
+"""Seconds by which the wall clock must be put forward or back for it to be noticed."""
+
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -48,6 +51,17 @@ def _machine() -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def clock_jump(before: Clock, after: Clock) -> float:
+    """Return how many seconds the wall clock was put forward between two looks, 0 if it was not.
+
+    Time servers set it by less than ``JUMP``; that is no jump.
+    """
+    if before.machine != after.machine:
+        return 0.0  # nobody knows
+    jump = (after.wall - before.wall) - (after.boot - before.boot)
+    return jump if abs(jump) > JUMP else 0.0
 
 
 class Held(NamedTuple):
@@ -201,11 +215,10 @@ def outage_between(before: Clock, after: Clock, *, stalled: float) -> Outage | N
     """
     awake = after.awake - before.awake
     slept = (after.boot - before.boot) - awake
-    jumped = (after.wall - before.wall) - (after.boot - before.boot)
     if slept > stalled:
         return Outage(before.wall, after.wall, "asleep")
     if awake > stalled:
         return Outage(before.wall, after.wall, "stopped")
-    if jumped > stalled:
+    if clock_jump(before, after) > 0:
         return Outage(before.wall, after.wall, "clock")
     return None

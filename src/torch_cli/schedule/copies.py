@@ -1,0 +1,21 @@
+"""A copy of the state file, once a day: what is left if the file is damaged."""
+
+import os
+
+from torch_cli.store import Store
+from torch_cli.store.database import backup
+
+EVERY = 86_400.0
+"""Seconds between two copies."""
+
+
+def keep_copy(store: Store, now: float) -> str | None:
+    """Copy the state file if the last copy is a day old at ``now``; return the path, if it was.
+
+    Raises ``StoreError`` if the file is damaged: the copy stays as it is then.
+    """
+    try:
+        age = now - os.path.getmtime(backup(store.database.path))
+    except FileNotFoundError:
+        age = EVERY
+    return store.database.copy() if age >= EVERY or age < 0 else None

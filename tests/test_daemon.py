@@ -1,0 +1,427 @@
+"""The daemon and tick: one scheduler at a time, and what they do through faults."""
+
+import json
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import scheduler
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch, wait_until
+from scheduler import history
+from torch_cli import paths
+from torch_cli.store import Store, schema
+from torch_cli.store.database import backup
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+
+
+@pytest.fixture(autouse=True)
+def no_daemon_stays(torch: Torch) -> Iterator[None]:
+    """Whatever a test did, no scheduler outlives it."""
+    yield
+    if not os.path.exists(paths.database()):
+        return
+    try:
+        with Store() as store:
+            held = store.lease.holder()
+    except Exception:
+        return
+    if held is not None and not held.released and held.process.pid != os.getpid():
+        for number in (signal.SIGCONT, signal.SIGKILL):
+            try:
+                os.kill(held.process.pid, number)
+            except ProcessLookupError:
+                return
+
+
+def add(demo: DemoAgent, note: str, *words: str) -> None:
+    done = demo.torch("-L", "t", "checkin", "add", demo.name, note, *words)
+    assert done.code == 0, done.err
+
+
+def notes(demo: DemoAgent) -> list[str]:
+    """Return the notes that the agent got, without what stands before them."""
+    return [text.partition("\n\n")[2] for text in demo.submitted()]
+
+
+def wait_for(demo: DemoAgent, expected: list[str], timeout: float = 30) -> None:
+    wait_until(
+        lambda: sorted(notes(demo)) == sorted(expected),
+        timeout,
+        "the notes",
+        screen=lambda: f"{notes(demo)}\n{history(demo.torch)}",
+    )
+
+
+# -- starting and ending ---------------------------------------------------------------------------
+
+
+def test_start_waits_until_it_is_at_work_and_stop_until_it_has_ended(torch: Torch) -> None:
+    assert torch("daemon", "status").code == 3
+    started = torch("daemon", "start", "--json")
+    assert started.code == 0, started.err
+    found = torch("daemon", "status", "--json")
+    assert (found.code, found.json["pid"]) == (0, started.json["pid"])
+    assert found.json["kind"] == "daemon"
+    second = torch("daemon", "start", "--json")
+    assert (second.code, second.json["error"]["code"]) == (4, "busy")
+    assert second.json["error"]["details"]["pid"] == started.json["pid"]
+    assert torch("daemon", "start", "--if-needed").code == 0
+    assert torch("daemon", "run", "--if-needed").code == 0
+    assert torch("daemon", "run").code == 4
+    assert torch("daemon", "stop", "--json").json["pid"] == started.json["pid"]
+    assert torch("daemon", "status").code == 3
+    assert torch("daemon", "stop").code == 0
+    log = torch("daemon", "logs", "-n", "1")
+    assert "stopped" in log.out
+
+
+def test_a_daemon_that_cannot_work_says_why(torch: Torch, tmp_path: Path) -> None:
+    Path(paths.database()).parent.mkdir(parents=True, exist_ok=True)
+    Path(paths.database()).write_bytes(b"this is no database" * 100)
+    for words in (("start",), ("run",), ("status",)):
+        done = torch("daemon", *words)
+        assert (done.code, "damaged" in done.err) == (1, True), done
+    assert Path(paths.database()).read_bytes() == b"this is no database" * 100
+
+
+def test_it_fires_when_due_and_delivers(demo: DemoAgent) -> None:
+    daemon = scheduler.start(demo.torch)
+    add(demo, "once", "--in", "1s")
+    add(demo, "thrice", "--every", "1s", "--count", "3")
+    wait_for(demo, ["once", "thrice", "thrice", "thrice"])
+    runs = history(demo.torch)
+    wait_until(lambda: {run["outcome"] for run in history(demo.torch)} == {"confirmed"})
+    assert all(run["late_s"] < 5 for run in runs)
+    assert daemon.stop() == 0
+    logged = [
+        json.loads(line) for line in demo.torch("daemon", "logs", "-n", "99").out.splitlines()
+    ]
+    assert [one["event"] for one in logged].count("run") == 4
+    assert [one["event"] for one in logged].count("message") == 4, logged
+    assert not any("thrice" in json.dumps(one) for one in logged), "no text of messages"
+
+
+def test_what_is_held_is_delivered_when_the_way_is_free(demo: DemoAgent) -> None:
+    scheduler.start(demo.torch)
+    demo.open_dialog()
+    assert demo.send("go on").json["state"] == "held"
+    hash_ = demo.torch("state", demo.name, "--json").json["dialog"]["hash"]
+    assert demo.torch("press", demo.name, "Escape", "--dialog", hash_).code == 0
+    wait_until(lambda: demo.submitted() == ["go on"], what="the message", timeout=20)
+
+
+def test_two_daemons_and_three_ticks_at_once_fire_once(demo: DemoAgent) -> None:
+    for number in range(5):
+        add(demo, f"note {number}", "--in", "0.5s")
+    time.sleep(0.5)  # for all to be due; nothing is concluded from it
+    commands = [("daemon", "run", "--quiet")] * 2 + [("tick",)] * 3
+    running = [
+        subprocess.Popen(demo.torch.argv(*words), stderr=subprocess.PIPE) for words in commands
+    ]
+    ticks = [process.wait(120) for process in running[2:]]
+    assert ticks == [0, 0, 0]
+    wait_for(demo, [f"note {number}" for number in range(5)])
+    wait_until(
+        lambda: sum(p.poll() is None for p in running[:2]) == 1, what="one daemon", timeout=120
+    )
+    ended = next(process for process in running[:2] if process.poll() is not None)
+    assert ended.returncode == 4
+    assert ended.stderr is not None
+    assert b"a scheduler is at work" in ended.stderr.read()
+    assert len(history(demo.torch)) == 5
+    for process in running:
+        process.terminate()
+        process.wait(30)
+
+
+# -- tick ------------------------------------------------------------------------------------------
+
+
+def test_a_tick_says_nothing_if_there_is_nothing_to_do(demo: DemoAgent) -> None:
+    done = demo.torch("tick")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_a_tick_works_with_no_more_than_cron_gives(demo: DemoAgent) -> None:
+    add(demo, "from cron", "--in", "0.1s")
+    wait_until(lambda: demo.torch("daemon", "status", "--json").json["next_due"] is not None)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": os.environ["HOME"], "SHELL": "/bin/sh"}
+    environment |= {
+        name: os.environ[name] for name in ("TORCH_HOME", "TORCH_TMUX") if name in os.environ
+    }
+    environment["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")
+
+    def ticked() -> bool:
+        done = subprocess.run(
+            demo.torch.argv("tick"), capture_output=True, env=environment, cwd="/", check=True
+        )
+        return b"from-cron" in done.stdout
+
+    wait_until(ticked, what="a tick that fires", timeout=20)
+    assert notes(demo) == ["from cron"]
+
+
+def test_a_tick_beside_a_daemon_does_nothing(demo: DemoAgent) -> None:
+    daemon = scheduler.start(demo.torch)
+    assert demo.torch("tick").out == ""
+    said = demo.torch("tick", "--verbose")
+    assert (said.code, said.out) == (0, "")
+    assert f"daemon {daemon.process.pid} is at work" in said.err
+
+
+def test_a_tick_ends_when_its_time_is_up(demo: DemoAgent) -> None:
+    """A program that answers no key would hold it up for longer."""
+    add(demo, "late", "--in", "0.1s")
+    server = int(demo.tmux.cmd("display-message", "-p", "#{pid}"))
+    os.kill(server, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        done = demo.torch("tick", "--timeout", "1", timeout=60)
+        assert time.monotonic() - began < 40
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert done.code == 0
+    wait_until(lambda: demo.torch("tick").code == 0 and notes(demo) == ["late"], timeout=30)
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+def test_a_stopped_daemon_says_so_of_what_came_late(demo: DemoAgent) -> None:
+    daemon = scheduler.start(demo.torch)
+    add(demo, "in time", "--in", "1s")
+    add(demo, "too late", "--every", "2s", "--count", "1", "--grace", "1s")
+    daemon.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    # Longer than a stall, and than the grace.
+    wait_until(lambda: time.monotonic() - began > 7, timeout=20)
+    daemon.signal(signal.SIGCONT)
+    wait_for(demo, ["in time"])
+    runs = {run["checkin"]: run for run in history(demo.torch)}
+    assert runs["too-late"]["state"] == "missed"
+    assert "its grace is 1 s" in runs["too-late"]["reason"]
+    with Store() as store:
+        assert "stopped" in [one.kind for one in store.lease.outages(0, 1e12)]
+
+
+def test_a_stopped_daemon_is_followed_and_fenced(demo: DemoAgent, tmp_path: Path) -> None:
+    daemon = scheduler.start(demo.torch, tmp_path, lease=2.0)
+    add(demo, "once", "--in", "0.5s")
+    daemon.signal(signal.SIGSTOP)
+    wait_until(
+        lambda: demo.torch("tick").code == 0 and notes(demo) == ["once"],
+        what="a tick that takes over",
+        timeout=30,
+    )
+    daemon.signal(signal.SIGCONT)
+    assert daemon.process.wait(30) == 1
+    assert daemon.process.stderr is not None
+    assert b"another scheduler has taken over" in daemon.process.stderr.read()
+    assert notes(demo) == ["once"]
+
+
+def test_a_tmux_server_that_dies_and_comes_back_is_served_again(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    scheduler.start(demo.torch)
+    add(demo, "before", "--in", "0.2s")
+    wait_for(demo, ["before"])
+    add(demo, "after", "--in", "1s")
+    demo.tmux.kill()
+    wait_until(
+        lambda: [run["state"] for run in history(demo.torch)][-1:] == ["overdue"], timeout=20
+    )
+    again = spawn_demo(demo.tmux, demo.torch, tmp_path / "project", "--work", "0")
+    wait_until(lambda: notes(again)[-1:] == ["after"], what="the note", timeout=30)
+    assert [run["outcome"] for run in history(demo.torch)][-1] in ("confirmed", "queued")
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_is_set_an_hour_and_back_doubles_and_loses_nothing(
+    demo: DemoAgent, tmp_path: Path, jump: float
+) -> None:
+    daemon = scheduler.start(demo.torch, tmp_path)
+    add(demo, "often", "--every", "2s")
+
+    def runs() -> list[dict[str, object]]:
+        return history(demo.torch)
+
+    for offset in (0.0, jump, 0.0):
+        daemon.set_clock(offset)
+        before = len(runs())
+        wait_until(lambda: len(runs()) >= before + 2, what="two more runs", timeout=30)  # noqa: B023
+    assert demo.torch("checkin", "cancel", "often").code == 0
+    dues = [run["due"] for run in runs()]
+    assert len(dues) == len(set(dues))
+    sent = [run for run in runs() if run["state"] == "sent"]
+    wait_for(demo, ["often"] * len(sent))
+
+
+def test_a_locked_store_delays_and_loses_nothing(demo: DemoAgent) -> None:
+    scheduler.start(demo.torch)
+    add(demo, "once", "--in", "1s")
+    add(demo, "again", "--every", "1s", "--count", "2")
+    connection = sqlite3.connect(paths.database(), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 5, timeout=20)
+    connection.execute("ROLLBACK")
+    connection.close()
+    wait_until(lambda: "once" in notes(demo) and "again" in notes(demo), timeout=30)
+    wait_until(lambda: not _waiting(), timeout=30)
+    states = [run["state"] for run in history(demo.torch)]
+    assert notes(demo).count("once") == 1
+    assert notes(demo).count("again") == states.count("sent") - 1
+
+
+def _waiting() -> list[object]:
+    with Store() as store:
+        return [*store.messages.waiting(), *store.checkins.due(time.time() + 60)]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits another process")
+def test_a_full_disk_delays_and_loses_nothing(demo: DemoAgent) -> None:
+    daemon = scheduler.start(demo.torch)
+    pid = daemon.process.pid
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    add(demo, "once", "--in", "0.5s")
+    began = time.monotonic()
+    wait_until(lambda: time.monotonic() - began > 3, timeout=20)
+    assert daemon.process.poll() is None, "it lives on"
+    assert history(demo.torch) == []
+    assert notes(demo) == []
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    wait_for(demo, ["once"])
+    wait_until(lambda: [run["outcome"] for run in history(demo.torch)] == ["confirmed"])
+
+
+def test_a_full_store_refuses_a_check_in_whole(demo: DemoAgent) -> None:
+    script = f"""
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+sys.argv = ["torch", "-L", "t", "checkin", "add", "{demo.name}", "x", "--in", "5m"]
+from torch_cli.__main__ import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "the state file" in done.stderr
+    assert "Free some space" in done.stderr
+    assert demo.torch("checkin", "list").out == ""
+
+
+def test_a_damaged_file_is_left_and_the_copy_offered(demo: DemoAgent) -> None:
+    add(demo, "kept", "--in", "1h", "--name", "kept")
+    assert demo.torch("tick").code == 0
+    copy = backup(paths.database())
+    assert Path(copy).exists(), "a tick keeps a copy, once a day"
+    database = Path(paths.database())
+    for path in database.parent.glob("torch.db-*"):
+        path.unlink()
+    damage = b"\0garbage\0" * 200
+    database.write_bytes(damage)
+    for words in (("checkin", "list"), ("tick",), ("daemon", "status"), ("ps",)):
+        done = demo.torch(*words)
+        assert done.code == 1
+        assert "damaged" in done.err
+        assert copy in done.err
+    assert database.read_bytes() == damage
+    database.write_bytes(Path(copy).read_bytes())
+    assert "kept" in demo.torch("checkin", "list").out
+
+
+def test_a_damaged_file_replaces_no_good_copy(demo: DemoAgent) -> None:
+    assert demo.torch("tick").code == 0
+    copy = Path(backup(paths.database()))
+    good = copy.read_bytes()
+    os.utime(copy, (1, 1))
+    with Store() as store:
+        store.database.write("PRAGMA wal_checkpoint(TRUNCATE)")
+    database = Path(paths.database())
+    content = bytearray(database.read_bytes())
+    content[4096 * 3 : 4096 * 6] = b"\xff" * 4096 * 3
+    database.write_bytes(bytes(content))
+    assert demo.torch("tick").code == 1
+    assert copy.read_bytes() == good
+
+
+def test_check_ins_survive_a_later_schema(demo: DemoAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(demo, "kept", "--every", "1h", "--name", "kept")
+    later = (*schema.MIGRATIONS, "ALTER TABLE checkins ADD COLUMN colour TEXT NOT NULL DEFAULT '';")
+    monkeypatch.setattr("torch_cli.store.database.MIGRATIONS", later)
+    with Store() as store:
+        found = store.checkins.named("kept")
+        assert found is not None
+        assert found.note == "kept"
+        assert store.database.query("SELECT colour FROM checkins")
+    assert Path(f"{paths.database()}.schema-{len(schema.MIGRATIONS)}").exists()
+
+
+KILLED = """
+import os, random, signal, sys, time
+from torch_cli.schedule import checkin, daemon, journal, loop, trigger
+from torch_cli.schedule.checkin import Order
+from torch_cli.store import Store
+from torch_cli.tmux.socket import Socket
+
+name, target, times, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+chance = random.Random(seed)
+for number in range(times):
+    with Store() as store:
+        now = time.time()
+        rule = trigger.Trigger("at", repr(now + chance.uniform(0.01, 0.25)), "UTC", now)
+        order = Order(target, f"note {number}".encode(), rule)
+        checkin.add(store, Socket(name), order, now)
+    child = os.fork()
+    if child == 0:
+        try:
+            daemon.run(as_json=True, bodies=False, echo=False)
+        finally:
+            os._exit(9)
+    time.sleep(chance.uniform(0.02, 0.5))  # the point at which it is killed
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_daemon_killed_200_times_loses_and_doubles_nothing(demo: DemoAgent) -> None:
+    """Every run happened exactly once, or its message is reported as unknown."""
+    times = 200
+    words = [sys.executable, "-c", KILLED, demo.tmux.socket.name, demo.name, str(times), "4"]
+    subprocess.run(words, check=True, timeout=500)
+
+    def all_settled() -> bool:
+        assert demo.torch("tick").code == 0
+        return not _waiting()
+
+    wait_until(all_settled, what="an empty outbox", timeout=120)
+    runs = history(demo.torch)
+    assert len(runs) == len({run["checkin"] for run in runs}) == times, "a run for each, and one"
+    got = notes(demo)
+    assert len(got) == len(set(got)), "none twice"
+    outcomes = [run["outcome"] for run in runs]
+    assert set(outcomes) <= {"confirmed", "submitted", "unknown"}
+    with Store() as store:
+        for run in runs:
+            message = store.messages.get(run["message"])
+            if run["outcome"] != "unknown":
+                assert message.body in got
+    assert outcomes.count("unknown") < times / 4, outcomes.count("unknown")
+    print(f"{times} kills: {outcomes.count('unknown')} unknown")  # noqa: T201
