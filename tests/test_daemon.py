@@ -374,7 +374,7 @@ def test_check_ins_survive_a_later_schema(demo: DemoAgent, monkeypatch: pytest.M
 
 
 KILLED = """
-import os, random, signal, sys, time
+import collections, json, os, random, signal, sys, time
 from torch_cli.schedule import checkin, daemon, journal, loop, trigger
 from torch_cli.schedule.checkin import Order
 from torch_cli.store import Store
@@ -382,12 +382,13 @@ from torch_cli.tmux.socket import Socket
 
 name, target, times, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 chance = random.Random(seed)
+moments = collections.Counter()
 for number in range(times):
     with Store() as store:
         now = time.time()
         rule = trigger.Trigger("at", repr(now + chance.uniform(0.01, 0.25)), "UTC", now)
         order = Order(target, f"note {number}".encode(), rule)
-        checkin.add(store, Socket(name), order, now)
+        made, _ = checkin.add(store, Socket(name), order, now)
     child = os.fork()
     if child == 0:
         try:
@@ -397,6 +398,11 @@ for number in range(times):
     time.sleep(chance.uniform(0.02, 0.5))  # the point at which it is killed
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    with Store() as store:
+        runs = store.checkins.history(made.id)
+        step = store.messages.get(runs[0].message).step if runs else "before it fired"
+        moments[{"done": "after it arrived", "accepted": "fired"}.get(step, step)] += 1
+print(json.dumps(moments))
 """
 
 
@@ -405,7 +411,11 @@ def test_a_daemon_killed_200_times_loses_and_doubles_nothing(demo: DemoAgent) ->
     """Every run happened exactly once, or its message is reported as unknown."""
     times = 200
     words = [sys.executable, "-c", KILLED, demo.tmux.socket.name, demo.name, str(times), "4"]
-    subprocess.run(words, check=True, timeout=500)
+    done = subprocess.run(words, check=True, timeout=500, capture_output=True)
+    moments = json.loads(done.stdout)
+    assert moments["before it fired"] > 10
+    assert moments["after it arrived"] > 10
+    assert times - moments["before it fired"] - moments["after it arrived"] > 10, moments
 
     def all_settled() -> bool:
         assert demo.torch("tick").code == 0
@@ -424,4 +434,4 @@ def test_a_daemon_killed_200_times_loses_and_doubles_nothing(demo: DemoAgent) ->
             if run["outcome"] != "unknown":
                 assert message.body in got
     assert outcomes.count("unknown") < times / 4, outcomes.count("unknown")
-    print(f"{times} kills: {outcomes.count('unknown')} unknown")  # noqa: T201
+    print(f"{times} kills, {moments}: {outcomes.count('unknown')} unknown")  # noqa: T201

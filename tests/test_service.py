@@ -1,0 +1,167 @@
+"""The daemon as the system's: its unit, its readiness, its log."""
+
+import configparser
+import os
+import plistlib
+import shlex
+import socket
+from pathlib import Path
+
+import pytest
+
+from conftest import Torch, wait_until
+from torch_cli.schedule import journal, logs, service
+from torch_cli.schedule.notify import notify, watchdog_seconds
+
+ODD = 'it\'s 100% "odd" $x \\ 🚀'
+
+
+def parsed(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(text)
+    return parser
+
+
+def unquoted(word: str) -> str:
+    """Return a word as systemd reads it: its specifiers and variables undone."""
+    (read,) = shlex.split(word.replace("$$", "\0"))
+    return read.replace("%%", "%").replace("\0", "$")
+
+
+def test_the_unit_names_this_torch_and_its_state(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / ODD))
+    unit = service.service("linux")
+    found = parsed(unit.text)
+    assert found["Service"]["Type"] == "notify"
+    words = shlex.split(found["Service"]["ExecStart"].replace("$$", "$"))
+    assert os.access(words[0], os.X_OK)
+    assert words[-4:] == ["daemon", "run", "--quiet", "--if-needed"]
+    lines = [line for line in unit.text.splitlines() if line.startswith("Environment=")]
+    values = [unquoted(line.partition("=")[2]) for line in lines]
+    assert f"TORCH_HOME={tmp_path / ODD}" in values
+    assert unit.path.endswith(".config/systemd/user/torch.service")
+
+
+def test_the_launchd_agent_is_a_sound_plist(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / ODD))
+    agent = service.service("darwin")
+    found = plistlib.loads(agent.text.encode())
+    assert found["ProgramArguments"][-4:] == ["daemon", "run", "--quiet", "--if-needed"]
+    assert found["EnvironmentVariables"]["TORCH_HOME"] == str(tmp_path / ODD)
+    assert found["RunAtLoad"] is True
+
+
+def test_install_writes_what_dry_run_shows_and_starts_nothing(torch: Torch) -> None:
+    dry = torch("daemon", "install", "--dry-run", "--json").json
+    assert not Path(dry["path"]).exists()
+    done = torch("daemon", "install", "--json")
+    assert done.code == 0
+    assert Path(dry["path"]).read_text() == dry["text"]
+    assert done.json["next"]
+    assert torch("daemon", "status").code == 3
+    assert torch("daemon", "install", "--uninstall").code == 0
+    assert not Path(dry["path"]).exists()
+    assert torch("daemon", "install", "--uninstall").code == 0
+
+
+def test_a_place_that_cannot_be_written_is_said(torch: Torch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = torch("daemon", "install", env={"XDG_CONFIG_HOME": str(tmp_path / "file")})
+    assert done.code == 1
+    assert "nothing was installed" in done.err
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_systemd_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abstract: bool) -> None:
+    if abstract and not os.path.exists("/proc"):
+        return  # abstract sockets are Linux's alone
+    name = f"torch-test-{os.getpid()}" if abstract else f"/tmp/torch-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(f"\0{name}" if abstract else name)
+        listener.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}" if abstract else name)
+        try:
+            assert notify("READY=1")
+            assert listener.recv(100) == b"READY=1"
+        finally:
+            if not abstract:
+                os.unlink(name)
+    assert not notify("READY=1"), "nobody listens"
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    assert not notify("READY=1")
+
+
+def test_the_watchdog_is_told_twice_as_often_as_it_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watchdog_seconds() is None
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+    assert watchdog_seconds() == 30
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert watchdog_seconds() is None
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    assert watchdog_seconds() == 30
+    monkeypatch.setenv("WATCHDOG_USEC", "nonsense")
+    assert watchdog_seconds() is None
+
+
+def test_a_daemon_is_ready_when_it_says_so(torch: Torch, tmp_path: Path) -> None:
+    import subprocess
+
+    name = f"/tmp/torch-ready-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name)
+        listener.settimeout(30)
+        environment = {**os.environ, "NOTIFY_SOCKET": name, "WATCHDOG_USEC": "200000"}
+        daemon = subprocess.Popen(torch.argv("daemon", "run", "-q"), env=environment)
+        try:
+            assert b"READY=1" in listener.recv(200)
+            assert torch("daemon", "status", "--json").json["pid"] == daemon.pid
+            assert listener.recv(200) == b"WATCHDOG=1"
+        finally:
+            daemon.terminate()
+            assert daemon.wait(30) == 0
+            os.unlink(name)
+
+
+def test_the_log_is_rotated_and_read_over_the_border(
+    monkeypatch: pytest.MonkeyPatch, torch: Torch
+) -> None:
+    monkeypatch.setattr(journal, "FILE_SIZE", 2_000)
+    written = journal.Journal(as_json=False, bodies=False, echo=False)
+    for number in range(200):
+        written.say("counted", number=number)
+    files = sorted(Path(logs.log_file()).parent.glob("daemon.log*"))
+    assert len(files) == 1 + journal.FILES
+    assert all(file.stat().st_size <= 2_000 for file in files)
+    lines = torch("daemon", "logs", "-n", "40").out.splitlines()
+    assert [line.rpartition("=")[2] for line in lines] == [str(n) for n in range(160, 200)]
+
+
+def test_a_followed_log_goes_on_through_a_rotation(torch: Torch, tmp_path: Path) -> None:
+    import subprocess
+
+    log = Path(logs.log_file())
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("old\n")
+    out = tmp_path / "followed"
+    with out.open("wb") as target:
+        follower = subprocess.Popen(torch.argv("daemon", "logs", "-n", "1", "-f"), stdout=target)
+    try:
+        wait_until(lambda: out.read_text() == "old\n", timeout=20)
+
+        def seen(text: str) -> bool:
+            return out.read_text().endswith(text)
+
+        with log.open("a") as file:
+            file.write("one\n")
+        wait_until(lambda: seen("one\n"), timeout=20)
+        log.rename(f"{log}.1")
+        log.write_text("two\n")
+        wait_until(lambda: seen("one\ntwo\n"), timeout=20)
+    finally:
+        follower.terminate()
+        follower.wait(10)
