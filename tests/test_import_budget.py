@@ -12,7 +12,10 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch
 
-HEAVY = ("apscheduler", "dotenv", "git", "libtmux", "platformdirs", "redis", "rich", "sqlalchemy")
+HEAVY = (
+    *("apscheduler", "dotenv", "git", "libtmux", "platformdirs", "redis", "rich", "sqlalchemy"),
+    "tzlocal",
+)
 """Packages of others; each costs as much as an empty Python or more."""
 
 SLOW = ("asyncio", "dataclasses", "difflib", "logging", "subprocess", "tempfile")
@@ -68,6 +71,12 @@ def test_a_question_imports_nothing_heavy(demo: DemoAgent) -> None:
     assert demo.submitted() == ["hello"]
     others = ("torch_cli.team", "torch_cli.demo_agent", "torch_cli.tmux.window")
     assert not found(modules, [*HEAVY, *SLOW, *others, "click", "hashlib", "pathlib"])
+
+
+def test_a_check_in_without_a_cron_expression_imports_no_scheduler(demo: DemoAgent) -> None:
+    modules = imported("checkin", "add", "demo", "How far?", "--in", "30m")
+    assert "torch_cli.schedule.checkin" in modules
+    assert not found(modules, [*HEAVY, "logging", "tzlocal", "torch_cli.team"])
 
 
 def test_a_hook_imports_next_to_nothing(demo: DemoAgent) -> None:

@@ -170,11 +170,7 @@ def next_after(trigger: Trigger, after: float) -> float | None:
         at = float(trigger.expression)
         return at if at > after else None
     if trigger.kind == EVERY:
-        step = float(trigger.expression)
-        count = max(0, int((after - trigger.start) / step))
-        while (at := trigger.start + count * step) <= after or count == 0:
-            count += 1
-        return at
+        return _moment(trigger, _number_after(trigger, after))
     return next(_cron_times(trigger, max(after, trigger.start)), None)
 
 
@@ -188,21 +184,31 @@ def passed(trigger: Trigger, after: float, now: float) -> tuple[float | None, in
         at = next_after(trigger, after)
         return (at, 1) if at is not None and at <= now else (None, 0)
     if trigger.kind == EVERY:
-        first = next_after(trigger, after)
-        assert first is not None
-        if first > now:
+        first, following = _number_after(trigger, after), _number_after(trigger, now)
+        if following <= first:
             return None, 0
-        step = float(trigger.expression)
-        last = trigger.start + int((now - trigger.start) / step) * step
-        if last > now or last < first:  # floats
-            last = first
-        return last, round((last - first) / step) + 1
+        return _moment(trigger, following - 1), following - first
     last_seen, count = None, 0
     for at in _cron_times(trigger, max(after, trigger.start)):
         if at > now or count == MOST_PASSED:
             break
         last_seen, count = at, count + 1
     return last_seen, count
+
+
+def _moment(trigger: Trigger, number: int) -> float:
+    """Return the ``number``-th moment of an interval, counted from 1."""
+    return trigger.start + number * float(trigger.expression)
+
+
+def _number_after(trigger: Trigger, after: float) -> int:
+    """Return the number of the first moment of an interval that is strictly after ``after``."""
+    number = max(1, int((after - trigger.start) / float(trigger.expression)))
+    while number > 1 and _moment(trigger, number - 1) > after:
+        number -= 1
+    while _moment(trigger, number) <= after:
+        number += 1
+    return number
 
 
 def _cron_times(trigger: Trigger, after: float) -> Iterator[float]:
@@ -387,8 +393,13 @@ def describe(trigger: Trigger) -> str:
 
 
 def show(at: float, zone: str) -> str:
-    """Return a moment as local and UTC time: ``Tue 2026-12-01 09:00:00 CET (08:00:00 UTC)``."""
+    """Return a moment as local and UTC time: ``Tue 2026-12-01 09:00:00 CET (08:00:00 UTC)``.
+
+    Where these are the same it is said once.
+    """
     local = datetime.datetime.fromtimestamp(at, _zone(zone))
     utc = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    if local.tzname() == "UTC":
+        return f"{local:%a %Y-%m-%d %H:%M:%S} UTC"
     day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
     return f"{local:%a %Y-%m-%d %H:%M:%S %Z} ({day}{utc:%H:%M:%S} UTC)"
