@@ -18,7 +18,8 @@ from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from scheduler import history
 from torch_cli import paths
-from torch_cli.store import Store, schema
+from torch_cli.schedule.firing import fire_due
+from torch_cli.store import Store, StoreError, schema
 from torch_cli.store.database import backup
 
 
@@ -324,6 +325,22 @@ main()
     assert "the state file" in done.stderr
     assert "Free some space" in done.stderr
     assert demo.torch("checkin", "list").out == ""
+
+
+def test_a_store_that_may_not_grow_fires_whole_or_not_at_all(demo: DemoAgent) -> None:
+    add(demo, "x" * 90_000, "--in", "0.1s", "--name", "large")
+    now = time.time() + 60
+    with Store() as store:
+        pages = store.database.query("PRAGMA page_count")[0][0]
+        store.database.query(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match="full"):
+            fire_due(store, now, 0)
+        assert store.checkins.history() == []
+        assert store.messages.waiting() == []
+        assert store.checkins.due(now)
+    with Store() as store:
+        assert [run.state for run in fire_due(store, now, 0)] == ["sent"]
+        assert fire_due(store, now, 0) == []
 
 
 def test_a_damaged_file_is_left_and_the_copy_offered(demo: DemoAgent) -> None:

@@ -79,8 +79,18 @@ def print_receipt(receipt: "Receipt", common: Common) -> int:
             if line:
                 note(f"  {printable(line)}", quiet=common.quiet)
         if receipt.kept and receipt.exit_code == HELD:
-            note("  it waits in the outbox: torch outbox list", quiet=common.quiet)
+            note(f"  it waits in the outbox{_for_whom()}", quiet=common.quiet)
     return receipt.exit_code
+
+
+def _for_whom() -> str:
+    """Say what is missing for a message that waits to be delivered by itself, '' if nothing."""
+    from torch_cli.store import Store
+
+    with Store() as store:
+        if store.lease.current() is not None:
+            return ": torch outbox list"
+    return ", and no scheduler runs: 'torch daemon start', or 'torch crontab install'"
 
 
 def _print_answer(answer: "Answer", common: Common) -> None:

@@ -59,7 +59,10 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
         yield from _frail(version)
         yield from _server(socket, version, environ)
     yield from _state_directory()
-    yield _store()
+    store = _store()
+    yield store
+    if store.level is Level.OK:
+        yield _scheduler()
     yield _own_profiles()
     yield from _programs(environ)
 
@@ -225,6 +228,22 @@ def _store() -> Finding:
         Level.FAILURE,
         f"{paths.database()} is damaged: {said[0]}",
         "Keep a copy, then move it away: Torch begins a new one.",
+    )
+
+
+def _scheduler() -> Finding:
+    from torch_cli.store import Store
+
+    with Store(create=False) as store:
+        held = store.lease.current()
+        idle = not store.checkins.names() and not store.messages.waiting()
+    if held is not None:
+        return Finding("scheduler", Level.OK, f"{held.kind}, process {held.process.pid}")
+    return Finding(
+        "scheduler",
+        Level.NOTE if idle else Level.WARNING,
+        "none is at work" + ("" if idle else ", and check-ins or messages wait for one"),
+        "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'.",
     )
 
 
