@@ -52,7 +52,7 @@ def measure(lab: Lab) -> list[Row]:
 
 
 def _adding(python: str, torch: str) -> list[Row]:
-    words = [torch, "-L", "bench", "checkin", "add", "agent-0", "How far?"]
+    words = [torch, "-L", "bench", "-q", "checkin", "add", "agent-0", "How far?"]
     commands = {
         "empty": [python, "-I", "-c", "pass"],
         "in": [*words, "--in", "30d"],

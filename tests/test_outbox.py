@@ -158,6 +158,24 @@ def test_an_agent_that_was_lost_gets_its_messages_when_it_is_back(
     assert again.submitted() == ["hello"]
 
 
+def test_a_program_that_crashed_is_started_again_under_its_name(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    """Its pane is kept with its last screen, until another takes its place."""
+    demo.open_dialog()
+    assert demo.send("hello").code == 4
+    os.kill(demo.pane.pid, signal.SIGKILL)
+    wait_until(lambda: demo.state() in ("exited", "dead"), what="its end")
+    drain_now()
+    assert listed(demo)[0]["state"] == "held"
+    session = demo.pane.session_id
+    again = spawn_demo(demo.tmux, demo.torch, tmp_path / "project")
+    (left,) = demo.tmux.panes()
+    assert (left.id, left.session_id, left.window) == (again.pane.id, session, "demo")
+    drain_now()
+    assert again.submitted() == ["hello"]
+
+
 def test_a_tmux_server_that_died_is_waited_for(demo: DemoAgent, tmp_path: Path) -> None:
     demo.open_dialog()
     demo.send("hello")
@@ -219,6 +237,7 @@ def test_a_person_is_shown_once_what_did_not_arrive(demo: DemoAgent) -> None:
     assert "did not arrive" in demo.torch("ps").err
     shown = listed(demo)
     assert [(one["id"], one["state"]) for one in shown] == [(identity, "failed")]
+    assert "expired" in demo.torch("outbox", "list").out
     assert listed(demo) == []
     assert [one["id"] for one in listed(demo, "--all")] == [identity]
     assert "did not arrive" not in demo.torch("ps").err

@@ -345,7 +345,7 @@ def cancel_command(common: Common, names: tuple[str, ...]) -> None:
 
     with Store() as store:
         for name in names:  # a wrong one is refused before anything is changed
-            find_checkin(store, name)
+            find_checkin(store, name, living=False)
         for name in dict.fromkeys(names):
             _print_changed(cancel(store, name), "cancelled", common)
 

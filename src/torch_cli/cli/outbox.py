@@ -41,8 +41,8 @@ def command() -> None:
 def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
     """List what waits, in the order of delivery, and what did not arrive.
 
-    What did not arrive is listed until it was shown once; with --all always. With --json, one
-    object for each message.
+    What did not arrive is listed until it was shown to a person once; with --all always. With
+    --json, one object for each message.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
         else:
             note("the outbox is empty", quiet=common.quiet)
         for message in lost:
-            if message in messages:
+            if message in messages and not common.json:
                 store.messages.told(message.id)
 
 

@@ -13,7 +13,15 @@ from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.schedule.trigger import AT, EVERY, Trigger, next_after
 from torch_cli.store import Store
-from torch_cli.store.checkins import ACTIVE, CANCELLED, DONE, PAUSED, Checkin, new_id
+from torch_cli.store.checkins import (
+    ACTIVE,
+    CANCELLED,
+    DONE,
+    PAUSED,
+    SUPERSEDED,
+    Checkin,
+    new_id,
+)
 from torch_cli.tmux.panes import listen
 from torch_cli.tmux.socket import Socket
 
@@ -154,12 +162,14 @@ def find_checkin(store: Store, name: str, *, living: bool = True) -> Checkin:
 
 
 def cancel(store: Store, name: str) -> Checkin:
-    """End a check-in. What has fired and waits in the outbox stays there."""
-    checkin = find_checkin(store, name)
+    """End a check-in, and its overdue run. What has fired and waits in the outbox stays there."""
+    checkin = find_checkin(store, name, living=False)
+    overdue = [run for run in store.checkins.waiting_runs(checkin.id) if not run.message]
+    if not overdue:
+        checkin = find_checkin(store, name)
     with store.database.transaction():
-        for run in store.checkins.waiting_runs(checkin.id):
-            if not run.message:
-                store.checkins.change_run(run, state="superseded", reason="cancelled")
+        for run in overdue:
+            store.checkins.change_run(run, state=SUPERSEDED, reason="cancelled")
     return _change(store, checkin, {"state": CANCELLED, "nominal": None, "due": None}, "cancel")
 
 

@@ -28,7 +28,7 @@ from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.hooks import KEPT
-from torch_cli.team.window import closed_on_failure, create_window
+from torch_cli.team.window import closed_on_failure, create_window, in_place_of
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.process import program as tmux_program
@@ -63,16 +63,17 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
         raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
     gone = _refuse_living(store, order.name)
     command = _command(profile, order)
-    window = create_window(
-        store,
-        socket,
-        name=order.name,
-        session=order.session,
-        directory=directory,
-        environment={**_given(profile), **order.environment, **_identity(order.name)},
-        command=command,
-        keep_dead=True,
-    )
+    with in_place_of(store, gone):
+        window = create_window(
+            store,
+            socket,
+            name=order.name,
+            session=order.session,
+            directory=directory,
+            environment={**_given(profile), **order.environment, **_identity(order.name)},
+            command=command,
+            keep_dead=True,
+        )
     with closed_on_failure(window.pane):
         agent = _register(store, order, profile, window, gone)
     return agent, window
@@ -283,7 +284,7 @@ def _read_settings(flag: str, given: str) -> dict[str, Any]:
 
 
 def _refuse_living(store: Store, name: str) -> Agent | None:
-    """Refuse a name whose agent's pane still exists; return the agent whose pane has vanished."""
+    """Refuse a name whose agent lives; return the agent whose pane or program is gone."""
     taken = store.agents.get(name)
     if taken is None or taken.stopped is not None:
         return None
@@ -292,6 +293,8 @@ def _refuse_living(store: Store, name: str) -> Agent | None:
     except NotFoundError as missing:
         if missing.code != "vanished":
             raise
+        return taken
+    if not procs.alive(procs.Process(taken.program_pid, taken.program_started)):
         return taken
     raise RefusedError(
         f"there is an agent '{taken.name}' already, in pane {taken.pane} "

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from torch_cli.errors import TorchError
+from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.store import Store
-from torch_cli.tmux.panes import Pane
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, close_window, open_window
 
@@ -74,3 +76,36 @@ def _as_found(opened: OpenedWindow, *, given: bool) -> OpenedWindow:
     if opened.pane.dead or not opened.directory:
         return opened
     return replace(opened, rooted=True, notes=opened.notes[-1:] if given else ())
+
+
+@contextmanager
+def in_place_of(store: Store, gone: Agent | None) -> Iterator[None]:
+    """Set the dead pane of ``gone`` aside while a window is opened in its place; then close it.
+
+    Closed before, it could be the last of a session that somebody looks at. Only what Torch opened,
+    and kept for its last screen, is touched.
+    """
+    pane = _dead_pane(store, gone) if gone is not None else None
+    if pane is None:
+        yield
+        return
+    socket = Socket(path=pane.socket_path)
+    rename = ("rename-window", "-t", pane.window_id, "--")
+    run(socket, *rename, f"{pane.window}-ended")
+    try:
+        yield
+    except BaseException:
+        run(socket, *rename, pane.window)
+        raise
+    close_window(socket, pane)
+
+
+def _dead_pane(store: Store, gone: Agent) -> Pane | None:
+    try:
+        panes = list_panes(Socket(path=gone.socket))
+    except NotFoundError:
+        return None  # its tmux server is gone with it
+    place = (gone.server, gone.pane, gone.pane_pid)
+    found = next((one for one in panes if (one.server, one.id, one.pid) == place), None)
+    ours = found is not None and found.dead and found.window == gone.name
+    return found if found is not None and ours and store.windows.opened(found) else None
