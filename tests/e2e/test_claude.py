@@ -8,12 +8,13 @@ import json
 import os
 import random
 import signal
+import sys
 import threading
 import time
 
 import pytest
 
-from conftest import Result, wait_until
+from conftest import SOURCE, TMUX, Result, wait_until
 from e2e.claude import ClaudeCode, ClaudeHome
 from e2e.conftest import MakeWorld, Sent, Setup, World, describe
 from e2e.contract import Shared
@@ -37,7 +38,7 @@ from e2e.scenes import (
     tag,
     until_paste,
 )
-from e2e.stub import Behaviour
+from e2e.stub import Behaviour, Mode
 from torch_cli import procs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -225,6 +226,33 @@ def test_a_command_of_its_own_is_proven_by_its_effect(agent: World) -> None:
     done = agent.torch("command", agent.name, "/clear", "--json")
     assert (done.code, done.json["state"]) == (0, "submitted"), done
     assert agent.stub.texts(mark) == []
+
+
+def test_it_schedules_its_own_check_in_from_inside_its_pane(agent: World) -> None:
+    """It is asked to, runs ``torch checkin add .`` in its shell, and a tick wakes it later."""
+    note = f"Look whether the build is through. {tag()}"
+    state = f"TORCH_HOME={agent.directory / 'torch'} TORCH_TMUX={TMUX} PYTHONPATH={SOURCE}"
+    torch = f"{state} {sys.executable} -m torch_cli"
+    command = f"{torch} checkin add . '{note}' --in 1s --name build"
+    with agent.stub.behaving(Behaviour(Mode.TOOL, command=command)):
+        agent.ask(prose(30))
+        agent.wait(lambda: agent.view().asks, "the permission dialog")
+    seen = agent.state()["dialog"]["hash"]
+    mark = len(agent.stub.requests)
+    assert agent.torch("press", agent.name, "Enter", "--dialog", seen).code == 0
+    listed = ("checkin", "list", "--all", "--json")
+    agent.wait(lambda: agent.torch(*listed).out, "its check-in", 30)
+    assert agent.torch(*listed).json["target"] == agent.name
+    agent.settle()
+
+    def told() -> bool:
+        assert agent.torch("tick").code == 0
+        return any(note in text for text in agent.stub.texts(mark))
+
+    agent.wait(told, "the note at the stub", 60)
+    run = agent.torch("checkin", "history", "--json").json
+    assert (run["checkin"], run["recipient"]) == ("build", agent.name)
+    assert run["outcome"] in ("confirmed", "submitted")
 
 
 # -- other shapes of the screen --------------------------------------------------------------------

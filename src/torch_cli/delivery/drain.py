@@ -180,8 +180,8 @@ class Drain:
         while True:
             receipt = outbox.attempt_over(client, store, message, to, PATIENCE)
             self._collect(store, receipt)
-            mine = address(message)
-            rest = [one for one in store.messages.waiting() if address(one) == mine]
+            waiting = store.messages.waiting(message.agent)
+            rest = [one for one in waiting if address(one) == address(message)]
             if receipt.state in outbox.WAITING or not rest or rest[0].id == message.id:
                 return
             message = rest[0]

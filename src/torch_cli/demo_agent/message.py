@@ -7,7 +7,8 @@ from torch_cli.demo_agent.keys import to_bytes
 
 LONG_PASTE = 800  # characters; a paste of more is shown as a placeholder
 MANY_LINES = 4  # a paste of so many lines is shown as a placeholder
-QUOTED = 200  # characters of a message's first line that an answer repeats
+QUOTED = 200  # characters of a line that an answer repeats
+ENVELOPED = 8  # lines that it repeats of a message with an envelope
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _MARKER = re.compile(r"\b(DELAY|ANSWER|DIALOGAT|DIALOG|LIMIT|CRASH|SLEEP)\(([^)]*)\)")
@@ -51,15 +52,19 @@ def markers(text: str) -> list[Marker]:
 
 
 def answer_to(messages: list[Message]) -> str:
-    """Return the answer that a marker asks for, or else the first line of each message."""
+    """Return the answer that a marker asks for, or else the beginning of each message."""
     for message in messages:
         for marker in markers(message.text):
             if marker.name == "ANSWER":
                 return marker.value.replace("\\n", "\n")
-    firsts = (message.text.strip().partition("\n")[0] for message in messages)
-    return "\n".join(
-        f"You said: {first[:QUOTED]}{'…' if len(first) > QUOTED else ''}" for first in firsts
-    )
+    return "\n".join(f"You said: {_beginning(message.text.strip())}" for message in messages)
+
+
+def _beginning(text: str) -> str:
+    """Return the first line of a message, cut; of one with an envelope some lines more."""
+    lines = text.split("\n")
+    most = ENVELOPED if lines[0].startswith("[") and lines[0].endswith("]") else 1
+    return "\n".join(f"{line[:QUOTED]}{'…' if len(line) > QUOTED else ''}" for line in lines[:most])
 
 
 def normalise(text: str) -> str:
