@@ -116,8 +116,7 @@ def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
     if message.step != "accepted":
         return _settle_lost(store, message)
     if not place.lost:
-        store.messages.withdraw(message.id, place.reason, told=False)
-        return receipt_of(store.messages.get(message.id))
+        return _fail(store, message, place.reason)
     return hold(store, message, place.reason)
 
 
@@ -180,7 +179,14 @@ def _is_expired(message: Message, now: float | None = None) -> bool:
 def _expire(store: Store, message: Message) -> Receipt:
     last = message.reason.removesuffix(NOTHING_TYPED)
     words = f"{EXPIRED} ({last})" if last else EXPIRED
-    store.messages.withdraw(message.id, words, told=False)
+    return _fail(store, message, words)
+
+
+def _fail(store: Store, message: Message, reason: str) -> Receipt:
+    """End a message that will not be typed any more; its sender is told later."""
+    if store.messages.withdraw(message.id, reason, told=False):
+        detail = {"message": message.id, "state": "failed", "reason": reason}
+        store.events.add("deliver", message.recipient, detail, actor=message.sender)
     return receipt_of(store.messages.get(message.id))
 
 
@@ -237,7 +243,8 @@ def abandon(store: Store, agent: Agent) -> int:
     """End what waits for an agent that a person stops; return how many messages that were."""
     reason = f"agent '{agent.name}' was stopped{NOTHING_TYPED}"
     waiting = store.messages.waiting(agent.identity) if agent.identity else []
-    return sum(store.messages.withdraw(message.id, reason, told=False) for message in waiting)
+    ended = [_fail(store, message, reason) for message in waiting if message.step == "accepted"]
+    return len(ended)
 
 
 # -- what a person does with it ------------------------------------------------------------------

@@ -43,21 +43,20 @@ class Status(NamedTuple):
     servers: dict[str, bool]
 
 
-def take_lease(*, kind: str = "daemon") -> Held:
+def take_lease(store: Store) -> Held:
     """Take the scheduler's lease for this process, after a tick that is at work.
 
     Raises ``HeldError`` that says who has it.
     """
     deadline = time.monotonic() + AFTER_TICK
-    with Store() as store:
-        while True:
-            held = store.lease.take(kind, own_process(), Clock.read())
-            if held is not None:
-                return held
-            holder = store.lease.current()
-            if holder is not None and (holder.kind != "tick" or time.monotonic() > deadline):
-                raise busy(holder)
-            select.select([], [], [], 0.1)
+    while True:
+        held = store.lease.take("daemon", own_process(), Clock.read())
+        if held is not None:
+            return held
+        holder = store.lease.current()
+        if holder is not None and (holder.kind != "tick" or time.monotonic() > deadline):
+            raise busy(holder)
+        select.select([], [], [], 0.1)
 
 
 def busy(holder: Held) -> HeldError:
@@ -76,36 +75,40 @@ def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
 
     Raises ``HeldError`` if another is, ``FencedError`` if another has taken over on the way.
     """
-    held = take_lease()
-    # What is heavy is imported once it is known to be needed.
-    from torch_cli.schedule.journal import Journal
-    from torch_cli.schedule.loop import Loop
+    os.umask(0o077)  # its log may name what nobody else should read
+    with Store() as store:
+        holder = store.lease.current()
+        if holder is not None and holder.kind != "tick":
+            raise busy(holder)
+        # What is heavy, or can fail, comes before the lease: who has it is at work.
+        from torch_cli.schedule.journal import Journal
+        from torch_cli.schedule.loop import Loop
 
-    journal = Journal(as_json=as_json, bodies=bodies, echo=echo)
-    pulse = _Pulse()
-    loop = Loop(
-        held,
-        on_runs=journal.runs,
-        on_receipts=journal.receipts,
-        on_outage=journal.outage,
-        on_error=journal.error,
-        on_look=pulse.beat,
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.stop())
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal that it was started from
-    journal.say("started", pid=os.getpid(), token=held.token)
-    notify(f"READY=1\nMAINPID={os.getpid()}")
-    try:
-        loop.run()
-    except Exception as error:
-        journal.error(error)
-        raise
-    finally:
-        notify("STOPPING=1")
-        with contextlib.suppress(TorchError), Store() as store:
-            store.lease.release(held, Clock.read())
-        journal.say("stopped", pid=os.getpid())
+        journal = Journal(as_json=as_json, bodies=bodies, echo=echo)
+        loop = Loop(
+            store,
+            on_runs=journal.runs,
+            on_receipts=journal.receipts,
+            on_outage=journal.outage,
+            on_error=journal.error,
+            on_look=_Pulse().beat,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.stop())
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal that it was started from
+        held = take_lease(store)
+        journal.say("started", pid=os.getpid(), token=held.token)
+        notify(f"READY=1\nMAINPID={os.getpid()}")
+        try:
+            loop.run(held)
+        except Exception as error:
+            journal.error(error)
+            raise
+        finally:
+            notify("STOPPING=1")
+            with contextlib.suppress(TorchError):
+                store.lease.release(held, Clock.read())
+            journal.say("stopped", pid=os.getpid())
 
 
 class _Pulse:

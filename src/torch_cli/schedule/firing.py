@@ -5,6 +5,7 @@ and the next moment. A scheduler that dies leaves all of it or nothing. Nothing 
 is the outbox's work, which knows what may have been typed and what not.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli import procs
@@ -66,10 +67,11 @@ class Due(NamedTuple):
 
 
 class Panes:
-    """The panes of tmux servers, each asked once."""
+    """The panes of tmux servers, each asked once; ``on_error`` is told what does not answer."""
 
-    def __init__(self) -> None:
-        self._panes: dict[str, list[Pane]] = {}
+    def __init__(self, on_error: Callable[[TorchError], None] = lambda error: None) -> None:
+        self._panes: dict[str, list[Pane] | TorchError] = {}
+        self._on_error = on_error
 
     def has(self, server: str, pane: str, pane_pid: int) -> bool:
         """Say whether that pane of that server is there with that process.
@@ -78,26 +80,47 @@ class Panes:
         """
         path = server.rsplit("|", 2)[0]
         if path not in self._panes:
-            try:
-                self._panes[path] = list_panes(Socket(path=path))
-            except NotFoundError as missing:
-                if missing.code != "no-server":
-                    raise
-                self._panes[path] = []
+            self._panes[path] = self._ask(path)
+        found = self._panes[path]
+        if isinstance(found, TorchError):
+            raise found
         place = (server, pane, pane_pid)
-        return any((one.server, one.id, one.pid) == place for one in self._panes[path])
+        return any((one.server, one.id, one.pid) == place for one in found)
+
+    def _ask(self, path: str) -> list[Pane] | TorchError:
+        try:
+            return list_panes(Socket(path=path))
+        except TorchError as error:
+            if error.code == "no-server":
+                return []
+            self._on_error(error)
+            return error
 
 
-def fire_due(store: Store, now: float, token: int) -> list[Run]:
+def fire_due(
+    store: Store,
+    now: float,
+    token: int,
+    on_error: Callable[[TorchError], None] = lambda error: None,
+) -> list[Run]:
     """Fire all that is due at ``now`` (epoch seconds), and what was overdue; return the runs.
 
     ``token`` is that of the lease; 0 is not looked at. Raises ``FencedError`` if the lease has
-    another. A target whose tmux server does not answer is left for the next pass.
+    another. A check-in whose tmux server does not answer is left for the next pass, and
+    ``on_error`` is told once for each server.
     """
-    panes = Panes()
+    panes = Panes(on_error)
     runs = [_fire(store, checkin, now, token, panes) for checkin in store.checkins.due(now)]
     runs += [_take_up(store, run, now, token, panes) for run in store.checkins.overdue()]
-    return [run for run in runs if run is not None]
+    done = [run for run in runs if run is not None]
+    for run in done:
+        _log(store, run)
+    return done
+
+
+def _log(store: Store, run: Run) -> None:
+    detail = {"run": run.id, "checkin": run.checkin, "state": run.state, "message": run.message}
+    store.events.add("fire", run.recipient, detail)
 
 
 def next_due(store: Store) -> float | None:
@@ -109,7 +132,9 @@ def run_now(store: Store, checkin: Checkin, now: float) -> Run:
     """Fire a check-in once more than its trigger says; what it is next due for stays."""
     addressee = _addressee(store, checkin, Panes())
     with store.database.transaction():
-        return _write(store, checkin, Due(now, 0, now), addressee, now, 0)
+        run = _write(store, checkin, Due(now, 0, now), addressee, now, 0)
+    _log(store, run)
+    return run
 
 
 def _fire(store: Store, checkin: Checkin, now: float, token: int, panes: Panes) -> Run | None:

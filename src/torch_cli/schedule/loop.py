@@ -57,13 +57,14 @@ CLOSING = 10.0
 class Loop(BlockingScheduler):  # type: ignore[misc]
     """Fires and delivers until it is stopped, or another scheduler has taken the lease.
 
+    ``store`` is used by the loop itself, and by nobody else meanwhile; passes open their own.
     ``on_runs``, ``on_receipts`` and ``on_outage`` are told what happened, ``on_look`` that the
     loop is alive; ``on_error`` of what went wrong in a pass, which is tried again.
     """
 
     def __init__(
         self,
-        held: Held,
+        store: Store,
         *,
         on_runs: Callable[[list[Run]], None],
         on_receipts: Callable[[list[Receipt]], None],
@@ -77,7 +78,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=datetime.UTC,
         )
-        self.held, self.fenced = held, False
+        self._store, self.fenced = store, False
         self._on_runs, self._on_receipts = on_runs, on_receipts
         self._on_outage, self._on_error, self._on_look = on_outage, on_error, on_look
         self._drain = Drain()
@@ -90,18 +91,14 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self._newest = 0
         self._next_copy = 0.0
 
-    def run(self) -> None:
+    def run(self, held: Held) -> None:
         """Run until ``stop``; raises ``FencedError`` if another scheduler took over."""
-        self._store = Store()
-        try:
-            self.start()
-            if not self._drain.close(CLOSING):
-                self._on_error(
-                    TorchError("a delivery had not ended; the next scheduler settles it")
-                )
-            self._on_receipts(self._drain.settled())
-        finally:
-            self._store.close()
+        self.held = held
+        self._clock = self._renewed = Clock.read()
+        self.start()
+        if not self._drain.close(CLOSING):
+            self._on_error(TorchError("a delivery had not ended; the next scheduler settles it"))
+        self._on_receipts(self._drain.settled())
         if self.fenced:
             raise FencedError("another scheduler has taken over; this one has ended")
 
@@ -195,7 +192,11 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
 
     def _fire(self) -> None:
         with self._pass("fire", FIRE_AGAIN), Store() as store:
-            self._on_runs(fire_due(store, time.time(), self.held.token))
+            errors: list[TorchError] = []
+            self._on_runs(fire_due(store, time.time(), self.held.token, errors.append))
+            for error in errors:
+                self._on_error(error)
+                self._rest("fire", OVERDUE)
 
     def _deliver(self) -> None:
         with self._pass("outbox", ROUND):
@@ -217,8 +218,14 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
             spacing = AFTER_ERROR
             self._on_error(error)
         finally:
+            self._rest(name, spacing)
             with self._lock:
                 self._running.discard(name)
-                self._not_before[name] = time.monotonic() + spacing
             self._version = -1
             self.wakeup()
+
+    def _rest(self, name: str, seconds: float) -> None:
+        """Have a pass not run again for so long."""
+        with self._lock:
+            until = time.monotonic() + seconds
+            self._not_before[name] = max(until, self._not_before.get(name, 0.0))
