@@ -156,6 +156,16 @@ def test_a_tick_says_nothing_if_there_is_nothing_to_do(demo: DemoAgent) -> None:
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
+def test_what_cron_does_counts_as_a_scheduler(demo: DemoAgent) -> None:
+    said = demo.torch("-L", "t", "checkin", "add", "demo", "x", "--in", "1h")
+    assert "no scheduler runs" in said.err
+    assert demo.torch("tick").code == 0
+    said = demo.torch("-L", "t", "checkin", "add", "demo", "x", "--in", "1h")
+    assert said.err == ""
+    status = demo.torch("daemon", "status")
+    assert (status.code, "a tick was at work" in status.out) == (3, True)
+
+
 def test_a_tick_works_with_no_more_than_cron_gives(demo: DemoAgent) -> None:
     add(demo, "from cron", "--in", "0.1s")
     wait_until(lambda: demo.torch("daemon", "status", "--json").json["next_due"] is not None)

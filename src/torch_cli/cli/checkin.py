@@ -180,7 +180,7 @@ def _print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) 
     say(f"{checkin.name}  {checkin.id}  {checkin.target} ({pane})")
     for at in upcoming(checkin, FIRINGS):
         say(f"  {show(at, checkin.zone)}  {_ahead(at)}")
-    if store.lease.current() is None:
+    if store.lease.at_work() is None:
         note(
             "  no scheduler runs: 'torch daemon start', or 'torch crontab install'",
             quiet=common.quiet,

@@ -10,7 +10,6 @@ from torch_cli.cli.options import common_options
 
 if TYPE_CHECKING:
     from torch_cli.schedule.daemon import Status
-    from torch_cli.store.lease import Held
 
 IF_NEEDED = click.option(
     "--if-needed", is_flag=True, help="Be content, with status 0, if a scheduler is at work."
@@ -155,7 +154,7 @@ def _object(status: "Status") -> dict[str, Any]:
         "pid": held.process.pid if held else None,
         "token": held.token if held else None,
         "since": timestamp(held.since if held else None),
-        "seen": timestamp(held.clock.wall if held else None),
+        "seen": timestamp(held.clock.wall if held else status.ticked),
         "next_due": timestamp(status.next_due),
         "checkins": status.checkins,
         "overdue": status.overdue,
@@ -177,7 +176,7 @@ def _print(status: "Status") -> None:
     ahead = "" if due is None else f"in {left}" if due > time.time() else f"{left} ago"
     when = "" if due is None else f"{show(due, local_zone())}, {ahead}"
     fields: dict[str, object] = {
-        "scheduler": _scheduler(status.held),
+        "scheduler": _scheduler(status),
         "check-ins": f"{status.checkins}, {status.overdue} overdue",
         "next due": when or "nothing",
         "outbox": f"{status.waiting} waiting, {status.undelivered} did not arrive",
@@ -187,13 +186,16 @@ def _print(status: "Status") -> None:
     print_fields(fields)
 
 
-def _scheduler(held: "Held | None") -> str:
+def _scheduler(status: "Status") -> str:
     from torch_cli import duration
 
-    if held is None:
-        return "none runs: 'torch daemon start', or 'torch crontab install'"
-    age = duration.words(time.time() - held.since)
-    return f"{held.kind}, process {held.process.pid}, for {age}"
+    held = status.held
+    if held is not None:
+        age = duration.words(time.time() - held.since)
+        return f"{held.kind}, process {held.process.pid}, for {age}"
+    if status.ticked is not None:
+        return f"no daemon; a tick was at work {duration.words(time.time() - status.ticked)} ago"
+    return "none runs: 'torch daemon start', or 'torch crontab install'"
 
 
 @command.command("logs")

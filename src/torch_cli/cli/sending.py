@@ -88,7 +88,7 @@ def _for_whom() -> str:
     from torch_cli.store import Store
 
     with Store() as store:
-        if store.lease.current() is not None:
+        if store.lease.at_work() is not None:
             return ": torch outbox list"
     return ", and no scheduler runs: 'torch daemon start', or 'torch crontab install'"
 

@@ -30,11 +30,13 @@ STOPPING = 30.0
 class Status(NamedTuple):
     """What is known of the scheduler. Moments are seconds since the epoch.
 
-    ``held`` is the lease of the one at work, if any. ``servers`` are the sockets of the tmux
+    ``held`` is the lease of the one that has it now, if any, ``ticked`` when cron's last tick was,
+    if that was lately. ``servers`` are the sockets of the tmux
     servers that have agents, and whether each answers.
     """
 
     held: Held | None
+    ticked: float | None
     next_due: float | None
     checkins: int
     overdue: int
@@ -231,8 +233,10 @@ def status() -> Status:
                 servers[path] = bool(list_panes(Socket(path=path)))
             except TorchError:
                 servers[path] = False
+        held, last = store.lease.current(), store.lease.at_work()
         return Status(
-            held=store.lease.current(),
+            held=held,
+            ticked=last.clock.wall if held is None and last is not None else None,
             next_due=store.checkins.next_due(),
             checkins=len(store.checkins.names()),
             overdue=len(store.checkins.overdue()),

@@ -128,6 +128,14 @@ class Lease:
         held = self.holder()
         return held if held is not None and held.is_valid(clock or Clock.read()) else None
 
+    def at_work(self, clock: Clock | None = None) -> Held | None:
+        """Return the lease if a scheduler is at work: one that has it, or cron's last tick."""
+        clock, held = clock or Clock.read(), self.holder()
+        if held is None or held.is_valid(clock):
+            return held
+        lately = held.clock.machine == clock.machine and clock.boot - held.clock.boot < ABSENT
+        return held if lately and held.kind == "tick" and held.released else None
+
     def take(
         self, kind: str, process: procs.Process, clock: Clock, *, seconds: float = SECONDS
     ) -> Held | None:

@@ -235,7 +235,7 @@ def _scheduler() -> Finding:
     from torch_cli.store import Store
 
     with Store(create=False) as store:
-        held = store.lease.current()
+        held = store.lease.at_work()
         idle = not store.checkins.names() and not store.messages.waiting()
     if held is not None:
         return Finding("scheduler", Level.OK, f"{held.kind}, process {held.process.pid}")
