@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch, wait_until
+from test_attach import terminal
 from torch_cli import paths
 from torch_cli.delivery.drain import Drain, drain_once
 from torch_cli.delivery.receipt import Outcome, Receipt
@@ -241,6 +243,18 @@ def test_a_person_is_shown_once_what_did_not_arrive(demo: DemoAgent) -> None:
     assert listed(demo) == []
     assert [one["id"] for one in listed(demo, "--all")] == [identity]
     assert "did not arrive" not in demo.torch("ps").err
+
+
+def test_people_at_tmux_see_at_once_what_did_not_arrive(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    identity = demo.send("too late", "--expires", "0.1s").json["id"]
+    with terminal(demo.tmux, "agents") as (_, screen):
+        drain_once(time.time() + 1, time.monotonic() + 20)
+        seen = b""
+        while identity.encode() not in seen:
+            assert select.select([screen], [], [], 10)[0], seen
+            seen += os.read(screen, 65536)
+    assert b"did not arrive" in seen
 
 
 def test_a_cancelled_message_is_never_typed(demo: DemoAgent) -> None:

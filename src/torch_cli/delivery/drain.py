@@ -24,12 +24,16 @@ from torch_cli.store.messages import Message
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes, listen
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.status_line import show
 
 WORKERS = 8
 """Deliveries at once: each waits more than it works, and takes some 30 ms of a core."""
 
 PATIENCE = 2.0
 """Seconds that a delivery may wait for what passes by itself; then the next round looks again."""
+
+LATELY = 90.0
+"""Seconds in which a failure is shown to the people at tmux: cron's tick comes once a minute."""
 
 Address = tuple[str, ...]
 """What tells one recipient from another: an agent's identity, else a pane of a server."""
@@ -52,6 +56,7 @@ class Drain:
         self._running: dict[Address, Future[None]] = {}
         self._clients: dict[str, ControlClient] = {}
         self._settled: list[Receipt] = []
+        self._shown: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -72,7 +77,7 @@ class Drain:
             for path in sorted({outbox.server_of(store, message) for message in heads}):
                 here = [one for one in heads if outbox.server_of(store, one) == path]
                 self._look(store, path, here)
-            outbox.tell_senders(store)
+            self._tell_people(outbox.tell_senders(store), now)
         return self.settled()
 
     def settled(self) -> list[Receipt]:
@@ -125,6 +130,19 @@ class Drain:
                 self._collect(store, outbox.settle_absent(store, message, place))
             elif self._is_open(store, client, message, place.found):
                 self._running[address(message)] = self._pool.submit(self._deliver, message)
+
+    def _tell_people(self, messages: Sequence[Message], now: float) -> None:
+        """Show those who are at the recipient's tmux server what has not arrived lately, once."""
+        for message in messages:
+            if message.id in self._shown or now - message.updated > LATELY:
+                continue
+            self._shown.add(message.id)
+            state = "did not arrive" if message.state == "failed" else "may not have arrived"
+            words = f"torch: {message.id} to {message.recipient} {state} (torch outbox list)"
+            with contextlib.suppress(TorchError):
+                client, _ = self._listed(message.server.rsplit("|", 2)[0])
+                if client is not None:
+                    show(client, words)
 
     def _listed(self, path: str) -> tuple[ControlClient | None, list[Pane]]:
         """Return an open connection to the server at ``path`` and its panes; none if it is gone."""

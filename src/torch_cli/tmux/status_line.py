@@ -1,0 +1,18 @@
+"""Words to the people at a server: in the status line of every terminal that is attached."""
+
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import ControlClient
+
+SHOWN = 10_000
+"""Milliseconds that the words stay, if no key is pressed meanwhile; tmux's own default is 750."""
+
+
+def show(client: ControlClient, words: str) -> int:
+    """Show ``words`` to everybody; return to how many. Programs in control mode do not count."""
+    rows = client.call("list-clients", "-F", "#{?client_control_mode,1,0} #{client_name}").lines
+    people = [name for control, name in (row.split(" ", 1) for row in rows) if control == "0"]
+    # It goes through strftime as well (cmd-display-message.c).
+    literal = quote.format_literal(words).replace("%", "%%")
+    for name in people:
+        client.ask(quote.line("display-message", "-c", name, "-d", str(SHOWN), "--", literal))
+    return len(people)
