@@ -129,7 +129,9 @@ class Drain:
             if place.found is None or client is None:
                 self._collect(store, outbox.settle_absent(store, message, place))
             elif self._is_open(store, client, message, place.found):
-                self._running[address(message)] = self._pool.submit(self._deliver, message)
+                self._running[address(message)] = self._pool.submit(
+                    self._deliver, message, place.found
+                )
 
     def _tell_people(self, messages: Sequence[Message], now: float) -> None:
         """Show those who are at the recipient's tmux server what has not arrived lately, once."""
@@ -180,13 +182,10 @@ class Drain:
             outbox.hold(store, message, reason + NOTHING_TYPED)
         return not reason
 
-    def _deliver(self, message: Message) -> None:
+    def _deliver(self, message: Message, found: Found) -> None:
         """Deliver all that waits for one recipient, until something holds it."""
         with Store() as store:
             try:
-                found = outbox.place_of(store, message).found
-                if found is None:
-                    return  # the next round says so
                 with listen(found.socket, found.pane) as client:
                     self._deliver_all(store, client, recipient(store, found, client), message)
             except TorchError as error:
