@@ -1,5 +1,7 @@
 """Firing: what is due becomes a message once, to whom it is for, with what is to be known."""
 
+import os
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from conftest import TmuxServer, Torch, wait_until
 from torch_cli import paths
 from torch_cli.agents.profile import STOCK
 from torch_cli.agents.registry import profiles_dir
@@ -230,6 +232,18 @@ def test_if_idle_waits_for_the_end_of_the_turn(store: Store, demo: DemoAgent) ->
     assert only(store, NOW + 1800)[1].type_when == "ready"
 
 
+def test_a_note_that_waits_for_idle_holds_up_nobody(store: Store, demo: DemoAgent) -> None:
+    assert demo.send("DELAY(4) work").code == 0
+    add(store, demo, once(), condition="idle")
+    only(store, NOW + 1800)
+    deliver()
+    assert [one.state for one in store.messages.waiting()] == ["held"]
+    assert demo.send("and this").json["reason"] == "queued by the program"
+    demo.wait_for("idle")
+    deliver()
+    assert [text.split()[0] for text in demo.submitted()] == ["DELAY(4)", "and", "[check-in"]
+
+
 # -- to whom ---------------------------------------------------------------------------------------
 
 
@@ -343,6 +357,13 @@ def test_what_will_not_do_is_refused_and_nothing_made(
     with pytest.raises(kind):
         add(store, demo, once(), **given)  # type: ignore[arg-type]
     assert store.checkins.all(ended=True) == []
+
+
+def test_a_program_that_has_ended_gets_no_check_in(store: Store, demo: DemoAgent) -> None:
+    os.kill(demo.pane.pid, signal.SIGKILL)
+    wait_until(lambda: demo.state() in ("dead", "exited"))
+    with pytest.raises(NotFoundError, match="has ended"):
+        add(store, demo, once())
 
 
 def test_a_shell_gets_no_check_in(store: Store, demo: DemoAgent) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from torch_cli import procs
 from torch_cli.agents.profile import Guard, Profile
 from torch_cli.agents.registry import NAME, Found, find, profile_named
 from torch_cli.delivery.recipient import no_shell, recipient
@@ -232,6 +233,13 @@ def _whereabouts(socket: Socket, target: str) -> tuple[Socket, str]:
 
 def _profile(store: Store, found: Found) -> Profile:
     """Return what will read the note; raises ``RefusedError`` for a shell."""
+    if found.program is not None and not procs.alive(found.program):
+        raise NotFoundError(
+            f"the program of agent '{found.name}' has ended (process {found.program.pid}); no "
+            "check-in was made",
+            hint=f"Start it again with 'torch spawn {found.name}'.",
+            code="ended",
+        )
     if found.agent is not None:
         return no_shell(profile_named(found.agent.profile), found.agent.name)
     with listen(found.socket, found.pane) as client:

@@ -28,7 +28,7 @@ from torch_cli.store.checkins import (
     Run,
     new_id,
 )
-from torch_cli.store.messages import CHECKIN, new_message
+from torch_cli.store.messages import CHECKIN, PRIORITIES, new_message
 from torch_cli.store.messages import new_id as new_message_id
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
@@ -309,7 +309,7 @@ def _supersede(store: Store, checkin: Checkin, now: float) -> int:
 
 def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
     """Put the note into the outbox, as part of the caller's transaction."""
-    identity = new_message_id()
+    identity, idle = new_message_id(), checkin.condition == "idle"
     try:
         text = _text(checkin, run, to, identity)
         if to.profile:
@@ -334,7 +334,9 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
             evidence=evidence,
             agent=to.agent,
             kept=True,
-            type_when="idle" if checkin.condition == "idle" else "ready",
+            # What waits for the end of a turn must not hold up what others have to say.
+            priority=PRIORITIES["low" if idle else "normal"],
+            type_when="idle" if idle else "ready",
         )
     )
     return store.checkins.change_run(

@@ -42,7 +42,7 @@ FIRE_AGAIN = 0.2
 """Seconds between two passes of firing at least."""
 
 AFTER_ERROR = 2.0
-"""Seconds before a pass that failed is tried again."""
+"""Seconds before a pass, or a look, that failed is tried again."""
 
 OVERDUE = 5.0
 """Seconds between two looks at whether somebody is there to take an overdue run."""
@@ -90,6 +90,8 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self._version = -1
         self._newest = 0
         self._next_copy = 0.0
+        self._look_again = 0.0
+        self._fired = 0.0
 
     def run(self, held: Held) -> None:
         """Run until ``stop``; raises ``FencedError`` if another scheduler took over."""
@@ -121,6 +123,8 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
 
     def _look(self) -> None:
         """See what has happened since the last look, and plan the passes by it."""
+        if time.monotonic() < self._look_again:
+            return
         try:
             before, self._clock = self._clock, Clock.read()
             self._on_look()
@@ -134,6 +138,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         except StoreError as error:
             self._on_error(error)
             self._version = -1  # planned anew at the next look
+            self._look_again = time.monotonic() + AFTER_ERROR
 
     def _note_outage(self, before: Clock) -> bool:
         """Note what kept the loop from its work, or set the clock; say whether anything did."""
@@ -165,7 +170,8 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         now = self._clock.wall
         due = next_due(self._store)
         if self._store.checkins.overdue():
-            due = min(now + OVERDUE, due if due is not None else now + OVERDUE)
+            again = now + self._fired + OVERDUE - time.monotonic()
+            due = again if due is None else min(due, again)
         self._plan_at("fire", self._fire, due)
         newest, self._newest = self._newest, self._store.messages.newest()
         if newest != self._newest:
@@ -197,6 +203,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
             for error in errors:
                 self._on_error(error)
                 self._rest("fire", OVERDUE)
+            self._fired = time.monotonic()
 
     def _deliver(self) -> None:
         with self._pass("outbox", ROUND):
