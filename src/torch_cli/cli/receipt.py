@@ -66,6 +66,7 @@ def _find(
     store: "Store", identity: str | None, agent: str | None, state: str | None, number: int
 ) -> "list[Message]":
     """Return the messages that are asked for; raise ``NotFoundError`` if there is none."""
+    from torch_cli.delivery.outbox import find_message
     from torch_cli.errors import NotFoundError
 
     if identity is None:
@@ -73,14 +74,7 @@ def _find(
         if not found:
             raise NotFoundError("no message matches", code="no-message")
         return found
-    try:
-        return [store.messages.get(identity)]
-    except KeyError:
-        raise NotFoundError(
-            f"there is no message '{identity}'",
-            hint="'torch receipt -n 10' lists the latest.",
-            code="no-message",
-        ) from None
+    return [find_message(store, identity)]
 
 
 def _object(message: "Message") -> dict[str, Any]:

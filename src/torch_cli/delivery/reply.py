@@ -1,7 +1,8 @@
 """Answers to messages: to whom they go, and what belongs to one conversation."""
 
+from torch_cli.delivery.outbox import find_message
 from torch_cli.delivery.send import Request
-from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 
@@ -11,7 +12,7 @@ def reply_to(store: Store, identity: str, request: Request) -> Request:
 
     Raises ``NotFoundError`` if there is no such message, ``RefusedError`` if a person sent it.
     """
-    message = _message(store, identity)
+    message = find_message(store, identity)
     if not message.sender:
         raise RefusedError(
             f"message {identity} was sent by a person, who has no pane to be answered in",
@@ -23,15 +24,4 @@ def reply_to(store: Store, identity: str, request: Request) -> Request:
 
 def thread(store: Store, identity: str) -> list[Message]:
     """Return the whole conversation that the message ``identity`` belongs to, oldest first."""
-    return store.messages.thread(_message(store, identity).id)
-
-
-def _message(store: Store, identity: str) -> Message:
-    try:
-        return store.messages.get(identity)
-    except KeyError:
-        raise NotFoundError(
-            f"there is no message '{identity}'",
-            hint="'torch receipt -n 10' lists the latest.",
-            code="no-message",
-        ) from None
+    return store.messages.thread(find_message(store, identity).id)
