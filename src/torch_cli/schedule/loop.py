@@ -3,7 +3,8 @@
 There is one job for each pass, planned anew whenever something changed: 10,000 check-ins as jobs
 would be a second copy of the table. APScheduler waits by the wall clock, so a clock that is put
 back an hour would have it sleep that long. Here it wakes at least every ``LOOK`` seconds, and sees
-by the clocks of the machine what has happened in between.
+by the clocks of the machine what has happened in between. For that ``_main_loop`` of APScheduler 3
+is replaced, which is not public: the version is bounded in pyproject.toml.
 """
 
 import contextlib
