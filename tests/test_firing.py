@@ -279,6 +279,24 @@ def test_gone_means_the_fallback_then_the_parent_then_overdue(
     assert len(again.submitted()) == 1
 
 
+def test_what_nobody_took_within_its_grace_is_missed(
+    store: Store, demo: DemoAgent, tmp_path: Path
+) -> None:
+    add(store, demo, once(), grace=600.0)
+    demo.tmux.cmd("kill-pane", "-t", demo.pane.id)
+    ((run, _),) = fired(store, NOW + 1800)
+    assert run.state == "overdue"
+    spawn_demo(demo.tmux, demo.torch, tmp_path / "project")
+    ((again, message),) = fired(store, NOW + 1800 + 601)
+    assert (again.id, again.state, message) == (run.id, "missed", None)
+    assert "its grace of 600 s is over" in again.reason
+
+
+def test_a_note_that_is_held_beyond_its_grace_expires(store: Store, demo: DemoAgent) -> None:
+    add(store, demo, once(), grace=600.0)
+    assert only(store, NOW + 1800)[1].deadline == NOW + 2400
+
+
 def test_it_is_never_typed_into_another_agent_with_the_name(
     store: Store, demo: DemoAgent, tmp_path: Path
 ) -> None:

@@ -8,15 +8,14 @@ is the outbox's work, which knows what may have been typed and what not.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch_cli import procs
 from torch_cli.agents.registry import profile_named
 from torch_cli.delivery.text import prepare
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.schedule.addressee import Addressee, Panes, addressee_of, gone
 from torch_cli.schedule.checkin import jittered, trigger_of
 from torch_cli.schedule.delay import delay, lateness
 from torch_cli.schedule.trigger import AT, next_after, passed, show
 from torch_cli.store import Store
-from torch_cli.store.agents import Agent
 from torch_cli.store.checkins import (
     DONE,
     FAILED,
@@ -30,29 +29,12 @@ from torch_cli.store.checkins import (
 )
 from torch_cli.store.messages import CHECKIN, PRIORITIES, new_message
 from torch_cli.store.messages import new_id as new_message_id
-from torch_cli.tmux.panes import Pane, list_panes
-from torch_cli.tmux.socket import Socket
 
 
 class FencedError(TorchError):
     """Another scheduler has the lease: this one may fire nothing more."""
 
     code = "fenced"
-
-
-class Addressee(NamedTuple):
-    """Who gets a note: an agent, or a program in a pane that was never registered.
-
-    ``instead`` says for whom it was and why it does not go there, '' if it does.
-    """
-
-    name: str
-    agent: str
-    server: str
-    pane: str
-    pane_pid: int
-    profile: str
-    instead: str = ""
 
 
 class Due(NamedTuple):
@@ -64,37 +46,6 @@ class Due(NamedTuple):
     at: float
     coalesced: int
     nominal: float
-
-
-class Panes:
-    """The panes of tmux servers, each asked once; ``on_error`` is told what does not answer."""
-
-    def __init__(self, on_error: Callable[[TorchError], None] = lambda error: None) -> None:
-        self._panes: dict[str, list[Pane] | TorchError] = {}
-        self._on_error = on_error
-
-    def has(self, server: str, pane: str, pane_pid: int) -> bool:
-        """Say whether that pane of that server is there with that process.
-
-        Raises ``TorchError`` if tmux does not answer, which says nothing.
-        """
-        path = server.rsplit("|", 2)[0]
-        if path not in self._panes:
-            self._panes[path] = self._ask(path)
-        found = self._panes[path]
-        if isinstance(found, TorchError):
-            raise found
-        place = (server, pane, pane_pid)
-        return any((one.server, one.id, one.pid) == place for one in found)
-
-    def _ask(self, path: str) -> list[Pane] | TorchError:
-        try:
-            return list_panes(Socket(path=path))
-        except TorchError as error:
-            if error.code == "no-server":
-                return []
-            self._on_error(error)
-            return error
 
 
 def fire_due(
@@ -130,7 +81,7 @@ def next_due(store: Store) -> float | None:
 
 def run_now(store: Store, checkin: Checkin, now: float) -> Run:
     """Fire a check-in once more than its trigger says; what it is next due for stays."""
-    addressee = _addressee(store, checkin, Panes())
+    addressee = addressee_of(store, checkin, Panes())
     with store.database.transaction():
         run = _write(store, checkin, Due(now, 0, now), addressee, now, 0)
     _log(store, run)
@@ -141,12 +92,12 @@ def _fire(store: Store, checkin: Checkin, now: float, token: int, panes: Panes) 
     due = _due(checkin, now)
     missed = checkin.grace is not None and now - due.at > checkin.grace
     try:
-        addressee = None if missed else _addressee(store, checkin, panes)
+        addressee = None if missed else addressee_of(store, checkin, panes)
     except TorchError:
         return None
     with store.database.transaction():
         _check_token(store, token)
-        if not store.checkins.change(checkin, _advanced(checkin, due, now, counts=not missed)):
+        if not store.checkins.change(checkin, _advanced(checkin, due, counts=not missed)):
             return None  # changed, or fired by another, since it was read
         if missed:
             return _write_missed(store, checkin, due, now, token)
@@ -158,8 +109,10 @@ def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Ru
     checkin = store.checkins.get(run.checkin)
     if checkin is None:
         return None
+    if checkin.grace is not None and now - run.due > checkin.grace:
+        return _give_up(store, checkin, run, now)
     try:
-        addressee = _addressee(store, checkin, panes)
+        addressee = addressee_of(store, checkin, panes)
     except TorchError:
         return None
     if addressee is None:
@@ -169,6 +122,15 @@ def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Ru
         if store.checkins.get_run(run.id).state != OVERDUE:
             return None
         return _send(store, checkin, run._replace(fired=now), addressee)
+
+
+def _give_up(store: Store, checkin: Checkin, run: Run, now: float) -> Run | None:
+    """End an overdue run that would come later than its grace."""
+    with store.database.transaction():
+        if store.checkins.get_run(run.id).state != OVERDUE:
+            return None
+        reason = f"{run.reason}; its grace of {checkin.grace:g} s is over"
+        return store.checkins.change_run(run, state=MISSED, reason=reason, fired=now)
 
 
 def _check_token(store: Store, token: int) -> None:
@@ -191,7 +153,7 @@ def _due(checkin: Checkin, now: float) -> Due:
     return Due(checkin.due if last is None else last, count, base if last is None else last)
 
 
-def _advanced(checkin: Checkin, due: Due, now: float, *, counts: bool) -> dict[str, object]:
+def _advanced(checkin: Checkin, due: Due, *, counts: bool) -> dict[str, object]:
     """Return what changes in the check-in by that run; ``counts``: it is one of ``remaining``."""
     left = checkin.remaining
     if left is not None and counts:
@@ -209,48 +171,6 @@ def _advanced(checkin: Checkin, due: Due, now: float, *, counts: bool) -> dict[s
         "nominal": following,
         "due": jittered(following, checkin.jitter),
     }
-
-
-# -- to whom -------------------------------------------------------------------------------------
-
-
-def _addressee(store: Store, checkin: Checkin, panes: Panes) -> Addressee | None:
-    """Return who gets the note now: the target, else the fallback, else the agent's parent.
-
-    ``None`` if nobody is there. Raises ``TorchError`` if that cannot be told.
-    """
-    own = store.agents.known_as(checkin.agent) if checkin.agent else None
-    if own is not None and _is_there(own, panes):
-        return _of(own)
-    if not checkin.agent and panes.has(checkin.server, checkin.pane, checkin.pane_pid):
-        place = (checkin.server, checkin.pane, checkin.pane_pid)
-        agent = store.agents.in_pane(*place)
-        return _of(agent) if agent else Addressee(checkin.target, "", *place, "")
-    parent = own.parent if own is not None else checkin.parent
-    for name in (checkin.fallback, parent):
-        other = store.agents.get(name) if name else None
-        if other is not None and _is_there(other, panes):
-            return _of(other)._replace(instead=f"it is for {checkin.target}, {_gone(own)}")
-    return None
-
-
-def _is_there(agent: Agent, panes: Panes) -> bool:
-    return (
-        agent.stopped is None
-        and panes.has(agent.server, agent.pane, agent.pane_pid)
-        and procs.alive(procs.Process(agent.program_pid, agent.program_started))
-    )
-
-
-def _gone(agent: Agent | None) -> str:
-    if agent is None or agent.stopped is not None:
-        return "which was stopped"
-    return f"whose program in pane {agent.pane} is gone"
-
-
-def _of(agent: Agent) -> Addressee:
-    place = (agent.server, agent.pane, agent.pane_pid)
-    return Addressee(agent.name, agent.identity, *place, agent.profile)
 
 
 # -- what ----------------------------------------------------------------------------------------
@@ -279,7 +199,7 @@ def _write(
     token: int,
 ) -> Run:
     """Write the run down, and its message; without an addressee it is overdue."""
-    coalesced = due.coalesced + _supersede(store, checkin, now)
+    coalesced = due.coalesced + _supersede(store, checkin)
     why = delay(store, due.at, now) if lateness(now - due.at, "") else ""
     run = Run(
         *(new_id("r"), checkin.id, due.at, now, OVERDUE),
@@ -289,14 +209,14 @@ def _write(
     )
     if addressee is None:
         own = store.agents.known_as(checkin.agent) if checkin.agent else None
-        run = run._replace(reason=f"{checkin.target}, {_gone(own)}; nobody else is there")
+        run = run._replace(reason=f"{checkin.target}, {gone(own)}; nobody else is there")
         store.checkins.add_run(run)
         return run
     store.checkins.add_run(run)
     return _send(store, checkin, run, addressee)
 
 
-def _supersede(store: Store, checkin: Checkin, now: float) -> int:
+def _supersede(store: Store, checkin: Checkin) -> int:
     """Take back earlier runs of which nothing was typed; return for how many this one stands."""
     count = 0
     for run in store.checkins.waiting_runs(checkin.id):
@@ -334,6 +254,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
             evidence=evidence,
             agent=to.agent,
             kept=True,
+            deadline=None if checkin.grace is None else run.due + checkin.grace,
             # What waits for the end of a turn must not hold up what others have to say.
             priority=PRIORITIES["low" if idle else "normal"],
             type_when="idle" if idle else "ready",

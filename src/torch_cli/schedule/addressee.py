@@ -1,0 +1,101 @@
+"""Who gets the note of a check-in: its agent, else a fallback, else the agent's parent, or nobody.
+
+An agent is known by its identity, so another one that has its name now gets nothing.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import TorchError
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.checkins import Checkin
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.socket import Socket
+
+
+class Addressee(NamedTuple):
+    """Who gets a note: an agent, or a program in a pane that was never registered.
+
+    ``instead`` says for whom it was and why it does not go there, '' if it does.
+    """
+
+    name: str
+    agent: str
+    server: str
+    pane: str
+    pane_pid: int
+    profile: str
+    instead: str = ""
+
+
+class Panes:
+    """The panes of tmux servers, each asked once; ``on_error`` is told what does not answer."""
+
+    def __init__(self, on_error: Callable[[TorchError], None] = lambda error: None) -> None:
+        self._panes: dict[str, list[Pane] | TorchError] = {}
+        self._on_error = on_error
+
+    def has(self, server: str, pane: str, pane_pid: int) -> bool:
+        """Say whether that pane of that server is there with that process.
+
+        Raises ``TorchError`` if tmux does not answer, which says nothing.
+        """
+        path = server.rsplit("|", 2)[0]
+        if path not in self._panes:
+            self._panes[path] = self._ask(path)
+        found = self._panes[path]
+        if isinstance(found, TorchError):
+            raise found
+        place = (server, pane, pane_pid)
+        return any((one.server, one.id, one.pid) == place for one in found)
+
+    def _ask(self, path: str) -> list[Pane] | TorchError:
+        try:
+            return list_panes(Socket(path=path))
+        except TorchError as error:
+            if error.code == "no-server":
+                return []
+            self._on_error(error)
+            return error
+
+
+def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | None:
+    """Return who gets the note now: the target, else the fallback, else the agent's parent.
+
+    ``None`` if nobody is there. Raises ``TorchError`` if that cannot be told.
+    """
+    own = store.agents.known_as(checkin.agent) if checkin.agent else None
+    if own is not None and _is_there(own, panes):
+        return _of(own)
+    if not checkin.agent and panes.has(checkin.server, checkin.pane, checkin.pane_pid):
+        place = (checkin.server, checkin.pane, checkin.pane_pid)
+        agent = store.agents.in_pane(*place)
+        return _of(agent) if agent else Addressee(checkin.target, "", *place, "")
+    parent = own.parent if own is not None else checkin.parent
+    for name in (checkin.fallback, parent):
+        other = store.agents.get(name) if name else None
+        if other is not None and _is_there(other, panes):
+            return _of(other)._replace(instead=f"it is for {checkin.target}, {gone(own)}")
+    return None
+
+
+def _is_there(agent: Agent, panes: Panes) -> bool:
+    return (
+        agent.stopped is None
+        and panes.has(agent.server, agent.pane, agent.pane_pid)
+        and procs.alive(procs.Process(agent.program_pid, agent.program_started))
+    )
+
+
+def gone(agent: Agent | None) -> str:
+    """Return in words how an agent that is not there has gone; ``None`` if another has its name."""
+    if agent is None or agent.stopped is not None:
+        return "which was stopped"
+    return f"whose program in pane {agent.pane} is gone"
+
+
+def _of(agent: Agent) -> Addressee:
+    place = (agent.server, agent.pane, agent.pane_pid)
+    return Addressee(agent.name, agent.identity, *place, agent.profile)
