@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch_cli.cli.checkin_shown import (
+    FIRINGS,
+    MANY,
+    ahead,
+    checkin_object,
+    last_run,
+    message_of,
+    print_added,
+    print_changed,
+    print_list,
+    run_line,
+    run_object,
+    when,
+)
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_checkins
 from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
     from torch_cli.schedule.trigger import Trigger
-    from torch_cli.store import Store
-    from torch_cli.store.checkins import Checkin, Run
-    from torch_cli.store.messages import Message
-
-FIRINGS = 3
-"""How many of the next firings are told when a check-in is made."""
-
-FIRST_WORDS = 40
-"""How many characters of a note are in its line of the list."""
-
-MANY = 200
-"""Rows from which on a list is not laid out as a table: that takes a millisecond a row."""
 
 
 @click.group("checkin")
@@ -148,9 +150,9 @@ def add_command(common: Common, **given: Any) -> None:
     with Store() as store:
         checkin, found = add(store, common.socket, order, now)
         if common.json:
-            print_json(checkin_object(checkin, _last(store, checkin)))
+            print_json(checkin_object(checkin, last_run(store, checkin)))
         else:
-            _print_added(store, checkin, found.pane.id, common)
+            print_added(store, checkin, found.pane.id, common)
 
 
 def _note(note: str | None, file: str | None) -> bytes:
@@ -170,29 +172,6 @@ def _note(note: str | None, file: str | None) -> bytes:
             f"the file {file} cannot be read: {error.strerror}; no check-in was made",
             code="no-file",
         ) from error
-
-
-def _print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) -> None:
-    from torch_cli.cli.present import note, say
-    from torch_cli.schedule.checkin import upcoming
-    from torch_cli.schedule.trigger import show
-
-    say(f"{checkin.name}  {checkin.id}  {checkin.target} ({pane})")
-    for at in upcoming(checkin, FIRINGS):
-        say(f"  {show(at, checkin.zone)}  {_ahead(at)}")
-    if store.lease.at_work() is None:
-        note(
-            "  no scheduler runs: 'torch daemon start', or 'torch crontab install'",
-            quiet=common.quiet,
-        )
-
-
-def _ahead(at: float) -> str:
-    """Return how far away a moment is, in words."""
-    from torch_cli import duration
-
-    left = at - time.time()
-    return f"in {duration.words(left)}" if left > 0 else f"{duration.words(-left)} ago"
 
 
 @command.command("list")
@@ -229,52 +208,9 @@ def list_command(common: Common, agent: str | None, ended: bool) -> None:
             run = runs.get(one.id)
             print_json(checkin_object(one, run and (run, messages.get(run.id))))
     elif checkins:
-        _print_list(checkins, runs, messages)
+        print_list(checkins, runs, messages)
     else:
         note("no check-ins; make one with 'torch checkin add'", quiet=common.quiet)
-
-
-def _print_list(
-    checkins: "list[Checkin]", runs: "dict[str, Run]", messages: "dict[str, Message]"
-) -> None:
-    from torch_cli.agents.state import one_line
-    from torch_cli.cli.present import print_table, printable, say
-
-    rows = []
-    for one in checkins:
-        run = runs.get(one.id)
-        last = outcome(run, messages.get(run.id)) if run else ""
-        cells = [one.name, one.target, _when(one), _next(one), last]
-        rows.append([*cells, one_line(one.note, FIRST_WORDS)])
-    if len(rows) > MANY:
-        for cells in rows:
-            say("  ".join(printable(cell) for cell in cells if cell))
-        return
-    print_table(["NAME", "TO", "WHEN", "NEXT", "LAST RUN", "NOTE"], rows)
-
-
-def _when(checkin: "Checkin") -> str:
-    from torch_cli.schedule.checkin import trigger_of
-    from torch_cli.schedule.trigger import describe
-
-    left = "" if checkin.remaining is None else f", {checkin.remaining} left"
-    return describe(trigger_of(checkin)) + left
-
-
-def _next(checkin: "Checkin") -> str:
-    from torch_cli.schedule.trigger import show
-
-    if checkin.due is None or checkin.state != "active":
-        return checkin.state
-    clock = show(checkin.due, checkin.zone).partition(" (")[0].split(" ", 1)[1]
-    return f"{_ahead(checkin.due)}, {clock}"
-
-
-def outcome(run: "Run", message: "Message | None") -> str:
-    """Return in a word or two what became of a run: of its message, if it has one."""
-    from torch_cli.delivery.receipt import receipt_of
-
-    return str(receipt_of(message).state) if run.state == "sent" and message else run.state
 
 
 @command.command("show")
@@ -296,7 +232,7 @@ def show_command(common: Common, name: str) -> None:
     with Store() as store:
         checkin = find_checkin(store, name, living=False)
         if common.json:
-            print_json(checkin_object(checkin, _last(store, checkin)))
+            print_json(checkin_object(checkin, last_run(store, checkin)))
             return
         runs = store.checkins.history(checkin.id, FIRINGS)
         messages = [store.messages.get(run.message) if run.message else None for run in runs]
@@ -311,7 +247,7 @@ def show_command(common: Common, name: str) -> None:
             "id": checkin.id,
             "state": checkin.state,
             "to": checkin.target,
-            "when": _when(checkin),
+            "when": when(checkin),
             "if": checkin.condition,
             **limits,
             "fallback": checkin.fallback,
@@ -320,9 +256,9 @@ def show_command(common: Common, name: str) -> None:
         }
     )
     for at in upcoming(checkin, FIRINGS):
-        say(f"next  {show(at, checkin.zone)}  {_ahead(at)}")
+        say(f"next  {show(at, checkin.zone)}  {ahead(at)}")
     for run, message in zip(runs, messages, strict=True):
-        say(printable(_run_line(run, checkin, message)))
+        say(printable(run_line(run, checkin, message)))
     say("")
     for line in checkin.note.split("\n"):
         say(printable(line))
@@ -347,7 +283,7 @@ def cancel_command(common: Common, names: tuple[str, ...]) -> None:
         for name in names:  # a wrong one is refused before anything is changed
             find_checkin(store, name, living=False)
         for name in dict.fromkeys(names):
-            _print_changed(cancel(store, name), "cancelled", common)
+            print_changed(cancel(store, name), "cancelled", common)
 
 
 @command.command("pause")
@@ -364,7 +300,7 @@ def pause_command(common: Common, name: str) -> None:
     from torch_cli.store import Store
 
     with Store() as store:
-        _print_changed(pause(store, name), "paused", common)
+        print_changed(pause(store, name), "paused", common)
 
 
 @command.command("resume")
@@ -383,7 +319,7 @@ def resume_command(common: Common, name: str) -> None:
     from torch_cli.store import Store
 
     with Store() as store:
-        _print_changed(resume(store, name, time.time()), "resumed", common)
+        print_changed(resume(store, name, time.time()), "resumed", common)
 
 
 @command.command("snooze")
@@ -403,7 +339,7 @@ def snooze_command(common: Common, name: str, duration: str) -> None:
 
     seconds = parse(duration)
     with Store() as store:
-        _print_changed(snooze(store, name, seconds, time.time()), "snoozed", common)
+        print_changed(snooze(store, name, seconds, time.time()), "snoozed", common)
 
 
 @command.command("run")
@@ -464,95 +400,12 @@ def history_command(common: Common, name: str | None, number: int) -> None:
     with Store() as store:
         only = find_checkin(store, name, living=False) if name else None
         runs = store.checkins.history(only.id if only else None, number)
-        lines = [(run, store.checkins.get(run.checkin), _message_of(store, run)) for run in runs]
+        lines = [(run, store.checkins.get(run.checkin), message_of(store, run)) for run in runs]
     for run, checkin, message in reversed(lines):
         assert checkin is not None
         if common.json:
             print_json(run_object(run, checkin, message))
         else:
-            say(printable(_run_line(run, checkin, message)))
+            say(printable(run_line(run, checkin, message)))
     if not lines and not common.json:
         note("nothing has fired yet", quiet=common.quiet)
-
-
-def _message_of(store: "Store", run: "Run") -> "Message | None":
-    return store.messages.get(run.message) if run.message else None
-
-
-def _run_line(run: "Run", checkin: "Checkin", message: "Message | None") -> str:
-    from torch_cli.schedule.delay import lateness
-    from torch_cli.schedule.trigger import show
-
-    due = show(run.due, checkin.zone).partition(" (")[0]
-    words = [due, checkin.name, outcome(run, message)]
-    words += [f"to {run.recipient}"] if run.recipient else []
-    words += [run.message] if run.message else []
-    words += list(filter(None, [lateness(run.fired - run.due, run.delay)]))
-    words += [f"for {run.coalesced + 1} moments"] if run.coalesced else []
-    words += [run.reason] if run.reason else []
-    return "  ".join(words)
-
-
-def _print_changed(checkin: "Checkin", done: str, common: Common) -> None:
-    from torch_cli.cli.present import print_json, say
-
-    if common.json:
-        print_json(checkin_object(checkin, None))
-    else:
-        following = "" if checkin.due is None or checkin.state != "active" else _next(checkin)
-        say("  ".join(filter(None, [done, checkin.name, checkin.target, following])))
-
-
-def _last(store: "Store", checkin: "Checkin") -> "tuple[Run, Message | None] | None":
-    runs = store.checkins.history(checkin.id, 1)
-    return (runs[0], _message_of(store, runs[0])) if runs else None
-
-
-def checkin_object(checkin: "Checkin", last: "tuple[Run, Message | None] | None") -> dict[str, Any]:
-    """Return a check-in under its published schema; ``last`` is its last run and the message."""
-    from torch_cli.cli.schema import timestamp
-    from torch_cli.schedule.checkin import upcoming
-
-    return {
-        "schema": "torch.checkin/1",
-        "id": checkin.id,
-        "name": checkin.name,
-        "target": checkin.target,
-        "pane": checkin.pane,
-        "note": checkin.note,
-        "kind": checkin.kind,
-        "expression": checkin.expression,
-        "timezone": checkin.zone,
-        "state": checkin.state,
-        "next": [timestamp(at) for at in upcoming(checkin, FIRINGS)],
-        "until": timestamp(checkin.until),
-        "remaining": checkin.remaining,
-        "jitter_s": checkin.jitter,
-        "grace_s": checkin.grace,
-        "if": checkin.condition,
-        "fallback": checkin.fallback or None,
-        "creator": checkin.creator or None,
-        "created": timestamp(checkin.created),
-        "last": run_object(last[0], checkin, last[1]) if last else None,
-    }
-
-
-def run_object(run: "Run", checkin: "Checkin", message: "Message | None") -> dict[str, Any]:
-    """Return a run under its published schema."""
-    from torch_cli.cli.schema import timestamp
-
-    return {
-        "schema": "torch.run/1",
-        "id": run.id,
-        "checkin": checkin.name,
-        "due": timestamp(run.due),
-        "fired": timestamp(run.fired),
-        "late_s": round(max(0.0, run.fired - run.due), 3),
-        "delay": run.delay or None,
-        "coalesced": run.coalesced,
-        "state": run.state,
-        "outcome": outcome(run, message),
-        "reason": run.reason or None,
-        "message": run.message or None,
-        "recipient": run.recipient or None,
-    }

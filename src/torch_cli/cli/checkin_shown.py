@@ -1,0 +1,176 @@
+"""How check-ins and their runs are shown: lines and tables for people, objects for programs."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from torch_cli.cli.common import Common
+
+if TYPE_CHECKING:
+    from torch_cli.store import Store
+    from torch_cli.store.checkins import Checkin, Run
+    from torch_cli.store.messages import Message
+
+FIRINGS = 3
+"""How many of the next firings are told."""
+
+FIRST_WORDS = 40
+"""How many characters of a note are in its line of the list."""
+
+MANY = 200
+"""Rows from which on a list is not laid out as a table: that takes a millisecond a row."""
+
+
+def print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) -> None:
+    """Print a new check-in with its next firings, and whether anything will fire it."""
+    from torch_cli.cli.present import note, say
+    from torch_cli.schedule.checkin import upcoming
+    from torch_cli.schedule.trigger import show
+
+    say(f"{checkin.name}  {checkin.id}  {checkin.target} ({pane})")
+    for at in upcoming(checkin, FIRINGS):
+        say(f"  {show(at, checkin.zone)}  {ahead(at)}")
+    if store.lease.at_work() is None:
+        note(
+            "  no scheduler runs: 'torch daemon start', or 'torch crontab install'",
+            quiet=common.quiet,
+        )
+
+
+def ahead(at: float) -> str:
+    """Return how far away a moment is, in words."""
+    from torch_cli import duration
+
+    left = at - time.time()
+    return f"in {duration.words(left)}" if left > 0 else f"{duration.words(-left)} ago"
+
+
+def print_list(
+    checkins: "list[Checkin]", runs: "dict[str, Run]", messages: "dict[str, Message]"
+) -> None:
+    """Print check-ins as a table, or as plain lines if they are many."""
+    from torch_cli.agents.state import one_line
+    from torch_cli.cli.present import print_table, printable, say
+
+    rows = []
+    for one in checkins:
+        run = runs.get(one.id)
+        last = outcome(run, messages.get(run.id)) if run else ""
+        cells = [one.name, one.target, when(one), _next(one), last]
+        rows.append([*cells, one_line(one.note, FIRST_WORDS)])
+    if len(rows) > MANY:
+        for cells in rows:
+            say("  ".join(printable(cell) for cell in cells if cell))
+        return
+    print_table(["NAME", "TO", "WHEN", "NEXT", "LAST RUN", "NOTE"], rows)
+
+
+def when(checkin: "Checkin") -> str:
+    """Return the rule of a check-in in words."""
+    from torch_cli.schedule.checkin import trigger_of
+    from torch_cli.schedule.trigger import describe
+
+    left = "" if checkin.remaining is None else f", {checkin.remaining} left"
+    return describe(trigger_of(checkin)) + left
+
+
+def _next(checkin: "Checkin") -> str:
+    from torch_cli.schedule.trigger import show
+
+    if checkin.due is None or checkin.state != "active":
+        return checkin.state
+    clock = show(checkin.due, checkin.zone).partition(" (")[0].split(" ", 1)[1]
+    return f"{ahead(checkin.due)}, {clock}"
+
+
+def outcome(run: "Run", message: "Message | None") -> str:
+    """Return in a word or two what became of a run: of its message, if it has one."""
+    from torch_cli.delivery.receipt import receipt_of
+
+    return str(receipt_of(message).state) if run.state == "sent" and message else run.state
+
+
+def run_line(run: "Run", checkin: "Checkin", message: "Message | None") -> str:
+    """Return one run as a line of the history."""
+    from torch_cli.schedule.delay import lateness
+    from torch_cli.schedule.trigger import show
+
+    due = show(run.due, checkin.zone).partition(" (")[0]
+    words = [due, checkin.name, outcome(run, message)]
+    words += [f"to {run.recipient}"] if run.recipient else []
+    words += [run.message] if run.message else []
+    words += list(filter(None, [lateness(run.fired - run.due, run.delay)]))
+    words += [f"for {run.coalesced + 1} moments"] if run.coalesced else []
+    words += [run.reason] if run.reason else []
+    return "  ".join(words)
+
+
+def print_changed(checkin: "Checkin", done: str, common: Common) -> None:
+    """Print a check-in that was changed; ``done`` says how."""
+    from torch_cli.cli.present import print_json, say
+
+    if common.json:
+        print_json(checkin_object(checkin, None))
+    else:
+        following = "" if checkin.due is None or checkin.state != "active" else _next(checkin)
+        say("  ".join(filter(None, [done, checkin.name, checkin.target, following])))
+
+
+def message_of(store: "Store", run: "Run") -> "Message | None":
+    """Return the message of a run, ``None`` if it has none."""
+    return store.messages.get(run.message) if run.message else None
+
+
+def last_run(store: "Store", checkin: "Checkin") -> "tuple[Run, Message | None] | None":
+    """Return the last run of a check-in and its message, if it has had one."""
+    runs = store.checkins.history(checkin.id, 1)
+    return (runs[0], message_of(store, runs[0])) if runs else None
+
+
+def checkin_object(checkin: "Checkin", last: "tuple[Run, Message | None] | None") -> dict[str, Any]:
+    """Return a check-in under its published schema; ``last`` is its last run and the message."""
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.schedule.checkin import upcoming
+
+    return {
+        "schema": "torch.checkin/1",
+        "id": checkin.id,
+        "name": checkin.name,
+        "target": checkin.target,
+        "pane": checkin.pane,
+        "note": checkin.note,
+        "kind": checkin.kind,
+        "expression": checkin.expression,
+        "timezone": checkin.zone,
+        "state": checkin.state,
+        "next": [timestamp(at) for at in upcoming(checkin, FIRINGS)],
+        "until": timestamp(checkin.until),
+        "remaining": checkin.remaining,
+        "jitter_s": checkin.jitter,
+        "grace_s": checkin.grace,
+        "if": checkin.condition,
+        "fallback": checkin.fallback or None,
+        "creator": checkin.creator or None,
+        "created": timestamp(checkin.created),
+        "last": run_object(last[0], checkin, last[1]) if last else None,
+    }
+
+
+def run_object(run: "Run", checkin: "Checkin", message: "Message | None") -> dict[str, Any]:
+    """Return a run under its published schema."""
+    from torch_cli.cli.schema import timestamp
+
+    return {
+        "schema": "torch.run/1",
+        "id": run.id,
+        "checkin": checkin.name,
+        "due": timestamp(run.due),
+        "fired": timestamp(run.fired),
+        "late_s": round(max(0.0, run.fired - run.due), 3),
+        "delay": run.delay or None,
+        "coalesced": run.coalesced,
+        "state": run.state,
+        "outcome": outcome(run, message),
+        "reason": run.reason or None,
+        "message": run.message or None,
+        "recipient": run.recipient or None,
+    }
