@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from torch_cli.errors import RefusedError
 from torch_cli.schedule import trigger
+from torch_cli.schedule import zone as zones
 from torch_cli.schedule.trigger import Trigger, next_after, passed, show
 
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
@@ -319,9 +320,9 @@ def test_rules_are_described_in_words() -> None:
 
 def test_the_local_zone_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", ":America/New_York")
-    assert trigger.local_zone() == NEW_YORK
+    assert zones.local_zone() == NEW_YORK
     monkeypatch.setenv("TZ", "nonsense")
-    trigger.check_zone(trigger.local_zone())
+    zones.check_zone(zones.local_zone())
 
 
 def test_only_a_cron_expression_imports_the_scheduler() -> None:

@@ -60,12 +60,13 @@ def _one_of(**given: str | None) -> tuple[str, str]:
 
 def _trigger(zone: str | None, now: float, **given: str | None) -> "Trigger":
     from torch_cli.schedule import trigger
+    from torch_cli.schedule import zone as zones
 
     kind, value = _one_of(**given)
     if zone is not None:
-        trigger.check_zone(zone)
+        zones.check_zone(zone)
     else:
-        zone = trigger.local_zone()
+        zone = zones.local_zone()
     if kind == "in":
         return trigger.once_in(value, now, zone)
     makes: dict[str, Callable[[str, str, float], Trigger]] = {
@@ -128,7 +129,8 @@ def add_command(common: Common, **given: Any) -> None:
     from torch_cli.cli.present import print_json
     from torch_cli.cli.sending import duration_of
     from torch_cli.schedule.checkin import Order, add
-    from torch_cli.schedule.trigger import local_zone, once_at
+    from torch_cli.schedule.trigger import once_at
+    from torch_cli.schedule.zone import local_zone
     from torch_cli.store import Store
 
     now = time.time()

@@ -169,7 +169,8 @@ def _object(status: "Status") -> dict[str, Any]:
 def _print(status: "Status") -> None:
     from torch_cli import duration
     from torch_cli.cli.present import print_fields
-    from torch_cli.schedule.trigger import local_zone, show
+    from torch_cli.schedule.trigger import show
+    from torch_cli.schedule.zone import local_zone
 
     due = status.next_due
     left = "" if due is None else duration.words(abs(due - time.time()))

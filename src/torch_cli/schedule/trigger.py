@@ -2,56 +2,21 @@
 
 A trigger is ``at`` one moment, ``every`` so many seconds from its start, or a ``cron`` expression
 in a time zone. Nothing here knows the store or tmux. Moments are seconds since the epoch.
-
-Cron expressions are read by APScheduler, with three things put right. Weekdays are cron's: 0 and
-7 are Sunday (APScheduler 3 counts from Monday). Where both day of month and weekday are given,
-either will do (crontab(5); APScheduler wants both). And on the days on which the clock is changed:
-
-- A time that is skipped fires once, as much later as the gap is long: 02:30 in Berlin becomes
-  03:30 summer time (RFC 5545, 3.3.5, has it so, and APScheduler 3.11.3).
-- A time that comes twice fires the first time only, if the hour is named; where the hour is ``*``
-  or a step of it, real time counts, and it fires both times (so does Debian's cron;
-  APScheduler fires twice always, measured 2026-11-25).
 """
 
 import datetime
-import functools
-import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
-
-if TYPE_CHECKING:
-    from apscheduler.triggers.base import BaseTrigger
+from torch_cli.schedule.zone import zone_named
 
 AT, EVERY, CRON = "at", "every", "cron"
 
-HORIZON = 9 * 366 * 86_400.0
-"""Seconds that a cron expression is searched ahead: 29 February can be eight years away."""
-
-_YEAR = 366 * 86_400.0
-
 MOST_PASSED = 100_000
 """The most missed times that are counted one by one; a minute is missed so often in 69 days."""
-
-MACROS = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
-
-_FIELDS = ("minute", "hour", "day of month", "month", "weekday")
-_WEEKDAY = 4
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
 class Trigger(NamedTuple):
@@ -108,12 +73,9 @@ def cron(text: str, zone: str, now: float) -> Trigger:
 
     Raises ``RefusedError`` if it cannot be read, or if no such time comes.
     """
-    expression = MACROS.get(text.strip().lower(), " ".join(text.split()))
-    if expression.startswith("@"):
-        known = ", ".join(MACROS)
-        raise RefusedError(f"'{text}' is not known; known are {known}", code="bad-cron")
-    trigger = Trigger(CRON, expression, zone, now)
-    _rules(expression, zone, 0)
+    from torch_cli.schedule import cron as crontab
+
+    trigger = Trigger(CRON, crontab.read(text, zone), zone, now)
     if next_after(trigger, now) is None:
         raise RefusedError(
             f"'{text}' never comes: no day of the next years matches it",
@@ -128,7 +90,7 @@ def _read_time(text: str, zone: str, now: float) -> float:
     try:
         if clock:
             hour, minute, second = (int(part or 0) for part in clock.groups())
-            today = datetime.datetime.fromtimestamp(now, _zone(zone))
+            today = datetime.datetime.fromtimestamp(now, zone_named(zone))
             time = datetime.time(hour, minute, second)
             for days in range(3):
                 date = today.date() + datetime.timedelta(days)
@@ -140,7 +102,7 @@ def _read_time(text: str, zone: str, now: float) -> float:
             raise ValueError("no time of day")
         if moment.tzinfo is not None:
             return moment.timestamp()
-        moment = moment.replace(tzinfo=_zone(zone))
+        moment = moment.replace(tzinfo=zone_named(zone))
         if _exists(moment):
             return moment.timestamp()
     except (ValueError, OverflowError):
@@ -171,7 +133,7 @@ def next_after(trigger: Trigger, after: float) -> float | None:
         return at if at > after else None
     if trigger.kind == EVERY:
         return _moment(trigger, _number_after(trigger, after))
-    return next(_cron_times(trigger, max(after, trigger.start)), None)
+    return next(_cron_moments(trigger, after), None)
 
 
 def passed(trigger: Trigger, after: float, now: float) -> tuple[float | None, int]:
@@ -189,7 +151,7 @@ def passed(trigger: Trigger, after: float, now: float) -> tuple[float | None, in
             return None, 0
         return _moment(trigger, following - 1), following - first
     last_seen, count = None, 0
-    for at in _cron_times(trigger, max(after, trigger.start)):
+    for at in _cron_moments(trigger, after):
         if at > now or count == MOST_PASSED:
             break
         last_seen, count = at, count + 1
@@ -211,176 +173,13 @@ def _number_after(trigger: Trigger, after: float) -> int:
     return number
 
 
-def _cron_times(trigger: Trigger, after: float) -> Iterator[float]:
-    """Yield the moments after ``after`` in order, each once, until the horizon is reached."""
-    zone = _zone(trigger.zone)
-    rules = _rules(trigger.expression, trigger.zone, int(after // _YEAR))
-    by_hour = "*" in trigger.expression.split()[1]
-    end = after + HORIZON
-    streams = [_times(rule, after, end, zone) for rule in rules]
-    heads = [next(stream, None) for stream in streams]
-    last = after
-    while any(head is not None for head in heads):
-        moment = min((head for head in heads if head is not None), key=lambda one: one.timestamp())
-        for index, head in enumerate(heads):
-            if head is not None and head.timestamp() <= moment.timestamp():
-                heads[index] = next(streams[index], None)
-        if moment.timestamp() > last and (by_hour or not _is_second(moment)):
-            last = moment.timestamp()
-            yield last
+def _cron_moments(trigger: Trigger, after: float) -> Iterator[float]:
+    from torch_cli.schedule import cron as crontab
+
+    return crontab.moments(trigger.expression, trigger.zone, max(after, trigger.start))
 
 
-def _times(
-    rule: "BaseTrigger", after: float, end: float, zone: datetime.tzinfo
-) -> Iterator[datetime.datetime]:
-    """Yield the moments of one rule of APScheduler's."""
-    previous: datetime.datetime | None = None
-    now = datetime.datetime.fromtimestamp(after + 1e-6, zone)
-    while True:
-        moment = rule.get_next_fire_time(previous, previous or now)
-        if moment is None or moment.timestamp() > end:
-            return
-        yield moment
-        previous = moment
-
-
-def _is_second(moment: datetime.datetime) -> bool:
-    """Say whether this local time was there before: the clock has been put back over it."""
-    return moment.fold == 1 and moment.utcoffset() != moment.replace(fold=0).utcoffset()
-
-
-@functools.lru_cache(maxsize=256)
-def _rules(expression: str, zone: str, year: int) -> "tuple[BaseTrigger, ...]":
-    """Return APScheduler's triggers for the expression, any of which may fire.
-
-    They end behind the horizon of the ``year``-th year since 1970, else they would look for an
-    impossible date until the year 9999. Raises ``RefusedError`` if it cannot be read.
-    """
-    fields = expression.split()
-    if len(fields) != len(_FIELDS):
-        raise RefusedError(
-            f"'{expression}' has {len(fields)} fields, and a cron expression has five: "
-            f"{', '.join(_FIELDS)}",
-            hint="For example '*/15 9-18 * * 1-5', in quotes.",
-            code="bad-cron",
-        )
-    read = [_field(expression, index, field) for index, field in enumerate(fields)]
-    minute, hour, day, month, weekday = read
-    from apscheduler.triggers.cron import CronTrigger
-
-    end = datetime.datetime.fromtimestamp((year + 1) * _YEAR + HORIZON, datetime.UTC)
-    common = {"minute": minute, "hour": hour, "month": month, "timezone": _zone(zone)}
-    # "*/2" restricts as little as "*" does here: crontab(5) looks at the first character.
-    either = not fields[2].startswith("*") and not fields[4].startswith("*")
-    days = (
-        [{"day": day}, {"day_of_week": weekday}]
-        if either
-        else [{"day": day, "day_of_week": weekday}]
-    )
-    return tuple(CronTrigger(**common, **one, end_date=end) for one in days)
-
-
-def _field(expression: str, index: int, field: str) -> str:
-    """Return one field as APScheduler reads it: each number by itself, weekdays by name."""
-    parts = [_part(expression, index, part.lower()) for part in field.split(",")]
-    return "*" if "*" in parts else ",".join(parts)
-
-
-def _part(expression: str, index: int, part: str) -> str:
-    lowest, highest = _LIMITS[index]
-    found = re.fullmatch(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/([0-9]{1,4}))?", part)
-    if found is None:
-        raise _bad(expression, index, part, "cannot be read")
-    star, first, last, step = found.groups()
-    if step is not None and int(step) == 0:
-        raise _bad(expression, index, part, "has a step of 0")
-    if star and step is None:
-        return part
-    if star:
-        low, high = lowest, (6 if index == _WEEKDAY else highest)
-    else:
-        low = _number(expression, index, part, first)
-        high = _number(expression, index, part, last) if last else (highest if step else low)
-        if index == _WEEKDAY and last and high == 0 < low:
-            high = 7  # "sat-sun"
-    if not lowest <= low <= high <= highest:
-        raise _bad(expression, index, part, f"is not within {lowest}-{highest}, in order")
-    # APScheduler refuses a step that is longer than its range; cron takes the first of it.
-    chosen = range(low, high + 1, int(step or 1))
-    names = [_WEEKDAYS[one] if index == _WEEKDAY else str(one) for one in chosen]
-    return ",".join(dict.fromkeys(names))
-
-
-def _number(expression: str, index: int, part: str, word: str) -> int:
-    if word.isascii() and word.isdecimal():
-        return int(word)
-    if index == 3 and word[:3] in _MONTHS and len(word) == 3:
-        return _MONTHS.index(word) + 1
-    if index == _WEEKDAY and word in _WEEKDAYS:
-        return _WEEKDAYS.index(word)
-    raise _bad(expression, index, part, "cannot be read")
-
-
-def _bad(expression: str, index: int, part: str, why: str) -> RefusedError:
-    return RefusedError(
-        f"'{expression}' is no cron expression: the {_FIELDS[index]} '{part}' {why}",
-        hint="For example '*/15 9-18 * * 1-5'.",
-        code="bad-cron",
-    )
-
-
-# -- zones and words ------------------------------------------------------------------------------
-
-
-def check_zone(name: str) -> None:
-    """Raise ``RefusedError`` unless ``name`` is a time zone of the IANA's."""
-    _zone(name)
-
-
-@functools.lru_cache(maxsize=64)
-def _zone(name: str) -> datetime.tzinfo:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise RefusedError(
-            f"there is no time zone '{name}'",
-            hint="Use a name such as Europe/Berlin, America/New_York or UTC.",
-            code="bad-zone",
-        ) from None
-
-
-def local_zone() -> str:
-    """Return the name of this machine's time zone.
-
-    ``TZ``, the link ``/etc/localtime`` and ``/etc/timezone`` are asked, and tzlocal where these do
-    not tell.
-    """
-    for name in _zone_names():
-        try:
-            check_zone(name)
-        except RefusedError:
-            continue
-        return name
-    import tzlocal
-
-    return str(tzlocal.get_localzone_name() or "UTC")
-
-
-def _zone_names() -> Iterator[str]:
-    named = os.environ.get("TZ", "")
-    if named:
-        yield named.removeprefix(":")
-        return
-    link = os.path.realpath("/etc/localtime")
-    if "/zoneinfo/" in link:
-        yield link.partition("/zoneinfo/")[2]
-    try:
-        with open("/etc/timezone", encoding="ascii") as file:
-            yield file.read().strip()
-    except (OSError, UnicodeDecodeError):
-        pass
+# -- words ---------------------------------------------------------------------------------------
 
 
 def describe(trigger: Trigger) -> str:
@@ -397,7 +196,7 @@ def show(at: float, zone: str) -> str:
 
     Where these are the same it is said once.
     """
-    local = datetime.datetime.fromtimestamp(at, _zone(zone))
+    local = datetime.datetime.fromtimestamp(at, zone_named(zone))
     utc = datetime.datetime.fromtimestamp(at, datetime.UTC)
     if local.tzname() == "UTC":
         return f"{local:%a %Y-%m-%d %H:%M:%S} UTC"
