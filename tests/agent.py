@@ -1,13 +1,15 @@
 """A demo agent in a real pane, started through ``torch spawn``, with the log of what it got."""
 
 import json
+import os
 import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conftest import Result, TmuxServer, Torch
+from conftest import Result, TmuxServer, Torch, wait_until
+from torch_cli import procs
 from torch_cli.tmux.panes import Pane
 
 DEMO_PROGRAM = str(Path(sys.executable).with_name("torch-demo-agent"))
@@ -52,10 +54,15 @@ class DemoAgent:
         """Return what it shows."""
         return self.tmux.screen(self.pane)
 
+    def kill(self) -> None:
+        """End its program by SIGKILL, as a crash does; before tmux 3.3 its pane goes with it."""
+        program = procs.identify(self.pane.pid)
+        assert program is not None
+        os.kill(program.pid, signal.SIGKILL)
+        wait_until(lambda: not procs.alive(program), what="its end")
+
     def open_dialog(self) -> None:
         """Have it open its permission dialog at once."""
-        import os
-
         os.kill(self.pane.pid, signal.SIGUSR1)
         self.tmux.wait_for_text(self.pane, "Do you want to proceed?")
 

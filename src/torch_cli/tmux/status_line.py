@@ -8,11 +8,16 @@ SHOWN = 10_000
 
 
 def show(client: ControlClient, words: str) -> int:
-    """Show ``words`` to everybody; return to how many. Programs in control mode do not count."""
+    """Show ``words`` to everybody; return to how many. Programs in control mode do not count.
+
+    To nobody with tmux 3.2, whose display-message takes no client (``-c`` there has no value).
+    """
     rows = client.call("list-clients", "-F", "#{?client_control_mode,1,0} #{client_name}").lines
     people = [name for control, name in (row.split(" ", 1) for row in rows) if control == "0"]
     # It goes through strftime as well (cmd-display-message.c).
     literal = quote.format_literal(words).replace("%", "%%")
-    for name in people:
+    asked = [
         client.ask(quote.line("display-message", "-c", name, "-d", str(SHOWN), "--", literal))
-    return len(people)
+        for name in people
+    ]
+    return sum(reply.ok for replies in asked for reply in replies)
