@@ -198,7 +198,7 @@ def test_at_a_terminal_it_asks(torch: Torch, claude: Path, answer: bytes, code: 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("settings.json", b'{\n  "a": 1,\n}', "line 3, column 1"),
+        ("settings.json", b'{\n  "a": 1,\n  b\n}', "line 3, column 3"),
         ("settings.json", b"// mine\n{}", "line 1, column 1"),
         ("settings.json", b"[]", "no object"),
         ("settings.json", b'{"a": "\xff"}', "utf-8"),

@@ -1,5 +1,7 @@
 """The delivery procedure on a real tmux server: what arrives, what is withheld, what is said."""
 
+import ctypes
+import locale
 import os
 import shlex
 import signal
@@ -68,10 +70,18 @@ def test_awkward_contents_arrive_once_and_exact(demo: DemoAgent) -> None:
     assert all("key" in event for event in demo.events("typed"))
 
 
+locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+WIDTH = ctypes.CDLL(None).wcwidth
+"""What tmux asks the system. A letter of a Unicode newer than the system's has no width, and is not
+shown: Torch then leaves the text in the box, which is right, and not what is tested here."""
+
+
 @settings(max_examples=25)
 @given(
     text=st.text(
-        st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn"])
+        st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn"]).filter(
+            lambda char: WIDTH(ord(char)) >= 0
+        )
         | st.sampled_from("\n\t \\#!/{}$`'\";"),
         min_size=1,
         max_size=300,

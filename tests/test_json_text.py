@@ -100,7 +100,7 @@ def test_of_two_members_with_one_name_the_last_counts() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ('{\n  "a": 1,\n}', "line 3, column 1"),
+        ('{\n  "a": 1,\n  b\n}', "line 3, column 3"),
         ("", "line 1, column 1"),
         ('{"a": NaN}', "NaN"),
         ("// no\n{}", "line 1, column 1"),

@@ -36,7 +36,6 @@ def test_capture_gives_exactly_the_last_lines_history_included(
 ) -> None:
     shown = "i=1; while [ $i -le 100 ]; do echo line $i; i=$((i+1)); done; echo; echo; exec cat"
     pane = tmux.new_session("main", "sh", "-c", f"{shown}; exec cat", size=(40, 10))
-    tmux.cmd("send-keys", "-t", pane.id, "Enter")
     tmux.wait_for_text(pane, "line 100")
     every = [f"line {number}" for number in range(1, 101)]
     for count in (1, 5, 50, 100):
