@@ -70,7 +70,7 @@ def test_awkward_contents_arrive_once_and_exact(demo: DemoAgent) -> None:
     assert all("key" in event for event in demo.events("typed"))
 
 
-locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+locale.setlocale(locale.LC_CTYPE, "C.UTF-8" if sys.platform == "linux" else "UTF-8")
 WIDTH = ctypes.CDLL(None).wcwidth
 """What tmux asks the system. A letter of a Unicode newer than the system's has no width, and is not
 shown: Torch then leaves the text in the box, which is right, and not what is tested here."""
