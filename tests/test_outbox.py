@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import DemoAgent, spawn_demo
+from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, SOURCE, TMUX_VERSION, TmuxServer, Torch, wait_until
 from test_attach import terminal
 from torch_cli import paths
@@ -176,6 +176,22 @@ def test_a_program_that_crashed_is_started_again_under_its_name(
     assert left.session_id == session or not KEEPS_DEAD
     drain_now()
     assert again.submitted() == ["hello"]
+
+
+def test_a_briefing_goes_before_what_waits_for_an_agent_come_back(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    demo.tmux.cmd("kill-pane", "-t", demo.pane.id)
+    assert demo.send("from before").code == 4
+    brief = tmp_path / "brief.md"
+    brief.write_text("Who you are.")
+    environment = {"PATH": f"{Path(DEMO_PROGRAM).parent}:{os.environ['PATH']}"}
+    words = ["spawn", "demo", "--profile", "demo", "--session", "agents"]
+    place = ["--dir", str(demo.directory), "--brief", str(brief), "--", "--log", str(demo.log)]
+    done = demo.torch(*words, *place, env=environment)
+    assert done.code == 0, done.err
+    drain_now()
+    assert demo.submitted() == ["Who you are.", "from before"]
 
 
 def test_a_tmux_server_that_died_is_waited_for(demo: DemoAgent, tmp_path: Path) -> None:

@@ -164,8 +164,10 @@ def _print(
 
 
 def _brief(common: Common, name: str, text: str) -> int:
-    """Deliver the briefing and print its receipt."""
+    """Deliver the briefing and print its receipt; it goes before what waits for the agent."""
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, send
+    from torch_cli.store.messages import PRIORITIES
 
-    return print_receipt(send(common.socket, Request(target=name, body=text.encode())), common)
+    request = Request(target=name, body=text.encode(), priority=PRIORITIES["high"])
+    return print_receipt(send(common.socket, request), common)
