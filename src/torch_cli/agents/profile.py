@@ -323,15 +323,28 @@ def load_profile(name: str, user_dir: Place | None) -> Profile:
     )
 
 
+_LOADED: dict[str, tuple[tuple[int, ...], Profile]] = {}
+
+
 def load_profile_file(path: Place) -> Profile:
-    """Return the profile in the file ``path``; raises RefusedError if it is not one."""
+    """Return the profile in the file ``path``; raises RefusedError if it is not one.
+
+    A file that has not changed is read once: a daemon asks for it at every look at every agent.
+    """
     source = BUILT_IN if os.path.dirname(path) == STOCK else os.fspath(path)
     try:
         with open(path, encoding="utf-8") as file:
+            facts = os.fstat(file.fileno())
+            state = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            known = _LOADED.get(os.fspath(path))
+            if known is not None and known[0] == state:
+                return known[1]
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
-    return parse_profile(text, source)
+    profile = parse_profile(text, source)
+    _LOADED[os.fspath(path)] = (state, profile)
+    return profile
 
 
 def parse_profile(text: str, source: str) -> Profile:
