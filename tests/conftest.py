@@ -51,7 +51,10 @@ KEEPS_DEAD = TMUX_VERSION >= (3, 3)
 _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
 WITHOUT_SOCKET = frozenset(
-    {"checkin", "completion", "crontab", "daemon", "hook", "outbox", "profile", "tick"}
+    {
+        *("branch", "checkin", "checkpoint", "completion", "crontab", "daemon", "hook", "outbox"),
+        *("profile", "tag", "tick"),
+    }
 )
 """Commands that are not asked about one tmux server, or that have verbs of their own."""
 

@@ -55,6 +55,18 @@ def complete_checkins(ctx: Context, param: Parameter, incomplete: str) -> "list[
     return _items(names, incomplete)
 
 
+def complete_checkpoints(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the checkpoints of this worktree whose ids begin so."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        from torch_cli.checkpoint.record import checkpoints
+        from torch_cli.checkpoint.worktree import locate
+
+        found = checkpoints(locate(ctx.params.get("directory") or "."))
+        names = {"latest": "the newest"} | {one.id: f"{one.reason}: {one.counts}" for one in found}
+    return _items(names, incomplete)
+
+
 def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the modes of the agent that stands before."""
     names: dict[str, str] = {}

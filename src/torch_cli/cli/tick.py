@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @common_options
 def command(common: Common, timeout: float) -> int:
-    """Do once all that is due: fire check-ins, deliver what waits in the outbox.
+    """Do once all that is due: check-ins, what waits in the outbox, checkpoints.
 
     For cron, without a daemon: * * * * * torch tick. It says nothing if there was nothing to do,
     does nothing while a daemon or another tick is at work, and ends when its time is up; what it
@@ -38,7 +38,7 @@ def command(common: Common, timeout: float) -> int:
       torch tick
       torch tick --verbose
     """
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, printable, say
     from torch_cli.errors import DONE
     from torch_cli.schedule.tick import OVERTIME, tick
 
@@ -54,8 +54,16 @@ def command(common: Common, timeout: float) -> int:
             print_json({"schema": "torch.tick/1", "run": run.id, **fired})
         for receipt in done.receipts:
             print_json(receipt.as_json())
+        for one in done.done:
+            facts = {"dir": one.watched.top, "said": one.said, "failed": one.failed}
+            print_json({"schema": "torch.tick-checkpoint/1", **facts, "alert": one.alert or None})
     elif not common.quiet:
         _print(done.runs, done.receipts)
+        for one in done.done:
+            if one.noteworthy:
+                say(f"checkpoint  {printable(one.watched.top)}  {printable(one.said)}")
+            else:
+                common.tell(f"{one.watched.top}: {one.said}")
     return DONE
 
 

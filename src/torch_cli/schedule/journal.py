@@ -11,6 +11,7 @@ import time
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
+from torch_cli.checkpoint.watch import Done, alert_people
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import TorchError
 from torch_cli.paths import state_dir
@@ -95,6 +96,23 @@ class Journal:
                 reason=receipt.reason,
                 body=self._body(receipt.id) if self.bodies else "",
             )
+
+    def done(self, done: Done) -> None:
+        """Write down a checkpoint, or a commit, and show people what they should know of."""
+        if done.again or not (
+            done.failed or (done.outcome and done.outcome.checkpoint) or done.alert
+        ):
+            return
+        self.say(
+            "checkpoint",
+            dir=done.watched.top,
+            agents=done.watched.names,
+            said=done.said,
+            failed=done.failed or None,
+            alert=done.alert,
+        )
+        if done.alert:
+            alert_people(done)
 
     def outage(self, outage: Outage) -> None:
         """Write down that nothing could fire for a time."""

@@ -18,9 +18,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+from torch_cli.checkpoint.watch import LOOK as LOOK_AT_WORKTREES
+from torch_cli.checkpoint.watch import Done, next_look, run_due
 from torch_cli.delivery.drain import Drain
 from torch_cli.delivery.receipt import Receipt
-from torch_cli.errors import TorchError
+from torch_cli.errors import RefusedError, TorchError
 from torch_cli.schedule.copies import keep_copy
 from torch_cli.schedule.firing import FencedError, fire_due, next_due
 from torch_cli.store import Store, StoreError
@@ -59,7 +61,8 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
     """Fires and delivers until it is stopped, or another scheduler has taken the lease.
 
     ``store`` is used by the loop itself, and by nobody else meanwhile; passes open their own.
-    ``on_runs``, ``on_receipts`` and ``on_outage`` are told what happened, ``on_look`` that the
+    ``on_runs``, ``on_receipts``, ``on_done`` (checkpoints and commits) and ``on_outage`` are told
+    what happened, ``on_look`` that the
     loop is alive; ``on_error`` of what went wrong in a pass, which is tried again.
     """
 
@@ -69,6 +72,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         *,
         on_runs: Callable[[list[Run]], None],
         on_receipts: Callable[[list[Receipt]], None],
+        on_done: Callable[[Done], None],
         on_outage: Callable[[Outage], None],
         on_error: Callable[[BaseException], None],
         on_look: Callable[[], None] = lambda: None,
@@ -82,6 +86,8 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self._store, self.fenced = store, False
         self._on_runs, self._on_receipts = on_runs, on_receipts
         self._on_outage, self._on_error, self._on_look = on_outage, on_error, on_look
+        self._on_done = on_done
+        self._watches: tuple[object, ...] = ()
         self._drain = Drain()
         self._running: set[str] = set()
         self._not_before: dict[str, float] = {}
@@ -180,6 +186,10 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         messages = self._store.messages
         waiting = self._drain.busy or bool(messages.waiting()) or messages.agents_to_tell()
         self._plan_at("outbox", self._deliver, now if waiting else None)
+        watches, self._watches = self._watches, self._store.watches.version()
+        if watches != self._watches:
+            self._not_before.pop("checkpoint", None)
+        self._plan_at("checkpoint", self._checkpoint, now)
 
     def _plan_at(self, name: str, does: Callable[[], None], at: float | None) -> None:
         """Plan a pass for the moment ``at`` (epoch seconds), or not at all."""
@@ -209,6 +219,19 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
     def _deliver(self) -> None:
         with self._pass("outbox", ROUND):
             self._on_receipts(self._drain.round(time.time()))
+
+    def _checkpoint(self) -> None:
+        with self._pass("checkpoint", 1.0), Store() as store:
+            known = store.watches.version()
+            try:
+                for done in run_due(store, time.time(), until=lambda: self._stop):
+                    self._on_done(done)
+                wait = next_look(store, time.time())
+            except RefusedError as error:  # of the settings, which somebody has to put right
+                self._on_error(error)
+                wait = LOOK_AT_WORKTREES
+            if known == store.watches.version():
+                self._rest("checkpoint", wait)
 
     @contextlib.contextmanager
     def _pass(self, name: str, spacing: float) -> Iterator[None]:

@@ -2,7 +2,8 @@
 
 import os
 import time
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli import procs
 from torch_cli.delivery.drain import drain_once
@@ -13,15 +14,22 @@ from torch_cli.store import Store
 from torch_cli.store.checkins import Run
 from torch_cli.store.lease import Clock, Held, clock_jump
 
+if TYPE_CHECKING:
+    from torch_cli.checkpoint.watch import Done
+
 OVERTIME = 20.0
 """Seconds beyond its time in which a tick may end a delivery that it has begun."""
 
 
 class Ticked(NamedTuple):
-    """What a tick did; ``holder`` is the scheduler that was at work, and nothing was done."""
+    """What a tick did; ``holder`` is the scheduler that was at work, and nothing was done.
+
+    ``done`` are the checkpoints and commits.
+    """
 
     runs: tuple[Run, ...] = ()
     receipts: tuple[Receipt, ...] = ()
+    done: "tuple[Done, ...]" = ()
     holder: Held | None = None
 
 
@@ -45,9 +53,23 @@ def tick(now: float, seconds: float) -> Ticked:
             runs = fire_due(store, now, held.token)
             waiting = store.messages.waiting() or store.messages.undelivered(untold=True)
             receipts = drain_once(now, deadline) if waiting else []
+            done = list(_look_after_worktrees(store, now, deadline))
         finally:
             store.lease.release(held, Clock.read())
-    return Ticked(tuple(runs), tuple(receipts))
+    return Ticked(tuple(runs), tuple(receipts), tuple(done))
+
+
+def _look_after_worktrees(store: Store, now: float, deadline: float) -> "Iterator[Done]":
+    """Make the checkpoints and commits that are due, while there is time to begin one."""
+    if not store.watches.has_any():
+        return
+    from torch_cli.checkpoint.watch import alert_people, run_due
+
+    for done in run_due(store, now, until=lambda: time.monotonic() > deadline):
+        if done.alert:
+            alert_people(done)
+        if not done.again:
+            yield done
 
 
 def own_process() -> procs.Process:

@@ -17,6 +17,7 @@ from torch_cli.store.windows import Windows
 if TYPE_CHECKING:
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.lease import Lease
+    from torch_cli.store.watches import Watches
 
 __all__ = ["Store", "StoreError"]
 
@@ -46,6 +47,13 @@ class Store:
         from torch_cli.store.lease import Lease
 
         return Lease(self.database)
+
+    @property
+    def watches(self) -> "Watches":
+        """The directories that are watched for checkpoints."""
+        from torch_cli.store.watches import Watches
+
+        return Watches(self.database)
 
     def __enter__(self) -> "Store":
         return self

@@ -181,4 +181,20 @@ MIGRATIONS = (
         kind            TEXT NOT NULL
     );
     """,
+    # 4: directories that are watched for checkpoints, and what became of the last ones.
+    """
+    CREATE TABLE watches (
+        worktree        BLOB PRIMARY KEY,
+        every           REAL,
+        on_idle         INTEGER,
+        commit_every    REAL NOT NULL DEFAULT 0,
+        changed         REAL NOT NULL DEFAULT 0,
+        attempted       REAL NOT NULL DEFAULT 0,
+        failed          INTEGER NOT NULL DEFAULT 0,
+        said            TEXT NOT NULL DEFAULT '',
+        checkpoint      TEXT NOT NULL DEFAULT '',
+        committed       REAL NOT NULL DEFAULT 0,
+        commit_said     TEXT NOT NULL DEFAULT ''
+    );
+    """,
 )

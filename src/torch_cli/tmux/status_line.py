@@ -2,6 +2,8 @@
 
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import list_panes
+from torch_cli.tmux.socket import Socket
 
 SHOWN = 10_000
 """Milliseconds that the words stay, if no key is pressed meanwhile; tmux's own default is 750."""
@@ -21,3 +23,14 @@ def show(client: ControlClient, words: str) -> int:
         for name in people
     ]
     return sum(reply.ok for replies in asked for reply in replies)
+
+
+def show_at(path: str, words: str) -> int:
+    """Show ``words`` at the server whose socket is ``path``; as ``show``.
+
+    Raises ``TorchError`` if there is no server, or tmux does not answer.
+    """
+    socket = Socket(path=path)
+    panes = list_panes(socket)
+    with ControlClient(socket, panes[0].session_id) as client:
+        return show(client, words)

@@ -1,0 +1,1 @@
+"""Checkpoints: what a worktree holds, kept in its own repository, off every branch."""

@@ -1,0 +1,112 @@
+"""Filters that a repository's own configuration names: programs that git runs on its files.
+
+Those of the user's configuration are the user's. One in the repository's, which whoever works in it
+can write, is run only if it is Git LFS's or the repository was trusted with just these commands.
+"""
+
+import hashlib
+import os
+import re
+from typing import NamedTuple
+
+from torch_cli.checkpoint.git import Git, Running
+from torch_cli.checkpoint.worktree import Worktree
+from torch_cli.errors import RefusedError
+
+LFS = re.compile(r"git[- ]lfs (?:(?:clean|smudge)(?: --skip)? -- %f|filter-process(?: --skip)?)")
+"""What ``git lfs install --local`` writes (git-lfs, lfs/attribute.go)."""
+
+OF_REPOSITORY = ("local", "worktree")
+"""The scopes of ``git config --show-scope`` that are files in the repository."""
+
+_ASKED = r"^(filter\..*\.(clean|smudge|process)|user\.(name|email))$"
+
+
+class Configuration(NamedTuple):
+    """What git's configuration says here.
+
+    ``filters`` are the commands of the repository's own filters, ``untrusted`` the names of those
+    that are not run. ``name`` and ``email`` are the user's, '' if there are none.
+    """
+
+    filters: dict[str, str]
+    untrusted: frozenset[str]
+    name: str
+    email: str
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings under which git does not run the filters that are not trusted."""
+        parts = ("clean=", "smudge=", "process=", "required=false")
+        return tuple(f"filter.{name}.{part}" for name in sorted(self.untrusted) for part in parts)
+
+
+def ask_configuration(git: Git) -> Running:
+    """Ask git for its configuration; ``configuration_of`` reads the answer."""
+    return git.start("config", "-z", "--show-scope", "--get-regexp", _ASKED)
+
+
+def read_configuration(worktree: Worktree, git: Git) -> Configuration:
+    """Return the configuration; raises ``RefusedError`` for a filter that cannot be disabled."""
+    with ask_configuration(git) as asked:
+        return configuration_of(worktree, asked)
+
+
+def may_have_filters(worktree: Worktree) -> bool:
+    """Say whether the repository's own configuration can name a filter, without asking git."""
+    for name in (f"{worktree.common_dir}/config", f"{worktree.git_dir}/config.worktree"):
+        try:
+            with open(name, "rb") as file:
+                text = file.read().lower()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return True
+        if b"filter" in text or b"include" in text:
+            return True
+    return False
+
+
+def configuration_of(worktree: Worktree, asked: Running) -> Configuration:
+    """Read the answer; raises as ``read_configuration`` does."""
+    said = asked.result(status=(0, 1))
+    words = os.fsdecode(said).split("\0")
+    known = {"user.name": "", "user.email": ""}
+    filters: dict[str, str] = {}
+    for scope, entry in zip(words[::2], words[1::2], strict=False):
+        key, _, value = entry.partition("\n")
+        if key in known:
+            known[key] = value
+        elif scope in OF_REPOSITORY and not LFS.fullmatch(value):
+            filters[key] = value
+    names = frozenset(key.removeprefix("filter.").rpartition(".")[0] for key in filters)
+    for name in names:
+        if "=" in name or "\n" in name:
+            raise RefusedError(f"{worktree.top} has a filter of the name '{name}'", code="filter")
+    trusted = bool(filters) and _trusted(worktree) == _fingerprint(filters)
+    untrusted = frozenset() if trusted else names
+    return Configuration(filters, untrusted, known["user.name"], known["user.email"])
+
+
+def trust(worktree: Worktree, filters: dict[str, str]) -> None:
+    """Have these commands run from now on; if one changes, none of them is any more."""
+    os.makedirs(worktree.place, mode=0o700, exist_ok=True)
+    with open(_file(worktree), "w", encoding="utf-8") as file:
+        file.write(_fingerprint(filters))
+
+
+def _trusted(worktree: Worktree) -> str:
+    try:
+        with open(_file(worktree), encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _file(worktree: Worktree) -> str:
+    return os.path.join(worktree.place, "trusted-filters")
+
+
+def _fingerprint(filters: dict[str, str]) -> str:
+    words = "\0".join(f"{key}\n{value}" for key, value in sorted(filters.items()))
+    return hashlib.sha256(os.fsencode(words)).hexdigest()

@@ -1,0 +1,314 @@
+"""Checkpoints: making one, and the list of those that there are.
+
+A checkpoint is a ref to a tag object, and that to a tree. There is no commit: ``git log --all``,
+``gitk --all`` and what else walks from every ref see nothing of it, and thinning them out rewrites
+nothing.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from torch_cli.checkpoint.git import Git
+from torch_cli.checkpoint.scan import LeftOut
+from torch_cli.checkpoint.settings import Settings
+from torch_cli.checkpoint.snapshot import Snapshot, snapshot
+from torch_cli.checkpoint.worktree import REFS, Worktree, locate, locked
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
+
+LISTED = 100
+"""Left-out files that a checkpoint lists; of the rest it says how many."""
+
+NOBODY = ("Torch", "torch@localhost")
+"""Name and address of who makes a checkpoint where git knows no user."""
+
+_MARK = "Torch-Checkpoint: "
+
+
+class Counts(NamedTuple):
+    """How two trees differ: files, lines added and removed, and the files that are gone or new."""
+
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+    vanished: int = 0
+    new: int = 0
+
+    def __str__(self) -> str:
+        return f"{number(self.files, 'file')}, +{self.added:,} -{self.removed:,}"
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint as its repository has it.
+
+    ``at`` is seconds since the epoch. ``head`` is the commit that was checked out and ``branch``
+    its branch, '' if there was none. ``files`` is the number of files in it. ``counts`` is how it
+    differs from the one before. ``before`` is that one's id if so much was gone since then that
+    it is never pruned. ``alert`` says so. ``more`` is the number of left-out files that are not
+    listed.
+    """
+
+    id: str
+    ref: str
+    object: str
+    tree: str
+    at: float
+    reason: str
+    agent: str
+    note: str
+    head: str
+    branch: str
+    files: int
+    counts: Counts
+    left_out: tuple[LeftOut, ...] = ()
+    more: int = 0
+    alert: str = ""
+    before: str = ""
+
+
+class Occasion(NamedTuple):
+    """Why a checkpoint is made: by whom, and with which note."""
+
+    reason: str
+    agent: str = ""
+    note: str = ""
+
+
+class Outcome(NamedTuple):
+    """What became of one worktree: ``checkpoint`` is ``None`` if nothing had changed.
+
+    ``last`` is the newest checkpoint. ``nested`` are the outcomes of the worktrees below, or the
+    errors. ``error`` stands for all else.
+    """
+
+    top: str
+    checkpoint: Checkpoint | None = None
+    last: Checkpoint | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    nested: "tuple[Outcome, ...]" = ()
+    error: TorchError | None = None
+
+    def each(self) -> "Iterator[Outcome]":
+        """Yield this outcome and those below it."""
+        yield self
+        for one in self.nested:
+            yield from one.each()
+
+
+def take(
+    worktree: Worktree,
+    settings: Settings,
+    occasion: Occasion,
+    *,
+    skip: Callable[[str], bool] = lambda top: False,
+) -> Outcome:
+    """Make a checkpoint of ``worktree`` and of those in it, if anything has changed.
+
+    ``skip`` says of a worktree below, by its top, that it is somebody else's business. Raises
+    ``TorchError``, and nothing is recorded then; what goes wrong below is in the outcome.
+    """
+    with locked(worktree) as lock:
+        outcome, below = take_locked(worktree, settings, occasion, lock)
+    nested = [_below(top, settings, occasion, skip) for top in below if not skip(top)]
+    return outcome._replace(nested=tuple(nested))
+
+
+def _below(
+    top: str, settings: Settings, occasion: Occasion, skip: Callable[[str], bool]
+) -> Outcome:
+    try:
+        worktree = locate(top)
+        if worktree.top != os.path.realpath(top):
+            raise RefusedError(f"{top} has a .git, and is no repository", code="not-a-repository")
+        return take(worktree, settings, occasion, skip=skip)
+    except TorchError as error:
+        return Outcome(top, error=error)
+
+
+def take_locked(
+    worktree: Worktree, settings: Settings, occasion: Occasion, lock: int
+) -> tuple[Outcome, list[str]]:
+    """As ``take``, with the lock held and for this worktree alone; return those below as well."""
+    git = worktree.git(lock=lock)
+    _check_note(occasion.note)
+    with git.start(*_listing(worktree.refs), "--sort=-refname", "--count=1") as asked:
+        newest = cache(lambda: next(iter(_listed(asked.result())), None))
+        now = snapshot(worktree, settings, lock, lambda: _tree_of(newest()))
+        last = newest()
+    left_out = tuple(now.left_out)
+    if last and now.tree == last.tree:
+        return Outcome(worktree.top, None, last, left_out), now.nested
+    made = _record(git, worktree, occasion, now, last)
+    return Outcome(worktree.top, made, made, left_out), now.nested
+
+
+def _check_note(note: str) -> None:
+    if "\0" in note:
+        raise RefusedError("a note cannot hold a NUL character; nothing was recorded")
+
+
+def _record(
+    git: Git, worktree: Worktree, occasion: Occasion, now: Snapshot, last: Checkpoint | None
+) -> Checkpoint:
+    head = now.head
+    base = last.tree if last else ""
+    if not base and head.commit:
+        base = git.text("rev-parse", f"{head.commit}^{{tree}}")
+    counts = count(git, base or _empty(git), now.tree)
+    had = last.files if last else (_files(git, base) if base else 0)
+    gone = counts.vanished > 1 and counts.vanished * 2 > had
+    identity = f"c-{os.urandom(4).hex()}"
+    # The clock may have been put back: the newest is the last in the order of the names.
+    moment = max(time.time(), last.at + 0.001 if last else 0.0)
+    made = Checkpoint(
+        id=identity,
+        ref=f"{worktree.refs}{int(moment * 1000):013d}-{identity}",
+        object="",
+        tree=now.tree,
+        at=moment,
+        reason=occasion.reason,
+        agent=occasion.agent,
+        note=occasion.note.strip("\n"),
+        head=head.commit,
+        branch=head.branch,
+        files=had - counts.vanished + counts.new,
+        counts=counts,
+        left_out=tuple(now.left_out[:LISTED]),
+        more=max(0, len(now.left_out) - LISTED),
+        alert=f"{counts.vanished:,} of {had:,} files are gone" if gone else "",
+        before=last.id if last and gone else "",
+    )
+    configuration = now.configuration
+    known = configuration.name and configuration.email
+    name, email = (configuration.name, configuration.email) if known else NOBODY
+    tag = _tag(made, f"{_plain(name)} <{_plain(email)}>")
+    written = git.run("mktag", given=tag).decode().strip()
+    git.run("update-ref", made.ref, written, "0" * len(written))
+    return made._replace(object=written)
+
+
+def _empty(git: Git) -> str:
+    return git.run("hash-object", "-w", "-t", "tree", "--stdin").decode().strip()
+
+
+def _files(git: Git, tree: str) -> int:
+    return git.run("ls-tree", "-r", "-z", "--name-only", tree).count(b"\0")
+
+
+def count(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> Counts:
+    """Return how two trees differ, in ``paths`` or in all."""
+    options = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
+    words = os.fsdecode(
+        git.run("diff-tree", *options, "--raw", "--numstat", before, after, "--", *paths)
+    ).split("\0")
+    # Two words for each path, then one for each. A path may look like anything.
+    letters: list[str] = []
+    while words[2 * len(letters)].startswith(":"):
+        letters.append(words[2 * len(letters)].rpartition(" ")[2])
+    lines = [word.split("\t", 2) for word in words[2 * len(letters) :] if word]
+    return Counts(
+        files=len(letters),
+        added=sum(int(line[0]) for line in lines if line[0].isdecimal()),
+        removed=sum(int(line[1]) for line in lines if line[1].isdecimal()),
+        vanished=letters.count("D"),
+        new=letters.count("A"),
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name if char.isprintable() and char not in "<>").strip() or "?"
+
+
+def number(count: int, noun: str) -> str:
+    """Return how many there are, in words: ``1 file``, ``2,000 files``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+# -- the tag object ----------------------------------------------------------------------------
+
+
+def _tag(made: Checkpoint, who: str) -> bytes:
+    """Return the tag object: words for people, and in the last line all of it for Torch."""
+    whose = f" of {made.agent}" if made.agent else ""
+    said = [f"Checkpoint{whose} ({made.reason}): {made.counts}"]
+    said += ["", made.note] if made.note else []
+    said += ["", f"Alert: {made.alert}"] if made.alert else []
+    if made.left_out:
+        said += ["", "Left out:"]
+        said += [f"  {json.dumps(one.path)}: {one.detail}" for one in made.left_out]
+        said += [f"  and {made.more:,} more"] if made.more else []
+    facts = made._asdict()
+    for name in ("id", "ref", "object", "tree"):
+        del facts[name]
+    said += ["", _MARK + json.dumps(facts)]
+    head = [f"object {made.tree}", "type tree", f"tag {made.id}"]
+    head += [f"tagger {who} {int(made.at)} +0000", ""]
+    return "\n".join([*head, *said, ""]).encode("utf-8", "replace")
+
+
+_FIELDS = ("refname", "objectname", "object", "contents")
+_FORMAT = "%00".join(f"%({field})" for field in _FIELDS) + "%00"
+
+
+def checkpoints(worktree: Worktree, *, every: bool = False) -> list[Checkpoint]:
+    """Return the checkpoints of ``worktree``, or of ``every`` one of its repository, in time."""
+    where = f"{REFS}/" if every else worktree.refs
+    return _listed(worktree.git().run(*_listing(where)))
+
+
+def _listing(where: str) -> tuple[str, ...]:
+    return ("for-each-ref", f"--format={_FORMAT}", where)
+
+
+def _listed(said: bytes) -> list[Checkpoint]:
+    words = said.split(b"\0")
+    size = len(_FIELDS)
+    rows = [words[n : n + size] for n in range(0, len(words) - 1, size)]
+    found = (_read(*(os.fsdecode(word).lstrip("\n") for word in row)) for row in rows)
+    return sorted((one for one in found if one), key=lambda one: (one.at, one.id))
+
+
+def _tree_of(one: Checkpoint | None) -> str:
+    return one.tree if one else ""
+
+
+def _read(ref: str, written: str, tree: str, message: str) -> Checkpoint | None:
+    """Return the checkpoint of a ref; ``None`` for one that Torch has not made."""
+    last = message.rstrip("\n").rpartition("\n")[2]
+    try:
+        facts: dict[str, Any] = json.loads(last.removeprefix(_MARK))
+        facts["counts"] = Counts(*facts["counts"])
+        facts["left_out"] = tuple(LeftOut(*one) for one in facts["left_out"])
+        known = {name: facts[name] for name in Checkpoint._fields if name in facts}
+        return Checkpoint(
+            id=f"c-{ref.rpartition('-')[2]}", ref=ref, object=written, tree=tree, **known
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def find_checkpoint(worktree: Worktree, name: str) -> Checkpoint:
+    """Return the checkpoint of that id, or the only one whose id begins so; ``latest`` is one.
+
+    Those of other worktrees of the repository are found too. Raises ``NotFoundError``.
+    """
+    own = checkpoints(worktree)
+    if name == "latest" and own:
+        return own[-1]
+    for among in (own, checkpoints(worktree, every=True)):
+        found = [one for one in among if name and one.id.startswith(name)]
+        exact = [one for one in found if one.id == name]
+        if len(found) == 1 or exact:
+            return (exact or found)[0]
+        if found:
+            raise NotFoundError(
+                f"'{name}' may be {len(found)} checkpoints: {', '.join(one.id for one in found)}"
+            )
+    raise NotFoundError(
+        f"{worktree.top} has no checkpoint '{name}'",
+        hint="'torch checkpoint list' shows those that there are.",
+        code="no-checkpoint",
+    )

@@ -1,0 +1,268 @@
+"""Bringing files back: what would change, and changing it, after a checkpoint of what is there.
+
+HEAD and the index stay as they are: what is restored is a change in the worktree like any other.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch_cli.checkpoint.filters import read_configuration
+from torch_cli.checkpoint.git import Git
+from torch_cli.checkpoint.record import Checkpoint, Occasion, take_locked
+from torch_cli.checkpoint.settings import Settings
+from torch_cli.checkpoint.worktree import Worktree, locked
+from torch_cli.errors import HeldError, RefusedError, TorchError
+
+LINK, SUBMODULE = "120000", "160000"
+
+
+class Change(NamedTuple):
+    """What happens to a path: it is ``created``, ``replaced`` or ``deleted``."""
+
+    path: str
+    what: str
+
+
+class Plan(NamedTuple):
+    """What a restore would do.
+
+    ``saved`` is the checkpoint of what is there now, ``tree`` what is brought back. ``skipped`` are
+    paths that stay as they are, each with the words why.
+    """
+
+    tree: str
+    saved: Checkpoint
+    changes: tuple[Change, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+
+def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
+    """Return ``paths``, which are relative to the directory ``base``, as paths from the top.
+
+    Raises ``RefusedError`` for one that is outside of the worktree, or git's own.
+    """
+    found = []
+    for path in paths:
+        parent, name = os.path.split(os.path.normpath(os.path.join(base, path)))
+        # The last part may be a link, which is meant itself; those before it are where it is.
+        full = os.path.normpath(os.path.join(os.path.realpath(parent), name))
+        inside = os.path.relpath(full, worktree.top)
+        if inside == ".." or inside.startswith("../"):
+            raise RefusedError(
+                f"{path} is outside of the worktree {worktree.top}; nothing was restored",
+                code="outside",
+            )
+        if ".git" in (part.lower() for part in inside.split("/")):
+            raise RefusedError(f"{path} is git's own; nothing was restored", code="outside")
+        found.append("" if inside == "." else inside)
+    return found
+
+
+def plan(
+    worktree: Worktree, settings: Settings, tree: str, paths: Sequence[str], source: str
+) -> Plan:
+    """Return what restoring ``paths`` (all, if none) from ``tree`` would change.
+
+    A checkpoint of what is there is made for it, if that is not recorded already; ``source`` is
+    what the tree is called in its note. Raises ``RefusedError`` for a path that the tree does not
+    have.
+    """
+    with locked(worktree) as lock:
+        return _plan(worktree, settings, tree, paths, source, lock)
+
+
+def _plan(
+    worktree: Worktree,
+    settings: Settings,
+    tree: str,
+    paths: Sequence[str],
+    source: str,
+    lock: int,
+) -> Plan:
+    git = worktree.git(lock=lock)
+    wanted = [path for path in paths if path] if "" not in paths else []
+    for path in wanted:
+        if not git.run("ls-tree", "-z", tree, "--", path):
+            raise RefusedError(
+                f"{source} does not have '{path}'; nothing was restored", code="no-path"
+            )
+    occasion = Occasion("before restore", note=f"Before restoring from {source}")
+    outcome, _ = take_locked(worktree, settings, occasion, lock)
+    saved = outcome.last
+    assert saved is not None
+    raw = git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", saved.tree, tree, "--", *wanted)
+    words = os.fsdecode(raw).split("\0")
+    changes: list[Change] = []
+    skipped: list[tuple[str, str]] = []
+    left_out = {one.path: one.detail for one in outcome.left_out}
+    skipped += _unsaved(git, tree, wanted, left_out, set(words[1::2]))
+    rows = [(_row(head), path) for head, path in zip(words[::2], words[1::2], strict=False)]
+    deleted = {path for (_, _, letter), path in rows if letter == "D"}
+    for (old, new, letter), path in rows:
+        why = _objection(worktree, path, old, new, letter, left_out, deleted)
+        if why:
+            skipped.append((path, why))
+        else:
+            what = {"A": "created", "D": "deleted"}.get(letter, "replaced")
+            changes.append(Change(path, what))
+    return Plan(tree, saved, tuple(changes), tuple(skipped))
+
+
+def _unsaved(
+    git: Git, tree: str, wanted: Sequence[str], left_out: dict[str, str], listed: set[str]
+) -> list[tuple[str, str]]:
+    """Return what the tree has otherwise than the disk, and no checkpoint has as it is on disk."""
+    asked = [
+        path
+        for path in left_out
+        if path not in listed
+        and (not wanted or any(path == w or path.startswith(f"{w}/") for w in wanted))
+    ]
+    if not asked:
+        return []
+    there = os.fsdecode(git.run("ls-tree", "-r", "-z", "--name-only", tree, "--", *asked))
+    return [
+        (path, _no_checkpoint(left_out[path])) for path in there.split("\0") if path in left_out
+    ]
+
+
+def _no_checkpoint(why: str) -> str:
+    return f"what is there is in no checkpoint: {why}"
+
+
+def _row(head: str) -> tuple[str, str, str]:
+    """Return both modes and the letter of a raw line (git-diff-tree(1), "Raw output format")."""
+    old, new, _, _, letter = head.removeprefix(":").split(" ")
+    return old, new, letter
+
+
+def _objection(
+    worktree: Worktree,
+    path: str,
+    old: str,
+    new: str,
+    letter: str,
+    left_out: dict[str, str],
+    deleted: set[str],
+) -> str:
+    """Return why ``path`` is not touched, '' if it may be."""
+    if SUBMODULE in (old, new):
+        return "it is a repository of its own: restore there"
+    if path in left_out:
+        return _no_checkpoint(left_out[path])
+    full = os.path.join(worktree.top, path)
+    if any(parent in deleted for parent in _parents(path)):
+        return ""  # a file, or a link, that makes way in the same restore
+    standing = _standing(worktree.top, path)
+    if standing:
+        return standing
+    if letter == "A" and os.path.lexists(full) and not _only_deleted(full, path, deleted):
+        return "something is there that is in no checkpoint: it is ignored, or was left out"
+    return ""
+
+
+def _parents(path: str) -> list[str]:
+    """Return the directories above ``path``, the topmost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts))]
+
+
+def _standing(top: str, path: str) -> str:
+    """Return which parent of ``path`` is no directory of the worktree, in words."""
+    for parent in _parents(path):
+        try:
+            mode = os.lstat(os.path.join(top, parent)).st_mode
+        except OSError:
+            return ""
+        if not stat.S_ISDIR(mode):
+            return f"'{parent}' is a link or a file, which is not followed or replaced"
+        if os.path.lexists(os.path.join(top, parent, ".git")):
+            return f"'{parent}' is a repository of its own"
+    return ""
+
+
+def _only_deleted(full: str, path: str, deleted: set[str]) -> bool:
+    """Say whether a directory that stands where a file belongs holds only what is deleted too."""
+    if os.path.islink(full) or not os.path.isdir(full):
+        return False
+    for place, _, names in os.walk(full):
+        inside = os.path.join(path, os.path.relpath(place, full))
+        for name in names:
+            if os.path.normpath(os.path.join(inside, name)) not in deleted:
+                return False
+    return True
+
+
+def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str) -> Plan:
+    """Do what was planned; return what was done.
+
+    Raises ``HeldError``, and nothing is changed, if the files have changed since it was planned:
+    what somebody agreed to would not be what happens. ``TorchError`` if it fails on the way, with
+    the checkpoint that has all that was there.
+    """
+    with locked(worktree) as lock:
+        paths = [change.path for change in planned.changes]
+        if not paths:
+            return planned
+        now = _again(worktree, settings, planned, source, lock)
+        git = worktree.git(lock=lock, index_file=os.path.join(worktree.place, "index"))
+        try:
+            _write(worktree, git, now)
+        except (TorchError, OSError) as error:
+            words = error.message if isinstance(error, TorchError) else str(error)
+            raise TorchError(
+                f"the restore from {source} ended on the way: {words}",
+                hint=f"All that was there is in {now.saved.id}: "
+                f"torch checkpoint restore --all --from {now.saved.id}",
+                code="half-restored",
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(git.index_file)
+        return now
+
+
+def _again(worktree: Worktree, settings: Settings, planned: Plan, source: str, lock: int) -> Plan:
+    """Return the plan as it is now; raise ``HeldError`` if other paths would change than before."""
+    outcome, _ = take_locked(
+        worktree, settings, Occasion("before restore", note=f"Before restoring from {source}"), lock
+    )
+    saved = outcome.last
+    assert saved is not None
+    if saved.tree != planned.saved.tree:
+        raise HeldError(
+            f"files in {worktree.top} changed while this was decided; nothing was restored",
+            hint="Try again, when nobody writes there.",
+            code="changed",
+        )
+    return planned._replace(saved=saved)
+
+
+def _write(worktree: Worktree, git: Git, now: Plan) -> None:
+    """Delete first, so that a file can take the place of a directory, then write."""
+    for change in now.changes:
+        if change.what == "deleted":
+            _delete(worktree.top, change.path)
+    wanted = [change.path for change in now.changes if change.what != "deleted"]
+    if not wanted:
+        return
+    configuration = read_configuration(worktree, worktree.git(lock=git.lock))
+    git = git._replace(settings=configuration.settings)
+    git.run("read-tree", now.tree)
+    given = os.fsencode("\0".join([*wanted, ""]))
+    git.run("checkout-index", "--force", "-z", "--stdin", given=given)
+
+
+def _delete(top: str, path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(top, path))
+    parent = os.path.dirname(path)
+    while parent:  # git keeps no empty directories
+        try:
+            os.rmdir(os.path.join(top, parent))
+        except OSError:
+            return
+        parent = os.path.dirname(parent)

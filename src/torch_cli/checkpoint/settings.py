@@ -1,0 +1,105 @@
+"""The settings of checkpoints: the table ``[checkpoint]`` of ``config.toml``."""
+
+import os
+from typing import Any, NamedTuple
+
+from torch_cli import duration
+from torch_cli.errors import RefusedError
+from torch_cli.paths import config_dir
+
+MIB = 1024 * 1024
+
+
+class Settings(NamedTuple):
+    """What is kept, how often, and for how long.
+
+    ``every`` is seconds between two checkpoints of an agent's directory, 0 for none. ``max_file``
+    and ``quota`` are bytes, ``max_new`` a number of files. ``allow`` and ``deny`` are globs, whose
+    ``*`` matches slashes; one without a slash is for the name alone.
+    """
+
+    every: float = 1800.0
+    on_idle: bool = False
+    max_file: int = 10 * MIB
+    max_new: int = 2000
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    hourly_days: int = 7
+    daily_days: int = 90
+    quota: int = 1024 * MIB
+
+
+def settings_file() -> str:
+    """Return the path of the user's ``config.toml``; there may be none."""
+    return os.path.join(config_dir(), "config.toml")
+
+
+def load_settings() -> Settings:
+    """Return the user's settings; raises ``RefusedError`` for a file that is wrong."""
+    import tomllib
+
+    path = settings_file()
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file).get("checkpoint", {})
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _wrong(path, f"cannot be read: {error}") from error
+    if not isinstance(table, dict):
+        raise _wrong(path, "'checkpoint' is no table")
+    return Settings(**dict(_setting(path, name, value) for name, value in table.items()))
+
+
+def _setting(path: str, name: str, value: Any) -> tuple[str, Any]:
+    """Return the field that a key of the file sets, and its value."""
+    reader = _READERS.get(name)
+    if reader is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, _READERS, 1)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(_READERS)}."
+        raise _wrong(path, f"there is no setting 'checkpoint.{name}'", hint)
+    field, kind, reads, wanted = reader
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise _wrong(path, f"'checkpoint.{name}' must be {wanted}")
+    try:
+        return field, reads(value)
+    except (RefusedError, ValueError) as error:
+        raise _wrong(path, f"'checkpoint.{name}' must be {wanted}") from error
+
+
+def _interval(value: str) -> float:
+    return 0.0 if value.strip() == "0" else duration.parse(value)
+
+
+def _number(value: int) -> int:
+    if value < 0:
+        raise ValueError(value)
+    return value
+
+
+def _globs(value: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(glob, str) for glob in value):
+        raise ValueError(value)
+    return tuple(value)
+
+
+_COUNT = (int, _number, "a number, 0 or more")
+_GLOBS = (list, _globs, 'a list of globs, ["*.sqlite"]')
+_SIZE = (int, lambda value: _number(value) * MIB, "a number of MiB")
+_READERS: dict[str, tuple[str, type, Any, str]] = {
+    "every": ("every", str, _interval, 'a duration, "30m", or "0" for never'),
+    "on_idle": ("on_idle", bool, bool, "true or false"),
+    "max_file_mib": ("max_file", *_SIZE),
+    "max_new_files": ("max_new", *_COUNT),
+    "allow": ("allow", *_GLOBS),
+    "deny": ("deny", *_GLOBS),
+    "hourly_days": ("hourly_days", *_COUNT),
+    "daily_days": ("daily_days", *_COUNT),
+    "quota_mib": ("quota", *_SIZE),
+}
+
+
+def _wrong(path: str, what: str, hint: str = "") -> RefusedError:
+    return RefusedError(f"{path}: {what}", hint=hint, code="bad-config")

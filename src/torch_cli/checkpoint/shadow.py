@@ -1,0 +1,64 @@
+"""Repositories that Torch keeps beside its state, for directories that are in none."""
+
+import os
+import shutil
+import tempfile
+
+from torch_cli.checkpoint.git import Git, NotARepositoryError
+from torch_cli.checkpoint.worktree import Worktree, locate, shadow_dir, shadow_of
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
+
+IGNORED = (
+    *("node_modules/", ".venv/", "venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/"),
+    *(".ruff_cache/", ".tox/", "target/", ".gradle/", ".next/", ".cache/", "*.pyc", ".DS_Store"),
+)
+"""What a shadow leaves out, besides what the directory's own .gitignore files name."""
+
+
+def make_shadow(directory: str) -> Worktree:
+    """Make the repository that keeps the checkpoints of ``directory``; nothing in it is touched.
+
+    Raises ``RefusedError`` if it is in a repository, or has a shadow, ``NotFoundError`` if there is
+    no such directory.
+    """
+    path = os.path.realpath(directory)
+    if not os.path.isdir(path):
+        raise NotFoundError(f"there is no directory {directory}", code="no-directory")
+    if path in (os.path.realpath(os.path.expanduser("~")), "/"):
+        raise RefusedError(
+            f"{path} is no project's directory: all of it would be read every time",
+            code="refused",
+        )
+    try:
+        found = locate(path)
+    except NotARepositoryError:
+        found = None
+    if found is not None:
+        what = "has a shadow" if found.shadow else "is in the repository"
+        raise RefusedError(f"{path} {what} already: {found.top}", code="repository")
+    target = shadow_dir(path)
+    try:
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        fresh = tempfile.mkdtemp(prefix="new-", dir=os.path.dirname(target))
+        try:
+            Git(fresh).run("init", "--quiet", "--bare", "--template=", fresh)
+            _configure(fresh)
+            os.rename(fresh, target)  # whole or not at all
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise TorchError(
+            f"no repository could be made for {path} at {target}: {error.strerror}",
+            hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
+            code="store",
+        ) from error
+    shadow = shadow_of(path)
+    assert shadow is not None
+    return shadow
+
+
+def _configure(repository: str) -> None:
+    os.makedirs(os.path.join(repository, "info"), exist_ok=True)
+    with open(os.path.join(repository, "info", "exclude"), "w", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in IGNORED))
+    Git(repository).run("config", "core.bare", "false")

@@ -1,0 +1,160 @@
+"""Which worktree a directory is in, what its checkpoints are called, and the lock on making one."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import select
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch_cli.checkpoint.git import Git, NotARepositoryError
+from torch_cli.errors import HeldError, NotFoundError, TorchError
+from torch_cli.paths import state_dir
+
+REFS = "refs/torch/checkpoints"
+"""Where checkpoints are: ``REFS/WORKTREE/MILLISECONDS-ID``. Git neither pushes nor clones it."""
+
+PATIENCE = 60.0
+"""Seconds that another checkpoint of the same worktree is waited for."""
+
+
+class Worktree(NamedTuple):
+    """A worktree: its top directory, its git directory and the one that all worktrees share.
+
+    ``name`` stands for it in the names of refs: ``main``, or ``linked-`` and git's own name of a
+    linked worktree, which stays when it is moved. ``shadow`` says that the repository is one that
+    Torch keeps beside its state.
+    """
+
+    top: str
+    git_dir: str
+    common_dir: str
+    name: str
+    shadow: bool = False
+
+    @property
+    def refs(self) -> str:
+        """The prefix of the names of its checkpoints."""
+        return f"{REFS}/{self.name}/"
+
+    @property
+    def place(self) -> str:
+        """Torch's own directory for this worktree: the lock, and the index of a checkpoint."""
+        key = hashlib.sha256(os.fsencode(self.git_dir)).hexdigest()[:16]
+        return os.path.join(state_dir(), "checkpoints", key)
+
+    def git(self, **options: object) -> Git:
+        """Return how git is run here."""
+        return Git(self.top, self.git_dir if self.shadow else "", **options)  # type: ignore[arg-type]
+
+
+def locate(directory: str) -> Worktree:
+    """Return the worktree that ``directory`` is in.
+
+    Raises ``NotFoundError`` if there is no such directory, ``NotARepositoryError`` if it is in no
+    repository and has no shadow, ``RefusedError`` if it has no worktree or belongs to another user.
+    """
+    path = os.path.realpath(directory)
+    if not os.path.isdir(path):
+        raise NotFoundError(f"there is no directory {directory}", code="no-directory")
+    git = Git(path)
+    try:
+        top, git_dir, common = _ask(git, "--show-toplevel", "--git-dir", "--git-common-dir")
+    except NotARepositoryError:
+        shadow = shadow_of(path)
+        if shadow is None:
+            raise
+        return shadow
+    git_dir = os.path.realpath(os.path.join(path, git_dir))
+    common = os.path.realpath(os.path.join(path, common))
+    return Worktree(top, git_dir, common, _name(git_dir, common))
+
+
+def _ask(git: Git, *facts: str) -> list[str]:
+    """Return facts of ``git rev-parse``; a directory's name may hold a newline."""
+    lines = git.text("rev-parse", *facts).split("\n")
+    return lines if len(lines) == len(facts) else [git.text("rev-parse", fact) for fact in facts]
+
+
+def _name(git_dir: str, common: str) -> str:
+    if git_dir == common:
+        return "main"
+    given = os.fsencode(os.path.basename(git_dir))
+    safe = re.sub(rb"[^A-Za-z0-9_-]", lambda found: b"%%%02x" % found[0][0], given)
+    return f"linked-{safe.decode()}"
+
+
+def shadow_dir(path: str) -> str:
+    """Return where the shadow of the directory ``path`` is kept, whether there is one or not."""
+    key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return os.path.join(state_dir(), "shadows", f"{key}.git")
+
+
+def shadow_of(path: str) -> Worktree | None:
+    """Return the shadow of the directory ``path``, or of one above it."""
+    while True:
+        kept = shadow_dir(path)
+        if os.path.isdir(kept):
+            kept = os.path.realpath(kept)
+            return Worktree(path, kept, kept, "main", shadow=True)
+        if path == os.path.dirname(path):
+            return None
+        path = os.path.dirname(path)
+
+
+def top_of(directory: str) -> str | None:
+    """Return the top of the worktree that ``directory`` is in, by looking for ``.git`` alone.
+
+    It costs microseconds, and whether git takes it is seen when a checkpoint is made. ``None`` if
+    it is in none, and has no shadow.
+    """
+    path = os.path.realpath(directory)
+    while not os.path.lexists(os.path.join(path, ".git")):
+        if path == os.path.dirname(path):
+            shadow = shadow_of(os.path.realpath(directory))
+            return shadow.top if shadow else None
+        path = os.path.dirname(path)
+    return path
+
+
+@contextlib.contextmanager
+def locked(worktree: Worktree, patience: float = PATIENCE) -> Iterator[int]:
+    """Hold the right to make, restore or prune checkpoints of ``worktree``; yields the lock's file.
+
+    Raises ``HeldError`` if another process has it for longer than ``patience`` seconds.
+    """
+    path = os.path.join(worktree.place, "lock")
+    try:
+        os.makedirs(worktree.place, mode=0o700, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TorchError(
+            f"no lock could be made in {worktree.place}: {error.strerror}; nothing was recorded",
+            hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
+            code="store",
+        ) from error
+    try:
+        _acquire(file, worktree.top, time.monotonic() + patience)
+        yield file
+    finally:
+        os.close(file)
+
+
+def _acquire(file: int, top: str, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise HeldError(
+                    f"another process makes a checkpoint of {top}, or restores one; nothing was "
+                    "done",
+                    hint="Try again when it has finished.",
+                    code="locked",
+                ) from None
+            select.select([], [], [], 0.02)
+        else:
+            return

@@ -1,0 +1,44 @@
+"""``torch branch``."""
+
+import click
+
+from torch_cli.cli.checkpoint import IN_DIR
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+
+@click.group("branch")
+def command() -> None:
+    """Start a branch for a feature.
+
+    \b
+    Examples:
+      torch branch start feature/parser
+    """
+
+
+@command.command("start")
+@click.argument("name")
+@click.option("--clean", is_flag=True, help="Refuse if anything has changed.")
+@IN_DIR
+@common_options
+def start_command(common: Common, name: str, clean: bool, directory: str) -> None:
+    """Make the branch NAME from the current commit, and switch to it; changes come along.
+
+    \b
+    Examples:
+      torch branch start feature/parser
+      torch branch start fix-login --clean -C ~/project
+    """
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.commit.branch import start_branch
+
+    worktree = locate(directory)
+    made = start_branch(worktree, name, clean=clean)
+    if common.json:
+        print_json({"schema": "torch.branch/1", "dir": worktree.top, **made._asdict()})
+        return
+    say(f"on branch  {printable(made.branch)}  from {printable(made.before)}")
+    if made.carried:
+        note(f"  {made.carried} changed paths came along", quiet=common.quiet)

@@ -1,0 +1,558 @@
+"""``torch checkpoint``: what is on disk, kept off every branch."""
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from torch_cli.cli.checkpoint_shown import (
+    checkpoint_object,
+    counts_object,
+    print_checkpoint,
+    print_checkpoints,
+    print_outcomes,
+    print_plan,
+)
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_checkpoints
+from torch_cli.cli.options import common_options
+
+if TYPE_CHECKING:
+    from torch_cli.checkpoint.restore import Plan
+    from torch_cli.checkpoint.settings import Settings
+    from torch_cli.checkpoint.worktree import Worktree
+
+IN_DIR = click.option(
+    "-C",
+    "--dir",
+    "directory",
+    type=click.Path(),
+    default=".",
+    help="A directory of the worktree (default: this one).",
+)
+
+
+@click.group("checkpoint")
+def command() -> None:
+    """Keep what is on disk, off every branch, and bring it back.
+
+    A checkpoint is a tree in the repository itself, under refs/torch/. HEAD, the index and the
+    files are not touched, no hook runs, and 'git log --all', 'git push' and 'git clone' see nothing
+    of it. Secrets, and what is too large, are left out and named. 'torch daemon' and 'torch tick'
+    make one of every agent's directory each 30 minutes.
+
+    \b
+    Examples:
+      torch checkpoint now -m "before the big change"
+      torch checkpoint list
+      torch checkpoint diff
+      torch checkpoint restore src/app.py --from c-4afefc20
+      torch checkpoint watch ~/project --every 10m --on-idle
+    """
+
+
+def agent_in(worktree: "Worktree") -> str:
+    """Return the agent that we are, else those that work in the worktree, '' for nobody."""
+    from torch_cli import paths
+    from torch_cli.checkpoint.worktree import top_of
+    from torch_cli.store import Store
+
+    if not os.path.exists(paths.database()):
+        return ""
+    with Store() as store:
+        if os.environ.get("TMUX_PANE") or os.environ.get("TORCH_AGENT"):
+            from torch_cli.delivery.send import own_name
+
+            if own := own_name(store):
+                return own
+        here = (one.name for one in store.agents.all() if top_of(one.directory) == worktree.top)
+        return ", ".join(here)
+
+
+@command.command("now")
+@click.argument("directories", metavar="[DIR]...", nargs=-1, type=click.Path())
+@click.option("-m", "--note", default="", metavar="NOTE", help="Say why, for the list.")
+@common_options
+def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
+    """Make a checkpoint of the worktree of each DIR (default: this directory), if it has changed.
+
+    Submodules, and repositories in the worktree, get one of their own.
+
+    \b
+    Examples:
+      torch checkpoint now
+      torch checkpoint now -m "tests pass" ~/project ~/other
+    """
+    from torch_cli.checkpoint.record import Occasion, Outcome, take
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.errors import TorchError
+
+    settings = load_settings()
+    outcomes = []
+    done: set[str] = set()
+    for directory in directories or (".",):
+        try:
+            worktree = locate(directory)
+            if worktree.git_dir in done:
+                continue
+            done.add(worktree.git_dir)
+            occasion = Occasion("manual", agent_in(worktree), note)
+            outcomes.append(take(worktree, settings, occasion))
+            if outcomes[-1].checkpoint:
+                _thin_out(worktree, settings)
+        except TorchError as error:
+            if len(directories) <= 1:
+                raise
+            outcomes.append(Outcome(directory, error=error))
+    return print_outcomes(outcomes, common)
+
+
+def _thin_out(worktree: "Worktree", settings: "Settings") -> None:
+    from torch_cli.checkpoint.retention import prune
+
+    prune(worktree, settings, time.time(), size=False)
+
+
+@command.command("list")
+@click.argument("directory", default=".", type=click.Path())
+@click.option("--all", "every", is_flag=True, help="Of all worktrees of the repository.")
+@click.option("-n", "--number", type=click.IntRange(min=1), help="The newest only.")
+@common_options
+def list_command(common: Common, directory: str, every: bool, number: int | None) -> None:
+    """List the checkpoints of the worktree of DIRECTORY, the newest last.
+
+    With --json, one object for each. --all lists those of worktrees that were removed, too.
+
+    \b
+    Examples:
+      torch checkpoint list
+      torch checkpoint list --all -n 5
+    """
+    from torch_cli.checkpoint.record import checkpoints
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.cli.present import note, print_json
+
+    found = checkpoints(locate(directory), every=every)
+    found = found[-number:] if number else found
+    if common.json:
+        for one in found:
+            print_json(checkpoint_object(one))
+    elif found:
+        print_checkpoints(found, every=every)
+    else:
+        note("no checkpoints; 'torch checkpoint now' makes one", quiet=common.quiet)
+
+
+@command.command("show")
+@click.argument("checkpoint", default="latest", shell_complete=complete_checkpoints)
+@IN_DIR
+@common_options
+def show_command(common: Common, checkpoint: str, directory: str) -> None:
+    """Show a checkpoint (default: the latest): why it was made, and which files had changed.
+
+    \b
+    Examples:
+      torch checkpoint show
+      torch checkpoint show c-4afefc20 --json
+    """
+    from torch_cli.checkpoint.record import checkpoints, find_checkpoint
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.cli.present import print_json, say
+
+    worktree = locate(directory)
+    one = find_checkpoint(worktree, checkpoint)
+    if common.json:
+        print_json(checkpoint_object(one))
+        return
+    print_checkpoint(one)
+    chain = [c for c in checkpoints(worktree, every=True) if _same_worktree(c.ref, one.ref)]
+    before = chain[chain.index(one) - 1] if one in chain[1:] else None
+    if before is not None:
+        say(f"\nsince {before.id}:")
+        _print_diff(worktree, before.tree, one.tree, (), stat=True)
+
+
+def _same_worktree(one: str, other: str) -> bool:
+    return one.rpartition("/")[0] == other.rpartition("/")[0]
+
+
+@command.command("diff")
+@click.argument("before", metavar="[A]", required=False, shell_complete=complete_checkpoints)
+@click.argument("after", metavar="[B]", required=False, shell_complete=complete_checkpoints)
+@click.option("--path", "paths", multiple=True, type=click.Path(), help="Only in this; repeatable.")
+@click.option("--stat", is_flag=True, help="The files, and how many lines of each.")
+@IN_DIR
+@common_options
+def diff_command(
+    common: Common,
+    before: str | None,
+    after: str | None,
+    paths: tuple[str, ...],
+    stat: bool,
+    directory: str,
+) -> None:
+    """Show what changed between checkpoint A (default: the latest) and B (default: the disk).
+
+    What is left out of checkpoints is left out here.
+
+    \b
+    Examples:
+      torch checkpoint diff
+      torch checkpoint diff c-4afefc20 --path src/app.py
+      torch checkpoint diff c-4afefc20 c-9c01d2e3 --stat
+    """
+    from torch_cli.checkpoint.record import count, find_checkpoint
+    from torch_cli.checkpoint.restore import pathspecs
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.checkpoint.snapshot import snapshot
+    from torch_cli.checkpoint.worktree import locate, locked
+    from torch_cli.cli.present import print_json
+
+    worktree = locate(directory)
+    first = find_checkpoint(worktree, before or "latest")
+    wanted = pathspecs(worktree, paths, directory)
+    if after is not None:
+        tree = find_checkpoint(worktree, after).tree
+    else:
+        with locked(worktree) as lock:
+            tree = snapshot(worktree, load_settings(), lock, lambda: first.tree).tree
+    if common.json:
+        counts = counts_object(count(worktree.git(), first.tree, tree, wanted))
+        ends = {"from": first.id, "to": after, "from_tree": first.tree, "to_tree": tree}
+        print_json({"schema": "torch.checkpoint-diff/1", **ends, **counts})
+        return
+    _print_diff(worktree, first.tree, tree, wanted, stat=stat)
+
+
+def _print_diff(
+    worktree: "Worktree",
+    before: str,
+    after: str,
+    paths: "tuple[str, ...] | list[str]",
+    *,
+    stat: bool,
+) -> None:
+    colour = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
+    options = ["--no-ext-diff", "--no-textconv", f"--color={colour}", *(["--stat"] if stat else [])]
+    shown = worktree.git().run("diff", *options, before, after, "--", *(p or "." for p in paths))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(shown)
+    sys.stdout.buffer.flush()
+
+
+@command.command("restore")
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.option(
+    "--from",
+    "source",
+    metavar="ID",
+    shell_complete=complete_checkpoints,
+    help="The checkpoint; 'latest' is one.",
+)
+@click.option("--all", "whole", is_flag=True, help="All of the worktree.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@IN_DIR
+@common_options
+def restore_command(
+    common: Common,
+    paths: tuple[str, ...],
+    source: str | None,
+    whole: bool,
+    yes: bool,
+    dry_run: bool,
+    directory: str,
+) -> int:
+    """Bring files, directories, or with --all the whole worktree back from a checkpoint.
+
+    What is there now gets a checkpoint first. Files that were made since then, in what is restored,
+    are deleted; ignored ones, and all that is in no checkpoint, are left alone. HEAD and the index
+    stay as they are. It shows what will change, and asks.
+
+    \b
+    Examples:
+      torch checkpoint restore src/app.py --from c-4afefc20
+      torch checkpoint restore --all --from latest --dry-run
+    """
+    from torch_cli.checkpoint.record import find_checkpoint
+    from torch_cli.checkpoint.restore import pathspecs
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.errors import RefusedError
+
+    if source is None:
+        raise RefusedError(
+            "say from which checkpoint: --from ID; nothing was restored",
+            hint="'torch checkpoint list' shows them.",
+            code="usage",
+        )
+    if bool(paths) == whole:
+        raise RefusedError("give PATHs, or --all; nothing was restored", code="usage")
+    worktree = locate(directory)
+    found = find_checkpoint(worktree, source)
+    wanted = pathspecs(worktree, paths, directory)
+    return restore(worktree, found.tree, wanted, found.id, common, yes=yes, dry_run=dry_run)
+
+
+def restore(
+    worktree: "Worktree",
+    tree: str,
+    paths: list[str],
+    source: str,
+    common: Common,
+    *,
+    yes: bool,
+    dry_run: bool,
+) -> int:
+    """Show what restoring from ``tree`` changes, ask, and do it; return the exit status."""
+    from torch_cli.checkpoint.restore import carry_out, plan
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.cli.present import note
+    from torch_cli.errors import DONE, HELD
+
+    settings = load_settings()
+    planned = plan(worktree, settings, tree, paths, source)
+    if dry_run or not planned.changes:
+        print_plan(planned, common, done=False)
+        if not planned.changes and not common.json:
+            note(f"  nothing to restore: {source} has it as it is", quiet=common.quiet)
+        return DONE if dry_run or not planned.skipped else HELD
+    if not yes:
+        _ask(planned, source, common)
+    done = carry_out(worktree, settings, planned, source)
+    if yes or common.json:
+        print_plan(done, common, done=True)
+    note(f"  what was there is in {done.saved.id}", quiet=common.quiet or common.json)
+    return HELD if done.skipped else DONE
+
+
+def _ask(planned: "Plan", source: str, common: Common) -> None:
+    """Have a person agree; raise if there is none, or the answer is no."""
+    from torch_cli.checkpoint.record import number
+    from torch_cli.errors import RefusedError
+
+    files = number(len(planned.changes), "file")
+    if common.json or not sys.stdin.isatty():
+        raise RefusedError(
+            f"{files} would change, and nobody is there to be asked; nothing was restored",
+            hint="--yes does it, --dry-run shows what it does.",
+            code="not-confirmed",
+        )
+    print_plan(planned, common, done=False)
+    if not click.confirm(f"Restore {files} from {source}?", err=True):
+        raise RefusedError("nothing was restored", code="not-confirmed")
+
+
+@command.command("prune")
+@click.argument("directory", default=".", type=click.Path())
+@click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
+@common_options
+def prune_command(common: Common, directory: str, dry_run: bool) -> None:
+    """Delete the checkpoints that are not to be kept: by age, and by the quota.
+
+    Kept are all of today, the newest of each hour for a week and of each day for 90 days, and those
+    with a note for as long. Only refs of Torch are deleted; git's own gc frees the rest.
+
+    \b
+    Examples:
+      torch checkpoint prune --dry-run
+    """
+    from torch_cli.checkpoint.record import checkpoints
+    from torch_cli.checkpoint.retention import prune, size_of
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.cli.present import note, print_json, say
+
+    worktree = locate(directory)
+    gone = prune(worktree, load_settings(), time.time(), dry_run=dry_run)
+    rest = [one for one in checkpoints(worktree) if one not in gone]
+    size = size_of(worktree.git(), rest)
+    done = "would be pruned" if dry_run else "pruned"
+    if common.json:
+        ids = [one.id for one in gone]
+        kept = {"kept": len(rest), "kept_bytes": size}
+        print_json({"schema": "torch.prune/1", "dry_run": dry_run, "pruned": ids, **kept})
+        return
+    for one in gone:
+        say(f"{done}  {one.id}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(one.at))}")
+    note(f"  {len(rest)} kept, about {size / 1048576:,.1f} MiB", quiet=common.quiet)
+
+
+@command.command("watch")
+@click.argument("directory", default=".", type=click.Path())
+@click.option("--every", metavar="DURATION", help="30m, 2h; 0: not at all.")
+@click.option(
+    "--on-idle/--no-on-idle", default=None, help="When an agent there has finished its turn, too."
+)
+@click.option("--default", "forget", is_flag=True, help="Back to what the settings say.")
+@common_options
+def watch_command(
+    common: Common, directory: str, every: str | None, on_idle: bool | None, forget: bool
+) -> None:
+    """Have the daemon, or tick, make checkpoints of the worktree of DIRECTORY.
+
+    The directory of every agent is watched without this, every 30 minutes.
+
+    \b
+    Examples:
+      torch checkpoint watch ~/project --every 10m --on-idle
+      torch checkpoint watch ~/project --every 0
+      torch checkpoint watch ~/project --default
+    """
+    from torch_cli import duration
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.errors import RefusedError
+    from torch_cli.store import Store
+
+    if forget == (every is not None or on_idle is not None):
+        raise RefusedError(
+            "give --every or --on-idle, or --default; nothing was changed", code="usage"
+        )
+    seconds = None
+    if every is not None:
+        seconds = 0.0 if every.strip() == "0" else duration.parse(every)
+    settings = load_settings()
+    worktree = locate(directory)
+    with Store() as store:
+        known = store.watches.get(worktree.top)
+        if not forget:
+            seconds = known.every if every is None else seconds
+            on_idle = known.on_idle if on_idle is None else on_idle
+            seconds = settings.every if seconds is None and on_idle else seconds
+        store.watches.set(worktree.top, every=seconds, on_idle=on_idle)
+    _print_watch(worktree.top, seconds, on_idle, common)
+
+
+def _print_watch(top: str, every: float | None, on_idle: bool | None, common: Common) -> None:
+    from torch_cli import duration
+    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.store import Store
+
+    if common.json:
+        said = {"dir": top, "every_s": every, "on_idle": on_idle}
+        print_json({"schema": "torch.checkpoint-watch/1", **said})
+        return
+    often = "as the settings say" if every is None else f"every {duration.words(every)}"
+    often = "not watched" if every == 0 else often
+    say(f"{often}{', and when idle' if on_idle else ''}  {printable(top)}")
+    with Store() as store:
+        if every != 0 and store.lease.current() is None and store.lease.at_work() is None:
+            note(
+                "  no scheduler runs: 'torch daemon start', or 'torch crontab install'",
+                quiet=common.quiet,
+            )
+
+
+@command.command("status")
+@common_options
+def status_command(common: Common) -> None:
+    """Show which directories are watched, and what became of the last attempt in each.
+
+    \b
+    Examples:
+      torch checkpoint status
+      torch checkpoint status --json
+    """
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.checkpoint.watch import watched
+    from torch_cli.cli.present import age, note, print_json, print_table
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.store import Store
+
+    with Store() as store:
+        found = watched(store, load_settings())
+    now = time.time()
+    if common.json:
+        for one in found:
+            print_json(
+                {
+                    "schema": "torch.checkpoint-status/1",
+                    "dir": one.top,
+                    "repository": one.repository,
+                    "agents": [agent.name for agent in one.agents],
+                    "every_s": one.every,
+                    "on_idle": one.on_idle,
+                    "commit_every_s": one.watch.commit_every,
+                    "attempted": timestamp(one.watch.attempted or None),
+                    "due": timestamp(one.due()) if one.watch.attempted else None,
+                    "failed": one.watch.failed,
+                    "said": one.watch.said or None,
+                    "checkpoint": one.watch.checkpoint or None,
+                    "commit_said": one.watch.commit_said or None,
+                }
+            )
+        return
+    if not found:
+        note("nothing is watched: no agents, and no 'torch checkpoint watch'", quiet=common.quiet)
+        return
+    rows = [
+        [
+            one.top,
+            one.names,
+            (age(one.every) if one.every else "never") + (", idle" if one.on_idle else ""),
+            f"{age(now - one.watch.attempted)} ago" if one.watch.attempted else "not yet",
+            ("failed: " if one.watch.failed else "") + one.watch.said,
+            one.watch.commit_said,
+        ]
+        for one in found
+    ]
+    print_table(["directory", "agents", "every", "last", "", "commits"], rows)
+
+
+@command.command("init")
+@click.argument("directory", type=click.Path())
+@click.option("--shadow", is_flag=True, required=True, help="Beside Torch's state; required.")
+@common_options
+def init_command(common: Common, directory: str, shadow: bool) -> None:
+    """Keep checkpoints of a DIRECTORY that is in no repository.
+
+    Torch makes a repository of its own beside its state and touches nothing in DIRECTORY.
+
+    \b
+    Examples:
+      torch checkpoint init ~/notes --shadow
+    """
+    from torch_cli.checkpoint.shadow import make_shadow
+    from torch_cli.cli.present import print_json, printable, say
+
+    made = make_shadow(directory)
+    if common.json:
+        facts = {"dir": made.top, "repository": made.git_dir}
+        print_json({"schema": "torch.checkpoint-shadow/1", **facts})
+        return
+    say(f"made  {printable(made.git_dir)}  for {printable(made.top)}")
+
+
+@command.command("trust")
+@click.argument("directory", default=".", type=click.Path())
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@common_options
+def trust_command(common: Common, directory: str, yes: bool) -> None:
+    """Let checkpoints run the filters that a repository's own configuration names.
+
+    They are programs that whoever works in the repository can put there. Until then the files that
+    they are for are left out. If one of them changes, it is not trusted any more.
+
+    \b
+    Examples:
+      torch checkpoint trust ~/project
+    """
+    from torch_cli.checkpoint.filters import read_configuration, trust
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.cli.present import note, printable, say
+    from torch_cli.errors import RefusedError
+
+    worktree = locate(directory)
+    filters = read_configuration(worktree, worktree.git()).filters
+    if not filters:
+        note("  the repository's own configuration names no filters", quiet=common.quiet)
+        return
+    for name, value in sorted(filters.items()):
+        say(f"{printable(name)} = {printable(value)}")
+    if not yes and not (sys.stdin.isatty() and click.confirm("Run these?", err=True)):
+        raise RefusedError("nothing was trusted", hint="--yes does not ask.", code="not-confirmed")
+    trust(worktree, filters)
+    note("  trusted", quiet=common.quiet)

@@ -1,0 +1,162 @@
+"""How checkpoints are shown: lines for people, objects under their schemas."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.present import age, error_object, note, print_json, printable, say
+from torch_cli.cli.schema import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch_cli.checkpoint.record import Checkpoint, Outcome
+    from torch_cli.checkpoint.restore import Plan
+    from torch_cli.checkpoint.scan import LeftOut
+
+SHOWN = 20
+"""Left-out files, or changes, that people are shown; -v shows all."""
+
+
+def checkpoint_object(one: "Checkpoint") -> dict[str, Any]:
+    """Return a checkpoint under its published schema."""
+    return {
+        "schema": "torch.checkpoint/1",
+        "id": one.id,
+        "worktree": one.ref.split("/")[-2],
+        "ref": one.ref,
+        "tree": one.tree,
+        "at": timestamp(one.at),
+        "reason": one.reason,
+        "agent": one.agent or None,
+        "note": one.note or None,
+        "head": one.head or None,
+        "branch": one.branch or None,
+        "files": one.files,
+        **counts_object(one.counts),
+        "left_out": left_out_objects(one.left_out),
+        "left_out_more": one.more,
+        "alert": one.alert or None,
+    }
+
+
+def counts_object(counts: Any) -> dict[str, Any]:
+    """Return how two trees differ."""
+    return {
+        "files_changed": counts.files,
+        "lines_added": counts.added,
+        "lines_removed": counts.removed,
+    }
+
+
+def left_out_objects(left_out: "Iterable[LeftOut]") -> list[dict[str, str]]:
+    """Return the files that were left out, each with a word why and words."""
+    return [{"path": one.path, "why": one.why, "detail": one.detail} for one in left_out]
+
+
+def print_outcomes(outcomes: "Sequence[Outcome]", common: Common) -> int:
+    """Print what became of each worktree; return the exit status of the first error, or 0."""
+    status = 0
+    for one in (each for outcome in outcomes for each in outcome.each()):
+        if common.json:
+            print_json(_outcome_object(one))
+        elif one.error is not None:
+            from torch_cli.cli.present import print_error
+
+            print_error(one.error, as_json=False)
+        else:
+            _print_outcome(one, common)
+        if one.error is not None:
+            status = status or one.error.exit_code
+    return status
+
+
+def _outcome_object(one: "Outcome") -> dict[str, Any]:
+    if one.error is not None:
+        return {"dir": one.top, "error": error_object(one.error)}
+    assert one.last is not None
+    made = checkpoint_object(one.last)
+    state = "recorded" if one.checkpoint else "unchanged"
+    return {**made, "state": state, "dir": one.top, "left_out": left_out_objects(one.left_out)}
+
+
+def _print_outcome(one: "Outcome", common: Common) -> None:
+    made = one.checkpoint
+    if made is not None:
+        say(f"recorded  {made.id}  {printable(one.top)}  {made.counts}")
+        if made.alert:
+            kept = f"; {made.before} is kept" if made.before else ""
+            note(f"  alert: {made.alert}{kept}", quiet=False)
+    elif one.last is not None:
+        common.tell(f"unchanged since {one.last.id}: {one.top}")
+    limit = None if common.verbose else SHOWN
+    for left in one.left_out[:limit]:
+        note(f"  left out: {printable(left.path)}: {left.detail}", quiet=common.quiet)
+    if limit and len(one.left_out) > limit:
+        note(f"  left out: {len(one.left_out) - limit} more; -v shows all", quiet=common.quiet)
+
+
+def print_checkpoints(found: "Sequence[Checkpoint]", *, every: bool) -> None:
+    """Print a table, the newest last."""
+    from torch_cli.cli.present import print_table
+
+    now = time.time()
+    rows = []
+    for one in found:
+        marks = [one.alert] if one.alert else []
+        marks += [f"{len(one.left_out) + one.more} left out"] if one.left_out else []
+        words = "; ".join([*marks, *one.note.splitlines()[:1]])
+        row = [one.id, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))]
+        row += [age(now - one.at), one.agent, one.reason, str(one.counts), words]
+        rows.append([*row[:1], one.ref.split("/")[-2], *row[1:]] if every else row)
+    columns = ["checkpoint", "when", "age", "agent", "reason", "changed", ""]
+    print_table([*columns[:1], "worktree", *columns[1:]] if every else columns, rows)
+
+
+def print_checkpoint(one: "Checkpoint") -> None:
+    """Print all that is known of a checkpoint, but for its files."""
+    from torch_cli.cli.present import print_fields
+
+    at = f"{one.branch or 'a detached HEAD'} at {one.head[:10] or 'no commit yet'}"
+    print_fields(
+        {
+            "checkpoint": one.id,
+            "ref": one.ref,
+            "when": time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(one.at)),
+            "agent": one.agent,
+            "reason": one.reason,
+            "beside": at,
+            "files": f"{one.files:,}",
+            "changed": str(one.counts),
+            "alert": one.alert,
+        }
+    )
+    for line in ["", *one.note.splitlines()] if one.note else []:
+        say(printable(line))
+    for left in one.left_out:
+        say(f"left out  {printable(left.path)}  {left.detail}")
+    if one.more:
+        say(f"left out  {one.more:,} more")
+
+
+def print_plan(plan: "Plan", common: Common, *, done: bool) -> None:
+    """Print what a restore changes, and what it leaves alone."""
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.restore/1",
+                "state": "restored" if done else "planned",
+                "tree": plan.tree,
+                "saved": plan.saved.id,
+                "changes": [{"path": c.path, "change": c.what} for c in plan.changes],
+                "skipped": [{"path": path, "why": why} for path, why in plan.skipped],
+            }
+        )
+        return
+    limit = None if common.verbose else SHOWN
+    for change in plan.changes[:limit]:
+        say(f"{change.what:<9} {printable(change.path)}")
+    if limit and len(plan.changes) > limit:
+        say(f"and {len(plan.changes) - limit:,} more; -v shows all")
+    for path, why in plan.skipped:
+        note(f"  left alone: {printable(path)}: {why}", quiet=common.quiet)

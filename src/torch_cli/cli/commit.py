@@ -1,0 +1,88 @@
+"""``torch commit``."""
+
+import click
+
+from torch_cli.cli.checkpoint import IN_DIR, agent_in
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import SECONDS, common_options
+
+
+@click.command("commit")
+@click.option("-m", "--message", default="", help="The message (default: 'Progress: …').")
+@click.option(
+    "--every",
+    metavar="DURATION",
+    help="From now on again and again, by the daemon or tick (30m); 0 ends it.",
+)
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The most seconds that hooks and signing may take.",
+)
+@IN_DIR
+@common_options
+def command(
+    common: Common, message: str, every: str | None, timeout: float, directory: str
+) -> None:
+    """Commit what has changed, new files too, on the current branch.
+
+    It is a real commit, with your identity, hooks and signing; what would prompt is reported. A
+    checkpoint comes first, and what that leaves out, secrets for one, is left out here as well. It
+    refuses in the middle of a merge, rebase, cherry-pick, revert or bisection, on a detached HEAD,
+    with conflicts, and while another git is at work.
+
+    \b
+    Examples:
+      torch commit -m "Add the parser"
+      torch commit
+      torch commit --every 30m -C ~/project
+    """
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.cli.checkpoint_shown import left_out_objects
+    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.commit.commit import commit
+    from torch_cli.errors import RefusedError
+
+    worktree = locate(directory)
+    if every is not None:
+        if message:
+            raise RefusedError(
+                "--every makes a message of what has changed, each time; nothing was changed",
+                code="usage",
+            )
+        _commit_every(worktree.top, every, common)
+        return
+    made = commit(
+        worktree, load_settings(), message=message, agent=agent_in(worktree), timeout=timeout
+    )
+    if common.json:
+        facts = {"state": "unchanged"} if made is None else {"state": "committed"}
+        if made is not None:
+            facts |= made._asdict() | {"left_out": left_out_objects(made.left_out)}
+        print_json({"schema": "torch.commit/1", "dir": worktree.top, **facts})
+    elif made is None:
+        note("  nothing to commit", quiet=common.quiet)
+    else:
+        subject = printable(made.subject)
+        say(f"committed  {made.commit[:10]}  {printable(made.branch)}  {subject}")
+        for left in made.left_out:
+            note(f"  left out: {printable(left.path)}: {left.detail}", quiet=common.quiet)
+
+
+def _commit_every(top: str, every: str, common: Common) -> None:
+    from torch_cli import duration
+    from torch_cli.cli.present import print_json, printable, say
+    from torch_cli.store import Store
+
+    seconds = 0.0 if every.strip() == "0" else duration.parse(every)
+    with Store() as store:
+        store.watches.set_commits(top, seconds)
+    if common.json:
+        print_json({"schema": "torch.commit-watch/1", "dir": top, "every_s": seconds})
+        return
+    often = f"commits every {duration.words(seconds)}" if seconds else "no commits by itself"
+    say(f"{often}  {printable(top)}")

@@ -1,0 +1,91 @@
+"""``torch recover``."""
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from torch_cli.cli.checkpoint import IN_DIR
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+if TYPE_CHECKING:
+    from torch_cli.commit.recover import Item
+
+
+@click.command("recover")
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
+@click.option("--item", metavar="ITEM", help="Go back to this: its number or its name.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask whether to do it.")
+@IN_DIR
+@common_options
+def command(
+    common: Common, paths: tuple[str, ...], item: str | None, yes: bool, directory: str
+) -> int:
+    """Show what there is to go back to, with what each would change, and go back to one.
+
+    The last commits, the checkpoints, the stashes, and what HEAD was at. Nothing is done without a
+    choice. The files of what is chosen, or PATHs of it, are restored as 'torch checkpoint restore'
+    does it: after a checkpoint of what is there. No branch, stash or index is touched.
+
+    \b
+    Examples:
+      torch recover
+      torch recover src/app.py --item HEAD@{2}
+    """
+    from torch_cli.checkpoint.restore import pathspecs
+    from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.cli.checkpoint import restore
+    from torch_cli.cli.present import note
+    from torch_cli.commit.recover import find_item, items
+    from torch_cli.errors import DONE
+
+    worktree = locate(directory)
+    wanted = pathspecs(worktree, paths, directory)
+    found = items(worktree, load_settings())
+    if item is None:
+        _print(found, common)
+        if not found:
+            note("  nothing differs from what is there", quiet=common.quiet)
+        item = _choice() if found and not common.json else None
+    if item is None:
+        return DONE
+    chosen = find_item(found, item)
+    return restore(worktree, chosen.tree, wanted, chosen.name, common, yes=yes, dry_run=False)
+
+
+def _choice() -> str | None:
+    """Ask which; ``None`` if nobody is there, or wants any."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+    answer = click.prompt("Which one? Its number, or nothing", default="", show_default=False)
+    return str(answer).strip() or None
+
+
+def _print(found: "list[Item]", common: Common) -> None:
+    from torch_cli.cli.checkpoint_shown import counts_object
+    from torch_cli.cli.present import age, print_json, print_table
+    from torch_cli.cli.schema import timestamp
+
+    if common.json:
+        for number, one in enumerate(found, 1):
+            facts = {"number": number, "name": one.name, "kind": one.kind, "words": one.words}
+            effect = {**counts_object(one.effect), "at": timestamp(one.at), "tree": one.tree}
+            print_json({"schema": "torch.recover/1", **facts, **effect})
+        return
+    now = time.time()
+    rows = [
+        [str(n), one.name, one.kind, age(now - one.at), _effect(one), one.words]
+        for n, one in enumerate(found, 1)
+    ]
+    if rows:
+        print_table(["", "name", "kind", "age", "would bring back", ""], rows)
+
+
+def _effect(one: "Item") -> str:
+    effect = one.effect
+    changed = effect.files - effect.new - effect.vanished
+    parts = ((effect.new, "back"), (changed, "as it was"), (effect.vanished, "away"))
+    return ", ".join(f"{number:,} {what}" for number, what in parts if number)

@@ -1,0 +1,115 @@
+"""A feature branch from where one is, and tags of states that are good."""
+
+import time
+from typing import NamedTuple
+
+from torch_cli.checkpoint.git import Git, GitError
+from torch_cli.checkpoint.scan import STATUS, entries
+from torch_cli.checkpoint.worktree import Worktree
+from torch_cli.commit.commit import TIMEOUT
+from torch_cli.commit.obstacle import check_quiet, read_head
+from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
+
+
+class Started(NamedTuple):
+    """A branch that was made and checked out; ``carried`` is how many changes came along."""
+
+    branch: str
+    before: str
+    commit: str
+    carried: int
+
+
+class Tagged(NamedTuple):
+    """A tag that was made; ``loose`` is how many changes are not in the commit it names."""
+
+    tag: str
+    commit: str
+    loose: int
+
+
+def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> Started:
+    """Make the branch ``name`` from the current commit and switch to it; changes come along.
+
+    With ``clean`` there may be none. Raises ``RefusedError`` for a name that git does not take, or
+    that is taken, ``HeldError`` in the middle of a merge and the like or with conflicts.
+    """
+    nothing = "no branch was made"
+    _check_own(worktree, nothing)
+    git = worktree.git()
+    _check_name(git, name, f"refs/heads/{name}", nothing)
+    check_quiet(worktree, git, nothing)
+    if git.run("for-each-ref", f"refs/heads/{name}", f"refs/heads/{name}/"):
+        raise RefusedError(
+            f"there is a branch '{name}', or one below it, already; {nothing}", code="branch-taken"
+        )
+    before = read_head(git)
+    changes = len(list(entries(git.run(*STATUS))))
+    if clean and changes:
+        raise HeldError(
+            f"{changes} paths in {worktree.top} have changes; {nothing}",
+            hint="'torch commit' commits them; without --clean they come along.",
+            code="dirty",
+        )
+    _visible(worktree, nothing, "switch", "--quiet", "--no-guess", "--create", name)
+    return Started(name, before.branch or before.commit[:10], before.commit, changes)
+
+
+def tag_stable(worktree: Worktree, name: str, message: str, now: float) -> Tagged:
+    """Make the annotated tag ``stable-NAME-YYYYMMDD-HHMMSS`` of the current commit.
+
+    ``now`` is epoch seconds; the tag has the local time. Raises ``RefusedError`` for a name that
+    git does not take, and if there is no commit.
+    """
+    nothing = "no tag was made"
+    _check_own(worktree, nothing)
+    git = worktree.git()
+    tag = f"stable-{name}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}"
+    _check_name(git, name, f"refs/tags/{tag}", nothing)
+    head = read_head(git)
+    if not head.commit:
+        raise RefusedError(f"{worktree.top} has no commit yet; {nothing}", code="no-commit")
+    loose = len(list(entries(git.run(*STATUS))))
+    words = message.strip() or f"Stable: {name}"
+    _visible(worktree, nothing, "tag", "--annotate", f"--message={words}", tag, head.commit)
+    return Tagged(tag, head.commit, loose)
+
+
+def _check_own(worktree: Worktree, nothing: str) -> None:
+    if worktree.shadow:
+        raise RefusedError(
+            f"{worktree.top} is in no repository of yours; {nothing}", code="not-a-repository"
+        )
+
+
+def _check_name(git: Git, name: str, ref: str, nothing: str) -> None:
+    bad = not name or name.startswith("-") or name == "HEAD"
+    if bad or not _is_ref(git, ref):
+        raise RefusedError(
+            f"'{name}' is no name that git takes; {nothing}",
+            hint="Letters, digits, - and /, without blanks, '..', '~', '^', ':', '?', '*', '['.",
+            code="bad-name",
+        )
+
+
+def _is_ref(git: Git, ref: str) -> bool:
+    try:
+        git.run("check-ref-format", ref)
+    except GitError:
+        return False
+    return True
+
+
+def _visible(worktree: Worktree, nothing: str, *words: str) -> None:
+    try:
+        Git(worktree.top, visible=True, timeout=TIMEOUT).run(*words)
+    except TimedOutError as error:
+        raise TimedOutError(
+            f"hooks or signing took more than {TIMEOUT:g} s, and were ended",
+            hint=f"Look with 'git status' and 'git tag' in {worktree.top} whether it was done.",
+        ) from error
+    except GitError as error:
+        raise TorchError(
+            f"git {words[0]} failed in {worktree.top}: {error.said or error.message}; {nothing}",
+            code="refused-by-git",
+        ) from error

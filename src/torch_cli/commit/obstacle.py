@@ -1,0 +1,53 @@
+"""What stands in the way of a commit on the branch, or of a new branch."""
+
+import os
+
+from torch_cli.checkpoint.git import Git
+from torch_cli.checkpoint.scan import Head
+from torch_cli.checkpoint.worktree import Worktree
+from torch_cli.errors import HeldError
+
+IN_PROGRESS = {
+    "MERGE_HEAD": "a merge",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase, or 'git am'",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "BISECT_LOG": "a bisection",
+    "sequencer": "a cherry-pick or revert of several commits",
+}
+"""Files of the git directory, and what they stand for (wt-status.c, wt_status_get_state)."""
+
+
+def read_head(git: Git) -> Head:
+    """Return what is checked out."""
+    branch = os.fsdecode(git.run("symbolic-ref", "-q", "HEAD", status=(0, 1))).strip()
+    commit = git.run("rev-parse", "-q", "--verify", "HEAD^{commit}", status=(0, 1))
+    return Head(commit.decode().strip(), branch.removeprefix("refs/heads/"))
+
+
+def check_quiet(worktree: Worktree, git: Git, nothing: str) -> None:
+    """Raise ``HeldError`` if a merge or the like goes on, or the index is locked or has conflicts.
+
+    ``nothing`` says what was not done.
+    """
+    for name, what in IN_PROGRESS.items():
+        if os.path.lexists(os.path.join(worktree.git_dir, name)):
+            raise HeldError(
+                f"{what} goes on in {worktree.top}; {nothing}",
+                hint="Finish it, or end it, first: 'git status' says how.",
+                code="in-progress",
+            )
+    lock = os.path.join(worktree.git_dir, "index.lock")
+    if os.path.lexists(lock):
+        raise HeldError(
+            f"{lock} is there: another git is at work, or was killed; {nothing}",
+            hint="Try again when it has ended. If none runs, remove that file.",
+            code="index-locked",
+        )
+    if git.run("ls-files", "--unmerged", "-z"):
+        raise HeldError(
+            f"files in {worktree.top} have conflicts; {nothing}",
+            hint="Settle them first: 'git status' names them.",
+            code="conflicts",
+        )

@@ -1,0 +1,118 @@
+"""What there is to go back to: commits, checkpoints, stashes, and the reflog."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch_cli.checkpoint.git import KEPT
+from torch_cli.checkpoint.record import Counts, checkpoints, count
+from torch_cli.checkpoint.settings import Settings
+from torch_cli.checkpoint.snapshot import snapshot
+from torch_cli.checkpoint.worktree import Worktree, locked
+from torch_cli.errors import NotFoundError, TorchError
+
+if TYPE_CHECKING:
+    from git import Commit, Repo
+
+COMMITS, CHECKPOINTS, STASHES, MOVES = 5, 10, 10, 10
+"""How many of each are listed."""
+
+
+class Item(NamedTuple):
+    """Something to go back to; ``name`` is what it is chosen by.
+
+    ``kind`` is ``commit``, ``checkpoint``, ``stash`` or ``reflog``. ``at`` is seconds since the
+    epoch. ``effect`` is what going back would change in the worktree as it is.
+    """
+
+    name: str
+    kind: str
+    at: float
+    words: str
+    tree: str
+    effect: Counts = Counts()
+
+
+def items(worktree: Worktree, settings: Settings) -> list[Item]:
+    """Return what there is to go back to, each kind with the newest first.
+
+    Of the reflog only what the other kinds do not have, and nothing that would change nothing.
+    """
+    with locked(worktree) as lock:
+        now = snapshot(worktree, settings, lock)
+    found = [] if worktree.shadow else list(_history(worktree))
+    saved = [
+        Item(one.id, "checkpoint", one.at, _words(one.agent, one.reason, one.note), one.tree)
+        for one in reversed(checkpoints(worktree)[-CHECKPOINTS:])
+    ]
+    order = ("commit", "checkpoint", "stash", "reflog")
+    every = sorted([*found, *saved], key=lambda item: order.index(item.kind))
+    git = worktree.git()
+    seen = {now.tree}
+    shown = []
+    for item in every:
+        if item.tree in seen:
+            continue
+        seen.add(item.tree)
+        shown.append(item._replace(effect=count(git, now.tree, item.tree)))
+    return shown
+
+
+def find_item(found: list[Item], name: str) -> Item:
+    """Return the item that ``name`` chooses: its number in the list from 1, or its name."""
+    if name.isdecimal() and 1 <= int(name) <= len(found):
+        return found[int(name) - 1]
+    for item in found:
+        if item.name == name:
+            return item
+    raise NotFoundError(
+        f"'{name}' is not in the list of what can be recovered; nothing was changed",
+        hint="'torch recover' shows it.",
+        code="no-item",
+    )
+
+
+def _words(agent: str, reason: str, note: str) -> str:
+    said = note.partition("\n")[0]
+    return f"{reason}{f' of {agent}' if agent else ''}{f': {said}' if said else ''}"
+
+
+def _history(worktree: Worktree) -> Iterator[Item]:
+    """Yield the last commits, the stashes, and what HEAD was at."""
+    from git import GitCommandError, SymbolicReference
+    from git.exc import InvalidGitRepositoryError, ODBError
+
+    try:
+        with _opened(worktree) as repo:
+            if repo.head.is_valid():
+                for commit in repo.iter_commits("HEAD", max_count=COMMITS):
+                    yield _item(commit.hexsha[:10], "commit", commit, str(commit.summary))
+            stash = SymbolicReference(repo, "refs/stash")
+            stashed = list(reversed(stash.log())) if stash.is_valid() else []
+            for n, entry in enumerate(stashed[:STASHES]):
+                yield _item(f"stash@{{{n}}}", "stash", repo.commit(entry.newhexsha), entry.message)
+            moves = list(reversed(repo.head.log())) if repo.head.is_valid() else []
+            for n, entry in enumerate(moves[:MOVES]):
+                yield _item(f"HEAD@{{{n}}}", "reflog", repo.commit(entry.newhexsha), entry.message)
+    except (GitCommandError, InvalidGitRepositoryError, ODBError, ValueError, OSError) as error:
+        raise TorchError(f"the history of {worktree.top} cannot be read: {error}") from error
+
+
+def _item(name: str, kind: str, commit: "Commit", words: str) -> Item:
+    return Item(name, kind, float(commit.committed_date), words, commit.tree.hexsha)
+
+
+@contextmanager
+def _opened(worktree: Worktree) -> "Iterator[Repo]":
+    """Open the repository for a moment; the environment leads to no other one meanwhile."""
+    hidden = {n: v for n, v in os.environ.items() if n.startswith("GIT_") and n not in KEPT}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        from git import Repo
+
+        with Repo(worktree.top) as repo:
+            yield repo
+    finally:
+        os.environ.update(hidden)
