@@ -152,6 +152,8 @@ def test_two_daemons_and_three_ticks_at_once_fire_once(demo: DemoAgent) -> None:
 
 
 def test_a_tick_says_nothing_if_there_is_nothing_to_do(demo: DemoAgent) -> None:
+    first = demo.torch("tick")
+    assert "is in no git repository: it has no checkpoints" in first.out  # which is said once
     done = demo.torch("tick")
     assert (done.code, done.out, done.err) == (0, "", "")
 
