@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import delivery, programs, scheduling, sending, startup, sweeping
+from benchmarks import checkpoints, delivery, programs, scheduling, sending, startup, sweeping
 from benchmarks.figures import Row, table
 from benchmarks.lab import Installed, Lab, directory, lab, say
 from torch_cli.tmux.process import program
@@ -22,6 +22,7 @@ GROUPS: dict[str, Callable[[Lab], list[Row]]] = {
     delivery.GROUP: delivery.measure,
     sweeping.GROUP: sweeping.measure,
     scheduling.GROUP: scheduling.measure,
+    checkpoints.GROUP: checkpoints.measure,
     **{kit.name: partial(programs.measure, kit) for kit in programs.KITS},
 }
 PROGRAMS = "programs"

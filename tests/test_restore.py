@@ -10,7 +10,8 @@ import pytest
 from conftest import Torch
 from repository import Repository
 from torch_cli.checkpoint import restore as restoring
-from torch_cli.checkpoint.record import Checkpoint, Counts, checkpoints, find_checkpoint
+from torch_cli.checkpoint.counts import Counts
+from torch_cli.checkpoint.record import Checkpoint, checkpoints, find_checkpoint
 from torch_cli.checkpoint.restore import Plan, carry_out, pathspecs, plan
 from torch_cli.checkpoint.retention import over_quota, prune, size_of, surplus
 from torch_cli.checkpoint.settings import MIB, Settings

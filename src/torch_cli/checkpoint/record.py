@@ -5,17 +5,20 @@ A checkpoint is a ref to a tag object, and that to a tree. There is no commit: `
 nothing.
 """
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+from torch_cli.checkpoint.counts import Counts
 from torch_cli.checkpoint.git import Git
 from torch_cli.checkpoint.scan import LeftOut
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import Snapshot, snapshot
+from torch_cli.checkpoint.turn import turn
 from torch_cli.checkpoint.worktree import REFS, Worktree, locate, locked
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
 
@@ -26,19 +29,6 @@ NOBODY = ("Torch", "torch@localhost")
 """Name and address of who makes a checkpoint where git knows no user."""
 
 _MARK = "Torch-Checkpoint: "
-
-
-class Counts(NamedTuple):
-    """How two trees differ: files, lines added and removed, and the files that are gone or new."""
-
-    files: int = 0
-    added: int = 0
-    removed: int = 0
-    vanished: int = 0
-    new: int = 0
-
-    def __str__(self) -> str:
-        return f"{number(self.files, 'file')}, +{self.added:,} -{self.removed:,}"
 
 
 class Checkpoint(NamedTuple):
@@ -110,7 +100,7 @@ def take(
     ``skip`` says of a worktree below, by its top, that it is somebody else's business. Raises
     ``TorchError``, and nothing is recorded then; what goes wrong below is in the outcome.
     """
-    with locked(worktree) as lock:
+    with locked(worktree) as lock, turn():
         outcome, below = take_locked(worktree, settings, occasion, lock)
     nested = [_below(top, settings, occasion, skip) for top in below if not skip(top)]
     return outcome._replace(nested=tuple(nested))
@@ -134,6 +124,7 @@ def take_locked(
     """As ``take``, with the lock held and for this worktree alone; return those below as well."""
     git = worktree.git(lock=lock)
     _check_note(occasion.note)
+    _sweep(worktree, git)
     with git.start(*_listing(worktree.refs), "--sort=-refname", "--count=1") as asked:
         newest = cache(lambda: next(iter(_listed(asked.result())), None))
         now = snapshot(worktree, settings, lock, lambda: _tree_of(newest()))
@@ -145,6 +136,20 @@ def take_locked(
     return Outcome(worktree.top, made, made, left_out), now.nested
 
 
+def _sweep(worktree: Worktree, git: Git) -> None:
+    """Remove the lock of a checkpoint's ref that was being made when its git was killed.
+
+    Nobody else makes refs there, and we have the worktree's lock. That of a ref which exists may be
+    of a collection that goes on, and stays.
+    """
+    place = os.path.join(worktree.common_dir, worktree.refs)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for name in os.listdir(place):
+            ref = f"{worktree.refs}{name.removesuffix('.lock')}"
+            if name.endswith(".lock") and not git.run("for-each-ref", ref):
+                os.unlink(os.path.join(place, name))
+
+
 def _check_note(note: str) -> None:
     if "\0" in note:
         raise RefusedError("a note cannot hold a NUL character; nothing was recorded")
@@ -154,11 +159,8 @@ def _record(
     git: Git, worktree: Worktree, occasion: Occasion, now: Snapshot, last: Checkpoint | None
 ) -> Checkpoint:
     head = now.head
-    base = last.tree if last else ""
-    if not base and head.commit:
-        base = git.text("rev-parse", f"{head.commit}^{{tree}}")
-    counts = count(git, base or _empty(git), now.tree)
-    had = last.files if last else (_files(git, base) if base else 0)
+    counts = now.counts
+    had = last.files if last else (_files(git, head.commit) if head.commit else 0)
     gone = counts.vanished > 1 and counts.vanished * 2 > had
     identity = f"c-{os.urandom(4).hex()}"
     # The clock may have been put back: the newest is the last in the order of the names.
@@ -190,41 +192,12 @@ def _record(
     return made._replace(object=written)
 
 
-def _empty(git: Git) -> str:
-    return git.run("hash-object", "-w", "-t", "tree", "--stdin").decode().strip()
-
-
 def _files(git: Git, tree: str) -> int:
     return git.run("ls-tree", "-r", "-z", "--name-only", tree).count(b"\0")
 
 
-def count(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> Counts:
-    """Return how two trees differ, in ``paths`` or in all."""
-    options = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
-    words = os.fsdecode(
-        git.run("diff-tree", *options, "--raw", "--numstat", before, after, "--", *paths)
-    ).split("\0")
-    # Two words for each path, then one for each. A path may look like anything.
-    letters: list[str] = []
-    while words[2 * len(letters)].startswith(":"):
-        letters.append(words[2 * len(letters)].rpartition(" ")[2])
-    lines = [word.split("\t", 2) for word in words[2 * len(letters) :] if word]
-    return Counts(
-        files=len(letters),
-        added=sum(int(line[0]) for line in lines if line[0].isdecimal()),
-        removed=sum(int(line[1]) for line in lines if line[1].isdecimal()),
-        vanished=letters.count("D"),
-        new=letters.count("A"),
-    )
-
-
 def _plain(name: str) -> str:
     return "".join(char for char in name if char.isprintable() and char not in "<>").strip() or "?"
-
-
-def number(count: int, noun: str) -> str:
-    """Return how many there are, in words: ``1 file``, ``2,000 files``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 # -- the tag object ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from torch_cli.checkpoint.counts import DIFFERENCE, Counts, counts_of
 from torch_cli.checkpoint.filters import (
     Configuration,
     ask_configuration,
@@ -25,10 +26,14 @@ _LINK = re.compile(rb"(?:^|\0)160000 [0-9a-f]+ [0-3]\t([^\0]+)")
 
 
 class Snapshot(NamedTuple):
-    """``tree`` is the id of the tree; ``nested`` are the worktrees below, which are not in it."""
+    """``tree`` is the id of the tree, ``nested`` are the worktrees below, which are not in it.
+
+    ``counts`` is how it differs from the last checkpoint, or from HEAD if there is none.
+    """
 
     tree: str
     head: Head
+    counts: Counts
     left_out: list[LeftOut]
     nested: list[str]
     configuration: Configuration
@@ -68,9 +73,13 @@ def _snapshot(
             _feed(git, "--index-info", given=found.lines)
         if found.take:
             _feed(git, "--add", "--remove", "--replace", "--stdin", given=found.take)
-        tree = git.text("write-tree")
+        head = head_of(status)
+        before = last_tree() or head.commit or git.text("hash-object", "-t", "tree", "--stdin")
+        with git.start("diff-index", "--cached", *DIFFERENCE, before) as compared:
+            tree = git.text("write-tree")
+            counts = counts_of(compared.result())
         nested = [os.path.join(worktree.top, path) for path in found.nested]
-        return Snapshot(tree, head_of(status), found.left_out, nested, configuration)
+        return Snapshot(tree, head, counts, found.left_out, nested, configuration)
     finally:
         for name in (index, f"{index}.lock"):
             with contextlib.suppress(OSError):

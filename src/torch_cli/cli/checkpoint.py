@@ -85,12 +85,14 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
       torch checkpoint now
       torch checkpoint now -m "tests pass" ~/project ~/other
     """
+    from torch_cli.checkpoint.git import NICENESS
     from torch_cli.checkpoint.record import Occasion, Outcome, take
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.checkpoint.worktree import locate
     from torch_cli.errors import TorchError
 
     settings = load_settings()
+    os.nice(NICENESS)  # nobody waits for it as for a message
     outcomes = []
     done: set[str] = set()
     for directory in directories or (".",):
@@ -204,7 +206,8 @@ def diff_command(
       torch checkpoint diff c-4afefc20 --path src/app.py
       torch checkpoint diff c-4afefc20 c-9c01d2e3 --stat
     """
-    from torch_cli.checkpoint.record import count, find_checkpoint
+    from torch_cli.checkpoint.counts import count
+    from torch_cli.checkpoint.record import find_checkpoint
     from torch_cli.checkpoint.restore import pathspecs
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.checkpoint.snapshot import snapshot
@@ -330,7 +333,7 @@ def restore(
 
 def _ask(planned: "Plan", source: str, common: Common) -> None:
     """Have a person agree; raise if there is none, or the answer is no."""
-    from torch_cli.checkpoint.record import number
+    from torch_cli.checkpoint.counts import number
     from torch_cli.errors import RefusedError
 
     files = number(len(planned.changes), "file")

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from torch_cli.checkpoint.counts import Counts, count
 from torch_cli.checkpoint.git import KEPT
-from torch_cli.checkpoint.record import Counts, checkpoints, count
+from torch_cli.checkpoint.record import checkpoints
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import snapshot
 from torch_cli.checkpoint.worktree import Worktree, locked
