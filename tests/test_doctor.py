@@ -238,3 +238,19 @@ def test_a_tmux_that_can_die_of_control_clients_is_named(
     program(programs, "tmux", f'[ "$4" = -V ] && exec echo tmux {version}; exit 1')
     done = torch("doctor", "--json", env={"TORCH_TMUX": ""})
     assert done.out.count("can end, with all its sessions") == frail
+
+
+def test_git_and_the_settings_of_checkpoints(
+    torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = finding(torch, "checkpoints")
+    assert (found["level"], found["message"]) == ("ok", "of agents' directories, every 30 min")
+    config = tmp_path / "torch/config/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[checkpoint]\nevry = '5m'\n")
+    found = finding(torch, "checkpoints")
+    assert (found["level"], found["advice"]) == ("warning", "Did you mean 'every'?")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/tmux").symlink_to(TMUX)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert "git is not on the PATH" in finding(torch, "checkpoints")["message"]

@@ -122,7 +122,7 @@ def test_when_an_agent_goes_idle(demo: DemoAgent, repository: Repository, torch:
     assert torch("checkpoint", "watch", str(repository.path), "--on-idle").code == 0
     due_now()
     repository.write("a.py", "while it works\n")
-    assert torch("send", "demo", "!sleep 1.2").code == 0
+    assert torch("send", "demo", "Work on it.").code == 0
     assert torch("wait", "demo", "--for", "idle", "--timeout", "30").code == 0
     done: list[Done] = []
 

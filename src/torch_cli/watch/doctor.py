@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from torch_cli import paths
+from torch_cli import duration, paths
 from torch_cli.agents.profile import BUILT_IN, Profile, list_profiles, load_profile
 from torch_cli.agents.program import ask_version, find_program
 from torch_cli.agents.registry import knows_chord, profiles_dir
@@ -63,6 +63,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield store
     if store.level is Level.OK:
         yield _scheduler()
+    yield _git(environ)
     yield _own_profiles()
     yield from _programs(environ)
 
@@ -245,6 +246,25 @@ def _scheduler() -> Finding:
         "none is at work" + ("" if idle else ", and check-ins or messages wait for one"),
         "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'.",
     )
+
+
+def _git(environ: Mapping[str, str]) -> Finding:
+    """Look for git, and at the settings of checkpoints."""
+    from torch_cli.checkpoint.settings import load_settings
+
+    if shutil.which("git", path=environ.get("PATH")) is None:
+        missing = "git is not on the PATH: no checkpoints are made"
+        return Finding("checkpoints", Level.WARNING, missing, "Install git.")
+    try:
+        settings = load_settings()
+    except TorchError as error:
+        return Finding("checkpoints", Level.WARNING, error.message, error.hint)
+    often = (
+        f"every {duration.words(settings.every)}"
+        if settings.every
+        else "only where they are watched"
+    )
+    return Finding("checkpoints", Level.OK, f"of agents' directories, {often}")
 
 
 def _own_profiles() -> Finding:
