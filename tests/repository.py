@@ -1,21 +1,18 @@
 """Real git repositories for tests, with nothing of the caller's configuration."""
 
 import os
+import pty
+import select
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from conftest import SOURCE
 from torch_cli.checkpoint.record import Occasion, Outcome, checkpoints, take
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.worktree import Worktree, locate
-
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.org",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.org",
-}
 
 
 @dataclass(frozen=True)
@@ -116,3 +113,27 @@ class Repository:
         mine = "\n".join(line for line in refs.splitlines() if not line.startswith("refs/torch/"))
         head = (git_dir / "HEAD").read_bytes()
         return head, index.read_bytes() if index.exists() else None, mine
+
+
+def at_a_terminal(
+    argv: Sequence[str], directory: Path, answers: Sequence[str], prompts: Sequence[str]
+) -> str:
+    """Run a command at a terminal, answer each prompt in turn, and return what it showed."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(directory)
+        os.environ["PYTHONPATH"] = str(SOURCE)
+        os.execv(argv[0], list(argv))
+    shown, waiting = "", list(zip(answers, prompts, strict=False))
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            try:
+                shown += os.read(terminal, 4096).decode(errors="replace")
+            except OSError:  # it has ended
+                break
+        if waiting and waiting[0][1] in shown:
+            os.write(terminal, f"{waiting.pop(0)[0]}\n".encode())
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return shown

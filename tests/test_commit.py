@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from conftest import Torch
-from repository import Repository
+from repository import Repository, at_a_terminal
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.shadow import make_shadow
 from torch_cli.commit.branch import start_branch, tag_stable
 from torch_cli.commit.commit import Committed, commit
 from torch_cli.commit.recover import find_item, items
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
+from torch_cli.store import Store
 
 
 @pytest.fixture
@@ -98,6 +99,17 @@ def test_what_is_staged_and_removed_from_the_index(repository: Repository) -> No
     committed(repository)
     assert repository.git("status", "--porcelain") == ""
     assert repository.git("ls-files").split() == ["renamed.py", "src/b.py", "staged"]
+
+
+def test_what_is_only_out_of_the_index_is_no_change(repository: Repository) -> None:
+    repository.git("rm", "-q", "--cached", "c")
+    before = repository.own()
+    assert commit(repository.worktree, Settings()) is None
+    assert repository.own() == before
+    repository.write("a.py", "changed\n")
+    committed(repository)
+    assert repository.git("show", "--name-only", "--format=") == "a.py"
+    assert repository.git("status", "--porcelain") == ""
 
 
 def test_names_that_look_like_pathspecs(repository: Repository) -> None:
@@ -336,6 +348,22 @@ def test_nothing_is_done_without_a_choice_and_the_files_come_back_with_one(
     assert repository.git("log", "--format=%s") == "one"
     assert repository.git("diff", "--cached") == ""
     assert torch("recover", "--item", "99", *there).code == 3
+
+
+@pytest.mark.parametrize(("answers", "content"), [("1\ny\n", "lost\n"), ("\n", "c\n")])
+def test_a_person_chooses_from_the_list(
+    repository: Repository, torch: Torch, answers: str, content: str
+) -> None:
+    repository.write("c", "lost\n")
+    repository.commit("lost")
+    repository.git("reset", "-q", "--hard", "HEAD~1")
+    words = torch.argv("recover", "-C", str(repository.path))
+    shown = at_a_terminal(words, repository.path, answers.splitlines(), ("nothing:", "[y/N]:"))
+    assert shown.count("HEAD@{1}") == (2 if content == "lost\n" else 1)
+    assert repository.read("c") == content
+    with Store() as store:
+        verbs = [row[0] for row in store.database.query("SELECT verb FROM events")]
+    assert verbs == (["restore"] if content == "lost\n" else [])
 
 
 def test_the_way_back_where_there_is_no_commit(tmp_path: Path) -> None:

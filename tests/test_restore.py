@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Torch
-from repository import Repository
+from repository import Repository, at_a_terminal
 from torch_cli.checkpoint import restore as restoring
 from torch_cli.checkpoint.counts import Counts
 from torch_cli.checkpoint.record import Checkpoint, checkpoints, find_checkpoint
@@ -274,42 +274,11 @@ def test_a_person_is_shown_and_asked(
 ) -> None:
     first = repository.recorded()
     repository.write("a.py", "wrecked\n")
-    shown = _at_a_terminal(
-        [*torch.argv("checkpoint", "restore", "--all", "--from", first)],
-        repository.path,
-        f"{answer}\n",
-    )
+    words = torch.argv("checkpoint", "restore", "--all", "--from", first)
+    shown = at_a_terminal(words, repository.path, [answer], ["[y/N]:"])
     assert "replaced  a.py" in shown
     assert f"Restore 1 file from {first}?" in shown
     assert repository.read("a.py") == content
-
-
-def _at_a_terminal(argv: list[str], directory: Path, typed: str) -> str:
-    """Run a command at a pseudo terminal, type, and return what it showed."""
-    import pty
-    import select
-
-    from conftest import SOURCE
-
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(directory)
-        os.environ["PYTHONPATH"] = str(SOURCE)
-        os.execv(argv[0], argv)
-    shown, sent = b"", False
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if select.select([terminal], [], [], 0.1)[0]:
-            try:
-                shown += os.read(terminal, 4096)
-            except OSError:
-                break
-        if not sent and b"?" in shown and b"[y/N]" in shown:
-            os.write(terminal, typed.encode())
-            sent = True
-    os.waitpid(pid, 0)
-    os.close(terminal)
-    return shown.decode()
 
 
 # -- retention -------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ class Running:
             ) from error
         self._waited = True
         if self._child.returncode not in status:
-            raise self._explained(os.fsdecode(err).strip())
+            raise self._explained(os.fsdecode(err or out).strip())
         return out
 
     def __enter__(self) -> "Running":

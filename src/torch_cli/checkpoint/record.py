@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from torch_cli.checkpoint.counts import Counts
-from torch_cli.checkpoint.git import Git
+from torch_cli.checkpoint.git import Git, GitError
 from torch_cli.checkpoint.scan import LeftOut
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import Snapshot, snapshot
@@ -101,7 +101,11 @@ def take(
     ``TorchError``, and nothing is recorded then; what goes wrong below is in the outcome.
     """
     with locked(worktree) as lock, turn():
-        outcome, below = take_locked(worktree, settings, occasion, lock)
+        try:
+            outcome, below = take_locked(worktree, settings, occasion, lock)
+        except GitError as error:
+            error.message += "; nothing was recorded"
+            raise
     nested = [_below(top, settings, occasion, skip) for top in below if not skip(top)]
     return outcome._replace(nested=tuple(nested))
 

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from torch_cli.checkpoint.audit import note_event
 from torch_cli.checkpoint.filters import read_configuration
 from torch_cli.checkpoint.git import Git
 from torch_cli.checkpoint.record import Checkpoint, Occasion, take_locked
@@ -89,7 +90,7 @@ def _plan(
             raise RefusedError(
                 f"{source} does not have '{path}'; nothing was restored", code="no-path"
             )
-    occasion = Occasion("before restore", note=f"Before restoring from {source}")
+    occasion = Occasion("before restore", note=f"from {source}")
     outcome, _ = take_locked(worktree, settings, occasion, lock)
     saved = outcome.last
     assert saved is not None
@@ -222,13 +223,15 @@ def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(git.index_file)
+        detail = {"from": source, "files": len(now.changes), "saved": now.saved.id}
+        note_event("restore", worktree, detail)
         return now
 
 
 def _again(worktree: Worktree, settings: Settings, planned: Plan, source: str, lock: int) -> Plan:
     """Return the plan as it is now; raise ``HeldError`` if other paths would change than before."""
     outcome, _ = take_locked(
-        worktree, settings, Occasion("before restore", note=f"Before restoring from {source}"), lock
+        worktree, settings, Occasion("before restore", note=f"from {source}"), lock
     )
     saved = outcome.last
     assert saved is not None

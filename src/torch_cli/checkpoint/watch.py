@@ -15,6 +15,7 @@ from torch_cli.checkpoint.worktree import locate, top_of
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.database import storable
 from torch_cli.store.watches import Watch
 
 RETRY = 300.0
@@ -170,6 +171,8 @@ def _checkpoint(
         said = in_words(outcome)
         alert = "; ".join(filter(None, (_alert(each) for each in outcome.each())))
         if outcome.checkpoint:
+            detail = {"checkpoint": outcome.checkpoint.id, "reason": reason}
+            store.events.add("checkpoint", storable(one.top), detail)
             prune(worktree, settings, time.time(), size=_is_new_day(one.watch))
     except NotARepositoryError as error:
         said = f"{error.message}: it has no checkpoints"

@@ -20,7 +20,7 @@ LOG_BODIES = click.option("--log-bodies", is_flag=True, help="Log the text of me
 
 @click.group("daemon")
 def command() -> None:
-    """Run the scheduler that fires check-ins and delivers what waits in the outbox.
+    """Run the scheduler: check-ins, what waits in the outbox, checkpoints.
 
     There is one for each user and state directory. Without it, 'torch tick' from cron does the
     same once a minute: see 'torch crontab'.

@@ -22,7 +22,7 @@ COMMANDS = {
     "reply": "Answer a message: send to the agent that sent it.",
     "thread": "Show a message and the answers to it.",
     "checkin": "Have a note sent to an agent later, once or again and again.",
-    "daemon": "Run the scheduler that fires check-ins and delivers what waits.",
+    "daemon": "Run the scheduler: check-ins, what waits in the outbox, checkpoints.",
     "tick": "Do once all that is due: the daemon's work, for cron.",
     "crontab": "Have cron call 'torch tick' every minute.",
     "checkpoint": "Keep what is on disk, off every branch, and bring it back.",

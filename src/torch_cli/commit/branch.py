@@ -3,6 +3,7 @@
 import time
 from typing import NamedTuple
 
+from torch_cli.checkpoint.audit import note_event
 from torch_cli.checkpoint.git import Git, GitError
 from torch_cli.checkpoint.scan import STATUS, entries
 from torch_cli.checkpoint.worktree import Worktree
@@ -52,6 +53,7 @@ def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> Start
             code="dirty",
         )
     _visible(worktree, nothing, "switch", "--quiet", "--no-guess", "--create", name)
+    note_event("branch", worktree, {"branch": name, "commit": before.commit})
     return Started(name, before.branch or before.commit[:10], before.commit, changes)
 
 
@@ -72,6 +74,7 @@ def tag_stable(worktree: Worktree, name: str, message: str, now: float) -> Tagge
     loose = len(list(entries(git.run(*STATUS))))
     words = message.strip() or f"Stable: {name}"
     _visible(worktree, nothing, "tag", "--annotate", f"--message={words}", tag, head.commit)
+    note_event("tag", worktree, {"tag": tag, "commit": head.commit})
     return Tagged(tag, head.commit, loose)
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from torch_cli.checkpoint.audit import note_event
 from torch_cli.checkpoint.filters import read_configuration
 from torch_cli.checkpoint.git import Git, GitError
 from torch_cli.checkpoint.record import Occasion, Outcome, take_locked
@@ -66,17 +67,20 @@ def commit(
         outcome, below = take_locked(worktree, settings, Occasion("commit", agent), lock)
         configuration = read_configuration(worktree, quiet)
         quiet = quiet._replace(settings=configuration.settings)
+        assert outcome.last is not None
         changed = _changed(worktree, quiet, outcome, below)
-        if not changed:
+        # What is only in the index, of which the files are as HEAD has them, is somebody's own.
+        if not changed or outcome.last.tree == _tree_of(quiet, head.commit):
             return None
         _check_markers(worktree, changed)
-        assert outcome.last is not None
         text = message.strip() or summary(changed)
         trailers = [f"Torch-Agent: {agent}"] if agent else []
         trailers += [f"Torch-Checkpoint: {outcome.last.id}"]
         git = Git(worktree.top, visible=True, timeout=timeout, settings=configuration.settings)
         _commit(git, quiet, changed, "\n".join([text, "", *trailers, ""]))
         made = read_head(quiet)
+        detail = {"commit": made.commit, "branch": made.branch, "checkpoint": outcome.last.id}
+        note_event("commit", worktree, detail, actor=agent)
         return Committed(
             commit=made.commit,
             branch=made.branch,
@@ -85,6 +89,10 @@ def commit(
             checkpoint=outcome.last.id,
             left_out=outcome.left_out,
         )
+
+
+def _tree_of(git: Git, commit: str) -> str:
+    return git.text("rev-parse", f"{commit}^{{tree}}") if commit else ""
 
 
 def _changed(worktree: Worktree, git: Git, outcome: Outcome, below: Sequence[str]) -> list[Entry]:
@@ -167,7 +175,7 @@ def _explained(error: TorchError, top: str, timeout: float) -> TorchError:
             code="no-identity",
         )
     return TorchError(
-        f"git did not commit in {top}; {NOTHING}: {said[-1000:] or 'a hook refused'}",
+        f"git did not commit in {top}; {NOTHING}: {said[-1000:] or 'it did not say why'}",
         code="refused-by-git",
     )
 

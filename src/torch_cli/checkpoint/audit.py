@@ -1,0 +1,20 @@
+"""What was done to a worktree, in the log of events."""
+
+import contextlib
+from collections.abc import Mapping
+
+from torch_cli.checkpoint.worktree import Worktree
+from torch_cli.errors import TorchError
+from torch_cli.store import Store
+from torch_cli.store.database import storable
+
+
+def note_event(
+    verb: str, worktree: Worktree, detail: Mapping[str, object], *, actor: str = ""
+) -> None:
+    """Note that ``actor`` (an agent's name, or '' for a person) did ``verb`` to ``worktree``.
+
+    It is done by then: a log that cannot be written makes it no failure.
+    """
+    with contextlib.suppress(TorchError), Store() as store:
+        store.events.add(verb, storable(worktree.top), detail, actor)
