@@ -1,18 +1,16 @@
 """Few checkpoints at once: eight of them starve a message on two cores."""
 
 import contextlib
-import fcntl
 import os
 import select
 import time
 from collections.abc import Iterator
 
+from torch_cli.flock import POLL, hold
 from torch_cli.paths import state_dir
 
 PATIENCE = 20.0
 """Seconds that a turn is waited for; then it goes on without. It is a courtesy, no lock."""
-
-POLL = 0.02
 
 
 def turns() -> int:
@@ -48,9 +46,7 @@ def _try(number: int) -> int | None:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         return None  # what cannot be written is said by who must write
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        return None
-    return file
+    if hold(file, 0.0):
+        return file
+    os.close(file)
+    return None

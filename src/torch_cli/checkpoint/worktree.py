@@ -1,17 +1,16 @@
 """Which worktree a directory is in, what its checkpoints are called, and the lock on making one."""
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
-import select
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch_cli.checkpoint.git import Git, NotARepositoryError
 from torch_cli.errors import HeldError, NotFoundError, TorchError
+from torch_cli.flock import hold
 from torch_cli.paths import state_dir
 
 REFS = "refs/torch/checkpoints"
@@ -137,24 +136,13 @@ def locked(worktree: Worktree, patience: float = PATIENCE) -> Iterator[int]:
             code="store",
         ) from error
     try:
-        _acquire(file, worktree.top, time.monotonic() + patience)
+        if not hold(file, time.monotonic() + patience):
+            raise HeldError(
+                f"another process makes a checkpoint of {worktree.top}, or restores one; nothing "
+                "was done",
+                hint="Try again when it has finished.",
+                code="locked",
+            )
         yield file
     finally:
         os.close(file)
-
-
-def _acquire(file: int, top: str, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise HeldError(
-                    f"another process makes a checkpoint of {top}, or restores one; nothing was "
-                    "done",
-                    hint="Try again when it has finished.",
-                    code="locked",
-                ) from None
-            select.select([], [], [], 0.02)
-        else:
-            return

@@ -1,16 +1,13 @@
 """One sender at a time to a pane: a file lock that dies with its holder."""
 
 import contextlib
-import fcntl
 import os
-import select
 import time
 from collections.abc import Iterator
 
 from torch_cli.errors import HeldError, TorchError
+from torch_cli.flock import hold
 from torch_cli.paths import state_dir
-
-_POLL = 0.02
 
 
 @contextlib.contextmanager
@@ -34,30 +31,17 @@ def pane_lock(server: str, pane: str, holder: str, timeout: float) -> Iterator[N
             code="store",
         ) from error
     try:
-        _acquire(file, pane, time.monotonic() + timeout)
+        if not hold(file, time.monotonic() + timeout):
+            said = os.pread(file, 200, 0).decode("utf-8", "replace").strip()
+            raise HeldError(
+                f"another sender is typing into pane {pane} (process {said}); nothing was typed",
+                hint="Send again when it has finished.",
+                code="locked",
+            )
         _tell(file, f"{os.getpid()} {holder}")
         yield
     finally:
         os.close(file)
-
-
-def _acquire(file: int, pane: str, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                holder = os.pread(file, 200, 0).decode("utf-8", "replace").strip()
-                raise HeldError(
-                    f"another sender is typing into pane {pane} (process {holder}); "
-                    "nothing was typed",
-                    hint="Send again when it has finished.",
-                    code="locked",
-                ) from None
-            # flock has no timed wait; signals and alarms belong to the caller.
-            select.select([], [], [], _POLL)
-        else:
-            return
 
 
 def _tell(file: int, holder: str) -> None:
