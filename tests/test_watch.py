@@ -150,6 +150,18 @@ def test_what_is_no_repository_is_said_once(tmux: TmuxServer, torch: Torch, tmp_
     assert made.outcome is not None
 
 
+def test_a_home_directory_is_not_looked_through_unless_asked(
+    demo: DemoAgent, repository: Repository, torch: Torch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(repository.path))
+    (done,) = due_now()
+    assert "is your home directory" in done.said
+    assert repository.ids() == []
+    assert torch("checkpoint", "watch", str(repository.path), "--every", "1h").code == 0
+    later(3700)
+    assert len(repository.ids()) == 1
+
+
 def test_a_failure_is_said_once_and_tried_again(
     demo: DemoAgent, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from torch_cli.checkpoint.record import Occasion, Outcome, take
 from torch_cli.checkpoint.retention import prune
 from torch_cli.checkpoint.settings import Settings, load_settings
 from torch_cli.checkpoint.worktree import locate, top_of
-from torch_cli.errors import HeldError, TorchError
+from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.database import storable
@@ -164,6 +164,7 @@ def _checkpoint(
     # If this process is ended on the way, that is what is known of it.
     store.watches.attempted(one.top, time.time(), failed=True, said="was cut short", made="")
     try:
+        _check_meant(one)
         worktree = locate(one.top)
         # What is watched by itself gets its own: no worktree is recorded for two agents.
         occasion = Occasion(reason, one.names)
@@ -174,7 +175,7 @@ def _checkpoint(
             detail = {"checkpoint": outcome.checkpoint.id, "reason": reason}
             store.events.add("checkpoint", storable(one.top), detail)
             prune(worktree, settings, time.time(), size=_is_new_day(one.watch))
-    except NotARepositoryError as error:
+    except (NotARepositoryError, _NotMeantError) as error:
         said = f"{error.message}: it has no checkpoints"
     except HeldError as error:
         said, failed = error.message, True
@@ -185,6 +186,19 @@ def _checkpoint(
     again = said == one.watch.said
     store.watches.attempted(one.top, time.time(), failed=failed, said=said, made=made)
     return Done(one, said, failed, again, "" if again else alert, outcome)
+
+
+class _NotMeantError(RefusedError):
+    """Nobody has asked for checkpoints of so much."""
+
+
+def _check_meant(one: Watched) -> None:
+    """Refuse a home directory that is a repository: all of it would be looked through each time."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    if one.top == home and not one.watch.wanted:
+        raise _NotMeantError(
+            f"{home} is your home directory, and not watched unless 'torch checkpoint watch' says so"
+        )
 
 
 def _is_new_day(watch: Watch) -> bool:
