@@ -197,7 +197,7 @@ def _check_meant(one: Watched) -> None:
     home = os.path.realpath(os.path.expanduser("~"))
     if one.top == home and not one.watch.wanted:
         raise _NotMeantError(
-            f"{home} is your home directory, and not watched unless 'torch checkpoint watch' says so"
+            f"{home} is your home directory: watched only if 'torch checkpoint watch' says so"
         )
 
 
