@@ -52,7 +52,17 @@ _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
 WITHOUT_SOCKET = frozenset(
     {
-        *("branch", "checkin", "checkpoint", "completion", "crontab", "daemon", "hook", "outbox"),
+        *(
+            "branch",
+            "briefing",
+            "checkin",
+            "checkpoint",
+            "completion",
+            "crontab",
+            "daemon",
+            "hook",
+            "outbox",
+        ),
         *("profile", "tag", "tick"),
     }
 )

@@ -67,6 +67,16 @@ def complete_checkpoints(ctx: Context, param: Parameter, incomplete: str) -> "li
     return _items(names, incomplete)
 
 
+def complete_briefings(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the briefings whose names begin so."""
+    known: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        from torch_cli.team.briefing import names, project_of
+
+        known = names(project_of(ctx.params.get("directory") or "."))
+    return _items(known, incomplete)
+
+
 def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the modes of the agent that stands before."""
     names: dict[str, str] = {}

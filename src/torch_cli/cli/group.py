@@ -38,6 +38,8 @@ COMMANDS = {
     "wait": "Wait until a pane is in a state.",
     "ps": "List the agents.",
     "mode": "Show or switch the mode of an agent program: plan, manual, …",
+    "briefing": "List, show, render and edit briefings.",
+    "ack": "Acknowledge the briefing that you, an agent, were given.",
     "press": "Press keys in a pane, on purpose.",
     "stop": "Ask an agent program to end.",
     "rename": "Give an agent another name.",

@@ -9,6 +9,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 
 if TYPE_CHECKING:
+    from torch_cli.store.briefings import Briefed
     from torch_cli.watch.listing import Line
 
 
@@ -28,7 +29,7 @@ def command(common: Common) -> int:
       torch ps --json | jq -r 'select(.state == "waiting").name'
     """
     from torch_cli.cli.present import note, print_json
-    from torch_cli.cli.schema import agent_object
+    from torch_cli.cli.schema import agent_object, briefing_object
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.watch.listing import agents_on, list_agents
@@ -37,11 +38,13 @@ def command(common: Common) -> int:
         lines = list_agents(store, agents_on(store, common.socket))
         lost = len(store.messages.undelivered(untold=True))
         overdue = len(store.checkins.overdue())
+        briefed = store.briefings.newest()
     if common.json:
         for line in lines:
-            print_json(agent_object(line))
+            one = briefed.get(line.agent.identity)
+            print_json({**agent_object(line), "briefing": briefing_object(one)})
     elif lines:
-        _print(lines)
+        _print(lines, briefed)
     else:
         note("no agents; start one with 'torch spawn NAME'", quiet=common.quiet)
     for line in lines:
@@ -69,13 +72,23 @@ def _explain(lines: "list[Line]") -> None:
         print_error(TorchError(f"{names}: {error.message}", hint=error.hint), as_json=False)
 
 
-def _print(lines: "list[Line]") -> None:
+def _print(lines: "list[Line]", briefed: "dict[str, Briefed]") -> None:
     from torch_cli.cli.present import age, print_table
     from torch_cli.delivery.receipt import receipt_of
 
     now = time.time()
     print_table(
-        ["NAME", "ROLE", "PROFILE", "STATE", "SINCE", "PANE", "DIRECTORY", "LAST MESSAGE"],
+        [
+            "NAME",
+            "ROLE",
+            "PROFILE",
+            "STATE",
+            "SINCE",
+            "PANE",
+            "BRIEFED",
+            "DIRECTORY",
+            "LAST MESSAGE",
+        ],
         [
             [
                 line.agent.name,
@@ -84,6 +97,7 @@ def _print(lines: "list[Line]") -> None:
                 line.state,
                 age(now - line.since) if line.since else "",
                 f"{line.agent.session}:{line.agent.window} {line.agent.pane}",
+                _briefed(briefed.get(line.agent.identity), now),
                 line.agent.directory,
                 f"{line.message.id} {receipt_of(line.message).state} "
                 f"{age(now - line.message.created)} ago"
@@ -93,3 +107,13 @@ def _print(lines: "list[Line]") -> None:
             for line in lines
         ],
     )
+
+
+def _briefed(one: "Briefed | None", now: float) -> str:
+    from torch_cli.cli.present import age
+
+    if one is None:
+        return ""
+    if one.acknowledged is None:
+        return f"{one.name}, not acknowledged"
+    return f"{one.name}, acknowledged {age(now - one.acknowledged)} ago"

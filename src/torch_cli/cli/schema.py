@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch_cli.cli.present import error_object
 
 if TYPE_CHECKING:
+    from torch_cli.store.briefings import Briefed
     from torch_cli.watch.listing import Line
     from torch_cli.watch.state import StateOf
 
@@ -39,6 +40,19 @@ def agent_object(line: "Line") -> dict[str, Any]:
         "message": message.id if message else None,
         "message_state": str(receipt_of(message).state) if message else None,
         **({"error": error_object(line.error)} if line.error else {}),
+    }
+
+
+def briefing_object(briefed: "Briefed | None") -> dict[str, Any] | None:
+    """Return what an agent was briefed with last, and whether it has acknowledged it."""
+    if briefed is None:
+        return None
+    return {
+        "name": briefed.name,
+        "message": briefed.message,
+        "sent": timestamp(briefed.sent),
+        "acknowledged": timestamp(briefed.acknowledged),
+        "words": briefed.words or None,
     }
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.complete import complete_agents, complete_profiles
+from torch_cli.cli.complete import complete_agents, complete_briefings, complete_profiles
 from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     "--brief",
     type=ANY_BYTES,
     metavar="FILE|NAME|-",
-    help="Deliver this briefing once it is ready.",
+    shell_complete=complete_briefings,
+    help="Deliver this briefing once it is ready: a name ('torch briefing list'), or a text.",
 )
 @click.option(
     "--wait",
@@ -93,6 +94,7 @@ def command(
       torch spawn dev --env-file .env -- --model opus
     """
     from torch_cli.agents.registry import profile_named
+    from torch_cli.cli.briefing import facts
     from torch_cli.cli.window import explain
     from torch_cli.envfile import read_environment
     from torch_cli.errors import TorchError
@@ -102,7 +104,7 @@ def command(
     from torch_cli.tmux.control import ControlClient
     from torch_cli.tmux.socket import Socket
 
-    text = briefing.read(brief) if brief else None
+    text = briefing.read(brief, facts(name, role, parent, directory)) if brief else None
     order = Order(
         name=name,
         profile=profile,
@@ -132,7 +134,9 @@ def command(
             state = str(sight.state.state)
             common.tell(f"it is ready: {sight.state.evidence}")
     _print(common, agent, window, state, chosen.caution)
-    return _brief(common, name, text) if text is not None else 0
+    if text is None:
+        return 0
+    return _brief(common, agent, text, brief or "")
 
 
 def _print(
@@ -163,11 +167,15 @@ def _print(
         note(f"  {printable(line)}", quiet=common.quiet)
 
 
-def _brief(common: Common, name: str, text: str) -> int:
+def _brief(common: Common, agent: "Agent", text: str, brief: str) -> int:
     """Deliver the briefing and print its receipt; it goes before what waits for the agent."""
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, send
+    from torch_cli.store import Store
     from torch_cli.store.messages import PRIORITIES
 
-    request = Request(target=name, body=text.encode(), priority=PRIORITIES["high"])
-    return print_receipt(send(common.socket, request), common)
+    request = Request(target=agent.name, body=text.encode(), priority=PRIORITIES["high"])
+    receipt = send(common.socket, request)
+    with Store() as store:
+        store.briefings.add(receipt.id, agent.identity, brief)
+    return print_receipt(receipt, common)

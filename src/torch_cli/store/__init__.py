@@ -15,6 +15,7 @@ from torch_cli.store.observations import Observations
 from torch_cli.store.windows import Windows
 
 if TYPE_CHECKING:
+    from torch_cli.store.briefings import Briefings
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.lease import Lease
     from torch_cli.store.watches import Watches
@@ -33,6 +34,13 @@ class Store:
         self.messages = Messages(self.database)
         self.observations = Observations(self.database)
         self.windows = Windows(self.database)
+
+    @property
+    def briefings(self) -> "Briefings":
+        """Who was briefed, and has acknowledged it."""
+        from torch_cli.store.briefings import Briefings
+
+        return Briefings(self.database)
 
     @property
     def checkins(self) -> "Checkins":

@@ -197,4 +197,16 @@ MIGRATIONS = (
         commit_said     TEXT NOT NULL DEFAULT ''
     );
     """,
+    # 5: who was briefed, and has acknowledged it.
+    """
+    CREATE TABLE briefings (
+        message         TEXT PRIMARY KEY,
+        agent           TEXT NOT NULL,
+        name            TEXT NOT NULL,
+        sent            REAL NOT NULL,
+        acknowledged    REAL,
+        words           TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX briefings_by_agent ON briefings (agent, sent);
+    """,
 )

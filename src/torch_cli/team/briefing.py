@@ -1,49 +1,198 @@
-"""Briefings: the first message of an agent, from a file, a stock name, or standard input."""
+"""Briefings: the first message of an agent, from a file, a named template, or standard input.
 
+A briefing that is named is a Jinja2 template, looked for in the project, then among the user's own,
+then among those that come with Torch. One that is given as a file or on standard input is sent as
+it is: nothing in it is a template.
+"""
+
+import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.paths import config_dir
+
+if TYPE_CHECKING:
+    from torch_cli.store.agents import Agent
 
 # In a wheel the stock briefings lie inside the package, in a checkout beside src/.
 _PACKAGED = Path(__file__).parent.parent / "briefings"
 _CHECKOUT = Path(__file__).parents[3] / "briefings"
 
+LEARNINGS = 5
+"""How many of the newest entries of the project's LEARNINGS.md a briefing gets."""
 
-def directories() -> list[Path]:
-    """Return where briefings are looked for, the user's own first."""
-    return [Path(config_dir()) / "briefings", _PACKAGED, _CHECKOUT]
+LONGEST_ENTRY = 400
+"""Characters of one of them; what is longer is cut, and says so."""
+
+_ENTRY = re.compile(r"^[-*] .*(?:\n(?![-*#] |\n).*)*", re.MULTILINE)
+_DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
 
-def names() -> list[str]:
-    """Return the names of the briefings that can be given without a path."""
-    return sorted({path.stem for folder in directories() for path in folder.glob("*.md")})
+class Colleague(NamedTuple):
+    """Another agent, as a briefing names it."""
+
+    name: str
+    role: str
 
 
-def read(source: str) -> str:
-    """Return the text of a briefing.
+class Facts(NamedTuple):
+    """What the template of a briefing can name; '' where there is nothing."""
+
+    agent: str
+    role: str = ""
+    parent: str = ""
+    team: str = ""
+    directory: str = ""
+    agents: tuple[Colleague, ...] = ()
+
+    @property
+    def root(self) -> Path:
+        """The project's directory."""
+        return project_of(self.directory)
+
+    def variables(self) -> dict[str, Any]:
+        """Return the variables of the template."""
+        root = self.root
+        return {**self._asdict(), "project": root.name, "learnings": learnings(root)}
+
+
+def facts_for(
+    agent: str, role: str, parent: str, directory: str, others: Iterable["Agent"]
+) -> Facts:
+    """Return the facts of an agent that is started in ``directory``, among ``others``."""
+    here = os.path.realpath(os.path.expanduser(directory))
+    known = tuple(Colleague(one.name, one.role) for one in others if one.name != agent)
+    return Facts(agent, role, parent, directory=here, agents=known)
+
+
+def project_of(directory: str) -> Path:
+    """Return the project that ``directory`` is in: where torch.toml, briefings/ or .git is."""
+    here = Path(directory or ".").resolve()
+    for path in (here, *here.parents):
+        if any((path / name).exists() for name in ("torch.toml", "briefings", ".git")):
+            return path
+    return here
+
+
+def learnings(root: Path) -> list[str]:
+    """Return the newest entries of the project's LEARNINGS.md, the newest first.
+
+    An entry is a list item; its date is the first in it. Those without one are the oldest.
+    """
+    try:
+        text = (root / "LEARNINGS.md").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    plain = "".join(char for char in text if char.isprintable() or char == "\n")
+    entries = [found[0].rstrip() for found in _ENTRY.finditer(plain)]
+    entries.reverse()
+    entries.sort(key=_date_of, reverse=True)
+    return [_cut(entry) for entry in entries[:LEARNINGS]]
+
+
+def _date_of(entry: str) -> str:
+    found = _DATE.search(entry)
+    return found[0] if found else ""
+
+
+def _cut(entry: str) -> str:
+    return entry if len(entry) <= LONGEST_ENTRY else entry[: LONGEST_ENTRY - 1].rstrip() + "…"
+
+
+def directories(root: Path | None = None) -> dict[Path, str]:
+    """Return where briefings are looked for, in order, each with a word for it."""
+    project = {root / "briefings": "project"} if root else {}
+    own = {Path(config_dir()) / "briefings": "yours"}
+    return {**project, **own, _PACKAGED: "built in", _CHECKOUT: "built in"}
+
+
+def names(root: Path | None = None) -> dict[str, str]:
+    """Return the briefings that can be named, each with where it comes from."""
+    found: dict[str, str] = {}
+    for folder, word in directories(root).items():
+        for path in folder.glob("*.md"):
+            if not path.name.startswith("_"):  # parts of others
+                found.setdefault(path.stem, word)
+    return dict(sorted(found.items()))
+
+
+def find(name: str, root: Path | None = None) -> Path:
+    """Return the file of the briefing ``name``; raises ``NotFoundError`` with those there are."""
+    for folder in directories(root):
+        path = folder / f"{name}.md"
+        if path.is_file() and "/" not in name and not name.startswith((".", "_")):
+            return path
+    raise NotFoundError(
+        f"there is no briefing '{name}'",
+        hint=f"Known briefings: {', '.join(names(root)) or 'none'}; or give a path.",
+        code="no-briefing",
+    )
+
+
+def check_briefing_name(name: str) -> None:
+    """Raise ``RefusedError`` for what can be no name of a briefing."""
+    if not re.fullmatch(r"\w[\w.-]{0,63}", name) or name.startswith("_"):
+        raise RefusedError(
+            f"'{name}' is no name for a briefing",
+            hint="Letters, digits, '.', '-' and '_', at most 64, with a letter first.",
+            code="bad-name",
+        )
+
+
+def read(source: str, facts: Facts) -> str:
+    """Return the text of a briefing for the agent of ``facts``.
 
     ``source`` is ``-`` for standard input, a path if it holds a slash or names a file, else the
-    name of a briefing. Raises ``NotFoundError`` with the known names, ``RefusedError`` if the file
-    cannot be read as UTF-8.
+    name of a template. Raises ``NotFoundError`` with the known names, ``RefusedError`` if it is not
+    UTF-8, or a template that cannot be rendered.
     """
     if source == "-":
         return _decoded(sys.stdin.buffer.read(), "on standard input")
     path = Path(source).expanduser()
-    if "/" not in source and not path.is_file():
-        named = [folder / f"{source}.md" for folder in directories()]
-        path = next((candidate for candidate in named if candidate.is_file()), path)
+    if "/" in source or path.is_file():
+        return _read_file(path)
+    return render(source, facts)
+
+
+def _read_file(path: Path) -> str:
     if not path.is_file():
-        raise NotFoundError(
-            f"there is no briefing '{source}'",
-            hint=f"Known briefings: {', '.join(names()) or 'none'}; or give a path.",
-            code="no-briefing",
-        )
+        raise NotFoundError(f"there is no briefing '{path}'", code="no-briefing")
     try:
         return _decoded(path.read_bytes(), str(path))
     except OSError as error:
         raise RefusedError(f"the briefing {path} cannot be read: {error}") from error
+
+
+def render(name: str, facts: Facts) -> str:
+    """Return the template ``name`` with the facts filled in, which are data and never templates."""
+    path = find(name, facts.root)
+    _read_file(path)  # what is not UTF-8 is said as of a file
+    from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    folders = [str(folder) for folder in directories(facts.root)]
+    environment = SandboxedEnvironment(  # it writes for a terminal: nothing is escaped for HTML
+        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False
+    )
+    try:
+        text = environment.get_template(path.name).render(facts.variables())
+    except TemplateSyntaxError as error:
+        raise _bad(path, f"line {error.lineno}: {error.message}") from error
+    except (TemplateError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
+        raise _bad(path, str(error)) from error
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _bad(path: Path, why: str) -> RefusedError:
+    return RefusedError(
+        f"the briefing {path} cannot be rendered: {why}",
+        hint=f"It may name: {', '.join([*Facts._fields, 'project', 'learnings'])}.",
+        code="bad-briefing",
+    )
 
 
 def _decoded(text: bytes, where: str) -> str:

@@ -1,0 +1,60 @@
+"""Who was briefed with what, and has acknowledged it."""
+
+import time
+from typing import NamedTuple
+
+from torch_cli.store.database import Database
+
+
+class Briefed(NamedTuple):
+    """A briefing that was sent: the message, the agent's identity, what it is called.
+
+    ``sent`` and ``acknowledged`` are seconds since the epoch, the latter ``None`` until then;
+    ``words`` is what the agent said to it.
+    """
+
+    message: str
+    agent: str
+    name: str
+    sent: float
+    acknowledged: float | None = None
+    words: str = ""
+
+
+class Briefings:
+    """Reads and writes the table of briefings."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, message: str, agent: str, name: str) -> None:
+        """Note that the agent with that identity was sent a briefing."""
+        self._database.write(
+            "INSERT OR REPLACE INTO briefings (message, agent, name, sent) VALUES (?, ?, ?, ?)",
+            *(message, agent, name, time.time()),
+        )
+
+    def newest(self) -> dict[str, Briefed]:
+        """Return the last briefing of each agent, by its identity."""
+        rows = self._database.query("SELECT * FROM briefings ORDER BY sent")
+        return {row["agent"]: Briefed(**dict(row)) for row in rows}
+
+    def acknowledge(self, agent: str, words: str) -> Briefed | None:
+        """Note that the agent acknowledges its last briefing; return it, ``None`` if it has none.
+
+        One that was acknowledged before keeps its time.
+        """
+        with self._database.transaction():
+            rows = self._database.query(
+                "SELECT * FROM briefings WHERE agent = ? ORDER BY sent DESC LIMIT 1", agent
+            )
+            if not rows:
+                return None
+            last = Briefed(**dict(rows[0]))
+            at = time.time() if last.acknowledged is None else last.acknowledged
+            said = words or last.words
+            self._database.query(
+                "UPDATE briefings SET acknowledged = ?, words = ? WHERE message = ?",
+                *(at, said, last.message),
+            )
+        return last._replace(acknowledged=at, words=said)
