@@ -22,10 +22,10 @@ SENDS = 40
 
 LOOP = """
 import os, sys
-from torch_cli.checkpoint.git import NICENESS
+from torch_cli.git.command import NICENESS
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.worktree import locate
+from torch_cli.git.worktree import locate
 worktree = locate(sys.argv[1])
 os.nice(NICENESS)
 n = 0
@@ -43,7 +43,7 @@ MEMORY = """
 import resource, sys
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.worktree import locate
+from torch_cli.git.worktree import locate
 take(locate(sys.argv[1]), Settings(), Occasion("interval"))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -100,7 +100,7 @@ def _plumbing(project: Path, index: Path, number: int, *, record: bool) -> None:
 def _against_plumbing(lab: Lab, project: Path, changed: int, what: str) -> list[Row]:
     from torch_cli.checkpoint.record import Occasion, take
     from torch_cli.checkpoint.settings import Settings
-    from torch_cli.checkpoint.worktree import locate
+    from torch_cli.git.worktree import locate
 
     index, torch = lab.directory / "index", str(lab.bin / "torch")
     turns = iter(range(10**6))

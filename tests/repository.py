@@ -12,7 +12,7 @@ from pathlib import Path
 from conftest import SOURCE
 from torch_cli.checkpoint.record import Occasion, Outcome, checkpoints, take
 from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.worktree import Worktree, locate
+from torch_cli.git.worktree import Worktree, locate
 
 
 @dataclass(frozen=True)

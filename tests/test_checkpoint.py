@@ -14,7 +14,6 @@ import pytest
 
 from conftest import SOURCE, Torch
 from repository import Repository
-from torch_cli.checkpoint.git import Git, GitError, NotARepositoryError
 from torch_cli.checkpoint.record import (
     Occasion,
     checkpoints,
@@ -23,8 +22,9 @@ from torch_cli.checkpoint.record import (
 )
 from torch_cli.checkpoint.settings import MIB, Settings, load_settings, settings_file
 from torch_cli.checkpoint.shadow import make_shadow
-from torch_cli.checkpoint.worktree import locate, locked, top_of
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.git.command import Git, GitError, NotARepositoryError
+from torch_cli.git.worktree import locate, locked, top_of
 
 KEY = "AKIA" + "Q" * 16
 

@@ -10,12 +10,12 @@ import pytest
 from conftest import Torch
 from repository import Repository, at_a_terminal
 from torch_cli.checkpoint import restore as restoring
-from torch_cli.checkpoint.counts import Counts
 from torch_cli.checkpoint.record import Checkpoint, checkpoints, find_checkpoint
 from torch_cli.checkpoint.restore import Plan, carry_out, pathspecs, plan
 from torch_cli.checkpoint.retention import over_quota, prune, size_of, surplus
 from torch_cli.checkpoint.settings import MIB, Settings
 from torch_cli.errors import HeldError, RefusedError, TorchError
+from torch_cli.git.counts import Counts
 
 FILES = {"a.py": "good\n", "src/b.py": "b\n", "src/deep/c.py": "c\n", ".gitignore": "*.log\n"}
 

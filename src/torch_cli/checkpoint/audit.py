@@ -3,8 +3,8 @@
 import contextlib
 from collections.abc import Mapping
 
-from torch_cli.checkpoint.worktree import Worktree
 from torch_cli.errors import TorchError
+from torch_cli.git.worktree import Worktree
 from torch_cli.store import Store
 from torch_cli.store.database import storable
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
-from torch_cli.checkpoint.counts import Counts
-from torch_cli.checkpoint.git import Git, GitError
 from torch_cli.checkpoint.scan import LeftOut
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import Snapshot, snapshot
 from torch_cli.checkpoint.turn import turn
-from torch_cli.checkpoint.worktree import REFS, Worktree, locate, locked
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.git.command import Git, GitError
+from torch_cli.git.counts import Counts
+from torch_cli.git.worktree import REFS, Worktree, locate, locked
 
 LISTED = 100
 """Left-out files that a checkpoint lists; of the rest it says how many."""

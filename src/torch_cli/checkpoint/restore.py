@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
-from torch_cli.checkpoint.filters import read_configuration
-from torch_cli.checkpoint.git import Git
 from torch_cli.checkpoint.record import Checkpoint, Occasion, take_locked
 from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.worktree import Worktree, locked
 from torch_cli.errors import HeldError, RefusedError, TorchError
+from torch_cli.git.command import Git
+from torch_cli.git.filters import read_configuration
+from torch_cli.git.worktree import Worktree, locked
 
 LINK, SUBMODULE = "120000", "160000"
 

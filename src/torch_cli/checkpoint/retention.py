@@ -3,10 +3,10 @@
 import datetime
 from collections.abc import Sequence
 
-from torch_cli.checkpoint.git import Git
 from torch_cli.checkpoint.record import Checkpoint, checkpoints
 from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.worktree import Worktree, locked
+from torch_cli.git.command import Git
+from torch_cli.git.worktree import Worktree, locked
 
 DAY = 86_400.0
 

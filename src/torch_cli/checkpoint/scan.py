@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from torch_cli.checkpoint import secret
-from torch_cli.checkpoint.filters import Configuration
-from torch_cli.checkpoint.git import Git
 from torch_cli.checkpoint.settings import MIB, Settings
+from torch_cli.git.command import Git
+from torch_cli.git.filters import Configuration
 
 STATUS = (
     *("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"),

@@ -4,9 +4,9 @@ import os
 import shutil
 import tempfile
 
-from torch_cli.checkpoint.git import Git, NotARepositoryError
-from torch_cli.checkpoint.worktree import Worktree, locate, shadow_dir, shadow_of
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.git.command import Git, NotARepositoryError
+from torch_cli.git.worktree import Worktree, locate, shadow_dir, shadow_of
 
 IGNORED = (
     *("node_modules/", ".venv/", "venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/"),

@@ -6,18 +6,18 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch_cli.checkpoint.counts import DIFFERENCE, Counts, counts_of
-from torch_cli.checkpoint.filters import (
+from torch_cli.checkpoint.scan import STATUS, Head, LeftOut, head_of, scan
+from torch_cli.checkpoint.settings import Settings
+from torch_cli.errors import TorchError
+from torch_cli.git.command import Git, GitError
+from torch_cli.git.counts import DIFFERENCE, Counts, counts_of
+from torch_cli.git.filters import (
     Configuration,
     ask_configuration,
     configuration_of,
     may_have_filters,
 )
-from torch_cli.checkpoint.git import Git, GitError
-from torch_cli.checkpoint.scan import STATUS, Head, LeftOut, head_of, scan
-from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.worktree import Worktree
-from torch_cli.errors import TorchError
+from torch_cli.git.worktree import Worktree
 
 _LINK_MODE = b"\0\0\xe0\0"
 """The mode of a submodule, 160000, as an entry of the index has it (git, index-format.txt)."""

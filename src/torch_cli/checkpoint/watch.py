@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from torch_cli.agents.state import State
-from torch_cli.checkpoint.git import NotARepositoryError
 from torch_cli.checkpoint.record import Occasion, Outcome, take
 from torch_cli.checkpoint.retention import prune
 from torch_cli.checkpoint.settings import Settings, load_settings
-from torch_cli.checkpoint.worktree import locate, top_of
 from torch_cli.errors import HeldError, RefusedError, TorchError
+from torch_cli.git.command import NotARepositoryError
+from torch_cli.git.worktree import locate, top_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.database import storable

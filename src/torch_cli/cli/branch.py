@@ -30,9 +30,9 @@ def start_command(common: Common, name: str, clean: bool, directory: str) -> Non
       torch branch start feature/parser
       torch branch start fix-login --clean -C ~/project
     """
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.branch import start_branch
+    from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     made = start_branch(worktree, name, clean=clean)

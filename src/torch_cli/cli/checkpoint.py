@@ -22,7 +22,7 @@ from torch_cli.cli.options import common_options
 if TYPE_CHECKING:
     from torch_cli.checkpoint.restore import Plan
     from torch_cli.checkpoint.settings import Settings
-    from torch_cli.checkpoint.worktree import Worktree
+    from torch_cli.git.worktree import Worktree
 
 IN_DIR = click.option(
     "-C",
@@ -56,7 +56,7 @@ def command() -> None:
 def agent_in(worktree: "Worktree") -> str:
     """Return the agent that we are, else those that work in the worktree, '' for nobody."""
     from torch_cli import paths
-    from torch_cli.checkpoint.worktree import top_of
+    from torch_cli.git.worktree import top_of
     from torch_cli.store import Store
 
     if not os.path.exists(paths.database()):
@@ -85,11 +85,11 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
       torch checkpoint now
       torch checkpoint now -m "tests pass" ~/project ~/other
     """
-    from torch_cli.checkpoint.git import NICENESS
     from torch_cli.checkpoint.record import Occasion, Outcome, take
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.errors import TorchError
+    from torch_cli.git.command import NICENESS
+    from torch_cli.git.worktree import locate
 
     settings = load_settings()
     os.nice(NICENESS)  # nobody waits for it as for a message
@@ -134,8 +134,8 @@ def list_command(common: Common, directory: str, every: bool, number: int | None
       torch checkpoint list --all -n 5
     """
     from torch_cli.checkpoint.record import checkpoints
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.present import note, print_json
+    from torch_cli.git.worktree import locate
 
     found = checkpoints(locate(directory), every=every)
     found = found[-number:] if number else found
@@ -161,8 +161,8 @@ def show_command(common: Common, checkpoint: str, directory: str) -> None:
       torch checkpoint show c-4afefc20 --json
     """
     from torch_cli.checkpoint.record import checkpoints, find_checkpoint
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.present import print_json, say
+    from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     one = find_checkpoint(worktree, checkpoint)
@@ -206,13 +206,13 @@ def diff_command(
       torch checkpoint diff c-4afefc20 --path src/app.py
       torch checkpoint diff c-4afefc20 c-9c01d2e3 --stat
     """
-    from torch_cli.checkpoint.counts import count
     from torch_cli.checkpoint.record import find_checkpoint
     from torch_cli.checkpoint.restore import pathspecs
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.checkpoint.snapshot import snapshot
-    from torch_cli.checkpoint.worktree import locate, locked
     from torch_cli.cli.present import print_json
+    from torch_cli.git.counts import count
+    from torch_cli.git.worktree import locate, locked
 
     worktree = locate(directory)
     first = find_checkpoint(worktree, before or "latest")
@@ -282,8 +282,8 @@ def restore_command(
     """
     from torch_cli.checkpoint.record import find_checkpoint
     from torch_cli.checkpoint.restore import pathspecs
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.errors import RefusedError
+    from torch_cli.git.worktree import locate
 
     if source is None:
         raise RefusedError(
@@ -333,8 +333,8 @@ def restore(
 
 def _ask(planned: "Plan", source: str, common: Common) -> None:
     """Have a person agree; raise if there is none, or the answer is no."""
-    from torch_cli.checkpoint.counts import number
     from torch_cli.errors import RefusedError
+    from torch_cli.git.counts import number
 
     files = number(len(planned.changes), "file")
     if common.json or not sys.stdin.isatty():
@@ -365,8 +365,8 @@ def prune_command(common: Common, directory: str, dry_run: bool) -> None:
     from torch_cli.checkpoint.record import checkpoints
     from torch_cli.checkpoint.retention import prune, size_of
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.present import note, print_json, say
+    from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     gone = prune(worktree, load_settings(), time.time(), dry_run=dry_run)
@@ -406,8 +406,8 @@ def watch_command(
     """
     from torch_cli import duration
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.errors import RefusedError
+    from torch_cli.git.worktree import locate
     from torch_cli.store import Store
 
     if forget == (every is not None or on_idle is not None):
@@ -543,10 +543,10 @@ def trust_command(common: Common, directory: str, yes: bool) -> None:
     Examples:
       torch checkpoint trust ~/project
     """
-    from torch_cli.checkpoint.filters import read_configuration, trust
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.present import note, printable, say
     from torch_cli.errors import RefusedError
+    from torch_cli.git.filters import read_configuration, trust
+    from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     filters = read_configuration(worktree, worktree.git()).filters

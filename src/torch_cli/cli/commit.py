@@ -41,11 +41,11 @@ def command(
       torch commit --every 30m -C ~/project
     """
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.checkpoint_shown import left_out_objects
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.commit import commit
     from torch_cli.errors import RefusedError
+    from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     if every is not None:

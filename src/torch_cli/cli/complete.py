@@ -60,7 +60,7 @@ def complete_checkpoints(ctx: Context, param: Parameter, incomplete: str) -> "li
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         from torch_cli.checkpoint.record import checkpoints
-        from torch_cli.checkpoint.worktree import locate
+        from torch_cli.git.worktree import locate
 
         found = checkpoints(locate(ctx.params.get("directory") or "."))
         names = {"latest": "the newest"} | {one.id: f"{one.reason}: {one.counts}" for one in found}

@@ -36,11 +36,11 @@ def command(
     """
     from torch_cli.checkpoint.restore import pathspecs
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.checkpoint import restore
     from torch_cli.cli.present import note
     from torch_cli.commit.recover import find_item, items
     from torch_cli.errors import DONE
+    from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     wanted = pathspecs(worktree, paths, directory)

@@ -34,9 +34,9 @@ def stable_command(common: Common, name: str, message: str, directory: str) -> N
       torch tag stable login
       torch tag stable login -m "All 214 tests pass" -C ~/project
     """
-    from torch_cli.checkpoint.worktree import locate
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.branch import tag_stable
+    from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     made = tag_stable(worktree, name, message, time.time())

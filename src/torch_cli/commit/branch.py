@@ -4,12 +4,12 @@ import time
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
-from torch_cli.checkpoint.git import Git, GitError
 from torch_cli.checkpoint.scan import STATUS, entries
-from torch_cli.checkpoint.worktree import Worktree
 from torch_cli.commit.commit import TIMEOUT
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
+from torch_cli.git.command import Git, GitError
+from torch_cli.git.worktree import Worktree
 
 
 class Started(NamedTuple):

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
-from torch_cli.checkpoint.filters import read_configuration
-from torch_cli.checkpoint.git import Git, GitError
 from torch_cli.checkpoint.record import Occasion, Outcome, take_locked
 from torch_cli.checkpoint.scan import STATUS, Entry, LeftOut, entries
 from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.worktree import Worktree, locked
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
+from torch_cli.git.command import Git, GitError
+from torch_cli.git.filters import read_configuration
+from torch_cli.git.worktree import Worktree, locked
 
 TIMEOUT = 60.0
 """Seconds that hooks and signing may take: nobody is there to answer a prompt."""

@@ -2,10 +2,10 @@
 
 import os
 
-from torch_cli.checkpoint.git import Git
 from torch_cli.checkpoint.scan import Head
-from torch_cli.checkpoint.worktree import Worktree
 from torch_cli.errors import HeldError
+from torch_cli.git.command import Git
+from torch_cli.git.worktree import Worktree
 
 IN_PROGRESS = {
     "MERGE_HEAD": "a merge",

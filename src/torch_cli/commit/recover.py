@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from torch_cli.checkpoint.counts import Counts, count
-from torch_cli.checkpoint.git import KEPT
 from torch_cli.checkpoint.record import checkpoints
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import snapshot
-from torch_cli.checkpoint.worktree import Worktree, locked
 from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.git.command import KEPT
+from torch_cli.git.counts import Counts, count
+from torch_cli.git.worktree import Worktree, locked
 
 if TYPE_CHECKING:
     from git import Commit, Repo

@@ -1,4 +1,4 @@
-"""The only place that runs git: its environment, options, time and errors."""
+"""Running git: with which environment and options, for how long, and what its errors mean."""
 
 import os
 import signal

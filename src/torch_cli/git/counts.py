@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from torch_cli.checkpoint.git import Git
+from torch_cli.git.command import Git
 
 DIFFERENCE = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--raw", "--numstat")
 """The options of what ``counts_of`` reads."""

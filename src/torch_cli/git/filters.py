@@ -9,9 +9,9 @@ import os
 import re
 from typing import NamedTuple
 
-from torch_cli.checkpoint.git import Git, Running
-from torch_cli.checkpoint.worktree import Worktree
 from torch_cli.errors import RefusedError
+from torch_cli.git.command import Git, Running
+from torch_cli.git.worktree import Worktree
 
 LFS = re.compile(r"git[- ]lfs (?:(?:clean|smudge)(?: --skip)? -- %f|filter-process(?: --skip)?)")
 """What ``git lfs install --local`` writes (git-lfs, lfs/attribute.go)."""

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch_cli.checkpoint.git import Git, NotARepositoryError
 from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.flock import hold
+from torch_cli.git.command import Git, NotARepositoryError
 from torch_cli.paths import state_dir
 
 REFS = "refs/torch/checkpoints"
