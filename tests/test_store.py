@@ -224,11 +224,10 @@ def test_a_migration_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch)
     with Store():
         pass
     broken = "CREATE TABLE extra (x); CREATE TABLE agents (x);"
-    monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, broken))
-    with pytest.raises(StoreError, match="already exists"):
-        Store()
-    monkeypatch.undo()
-    monkeypatch.setenv("TORCH_HOME", os.path.dirname(paths.database()))
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", (*MIGRATIONS, broken))
+        with pytest.raises(StoreError, match="already exists"):
+            Store()
     with Store() as store:
         assert store.database.query("SELECT 1 FROM sqlite_master WHERE name = 'extra'") == []
 
