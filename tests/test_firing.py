@@ -339,9 +339,9 @@ def test_a_server_that_does_not_answer_is_left_for_the_next_pass(
     store: Store, demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(store, demo, every())
-    monkeypatch.setenv("TORCH_TMUX", "/nowhere/tmux")
-    assert fired(store, NOW + 1200) == []
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setenv("TORCH_TMUX", "/nowhere/tmux")
+        assert fired(store, NOW + 1200) == []
     assert only(store, NOW + 1201)[0].due == NOW + 1200
 
 
