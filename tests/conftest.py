@@ -63,7 +63,7 @@ WITHOUT_SOCKET = frozenset(
             "hook",
             "outbox",
         ),
-        *("profile", "tag", "tick"),
+        *("config", "profile", "tag", "team", "tick"),
     }
 )
 """Commands that are not asked about one tmux server, or that have verbs of their own."""

@@ -13,6 +13,12 @@ from torch_cli.errors import DONE, RefusedError, TorchError
 
 COMMANDS = {
     "window": "Open a window rooted in a directory, and prove it.",
+    "init": "Write a commented torch.toml for a project.",
+    "up": "Bring up the team of torch.toml.",
+    "down": "End what 'torch up' has started.",
+    "tree": "Show who answers to whom.",
+    "team": "Write a torch.toml of what is running.",
+    "config": "Check torch.toml, and print its schema.",
     "spawn": "Open a window with an agent program in it, and wait until it is ready.",
     "adopt": "Register an agent in a pane that exists already.",
     "send": "Deliver a message to an agent, and say what is known of it.",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch_cli.store.briefings import Briefings
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.lease import Lease
+    from torch_cli.store.teams import Teams
     from torch_cli.store.watches import Watches
 
 __all__ = ["Store", "StoreError"]
@@ -55,6 +56,13 @@ class Store:
         from torch_cli.store.lease import Lease
 
         return Lease(self.database)
+
+    @property
+    def teams(self) -> "Teams":
+        """What team files have brought up."""
+        from torch_cli.store.teams import Teams
+
+        return Teams(self.database)
 
     @property
     def watches(self) -> "Watches":

@@ -154,6 +154,11 @@ class Agents:
             self._database.query(sql, new, agent.identity)
         return agent._replace(name=new)
 
+    def describe(self, name: str, *, role: str, parent: str) -> None:
+        """Note another role, and another parent, of the agent ``name``."""
+        sql = "UPDATE agents SET role = ?, parent = ? WHERE name = ?"
+        self._database.write(sql, role, parent, name)
+
     def in_window(self, name: str, window: str) -> None:
         """Note what the window of the agent ``name`` is called."""
         self._database.write("UPDATE agents SET window = ? WHERE name = ?", window, name)

@@ -209,4 +209,23 @@ MIGRATIONS = (
     );
     CREATE INDEX briefings_by_agent ON briefings (agent, sent);
     """,
+    # 6: what team files have brought up.
+    """
+    CREATE TABLE team_members (
+        team            BLOB NOT NULL,
+        name            TEXT NOT NULL,
+        kind            TEXT NOT NULL CHECK (kind IN ('agent', 'process')),
+        spec            TEXT NOT NULL,
+        agent           TEXT NOT NULL,
+        socket          TEXT NOT NULL,
+        server          TEXT NOT NULL,
+        pane            TEXT NOT NULL,
+        pane_pid        INTEGER NOT NULL,
+        directory       BLOB NOT NULL,
+        ours            INTEGER NOT NULL,
+        started         REAL NOT NULL,
+        PRIMARY KEY (team, name)
+    );
+    CREATE INDEX team_members_by_agent ON team_members (agent);
+    """,
 )

@@ -37,6 +37,18 @@ class Windows:
         sql = "SELECT 1 FROM windows WHERE server = ? AND pane = ?"
         return bool(self._database.query(sql, pane.server, pane.id))
 
+    def opened_since(self, name: str, at: float) -> tuple[str, str, str, int] | None:
+        """Return the newest window of that name that was opened since ``at`` (epoch seconds).
+
+        As socket, server, pane and its process; ``None`` if none was.
+        """
+        rows = self._database.query(
+            "SELECT socket, server, pane, pane_pid FROM windows WHERE name = ? AND created >= ?"
+            " ORDER BY created DESC LIMIT 1",
+            *(name, at),
+        )
+        return tuple(rows[0]) if rows else None
+
     def created(self, server: str, window: str) -> bool:
         """Say whether Torch created that window."""
         sql = "SELECT 1 FROM windows WHERE server = ? AND window = ?"

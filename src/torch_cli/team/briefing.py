@@ -28,6 +28,9 @@ LEARNINGS = 5
 LONGEST_ENTRY = 400
 """Characters of one of them; what is longer is cut, and says so."""
 
+NAMED = ("agent", "role", "parent", "team", "directory", "agents")
+"""The facts that a template can name, besides ``project`` and ``learnings``."""
+
 _ENTRY = re.compile(r"^[-*] .*(?:\n(?![-*#] |\n).*)*", re.MULTILINE)
 _DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
@@ -48,16 +51,18 @@ class Facts(NamedTuple):
     team: str = ""
     directory: str = ""
     agents: tuple[Colleague, ...] = ()
+    project_root: str = ""
 
     @property
     def root(self) -> Path:
-        """The project's directory."""
-        return project_of(self.directory)
+        """The project's directory: of its team, else the one that the agent's own is in."""
+        return Path(self.project_root) if self.project_root else project_of(self.directory)
 
     def variables(self) -> dict[str, Any]:
         """Return the variables of the template."""
         root = self.root
-        return {**self._asdict(), "project": root.name, "learnings": learnings(root)}
+        facts = {name: getattr(self, name) for name in NAMED}
+        return {**facts, "project": root.name, "learnings": learnings(root)}
 
 
 def facts_for(
@@ -190,7 +195,7 @@ def render(name: str, facts: Facts) -> str:
 def _bad(path: Path, why: str) -> RefusedError:
     return RefusedError(
         f"the briefing {path} cannot be rendered: {why}",
-        hint=f"It may name: {', '.join([*Facts._fields, 'project', 'learnings'])}.",
+        hint=f"It may name: {', '.join([*NAMED, 'project', 'learnings'])}.",
         code="bad-briefing",
     )
 

@@ -62,7 +62,7 @@ def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
     except NotFoundError as missing:
         if missing.code != "vanished":
             raise
-        return _forget(store, agent, "gone", _end(_still_alive(agent)))
+        return _forget(store, agent, "gone", end_all(_still_alive(agent)))
     family = [_program(agent), *procs.descendants(agent.program_pid)]
     how = "gone"
     if procs.alive(_program(agent)) and not found.pane.dead:
@@ -71,7 +71,7 @@ def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
     if agent.origin == "spawned":
         # A program can have had more children by now; a child of its own group is not missed.
         family += procs.descendants(agent.program_pid)
-        ended = _end(family)
+        ended = end_all(family)
         how = how if how in ("gone", "asked") else "killed" if ended < 0 else "terminated"
         leftovers = max(0, abs(ended) - (how in ("terminated", "killed")))
         _close_pane(store, found)
@@ -187,7 +187,7 @@ def _gone_within(program: procs.Process, seconds: float) -> bool:
     return True
 
 
-def _end(family: list[procs.Process]) -> int:
+def end_all(family: list[procs.Process]) -> int:
     """End processes; return how many were still alive, negative if one had to be killed."""
     alive = [process for process in dict.fromkeys(family) if procs.alive(process)]
     for process in reversed(alive):

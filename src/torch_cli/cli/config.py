@@ -1,0 +1,55 @@
+"""``torch config``."""
+
+import json
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+from torch_cli.cli.up import IN_PROJECT
+
+
+@click.group("config")
+def command() -> None:
+    """Check a project's torch.toml, and print what it may hold.
+
+    \b
+    Examples:
+      torch config check
+      torch config schema > torch.schema.json
+    """
+
+
+@command.command("schema")
+@common_options
+def schema_command(common: Common) -> None:
+    """Print the JSON schema of torch.toml, for editors that complete by it.
+
+    \b
+    Examples:
+      torch config schema > torch.schema.json
+    """
+    from torch_cli.team.keys import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@command.command("check")
+@IN_PROJECT
+@common_options
+def check_command(common: Common, directory: str) -> None:
+    """Read torch.toml and say what is wrong with it, each with its line.
+
+    \b
+    Examples:
+      torch config check
+    """
+    from torch_cli.cli.present import print_json, say
+    from torch_cli.team.file import find_file, load_team
+
+    team = load_team(find_file(directory))
+    if common.json:
+        members = [{"name": one.name, "kind": one.kind} for one in team.members]
+        print_json({"schema": "torch.config/1", "path": team.path, "members": members})
+        return
+    say(f"good  {team.path}  {len(team.members)} members")

@@ -1,0 +1,48 @@
+"""``torch down``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+from torch_cli.cli.up import IN_PROJECT
+
+
+@click.command("down")
+@click.option("--force", is_flag=True, help="Also where no checkpoint can be made first.")
+@IN_PROJECT
+@common_options
+def command(common: Common, force: bool, directory: str) -> int:
+    """End what 'torch up' has started of this project's team, and nothing else.
+
+    A checkpoint of each directory comes first. A worktree that 'torch up' made is removed only if
+    it is clean and merged. What was there before the team is left.
+
+    \b
+    Examples:
+      torch down
+    """
+    from torch_cli.cli.present import error_object, note, print_error, print_json, printable, say
+    from torch_cli.errors import DONE
+    from torch_cli.store import Store
+    from torch_cli.team.down import down
+    from torch_cli.team.file import find_file
+    from torch_cli.team.up import path_lock
+
+    path = find_file(directory)
+    status, any_ended = DONE, False
+    with Store() as store, path_lock(path):
+        for one in down(store, path, force=force):
+            any_ended = True
+            if common.json:
+                error = {"error": error_object(one.error)} if one.error else {}
+                facts = {"name": one.name, "state": one.state, "words": one.words or None}
+                print_json({"schema": "torch.down/1", **facts, **error})
+            else:
+                say(printable("  ".join(filter(None, [one.state, one.name, one.words]))))
+                if one.error is not None:
+                    print_error(one.error, as_json=False)
+            if one.error is not None:
+                status = status or one.error.exit_code
+    if not any_ended and not common.json:
+        note("  nothing of this team is up", quiet=common.quiet)
+    return status

@@ -1,0 +1,43 @@
+"""``torch init``."""
+
+from pathlib import Path
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import ANY_BYTES, common_options
+
+
+@click.command("init")
+@click.argument("directory", type=ANY_BYTES, default=".")
+@click.option("--print", "only_print", is_flag=True, help="Print it, and write nothing.")
+@common_options
+def command(common: Common, directory: str, only_print: bool) -> None:
+    """Write a commented torch.toml for the project in DIRECTORY (default: this one).
+
+    Its kind, its package manager and its dev server are looked up; all else is yours to change.
+
+    \b
+    Examples:
+      torch init
+      torch init ~/project --print
+    """
+    from torch_cli.cli.present import note, print_json, say
+    from torch_cli.errors import NotFoundError
+    from torch_cli.team.write import template, write_file
+
+    root = Path(directory).expanduser().resolve()
+    if not root.is_dir():
+        raise NotFoundError(f"there is no directory {directory}", code="no-directory")
+    text, project = template(root)
+    if only_print:
+        click.echo(text, nl=False)
+        return
+    path = write_file(root, text)
+    if common.json:
+        server = list(project.server) or None
+        facts = {"path": str(path), "kind": project.kind, "server": server}
+        print_json({"schema": "torch.init/1", **facts})
+        return
+    say(f"written  {path}  {project.kind}")
+    note("  look at it, then: torch up --dry-run", quiet=common.quiet)

@@ -1,0 +1,41 @@
+"""``torch tree``."""
+
+import time
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+
+@click.command("tree")
+@common_options
+def command(common: Common) -> int:
+    """Show who answers to whom, with the state of each.
+
+    With --json, one object for each agent, a parent before its children.
+
+    \b
+    Examples:
+      torch tree
+    """
+    from torch_cli.cli.present import age, note, print_json, printable, say
+    from torch_cli.cli.schema import agent_object
+    from torch_cli.errors import DONE
+    from torch_cli.store import Store
+    from torch_cli.team.tree import tree
+    from torch_cli.watch.listing import agents_on, list_agents
+
+    with Store() as store:
+        lines = list_agents(store, agents_on(store, common.socket))
+    if not lines:
+        note("no agents; start one with 'torch spawn NAME', or 'torch up'", quiet=common.quiet)
+    for depth, line in tree(lines):
+        if common.json:
+            print_json({**agent_object(line), "depth": depth})
+            continue
+        since = f" for {age(time.time() - line.since)}" if line.since else ""
+        role = f" ({line.agent.role})" if line.agent.role else ""
+        say(f"{'   ' * depth}{line.agent.name}{printable(role)}  {line.state}{since}")
+    errors = [line.error for line in lines if line.error]
+    return errors[0].exit_code if errors else DONE

@@ -1,0 +1,120 @@
+"""``torch up``."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import ANY_BYTES, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.team.up import Result, Step
+
+IN_PROJECT = click.option(
+    "--dir",
+    "directory",
+    type=ANY_BYTES,
+    default=".",
+    show_default=True,
+    metavar="DIR",
+    help="A directory of the project whose torch.toml is meant.",
+)
+
+
+@click.command("up")
+@click.option(
+    "--only", multiple=True, metavar="NAME|ROLE", help="Only this member, or role; repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option(
+    "--restart-changed", is_flag=True, help="Start anew what runs otherwise than the file says."
+)
+@IN_PROJECT
+@common_options
+def command(
+    common: Common, only: tuple[str, ...], dry_run: bool, restart_changed: bool, directory: str
+) -> int:
+    """Bring up the team of torch.toml: processes and agents, each after what it waits for.
+
+    What runs already stays as it is; a second run changes nothing. An agent is waited for until its
+    input is ready, and briefed once. A role, parent or briefing that has changed is noted; for
+    other changes an agent must be started anew, which --restart-changed does.
+
+    \b
+    Examples:
+      torch up --dry-run
+      torch up
+      torch up --only developer
+    """
+    from torch_cli.errors import DONE
+    from torch_cli.store import Store
+    from torch_cli.team.file import find_file, load_team
+    from torch_cli.team.up import plan, team_lock, up
+
+    team = load_team(find_file(directory))
+    with Store() as store:
+        if dry_run:
+            for step in plan(store, team, only):
+                _print_step(step, common)
+            return DONE
+        status = DONE
+        with team_lock(team):
+            steps = plan(store, team, only)
+            results = up(
+                store,
+                common.socket,
+                team,
+                steps,
+                restart_changed=restart_changed,
+                tell=common.tell,
+            )
+            for result in results:
+                _print_result(result, common)
+                status = status or _status(result)
+    return status
+
+
+def _status(result: "Result") -> int:
+    from torch_cli.errors import DONE, HELD
+
+    if result.error is not None:
+        return result.error.exit_code
+    if result.receipt is not None and result.receipt.exit_code:
+        return result.receipt.exit_code
+    return HELD if result.state == "blocked" else DONE
+
+
+def _print_step(step: "Step", common: Common) -> None:
+    from torch_cli.cli.present import print_json, printable, say
+
+    member = step.member
+    if common.json:
+        facts = {"name": member.name, "kind": member.kind, "what": step.what}
+        print_json({"schema": "torch.up-step/1", **facts, "words": step.words or None})
+        return
+    words = "  ".join(filter(None, [f"{step.what:<9}", f"{member.kind} {member.name}", step.words]))
+    say(printable(words))
+
+
+def _print_result(result: "Result", common: Common) -> None:
+    from torch_cli.cli.present import error_object, note, print_json, printable, say
+
+    member, receipt = result.member, result.receipt
+    if common.json:
+        facts: dict[str, Any] = {"name": member.name, "kind": member.kind, "state": result.state}
+        facts["words"] = result.words or None
+        facts["briefing"] = receipt.as_json() if receipt else None
+        error = {"error": error_object(result.error)} if result.error else {}
+        print_json({"schema": "torch.up/1", **facts, **error})
+        return
+    shown = "" if result.error else result.words
+    words = [f"{result.state:<9}", f"{member.kind} {member.name}", shown]
+    say(printable("  ".join(filter(None, words))))
+    if result.error is not None:
+        from torch_cli.cli.present import print_error
+
+        print_error(result.error, as_json=False)
+    if receipt is not None:
+        reason = f": {receipt.reason}" if receipt.reason else ""
+        words_of = f"  briefing {member.briefing} {receipt.state}  {receipt.id}{reason}"
+        note(printable(words_of), quiet=common.quiet)

@@ -1,0 +1,79 @@
+"""What a team file has brought up: which agents and processes are its own."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch_cli.store.database import Database
+
+
+class Started(NamedTuple):
+    """A member of a team that was started, or found running and taken as one.
+
+    ``team`` is the path of the file. ``spec`` is what the file said of it then. ``agent`` is an
+    agent's identity, '' for a process, which is known by its pane; nothing is known of either while
+    it is being started. ``ours`` says that Torch started it for this team: ``torch down`` ends
+    nothing else. ``started`` is seconds since the epoch.
+    """
+
+    team: str
+    name: str
+    kind: str
+    spec: Mapping[str, Any]
+    agent: str = ""
+    socket: str = ""
+    server: str = ""
+    pane: str = ""
+    pane_pid: int = 0
+    directory: str = ""
+    ours: bool = True
+    started: float = 0.0
+
+
+class Teams:
+    """Reads and writes the table of what teams have started."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def members(self, team: str) -> dict[str, Started]:
+        """Return what the team has brought up, by name, in the order in which it was."""
+        rows = self._database.query(
+            "SELECT * FROM team_members WHERE team = ? ORDER BY started, rowid", _key(team)
+        )
+        found = (_started(dict(row)) for row in rows)
+        return {one.name: one for one in found}
+
+    def add(self, started: Started) -> None:
+        """Note that a member was brought up; what was known of it before is replaced."""
+        row = started._asdict() | {"started": started.started or time.time()}
+        row |= {"team": _key(started.team), "directory": os.fsencode(started.directory)}
+        row |= {"spec": json.dumps(started.spec)}
+        marks = ", ".join("?" for _ in row)
+        self._database.write(
+            f"INSERT OR REPLACE INTO team_members ({', '.join(row)}) VALUES ({marks})",
+            *row.values(),
+        )
+
+    def remove(self, team: str, name: str) -> None:
+        """Forget a member: it was brought down."""
+        self._database.write(
+            "DELETE FROM team_members WHERE team = ? AND name = ?", _key(team), name
+        )
+
+    def team_of(self, agent: str) -> str:
+        """Return the path of the file that an agent, by its identity, belongs to; '' for none."""
+        rows = self._database.query("SELECT team FROM team_members WHERE agent = ?", agent)
+        return os.fsdecode(rows[0][0]) if rows and agent else ""
+
+
+def _key(team: str) -> bytes:
+    return os.fsencode(team)
+
+
+def _started(row: dict[str, Any]) -> Started:
+    row |= {"team": os.fsdecode(row["team"]), "directory": os.fsdecode(row["directory"])}
+    row |= {"spec": json.loads(row["spec"]), "ours": bool(row["ours"])}
+    return Started(**row)

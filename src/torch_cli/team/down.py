@@ -1,0 +1,122 @@
+"""Bringing down what a team file has brought up, and nothing else."""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.checkpoint.record import Occasion, take
+from torch_cli.checkpoint.settings import load_settings
+from torch_cli.errors import TorchError
+from torch_cli.git.command import Git, GitError, NotARepositoryError
+from torch_cli.git.worktree import locate
+from torch_cli.store import Store
+from torch_cli.store.teams import Started
+from torch_cli.team.standing import agent_of, pane_of
+from torch_cli.team.stop import end_all, stop
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import close_window
+
+
+class Ended(NamedTuple):
+    """What became of a member: ``stopped``, ``gone`` (it had ended), ``left`` (it was there before
+    the team), or ``failed``, with its error. ``words`` say more.
+    """
+
+    name: str
+    state: str
+    words: str = ""
+    error: TorchError | None = None
+
+
+def down(store: Store, team: str, *, force: bool = False) -> Iterator[Ended]:
+    """End the members of the team whose file is ``team``, the last that was started first.
+
+    A checkpoint of each one's directory comes first; if that fails, what works there goes on,
+    unless ``force``. What is no repository has none. A worktree that was made for a member is
+    removed only if nothing in it would be lost.
+    """
+    saved: dict[str, str] = {}
+    for member in reversed(list(store.teams.members(team).values())):
+        try:
+            words = _save(member, saved)
+        except TorchError as error:
+            if not force:
+                yield Ended(member.name, "failed", f"it goes on: {error.message}", error)
+                continue
+            words = f"no checkpoint: {error.message}"
+        try:
+            yield _end(store, member, words)
+        except TorchError as error:
+            yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
+
+
+def _save(member: Started, saved: dict[str, str]) -> str:
+    """Make a checkpoint of where the member works, once for each worktree; return it in words."""
+    try:
+        worktree = locate(member.directory)
+        if worktree.top not in saved:
+            outcome = take(worktree, load_settings(), Occasion("down", member.name))
+            made = outcome.checkpoint or outcome.last
+            saved[worktree.top] = f"checkpoint {made.id}" if made else ""
+        return saved[worktree.top]
+    except NotARepositoryError:
+        return ""
+    except TorchError:
+        if not os.path.isdir(member.directory):
+            return ""  # nothing is left that could be lost
+        raise
+
+
+def _end(store: Store, member: Started, words: str) -> Ended:
+    state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
+    store.teams.remove(member.team, member.name)
+    if state != "left":
+        removed = _remove_worktree(member)
+        words = "; ".join(filter(None, [words, removed]))
+    return Ended(member.name, state, words)
+
+
+def _end_agent(store: Store, member: Started) -> str:
+    agent = agent_of(store, member)
+    if agent is None:
+        return "gone"
+    if not member.ours:
+        return "left"
+    return "gone" if stop(store, agent.name).how == "gone" else "stopped"
+
+
+def _end_pane(store: Store, member: Started) -> str:
+    pane = pane_of(store, member)
+    if pane is None:
+        return "gone"
+    end_process(store, pane)
+    return "stopped"
+
+
+def end_process(store: Store, pane: Pane) -> None:
+    """End the process in ``pane`` with all that it started; close the pane if Torch opened it."""
+    own = procs.identify(pane.pid)
+    end_all([*([own] if own else []), *procs.descendants(pane.pid)])
+    if store.windows.opened(pane):
+        close_window(Socket(path=pane.socket_path), pane)
+
+
+def _remove_worktree(member: Started) -> str:
+    """Remove a worktree that was made for the member if it is clean and merged; say what is so."""
+    root = os.path.dirname(member.team)
+    if not member.directory.startswith(f"{root}-") or not os.path.isdir(member.directory):
+        return ""
+    git = Git(member.directory)
+    try:
+        changed = git.run("status", "--porcelain", "-z", "--untracked-files=all")
+        head = git.text("rev-parse", "HEAD")
+        merged = not Git(root).run("rev-list", "-n1", head, "^HEAD")
+        if changed or not merged:
+            why = "has changes" if changed else "is not merged"
+            return f"the worktree {member.directory} stays: it {why}"
+        Git(root, visible=True).run("worktree", "remove", "--", member.directory)
+    except GitError as error:
+        return f"the worktree {member.directory} stays: {error.message}"
+    return f"the worktree {member.directory} was removed: all of it is merged"

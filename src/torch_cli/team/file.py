@@ -1,0 +1,304 @@
+"""``torch.toml``: the file that describes a team. Reading it, and saying what is wrong with it."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch_cli.agents.profile import list_profiles
+from torch_cli.agents.registry import check_name, profiles_dir
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.team import briefing
+from torch_cli.team.keys import TABLES
+
+FILE = "torch.toml"
+SHOWN = 10
+"""Mistakes that are shown at once."""
+
+READY = 60.0
+"""Seconds until a process must be ready, unless the file says otherwise."""
+
+
+class Member(NamedTuple):
+    """An agent or a process of the team, as the file has it.
+
+    ``kind`` is ``agent`` or ``process``. Directories are absolute. ``after`` are the names of what
+    must be ready before, its parent among them. ``briefing`` is '' for none. ``port`` is 0, and
+    ``ready`` '', if nothing is waited for. ``timeout`` is seconds. ``line`` is where it begins.
+    """
+
+    kind: str
+    name: str
+    directory: str
+    line: int
+    role: str = ""
+    profile: str = "claude"
+    worktree: str = ""
+    parent: str = ""
+    briefing: str = ""
+    arguments: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    port: int = 0
+    ready: str = ""
+    timeout: float = READY
+    environment: Mapping[str, str] = {}
+    env_files: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    autostart: bool = True
+    restart: str = "never"
+
+
+class Team(NamedTuple):
+    """A team: its file, the project's directory, its name and session, and who belongs to it.
+
+    ``members`` stand in the order in which they are started.
+    """
+
+    path: str
+    root: str
+    name: str
+    session: str
+    members: tuple[Member, ...]
+
+    def member(self, name: str) -> Member | None:
+        """Return the member of that name."""
+        return next((one for one in self.members if one.name == name), None)
+
+
+def find_file(directory: str) -> str:
+    """Return the path of the team file of the project that ``directory`` is in.
+
+    Raises ``NotFoundError`` if there is none from there up.
+    """
+    here = Path(os.path.realpath(os.path.expanduser(directory)))
+    for path in (here, *here.parents):
+        if (path / FILE).is_file():
+            return str(path / FILE)
+    raise NotFoundError(
+        f"there is no {FILE} in {here} or above it",
+        hint="'torch init' writes one, 'torch team freeze' one of what runs.",
+        code="no-team",
+    )
+
+
+def load_team(path: str) -> Team:
+    """Read the team file; raises ``RefusedError`` with every mistake, each with its line."""
+    try:
+        text = Path(path).read_text("utf-8")
+        document = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError(f"{path} cannot be read: {error}", code="bad-team") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RefusedError(f"{path}: {error}", code="bad-team") from error
+    return _Reader(path, text, document).team()
+
+
+class _Reader:
+    """Turns the document into a team, and gathers what is wrong."""
+
+    def __init__(self, path: str, text: str, document: dict[str, Any]) -> None:
+        self._path, self._document = path, document
+        self._root = os.path.dirname(os.path.realpath(path))
+        self._lines = _Lines(text)
+        self._wrong: list[tuple[int, str]] = []
+
+    def team(self) -> Team:
+        """Return the team; raise ``RefusedError`` if anything is wrong."""
+        for name in self._document:
+            if name not in TABLES:
+                line = self._lines.of(name, 0) or self._lines.of("", 0, name) or 1
+                self._say(line, f"there is no table or key '{name}'{_near(name, TABLES)}")
+        head = self._table("team", 0, self._document.get("team", {}))
+        members = [*self._members("process"), *self._members("agent")]
+        self._check_together(members)
+        if self._wrong:
+            raise self._error()
+        name = head.get("name") or os.path.basename(self._root)
+        ordered = tuple(_in_order(members))
+        return Team(self._path, self._root, name, head.get("session") or name, ordered)
+
+    def _error(self) -> RefusedError:
+        found = sorted(set(self._wrong))
+        lines = [f"{self._path}:{line}: {words}" for line, words in found[:SHOWN]]
+        lines += [f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+        details = {"mistakes": [{"line": line, "message": words} for line, words in found]}
+        hint = "'torch config schema' prints every key."
+        return RefusedError("\n".join(lines), hint=hint, code="bad-team", details=details)
+
+    def _say(self, line: int, words: str) -> None:
+        self._wrong.append((line, words))
+
+    def _table(self, table: str, index: int, given: Any) -> dict[str, Any]:
+        """Return the values of a table that can be read."""
+        keys, at = TABLES[table], self._lines.of(table, index) or 1
+        if not isinstance(given, dict):
+            self._say(at, f"'{table}' must be a table")
+            return {}
+        found: dict[str, Any] = {}
+        for name, value in given.items():
+            line = self._lines.of(table, index, name) or at
+            if name not in keys:
+                self._say(line, f"there is no key '{name}' in {table}{_near(name, keys)}")
+                continue
+            try:
+                found[name] = keys[name].read(value)
+            except ValueError as error:
+                self._say(line, f"'{name}' {error}")
+        for name, key in keys.items():
+            if key.required and name not in given:
+                self._say(at, f"{table} has no '{name}'")
+        return found
+
+    def _members(self, kind: str) -> list[Member]:
+        given = self._document.get(kind, [])
+        if not isinstance(given, list):
+            self._say(self._lines.of(kind, 0) or 1, f"write [[{kind}]], once for each")
+            return []
+        return [self._member(kind, n, self._table(kind, n, one)) for n, one in enumerate(given)]
+
+    def _member(self, kind: str, index: int, found: dict[str, Any]) -> Member:
+        line = self._lines.of(kind, index) or 1
+        renamed = {"dir": "directory", "env": "environment", "args": "arguments"}
+        facts = {renamed.get(name, name): value for name, value in found.items()}
+        given = facts.pop("directory", ".")
+        facts["directory"] = os.path.normpath(os.path.join(self._root, os.path.expanduser(given)))
+        facts["env_files"] = tuple(
+            os.path.normpath(os.path.join(self._root, os.path.expanduser(one)))
+            for one in facts.get("env_files", ())
+        )
+        if kind == "agent":
+            facts.setdefault("briefing", self._briefing_of(facts.get("role", "")))
+            model = facts.pop("model", "")
+            if model:
+                facts["arguments"] = ("--model", model, *facts.get("arguments", ()))
+            if facts.get("parent"):
+                facts["after"] = tuple(dict.fromkeys([*facts.get("after", ()), facts["parent"]]))
+        member = Member(**{"kind": kind, "name": "", "line": line, **facts})
+        self._check_alone(member, index, found)
+        return member
+
+    def _briefing_of(self, role: str) -> str:
+        return role if role in briefing.names(Path(self._root)) else ""
+
+    def _check_alone(self, member: Member, index: int, found: Mapping[str, Any]) -> None:
+        def wrong(key: str, words: str) -> None:
+            self._say(self._lines.of(member.kind, index, key) or member.line, words)
+
+        if "name" in found:
+            try:
+                check_name(member.name)
+            except RefusedError as error:
+                wrong("name", error.message)
+        if not member.worktree and not os.path.isdir(member.directory):
+            wrong("dir", f"there is no directory {member.directory}")
+        if member.worktree and "dir" in found:
+            wrong("dir", "give dir or worktree, not both")
+        for path in member.env_files:
+            if not os.path.isfile(path):
+                wrong("env_files", f"there is no file {path}")
+        if member.kind != "agent":
+            return
+        profiles = dict(list_profiles(profiles_dir()))
+        if member.profile not in profiles:
+            near = _near(member.profile, profiles)
+            wrong("profile", f"there is no profile '{member.profile}'{near}")
+        self._check_briefing(member, wrong)
+
+    def _check_briefing(self, member: Member, wrong: Any) -> None:
+        name, known = member.briefing, briefing.names(Path(self._root))
+        if "/" in name:
+            if not os.path.isfile(os.path.join(self._root, name)):
+                wrong("briefing", f"there is no briefing {name}")
+        elif name and name not in known:
+            wrong("briefing", f"there is no briefing '{name}'{_near(name, known)}")
+
+    def _check_together(self, members: list[Member]) -> None:
+        names: dict[str, Member] = {}
+        for member in members:
+            if member.name and member.name in names:
+                first = names[member.name].line
+                self._say(member.line, f"the name '{member.name}' is taken in line {first}")
+            names.setdefault(member.name, member)
+        agents = {member.name for member in members if member.kind == "agent"}
+        for member in members:
+            if member.parent and member.parent not in agents:
+                near = _near(member.parent, agents)
+                self._say(member.line, f"there is no agent '{member.parent}' to be parent{near}")
+            for name in member.after:
+                if name not in names and name != member.parent:
+                    self._say(member.line, f"'after' names no member: '{name}'{_near(name, names)}")
+        for cycle in _cycles(members):
+            self._say(names[cycle[0]].line, f"these wait for each other: {' → '.join(cycle)}")
+
+
+def _near(name: str, known: Any) -> str:
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _cycles(members: list[Member]) -> list[list[str]]:
+    """Return each circle of those that wait for each other, once."""
+    after = {member.name: member.after for member in members}
+    found: dict[frozenset[str], list[str]] = {}
+
+    def walk(name: str, path: list[str]) -> None:
+        if name in path:
+            circle = path[path.index(name) :]
+            found.setdefault(frozenset(circle), [*circle, name])
+            return
+        for other in after.get(name, ()):
+            walk(other, [*path, name])
+
+    for name in after:
+        walk(name, [])
+    return list(found.values())
+
+
+def _in_order(members: list[Member]) -> list[Member]:
+    """Return the members so that each stands behind what it waits for, else as in the file."""
+    placed: dict[str, Member] = {}
+    by_name = {member.name: member for member in members}
+
+    def place(member: Member) -> None:
+        if member.name in placed:
+            return
+        for name in member.after:
+            place(by_name[name])
+        placed[member.name] = member
+
+    for member in members:
+        place(member)
+    return list(placed.values())
+
+
+_HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_-]+)\s*(?:\.[^\]]*)?\]\]?")
+_KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*[.=]""")
+
+
+class _Lines:
+    """Where tables and keys stand in the text, for messages; tomllib does not say."""
+
+    def __init__(self, text: str) -> None:
+        self._where: dict[tuple[str, int, str], int] = {}
+        table, index = "", 0
+        counts: dict[str, int] = {}
+        for number, line in enumerate(text.splitlines(), 1):
+            header = _HEADER.match(line)
+            if header:
+                table = header[1]
+                if line.lstrip().startswith("[["):
+                    counts[table] = counts.get(table, -1) + 1
+                index = max(0, counts.get(table, 0))
+                self._where.setdefault((table, index, ""), number)
+                continue
+            key = _KEY.match(line)
+            if key:
+                self._where.setdefault((table, index, key[1]), number)
+
+    def of(self, table: str, index: int, key: str = "") -> int | None:
+        """Return the line of a table, or of a key in it, from 1."""
+        return self._where.get((table, index, key))

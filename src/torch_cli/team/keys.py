@@ -1,0 +1,160 @@
+"""The keys of ``torch.toml``, as data: what is read, checked, and published as a JSON schema."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch_cli import duration
+from torch_cli.errors import RefusedError
+
+RESTARTS = ("never", "on-failure", "always")
+
+
+class Key(NamedTuple):
+    """A key: ``read`` turns its value into what is meant, or raises ``ValueError`` with words.
+
+    ``schema`` is its type in JSON Schema, ``about`` what it is for.
+    """
+
+    read: Callable[[Any], Any]
+    schema: dict[str, Any]
+    about: str
+    required: bool = False
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a text")
+    if "\0" in value:
+        raise ValueError("cannot hold a NUL character")
+    return value
+
+
+def _word(value: Any) -> str:
+    if not _text(value).strip():
+        raise ValueError("must not be empty")
+    return str(value)
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError('must be a list of texts, ["a", "b"]')
+    return tuple(_text(one) for one in value)
+
+
+def _command(value: Any) -> tuple[str, ...]:
+    words = _words(value)
+    if not words or not words[0]:
+        raise ValueError('must be a list of words, ["npm", "run", "dev"]')
+    return words
+
+
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _port(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 65536:
+        raise ValueError("must be a port, 1 to 65535")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return duration.parse(_text(value))
+    except RefusedError as error:
+        raise ValueError(f"must be a duration, as in 90s or 2m: {error.message}") from error
+
+
+def _restart(value: Any) -> str:
+    if value not in RESTARTS:
+        raise ValueError(f"must be one of {', '.join(RESTARTS)}")
+    return str(value)
+
+
+def _environment(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError('must be a table, { NAME = "value" }')
+    return {name: _text(one) for name, one in value.items()}
+
+
+_STRING = {"type": "string"}
+_STRINGS = {"type": "array", "items": _STRING}
+_VARIABLES = {"type": "object", "additionalProperties": _STRING}
+
+NAME = Key(_word, _STRING, "Its name; no two in the file may share one.", required=True)
+_DIRECTORY = Key(_word, _STRING, "Where it works, from this file's directory.")
+_ENVIRONMENT = Key(_environment, _VARIABLES, "Variables; a value may have several lines.")
+_ENV_FILES = Key(_words, _STRINGS, "dotenv files, from this file's directory.")
+_AFTER = Key(_words, _STRINGS, "Names of what must be ready before.")
+_AUTOSTART = Key(_yes_or_no, {"type": "boolean"}, "Whether 'torch up' starts it; else --only does.")
+_RESTART = Key(
+    _restart, {"enum": list(RESTARTS)}, "What is done when it ends; kept for the health check."
+)
+
+TEAM = {
+    "name": Key(_word, _STRING, "The team's name; default: the directory's."),
+    "session": Key(_word, _STRING, "The tmux session; default: the team's name."),
+}
+AGENT = {
+    "name": NAME,
+    "role": Key(_text, _STRING, "What it is for; also the briefing, unless that is given."),
+    "profile": Key(_word, _STRING, "The agent program; default: claude."),
+    "dir": _DIRECTORY,
+    "worktree": Key(_word, _STRING, "A branch: it works in a git worktree beside the project."),
+    "parent": Key(_word, _STRING, "The agent that it answers to."),
+    "briefing": Key(_text, _STRING, "A briefing's name, or a file; '' for none."),
+    "model": Key(_word, _STRING, "Given to the program as --model."),
+    "args": Key(_words, _STRINGS, "More arguments for the program."),
+    "skills": Key(_words, _STRINGS, "What it is good at, for the routing of tasks."),
+    "env": _ENVIRONMENT,
+    "env_files": _ENV_FILES,
+    "after": _AFTER,
+    "autostart": _AUTOSTART,
+    "restart": _RESTART,
+}
+PROCESS = {
+    "name": NAME,
+    "command": Key(_command, {**_STRINGS, "minItems": 1}, "Program and arguments.", required=True),
+    "dir": _DIRECTORY,
+    "port": Key(
+        _port,
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        "It is ready when somebody listens there on this machine.",
+    ),
+    "ready": Key(_word, _STRING, "It is ready when its screen shows this text."),
+    "timeout": Key(_seconds, _STRING, "The most time until it is ready; default: 60s."),
+    "env": _ENVIRONMENT,
+    "env_files": _ENV_FILES,
+    "after": _AFTER,
+    "autostart": _AUTOSTART,
+    "restart": _RESTART,
+}
+TABLES: dict[str, dict[str, Key]] = {"team": TEAM, "agent": AGENT, "process": PROCESS}
+"""The tables of the file: ``team`` stands once, the others as often as there are such."""
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "torch.toml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "team": _object(TEAM),
+            "agent": {"type": "array", "items": _object(AGENT)},
+            "process": {"type": "array", "items": _object(PROCESS)},
+        },
+    }
+
+
+def _object(keys: dict[str, Key]) -> dict[str, Any]:
+    required = [name for name, key in keys.items() if key.required]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {n: {**key.schema, "description": key.about} for n, key in keys.items()},
+        **({"required": required} if required else {}),
+    }

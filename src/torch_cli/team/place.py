@@ -1,0 +1,61 @@
+"""Where a member of a team works: its directory, or a git worktree beside the project."""
+
+import os
+import re
+
+from torch_cli.errors import RefusedError, TorchError
+from torch_cli.git.command import Git, GitError
+from torch_cli.git.worktree import locate
+from torch_cli.team.file import Member, Team
+
+
+def directory_of(team: Team, member: Member) -> str:
+    """Return where ``member`` works; a worktree stands beside the project, whether it is there."""
+    if not member.worktree:
+        return member.directory
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", member.worktree).strip("-.")
+    return f"{team.root}-{slug or 'worktree'}"
+
+
+def make_worktree(team: Team, member: Member) -> bool:
+    """Make the git worktree of ``member`` if it is not there; return whether it was made.
+
+    Its branch is made from the current commit unless there is one of that name. Raises
+    ``RefusedError`` if something else stands there.
+    """
+    path = directory_of(team, member)
+    git = Git(team.root, visible=True)
+    if os.path.lexists(path):
+        _check_own(team, member, path)
+        return False
+    known = git.run("for-each-ref", f"refs/heads/{member.worktree}").strip()
+    words = [member.worktree] if known else []
+    make = [] if known else ["-b", member.worktree]
+    try:
+        git.run("worktree", "prune")
+        git.run("worktree", "add", "--quiet", *make, "--", path, *words)
+    except GitError as error:
+        raise TorchError(
+            f"no worktree of the branch '{member.worktree}' could be made at {path}: "
+            f"{error.said or error.message}",
+            code="worktree",
+        ) from error
+    return True
+
+
+def _check_own(team: Team, member: Member, path: str) -> None:
+    """Raise ``RefusedError`` unless ``path`` is a worktree of the project's repository."""
+    try:
+        found, project = locate(path), locate(team.root)
+    except TorchError as error:
+        raise _not_ours(member, path) from error
+    if found.common_dir != project.common_dir or found.top != os.path.realpath(path):
+        raise _not_ours(member, path)
+
+
+def _not_ours(member: Member, path: str) -> RefusedError:
+    return RefusedError(
+        f"{path} is there already, and is no worktree of this project; '{member.name}' was not "
+        "started",
+        code="worktree",
+    )

@@ -1,0 +1,32 @@
+"""The hierarchy of agents: who answers to whom."""
+
+from collections.abc import Iterator, Sequence
+
+from torch_cli.watch.listing import Line
+
+
+def tree(lines: Sequence[Line]) -> Iterator[tuple[int, Line]]:
+    """Yield each agent behind its parent, with how deep it stands, 0 for those without one.
+
+    A parent that is not there, or is in a circle, counts as none.
+    """
+    names = {line.agent.name for line in lines}
+    children: dict[str, list[Line]] = {}
+    for line in lines:
+        parent = line.agent.parent if line.agent.parent in names else ""
+        children.setdefault(parent, []).append(line)
+    shown: set[str] = set()
+
+    def below(name: str, depth: int) -> Iterator[tuple[int, Line]]:
+        for line in children.get(name, ()):
+            if line.agent.name not in shown:
+                shown.add(line.agent.name)
+                yield depth, line
+                yield from below(line.agent.name, depth + 1)
+
+    yield from below("", 0)
+    for line in lines:  # those in a circle
+        if line.agent.name not in shown:
+            shown.add(line.agent.name)
+            yield 0, line
+            yield from below(line.agent.name, 1)

@@ -1,0 +1,352 @@
+"""Bringing up a team, from whatever of it is there already."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from torch_cli.agents.registry import find, profile_named
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.send import Request, send
+from torch_cli.envfile import read_environment
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
+from torch_cli.flock import hold
+from torch_cli.paths import state_dir
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import PRIORITIES
+from torch_cli.store.teams import Started
+from torch_cli.team import briefing, half_made
+from torch_cli.team.file import Member, Team
+from torch_cli.team.place import directory_of, make_worktree
+from torch_cli.team.ready import await_process, listens
+from torch_cli.team.spawn import Order, await_ready, spawn
+from torch_cli.team.standing import agent_of, close_ended, lives, pane_of
+from torch_cli.team.stop import stop
+from torch_cli.team.window import create_window
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.socket import Socket
+
+FOUND = "it was there already"
+"""Said of an agent that somebody else has started; it is left when the team goes."""
+
+SOFT = ("role", "parent", "skills", "briefing")
+"""What can be changed of a running agent; for all else it must be started again."""
+
+
+class Step(NamedTuple):
+    """What is to be done for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
+    ``off``, ``elsewhere``). ``words`` say why. ``agent`` or ``pane`` is what runs already.
+    """
+
+    member: Member
+    what: str
+    words: str = ""
+    agent: Agent | None = None
+    pane: Pane | None = None
+
+
+class Result(NamedTuple):
+    """What became of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
+    (it needs a new start), ``off``, ``elsewhere``, ``blocked`` or ``failed``, the last with its
+    error. ``receipt`` is that of a briefing that was sent.
+    """
+
+    member: Member
+    state: str
+    words: str = ""
+    error: TorchError | None = None
+    receipt: Receipt | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether what waits for it may go on."""
+        return self.state in ("started", "running", "updated", "restarted", "changed", "elsewhere")
+
+
+@contextlib.contextmanager
+def team_lock(team: Team) -> Iterator[None]:
+    """As ``path_lock``, for a team."""
+    with path_lock(team.path):
+        yield
+
+
+@contextlib.contextmanager
+def path_lock(team: str) -> Iterator[None]:
+    """Hold the right to bring the team of that file up or down.
+
+    Raises ``HeldError`` if another process has it.
+    """
+    key = hashlib.sha256(os.fsencode(team)).hexdigest()[:16]
+    folder = os.path.join(state_dir(), "locks")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    file = os.open(
+        os.path.join(folder, f"team-{key}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        if not hold(file, 0.0):
+            raise HeldError(
+                f"another 'torch up' or 'torch down' of {team} is at work; nothing was done",
+                code="locked",
+            )
+        yield
+    finally:
+        os.close(file)
+
+
+def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[Step]:
+    """Return what ``torch up`` would do for each member, in order.
+
+    ``only`` are names or roles. Raises ``NotFoundError`` for one that is neither, ``RefusedError``
+    if the name of a member is another agent's.
+    """
+    for name in only:
+        if not any(name in (member.name, member.role) for member in team.members):
+            raise NotFoundError(f"{team.path} has no member or role '{name}'", code="no-member")
+    known = store.teams.members(team.path)
+    return [_step(store, team, one, known.get(one.name), only) for one in team.members]
+
+
+def _step(
+    store: Store,
+    team: Team,
+    member: Member,
+    known: Started | None,
+    only: Sequence[str],
+) -> Step:
+    look = _agent_step if member.kind == "agent" else _process_step
+    found = look(store, team, member, known)
+    wanted = {member.name, member.role} & set(only) if only else member.autostart
+    if not wanted and found.what in ("start", "restart", "update"):
+        return found._replace(what="off" if found.what == "start" else "running", words="")
+    return found
+
+
+def _agent_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
+    agent = store.agents.get(member.name)
+    if agent is None or agent.stopped is not None or not lives(store, agent):
+        return Step(member, "start", "it has ended" if known else "")
+    own = agent_of(store, known) if known else None
+    if known is None or own is None or own.identity != agent.identity:
+        same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
+        if same and agent.profile == member.profile:
+            return Step(member, "running", FOUND, agent)
+        raise RefusedError(
+            f"the name '{member.name}' is another agent's, in {agent.directory}; nothing was done",
+            hint=f"Give one of them another name: torch rename {member.name} NAME",
+            code="name-taken",
+        )
+    changed = _differences(known.spec, spec_of(team, member))
+    if not changed:
+        return Step(member, "running", "" if known.agent else "its start was cut short", agent)
+    words = f"changed: {', '.join(changed)}"
+    return Step(member, "update" if set(changed) <= set(SOFT) else "restart", words, agent)
+
+
+def _process_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
+    pane = pane_of(store, known) if known else None
+    if known is None or pane is None:
+        if member.port and listens(member.port):
+            return Step(member, "elsewhere", f"somebody listens on port {member.port} already")
+        return Step(member, "start", "it has ended" if known else "")
+    changed = _differences(known.spec, spec_of(team, member))
+    if changed:
+        return Step(member, "restart", f"changed: {', '.join(changed)}", pane=pane)
+    return Step(member, "running", "" if known.pane else "its start was cut short", pane=pane)
+
+
+def spec_of(team: Team, member: Member) -> dict[str, Any]:
+    """Return what is compared with the file later; values of variables as hashes only."""
+    variables = {**read_environment((), member.env_files), **member.environment}
+    secret = hashlib.sha256(json.dumps(sorted(variables.items())).encode()).hexdigest()[:16]
+    common = {"directory": directory_of(team, member), "environment": secret}
+    if member.kind == "process":
+        return {**common, "command": list(member.command)}
+    names = ("profile", "arguments", *SOFT)
+    return {**common, **{name: getattr(member, name) for name in names}}
+
+
+def _differences(before: Any, now: Any) -> list[str]:
+    now = json.loads(json.dumps(now))
+    return sorted(name for name in now if before.get(name) != now[name])
+
+
+def up(
+    store: Store,
+    socket: Socket,
+    team: Team,
+    steps: Sequence[Step],
+    *,
+    restart_changed: bool = False,
+    tell: Callable[[str], None] = lambda words: None,
+) -> Iterator[Result]:
+    """Do the steps, one by one; what waits for a member that failed is ``blocked``."""
+    ready: dict[str, bool] = {}
+    for step in steps:
+        waits = [name for name in step.member.after if not ready.get(name, False)]
+        if waits and step.what in ("start", "restart"):
+            result = Result(step.member, "blocked", f"waits for {', '.join(waits)}")
+        else:
+            result = _Upward(store, socket, team, restart_changed, tell).do(step)
+        ready[step.member.name] = result.ready
+        yield result
+
+
+class _Upward:
+    """Brings up one member."""
+
+    def __init__(
+        self,
+        store: Store,
+        socket: Socket,
+        team: Team,
+        restart_changed: bool,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._store, self._socket, self._team = store, socket, team
+        self._restart_changed, self._tell = restart_changed, tell
+
+    def do(self, step: Step) -> Result:
+        """Do a step; what goes wrong is in the result."""
+        member = step.member
+        try:
+            if step.what == "restart" and not self._restart_changed:
+                words = f"{step.words}; 'torch up --restart-changed' starts it anew"
+                return Result(member, "changed", words)
+            if step.what in ("off", "elsewhere"):
+                return Result(member, step.what, step.words)
+            if member.kind == "process":
+                return self._process(step)
+            return self._agent(step)
+        except TorchError as error:
+            return Result(member, "failed", error.message.partition("\n")[0], error)
+
+    def _process(self, step: Step) -> Result:
+        member = step.member
+        if step.what == "restart" and step.pane is not None:
+            from torch_cli.team.down import end_process
+
+            end_process(self._store, step.pane)
+        if step.what == "running" and step.pane is not None:
+            if step.words:
+                self._note(member, step.pane)
+            return Result(member, "running", step.words)
+        directory, variables = self._begin(member)
+        opened = create_window(
+            self._store,
+            self._socket,
+            name=member.name,
+            session=self._team.session,
+            directory=directory,
+            environment=variables,
+            command=member.command,
+            keep_dead=True,
+        )
+        self._note(member, opened.pane)
+        if member.port or member.ready:
+            await_process(opened.pane, member)
+        return Result(member, "restarted" if step.what == "restart" else "started", directory)
+
+    def _begin(self, member: Member) -> tuple[str, dict[str, str]]:
+        """Note that the member is being started; return where, and with which variables.
+
+        What is left of it from before is cleared away.
+        """
+        before = self._store.teams.members(self._team.path).get(member.name)
+        if before is not None:
+            close_ended(self._store, before)
+            half_made.clear(self._socket, self._team.session, before)
+        directory = directory_of(self._team, member)
+        self._tell(f"starting {member.name} in {directory}")
+        known, mark = self._known(member), half_made.new_mark()
+        self._store.teams.add(known._replace(spec={**known.spec, "mark": mark}))
+        given = {**read_environment((), member.env_files), **member.environment}
+        return directory, {**given, half_made.MARK: mark}
+
+    def _known(self, member: Member, *, ours: bool = True) -> Started:
+        spec, directory = spec_of(self._team, member), directory_of(self._team, member)
+        team = self._team.path
+        return Started(team, member.name, member.kind, spec, directory=directory, ours=ours)
+
+    def _note(
+        self, member: Member, pane: Pane, agent: Agent | None = None, *, ours: bool = True
+    ) -> None:
+        """Note what runs as the member now."""
+        self._store.teams.add(
+            self._known(member, ours=ours)._replace(
+                agent=agent.identity if agent else "",
+                socket=pane.socket_path,
+                server=pane.server,
+                pane=pane.id,
+                pane_pid=pane.pid,
+            )
+        )
+
+    def _agent(self, step: Step) -> Result:
+        member, agent, state = step.member, step.agent, "running"
+        if step.what == "restart":
+            stop(self._store, member.name)
+            agent, state = None, "restarted"
+        if agent is None:
+            agent = self._start(member)
+            state = state if state == "restarted" else "started"
+        elif step.what == "update":
+            self._store.agents.describe(member.name, role=member.role, parent=member.parent)
+            state = "updated"
+        if step.what != "running" or step.words:
+            pane = find(self._store, Socket(path=agent.socket), member.name).pane
+            self._note(member, pane, agent, ours=step.words != FOUND)
+        receipt = self._brief(member, agent, state)
+        words = step.words if state in ("running", "updated") else agent.directory
+        return Result(member, state, words, receipt=receipt)
+
+    def _start(self, member: Member) -> Agent:
+        if member.worktree and make_worktree(self._team, member):
+            self._tell(f"made a worktree of the branch {member.worktree}")
+        directory, variables = self._begin(member)
+        agent, window = spawn(
+            self._store,
+            self._socket,
+            Order(
+                name=member.name,
+                profile=member.profile,
+                directory=directory,
+                session=self._team.session,
+                role=member.role,
+                parent=member.parent,
+                environment=variables,
+                arguments=member.arguments,
+            ),
+        )
+        self._note(member, window.pane, agent)
+        return agent
+
+    def _brief(self, member: Member, agent: Agent, state: str) -> Receipt | None:
+        """Wait until the agent is ready and brief it, unless it has been in this life."""
+        if agent.ready is None:
+            profile = profile_named(agent.profile)
+            pane = find(self._store, Socket(path=agent.socket), agent.name).pane
+            with ControlClient(Socket(path=agent.socket), pane.session_id) as client:
+                await_ready(client, self._store, agent, profile, profile.launch.ready_timeout)
+        last = self._store.briefings.newest().get(agent.identity)
+        if not member.briefing or (last is not None and last.sent >= agent.created):
+            return None
+        source = member.briefing
+        source = os.path.join(self._team.root, source) if "/" in source else source
+        facts = briefing.facts_for(
+            member.name, member.role, member.parent, agent.directory, self._store.agents.all()
+        )._replace(team=self._team.name, project_root=self._team.root)
+        text = briefing.read(source, facts)
+        self._tell(f"briefing {member.name}")
+        # If this process is killed before it is noted, the next sends nothing twice.
+        key = f"briefing-{agent.identity}-{agent.created:.3f}"
+        urgent = PRIORITIES["high"]
+        receipt = send(
+            self._socket,
+            Request(target=member.name, body=text.encode(), key=key, priority=urgent),
+        )
+        self._store.briefings.add(receipt.id, agent.identity, member.briefing)
+        return receipt

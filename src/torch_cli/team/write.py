@@ -1,0 +1,123 @@
+"""Writing ``torch.toml``: a commented one for a project, or one of what is running."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from torch_cli.errors import RefusedError
+from torch_cli.store.agents import Agent
+from torch_cli.team.detect import Project, detect
+from torch_cli.team.file import FILE
+
+_HEAD = """\
+# The team of this project. 'torch up' brings it up, 'torch up --dry-run' says what that would do,
+# 'torch down' ends what it started, and nothing else. 'torch config schema' prints every key.
+
+[team]
+name = {name}
+# session = {name}            # the tmux session
+"""
+
+_AGENTS = """
+[[agent]]
+name = "pm"
+role = "project-manager"        # also its briefing: 'torch briefing list'
+# profile = "claude"            # 'torch profile list'
+
+[[agent]]
+name = "dev"
+role = "developer"
+parent = "pm"                   # whom it answers to; is started after it
+# worktree = "feature/x"        # works on this branch, in a git worktree beside the project
+# model = "opus"                # given to the program as --model
+# args = []                     # more arguments for it
+# skills = ["python"]
+# env = {{ NAME = "value" }}
+# env_files = [".env"]
+# autostart = false             # only with 'torch up --only dev'
+"""
+
+_SERVER = """
+[[process]]
+name = "server"
+command = {command}
+{ready}
+"""
+
+_NO_SERVER = """
+# [[process]]                   # a dev server, or tests in watch mode, in a window of its own
+# name = "server"
+# command = ["npm", "run", "dev"]
+# port = 3000                   # ready when somebody listens there; or: ready = "a text it shows"
+"""
+
+
+def template(root: Path) -> tuple[str, Project]:
+    """Return a commented team file for the project in ``root``, and what was seen of it."""
+    project = detect(root)
+    name = _text(root.name or "team")
+    text = f"# {project.kind}\n" + _HEAD.format(name=name)
+    if project.server:
+        ready = f"port = {project.port}" if project.port else "# port = 3000"
+        ready += "                     # ready when somebody listens there"
+        text += _SERVER.format(command=_list(project.server), ready=ready)
+    else:
+        text += _NO_SERVER
+    return text + _AGENTS.format(), project
+
+
+def frozen(root: Path, agents: Sequence[Agent]) -> str:
+    """Return a team file of the ``agents``, as far as it is known how they were started."""
+    sessions = {agent.session for agent in agents}
+    lines = ["[team]", f"name = {_text(root.name or 'team')}"]
+    lines += [f"session = {_text(sessions.pop())}"] if len(sessions) == 1 else []
+    names = {agent.name for agent in agents}
+    for agent in _parents_first(agents):
+        lines += ["", "[[agent]]", f"name = {_text(agent.name)}"]
+        lines += [f"role = {_text(agent.role)}"] if agent.role else []
+        lines += [f"profile = {_text(agent.profile)}"] if agent.profile != "claude" else []
+        place = os.path.relpath(agent.directory, root)
+        place = agent.directory if place.startswith("../..") else place
+        lines += [f"dir = {_text(place)}"] if place != "." else []
+        lines += [f"parent = {_text(agent.parent)}"] if agent.parent in names else []
+    return "\n".join([*lines, ""])
+
+
+def _parents_first(agents: Iterable[Agent]) -> list[Agent]:
+    left, placed = list(agents), set[str]()
+    ordered: list[Agent] = []
+    while left:
+        known = {agent.name for agent in left}
+        ready = [agent for agent in left if agent.parent in placed or agent.parent not in known]
+        for agent in ready or left[:1]:
+            ordered.append(agent)
+            placed.add(agent.name)
+            left.remove(agent)
+    return ordered
+
+
+def write_file(root: Path, text: str) -> Path:
+    """Write the team file into ``root``; raises ``RefusedError`` if there is one."""
+    path = root / FILE
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise RefusedError(
+            f"there is a {path} already; it was left as it is", code="exists"
+        ) from error
+    except OSError as error:
+        raise RefusedError(f"{path} cannot be written: {error.strerror}", code="os") from error
+    return path
+
+
+def _text(value: str) -> str:
+    """Return a TOML basic string."""
+    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return '"' + "".join(
+        escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08X}") for c in value
+    ) + '"'  # fmt: skip
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(_text(value) for value in values)}]"

@@ -1,0 +1,253 @@
+"""``torch.toml``: what it may hold, what is wrong with it and where, and writing one."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import Torch
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.store.agents import Agent
+from torch_cli.team.detect import Project, detect
+from torch_cli.team.file import Team, find_file, load_team
+from torch_cli.team.keys import TABLES, json_schema
+from torch_cli.team.write import frozen, template, write_file
+
+GOOD = '''\
+[team]
+name = "shop"
+session = "shop-session"
+
+[[agent]]
+name = "dev"
+role = "developer"
+parent = "pm"
+profile = "demo"
+args = ["--delay", "0.1"]
+model = "small"
+skills = ["python", "sql"]
+after = ["server"]
+env = { KEY = """
+two
+lines""" }
+
+[[agent]]
+name = "pm"
+role = "project-manager"
+profile = "demo"
+dir = "docs"
+briefing = ""
+
+[[process]]
+name = "server"
+command = ["python3", "-m", "http.server", "8123"]
+port = 8123
+timeout = "90s"
+'''
+
+
+def load(root: Path, text: str) -> Team:
+    (root / "docs").mkdir(exist_ok=True)
+    (root / "torch.toml").write_text(text)
+    return load_team(str(root / "torch.toml"))
+
+
+def mistakes(root: Path, text: str) -> list[tuple[int, str]]:
+    with pytest.raises(RefusedError) as refused:
+        load(root, text)
+    assert refused.value.code == "bad-team"
+    return [(one["line"], one["message"]) for one in refused.value.details["mistakes"]]
+
+
+def test_a_team_is_read_in_the_order_in_which_it_is_started(tmp_path: Path) -> None:
+    team = load(tmp_path, GOOD)
+    assert (team.name, team.session) == ("shop", "shop-session")
+    assert [one.name for one in team.members] == ["server", "pm", "dev"]
+    server, pm, dev = team.members
+    assert (server.kind, server.port, server.timeout) == ("process", 8123, 90.0)
+    assert (pm.directory, pm.briefing) == (str(tmp_path / "docs"), "")
+    assert (dev.briefing, dev.after) == ("developer", ("server", "pm"))
+    assert dev.arguments == ("--model", "small", "--delay", "0.1")
+    assert dev.environment == {"KEY": "two\nlines"}
+
+
+def test_an_empty_file_is_a_team_of_nobody(tmp_path: Path) -> None:
+    team = load(tmp_path, "")
+    assert (team.name, team.session, team.members) == (tmp_path.name, tmp_path.name, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (
+            '[[agent]]\nname = "a"\nprofle = "demo"\n',
+            3,
+            "'profle' in agent; did you mean 'profile'",
+        ),
+        ('[[agent]]\nname = "a"\nprofile = "cluade"\n', 3, "did you mean 'claude'"),
+        ('[[agent]]\nrole = "x"\n', 1, "agent has no 'name'"),
+        ('[[agent]]\nname = "a b"\n', 2, "cannot be an agent's name"),
+        ('[[agent]]\nname = "a"\n\n[[agent]]\nname = "a"\n', 4, "'a' is taken in line 1"),
+        ('[[agent]]\nname = "a"\nparent = "b"\n', 1, "no agent 'b' to be parent"),
+        ('[[agent]]\nname = "a"\nafter = ["x"]\n', 1, "'after' names no member: 'x'"),
+        ('[[agent]]\nname = "a"\ndir = "nowhere"\n', 3, "there is no directory"),
+        ('[[agent]]\nname = "a"\ndir = "docs"\nworktree = "x"\n', 3, "dir or worktree, not both"),
+        ('[[agent]]\nname = "a"\nbriefing = "develper"\n', 3, "did you mean 'developer'"),
+        ('[[agent]]\nname = "a"\nbriefing = "docs/x.md"\n', 3, "no briefing docs/x.md"),
+        ('[[agent]]\nname = "a"\nenv_files = [".env"]\n', 3, "there is no file"),
+        ('[[agent]]\nname = "a"\nenv = { A = 1 }\n', 3, "'env' must be a text"),
+        ('[[agent]]\nname = "a"\nautostart = "yes"\n', 3, "must be true or false"),
+        ('[[agent]]\nname = "a"\nrestart = "maybe"\n', 3, "one of never, on-failure, always"),
+        ('[[process]]\nname = "s"\n', 1, "process has no 'command'"),
+        ('[[process]]\nname = "s"\ncommand = "npm run dev"\n', 3, "must be a list"),
+        ('[[process]]\nname = "s"\ncommand = ["x"]\nport = 0\n', 4, "must be a port"),
+        ('[[process]]\nname = "s"\ncommand = ["x"]\ntimeout = "9"\n', 4, "must be a duration"),
+        ('[agent]\nname = "a"\n', 1, "write [[agent]]"),
+        ('[[agnet]]\nname = "a"\n', 1, "'agnet'; did you mean 'agent'"),
+        ('[team]\nname = ""\n', 2, "must not be empty"),
+        ("title = 1\n", 1, "no table or key 'title'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
+    (found,) = mistakes(tmp_path, text)
+    assert found[0] == line
+    assert said in found[1]
+
+
+def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
+    text = '[[agent]]\nname = "a"\nx = 1\ny = 2\n\n[[process]]\nname = "p"\n'
+    assert [line for line, _ in mistakes(tmp_path, text)] == [3, 4, 6]
+
+
+def test_those_that_wait_for_each_other_are_named(tmp_path: Path) -> None:
+    agents = "".join(
+        f'[[agent]]\nname = "{name}"\nprofile = "demo"\nafter = ["{after}"]\n'
+        for name, after in (("a", "b"), ("b", "c"), ("c", "a"))
+    )
+    (found,) = mistakes(tmp_path, agents)
+    assert found[1] == "these wait for each other: a → b → c → a"
+
+
+def test_no_toml_and_no_file(tmp_path: Path) -> None:
+    (tmp_path / "torch.toml").write_text("[[agent]\n")
+    with pytest.raises(RefusedError, match="line 1"):
+        load_team(str(tmp_path / "torch.toml"))
+    (tmp_path / "deep/er").mkdir(parents=True)
+    assert find_file(str(tmp_path / "deep/er")) == str(tmp_path / "torch.toml")
+    (tmp_path / "torch.toml").unlink()
+    with pytest.raises(NotFoundError, match=r"no torch\.toml"):
+        find_file(str(tmp_path / "deep"))
+
+
+def test_the_schema_has_every_key(torch: Torch) -> None:
+    printed = json.loads(torch("config", "schema").out)
+    assert printed == json_schema()
+    for name, keys in TABLES.items():
+        table = printed["properties"][name]
+        table = table.get("items", table)
+        assert set(table["properties"]) == set(keys)
+        assert all(one["description"] for one in table["properties"].values())
+        assert table["additionalProperties"] is False
+
+
+def test_the_check_says_what_is_wrong_for_people_and_programs(torch: Torch, tmp_path: Path) -> None:
+    (tmp_path / "torch.toml").write_text('[[agent]]\nname = "a"\nprofle = "demo"\n')
+    there = ("--dir", str(tmp_path))
+    done = torch("config", "check", *there)
+    assert done.code == 2
+    assert f"{tmp_path}/torch.toml:3: there is no key 'profle'" in done.err
+    said = torch("config", "check", *there, "--json").json["error"]
+    assert said["details"]["mistakes"][0]["line"] == 3
+    (tmp_path / "torch.toml").write_text('[[agent]]\nname = "a"\n')
+    assert "1 members" in torch("config", "check", *there).out
+
+
+# -- writing one -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            {"package.json": '{"scripts": {"dev": "vite"}}', "pnpm-lock.yaml": ""},
+            Project("JavaScript, pnpm", ("pnpm", "run", "dev"), 5173),
+        ),
+        (
+            {"package.json": '{"scripts": {"start": "node x --port 4000"}}'},
+            Project("JavaScript, npm", ("npm", "run", "start"), 4000),
+        ),
+        ({"package.json": "{}", "yarn.lock": ""}, Project("JavaScript, yarn")),
+        ({"package.json": "no json", "go.mod": ""}, Project("Go")),
+        ({"manage.py": ""}, Project("Django", ("python3", "manage.py", "runserver"), 8000)),
+        ({"pyproject.toml": "", "uv.lock": ""}, Project("Python, uv")),
+        ({"pyproject.toml": "[tool.poetry]\n"}, Project("Python, poetry")),
+        ({"Cargo.toml": ""}, Project("Rust, cargo")),
+        ({"Gemfile": "", "bin/rails": ""}, Project("Rails", ("bin/rails", "server"), 3000)),
+        ({}, Project("a project")),
+    ],
+)
+def test_a_project_is_recognised_and_gets_a_file_that_is_good(
+    tmp_path: Path, files: dict[str, str], expected: Project
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert detect(tmp_path) == expected
+    text, _ = template(tmp_path)
+    team = load(tmp_path, text)
+    assert [one.name for one in team.members if one.kind == "agent"] == ["pm", "dev"]
+    servers = [one for one in team.members if one.kind == "process"]
+    assert [one.command for one in servers] == ([expected.server] if expected.server else [])
+    # What is commented out is good as well.
+    every = "\n".join(
+        line.removeprefix("# ") if line.startswith("# ") and "=" in line.split("#")[1] else line
+        for line in text.splitlines()
+    )
+    tomllib.loads(
+        every.replace('worktree = "feature/x"', "").replace("# [[process]]", "[[process]]")
+    )
+
+
+def test_init_writes_once(torch: Torch, tmp_path: Path) -> None:
+    project = tmp_path / 'a "name" 🔥'
+    project.mkdir()
+    done = torch("init", str(project))
+    assert (done.code, done.out.startswith("written")) == (0, True), done.err
+    assert load_team(str(project / "torch.toml")).name == 'a "name" 🔥'
+    again = torch("init", str(project))
+    assert (again.code, "left as it is" in again.err) == (2, True)
+    assert torch("init", str(tmp_path / "no")).code == 3
+
+
+def agent(name: str, **more: str) -> Agent:
+    facts = {"profile": "demo", "origin": "spawned", "socket": "", "server": "", "pane": "%1"}
+    facts |= {"session": "s", "window": name, "directory": "/p", "program_started": "", **more}
+    return Agent(name=name, pane_pid=1, program_pid=1, **facts)  # type: ignore[arg-type]
+
+
+def test_what_runs_is_frozen_parents_first(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    agents = [
+        agent("dev", parent="pm", role="developer", directory=str(tmp_path / "src")),
+        agent("pm", parent="boss", directory=str(tmp_path)),
+    ]
+    team = load(tmp_path, frozen(tmp_path, agents))
+    assert [(one.name, one.parent) for one in team.members] == [("pm", ""), ("dev", "pm")]
+    assert team.session == "s"
+    assert team.members[1].directory == str(tmp_path / "src")
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda t: "\0" not in t)
+)
+def test_any_text_is_written_as_toml(text: str) -> None:
+    document = tomllib.loads(frozen(Path("/p"), [agent("a", role=text, directory="/p")]))
+    assert document["agent"][0]["role"] == text
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError):
+        write_file(tmp_path / "nowhere", "")

@@ -1,0 +1,329 @@
+"""``torch up`` and ``torch down``: from any state to that of the file, and back."""
+
+import json
+import os
+import signal
+import socket as sockets
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
+from repository import Repository
+from torch_cli.store import Store
+
+BIN = str(Path(sys.executable).parent)
+ENV = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
+
+TEAM = """\
+[team]
+name = "shop"
+
+[[process]]
+name = "server"
+command = ["{python}", "-u", "-c", "import time; print('serving'); time.sleep(600)"]
+ready = "serving"
+
+[[agent]]
+name = "pm"
+role = "project-manager"
+profile = "demo"
+briefing = "short"
+args = ["--log", "{log}/pm.log"]
+
+[[agent]]
+name = "dev"
+role = "developer"
+profile = "demo"
+parent = "pm"
+briefing = "short"
+after = ["server"]
+dir = "src"
+args = ["--log", "{log}/dev.log"]
+env = {{ GREETING = '''two
+"lines"''' }}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Repository:
+    return Repository.make(
+        tmp_path / "my project",
+        {
+            "torch.toml": TEAM.format(python=sys.executable, log=tmp_path),
+            "src/a.py": "a\n",
+            "briefings/short.md": "You are {{ agent }} of {{ team }}, under {{ parent }}.\n",
+        },
+    )
+
+
+def up(torch: Torch, project: Repository, *words: str) -> Result:
+    return torch("up", "--dir", str(project.path), *words, env=ENV, timeout=120)
+
+
+def down(torch: Torch, project: Repository, *words: str) -> Result:
+    return torch("down", "--dir", str(project.path), *words, env=ENV, timeout=120)
+
+
+def states(done: Result) -> dict[str, str]:
+    """Return the state of each member that ``up``, ``down`` or a dry run has printed."""
+    found = [json.loads(line) for line in done.out.splitlines()]
+    return {one["name"]: one.get("state") or one["what"] for one in found if "name" in one}
+
+
+def edit(project: Repository, before: str, after: str) -> None:
+    text = project.read("torch.toml")
+    assert before in text
+    project.write("torch.toml", text.replace(before, after))
+
+
+def prompts(tmp_path: Path, name: str) -> list[str]:
+    """Return what a demo agent was sent."""
+    try:
+        lines = (tmp_path / f"{name}.log").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    found: list[Any] = [json.loads(line) for line in lines]
+    return [one["text"] for one in found if one.get("event") == "submit"]
+
+
+def test_a_team_comes_up_and_goes_down(
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    dry = up(torch, project, "--dry-run", "--json")
+    assert states(dry) == {"server": "start", "pm": "start", "dev": "start"}
+    assert tmux.run("list-panes", "-a").returncode != 0, "nothing was started"
+    done = up(torch, project, "--json")
+    assert done.code == 0, done.out + done.err
+    assert states(done) == {"server": "started", "pm": "started", "dev": "started"}
+    receipts = [json.loads(line).get("briefing") for line in done.out.splitlines()]
+    assert [one and one["state"] for one in receipts] == [None, "confirmed", "confirmed"]
+    assert prompts(tmp_path, "pm") == ["You are pm of shop, under ."]
+    assert prompts(tmp_path, "dev") == ["You are dev of shop, under pm."]
+    panes = {pane.window: pane for pane in tmux.panes()}
+    assert {pane.session for pane in panes.values()} == {"shop"}
+    dev = Path(f"/proc/{panes['dev'].pid}")
+    if dev.exists():
+        assert os.readlink(dev / "cwd") == str(project.path / "src")
+        assert b'GREETING=two\n"lines"' in (dev / "environ").read_bytes()
+    tree = torch("tree").out.splitlines()
+    names = [line.rpartition(")  ")[0] for line in tree]
+    assert names == ["pm (project-manager", "   dev (developer"]
+
+    again = up(torch, project, "--json")
+    assert states(again) == {"server": "running", "pm": "running", "dev": "running"}
+    assert {pane.pid for pane in tmux.panes()} == {pane.pid for pane in panes.values()}
+    assert len(prompts(tmp_path, "dev")) == 1
+
+    project.write("src/a.py", "not committed\n")
+    ended = down(torch, project, "--json")
+    assert ended.code == 0, ended.out
+    assert list(states(ended).items()) == [
+        ("dev", "stopped"),
+        ("pm", "stopped"),
+        ("server", "stopped"),
+    ]
+    assert project.content("src/a.py") == b"not committed\n"
+    assert tmux.run("list-panes", "-a").returncode != 0
+    assert "nothing of this team is up" in down(torch, project).err
+    with Store() as store:
+        assert store.agents.all() == []
+
+
+def test_only_a_role_and_what_is_not_started_by_itself(torch: Torch, project: Repository) -> None:
+    edit(project, 'role = "developer"', 'role = "developer"\nautostart = false')
+    done = up(torch, project, "--json")
+    assert states(done) == {"server": "started", "pm": "started", "dev": "off"}
+    done = up(torch, project, "--only", "developer", "--json")
+    assert states(done) == {"server": "running", "pm": "running", "dev": "started"}
+    assert up(torch, project, "--only", "nobody").code == 3
+
+
+def test_a_changed_file_changes_only_what_differs(
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    assert up(torch, project).code == 0
+    before = {pane.window: pane.pid for pane in tmux.panes()}
+    edit(project, 'role = "developer"', 'role = "tester"')
+    edit(project, "print('serving')", "print('serving anew')")
+    dry = up(torch, project, "--dry-run", "--json")
+    assert states(dry) == {"server": "restart", "pm": "running", "dev": "update"}
+    done = up(torch, project, "--json")
+    assert states(done) == {"server": "changed", "pm": "running", "dev": "updated"}
+    assert {pane.window: pane.pid for pane in tmux.panes()} == before
+    assert "dev (tester)" in torch("tree").out
+    done = up(torch, project, "--restart-changed", "--json")
+    assert states(done) == {"server": "restarted", "pm": "running", "dev": "running"}
+    after = {pane.window: pane.pid for pane in tmux.panes()}
+    assert after["server"] != before["server"]
+    assert (after["pm"], after["dev"]) == (before["pm"], before["dev"])
+    edit(project, '"lines"', '"others"')
+    assert states(up(torch, project, "--dry-run", "--json"))["dev"] == "restart"
+    done = up(torch, project, "--restart-changed", "--json")
+    assert states(done)["dev"] == "restarted"
+    assert len(prompts(tmp_path, "dev")) == 2, "a new life is briefed again"
+
+
+def test_what_waits_for_one_that_fails_is_not_started(torch: Torch, project: Repository) -> None:
+    edit(project, "print('serving'); time.sleep(600)", "print('no'); time.sleep(1); exit(3)")
+    done = up(torch, project, "--json")
+    assert done.code == 1
+    assert states(done) == {"server": "failed", "pm": "started", "dev": "blocked"}
+    (failed,) = [one for one in map(json.loads, done.out.splitlines()) if one["name"] == "server"]
+    assert "ended while starting" in failed["error"]["message"]
+    edit(project, "print('no'); time.sleep(1); exit(3)", "print('serving'); time.sleep(600)")
+    done = up(torch, project, "--json")
+    assert states(done) == {"server": "started", "pm": "running", "dev": "started"}
+
+
+def test_a_port_on_which_somebody_listens_already_is_noticed(
+    torch: Torch, project: Repository
+) -> None:
+    with sockets.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        edit(project, 'ready = "serving"', f"port = {port}")
+        done = up(torch, project, "--json")
+        assert states(done) == {"server": "elsewhere", "pm": "started", "dev": "started"}
+    ended = down(torch, project, "--json")
+    assert "server" not in states(ended)
+
+
+def test_a_process_is_ready_when_its_port_is(torch: Torch, project: Repository) -> None:
+    with sockets.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    edit(project, 'ready = "serving"', f'port = {port}\ntimeout = "30s"')
+    edit(
+        project,
+        '"-u", "-c", "import time; print(\'serving\'); time.sleep(600)"',
+        f'"-m", "http.server", "{port}"',
+    )
+    done = up(torch, project, "--only", "server", "--json")
+    assert states(done)["server"] == "started", done.out
+    with sockets.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+    assert states(down(torch, project, "--json"))["server"] == "stopped"
+
+
+def test_an_agent_that_was_there_is_taken_and_left(
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    words = ("--profile", "demo", "--session", "own", "--dir", str(project.path))
+    log = ("--", "--log", str(tmp_path / "pm.log"))
+    assert torch("spawn", "pm", *words, *log, env=ENV).code == 0
+    done = up(torch, project, "--json")
+    assert states(done) == {"server": "started", "pm": "running", "dev": "started"}
+    ended = down(torch, project, "--json")
+    assert states(ended)["pm"] == "left"
+    assert [pane.window for pane in tmux.panes()] == ["pm"]
+
+
+def test_a_name_that_is_another_agents_is_refused(torch: Torch, project: Repository) -> None:
+    (project.path.parent / "elsewhere").mkdir()
+    words = (
+        "--profile",
+        "demo",
+        "--session",
+        "own",
+        "--dir",
+        str(project.path.parent / "elsewhere"),
+    )
+    assert torch("spawn", "pm", *words, env=ENV).code == 0
+    done = up(torch, project)
+    assert (done.code, "is another agent's" in done.err) == (2, True)
+    assert torch("ps").out.count("\n") == 2, "nothing was started"
+
+
+def test_an_agent_that_crashed_comes_back_and_is_briefed(
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    assert up(torch, project).code == 0
+    (dev,) = [pane for pane in tmux.panes() if pane.window == "dev"]
+    os.kill(dev.pid, signal.SIGKILL)
+    wait_until(lambda: any(p.dead for p in tmux.panes()) or len(tmux.panes()) == 2, what="its end")
+    done = up(torch, project, "--json")
+    assert states(done) == {"server": "running", "pm": "running", "dev": "started"}
+    assert len(prompts(tmp_path, "dev")) == 2
+
+
+def test_worktrees_are_made_kept_and_removed(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    project.commit("a worktree for dev")
+    beside = project.path.parent / "my project-feature-x"
+    assert up(torch, project).code == 0
+    linked = Repository(beside)
+    assert linked.git("branch", "--show-current") == "feature/x"
+    (dev,) = [pane for pane in tmux.panes() if pane.window == "dev"]
+    if Path(f"/proc/{dev.pid}").exists():
+        assert os.readlink(f"/proc/{dev.pid}/cwd") == str(beside)
+    linked.write("work", "not merged\n")
+    ended = down(torch, project)
+    assert "stays: it has changes" in ended.out
+    assert linked.content("work") == b"not merged\n", "a checkpoint has it"
+    assert up(torch, project).code == 0
+    linked.commit("work")
+    assert "stays: it is not merged" in down(torch, project).out
+    assert up(torch, project).code == 0
+    project.git("merge", "-q", "feature/x")
+    assert "was removed: all of it is merged" in down(torch, project).out
+    assert not beside.exists()
+    beside.mkdir()
+    (beside / "somebody's").touch()
+    done = up(torch, project, "--json")
+    assert states(done)["dev"] == "failed"
+    assert (beside / "somebody's").exists()
+
+
+def test_two_at_once_and_killed_at_any_point(
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    """However far an ``up`` has come when it is killed, the next makes the same team of it."""
+    words = [*torch.argv("up", "--dir", str(project.path), "--json")]
+    environment = {**os.environ, **ENV, "PYTHONPATH": str(SOURCE)}
+    for seconds in (0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.6):
+        child = subprocess.Popen(
+            words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds)  # which point that is does not matter
+        child.kill()
+        child.wait()
+    children = [
+        subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    codes = [(child.communicate(timeout=60), child.returncode)[1] for child in children]
+    assert set(codes) <= {0, 4}
+    done = up(torch, project, "--json")
+    assert states(done) == {"server": "running", "pm": "running", "dev": "running"}, done.out
+    living = [pane for pane in tmux.panes() if not pane.dead]
+    assert sorted(pane.window for pane in living) == ["dev", "pm", "server"]
+    assert len(prompts(tmp_path, "pm")) <= 1 + len([p for p in tmux.panes() if p.dead])
+    ended = down(torch, project, "--json")
+    assert set(states(ended).values()) == {"stopped"}
+    assert tmux.run("list-panes", "-a").returncode != 0
+
+
+def test_no_checkpoint_no_end(
+    tmux: TmuxServer, torch: Torch, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert up(torch, project).code == 0
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    done = down(torch, project, "--json")
+    assert (done.code, set(states(done).values())) == (2, {"failed"})
+    assert len(tmux.panes()) == 3
+    forced = down(torch, project, "--force", "--json")
+    assert set(states(forced).values()) == {"stopped"}
+
+
+def test_a_team_of_what_runs(torch: Torch, project: Repository) -> None:
+    assert up(torch, project).code == 0
+    text = torch("team", "freeze", str(project.path)).out
+    assert 'session = "shop"' in text
+    assert 'name = "dev"' in text
+    assert 'parent = "pm"' in text
+    assert 'dir = "src"' in text
