@@ -1,6 +1,7 @@
 """What an ``up`` that was killed has left: a window of its own that nobody has written down."""
 
 import os
+import re
 import select
 import time
 
@@ -18,6 +19,10 @@ MARK = "TORCH_UP"
 
 PATIENCE = 5.0
 """Seconds that a placeholder may stand, which another ``torch`` replaces within one."""
+
+
+_HOLDER = re.compile(r"torch-[0-9a-f]{12}")
+"""The name of the placeholder window in a new session (tmux/opening.py)."""
 
 
 def new_mark() -> str:
@@ -47,11 +52,34 @@ def clear(socket: Socket, session: str, known: Started) -> None:
         select.select([], [], [], 0.1)
 
 
-def _window(socket: Socket, session: str, name: str) -> Pane | None:
+def sweep(socket: Socket, session: str) -> None:
+    """End what stands for the first window of a new session, if it was never replaced by one.
+
+    It would keep the session for ever.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while held := [pane for pane in _panes(socket) if _holds(pane, session)]:
+        if time.monotonic() >= deadline:
+            for pane in held:
+                close_window(socket, pane)
+            return
+        select.select([], [], [], 0.1)
+
+
+def _holds(pane: Pane, session: str) -> bool:
+    named = pane.session == session and _HOLDER.fullmatch(pane.window)
+    return bool(named) and _is_placeholder(pane)
+
+
+def _panes(socket: Socket) -> list[Pane]:
     try:
-        return find_window(list_panes(socket), session, name)
+        return list_panes(socket)
     except NotFoundError:
-        return None
+        return []
+
+
+def _window(socket: Socket, session: str, name: str) -> Pane | None:
+    return find_window(_panes(socket), session, name)
 
 
 def _is_marked(pane: Pane, mark: str) -> bool:

@@ -184,6 +184,7 @@ def up(
     tell: Callable[[str], None] = lambda words: None,
 ) -> Iterator[Result]:
     """Do the steps, one by one; what waits for a member that failed is ``blocked``."""
+    half_made.sweep(socket, team.session)
     ready: dict[str, bool] = {}
     for step in steps:
         waits = [name for name in step.member.after if not ready.get(name, False)]
