@@ -428,7 +428,8 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
     connection = sqlite3.connect(path)
     connection.executescript(
         "DROP TABLE checkins; DROP TABLE runs; DROP TABLE lease; DROP TABLE outages;"
-        "DROP TABLE watches; DROP TABLE briefings; DROP TABLE team_members;"
+        "DROP TABLE watches; DROP TABLE briefings; DROP TABLE team_members; DROP TABLE tasks;"
+        "DROP TABLE task_log;"
         "DROP INDEX messages_kept; DROP INDEX messages_untold;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"

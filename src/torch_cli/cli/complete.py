@@ -46,6 +46,14 @@ def complete_waiting(ctx: Context, param: Parameter, incomplete: str) -> "list[C
     return _items(names, incomplete)
 
 
+def complete_tasks(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the tasks that have not ended and whose ids begin so."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        names = dict(_read("SELECT id, title FROM tasks WHERE state NOT IN ('done', 'failed')"))
+    return _items(names, incomplete)
+
+
 def complete_checkins(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the check-ins whose names begin so."""
     names: dict[str, str] = {}

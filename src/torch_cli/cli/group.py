@@ -27,6 +27,7 @@ COMMANDS = {
     "command": "Have an agent program run a command of its own.",
     "reply": "Answer a message: send to the agent that sent it.",
     "thread": "Show a message and the answers to it.",
+    "task": "Say what is to be done, take it, and show that it is done.",
     "checkin": "Have a note sent to an agent later, once or again and again.",
     "daemon": "Run the scheduler: check-ins, what waits in the outbox, checkpoints.",
     "tick": "Do once all that is due: the daemon's work, for cron.",

@@ -92,6 +92,7 @@ def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
             on_runs=journal.runs,
             on_receipts=journal.receipts,
             on_done=journal.done,
+            on_returned=journal.returned,
             on_outage=journal.outage,
             on_error=journal.error,
             on_look=_Pulse().beat,

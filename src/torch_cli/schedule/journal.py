@@ -18,6 +18,7 @@ from torch_cli.paths import state_dir
 from torch_cli.schedule.logs import log_file
 from torch_cli.store.checkins import Run
 from torch_cli.store.lease import Outage
+from torch_cli.store.tasks import Task
 
 FILE_SIZE, FILES = 1_000_000, 4
 """Bytes of the log file, and how many older ones are kept."""
@@ -113,6 +114,10 @@ class Journal:
         )
         if done.alert:
             alert_people(done)
+
+    def returned(self, task: Task) -> None:
+        """Write down that a task is in the pool again."""
+        self.say("task", task=task.id, state=task.state, reason=task.reason)
 
     def outage(self, outage: Outage) -> None:
         """Write down that nothing could fire for a time."""

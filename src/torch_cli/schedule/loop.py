@@ -28,6 +28,8 @@ from torch_cli.schedule.firing import FencedError, fire_due, next_due
 from torch_cli.store import Store, StoreError
 from torch_cli.store.checkins import Run
 from torch_cli.store.lease import SECONDS, Clock, Held, Outage, clock_jump, outage_between
+from torch_cli.store.tasks import Task
+from torch_cli.team.task import reap
 
 LOOK = 0.25
 """Seconds between two looks at whether the store has changed: one PRAGMA, 10 microseconds."""
@@ -50,6 +52,9 @@ AFTER_ERROR = 2.0
 OVERDUE = 5.0
 """Seconds between two looks at whether somebody is there to take an overdue run."""
 
+LOOK_AT_TASKS = 15.0
+"""Seconds between two looks for tasks whose agents are gone."""
+
 COPY = 600.0
 """Seconds between two looks at whether the state file's daily copy is due."""
 
@@ -61,9 +66,9 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
     """Fires and delivers until it is stopped, or another scheduler has taken the lease.
 
     ``store`` is used by the loop itself, and by nobody else meanwhile; passes open their own.
-    ``on_runs``, ``on_receipts``, ``on_done`` (checkpoints and commits) and ``on_outage`` are told
-    what happened, ``on_look`` that the
-    loop is alive; ``on_error`` of what went wrong in a pass, which is tried again.
+    ``on_runs``, ``on_receipts``, ``on_done`` (checkpoints and commits), ``on_returned`` (tasks) and
+    ``on_outage`` are told what happened, ``on_look`` that the loop is alive; ``on_error`` of what
+    went wrong in a pass, which is tried again.
     """
 
     def __init__(
@@ -73,20 +78,21 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         on_runs: Callable[[list[Run]], None],
         on_receipts: Callable[[list[Receipt]], None],
         on_done: Callable[[Done], None],
+        on_returned: Callable[[Task], None],
         on_outage: Callable[[Outage], None],
         on_error: Callable[[BaseException], None],
         on_look: Callable[[], None] = lambda: None,
     ) -> None:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # passes log for themselves
         super().__init__(
-            executors={"default": ThreadPoolExecutor(3)},
+            executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=datetime.UTC,
         )
         self._store, self.fenced = store, False
         self._on_runs, self._on_receipts = on_runs, on_receipts
         self._on_outage, self._on_error, self._on_look = on_outage, on_error, on_look
-        self._on_done = on_done
+        self._on_done, self._on_returned = on_done, on_returned
         self._watches: tuple[object, ...] = ()
         self._drain = Drain()
         self._running: set[str] = set()
@@ -190,6 +196,8 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         if watches != self._watches:
             self._not_before.pop("checkpoint", None)
         self._plan_at("checkpoint", self._checkpoint, now)
+        held = self._store.tasks.any_held()
+        self._plan_at("tasks", self._return_tasks, now if held else None)
 
     def _plan_at(self, name: str, does: Callable[[], None], at: float | None) -> None:
         """Plan a pass for the moment ``at`` (epoch seconds), or not at all."""
@@ -232,6 +240,11 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
                 wait = LOOK_AT_WORKTREES
             if known == store.watches.version():
                 self._rest("checkpoint", wait)
+
+    def _return_tasks(self) -> None:
+        with self._pass("tasks", LOOK_AT_TASKS), Store() as store:
+            for task in reap(store, time.time()):
+                self._on_returned(task)
 
     @contextlib.contextmanager
     def _pass(self, name: str, spacing: float) -> Iterator[None]:

@@ -53,10 +53,19 @@ def tick(now: float, seconds: float) -> Ticked:
             runs = fire_due(store, now, held.token)
             waiting = store.messages.waiting() or store.messages.undelivered(untold=True)
             receipts = drain_once(now, deadline) if waiting else []
+            _return_tasks(store, now)
             done = list(_look_after_worktrees(store, now, deadline))
         finally:
             store.lease.release(held, Clock.read())
     return Ticked(tuple(runs), tuple(receipts), tuple(done))
+
+
+def _return_tasks(store: Store, now: float) -> None:
+    """Return the tasks of agents that are gone to the pool."""
+    if store.tasks.any_held():
+        from torch_cli.team.task import reap
+
+        reap(store, now)
 
 
 def _look_after_worktrees(store: Store, now: float, deadline: float) -> "Iterator[Done]":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch_cli.store.briefings import Briefings
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.lease import Lease
+    from torch_cli.store.tasks import Tasks
     from torch_cli.store.teams import Teams
     from torch_cli.store.watches import Watches
 
@@ -56,6 +57,13 @@ class Store:
         from torch_cli.store.lease import Lease
 
         return Lease(self.database)
+
+    @property
+    def tasks(self) -> "Tasks":
+        """Tasks and their history."""
+        from torch_cli.store.tasks import Tasks
+
+        return Tasks(self.database)
 
     @property
     def teams(self) -> "Teams":

@@ -228,4 +228,41 @@ MIGRATIONS = (
     );
     CREATE INDEX team_members_by_agent ON team_members (agent);
     """,
+    # 7: tasks and their history.
+    """
+    CREATE TABLE tasks (
+        id              TEXT PRIMARY KEY,
+        title           TEXT NOT NULL,
+        body            TEXT NOT NULL,
+        criteria        TEXT NOT NULL,
+        "check"         TEXT NOT NULL,
+        priority        INTEGER NOT NULL,
+        skills          TEXT NOT NULL,
+        depends         TEXT NOT NULL,
+        creator         TEXT NOT NULL,
+        state           TEXT NOT NULL CHECK
+                        (state IN ('open', 'claimed', 'active', 'blocked', 'done', 'failed')),
+        agent           TEXT NOT NULL,
+        holder          TEXT NOT NULL,
+        attempts        INTEGER NOT NULL,
+        lease           REAL NOT NULL,
+        active_at       REAL NOT NULL,
+        reason          TEXT NOT NULL,
+        evidence        TEXT NOT NULL,
+        created         REAL NOT NULL,
+        changed         REAL NOT NULL,
+        CHECK ((agent = '') = (state = 'open') OR state IN ('done', 'failed'))
+    );
+    CREATE INDEX tasks_open ON tasks (priority, created) WHERE state NOT IN ('done', 'failed');
+    CREATE TABLE task_log (
+        id              INTEGER PRIMARY KEY,
+        task            TEXT NOT NULL,
+        at              REAL NOT NULL,
+        actor           TEXT NOT NULL,
+        verb            TEXT NOT NULL,
+        holder          TEXT NOT NULL,
+        words           TEXT NOT NULL
+    );
+    CREATE INDEX task_log_by_task ON task_log (task);
+    """,
 )

@@ -1,0 +1,471 @@
+"""``torch task``."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents, complete_tasks
+from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.store import Store
+    from torch_cli.store.tasks import Task
+    from torch_cli.team.task import Actor
+
+REASON = click.option("-m", "--message", default="", metavar="WORDS", help="Why, in words.")
+
+
+@click.group("task")
+def command() -> None:
+    """Say what is to be done, take it, and show that it is done.
+
+    A task is in the pool or somebody's. It returns to the pool if its agent is gone, or silent for
+    longer than the task's lease. It is done once its check, a command, exits with 0 in the agent's
+    directory.
+
+    \b
+    Examples:
+      torch task add "Mend the parser" --skill python -- pytest -q tests/test_parser.py
+      torch task claim
+      torch task done t-4afefc20
+      torch task list
+    """
+
+
+def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, Any]:
+    """Return a task under its published schema."""
+    from torch_cli.cli.schema import timestamp
+
+    waits = [] if unmet is None else [one.id for one in unmet]
+    return {
+        "schema": "torch.task/1",
+        "id": task.id,
+        "title": task.title,
+        "body": task.body or None,
+        "criteria": task.criteria or None,
+        "check": list(task.check) or None,
+        "state": task.state,
+        "priority": task.priority,
+        "skills": list(task.skills),
+        "depends": list(task.depends),
+        "waits_for": waits,
+        "creator": task.creator or None,
+        "agent": task.holder or None,
+        "attempts": task.attempts,
+        "lease_s": task.lease,
+        "reason": task.reason or None,
+        "evidence": dict(task.evidence) or None,
+        "created": timestamp(task.created),
+        "changed": timestamp(task.changed),
+    }
+
+
+@command.command("add")
+@click.argument("title")
+@click.argument("check", metavar="[-- CHECK…]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--body", default="", type=ANY_BYTES, help="All that is to be said; - is stdin.")
+@click.option("--criteria", default="", help="What must be true when it is done.")
+@click.option(
+    "--priority",
+    type=click.Choice(["high", "normal", "low"]),
+    default="normal",
+    show_default=True,
+    help="high is taken first, low last.",
+)
+@click.option("--skill", "skills", multiple=True, help="Who takes it must have it; repeatable.")
+@click.option(
+    "--after",
+    "depends",
+    multiple=True,
+    metavar="TASK",
+    shell_complete=complete_tasks,
+    help="A task that must be done before; repeatable.",
+)
+@click.option(
+    "--lease",
+    default="30m",
+    show_default=True,
+    metavar="DURATION",
+    help="Silent for longer, its agent loses it.",
+)
+@common_options
+def add_command(
+    common: Common,
+    title: str,
+    check: tuple[str, ...],
+    body: str,
+    criteria: str,
+    priority: str,
+    skills: tuple[str, ...],
+    depends: tuple[str, ...],
+    lease: str,
+) -> None:
+    """Put a task into the pool.
+
+    CHECK is the command that shows that it is done: 'torch task done' runs it, without a shell.
+
+    \b
+    Examples:
+      torch task add "Mend the parser" -- pytest -q tests/test_parser.py
+      torch task add "Write the guide" --after t-4afefc20 --criteria "Every command was run."
+    """
+    from torch_cli import duration
+    from torch_cli.cli.sending import body_of
+    from torch_cli.errors import RefusedError
+    from torch_cli.store import Store
+    from torch_cli.store.messages import PRIORITIES
+    from torch_cli.store.tasks import Task
+    from torch_cli.team.task import actor, add
+
+    if not title.strip():
+        raise RefusedError("a task needs a title; none was made", code="usage")
+    try:
+        text = body_of(body).decode("utf-8") if body else ""
+    except UnicodeDecodeError as error:
+        raise RefusedError("the body is not UTF-8; no task was made", code="not-utf8") from error
+    wanted = Task(
+        id="",
+        title=title.strip(),
+        body=text,
+        criteria=criteria,
+        check=check,
+        priority=PRIORITIES[priority],
+        skills=skills,
+        depends=depends,
+        lease=duration.parse(lease),
+    )
+    with Store() as store:
+        _print(add(store, wanted._replace(creator=actor(store).name)), "added", common)
+
+
+def _print(task: "Task", done: str, common: Common) -> None:
+    from torch_cli.cli.present import note, print_json, printable, say
+
+    if common.json:
+        print_json(task_object(task))
+        return
+    holder = f"  {task.holder}" if task.holder else ""
+    say(printable(f"{done}  {task.id}{holder}  {task.title}"))
+    if task.check and done in ("claimed", "assigned"):
+        note(printable(f"  its check: {' '.join(task.check)}"), quiet=common.quiet)
+
+
+@command.command("list")
+@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="This agent's only.")
+@click.option("--mine", is_flag=True, help="Your own only, as an agent.")
+@click.option("--all", "ended", is_flag=True, help="Those that have ended as well.")
+@common_options
+def list_command(common: Common, agent: str | None, mine: bool, ended: bool) -> None:
+    """List the tasks, the most urgent first. With --json, one object for each.
+
+    \b
+    Examples:
+      torch task list
+      torch task list --mine
+    """
+    from torch_cli.cli.present import age, note, print_json, print_table
+    from torch_cli.store import Store
+    from torch_cli.team.task import actor, reap
+
+    with Store() as store:
+        reap(store, time.time())
+        agent = actor(store).name if mine else agent
+        tasks = [t for t in store.tasks.all(ended=ended) if agent in (None, t.holder)]
+        unmet = {task.id: store.tasks.unmet(task) for task in tasks}
+    if common.json:
+        for task in tasks:
+            print_json(task_object(task, unmet[task.id]))
+        return
+    if not tasks:
+        note("no tasks; add one with 'torch task add'", quiet=common.quiet)
+        return
+    now = time.time()
+    rows = []
+    for task in tasks:
+        waits = ", ".join(one.id for one in unmet[task.id])
+        words = f"waits for {waits}" if waits and task.state == "open" else task.reason
+        state = [task.id, task.state, task.holder, age(now - task.changed)]
+        rows.append([*state, task.title, ", ".join(task.skills), words.partition("\n")[0]])
+    print_table(["TASK", "STATE", "AGENT", "SINCE", "TITLE", "SKILLS", ""], rows)
+
+
+@command.command("show")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
+@common_options
+def show_command(common: Common, name: str) -> None:
+    """Show a task whole: what it asks for, its evidence, and its history.
+
+    \b
+    Examples:
+      torch task show t-4afefc20
+    """
+    from torch_cli.cli.present import print_fields, print_json, printable, say
+    from torch_cli.store import Store
+    from torch_cli.team.task import find_task
+
+    with Store() as store:
+        task = find_task(store, name)
+        history, unmet = store.tasks.history(task.id), store.tasks.unmet(task)
+    if common.json:
+        print_json(task_object(task, unmet))
+        return
+    print_fields(
+        {
+            "task": task.id,
+            "title": task.title,
+            "state": task.state,
+            "agent": task.holder,
+            "from": task.creator,
+            "skills": ", ".join(task.skills),
+            "after": ", ".join(task.depends),
+            "waits for": ", ".join(f"{one.id} ({one.state})" for one in unmet),
+            "done when": task.criteria,
+            "check": " ".join(task.check),
+            "attempts": task.attempts or "",
+            "reason": task.reason,
+        }
+    )
+    for line in ["", *task.body.splitlines()] if task.body else []:
+        say(printable(line))
+    for line in task.evidence.get("output", ()):
+        say(printable(f"  {line}"))
+    for entry in history:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
+        words = f"{at}  {entry.verb}  {entry.actor or 'a person'}  {entry.words}"
+        say(printable(words.rstrip()))
+
+
+@command.command("claim")
+@click.argument("name", metavar="[TASK]", required=False, shell_complete=complete_tasks)
+@click.option("--skill", "skills", multiple=True, help="What you can do, besides the team file.")
+@common_options
+def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> int:
+    """Take TASK, or the most urgent one that you can, as an agent; exit status 4 if there is none.
+
+    \b
+    Examples:
+      torch task claim
+      torch task claim t-4afefc20
+    """
+    from torch_cli.cli.present import note, print_json
+    from torch_cli.errors import DONE, HELD, RefusedError
+    from torch_cli.store import Store
+    from torch_cli.team.task import actor, claim, find_task, skills_of
+
+    with Store() as store:
+        who = actor(store)
+        if who.agent is None:
+            raise RefusedError(
+                "only an agent claims a task, in its own pane; nothing was taken",
+                hint="'torch task assign TASK AGENT' gives one to an agent.",
+                code="no-agent",
+            )
+        task = find_task(store, name) if name else None
+        known = (*skills, *skills_of(store, who.agent))
+        taken = claim(store, who.agent, who, task, known)
+        if taken is None:
+            if common.json:
+                print_json({"schema": "torch.task/1", "id": None})
+            note("  the pool has no task that you can take", quiet=common.quiet)
+            return HELD
+        _print(taken, "claimed", common)
+    return DONE
+
+
+@command.command("assign")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
+@click.argument("agent", shell_complete=complete_agents)
+@click.option("--no-send", is_flag=True, help="Do not send the agent a message.")
+@common_options
+def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
+    """Give TASK to AGENT, and send it a message that says what is to be done.
+
+    \b
+    Examples:
+      torch task assign t-4afefc20 dev
+    """
+    from torch_cli.errors import DONE, NotFoundError
+    from torch_cli.store import Store
+    from torch_cli.team.task import actor, claim, find_task
+    from torch_cli.team.task_text import order
+
+    with Store() as store:
+        task = find_task(store, name)
+        to = store.agents.get(agent)
+        if to is None or to.stopped is not None:
+            raise NotFoundError(f"there is no agent '{agent}'; nothing was done", code="no-agent")
+        taken = claim(store, to, actor(store), task, ())
+        assert taken is not None
+        _print(taken, "assigned", common)
+        text = order(taken)
+    return DONE if no_send else _send(common, agent, text)
+
+
+def _send(common: Common, target: str, text: str) -> int:
+    """Send a message about a task; it waits in the outbox if it must."""
+    from torch_cli.cli.present import note, printable
+    from torch_cli.delivery.send import Request, send
+
+    receipt = send(common.socket, Request(target=target, body=text.encode(), timeout=5.0))
+    words = f"  {receipt.state}  {receipt.id}  {target}"
+    note(printable("  ".join(filter(None, [words, receipt.reason]))), quiet=common.quiet)
+    return receipt.exit_code
+
+
+def _tell_creator(common: Common, task: "Task", who: "Actor") -> None:
+    """Tell the agent that made the task how it ended."""
+    from torch_cli.errors import TorchError
+    from torch_cli.store import Store
+    from torch_cli.team.task_text import result
+
+    with Store() as store:
+        creator = store.agents.get(task.creator) if task.creator else None
+    if creator is None or creator.stopped is not None or creator.name == who.name:
+        return
+    try:
+        _send(common, creator.name, result(task))
+    except TorchError as error:
+        from torch_cli.cli.present import note, printable
+
+        note(printable(f"  {task.creator} was not told: {error.message}"), quiet=common.quiet)
+
+
+def _act(
+    name: str, common: Common, done: str, does: "Callable[[Store, Task, Actor], Task]"
+) -> None:
+    from torch_cli.store import Store
+    from torch_cli.team.task import actor, find_task
+
+    with Store() as store:
+        who = actor(store)
+        task = does(store, find_task(store, name), who)
+        _print(task, done, common)
+    if task.state in ("done", "failed"):
+        _tell_creator(common, task, who)
+
+
+@command.command("start")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
+@common_options
+def start_command(common: Common, name: str) -> None:
+    """Say that work on TASK has begun; one of the pool is taken by that.
+
+    \b
+    Examples:
+      torch task start t-4afefc20
+    """
+    from torch_cli.team import task
+
+    _act(name, common, "started", task.start)
+
+
+@command.command("done")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
+@REASON
+@click.option(
+    "--timeout",
+    type=SECONDS,
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The most seconds that its check may take.",
+)
+@common_options
+def done_command(common: Common, name: str, message: str, timeout: float) -> None:
+    """Say that TASK is done; its check is run first, in the agent's directory.
+
+    If the check does not exit with 0 the task goes on, and its last lines are shown. Who made the
+    task is told.
+
+    \b
+    Examples:
+      torch task done t-4afefc20 -m "Commit 3f2a1b0; 214 tests pass."
+    """
+    from torch_cli.team import task
+
+    _act(name, common, "done", lambda store, one, who: task.done(store, one, who, message, timeout))
+
+
+@command.command("fail")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
+@REASON
+@common_options
+def fail_command(common: Common, name: str, message: str) -> None:
+    """End TASK: it will not be done. Who made it is told.
+
+    \b
+    Examples:
+      torch task fail t-4afefc20 -m "The service is gone."
+    """
+    from torch_cli.team import task
+
+    _act(name, common, "failed", lambda store, one, who: task.fail(store, one, who, message))
+
+
+@command.command("block")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
+@REASON
+@common_options
+def block_command(common: Common, name: str, message: str) -> None:
+    """Say that TASK waits for somebody else; it stays yours, and its lease stands still.
+
+    \b
+    Examples:
+      torch task block t-4afefc20 -m "Needs the key of the test server."
+    """
+    from torch_cli.team import task
+
+    _act(name, common, "blocked", lambda store, one, who: task.block(store, one, who, message))
+
+
+@command.command("release")
+@click.argument("name", metavar="TASK", shell_complete=complete_tasks)
+@REASON
+@common_options
+def release_command(common: Common, name: str, message: str) -> None:
+    """Give TASK back to the pool.
+
+    \b
+    Examples:
+      torch task release t-4afefc20 -m "Not my field."
+    """
+    from torch_cli.team import task
+
+    _act(name, common, "released", lambda store, one, who: task.release(store, one, who, message))
+
+
+@command.command("stats")
+@common_options
+def stats_command(common: Common) -> None:
+    """Show what each agent has done with tasks: taken, done, failed, lost, and how long it took.
+
+    \b
+    Examples:
+      torch task stats
+    """
+    from torch_cli.cli.present import age, note, print_json, print_table
+    from torch_cli.store import Store
+    from torch_cli.team.task import records
+
+    with Store() as store:
+        found = records(store)
+    if common.json:
+        for one in found:
+            print_json({"schema": "torch.task-stats/1", **one._asdict(), "rate": one.rate})
+        return
+    if not found:
+        note("nobody has taken a task yet", quiet=common.quiet)
+        return
+    rows = [
+        [
+            one.name,
+            *(str(count) for count in (one.taken, one.done, one.failed, one.returned)),
+            "" if one.rate is None else f"{one.rate:.0%}",
+            "" if one.seconds is None else age(one.seconds),
+        ]
+        for one in found
+    ]
+    print_table(["AGENT", "TAKEN", "DONE", "FAILED", "LOST", "RATE", "MEDIAN"], rows)

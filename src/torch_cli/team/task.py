@@ -1,0 +1,351 @@
+"""What is done with tasks: taking, starting, ending and giving them back.
+
+A task is somebody's or in the pool. Whoever has one keeps it as long as there is activity; it
+returns to the pool when its agent is gone, or silent for longer than the lease.
+"""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.delivery.send import own_name
+from torch_cli.duration import words as in_words
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import (
+    ACTIVE,
+    BLOCKED,
+    CLAIMED,
+    DONE,
+    ENDED,
+    FAILED,
+    HELD,
+    OPEN,
+    Task,
+    skills_fit,
+)
+
+CHECK_TIMEOUT = 600.0
+"""Seconds that the command which shows that a task is done may take."""
+
+SHOWN = 20
+"""Lines of its output that are kept as evidence."""
+
+
+class Actor(NamedTuple):
+    """Who does something: an agent, or a person if ``agent`` is ``None``."""
+
+    agent: Agent | None
+
+    @property
+    def name(self) -> str:
+        """The agent's name, '' for a person."""
+        return self.agent.name if self.agent else ""
+
+
+def actor(store: Store) -> Actor:
+    """Return who runs this process: the agent in whose pane it is, else a person."""
+    name = own_name(store)
+    agent = store.agents.get(name) if name else None
+    return Actor(agent if agent is not None and agent.stopped is None else None)
+
+
+def find_task(store: Store, name: str) -> Task:
+    """Return the task of that id, or the only one whose id begins so."""
+    found = store.tasks.beginning(name) if name.startswith("t-") else []
+    exact = [task for task in found if task.id == name]
+    if exact or len(found) == 1:
+        return (exact or found)[0]
+    if found:
+        ids = ", ".join(task.id for task in found)
+        raise NotFoundError(f"'{name}' may be {len(found)} tasks: {ids}", code="no-task")
+    raise NotFoundError(
+        f"there is no task '{name}'", hint="'torch task list' shows them.", code="no-task"
+    )
+
+
+def add(store: Store, task: Task) -> Task:
+    """Add a task; raises ``NotFoundError`` for a dependency that is none."""
+    depends = tuple(dict.fromkeys(find_task(store, name).id for name in task.depends))
+    return store.tasks.add(task._replace(depends=depends))
+
+
+# -- the pool --------------------------------------------------------------------------------------
+
+
+def reap(store: Store, now: float) -> list[Task]:
+    """Return to the pool what belongs to agents that are gone, or were silent for too long.
+
+    ``now`` is epoch seconds. Returns those tasks.
+    """
+    returned = []
+    for task in store.tasks.all():
+        if task.state not in HELD:
+            continue
+        why = _lost(store, task, now)
+        if not why:
+            continue
+        with store.database.transaction():
+            fresh = store.tasks.get(task.id)
+            if fresh is not None and fresh.agent == task.agent and fresh.state in HELD:
+                free = fresh._replace(state=OPEN, agent="", holder="", reason=why)
+                returned.append(store.tasks.save(free, "torch", "return", f"{task.holder}: {why}"))
+    return returned
+
+
+def _lost(store: Store, task: Task, now: float) -> str:
+    """Return why a task is nobody's any more, '' if it is somebody's."""
+    agent = store.agents.known_as(task.agent)
+    if agent is None or agent.stopped is not None:
+        return "its agent was stopped"
+    if not procs.alive(procs.Process(agent.program_pid, agent.program_started)):
+        return "its agent's program has ended"
+    if task.state == BLOCKED:
+        return ""  # it waits for somebody else
+    heard = store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+    silent = now - max(task.active_at, heard.at if heard else 0.0)
+    return f"its agent was silent for {in_words(silent)}" if silent > task.lease else ""
+
+
+def available(store: Store, agent: Agent | None, skills: Sequence[str]) -> list[Task]:
+    """Return what an agent with these skills could take, the most urgent first."""
+    return [
+        task
+        for task in store.tasks.all()
+        if task.state == OPEN and not store.tasks.unmet(task) and skills_fit(task.skills, skills)
+    ]
+
+
+def claim(
+    store: Store, agent: Agent, who: Actor, task: Task | None, skills: Sequence[str]
+) -> Task | None:
+    """Give ``agent`` a task of the pool: ``task``, else the first that it could take.
+
+    Returns ``None`` if there is none. Raises ``HeldError`` if ``task`` is somebody's, or what it
+    depends on is not done.
+    """
+    reap(store, time.time())
+    while True:
+        chosen = task or next(iter(available(store, agent, skills)), None)
+        if chosen is None:
+            return None
+        with store.database.transaction():
+            fresh = store.tasks.get(chosen.id)
+            assert fresh is not None
+            if fresh.state == OPEN:
+                _check_depends(store, fresh)
+                taken = fresh._replace(
+                    state=CLAIMED,
+                    agent=agent.identity,
+                    holder=agent.name,
+                    attempts=fresh.attempts + 1,
+                    active_at=time.time(),
+                    reason="",
+                )
+                verb = "claim" if who.agent and who.agent.identity == agent.identity else "assign"
+                return store.tasks.save(taken, who.name, verb)
+        if task is not None:
+            raise _not_free(fresh)
+
+
+def _check_depends(store: Store, task: Task) -> None:
+    unmet = store.tasks.unmet(task)
+    if unmet:
+        names = ", ".join(f"{one.id} ({one.state})" for one in unmet)
+        raise HeldError(f"task {task.id} waits for {names}; it was not taken", code="depends")
+
+
+def _not_free(task: Task) -> HeldError:
+    state = f"is {task.holder}'s ({task.state})" if task.holder else f"has ended ({task.state})"
+    return HeldError(f"task {task.id} {state}; it was not taken", code="taken")
+
+
+# -- what its holder does --------------------------------------------------------------------------
+
+
+def start(store: Store, task: Task, who: Actor) -> Task:
+    """Note that work on a task has begun, or goes on after it was blocked.
+
+    One that is in the pool is taken first. Raises as ``claim`` does.
+    """
+    if task.state == OPEN and who.agent is not None:
+        claimed = claim(store, who.agent, who, task, ())
+        assert claimed is not None
+        task = claimed
+    return _change(store, task, who, "start", (CLAIMED, BLOCKED, ACTIVE), state=ACTIVE, reason="")
+
+
+def block(store: Store, task: Task, who: Actor, reason: str) -> Task:
+    """Note that a task waits for somebody else; it stays its holder's."""
+    return _change(store, task, who, "block", HELD, state=BLOCKED, reason=reason)
+
+
+def release(store: Store, task: Task, who: Actor, reason: str) -> Task:
+    """Give a task back to the pool."""
+    free = {"state": OPEN, "agent": "", "holder": "", "reason": reason}
+    return _change(store, task, who, "release", HELD, **free)
+
+
+def fail(store: Store, task: Task, who: Actor, reason: str) -> Task:
+    """End a task that will not be done."""
+    return _change(store, task, who, "fail", (OPEN, *HELD), state=FAILED, reason=reason)
+
+
+def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHECK_TIMEOUT) -> Task:
+    """End a task that is done, once its check says so.
+
+    The check runs in the directory of the agent that has the task, without a shell. Raises
+    ``TorchError`` with its last lines if it does not exit with 0, ``TimedOutError`` after
+    ``timeout`` seconds: the task goes on then.
+    """
+    _check_may(store, task, who)
+    if task.state not in HELD:
+        raise _wrong_state(task, "done")
+    evidence: dict[str, object] = {"words": words} if words else {}
+    if task.check:
+        agent = store.agents.known_as(task.agent)
+        if agent is None:
+            raise HeldError(f"task {task.id} is of an agent that is gone", code="no-agent")
+        evidence |= _prove(task, agent.directory, timeout)
+    return _change(store, task, who, "done", HELD, state=DONE, evidence=evidence, reason=words)
+
+
+def _prove(task: Task, directory: str, timeout: float) -> dict[str, object]:
+    shown = " ".join(task.check)
+    began = time.time()
+    try:
+        ran = subprocess.run(
+            task.check,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimedOutError(
+            f"the check of task {task.id} took more than {timeout:g} s: {shown}; it is not done"
+        ) from error
+    except OSError as error:
+        raise TorchError(
+            f"the check of task {task.id} cannot be run in {directory}: {shown}: "
+            f"{error.strerror}; it is not done",
+            code="check",
+        ) from error
+    lines = ran.stdout.decode("utf-8", "replace").splitlines()[-SHOWN:]
+    if ran.returncode != 0:
+        said = "\n".join(f"  {line}" for line in lines)
+        raise TorchError(
+            f"the check of task {task.id} exited with {ran.returncode} in {directory}: {shown}\n"
+            f"{said}\nit is not done",
+            code="check",
+        )
+    seconds = round(time.time() - began, 3)
+    return {"check": list(task.check), "exit": 0, "seconds": seconds, "output": lines}
+
+
+def _change(
+    store: Store, task: Task, who: Actor, verb: str, allowed: Sequence[str], **facts: object
+) -> Task:
+    """Change a task if it is still as it was seen; raise ``HeldError`` if it is not."""
+    _check_may(store, task, who)
+    with store.database.transaction():
+        fresh = store.tasks.get(task.id)
+        assert fresh is not None
+        if fresh.agent != task.agent or fresh.attempts != task.attempts:
+            raise HeldError(
+                f"task {task.id} is {f'of {fresh.holder}' if fresh.holder else 'in the pool'} "
+                f"now; it was not changed",
+                code="changed",
+            )
+        if fresh.state not in allowed:
+            raise _wrong_state(fresh, verb)
+        changed = fresh._replace(**{"active_at": time.time(), **facts})  # type: ignore[arg-type]
+        return store.tasks.save(changed, who.name, verb, changed.reason)
+
+
+def _wrong_state(task: Task, verb: str) -> HeldError:
+    why = "has ended" if task.state in ENDED else "is nobody's: claim it first"
+    words = f"is {task.state}" if task.state in HELD else why
+    return HeldError(f"task {task.id} {words}; '{verb}' was not done", code="state")
+
+
+def _check_may(store: Store, task: Task, who: Actor) -> None:
+    """Refuse an agent that has nothing to do with the task: not its holder, maker or superior."""
+    if who.agent is None or who.agent.identity == task.agent or who.name == task.creator:
+        return
+    holder = store.agents.known_as(task.agent) if task.agent else None
+    if holder is not None and holder.parent == who.name:
+        return
+    if task.state == OPEN:
+        return
+    raise RefusedError(
+        f"task {task.id} is {task.holder}'s: only it, who made the task, its parent, or a person "
+        "may change it",
+        code="not-yours",
+    )
+
+
+class Record(NamedTuple):
+    """What an agent has done with tasks: how many it took, ended well, failed, and lost.
+
+    ``seconds`` is the median from taking one to its end.
+    """
+
+    name: str
+    taken: int
+    done: int
+    failed: int
+    returned: int
+    seconds: float | None
+
+    @property
+    def rate(self) -> float | None:
+        """The share of what it ended that was done; ``None`` before it has ended any."""
+        ended = self.done + self.failed
+        return self.done / ended if ended else None
+
+
+def records(store: Store) -> list[Record]:
+    """Return what each agent has done with tasks, as their history says."""
+    from statistics import median
+
+    taken: dict[tuple[str, str], float] = {}
+    counts: dict[str, dict[str, int]] = {}
+    took: dict[str, list[float]] = {}
+    for entry in store.tasks.history():
+        name = entry.holder or entry.words.partition(":")[0]
+        if entry.verb in ("claim", "assign"):
+            taken[entry.task, name] = entry.at
+        if entry.verb in ("claim", "assign", "done", "fail", "return") and name:
+            kind = "claim" if entry.verb == "assign" else entry.verb
+            mine = counts.setdefault(name, {})
+            mine[kind] = mine.get(kind, 0) + 1
+        if entry.verb == "done" and (entry.task, name) in taken:
+            took.setdefault(name, []).append(entry.at - taken[entry.task, name])
+    return [
+        Record(
+            name=name,
+            taken=mine.get("claim", 0),
+            done=mine.get("done", 0),
+            failed=mine.get("fail", 0),
+            returned=mine.get("return", 0),
+            seconds=median(took[name]) if name in took else None,
+        )
+        for name, mine in sorted(counts.items())
+    ]
+
+
+def skills_of(store: Store, agent: Agent) -> tuple[str, ...]:
+    """Return the skills that the agent's team file gives it."""
+    with contextlib.suppress(TorchError):
+        team = store.teams.team_of(agent.identity)
+        known = store.teams.members(team).get(agent.name) if team else None
+        if known is not None:
+            return tuple(known.spec.get("skills", ()))
+    return ()
