@@ -63,7 +63,7 @@ WITHOUT_SOCKET = frozenset(
             "hook",
             "outbox",
         ),
-        *("config", "profile", "tag", "task", "team", "tick"),
+        *("config", "message", "profile", "tag", "task", "team", "tick"),
     }
 )
 """Commands that are not asked about one tmux server, or that have verbs of their own."""

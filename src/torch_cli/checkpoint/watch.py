@@ -242,10 +242,13 @@ def _commit_is_due(one: Watched, now: float) -> bool:
 
 def _commit(store: Store, one: Watched) -> Done:
     from torch_cli.commit.commit import commit
+    from torch_cli.commit.status import last_status
 
     failed = False
     try:
-        made = commit(locate(one.top), load_settings(), agent=one.names)
+        worktree = locate(one.top)
+        said = last_status(store, worktree, one.agents[0].name) if len(one.agents) == 1 else ""
+        made = commit(worktree, load_settings(), said=said, agent=one.names)
         said = f"{made.commit[:10]} {made.subject}" if made else "nothing to commit"
     except TorchError as error:
         said, failed = error.message, True

@@ -8,7 +8,12 @@ from torch_cli.cli.options import SECONDS, common_options
 
 
 @click.command("commit")
-@click.option("-m", "--message", default="", help="The message (default: 'Progress: …').")
+@click.option(
+    "-m",
+    "--message",
+    default="",
+    help="The message (default: 'Progress: …', of the agent's last status or the files).",
+)
 @click.option(
     "--every",
     metavar="DURATION",
@@ -44,8 +49,10 @@ def command(
     from torch_cli.cli.checkpoint_shown import left_out_objects
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.commit import commit
+    from torch_cli.commit.status import last_status
     from torch_cli.errors import RefusedError
     from torch_cli.git.worktree import locate
+    from torch_cli.store import Store
 
     worktree = locate(directory)
     if every is not None:
@@ -56,8 +63,11 @@ def command(
             )
         _commit_every(worktree.top, every, common)
         return
+    agent = agent_in(worktree)
+    with Store() as store:
+        said = last_status(store, worktree, agent)
     made = commit(
-        worktree, load_settings(), message=message, agent=agent_in(worktree), timeout=timeout
+        worktree, load_settings(), message=message, said=said, agent=agent, timeout=timeout
     )
     if common.json:
         facts = {"state": "unchanged"} if made is None else {"state": "committed"}

@@ -40,14 +40,19 @@ def request_of(
     plain: bool = False,
     expires: str | None = None,
     priority: str = "normal",
+    kind: str = "",
     **given: Any,
 ) -> "Request":
-    """Return the request that a command's parameters make; ``message`` - is standard input."""
+    """Return the request that a command's parameters make; ``message`` - is standard input.
+
+    Unless its ``kind`` is given: what was filled in is the message itself.
+    """
     from torch_cli.delivery.send import Request
     from torch_cli.store.messages import PRIORITIES
 
     seconds = duration_of(expires)
-    body = body_of(message)
+    body = message.encode("utf-8", "surrogateescape") if kind else body_of(message)
+    given |= {"kind": kind} if kind else {}
     urgency = PRIORITIES[priority]
     return Request(body=body, envelope=not plain, expires=seconds, priority=urgency, **given)
 

@@ -39,13 +39,15 @@ def commit(
     settings: Settings,
     *,
     message: str = "",
+    said: str = "",
     agent: str = "",
     timeout: float = TIMEOUT,
 ) -> Committed | None:
     """Commit what has changed in ``worktree``, new files too; ``None`` if nothing has.
 
     A checkpoint comes first, and what it leaves out is left out here as well. Without ``message``
-    one is made of the changed files. Raises ``HeldError`` in the middle of a merge and the like,
+    it is ``said``, what the agent last said of its work, else one is made of the changed files.
+    Raises ``HeldError`` in the middle of a merge and the like,
     on a detached HEAD, with conflicts or their markers; ``TorchError`` if a hook or signing
     refuses, ``TimedOutError`` after ``timeout`` seconds. Nothing is committed then, and the index
     is as it was.
@@ -73,7 +75,7 @@ def commit(
         if not changed or outcome.last.tree == _tree_of(quiet, head.commit):
             return None
         _check_markers(worktree, changed)
-        text = message.strip() or summary(changed)
+        text = message.strip() or said or summary(changed)
         trailers = [f"Torch-Agent: {agent}"] if agent else []
         trailers += [f"Torch-Checkpoint: {outcome.last.id}"]
         git = Git(worktree.top, visible=True, timeout=timeout, settings=configuration.settings)

@@ -36,7 +36,7 @@ class Request(NamedTuple):
 
     ``keep`` puts what cannot be delivered now into the outbox, where it expires ``expires`` seconds
     after it was accepted, if ever, and goes before those of less ``priority``. ``wait`` is how many
-    seconds it may take until what became of it is known.
+    seconds it may take until what became of it is known. ``kind`` is what the envelope calls it.
     """
 
     target: str
@@ -53,6 +53,7 @@ class Request(NamedTuple):
     expires: float | None = None
     priority: int = NORMAL
     wait: float = 0.0
+    kind: str = MESSAGE
 
 
 def send(
@@ -146,7 +147,7 @@ def _accept(
             key=request.key,
             sender=sender,
             recipient=name,
-            kind=COMMAND if request.command else MESSAGE,
+            kind=COMMAND if request.command else request.kind,
             body=body,
             typed=prepared.typed,
             server=server,
@@ -207,6 +208,8 @@ def _enveloped(body: str, sender: str, identity: str, request: Request) -> str:
     """
     if not request.envelope or request.command or not (sender or request.reply_to):
         return body
-    kind = f"reply to {request.reply_to}" if request.reply_to else "message"
+    kind = request.kind
+    if request.reply_to:
+        kind = f"{'reply' if kind == MESSAGE else kind} to {request.reply_to}"
     parts = [f"from {sender}"] if sender else []
     return f"[{' · '.join([*parts, kind, identity])}]\n{body}"

@@ -167,6 +167,23 @@ class Messages:
             identity,
         )
 
+    def inbox(self, name: str, limit: int, *, unanswered: bool = False) -> list[Message]:
+        """Return the newest messages to the agent ``name``, the newest last.
+
+        With ``unanswered`` only those of other agents that it has not replied to.
+        """
+        only = (
+            " AND sender <> '' AND NOT EXISTS (SELECT 1 FROM messages AS answers"
+            " WHERE answers.reply_to = messages.id AND answers.sender = messages.recipient)"
+        )
+        clause = f"recipient = ?{only if unanswered else ''} ORDER BY created DESC LIMIT ?"
+        return self._where(clause, name, limit)[::-1]
+
+    def last_said(self, sender: str, kind: str) -> Message | None:
+        """Return the newest message of that kind that the agent ``sender`` has sent."""
+        found = self._where("sender = ? AND kind = ? ORDER BY created DESC LIMIT 1", sender, kind)
+        return found[0] if found else None
+
     def ahead_of(self, message: Message) -> list[Message]:
         """Return what waits in the outbox for the same recipient and goes before ``message``.
 

@@ -1,0 +1,64 @@
+"""``torch inbox``."""
+
+import time
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import common_options
+
+
+@click.command("inbox")
+@click.argument("agent", required=False, shell_complete=complete_agents)
+@click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--open", "unanswered", is_flag=True, help="What the agent has not replied to only.")
+@common_options
+def command(common: Common, agent: str | None, number: int, unanswered: bool) -> None:
+    """List the messages to AGENT (default: the agent that you are), the newest last.
+
+    With --json, one object for each.
+
+    \b
+    Examples:
+      torch inbox
+      torch inbox dev --open
+    """
+    from torch_cli.cli.present import age, note, print_json, print_table
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.delivery.send import own_name
+    from torch_cli.errors import NotFoundError, RefusedError
+    from torch_cli.store import Store
+
+    with Store() as store:
+        name = agent or own_name(store)
+        if not name:
+            raise RefusedError("say whose inbox: torch inbox AGENT", code="usage")
+        if store.agents.get(name) is None:
+            raise NotFoundError(f"there is no agent '{name}'", code="no-agent")
+        found = store.messages.inbox(name, number, unanswered=unanswered)
+    if common.json:
+        for message in found:
+            facts = {"id": message.id, "from": message.sender or None, "kind": message.kind}
+            at = {"created": timestamp(message.created), "reply_to": message.reply_to or None}
+            state = str(receipt_of(message).state)
+            body = {"state": state, "body": message.body}
+            print_json({"schema": "torch.inbox/1", **facts, **at, **body})
+        return
+    if not found:
+        note("no messages", quiet=common.quiet)
+        return
+    now = time.time()
+    rows = [
+        [
+            message.id,
+            message.sender or "a person",
+            message.kind,
+            f"{age(now - message.created)} ago",
+            str(receipt_of(message).state),
+            message.body.partition("\n")[0][:100],
+        ]
+        for message in found
+    ]
+    print_table(["MESSAGE", "FROM", "KIND", "WHEN", "STATE", ""], rows)

@@ -1,0 +1,57 @@
+"""``torch message``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+
+@click.group("message")
+def command() -> None:
+    """Kinds of messages between agents, and their forms.
+
+    \b
+    Examples:
+      torch message kinds
+      torch message new status > status.txt
+      torch send pm --kind status - < status.txt
+    """
+
+
+@command.command("kinds")
+@common_options
+def kinds_command(common: Common) -> None:
+    """List the kinds and their fields; those with a star are required.
+
+    \b
+    Examples:
+      torch message kinds
+    """
+    from torch_cli.cli.present import print_json, print_table
+    from torch_cli.team.kinds import KINDS
+
+    if common.json:
+        for kind, fields in KINDS.items():
+            known = [field._asdict() for field in fields]
+            print_json({"schema": "torch.kind/1", "kind": kind, "fields": known})
+        return
+    rows = []
+    for kind, fields in KINDS.items():
+        names = (f"{field.name}*" if field.required else field.name for field in fields)
+        rows.append([kind, ", ".join(names)])
+    print_table(["KIND", "FIELDS"], rows)
+
+
+@command.command("new")
+@click.argument("kind")
+@common_options
+def new_command(common: Common, kind: str) -> None:
+    """Print the form of KIND, to be filled in and sent.
+
+    \b
+    Examples:
+      torch message new task
+    """
+    from torch_cli.team.kinds import form, kind_named
+
+    click.echo(form(kind_named(kind)), nl=False)

@@ -1,0 +1,59 @@
+"""``torch who``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+
+@click.command("who")
+@click.option("--skill", "skills", multiple=True, help="Who has it; repeatable, all are meant.")
+@click.option("--role", help="Who is of this role.")
+@click.option("--state", help="Who is in this state: idle, working, waiting, …")
+@common_options
+def command(common: Common, skills: tuple[str, ...], role: str | None, state: str | None) -> int:
+    """Find agents by skill, role and state; exit status 3 if there is none.
+
+    Skills are those of the team file. With --json, one object for each.
+
+    \b
+    Examples:
+      torch who --skill auth --state idle
+    """
+    from torch_cli.cli.present import print_json, print_table
+    from torch_cli.cli.schema import agent_object
+    from torch_cli.errors import DONE, NOT_FOUND
+    from torch_cli.store import Store
+    from torch_cli.store.tasks import HELD, skills_fit
+    from torch_cli.team.task import skills_of
+    from torch_cli.watch.listing import agents_on, list_agents
+
+    with Store() as store:
+        agents = [
+            (one, skills_of(store, one))
+            for one in agents_on(store, common.socket)
+            if role in (None, one.role)
+        ]
+        agents = [(one, has) for one, has in agents if skills_fit(skills, has)]
+        known = {one.name: has for one, has in agents}
+        lines = list_agents(store, [one for one, _ in agents])
+        busy = [task.holder for task in store.tasks.all() if task.state in HELD]
+    lines = [line for line in lines if state in (None, line.state)]
+    if common.json:
+        for line in lines:
+            tasks = busy.count(line.agent.name)
+            more = {"skills": list(known[line.agent.name]), "tasks": tasks}
+            print_json({**agent_object(line), **more})
+    elif lines:
+        rows = [
+            [
+                line.agent.name,
+                line.agent.role,
+                line.state,
+                str(busy.count(line.agent.name) or ""),
+                ", ".join(known[line.agent.name]),
+            ]
+            for line in lines
+        ]
+        print_table(["NAME", "ROLE", "STATE", "TASKS", "SKILLS"], rows)
+    return DONE if lines else NOT_FOUND

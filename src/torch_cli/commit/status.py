@@ -1,0 +1,28 @@
+"""What an agent last said of its work, as the message of a commit."""
+
+from torch_cli.git.worktree import Worktree
+from torch_cli.store import Store
+from torch_cli.team.kinds import read_form
+
+LONGEST = 72
+"""Characters of a subject, by git's own custom."""
+
+
+def last_status(store: Store, worktree: Worktree, agent: str) -> str:
+    """Return the message that the agent's last STATUS makes, '' if it has sent none since HEAD.
+
+    Its first line is ``Progress:`` and what the status calls done.
+    """
+    message = store.messages.last_said(agent, "status") if agent else None
+    if message is None:
+        return ""
+    at = worktree.git().run("log", "-1", "--format=%ct", "HEAD", "--", status=(0, 128)).strip()
+    if message.created < float(at or 0):
+        return ""
+    done = read_form("status", message.body).get("done", "").partition("\n")[0].strip()
+    if not done:
+        return ""
+    subject = f"Progress: {done}"
+    if len(subject) <= LONGEST:
+        return subject
+    return f"{subject[: LONGEST - 1].rstrip()}…\n\n{done}"
