@@ -1,5 +1,6 @@
 """``torch task``."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 if TYPE_CHECKING:
     from torch_cli.store import Store
     from torch_cli.store.tasks import Task
+    from torch_cli.team.routing import Choice
     from torch_cli.team.task import Actor
 
 REASON = click.option("-m", "--message", default="", metavar="WORDS", help="Why, in words.")
@@ -50,6 +52,7 @@ def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, An
         "state": task.state,
         "priority": task.priority,
         "skills": list(task.skills),
+        "dir": task.directory or None,
         "depends": list(task.depends),
         "waits_for": waits,
         "creator": task.creator or None,
@@ -77,6 +80,9 @@ def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, An
 )
 @click.option("--skill", "skills", multiple=True, help="Who takes it must have it; repeatable.")
 @click.option(
+    "--dir", "directory", type=ANY_BYTES, default="", metavar="DIR", help="Where it belongs."
+)
+@click.option(
     "--after",
     "depends",
     multiple=True,
@@ -100,6 +106,7 @@ def add_command(
     criteria: str,
     priority: str,
     skills: tuple[str, ...],
+    directory: str,
     depends: tuple[str, ...],
     lease: str,
 ) -> None:
@@ -134,6 +141,7 @@ def add_command(
         check=check,
         priority=PRIORITIES[priority],
         skills=skills,
+        directory=os.path.realpath(os.path.expanduser(directory)) if directory else "",
         depends=depends,
         lease=duration.parse(lease),
     )
@@ -435,6 +443,74 @@ def release_command(common: Common, name: str, message: str) -> None:
     from torch_cli.team import task
 
     _act(name, common, "released", lambda store, one, who: task.release(store, one, who, message))
+
+
+@command.command("route")
+@click.option(
+    "--strategy",
+    type=click.Choice(["least-loaded", "best-skilled", "round-robin", "sticky-to-directory"]),
+    default="least-loaded",
+    show_default=True,
+    help="How those who can take a task are ranked.",
+)
+@click.option("--explain", is_flag=True, help="Say of each agent why it is not the one.")
+@click.option("--dry-run", is_flag=True, help="Say what would be given, and give nothing.")
+@click.option("--no-send", is_flag=True, help="Do not send the agents a message.")
+@common_options
+def route_command(
+    common: Common, strategy: str, explain: bool, dry_run: bool, no_send: bool
+) -> int:
+    """Give the tasks of the pool to idle agents that have what they ask for.
+
+    Urgent tasks first; one that waits gains a step of priority with each hour. An agent gets one
+    task. -L or -S means the agents of that tmux server only.
+
+    \b
+    Examples:
+      torch task route --dry-run --explain
+      torch task route --strategy best-skilled
+    """
+    from torch_cli.errors import DONE
+    from torch_cli.store import Store
+    from torch_cli.team.route import decide, give_out
+    from torch_cli.team.task import actor
+    from torch_cli.team.task_text import order
+    from torch_cli.watch.listing import agents_on
+
+    status = DONE
+    with Store() as store:
+        choices = decide(store, agents_on(store, common.socket), strategy)
+        given = {}
+        if not dry_run:
+            for choice, task in give_out(store, choices, actor(store)):
+                given[choice.task.id] = task
+    for choice in choices:
+        _print_choice(choice, choice.task.id in given, common, explain=explain)
+        task = given.get(choice.task.id)
+        if task is not None and choice.agent is not None and not no_send:
+            status = _send(common, choice.agent.name, order(task)) or status
+    if not choices and not common.json:
+        from torch_cli.cli.present import note
+
+        note("  no task of the pool can be given now", quiet=common.quiet)
+    return status
+
+
+def _print_choice(choice: "Choice", given: bool, common: Common, *, explain: bool) -> None:
+    from torch_cli.cli.present import note, print_json, printable, say
+
+    name = choice.agent.name if choice.agent else None
+    if common.json:
+        others = [{"agent": one, "why": why} for one, why in choice.others]
+        facts = {"task": choice.task.id, "agent": name, "given": given, "why": choice.why}
+        print_json({"schema": "torch.route/1", **facts, "others": others})
+        return
+    done = "assigned" if given else ("would go" if name else "waits")
+    to = f"  {name}" if name else ""
+    say(printable(f"{done}  {choice.task.id}{to}  {choice.task.title}"))
+    note(printable(f"  {choice.why}"), quiet=common.quiet)
+    for one, why in choice.others if explain else ():
+        note(printable(f"  not {one}: {why}"), quiet=common.quiet)
 
 
 @command.command("stats")

@@ -238,6 +238,7 @@ MIGRATIONS = (
         "check"         TEXT NOT NULL,
         priority        INTEGER NOT NULL,
         skills          TEXT NOT NULL,
+        directory       TEXT NOT NULL,
         depends         TEXT NOT NULL,
         creator         TEXT NOT NULL,
         state           TEXT NOT NULL CHECK

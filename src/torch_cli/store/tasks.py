@@ -20,10 +20,11 @@ class Task(NamedTuple):
     """A task.
 
     ``check`` is the command, as an argument list, that must exit with 0 for it to be done; empty if
-    none is asked for. ``depends`` are ids of tasks that must be done before. ``agent`` is the
-    identity of whose it is, '' in the pool, and ``holder`` that agent's name. ``lease`` is the
-    seconds without activity after which it returns to the pool, ``active_at`` the last activity
-    that the task itself saw. Times are seconds since the epoch.
+    none is asked for. ``directory`` is where it belongs, '' for anywhere. ``depends`` are ids of
+    tasks that must be done before. ``agent`` is the identity of whose it is, '' in the pool, and
+    ``holder`` that agent's name. ``lease`` is the seconds without activity after which it returns
+    to the pool, ``active_at`` the last activity that the task itself saw. Times are seconds since
+    the epoch.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Task(NamedTuple):
     check: tuple[str, ...] = ()
     priority: int = 0
     skills: tuple[str, ...] = ()
+    directory: str = ""
     depends: tuple[str, ...] = ()
     creator: str = ""
     state: str = OPEN

@@ -1,0 +1,76 @@
+"""Routing the pool: who there is, what they have done, and giving out what was decided."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+from torch_cli.errors import HeldError
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import DONE, HELD, OPEN, Entry, Task
+from torch_cli.team.routing import Candidate, Choice, route
+from torch_cli.team.task import Actor, claim, reap, skills_of
+from torch_cli.watch.listing import list_agents
+
+DEFAULT = "least-loaded"
+
+
+def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:
+    """Return the agents as candidates, looked at now."""
+    tasks = {task.id: task for task in store.tasks.all(ended=True)}
+    history = store.tasks.history()
+    found = []
+    for line in list_agents(store, agents):
+        agent = line.agent
+        given = [e for e in history if e.holder == agent.name and e.verb in ("claim", "assign")]
+        held = [t for t in tasks.values() if t.agent == agent.identity and t.state in HELD]
+        found.append(
+            Candidate(
+                name=agent.name,
+                identity=agent.identity,
+                state=line.state,
+                skills=skills_of(store, agent),
+                load=len(held),
+                directory=os.path.realpath(agent.directory) if agent.directory else "",
+                rates=_rates(agent.name, history, tasks),
+                last=given[-1].at if given else 0.0,
+            )
+        )
+    return found
+
+
+def _rates(
+    name: str, history: Sequence[Entry], tasks: dict[str, Task]
+) -> tuple[tuple[str, float], ...]:
+    """Return how well the agent has ended tasks, by skill; '' is for all of them."""
+    ended: dict[str, list[bool]] = {}
+    for entry in history:
+        task = tasks.get(entry.task)
+        if entry.holder != name or entry.verb not in (DONE, "fail") or task is None:
+            continue
+        for skill in ("", *(skill.casefold() for skill in task.skills)):
+            ended.setdefault(skill, []).append(entry.verb == DONE)
+    return tuple((skill, sum(all_) / len(all_)) for skill, all_ in sorted(ended.items()))
+
+
+def decide(store: Store, agents: Sequence[Agent], strategy: str) -> list[Choice]:
+    """Return who would get which task of the pool now."""
+    now = time.time()
+    reap(store, now)
+    waiting = [t for t in store.tasks.all() if t.state == OPEN and not store.tasks.unmet(t)]
+    return route(waiting, candidates(store, agents), strategy, now) if waiting else []
+
+
+def give_out(
+    store: Store, choices: Sequence[Choice], who: Actor
+) -> Iterator[tuple[Choice, Task | None]]:
+    """Give each agent the task that was decided for it; ``None`` if somebody was faster."""
+    for choice in choices:
+        if choice.agent is None:
+            continue
+        agent = store.agents.known_as(choice.agent.identity)
+        try:
+            taken = claim(store, agent, who, choice.task, ()) if agent else None
+        except HeldError:
+            taken = None
+        yield choice, taken

@@ -1,0 +1,136 @@
+"""Which agent gets which task: decided on values alone, with the reasons.
+
+A task that waits gains urgency with time, so that none is passed over for ever.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from torch_cli.store.tasks import Task, skills_fit
+
+AGING = 3600.0
+"""Seconds of waiting that count as much as one step of priority."""
+
+
+class Candidate(NamedTuple):
+    """An agent that could get a task.
+
+    ``load`` is how many tasks it has, ``rates`` how well it has ended those that asked for a skill,
+    by the skill's name in small letters, ``last`` when it was given one last (epoch seconds, 0 for
+    never).
+    """
+
+    name: str
+    identity: str
+    state: str
+    skills: tuple[str, ...] = ()
+    load: int = 0
+    directory: str = ""
+    rates: tuple[tuple[str, float], ...] = ()
+    last: float = 0.0
+
+
+class Choice(NamedTuple):
+    """What was decided for a task: ``agent`` is ``None`` if nobody can take it now.
+
+    ``why`` says why it is this one; ``others`` why each of the others is not, in words.
+    """
+
+    task: Task
+    agent: Candidate | None
+    why: str
+    others: tuple[tuple[str, str], ...] = ()
+
+
+def route(
+    tasks: Sequence[Task], candidates: Sequence[Candidate], strategy: str, now: float
+) -> list[Choice]:
+    """Decide for each of ``tasks``, which wait for nothing, at ``now`` (epoch seconds).
+
+    An agent gets one at most. Raises ``KeyError`` for a strategy that is none of ``STRATEGIES``.
+    """
+    rank = STRATEGIES[strategy]
+    free = list(candidates)
+    choices: list[Choice] = []
+    for task in sorted(tasks, key=lambda one: (-urgency(one, now), one.created, one.id)):
+        refused = [(one.name, why) for one in free if (why := objection(task, one))]
+        refused += [(c.agent.name, f"it gets {c.task.id}") for c in choices if c.agent]
+        fit = [one for one in free if not objection(task, one)]
+        if not fit:
+            choices.append(Choice(task, None, "nobody can take it now", tuple(refused)))
+            continue
+        best = min(fit, key=lambda one: (*rank(task, one), one.name))
+        others = [(one.name, _why(task, one, strategy)) for one in fit if one is not best]
+        choices.append(Choice(task, best, _why(task, best, strategy), (*others, *refused)))
+        free.remove(best)
+    return choices
+
+
+def urgency(task: Task, now: float) -> float:
+    """Return how urgent a task is: its priority, and more the longer it waits."""
+    return task.priority + max(0.0, now - task.created) / AGING
+
+
+def objection(task: Task, one: Candidate) -> str:
+    """Return why an agent cannot take a task, '' if it can."""
+    if one.state != "idle":
+        return f"it is {one.state}"
+    if one.load:
+        return f"it has {one.load} task{'' if one.load == 1 else 's'}"
+    if not skills_fit(task.skills, one.skills):
+        has = {skill.casefold() for skill in one.skills}
+        return f"it lacks {', '.join(s for s in task.skills if s.casefold() not in has)}"
+    return ""
+
+
+def rate(task: Task, one: Candidate) -> float:
+    """Return how well the agent has ended tasks that asked for the same skills, 0.5 if unknown."""
+    known = dict(one.rates)
+    found = [known[s.casefold()] for s in task.skills if s.casefold() in known]
+    found = found or [known[""]] if "" in known and not found else found
+    return sum(found) / len(found) if found else 0.5
+
+
+def near(task: Task, one: Candidate) -> bool:
+    """Say whether the agent works where the task belongs."""
+    if not task.directory:
+        return False
+    return os.path.commonpath([task.directory, one.directory or "/"]) == task.directory
+
+
+def _least_loaded(task: Task, one: Candidate) -> tuple[float, ...]:
+    return (one.load, one.last)
+
+
+def _best_skilled(task: Task, one: Candidate) -> tuple[float, ...]:
+    # Of two that are as good the one that can do less else: the other is kept for more.
+    return (-rate(task, one), len(one.skills), one.last)
+
+
+def _round_robin(task: Task, one: Candidate) -> tuple[float, ...]:
+    return (one.last,)
+
+
+def _sticky(task: Task, one: Candidate) -> tuple[float, ...]:
+    return (not near(task, one), one.last)
+
+
+STRATEGIES: dict[str, Callable[[Task, Candidate], tuple[float, ...]]] = {
+    "least-loaded": _least_loaded,
+    "best-skilled": _best_skilled,
+    "round-robin": _round_robin,
+    "sticky-to-directory": _sticky,
+}
+"""How those who can take a task are ranked: the least goes first."""
+
+
+def _why(task: Task, one: Candidate, strategy: str) -> str:
+    since = "has had none yet" if not one.last else "has waited longest since its last"
+    reasons = {
+        "least-loaded": f"idle, {since}",
+        "best-skilled": f"{rate(task, one):.0%} of such tasks done, {len(one.skills)} skills",
+        "round-robin": since,
+        "sticky-to-directory": "works there" if near(task, one) else f"works elsewhere, {since}",
+    }
+    return reasons[strategy]

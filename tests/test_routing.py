@@ -1,0 +1,151 @@
+"""Routing: who gets which task, why, and that none waits for ever."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch
+from torch_cli.store import Store
+from torch_cli.store.tasks import Task
+from torch_cli.store.teams import Started
+from torch_cli.team.routing import AGING, STRATEGIES, Candidate, objection, rate, route, urgency
+
+NOW = 1_000_000.0
+
+
+def task(name: str, **more: object) -> Task:
+    return Task(id=name, title=name, created=NOW)._replace(**more)  # type: ignore[arg-type]
+
+
+def one(name: str, **more: object) -> Candidate:
+    return Candidate(name, f"a-{name}", "idle")._replace(**more)  # type: ignore[arg-type]
+
+
+def routed(tasks: list[Task], candidates: list[Candidate], strategy: str) -> dict[str, str | None]:
+    choices = route(tasks, candidates, strategy, NOW)
+    return {choice.task.id: choice.agent.name if choice.agent else None for choice in choices}
+
+
+def test_each_strategy_ranks_by_its_own_measure() -> None:
+    a = one("a", last=50.0, skills=("sql",), rates=(("sql", 0.2),), directory="/p/one")
+    b = one("b", last=10.0, skills=("sql", "go"), rates=(("sql", 0.9),), directory="/p/two/src")
+    c = one("c", last=30.0, skills=("sql",), directory="/p/two-other")
+    sql = [task("t", skills=("SQL",), directory="/p/two")]
+    assert routed(sql, [a, b, c], "least-loaded") == {"t": "b"}
+    assert routed(sql, [a, b, c], "round-robin") == {"t": "b"}
+    assert routed(sql, [a, c], "round-robin") == {"t": "c"}
+    assert routed(sql, [a, b, c], "best-skilled") == {"t": "b"}
+    assert routed(sql, [a, c], "best-skilled") == {"t": "c"}, "unknown is better than bad"
+    assert routed(sql, [a, b, c], "sticky-to-directory") == {"t": "b"}
+    assert routed(sql, [a, c], "sticky-to-directory") == {"t": "c"}
+    assert rate(sql[0], c) == 0.5
+
+
+def test_who_cannot_take_it_is_named_with_the_reason() -> None:
+    busy = one("busy", load=2)
+    working = one("working", state="working")
+    unskilled = one("unskilled", skills=("go",))
+    (choice,) = route([task("t", skills=("sql",))], [busy, working, unskilled], "round-robin", NOW)
+    assert choice.agent is None
+    assert dict(choice.others) == {
+        "busy": "it has 2 tasks",
+        "working": "it is working",
+        "unskilled": "it lacks sql",
+    }
+
+
+def test_urgent_tasks_go_first_and_waiting_makes_urgent() -> None:
+    old = task("old", priority=-1, created=NOW - 3 * AGING)
+    new = task("new", priority=1)
+    assert urgency(old, NOW) == 2.0
+    assert routed([new, old], [one("a")], "least-loaded") == {"old": "a", "new": None}
+
+
+NAMES = st.sampled_from(["sql", "go", "css"])
+TASKS = st.builds(
+    lambda n, p, s, age: task(f"t{n}", priority=p, skills=tuple(s), created=NOW - age),
+    st.integers(0, 10**6),
+    st.integers(-1, 1),
+    st.sets(NAMES),
+    st.floats(0, 1e5),
+)
+CANDIDATES = st.builds(
+    lambda n, state, s, load, last: one(
+        f"a{n}", state=state, skills=tuple(s), load=load, last=last
+    ),
+    st.integers(0, 10**6),
+    st.sampled_from(["idle", "idle", "working", "dead"]),
+    st.sets(NAMES),
+    st.integers(0, 1),
+    st.floats(0, NOW),
+)
+
+
+@given(
+    st.lists(TASKS, max_size=8, unique_by=lambda t: t.id),
+    st.lists(CANDIDATES, max_size=8, unique_by=lambda c: c.name),
+    st.sampled_from(sorted(STRATEGIES)),
+)
+def test_nobody_gets_two_and_none_is_left_that_fits(
+    tasks: list[Task], candidates: list[Candidate], strategy: str
+) -> None:
+    choices = route(tasks, candidates, strategy, NOW)
+    assert {choice.task.id for choice in choices} == {t.id for t in tasks}
+    given_to = [choice.agent for choice in choices if choice.agent]
+    assert len({one.name for one in given_to}) == len(given_to)
+    for choice in choices:
+        assert choice.agent is None or not objection(choice.task, choice.agent)
+        free = [c for c in candidates if c not in given_to and not objection(choice.task, c)]
+        assert choice.agent is not None or not free
+
+
+@given(st.sampled_from(sorted(STRATEGIES)), st.lists(st.integers(-1, 1), min_size=1, max_size=6))
+def test_no_task_waits_for_ever(strategy: str, priorities: list[int]) -> None:
+    """One agent, and each time it is free two more urgent tasks have come."""
+    waiting = [task(f"first-{n}", priority=p) for n, p in enumerate(priorities)]
+    first, now, last = {t.id for t in waiting}, NOW, 0.0
+    for turn in range(60):
+        waiting += [task(f"new-{turn}-{n}", priority=1, created=now) for n in range(2)]
+        (choice,) = [c for c in route(waiting, [one("a", last=last)], strategy, now) if c.agent]
+        waiting.remove(choice.task)
+        now, last = now + AGING, now
+        if not first & {t.id for t in waiting}:
+            return
+    pytest.fail(f"{first & {t.id for t in waiting}} still wait")
+
+
+@pytest.fixture
+def agents(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> dict[str, DemoAgent]:
+    found = {}
+    for name, skills in (("dev", ["python"]), ("ops", ["terraform"])):
+        found[name] = spawn_demo(tmux, torch, tmp_path / name, name=name)
+        with Store() as store:
+            agent = store.agents.get(name)
+            assert agent is not None
+            spec = {"skills": skills}
+            store.teams.add(Started("/p/torch.toml", name, "agent", spec, agent=agent.identity))
+    return found
+
+
+def test_the_pool_is_given_out_and_explained(agents: dict[str, DemoAgent], torch: Torch) -> None:
+    python = torch("task", "add", "py", "--skill", "Python", "--json").json["id"]
+    cobol = torch("task", "add", "old", "--skill", "cobol", "--json").json["id"]
+    dry = torch("task", "route", "--dry-run", "--explain", "-L", "t")
+    assert f"would go  {python}  dev" in dry.out
+    assert f"waits  {cobol}" in dry.out
+    assert "not ops: it lacks Python" in dry.err
+    assert "not dev: it lacks cobol" in dry.err
+    done = torch("task", "route", "--json", "-L", "t")
+    said = [json.loads(line) for line in done.out.splitlines()]
+    assert [(one["task"], one["agent"], one["given"]) for one in said] == [
+        (python, "dev", True),
+        (cobol, None, False),
+    ]
+    (order,) = agents["dev"].submitted()
+    assert order.startswith(f"Task {python}: py")
+    again = [json.loads(line) for line in torch("task", "route", "--json").out.splitlines()]
+    assert [one["agent"] for one in again] == [None]
