@@ -55,7 +55,11 @@ def route(
     choices: list[Choice] = []
     for task in sorted(tasks, key=lambda one: (-urgency(one, now), one.created, one.id)):
         refused = [(one.name, why) for one in free if (why := objection(task, one))]
-        refused += [(c.agent.name, f"it gets {c.task.id}") for c in choices if c.agent]
+        refused += [
+            (c.agent.name, objection(task, c.agent) or f"it gets {c.task.id}")
+            for c in choices
+            if c.agent
+        ]
         fit = [one for one in free if not objection(task, one)]
         if not fit:
             choices.append(Choice(task, None, "nobody can take it now", tuple(refused)))
