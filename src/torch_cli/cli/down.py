@@ -3,18 +3,27 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import SECONDS, common_options
 from torch_cli.cli.up import IN_PROJECT
 
 
 @click.command("down")
 @click.option("--force", is_flag=True, help="Also where no checkpoint can be made first.")
+@click.option(
+    "--deadline",
+    type=SECONDS,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="What each agent is given for a handoff note; 0 asks for none.",
+)
 @IN_PROJECT
 @common_options
-def command(common: Common, force: bool, directory: str) -> int:
+def command(common: Common, force: bool, deadline: float, directory: str) -> int:
     """End what 'torch up' has started of this project's team, and nothing else.
 
-    A checkpoint of each directory comes first. A worktree that 'torch up' made is removed only if
+    A checkpoint of each directory comes first, and a handoff note of each agent that is idle and
+    answers in time. A worktree that 'torch up' made is removed only if
     it is clean and merged. What was there before the team is left.
 
     \b
@@ -31,7 +40,7 @@ def command(common: Common, force: bool, directory: str) -> int:
     path = find_file(directory)
     status, any_ended = DONE, False
     with Store() as store, path_lock(path):
-        for one in down(store, path, force=force):
+        for one in down(store, path, force=force, notes=deadline):
             any_ended = True
             if common.json:
                 error = {"error": error_object(one.error)} if one.error else {}

@@ -53,6 +53,8 @@ COMMANDS = {
     "ack": "Acknowledge the briefing that you, an agent, were given.",
     "press": "Press keys in a pane, on purpose.",
     "stop": "Ask an agent program to end.",
+    "retire": "End an agent so that nothing of it is lost.",
+    "handoff": "Hand the work of one agent over to another.",
     "rename": "Give an agent another name.",
     "move": "Bring an agent to another session or window.",
     "attach": "Attach this terminal to an agent's window.",

@@ -1,7 +1,9 @@
 """Bringing down what a team file has brought up, and nothing else."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from torch_cli import procs
@@ -12,7 +14,8 @@ from torch_cli.git.command import Git, GitError, NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
-from torch_cli.team.standing import agent_of, pane_of
+from torch_cli.team.handoff import Note, ask_for_note, save
+from torch_cli.team.standing import agent_of, lives, pane_of
 from torch_cli.team.stop import end_all, stop
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
@@ -30,15 +33,18 @@ class Ended(NamedTuple):
     error: TorchError | None = None
 
 
-def down(store: Store, team: str, *, force: bool = False) -> Iterator[Ended]:
+def down(store: Store, team: str, *, force: bool = False, notes: float = 0.0) -> Iterator[Ended]:
     """End the members of the team whose file is ``team``, the last that was started first.
 
-    A checkpoint of each one's directory comes first; if that fails, what works there goes on,
-    unless ``force``. What is no repository has none. A worktree that was made for a member is
-    removed only if nothing in it would be lost.
+    Each agent is asked for a handoff note, all at once, and given ``notes`` seconds for it; 0 asks
+    for none. The note and what its pane has shown are saved. A checkpoint of each one's directory
+    comes first; if that fails, what works there goes on, unless ``force``. What is no repository
+    has none. A worktree that was made for a member is removed only if nothing in it would be lost.
     """
     saved: dict[str, str] = {}
-    for member in reversed(list(store.teams.members(team).values())):
+    members = list(reversed(store.teams.members(team).values()))
+    asked = _ask_all(store, members, notes) if notes else {}
+    for member in members:
         try:
             words = _save(member, saved)
         except TorchError as error:
@@ -47,7 +53,8 @@ def down(store: Store, team: str, *, force: bool = False) -> Iterator[Ended]:
                 continue
             words = f"no checkpoint: {error.message}"
         try:
-            yield _end(store, member, words)
+            left = _keep(store, member, asked)
+            yield _end(store, member, "; ".join(filter(None, [words, left])))
         except TorchError as error:
             yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
 
@@ -69,11 +76,32 @@ def _save(member: Started, saved: dict[str, str]) -> str:
         raise
 
 
+def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[str, Note]:
+    """Ask all agents of ours for their notes at once; return each one's, by name."""
+    ours = [one for one in members if one.kind == "agent" and one.ours]
+    found = (agent_of(store, one) for one in ours)
+    agents = [agent for agent in found if agent is not None and lives(store, agent)]
+    if not agents:
+        return {}
+    with ThreadPoolExecutor(len(agents)) as pool:
+        notes = pool.map(lambda agent: ask_for_note(agent, seconds), agents)
+        return {agent.name: note for agent, note in zip(agents, notes, strict=True)}
+
+
+def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
+    """Save what an agent that was asked leaves; return that in words."""
+    note, agent = asked.get(member.name), agent_of(store, member)
+    if note is None or agent is None:
+        return ""
+    saved = save(store, agent, note, time.time())
+    return f"note {saved / 'note.md'}" if note.text else f"no note: {note.why}"
+
+
 def _end(store: Store, member: Started, words: str) -> Ended:
     state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
     store.teams.remove(member.team, member.name)
     if state != "left":
-        removed = _remove_worktree(member)
+        removed = remove_worktree(member)
         words = "; ".join(filter(None, [words, removed]))
     return Ended(member.name, state, words)
 
@@ -103,7 +131,7 @@ def end_process(store: Store, pane: Pane) -> None:
         close_window(Socket(path=pane.socket_path), pane)
 
 
-def _remove_worktree(member: Started) -> str:
+def remove_worktree(member: Started) -> str:
     """Remove a worktree that was made for the member if it is clean and merged; say what is so."""
     root = os.path.dirname(member.team)
     if not member.directory.startswith(f"{root}-") or not os.path.isdir(member.directory):

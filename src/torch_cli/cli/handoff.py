@@ -1,0 +1,31 @@
+"""``torch handoff``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import common_options
+from torch_cli.cli.retire import NOTE_WITHIN
+
+
+@click.command("handoff")
+@click.argument("giver", metavar="FROM", shell_complete=complete_agents)
+@click.argument("taker", metavar="TO", shell_complete=complete_agents)
+@NOTE_WITHIN
+@common_options
+def command(common: Common, giver: str, taker: str, deadline: float) -> int:
+    """Hand the work of one agent over to another: its note, its directory, its tasks. Both go on.
+
+    \b
+    Examples:
+      torch handoff dev dev2
+    """
+    from torch_cli.cli.sending import print_receipt
+    from torch_cli.delivery.send import Request, send
+    from torch_cli.store import Store
+    from torch_cli.team.retire import hand_over
+
+    with Store() as store:
+        _, text = hand_over(store, giver, taker, deadline=deadline)
+    request = Request(taker, text.encode(), sender=giver, kind="handoff")
+    return print_receipt(send(common.socket, request), common)

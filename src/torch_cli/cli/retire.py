@@ -1,0 +1,62 @@
+"""``torch retire``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import SECONDS, common_options
+
+NOTE_WITHIN = click.option(
+    "--deadline",
+    type=SECONDS,
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="What it is given for its note; 0 asks for none.",
+)
+
+
+@click.command("retire")
+@click.argument("agent", shell_complete=complete_agents)
+@NOTE_WITHIN
+@common_options
+def command(common: Common, agent: str, deadline: float) -> None:
+    """End an agent so that nothing of it is lost.
+
+    It is asked for a handoff note; the note and all that its pane has shown are saved, a checkpoint
+    of its directory is made, its tasks return to the pool, and then it is stopped. A worktree that
+    'torch up' made for it goes only if it is clean and merged.
+
+    \b
+    Examples:
+      torch retire dev
+      torch retire dev --deadline 0
+    """
+    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.store import Store
+    from torch_cli.team.retire import retire
+
+    with Store() as store:
+        done = retire(store, agent, deadline=deadline)
+    if common.json:
+        print_json(
+            {
+                "schema": "torch.retire/1",
+                "agent": agent,
+                "how": done.stopped.how,
+                "note": done.note.text or None,
+                "no_note": done.note.why or None,
+                "saved": str(done.saved),
+                "tasks": [task.id for task in done.tasks],
+                "checkpoint": done.checkpoint or None,
+                "worktree": done.worktree or None,
+            }
+        )
+        return
+    say(printable(f"retired  {agent}  {done.saved}"))
+    words = [f"no note: {done.note.why}"] if done.note.why else []
+    words += [f"checkpoint {done.checkpoint}"] if done.checkpoint else []
+    words += [f"{task.id} is in the pool again" for task in done.tasks]
+    words += [done.worktree] if done.worktree else []
+    for line in words:
+        note(printable(f"  {line}"), quiet=common.quiet)

@@ -1,0 +1,124 @@
+"""Ending an agent so that nothing of it is lost, or handing its work to another."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from torch_cli.checkpoint.record import Occasion, take
+from torch_cli.checkpoint.settings import load_settings
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.git.command import NotARepositoryError
+from torch_cli.git.worktree import locate
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import HELD, Task
+from torch_cli.team.down import remove_worktree
+from torch_cli.team.handoff import DEADLINE, Note, ask_for_note, save
+from torch_cli.team.stop import Stopped, stop
+from torch_cli.team.task import Actor, claim, release
+
+
+class Retired(NamedTuple):
+    """How an agent was retired: its note, where all was saved, its tasks that went back, the id of
+    the checkpoint ('' if its directory is in no repository), how it ended, and what became of its
+    worktree, in words.
+    """
+
+    note: Note
+    saved: Path
+    tasks: tuple[Task, ...]
+    checkpoint: str
+    stopped: Stopped
+    worktree: str
+
+
+class HandedOver(NamedTuple):
+    """What went from one agent to another."""
+
+    note: Note
+    saved: Path
+    tasks: tuple[Task, ...]
+
+
+def living(store: Store, name: str) -> Agent:
+    """Return the agent ``name``; raises ``NotFoundError`` if there is none, or it was stopped."""
+    agent = store.agents.get(name)
+    if agent is None or agent.stopped is not None:
+        raise NotFoundError(
+            f"there is no agent '{name}'", hint="'torch ps' lists them.", code="no-agent"
+        )
+    return agent
+
+
+def retire(store: Store, name: str, *, deadline: float = DEADLINE) -> Retired:
+    """Have the agent write its note, save what it leaves, return its tasks, and end it.
+
+    ``deadline`` is how many seconds it is given for the note; 0 asks for none. Raises
+    ``TorchError``, and the agent goes on, if what it leaves cannot be saved or no checkpoint be
+    made of its directory.
+    """
+    agent, at = living(store, name), time.time()
+    note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
+    saved = save(store, agent, note, at)
+    checkpoint = _checkpoint(agent)
+    returned = [
+        release(store, task, Actor(None), f"{name} was retired") for task in tasks_of(store, agent)
+    ]
+    team = store.teams.team_of(agent.identity)
+    member = store.teams.members(team).get(name) if team else None
+    stopped = stop(store, name)
+    store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved)})
+    worktree = ""
+    if member is not None:
+        worktree = remove_worktree(member)
+        store.teams.remove(team, name)
+    return Retired(note, saved, tuple(returned), checkpoint, stopped, worktree)
+
+
+def _checkpoint(agent: Agent) -> str:
+    try:
+        outcome = take(locate(agent.directory), load_settings(), Occasion("retire", agent.name))
+    except NotARepositoryError:
+        return ""
+    except NotFoundError:
+        return ""  # its directory is gone: nothing is left that could be lost
+    made = outcome.checkpoint or outcome.last
+    return made.id if made else ""
+
+
+def tasks_of(store: Store, agent: Agent) -> list[Task]:
+    """Return the tasks that the agent has."""
+    every = store.tasks.all()
+    return [task for task in every if task.agent == agent.identity and task.state in HELD]
+
+
+def hand_over(
+    store: Store, giver: str, taker: str, *, deadline: float = DEADLINE
+) -> tuple[HandedOver, str]:
+    """Give the tasks of one agent to another; return what went over, and the message about it.
+
+    Both go on. Raises ``RefusedError`` if they are the same.
+    """
+    one, other = living(store, giver), living(store, taker)
+    if one.identity == other.identity:
+        raise RefusedError(f"'{giver}' cannot hand over to itself; nothing was done", code="same")
+    note = ask_for_note(one, deadline) if deadline else Note("", "none was asked for")
+    saved = save(store, one, note, time.time())
+    moved = []
+    for task in tasks_of(store, one):
+        free = release(store, task, Actor(None), f"handed over to {taker}")
+        taken = claim(store, other, Actor(None), free, ())
+        if taken is not None:
+            moved.append(taken)
+    done = HandedOver(note, saved, tuple(moved))
+    store.events.add("handoff", giver, {"to": taker, "tasks": [task.id for task in moved]})
+    return done, _message(one, done)
+
+
+def _message(giver: Agent, done: HandedOver) -> str:
+    lines = [f"You take over from {giver.name}, who worked in {giver.directory}."]
+    for task in done.tasks:
+        lines.append(f"Its task {task.id} is yours now: {task.title}")
+    lines += ["", done.note.text] if done.note.text else [f"It left no note: {done.note.why}."]
+    lines += ["", f"All that it has shown: {done.saved / 'screen.txt'}"]
+    return "\n".join(lines)

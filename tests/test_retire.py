@@ -1,0 +1,94 @@
+"""Ending an agent, or handing its work over, so that nothing of it is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch
+from repository import Repository
+from torch_cli.store import Store
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository.make(tmp_path / "project", {"a.py": "1\n"})
+
+
+@pytest.fixture
+def dev(tmux: TmuxServer, torch: Torch, repository: Repository) -> DemoAgent:
+    return spawn_demo(tmux, torch, repository.path, name="dev")
+
+
+def task(torch: Torch, agent: str) -> str:
+    identity = str(torch("task", "add", "a task", "--json").json["id"])
+    assert torch("task", "assign", identity, agent, "--no-send").code == 0
+    return identity
+
+
+def test_nothing_of_an_agent_is_lost(
+    dev: DemoAgent, torch: Torch, repository: Repository, tmux: TmuxServer
+) -> None:
+    identity = task(torch, "dev")
+    assert torch("send", "dev", "something that it was told").code == 0
+    repository.write("a.py", "not committed\n")
+    done = torch("retire", "dev", "--json")
+    assert done.code == 0, done.out
+    said = done.json
+    assert (said["how"], said["tasks"], said["no_note"]) == ("asked", [identity], None)
+    saved = Path(said["saved"])
+    assert "You are about to be relieved" in (saved / "note.md").read_text()
+    assert "something that it was told" in (saved / "screen.txt").read_text()
+    assert saved.stat().st_mode & 0o77 == 0
+    assert repository.content("a.py", said["checkpoint"]) == b"not committed\n"
+    with Store() as store:
+        again = store.tasks.get(identity)
+        assert again is not None
+        assert (again.state, again.reason) == ("open", "dev was retired")
+        assert store.agents.all() == []
+    assert tmux.run("list-panes", "-a").returncode != 0
+    assert torch("retire", "dev").code == 3
+
+
+def test_an_agent_that_cannot_answer_is_retired_without_a_note(
+    dev: DemoAgent, torch: Torch, tmux: TmuxServer
+) -> None:
+    tmux.cmd("send-keys", "-t", dev.pane.id, "-l", "a person types")
+    tmux.wait_for_text(dev.pane, "a person types")
+    done = torch("retire", "dev", "--deadline", "1", "--json")
+    assert done.code == 0, done.out
+    assert done.json["note"] is None
+    assert "draft" in done.json["no_note"]
+    assert "a person types" in (Path(done.json["saved"]) / "screen.txt").read_text()
+
+
+def test_what_cannot_be_saved_keeps_the_agent(
+    dev: DemoAgent, torch: Torch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "torch/handoffs").write_text("a file")
+    done = torch("retire", "dev", "--deadline", "0")
+    assert (done.code, "could not be saved" in done.err) == (1, True)
+    (tmp_path / "torch/handoffs").unlink()
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    held = torch("retire", "dev", "--deadline", "0")
+    assert (held.code, "another user owns it" in held.err) == (2, True)
+    assert "dev" in torch("ps").out
+
+
+def test_work_is_handed_over(
+    dev: DemoAgent, torch: Torch, tmux: TmuxServer, tmp_path: Path
+) -> None:
+    other = spawn_demo(tmux, torch, tmp_path / "other", name="other")
+    identity = task(torch, "dev")
+    done = torch("handoff", "dev", "other", timeout=60)
+    assert done.code == 0, done.err
+    (text,) = other.submitted()
+    assert text.startswith("[from dev · handoff · m-")
+    assert f"Its task {identity} is yours now: a task" in text
+    assert "You are about to be relieved" in text, "the note of an agent that repeats what it hears"
+    with Store() as store:
+        moved = store.tasks.get(identity)
+        assert moved is not None
+        assert (moved.holder, moved.state) == ("other", "claimed")
+    assert torch("handoff", "dev", "dev").code == 2
+    assert torch("handoff", "dev", "nobody").code == 3
