@@ -1,5 +1,6 @@
 """``torch spawn``."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -85,7 +86,8 @@ def command(
     """Open a window with an agent program in it; return once its input is really ready.
 
     If it asks something first (a trust question, a login) or ends, what it shows is printed and
-    nothing is answered. ARGS behind -- are given to the program.
+    nothing is answered. ARGS behind -- are given to the program. An agent that runs this becomes
+    the parent; how many agents may start is bounded ('max_agents' and more in torch.toml).
 
     \b
     Examples:
@@ -100,7 +102,9 @@ def command(
     from torch_cli.errors import TorchError
     from torch_cli.store import Store
     from torch_cli.team import briefing
+    from torch_cli.team.limits import check_spawn
     from torch_cli.team.spawn import Order, await_ready, spawn
+    from torch_cli.team.task import actor
     from torch_cli.tmux.control import ControlClient
     from torch_cli.tmux.socket import Socket
 
@@ -116,6 +120,10 @@ def command(
         arguments=arguments,
     )
     with Store() as store:
+        spawner = actor(store).agent
+        if spawner is not None:  # an agent that starts another is its parent
+            check_spawn(store, spawner)
+            order = replace(order, parent=order.parent or spawner.name)
         agent, window = spawn(store, common.socket, order)
         explain(window, common)
         chosen = profile_named(profile)

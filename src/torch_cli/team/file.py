@@ -22,6 +22,22 @@ READY = 60.0
 """Seconds until a process must be ready, unless the file says otherwise."""
 
 
+MAX_AGENTS, MAX_DEPTH = 16, 4
+"""What holds unless the team file says otherwise: agents of a machine that are started by agents
+take some 300 MB each (Claude Code), and a chain of five is no team any more."""
+
+
+class Limits(NamedTuple):
+    """How many agents there may be in all, how deep below one that a person started, and which
+    roles may start others; all roles if none is named. ``source`` is where that stands.
+    """
+
+    max_agents: int = MAX_AGENTS
+    max_depth: int = MAX_DEPTH
+    spawners: tuple[str, ...] = ()
+    source: str = "the default"
+
+
 class Member(NamedTuple):
     """An agent or a process of the team, as the file has it.
 
@@ -63,6 +79,7 @@ class Team(NamedTuple):
     name: str
     session: str
     members: tuple[Member, ...]
+    limits: Limits = Limits()
 
     def member(self, name: str) -> Member | None:
         """Return the member of that name."""
@@ -119,7 +136,10 @@ class _Reader:
             raise self._error()
         name = head.get("name") or os.path.basename(self._root)
         ordered = tuple(_in_order(members))
-        return Team(self._path, self._root, name, head.get("session") or name, ordered)
+        limits = {key: head[key] for key in ("max_agents", "max_depth", "spawners") if key in head}
+        rules = Limits(**limits, source=self._path) if limits else Limits()
+        session = head.get("session") or name
+        return Team(self._path, self._root, name, session, ordered, rules)
 
     def _error(self) -> RefusedError:
         found = sorted(set(self._wrong))

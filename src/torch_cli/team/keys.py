@@ -79,6 +79,13 @@ def _environment(value: Any) -> dict[str, str]:
     return {name: _text(one) for name, one in value.items()}
 
 
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("must be a number, 0 or more")
+    return value
+
+
+_COUNT = {"type": "integer", "minimum": 0}
 _STRING = {"type": "string"}
 _STRINGS = {"type": "array", "items": _STRING}
 _VARIABLES = {"type": "object", "additionalProperties": _STRING}
@@ -96,6 +103,9 @@ _RESTART = Key(
 TEAM = {
     "name": Key(_word, _STRING, "The team's name; default: the directory's."),
     "session": Key(_word, _STRING, "The tmux session; default: the team's name."),
+    "max_agents": Key(_count, _COUNT, "So many agents, and agents start no more; default: 16."),
+    "max_depth": Key(_count, _COUNT, "How deep below a person's agent others stand; default: 4."),
+    "spawners": Key(_words, _STRINGS, "The roles that may start agents; default: all."),
 }
 AGENT = {
     "name": NAME,

@@ -1,0 +1,62 @@
+"""How many agents agents may start: by role, by depth, and in all."""
+
+from torch_cli.errors import RefusedError, TorchError
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.team.file import Limits, load_team
+
+
+def limits_for(store: Store, agent: Agent) -> Limits:
+    """Return the limits of the team that ``agent`` belongs to, or the defaults."""
+    path = store.teams.team_of(agent.identity)
+    if not path:
+        return Limits()
+    try:
+        return load_team(path).limits
+    except TorchError as error:
+        raise RefusedError(
+            f"nobody can tell what it may start, for the team file of '{agent.name}' cannot be read: "
+            f"{error.message.partition(chr(10))[0]}; nothing was started",
+            hint=error.hint,
+            code="bad-team",
+        ) from error
+
+
+def depth_of(store: Store, agent: Agent) -> int:
+    """Return how many agents stand above ``agent``."""
+    above, seen = agent, {agent.name}
+    while above.parent and above.parent not in seen:
+        seen.add(above.parent)
+        parent = store.agents.get(above.parent)
+        if parent is None:
+            break
+        above = parent
+    return len(seen) - 1
+
+
+def check_spawn(store: Store, spawner: Agent) -> None:
+    """Raise ``RefusedError`` with the rule that keeps ``spawner`` from starting another agent."""
+    rules = limits_for(store, spawner)
+    if rules.spawners and spawner.role not in rules.spawners:
+        raise _refused(
+            f"the role '{spawner.role}' may start no agents: spawners = {list(rules.spawners)}",
+            rules,
+        )
+    here = len(store.agents.all())
+    if here >= rules.max_agents:
+        raise _refused(f"there are {here} agents: max_agents = {rules.max_agents}", rules)
+    depth = depth_of(store, spawner) + 1
+    if depth > rules.max_depth:
+        raise _refused(
+            f"it would stand {depth} below the one that a person started: "
+            f"max_depth = {rules.max_depth}",
+            rules,
+        )
+
+
+def _refused(rule: str, rules: Limits) -> RefusedError:
+    return RefusedError(
+        f"{rule} ({rules.source}); nothing was started",
+        hint="Do it yourself, or ask the person you work for.",
+        code="limit",
+    )
