@@ -58,5 +58,5 @@ def test_the_team_file_says_who_may(tmp_path: Path) -> None:
         with pytest.raises(RefusedError, match=r"max_agents = 3 \(.*torch\.toml\)"):
             check_spawn(store, boss)
         path.write_text("[[")
-        with pytest.raises(RefusedError, match="nobody can tell what it may start"):
+        with pytest.raises(RefusedError, match="nobody can tell what 'boss' may start"):
             check_spawn(store, boss)

@@ -14,9 +14,10 @@ def limits_for(store: Store, agent: Agent) -> Limits:
     try:
         return load_team(path).limits
     except TorchError as error:
+        first = error.message.partition("\n")[0]
         raise RefusedError(
-            f"nobody can tell what it may start, for the team file of '{agent.name}' cannot be read: "
-            f"{error.message.partition(chr(10))[0]}; nothing was started",
+            f"nobody can tell what '{agent.name}' may start, for its team file cannot be read: "
+            f"{first}; nothing was started",
             hint=error.hint,
             code="bad-team",
         ) from error
