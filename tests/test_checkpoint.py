@@ -546,6 +546,45 @@ def test_a_sparse_checkout_keeps_what_is_not_on_disk(repository: Repository) -> 
     assert {"a.py", "c", "src/b.py"} <= set(repository.files())
 
 
+def test_a_repository_of_longer_ids(tmp_path: Path) -> None:
+    path = tmp_path / "sha256"
+    path.mkdir()
+    repository = Repository(path)
+    repository.git("init", "-q", "-b", "main", "--object-format=sha256")
+    repository.git("config", "user.name", "Ann")
+    repository.git("config", "user.email", "ann@example.org")
+    for name in ("a", "b", ".env"):
+        repository.write(name, f"{name}\n")
+    repository.git("add", "a", "b")
+    repository.commit("one")
+    repository.write(".env", "NEW=1\n")
+    repository.write("a", "changed\n")
+    (repository.path / "b").unlink()
+    repository.git("add", ".env")
+    assert why(repository) == {".env": "secret-name"}
+    assert set(repository.files()) == {"a", ".env"}
+    assert repository.content(".env") == b".env\n"
+    assert repository.git("fsck", "--no-dangling") == ""
+
+
+def test_a_git_directory_elsewhere_and_a_link_to_the_worktree(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    repository = Repository(tmp_path / "real")
+    repository.git("init", "-q", "--separate-git-dir", str(tmp_path / "elsewhere.git"))
+    repository.write("x", "1\n")
+    (tmp_path / "link").symlink_to("real")
+    made = take(locate(str(tmp_path / "link")), Settings(), Occasion("manual")).checkpoint
+    assert made is not None
+    assert repository.take().checkpoint is None, "it is the same worktree"
+
+
+def test_a_directory_whose_git_file_leads_nowhere_is_a_directory(repository: Repository) -> None:
+    repository.write("broken/.git", "gitdir: /nowhere\n")
+    repository.write("broken/x", "1\n")
+    assert repository.take().nested == ()
+    assert "broken/x" in repository.files()
+
+
 def test_a_split_index_is_read_and_not_written(repository: Repository) -> None:
     repository.git("config", "core.splitIndex", "true")
     repository.git("update-index", "--split-index")

@@ -24,13 +24,22 @@ class Entry(NamedTuple):
 
     ``staged`` and ``changed`` are its letters for the index against HEAD and the files against the
     index: ``.`` for no difference, ``?`` in both for a new file, ``u`` in both for an unmerged one.
-    ``head`` is mode and blob in HEAD, '' if it has none there.
+    ``head`` is mode and blob in HEAD, '' if it has none there. ``digits`` is how long ids are.
     """
 
     path: str
     staged: str
     changed: str
     head: str = ""
+    digits: int = 40
+
+    @property
+    def gone(self) -> str:
+        """The line for ``update-index --index-info`` that removes the path.
+
+        ``update-index --remove`` would refuse one that is behind a link now.
+        """
+        return f"0 {'0' * self.digits}\t{self.path}"
 
     @property
     def new(self) -> bool:
@@ -85,9 +94,11 @@ def entries(status: bytes) -> Iterator[Entry]:
             yield Entry(line[2:], "?", "?")
         elif kind == "1":
             _, letters, _, mode, _, _, blob, _, path = line.split(" ", 8)
-            yield Entry(path, letters[0], letters[1], f"{mode} {blob}" if int(mode) else "")
+            head = f"{mode} {blob}" if int(mode) else ""
+            yield Entry(path, letters[0], letters[1], head, len(blob))
         elif kind == "u":
-            yield Entry(line.split(" ", 10)[10], "u", "u")
+            words = line.split(" ", 10)
+            yield Entry(words[10], "u", "u", digits=len(words[7]))
 
 
 def scan(
@@ -119,7 +130,7 @@ def scan(
             left_out.append(LeftOut(entry.path, *reason))
             lines += _as_in_head(entry)
         elif entry.changed == "D":
-            lines.append(_gone(entry.path))
+            lines.append(entry.gone)
         elif entry.changed != ".":
             take.append(entry.path)
     here = [link for link in links if os.path.lexists(os.path.join(git.directory, link, ".git"))]
@@ -130,12 +141,7 @@ def _as_in_head(entry: Entry) -> list[str]:
     """Return the lines for ``update-index --index-info`` that leave a path as HEAD has it."""
     if entry.new or entry.staged == ".":
         return []
-    return [_gone(entry.path), *([f"{entry.head}\t{entry.path}"] if entry.head else [])]
-
-
-def _gone(path: str) -> str:
-    """Return the line that removes a path; git itself removes none that is behind a link now."""
-    return f"0 {'0' * 40}\t{path}"
+    return [entry.gone, *([f"{entry.head}\t{entry.path}"] if entry.head else [])]
 
 
 class _Crowd(NamedTuple):
