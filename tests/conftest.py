@@ -51,20 +51,10 @@ KEEPS_DEAD = TMUX_VERSION >= (3, 3)
 _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
 WITHOUT_SOCKET = frozenset(
-    {
-        *(
-            "branch",
-            "briefing",
-            "checkin",
-            "checkpoint",
-            "completion",
-            "crontab",
-            "daemon",
-            "hook",
-            "outbox",
-        ),
-        *("config", "message", "profile", "tag", "task", "team", "tick"),
-    }
+    (
+        "agreement branch briefing checkin checkpoint completion config crontab daemon hook message"
+        " outbox profile tag task team tick"
+    ).split()
 )
 """Commands that are not asked about one tmux server, or that have verbs of their own."""
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "down": "End what 'torch up' has started.",
     "tree": "Show who answers to whom.",
     "team": "Write a torch.toml of what is running.",
+    "agreement": "Check the rules of work that torch.toml names.",
     "config": "Check torch.toml, and print its schema.",
     "spawn": "Open a window with an agent program in it, and wait until it is ready.",
     "adopt": "Register an agent in a pane that exists already.",

@@ -179,6 +179,10 @@ class Messages:
         clause = f"recipient = ?{only if unanswered else ''} ORDER BY created DESC LIMIT ?"
         return self._where(clause, name, limit)[::-1]
 
+    def since(self, at: float) -> list[Message]:
+        """Return the messages that agents have sent since ``at`` (epoch seconds), in order."""
+        return self._where("sender <> '' AND created >= ? ORDER BY created", at)
+
     def last_said(self, sender: str, kind: str) -> Message | None:
         """Return the newest message of that kind that the agent ``sender`` has sent."""
         found = self._where("sender = ? AND kind = ? ORDER BY created DESC LIMIT 1", sender, kind)

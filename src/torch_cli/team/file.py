@@ -38,6 +38,18 @@ class Limits(NamedTuple):
     source: str = "the default"
 
 
+class Agreement(NamedTuple):
+    """The rules of work. Times are seconds; 0, and nothing in ``may_message``, is for no rule."""
+
+    may_message: Mapping[str, tuple[str, ...]] = {}
+    ack_within: float = 0.0
+    blocked_at_most: float = 0.0
+    exchanges_at_most: int = 0
+    uncommitted_at_most: float = 0.0
+    research_after: int = 0
+    one_topic: bool = False
+
+
 class Member(NamedTuple):
     """An agent or a process of the team, as the file has it.
 
@@ -80,6 +92,7 @@ class Team(NamedTuple):
     session: str
     members: tuple[Member, ...]
     limits: Limits = Limits()
+    agreement: Agreement = Agreement()
 
     def member(self, name: str) -> Member | None:
         """Return the member of that name."""
@@ -130,6 +143,7 @@ class _Reader:
                 line = self._lines.of(name, 0) or self._lines.of("", 0, name) or 1
                 self._say(line, f"there is no table or key '{name}'{_near(name, TABLES)}")
         head = self._table("team", 0, self._document.get("team", {}))
+        agreed = self._table("agreement", 0, self._document.get("agreement", {}))
         members = [*self._members("process"), *self._members("agent")]
         self._check_together(members)
         if self._wrong:
@@ -139,7 +153,7 @@ class _Reader:
         limits = {key: head[key] for key in ("max_agents", "max_depth", "spawners") if key in head}
         rules = Limits(**limits, source=self._path) if limits else Limits()
         session = head.get("session") or name
-        return Team(self._path, self._root, name, session, ordered, rules)
+        return Team(self._path, self._root, name, session, ordered, rules, Agreement(**agreed))
 
     def _error(self) -> RefusedError:
         found = sorted(set(self._wrong))

@@ -86,6 +86,14 @@ def _count(value: Any) -> int:
 
 
 _COUNT = {"type": "integer", "minimum": 0}
+
+
+def _edges(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError('must be a table, { developer = ["parent"] }')
+    return {name: _words(one) for name, one in value.items()}
+
+
 _STRING = {"type": "string"}
 _STRINGS = {"type": "array", "items": _STRING}
 _VARIABLES = {"type": "object", "additionalProperties": _STRING}
@@ -141,8 +149,26 @@ PROCESS = {
     "autostart": _AUTOSTART,
     "restart": _RESTART,
 }
-TABLES: dict[str, dict[str, Key]] = {"team": TEAM, "agent": AGENT, "process": PROCESS}
-"""The tables of the file: ``team`` stands once, the others as often as there are such."""
+AGREEMENT = {
+    "may_message": Key(
+        _edges,
+        {"type": "object", "additionalProperties": _STRINGS},
+        'By role or name, to whom: names, roles, "parent", "*". Answers are always allowed.',
+    ),
+    "ack_within": Key(_seconds, _STRING, "How long a briefing may stay unacknowledged."),
+    "blocked_at_most": Key(_seconds, _STRING, "How long a task may be blocked without escalation."),
+    "exchanges_at_most": Key(_count, _COUNT, "How many answers in a thread without escalation."),
+    "uncommitted_at_most": Key(_seconds, _STRING, "How old a change may be that is in no commit."),
+    "research_after": Key(_count, _COUNT, "From which try of a task on a question must be asked."),
+    "one_topic": Key(_yes_or_no, {"type": "boolean"}, "A message is about one task at most."),
+}
+TABLES: dict[str, dict[str, Key]] = {
+    "team": TEAM,
+    "agreement": AGREEMENT,
+    "agent": AGENT,
+    "process": PROCESS,
+}
+"""The tables of the file: ``agent`` and ``process`` stand as often as there are such."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -154,6 +180,7 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "team": _object(TEAM),
+            "agreement": _object(AGREEMENT),
             "agent": {"type": "array", "items": _object(AGENT)},
             "process": {"type": "array", "items": _object(PROCESS)},
         },

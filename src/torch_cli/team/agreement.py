@@ -1,0 +1,185 @@
+"""The working agreement of a team: rules that are data, and each breach with its evidence."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch_cli.duration import words
+from torch_cli.errors import TorchError
+from torch_cli.git.worktree import locate
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import Message
+from torch_cli.store.tasks import BLOCKED, HELD, Task
+from torch_cli.team.file import Agreement, Team
+
+SINCE = 86_400.0
+"""Seconds back to which messages are looked at."""
+
+TALK = ("message", "status", "task", "ack", "question", "answer", "escalation", "handoff")
+"""The kinds that agents say to each other; broadcasts go to everybody, and time writes the rest."""
+
+
+class Breach(NamedTuple):
+    """A rule that does not hold: of which agent, in words, and what shows it."""
+
+    rule: str
+    agent: str
+    words: str
+    evidence: Mapping[str, Any]
+
+
+class _Facts(NamedTuple):
+    """What the rules look at: the team's agents that are there, by name, and what was said."""
+
+    store: Store
+    rules: Agreement
+    agents: Mapping[str, Agent]
+    messages: Sequence[Message]
+    now: float
+
+
+def check(store: Store, team: Team, now: float) -> list[Breach]:
+    """Return every breach of the team's agreement at ``now`` (epoch seconds), rule by rule.
+
+    A rule that the file does not name is not looked at. Agents that are not up break nothing.
+    """
+    names = {member.name for member in team.members if member.kind == "agent"}
+    agents = {one.name: one for one in store.agents.all() if one.name in names}
+    said = [
+        one
+        for one in store.messages.since(now - SINCE)
+        if one.sender in agents and one.recipient in agents and one.kind in TALK
+    ]
+    facts = _Facts(store, team.agreement, agents, said, now)
+    return [breach for rule in _RULES for breach in rule(facts)]
+
+
+def _edges(facts: _Facts) -> Iterator[Breach]:
+    """Who may write to whom, by role or name; ``parent`` and ``*`` are understood."""
+    may = facts.rules.may_message
+    for message in facts.messages:
+        sender, recipient = facts.agents[message.sender], facts.agents[message.recipient]
+        allowed = may.get(sender.name, may.get(sender.role))
+        if allowed is None or message.reply_to:
+            continue
+        meant = {recipient.name, recipient.role, "*"}
+        meant |= {"parent"} if sender.parent == recipient.name else set()
+        if not meant & set(allowed):
+            said = f"wrote to {recipient.name}, and may write to {', '.join(allowed) or 'nobody'}"
+            yield Breach("may_message", sender.name, said, {"message": message.id})
+
+
+def _acknowledged(facts: _Facts) -> Iterator[Breach]:
+    limit = facts.rules.ack_within
+    briefed = facts.store.briefings.newest()
+    for agent in facts.agents.values() if limit else ():
+        last = briefed.get(agent.identity)
+        waits = facts.now - last.sent if last and last.acknowledged is None else 0.0
+        if last and waits > limit:
+            said = f"has not acknowledged its briefing for {words(waits)}"
+            yield Breach("ack_within", agent.name, said, {"message": last.message})
+
+
+def _blocked(facts: _Facts) -> Iterator[Breach]:
+    limit = facts.rules.blocked_at_most
+    for task in _tasks(facts) if limit else ():
+        since = facts.now - task.changed
+        if task.state == BLOCKED and since > limit and not _escalated(facts, task):
+            said = f"{task.id} is blocked for {words(since)}, and nobody was told: {task.reason}"
+            yield Breach("blocked_at_most", task.holder, said, {"task": task.id})
+
+
+def _escalated(facts: _Facts, task: Task) -> bool:
+    return any(
+        one.kind == "escalation" and one.sender == task.holder and one.created >= task.changed
+        for one in facts.messages
+    )
+
+
+def _tasks(facts: _Facts) -> list[Task]:
+    every = facts.store.tasks.all()
+    return [task for task in every if task.state in HELD and task.holder in facts.agents]
+
+
+def _exchanges(facts: _Facts) -> Iterator[Breach]:
+    """Count what two agents have said to each other in one thread."""
+    limit = facts.rules.exchanges_at_most
+    if not limit:
+        return
+    by_id = {one.id: one for one in facts.messages}
+    threads: dict[str, list[Message]] = {}
+    for message in facts.messages:
+        first = message
+        while first.reply_to in by_id:
+            first = by_id[first.reply_to]
+        threads.setdefault(first.id, []).append(message)
+    for said in threads.values():
+        replies = [one for one in said if one.reply_to]
+        told = any(one.kind == "escalation" for one in said)
+        if len(replies) > limit and not told:
+            pair = sorted({said[0].sender, said[0].recipient})
+            line = f"{' and '.join(pair)} have answered each other {len(replies)} times"
+            ids = [one.id for one in said]
+            yield Breach("exchanges_at_most", said[0].sender, line, {"messages": ids})
+
+
+def _uncommitted(facts: _Facts) -> Iterator[Breach]:
+    """Look for the oldest change in each agent's worktree that is in no commit."""
+    limit = facts.rules.uncommitted_at_most
+    seen: set[str] = set()
+    for agent in facts.agents.values() if limit else ():
+        try:
+            worktree = locate(agent.directory)
+        except TorchError:  # in no repository, say: nothing can be committed
+            continue
+        if worktree.top in seen:
+            continue
+        seen.add(worktree.top)
+        listed = worktree.git().run("ls-files", "-z", "-m", "-o", "--exclude-standard")
+        paths = [path for path in os.fsdecode(listed).split("\0") if path]
+        times = [(_changed_at(worktree.top, path), path) for path in paths]
+        found = [(at, path) for at, path in times if at is not None]
+        old = min(found, default=None)
+        if old is not None and facts.now - old[0] > limit:
+            said = f"{old[1]} is not committed for {words(facts.now - old[0])}"
+            evidence = {"dir": worktree.top, "path": old[1]}
+            yield Breach("uncommitted_at_most", agent.name, said, evidence)
+
+
+def _changed_at(top: str, path: str) -> float | None:
+    try:
+        return os.lstat(os.path.join(top, path)).st_mtime
+    except OSError:
+        return None
+
+
+def _research(facts: _Facts) -> Iterator[Breach]:
+    """A task that was taken again and again needs a question before the next try."""
+    limit = facts.rules.research_after
+    for task in _tasks(facts) if limit else ():
+        asked = any(
+            one.kind == "question" and one.sender == task.holder and one.created >= task.created
+            for one in facts.messages
+        )
+        if task.attempts >= limit and not asked:
+            said = f"{task.id} is at its {task.attempts}. try, and nobody was asked"
+            yield Breach("research_after", task.holder, said, {"task": task.id})
+
+
+def _topics(facts: _Facts) -> Iterator[Breach]:
+    """A message that names more than one task has more than one topic."""
+    for message in facts.messages if facts.rules.one_topic else ():
+        named = sorted({w for w in _words_of(message.body) if w.startswith("t-") and len(w) == 10})
+        if len(named) > 1:
+            said = f"a message is about {', '.join(named)}"
+            yield Breach("one_topic", message.sender, said, {"message": message.id})
+
+
+def _words_of(text: str) -> list[str]:
+    return "".join(char if char.isalnum() or char == "-" else " " for char in text).split()
+
+
+_RULES: tuple[Callable[[_Facts], Iterator[Breach]], ...] = (
+    *(_edges, _acknowledged, _blocked, _exchanges, _uncommitted, _research, _topics),
+)

@@ -1,0 +1,186 @@
+"""The working agreement: each rule, its breach with evidence, and what is none."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Torch
+from repository import Repository
+from test_task import PERSON, mine
+from test_task import agent as registered
+from test_task import new as new_task
+from torch_cli.store import Store
+from torch_cli.store.messages import new_id, new_message
+from torch_cli.team import task as tasks
+from torch_cli.team.agreement import Breach, check
+from torch_cli.team.file import Team, load_team
+from torch_cli.team.task import Actor
+
+NAMES = ("boss", "pm", "dev", "qa")
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store() as opened:
+        registered(opened, "boss", role="orchestrator")
+        registered(opened, "pm", role="project-manager", parent="boss")
+        registered(opened, "dev", role="developer", parent="pm")
+        registered(opened, "qa", role="qa", parent="pm")
+        yield opened
+
+
+def team(tmp_path: Path, rules: str) -> Team:
+    agents = "".join(f'[[agent]]\nname = "{name}"\nprofile = "demo"\n' for name in NAMES)
+    (tmp_path / "torch.toml").write_text(f"[agreement]\n{rules}\n{agents}")
+    return load_team(str(tmp_path / "torch.toml"))
+
+
+def said(
+    store: Store, sender: str, to: str, kind: str = "message", reply_to: str = "", body: str = "x"
+) -> str:
+    """Write a message down as one that was sent."""
+    message, _ = store.messages.accept(
+        new_message(
+            new_id(),
+            key=None,
+            sender=sender,
+            recipient=to,
+            kind=kind,
+            body=body,
+            typed=body,
+            server="s",
+            pane="%1",
+            pane_pid=1,
+            evidence=(),
+            reply_to=reply_to,
+        )
+    )
+    return message.id
+
+
+def breaches(store: Store, tmp_path: Path, rules: str, later: float = 0.0) -> list[Breach]:
+    return check(store, team(tmp_path, rules), time.time() + later)
+
+
+def test_without_rules_everything_holds(store: Store, tmp_path: Path) -> None:
+    said(store, "dev", "boss")
+    assert breaches(store, tmp_path, "") == []
+
+
+def test_who_may_write_to_whom(store: Store, tmp_path: Path) -> None:
+    rules = 'may_message = { developer = ["parent", "qa"], qa = [], boss = ["*"] }'
+    said(store, "dev", "pm")
+    said(store, "dev", "qa")
+    said(store, "pm", "dev")
+    said(store, "boss", "dev")
+    assert breaches(store, tmp_path, rules) == []
+    wrong = said(store, "dev", "boss")
+    (one,) = breaches(store, tmp_path, rules)
+    assert (one.rule, one.agent, one.evidence) == ("may_message", "dev", {"message": wrong})
+    assert one.words == "wrote to boss, and may write to parent, qa"
+    said(store, "qa", "boss", reply_to=wrong)
+    assert len(breaches(store, tmp_path, rules)) == 1, "an answer is always allowed"
+    said(store, "qa", "dev")
+    assert len(breaches(store, tmp_path, rules)) == 2
+    assert breaches(store, tmp_path, rules, later=2 * 86_400) == [], "of the last day"
+
+
+def test_a_briefing_is_acknowledged_in_time(store: Store, tmp_path: Path) -> None:
+    dev = store.agents.get("dev")
+    assert dev is not None
+    store.briefings.add("m-1", dev.identity, "developer")
+    rules = 'ack_within = "10m"'
+    assert breaches(store, tmp_path, rules, later=599) == []
+    (one,) = breaches(store, tmp_path, rules, later=660)
+    assert (one.agent, one.evidence) == ("dev", {"message": "m-1"})
+    assert "for 11 min" in one.words
+    store.briefings.acknowledge(dev.identity, "")
+    assert breaches(store, tmp_path, rules, later=660) == []
+
+
+def test_who_is_blocked_says_so(store: Store, tmp_path: Path) -> None:
+    dev = store.agents.get("dev")
+    assert dev is not None
+    task = tasks.block(store, mine(store, dev, new_task(store)), Actor(dev), "no key")
+    rules = 'blocked_at_most = "10m"'
+    assert breaches(store, tmp_path, rules, later=500) == []
+    (one,) = breaches(store, tmp_path, rules, later=700)
+    assert (one.agent, one.evidence) == ("dev", {"task": task.id})
+    assert "no key" in one.words
+    said(store, "dev", "pm", kind="escalation")
+    assert breaches(store, tmp_path, rules, later=700) == []
+
+
+def test_an_exchange_that_goes_on_is_escalated(store: Store, tmp_path: Path) -> None:
+    rules = "exchanges_at_most = 3"
+    last = said(store, "dev", "qa")
+    for sender, to in (("qa", "dev"), ("dev", "qa"), ("qa", "dev")):
+        last = said(store, sender, to, reply_to=last)
+    assert breaches(store, tmp_path, rules) == []
+    last = said(store, "dev", "qa", reply_to=last)
+    (one,) = breaches(store, tmp_path, rules)
+    assert one.words == "dev and qa have answered each other 4 times"
+    assert len(one.evidence["messages"]) == 5
+    said(store, "dev", "pm", kind="escalation", reply_to=last)
+    assert breaches(store, tmp_path, rules) == []
+
+
+def test_work_is_committed_in_time(store: Store, tmp_path: Path) -> None:
+    repository = Repository.make(tmp_path / "project", {"a": "1\n", ".gitignore": "*.log\n"})
+    registered(store, "own", directory=str(repository.path))
+    path = tmp_path / "torch.toml"
+    path.write_text('[agreement]\nuncommitted_at_most = "2h"\n[[agent]]\nname = "own"\n')
+    now = time.time()
+    old = repository.write("old file", "x\n")
+    os.utime(old, (now - 7260, now - 7260))
+    os.utime(repository.write("x.log", "ignored\n"), (now - 9999, now - 9999))
+    repository.write("a", "2\n")
+    (one,) = check(store, load_team(str(path)), now)
+    assert one.evidence == {"dir": str(repository.path), "path": "old file"}
+    assert "not committed for 2 h 1 min" in one.words
+    repository.commit("all")
+    assert check(store, load_team(str(path)), now) == []
+
+
+def test_a_third_try_asks_first(store: Store, tmp_path: Path) -> None:
+    dev = store.agents.get("dev")
+    assert dev is not None
+    task = new_task(store)
+    rules = "research_after = 3"
+    for turn in range(3):
+        assert breaches(store, tmp_path, rules) == []
+        task = mine(store, dev, task)
+        if turn < 2:
+            task = tasks.release(store, task, PERSON, "")
+    (one,) = breaches(store, tmp_path, rules)
+    assert one.words == f"{task.id} is at its 3. try, and nobody was asked"
+    said(store, "dev", "pm", kind="question")
+    assert breaches(store, tmp_path, rules) == []
+
+
+def test_a_message_is_about_one_task(store: Store, tmp_path: Path) -> None:
+    said(store, "dev", "pm", body="t-11111111 is done; see t-11111111.")
+    assert breaches(store, tmp_path, "one_topic = true") == []
+    both = said(store, "dev", "pm", body="t-11111111 is done, (t-22222222) is not; t-shirt.")
+    (one,) = breaches(store, tmp_path, "one_topic = true")
+    assert (one.evidence, one.words) == (
+        {"message": both},
+        "a message is about t-11111111, t-22222222",
+    )
+
+
+def test_the_command(store: Store, tmp_path: Path, torch: Torch) -> None:
+    team(tmp_path, 'may_message = { developer = ["parent"] }')
+    there = ("--dir", str(tmp_path))
+    good = torch("agreement", "check", *there)
+    assert (good.code, "the agreement holds" in good.err) == (0, True)
+    wrong = said(store, "dev", "boss")
+    done = torch("agreement", "check", *there)
+    assert (done.code, done.out.startswith("may_message  dev  wrote to boss")) == (1, True)
+    assert f"message {wrong}" in done.err
+    printed = json.loads(torch("agreement", "check", *there, "--json").out)
+    assert printed["evidence"] == {"message": wrong}
