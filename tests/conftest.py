@@ -51,10 +51,11 @@ KEEPS_DEAD = TMUX_VERSION >= (3, 3)
 _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
 WITHOUT_SOCKET = frozenset(
-    (
-        "agreement branch briefing checkin checkpoint completion config crontab daemon hook message"
-        " outbox profile tag task team tick"
-    ).split()
+    {
+        *("agreement", "branch", "briefing", "checkin", "checkpoint", "completion", "config"),
+        *("crontab", "daemon", "hook", "message", "outbox", "profile", "tag", "task", "team"),
+        "tick",
+    }
 )
 """Commands that are not asked about one tmux server, or that have verbs of their own."""
 
