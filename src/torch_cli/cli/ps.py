@@ -29,7 +29,7 @@ def command(common: Common) -> int:
       torch ps --json | jq -r 'select(.state == "waiting").name'
     """
     from torch_cli.cli.present import note, print_json
-    from torch_cli.cli.schema import agent_object, briefing_object
+    from torch_cli.cli.schema import agent_object
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.watch.listing import agents_on, list_agents
@@ -38,13 +38,11 @@ def command(common: Common) -> int:
         lines = list_agents(store, agents_on(store, common.socket))
         lost = len(store.messages.undelivered(untold=True))
         overdue = len(store.checkins.overdue())
-        briefed = store.briefings.newest()
     if common.json:
         for line in lines:
-            one = briefed.get(line.agent.identity)
-            print_json({**agent_object(line), "briefing": briefing_object(one)})
+            print_json(agent_object(line))
     elif lines:
-        _print(lines, briefed)
+        _print(lines)
     else:
         note("no agents; start one with 'torch spawn NAME'", quiet=common.quiet)
     for line in lines:
@@ -72,7 +70,7 @@ def _explain(lines: "list[Line]") -> None:
         print_error(TorchError(f"{names}: {error.message}", hint=error.hint), as_json=False)
 
 
-def _print(lines: "list[Line]", briefed: "dict[str, Briefed]") -> None:
+def _print(lines: "list[Line]") -> None:
     from torch_cli.cli.present import age, print_table
     from torch_cli.delivery.receipt import receipt_of
 
@@ -97,7 +95,7 @@ def _print(lines: "list[Line]", briefed: "dict[str, Briefed]") -> None:
                 line.state,
                 age(now - line.since) if line.since else "",
                 f"{line.agent.session}:{line.agent.window} {line.agent.pane}",
-                _briefed(briefed.get(line.agent.identity), now),
+                _briefed(line.briefed, now),
                 line.agent.directory,
                 f"{line.message.id} {receipt_of(line.message).state} "
                 f"{age(now - line.message.created)} ago"

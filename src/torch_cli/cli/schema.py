@@ -39,6 +39,7 @@ def agent_object(line: "Line") -> dict[str, Any]:
         "dir": agent.directory,
         "message": message.id if message else None,
         "message_state": str(receipt_of(message).state) if message else None,
+        "briefing": briefing_object(line.briefed),
         **({"error": error_object(line.error)} if line.error else {}),
     }
 

@@ -1,7 +1,7 @@
 """The list of agents with the state of each, one sweep for each tmux server."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.agents.state import ENDED, AgentState
 from torch_cli.errors import NotFoundError, TorchError
@@ -13,12 +13,16 @@ from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.sweep import Seen, Sweep, state_unknown
 
+if TYPE_CHECKING:
+    from torch_cli.store.briefings import Briefed
+
 
 class Line(NamedTuple):
     """One agent in the list.
 
     ``state`` is ``vanished`` if its pane is gone; ``since`` is in seconds since the epoch. With an
-    ``error`` nobody can tell: the state is ``unknown``, and the evidence says why.
+    ``error`` nobody can tell: the state is ``unknown``, and the evidence says why. ``briefed`` is
+    its last briefing.
     """
 
     agent: Agent
@@ -27,6 +31,7 @@ class Line(NamedTuple):
     since: float | None
     message: Message | None
     error: TorchError | None = None
+    briefed: "Briefed | None" = None
 
 
 def agents_on(store: Store, socket: Socket) -> list[Agent]:
@@ -37,8 +42,11 @@ def agents_on(store: Store, socket: Socket) -> list[Agent]:
 
 def list_agents(store: Store, agents: Sequence[Agent]) -> list[Line]:
     """Return ``agents``, looked at now."""
-    seen = look_at(store, agents)
-    return [_line(store, agent, seen.get(agent.name)) for agent in agents]
+    seen, briefed = look_at(store, agents), store.briefings.newest()
+    return [
+        _line(store, agent, seen.get(agent.name))._replace(briefed=briefed.get(agent.identity))
+        for agent in agents
+    ]
 
 
 def look_at(store: Store, agents: Sequence[Agent]) -> dict[str, Seen | TorchError]:
