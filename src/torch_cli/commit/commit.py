@@ -47,10 +47,9 @@ def commit(
 
     A checkpoint comes first, and what it leaves out is left out here as well. Without ``message``
     it is ``said``, what the agent last said of its work, else one is made of the changed files.
-    Raises ``HeldError`` in the middle of a merge and the like,
-    on a detached HEAD, with conflicts or their markers; ``TorchError`` if a hook or signing
-    refuses, ``TimedOutError`` after ``timeout`` seconds. Nothing is committed then, and the index
-    is as it was.
+    Raises ``HeldError`` in the middle of a merge and the like, on a detached HEAD, with conflicts
+    or their markers; ``TorchError`` if a hook or signing refuses, ``TimedOutError`` after
+    ``timeout`` seconds. Nothing is committed then, and the index is as it was.
     """
     if worktree.shadow:
         raise RefusedError(
