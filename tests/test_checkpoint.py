@@ -448,6 +448,34 @@ def test_filters_of_the_repository_run_once_they_are_trusted(
     assert why(repository) == {"a.py": "filter"}, "another command is not trusted"
 
 
+def test_a_repository_is_trusted_in_all_of_its_worktrees(
+    repository: Repository, torch: Torch, tmp_path: Path
+) -> None:
+    repository.git("config", "filter.own.clean", "cat")
+    repository.write(".gitattributes", "*.py filter=own\n")
+    repository.commit("attributes")
+    repository.git("worktree", "add", "-q", str(tmp_path / "linked"))
+    linked = Repository(tmp_path / "linked")
+    linked.write("a.py", "changed\n")
+    assert why(linked) == {"a.py": "filter"}
+    assert torch("checkpoint", "trust", "--yes", str(repository.path)).code == 0
+    assert why(linked) == {}
+
+
+def test_a_secret_in_a_conflict_is_as_head_has_it(repository: Repository) -> None:
+    repository.write(".env", "BASE\n")
+    repository.commit("base")
+    repository.git("switch", "-qc", "side")
+    repository.write(".env", "SIDE\n")
+    repository.commit("side")
+    repository.git("switch", "-q", "main")
+    repository.write(".env", "MAIN\n")
+    repository.commit("main")
+    assert repository.run("merge", "side").returncode == 1
+    assert why(repository) == {".env": "secret-name"}
+    assert repository.content(".env") == b"MAIN\n"
+
+
 # -- worktrees, submodules, names ------------------------------------------------------------------
 
 

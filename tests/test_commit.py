@@ -109,6 +109,33 @@ def test_what_is_only_out_of_the_index_is_no_change(repository: Repository) -> N
     repository.write("a.py", "changed\n")
     committed(repository)
     assert repository.git("show", "--name-only", "--format=") == "a.py"
+    assert repository.git("status", "--porcelain") == "D  c\n?? c", "which is somebody's own"
+    repository.git("reset", "-q", "--", "c")
+    assert repository.git("status", "--porcelain") == ""
+
+
+def test_a_file_that_is_ignored_from_now_on_is_not_committed_again(repository: Repository) -> None:
+    repository.git("rm", "-q", "--cached", "c")
+    repository.write("c", "written since\n")
+    repository.write(".gitignore", "c\n")
+    committed(repository)
+    assert repository.git("show", "--name-only", "--format=") == ".gitignore"
+    assert repository.git("show", "HEAD:c") == "c"
+    assert repository.git("status", "--porcelain") == "D  c", "it stays staged"
+
+
+def test_a_file_gives_way_to_a_directory_and_a_directory_to_a_link(
+    repository: Repository, tmp_path: Path
+) -> None:
+    (repository.path / "c").unlink()
+    repository.write("c/inside", "1\n")
+    (repository.path / "src/b.py").rename(tmp_path / "b.py")
+    (repository.path / "src").rmdir()
+    (repository.path / "src").symlink_to(tmp_path)
+    committed(repository)
+    assert repository.git("ls-tree", "-r", "--name-only", "HEAD").split() == [
+        *("a.py", "c/inside", "src"),
+    ]
     assert repository.git("status", "--porcelain") == ""
 
 
@@ -203,6 +230,14 @@ def test_signing_that_would_ask_is_reported(repository: Repository, tmp_path: Pa
         commit(repository.worktree, Settings())
     assert raised.value.code == "signing"
     assert repository.git("status", "--porcelain") == status
+
+
+def test_a_hook_that_speaks_of_signing_is_a_hook(repository: Repository) -> None:
+    hook(repository, "pre-commit", "echo 'commits need gpg signing here' >&2; exit 1")
+    repository.write("a.py", "changed\n")
+    with pytest.raises(TorchError, match="commits need gpg signing here") as raised:
+        commit(repository.worktree, Settings())
+    assert raised.value.code == "refused-by-git"
 
 
 def test_signing_that_hangs_is_ended(repository: Repository, tmp_path: Path) -> None:

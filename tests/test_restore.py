@@ -186,6 +186,17 @@ def test_line_ends_and_filters_come_back_as_they_were_on_disk(repository: Reposi
     assert (repository.path / "dos.txt").read_bytes() == b"one\r\ntwo\r\n"
 
 
+def test_an_ignored_link_in_a_directory_that_makes_way_is_kept(repository: Repository) -> None:
+    repository.write("place", "a file\n")
+    first = repository.recorded()
+    (repository.path / "place").unlink()
+    repository.write("place/x", "a directory now\n")
+    (repository.path / "place/link.log").symlink_to(repository.path.parent)
+    done = restored(repository, first, "place")
+    assert (repository.path / "place/link.log").is_symlink()
+    assert [path for path, _ in done.skipped] == ["place"]
+
+
 def test_repositories_inside_are_left_alone(repository: Repository, tmp_path: Path) -> None:
     library = Repository.make(tmp_path / "library", {"lib.py": "1\n"})
     repository.git("submodule", "add", "-q", str(library.path), "lib")

@@ -201,6 +201,7 @@ def test_done_needs_its_check(store: Store, tmp_path: Path) -> None:
     [
         (("/no/such/program",), TorchError, "cannot be run"),
         (("sleep", "60"), TimedOutError, "took more than 0.5 s"),
+        (("sh", "-c", "sleep 60 & sleep 60"), TimedOutError, "took more than 0.5 s"),
     ],
 )
 def test_a_check_that_does_not_run_or_end(

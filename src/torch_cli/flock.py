@@ -1,11 +1,31 @@
 """A file lock that is waited for, and that dies with its holder."""
 
 import fcntl
+import os
 import select
 import time
 
+from torch_cli.errors import TorchError
+
 POLL = 0.02
 """Seconds between two tries: flock(2) has no timed wait, and alarms belong to the caller."""
+
+
+def open_lock(path: str, nothing: str) -> int:
+    """Open the file of a lock, and make it and its directory if need be.
+
+    Raises ``TorchError``, which says ``nothing`` (what was not done), if that cannot be.
+    """
+    directory = os.path.dirname(path)
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise TorchError(
+            f"no lock could be made in {directory}: {error.strerror}; {nothing}",
+            hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
+            code="store",
+        ) from error
 
 
 def hold(file: int, deadline: float) -> bool:

@@ -18,7 +18,7 @@ from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import Snapshot, snapshot
 from torch_cli.checkpoint.turn import turn
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
-from torch_cli.git.command import Git, GitError
+from torch_cli.git.command import Git, saying
 from torch_cli.git.counts import Counts
 from torch_cli.git.worktree import REFS, Worktree, locate, locked
 
@@ -100,12 +100,8 @@ def take(
     ``skip`` says of a worktree below, by its top, that it is somebody else's business. Raises
     ``TorchError``, and nothing is recorded then; what goes wrong below is in the outcome.
     """
-    with locked(worktree) as lock, turn():
-        try:
-            outcome, below = take_locked(worktree, settings, occasion, lock)
-        except GitError as error:
-            error.message += "; nothing was recorded"
-            raise
+    with locked(worktree) as lock, turn(), saying("nothing was recorded"):
+        outcome, below = take_locked(worktree, settings, occasion, lock)
     nested = [_below(top, settings, occasion, skip) for top in below if not skip(top)]
     return outcome._replace(nested=tuple(nested))
 

@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
-from torch_cli.checkpoint.record import Checkpoint, Occasion, take_locked
+from torch_cli.checkpoint.record import Checkpoint, Occasion, Outcome, take_locked
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.errors import HeldError, RefusedError, TorchError
-from torch_cli.git.command import Git
-from torch_cli.git.filters import read_configuration
+from torch_cli.git.command import Git, saying
+from torch_cli.git.counts import Row, above, rows
+from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
 
-LINK, SUBMODULE = "120000", "160000"
+SUBMODULE = "160000"
+"""The mode of a submodule."""
+
+_WHAT = {"A": "created", "D": "deleted"}
 
 
 class Change(NamedTuple):
@@ -75,6 +79,13 @@ def plan(
         return _plan(worktree, settings, tree, paths, source, lock)
 
 
+def _save(worktree: Worktree, settings: Settings, source: str, lock: int) -> Outcome:
+    """Make a checkpoint of what is there before something is restored from ``source``."""
+    occasion = Occasion("before restore", note=f"from {source}")
+    with saying("nothing was restored"):
+        return take_locked(worktree, settings, occasion, lock)[0]
+
+
 def _plan(
     worktree: Worktree,
     settings: Settings,
@@ -90,25 +101,20 @@ def _plan(
             raise RefusedError(
                 f"{source} does not have '{path}'; nothing was restored", code="no-path"
             )
-    occasion = Occasion("before restore", note=f"from {source}")
-    outcome, _ = take_locked(worktree, settings, occasion, lock)
+    outcome = _save(worktree, settings, source, lock)
     saved = outcome.last
     assert saved is not None
-    raw = git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", saved.tree, tree, "--", *wanted)
-    words = os.fsdecode(raw).split("\0")
-    changes: list[Change] = []
-    skipped: list[tuple[str, str]] = []
+    found = rows(git, saved.tree, tree, wanted)
     left_out = {one.path: one.detail for one in outcome.left_out}
-    skipped += _unsaved(git, tree, wanted, left_out, set(words[1::2]))
-    rows = [(_row(head), path) for head, path in zip(words[::2], words[1::2], strict=False)]
-    deleted = {path for (_, _, letter), path in rows if letter == "D"}
-    for (old, new, letter), path in rows:
-        why = _objection(worktree, path, old, new, letter, left_out, deleted)
+    skipped = _unsaved(git, tree, wanted, left_out, {row.path for row in found})
+    deleted = {row.path for row in found if row.letter == "D"}
+    changes: list[Change] = []
+    for row in found:
+        why = _objection(worktree, row, left_out, deleted)
         if why:
-            skipped.append((path, why))
+            skipped.append((row.path, why))
         else:
-            what = {"A": "created", "D": "deleted"}.get(letter, "replaced")
-            changes.append(Change(path, what))
+            changes.append(Change(row.path, _WHAT.get(row.letter, "replaced")))
     return Plan(tree, saved, tuple(changes), tuple(skipped))
 
 
@@ -134,46 +140,27 @@ def _no_checkpoint(why: str) -> str:
     return f"what is there is in no checkpoint: {why}"
 
 
-def _row(head: str) -> tuple[str, str, str]:
-    """Return both modes and the letter of a raw line (git-diff-tree(1), "Raw output format")."""
-    old, new, _, _, letter = head.removeprefix(":").split(" ")
-    return old, new, letter
-
-
-def _objection(
-    worktree: Worktree,
-    path: str,
-    old: str,
-    new: str,
-    letter: str,
-    left_out: dict[str, str],
-    deleted: set[str],
-) -> str:
-    """Return why ``path`` is not touched, '' if it may be."""
-    if SUBMODULE in (old, new):
+def _objection(worktree: Worktree, row: Row, left_out: dict[str, str], deleted: set[str]) -> str:
+    """Return why a path is not touched, '' if it may be."""
+    path = row.path
+    if SUBMODULE in (row.before, row.after):
         return "it is a repository of its own: restore there"
     if path in left_out:
         return _no_checkpoint(left_out[path])
-    full = os.path.join(worktree.top, path)
-    if any(parent in deleted for parent in _parents(path)):
+    if any(parent in deleted for parent in above(path)):
         return ""  # a file, or a link, that makes way in the same restore
     standing = _standing(worktree.top, path)
     if standing:
         return standing
-    if letter == "A" and os.path.lexists(full) and not _only_deleted(full, path, deleted):
+    full = os.path.join(worktree.top, path)
+    if row.letter == "A" and os.path.lexists(full) and not _only_deleted(full, path, deleted):
         return "something is there that is in no checkpoint: it is ignored, or was left out"
     return ""
 
 
-def _parents(path: str) -> list[str]:
-    """Return the directories above ``path``, the topmost first."""
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(1, len(parts))]
-
-
 def _standing(top: str, path: str) -> str:
     """Return which parent of ``path`` is no directory of the worktree, in words."""
-    for parent in _parents(path):
+    for parent in above(path):
         try:
             mode = os.lstat(os.path.join(top, parent)).st_mode
         except OSError:
@@ -189,9 +176,10 @@ def _only_deleted(full: str, path: str, deleted: set[str]) -> bool:
     """Say whether a directory that stands where a file belongs holds only what is deleted too."""
     if os.path.islink(full) or not os.path.isdir(full):
         return False
-    for place, _, names in os.walk(full):
+    for place, folders, names in os.walk(full):
         inside = os.path.join(path, os.path.relpath(place, full))
-        for name in names:
+        links = (name for name in folders if os.path.islink(os.path.join(place, name)))
+        for name in (*names, *links):
             if os.path.normpath(os.path.join(inside, name)) not in deleted:
                 return False
     return True
@@ -209,7 +197,7 @@ def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str
         if not paths:
             return planned
         now = _again(worktree, settings, planned, source, lock)
-        git = worktree.git(lock=lock, index_file=os.path.join(worktree.place, "index"))
+        git = guarded(worktree, lock=lock, index_file=os.path.join(worktree.place, "index"))
         try:
             _write(worktree, git, now)
         except (TorchError, OSError) as error:
@@ -230,10 +218,7 @@ def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str
 
 def _again(worktree: Worktree, settings: Settings, planned: Plan, source: str, lock: int) -> Plan:
     """Return the plan as it is now; raise ``HeldError`` if other paths would change than before."""
-    outcome, _ = take_locked(
-        worktree, settings, Occasion("before restore", note=f"from {source}"), lock
-    )
-    saved = outcome.last
+    saved = _save(worktree, settings, source, lock).last
     assert saved is not None
     if saved.tree != planned.saved.tree:
         raise HeldError(
@@ -252,8 +237,6 @@ def _write(worktree: Worktree, git: Git, now: Plan) -> None:
     wanted = [change.path for change in now.changes if change.what != "deleted"]
     if not wanted:
         return
-    configuration = read_configuration(worktree, worktree.git(lock=git.lock))
-    git = git._replace(settings=configuration.settings)
     git.run("read-tree", now.tree)
     given = os.fsencode("\0".join([*wanted, ""]))
     git.run("checkout-index", "--force", "-z", "--stdin", given=given)

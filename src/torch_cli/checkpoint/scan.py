@@ -97,8 +97,9 @@ def entries(status: bytes) -> Iterator[Entry]:
             head = f"{mode} {blob}" if int(mode) else ""
             yield Entry(path, letters[0], letters[1], head, len(blob))
         elif kind == "u":
-            words = line.split(" ", 10)
-            yield Entry(words[10], "u", "u", digits=len(words[7]))
+            _, _, _, _, mode, _, _, _, blob, _, path = line.split(" ", 10)
+            # The second stage is what HEAD had when the merge was begun.
+            yield Entry(path, "u", "u", f"{mode} {blob}" if int(mode) else "", len(blob))
 
 
 def scan(

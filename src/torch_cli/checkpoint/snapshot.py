@@ -10,7 +10,7 @@ from torch_cli.checkpoint.scan import STATUS, Head, LeftOut, head_of, scan
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.errors import TorchError
 from torch_cli.git.command import Git, GitError
-from torch_cli.git.counts import DIFFERENCE, Counts, counts_of
+from torch_cli.git.counts import DIFFERENCE, Counts, counts_of, empty_tree
 from torch_cli.git.filters import (
     Configuration,
     ask_configuration,
@@ -74,7 +74,7 @@ def _snapshot(
         if found.take:
             _feed(git, "--add", "--remove", "--replace", "--stdin", given=found.take)
         head = head_of(status)
-        before = last_tree() or head.commit or git.text("hash-object", "-t", "tree", "--stdin")
+        before = last_tree() or head.commit or empty_tree(git)
         with git.start("diff-index", "--cached", *DIFFERENCE, before) as compared:
             tree = git.text("write-tree")
             counts = counts_of(compared.result())

@@ -35,11 +35,11 @@ def command(common: Common, force: bool, deadline: float, directory: str) -> int
     from torch_cli.store import Store
     from torch_cli.team.down import down
     from torch_cli.team.file import find_file
-    from torch_cli.team.up import path_lock
+    from torch_cli.team.up import team_lock
 
     path = find_file(directory)
     status, any_ended = DONE, False
-    with Store() as store, path_lock(path):
+    with Store() as store, team_lock(path):
         for one in down(store, path, force=force, notes=deadline):
             any_ended = True
             if common.json:

@@ -58,7 +58,7 @@ def command(
                 _print_step(step, common)
             return DONE
         status = DONE
-        with team_lock(team):
+        with team_lock(team.path):
             steps = plan(store, team, only)
             results = up(
                 store,

@@ -9,6 +9,7 @@ from torch_cli.commit.commit import TIMEOUT
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
 from torch_cli.git.command import Git, GitError
+from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree
 
 
@@ -37,7 +38,7 @@ def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> Start
     """
     nothing = "no branch was made"
     _check_own(worktree, nothing)
-    git = worktree.git()
+    git = guarded(worktree)
     _check_name(git, name, f"refs/heads/{name}", nothing)
     check_quiet(worktree, git, nothing)
     if git.run("for-each-ref", f"refs/heads/{name}", f"refs/heads/{name}/"):
@@ -65,7 +66,7 @@ def tag_stable(worktree: Worktree, name: str, message: str, now: float) -> Tagge
     """
     nothing = "no tag was made"
     _check_own(worktree, nothing)
-    git = worktree.git()
+    git = guarded(worktree)
     tag = f"stable-{name}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}"
     _check_name(git, name, f"refs/tags/{tag}", nothing)
     head = read_head(git)

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
-from torch_cli.checkpoint.record import Occasion, Outcome, take_locked
-from torch_cli.checkpoint.scan import STATUS, Entry, LeftOut, entries
+from torch_cli.checkpoint.record import Occasion, take_locked
+from torch_cli.checkpoint.scan import LeftOut
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
-from torch_cli.git.command import Git, GitError
-from torch_cli.git.filters import read_configuration
+from torch_cli.git.command import Git, GitError, saying
+from torch_cli.git.counts import Row, above, empty_tree, rows
+from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
 
 TIMEOUT = 60.0
@@ -56,7 +57,7 @@ def commit(
             f"{worktree.top} is in no repository of yours; {NOTHING}", code="not-a-repository"
         )
     with locked(worktree) as lock:
-        quiet = worktree.git(lock=lock)
+        quiet = guarded(worktree, lock=lock)
         check_quiet(worktree, quiet, NOTHING)
         head = read_head(quiet)
         if not head.branch:
@@ -65,20 +66,19 @@ def commit(
                 hint="'torch branch start NAME' makes a branch from here.",
                 code="detached",
             )
-        outcome, below = take_locked(worktree, settings, Occasion("commit", agent), lock)
-        configuration = read_configuration(worktree, quiet)
-        quiet = quiet._replace(settings=configuration.settings)
+        with saying(NOTHING):
+            outcome, _ = take_locked(worktree, settings, Occasion("commit", agent), lock)
         assert outcome.last is not None
-        changed = _changed(worktree, quiet, outcome, below)
-        # What is only in the index, of which the files are as HEAD has them, is somebody's own.
-        if not changed or outcome.last.tree == _tree_of(quiet, head.commit):
+        index = set(os.fsdecode(quiet.run("ls-files", "-z")).split("\0"))
+        changed = _changed(quiet, head.commit, outcome.last.tree, index)
+        if not changed:
             return None
         _check_markers(worktree, changed)
         text = message.strip() or said or summary(changed)
         trailers = [f"Torch-Agent: {agent}"] if agent else []
         trailers += [f"Torch-Checkpoint: {outcome.last.id}"]
-        git = Git(worktree.top, visible=True, timeout=timeout, settings=configuration.settings)
-        _commit(git, quiet, changed, "\n".join([text, "", *trailers, ""]))
+        git = Git(worktree.top, visible=True, timeout=timeout, settings=quiet.settings)
+        _commit(git, quiet, changed, index, "\n".join([text, "", *trailers, ""]))
         made = read_head(quiet)
         detail = {"commit": made.commit, "branch": made.branch, "checkpoint": outcome.last.id}
         note_event("commit", worktree, detail, actor=agent)
@@ -92,56 +92,61 @@ def commit(
         )
 
 
-def _tree_of(git: Git, commit: str) -> str:
-    return git.text("rev-parse", f"{commit}^{{tree}}") if commit else ""
+def _changed(git: Git, commit: str, tree: str, index: set[str]) -> list[Row]:
+    """Return what goes into the commit: what the checkpoint's tree has otherwise than HEAD.
 
-
-def _changed(worktree: Worktree, git: Git, outcome: Outcome, below: Sequence[str]) -> list[Entry]:
-    """Return the entries that go into the commit."""
-    nested = {os.path.relpath(top, worktree.top) for top in below}
-    left_out = [one.path for one in outcome.left_out]
-    groups = tuple(path for path in left_out if path.endswith("/"))
-    loose = "./" in groups  # new files at the top are too many
+    So what the checkpoint left out stays out. What is on disk and was only taken out of the index
+    is somebody's own, and stays staged.
+    """
     return [
-        entry
-        for entry in entries(git.run(*STATUS))
-        if entry.path not in left_out
-        and not (entry.new and entry.path.rstrip("/") in nested)
-        and not (entry.new and (entry.path.startswith(groups) or (loose and "/" not in entry.path)))
+        row
+        for row in rows(git, commit or empty_tree(git), tree)
+        if row.letter != "D"
+        or row.path in index
+        or not os.path.lexists(os.path.join(git.directory, row.path))
     ]
 
 
-def _check_markers(worktree: Worktree, changed: Sequence[Entry]) -> None:
-    for entry in changed:
-        path = os.path.join(worktree.top, entry.path)
+def _check_markers(worktree: Worktree, changed: Sequence[Row]) -> None:
+    for row in changed:
+        path = os.path.join(worktree.top, row.path)
         if os.path.islink(path) or not os.path.isfile(path):
             continue
         with open(path, "rb") as file:
             if _MARKERS.search(file.read()):
                 raise HeldError(
-                    f"'{entry.path}' has conflict markers in it; {NOTHING}",
+                    f"'{row.path}' has conflict markers in it; {NOTHING}",
                     hint="Settle the conflict first.",
                     code="conflicts",
                 )
 
 
-def _commit(git: Git, quiet: Git, changed: Sequence[Entry], message: str) -> None:
+def _commit(git: Git, quiet: Git, changed: Sequence[Row], index: set[str], message: str) -> None:
     """Let git commit just these paths: it locks the index, and puts it back if that fails."""
-    known = quiet.run("ls-files", "-z").split(b"\0")
-    index = {os.fsdecode(path) for path in known}
-    new = [entry.path for entry in changed if entry.new]
-    # A path that is staged as deleted, and not on disk, is known to HEAD alone: that is enough.
+    new = [row.path for row in changed if row.letter == "A" and row.path not in index]
     if new:
         _feed(git, "add", "--intent-to-add", paths=new)
-    given = _pathspecs([entry.path for entry in changed])
+    given = _pathspecs(_named(changed))
     options = ("--pathspec-from-file=-", "--pathspec-file-nul", "--quiet", "--cleanup=whitespace")
     try:
         git.run("commit", *options, "--only", f"--message={message}", given=given)
     except TorchError as error:
         if new:
-            undo = os.fsencode("\0".join([*(path for path in new if path not in index), ""]))
+            undo = os.fsencode("\0".join([*new, ""]))
             quiet.run("update-index", "-z", "--force-remove", "--stdin", given=undo)
-        raise _explained(error, git.directory, git.timeout) from error
+        raise _explained(error, quiet, git.timeout) from error
+
+
+def _named(changed: Sequence[Row]) -> list[str]:
+    """Return the paths to name: where a file takes the place of a directory, or the other way
+    round, what gives way goes with it, and git would not find it."""
+    here = {row.path for row in changed if row.letter != "D"}
+    filled = {parent for path in here for parent in above(path)}
+    return [
+        row.path
+        for row in changed
+        if row.letter != "D" or (row.path not in filled and here.isdisjoint(above(row.path)))
+    ]
 
 
 def _feed(git: Git, *words: str, paths: Sequence[str]) -> None:
@@ -153,14 +158,15 @@ def _pathspecs(paths: Sequence[str]) -> bytes:
     return os.fsencode("\0".join(f":(top,literal){path}" for path in paths))
 
 
-def _explained(error: TorchError, top: str, timeout: float) -> TorchError:
+def _explained(error: TorchError, quiet: Git, timeout: float) -> TorchError:
+    top = quiet.directory
     if isinstance(error, TimedOutError):
         return TimedOutError(
             f"hooks or signing took more than {timeout:g} s in {top}, and were ended; {NOTHING}",
             hint="Signing may wait for a passphrase: unlock the key first. Or give --timeout.",
         )
     said = error.said if isinstance(error, GitError) else error.message
-    if any(word in said for word in ("failed to sign", "gpg", "Couldn't sign", "signing")):
+    if "failed to write commit object" in said and "No space" not in said and _signs(quiet):
         return TorchError(
             f"the commit in {top} could not be signed without asking for something; {NOTHING}: "
             f"{said.splitlines()[0] if said else ''}",
@@ -181,12 +187,17 @@ def _explained(error: TorchError, top: str, timeout: float) -> TorchError:
     )
 
 
-VERBS = {"A": "add", "?": "add", "D": "delete", "M": "change", "T": "change"}
+def _signs(git: Git) -> bool:
+    asked = git.run("config", "--type=bool", "--get", "commit.gpgSign", status=(0, 1))
+    return asked.strip() == b"true"
 
 
-def summary(changed: Sequence[Entry]) -> str:
+VERBS = {"A": "add", "D": "delete", "M": "change", "T": "change"}
+
+
+def summary(changed: Sequence[Row]) -> str:
     """Return a message made of what has changed: ``Progress: add a.py, change b.py (2 files)``."""
-    words = [f"{_verb(entry)} {_shown(entry.path)}" for entry in changed]
+    words = [f"{VERBS[row.letter]} {_shown(row.path)}" for row in changed]
     count = f"{len(changed)} file" + ("" if len(changed) == 1 else "s")
     if len(words) > 1:
         named = words[:3]
@@ -199,11 +210,6 @@ def summary(changed: Sequence[Entry]) -> str:
     body = [f"- {word}" for word in words[:50]]
     body += [f"- and {len(words) - 50} more"] if len(words) > 50 else []
     return "\n".join([subject, "", *body]) if len(words) > 1 else subject
-
-
-def _verb(entry: Entry) -> str:
-    letter = entry.changed if entry.changed != "." else entry.staged
-    return VERBS.get("A" if entry.staged == "A" and letter != "D" else letter, "change")
 
 
 def _shown(path: str) -> str:

@@ -5,8 +5,8 @@ import os
 import time
 from collections.abc import Iterator
 
-from torch_cli.errors import HeldError, TorchError
-from torch_cli.flock import hold
+from torch_cli.errors import HeldError
+from torch_cli.flock import hold, open_lock
 from torch_cli.paths import state_dir
 
 
@@ -20,16 +20,7 @@ def pane_lock(server: str, pane: str, holder: str, timeout: float) -> Iterator[N
     directory = os.path.join(state_dir(), "locks")
     # The server's process and its start name it as well as its path does, and fit a file's name.
     name = "-".join([*server.rsplit("|", 2)[1:], pane])
-    try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        file = os.open(os.path.join(directory, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise TorchError(
-            f"no lock for pane {pane} could be made in {directory}: {error.strerror}; "
-            "nothing was typed",
-            hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
-            code="store",
-        ) from error
+    file = open_lock(os.path.join(directory, name), "nothing was typed")
     try:
         if not hold(file, time.monotonic() + timeout):
             said = os.pread(file, 200, 0).decode("utf-8", "replace").strip()

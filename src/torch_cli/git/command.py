@@ -1,18 +1,16 @@
 """Running git: with which environment and options, for how long, and what its errors mean."""
 
+import contextlib
 import os
-import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from torch_cli.child import end
 from torch_cli.errors import RefusedError, TimedOutError, TorchError
 
 TIMEOUT = 300.0
 """Seconds that one git process may take; 20,000 files take less than one."""
-
-GRACE = 5.0
-"""Seconds between SIGTERM, upon which git removes its lock files, and SIGKILL."""
 
 NICENESS = 19
 """How far a git process of a checkpoint steps back behind what people and agents wait for: with 10,
@@ -42,6 +40,16 @@ class GitError(TorchError):
 
     code = "git"
     said = ""
+
+
+@contextlib.contextmanager
+def saying(nothing: str) -> Iterator[None]:
+    """Have an error of git say what was not done for it."""
+    try:
+        yield
+    except GitError as error:
+        error.message += f"; {nothing}"
+        raise
 
 
 class NotARepositoryError(RefusedError):
@@ -195,20 +203,6 @@ class Running:
         )
         error.said = said
         return error
-
-
-def end(child: "subprocess.Popen[bytes]") -> None:
-    """End git and what it started: SIGTERM, and SIGKILL after ``GRACE`` seconds."""
-    for number, seconds in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
-        try:
-            os.killpg(child.pid, number)
-        except (ProcessLookupError, PermissionError):
-            child.kill()
-        try:
-            child.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            continue
-        return
 
 
 def _step_back(pid: int) -> None:

@@ -1,4 +1,4 @@
-"""How two trees differ, in numbers."""
+"""How two trees differ: path by path, and in numbers."""
 
 import os
 from collections.abc import Sequence
@@ -8,6 +8,18 @@ from torch_cli.git.command import Git
 
 DIFFERENCE = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--raw", "--numstat")
 """The options of what ``counts_of`` reads."""
+
+
+class Row(NamedTuple):
+    """A path that two trees have otherwise; ``letter`` is ``A``, ``D``, ``M`` or ``T``.
+
+    ``before`` and ``after`` are its modes, all zeros where it is not there.
+    """
+
+    before: str
+    after: str
+    letter: str
+    path: str
 
 
 class Counts(NamedTuple):
@@ -26,6 +38,28 @@ class Counts(NamedTuple):
 def count(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> Counts:
     """Return how two trees differ, in ``paths`` or in all."""
     return counts_of(git.run("diff-tree", *DIFFERENCE, before, after, "--", *paths))
+
+
+def rows(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> list[Row]:
+    """Return the paths that two trees have otherwise (git-diff-tree(1), "Raw output format")."""
+    options = ("-r", "-z", "--no-renames", "--raw")
+    words = os.fsdecode(git.run("diff-tree", *options, before, after, "--", *paths)).split("\0")
+    found = []
+    for head, path in zip(words[::2], words[1::2], strict=False):
+        old, new, _, _, letter = head.removeprefix(":").split(" ")
+        found.append(Row(old, new, letter, path))
+    return found
+
+
+def above(path: str) -> list[str]:
+    """Return the directories above ``path``, the topmost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts))]
+
+
+def empty_tree(git: Git) -> str:
+    """Return the id of the tree without files; every repository knows it."""
+    return git.text("hash-object", "-t", "tree", "--stdin")
 
 
 def counts_of(difference: bytes) -> Counts:

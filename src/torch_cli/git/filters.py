@@ -83,28 +83,28 @@ def configuration_of(worktree: Worktree, asked: Running) -> Configuration:
     for name in names:
         if "=" in name or "\n" in name:
             raise RefusedError(f"{worktree.top} has a filter of the name '{name}'", code="filter")
-    trusted = bool(filters) and _trusted(worktree) == _fingerprint(filters)
+    trusted = bool(filters) and os.path.exists(_file(worktree, filters))
     untrusted = frozenset() if trusted else names
     return Configuration(filters, untrusted, known["user.name"], known["user.email"])
 
 
+def guarded(worktree: Worktree, *, lock: int = -1, index_file: str = "") -> Git:
+    """Return how git is run where it may look at files: no filter that is not trusted runs."""
+    git = worktree.git(lock=lock, index_file=index_file)
+    return git._replace(settings=read_configuration(worktree, git).settings)
+
+
 def trust(worktree: Worktree, filters: dict[str, str]) -> None:
-    """Have these commands run from now on; if one changes, none of them is any more."""
-    os.makedirs(worktree.place, mode=0o700, exist_ok=True)
-    with open(_file(worktree), "w", encoding="utf-8") as file:
-        file.write(_fingerprint(filters))
+    """Have just these commands run from now on, in every worktree of the repository."""
+    path = _file(worktree, filters)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("".join(f"{name} = {value}\n" for name, value in sorted(filters.items())))
 
 
-def _trusted(worktree: Worktree) -> str:
-    try:
-        with open(_file(worktree), encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _file(worktree: Worktree) -> str:
-    return os.path.join(worktree.place, "trusted-filters")
+def _file(worktree: Worktree, filters: dict[str, str]) -> str:
+    """Return the file that is there if the repository is trusted with these commands."""
+    return os.path.join(worktree.shared_place, "trusted", _fingerprint(filters))
 
 
 def _fingerprint(filters: dict[str, str]) -> str:

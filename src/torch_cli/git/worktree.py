@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch_cli.errors import HeldError, NotFoundError, TorchError
-from torch_cli.flock import hold
+from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.flock import hold, open_lock
 from torch_cli.git.command import Git, NotARepositoryError
 from torch_cli.paths import state_dir
 
@@ -42,12 +42,21 @@ class Worktree(NamedTuple):
     @property
     def place(self) -> str:
         """Torch's own directory for this worktree: the lock, and the index of a checkpoint."""
-        key = hashlib.sha256(os.fsencode(self.git_dir)).hexdigest()[:16]
-        return os.path.join(state_dir(), "checkpoints", key)
+        return _place(self.git_dir)
+
+    @property
+    def shared_place(self) -> str:
+        """Torch's own directory for the repository, whichever worktree is meant."""
+        return _place(self.common_dir)
 
     def git(self, **options: object) -> Git:
         """Return how git is run here."""
         return Git(self.top, self.git_dir if self.shadow else "", **options)  # type: ignore[arg-type]
+
+
+def _place(git_dir: str) -> str:
+    key = hashlib.sha256(os.fsencode(git_dir)).hexdigest()[:16]
+    return os.path.join(state_dir(), "checkpoints", key)
 
 
 def locate(directory: str) -> Worktree:
@@ -125,16 +134,7 @@ def locked(worktree: Worktree, patience: float = PATIENCE) -> Iterator[int]:
 
     Raises ``HeldError`` if another process has it for longer than ``patience`` seconds.
     """
-    path = os.path.join(worktree.place, "lock")
-    try:
-        os.makedirs(worktree.place, mode=0o700, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise TorchError(
-            f"no lock could be made in {worktree.place}: {error.strerror}; nothing was recorded",
-            hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
-            code="store",
-        ) from error
+    file = open_lock(os.path.join(worktree.place, "lock"), "nothing was recorded")
     try:
         if not hold(file, time.monotonic() + patience):
             raise HeldError(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from torch_cli.duration import words
 from torch_cli.errors import TorchError
+from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -136,7 +137,7 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
         if worktree.top in seen:
             continue
         seen.add(worktree.top)
-        listed = worktree.git().run("ls-files", "-z", "-m", "-o", "--exclude-standard")
+        listed = guarded(worktree).run("ls-files", "-z", "-m", "-o", "--exclude-standard")
         paths = [path for path in os.fsdecode(listed).split("\0") if path]
         times = [(_changed_at(worktree.top, path), path) for path in paths]
         found = [(at, path) for at, path in times if at is not None]

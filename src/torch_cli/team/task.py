@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli import procs
+from torch_cli.child import end
 from torch_cli.delivery.send import own_name
 from torch_cli.duration import words as in_words
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
@@ -218,26 +219,30 @@ def _prove(task: Task, directory: str, timeout: float) -> dict[str, object]:
     shown = " ".join(task.check)
     began = time.time()
     try:
-        ran = subprocess.run(
+        ran = subprocess.Popen(
             task.check,
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=timeout,
-            check=False,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as error:
-        raise TimedOutError(
-            f"the check of task {task.id} took more than {timeout:g} s: {shown}; it is not done"
-        ) from error
     except OSError as error:
         raise TorchError(
             f"the check of task {task.id} cannot be run in {directory}: {shown}: "
             f"{error.strerror}; it is not done",
             code="check",
         ) from error
-    lines = ran.stdout.decode("utf-8", "replace").splitlines()[-SHOWN:]
+    try:
+        output, _ = ran.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise TimedOutError(
+            f"the check of task {task.id} took more than {timeout:g} s: {shown}; it is not done"
+        ) from error
+    finally:
+        if ran.returncode is None:  # what it has started holds the pipe open, too
+            end(ran)
+    lines = output.decode("utf-8", "replace").splitlines()[-SHOWN:]
     if ran.returncode != 0:
         said = "\n".join(f"  {line}" for line in lines)
         raise TorchError(

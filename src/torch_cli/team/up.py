@@ -12,7 +12,7 @@ from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
 from torch_cli.envfile import read_environment
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
-from torch_cli.flock import hold
+from torch_cli.flock import hold, open_lock
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -68,28 +68,17 @@ class Result(NamedTuple):
 
 
 @contextlib.contextmanager
-def team_lock(team: Team) -> Iterator[None]:
-    """As ``path_lock``, for a team."""
-    with path_lock(team.path):
-        yield
-
-
-@contextlib.contextmanager
-def path_lock(team: str) -> Iterator[None]:
-    """Hold the right to bring the team of that file up or down.
+def team_lock(path: str) -> Iterator[None]:
+    """Hold the right to bring the team of the file ``path`` up or down.
 
     Raises ``HeldError`` if another process has it.
     """
-    key = hashlib.sha256(os.fsencode(team)).hexdigest()[:16]
-    folder = os.path.join(state_dir(), "locks")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    file = os.open(
-        os.path.join(folder, f"team-{key}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
+    key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    file = open_lock(os.path.join(state_dir(), "locks", f"team-{key}"), "nothing was done")
     try:
         if not hold(file, 0.0):
             raise HeldError(
-                f"another 'torch up' or 'torch down' of {team} is at work; nothing was done",
+                f"another 'torch up' or 'torch down' of {path} is at work; nothing was done",
                 code="locked",
             )
         yield
