@@ -16,9 +16,9 @@ from test_task import new as new_task
 from torch_cli.store import Store
 from torch_cli.store.messages import new_id, new_message
 from torch_cli.team import task as tasks
+from torch_cli.team.actor import Actor
 from torch_cli.team.agreement import Breach, check
 from torch_cli.team.file import Team, load_team
-from torch_cli.team.task import Actor
 
 NAMES = ("boss", "pm", "dev", "qa")
 

@@ -363,6 +363,29 @@ def test_it_lists_what_there_is_and_what_each_would_bring_back(repository: Repos
     assert find_item(found, "2").name == "stash@{0}"
 
 
+def test_what_the_reflog_names_but_gc_has_deleted_is_passed_over(repository: Repository) -> None:
+    repository.write("c", "lost\n")
+    repository.commit("lost")
+    lost = repository.git("rev-parse", "HEAD")
+    repository.git("reset", "-q", "--hard", "HEAD~1")
+    (repository.path / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+    repository.write("c", "changed\n")
+    found = items(repository.worktree, Settings())
+    assert [one.kind for one in found] == ["commit"]
+
+
+def test_of_a_repository_of_longer_ids_the_checkpoints_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "sha256"
+    path.mkdir()
+    repository = Repository(path)
+    repository.git("init", "-q", "--object-format=sha256")
+    repository.write("c", "one\n")
+    assert repository.take().checkpoint is not None
+    repository.write("c", "two\n")
+    (found,) = items(repository.worktree, Settings())
+    assert (found.kind, found.effect.files) == ("checkpoint", 1)
+
+
 def test_nothing_is_done_without_a_choice_and_the_files_come_back_with_one(
     repository: Repository, torch: Torch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,7 @@ def test_agents_are_found_by_skill_role_and_state(
     assert names("--role", "qa", "--state", "idle") == ["qa"]
     nobody = torch("who", "--skill", "cobol")
     assert (nobody.code, nobody.out) == (3, "")
+    assert "nobody" in nobody.err
 
 
 def test_a_commit_says_what_the_agent_last_said(

@@ -1,10 +1,13 @@
 """Agents that start agents: who is the parent, and where it ends."""
 
+import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from agent import spawn_demo
+from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from test_task import agent as registered
 from torch_cli.errors import RefusedError
@@ -23,6 +26,26 @@ def test_an_agent_that_starts_another_is_its_parent(
         dev = store.agents.get("dev")
         assert dev is not None
         assert (dev.parent, depth_of(store, dev)) == ("pm", 1)
+
+
+def test_the_briefing_of_a_child_names_its_parent(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn_demo(tmux, torch, tmp_path / "pm", name="pm")
+    monkeypatch.setenv("TORCH_AGENT", "pm")
+    directory = tmp_path / "dev"
+    (directory / "briefings").mkdir(parents=True)
+    (directory / "briefings" / "short.md").write_text("{{ agent }} under {{ parent }}")
+    words = ("spawn", "dev", "--profile", "demo", "--dir", str(directory), "--session", "agents")
+    log = tmp_path / "dev.log"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    more = ("--json", "--brief", "short", "--", "--log", str(log))
+    done = torch(*words, *more, env={"PATH": path})
+    assert done.code == 0, done.err
+    pane = tmux.pane(json.loads(done.out.splitlines()[0])["pane"])
+    dev = DemoAgent(tmux, torch, "dev", pane, log, directory)
+    (briefing,) = dev.submitted()
+    assert briefing.endswith("dev under pm")
 
 
 def test_depth_and_number_are_bounded(torch: Torch, tmp_path: Path) -> None:

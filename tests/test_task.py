@@ -23,7 +23,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import DONE, ENDED, FAILED, HELD, OPEN, Task, skills_fit
 from torch_cli.team import task as tasks
-from torch_cli.team.task import Actor
+from torch_cli.team.actor import Actor
 
 PERSON = Actor(None)
 
@@ -177,6 +177,14 @@ def test_who_made_it_the_parent_and_a_person_may_change_it(store: Store) -> None
     for who in (Actor(pm), Actor(maker), PERSON):
         task = mine(store, dev, new(store, creator="maker"))
         assert tasks.fail(store, task, who, "stop").state == FAILED
+
+
+def test_who_has_nothing_to_do_with_an_open_task_may_not_end_it(store: Store) -> None:
+    other = agent(store, "other")
+    task = new(store, creator="maker")
+    with pytest.raises(RefusedError, match="is in the pool: only who made the task"):
+        tasks.fail(store, task, Actor(other), "no")
+    assert tasks.fail(store, task, PERSON, "not needed").state == FAILED
 
 
 def test_done_needs_its_check(store: Store, tmp_path: Path) -> None:
@@ -398,6 +406,7 @@ def test_the_list_says_who_and_what_for(pair: tuple[DemoAgent, DemoAgent], torch
     assert (nothing.code, "no task that you can take" in nothing.err) == (4, True)
     for words, code in (
         (("claim",), 2),
+        (("list", "--mine"), 2),
         (("show", "t-zz"), 3),
         (("assign", second, "nobody"), 3),
         (("assign", second, "dev"), 4),

@@ -221,6 +221,42 @@ def test_an_agent_that_was_there_is_taken_and_left(
     assert [pane.window for pane in tmux.panes()] == ["pm"]
 
 
+def test_an_agent_that_was_there_is_never_ended_for_a_changed_file(
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    words = ("--profile", "demo", "--session", "own", "--dir", str(project.path))
+    log = ("--", "--log", str(tmp_path / "pm.log"))
+    assert torch("spawn", "pm", *words, *log, env=ENV).code == 0
+    assert up(torch, project).code == 0
+    (pm,) = [pane for pane in tmux.panes() if pane.window == "pm"]
+    edit(project, 'role = "project-manager"', 'role = "lead"')
+    assert states(up(torch, project, "--json"))["pm"] == "updated"
+    edit(project, 'role = "lead"', 'role = "lead"\nenv = { NEW = "1" }')
+    done = up(torch, project, "--restart-changed", "--json")
+    assert (states(done)["pm"], "is left" in done.out) == ("changed", True)
+    assert states(down(torch, project, "--json"))["pm"] == "left"
+    assert [(pane.window, pane.pid) for pane in tmux.panes()] == [("pm", pm.pid)]
+
+
+def test_a_dead_window_of_the_same_name_is_not_the_teams(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    """What somebody else's program left on the screen, nobody has read yet."""
+    assert up(torch, project).code == 0
+    (dev,) = [pane for pane in tmux.panes() if pane.window == "dev"]
+    os.kill(dev.pid, signal.SIGKILL)
+    wait_until(lambda: all(pane.dead for pane in tmux.panes() if pane.window == "dev"), what="it")
+    if any(pane.window == "dev" for pane in tmux.panes()):
+        tmux.run("kill-pane", "-t", dev.id)
+    tmux.run("set-option", "-g", "remain-on-exit", "on")
+    tmux.run("new-window", "-d", "-t", "shop:", "-n", "dev", "echo theirs")
+    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="the end of their program")
+    (theirs,) = [pane for pane in tmux.panes() if pane.dead]
+    done = up(torch, project, "--json")
+    assert states(done)["dev"] == "failed", done.out
+    assert [pane.id for pane in tmux.panes() if pane.dead] == [theirs.id]
+
+
 def test_a_name_that_is_another_agents_is_refused(torch: Torch, project: Repository) -> None:
     (project.path.parent / "elsewhere").mkdir()
     words = (
@@ -277,6 +313,17 @@ def test_worktrees_are_made_kept_and_removed(
     done = up(torch, project, "--json")
     assert states(done)["dev"] == "failed"
     assert (beside / "somebody's").exists()
+
+
+def test_a_worktree_that_somebody_else_made_stays(torch: Torch, project: Repository) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    project.commit("a worktree for dev")
+    beside = project.path.parent / "my project-feature-x"
+    project.git("worktree", "add", "-q", "-b", "feature/x", str(beside))
+    assert up(torch, project).code == 0
+    ended = down(torch, project, "--json")
+    assert (ended.code, states(ended)["dev"]) == (0, "stopped"), ended.out
+    assert beside.is_dir(), "it is clean and merged, and not ours"
 
 
 def test_two_at_once_and_killed_at_any_point(

@@ -15,7 +15,7 @@ from torch_cli.paths import config_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import Pane, list_panes, resolve
+from torch_cli.tmux.panes import Pane, list_panes, pane_at, resolve
 from torch_cli.tmux.socket import Socket
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -75,7 +75,7 @@ def find(store: Store, socket: Socket, target: str) -> Found:
     elsewhere = agent is not None and socket.demanded and not socket.leads_to(agent.socket)
     if agent is not None and agent.stopped is None and not elsewhere:
         home = Socket(path=agent.socket)
-        return Found(target, home, _pane_of(agent, home), agent)
+        return Found(target, home, _pane_of(agent), agent)
     try:
         pane = resolve(list_panes(socket), target)
     except NotFoundError as missing:
@@ -101,16 +101,31 @@ def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFound
     )
 
 
-def _pane_of(agent: Agent, home: Socket) -> Pane:
-    try:
-        panes = list_panes(home)
-    except NotFoundError as missing:
-        if missing.code != "no-server":
-            raise  # without tmux nobody can tell whether the pane is gone
-        panes = []
-    for pane in panes:
-        if (pane.server, pane.id, pane.pid) == (agent.server, agent.pane, agent.pane_pid):
-            return pane
+def registered(store: Store, name: str, nothing: str = "") -> Agent:
+    """Return the agent ``name``; raises ``NotFoundError``, which says ``nothing``, if none lives.
+
+    Whether its program does is another question.
+    """
+    agent = store.agents.get(name)
+    if agent is None or agent.stopped is not None:
+        done = f"; {nothing}" if nothing else ""
+        raise NotFoundError(
+            f"there is no agent '{name}'{done}", hint="'torch ps' lists them.", code="no-agent"
+        )
+    return agent
+
+
+def lives(agent: Agent) -> bool:
+    """Say whether the program of ``agent`` is there; raises ``TorchError`` if nobody can tell."""
+    pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
+    program = procs.Process(agent.program_pid, agent.program_started)
+    return pane is not None and not pane.dead and procs.alive(program)
+
+
+def _pane_of(agent: Agent) -> Pane:
+    pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
+    if pane is not None:
+        return pane
     raise NotFoundError(
         f"agent '{agent.name}' was in pane {agent.pane} of {agent.socket}, which is gone",
         hint=f"'torch stop {agent.name}' forgets it; 'torch spawn {agent.name}' starts it anew.",

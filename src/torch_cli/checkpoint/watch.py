@@ -59,21 +59,17 @@ class Done(NamedTuple):
     """What was done for a worktree that was due: a checkpoint, or a commit on its branch.
 
     ``said`` is it in words, ``again`` whether the same was said the last time; ``alert`` is for
-    people to see. ``outcome`` is ``None`` if a commit was due, and of what is no repository.
+    people to see. ``noteworthy`` says that there is more to it than that nothing had changed.
+    ``outcome`` is ``None`` if a commit was due, and of what is no repository.
     """
 
     watched: Watched
     said: str
+    noteworthy: bool
     failed: bool = False
     again: bool = False
     alert: str = ""
     outcome: Outcome | None = None
-
-    @property
-    def noteworthy(self) -> bool:
-        """Whether anything came of it: not if nothing had changed."""
-        made = self.outcome is None or any(one.checkpoint for one in self.outcome.each())
-        return self.failed or bool(self.alert) or made
 
 
 def watched(store: Store, settings: Settings) -> list[Watched]:
@@ -185,7 +181,9 @@ def _checkpoint(
     made = outcome.checkpoint.id if outcome and outcome.checkpoint else ""
     again = said == one.watch.said
     store.watches.attempted(one.top, time.time(), failed=failed, said=said, made=made)
-    return Done(one, said, failed, again, "" if again else alert, outcome)
+    changed = outcome is None or any(each.checkpoint for each in outcome.each())
+    worth = failed or bool(alert) or changed
+    return Done(one, said, worth, failed, again, "" if again else alert, outcome)
 
 
 class _NotMeantError(RefusedError):
@@ -244,15 +242,15 @@ def _commit(store: Store, one: Watched) -> Done:
     from torch_cli.commit.commit import commit
     from torch_cli.commit.status import last_status
 
-    failed = False
+    made, failed = None, False
     try:
         worktree = locate(one.top)
-        said = last_status(store, worktree, one.agents[0].name) if len(one.agents) == 1 else ""
-        made = commit(worktree, load_settings(), said=said, agent=one.names)
+        status = last_status(store, worktree, one.agents[0].name) if len(one.agents) == 1 else ""
+        made = commit(worktree, load_settings(), said=status, agent=one.names)
         said = f"{made.commit[:10]} {made.subject}" if made else "nothing to commit"
     except TorchError as error:
         said, failed = error.message, True
     again = said == one.watch.commit_said
     store.watches.committed(one.top, time.time(), said)
     alert = f"no commit in {one.top}: {said}" if failed and not again else ""
-    return Done(one, f"commit: {said}", failed, again, alert)
+    return Done(one, f"commit: {said}", failed or made is not None, failed, again, alert)

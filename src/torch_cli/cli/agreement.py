@@ -5,8 +5,7 @@ import time
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
-from torch_cli.cli.up import IN_PROJECT
+from torch_cli.cli.options import IN_PROJECT, common_options
 
 
 @click.group("agreement")

@@ -2,9 +2,8 @@
 
 import click
 
-from torch_cli.cli.checkpoint import IN_DIR
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import IN_DIR, common_options
 
 
 @click.group("branch")

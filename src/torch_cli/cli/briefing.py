@@ -7,20 +7,10 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_briefings
-from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.options import IN_PROJECT, common_options
 
 if TYPE_CHECKING:
     from torch_cli.team.briefing import Facts
-
-IN_PROJECT = click.option(
-    "--dir",
-    "directory",
-    type=ANY_BYTES,
-    default=".",
-    show_default=True,
-    metavar="DIR",
-    help="A directory of the project.",
-)
 
 
 @click.group("briefing")

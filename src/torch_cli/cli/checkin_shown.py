@@ -22,18 +22,15 @@ MANY = 200
 
 def print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) -> None:
     """Print a new check-in with its next firings, and whether anything will fire it."""
-    from torch_cli.cli.present import note, say
+    from torch_cli.cli.present import note, say, unscheduled
     from torch_cli.schedule.checkin import upcoming
     from torch_cli.schedule.trigger import show
 
     say(f"{checkin.name}  {checkin.id}  {checkin.target} ({pane})")
     for at in upcoming(checkin, FIRINGS):
         say(f"  {show(at, checkin.zone)}  {ahead(at)}")
-    if store.lease.at_work() is None:
-        note(
-            "  no scheduler runs: 'torch daemon start', or 'torch crontab install'",
-            quiet=common.quiet,
-        )
+    if missing := unscheduled(store):
+        note(f"  {missing}", quiet=common.quiet)
 
 
 def ahead(at: float) -> str:

@@ -13,25 +13,16 @@ from torch_cli.cli.checkpoint_shown import (
     print_checkpoint,
     print_checkpoints,
     print_outcomes,
-    print_plan,
 )
+from torch_cli.cli.checkpoint_watch import status_command, watch_command
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_checkpoints
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import IN_DIR, common_options
+from torch_cli.cli.restoring import restore
 
 if TYPE_CHECKING:
-    from torch_cli.checkpoint.restore import Plan
     from torch_cli.checkpoint.settings import Settings
     from torch_cli.git.worktree import Worktree
-
-IN_DIR = click.option(
-    "-C",
-    "--dir",
-    "directory",
-    type=click.Path(),
-    default=".",
-    help="A directory of the worktree (default: this one).",
-)
 
 
 @click.group("checkpoint")
@@ -53,24 +44,6 @@ def command() -> None:
     """
 
 
-def agent_in(worktree: "Worktree") -> str:
-    """Return the agent that we are, else those that work in the worktree, '' for nobody."""
-    from torch_cli import paths
-    from torch_cli.git.worktree import top_of
-    from torch_cli.store import Store
-
-    if not os.path.exists(paths.database()):
-        return ""
-    with Store() as store:
-        if os.environ.get("TMUX_PANE") or os.environ.get("TORCH_AGENT"):
-            from torch_cli.delivery.send import own_name
-
-            if own := own_name(store):
-                return own
-        here = (one.name for one in store.agents.all() if top_of(one.directory) == worktree.top)
-        return ", ".join(here)
-
-
 @command.command("now")
 @click.argument("directories", metavar="[DIR]...", nargs=-1, type=click.Path())
 @click.option("-m", "--note", default="", metavar="NOTE", help="Say why, for the list.")
@@ -85,6 +58,7 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
       torch checkpoint now
       torch checkpoint now -m "tests pass" ~/project ~/other
     """
+    from torch_cli.checkpoint.author import author_in
     from torch_cli.checkpoint.record import Occasion, Outcome, take
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.errors import TorchError
@@ -101,7 +75,7 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
             if worktree.git_dir in done:
                 continue
             done.add(worktree.git_dir)
-            occasion = Occasion("manual", agent_in(worktree), note)
+            occasion = Occasion("manual", author_in(worktree), note)
             outcomes.append(take(worktree, settings, occasion))
             if outcomes[-1].checkpoint:
                 _thin_out(worktree, settings)
@@ -299,55 +273,6 @@ def restore_command(
     return restore(worktree, found.tree, wanted, found.id, common, yes=yes, dry_run=dry_run)
 
 
-def restore(
-    worktree: "Worktree",
-    tree: str,
-    paths: list[str],
-    source: str,
-    common: Common,
-    *,
-    yes: bool,
-    dry_run: bool,
-) -> int:
-    """Show what restoring from ``tree`` changes, ask, and do it; return the exit status."""
-    from torch_cli.checkpoint.restore import carry_out, plan
-    from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.cli.present import note
-    from torch_cli.errors import DONE, HELD
-
-    settings = load_settings()
-    planned = plan(worktree, settings, tree, paths, source)
-    if dry_run or not planned.changes:
-        print_plan(planned, common, done=False)
-        if not planned.changes and not common.json:
-            note(f"  nothing to restore: {source} has it as it is", quiet=common.quiet)
-        return DONE if dry_run or not planned.skipped else HELD
-    if not yes:
-        _ask(planned, source, common)
-    done = carry_out(worktree, settings, planned, source)
-    if yes or common.json:
-        print_plan(done, common, done=True)
-    note(f"  what was there is in {done.saved.id}", quiet=common.quiet or common.json)
-    return HELD if done.skipped else DONE
-
-
-def _ask(planned: "Plan", source: str, common: Common) -> None:
-    """Have a person agree; raise if there is none, or the answer is no."""
-    from torch_cli.errors import RefusedError
-    from torch_cli.git.counts import number
-
-    files = number(len(planned.changes), "file")
-    if common.json or not sys.stdin.isatty():
-        raise RefusedError(
-            f"{files} would change, and nobody is there to be asked; nothing was restored",
-            hint="--yes does it, --dry-run shows what it does.",
-            code="not-confirmed",
-        )
-    print_plan(planned, common, done=False)
-    if not click.confirm(f"Restore {files} from {source}?", err=True):
-        raise RefusedError("nothing was restored", code="not-confirmed")
-
-
 @command.command("prune")
 @click.argument("directory", default=".", type=click.Path())
 @click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
@@ -381,128 +306,6 @@ def prune_command(common: Common, directory: str, dry_run: bool) -> None:
     for one in gone:
         say(f"{done}  {one.id}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(one.at))}")
     note(f"  {len(rest)} kept, about {size / 1048576:,.1f} MiB", quiet=common.quiet)
-
-
-@command.command("watch")
-@click.argument("directory", default=".", type=click.Path())
-@click.option("--every", metavar="DURATION", help="30m, 2h; 0: not at all.")
-@click.option(
-    "--on-idle/--no-on-idle", default=None, help="When an agent there has finished its turn, too."
-)
-@click.option("--default", "forget", is_flag=True, help="Back to what the settings say.")
-@common_options
-def watch_command(
-    common: Common, directory: str, every: str | None, on_idle: bool | None, forget: bool
-) -> None:
-    """Have the daemon, or tick, make checkpoints of the worktree of DIRECTORY.
-
-    The directory of every agent is watched without this, every 30 minutes.
-
-    \b
-    Examples:
-      torch checkpoint watch ~/project --every 10m --on-idle
-      torch checkpoint watch ~/project --every 0
-      torch checkpoint watch ~/project --default
-    """
-    from torch_cli import duration
-    from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.errors import RefusedError
-    from torch_cli.git.worktree import locate
-    from torch_cli.store import Store
-
-    if forget == (every is not None or on_idle is not None):
-        raise RefusedError(
-            "give --every or --on-idle, or --default; nothing was changed", code="usage"
-        )
-    seconds = None
-    if every is not None:
-        seconds = 0.0 if every.strip() == "0" else duration.parse(every)
-    settings = load_settings()
-    worktree = locate(directory)
-    with Store() as store:
-        known = store.watches.get(worktree.top)
-        if not forget:
-            seconds = known.every if every is None else seconds
-            on_idle = known.on_idle if on_idle is None else on_idle
-            seconds = settings.every if seconds is None and on_idle else seconds
-        store.watches.set(worktree.top, every=seconds, on_idle=on_idle)
-    _print_watch(worktree.top, seconds, on_idle, common)
-
-
-def _print_watch(top: str, every: float | None, on_idle: bool | None, common: Common) -> None:
-    from torch_cli import duration
-    from torch_cli.cli.present import note, print_json, printable, say
-    from torch_cli.store import Store
-
-    if common.json:
-        said = {"dir": top, "every_s": every, "on_idle": on_idle}
-        print_json({"schema": "torch.checkpoint-watch/1", **said})
-        return
-    often = "as the settings say" if every is None else f"every {duration.words(every)}"
-    often = "not watched" if every == 0 else often
-    say(f"{often}{', and when idle' if on_idle else ''}  {printable(top)}")
-    with Store() as store:
-        if every != 0 and store.lease.current() is None and store.lease.at_work() is None:
-            note(
-                "  no scheduler runs: 'torch daemon start', or 'torch crontab install'",
-                quiet=common.quiet,
-            )
-
-
-@command.command("status")
-@common_options
-def status_command(common: Common) -> None:
-    """Show which directories are watched, and what became of the last attempt in each.
-
-    \b
-    Examples:
-      torch checkpoint status
-      torch checkpoint status --json
-    """
-    from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.checkpoint.watch import watched
-    from torch_cli.cli.present import age, note, print_json, print_table
-    from torch_cli.cli.schema import timestamp
-    from torch_cli.store import Store
-
-    with Store() as store:
-        found = watched(store, load_settings())
-    now = time.time()
-    if common.json:
-        for one in found:
-            print_json(
-                {
-                    "schema": "torch.checkpoint-status/1",
-                    "dir": one.top,
-                    "repository": one.repository,
-                    "agents": [agent.name for agent in one.agents],
-                    "every_s": one.every,
-                    "on_idle": one.on_idle,
-                    "commit_every_s": one.watch.commit_every,
-                    "attempted": timestamp(one.watch.attempted or None),
-                    "due": timestamp(one.due()) if one.watch.attempted else None,
-                    "failed": one.watch.failed,
-                    "said": one.watch.said or None,
-                    "checkpoint": one.watch.checkpoint or None,
-                    "commit_said": one.watch.commit_said or None,
-                }
-            )
-        return
-    if not found:
-        note("nothing is watched: no agents, and no 'torch checkpoint watch'", quiet=common.quiet)
-        return
-    rows = [
-        [
-            one.top,
-            one.names,
-            (age(one.every) if one.every else "never") + (", idle" if one.on_idle else ""),
-            f"{age(now - one.watch.attempted)} ago" if one.watch.attempted else "not yet",
-            ("failed: " if one.watch.failed else "") + one.watch.said,
-            one.watch.commit_said,
-        ]
-        for one in found
-    ]
-    print_table(["directory", "agents", "every", "last", "", "commits"], rows)
 
 
 @command.command("init")
@@ -559,3 +362,7 @@ def trust_command(common: Common, directory: str, yes: bool) -> None:
         raise RefusedError("nothing was trusted", hint="--yes does not ask.", code="not-confirmed")
     trust(worktree, filters)
     note("  trusted", quiet=common.quiet)
+
+
+command.add_command(watch_command)
+command.add_command(status_command)

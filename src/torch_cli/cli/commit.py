@@ -2,9 +2,8 @@
 
 import click
 
-from torch_cli.cli.checkpoint import IN_DIR, agent_in
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import IN_DIR, SECONDS, common_options
 
 
 @click.command("commit")
@@ -45,6 +44,7 @@ def command(
       torch commit
       torch commit --every 30m -C ~/project
     """
+    from torch_cli.checkpoint.author import author_in
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.cli.checkpoint_shown import left_out_objects
     from torch_cli.cli.present import note, print_json, printable, say
@@ -63,7 +63,7 @@ def command(
             )
         _commit_every(worktree.top, every, common)
         return
-    agent = agent_in(worktree)
+    agent = author_in(worktree)
     with Store() as store:
         said = last_status(store, worktree, agent)
     made = commit(

@@ -3,8 +3,7 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import SECONDS, common_options
-from torch_cli.cli.up import IN_PROJECT
+from torch_cli.cli.options import IN_PROJECT, SECONDS, common_options
 
 
 @click.command("down")

@@ -35,6 +35,25 @@ class _AnyBytes(click.types.StringParamType):
 
 ANY_BYTES = _AnyBytes()
 
+IN_DIR = click.option(
+    "-C",
+    "--dir",
+    "directory",
+    type=click.Path(),
+    default=".",
+    help="A directory of the worktree (default: this one).",
+)
+
+IN_PROJECT = click.option(
+    "--dir",
+    "directory",
+    type=ANY_BYTES,
+    default=".",
+    show_default=True,
+    metavar="DIR",
+    help="A directory of the project.",
+)
+
 _COMMON = [
     click.option("-L", "--socket-name", metavar="NAME", help="tmux server by name, as tmux -L."),
     click.option("-S", "--socket-path", metavar="PATH", help="tmux server by path, as tmux -S."),

@@ -4,9 +4,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch_cli.errors import DONE, INTERRUPTED, TorchError
+
+if TYPE_CHECKING:
+    from torch_cli.store import Store
 
 
 def run(command: Callable[[], int], *, as_json: bool) -> int:
@@ -120,6 +123,13 @@ def note(text: str, *, quiet: bool = False) -> None:
     """Print words about the result to stderr, unless ``quiet``."""
     if not quiet:
         say(text, err=True)
+
+
+def unscheduled(store: "Store") -> str:
+    """Say what is missing for what should happen by itself later, '' if a scheduler is at work."""
+    if store.lease.at_work() is not None:
+        return ""
+    return "no scheduler runs: 'torch daemon start', or 'torch crontab install'"
 
 
 def printable(text: str) -> str:

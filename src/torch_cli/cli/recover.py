@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from torch_cli.cli.checkpoint import IN_DIR
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import IN_DIR, common_options
 
 if TYPE_CHECKING:
     from torch_cli.commit.recover import Item
@@ -27,7 +26,8 @@ def command(
 
     The last commits, the checkpoints, the stashes, and what HEAD was at. Nothing is done without a
     choice. The files of what is chosen, or PATHs of it, are restored as 'torch checkpoint restore'
-    does it: after a checkpoint of what is there. No branch, stash or index is touched.
+    does it: after a checkpoint of what is there. No branch, stash or index is touched. In a
+    repository with SHA-256 names there are the checkpoints only.
 
     \b
     Examples:
@@ -36,8 +36,8 @@ def command(
     """
     from torch_cli.checkpoint.restore import pathspecs
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.cli.checkpoint import restore
     from torch_cli.cli.present import note
+    from torch_cli.cli.restoring import restore
     from torch_cli.commit.recover import find_item, items
     from torch_cli.errors import DONE
     from torch_cli.git.worktree import locate

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.present import for_a_reader, note, print_json, printable, say
+from torch_cli.cli.present import for_a_reader, note, print_json, printable, say, unscheduled
 from torch_cli.errors import DONE, HELD
 
 if TYPE_CHECKING:
@@ -89,13 +89,12 @@ def print_receipt(receipt: "Receipt", common: Common) -> int:
 
 
 def _for_whom() -> str:
-    """Say what is missing for a message that waits to be delivered by itself, '' if nothing."""
+    """Say where to look at a message that waits, or what is missing for its delivery."""
     from torch_cli.store import Store
 
     with Store() as store:
-        if store.lease.at_work() is not None:
-            return ": torch outbox list"
-    return ", and no scheduler runs: 'torch daemon start', or 'torch crontab install'"
+        missing = unscheduled(store)
+    return f", and {missing}" if missing else ": torch outbox list"
 
 
 def _print_answer(answer: "Answer", common: Common) -> None:

@@ -1,6 +1,5 @@
 """``torch spawn``."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -102,12 +101,17 @@ def command(
     from torch_cli.errors import TorchError
     from torch_cli.store import Store
     from torch_cli.team import briefing
+    from torch_cli.team.actor import actor
     from torch_cli.team.limits import check_spawn
     from torch_cli.team.spawn import Order, await_ready, spawn
-    from torch_cli.team.task import actor
     from torch_cli.tmux.control import ControlClient
     from torch_cli.tmux.socket import Socket
 
+    with Store() as store:
+        spawner = actor(store).agent
+        if spawner is not None:  # an agent that starts another is its parent
+            check_spawn(store, spawner)
+            parent = parent or spawner.name
     text = briefing.read(brief, facts(name, role, parent, directory)) if brief else None
     order = Order(
         name=name,
@@ -120,10 +124,6 @@ def command(
         arguments=arguments,
     )
     with Store() as store:
-        spawner = actor(store).agent
-        if spawner is not None:  # an agent that starts another is its parent
-            check_spawn(store, spawner)
-            order = replace(order, parent=order.parent or spawner.name)
         agent, window = spawn(store, common.socket, order)
         explain(window, common)
         chosen = profile_named(profile)

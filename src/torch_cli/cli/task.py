@@ -3,19 +3,25 @@
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_tasks
 from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.task_shown import (
+    print_choice,
+    print_records,
+    print_task,
+    print_tasks,
+    print_whole,
+)
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
     from torch_cli.store.tasks import Task
-    from torch_cli.team.routing import Choice
-    from torch_cli.team.task import Actor
+    from torch_cli.team.actor import Actor
 
 REASON = click.option("-m", "--message", default="", metavar="WORDS", help="Why, in words.")
 
@@ -35,35 +41,6 @@ def command() -> None:
       torch task done t-4afefc20
       torch task list
     """
-
-
-def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, Any]:
-    """Return a task under its published schema."""
-    from torch_cli.cli.schema import timestamp
-
-    waits = [] if unmet is None else [one.id for one in unmet]
-    return {
-        "schema": "torch.task/1",
-        "id": task.id,
-        "title": task.title,
-        "body": task.body or None,
-        "criteria": task.criteria or None,
-        "check": list(task.check) or None,
-        "state": task.state,
-        "priority": task.priority,
-        "skills": list(task.skills),
-        "dir": task.directory or None,
-        "depends": list(task.depends),
-        "waits_for": waits,
-        "creator": task.creator or None,
-        "agent": task.holder or None,
-        "attempts": task.attempts,
-        "lease_s": task.lease,
-        "reason": task.reason or None,
-        "evidence": dict(task.evidence) or None,
-        "created": timestamp(task.created),
-        "changed": timestamp(task.changed),
-    }
 
 
 @command.command("add")
@@ -125,7 +102,8 @@ def add_command(
     from torch_cli.store import Store
     from torch_cli.store.messages import PRIORITIES
     from torch_cli.store.tasks import Task
-    from torch_cli.team.task import actor, add
+    from torch_cli.team.actor import actor
+    from torch_cli.team.task import add
 
     if not title.strip():
         raise RefusedError("a task needs a title; none was made", code="usage")
@@ -146,19 +124,7 @@ def add_command(
         lease=duration.parse(lease),
     )
     with Store() as store:
-        _print(add(store, wanted._replace(creator=actor(store).name)), "added", common)
-
-
-def _print(task: "Task", done: str, common: Common) -> None:
-    from torch_cli.cli.present import note, print_json, printable, say
-
-    if common.json:
-        print_json(task_object(task))
-        return
-    holder = f"  {task.holder}" if task.holder else ""
-    say(printable(f"{done}  {task.id}{holder}  {task.title}"))
-    if task.check and done in ("claimed", "assigned"):
-        note(printable(f"  its check: {' '.join(task.check)}"), quiet=common.quiet)
+        print_task(add(store, wanted._replace(creator=actor(store).name)), "added", common)
 
 
 @command.command("list")
@@ -174,30 +140,25 @@ def list_command(common: Common, agent: str | None, mine: bool, ended: bool) -> 
       torch task list
       torch task list --mine
     """
-    from torch_cli.cli.present import age, note, print_json, print_table
+    from torch_cli.errors import RefusedError
     from torch_cli.store import Store
-    from torch_cli.team.task import actor, reap
+    from torch_cli.team.actor import actor
+    from torch_cli.team.task import reap
 
     with Store() as store:
+        if mine:
+            own = actor(store).agent
+            if own is None:
+                raise RefusedError(
+                    "--mine is for an agent, in its own pane",
+                    hint="--agent NAME shows another's tasks.",
+                    code="no-agent",
+                )
+            agent = own.name
         reap(store, time.time())
-        agent = actor(store).name if mine else agent
         tasks = [t for t in store.tasks.all(ended=ended) if agent in (None, t.holder)]
         unmet = {task.id: store.tasks.unmet(task) for task in tasks}
-    if common.json:
-        for task in tasks:
-            print_json(task_object(task, unmet[task.id]))
-        return
-    if not tasks:
-        note("no tasks; add one with 'torch task add'", quiet=common.quiet)
-        return
-    now = time.time()
-    rows = []
-    for task in tasks:
-        waits = ", ".join(one.id for one in unmet[task.id])
-        words = f"waits for {waits}" if waits and task.state == "open" else task.reason
-        state = [task.id, task.state, task.holder, age(now - task.changed)]
-        rows.append([*state, task.title, ", ".join(task.skills), words.partition("\n")[0]])
-    print_table(["TASK", "STATE", "AGENT", "SINCE", "TITLE", "SKILLS", ""], rows)
+    print_tasks(tasks, unmet, common)
 
 
 @command.command("show")
@@ -210,40 +171,13 @@ def show_command(common: Common, name: str) -> None:
     Examples:
       torch task show t-4afefc20
     """
-    from torch_cli.cli.present import print_fields, print_json, printable, say
     from torch_cli.store import Store
     from torch_cli.team.task import find_task
 
     with Store() as store:
         task = find_task(store, name)
         history, unmet = store.tasks.history(task.id), store.tasks.unmet(task)
-    if common.json:
-        print_json(task_object(task, unmet))
-        return
-    print_fields(
-        {
-            "task": task.id,
-            "title": task.title,
-            "state": task.state,
-            "agent": task.holder,
-            "from": task.creator,
-            "skills": ", ".join(task.skills),
-            "after": ", ".join(task.depends),
-            "waits for": ", ".join(f"{one.id} ({one.state})" for one in unmet),
-            "done when": task.criteria,
-            "check": " ".join(task.check),
-            "attempts": task.attempts or "",
-            "reason": task.reason,
-        }
-    )
-    for line in ["", *task.body.splitlines()] if task.body else []:
-        say(printable(line))
-    for line in task.evidence.get("output", ()):
-        say(printable(f"  {line}"))
-    for entry in history:
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
-        words = f"{at}  {entry.verb}  {entry.actor or 'a person'}  {entry.words}"
-        say(printable(words.rstrip()))
+    print_whole(task, unmet, history, common)
 
 
 @command.command("claim")
@@ -261,7 +195,8 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
     from torch_cli.cli.present import note, print_json
     from torch_cli.errors import DONE, HELD, RefusedError
     from torch_cli.store import Store
-    from torch_cli.team.task import actor, claim, find_task, skills_of
+    from torch_cli.team.actor import actor
+    from torch_cli.team.task import claim, find_task, skills_of
 
     with Store() as store:
         who = actor(store)
@@ -279,7 +214,7 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
                 print_json({"schema": "torch.task/1", "id": None})
             note("  the pool has no task that you can take", quiet=common.quiet)
             return HELD
-        _print(taken, "claimed", common)
+        print_task(taken, "claimed", common)
     return DONE
 
 
@@ -295,19 +230,19 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     Examples:
       torch task assign t-4afefc20 dev
     """
-    from torch_cli.errors import DONE, NotFoundError
+    from torch_cli.agents.registry import registered
+    from torch_cli.errors import DONE
     from torch_cli.store import Store
-    from torch_cli.team.task import actor, claim, find_task
+    from torch_cli.team.actor import actor
+    from torch_cli.team.task import claim, find_task
     from torch_cli.team.task_text import order
 
     with Store() as store:
         task = find_task(store, name)
-        to = store.agents.get(agent)
-        if to is None or to.stopped is not None:
-            raise NotFoundError(f"there is no agent '{agent}'; nothing was done", code="no-agent")
+        to = registered(store, agent, "nothing was done")
         taken = claim(store, to, actor(store), task, ())
         assert taken is not None
-        _print(taken, "assigned", common)
+        print_task(taken, "assigned", common)
         text = order(taken)
     return DONE if no_send else _send(common, agent, text)
 
@@ -345,12 +280,13 @@ def _act(
     name: str, common: Common, done: str, does: "Callable[[Store, Task, Actor], Task]"
 ) -> None:
     from torch_cli.store import Store
-    from torch_cli.team.task import actor, find_task
+    from torch_cli.team.actor import actor
+    from torch_cli.team.task import find_task
 
     with Store() as store:
         who = actor(store)
         task = does(store, find_task(store, name), who)
-        _print(task, done, common)
+        print_task(task, done, common)
     if task.state in ("done", "failed"):
         _tell_creator(common, task, who)
 
@@ -472,8 +408,8 @@ def route_command(
     """
     from torch_cli.errors import DONE
     from torch_cli.store import Store
+    from torch_cli.team.actor import actor
     from torch_cli.team.route import decide, give_out
-    from torch_cli.team.task import actor
     from torch_cli.team.task_text import order
     from torch_cli.watch.listing import agents_on
 
@@ -485,7 +421,7 @@ def route_command(
             for choice, task in give_out(store, choices, actor(store)):
                 given[choice.task.id] = task
     for choice in choices:
-        _print_choice(choice, choice.task.id in given, common, explain=explain)
+        print_choice(choice, choice.task.id in given, common, explain=explain)
         task = given.get(choice.task.id)
         if task is not None and choice.agent is not None and not no_send:
             status = _send(common, choice.agent.name, order(task)) or status
@@ -494,23 +430,6 @@ def route_command(
 
         note("  no task of the pool can be given now", quiet=common.quiet)
     return status
-
-
-def _print_choice(choice: "Choice", given: bool, common: Common, *, explain: bool) -> None:
-    from torch_cli.cli.present import note, print_json, printable, say
-
-    name = choice.agent.name if choice.agent else None
-    if common.json:
-        others = [{"agent": one, "why": why} for one, why in choice.others]
-        facts = {"task": choice.task.id, "agent": name, "given": given, "why": choice.why}
-        print_json({"schema": "torch.route/1", **facts, "others": others})
-        return
-    done = "assigned" if given else ("would go" if name else "waits")
-    to = f"  {name}" if name else ""
-    say(printable(f"{done}  {choice.task.id}{to}  {choice.task.title}"))
-    note(printable(f"  {choice.why}"), quiet=common.quiet)
-    for one, why in choice.others if explain else ():
-        note(printable(f"  not {one}: {why}"), quiet=common.quiet)
 
 
 @command.command("stats")
@@ -522,26 +441,9 @@ def stats_command(common: Common) -> None:
     Examples:
       torch task stats
     """
-    from torch_cli.cli.present import age, note, print_json, print_table
     from torch_cli.store import Store
     from torch_cli.team.task import records
 
     with Store() as store:
         found = records(store)
-    if common.json:
-        for one in found:
-            print_json({"schema": "torch.task-stats/1", **one._asdict(), "rate": one.rate})
-        return
-    if not found:
-        note("nobody has taken a task yet", quiet=common.quiet)
-        return
-    rows = [
-        [
-            one.name,
-            *(str(count) for count in (one.taken, one.done, one.failed, one.returned)),
-            "" if one.rate is None else f"{one.rate:.0%}",
-            "" if one.seconds is None else age(one.seconds),
-        ]
-        for one in found
-    ]
-    print_table(["AGENT", "TAKEN", "DONE", "FAILED", "LOST", "RATE", "MEDIAN"], rows)
+    print_records(found, common)

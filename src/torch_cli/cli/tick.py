@@ -64,6 +64,8 @@ def command(common: Common, timeout: float) -> int:
                 say(f"checkpoint  {printable(one.watched.top)}  {printable(one.said)}")
             else:
                 common.tell(f"{one.watched.top}: {one.said}")
+    if done.error is not None:
+        raise done.error
     return DONE
 
 

@@ -5,20 +5,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.options import IN_PROJECT, common_options
 
 if TYPE_CHECKING:
     from torch_cli.team.up import Result, Step
-
-IN_PROJECT = click.option(
-    "--dir",
-    "directory",
-    type=ANY_BYTES,
-    default=".",
-    show_default=True,
-    metavar="DIR",
-    help="A directory of the project whose torch.toml is meant.",
-)
 
 
 @click.command("up")

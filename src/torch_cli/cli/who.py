@@ -20,7 +20,7 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
     Examples:
       torch who --skill auth --state idle
     """
-    from torch_cli.cli.present import print_json, print_table
+    from torch_cli.cli.present import note, print_json, print_table
     from torch_cli.cli.schema import agent_object
     from torch_cli.errors import DONE, NOT_FOUND
     from torch_cli.store import Store
@@ -56,4 +56,6 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
             for line in lines
         ]
         print_table(["NAME", "ROLE", "STATE", "TASKS", "SKILLS"], rows)
+    else:
+        note("nobody is like that; 'torch ps' lists all agents", quiet=common.quiet)
     return DONE if lines else NOT_FOUND

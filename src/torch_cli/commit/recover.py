@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 COMMITS, CHECKPOINTS, STASHES, MOVES = 5, 10, 10, 10
 """How many of each are listed."""
 
+SHA1 = 40
+"""Digits of an object's name in a repository that is not of SHA-256."""
+
 
 class Item(NamedTuple):
     """Something to go back to; ``name`` is what it is chosen by.
@@ -38,11 +41,13 @@ class Item(NamedTuple):
 def items(worktree: Worktree, settings: Settings) -> list[Item]:
     """Return what there is to go back to, each kind with the newest first.
 
-    Of the reflog only what the other kinds do not have, and nothing that would change nothing.
+    Of the reflog only what the other kinds do not have, and nothing that would change nothing. In a
+    repository with SHA-256 names the checkpoints only: GitPython 3.1 reads no such history.
     """
     with locked(worktree) as lock:
         now = snapshot(worktree, settings, lock)
-    found = [] if worktree.shadow else list(_history(worktree))
+    readable = not worktree.shadow and len(now.tree) == SHA1
+    found = list(_history(worktree)) if readable else []
     saved = [
         Item(one.id, "checkpoint", one.at, _words(one.agent, one.reason, one.note), one.tree)
         for one in reversed(checkpoints(worktree)[-CHECKPOINTS:])
@@ -92,12 +97,24 @@ def _history(worktree: Worktree) -> Iterator[Item]:
             stash = SymbolicReference(repo, "refs/stash")
             stashed = list(reversed(stash.log())) if stash.is_valid() else []
             for n, entry in enumerate(stashed[:STASHES]):
-                yield _item(f"stash@{{{n}}}", "stash", repo.commit(entry.newhexsha), entry.message)
+                if saved := _commit(repo, entry.newhexsha):
+                    yield _item(f"stash@{{{n}}}", "stash", saved, entry.message)
             moves = list(reversed(repo.head.log())) if repo.head.is_valid() else []
             for n, entry in enumerate(moves[:MOVES]):
-                yield _item(f"HEAD@{{{n}}}", "reflog", repo.commit(entry.newhexsha), entry.message)
+                if was := _commit(repo, entry.newhexsha):
+                    yield _item(f"HEAD@{{{n}}}", "reflog", was, entry.message)
     except (GitCommandError, InvalidGitRepositoryError, ODBError, ValueError, OSError) as error:
         raise TorchError(f"the history of {worktree.top} cannot be read: {error}") from error
+
+
+def _commit(repo: "Repo", name: str) -> "Commit | None":
+    """Return that commit; ``None`` if it is gone: a reflog keeps what ``git gc`` has deleted."""
+    from git.exc import ODBError
+
+    try:
+        return repo.commit(name)
+    except (ODBError, ValueError):
+        return None
 
 
 def _item(name: str, kind: str, commit: "Commit", words: str) -> Item:

@@ -16,12 +16,14 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
         self.outcome, self.reason, self.step = outcome, reason, step
 
 
-def held(reason: str, *, left: bool = False) -> Ended:
+def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
     """Return the end of a message that something stands in the way of.
 
     ``left`` says that our text stands in the box: the next delivery to this pane finishes it.
+    Unless it was ``seen`` there, it was pasted, and what hides the box may have taken it.
     """
-    reason = f"{reason}; the text was left in the box" if left else f"{reason}{NOTHING_TYPED}"
+    where = "was left in the box" if seen else "was pasted, and may stand in the box"
+    reason = f"{reason}; the text {where}" if left else f"{reason}{NOTHING_TYPED}"
     return Ended(Outcome.HELD, reason, step="seen" if left else "accepted")
 
 

@@ -233,7 +233,7 @@ class _Delivery:
             now = time.monotonic()
             box, wait = sight.state.box, deadline - now
             if sight.state.state in (State.WAITING, *ENDED):
-                raise out_of_sight(sight, pressed=self.may_be_pressed)
+                raise out_of_sight(sight, pressed=self.may_be_pressed, seen=False)
             if box is not None and self._is_ours(box):
                 if first is None or first[0].rows != box.rows:
                     first = (box, now)

@@ -139,14 +139,15 @@ class Reader:
         return not self.recipient.ready and time.time() - self.recipient.started < YOUNG
 
 
-def out_of_sight(sight: Sight, *, pressed: bool = True) -> Ended:
+def out_of_sight(sight: Sight, *, pressed: bool = True, seen: bool = True) -> Ended:
     """Return the end for a box that went out of sight with our text in it.
 
-    ``pressed`` says that a submit key may have reached the program.
+    ``pressed`` says that a submit key may have reached the program, ``seen`` that the text was seen
+    in the box before.
     """
     state = sight.state
     if state.state is State.WAITING:
-        return held(f"dialog: the program asks '{question(sight)}'", left=True)
+        return held(f"dialog: the program asks '{question(sight)}'", left=True, seen=seen)
     if state.state in (State.EXITED, State.DEAD):
         if not pressed:
             reason = f"the program ended before the text was submitted: {state.evidence}"

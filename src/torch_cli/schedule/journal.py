@@ -100,9 +100,7 @@ class Journal:
 
     def done(self, done: Done) -> None:
         """Write down a checkpoint, or a commit, and show people what they should know of."""
-        if done.again or not (
-            done.failed or (done.outcome and done.outcome.checkpoint) or done.alert
-        ):
+        if done.again or not done.noteworthy:
             return
         self.say(
             "checkpoint",

@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli import procs
 from torch_cli.delivery.drain import drain_once
 from torch_cli.delivery.receipt import Receipt
+from torch_cli.errors import RefusedError
 from torch_cli.schedule.copies import keep_copy
 from torch_cli.schedule.firing import fire_due
 from torch_cli.store import Store
@@ -24,13 +24,15 @@ OVERTIME = 20.0
 class Ticked(NamedTuple):
     """What a tick did; ``holder`` is the scheduler that was at work, and nothing was done.
 
-    ``done`` are the checkpoints and commits.
+    ``done`` are the checkpoints and commits; ``error`` says why there were none, if the settings
+    cannot be read.
     """
 
     runs: tuple[Run, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     done: "tuple[Done, ...]" = ()
     holder: Held | None = None
+    error: RefusedError | None = None
 
 
 def tick(now: float, seconds: float) -> Ticked:
@@ -54,10 +56,10 @@ def tick(now: float, seconds: float) -> Ticked:
             waiting = store.messages.waiting() or store.messages.undelivered(untold=True)
             receipts = drain_once(now, deadline) if waiting else []
             _return_tasks(store, now)
-            done = list(_look_after_worktrees(store, now, deadline))
+            done, wrong = _look_after_worktrees(store, now, deadline)
         finally:
             store.lease.release(held, Clock.read())
-    return Ticked(tuple(runs), tuple(receipts), tuple(done))
+    return Ticked(tuple(runs), tuple(receipts), tuple(done), error=wrong)
 
 
 def _return_tasks(store: Store, now: float) -> None:
@@ -68,17 +70,24 @@ def _return_tasks(store: Store, now: float) -> None:
         reap(store, now)
 
 
-def _look_after_worktrees(store: Store, now: float, deadline: float) -> "Iterator[Done]":
+def _look_after_worktrees(
+    store: Store, now: float, deadline: float
+) -> "tuple[list[Done], RefusedError | None]":
     """Make the checkpoints and commits that are due, while there is time to begin one."""
+    found: list[Done] = []
     if not store.watches.has_any():
-        return
+        return found, None
     from torch_cli.checkpoint.watch import alert_people, run_due
 
-    for done in run_due(store, now, until=lambda: time.monotonic() > deadline):
-        if done.alert:
-            alert_people(done)
-        if not done.again:
-            yield done
+    try:
+        for done in run_due(store, now, until=lambda: time.monotonic() > deadline):
+            if done.alert:
+                alert_people(done)
+            if not done.again:
+                found.append(done)
+    except RefusedError as error:
+        return found, error
+    return found, None
 
 
 def own_process() -> procs.Process:

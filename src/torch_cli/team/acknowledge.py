@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from torch_cli.delivery.send import own_name
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.store import Store
 from torch_cli.store.briefings import Briefed
+from torch_cli.team.actor import actor
 
 
 class Acknowledged(NamedTuple):
@@ -20,15 +20,14 @@ def acknowledge(store: Store, words: str) -> Acknowledged:
 
     Raises ``RefusedError`` if it runs in none, ``NotFoundError`` if that agent was not briefed.
     """
-    name = own_name(store)
-    agent = store.agents.get(name) if name else None
-    if agent is None or agent.stopped is not None:
+    agent = actor(store).agent
+    if agent is None:
         raise RefusedError(
             "only an agent can acknowledge its briefing, in its own pane; nothing was noted",
             code="no-agent",
         )
     briefed = store.briefings.acknowledge(agent.identity, words)
     if briefed is None:
-        raise NotFoundError(f"agent '{name}' was given no briefing", code="no-briefing")
-    store.events.add("acknowledge", name, {"message": briefed.message}, actor=name)
-    return Acknowledged(name, briefed)
+        raise NotFoundError(f"agent '{agent.name}' was given no briefing", code="no-briefing")
+    store.events.add("acknowledge", agent.name, {"message": briefed.message}, actor=agent.name)
+    return Acknowledged(agent.name, briefed)

@@ -6,20 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from torch_cli import procs
+from torch_cli.agents.registry import lives
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
 from torch_cli.errors import TorchError
-from torch_cli.git.command import Git, GitError, NotARepositoryError
+from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
 from torch_cli.team.handoff import Note, ask_for_note, save
-from torch_cli.team.standing import agent_of, lives, pane_of
-from torch_cli.team.stop import end_all, stop
-from torch_cli.tmux.panes import Pane
-from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.window import close_window
+from torch_cli.team.place import remove_worktree
+from torch_cli.team.standing import agent_of, pane_of
+from torch_cli.team.stop import end_pane, stop
 
 
 class Ended(NamedTuple):
@@ -80,7 +78,7 @@ def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[s
     """Ask all agents of ours for their notes at once; return each one's, by name."""
     ours = [one for one in members if one.kind == "agent" and one.ours]
     found = (agent_of(store, one) for one in ours)
-    agents = [agent for agent in found if agent is not None and lives(store, agent)]
+    agents = [agent for agent in found if agent is not None and lives(agent)]
     if not agents:
         return {}
     with ThreadPoolExecutor(len(agents)) as pool:
@@ -119,32 +117,5 @@ def _end_pane(store: Store, member: Started) -> str:
     pane = pane_of(store, member)
     if pane is None:
         return "gone"
-    end_process(store, pane)
+    end_pane(store, pane)
     return "stopped"
-
-
-def end_process(store: Store, pane: Pane) -> None:
-    """End the process in ``pane`` with all that it started; close the pane if Torch opened it."""
-    own = procs.identify(pane.pid)
-    end_all([*([own] if own else []), *procs.descendants(pane.pid)])
-    if store.windows.opened(pane):
-        close_window(Socket(path=pane.socket_path), pane)
-
-
-def remove_worktree(member: Started) -> str:
-    """Remove a worktree that was made for the member if it is clean and merged; say what is so."""
-    root = os.path.dirname(member.team)
-    if not member.directory.startswith(f"{root}-") or not os.path.isdir(member.directory):
-        return ""
-    git = Git(member.directory)
-    try:
-        changed = git.run("status", "--porcelain", "-z", "--untracked-files=all")
-        head = git.text("rev-parse", "HEAD")
-        merged = not Git(root).run("rev-list", "-n1", head, "^HEAD")
-        if changed or not merged:
-            why = "has changes" if changed else "is not merged"
-            return f"the worktree {member.directory} stays: it {why}"
-        Git(root, visible=True).run("worktree", "remove", "--", member.directory)
-    except GitError as error:
-        return f"the worktree {member.directory} stays: {error.message}"
-    return f"the worktree {member.directory} was removed: all of it is merged"

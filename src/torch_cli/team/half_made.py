@@ -8,7 +8,7 @@ import time
 from torch_cli import procs
 from torch_cli.errors import NotFoundError
 from torch_cli.store.teams import Started
-from torch_cli.team.stop import end_all
+from torch_cli.team.stop import end_tree
 from torch_cli.tmux.opening import PLACEHOLDER
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
@@ -42,9 +42,8 @@ def clear(socket: Socket, session: str, known: Started) -> None:
         pane = _window(socket, session, known.name)
         if pane is None:
             return
-        if pane.dead or _is_marked(pane, str(mark)) or _stood(pane, deadline):
-            own = procs.identify(pane.pid)
-            end_all([*([own] if own else []), *procs.descendants(pane.pid)])
+        if _is_marked(pane, str(mark)) or _stood(pane, deadline):
+            end_tree(pane)
             close_window(socket, pane)
             return
         if not _is_placeholder(pane):

@@ -2,11 +2,17 @@
 
 import os
 import re
+from pathlib import Path
 
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.command import Git, GitError
+from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import locate
+from torch_cli.store.teams import Started
 from torch_cli.team.file import Member, Team
+
+MADE = "torch-worktree"
+"""The file in a linked worktree's own git directory that says that Torch made it."""
 
 
 def directory_of(team: Team, member: Member) -> str:
@@ -40,7 +46,34 @@ def make_worktree(team: Team, member: Member) -> bool:
             f"{error.said or error.message}",
             code="worktree",
         ) from error
+    (Path(locate(path).git_dir) / MADE).touch()
     return True
+
+
+def remove_worktree(member: Started) -> str:
+    """Remove a worktree that Torch made for the member if it is clean and merged; say what is so.
+
+    What git ignores in it goes with it.
+    """
+    path, root = member.directory, os.path.dirname(member.team)
+    if not path.startswith(f"{root}-") or not os.path.isdir(path):
+        return ""
+    try:
+        worktree = locate(path)
+        if worktree.top != os.path.realpath(path) or not os.path.exists(
+            os.path.join(worktree.git_dir, MADE)
+        ):
+            return ""  # somebody else's
+        git = guarded(worktree)
+        changed = git.run("status", "--porcelain", "-z", "--untracked-files=all")
+        merged = not Git(root).run("rev-list", "-n1", git.text("rev-parse", "HEAD"), "^HEAD")
+        if changed or not merged:
+            why = "has changes" if changed else "is not merged"
+            return f"the worktree {path} stays: it {why}"
+        Git(root, visible=True, settings=git.settings).run("worktree", "remove", "--", path)
+    except TorchError as error:
+        return f"the worktree {path} stays: {error.message}"
+    return f"the worktree {path} was removed: all of it is merged"
 
 
 def _check_own(team: Team, member: Member, path: str) -> None:

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from torch_cli.agents.registry import check_name
-from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.agents.registry import check_name, registered
+from torch_cli.errors import RefusedError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.panes import Pane, list_panes
@@ -30,12 +30,7 @@ def rename(store: Store, name: str, new: str) -> Renamed:
     check_name(new)
     if name == new:
         raise RefusedError(f"'{name}' has that name already; nothing was changed", code="same-name")
-    agent = store.agents.get(name)
-    if agent is None or agent.stopped is not None:
-        raise NotFoundError(
-            f"there is no agent '{name}'", hint="'torch ps' lists them.", code="no-agent"
-        )
-    agent = store.agents.rename(agent, new)
+    agent = store.agents.rename(registered(store, name), new)
     window = _rename_window(store, agent, name)
     store.events.add("rename", new, {"before": name, "window": window})
     return Renamed(agent._replace(window=window), name, window)

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from torch_cli.agents.registry import registered
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
 from torch_cli.errors import NotFoundError, RefusedError
@@ -12,10 +13,11 @@ from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, Task
-from torch_cli.team.down import remove_worktree
+from torch_cli.team.actor import Actor
 from torch_cli.team.handoff import DEADLINE, Note, ask_for_note, save
+from torch_cli.team.place import remove_worktree
 from torch_cli.team.stop import Stopped, stop
-from torch_cli.team.task import Actor, claim, release
+from torch_cli.team.task import claim, release
 
 
 class Retired(NamedTuple):
@@ -40,16 +42,6 @@ class HandedOver(NamedTuple):
     tasks: tuple[Task, ...]
 
 
-def living(store: Store, name: str) -> Agent:
-    """Return the agent ``name``; raises ``NotFoundError`` if there is none, or it was stopped."""
-    agent = store.agents.get(name)
-    if agent is None or agent.stopped is not None:
-        raise NotFoundError(
-            f"there is no agent '{name}'", hint="'torch ps' lists them.", code="no-agent"
-        )
-    return agent
-
-
 def retire(store: Store, name: str, *, deadline: float = DEADLINE) -> Retired:
     """Have the agent write its note, save what it leaves, return its tasks, and end it.
 
@@ -57,7 +49,7 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE) -> Retired:
     ``TorchError``, and the agent goes on, if what it leaves cannot be saved or no checkpoint be
     made of its directory.
     """
-    agent, at = living(store, name), time.time()
+    agent, at = registered(store, name), time.time()
     note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
     saved = save(store, agent, note, at)
     checkpoint = _checkpoint(agent)
@@ -99,7 +91,7 @@ def hand_over(
 
     Both go on. Raises ``RefusedError`` if they are the same.
     """
-    one, other = living(store, giver), living(store, taker)
+    one, other = registered(store, giver), registered(store, taker)
     if one.identity == other.identity:
         raise RefusedError(f"'{giver}' cannot hand over to itself; nothing was done", code="same")
     note = ask_for_note(one, deadline) if deadline else Note("", "none was asked for")

@@ -8,11 +8,10 @@ from torch_cli.errors import HeldError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import DONE, HELD, OPEN, Entry, Task
+from torch_cli.team.actor import Actor
 from torch_cli.team.routing import Candidate, Choice, route
-from torch_cli.team.task import Actor, claim, reap, skills_of
+from torch_cli.team.task import claim, reap, skills_of
 from torch_cli.watch.listing import list_agents
-
-DEFAULT = "least-loaded"
 
 
 def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:

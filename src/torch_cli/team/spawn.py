@@ -17,6 +17,7 @@ from torch_cli.agents.registry import (
     check_name,
     find,
     knows_chord,
+    lives,
     profile_named,
     program_in,
     recognise,
@@ -288,13 +289,7 @@ def _refuse_living(store: Store, name: str) -> Agent | None:
     taken = store.agents.get(name)
     if taken is None or taken.stopped is not None:
         return None
-    try:
-        find(store, Socket(path=taken.socket), name)
-    except NotFoundError as missing:
-        if missing.code != "vanished":
-            raise
-        return taken
-    if not procs.alive(procs.Process(taken.program_pid, taken.program_started)):
+    if not lives(taken):
         return taken
     raise RefusedError(
         f"there is an agent '{taken.name}' already, in pane {taken.pane} "

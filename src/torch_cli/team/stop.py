@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch_cli import procs
 from torch_cli.agents.observe import observe
 from torch_cli.agents.profile import Profile, Step
-from torch_cli.agents.registry import Found, find, profile_named
+from torch_cli.agents.registry import Found, find, profile_named, registered
 from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
@@ -21,6 +21,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
 
@@ -50,11 +51,7 @@ def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
     Raises ``NotFoundError`` if there is no such agent, ``HeldError`` if an adopted program does
     not end when asked, or cannot be asked: it was not Torch that started it.
     """
-    agent = store.agents.get(name)
-    if agent is None or agent.stopped is not None:
-        raise NotFoundError(
-            f"there is no agent '{name}'", hint="'torch ps' lists them.", code="no-agent"
-        )
+    agent = registered(store, name)
     if forget:
         return _forget(store, agent, "forgotten", 0)
     try:
@@ -74,7 +71,7 @@ def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
         ended = end_all(family)
         how = how if how in ("gone", "asked") else "killed" if ended < 0 else "terminated"
         leftovers = max(0, abs(ended) - (how in ("terminated", "killed")))
-        _close_pane(store, found)
+        close_ours(store, found.pane)
     elif how not in ("gone", "asked"):
         raise _still_running(agent, asked=how == "deaf")
     return _forget(store, agent, how, leftovers)
@@ -207,7 +204,19 @@ def _signal(process: procs.Process, number: signal.Signals) -> None:
             os.kill(process.pid, number)
 
 
-def _close_pane(store: Store, found: Found) -> None:
-    """Close the pane that was kept for its last screen, if Torch opened it."""
-    if store.windows.opened(found.pane):
-        close_window(found.socket, found.pane)
+def end_pane(store: Store, pane: Pane) -> None:
+    """End the process in ``pane`` with all that it started; close the pane if Torch opened it."""
+    end_tree(pane)
+    close_ours(store, pane)
+
+
+def end_tree(pane: Pane) -> None:
+    """End the process in ``pane`` with all that it started."""
+    own = procs.identify(pane.pid)
+    end_all([*([own] if own else []), *procs.descendants(pane.pid)])
+
+
+def close_ours(store: Store, pane: Pane) -> None:
+    """Close a pane that was kept for its last screen, if Torch opened it."""
+    if store.windows.opened(pane):
+        close_window(Socket(path=pane.socket_path), pane)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.child import end
-from torch_cli.delivery.send import own_name
 from torch_cli.duration import words as in_words
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.store import Store
@@ -29,30 +28,13 @@ from torch_cli.store.tasks import (
     Task,
     skills_fit,
 )
+from torch_cli.team.actor import Actor
 
 CHECK_TIMEOUT = 600.0
 """Seconds that the command which shows that a task is done may take."""
 
 SHOWN = 20
 """Lines of its output that are kept as evidence."""
-
-
-class Actor(NamedTuple):
-    """Who does something: an agent, or a person if ``agent`` is ``None``."""
-
-    agent: Agent | None
-
-    @property
-    def name(self) -> str:
-        """The agent's name, '' for a person."""
-        return self.agent.name if self.agent else ""
-
-
-def actor(store: Store) -> Actor:
-    """Return who runs this process: the agent in whose pane it is, else a person."""
-    name = own_name(store)
-    agent = store.agents.get(name) if name else None
-    return Actor(agent if agent is not None and agent.stopped is None else None)
 
 
 def find_task(store: Store, name: str) -> Task:
@@ -112,7 +94,7 @@ def _lost(store: Store, task: Task, now: float) -> str:
     return f"its agent was silent for {in_words(silent)}" if silent > task.lease else ""
 
 
-def available(store: Store, agent: Agent | None, skills: Sequence[str]) -> list[Task]:
+def available(store: Store, skills: Sequence[str]) -> list[Task]:
     """Return what an agent with these skills could take, the most urgent first."""
     return [
         task
@@ -131,7 +113,7 @@ def claim(
     """
     reap(store, time.time())
     while True:
-        chosen = task or next(iter(available(store, agent, skills)), None)
+        chosen = task or next(iter(available(store, skills)), None)
         if chosen is None:
             return None
         with store.database.transaction():
@@ -203,9 +185,9 @@ def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHEC
     ``TorchError`` with its last lines if it does not exit with 0, ``TimedOutError`` after
     ``timeout`` seconds: the task goes on then.
     """
-    _check_may(store, task, who)
     if task.state not in HELD:
         raise _wrong_state(task, "done")
+    _check_may(store, task, who)
     evidence: dict[str, object] = {"words": words} if words else {}
     if task.check:
         agent = store.agents.known_as(task.agent)
@@ -258,6 +240,8 @@ def _change(
     store: Store, task: Task, who: Actor, verb: str, allowed: Sequence[str], **facts: object
 ) -> Task:
     """Change a task if it is still as it was seen; raise ``HeldError`` if it is not."""
+    if task.state not in allowed:
+        raise _wrong_state(task, verb)
     _check_may(store, task, who)
     with store.database.transaction():
         fresh = store.tasks.get(task.id)
@@ -287,11 +271,10 @@ def _check_may(store: Store, task: Task, who: Actor) -> None:
     holder = store.agents.known_as(task.agent) if task.agent else None
     if holder is not None and holder.parent == who.name:
         return
-    if task.state == OPEN:
-        return
+    whose = f"{task.holder}'s: only it, its parent," if task.holder else "in the pool: only"
     raise RefusedError(
-        f"task {task.id} is {task.holder}'s: only it, who made the task, its parent, or a person "
-        "may change it",
+        f"task {task.id} is {whose} who made the task, or a person may change it; it was not "
+        "changed",
         code="not-yours",
     )
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from torch_cli.agents.registry import find, profile_named
+from torch_cli.agents.registry import find, lives, profile_named
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
 from torch_cli.envfile import read_environment
@@ -23,15 +23,12 @@ from torch_cli.team.file import Member, Team
 from torch_cli.team.place import directory_of, make_worktree
 from torch_cli.team.ready import await_process, listens
 from torch_cli.team.spawn import Order, await_ready, spawn
-from torch_cli.team.standing import agent_of, close_ended, lives, pane_of
-from torch_cli.team.stop import stop
+from torch_cli.team.standing import agent_of, close_ended, pane_of
+from torch_cli.team.stop import end_pane, stop
 from torch_cli.team.window import create_window
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
-
-FOUND = "it was there already"
-"""Said of an agent that somebody else has started; it is left when the team goes."""
 
 SOFT = ("role", "parent", "skills", "briefing")
 """What can be changed of a running agent; for all else it must be started again."""
@@ -39,7 +36,11 @@ SOFT = ("role", "parent", "skills", "briefing")
 
 class Step(NamedTuple):
     """What is to be done for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
-    ``off``, ``elsewhere``). ``words`` say why. ``agent`` or ``pane`` is what runs already.
+    ``changed``, ``off``, ``elsewhere``). ``words`` say why.
+
+    ``agent`` or ``pane`` is what runs already, and ``noted`` says whether the store knows that.
+    What is not ``ours``, somebody else has started: it is never restarted, and left when the team
+    goes.
     """
 
     member: Member
@@ -47,6 +48,8 @@ class Step(NamedTuple):
     words: str = ""
     agent: Agent | None = None
     pane: Pane | None = None
+    noted: bool = True
+    ours: bool = True
 
 
 class Result(NamedTuple):
@@ -116,13 +119,14 @@ def _step(
 
 def _agent_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
     agent = store.agents.get(member.name)
-    if agent is None or agent.stopped is not None or not lives(store, agent):
+    if agent is None or agent.stopped is not None or not lives(agent):
         return Step(member, "start", "it has ended" if known else "")
     own = agent_of(store, known) if known else None
     if known is None or own is None or own.identity != agent.identity:
         same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
         if same and agent.profile == member.profile:
-            return Step(member, "running", FOUND, agent)
+            words = "it was there already"
+            return Step(member, "running", words, agent, noted=False, ours=False)
         raise RefusedError(
             f"the name '{member.name}' is another agent's, in {agent.directory}; nothing was done",
             hint=f"Give one of them another name: torch rename {member.name} NAME",
@@ -130,9 +134,14 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
         )
     changed = _differences(known.spec, spec_of(team, member))
     if not changed:
-        return Step(member, "running", "" if known.agent else "its start was cut short", agent)
+        words = "" if known.agent else "its start was cut short"
+        return Step(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
     words = f"changed: {', '.join(changed)}"
-    return Step(member, "update" if set(changed) <= set(SOFT) else "restart", words, agent)
+    if set(changed) <= set(SOFT):
+        return Step(member, "update", words, agent, ours=known.ours)
+    if not known.ours:
+        return Step(member, "changed", f"{words}; it was there before the team, and is left", agent)
+    return Step(member, "restart", words, agent)
 
 
 def _process_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
@@ -144,7 +153,8 @@ def _process_step(store: Store, team: Team, member: Member, known: Started | Non
     changed = _differences(known.spec, spec_of(team, member))
     if changed:
         return Step(member, "restart", f"changed: {', '.join(changed)}", pane=pane)
-    return Step(member, "running", "" if known.pane else "its start was cut short", pane=pane)
+    words = "" if known.pane else "its start was cut short"
+    return Step(member, "running", words, pane=pane, noted=bool(known.pane))
 
 
 def spec_of(team: Team, member: Member) -> dict[str, Any]:
@@ -206,7 +216,7 @@ class _Upward:
             if step.what == "restart" and not self._restart_changed:
                 words = f"{step.words}; 'torch up --restart-changed' starts it anew"
                 return Result(member, "changed", words)
-            if step.what in ("off", "elsewhere"):
+            if step.what in ("changed", "off", "elsewhere"):
                 return Result(member, step.what, step.words)
             if member.kind == "process":
                 return self._process(step)
@@ -217,11 +227,9 @@ class _Upward:
     def _process(self, step: Step) -> Result:
         member = step.member
         if step.what == "restart" and step.pane is not None:
-            from torch_cli.team.down import end_process
-
-            end_process(self._store, step.pane)
+            end_pane(self._store, step.pane)
         if step.what == "running" and step.pane is not None:
-            if step.words:
+            if not step.noted:
                 self._note(member, step.pane)
             return Result(member, "running", step.words)
         directory, variables = self._begin(member)
@@ -286,9 +294,9 @@ class _Upward:
         elif step.what == "update":
             self._store.agents.describe(member.name, role=member.role, parent=member.parent)
             state = "updated"
-        if step.what != "running" or step.words:
+        if step.what != "running" or not step.noted:
             pane = find(self._store, Socket(path=agent.socket), member.name).pane
-            self._note(member, pane, agent, ours=step.words != FOUND)
+            self._note(member, pane, agent, ours=step.ours)
         receipt = self._brief(member, agent, state)
         words = step.words if state in ("running", "updated") else agent.directory
         return Result(member, state, words, receipt=receipt)

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, close_window, open_window
@@ -101,11 +101,6 @@ def in_place_of(store: Store, gone: Agent | None) -> Iterator[None]:
 
 
 def _dead_pane(store: Store, gone: Agent) -> Pane | None:
-    try:
-        panes = list_panes(Socket(path=gone.socket))
-    except NotFoundError:
-        return None  # its tmux server is gone with it
-    place = (gone.server, gone.pane, gone.pane_pid)
-    found = next((one for one in panes if (one.server, one.id, one.pid) == place), None)
-    ours = found is not None and found.dead and found.window == gone.name
-    return found if found is not None and ours and store.windows.opened(found) else None
+    found = pane_at(gone.socket, gone.server, gone.pane, gone.pane_pid)
+    kept = found is not None and found.dead and found.window == gone.name
+    return found if found is not None and kept and store.windows.opened(found) else None

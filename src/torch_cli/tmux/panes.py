@@ -127,6 +127,21 @@ def list_panes(socket: Socket, client: ControlClient | None = None) -> list[Pane
     return [glance.pane for glance in _read(server, listed)]
 
 
+def pane_at(path: str, server: str, pane_id: str, pane_pid: int) -> Pane | None:
+    """Return that pane of that server, at the socket ``path``, if it has the same process.
+
+    ``None`` if it, or the server, is gone. Raises ``TorchError`` if tmux does not answer.
+    """
+    try:
+        panes = list_panes(Socket(path=path))
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise  # without tmux nobody can tell whether the pane is gone
+        return None
+    place = (server, pane_id, pane_pid)
+    return next((one for one in panes if (one.server, one.id, one.pid) == place), None)
+
+
 def look_over(client: ControlClient) -> list[Glance]:
     """Return every pane of the server with what ``screen_of`` has to know of it."""
     server = client.call("display-message", "-p", _SERVER).printed

@@ -1,0 +1,21 @@
+"""Whose work a checkpoint or a commit holds."""
+
+import os
+
+from torch_cli import paths
+from torch_cli.git.worktree import Worktree, top_of
+from torch_cli.store import Store
+
+
+def author_in(worktree: Worktree) -> str:
+    """Return the agent that we are, else those that work in the worktree, '' for nobody."""
+    if not os.path.exists(paths.database()):
+        return ""
+    with Store() as store:
+        if os.environ.get("TMUX_PANE") or os.environ.get("TORCH_AGENT"):
+            from torch_cli.delivery.send import own_name
+
+            if own := own_name(store):
+                return own
+        here = (one.name for one in store.agents.all() if top_of(one.directory) == worktree.top)
+        return ", ".join(here)

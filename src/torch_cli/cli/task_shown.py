@@ -1,0 +1,149 @@
+"""What the commands about tasks print."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch_cli.cli.present import (
+    age,
+    note,
+    print_fields,
+    print_json,
+    print_table,
+    printable,
+    say,
+)
+from torch_cli.cli.schema import timestamp
+
+if TYPE_CHECKING:
+    from torch_cli.cli.common import Common
+    from torch_cli.store.tasks import Entry, Task
+    from torch_cli.team.routing import Choice
+    from torch_cli.team.task import Record
+
+
+def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, Any]:
+    """Return a task under its published schema."""
+    waits = [] if unmet is None else [one.id for one in unmet]
+    return {
+        "schema": "torch.task/1",
+        "id": task.id,
+        "title": task.title,
+        "body": task.body or None,
+        "criteria": task.criteria or None,
+        "check": list(task.check) or None,
+        "state": task.state,
+        "priority": task.priority,
+        "skills": list(task.skills),
+        "dir": task.directory or None,
+        "depends": list(task.depends),
+        "waits_for": waits,
+        "creator": task.creator or None,
+        "agent": task.holder or None,
+        "attempts": task.attempts,
+        "lease_s": task.lease,
+        "reason": task.reason or None,
+        "evidence": dict(task.evidence) or None,
+        "created": timestamp(task.created),
+        "changed": timestamp(task.changed),
+    }
+
+
+def print_task(task: "Task", done: str, common: "Common") -> None:
+    """Print what was done with a task."""
+    if common.json:
+        print_json(task_object(task))
+        return
+    holder = f"  {task.holder}" if task.holder else ""
+    say(printable(f"{done}  {task.id}{holder}  {task.title}"))
+    if task.check and done in ("claimed", "assigned"):
+        note(printable(f"  its check: {' '.join(task.check)}"), quiet=common.quiet)
+
+
+def print_tasks(tasks: "Sequence[Task]", unmet: "dict[str, list[Task]]", common: "Common") -> None:
+    """Print tasks as a table; ``unmet`` says what each one waits for."""
+    if common.json:
+        for task in tasks:
+            print_json(task_object(task, unmet[task.id]))
+        return
+    if not tasks:
+        note("no tasks; add one with 'torch task add'", quiet=common.quiet)
+        return
+    now = time.time()
+    rows = []
+    for task in tasks:
+        waits = ", ".join(one.id for one in unmet[task.id])
+        words = f"waits for {waits}" if waits and task.state == "open" else task.reason
+        state = [task.id, task.state, task.holder, age(now - task.changed)]
+        rows.append([*state, task.title, ", ".join(task.skills), words.partition("\n")[0]])
+    print_table(["TASK", "STATE", "AGENT", "SINCE", "TITLE", "SKILLS", ""], rows)
+
+
+def print_whole(
+    task: "Task", unmet: "list[Task]", history: "Sequence[Entry]", common: "Common"
+) -> None:
+    """Print all of a task."""
+    if common.json:
+        print_json(task_object(task, unmet))
+        return
+    print_fields(
+        {
+            "task": task.id,
+            "title": task.title,
+            "state": task.state,
+            "agent": task.holder,
+            "from": task.creator,
+            "skills": ", ".join(task.skills),
+            "after": ", ".join(task.depends),
+            "waits for": ", ".join(f"{one.id} ({one.state})" for one in unmet),
+            "done when": task.criteria,
+            "check": " ".join(task.check),
+            "attempts": task.attempts or "",
+            "reason": task.reason,
+        }
+    )
+    for line in ["", *task.body.splitlines()] if task.body else []:
+        say(printable(line))
+    for line in task.evidence.get("output", ()):
+        say(printable(f"  {line}"))
+    for entry in history:
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at))
+        words = f"{at}  {entry.verb}  {entry.actor or 'a person'}  {entry.words}"
+        say(printable(words.rstrip()))
+
+
+def print_choice(choice: "Choice", given: bool, common: "Common", *, explain: bool) -> None:
+    """Print who gets a task, or why nobody does."""
+    name = choice.agent.name if choice.agent else None
+    if common.json:
+        others = [{"agent": one, "why": why} for one, why in choice.others]
+        facts = {"task": choice.task.id, "agent": name, "given": given, "why": choice.why}
+        print_json({"schema": "torch.route/1", **facts, "others": others})
+        return
+    done = "assigned" if given else ("would go" if name else "waits")
+    to = f"  {name}" if name else ""
+    say(printable(f"{done}  {choice.task.id}{to}  {choice.task.title}"))
+    note(printable(f"  {choice.why}"), quiet=common.quiet)
+    for one, why in choice.others if explain else ():
+        note(printable(f"  not {one}: {why}"), quiet=common.quiet)
+
+
+def print_records(found: "Sequence[Record]", common: "Common") -> None:
+    """Print what each agent has done with tasks."""
+    if common.json:
+        for one in found:
+            print_json({"schema": "torch.task-stats/1", **one._asdict(), "rate": one.rate})
+        return
+    if not found:
+        note("nobody has taken a task yet", quiet=common.quiet)
+        return
+    rows = [
+        [
+            one.name,
+            *(str(count) for count in (one.taken, one.done, one.failed, one.returned)),
+            "" if one.rate is None else f"{one.rate:.0%}",
+            "" if one.seconds is None else age(one.seconds),
+        ]
+        for one in found
+    ]
+    print_table(["AGENT", "TAKEN", "DONE", "FAILED", "LOST", "RATE", "MEDIAN"], rows)
