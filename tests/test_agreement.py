@@ -18,7 +18,8 @@ from torch_cli.store.messages import new_id, new_message
 from torch_cli.team import task as tasks
 from torch_cli.team.actor import Actor
 from torch_cli.team.agreement import Breach, check
-from torch_cli.team.file import Team, load_team
+from torch_cli.team.described import Team
+from torch_cli.team.file import load_team
 
 NAMES = ("boss", "pm", "dev", "qa")
 

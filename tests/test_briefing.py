@@ -146,7 +146,7 @@ def test_an_agent_is_briefed_by_name_and_acknowledges(
     tmux: TmuxServer, torch: Torch, project: Path
 ) -> None:
     of_project(project, "tester", "You are {{ agent }}, {{ role }}, under {{ parent }}.\n")
-    spawn_demo(tmux, torch, project, name="pm")
+    pm = spawn_demo(tmux, torch, project, name="pm")
     words = ("--role", "tester", "--parent", "pm", "--brief", "tester", "--session", "agents")
     path = f"{Path(sys.executable).parent}"
     log = project.parent / "dev.log"
@@ -166,6 +166,14 @@ def test_an_agent_is_briefed_by_name_and_acknowledges(
     tmux.wait_until(lambda: "tester, acknowledged" in torch("ps").out, "the acknowledgement")
     said = [line for line in torch("ps", "--json").out.splitlines() if '"dev"' in line]
     assert '"words": "I see"' in said[0]
+    tmux.wait_until(lambda: len(pm.submitted()) == 1, "the introduction")
+    (told,) = pm.submitted()
+    assert told.splitlines()[1:] == [
+        "done: dev (tester) is here, and has read its briefing",
+        f"doing: in {project}",
+    ]
+    again = torch("ack", env={"TORCH_AGENT": "dev"})
+    assert (again.code, len(pm.submitted())) == (0, 1), "once in its life"
     unbriefed = torch("ack", env={"TORCH_AGENT": "pm"})
     assert (unbriefed.code, "was given no briefing" in unbriefed.err) == (3, True)
 

@@ -14,6 +14,7 @@ from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
 from torch_cli.team.limits import check_spawn, depth_of
+from torch_cli.team.membership import team_of
 
 
 def test_an_agent_that_starts_another_is_its_parent(
@@ -46,6 +47,21 @@ def test_the_briefing_of_a_child_names_its_parent(
     dev = DemoAgent(tmux, torch, "dev", pane, log, directory)
     (briefing,) = dev.submitted()
     assert briefing.endswith("dev under pm")
+
+
+def test_a_child_of_a_teams_agent_is_bound_by_its_rules(tmp_path: Path) -> None:
+    path = tmp_path / "torch.toml"
+    path.write_text('[team]\nspawners = ["orchestrator"]\n')
+    with Store() as store:
+        boss = registered(store, "boss", role="orchestrator")
+        store.teams.add(Started(str(path), "boss", "agent", {}, agent=boss.identity))
+        child = registered(store, "child", role="developer", parent="boss")
+        assert team_of(store, child) == str(path)
+        with pytest.raises(RefusedError, match="the role 'developer' may start no agents"):
+            check_spawn(store, child)
+        stranger = registered(store, "stranger", role="developer")
+        assert team_of(store, stranger) == ""
+        check_spawn(store, stranger)
 
 
 def test_depth_and_number_are_bounded(torch: Torch, tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
+from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
+from torch_cli.team import keys
+from torch_cli.team.route import strategy_in
 from torch_cli.team.routing import AGING, STRATEGIES, Candidate, objection, rate, route, urgency
 
 NOW = 1_000_000.0
@@ -43,6 +46,17 @@ def test_each_strategy_ranks_by_its_own_measure() -> None:
     assert routed(sql, [a, b, c], "sticky-to-directory") == {"t": "b"}
     assert routed(sql, [a, c], "sticky-to-directory") == {"t": "c"}
     assert rate(sql[0], c) == 0.5
+
+
+def test_the_team_file_names_the_strategy(tmp_path: Path) -> None:
+    assert tuple(STRATEGIES) == keys.STRATEGIES
+    assert strategy_in(str(tmp_path)) == "least-loaded"
+    (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best-skilled"\n')
+    (tmp_path / "src").mkdir()
+    assert strategy_in(str(tmp_path / "src")) == "best-skilled"
+    (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best"\n')
+    with pytest.raises(RefusedError, match="2: 'strategy' must be one of least-loaded, best-"):
+        strategy_in(str(tmp_path))
 
 
 def test_who_cannot_take_it_is_named_with_the_reason() -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from conftest import Torch
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.store.agents import Agent
+from torch_cli.team.described import Team
 from torch_cli.team.detect import Project, detect
-from torch_cli.team.file import Team, find_file, load_team
+from torch_cli.team.file import find_file, load_team
 from torch_cli.team.keys import TABLES, json_schema
 from torch_cli.team.write import frozen, template, write_file
 

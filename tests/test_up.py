@@ -326,6 +326,49 @@ def test_a_worktree_that_somebody_else_made_stays(torch: Torch, project: Reposit
     assert beside.is_dir(), "it is clean and merged, and not ours"
 
 
+def test_who_may_write_to_whom_is_enforced_from_up_to_down(
+    torch: Torch, project: Repository
+) -> None:
+    rules = '[agreement]\nmay_message = { developer = ["parent"], pm = [] }\n'
+    project.write("torch.toml", f"{rules}{project.read('torch.toml')}")
+    assert up(torch, project).code == 0
+    as_dev, as_pm = {**ENV, "TORCH_AGENT": "dev"}, {**ENV, "TORCH_AGENT": "pm"}
+    assert torch("send", "dev", "free", env=as_pm).code == 0
+    edit(project, "[agreement]", "[agreement]\nenforce = true")
+    assert torch("send", "dev", "not yet enforced", env=as_pm).code == 0
+    assert up(torch, project).code == 0
+    asked = torch("send", "pm", "to the parent", "--json", env=as_dev)
+    assert asked.code == 0
+    spawned = torch(
+        *("spawn", "helper", "--profile", "demo", "--role", "developer", "--session", "shop"),
+        *("--dir", str(project.path)),
+        env=as_dev,
+    )
+    assert spawned.code == 0, spawned.err
+    for words, name in (
+        (("send", "dev", "no"), "pm"),
+        (("send", "pm", "no", "--from", "dev"), "helper"),
+        (("send", "pm", "no", "--kind", "status", "--field", "done=x"), "helper"),
+        (("task", "assign", torch("task", "add", "x", "--json").json["id"], "dev"), "pm"),
+    ):
+        refused = torch(*words, env={**ENV, "TORCH_AGENT": name})
+        assert (refused.code, "may not write to" in refused.err) == (2, True), words
+        assert "nothing was sent" in refused.err
+    assert "It may write to: 'dev'" in torch("send", "pm", "no", env={"TORCH_AGENT": "helper"}).err
+    with Store() as store:
+        bodies = [one.body for one in store.messages.inbox("dev", 9)]
+        assert bodies[1:] == ["free", "not yet enforced"]
+        assert [one.state for one in store.tasks.all()] == ["open"], "nothing half done"
+    identity = asked.json["id"]
+    assert torch("reply", identity, "an answer is free", env=as_pm).code == 0
+    assert torch("send", "dev", "a person is free").code == 0
+    assert torch("broadcast", "for all", "--role", "developer", env=as_pm).code == 0
+    ended = down(torch, project, "--json")
+    assert states(ended)["helper"] == "stopped", "what an agent has started ends with the team"
+    with Store() as store:
+        assert store.teams.enforced(str(project.path / "torch.toml")) is None
+
+
 def test_two_at_once_and_killed_at_any_point(
     tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
 ) -> None:

@@ -1,8 +1,10 @@
-"""Ending a program that was started in a session of its own, with all that it has started."""
+"""Programs in sessions of their own: with which variables they start, and how they are ended."""
 
 import os
 import signal
 import subprocess
+
+from torch_cli.paths import state_dir
 
 GRACE = 5.0
 """Seconds between SIGTERM, upon which git removes its lock files, and SIGKILL."""
@@ -20,3 +22,11 @@ def end(child: "subprocess.Popen[bytes]") -> None:
         except subprocess.TimeoutExpired:  # who left the group may still hold the pipes
             continue
         return
+
+
+def detached_environment() -> dict[str, str]:
+    """Return the environment of a Torch in the background: not that of the pane it starts from."""
+    dropped = ("TMUX", "TMUX_PANE", "TORCH_AGENT")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    # It runs in another directory.
+    return {**kept, "TORCH_HOME": state_dir()} if kept.get("TORCH_HOME") else kept

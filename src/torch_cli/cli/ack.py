@@ -12,23 +12,41 @@ from torch_cli.cli.options import common_options
 def command(common: Common, words: str) -> None:
     """Acknowledge the briefing that you, an agent, were given last; 'torch ps' shows it.
 
-    To be run by the agent itself, in its own pane. WORDS are what it wants to say to it.
+    To be run by the agent itself, in its own pane. WORDS are what it wants to say to it. The first
+    time, its parent is told that it is there: where, on which branch, and what it is good at.
 
     \b
     Examples:
       torch ack
       torch ack "Understood, but I cannot reach the network."
     """
-    from torch_cli.cli.present import print_json, say
+    from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.cli.schema import timestamp
+    from torch_cli.errors import TorchError
     from torch_cli.store import Store
-    from torch_cli.team.acknowledge import acknowledge
+    from torch_cli.team.acknowledge import acknowledge, introduce
 
     with Store() as store:
         done = acknowledge(store, words)
+        receipt, unsaid = None, ""
+        try:
+            receipt = introduce(store, done.agent)
+        except TorchError as error:  # it is acknowledged all the same
+            unsaid = error.message
     if common.json:
-        facts = {"agent": done.agent, "message": done.briefed.message, "name": done.briefed.name}
+        facts = {
+            "agent": done.agent.name,
+            "message": done.briefed.message,
+            "name": done.briefed.name,
+        }
         at = timestamp(done.briefed.acknowledged)
-        print_json({"schema": "torch.ack/1", **facts, "acknowledged": at})
+        told = receipt.as_json() if receipt else None
+        print_json({"schema": "torch.ack/1", **facts, "acknowledged": at, "introduction": told})
         return
-    say(f"acknowledged  {done.briefed.name}  {done.briefed.message}")
+    say(printable(f"acknowledged  {done.briefed.name}  {done.briefed.message}"))
+    parent = done.agent.parent
+    if receipt is not None:
+        words = f"  {parent} is told that you are here: {receipt.state}  {receipt.id}"
+        note(printable(words), quiet=common.quiet)
+    elif unsaid:
+        note(printable(f"  {parent} was not told that you are here: {unsaid}"), quiet=common.quiet)

@@ -103,6 +103,7 @@ def command(
     from torch_cli.team import briefing
     from torch_cli.team.actor import actor
     from torch_cli.team.limits import check_spawn
+    from torch_cli.team.membership import enlist, team_of
     from torch_cli.team.spawn import Order, await_ready, spawn
     from torch_cli.tmux.control import ControlClient
     from torch_cli.tmux.socket import Socket
@@ -125,6 +126,8 @@ def command(
     )
     with Store() as store:
         agent, window = spawn(store, common.socket, order)
+        if spawner is not None:
+            enlist(store, team_of(store, spawner), agent, window.pane)
         explain(window, common)
         chosen = profile_named(profile)
         limit = chosen.launch.ready_timeout if seconds is None else seconds
@@ -182,7 +185,7 @@ def _brief(common: Common, agent: "Agent", text: str, brief: str) -> int:
     from torch_cli.store import Store
     from torch_cli.store.messages import PRIORITIES
 
-    request = Request(target=agent.name, body=text.encode(), priority=PRIORITIES["high"])
+    request = Request(target=agent.name, body=text.encode(), priority=PRIORITIES["high"], free=True)
     receipt = send(common.socket, request)
     with Store() as store:
         store.briefings.add(receipt.id, agent.identity, brief)

@@ -10,6 +10,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_tasks
 from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.task_delegate import command as delegate_command
 from torch_cli.cli.task_shown import (
     print_choice,
     print_records,
@@ -17,6 +18,7 @@ from torch_cli.cli.task_shown import (
     print_tasks,
     print_whole,
 )
+from torch_cli.team.keys import STRATEGIES
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
@@ -197,6 +199,7 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
     from torch_cli.team.task import claim, find_task, skills_of
+    from torch_cli.team.title import show_task
 
     with Store() as store:
         who = actor(store)
@@ -214,6 +217,7 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
                 print_json({"schema": "torch.task/1", "id": None})
             note("  the pool has no task that you can take", quiet=common.quiet)
             return HELD
+        show_task(store, taken.agent)
         print_task(taken, "claimed", common)
     return DONE
 
@@ -234,14 +238,19 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
+    from torch_cli.team.edges import check_edge
     from torch_cli.team.task import claim, find_task
     from torch_cli.team.task_text import order
+    from torch_cli.team.title import show_task
 
     with Store() as store:
         task = find_task(store, name)
-        to = registered(store, agent, "nothing was done")
-        taken = claim(store, to, actor(store), task, ())
+        to, who = registered(store, agent, "nothing was done"), actor(store)
+        if who.agent is not None and not no_send:
+            check_edge(store, who.agent, to)
+        taken = claim(store, to, who, task, ())
         assert taken is not None
+        show_task(store, taken.agent)
         print_task(taken, "assigned", common)
         text = order(taken)
     return DONE if no_send else _send(common, agent, text)
@@ -258,22 +267,25 @@ def _send(common: Common, target: str, text: str) -> int:
     return receipt.exit_code
 
 
-def _tell_creator(common: Common, task: "Task", who: "Actor") -> None:
-    """Tell the agent that made the task how it ended."""
+def _tell(common: Common, task: "Task", who: "Actor") -> None:
+    """Tell who made the task, and the parent of who had it, how it ended."""
+    from torch_cli.cli.present import note, printable
     from torch_cli.errors import TorchError
     from torch_cli.store import Store
     from torch_cli.team.task_text import result
 
     with Store() as store:
-        creator = store.agents.get(task.creator) if task.creator else None
-    if creator is None or creator.stopped is not None or creator.name == who.name:
-        return
-    try:
-        _send(common, creator.name, result(task))
-    except TorchError as error:
-        from torch_cli.cli.present import note, printable
-
-        note(printable(f"  {task.creator} was not told: {error.message}"), quiet=common.quiet)
+        holder = store.agents.known_as(task.agent) if task.agent else None
+        names = dict.fromkeys([task.creator, holder.parent if holder else ""])
+        found = [store.agents.get(name) for name in names if name not in ("", who.name)]
+    for agent in found:
+        if agent is None or agent.stopped is not None:
+            continue
+        try:
+            _send(common, agent.name, result(task))
+        except TorchError as error:
+            words = f"  {agent.name} was not told: {error.message}"
+            note(printable(words), quiet=common.quiet)
 
 
 def _act(
@@ -282,13 +294,16 @@ def _act(
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
     from torch_cli.team.task import find_task
+    from torch_cli.team.title import show_task
 
     with Store() as store:
         who = actor(store)
-        task = does(store, find_task(store, name), who)
+        before = find_task(store, name)
+        task = does(store, before, who)
+        show_task(store, task.agent or before.agent)
         print_task(task, done, common)
     if task.state in ("done", "failed"):
-        _tell_creator(common, task, who)
+        _tell(common, task, who)
 
 
 @command.command("start")
@@ -322,7 +337,7 @@ def done_command(common: Common, name: str, message: str, timeout: float) -> Non
     """Say that TASK is done; its check is run first, in the agent's directory.
 
     If the check does not exit with 0 the task goes on, and its last lines are shown. Who made the
-    task is told.
+    task, and your parent, is told.
 
     \b
     Examples:
@@ -338,7 +353,7 @@ def done_command(common: Common, name: str, message: str, timeout: float) -> Non
 @REASON
 @common_options
 def fail_command(common: Common, name: str, message: str) -> None:
-    """End TASK: it will not be done. Who made it is told.
+    """End TASK: it will not be done. Who made it, and your parent, is told.
 
     \b
     Examples:
@@ -384,17 +399,15 @@ def release_command(common: Common, name: str, message: str) -> None:
 @command.command("route")
 @click.option(
     "--strategy",
-    type=click.Choice(["least-loaded", "best-skilled", "round-robin", "sticky-to-directory"]),
-    default="least-loaded",
-    show_default=True,
-    help="How those who can take a task are ranked.",
+    type=click.Choice(STRATEGIES),
+    help="How those who can take a task are ranked (default: as torch.toml says, or least-loaded).",
 )
 @click.option("--explain", is_flag=True, help="Say of each agent why it is not the one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be given, and give nothing.")
 @click.option("--no-send", is_flag=True, help="Do not send the agents a message.")
 @common_options
 def route_command(
-    common: Common, strategy: str, explain: bool, dry_run: bool, no_send: bool
+    common: Common, strategy: str | None, explain: bool, dry_run: bool, no_send: bool
 ) -> int:
     """Give the tasks of the pool to idle agents that have what they ask for.
 
@@ -409,17 +422,24 @@ def route_command(
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
-    from torch_cli.team.route import decide, give_out
+    from torch_cli.team.edges import may_write
+    from torch_cli.team.route import decide, give_out, strategy_in
     from torch_cli.team.task_text import order
+    from torch_cli.team.title import show_task
     from torch_cli.watch.listing import agents_on
 
     status = DONE
     with Store() as store:
-        choices = decide(store, agents_on(store, common.socket), strategy)
+        who = actor(store)
+        agents = agents_on(store, common.socket)
+        if who.agent is not None and not no_send:
+            agents = [one for one in agents if may_write(store, who.agent, one)]
+        choices = decide(store, agents, strategy or strategy_in("."))
         given = {}
         if not dry_run:
-            for choice, task in give_out(store, choices, actor(store)):
+            for choice, task in give_out(store, choices, who):
                 given[choice.task.id] = task
+                show_task(store, task.agent if task else "")
     for choice in choices:
         print_choice(choice, choice.task.id in given, common, explain=explain)
         task = given.get(choice.task.id)
@@ -430,6 +450,9 @@ def route_command(
 
         note("  no task of the pool can be given now", quiet=common.quiet)
     return status
+
+
+command.add_command(delegate_command)
 
 
 @command.command("stats")

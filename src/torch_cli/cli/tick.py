@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.schedule.tick import Ticked
     from torch_cli.store.checkins import Run
 
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 )
 @common_options
 def command(common: Common, timeout: float) -> int:
-    """Do once all that is due: check-ins, what waits in the outbox, checkpoints.
+    """Do once all that is due: check-ins, what waits in the outbox, checkpoints, teams.
 
     For cron, without a daemon: * * * * * torch tick. It says nothing if there was nothing to do,
     does nothing while a daemon or another tick is at work, and ends when its time is up; what it
@@ -38,7 +39,6 @@ def command(common: Common, timeout: float) -> int:
       torch tick
       torch tick --verbose
     """
-    from torch_cli.cli.present import print_json, printable, say
     from torch_cli.errors import DONE
     from torch_cli.schedule.tick import OVERTIME, tick
 
@@ -47,26 +47,47 @@ def command(common: Common, timeout: float) -> int:
     if done.holder is not None:
         common.tell(f"{done.holder.kind} {done.holder.process.pid} is at work; nothing was done")
     if common.json:
-        from torch_cli.cli.schema import timestamp
-
-        for run in done.runs:
-            fired = {"checkin": run.checkin, "due": timestamp(run.due), "state": run.state}
-            print_json({"schema": "torch.tick/1", "run": run.id, **fired})
-        for receipt in done.receipts:
-            print_json(receipt.as_json())
-        for one in done.done:
-            facts = {"dir": one.watched.top, "said": one.said, "failed": one.failed}
-            print_json({"schema": "torch.tick-checkpoint/1", **facts, "alert": one.alert or None})
+        _print_json(done)
     elif not common.quiet:
         _print(done.runs, done.receipts)
-        for one in done.done:
-            if one.noteworthy:
-                say(f"checkpoint  {printable(one.watched.top)}  {printable(one.said)}")
-            else:
-                common.tell(f"{one.watched.top}: {one.said}")
+        _print_rest(done, common)
     if done.error is not None:
         raise done.error
     return DONE
+
+
+def _print_json(done: "Ticked") -> None:
+    from torch_cli.cli.present import print_json
+    from torch_cli.cli.schema import timestamp
+
+    for run in done.runs:
+        fired = {"checkin": run.checkin, "due": timestamp(run.due), "state": run.state}
+        print_json({"schema": "torch.tick/1", "run": run.id, **fired})
+    for receipt in done.receipts:
+        print_json(receipt.as_json())
+    for one in done.done:
+        made = {"dir": one.watched.top, "said": one.said, "failed": one.failed}
+        print_json({"schema": "torch.tick-checkpoint/1", **made, "alert": one.alert or None})
+    for did in done.did:
+        facts = {"what": did.what, "agent": did.agent, "words": did.words}
+        error = did.error.message if did.error else None
+        print_json({"schema": "torch.tick-team/1", **facts, "error": error})
+
+
+def _print_rest(done: "Ticked", common: Common) -> None:
+    """Print what was done for worktrees and for teams."""
+    from torch_cli.cli.present import note, printable, say
+
+    for one in done.done:
+        if one.noteworthy:
+            say(f"checkpoint  {printable(one.watched.top)}  {printable(one.said)}")
+        else:
+            common.tell(f"{one.watched.top}: {one.said}")
+    for did in done.did:
+        if did.error is not None:
+            note(printable(f"  {did.error.message}"))
+        else:
+            say(printable("  ".join(filter(None, [did.what, did.agent, did.words]))))
 
 
 def _print(runs: "tuple[Run, ...]", receipts: "tuple[Receipt, ...]") -> None:

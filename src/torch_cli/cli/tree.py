@@ -11,7 +11,7 @@ from torch_cli.cli.options import common_options
 @click.command("tree")
 @common_options
 def command(common: Common) -> int:
-    """Show who answers to whom, with the state of each.
+    """Show who answers to whom, with the state of each, and the task that it has.
 
     With --json, one object for each agent, a parent before its children.
 
@@ -23,19 +23,24 @@ def command(common: Common) -> int:
     from torch_cli.cli.schema import agent_object
     from torch_cli.errors import DONE
     from torch_cli.store import Store
+    from torch_cli.team.title import current
     from torch_cli.team.tree import tree
     from torch_cli.watch.listing import agents_on, list_agents
 
     with Store() as store:
         lines = list_agents(store, agents_on(store, common.socket))
+        tasks = {one.agent.name: current(store, one.agent.identity) for one in lines}
     if not lines:
         note("no agents; start one with 'torch spawn NAME', or 'torch up'", quiet=common.quiet)
     for depth, line in tree(lines):
+        task = tasks[line.agent.name]
         if common.json:
-            print_json({**agent_object(line), "depth": depth})
+            own = {"id": task.id, "state": task.state, "title": task.title} if task else None
+            print_json({**agent_object(line), "depth": depth, "task": own})
             continue
         since = f" for {age(time.time() - line.since)}" if line.since else ""
         role = f" ({line.agent.role})" if line.agent.role else ""
-        say(f"{'   ' * depth}{line.agent.name}{printable(role)}  {line.state}{since}")
+        doing = f"  {task.id} ({task.state}) {printable(task.title)}" if task else ""
+        say(f"{'   ' * depth}{line.agent.name}{printable(role)}  {line.state}{since}{doing}")
     errors = [line.error for line in lines if line.error]
     return errors[0].exit_code if errors else DONE

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found, profile_named
 from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED
+from torch_cli.delivery.post import word_to
 from torch_cli.delivery.procedure import deliver
 from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
@@ -21,7 +22,7 @@ from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.messages import CHECKIN, NOTICE, Message, new_id, new_message
+from torch_cli.store.messages import CHECKIN, NOTICE, Message
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes, listen
 from torch_cli.tmux.socket import Socket
@@ -208,7 +209,6 @@ def tell_senders(store: Store) -> list[Message]:
 
 
 def _tell(store: Store, sender: Agent, about: Message) -> None:
-    identity = new_id()
     receipt = receipt_of(about)
     words = "did not arrive" if receipt.state is Outcome.FAILED else "may not have arrived"
     first = " ".join(about.body.split())[:80]
@@ -216,25 +216,9 @@ def _tell(store: Store, sender: Agent, about: Message) -> None:
         f"Your message {about.id} to {about.recipient} {words}: {receipt.reason}.\nIt was: {first}"
     )
     try:
-        profile = profile_named(sender.profile)
-        prepared = prepare(f"[from torch · notice · {identity}]\n{body}", profile, clean=True)
+        notice = word_to(sender, body, f"notice:{about.id}:{about.updated}")
     except (NotFoundError, RefusedError):
         return  # its profile is gone: a person is shown it then
-    notice = new_message(
-        identity,
-        key=f"notice:{about.id}:{about.updated}",
-        sender="torch",
-        recipient=sender.name,
-        kind=NOTICE,
-        body=body,
-        typed=prepared.typed,
-        server=sender.server,
-        pane=sender.pane,
-        pane_pid=sender.pane_pid,
-        evidence=prepared.changes,
-        agent=sender.identity,
-        kept=True,
-    )
     store.messages.accept(notice)
     store.messages.told(about.id)
 

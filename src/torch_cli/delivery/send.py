@@ -19,6 +19,7 @@ from torch_cli.delivery.recipient import no_shell, recipient
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.store import Store, StoreError
+from torch_cli.store.agents import Agent
 from torch_cli.store.messages import COMMAND, MESSAGE, NORMAL, Message, new_id, new_message
 from torch_cli.tmux.panes import Pane, listen
 from torch_cli.tmux.socket import Socket
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     ``keep`` puts what cannot be delivered now into the outbox, where it expires ``expires`` seconds
     after it was accepted, if ever, and goes before those of less ``priority``. ``wait`` is how many
     seconds it may take until what became of it is known. ``kind`` is what the envelope calls it.
+    ``free`` messages are not looked at by the agreement of a team: one may brief whom one starts.
     """
 
     target: str
@@ -54,6 +56,7 @@ class Request(NamedTuple):
     priority: int = NORMAL
     wait: float = 0.0
     kind: str = MESSAGE
+    free: bool = False
 
 
 def send(
@@ -98,6 +101,7 @@ def _deliver_to(
     with listen(found.socket, pane) as client:
         to = recipient(store, found, client)
         place = (found.name, pane.server, pane.id, pane.pid)
+        _check_edge(store, request, found.agent)
         identity = found.agent.identity if found.agent else ""
         message, new = _accept(store, request, body, to.profile, place, identity)
         if not new:
@@ -115,6 +119,7 @@ def _accept_for_lost(store: Store, request: Request, body: str, missing: NotFoun
     agent = store.agents.get(request.target) if missing.code == "vanished" else None
     if agent is None or not request.keep:
         raise missing
+    _check_edge(store, request, agent)
     place = (agent.name, agent.server, agent.pane, agent.pane_pid)
     profile = no_shell(profile_named(agent.profile), agent.name)
     message, _ = _accept(store, request, body, profile, place, agent.identity)
@@ -174,6 +179,23 @@ def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:
         if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
             return agent.name
     return environ.get("TORCH_AGENT", "")
+
+
+def _check_edge(store: Store, request: Request, recipient: Agent | None) -> None:
+    """Refuse what the agreement of the sender's team forbids, if that is enforced.
+
+    Answers, and what is for everybody, are free.
+    """
+    unbound = request.free or request.reply_to or request.command or request.kind == "broadcast"
+    if recipient is None or unbound:
+        return
+    name = own_name(store)  # whoever it says it is from: a person may hand something on
+    sender = store.agents.get(name) if name else None
+    if sender is None or sender.stopped is not None or sender.name == recipient.name:
+        return
+    from torch_cli.team.edges import check_edge
+
+    check_edge(store, sender, recipient)
 
 
 def _is_settled(message: Message, pane: Pane) -> bool:

@@ -20,7 +20,8 @@ Markers in a message make it misbehave:
   CRASH(7)                    exit with status 7
   SLEEP(2)                    read no input for 2 seconds
 
-A message !COMMAND runs the command at once; /exit quits.
+A message !COMMAND runs the command at once; /compact says that its context is
+compacted, /exit quits.
 """
 
 _TIMES = (

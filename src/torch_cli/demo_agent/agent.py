@@ -183,6 +183,9 @@ class Agent:
         if message.command == "exit":
             self._say(Kind.PLAIN, "Bye.")
             self.quit(0, "/exit")
+        elif message.command == "compact":
+            self._say(Kind.NOTICE, "Compacted.")
+            self._hook("SessionStart", source="compact")
         else:
             self._log("swallowed", **fields)
             self._say(Kind.NOTICE, f"Unknown command: /{message.command}")

@@ -10,6 +10,7 @@ import time
 from typing import NamedTuple
 
 from torch_cli import procs
+from torch_cli.child import detached_environment
 from torch_cli.errors import HeldError, TimedOutError, TorchError
 from torch_cli.paths import state_dir
 from torch_cli.schedule.notify import notify, watchdog_seconds
@@ -93,6 +94,7 @@ def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
             on_receipts=journal.receipts,
             on_done=journal.done,
             on_returned=journal.returned,
+            on_team=journal.team,
             on_outage=journal.outage,
             on_error=journal.error,
             on_look=_Pulse().beat,
@@ -147,7 +149,7 @@ def start(options: list[str]) -> Held:
             stderr=errors,
             start_new_session=True,
             cwd="/",
-            env=_environment(),
+            env=detached_environment(),
         )
     deadline = time.monotonic() + READY + AFTER_TICK
     with Store() as store:
@@ -167,14 +169,6 @@ def start(options: list[str]) -> Held:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _environment() -> dict[str, str]:
-    """Return the daemon's environment: not that of the pane that it was started from."""
-    dropped = ("TMUX", "TMUX_PANE", "TORCH_AGENT")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    # It runs in another directory.
-    return {**kept, "TORCH_HOME": state_dir()} if kept.get("TORCH_HOME") else kept
 
 
 def _ended(said: str, status: int) -> TorchError:

@@ -19,6 +19,7 @@ from torch_cli.schedule.logs import log_file
 from torch_cli.store.checkins import Run
 from torch_cli.store.lease import Outage
 from torch_cli.store.tasks import Task
+from torch_cli.team.upkeep import Did, show_people
 
 FILE_SIZE, FILES = 1_000_000, 4
 """Bytes of the log file, and how many older ones are kept."""
@@ -116,6 +117,15 @@ class Journal:
     def returned(self, task: Task) -> None:
         """Write down that a task is in the pool again."""
         self.say("task", task=task.id, state=task.state, reason=task.reason)
+
+    def team(self, did: Did) -> None:
+        """Write down what was done for a team, and show people what no agent can be told."""
+        if did.error is not None:
+            self.error(did.error)
+            return
+        self.say(did.what, agent=did.agent, words=did.words)
+        if did.people:
+            show_people(did)
 
     def outage(self, outage: Outage) -> None:
         """Write down that nothing could fire for a time."""

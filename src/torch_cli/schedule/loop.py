@@ -30,6 +30,8 @@ from torch_cli.store.checkins import Run
 from torch_cli.store.lease import SECONDS, Clock, Held, Outage, clock_jump, outage_between
 from torch_cli.store.tasks import Task
 from torch_cli.team.task import reap
+from torch_cli.team.upkeep import LOOK as LOOK_AT_TEAMS
+from torch_cli.team.upkeep import Did, Upkeep, is_needed
 
 LOOK = 0.25
 """Seconds between two looks at whether the store has changed: one PRAGMA, 10 microseconds."""
@@ -55,6 +57,9 @@ OVERDUE = 5.0
 LOOK_AT_TASKS = 15.0
 """Seconds between two looks for tasks whose agents are gone."""
 
+PASSES = 5
+"""The passes that are there: fire, outbox, checkpoint, tasks, teams; none waits for another."""
+
 COPY = 600.0
 """Seconds between two looks at whether the state file's daily copy is due."""
 
@@ -66,9 +71,9 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
     """Fires and delivers until it is stopped, or another scheduler has taken the lease.
 
     ``store`` is used by the loop itself, and by nobody else meanwhile; passes open their own.
-    ``on_runs``, ``on_receipts``, ``on_done`` (checkpoints and commits), ``on_returned`` (tasks) and
-    ``on_outage`` are told what happened, ``on_look`` that the loop is alive; ``on_error`` of what
-    went wrong in a pass, which is tried again.
+    ``on_runs``, ``on_receipts``, ``on_done`` (checkpoints and commits), ``on_returned`` (tasks),
+    ``on_team`` (what was done for teams) and ``on_outage`` are told what happened, ``on_look`` that
+    the loop is alive; ``on_error`` of what went wrong in a pass, which is tried again.
     """
 
     def __init__(
@@ -79,20 +84,22 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         on_receipts: Callable[[list[Receipt]], None],
         on_done: Callable[[Done], None],
         on_returned: Callable[[Task], None],
+        on_team: Callable[[Did], None],
         on_outage: Callable[[Outage], None],
         on_error: Callable[[BaseException], None],
         on_look: Callable[[], None] = lambda: None,
     ) -> None:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # passes log for themselves
         super().__init__(
-            executors={"default": ThreadPoolExecutor(4)},
+            executors={"default": ThreadPoolExecutor(PASSES)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=datetime.UTC,
         )
         self._store, self.fenced = store, False
         self._on_runs, self._on_receipts = on_runs, on_receipts
         self._on_outage, self._on_error, self._on_look = on_outage, on_error, on_look
-        self._on_done, self._on_returned = on_done, on_returned
+        self._on_done, self._on_returned, self._on_team = on_done, on_returned, on_team
+        self._upkeep = Upkeep()
         self._watches: tuple[object, ...] = ()
         self._drain = Drain()
         self._running: set[str] = set()
@@ -198,6 +205,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self._plan_at("checkpoint", self._checkpoint, now)
         held = self._store.tasks.any_held()
         self._plan_at("tasks", self._return_tasks, now if held else None)
+        self._plan_at("teams", self._look_after_teams, now if is_needed(self._store) else None)
 
     def _plan_at(self, name: str, does: Callable[[], None], at: float | None) -> None:
         """Plan a pass for the moment ``at`` (epoch seconds), or not at all."""
@@ -245,6 +253,11 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         with self._pass("tasks", LOOK_AT_TASKS), Store() as store:
             for task in reap(store, time.time()):
                 self._on_returned(task)
+
+    def _look_after_teams(self) -> None:
+        with self._pass("teams", LOOK_AT_TEAMS), Store() as store:
+            for did in self._upkeep.run(store, time.time()):
+                self._on_team(did)
 
     @contextlib.contextmanager
     def _pass(self, name: str, spacing: float) -> Iterator[None]:

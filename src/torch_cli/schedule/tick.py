@@ -16,6 +16,7 @@ from torch_cli.store.lease import Clock, Held, clock_jump
 
 if TYPE_CHECKING:
     from torch_cli.checkpoint.watch import Done
+    from torch_cli.team.upkeep import Did, Upkeep
 
 OVERTIME = 20.0
 """Seconds beyond its time in which a tick may end a delivery that it has begun."""
@@ -24,13 +25,14 @@ OVERTIME = 20.0
 class Ticked(NamedTuple):
     """What a tick did; ``holder`` is the scheduler that was at work, and nothing was done.
 
-    ``done`` are the checkpoints and commits; ``error`` says why there were none, if the settings
-    cannot be read.
+    ``done`` are the checkpoints and commits, ``did`` is what was done for teams; ``error`` says why
+    there were no checkpoints, if the settings cannot be read.
     """
 
     runs: tuple[Run, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     done: "tuple[Done, ...]" = ()
+    did: "tuple[Did, ...]" = ()
     holder: Held | None = None
     error: RefusedError | None = None
 
@@ -53,13 +55,16 @@ def tick(now: float, seconds: float) -> Ticked:
                 store.checkins.shift_intervals(jump, before.clock.wall)
             keep_copy(store, now)
             runs = fire_due(store, now, held.token)
+            _return_tasks(store, now)
+            upkeep = _upkeep(store)
+            did = _look_after_teams(upkeep, store, now) if upkeep else []
             waiting = store.messages.waiting() or store.messages.undelivered(untold=True)
             receipts = drain_once(now, deadline) if waiting else []
-            _return_tasks(store, now)
             done, wrong = _look_after_worktrees(store, now, deadline)
+            did += upkeep.finish(now, deadline) if upkeep else []
         finally:
             store.lease.release(held, Clock.read())
-    return Ticked(tuple(runs), tuple(receipts), tuple(done), error=wrong)
+    return Ticked(tuple(runs), tuple(receipts), tuple(done), tuple(did), error=wrong)
 
 
 def _return_tasks(store: Store, now: float) -> None:
@@ -68,6 +73,25 @@ def _return_tasks(store: Store, now: float) -> None:
         from torch_cli.team.task import reap
 
         reap(store, now)
+
+
+def _upkeep(store: Store) -> "Upkeep | None":
+    """Return what looks after teams, if there is any, or anybody who was briefed."""
+    if not store.teams.paths() and not store.briefings.any():
+        return None
+    from torch_cli.team.upkeep import Upkeep
+
+    return Upkeep()
+
+
+def _look_after_teams(upkeep: "Upkeep", store: Store, now: float) -> "list[Did]":
+    from torch_cli.team.upkeep import show_people
+
+    found = list(upkeep.run(store, now))
+    for did in found:
+        if did.people:
+            show_people(did)
+    return found
 
 
 def _look_after_worktrees(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch_cli.store.briefings import Briefings
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.lease import Lease
+    from torch_cli.store.reminders import Reminders
     from torch_cli.store.tasks import Tasks
     from torch_cli.store.teams import Teams
     from torch_cli.store.watches import Watches
@@ -57,6 +58,13 @@ class Store:
         from torch_cli.store.lease import Lease
 
         return Lease(self.database)
+
+    @property
+    def reminders(self) -> "Reminders":
+        """Who was reminded of the team's agreement."""
+        from torch_cli.store.reminders import Reminders
+
+        return Reminders(self.database)
 
     @property
     def tasks(self) -> "Tasks":

@@ -29,10 +29,19 @@ class Briefings:
 
     def add(self, message: str, agent: str, name: str) -> None:
         """Note that the agent with that identity was sent a briefing."""
-        self._database.write(
+        with self._database.transaction():
+            self.insert(message, agent, name)
+
+    def insert(self, message: str, agent: str, name: str) -> None:
+        """Note that it was, as part of the caller's transaction."""
+        self._database.query(
             "INSERT OR REPLACE INTO briefings (message, agent, name, sent) VALUES (?, ?, ?, ?)",
             *(message, agent, name, time.time()),
         )
+
+    def any(self) -> bool:
+        """Say whether anybody was ever briefed."""
+        return bool(self._database.query("SELECT EXISTS (SELECT 1 FROM briefings)")[0][0])
 
     def newest(self) -> dict[str, Briefed]:
         """Return the last briefing of each agent, by its identity."""

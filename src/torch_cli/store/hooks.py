@@ -1,6 +1,7 @@
 """What agent programs reported through their hooks."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.store.database import Database
@@ -34,6 +35,12 @@ class Hooks:
         """Return the reports from that pane that came after the one numbered ``identity``."""
         return self._where("AND id > ? ORDER BY id", socket, pane, identity)
 
+    def named(self, socket: str, pane: str, names: Sequence[str], since: float) -> list[Report]:
+        """Return the reports of these names from that pane after ``since`` (epoch seconds)."""
+        marks = ", ".join("?" for _ in names)
+        sql = f"AND at > ? AND name IN ({marks}) ORDER BY id"
+        return self._where(sql, socket, pane, since, *names)
+
     def last_id(self) -> int:
         """Return the number of the newest report of all, 0 if there is none."""
         return int(self._database.query("SELECT coalesce(max(id), 0) FROM hook_events")[0][0])
@@ -55,10 +62,10 @@ class Hooks:
             durable=False,
         )
 
-    def _where(self, clause: str, socket: str, pane: str, value: object) -> list[Report]:
+    def _where(self, clause: str, socket: str, pane: str, *values: object) -> list[Report]:
         rows = self._database.query(
             "SELECT id, at, name, session, prompt FROM hook_events"
             f" WHERE socket = ? AND pane = ? {clause}",
-            *(socket, pane, value),
+            *(socket, pane, *values),
         )
         return [Report(*row) for row in rows]

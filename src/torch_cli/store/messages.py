@@ -143,6 +143,10 @@ class Messages:
             raise KeyError(identity)
         return found[0]
 
+    def with_key(self, key: str) -> Message | None:
+        """Return the message of that idempotency key."""
+        return next(iter(self._where("key = ?", key)), None)
+
     def latest(
         self, *, recipient: str | None = None, state: str | None = None, limit: int = 1
     ) -> list[Message]:

@@ -266,4 +266,21 @@ MIGRATIONS = (
     );
     CREATE INDEX task_log_by_task ON task_log (task);
     """,
+    # 8: which rules of a team are enforced, and who was reminded of a breach.
+    """
+    CREATE TABLE team_rules (
+        team            BLOB PRIMARY KEY,
+        may_message     TEXT NOT NULL
+    );
+    CREATE TABLE reminders (
+        team            BLOB NOT NULL,
+        rule            TEXT NOT NULL,
+        agent           TEXT NOT NULL,
+        subject         TEXT NOT NULL,
+        seen            TEXT NOT NULL,
+        at              REAL NOT NULL,
+        parent_at       REAL,
+        PRIMARY KEY (team, rule, agent, subject)
+    );
+    """,
 )

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.store.database import Database
@@ -62,6 +62,30 @@ class Teams:
         self._database.write(
             "DELETE FROM team_members WHERE team = ? AND name = ?", _key(team), name
         )
+
+    def paths(self) -> list[str]:
+        """Return the paths of the team files that have members."""
+        rows = self._database.query("SELECT DISTINCT team FROM team_members ORDER BY team")
+        return [os.fsdecode(row[0]) for row in rows]
+
+    def enforce(self, team: str, may_message: Mapping[str, Sequence[str]] | None) -> None:
+        """Have who may write to whom be enforced as it says, or, with ``None``, not."""
+        if may_message is None:
+            if self._any_enforced():
+                self._database.write("DELETE FROM team_rules WHERE team = ?", _key(team))
+            return
+        rules = json.dumps({name: list(allowed) for name, allowed in may_message.items()})
+        sql = "INSERT OR REPLACE INTO team_rules (team, may_message) VALUES (?, ?)"
+        self._database.write(sql, _key(team), rules)
+
+    def enforced(self, team: str) -> Mapping[str, Sequence[str]] | None:
+        """Return who may write to whom in the team, ``None`` if that is not enforced."""
+        sql = "SELECT may_message FROM team_rules WHERE team = ?"
+        rows = self._database.query(sql, _key(team)) if team and self._any_enforced() else []
+        return json.loads(rows[0][0]) if rows else None
+
+    def _any_enforced(self) -> bool:
+        return bool(self._database.query("SELECT EXISTS (SELECT 1 FROM team_rules)")[0][0])
 
     def team_of(self, agent: str) -> str:
         """Return the path of the file that an agent, by its identity, belongs to; '' for none."""

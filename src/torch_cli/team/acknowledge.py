@@ -1,17 +1,28 @@
-"""An agent's word that it has read its briefing."""
+"""An agent's word that it has read its briefing, and its first to its parent."""
 
+import contextlib
 from typing import NamedTuple
 
-from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.send import Request, send
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.git.worktree import locate
 from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 from torch_cli.store.briefings import Briefed
 from torch_cli.team.actor import actor
+from torch_cli.team.kinds import compose
+from torch_cli.team.task import skills_of
+from torch_cli.tmux.socket import Socket
+
+PATIENCE = 3.0
+"""Seconds that the parent may take for it; after that it waits in the outbox."""
 
 
 class Acknowledged(NamedTuple):
-    """The agent, by name, and the briefing that it acknowledges."""
+    """The agent, and the briefing that it acknowledges."""
 
-    agent: str
+    agent: Agent
     briefed: Briefed
 
 
@@ -30,4 +41,38 @@ def acknowledge(store: Store, words: str) -> Acknowledged:
     if briefed is None:
         raise NotFoundError(f"agent '{agent.name}' was given no briefing", code="no-briefing")
     store.events.add("acknowledge", agent.name, {"message": briefed.message}, actor=agent.name)
-    return Acknowledged(agent.name, briefed)
+    return Acknowledged(agent, briefed)
+
+
+def introduce(store: Store, agent: Agent) -> Receipt | None:
+    """Tell the agent's parent, once in its life, that it is there; return the receipt.
+
+    ``None`` if it has no parent that is there, or has been introduced. Raises as ``send`` does.
+    """
+    key = f"introduction:{agent.identity}:{agent.created:.3f}"
+    parent = store.agents.get(agent.parent) if agent.parent else None
+    if parent is None or parent.stopped is not None or store.messages.with_key(key) is not None:
+        return None
+    role = f" ({agent.role})" if agent.role else ""
+    skills = skills_of(store, agent)
+    lines = [f"in {agent.directory}", *_branch(agent)]
+    lines += [f"skills: {', '.join(skills)}"] if skills else []
+    fields = {"done": f"{agent.name}{role} is here, and has read its briefing"}
+    body = compose("status", {**fields, "doing": "; ".join(lines)})
+    request = Request(
+        target=parent.name,
+        body=body.encode(),
+        timeout=PATIENCE,
+        clean=True,
+        key=key,
+        sender=agent.name,
+        kind="status",
+    )
+    return send(Socket(path=parent.socket), request)
+
+
+def _branch(agent: Agent) -> list[str]:
+    with contextlib.suppress(TorchError):  # in no repository, say
+        branch = locate(agent.directory).git().text("branch", "--show-current")
+        return [f"branch {branch}"] if branch else []
+    return []

@@ -12,7 +12,9 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
 from torch_cli.store.tasks import BLOCKED, HELD, Task
-from torch_cli.team.file import Agreement, Team
+from torch_cli.team.described import Agreement, Team
+from torch_cli.team.edges import forbidden
+from torch_cli.team.membership import team_of
 
 SINCE = 86_400.0
 """Seconds back to which messages are looked at."""
@@ -46,7 +48,11 @@ def check(store: Store, team: Team, now: float) -> list[Breach]:
     A rule that the file does not name is not looked at. Agents that are not up break nothing.
     """
     names = {member.name for member in team.members if member.kind == "agent"}
-    agents = {one.name: one for one in store.agents.all() if one.name in names}
+    agents = {
+        one.name: one
+        for one in store.agents.all()
+        if one.name in names or team_of(store, one) == team.path
+    }
     said = [
         one
         for one in store.messages.since(now - SINCE)
@@ -61,12 +67,8 @@ def _edges(facts: _Facts) -> Iterator[Breach]:
     may = facts.rules.may_message
     for message in facts.messages:
         sender, recipient = facts.agents[message.sender], facts.agents[message.recipient]
-        allowed = may.get(sender.name, may.get(sender.role))
-        if allowed is None or message.reply_to:
-            continue
-        meant = {recipient.name, recipient.role, "*"}
-        meant |= {"parent"} if sender.parent == recipient.name else set()
-        if not meant & set(allowed):
+        allowed = None if message.reply_to else forbidden(sender, recipient, may)
+        if allowed is not None:
             said = f"wrote to {recipient.name}, and may write to {', '.join(allowed) or 'nobody'}"
             yield Breach("may_message", sender.name, said, {"message": message.id})
 

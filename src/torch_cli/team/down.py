@@ -55,6 +55,8 @@ def down(store: Store, team: str, *, force: bool = False, notes: float = 0.0) ->
             yield _end(store, member, "; ".join(filter(None, [words, left])))
         except TorchError as error:
             yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
+    if not store.teams.members(team):
+        store.teams.enforce(team, None)
 
 
 def _save(member: Started, saved: dict[str, str]) -> str:

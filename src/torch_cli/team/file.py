@@ -6,97 +6,18 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch_cli.agents.profile import list_profiles
 from torch_cli.agents.registry import check_name, profiles_dir
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.team import briefing
-from torch_cli.team.keys import TABLES
+from torch_cli.team.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
+from torch_cli.team.keys import AGENT, TABLES
 
 FILE = "torch.toml"
 SHOWN = 10
 """Mistakes that are shown at once."""
-
-READY = 60.0
-"""Seconds until a process must be ready, unless the file says otherwise."""
-
-
-MAX_AGENTS, MAX_DEPTH = 16, 4
-"""What holds unless the team file says otherwise: agents of a machine that are started by agents
-take some 300 MB each (Claude Code), and a chain of five is no team any more."""
-
-
-class Limits(NamedTuple):
-    """How many agents there may be in all, how deep below one that a person started, and which
-    roles may start others; all roles if none is named. ``source`` is where that stands.
-    """
-
-    max_agents: int = MAX_AGENTS
-    max_depth: int = MAX_DEPTH
-    spawners: tuple[str, ...] = ()
-    source: str = "the default"
-
-
-class Agreement(NamedTuple):
-    """The rules of work. Times are seconds; 0, and nothing in ``may_message``, is for no rule."""
-
-    may_message: Mapping[str, tuple[str, ...]] = {}
-    ack_within: float = 0.0
-    blocked_at_most: float = 0.0
-    exchanges_at_most: int = 0
-    uncommitted_at_most: float = 0.0
-    research_after: int = 0
-    one_topic: bool = False
-
-
-class Member(NamedTuple):
-    """An agent or a process of the team, as the file has it.
-
-    ``kind`` is ``agent`` or ``process``. Directories are absolute. ``after`` are the names of what
-    must be ready before, its parent among them. ``briefing`` is '' for none. ``port`` is 0, and
-    ``ready`` '', if nothing is waited for. ``timeout`` is seconds. ``line`` is where it begins.
-    """
-
-    kind: str
-    name: str
-    directory: str
-    line: int
-    role: str = ""
-    profile: str = "claude"
-    worktree: str = ""
-    parent: str = ""
-    briefing: str = ""
-    arguments: tuple[str, ...] = ()
-    skills: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    port: int = 0
-    ready: str = ""
-    timeout: float = READY
-    environment: Mapping[str, str] = {}
-    env_files: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    autostart: bool = True
-    restart: str = "never"
-
-
-class Team(NamedTuple):
-    """A team: its file, the project's directory, its name and session, and who belongs to it.
-
-    ``members`` stand in the order in which they are started.
-    """
-
-    path: str
-    root: str
-    name: str
-    session: str
-    members: tuple[Member, ...]
-    limits: Limits = Limits()
-    agreement: Agreement = Agreement()
-
-    def member(self, name: str) -> Member | None:
-        """Return the member of that name."""
-        return next((one for one in self.members if one.name == name), None)
 
 
 def find_file(directory: str) -> str:
@@ -144,7 +65,9 @@ class _Reader:
                 self._say(line, f"there is no table or key '{name}'{_near(name, TABLES)}")
         head = self._table("team", 0, self._document.get("team", {}))
         agreed = self._table("agreement", 0, self._document.get("agreement", {}))
+        tasks = self._table("tasks", 0, self._document.get("tasks", {}))
         members = [*self._members("process"), *self._members("agent")]
+        pools = [self._pool(n, one, members) for n, one in enumerate(self._listed("pool"))]
         self._check_together(members)
         if self._wrong:
             raise self._error()
@@ -153,7 +76,17 @@ class _Reader:
         limits = {key: head[key] for key in ("max_agents", "max_depth", "spawners") if key in head}
         rules = Limits(**limits, source=self._path) if limits else Limits()
         session = head.get("session") or name
-        return Team(self._path, self._root, name, session, ordered, rules, Agreement(**agreed))
+        return Team(
+            path=self._path,
+            root=self._root,
+            name=name,
+            session=session,
+            members=ordered,
+            limits=rules,
+            agreement=Agreement(**agreed),
+            pools=tuple(pools),
+            **tasks,
+        )
 
     def _error(self) -> RefusedError:
         found = sorted(set(self._wrong))
@@ -188,14 +121,50 @@ class _Reader:
         return found
 
     def _members(self, kind: str) -> list[Member]:
+        return [
+            self._member(kind, n, self._table(kind, n, one))
+            for n, one in enumerate(self._listed(kind))
+        ]
+
+    def _listed(self, kind: str) -> list[Any]:
         given = self._document.get(kind, [])
+        if kind == "pool" and isinstance(given, dict):
+            return [given]  # there is mostly one
         if not isinstance(given, list):
             self._say(self._lines.of(kind, 0) or 1, f"write [[{kind}]], once for each")
             return []
-        return [self._member(kind, n, self._table(kind, n, one)) for n, one in enumerate(given)]
+        return given
 
-    def _member(self, kind: str, index: int, found: dict[str, Any]) -> Member:
-        line = self._lines.of(kind, index) or 1
+    def _pool(self, index: int, given: Any, members: list[Member]) -> Pool:
+        """Return a pool, and add to ``members`` all that it can have."""
+        found = self._table("pool", index, given)
+        line = self._lines.of("pool", index) or 1
+        most, least = found.get("max", 0), found.get("min", min(1, found.get("max", 0)))
+        if least > most and "max" in found:
+            at = self._lines.of("pool", index, "min") or line
+            self._say(at, f"'min' is {least}, and 'max' only {most}")
+        base = found.get("name", found.get("role", ""))
+        names = tuple(f"{base}-{n}" for n in range(1, min(most, LARGEST_POOL) + 1))
+        if most > LARGEST_POOL:
+            at = self._lines.of("pool", index, "max") or line
+            self._say(at, f"'max' can be {LARGEST_POOL} at most")
+        common = {key: found[key] for key in AGENT if key in found and key != "name"}
+        for n, name in enumerate(names):
+            branch = {"worktree": name} if found.get("worktrees") else {}
+            facts = {**common, **branch, "name": name, "autostart": n < least}
+            members.append(self._member("agent", index, facts, table="pool"))
+        times = {key: found[key] for key in ("wait", "idle") if key in found}
+        sizes = {
+            name: found[key] * MIB
+            for name, key in (("memory", "memory_mib"), ("headroom", "headroom_mib"))
+            if key in found
+        }
+        return Pool(names, least, found.get("skills", ()), **times, **sizes)
+
+    def _member(self, kind: str, index: int, found: dict[str, Any], *, table: str = "") -> Member:
+        """Return a member from the keys of ``table``, which is ``kind`` unless it is given."""
+        table = table or kind
+        line = self._lines.of(table, index) or 1
         renamed = {"dir": "directory", "env": "environment", "args": "arguments"}
         facts = {renamed.get(name, name): value for name, value in found.items()}
         given = facts.pop("directory", ".")
@@ -212,15 +181,17 @@ class _Reader:
             if facts.get("parent"):
                 facts["after"] = tuple(dict.fromkeys([*facts.get("after", ()), facts["parent"]]))
         member = Member(**{"kind": kind, "name": "", "line": line, **facts})
-        self._check_alone(member, index, found)
+        self._check_alone(member, table, index, found)
         return member
 
     def _briefing_of(self, role: str) -> str:
         return role if role in briefing.names(Path(self._root)) else ""
 
-    def _check_alone(self, member: Member, index: int, found: Mapping[str, Any]) -> None:
+    def _check_alone(
+        self, member: Member, table: str, index: int, found: Mapping[str, Any]
+    ) -> None:
         def wrong(key: str, words: str) -> None:
-            self._say(self._lines.of(member.kind, index, key) or member.line, words)
+            self._say(self._lines.of(table, index, key) or member.line, words)
 
         if "name" in found:
             try:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from torch_cli import duration
 from torch_cli.errors import RefusedError
 
+STRATEGIES = ("least-loaded", "best-skilled", "round-robin", "sticky-to-directory")
 RESTARTS = ("never", "on-failure", "always")
 
 
@@ -94,6 +95,12 @@ def _edges(value: Any) -> dict[str, tuple[str, ...]]:
     return {name: _words(one) for name, one in value.items()}
 
 
+def _strategy(value: Any) -> str:
+    if value not in STRATEGIES:
+        raise ValueError(f"must be one of {', '.join(STRATEGIES)}")
+    return str(value)
+
+
 _STRING = {"type": "string"}
 _STRINGS = {"type": "array", "items": _STRING}
 _VARIABLES = {"type": "object", "additionalProperties": _STRING}
@@ -161,14 +168,48 @@ AGREEMENT = {
     "uncommitted_at_most": Key(_seconds, _STRING, "How old a change may be that is in no commit."),
     "research_after": Key(_count, _COUNT, "From which try of a task on a question must be asked."),
     "one_topic": Key(_yes_or_no, {"type": "boolean"}, "A message is about one task at most."),
+    "enforce": Key(
+        _yes_or_no, {"type": "boolean"}, "Refuse what may_message forbids, from 'torch up' on."
+    ),
+    "remind": Key(
+        _yes_or_no, {"type": "boolean"}, "Whether agents are told what they break; default: true."
+    ),
+    "parent_after": Key(
+        _seconds, _STRING, "How long after its reminder an agent's parent is told; default: 5m."
+    ),
+}
+TASKS = {
+    "route": Key(_yes_or_no, {"type": "boolean"}, "Whether the daemon gives out tasks."),
+    "strategy": Key(
+        _strategy, {"enum": list(STRATEGIES)}, "How those who can take a task are ranked."
+    ),
+}
+_ONES_OWN = ("name", "role", "worktree", "autostart", "restart")
+POOL = {
+    "role": Key(_word, _STRING, "The role of its agents; also their briefing.", required=True),
+    "name": Key(_word, _STRING, "They are called NAME-1, NAME-2 …; default: the role."),
+    "min": Key(_count, _COUNT, "So many are there from the start; default: 1."),
+    "max": Key(_count, _COUNT, "And never more than so many.", required=True),
+    "wait": Key(_seconds, _STRING, "A task that waits longer calls for one more; default: 2m."),
+    "idle": Key(_seconds, _STRING, "One that is idle for longer is retired; default: 15m."),
+    "memory_mib": Key(
+        _count, _COUNT, "What one takes, until one that runs shows more; default: 400."
+    ),
+    "headroom_mib": Key(_count, _COUNT, "Memory of the machine that stays free; default: 1024."),
+    "worktrees": Key(
+        _yes_or_no, {"type": "boolean"}, "Whether each works in a git worktree, a branch its name."
+    ),
+    **{name: key for name, key in AGENT.items() if name not in _ONES_OWN},
 }
 TABLES: dict[str, dict[str, Key]] = {
     "team": TEAM,
     "agreement": AGREEMENT,
     "agent": AGENT,
     "process": PROCESS,
+    "pool": POOL,
+    "tasks": TASKS,
 }
-"""The tables of the file: ``agent`` and ``process`` stand as often as there are such."""
+"""The tables of the file: ``agent``, ``process`` and ``pool`` stand as often as there are such."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -183,6 +224,8 @@ def json_schema() -> dict[str, Any]:
             "agreement": _object(AGREEMENT),
             "agent": {"type": "array", "items": _object(AGENT)},
             "process": {"type": "array", "items": _object(PROCESS)},
+            "pool": {"type": "array", "items": _object(POOL)},
+            "tasks": _object(TASKS),
         },
     }
 

@@ -3,12 +3,14 @@
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.team.file import Limits, load_team
+from torch_cli.team.described import Limits
+from torch_cli.team.file import load_team
+from torch_cli.team.membership import chain, team_of
 
 
 def limits_for(store: Store, agent: Agent) -> Limits:
     """Return the limits of the team that ``agent`` belongs to, or the defaults."""
-    path = store.teams.team_of(agent.identity)
+    path = team_of(store, agent)
     if not path:
         return Limits()
     try:
@@ -25,14 +27,10 @@ def limits_for(store: Store, agent: Agent) -> Limits:
 
 def depth_of(store: Store, agent: Agent) -> int:
     """Return how many agents stand above ``agent``."""
-    above, seen = agent, {agent.name}
-    while above.parent and above.parent not in seen:
-        seen.add(above.parent)
-        parent = store.agents.get(above.parent)
-        if parent is None:
-            break
-        above = parent
-    return len(seen) - 1
+    line = list(chain(store, agent))
+    parent = line[-1].parent
+    # One whose parent is gone stands below it all the same.
+    return len(line) - 1 + bool(parent and parent not in {one.name for one in line})
 
 
 def check_spawn(store: Store, spawner: Agent) -> None:

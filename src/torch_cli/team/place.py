@@ -9,7 +9,7 @@ from torch_cli.git.command import Git, GitError
 from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import locate
 from torch_cli.store.teams import Started
-from torch_cli.team.file import Member, Team
+from torch_cli.team.described import Member, Team
 
 MADE = "torch-worktree"
 """The file in a linked worktree's own git directory that says that Torch made it."""
@@ -19,30 +19,35 @@ def directory_of(team: Team, member: Member) -> str:
     """Return where ``member`` works; a worktree stands beside the project, whether it is there."""
     if not member.worktree:
         return member.directory
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", member.worktree).strip("-.")
-    return f"{team.root}-{slug or 'worktree'}"
+    return worktree_path(team.root, member.worktree)
 
 
-def make_worktree(team: Team, member: Member) -> bool:
-    """Make the git worktree of ``member`` if it is not there; return whether it was made.
+def worktree_path(root: str, branch: str) -> str:
+    """Return where the worktree of ``branch`` stands: beside the project at ``root``."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", branch).strip("-.")
+    return f"{root}-{slug or 'worktree'}"
+
+
+def make_worktree(root: str, branch: str, name: str) -> bool:
+    """Make the git worktree of ``branch`` for ``name`` if it is not there; return whether it was.
 
     Its branch is made from the current commit unless there is one of that name. Raises
     ``RefusedError`` if something else stands there.
     """
-    path = directory_of(team, member)
-    git = Git(team.root, visible=True)
+    path = worktree_path(root, branch)
+    git = Git(root, visible=True)
     if os.path.lexists(path):
-        _check_own(team, member, path)
+        _check_own(root, name, path)
         return False
-    known = git.run("for-each-ref", f"refs/heads/{member.worktree}").strip()
-    words = [member.worktree] if known else []
-    make = [] if known else ["-b", member.worktree]
+    known = git.run("for-each-ref", f"refs/heads/{branch}").strip()
+    words = [branch] if known else []
+    make = [] if known else ["-b", branch]
     try:
         git.run("worktree", "prune")
         git.run("worktree", "add", "--quiet", *make, "--", path, *words)
     except GitError as error:
         raise TorchError(
-            f"no worktree of the branch '{member.worktree}' could be made at {path}: "
+            f"no worktree of the branch '{branch}' could be made at {path}: "
             f"{error.said or error.message}",
             code="worktree",
         ) from error
@@ -76,19 +81,18 @@ def remove_worktree(member: Started) -> str:
     return f"the worktree {path} was removed: all of it is merged"
 
 
-def _check_own(team: Team, member: Member, path: str) -> None:
+def _check_own(root: str, name: str, path: str) -> None:
     """Raise ``RefusedError`` unless ``path`` is a worktree of the project's repository."""
     try:
-        found, project = locate(path), locate(team.root)
+        found, project = locate(path), locate(root)
     except TorchError as error:
-        raise _not_ours(member, path) from error
+        raise _not_ours(name, path) from error
     if found.common_dir != project.common_dir or found.top != os.path.realpath(path):
-        raise _not_ours(member, path)
+        raise _not_ours(name, path)
 
 
-def _not_ours(member: Member, path: str) -> RefusedError:
+def _not_ours(name: str, path: str) -> RefusedError:
     return RefusedError(
-        f"{path} is there already, and is no worktree of this project; '{member.name}' was not "
-        "started",
+        f"{path} is there already, and is no worktree of this project; '{name}' was not started",
         code="worktree",
     )

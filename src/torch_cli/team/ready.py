@@ -6,7 +6,7 @@ import socket as sockets
 import time
 
 from torch_cli.errors import TimedOutError, TorchError
-from torch_cli.team.file import Member
+from torch_cli.team.described import Member
 from torch_cli.team.standing import living_pane
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import run

@@ -17,7 +17,7 @@ from torch_cli.team.actor import Actor
 from torch_cli.team.handoff import DEADLINE, Note, ask_for_note, save
 from torch_cli.team.place import remove_worktree
 from torch_cli.team.stop import Stopped, stop
-from torch_cli.team.task import claim, release
+from torch_cli.team.task import pass_on, release
 
 
 class Retired(NamedTuple):
@@ -98,10 +98,7 @@ def hand_over(
     saved = save(store, one, note, time.time())
     moved = []
     for task in tasks_of(store, one):
-        free = release(store, task, Actor(None), f"handed over to {taker}")
-        taken = claim(store, other, Actor(None), free, ())
-        if taken is not None:
-            moved.append(taken)
+        moved.append(pass_on(store, task, other, Actor(None)))
     done = HandedOver(note, saved, tuple(moved))
     store.events.add("handoff", giver, {"to": taker, "tasks": [task.id for task in moved]})
     return done, _message(one, done)

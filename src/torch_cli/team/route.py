@@ -2,13 +2,15 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from torch_cli.errors import HeldError
+from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import DONE, HELD, OPEN, Entry, Task
 from torch_cli.team.actor import Actor
+from torch_cli.team.file import find_file, load_team
+from torch_cli.team.keys import STRATEGIES
 from torch_cli.team.routing import Candidate, Choice, route
 from torch_cli.team.task import claim, reap, skills_of
 from torch_cli.watch.listing import list_agents
@@ -52,11 +54,29 @@ def _rates(
     return tuple((skill, sum(all_) / len(all_)) for skill, all_ in sorted(ended.items()))
 
 
-def decide(store: Store, agents: Sequence[Agent], strategy: str) -> list[Choice]:
-    """Return who would get which task of the pool now."""
+def strategy_in(directory: str) -> str:
+    """Return the strategy that the team file of the project around ``directory`` names.
+
+    Raises ``RefusedError`` if that cannot be read; without one it is the default.
+    """
+    try:
+        path = find_file(directory)
+    except NotFoundError:
+        return STRATEGIES[0]
+    return load_team(path).strategy
+
+
+def decide(
+    store: Store,
+    agents: Sequence[Agent],
+    strategy: str,
+    only: Callable[[Task], bool] = lambda task: True,
+) -> list[Choice]:
+    """Return who would get which task of the pool now; of those of which ``only`` holds."""
     now = time.time()
     reap(store, now)
-    waiting = [t for t in store.tasks.all() if t.state == OPEN and not store.tasks.unmet(t)]
+    free = (task for task in store.tasks.all() if task.state == OPEN and only(task))
+    waiting = [task for task in free if not store.tasks.unmet(task)]
     return route(waiting, candidates(store, agents), strategy, now) if waiting else []
 
 

@@ -57,13 +57,8 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
     Raises before anything is touched if the name, the profile, the program, the parent or the
     directory will not do.
     """
-    check_name(order.name)
-    profile = profile_named(order.profile)
+    profile, command, gone = check(store, order)
     directory = check_directory(order.directory)
-    if order.parent and store.agents.get(order.parent) is None:
-        raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
-    gone = _refuse_living(store, order.name)
-    command = _command(profile, order)
     with in_place_of(store, gone):
         window = create_window(
             store,
@@ -78,6 +73,19 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
     with closed_on_failure(window.pane):
         agent = _register(store, order, profile, window, gone)
     return agent, window
+
+
+def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]:
+    """Raise unless the name, the profile, the program and the parent will do.
+
+    Returns the profile, the program's command, and a vanished agent of that name.
+    """
+    check_name(order.name)
+    profile = profile_named(order.profile)
+    if order.parent and store.agents.get(order.parent) is None:
+        raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
+    gone = _refuse_living(store, order.name)
+    return profile, _command(profile, order), gone
 
 
 def _register(

@@ -135,6 +135,27 @@ def claim(
             raise _not_free(fresh)
 
 
+def pass_on(store: Store, task: Task, to: Agent, who: Actor) -> Task:
+    """Give a task that is in the pool, or as it was seen somebody's, to ``to``, in one step.
+
+    Raises ``HeldError`` if it is somebody else's by now, or has ended.
+    """
+    with store.database.transaction():
+        fresh = store.tasks.get(task.id)
+        assert fresh is not None
+        if fresh.state in ENDED or fresh.agent != task.agent:
+            raise _not_free(fresh)
+        taken = fresh._replace(
+            state=CLAIMED,
+            agent=to.identity,
+            holder=to.name,
+            attempts=fresh.attempts + 1,
+            active_at=time.time(),
+            reason="",
+        )
+        return store.tasks.save(taken, who.name, "assign")
+
+
 def _check_depends(store: Store, task: Task) -> None:
     unmet = store.tasks.unmet(task)
     if unmet:

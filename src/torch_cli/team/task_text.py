@@ -20,6 +20,12 @@ def order(task: Task) -> str:
     return "\n".join(lines)
 
 
+def outline(task: Task) -> str:
+    """Return a task in one line: its id, state, title and check."""
+    check = f"; its check: {shlex.join(task.check)}" if task.check else ""
+    return f"{task.id} ({task.state}): {task.title}{check}"
+
+
 def result(task: Task) -> str:
     """Return the message that tells who made a task how it ended."""
     how = f"Task {task.id} is {task.state}: {task.title}"

@@ -19,9 +19,10 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.messages import PRIORITIES
 from torch_cli.store.teams import Started
 from torch_cli.team import briefing, half_made
-from torch_cli.team.file import Member, Team
+from torch_cli.team.described import Member, Team
 from torch_cli.team.place import directory_of, make_worktree
 from torch_cli.team.ready import await_process, listens
+from torch_cli.team.rebrief import with_tasks
 from torch_cli.team.spawn import Order, await_ready, spawn
 from torch_cli.team.standing import agent_of, close_ended, pane_of
 from torch_cli.team.stop import end_pane, stop
@@ -92,8 +93,9 @@ def team_lock(path: str) -> Iterator[None]:
 def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[Step]:
     """Return what ``torch up`` would do for each member, in order.
 
-    ``only`` are names or roles. Raises ``NotFoundError`` for one that is neither, ``RefusedError``
-    if the name of a member is another agent's.
+    ``only`` are names or roles; what a pool has to spare is meant by its name alone. Raises
+    ``NotFoundError`` for one that is neither, ``RefusedError`` if the name of a member is another
+    agent's.
     """
     for name in only:
         if not any(name in (member.name, member.role) for member in team.members):
@@ -111,7 +113,8 @@ def _step(
 ) -> Step:
     look = _agent_step if member.kind == "agent" else _process_step
     found = look(store, team, member, known)
-    wanted = {member.name, member.role} & set(only) if only else member.autostart
+    by_role = member.role in only and member.name not in team.spare
+    wanted = member.name in only or by_role if only else member.autostart
     if not wanted and found.what in ("start", "restart", "update"):
         return found._replace(what="off" if found.what == "start" else "running", words="")
     return found
@@ -182,7 +185,12 @@ def up(
     restart_changed: bool = False,
     tell: Callable[[str], None] = lambda words: None,
 ) -> Iterator[Result]:
-    """Do the steps, one by one; what waits for a member that failed is ``blocked``."""
+    """Do the steps, one by one; what waits for a member that failed is ``blocked``.
+
+    From now on who may write to whom is enforced, if the file says so.
+    """
+    rules = team.agreement
+    store.teams.enforce(team.path, rules.may_message if rules.enforce else None)
     half_made.sweep(socket, team.session)
     ready: dict[str, bool] = {}
     for step in steps:
@@ -302,7 +310,7 @@ class _Upward:
         return Result(member, state, words, receipt=receipt)
 
     def _start(self, member: Member) -> Agent:
-        if member.worktree and make_worktree(self._team, member):
+        if member.worktree and make_worktree(self._team.root, member.worktree, member.name):
             self._tell(f"made a worktree of the branch {member.worktree}")
         directory, variables = self._begin(member)
         agent, window = spawn(
@@ -337,7 +345,7 @@ class _Upward:
         facts = briefing.facts_for(
             member.name, member.role, member.parent, agent.directory, self._store.agents.all()
         )._replace(team=self._team.name, project_root=self._team.root)
-        text = briefing.read(source, facts)
+        text = briefing.read(source, facts) + with_tasks(self._store, agent)
         self._tell(f"briefing {member.name}")
         # If this process is killed before it is noted, the next sends nothing twice.
         key = f"briefing-{agent.identity}-{agent.created:.3f}"

@@ -23,7 +23,13 @@ function report(name, session, fields) {
   last = last.then(() => call(event))
 }
 
-const REPORTED = new Set(["permission.asked", "permission.replied", "session.idle", "session.error"])
+const REPORTED = new Set([
+  "permission.asked",
+  "permission.replied",
+  "session.idle",
+  "session.error",
+  "session.compacted",
+])
 
 export const Torch = async ({ directory }) => ({
   "chat.message": async (input, output) => {

@@ -1,0 +1,37 @@
+"""Words of Torch's own to an agent: they go into its outbox, and nothing is typed here."""
+
+from torch_cli.agents.registry import profile_named
+from torch_cli.delivery.text import prepare
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import NOTICE, PRIORITIES, Message, new_id, new_message
+
+SENDER = "torch"
+
+
+def word_to(
+    to: Agent, body: str, key: str | None, *, kind: str = NOTICE, urgent: bool = False
+) -> Message:
+    """Return a message of Torch's to an agent, as it is to be typed, for the outbox.
+
+    ``key`` is its idempotency key. Raises ``NotFoundError`` if the agent's profile is gone,
+    ``RefusedError`` for a text that its program cannot take.
+    """
+    identity = new_id()
+    headed = f"[from {SENDER} · {kind} · {identity}]\n{body}"
+    prepared = prepare(headed, profile_named(to.profile), clean=True)
+    return new_message(
+        identity,
+        key=key,
+        sender=SENDER,
+        recipient=to.name,
+        kind=kind,
+        body=body,
+        typed=prepared.typed,
+        server=to.server,
+        pane=to.pane,
+        pane_pid=to.pane_pid,
+        evidence=prepared.changes,
+        agent=to.identity,
+        kept=True,
+        priority=PRIORITIES["high" if urgent else "normal"],
+    )

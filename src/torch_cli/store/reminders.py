@@ -1,0 +1,53 @@
+"""Who was reminded of which breach of a team's agreement, and whether its parent was told."""
+
+import os
+from typing import NamedTuple
+
+from torch_cli.store.database import Database
+
+
+class Reminder(NamedTuple):
+    """An agent, by its identity, was reminded at ``at`` that it breaks ``rule``.
+
+    ``subject`` is what it breaks it with: a task, a directory; '' for what was said. ``seen`` is
+    the evidence of that time. ``parent_at`` is when its parent was told, ``None`` if it was not.
+    Times are seconds since the epoch.
+    """
+
+    team: str
+    rule: str
+    agent: str
+    subject: str
+    seen: str
+    at: float
+    parent_at: float | None = None
+
+
+class Reminders:
+    """Reads and writes the table of reminders."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of(self, team: str) -> list[Reminder]:
+        """Return the reminders of a team."""
+        rows = self._database.query("SELECT * FROM reminders WHERE team = ?", os.fsencode(team))
+        return [Reminder(**{**dict(row), "team": os.fsdecode(row["team"])}) for row in rows]
+
+    def put(self, reminder: Reminder) -> None:
+        """Write a reminder down, as part of the caller's transaction.
+
+        What was known of the same breach is replaced.
+        """
+        row = reminder._asdict() | {"team": os.fsencode(reminder.team)}
+        marks = ", ".join("?" for _ in row)
+        self._database.query(
+            f"INSERT OR REPLACE INTO reminders ({', '.join(row)}) VALUES ({marks})", *row.values()
+        )
+
+    def remove(self, reminder: Reminder) -> None:
+        """Forget a reminder: what it was about is mended."""
+        self._database.write(
+            "DELETE FROM reminders WHERE team = ? AND rule = ? AND agent = ? AND subject = ?",
+            *(os.fsencode(reminder.team), reminder.rule, reminder.agent, reminder.subject),
+        )

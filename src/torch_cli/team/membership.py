@@ -1,0 +1,54 @@
+"""Which team an agent belongs to: its file's own, or that of the agent above it."""
+
+from collections.abc import Iterator
+
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
+from torch_cli.tmux.panes import Pane
+
+
+def chain(store: Store, agent: Agent) -> Iterator[Agent]:
+    """Yield ``agent`` and each one above it, up to one without a parent, or that is gone."""
+    seen: set[str] = set()
+    above: Agent | None = agent
+    while above is not None and above.name not in seen:
+        seen.add(above.name)
+        yield above
+        above = store.agents.get(above.parent) if above.parent else None
+
+
+def team_of(store: Store, agent: Agent) -> str:
+    """Return the path of the file of the team that ``agent`` is in, '' for none.
+
+    What an agent has started, or was put below one, is bound by the rules of that one's team.
+    """
+    for one in chain(store, agent):
+        if team := store.teams.team_of(one.identity):
+            return team
+    return ""
+
+
+def enlist(store: Store, team: str, agent: Agent, pane: Pane, *, branch: str = "") -> None:
+    """Note that an agent of the team has started ``agent``, which ends with the team.
+
+    Nothing is noted without a team.
+    """
+    if not team:
+        return
+    names = ("role", "parent", "profile", "directory")
+    spec = {name: getattr(agent, name) for name in names} | {"worktree": branch}
+    store.teams.add(
+        Started(
+            team=team,
+            name=agent.name,
+            kind="agent",
+            spec=spec,
+            agent=agent.identity,
+            socket=pane.socket_path,
+            server=pane.server,
+            pane=pane.id,
+            pane_pid=pane.pid,
+            directory=agent.directory,
+        )
+    )

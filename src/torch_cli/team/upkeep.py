@@ -1,0 +1,149 @@
+"""What a scheduler does for teams: briefing again, giving out tasks, pools, and reminders."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch_cli.delivery.post import word_to
+from torch_cli.errors import TorchError
+from torch_cli.store import Store
+from torch_cli.team.actor import Actor
+from torch_cli.team.described import Team
+from torch_cli.team.file import load_team
+from torch_cli.team.membership import team_of
+from torch_cli.team.pool import Resizing, belongs
+from torch_cli.team.pool import decide as decide_pools
+from torch_cli.team.rebrief import brief_all_due
+from torch_cli.team.remind import Reminded, remind
+from torch_cli.team.route import decide, give_out
+from torch_cli.team.task_text import order
+from torch_cli.team.title import show_task
+
+LOOK = 15.0
+"""Seconds between two looks at teams."""
+
+REMIND = 60.0
+"""Seconds between two looks at whether their agreements hold: git is asked for that."""
+
+AGAIN = 300.0
+"""Seconds before a pool that could not be changed is tried again."""
+
+
+class Did(NamedTuple):
+    """Something that was done for an agent, or could not be, in words, with its error.
+
+    ``people`` says that there is no agent to tell, so that people should see it.
+    """
+
+    what: str
+    agent: str
+    words: str
+    error: TorchError | None = None
+    socket: str = ""
+    people: bool = False
+
+
+class Upkeep:
+    """Looks after all teams; remembers what goes on, and what it has said already."""
+
+    def __init__(self) -> None:
+        self._reminded = 0.0
+        self._resizing: dict[str, list[Resizing]] = {}
+        self._rest: dict[str, float] = {}
+        self._said: dict[str, str] = {}
+
+    def run(self, store: Store, now: float) -> Iterator[Did]:
+        """Do what is due at ``now`` (epoch seconds), and yield it."""
+        for again, message in brief_all_due(store, now):
+            did = Did("brief", again.agent.name, f"{again.last.name}: {again.why}")
+            if message:
+                yield did
+            else:
+                yield from self._once(again.key, did._replace(words="it cannot be briefed again"))
+        remind_now = not 0 <= now - self._reminded < REMIND
+        if remind_now:
+            self._reminded = now
+        for path in store.teams.paths():
+            try:
+                team = load_team(path)
+                self._said.pop(path, None)
+                if remind_now and team.agreement.remind:
+                    yield from map(_reminded, remind(store, team, now))
+                if team.route:
+                    yield from _route(store, team)
+                yield from self._pools(store, team, now)
+            except TorchError as error:
+                yield from self._once(path, Did("team", path, error.message, error))
+
+    def _pools(self, store: Store, team: Team, now: float) -> Iterator[Did]:
+        """Begin what is to be changed, one change of a team at a time, and say how others ended."""
+        if team.path in self._resizing:
+            yield from self._ended(team.path, now)
+        if team.path in self._resizing or self._rest.get(team.path, 0.0) > now:
+            return
+        for change in decide_pools(store, team, now):
+            did = Did(change.what, change.name, change.why)
+            if not change.name:
+                yield from self._once(f"{team.path}:{change.pool.names[0]}", did)
+                continue
+            self._resizing.setdefault(team.path, []).append(Resizing(store, team, change))
+            yield did
+
+    def _ended(self, path: str, now: float) -> Iterator[Did]:
+        going = self._resizing.pop(path)
+        if still := [one for one in going if not one.ended]:
+            self._resizing[path] = still
+        for one in going:
+            if one.error is not None:
+                self._rest[path] = now + AGAIN
+                did = Did(one.change.what, one.change.name, "", one.error)
+                yield from self._once(f"{path}:{one.change.name}", did)
+
+    def finish(self, now: float, deadline: float) -> Iterator[Did]:
+        """Wait for the pools until ``deadline`` (monotonic clock), and say what went wrong."""
+        for path, going in list(self._resizing.items()):
+            for one in going:
+                one.wait(deadline - time.monotonic())
+            yield from self._ended(path, now)
+
+    def _once(self, subject: str, did: Did) -> Iterator[Did]:
+        """Yield it unless the same was said of the same last time."""
+        said = did.error.message if did.error else did.words
+        if self._said.get(subject) != said:
+            self._said[subject] = said
+            yield did
+
+
+def _reminded(one: Reminded) -> Did:
+    agent = one.agent
+    what = "remind" if one.told == agent.name else "tell-parent"
+    return Did(what, agent.name, one.words, socket=agent.socket, people=not one.told)
+
+
+def _route(store: Store, team: Team) -> Iterator[Did]:
+    """Give tasks to the idle agents of the team, and write to them what they are."""
+    agents = [one for one in store.agents.all() if team_of(store, one) == team.path]
+    choices = decide(store, agents, team.strategy, lambda task: belongs(team, task))
+    for choice, task in give_out(store, choices, Actor(None)):
+        agent = store.agents.known_as(task.agent) if task else None
+        if task is None or agent is None:
+            continue
+        with contextlib.suppress(TorchError):  # the task is its own all the same, as the list says
+            key = f"task:{task.id}:{task.attempts}"
+            store.messages.accept(word_to(agent, order(task), key, kind="task"))
+        show_task(store, agent.identity)
+        yield Did("route", agent.name, f"{task.id}: {choice.why}")
+
+
+def show_people(did: Did) -> None:
+    """Show those who are at the agent's tmux server what no agent can be told."""
+    from torch_cli.tmux.status_line import show_at
+
+    with contextlib.suppress(TorchError):
+        show_at(did.socket, f"torch: {did.agent}: {did.words} (torch agreement check)")
+
+
+def is_needed(store: Store) -> bool:
+    """Say whether there is any team, or anybody who was briefed."""
+    return bool(store.teams.paths() or store.briefings.any())

@@ -1,0 +1,398 @@
+"""What a scheduler does for teams: briefing again, reminders, tasks given out, pools."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import scheduler
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch, wait_until
+from test_agreement import NAMES, said
+from test_task import agent as registered
+from test_task import mine
+from test_task import new as new_task
+from torch_cli import capacity, procs
+from torch_cli.errors import RefusedError
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
+from torch_cli.team import pool, rebrief
+from torch_cli.team import task as tasks
+from torch_cli.team.actor import Actor
+from torch_cli.team.described import MIB, Pool, Team
+from torch_cli.team.file import load_team
+from torch_cli.team.remind import Reminded, remind
+from torch_cli.team.upkeep import Did, Upkeep
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store() as opened:
+        registered(opened, "boss", role="orchestrator", profile="demo")
+        registered(opened, "pm", role="project-manager", parent="boss", profile="demo")
+        registered(opened, "dev", role="developer", parent="pm", profile="demo")
+        registered(opened, "qa", role="qa", parent="pm", profile="demo")
+        yield opened
+
+
+def known(store: Store, name: str) -> Agent:
+    agent = store.agents.get(name)
+    assert agent is not None
+    return agent
+
+
+def team(tmp_path: Path, text: str) -> Team:
+    agents = "".join(f'[[agent]]\nname = "{name}"\nprofile = "demo"\n' for name in NAMES)
+    (tmp_path / "torch.toml").write_text(f"{text}\n{agents}")
+    return load_team(str(tmp_path / "torch.toml"))
+
+
+def enlist(store: Store, team: Team, *names: str) -> None:
+    """Write agents down as members that the team has brought up."""
+    for name in names:
+        identity = known(store, name).identity
+        store.teams.add(Started(team.path, name, "agent", {}, agent=identity))
+
+
+def inbox(store: Store, name: str) -> list[str]:
+    return [one.body for one in store.messages.inbox(name, 100) if one.sender == "torch"]
+
+
+# -- reminders -------------------------------------------------------------------------------------
+
+
+def reminded(store: Store, team: Team, later: float = 0.0) -> list[Reminded]:
+    return list(remind(store, team, time.time() + later))
+
+
+def test_the_agent_is_reminded_first_and_its_parent_if_that_does_not_help(
+    store: Store, tmp_path: Path
+) -> None:
+    rules = team(tmp_path, '[agreement]\nblocked_at_most = "10m"\nparent_after = "5m"')
+    dev = known(store, "dev")
+    task = tasks.block(store, mine(store, dev, new_task(store)), Actor(dev), "no key")
+    assert reminded(store, rules, 9 * MINUTE) == []
+    (one,) = reminded(store, rules, 11 * MINUTE)
+    assert (one.agent.name, one.told) == ("dev", "dev")
+    (text,) = inbox(store, "dev")
+    assert f"{task.id} is blocked for 11 min" in text
+    assert "torch send pm --kind escalation" in text
+    assert reminded(store, rules, 12 * MINUTE) == [], "once is enough"
+    assert inbox(store, "pm") == []
+    (again,) = reminded(store, rules, 17 * MINUTE)
+    assert (again.agent.name, again.told) == ("dev", "pm")
+    (text,) = inbox(store, "pm")
+    assert "'dev'" in text
+    assert "reminded 6 min ago, and it still holds" in text
+    assert reminded(store, rules, 60 * MINUTE) == []
+    assert len(inbox(store, "dev")) == 1
+
+
+def test_what_was_mended_is_forgotten(store: Store, tmp_path: Path) -> None:
+    rules = team(tmp_path, '[agreement]\nblocked_at_most = "10m"')
+    dev = known(store, "dev")
+    task = tasks.block(store, mine(store, dev, new_task(store)), Actor(dev), "no key")
+    assert len(reminded(store, rules, 11 * MINUTE)) == 1
+    task = tasks.start(store, task, Actor(dev))
+    assert reminded(store, rules, 18 * MINUTE) == []
+    assert store.reminders.of(rules.path) == []
+    tasks.block(store, task, Actor(dev), "again")
+    assert [one.told for one in reminded(store, rules, 11 * MINUTE)] == ["dev"]
+
+
+def test_what_a_message_breaks_is_told_to_the_parent_when_it_is_done_again(
+    store: Store, tmp_path: Path
+) -> None:
+    rules = team(tmp_path, '[agreement]\nmay_message = { dev = ["parent"] }')
+    said(store, "dev", "boss")
+    said(store, "dev", "qa")
+    assert [one.told for one in reminded(store, rules)] == ["dev"], "one word for both"
+    assert reminded(store, rules, 30 * MINUTE) == []
+    said(store, "dev", "boss")
+    assert [one.told for one in reminded(store, rules)] == ["pm"]
+    said(store, "dev", "boss")
+    assert reminded(store, rules) == []
+
+
+def test_without_a_parent_people_are_told(store: Store, tmp_path: Path) -> None:
+    rules = team(tmp_path, '[agreement]\nack_within = "1m"\nparent_after = "1m"')
+    store.briefings.add("m-1", known(store, "boss").identity, "orchestrator")
+    assert [one.told for one in reminded(store, rules, 2 * MINUTE)] == ["boss"]
+    assert [one.told for one in reminded(store, rules, 4 * MINUTE)] == [""]
+
+
+def test_nobody_is_reminded_where_the_file_says_so(store: Store, tmp_path: Path) -> None:
+    rules = team(tmp_path, "[agreement]\nmay_message = { dev = [] }\nremind = false")
+    enlist(store, rules, *NAMES)
+    said(store, "dev", "boss")
+    assert list(Upkeep().run(store, time.time())) == []
+    team(tmp_path, "[agreement]\nmay_message = { dev = [] }")
+    (did,) = Upkeep().run(store, time.time())
+    assert (did.what, did.agent) == ("remind", "dev")
+
+
+def test_a_team_file_that_cannot_be_read_is_said_once(store: Store, tmp_path: Path) -> None:
+    enlist(store, team(tmp_path, ""), "dev")
+    (tmp_path / "torch.toml").write_text("[[")
+    upkeep = Upkeep()
+    (did,) = upkeep.run(store, time.time())
+    assert did.error is not None
+    assert list(upkeep.run(store, time.time() + 99)) == []
+
+
+# -- briefing again --------------------------------------------------------------------------------
+
+
+def test_who_has_forgotten_is_briefed_again_with_its_tasks(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    (project / "briefings").mkdir(parents=True)
+    template = project / "briefings" / "short.md"
+    template.write_text("You are {{ agent }} under {{ parent }}.\n")
+    dev = spawn_demo(tmux, torch, project, name="dev")
+    with Store() as store:
+        agent = known(store, "dev")
+        message = said(store, "", "dev", body="old words")
+        store.briefings.add(message, agent.identity, "short")
+        store.briefings.acknowledge(agent.identity, "")
+        task = mine(store, agent, new_task(store, title="{{ x }} #{y}"))
+        assert list(rebrief.due(store, time.time() + 999)) == []
+    assert torch("command", "dev", "/compact").code == 0
+
+    def due() -> list[rebrief.Again]:
+        with Store() as store:
+            return list(rebrief.due(store, time.time()))
+
+    wait_until(due, what="the report of the hook")
+    ticked = torch("tick", "--json")
+    (did,) = [json.loads(line) for line in ticked.out.splitlines() if '"what"' in line]
+    assert (did["what"], did["agent"]) == ("brief", "dev")
+    (text,) = dev.submitted()
+    assert "for your context was compacted" in text
+    assert "You are dev under ." in text
+    assert f"- {task.id} (claimed): {{{{ x }}}} #{{y}}" in text
+    assert "run `torch ack`" in text
+    assert "short, not acknowledged" in torch("ps").out
+    assert due() == [], "once"
+    template.unlink()
+    assert torch("command", "dev", "/compact").code == 0
+    wait_until(due, what="the report of the hook")
+    assert torch("tick").code == 0
+    assert "You are dev under ." in dev.submitted()[1], "as it was, if it is gone"
+
+
+def test_who_was_started_again_is_briefed_if_nobody_else_does(store: Store) -> None:
+    dev = known(store, "dev")
+    store.briefings.add(said(store, "", "dev", body="Words."), dev.identity, "-")
+    store.agents.ready("dev", "")
+    assert list(rebrief.due(store, time.time() + 999)) == []
+    again = store.agents.add(dev._replace(created=time.time(), ready=None), instead_of=dev)
+    assert again.identity == dev.identity
+    assert list(rebrief.due(store, time.time() + 999)) == [], "its input was never ready"
+    store.agents.ready("dev", "")
+    assert list(rebrief.due(store, time.time())) == [], "whoever started it may brief it"
+    (one,) = rebrief.due(store, time.time() + 61)
+    rebrief.brief_again(store, one)
+    assert list(rebrief.due(store, time.time() + 61)) == []
+    (text,) = inbox(store, "dev")
+    assert "you were started again.\n\nWords." in text
+
+
+# -- tasks -----------------------------------------------------------------------------------------
+
+
+def test_tasks_are_given_to_the_teams_agents(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    dev = spawn_demo(tmux, torch, project, name="dev")
+    spawn_demo(tmux, torch, tmp_path / "other", name="stranger")
+    file = project / "torch.toml"
+    file.write_text('[tasks]\nroute = true\nstrategy = "round-robin"\n[[agent]]\nname = "dev"\n')
+    elsewhere = torch("task", "add", "elsewhere", "--dir", str(tmp_path), "--priority", "high")
+    first = torch("task", "add", "first", "--json").json["id"]
+    second = torch("task", "add", "second", "--json").json["id"]
+    assert elsewhere.code == 0
+    with Store() as store:
+        enlist(store, load_team(str(file)), "dev")
+    daemon = scheduler.start(torch)
+    wait_until(dev.submitted, what="the task", timeout=40)
+    assert daemon.stop() == 0
+    (order,) = dev.submitted()
+    assert f"Task {first}: first" in order
+    with Store() as store:
+        states = {task.title: (task.state, task.holder) for task in store.tasks.all()}
+    assert states == {
+        "elsewhere": ("open", ""),
+        "first": ("claimed", "dev"),
+        "second": ("open", ""),
+    }, second
+
+
+# -- pools -----------------------------------------------------------------------------------------
+
+POOLED = """\
+[[pool]]
+role = "developer"
+name = "hand"
+profile = "demo"
+max = {most}
+wait = "1s"
+idle = "{idle}"
+briefing = ""
+"""
+
+
+def names(torch: Torch) -> list[str]:
+    return [json.loads(line)["name"] for line in torch("ps", "--json").out.splitlines()]
+
+
+def test_pools_are_members_and_only_what_is_needed_is_started(tmp_path: Path) -> None:
+    (tmp_path / "torch.toml").write_text(POOLED.format(most=3, idle="1m"))
+    found = load_team(str(tmp_path / "torch.toml"))
+    assert [(one.name, one.autostart) for one in found.members] == [
+        ("hand-1", True),
+        ("hand-2", False),
+        ("hand-3", False),
+    ]
+    assert found.spare == {"hand-2", "hand-3"}
+    assert (found.pools[0].wait, found.pools[0].idle, found.pools[0].least) == (1.0, 60.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("role = 'x'", "pool has no 'max'"),
+        ("role = 'x'\nmax = 1\nmin = 2", "4: 'min' is 2, and 'max' only 1"),
+        ("role = 'x'\nmax = 65", "3: 'max' can be 64 at most"),
+        ("role = 'x'\nmax = 1\nworktree = 'y'", "did you mean 'worktrees'?"),
+        ("role = 'x'\nmax = 1\nparent = 'y'", "there is no agent 'y' to be parent"),
+        ("role = 'x'\nmax = 1\nprofile = 'demp'", "4: there is no profile 'demp'; did you mean"),
+    ],
+)
+def test_what_is_wrong_with_a_pool(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "torch.toml").write_text(f"[pool]\n{text}\n")
+    with pytest.raises(RefusedError, match=re.escape(said)):
+        load_team(str(tmp_path / "torch.toml"))
+
+
+def test_a_pool_grows_while_tasks_wait_and_shrinks_when_it_is_idle(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    project = tmp_path / "my project"
+    project.mkdir()
+    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"
+    (project / "torch.toml").write_text(POOLED.format(most=2, idle="1s"))
+    assert torch("up", "--dir", str(project), env={"PATH": path}).code == 0
+    assert names(torch) == ["hand-1"]
+    first = torch("task", "add", "first", "--json").json["id"]
+    assert torch("task", "claim", first, env={"TORCH_AGENT": "hand-1"}).code == 0
+    second = torch("task", "add", "second", "--json").json["id"]
+    daemon = scheduler.start(torch)
+    wait_until(lambda: "hand-2" in names(torch), what="one more", timeout=60)
+    wait_until(
+        lambda: torch("task", "claim", second, env={"TORCH_AGENT": "hand-2"}).code == 0,
+        what="its task",
+    )
+    assert torch("task", "add", "third").code == 0, "for which there is nobody: 2 is all"
+    for identity, name in ((first, "hand-1"), (second, "hand-2")):
+        assert torch("task", "done", identity, env={"TORCH_AGENT": name}).code == 0
+    with Store() as store:
+        (third,) = store.tasks.all()
+    assert torch("task", "fail", third.id, "-m", "not wanted").code == 0
+    wait_until(lambda: "hand-2" not in names(torch), what="its end", timeout=200)
+    assert daemon.stop() == 0
+    with Store() as store:
+        done = [row[0] for row in store.database.query("SELECT verb FROM events")]
+        assert [one.name for one in store.agents.all()] == ["hand-1"], "min is kept"
+    assert "retire" in done
+    assert torch("down", "--dir", str(project), env={"PATH": path}).code == 0
+    assert tmux.run("list-panes", "-a").returncode != 0
+
+
+def decided(store: Store, found: Team, later: float) -> list[tuple[str, str, str]]:
+    return [(one.what, one.name, one.why) for one in pool.decide(store, found, time.time() + later)]
+
+
+def test_a_pool_grows_only_as_far_as_rules_and_memory_allow(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "torch.toml"
+
+    def pooled(more: str, head: str = "") -> Team:
+        file.write_text(head + POOLED.format(most=2, idle="1m") + more)
+        return load_team(str(file))
+
+    assert decided(store, pooled(""), 9) == [], "nothing waits"
+    task = new_task(store, skills=("sql",))
+    assert decided(store, pooled(""), 9) == [], "none of it could take the task"
+    skilled = 'skills = ["sql"]\n'
+    assert decided(store, pooled(skilled), 0) == [], "it has not waited long enough"
+    (one,) = decided(store, pooled(skilled), 9)
+    assert one[:2] == ("grow", "hand-1")
+    (one,) = decided(store, pooled(skilled, "[team]\nmax_agents = 4\n"), 9)
+    assert one == ("stay", "", f"{task.id} waits, and there are 4 agents: max_agents")
+    (one,) = decided(store, pooled(skilled + "headroom_mib = 999999999\n"), 9)
+    assert one[:2] == ("stay", "")
+    assert "MiB of memory are free, 1000000399 wanted" in one[2]
+    for name in ("hand-1", "hand-2"):
+        registered(store, name, profile="demo")
+        store.agents.ready(name, "")
+    (one,) = decided(store, pooled(skilled), 9)
+    assert one == ("stay", "", f"{task.id} waits, and all 2 are there: max")
+
+
+def test_what_one_takes_is_seen(store: Store) -> None:
+    own = known(store, "dev")
+    seen = capacity.used_by(own.program_pid)
+    assert 5 * MIB < seen < 2000 * MIB
+    assert capacity.used_by(2**22 + 1) == 0
+    free = capacity.available()
+    assert free > 50 * MIB
+    small = Pool(("x",), 0, memory=1, headroom=max(0, free - seen // 2))
+    assert "wanted" in pool.memory_short(small, [own])
+    assert pool.memory_short(Pool(("x",), 0, memory=1, headroom=0), [own]) == ""
+    assert procs.alive(procs.Process(own.program_pid, own.program_started))
+
+
+def test_a_containers_share_is_all_there_is(tmp_path: Path) -> None:
+    free = capacity.available(tmp_path)
+    assert free > 0
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("1000\n")
+    assert capacity.available(tmp_path) > 50 * MIB
+    (tmp_path / "memory.max").write_text("6000\n")
+    assert capacity.available(tmp_path) == 5000
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 300\n")
+    assert capacity.available(tmp_path) == 5300
+
+
+def test_what_goes_wrong_with_a_pool_is_said_once_and_rests(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    demo = spawn_demo(tmux, torch, tmp_path / "dev", name="dev")
+    assert isinstance(demo, DemoAgent)
+    file = tmp_path / "dev" / "torch.toml"
+    file.write_text(POOLED.format(most=1, idle="1m").replace('"demo"', '"codex"'))
+    torch("task", "add", "waits")
+    with Store() as store:
+        enlist(store, load_team(str(file)), "dev")
+        upkeep, now = Upkeep(), time.time() + 9
+        (began,) = upkeep.run(store, now)
+        assert (began.what, began.agent) == ("grow", "hand-1")
+        found: list[Did] = []
+
+        def said_so() -> bool:
+            found.extend(upkeep.run(store, now))
+            return any(one.error for one in found)
+
+        wait_until(said_so, what="the error", timeout=60)
+        (wrong,) = [one.error.message for one in found if one.error]
+        assert "'hand-1' was not started" in wrong
+        assert list(upkeep.run(store, now + 9)) == []
