@@ -169,8 +169,8 @@ def test_an_agent_is_briefed_by_name_and_acknowledges(
     tmux.wait_until(lambda: len(pm.submitted()) == 1, "the introduction")
     (told,) = pm.submitted()
     assert told.splitlines()[1:] == [
-        "done: dev (tester) is here, and has read its briefing",
-        f"doing: in {project}",
+        "of: the briefing tester",
+        f"words: dev (tester) is here, in {project}",
     ]
     again = torch("ack", env={"TORCH_AGENT": "dev"})
     assert (again.code, len(pm.submitted())) == (0, 1), "once in its life"

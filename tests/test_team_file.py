@@ -1,6 +1,7 @@
 """``torch.toml``: what it may hold, what is wrong with it and where, and writing one."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -203,13 +204,12 @@ def test_a_project_is_recognised_and_gets_a_file_that_is_good(
     servers = [one for one in team.members if one.kind == "process"]
     assert [one.command for one in servers] == ([expected.server] if expected.server else [])
     # What is commented out is good as well.
-    every = "\n".join(
-        line.removeprefix("# ") if line.startswith("# ") and "=" in line.split("#")[1] else line
-        for line in text.splitlines()
-    )
-    tomllib.loads(
-        every.replace('worktree = "feature/x"', "").replace("# [[process]]", "[[process]]")
-    )
+    meant = re.compile(r"# (\[|\w+ = )")
+    lines = [one.removeprefix("# ") if meant.match(one) else one for one in text.splitlines()]
+    (tmp_path / ".env").touch()
+    whole = load(tmp_path, "\n".join(lines))
+    assert (whole.pools[0].names[3], whole.route) == ("developer-4", True)
+    assert (whole.agreement.enforce, whole.agreement.ack_within) == (True, 600.0)
 
 
 def test_init_writes_once(torch: Torch, tmp_path: Path) -> None:

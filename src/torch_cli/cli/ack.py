@@ -30,7 +30,7 @@ def command(common: Common, words: str) -> None:
         done = acknowledge(store, words)
         receipt, unsaid = None, ""
         try:
-            receipt = introduce(store, done.agent)
+            receipt = introduce(store, done)
         except TorchError as error:  # it is acknowledged all the same
             unsaid = error.message
     if common.json:

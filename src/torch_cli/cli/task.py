@@ -253,15 +253,17 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
         show_task(store, taken.agent)
         print_task(taken, "assigned", common)
         text = order(taken)
-    return DONE if no_send else _send(common, agent, text)
+    return DONE if no_send else _send(common, agent, text, "task")
 
 
-def _send(common: Common, target: str, text: str) -> int:
+def _send(common: Common, target: str, text: str, kind: str) -> int:
     """Send a message about a task; it waits in the outbox if it must."""
     from torch_cli.cli.present import note, printable
     from torch_cli.delivery.send import Request, send
 
-    receipt = send(common.socket, Request(target=target, body=text.encode(), timeout=5.0))
+    receipt = send(
+        common.socket, Request(target=target, body=text.encode(), timeout=5.0, kind=kind)
+    )
     words = f"  {receipt.state}  {receipt.id}  {target}"
     note(printable("  ".join(filter(None, [words, receipt.reason]))), quiet=common.quiet)
     return receipt.exit_code
@@ -282,7 +284,7 @@ def _tell(common: Common, task: "Task", who: "Actor") -> None:
         if agent is None or agent.stopped is not None:
             continue
         try:
-            _send(common, agent.name, result(task))
+            _send(common, agent.name, result(task), "message")
         except TorchError as error:
             words = f"  {agent.name} was not told: {error.message}"
             note(printable(words), quiet=common.quiet)
@@ -444,7 +446,7 @@ def route_command(
         print_choice(choice, choice.task.id in given, common, explain=explain)
         task = given.get(choice.task.id)
         if task is not None and choice.agent is not None and not no_send:
-            status = _send(common, choice.agent.name, order(task)) or status
+            status = _send(common, choice.agent.name, order(task), "task") or status
     if not choices and not common.json:
         from torch_cli.cli.present import note
 

@@ -44,21 +44,21 @@ def acknowledge(store: Store, words: str) -> Acknowledged:
     return Acknowledged(agent, briefed)
 
 
-def introduce(store: Store, agent: Agent) -> Receipt | None:
+def introduce(store: Store, done: Acknowledged) -> Receipt | None:
     """Tell the agent's parent, once in its life, that it is there; return the receipt.
 
     ``None`` if it has no parent that is there, or has been introduced. Raises as ``send`` does.
     """
+    agent = done.agent
     key = f"introduction:{agent.identity}:{agent.created:.3f}"
     parent = store.agents.get(agent.parent) if agent.parent else None
     if parent is None or parent.stopped is not None or store.messages.with_key(key) is not None:
         return None
     role = f" ({agent.role})" if agent.role else ""
     skills = skills_of(store, agent)
-    lines = [f"in {agent.directory}", *_branch(agent)]
-    lines += [f"skills: {', '.join(skills)}"] if skills else []
-    fields = {"done": f"{agent.name}{role} is here, and has read its briefing"}
-    body = compose("status", {**fields, "doing": "; ".join(lines)})
+    facts = [f"{agent.name}{role} is here, in {agent.directory}", *_branch(agent)]
+    facts += [f"skills: {', '.join(skills)}"] if skills else []
+    body = compose("ack", {"of": f"the briefing {done.briefed.name}", "words": "; ".join(facts)})
     request = Request(
         target=parent.name,
         body=body.encode(),
@@ -66,7 +66,7 @@ def introduce(store: Store, agent: Agent) -> Receipt | None:
         clean=True,
         key=key,
         sender=agent.name,
-        kind="status",
+        kind="ack",
     )
     return send(Socket(path=parent.socket), request)
 

@@ -69,7 +69,8 @@ def brief_again(store: Store, again: Again) -> str:
     """
     agent, last = again.agent, again.last
     text = f"This is your briefing again, for {again.why}.\n\n{_text(store, agent, last).rstrip()}"
-    text += with_tasks(store, agent) + "\nWhen you have read this, run `torch ack`.\n"
+    text += with_tasks(store, agent)
+    text += "" if "torch ack" in text else "\n\nWhen you have read this, run `torch ack`."
     message = word_to(agent, text, again.key, kind="briefing", urgent=True)
     with store.database.transaction():
         store.messages.insert(message)

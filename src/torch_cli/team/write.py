@@ -35,6 +35,22 @@ parent = "pm"                   # whom it answers to; is started after it
 # env = {{ NAME = "value" }}
 # env_files = [".env"]
 # autostart = false             # only with 'torch up --only dev'
+
+# [[pool]]                      # more of a role while tasks wait; needs 'torch daemon start'
+# role = "developer"
+# max = 4
+
+# [tasks]
+# route = true                  # the daemon gives tasks to idle agents
+
+# [agreement]                   # 'torch agreement check'; the daemon reminds who breaks it
+# ack_within = "10m"
+# blocked_at_most = "10m"
+# exchanges_at_most = 3
+# uncommitted_at_most = "1h"
+# research_after = 3
+# may_message = {{ developer = ["parent"] }}
+# enforce = true                # a message that may_message forbids is refused
 """
 
 _SERVER = """
