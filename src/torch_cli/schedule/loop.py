@@ -31,7 +31,7 @@ from torch_cli.store.lease import SECONDS, Clock, Held, Outage, clock_jump, outa
 from torch_cli.store.tasks import Task
 from torch_cli.team.task import reap
 from torch_cli.team.upkeep import LOOK as LOOK_AT_TEAMS
-from torch_cli.team.upkeep import Did, Upkeep, is_needed
+from torch_cli.team.upkeep import SOON, Did, Upkeep, is_needed
 
 LOOK = 0.25
 """Seconds between two looks at whether the store has changed: one PRAGMA, 10 microseconds."""
@@ -255,9 +255,11 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
                 self._on_returned(task)
 
     def _look_after_teams(self) -> None:
-        with self._pass("teams", LOOK_AT_TEAMS), Store() as store:
+        with self._pass("teams", SOON), Store() as store:
             for did in self._upkeep.run(store, time.time()):
                 self._on_team(did)
+            if not self._upkeep.waits:
+                self._rest("teams", LOOK_AT_TEAMS)
 
     @contextlib.contextmanager
     def _pass(self, name: str, spacing: float) -> Iterator[None]:

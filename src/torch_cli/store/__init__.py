@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.lease import Lease
     from torch_cli.store.reminders import Reminders
+    from torch_cli.store.restarts import Restarts
     from torch_cli.store.tasks import Tasks
     from torch_cli.store.teams import Teams
     from torch_cli.store.watches import Watches
@@ -65,6 +66,13 @@ class Store:
         from torch_cli.store.reminders import Reminders
 
         return Reminders(self.database)
+
+    @property
+    def restarts(self) -> "Restarts":
+        """Restarts of what teams have started."""
+        from torch_cli.store.restarts import Restarts
+
+        return Restarts(self.database)
 
     @property
     def tasks(self) -> "Tasks":

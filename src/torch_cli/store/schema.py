@@ -266,7 +266,7 @@ MIGRATIONS = (
     );
     CREATE INDEX task_log_by_task ON task_log (task);
     """,
-    # 8: which rules of a team are enforced, and who was reminded of a breach.
+    # 8: what is enforced in a team, who was reminded of a breach, and restarts.
     """
     CREATE TABLE team_rules (
         team            BLOB PRIMARY KEY,
@@ -282,5 +282,13 @@ MIGRATIONS = (
         parent_at       REAL,
         PRIMARY KEY (team, rule, agent, subject)
     );
+    CREATE TABLE restarts (
+        team            BLOB NOT NULL,
+        name            TEXT NOT NULL,
+        noticed         REAL NOT NULL,
+        due             REAL NOT NULL,
+        at              REAL
+    );
+    CREATE INDEX restarts_by_member ON restarts (team, name);
     """,
 )

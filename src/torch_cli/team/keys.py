@@ -112,7 +112,9 @@ _ENV_FILES = Key(_words, _STRINGS, "dotenv files, from this file's directory.")
 _AFTER = Key(_words, _STRINGS, "Names of what must be ready before.")
 _AUTOSTART = Key(_yes_or_no, {"type": "boolean"}, "Whether 'torch up' starts it; else --only does.")
 _RESTART = Key(
-    _restart, {"enum": list(RESTARTS)}, "What is done when it ends; kept for the health check."
+    _restart,
+    {"enum": list(RESTARTS)},
+    "Whether the daemon starts it again; default: never.",
 )
 
 TEAM = {

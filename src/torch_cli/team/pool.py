@@ -1,15 +1,9 @@
 """Pools: more agents of a role while tasks wait, fewer when there is nothing to do."""
 
-import contextlib
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli import capacity, procs
-from torch_cli.child import detached_environment
-from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, OPEN, Task, skills_fit
@@ -114,60 +108,3 @@ def memory_short(pool: Pool, agents: Sequence[Agent]) -> str:
     if free >= needs:
         return ""
     return f"{free // MIB} MiB of memory are free, {needs // MIB} wanted"
-
-
-class Resizing:
-    """A change of a pool that goes on, in a process of its own: a scheduler that ends leaves it.
-
-    It is what a person would do: ``torch up --only NAME``, or ``torch retire NAME``.
-    """
-
-    def __init__(self, store: Store, team: Team, change: Change) -> None:
-        self.change = change
-        words = ["up", "--only", change.name, "--dir", team.root]
-        words = words if change.what == "grow" else ["retire", change.name]
-        socket, path = _home(store, team)
-        given = {"PATH": path} if path else {}
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "torch_cli", *words, *(["-S", socket] if socket else [])],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._said,
-            start_new_session=True,
-            cwd="/",
-            env={**detached_environment(), **given},
-        )
-
-    @property
-    def ended(self) -> bool:
-        """Whether it has."""
-        return self._child.poll() is not None
-
-    def wait(self, seconds: float) -> None:
-        """Wait for its end, ``seconds`` at most."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(max(0.0, seconds))
-
-    @property
-    def error(self) -> TorchError | None:
-        """What went wrong, in its own words; ``None`` if nothing did, or it goes on."""
-        if not self._child.returncode:
-            return None
-        self._said.seek(0)
-        lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
-        words = lines[-1] if lines else f"it ended with status {self._child.returncode}"
-        did = "started" if self.change.what == "grow" else "retired"
-        return TorchError(f"'{self.change.name}' was not {did}: {words}", code="pool")
-
-
-def _home(store: Store, team: Team) -> tuple[str, str]:
-    """Return the socket of the team's tmux server, and the PATH that its agents were given.
-
-    A scheduler that cron or systemd has started knows neither; '' if nothing of the team is up.
-    """
-    for known in store.teams.members(team.path).values():
-        if known.socket:
-            variables = procs.environment(known.pane_pid) or {}
-            return known.socket, variables.get("PATH", "")
-    return "", ""

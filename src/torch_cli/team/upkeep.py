@@ -9,19 +9,21 @@ from torch_cli.delivery.post import word_to
 from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.team.actor import Actor
+from torch_cli.team.background import Background
 from torch_cli.team.described import Team
 from torch_cli.team.file import load_team
 from torch_cli.team.membership import team_of
-from torch_cli.team.pool import Resizing, belongs
+from torch_cli.team.pool import belongs
 from torch_cli.team.pool import decide as decide_pools
 from torch_cli.team.rebrief import brief_all_due
 from torch_cli.team.remind import Reminded, remind
+from torch_cli.team.restart import fallen
 from torch_cli.team.route import decide, give_out
 from torch_cli.team.task_text import order
 from torch_cli.team.title import show_task
 
-LOOK = 15.0
-"""Seconds between two looks at teams."""
+LOOK, SOON = 15.0, 1.0
+"""Seconds between two looks at teams, and while something waits for its restart."""
 
 REMIND = 60.0
 """Seconds between two looks at whether their agreements hold: git is asked for that."""
@@ -48,13 +50,18 @@ class Upkeep:
     """Looks after all teams; remembers what goes on, and what it has said already."""
 
     def __init__(self) -> None:
+        self.waits = False
         self._reminded = 0.0
-        self._resizing: dict[str, list[Resizing]] = {}
+        self._going: dict[str, Background] = {}
         self._rest: dict[str, float] = {}
         self._said: dict[str, str] = {}
 
     def run(self, store: Store, now: float) -> Iterator[Did]:
-        """Do what is due at ``now`` (epoch seconds), and yield it."""
+        """Do what is due at ``now`` (epoch seconds), and yield it.
+
+        ``waits`` says afterwards whether something goes on, or is due before the next regular look.
+        """
+        self.waits = False
         for again, message in brief_all_due(store, now):
             did = Did("brief", again.agent.name, f"{again.last.name}: {again.why}")
             if message:
@@ -72,39 +79,62 @@ class Upkeep:
                     yield from map(_reminded, remind(store, team, now))
                 if team.route:
                     yield from _route(store, team)
-                yield from self._pools(store, team, now)
+                yield from self._begin(store, team, now)
             except TorchError as error:
                 yield from self._once(path, Did("team", path, error.message, error))
+        self.waits = self.waits or bool(self._going)
+
+    def _begin(self, store: Store, team: Team, now: float) -> Iterator[Did]:
+        """Begin restarts and changes of pools, and say how earlier ones have ended.
+
+        A team has one of them at a time: ``torch up`` lets no other beside it.
+        """
+        if team.path in self._going:
+            yield from self._ended(team.path, now)
+        if team.path in self._going:
+            return
+        for one in fallen(store, team, now):
+            did = Did(one.what, one.name, one.why, socket=one.socket)
+            if one.what == "give-up":
+                did = did._replace(people=True)
+                yield from self._once(f"{team.path}:{one.name}", did)
+            elif one.what == "restart" and team.path not in self._going:
+                store.restarts.begin(team.path, one.name, now)
+                self._start(store, team, "restart", one.name)
+                yield did
+            self.waits = self.waits or one.what == "wait"
+        if team.path not in self._going and self._rest.get(team.path, 0.0) <= now:
+            yield from self._pools(store, team, now)
 
     def _pools(self, store: Store, team: Team, now: float) -> Iterator[Did]:
-        """Begin what is to be changed, one change of a team at a time, and say how others ended."""
-        if team.path in self._resizing:
-            yield from self._ended(team.path, now)
-        if team.path in self._resizing or self._rest.get(team.path, 0.0) > now:
-            return
         for change in decide_pools(store, team, now):
             did = Did(change.what, change.name, change.why)
             if not change.name:
                 yield from self._once(f"{team.path}:{change.pool.names[0]}", did)
-                continue
-            self._resizing.setdefault(team.path, []).append(Resizing(store, team, change))
-            yield did
+            elif team.path not in self._going:
+                self._start(store, team, change.what, change.name)
+                yield did
+
+    def _start(self, store: Store, team: Team, what: str, name: str) -> None:
+        up = ["up", "--only", name, "--dir", team.root]
+        words = ["retire", name] if what == "shrink" else up
+        self._going[team.path] = Background(store, team, what, name, words)
 
     def _ended(self, path: str, now: float) -> Iterator[Did]:
-        going = self._resizing.pop(path)
-        if still := [one for one in going if not one.ended]:
-            self._resizing[path] = still
-        for one in going:
-            if one.error is not None:
+        going = self._going[path]
+        if not going.ended:
+            return
+        del self._going[path]
+        if going.error is not None:
+            if going.what != "restart":
                 self._rest[path] = now + AGAIN
-                did = Did(one.change.what, one.change.name, "", one.error)
-                yield from self._once(f"{path}:{one.change.name}", did)
+            did = Did(going.what, going.name, "", going.error)
+            yield from self._once(f"{path}:{going.name}", did)
 
     def finish(self, now: float, deadline: float) -> Iterator[Did]:
-        """Wait for the pools until ``deadline`` (monotonic clock), and say what went wrong."""
-        for path, going in list(self._resizing.items()):
-            for one in going:
-                one.wait(deadline - time.monotonic())
+        """Wait for what goes on until ``deadline`` (monotonic clock); say what went wrong."""
+        for path, going in list(self._going.items()):
+            going.wait(deadline - time.monotonic())
             yield from self._ended(path, now)
 
     def _once(self, subject: str, did: Did) -> Iterator[Did]:
@@ -141,7 +171,7 @@ def show_people(did: Did) -> None:
     from torch_cli.tmux.status_line import show_at
 
     with contextlib.suppress(TorchError):
-        show_at(did.socket, f"torch: {did.agent}: {did.words} (torch agreement check)")
+        show_at(did.socket, f"torch: {did.what}: {did.agent}: {did.words}")
 
 
 def is_needed(store: Store) -> bool:
