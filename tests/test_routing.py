@@ -63,12 +63,15 @@ def test_who_cannot_take_it_is_named_with_the_reason() -> None:
     busy = one("busy", load=2)
     working = one("working", state="working")
     unskilled = one("unskilled", skills=("go",))
-    (choice,) = route([task("t", skills=("sql",))], [busy, working, unskilled], "round-robin", NOW)
+    leads = one("leads", skills=("sql",), leads=True)
+    four = [busy, working, unskilled, leads]
+    (choice,) = route([task("t", skills=("sql",))], four, "round-robin", NOW)
     assert choice.agent is None
     assert dict(choice.others) == {
         "busy": "it has 2 tasks",
         "working": "it is working",
         "unskilled": "it lacks sql",
+        "leads": "others answer to it",
     }
 
 

@@ -411,7 +411,7 @@ def release_command(common: Common, name: str, message: str) -> None:
 def route_command(
     common: Common, strategy: str | None, explain: bool, dry_run: bool, no_send: bool
 ) -> int:
-    """Give the tasks of the pool to idle agents that have what they ask for.
+    """Give the tasks of the pool to idle agents that have what they ask for, and lead nobody.
 
     Urgent tasks first; one that waits gains a step of priority with each hour. An agent gets one
     task. -L or -S means the agents of that tmux server only.

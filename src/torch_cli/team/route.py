@@ -20,6 +20,7 @@ def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:
     """Return the agents as candidates, looked at now."""
     tasks = {task.id: task for task in store.tasks.all(ended=True)}
     history = store.tasks.history()
+    parents = {one.parent for one in store.agents.all()}
     found = []
     for line in list_agents(store, agents):
         agent = line.agent
@@ -35,6 +36,7 @@ def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:
                 directory=os.path.realpath(agent.directory) if agent.directory else "",
                 rates=_rates(agent.name, history, tasks),
                 last=given[-1].at if given else 0.0,
+                leads=agent.name in parents,
             )
         )
     return found

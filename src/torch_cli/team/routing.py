@@ -18,7 +18,7 @@ class Candidate(NamedTuple):
 
     ``load`` is how many tasks it has, ``rates`` how well it has ended those that asked for a skill,
     by the skill's name in small letters, ``last`` when it was given one last (epoch seconds, 0 for
-    never).
+    never). One that ``leads`` has others below it, and gives out tasks itself.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Candidate(NamedTuple):
     directory: str = ""
     rates: tuple[tuple[str, float], ...] = ()
     last: float = 0.0
+    leads: bool = False
 
 
 class Choice(NamedTuple):
@@ -80,6 +81,8 @@ def objection(task: Task, one: Candidate) -> str:
     """Return why an agent cannot take a task, '' if it can."""
     if one.state != "idle":
         return f"it is {one.state}"
+    if one.leads:
+        return "others answer to it"
     if one.load:
         return f"it has {one.load} task{'' if one.load == 1 else 's'}"
     if not skills_fit(task.skills, one.skills):
