@@ -334,6 +334,18 @@ class Life(RuleBasedStateMachine):
         if changed.state in ENDED:
             self.ended[changed.id] = changed.state
 
+    @precondition(lambda self: self.every())
+    @rule(which=st.integers(0, 20), to=st.integers(0, 2))
+    def pass_on(self, which: int, to: int) -> None:
+        every = self.every()
+        task, one = every[which % len(every)], self.agents[to]
+        try:
+            taken = tasks.pass_on(self.store, task, one, PERSON)
+        except HeldError:
+            assert task.state in ENDED
+            return
+        assert (taken.holder, taken.state) == (one.name, "claimed")
+
     @rule()
     def time_passes(self) -> None:
         for task in tasks.reap(self.store, time.time() + 10_000):

@@ -186,7 +186,9 @@ def test_who_has_forgotten_is_briefed_again_with_its_tasks(
     assert torch("command", "dev", "/compact").code == 0
     wait_until(due, what="the report of the hook")
     assert torch("tick").code == 0
-    assert "You are dev under ." in dev.submitted()[1], "as it was, if it is gone"
+    again = dev.submitted()[1]
+    assert "old words" in again, "as it was at first, if it is gone"
+    assert again.count("This is your briefing again") == 1
 
 
 def test_who_was_started_again_is_briefed_if_nobody_else_does(store: Store) -> None:
@@ -343,6 +345,9 @@ def test_a_pool_grows_only_as_far_as_rules_and_memory_allow(store: Store, tmp_pa
     assert "MiB of memory are free, 1000000399 wanted" in one[2]
     for name in ("hand-1", "hand-2"):
         registered(store, name, profile="demo")
+    (one,) = decided(store, pooled(skilled), 9)
+    assert one == ("stay", "", f"{task.id} waits, and hand-1 is not ready")
+    for name in ("hand-1", "hand-2"):
         store.agents.ready(name, "")
     (one,) = decided(store, pooled(skilled), 9)
     assert one == ("stay", "", f"{task.id} waits, and all 2 are there: max")

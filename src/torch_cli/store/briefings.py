@@ -43,6 +43,14 @@ class Briefings:
         """Say whether anybody was ever briefed."""
         return bool(self._database.query("SELECT EXISTS (SELECT 1 FROM briefings)")[0][0])
 
+    def first(self, briefed: Briefed) -> str:
+        """Return the message by which the agent was given that briefing for the first time."""
+        rows = self._database.query(
+            "SELECT message FROM briefings WHERE agent = ? AND name = ? ORDER BY sent LIMIT 1",
+            *(briefed.agent, briefed.name),
+        )
+        return str(rows[0][0]) if rows else briefed.message
+
     def newest(self) -> dict[str, Briefed]:
         """Return the last briefing of each agent, by its identity."""
         rows = self._database.query("SELECT * FROM briefings ORDER BY sent")

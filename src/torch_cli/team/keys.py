@@ -226,7 +226,7 @@ def json_schema() -> dict[str, Any]:
             "agreement": _object(AGREEMENT),
             "agent": {"type": "array", "items": _object(AGENT)},
             "process": {"type": "array", "items": _object(PROCESS)},
-            "pool": {"type": "array", "items": _object(POOL)},
+            "pool": {"oneOf": [_object(POOL), {"type": "array", "items": _object(POOL)}]},
             "tasks": _object(TASKS),
         },
     }

@@ -48,7 +48,7 @@ def make_worktree(root: str, branch: str, name: str) -> bool:
     except GitError as error:
         raise TorchError(
             f"no worktree of the branch '{branch}' could be made at {path}: "
-            f"{error.said or error.message}",
+            f"{error.said or error.message}; '{name}' was not started",
             code="worktree",
         ) from error
     (Path(locate(path).git_dir) / MADE).touch()

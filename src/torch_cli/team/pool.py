@@ -61,7 +61,10 @@ def _decide(
     there = [line for line in lines if line.agent.name in pool.names]
     free = [line for line in there if _is_free(store, line)]
     late = [task for task in fit if now - task.changed > pool.wait]
-    if late and not free and all(line.agent.ready for line in there):
+    if late and not free:
+        starting = [line.agent.name for line in there if line.agent.ready is None]
+        if starting:
+            return Change(pool, "stay", "", f"{late[0].id} waits, and {starting[0]} is not ready")
         return _grow(store, team, pool, there, late[0], now)
     for line in reversed(free) if not fit else ():
         since = now - line.since if line.since else 0.0

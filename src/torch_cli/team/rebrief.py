@@ -97,7 +97,12 @@ def _text(store: Store, agent: Agent, last: Briefed) -> str:
             return briefing.render(last.name, facts_of(store, agent))
         except (NotFoundError, RefusedError):
             pass  # it was a file, or is gone
-    return store.messages.get(last.message).body
+    try:
+        return store.messages.get(store.briefings.first(last)).body
+    except KeyError as error:
+        raise NotFoundError(
+            f"the briefing of '{agent.name}' is gone", code="no-briefing"
+        ) from error
 
 
 def facts_of(store: Store, agent: Agent) -> briefing.Facts:

@@ -1,5 +1,6 @@
 """Ending an agent so that nothing of it is lost, or handing its work to another."""
 
+import contextlib
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from torch_cli.agents.registry import registered
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
-from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
@@ -98,7 +99,8 @@ def hand_over(
     saved = save(store, one, note, time.time())
     moved = []
     for task in tasks_of(store, one):
-        moved.append(pass_on(store, task, other, Actor(None)))
+        with contextlib.suppress(HeldError):  # it has ended meanwhile
+            moved.append(pass_on(store, task, other, Actor(None)))
     done = HandedOver(note, saved, tuple(moved))
     store.events.add("handoff", giver, {"to": taker, "tasks": [task.id for task in moved]})
     return done, _message(one, done)

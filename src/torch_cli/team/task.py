@@ -121,14 +121,7 @@ def claim(
             assert fresh is not None
             if fresh.state == OPEN:
                 _check_depends(store, fresh)
-                taken = fresh._replace(
-                    state=CLAIMED,
-                    agent=agent.identity,
-                    holder=agent.name,
-                    attempts=fresh.attempts + 1,
-                    active_at=time.time(),
-                    reason="",
-                )
+                taken = _taken(fresh, agent)
                 verb = "claim" if who.agent and who.agent.identity == agent.identity else "assign"
                 return store.tasks.save(taken, who.name, verb)
         if task is not None:
@@ -145,15 +138,18 @@ def pass_on(store: Store, task: Task, to: Agent, who: Actor) -> Task:
         assert fresh is not None
         if fresh.state in ENDED or fresh.agent != task.agent:
             raise _not_free(fresh)
-        taken = fresh._replace(
-            state=CLAIMED,
-            agent=to.identity,
-            holder=to.name,
-            attempts=fresh.attempts + 1,
-            active_at=time.time(),
-            reason="",
-        )
-        return store.tasks.save(taken, who.name, "assign")
+        return store.tasks.save(_taken(fresh, to), who.name, "assign")
+
+
+def _taken(task: Task, agent: Agent) -> Task:
+    return task._replace(
+        state=CLAIMED,
+        agent=agent.identity,
+        holder=agent.name,
+        attempts=task.attempts + 1,
+        active_at=time.time(),
+        reason="",
+    )
 
 
 def _check_depends(store: Store, task: Task) -> None:
