@@ -315,6 +315,26 @@ def test_worktrees_are_made_kept_and_removed(
     assert (beside / "somebody's").exists()
 
 
+def test_a_worktree_stays_while_anybody_works_in_it(torch: Torch, project: Repository) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    project.commit("a worktree for dev")
+    beside = project.path.parent / "my project-feature-x"
+    assert up(torch, project).code == 0
+    for name in ("own", "theirs"):
+        as_dev = {"TORCH_AGENT": "dev"} if name == "own" else {}
+        words = ("--profile", "demo", "--session", "other", "--dir", str(beside))
+        assert torch("spawn", name, *words, env={**ENV, **as_dev}).code == 0
+    kept = torch("retire", "own", "--deadline", "0")
+    assert (kept.code, "stays: still used by dev, theirs" in kept.err) == (0, True), kept.err
+    ended = down(torch, project)
+    assert (ended.code, "stays: still used by theirs" in ended.out) == (0, True), ended.out
+    assert beside.is_dir()
+    again = up(torch, project, "--json")
+    assert states(again)["dev"] == "started"
+    assert torch("stop", "theirs").code == 0
+    assert "was removed" in down(torch, project).out
+
+
 def test_a_worktree_that_somebody_else_made_stays(torch: Torch, project: Repository) -> None:
     edit(project, 'dir = "src"', 'worktree = "feature/x"')
     project.commit("a worktree for dev")

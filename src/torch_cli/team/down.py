@@ -101,7 +101,7 @@ def _end(store: Store, member: Started, words: str) -> Ended:
     state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
     store.teams.remove(member.team, member.name)
     if state != "left":
-        removed = remove_worktree(member)
+        removed = remove_worktree(store, member)
         words = "; ".join(filter(None, [words, removed]))
     return Ended(member.name, state, words)
 

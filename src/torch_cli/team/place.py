@@ -8,6 +8,7 @@ from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.command import Git, GitError
 from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import locate
+from torch_cli.store import Store
 from torch_cli.store.teams import Started
 from torch_cli.team.described import Member, Team
 
@@ -55,10 +56,10 @@ def make_worktree(root: str, branch: str, name: str) -> bool:
     return True
 
 
-def remove_worktree(member: Started) -> str:
+def remove_worktree(store: Store, member: Started) -> str:
     """Remove a worktree that Torch made for the member if it is clean and merged; say what is so.
 
-    What git ignores in it goes with it.
+    The member has ended. What git ignores in it goes with it. It stays while anybody else is in it.
     """
     path, root = member.directory, os.path.dirname(member.team)
     if not path.startswith(f"{root}-") or not os.path.isdir(path):
@@ -69,6 +70,8 @@ def remove_worktree(member: Started) -> str:
             os.path.join(worktree.git_dir, MADE)
         ):
             return ""  # somebody else's
+        if others := _in_it(store, worktree.top):
+            return f"the worktree {path} stays: still used by {', '.join(others)}"
         git = guarded(worktree)
         changed = git.run("status", "--porcelain", "-z", "--untracked-files=all")
         merged = not Git(root).run("rev-list", "-n1", git.text("rev-parse", "HEAD"), "^HEAD")
@@ -79,6 +82,15 @@ def remove_worktree(member: Started) -> str:
     except TorchError as error:
         return f"the worktree {path} stays: {error.message}"
     return f"the worktree {path} was removed: all of it is merged"
+
+
+def _in_it(store: Store, top: str) -> list[str]:
+    """Return the names of the agents, and of what teams have started, that work in a worktree."""
+    places = [(agent.name, agent.directory) for agent in store.agents.all()]
+    for team in store.teams.paths():
+        places += [(one.name, one.directory) for one in store.teams.members(team).values()]
+    found = (name for name, place in places if f"{os.path.realpath(place)}/".startswith(f"{top}/"))
+    return sorted(set(found))
 
 
 def _check_own(root: str, name: str, path: str) -> None:

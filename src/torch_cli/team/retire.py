@@ -63,8 +63,8 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE) -> Retired:
     store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved)})
     worktree = ""
     if member is not None:
-        worktree = remove_worktree(member)
         store.teams.remove(team, name)
+        worktree = remove_worktree(store, member)
     return Retired(note, saved, tuple(returned), checkpoint, stopped, worktree)
 
 

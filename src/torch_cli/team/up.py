@@ -138,6 +138,8 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
     changed = _differences(known.spec, spec_of(team, member))
     if not changed:
         words = "" if known.agent else "its start was cut short"
+        if not os.path.isdir(agent.directory):
+            words = f"its directory {agent.directory} is gone"
         return Step(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
     words = f"changed: {', '.join(changed)}"
     if set(changed) <= set(SOFT):
