@@ -138,7 +138,7 @@ def test_a_broadcast_goes_to_all_others_or_to_a_role(
         assert text.startswith("[from pm · broadcast · m-")
         assert text.endswith("hello all")
     assert agents["pm"].submitted() == []
-    assert torch("broadcast", "for developers", "--role", "developer").code == 0
+    assert torch("broadcast", "for developers", "--role", "developer", "--everywhere").code == 0
     assert len(agents["dev"].submitted()) == 2
     assert len(agents["qa"].submitted()) == 1
     assert torch("broadcast", "x", "--role", "nobody").code == 3

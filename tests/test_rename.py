@@ -128,3 +128,21 @@ def test_one_agent_gets_one_of_two_names(demo: DemoAgent) -> None:
         with pytest.raises(NotFoundError, match="no agent 'demo' any more"):
             store.agents.rename(slower, "other")
     assert listed(demo.torch).keys() == {"dev"}
+
+
+def test_nobody_comes_to_stand_below_itself(
+    demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    for name, parent in (("two", "demo"), ("three", "two")):
+        spawn_demo(tmux, torch, tmp_path / name, name=name)
+        with Store() as store:
+            store.agents.describe(name, role="", parent=parent)
+    assert torch("stop", "demo").code == 0
+    for name in ("two", "three"):
+        done = torch("rename", name, "demo", "--json")
+        assert (done.code, done.json["error"]["code"]) == (2, "circle"), done
+    words = ("--profile", "bash", "--dir", str(tmp_path), "--session", "other", "--json")
+    again = torch("spawn", "demo", *words, env={"TORCH_AGENT": "three"})
+    assert (again.code, again.json["error"]["code"]) == (2, "circle"), again
+    assert listed(torch).keys() == {"two", "three"}
+    assert torch("spawn", "demo", *words).code == 0, "one that answers to nobody may have the name"

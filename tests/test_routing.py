@@ -149,8 +149,8 @@ def agents(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> dict[str, DemoAgen
 
 
 def test_the_pool_is_given_out_and_explained(agents: dict[str, DemoAgent], torch: Torch) -> None:
-    python = torch("task", "add", "py", "--skill", "Python", "--json").json["id"]
-    cobol = torch("task", "add", "old", "--skill", "cobol", "--json").json["id"]
+    python = torch("task", "add", "py", "--skill", "Python", "--json", "--anywhere").json["id"]
+    cobol = torch("task", "add", "old", "--skill", "cobol", "--json", "--anywhere").json["id"]
     dry = torch("task", "route", "--dry-run", "--explain", "-L", "t")
     assert f"would go  {python}  dev" in dry.out
     assert f"waits  {cobol}" in dry.out

@@ -404,7 +404,7 @@ def test_a_task_is_given_done_and_told(pair: tuple[DemoAgent, DemoAgent], torch:
 
 
 def test_the_list_says_who_and_what_for(pair: tuple[DemoAgent, DemoAgent], torch: Torch) -> None:
-    first = torch("task", "add", "first", "--priority", "high", "--json").json["id"]
+    first = torch("task", "add", "first", "--priority=high", "--anywhere", "--json").json["id"]
     second = torch("task", "add", "second", "--after", first, "--skill", "sql", "--json").json["id"]
     assert torch("task", "claim", env={"TORCH_AGENT": "dev"}).out.startswith(f"claimed  {first}")
     lines = torch("task", "list").out.splitlines()

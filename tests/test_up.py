@@ -156,6 +156,8 @@ def test_a_changed_file_changes_only_what_differs(
     assert states(done) == {"server": "changed", "pm": "running", "dev": "updated"}
     assert {pane.window: pane.pid for pane in tmux.panes()} == before
     assert "dev (tester)" in torch("tree").out
+    assert len(prompts(tmp_path, "dev")) == 2, "its role is another: it is briefed again"
+    assert states(up(torch, project, "--json"))["dev"] == "running"
     done = up(torch, project, "--restart-changed", "--json")
     assert states(done) == {"server": "restarted", "pm": "running", "dev": "running"}
     after = {pane.window: pane.pid for pane in tmux.panes()}
@@ -165,7 +167,59 @@ def test_a_changed_file_changes_only_what_differs(
     assert states(up(torch, project, "--dry-run", "--json"))["dev"] == "restart"
     done = up(torch, project, "--restart-changed", "--json")
     assert states(done)["dev"] == "restarted"
-    assert len(prompts(tmp_path, "dev")) == 2, "a new life is briefed again"
+    assert len(prompts(tmp_path, "dev")) == 3, "a new life is briefed again"
+
+
+def test_what_is_no_longer_in_the_file_is_named_and_ended_alone(
+    torch: Torch, project: Repository
+) -> None:
+    assert up(torch, project).code == 0
+    whole = (project.path / "torch.toml").read_text("utf-8")
+    project.write("torch.toml", whole[: whole.index("[[agent]]")])
+    for words in ((), ("--dry-run",)):
+        done = up(torch, project, "--json", *words)
+        assert states(done) == {"server": "running", "pm": "unlisted", "dev": "unlisted"}
+        assert "torch down --only dev" in done.out
+    ended = down(torch, project, "--only", "dev", "--json")
+    assert (ended.code, states(ended)) == (0, {"dev": "stopped"})
+    nobody = down(torch, project, "--only", "dev")
+    assert (nobody.code, "There is: server, pm" in nobody.err) == (3, True), nobody.err
+    (project.path / "torch.toml").unlink()
+    ended = down(torch, project, "--json")
+    assert states(ended) == {"pm": "stopped", "server": "stopped"}
+    assert down(torch, project).code == 3, "there is neither a file nor a team"
+
+
+def test_a_member_that_was_renamed_is_known(torch: Torch, project: Repository) -> None:
+    assert up(torch, project).code == 0
+    assert torch("rename", "dev", "backend").code == 0
+    dry = up(torch, project, "--json")
+    assert states(dry)["dev"] == "changed"
+    assert "it is called 'backend' now" in dry.out
+    kept = torch("rename", "pm", "dev")
+    assert (kept.code, "is kept for a member of" in kept.err) == (2, True)
+    edit(project, 'name = "dev"', 'name = "backend"')
+    assert states(up(torch, project, "--json"))["backend"] == "running"
+    assert torch("rename", "pm", "dev").code == 0, "nobody is called so any more"
+    assert torch("rename", "dev", "pm").code == 0, "and back, to its own"
+    assert states(up(torch, project, "--json")).keys() == {"server", "pm", "backend"}
+    ended = down(torch, project, "--json")
+    assert states(ended) == {"backend": "stopped", "pm": "stopped", "server": "stopped"}
+
+
+def test_a_name_that_the_file_keeps_is_no_other_agents(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    assert up(torch, project, "--only", "pm").code == 0
+    as_pm = {**ENV, "TORCH_AGENT": "pm"}
+    assert torch("spawn", "d1", "--profile", "demo", env=as_pm, cwd=project.path).code == 0
+    kept = torch("rename", "d1", "dev")
+    assert (kept.code, "is kept for a member of" in kept.err) == (2, True)
+    assert torch("rename", "d1", "d2").code == 0
+    assert torch("spawn", "d1", "--profile", "demo", env=as_pm, cwd=project.path).code == 0
+    with Store() as store:
+        assert set(store.teams.members(str(project.path / "torch.toml"))) == {"pm", "d1", "d2"}
+    assert states(down(torch, project, "--json")) == dict.fromkeys(("d1", "d2", "pm"), "stopped")
 
 
 def test_what_waits_for_one_that_fails_is_not_started(torch: Torch, project: Repository) -> None:

@@ -220,8 +220,8 @@ def test_tasks_are_given_to_the_teams_agents(
     file = project / "torch.toml"
     file.write_text('[tasks]\nroute = true\nstrategy = "round-robin"\n[[agent]]\nname = "dev"\n')
     elsewhere = torch("task", "add", "elsewhere", "--dir", str(tmp_path), "--priority", "high")
-    first = torch("task", "add", "first", "--json").json["id"]
-    second = torch("task", "add", "second", "--json").json["id"]
+    first = torch("task", "add", "first", "--json", cwd=project).json["id"]
+    second = torch("task", "add", "second", "--json", cwd=project).json["id"]
     assert elsewhere.code == 0
     with Store() as store:
         enlist(store, load_team(str(file)), "dev")
@@ -295,16 +295,18 @@ def test_a_pool_grows_while_tasks_wait_and_shrinks_when_it_is_idle(
     (project / "torch.toml").write_text(POOLED.format(most=2, idle="1s"))
     assert torch("up", "--dir", str(project), env={"PATH": path}).code == 0
     assert names(torch) == ["hand-1"]
-    first = torch("task", "add", "first", "--json").json["id"]
+    first = torch("task", "add", "first", "--json", cwd=project).json["id"]
     assert torch("task", "claim", first, env={"TORCH_AGENT": "hand-1"}).code == 0
-    second = torch("task", "add", "second", "--json").json["id"]
+    second = torch("task", "add", "second", "--json", cwd=project).json["id"]
     daemon = scheduler.start(torch)
     wait_until(lambda: "hand-2" in names(torch), what="one more", timeout=60)
     wait_until(
         lambda: torch("task", "claim", second, env={"TORCH_AGENT": "hand-2"}).code == 0,
         what="its task",
     )
-    assert torch("task", "add", "third").code == 0, "for which there is nobody: 2 is all"
+    assert torch("task", "add", "third", cwd=project).code == 0, (
+        "for which there is nobody: 2 is all"
+    )
     for identity, name in ((first, "hand-1"), (second, "hand-2")):
         assert torch("task", "done", identity, env={"TORCH_AGENT": name}).code == 0
     with Store() as store:
@@ -385,7 +387,7 @@ def test_what_goes_wrong_with_a_pool_is_said_once_and_rests(
     assert isinstance(demo, DemoAgent)
     file = tmp_path / "dev" / "torch.toml"
     file.write_text(POOLED.format(most=1, idle="1m").replace('"demo"', '"codex"'))
-    torch("task", "add", "waits")
+    torch("task", "add", "waits", "--anywhere")
     with Store() as store:
         enlist(store, load_team(str(file)), "dev")
         upkeep, now = Upkeep(), time.time() + 9

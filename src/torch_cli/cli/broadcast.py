@@ -3,12 +3,13 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, SECONDS, common_options
 
 
 @click.command("broadcast")
 @click.argument("message", type=ANY_BYTES)
 @click.option("--role", "roles", multiple=True, help="Those of this role only; repeatable.")
+@EVERYWHERE
 @click.option("--dry-run", is_flag=True, help="Say who would get it, and send nothing.")
 @click.option(
     "--timeout",
@@ -20,11 +21,17 @@ from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 )
 @common_options
 def command(
-    common: Common, message: str, roles: tuple[str, ...], dry_run: bool, timeout: float
+    common: Common,
+    message: str,
+    roles: tuple[str, ...],
+    everywhere: bool,
+    dry_run: bool,
+    timeout: float,
 ) -> int:
-    """Send MESSAGE to every agent but yourself; - reads standard input. Each has a receipt.
+    """Send MESSAGE to every agent of this project but yourself; - is standard input.
 
-    The exit status is the first that is not 0. -L or -S means the agents of that tmux server only.
+    Each has a receipt; the exit status is the first that is not 0. In no project, and with
+    --everywhere, it is every agent. -L or -S means the agents of that tmux server only.
 
     \b
     Examples:
@@ -33,18 +40,30 @@ def command(
     """
     from torch_cli.cli.present import note, print_error, print_json, say
     from torch_cli.cli.sending import body_of, print_receipt
-    from torch_cli.delivery.send import Request, own_name, send
+    from torch_cli.delivery.send import Request, send
     from torch_cli.errors import DONE, NotFoundError, TorchError
     from torch_cli.store import Store
+    from torch_cli.team.actor import actor
+    from torch_cli.team.project import project_here, project_of
     from torch_cli.watch.listing import agents_on
 
     body = body_of(message)
     with Store() as store:
-        own = own_name(store)
-        every = [one for one in agents_on(store, common.socket) if one.name != own]
-    names = [one.name for one in every if not roles or one.role in roles]
+        own = actor(store)
+        project = "" if everywhere else project_here(store, own.agent)
+        names = [
+            one.name
+            for one in agents_on(store, common.socket)
+            if one.name != own.name
+            and (not roles or one.role in roles)
+            and (not project or project_of(store, one) == project)
+        ]
     if not names:
-        raise NotFoundError("no agent is meant by that; nothing was sent", code="no-agent")
+        where = f" in {project}" if project else ""
+        hint = "--everywhere means those of all projects." if project else "'torch ps' lists them."
+        raise NotFoundError(
+            f"no agent{where} is meant by that; nothing was sent", hint=hint, code="no-agent"
+        )
     if dry_run:
         if common.json:
             print_json({"schema": "torch.broadcast/1", "agents": names})
@@ -60,5 +79,6 @@ def command(
             print_error(error, common.json)
             code = error.exit_code
         status = status or code
-    note(f"  {len(names)} agents", quiet=common.quiet or common.json)
+    counted = f"{len(names)} agent{'' if len(names) == 1 else 's'}"
+    note(f"  {counted}", quiet=common.quiet or common.json)
     return status

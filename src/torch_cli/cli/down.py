@@ -7,6 +7,7 @@ from torch_cli.cli.options import IN_PROJECT, SECONDS, common_options
 
 
 @click.command("down")
+@click.option("--only", multiple=True, metavar="NAME", help="This member alone; repeatable.")
 @click.option("--force", is_flag=True, help="Also where no checkpoint can be made first.")
 @click.option(
     "--deadline",
@@ -18,28 +19,29 @@ from torch_cli.cli.options import IN_PROJECT, SECONDS, common_options
 )
 @IN_PROJECT
 @common_options
-def command(common: Common, force: bool, deadline: float, directory: str) -> int:
+def command(
+    common: Common, only: tuple[str, ...], force: bool, deadline: float, directory: str
+) -> int:
     """End what 'torch up' has started of this project's team, and nothing else.
 
     A checkpoint of each directory comes first, and a handoff note of each agent that is idle and
-    answers in time. A worktree that 'torch up' made is removed only if
-    it is clean and merged. What was there before the team is left.
+    answers in time. A worktree that 'torch up' made is removed only if it is clean, merged, and
+    nobody else is in it. What was there before the team is left. The file itself is not needed.
 
     \b
     Examples:
       torch down
+      torch down --only dev
     """
     from torch_cli.cli.present import error_object, note, print_error, print_json, printable, say
     from torch_cli.errors import DONE
     from torch_cli.store import Store
-    from torch_cli.team.down import down
-    from torch_cli.team.file import find_file
+    from torch_cli.team.down import down, team_path
     from torch_cli.team.up import team_lock
 
-    path = find_file(directory)
     status, any_ended = DONE, False
-    with Store() as store, team_lock(path):
-        for one in down(store, path, force=force, notes=deadline):
+    with Store() as store, team_lock(path := team_path(store, directory)):
+        for one in down(store, path, only=only, force=force, notes=deadline):
             any_ended = True
             if common.json:
                 error = {"error": error_object(one.error)} if one.error else {}

@@ -44,6 +44,9 @@ IN_DIR = click.option(
     help="A directory of the worktree (default: this one).",
 )
 
+EVERYWHERE = click.option(
+    "--everywhere", is_flag=True, help="In all projects, not only the one that you are in."
+)
 IN_PROJECT = click.option(
     "--dir",
     "directory",

@@ -9,7 +9,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_tasks
-from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, SECONDS, common_options
 from torch_cli.cli.task_delegate import command as delegate_command
 from torch_cli.cli.task_shown import (
     print_choice,
@@ -59,8 +59,13 @@ def command() -> None:
 )
 @click.option("--skill", "skills", multiple=True, help="Who takes it must have it; repeatable.")
 @click.option(
-    "--dir", "directory", type=ANY_BYTES, default="", metavar="DIR", help="Where it belongs."
+    "--dir",
+    "directory",
+    type=ANY_BYTES,
+    metavar="DIR",
+    help="Where it belongs (default: the project that you are in).",
 )
+@click.option("--anywhere", is_flag=True, help="It belongs to no project: any agent may get it.")
 @click.option(
     "--after",
     "depends",
@@ -85,13 +90,15 @@ def add_command(
     criteria: str,
     priority: str,
     skills: tuple[str, ...],
-    directory: str,
+    directory: str | None,
+    anywhere: bool,
     depends: tuple[str, ...],
     lease: str,
 ) -> None:
     """Put a task into the pool.
 
     CHECK is the command that shows that it is done: 'torch task done' runs it, without a shell.
+    Agents of its project get it: what one torch.toml, else one git repository is for.
 
     \b
     Examples:
@@ -105,8 +112,11 @@ def add_command(
     from torch_cli.store.messages import PRIORITIES
     from torch_cli.store.tasks import Task
     from torch_cli.team.actor import actor
+    from torch_cli.team.project import project_here
     from torch_cli.team.task import add
 
+    if directory and anywhere:
+        raise RefusedError("give --dir or --anywhere, not both; no task was made", code="usage")
     if not title.strip():
         raise RefusedError("a task needs a title; none was made", code="usage")
     try:
@@ -121,20 +131,24 @@ def add_command(
         check=check,
         priority=PRIORITIES[priority],
         skills=skills,
-        directory=os.path.realpath(os.path.expanduser(directory)) if directory else "",
         depends=depends,
         lease=duration.parse(lease),
     )
     with Store() as store:
-        print_task(add(store, wanted._replace(creator=actor(store).name)), "added", common)
+        who = actor(store)
+        place = os.path.realpath(os.path.expanduser(directory)) if directory else ""
+        place = place if place or anywhere else project_here(store, who.agent)
+        task = add(store, wanted._replace(creator=who.name, directory=place))
+        print_task(task, "added", common)
 
 
 @command.command("list")
 @click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="This agent's only.")
 @click.option("--mine", is_flag=True, help="Your own only, as an agent.")
+@click.option("--here", is_flag=True, help="Those of the project that you are in only.")
 @click.option("--all", "ended", is_flag=True, help="Those that have ended as well.")
 @common_options
-def list_command(common: Common, agent: str | None, mine: bool, ended: bool) -> None:
+def list_command(common: Common, agent: str | None, mine: bool, here: bool, ended: bool) -> None:
     """List the tasks, the most urgent first. With --json, one object for each.
 
     \b
@@ -145,6 +159,7 @@ def list_command(common: Common, agent: str | None, mine: bool, ended: bool) -> 
     from torch_cli.errors import RefusedError
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
+    from torch_cli.team.project import belongs, project_here
     from torch_cli.team.task import reap
 
     with Store() as store:
@@ -158,7 +173,9 @@ def list_command(common: Common, agent: str | None, mine: bool, ended: bool) -> 
                 )
             agent = own.name
         reap(store, time.time())
+        project = project_here(store, actor(store).agent) if here else ""
         tasks = [t for t in store.tasks.all(ended=ended) if agent in (None, t.holder)]
+        tasks = [t for t in tasks if not project or belongs(t, project)]
         unmet = {task.id: store.tasks.unmet(task) for task in tasks}
     print_tasks(tasks, unmet, common)
 
@@ -407,14 +424,20 @@ def release_command(common: Common, name: str, message: str) -> None:
 @click.option("--explain", is_flag=True, help="Say of each agent why it is not the one.")
 @click.option("--dry-run", is_flag=True, help="Say what would be given, and give nothing.")
 @click.option("--no-send", is_flag=True, help="Do not send the agents a message.")
+@EVERYWHERE
 @common_options
 def route_command(
-    common: Common, strategy: str | None, explain: bool, dry_run: bool, no_send: bool
+    common: Common,
+    strategy: str | None,
+    explain: bool,
+    dry_run: bool,
+    no_send: bool,
+    everywhere: bool,
 ) -> int:
-    """Give the tasks of the pool to idle agents that have what they ask for, and lead nobody.
+    """Give the tasks of this project to idle agents that have what they ask for, and lead nobody.
 
     Urgent tasks first; one that waits gains a step of priority with each hour. An agent gets one
-    task. -L or -S means the agents of that tmux server only.
+    task, of its own project or of none. -L or -S means the agents of that tmux server only.
 
     \b
     Examples:
@@ -425,6 +448,7 @@ def route_command(
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
     from torch_cli.team.edges import may_write
+    from torch_cli.team.project import project_here
     from torch_cli.team.route import decide, give_out, strategy_in
     from torch_cli.team.task_text import order
     from torch_cli.team.title import show_task
@@ -436,7 +460,8 @@ def route_command(
         agents = agents_on(store, common.socket)
         if who.agent is not None and not no_send:
             agents = [one for one in agents if may_write(store, who.agent, one)]
-        choices = decide(store, agents, strategy or strategy_in("."))
+        project = "" if everywhere else project_here(store, who.agent)
+        choices = decide(store, agents, strategy or strategy_in("."), project)
         given = {}
         if not dry_run:
             for choice, task in give_out(store, choices, who):

@@ -8,7 +8,8 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.team.up import Result, Step
+    from torch_cli.team.plan import Step
+    from torch_cli.team.up import Result
 
 
 @click.command("up")
@@ -39,7 +40,8 @@ def command(
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.team.file import find_file, load_team
-    from torch_cli.team.up import plan, team_lock, up
+    from torch_cli.team.plan import plan
+    from torch_cli.team.up import team_lock, up
 
     team = load_team(find_file(directory))
     with Store() as store:

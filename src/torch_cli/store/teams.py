@@ -47,15 +47,23 @@ class Teams:
         return {one.name: one for one in found}
 
     def add(self, started: Started) -> None:
-        """Note that a member was brought up; what was known of it before is replaced."""
+        """Note that a member was brought up; what was known of it before is replaced.
+
+        So is what was known of the same agent under another name.
+        """
         row = started._asdict() | {"started": started.started or time.time()}
         row |= {"team": _key(started.team), "directory": os.fsencode(started.directory)}
         row |= {"spec": json.dumps(started.spec)}
         marks = ", ".join("?" for _ in row)
-        self._database.write(
-            f"INSERT OR REPLACE INTO team_members ({', '.join(row)}) VALUES ({marks})",
-            *row.values(),
-        )
+        with self._database.transaction():
+            self._database.query(
+                "DELETE FROM team_members WHERE team = ? AND agent = ? AND agent <> ''",
+                *(_key(started.team), started.agent),
+            )
+            self._database.query(
+                f"INSERT OR REPLACE INTO team_members ({', '.join(row)}) VALUES ({marks})",
+                *row.values(),
+            )
 
     def remove(self, team: str, name: str) -> None:
         """Forget a member: it was brought down."""
@@ -87,10 +95,10 @@ class Teams:
     def _any_enforced(self) -> bool:
         return bool(self._database.query("SELECT EXISTS (SELECT 1 FROM team_rules)")[0][0])
 
-    def team_of(self, agent: str) -> str:
-        """Return the path of the file that an agent, by its identity, belongs to; '' for none."""
-        rows = self._database.query("SELECT team FROM team_members WHERE agent = ?", agent)
-        return os.fsdecode(rows[0][0]) if rows and agent else ""
+    def member_of(self, agent: str) -> Started | None:
+        """Return what an agent, by its identity, is in a team; ``None`` if it is in none."""
+        rows = self._database.query("SELECT * FROM team_members WHERE agent = ?", agent)
+        return _started(dict(rows[0])) if rows and agent else None
 
 
 def _key(team: str) -> bytes:

@@ -4,18 +4,21 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 from torch_cli.agents.registry import lives
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
-from torch_cli.errors import TorchError
+from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
+from torch_cli.team.file import find_file
 from torch_cli.team.handoff import Note, ask_for_note, save
 from torch_cli.team.place import remove_worktree
+from torch_cli.team.project import FILE
 from torch_cli.team.standing import agent_of, pane_of
 from torch_cli.team.stop import end_pane, stop
 
@@ -31,8 +34,17 @@ class Ended(NamedTuple):
     error: TorchError | None = None
 
 
-def down(store: Store, team: str, *, force: bool = False, notes: float = 0.0) -> Iterator[Ended]:
+def down(
+    store: Store,
+    team: str,
+    *,
+    only: Sequence[str] = (),
+    force: bool = False,
+    notes: float = 0.0,
+) -> Iterator[Ended]:
     """End the members of the team whose file is ``team``, the last that was started first.
+
+    ``only`` are the names of those that are meant; raises ``NotFoundError`` for one that is none.
 
     Each agent is asked for a handoff note, all at once, and given ``notes`` seconds for it; 0 asks
     for none. The note and what its pane has shown are saved. A checkpoint of each one's directory
@@ -40,7 +52,15 @@ def down(store: Store, team: str, *, force: bool = False, notes: float = 0.0) ->
     has none. A worktree that was made for a member is removed only if nothing in it would be lost.
     """
     saved: dict[str, str] = {}
-    members = list(reversed(store.teams.members(team).values()))
+    known = store.teams.members(team)
+    for name in only:
+        if name not in known:
+            raise NotFoundError(
+                f"nothing of {team} is up that is called '{name}'; nothing was done",
+                hint=f"There is: {', '.join(known) or 'nothing'}",
+                code="no-member",
+            )
+    members = [one for one in reversed(known.values()) if not only or one.name in only]
     asked = _ask_all(store, members, notes) if notes else {}
     for member in members:
         try:
@@ -57,6 +77,20 @@ def down(store: Store, team: str, *, force: bool = False, notes: float = 0.0) ->
             yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
     if not store.teams.members(team):
         store.teams.enforce(team, None)
+
+
+def team_path(store: Store, directory: str) -> str:
+    """Return the path of the team file of ``directory``; it may be gone while the team is up.
+
+    Raises ``NotFoundError`` if there is neither.
+    """
+    path = Path(os.path.realpath(os.path.expanduser(directory)))
+    known = set(store.teams.paths())
+    for place in (path, *path.parents):
+        file = place / FILE
+        if str(file) in known or file.is_file():
+            return str(file)
+    return find_file(directory)
 
 
 def _save(member: Started, saved: dict[str, str]) -> str:

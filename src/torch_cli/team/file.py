@@ -14,8 +14,8 @@ from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.team import briefing
 from torch_cli.team.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.team.keys import AGENT, TABLES
+from torch_cli.team.project import FILE
 
-FILE = "torch.toml"
 SHOWN = 10
 """Mistakes that are shown at once."""
 
@@ -53,7 +53,7 @@ class _Reader:
 
     def __init__(self, path: str, text: str, document: dict[str, Any]) -> None:
         self._path, self._document = path, document
-        self._root = os.path.dirname(os.path.realpath(path))
+        self._root = os.path.realpath(os.path.dirname(path))
         self._lines = _Lines(text)
         self._wrong: list[tuple[int, str]] = []
 

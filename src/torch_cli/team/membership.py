@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started
@@ -24,9 +25,29 @@ def team_of(store: Store, agent: Agent) -> str:
     What an agent has started, or was put below one, is bound by the rules of that one's team.
     """
     for one in chain(store, agent):
-        if team := store.teams.team_of(one.identity):
-            return team
+        if member := store.teams.member_of(one.identity):
+            return member.team
     return ""
+
+
+def check_parent(store: Store, name: str, parent: str) -> None:
+    """Raise ``RefusedError`` if an agent called ``name`` would stand below itself."""
+    seen, above = set[str](), parent
+    while above and above not in seen:
+        if above == name:
+            raise RefusedError(
+                f"'{parent}' answers to '{name}', which cannot answer to it; nothing was done",
+                hint="'torch tree' shows who answers to whom. Choose another name, or parent.",
+                code="circle",
+            )
+        seen.add(above)
+        agent = store.agents.get(above)
+        above = agent.parent if agent else ""
+
+
+def is_listed(member: Started) -> bool:
+    """Say whether it was started as its team's file said, and not by an agent of the team."""
+    return "environment" in member.spec
 
 
 def enlist(store: Store, team: str, agent: Agent, pane: Pane, *, branch: str = "") -> None:

@@ -8,6 +8,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, OPEN, Task, skills_fit
 from torch_cli.team.described import MIB, Pool, Team
+from torch_cli.team.project import belongs
 from torch_cli.watch.listing import Line, list_agents
 
 
@@ -23,18 +24,12 @@ class Change(NamedTuple):
     why: str
 
 
-def belongs(team: Team, task: Task) -> bool:
-    """Say whether a task may be for the team: it is for anywhere, or for the team's project."""
-    place = f"{task.directory}/"
-    return not task.directory or place.startswith((f"{team.root}/", f"{team.root}-"))
-
-
 def waiting(store: Store, team: Team) -> list[Task]:
     """Return the tasks of the pool that an agent of the team could take, but for its skills."""
     return [
         task
         for task in store.tasks.all()
-        if task.state == OPEN and belongs(team, task) and not store.tasks.unmet(task)
+        if task.state == OPEN and belongs(task, team.root) and not store.tasks.unmet(task)
     ]
 
 

@@ -57,13 +57,12 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE) -> Retired:
     returned = [
         release(store, task, Actor(None), f"{name} was retired") for task in tasks_of(store, agent)
     ]
-    team = store.teams.team_of(agent.identity)
-    member = store.teams.members(team).get(name) if team else None
+    member = store.teams.member_of(agent.identity)
     stopped = stop(store, name)
     store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved)})
     worktree = ""
     if member is not None:
-        store.teams.remove(team, name)
+        store.teams.remove(member.team, member.name)
         worktree = remove_worktree(store, member)
     return Retired(note, saved, tuple(returned), checkpoint, stopped, worktree)
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.store import Store
@@ -11,6 +11,7 @@ from torch_cli.store.tasks import DONE, HELD, OPEN, Entry, Task
 from torch_cli.team.actor import Actor
 from torch_cli.team.file import find_file, load_team
 from torch_cli.team.keys import STRATEGIES
+from torch_cli.team.project import belongs, place_of, project_of
 from torch_cli.team.routing import Candidate, Choice, route
 from torch_cli.team.task import claim, reap, skills_of
 from torch_cli.watch.listing import list_agents
@@ -21,6 +22,7 @@ def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:
     tasks = {task.id: task for task in store.tasks.all(ended=True)}
     history = store.tasks.history()
     parents = {one.parent for one in store.agents.all()}
+    free = [task for task in tasks.values() if task.state == OPEN]
     found = []
     for line in list_agents(store, agents):
         agent = line.agent
@@ -37,6 +39,9 @@ def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:
                 rates=_rates(agent.name, history, tasks),
                 last=given[-1].at if given else 0.0,
                 leads=agent.name in parents,
+                place=place_of(agent.directory).path if agent.directory else "",
+                project=(project := project_of(store, agent)),
+                foreign=frozenset(task.id for task in free if not belongs(task, project)),
             )
         )
     return found
@@ -68,17 +73,13 @@ def strategy_in(directory: str) -> str:
     return load_team(path).strategy
 
 
-def decide(
-    store: Store,
-    agents: Sequence[Agent],
-    strategy: str,
-    only: Callable[[Task], bool] = lambda task: True,
-) -> list[Choice]:
-    """Return who would get which task of the pool now; of those of which ``only`` holds."""
+def decide(store: Store, agents: Sequence[Agent], strategy: str, project: str = "") -> list[Choice]:
+    """Return who would get which task of the pool now; of those for ``project`` if it is given."""
     now = time.time()
     reap(store, now)
-    free = (task for task in store.tasks.all() if task.state == OPEN and only(task))
-    waiting = [task for task in free if not store.tasks.unmet(task)]
+    free = [task for task in store.tasks.all() if task.state == OPEN]
+    here = [task for task in free if not project or belongs(task, project)]
+    waiting = [task for task in here if not store.tasks.unmet(task)]
     return route(waiting, candidates(store, agents), strategy, now) if waiting else []
 
 

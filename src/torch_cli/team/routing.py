@@ -18,7 +18,9 @@ class Candidate(NamedTuple):
 
     ``load`` is how many tasks it has, ``rates`` how well it has ended those that asked for a skill,
     by the skill's name in small letters, ``last`` when it was given one last (epoch seconds, 0 for
-    never). One that ``leads`` has others below it, and gives out tasks itself.
+    never). One that ``leads`` has others below it, and gives out tasks itself. ``place`` is where
+    ``directory`` is in the main worktree of its ``project``, and ``foreign`` are the ids of tasks
+    that belong to another.
     """
 
     name: str
@@ -30,6 +32,9 @@ class Candidate(NamedTuple):
     rates: tuple[tuple[str, float], ...] = ()
     last: float = 0.0
     leads: bool = False
+    place: str = ""
+    project: str = ""
+    foreign: frozenset[str] = frozenset()
 
 
 class Choice(NamedTuple):
@@ -81,6 +86,8 @@ def objection(task: Task, one: Candidate) -> str:
     """Return why an agent cannot take a task, '' if it can."""
     if one.state != "idle":
         return f"it is {one.state}"
+    if task.id in one.foreign:
+        return f"it works in {one.project or 'no project'}"
     if one.leads:
         return "others answer to it"
     if one.load:
@@ -103,7 +110,8 @@ def near(task: Task, one: Candidate) -> bool:
     """Say whether the agent works where the task belongs."""
     if not task.directory:
         return False
-    return os.path.commonpath([task.directory, one.directory or "/"]) == task.directory
+    places = (place for place in (one.directory, one.place) if place)
+    return any(os.path.commonpath([task.directory, place]) == task.directory for place in places)
 
 
 def _least_loaded(task: Task, one: Candidate) -> tuple[float, ...]:

@@ -29,6 +29,7 @@ from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.hooks import KEPT
+from torch_cli.team.membership import check_parent
 from torch_cli.team.window import closed_on_failure, create_window, in_place_of
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
@@ -84,6 +85,7 @@ def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]
     profile = profile_named(order.profile)
     if order.parent and store.agents.get(order.parent) is None:
         raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
+    check_parent(store, order.name, order.parent)
     gone = _refuse_living(store, order.name)
     return profile, _command(profile, order), gone
 

@@ -29,6 +29,7 @@ from torch_cli.store.tasks import (
     skills_fit,
 )
 from torch_cli.team.actor import Actor
+from torch_cli.team.project import belongs, project_of
 
 CHECK_TIMEOUT = 600.0
 """Seconds that the command which shows that a task is done may take."""
@@ -94,12 +95,16 @@ def _lost(store: Store, task: Task, now: float) -> str:
     return f"its agent was silent for {in_words(silent)}" if silent > task.lease else ""
 
 
-def available(store: Store, skills: Sequence[str]) -> list[Task]:
-    """Return what an agent with these skills could take, the most urgent first."""
+def available(store: Store, agent: Agent, skills: Sequence[str]) -> list[Task]:
+    """Return what ``agent``, with these skills, could take in its project, most urgent first."""
+    project = project_of(store, agent)
     return [
         task
         for task in store.tasks.all()
-        if task.state == OPEN and not store.tasks.unmet(task) and skills_fit(task.skills, skills)
+        if task.state == OPEN
+        and skills_fit(task.skills, skills)
+        and belongs(task, project)
+        and not store.tasks.unmet(task)
     ]
 
 
@@ -113,7 +118,7 @@ def claim(
     """
     reap(store, time.time())
     while True:
-        chosen = task or next(iter(available(store, skills)), None)
+        chosen = task or next(iter(available(store, agent, skills)), None)
         if chosen is None:
             return None
         with store.database.transaction():
@@ -349,8 +354,7 @@ def records(store: Store) -> list[Record]:
 def skills_of(store: Store, agent: Agent) -> tuple[str, ...]:
     """Return the skills that the agent's team file gives it."""
     with contextlib.suppress(TorchError):
-        team = store.teams.team_of(agent.identity)
-        known = store.teams.members(team).get(agent.name) if team else None
+        known = store.teams.member_of(agent.identity)
         if known is not None:
             return tuple(known.spec.get("skills", ()))
     return ()

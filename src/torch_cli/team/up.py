@@ -2,16 +2,15 @@
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from torch_cli.agents.registry import find, lives, profile_named
+from torch_cli.agents.registry import find, profile_named
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
 from torch_cli.envfile import read_environment
-from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
+from torch_cli.errors import HeldError, TorchError
 from torch_cli.flock import hold, open_lock
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
@@ -20,43 +19,24 @@ from torch_cli.store.messages import PRIORITIES
 from torch_cli.store.teams import Started
 from torch_cli.team import briefing, half_made
 from torch_cli.team.described import Member, Team
+from torch_cli.team.membership import check_parent
 from torch_cli.team.place import directory_of, make_worktree
-from torch_cli.team.ready import await_process, listens
+from torch_cli.team.plan import Step, spec_of
+from torch_cli.team.ready import await_process
 from torch_cli.team.rebrief import with_tasks
 from torch_cli.team.spawn import Order, await_ready, spawn
-from torch_cli.team.standing import agent_of, close_ended, pane_of
+from torch_cli.team.standing import close_ended
 from torch_cli.team.stop import end_pane, stop
 from torch_cli.team.window import create_window
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 
-SOFT = ("role", "parent", "skills", "briefing")
-"""What can be changed of a running agent; for all else it must be started again."""
-
-
-class Step(NamedTuple):
-    """What is to be done for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
-    ``changed``, ``off``, ``elsewhere``). ``words`` say why.
-
-    ``agent`` or ``pane`` is what runs already, and ``noted`` says whether the store knows that.
-    What is not ``ours``, somebody else has started: it is never restarted, and left when the team
-    goes.
-    """
-
-    member: Member
-    what: str
-    words: str = ""
-    agent: Agent | None = None
-    pane: Pane | None = None
-    noted: bool = True
-    ours: bool = True
-
 
 class Result(NamedTuple):
     """What became of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
-    (it needs a new start), ``off``, ``elsewhere``, ``blocked`` or ``failed``, the last with its
-    error. ``receipt`` is that of a briefing that was sent.
+    (it needs a new start), ``off``, ``elsewhere``, ``unlisted``, ``blocked`` or ``failed``, the
+    last with its error. ``receipt`` is that of a briefing that was sent.
     """
 
     member: Member
@@ -88,94 +68,6 @@ def team_lock(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(file)
-
-
-def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[Step]:
-    """Return what ``torch up`` would do for each member, in order.
-
-    ``only`` are names or roles; what a pool has to spare is meant by its name alone. Raises
-    ``NotFoundError`` for one that is neither, ``RefusedError`` if the name of a member is another
-    agent's.
-    """
-    for name in only:
-        if not any(name in (member.name, member.role) for member in team.members):
-            raise NotFoundError(f"{team.path} has no member or role '{name}'", code="no-member")
-    known = store.teams.members(team.path)
-    return [_step(store, team, one, known.get(one.name), only) for one in team.members]
-
-
-def _step(
-    store: Store,
-    team: Team,
-    member: Member,
-    known: Started | None,
-    only: Sequence[str],
-) -> Step:
-    look = _agent_step if member.kind == "agent" else _process_step
-    found = look(store, team, member, known)
-    by_role = member.role in only and member.name not in team.spare
-    wanted = member.name in only or by_role if only else member.autostart
-    if not wanted and found.what in ("start", "restart", "update"):
-        return found._replace(what="off" if found.what == "start" else "running", words="")
-    return found
-
-
-def _agent_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
-    agent = store.agents.get(member.name)
-    if agent is None or agent.stopped is not None or not lives(agent):
-        return Step(member, "start", "it has ended" if known else "")
-    own = agent_of(store, known) if known else None
-    if known is None or own is None or own.identity != agent.identity:
-        same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
-        if same and agent.profile == member.profile:
-            words = "it was there already"
-            return Step(member, "running", words, agent, noted=False, ours=False)
-        raise RefusedError(
-            f"the name '{member.name}' is another agent's, in {agent.directory}; nothing was done",
-            hint=f"Give one of them another name: torch rename {member.name} NAME",
-            code="name-taken",
-        )
-    changed = _differences(known.spec, spec_of(team, member))
-    if not changed:
-        words = "" if known.agent else "its start was cut short"
-        if not os.path.isdir(agent.directory):
-            words = f"its directory {agent.directory} is gone"
-        return Step(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
-    words = f"changed: {', '.join(changed)}"
-    if set(changed) <= set(SOFT):
-        return Step(member, "update", words, agent, ours=known.ours)
-    if not known.ours:
-        return Step(member, "changed", f"{words}; it was there before the team, and is left", agent)
-    return Step(member, "restart", words, agent)
-
-
-def _process_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
-    pane = pane_of(store, known) if known else None
-    if known is None or pane is None:
-        if member.port and listens(member.port):
-            return Step(member, "elsewhere", f"somebody listens on port {member.port} already")
-        return Step(member, "start", "it has ended" if known else "")
-    changed = _differences(known.spec, spec_of(team, member))
-    if changed:
-        return Step(member, "restart", f"changed: {', '.join(changed)}", pane=pane)
-    words = "" if known.pane else "its start was cut short"
-    return Step(member, "running", words, pane=pane, noted=bool(known.pane))
-
-
-def spec_of(team: Team, member: Member) -> dict[str, Any]:
-    """Return what is compared with the file later; values of variables as hashes only."""
-    variables = {**read_environment((), member.env_files), **member.environment}
-    secret = hashlib.sha256(json.dumps(sorted(variables.items())).encode()).hexdigest()[:16]
-    common = {"directory": directory_of(team, member), "environment": secret}
-    if member.kind == "process":
-        return {**common, "command": list(member.command)}
-    names = ("profile", "arguments", *SOFT)
-    return {**common, **{name: getattr(member, name) for name in names}}
-
-
-def _differences(before: Any, now: Any) -> list[str]:
-    now = json.loads(json.dumps(now))
-    return sorted(name for name in now if before.get(name) != now[name])
 
 
 def up(
@@ -226,7 +118,7 @@ class _Upward:
             if step.what == "restart" and not self._restart_changed:
                 words = f"{step.words}; 'torch up --restart-changed' starts it anew"
                 return Result(member, "changed", words)
-            if step.what in ("changed", "off", "elsewhere"):
+            if step.what in ("changed", "off", "elsewhere", "unlisted"):
                 return Result(member, step.what, step.words)
             if member.kind == "process":
                 return self._process(step)
@@ -302,12 +194,15 @@ class _Upward:
             agent = self._start(member)
             state = state if state == "restarted" else "started"
         elif step.what == "update":
+            check_parent(self._store, member.name, member.parent)
             self._store.agents.describe(member.name, role=member.role, parent=member.parent)
             state = "updated"
+        # What is noted is the last step: killed before it, all is done again.
+        receipt = self._brief(member, agent, again=True) if step.brief else None
         if step.what != "running" or not step.noted:
             pane = find(self._store, Socket(path=agent.socket), member.name).pane
             self._note(member, pane, agent, ours=step.ours)
-        receipt = self._brief(member, agent, state)
+        receipt = receipt or self._brief(member, agent)
         words = step.words if state in ("running", "updated") else agent.directory
         return Result(member, state, words, receipt=receipt)
 
@@ -332,7 +227,7 @@ class _Upward:
         self._note(member, window.pane, agent)
         return agent
 
-    def _brief(self, member: Member, agent: Agent, state: str) -> Receipt | None:
+    def _brief(self, member: Member, agent: Agent, *, again: bool = False) -> Receipt | None:
         """Wait until the agent is ready and brief it, unless it has been in this life."""
         if agent.ready is None:
             profile = profile_named(agent.profile)
@@ -340,7 +235,8 @@ class _Upward:
             with ControlClient(Socket(path=agent.socket), pane.session_id) as client:
                 await_ready(client, self._store, agent, profile, profile.launch.ready_timeout)
         last = self._store.briefings.newest().get(agent.identity)
-        if not member.briefing or (last is not None and last.sent >= agent.created):
+        briefed = last is not None and last.sent >= agent.created
+        if not member.briefing or (briefed and not again):
             return None
         source = member.briefing
         source = os.path.join(self._team.root, source) if "/" in source else source
@@ -351,10 +247,13 @@ class _Upward:
         self._tell(f"briefing {member.name}")
         # If this process is killed before it is noted, the next sends nothing twice.
         key = f"briefing-{agent.identity}-{agent.created:.3f}"
+        if again:
+            soft = [member.role, member.parent, member.briefing]
+            key += f"-{hashlib.sha256(repr(soft).encode()).hexdigest()[:8]}"
+        earlier = self._store.messages.with_key(key)
+        body = (earlier.body if earlier else text).encode()
         urgent = PRIORITIES["high"]
-        receipt = send(
-            self._socket,
-            Request(target=member.name, body=text.encode(), key=key, priority=urgent),
-        )
+        request = Request(target=member.name, body=body, key=key, priority=urgent, free=True)
+        receipt = send(self._socket, request)
         self._store.briefings.add(receipt.id, agent.identity, member.briefing)
         return receipt

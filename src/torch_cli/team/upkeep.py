@@ -13,7 +13,6 @@ from torch_cli.team.background import Background
 from torch_cli.team.described import Team
 from torch_cli.team.file import load_team
 from torch_cli.team.membership import team_of
-from torch_cli.team.pool import belongs
 from torch_cli.team.pool import decide as decide_pools
 from torch_cli.team.rebrief import brief_all_due
 from torch_cli.team.remind import Reminded, remind
@@ -154,7 +153,7 @@ def _reminded(one: Reminded) -> Did:
 def _route(store: Store, team: Team) -> Iterator[Did]:
     """Give tasks to the idle agents of the team, and write to them what they are."""
     agents = [one for one in store.agents.all() if team_of(store, one) == team.path]
-    choices = decide(store, agents, team.strategy, lambda task: belongs(team, task))
+    choices = decide(store, agents, team.strategy, team.root)
     for choice, task in give_out(store, choices, Actor(None)):
         agent = store.agents.known_as(task.agent) if task else None
         if task is None or agent is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch_cli.errors import RefusedError
 from torch_cli.store.agents import Agent
 from torch_cli.team.detect import Project, detect
-from torch_cli.team.file import FILE
+from torch_cli.team.project import FILE
 
 _HEAD = """\
 # The team of this project. 'torch up' brings it up, 'torch up --dry-run' says what that would do,
@@ -87,7 +87,7 @@ def frozen(root: Path, agents: Sequence[Agent]) -> str:
     sessions = {agent.session for agent in agents}
     lines = ["[team]", f"name = {_text(root.name or 'team')}"]
     lines += [f"session = {_text(sessions.pop())}"] if len(sessions) == 1 else []
-    names = {agent.name for agent in agents}
+    placed: set[str] = set()
     for agent in _parents_first(agents):
         lines += ["", "[[agent]]", f"name = {_text(agent.name)}"]
         lines += [f"role = {_text(agent.role)}"] if agent.role else []
@@ -95,7 +95,8 @@ def frozen(root: Path, agents: Sequence[Agent]) -> str:
         place = os.path.relpath(agent.directory, root)
         place = agent.directory if place.startswith("../..") else place
         lines += [f"dir = {_text(place)}"] if place != "." else []
-        lines += [f"parent = {_text(agent.parent)}"] if agent.parent in names else []
+        lines += [f"parent = {_text(agent.parent)}"] if agent.parent in placed else []
+        placed.add(agent.name)
     return "\n".join([*lines, ""])
 
 

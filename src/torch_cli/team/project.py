@@ -1,0 +1,78 @@
+"""Which project a directory, an agent or a task belongs to.
+
+A project is what one ``torch.toml`` stands in, else one git repository with all its worktrees.
+"""
+
+import os
+from typing import NamedTuple
+
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import Task
+from torch_cli.team.membership import team_of
+
+FILE = "torch.toml"
+
+
+class Place(NamedTuple):
+    """Where a directory is: ``project`` is the top of its project, '' if it is in none.
+
+    ``path`` is the directory, or of a linked worktree the same one in the main worktree.
+    """
+
+    project: str
+    path: str
+
+
+def place_of(directory: str) -> Place:
+    """Return where ``directory`` is, by looking for ``torch.toml`` and ``.git`` alone."""
+    path = os.path.realpath(os.path.expanduser(directory))
+    top = _above(path, ".git")
+    if top:
+        main = _main_worktree(top)
+        path = os.path.normpath(os.path.join(main, os.path.relpath(path, top)))
+        top = main
+    return Place(_above(path, FILE) or top, path)
+
+
+def project_of(store: Store, agent: Agent) -> str:
+    """Return the project of an agent, '' for none: that of its team, else of its directory."""
+    if team := team_of(store, agent):
+        return os.path.dirname(team)
+    return place_of(agent.directory).project if agent.directory else ""
+
+
+def project_here(store: Store, agent: Agent | None) -> str:
+    """Return the project in which this process works, '' for none: its agent's, if it has one."""
+    return project_of(store, agent) if agent else place_of(".").project
+
+
+def belongs(task: Task, project: str) -> bool:
+    """Say whether a task is for the project, '' for none: made for it, or for anywhere."""
+    return not task.directory or place_of(task.directory).project == project
+
+
+def _above(path: str, name: str) -> str:
+    """Return the nearest directory from ``path`` up that holds ``name``, '' if none does."""
+    while not os.path.lexists(os.path.join(path, name)):
+        if path == os.path.dirname(path):
+            return ""
+        path = os.path.dirname(path)
+    return path
+
+
+def _main_worktree(top: str) -> str:
+    """Return the main worktree of the one at ``top``; ``top`` itself if it is that, or has none.
+
+    In a linked one ``.git`` is a file, ``gitdir: MAIN/.git/worktrees/NAME`` (gitrepository-layout).
+    """
+    try:
+        with open(os.path.join(top, ".git"), encoding="utf-8", errors="surrogateescape") as file:
+            key, _, target = file.read().strip().partition(" ")
+    except OSError:  # a directory, in the main one
+        return top
+    where = os.path.realpath(os.path.join(top, target))
+    shared, kind = os.path.split(os.path.dirname(where))
+    if key != "gitdir:" or kind != "worktrees" or os.path.basename(shared) != ".git":
+        return top  # a submodule, or the worktree of a bare repository
+    return os.path.dirname(shared)
