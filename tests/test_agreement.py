@@ -41,7 +41,14 @@ def team(tmp_path: Path, rules: str) -> Team:
 
 
 def said(
-    store: Store, sender: str, to: str, kind: str = "message", reply_to: str = "", body: str = "x"
+    store: Store,
+    sender: str,
+    to: str,
+    kind: str = "message",
+    reply_to: str = "",
+    body: str = "x",
+    *,
+    free: bool = False,
 ) -> str:
     """Write a message down as one that was sent."""
     message, _ = store.messages.accept(
@@ -58,6 +65,7 @@ def said(
             pane_pid=1,
             evidence=(),
             reply_to=reply_to,
+            free=free,
         )
     )
     return message.id
@@ -85,9 +93,27 @@ def test_who_may_write_to_whom(store: Store, tmp_path: Path) -> None:
     assert one.words == "wrote to boss, and may write to parent, qa"
     said(store, "qa", "boss", reply_to=wrong)
     assert len(breaches(store, tmp_path, rules)) == 1, "an answer is always allowed"
-    said(store, "qa", "dev")
+    said(store, "qa", "dev", kind="broadcast")
     assert len(breaches(store, tmp_path, rules)) == 2
+    said(store, "qa", "qa", kind="check-in")
+    said(store, "qa", "dev", kind="notice")
+    said(store, "qa", "dev", free=True)
+    assert len(breaches(store, tmp_path, rules)) == 2, "to itself, and what Torch writes"
     assert breaches(store, tmp_path, rules, later=2 * 86_400) == [], "of the last day"
+
+
+def test_what_an_earlier_agent_of_the_name_has_said_is_not_the_next_ones(
+    store: Store, tmp_path: Path
+) -> None:
+    rules = "one_topic = true\nblocked_at_most = '1s'"
+    said(store, "dev", "pm", body="t-00000001 and t-00000002")
+    dev = store.agents.get("dev")
+    assert dev is not None
+    tasks.block(store, mine(store, dev, new_task(store)), Actor(dev), "no key")
+    assert len(breaches(store, tmp_path, rules, later=9)) == 2
+    store.agents.stopped("dev")
+    registered(store, "dev", role="developer", parent="pm")
+    assert breaches(store, tmp_path, rules, later=9) == []
 
 
 def test_a_briefing_is_acknowledged_in_time(store: Store, tmp_path: Path) -> None:

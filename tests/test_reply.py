@@ -33,6 +33,15 @@ def test_the_agent_that_answers_is_the_one_we_are(pair: tuple[DemoAgent, DemoAge
     assert pm.submitted() == [f"[from dev · reply to {asked} · {done.json['id']}]\na\nb"]
 
 
+def test_who_asked_goes_on_with_the_one_it_asked(pair: tuple[DemoAgent, DemoAgent]) -> None:
+    pm, dev = pair
+    asked = dev.send("status?", "--from", "pm").json["id"]
+    dev.wait_for("idle")
+    done = pm.torch("reply", asked, "and the tests?", "--json", env={"TORCH_AGENT": "pm"})
+    assert (done.code, done.json["target"]) == (0, "dev")
+    assert pm.submitted() == []
+
+
 def test_a_thread_is_whole_from_any_of_its_messages(pair: tuple[DemoAgent, DemoAgent]) -> None:
     pm, dev = pair
     first = dev.send("one", "--from", "pm").json["id"]

@@ -423,11 +423,23 @@ def test_who_may_write_to_whom_is_enforced_from_up_to_down(
         (("send", "dev", "no"), "pm"),
         (("send", "pm", "no", "--from", "dev"), "helper"),
         (("send", "pm", "no", "--kind", "status", "--field", "done=x"), "helper"),
+        (("send", "dev", "no", "--kind", "broadcast", "--field", "text=x"), "pm"),
+        (("broadcast", "no", "--everywhere"), "pm"),
+        (("checkin", "add", "dev", "no", "--in", "1m"), "pm"),
+        (("checkin", "add", "pm", "no", "--in", "1m", "--fallback", "dev"), "pm"),
+        (("press", "dev", "Escape"), "pm"),
+        (("command", "dev", "/clear"), "pm"),
+        (("mode", "dev", "plan"), "pm"),
         (("task", "assign", torch("task", "add", "x", "--json").json["id"], "dev"), "pm"),
     ):
         refused = torch(*words, env={**ENV, "TORCH_AGENT": name})
         assert (refused.code, "may not write to" in refused.err) == (2, True), words
-        assert "nothing was sent" in refused.err
+        said = ("nothing was sent", "no check-in was made", "nothing was pressed", "no key was")
+        assert any(one in refused.err for one in said), refused.err
+    for words in (("checkin", "add", "pm", "own", "--in", "9m"), ("press", "pm", "Escape")):
+        assert torch(*words, env=as_pm).code == 0, words
+    dry = torch("broadcast", "x", "--everywhere", "--dry-run", env={"TORCH_AGENT": "helper"})
+    assert dry.out.split() == ["dev"], "its parent alone"
     assert "It may write to: 'dev'" in torch("send", "pm", "no", env={"TORCH_AGENT": "helper"}).err
     with Store() as store:
         bodies = [one.body for one in store.messages.inbox("dev", 9)]
@@ -436,11 +448,31 @@ def test_who_may_write_to_whom_is_enforced_from_up_to_down(
     identity = asked.json["id"]
     assert torch("reply", identity, "an answer is free", env=as_pm).code == 0
     assert torch("send", "dev", "a person is free").code == 0
-    assert torch("broadcast", "for all", "--role", "developer", env=as_pm).code == 0
     ended = down(torch, project, "--json")
     assert states(ended)["helper"] == "stopped", "what an agent has started ends with the team"
     with Store() as store:
         assert store.teams.enforced(str(project.path / "torch.toml")) is None
+
+
+def test_an_agent_ends_only_what_answers_to_it(torch: Torch, project: Repository) -> None:
+    assert up(torch, project).code == 0
+    as_dev, as_pm = {**ENV, "TORCH_AGENT": "dev"}, {**ENV, "TORCH_AGENT": "pm"}
+    for words in (
+        ("stop", "pm"),
+        ("stop", "pm", "--forget"),
+        ("retire", "pm"),
+        ("rename", "pm", "x"),
+        ("handoff", "pm", "dev"),
+        ("down", "--dir", str(project.path)),
+    ):
+        refused = torch(*words, env=as_dev)
+        assert (refused.code, "which does not answer to it" in refused.err) == (2, True), words
+    edit(project, "pm.log", "other.log")
+    changed = torch("up", "--dir", str(project.path), "--restart-changed", "--json", env=as_dev)
+    assert (changed.code, states(changed)["pm"]) == (2, "failed")
+    assert torch("ps").out.count("\n") == 3, "both are there"
+    assert torch("down", "--only", "dev", "--dir", str(project.path), env=as_pm).code == 0
+    assert torch("stop", "pm", env=as_pm).code == 0, "itself it may"
 
 
 def test_two_at_once_and_killed_at_any_point(

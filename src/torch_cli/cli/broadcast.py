@@ -30,8 +30,9 @@ def command(
 ) -> int:
     """Send MESSAGE to every agent of this project but yourself; - is standard input.
 
-    Each has a receipt; the exit status is the first that is not 0. In no project, and with
-    --everywhere, it is every agent. -L or -S means the agents of that tmux server only.
+    An agent reaches those to whom it may write. Each has a receipt; the exit status is the first
+    that is not 0. In no project, and with --everywhere, it is every agent. -L or -S means the
+    agents of that tmux server only.
 
     \b
     Examples:
@@ -44,6 +45,7 @@ def command(
     from torch_cli.errors import DONE, NotFoundError, TorchError
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
+    from torch_cli.team.edges import check_edge, may_write
     from torch_cli.team.project import project_here, project_of
     from torch_cli.watch.listing import agents_on
 
@@ -51,13 +53,16 @@ def command(
     with Store() as store:
         own = actor(store)
         project = "" if everywhere else project_here(store, own.agent)
-        names = [
-            one.name
+        meant = [
+            one
             for one in agents_on(store, common.socket)
             if one.name != own.name
             and (not roles or one.role in roles)
             and (not project or project_of(store, one) == project)
         ]
+        names = [one.name for one in meant if not own.agent or may_write(store, own.agent, one)]
+        if own.agent is not None and meant and not names:
+            check_edge(store, own.agent, meant[0])
     if not names:
         where = f" in {project}" if project else ""
         hint = "--everywhere means those of all projects." if project else "'torch ps' lists them."

@@ -32,11 +32,14 @@ def command(common: Common, agent: str, deadline: float) -> None:
       torch retire dev
       torch retire dev --deadline 0
     """
+    from torch_cli.agents.registry import registered
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over
     from torch_cli.team.retire import retire
 
     with Store() as store:
+        check_over(store, registered(store, agent), "retire")
         done = retire(store, agent, deadline=deadline)
     if common.json:
         print_json(

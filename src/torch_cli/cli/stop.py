@@ -23,11 +23,14 @@ def command(common: Common, name: str, forget: bool) -> None:
       torch stop dev
       torch stop helper --forget
     """
+    from torch_cli.agents.registry import registered
     from torch_cli.cli.present import note, print_json
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over
     from torch_cli.team.stop import stop
 
     with Store() as store:
+        check_over(store, registered(store, name), "stop")
         stopped = stop(store, name, forget=forget)
     if common.json:
         print_json(

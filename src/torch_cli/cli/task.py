@@ -273,13 +273,13 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     return DONE if no_send else _send(common, agent, text, "task")
 
 
-def _send(common: Common, target: str, text: str, kind: str) -> int:
+def _send(common: Common, target: str, text: str, kind: str, *, free: bool = False) -> int:
     """Send a message about a task; it waits in the outbox if it must."""
     from torch_cli.cli.present import note, printable
     from torch_cli.delivery.send import Request, send
 
     receipt = send(
-        common.socket, Request(target=target, body=text.encode(), timeout=5.0, kind=kind)
+        common.socket, Request(target=target, body=text.encode(), timeout=5.0, kind=kind, free=free)
     )
     words = f"  {receipt.state}  {receipt.id}  {target}"
     note(printable("  ".join(filter(None, [words, receipt.reason]))), quiet=common.quiet)
@@ -301,7 +301,7 @@ def _tell(common: Common, task: "Task", who: "Actor") -> None:
         if agent is None or agent.stopped is not None:
             continue
         try:
-            _send(common, agent.name, result(task), "message")
+            _send(common, agent.name, result(task), "message", free=True)
         except TorchError as error:
             words = f"  {agent.name} was not told: {error.message}"
             note(printable(words), quiet=common.quiet)

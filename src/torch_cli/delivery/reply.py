@@ -1,7 +1,7 @@
 """Answers to messages: to whom they go, and what belongs to one conversation."""
 
 from torch_cli.delivery.outbox import find_message
-from torch_cli.delivery.send import Request
+from torch_cli.delivery.send import Request, own_name
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
@@ -10,6 +10,7 @@ from torch_cli.store.messages import Message
 def reply_to(store: Store, identity: str, request: Request) -> Request:
     """Return ``request`` as an answer to the message ``identity``, to the agent that sent it.
 
+    Who has sent it itself goes on with the one to whom it went.
     Raises ``NotFoundError`` if there is no such message, ``RefusedError`` if a person sent it.
     """
     message = find_message(store, identity)
@@ -19,7 +20,9 @@ def reply_to(store: Store, identity: str, request: Request) -> Request:
             hint="What an agent prints in its own pane is the answer to a person.",
             code="no-sender",
         )
-    return request._replace(target=message.sender, reply_to=identity)
+    own = message.sender == own_name(store)
+    target = message.recipient if own else message.sender
+    return request._replace(target=target, reply_to=identity)
 
 
 def thread(store: Store, identity: str) -> list[Message]:

@@ -101,7 +101,7 @@ def _deliver_to(
     with listen(found.socket, pane) as client:
         to = recipient(store, found, client)
         place = (found.name, pane.server, pane.id, pane.pid)
-        _check_edge(store, request, found.agent)
+        _check_permitted(store, request, found.agent)
         identity = found.agent.identity if found.agent else ""
         message, new = _accept(store, request, body, to.profile, place, identity)
         if not new:
@@ -119,7 +119,7 @@ def _accept_for_lost(store: Store, request: Request, body: str, missing: NotFoun
     agent = store.agents.get(request.target) if missing.code == "vanished" else None
     if agent is None or not request.keep:
         raise missing
-    _check_edge(store, request, agent)
+    _check_permitted(store, request, agent)
     place = (agent.name, agent.server, agent.pane, agent.pane_pid)
     profile = no_shell(profile_named(agent.profile), agent.name)
     message, _ = _accept(store, request, body, profile, place, agent.identity)
@@ -165,6 +165,7 @@ def _accept(
             priority=request.priority,
             type_when=request.when,
             deadline=None if request.expires is None else time.time() + request.expires,
+            free=request.free,
         )
     )
 
@@ -181,21 +182,26 @@ def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("TORCH_AGENT", "")
 
 
-def _check_edge(store: Store, request: Request, recipient: Agent | None) -> None:
-    """Refuse what the agreement of the sender's team forbids, if that is enforced.
+def _check_permitted(store: Store, request: Request, recipient: Agent | None) -> None:
+    """Refuse what the agreement of the sender's team forbids; answers are free."""
+    if not request.free and not request.reply_to:
+        check_permitted(store, recipient, "nothing was sent")
 
-    Answers, and what is for everybody, are free.
+
+def check_permitted(store: Store, recipient: Agent | None, nothing: str) -> None:
+    """Raise ``RefusedError`` if this process's agent may not write to ``recipient``.
+
+    Whoever it says it is from: the rule is of the agreement of its team, if that is enforced.
+    ``nothing`` says what was not done.
     """
-    unbound = request.free or request.reply_to or request.command or request.kind == "broadcast"
-    if recipient is None or unbound:
+    name = own_name(store)
+    if recipient is None or name in ("", recipient.name):
         return
-    name = own_name(store)  # whoever it says it is from: a person may hand something on
-    sender = store.agents.get(name) if name else None
-    if sender is None or sender.stopped is not None or sender.name == recipient.name:
-        return
-    from torch_cli.team.edges import check_edge
+    sender = store.agents.get(name)
+    if sender is not None and sender.stopped is None:
+        from torch_cli.team.edges import check_edge
 
-    check_edge(store, sender, recipient)
+        check_edge(store, sender, recipient, nothing)
 
 
 def _is_settled(message: Message, pane: Pane) -> bool:

@@ -9,7 +9,7 @@ from torch_cli import procs
 from torch_cli.agents.profile import Guard, Profile
 from torch_cli.agents.registry import NAME, Found, find, profile_named
 from torch_cli.delivery.recipient import no_shell, recipient
-from torch_cli.delivery.send import own_name
+from torch_cli.delivery.send import check_permitted, own_name
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.schedule.trigger import AT, EVERY, Trigger, next_after
@@ -67,13 +67,16 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
     do; nothing was made then.
     """
     _check_limits(order)
-    if order.fallback and not _lives(store, order.fallback):
+    fallback = store.agents.get(order.fallback) if order.fallback else None
+    if order.fallback and (fallback is None or fallback.stopped is not None):
         raise NotFoundError(
             f"there is no agent '{order.fallback}' to fall back to; no check-in was made",
             hint="'torch ps' lists them.",
             code="no-agent",
         )
     found = find(store, *_whereabouts(socket, order.target))
+    for to in (found.agent, fallback):
+        check_permitted(store, to, "no check-in was made")
     note = _checked(decode(order.note), _profile(store, found), clean=order.clean)
     nominal = first_nominal(order.trigger, order.until, now)
     agent, pane = found.agent, found.pane
@@ -278,11 +281,6 @@ def _check_limits(order: Order) -> None:
             "the jitter is as long as the time between two firings; no check-in was made",
             code="bad-jitter",
         )
-
-
-def _lives(store: Store, name: str) -> bool:
-    agent = store.agents.get(name)
-    return agent is not None and agent.stopped is None
 
 
 def _name_for(store: Store, note: str) -> str:

@@ -258,6 +258,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
             # What waits for the end of a turn must not hold up what others have to say.
             priority=PRIORITIES["low" if idle else "normal"],
             type_when="idle" if idle else "ready",
+            free=bool(to.instead),  # nobody has chosen to write to that one
         )
     )
     return store.checkins.change_run(

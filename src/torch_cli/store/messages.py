@@ -38,6 +38,7 @@ class Message(NamedTuple):
     recognised in the pane. ``kept`` says that it is in the outbox until it is settled,
     ``deadline`` when it expires there (epoch seconds), ``type_when`` at which state it is typed
     (``ready``, ``idle`` or ``now``), ``told`` when its sender learnt that it will not arrive.
+    ``free`` says that the agreement of a team does not look at it.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Message(NamedTuple):
     priority: int = NORMAL
     type_when: str = "ready"
     told: float | None = None
+    free: bool = False
 
 
 def new_id() -> str:

@@ -291,4 +291,8 @@ MIGRATIONS = (
     );
     CREATE INDEX restarts_by_member ON restarts (team, name);
     """,
+    # 9: messages at which the agreement of a team does not look.
+    """
+    ALTER TABLE messages ADD COLUMN free INTEGER NOT NULL DEFAULT 0;
+    """,
 )

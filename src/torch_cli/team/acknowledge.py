@@ -67,6 +67,7 @@ def introduce(store: Store, done: Acknowledged) -> Receipt | None:
         key=key,
         sender=agent.name,
         kind="ack",
+        free=True,
     )
     return send(Socket(path=parent.socket), request)
 

@@ -10,7 +10,7 @@ from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.messages import Message
+from torch_cli.store.messages import NOTICE, Message
 from torch_cli.store.tasks import BLOCKED, HELD, Task
 from torch_cli.team.described import Agreement, Team
 from torch_cli.team.edges import forbidden
@@ -18,9 +18,6 @@ from torch_cli.team.membership import team_of
 
 SINCE = 86_400.0
 """Seconds back to which messages are looked at."""
-
-TALK = ("message", "status", "task", "ack", "question", "answer", "escalation", "handoff")
-"""The kinds that agents say to each other; broadcasts go to everybody, and time writes the rest."""
 
 
 class Breach(NamedTuple):
@@ -56,8 +53,9 @@ def check(store: Store, team: Team, now: float) -> list[Breach]:
     said = [
         one
         for one in store.messages.since(now - SINCE)
-        if one.sender in agents and one.recipient in agents and one.kind in TALK
+        if one.sender in agents and one.recipient in agents and one.kind != NOTICE and not one.free
     ]
+    said = [one for one in said if one.created >= agents[one.sender].created]
     facts = _Facts(store, team.agreement, agents, said, now)
     return [breach for rule in _RULES for breach in rule(facts)]
 
@@ -102,7 +100,8 @@ def _escalated(facts: _Facts, task: Task) -> bool:
 
 def _tasks(facts: _Facts) -> list[Task]:
     every = facts.store.tasks.all()
-    return [task for task in every if task.state in HELD and task.holder in facts.agents]
+    known = {one.identity for one in facts.agents.values()}
+    return [task for task in every if task.state in HELD and task.agent in known]
 
 
 def _exchanges(facts: _Facts) -> Iterator[Breach]:

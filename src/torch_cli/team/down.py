@@ -15,6 +15,7 @@ from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
+from torch_cli.team.authority import check_over
 from torch_cli.team.file import find_file
 from torch_cli.team.handoff import Note, ask_for_note, save
 from torch_cli.team.place import remove_worktree
@@ -44,7 +45,8 @@ def down(
 ) -> Iterator[Ended]:
     """End the members of the team whose file is ``team``, the last that was started first.
 
-    ``only`` are the names of those that are meant; raises ``NotFoundError`` for one that is none.
+    ``only`` are the names of those that are meant; raises ``NotFoundError`` for one that is none,
+    ``RefusedError`` if an agent asks that has no say over all of them.
 
     Each agent is asked for a handoff note, all at once, and given ``notes`` seconds for it; 0 asks
     for none. The note and what its pane has shown are saved. A checkpoint of each one's directory
@@ -61,6 +63,8 @@ def down(
                 code="no-member",
             )
     members = [one for one in reversed(known.values()) if not only or one.name in only]
+    for agent in filter(None, (agent_of(store, one) for one in members)):
+        check_over(store, agent, "end")
     asked = _ask_all(store, members, notes) if notes else {}
     for member in members:
         try:

@@ -18,6 +18,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.messages import PRIORITIES
 from torch_cli.store.teams import Started
 from torch_cli.team import briefing, half_made
+from torch_cli.team.authority import check_over
 from torch_cli.team.described import Member, Team
 from torch_cli.team.membership import check_parent
 from torch_cli.team.place import directory_of, make_worktree
@@ -187,7 +188,8 @@ class _Upward:
 
     def _agent(self, step: Step) -> Result:
         member, agent, state = step.member, step.agent, "running"
-        if step.what == "restart":
+        if step.what == "restart" and agent is not None:
+            check_over(self._store, agent, "restart")
             stop(self._store, member.name)
             agent, state = None, "restarted"
         if agent is None:

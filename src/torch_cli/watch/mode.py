@@ -13,6 +13,7 @@ from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.obstacle import question
+from torch_cli.delivery.send import check_permitted
 from torch_cli.errors import HeldError, RefusedError, TimedOutError
 from torch_cli.store import Store
 from torch_cli.tmux import gate
@@ -64,6 +65,7 @@ def set_mode(
     in which mode it was left.
     """
     found = find(store, socket, target)
+    check_permitted(store, found.agent, "no key was pressed")
     pane = found.pane
     with (
         ControlClient(found.socket, pane.session_id) as client,

@@ -8,6 +8,7 @@ from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import find
 from torch_cli.agents.standing import box_stands, dialog_stands
 from torch_cli.agents.state import Dialog
+from torch_cli.delivery.send import check_permitted
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.store import Store
 from torch_cli.tmux import gate
@@ -57,6 +58,7 @@ def press(
     """
     check_keys(keys)
     found = find(store, socket, target)
+    check_permitted(store, found.agent, "nothing was pressed")
     with ControlClient(found.socket, found.pane.session_id) as client:
         try:
             profile = profile_of(client, store, found)
