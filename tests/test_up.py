@@ -339,6 +339,21 @@ def test_an_agent_that_crashed_comes_back_and_is_briefed(
     assert len(prompts(tmp_path, "dev")) == 2
 
 
+def test_check_ins_go_on_when_the_team_comes_back(torch: Torch, project: Repository) -> None:
+    assert up(torch, project).code == 0
+    assert torch("checkin", "add", "dev", "How far?", "--in", "1s", "--name", "how").code == 0
+    assert down(torch, project).code == 0
+    wait_until(
+        lambda: torch("tick").code == 0 and "1 check-in is overdue" in torch("ps").err,
+        what="the moment, with nobody there",
+    )
+    assert up(torch, project).code == 0
+    assert torch("tick").code == 0
+    run = torch("checkin", "history", "how", "--json").json
+    assert (run["recipient"], run["outcome"]) == ("dev", "confirmed")
+    assert "overdue" not in torch("ps").err
+
+
 def test_worktrees_are_made_kept_and_removed(
     tmux: TmuxServer, torch: Torch, project: Repository
 ) -> None:

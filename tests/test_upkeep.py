@@ -1,7 +1,9 @@
 """What a scheduler does for teams: briefing again, reminders, tasks given out, pools."""
 
 import json
+import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from torch_cli import capacity, procs
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
 from torch_cli.team import pool, rebrief
 from torch_cli.team import task as tasks
@@ -304,14 +307,10 @@ def test_a_pool_grows_while_tasks_wait_and_shrinks_when_it_is_idle(
         lambda: torch("task", "claim", second, env={"TORCH_AGENT": "hand-2"}).code == 0,
         what="its task",
     )
-    assert torch("task", "add", "third", cwd=project).code == 0, (
-        "for which there is nobody: 2 is all"
-    )
+    third = torch("task", "add", "third", "--json", cwd=project).json["id"]  # 2 is all
     for identity, name in ((first, "hand-1"), (second, "hand-2")):
         assert torch("task", "done", identity, env={"TORCH_AGENT": name}).code == 0
-    with Store() as store:
-        (third,) = store.tasks.all()
-    assert torch("task", "fail", third.id, "-m", "not wanted").code == 0
+    assert torch("task", "fail", third, "-m", "not wanted").code == 0
     wait_until(lambda: "hand-2" not in names(torch), what="its end", timeout=200)
     assert daemon.stop() == 0
     with Store() as store:
@@ -326,7 +325,9 @@ def decided(store: Store, found: Team, later: float) -> list[tuple[str, str, str
     return [(one.what, one.name, one.why) for one in pool.decide(store, found, time.time() + later)]
 
 
-def test_a_pool_grows_only_as_far_as_rules_and_memory_allow(store: Store, tmp_path: Path) -> None:
+def test_a_pool_grows_only_as_far_as_rules_and_memory_allow(
+    store: Store, tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
     file = tmp_path / "torch.toml"
 
     def pooled(more: str, head: str = "") -> Team:
@@ -346,13 +347,48 @@ def test_a_pool_grows_only_as_far_as_rules_and_memory_allow(store: Store, tmp_pa
     assert one[:2] == ("stay", "")
     assert "MiB of memory are free, 1000000399 wanted" in one[2]
     for name in ("hand-1", "hand-2"):
-        registered(store, name, profile="demo")
-    (one,) = decided(store, pooled(skilled), 9)
-    assert one == ("stay", "", f"{task.id} waits, and hand-1 is not ready")
-    for name in ("hand-1", "hand-2"):
-        store.agents.ready(name, "")
+        spawn_demo(tmux, torch, tmp_path / name, name=name)
+        hold(store, known(store, name))
     (one,) = decided(store, pooled(skilled), 9)
     assert one == ("stay", "", f"{task.id} waits, and all 2 are there: max")
+    store.database.write("UPDATE agents SET ready = NULL WHERE name = 'hand-2'")
+    (one,) = decided(store, pooled(skilled), 9)
+    assert one == ("stay", "", f"{task.id} waits, and hand-2 is not ready")
+
+
+def hold(store: Store, agent: Agent) -> Task:
+    """Give the agent a task, so that it is not free."""
+    return mine(store, agent, new_task(store))
+
+
+def test_a_pool_is_never_smaller_than_min_whoever_has_left(
+    store: Store, tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    file = tmp_path / "torch.toml"
+
+    def pooled(least: int) -> Team:
+        file.write_text(POOLED.format(most=3, idle="1s") + f"min = {least}\n")
+        return load_team(str(file))
+
+    day = 86_400.0
+    assert decided(store, pooled(1), day) == [], "nobody has brought it up"
+    demo = spawn_demo(tmux, torch, tmp_path / "hand-2", name="hand-2")
+    enlist(store, pooled(1), "hand-2")
+    assert decided(store, pooled(1), day) == [], "it is the only one, whatever its name"
+    (one,) = decided(store, pooled(0), day)
+    assert one == ("shrink", "hand-2", "it is idle, and no task waits")
+    (one,) = decided(store, pooled(2), day)
+    assert one == ("grow", "hand-1", "1 of 2 are there")
+    os.kill(demo.pane.pid, signal.SIGKILL)
+    wait_until(lambda: tmux.pane(demo.pane.id).dead, what="its end")
+    (one,) = decided(store, pooled(1), 9)
+    assert one == ("grow", "hand-1", "0 of 1 are there"), "not the one that has just ended"
+    enlist(store, pooled(1), "hand-2")
+    store.teams.add(Started(str(file), "hand-3", "agent", {}))
+    (one,) = decided(store, pooled(1), 9)
+    assert one[2] == "0 of 1 are there, and hand-2, hand-3 ended soon after the start"
+    (one,) = decided(store, pooled(1), day)
+    assert one[:2] == ("grow", "hand-1"), "in time it is tried again"
 
 
 def test_what_one_takes_is_seen(store: Store) -> None:

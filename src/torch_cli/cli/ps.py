@@ -56,7 +56,8 @@ def command(common: Common) -> int:
         note(f"torch: {words} did not arrive: torch outbox list", quiet=common.quiet)
     if overdue:
         words = "1 check-in is" if overdue == 1 else f"{overdue} check-ins are"
-        note(f"torch: {words} overdue: torch checkin list", quiet=common.quiet)
+        ways = "torch checkin list shows them, torch checkin cancel NAME ends one"
+        note(f"torch: {words} overdue: {ways}", quiet=common.quiet)
     return errors[0].exit_code if errors else DONE
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
+from torch_cli.store.agents import Agent
 from torch_cli.store.database import Database
 
 ACTIVE, PAUSED, DONE, CANCELLED = "active", "paused", "done", "cancelled"
@@ -127,6 +128,14 @@ class Checkins:
     def due(self, now: float) -> list[Checkin]:
         """Return what is due at ``now``, the longest overdue first."""
         return self._where("state = 'active' AND due <= ? ORDER BY due", now)
+
+    def pass_on(self, before: Agent, now: Agent) -> None:
+        """Have what was for ``before`` come to ``now`` from now on, which takes its place."""
+        sql = "UPDATE checkins SET agent = ?, target = ?, server = ?, pane = ?, pane_pid = ?"
+        self._database.write(
+            f"{sql} WHERE agent = ? AND state IN ('active', 'paused', 'done')",
+            *(now.identity, now.name, now.server, now.pane, now.pane_pid, before.identity),
+        )
 
     def next_due(self) -> float | None:
         """Return when the next check-in is due; ``None`` if none is."""

@@ -4,12 +4,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli import capacity, procs
+from torch_cli.agents.state import ENDED
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, OPEN, Task, skills_fit
 from torch_cli.team.described import MIB, Pool, Team
 from torch_cli.team.project import belongs
 from torch_cli.watch.listing import Line, list_agents
+
+GONE = (*ENDED, "vanished")
+"""States of an agent that is of no use to a pool any more."""
+
+SETTLE = 300.0
+"""Seconds after its start in which one that has ended is not started again."""
+
+FAILED = 2
+"""So many that have ended so soon, and no other is started either: they would end, too."""
 
 
 class Change(NamedTuple):
@@ -53,17 +63,21 @@ def _decide(
     now: float,
 ) -> Change | None:
     fit = [task for task in tasks if skills_fit(task.skills, pool.skills)]
-    there = [line for line in lines if line.agent.name in pool.names]
+    mine = (line for line in lines if line.agent.name in pool.names)
+    there = [line for line in mine if line.state not in GONE]
     free = [line for line in there if _is_free(store, line)]
     late = [task for task in fit if now - task.changed > pool.wait]
     if late and not free:
         starting = [line.agent.name for line in there if line.agent.ready is None]
         if starting:
             return Change(pool, "stay", "", f"{late[0].id} waits, and {starting[0]} is not ready")
-        return _grow(store, team, pool, there, late[0], now)
-    for line in reversed(free) if not fit else ():
+        return _grow(store, team, pool, there, f"{late[0].id} waits", now)
+    started = store.teams.members(team.path)
+    if len(there) < pool.least and any(name in started for name in pool.names):
+        return _grow(store, team, pool, there, f"{len(there)} of {pool.least} are there", now)
+    for line in reversed(free) if not fit and len(there) > pool.least else ():
         since = now - line.since if line.since else 0.0
-        if line.agent.name in pool.names[pool.least :] and since > pool.idle:
+        if since > pool.idle:
             return Change(pool, "shrink", line.agent.name, "it is idle, and no task waits")
     return None
 
@@ -74,21 +88,26 @@ def _is_free(store: Store, line: Line) -> bool:
 
 
 def _grow(
-    store: Store, team: Team, pool: Pool, there: Sequence[Line], task: Task, now: float
+    store: Store, team: Team, pool: Pool, there: Sequence[Line], why: str, now: float
 ) -> Change:
+    """Return which one is started because of ``why``, or what keeps it from that."""
     taken = {line.agent.name for line in there}
-    name = next((one for one in pool.names if one not in taken), "")
+    absent = [name for name in pool.names if name not in taken]
+    started = store.teams.members(team.path)
+    fresh = [name for name in absent if name in started and now - started[name].started < SETTLE]
+    names = [name for name in absent if name not in fresh]
     agents = store.agents.all()
-    if not name:
-        why = f"{task.id} waits, and all {len(pool.names)} are there: max"
+    if not absent:
+        stays = f"all {len(pool.names)} are there: max"
+    elif not names or len(fresh) >= FAILED:
+        stays = f"{', '.join(fresh)} ended soon after the start"
     elif len(agents) >= team.limits.max_agents:
-        why = f"{task.id} waits, and there are {len(agents)} agents: max_agents"
-        name = ""
-    elif short := memory_short(pool, [line.agent for line in there]):
-        why, name = f"{task.id} waits, and {short}", ""
+        stays = f"there are {len(agents)} agents: max_agents"
     else:
-        why = f"{task.id} has waited for {now - task.changed:.0f} s"
-    return Change(pool, "grow" if name else "stay", name, why)
+        stays = memory_short(pool, [line.agent for line in there])
+    if stays:
+        return Change(pool, "stay", "", f"{why}, and {stays}")
+    return Change(pool, "grow", names[0], why)
 
 
 def memory_short(pool: Pool, agents: Sequence[Agent]) -> str:

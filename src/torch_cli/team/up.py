@@ -212,6 +212,7 @@ class _Upward:
         if member.worktree and make_worktree(self._team.root, member.worktree, member.name):
             self._tell(f"made a worktree of the branch {member.worktree}")
         directory, variables = self._begin(member)
+        before = self._store.agents.get(member.name)
         agent, window = spawn(
             self._store,
             self._socket,
@@ -226,6 +227,9 @@ class _Upward:
                 arguments=member.arguments,
             ),
         )
+        same = before and (before.profile, before.directory) == (agent.profile, agent.directory)
+        if before and same:  # what time sends to the member goes on
+            self._store.checkins.pass_on(before, agent)
         self._note(member, window.pane, agent)
         return agent
 
