@@ -121,8 +121,18 @@ def test_an_inbox_shows_what_came_and_what_is_not_answered(
     assert asked in torch("inbox", "dev", "--open").out
     assert torch("reply", asked, "because", env=as_dev).code == 0
     assert asked not in torch("inbox", "dev", "--open").out
+    reported = torch("send", "dev", "all is well", "--kind", "status", "--json", env=as_pm).json
+    told = torch("send", "dev", "look at this", "--json", env=as_pm).json
+    shown = torch("inbox", "dev", "--open").out
+    assert told["id"] in shown
+    assert reported["id"] not in shown, "a report asks for nothing"
+    cut = torch("inbox", "dev", "-n", "2")
+    assert (cut.out.count("\n"), "-n 4 shows more" in cut.err) == (3, True)
     assert torch("inbox").code == 2
     assert torch("inbox", "nobody").code == 3
+    assert torch("stop", "dev").code == 0
+    spawn_demo(agents["dev"].tmux, torch, agents["dev"].directory, name="dev")
+    assert "no messages" in torch("inbox", "dev").err, "another agent of that name"
 
 
 def test_a_broadcast_goes_to_all_others_or_to_a_role(

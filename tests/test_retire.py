@@ -50,12 +50,15 @@ def test_nothing_of_an_agent_is_lost(
     assert torch("retire", "dev").code == 3
 
 
-def test_an_agent_that_cannot_answer_is_retired_without_a_note(
+def test_who_is_typing_is_not_interrupted_unless_it_is_forced(
     dev: DemoAgent, torch: Torch, tmux: TmuxServer
 ) -> None:
     tmux.cmd("send-keys", "-t", dev.pane.id, "-l", "a person types")
     tmux.wait_for_text(dev.pane, "a person types")
-    done = torch("retire", "dev", "--deadline", "1", "--json")
+    held = torch("retire", "dev", "--deadline", "0", "--json")
+    assert (held.code, held.json["error"]["code"]) == (4, "draft")
+    assert dev.state() == "idle"
+    done = torch("retire", "dev", "--deadline", "1", "--json", "--force")
     assert done.code == 0, done.out
     assert done.json["note"] is None
     assert "draft" in done.json["no_note"]

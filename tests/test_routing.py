@@ -14,7 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
 from torch_cli.team import keys
-from torch_cli.team.route import strategy_in
+from torch_cli.team.route import rules_in
 from torch_cli.team.routing import AGING, STRATEGIES, Candidate, objection, rate, route, urgency
 
 NOW = 1_000_000.0
@@ -48,15 +48,23 @@ def test_each_strategy_ranks_by_its_own_measure() -> None:
     assert rate(sql[0], c) == 0.5
 
 
-def test_the_team_file_names_the_strategy(tmp_path: Path) -> None:
+def test_a_role_that_serves_not_gets_nothing() -> None:
+    a, b = one("a", role="reviewer", serves=False), one("b", serves=False)
+    (choice,) = route([task("t")], [a, b, one("c", role="developer")], "round-robin", NOW)
+    assert choice.agent is not None
+    assert choice.agent.name == "c"
+    assert choice.others == (("a", "its role is 'reviewer'"), ("b", "it has no role"))
+
+
+def test_the_team_file_names_strategy_and_roles(tmp_path: Path) -> None:
     assert tuple(STRATEGIES) == keys.STRATEGIES
-    assert strategy_in(str(tmp_path)) == "least-loaded"
-    (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best-skilled"\n')
+    assert rules_in(str(tmp_path)) == ("least-loaded", ())
+    (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best-skilled"\nroles = ["qa"]\n')
     (tmp_path / "src").mkdir()
-    assert strategy_in(str(tmp_path / "src")) == "best-skilled"
+    assert rules_in(str(tmp_path / "src")) == ("best-skilled", ("qa",))
     (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best"\n')
     with pytest.raises(RefusedError, match="2: 'strategy' must be one of least-loaded, best-"):
-        strategy_in(str(tmp_path))
+        rules_in(str(tmp_path))
 
 
 def test_who_cannot_take_it_is_named_with_the_reason() -> None:

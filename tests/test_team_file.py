@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch_cli.team.described import Team
 from torch_cli.team.detect import Project, detect
 from torch_cli.team.file import find_file, load_team
 from torch_cli.team.keys import TABLES, json_schema
+from torch_cli.team.place import is_branch
 from torch_cli.team.write import frozen, template, write_file
 
 GOOD = '''\
@@ -74,6 +76,70 @@ def test_a_team_is_read_in_the_order_in_which_it_is_started(tmp_path: Path) -> N
     assert (dev.briefing, dev.after) == ("developer", ("server", "pm"))
     assert dev.arguments == ("--model", "small", "--delay", "0.1")
     assert dev.environment == {"KEY": "two\nlines"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[team]\nsession = 'a:b'",
+            (2, "'session' cannot be 'a:b': tmux would change it to 'a_b'"),
+        ),
+        ("[[agent]]\nname = 'a'\nworktree = 'x..y'", (3, "git can have no branch 'x..y'")),
+        (
+            "[[agent]]\nname = 'a'\nrole = 'develper'",
+            (
+                3,
+                "there is no briefing for the role 'develper'; did you mean 'developer'? "
+                "(if it needs none: briefing = '')",
+            ),
+        ),
+        (
+            "[agreement]\nmay_message = { develper = ['*'] }",
+            (2, "'may_message' names 'develper', which is no role here; did you mean 'developer'?"),
+        ),
+        (
+            "[agreement]\nmay_message = { developer = ['parnt'] }",
+            (2, "'may_message' names 'parnt', which is no role here; did you mean 'parent'?"),
+        ),
+        (
+            "[team]\nspawners = ['orchestator']",
+            (
+                2,
+                "'spawners' names 'orchestator', which is no role here; did you mean "
+                "'orchestrator'?",
+            ),
+        ),
+        (
+            "[tasks]\nroles = ['qa', 'researchers']",
+            (2, "'roles' names 'researchers', which is no role here; did you mean 'researcher'?"),
+        ),
+    ],
+)
+def test_a_name_that_would_mean_nobody_is_noticed(
+    tmp_path: Path, text: str, said: tuple[int, str]
+) -> None:
+    assert mistakes(tmp_path, text) == [said]
+
+
+def test_what_is_like_no_name_may_come_later(tmp_path: Path) -> None:
+    team = load(
+        tmp_path,
+        "[team]\nname = 'my.shop: x'\nspawners = ['boss']\n"
+        "[agreement]\nmay_message = { boss = ['*'], chief = ['zoe'] }\n"
+        "[[agent]]\nname = 'a'\nrole = 'develper'\nbriefing = ''\n"
+        "[[agent]]\nname = 'zoe'\nrole = 'translator'\nworktree = 'feature/übung-1.x'\n",
+    )
+    assert team.session == "my_shop_ x"
+
+
+def test_branches_are_as_git_says(tmp_path: Path) -> None:
+    good_and_bad = (
+        "a a/b -a a.lock a.lock/b .a a/.b a. a/ /a @ @a a@{b a..b a~b a^ a:b a? a* a[ é a]"
+    )
+    for name in (*good_and_bad.split(), "a\\b", "a//b", "a b", "a\x7f", "a\tb"):
+        asked = subprocess.run(["git", "check-ref-format", "--branch", name], capture_output=True)
+        assert is_branch(name) == (asked.returncode == 0), name
 
 
 def test_an_empty_file_is_a_team_of_nobody(tmp_path: Path) -> None:

@@ -457,7 +457,9 @@ def test_who_may_write_to_whom_is_enforced_from_up_to_down(
     assert dry.out.split() == ["dev"], "its parent alone"
     assert "It may write to: 'dev'" in torch("send", "pm", "no", env={"TORCH_AGENT": "helper"}).err
     with Store() as store:
-        bodies = [one.body for one in store.messages.inbox("dev", 9)]
+        dev = store.agents.get("dev")
+        assert dev is not None
+        bodies = [one.body for one in store.messages.inbox(dev, 9)]
         assert bodies[1:] == ["free", "not yet enforced"]
         assert [one.state for one in store.tasks.all()] == ["open"], "nothing half done"
     identity = asked.json["id"]

@@ -65,7 +65,9 @@ def enlist(store: Store, team: Team, *names: str) -> None:
 
 
 def inbox(store: Store, name: str) -> list[str]:
-    return [one.body for one in store.messages.inbox(name, 100) if one.sender == "torch"]
+    return [
+        one.body for one in store.messages.inbox(known(store, name), 100) if one.sender == "torch"
+    ]
 
 
 # -- reminders -------------------------------------------------------------------------------------

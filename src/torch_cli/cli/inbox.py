@@ -12,12 +12,15 @@ from torch_cli.cli.options import common_options
 @click.command("inbox")
 @click.argument("agent", required=False, shell_complete=complete_agents)
 @click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--open", "unanswered", is_flag=True, help="What the agent has not replied to only.")
+@click.option(
+    "--open", "unanswered", is_flag=True, help="Only what others asked and it has not answered."
+)
 @common_options
 def command(common: Common, agent: str | None, number: int, unanswered: bool) -> None:
     """List the messages to AGENT (default: the agent that you are), the newest last.
 
-    With --json, one object for each.
+    --open leaves questions, escalations and plain messages of other agents that it has not replied
+    to. With --json, one object for each.
 
     \b
     Examples:
@@ -35,9 +38,11 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
         name = agent or own_name(store)
         if not name:
             raise RefusedError("say whose inbox: torch inbox AGENT", code="usage")
-        if store.agents.get(name) is None:
+        known = store.agents.get(name)
+        if known is None:
             raise NotFoundError(f"there is no agent '{name}'", code="no-agent")
-        found = store.messages.inbox(name, number, unanswered=unanswered)
+        found = store.messages.inbox(known, number + 1, unanswered=unanswered)
+        older, found = len(found) > number, found[-number:]
     if common.json:
         for message in found:
             facts = {"id": message.id, "from": message.sender or None, "kind": message.kind}
@@ -53,7 +58,7 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
     rows = [
         [
             message.id,
-            message.sender or "a person",
+            message.sender or ("torch" if message.free else "a person"),
             message.kind,
             f"{age(now - message.created)} ago",
             str(receipt_of(message).state),
@@ -62,3 +67,5 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
         for message in found
     ]
     print_table(["MESSAGE", "FROM", "KIND", "WHEN", "STATE", ""], rows)
+    if older:
+        note(f"  and older ones: -n {2 * number} shows more", quiet=common.quiet)

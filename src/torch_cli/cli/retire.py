@@ -19,13 +19,14 @@ NOTE_WITHIN = click.option(
 @click.command("retire")
 @click.argument("agent", shell_complete=complete_agents)
 @NOTE_WITHIN
+@click.option("--force", is_flag=True, help="Also if a text stands in its box, not yet submitted.")
 @common_options
-def command(common: Common, agent: str, deadline: float) -> None:
+def command(common: Common, agent: str, deadline: float, force: bool) -> None:
     """End an agent so that nothing of it is lost.
 
     It is asked for a handoff note; the note and all that its pane has shown are saved, a checkpoint
     of its directory is made, its tasks return to the pool, and then it is stopped. A worktree that
-    'torch up' made for it goes only if it is clean and merged.
+    'torch up' made for it goes only if it is clean, merged, and nobody else is in it.
 
     \b
     Examples:
@@ -40,7 +41,7 @@ def command(common: Common, agent: str, deadline: float) -> None:
 
     with Store() as store:
         check_over(store, registered(store, agent), "retire")
-        done = retire(store, agent, deadline=deadline)
+        done = retire(store, agent, deadline=deadline, force=force)
     if common.json:
         print_json(
             {

@@ -449,7 +449,7 @@ def route_command(
     from torch_cli.team.actor import actor
     from torch_cli.team.edges import may_write
     from torch_cli.team.project import project_here
-    from torch_cli.team.route import decide, give_out, strategy_in
+    from torch_cli.team.route import decide, give_out, rules_in
     from torch_cli.team.task_text import order
     from torch_cli.team.title import show_task
     from torch_cli.watch.listing import agents_on
@@ -461,7 +461,9 @@ def route_command(
         if who.agent is not None and not no_send:
             agents = [one for one in agents if may_write(store, who.agent, one)]
         project = "" if everywhere else project_here(store, who.agent)
-        choices = decide(store, agents, strategy or strategy_in("."), project)
+        rules = rules_in(project or ".")
+        rules = rules._replace(strategy=strategy) if strategy else rules
+        choices = decide(store, agents, rules, project)
         given = {}
         if not dry_run:
             for choice, task in give_out(store, choices, who):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
+from torch_cli.store.agents import Agent
 from torch_cli.store.database import Database
 
 _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE state END"
@@ -173,17 +174,20 @@ class Messages:
             identity,
         )
 
-    def inbox(self, name: str, limit: int, *, unanswered: bool = False) -> list[Message]:
-        """Return the newest messages to the agent ``name``, the newest last.
+    def inbox(self, agent: Agent, limit: int, *, unanswered: bool = False) -> list[Message]:
+        """Return the newest messages to an agent, the newest last; not to an earlier one so called.
 
-        With ``unanswered`` only those of other agents that it has not replied to.
+        With ``unanswered`` only what other agents have asked and it has not replied to.
         """
         only = (
-            " AND sender <> '' AND NOT EXISTS (SELECT 1 FROM messages AS answers"
+            " AND sender NOT IN ('', recipient) AND free = 0"
+            " AND (kind IN ('question', 'escalation') OR (kind = 'message' AND reply_to = ''))"
+            " AND NOT EXISTS (SELECT 1 FROM messages AS answers"
             " WHERE answers.reply_to = messages.id AND answers.sender = messages.recipient)"
         )
-        clause = f"recipient = ?{only if unanswered else ''} ORDER BY created DESC LIMIT ?"
-        return self._where(clause, name, limit)[::-1]
+        order = "ORDER BY created DESC, rowid DESC LIMIT ?"
+        clause = f"recipient = ? AND agent = ?{only if unanswered else ''} {order}"
+        return self._where(clause, agent.name, agent.identity, limit)[::-1]
 
     def since(self, at: float) -> list[Message]:
         """Return the messages that agents have sent since ``at`` (epoch seconds), in order."""

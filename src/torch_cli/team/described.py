@@ -99,7 +99,8 @@ class Team(NamedTuple):
     """A team: its file, the project's directory, its name and session, and who belongs to it.
 
     ``members`` stand in the order in which they are started, those of ``pools`` among them.
-    ``route`` says that the daemon gives out tasks, by ``strategy``.
+    ``route`` says that the daemon gives out tasks, by ``strategy``, to agents of ``roles``; empty
+    for all.
     """
 
     path: str
@@ -112,6 +113,7 @@ class Team(NamedTuple):
     pools: tuple[Pool, ...] = ()
     route: bool = False
     strategy: str = STRATEGIES[0]
+    roles: tuple[str, ...] = ()
 
     @property
     def spare(self) -> frozenset[str]:

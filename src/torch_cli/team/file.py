@@ -1,7 +1,6 @@
 """``torch.toml``: the file that describes a team. Reading it, and saying what is wrong with it."""
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -14,7 +13,10 @@ from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.team import briefing
 from torch_cli.team.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.team.keys import AGENT, TABLES
+from torch_cli.team.place import is_branch
 from torch_cli.team.project import FILE
+from torch_cli.team.toml_lines import Lines
+from torch_cli.tmux.place import fit_session_name
 
 SHOWN = 10
 """Mistakes that are shown at once."""
@@ -54,7 +56,7 @@ class _Reader:
     def __init__(self, path: str, text: str, document: dict[str, Any]) -> None:
         self._path, self._document = path, document
         self._root = os.path.realpath(os.path.dirname(path))
-        self._lines = _Lines(text)
+        self._lines = Lines(text)
         self._wrong: list[tuple[int, str]] = []
 
     def team(self) -> Team:
@@ -68,14 +70,16 @@ class _Reader:
         tasks = self._table("tasks", 0, self._document.get("tasks", {}))
         members = [*self._members("process"), *self._members("agent")]
         pools = [self._pool(n, one, members) for n, one in enumerate(self._listed("pool"))]
+        self._check_session(head.get("session"))
         self._check_together(members)
+        self._check_roles(members, head, agreed, tasks)
         if self._wrong:
             raise self._error()
         name = head.get("name") or os.path.basename(self._root)
         ordered = tuple(_in_order(members))
         limits = {key: head[key] for key in ("max_agents", "max_depth", "spawners") if key in head}
         rules = Limits(**limits, source=self._path) if limits else Limits()
-        session = head.get("session") or name
+        session = head.get("session") or fit_session_name(name)
         return Team(
             path=self._path,
             root=self._root,
@@ -184,6 +188,12 @@ class _Reader:
         self._check_alone(member, table, index, found)
         return member
 
+    def _check_session(self, session: str | None) -> None:
+        if session is not None and fit_session_name(session) != session:
+            line = self._lines.of("team", 0, "session") or 1
+            fits = f"tmux would change it to '{fit_session_name(session)}'"
+            self._say(line, f"'session' cannot be '{session}': {fits}")
+
     def _briefing_of(self, role: str) -> str:
         return role if role in briefing.names(Path(self._root)) else ""
 
@@ -198,10 +208,7 @@ class _Reader:
                 check_name(member.name)
             except RefusedError as error:
                 wrong("name", error.message)
-        if not member.worktree and not os.path.isdir(member.directory):
-            wrong("dir", f"there is no directory {member.directory}")
-        if member.worktree and "dir" in found:
-            wrong("dir", "give dir or worktree, not both")
+        self._check_place(member, found, wrong)
         for path in member.env_files:
             if not os.path.isfile(path):
                 wrong("env_files", f"there is no file {path}")
@@ -211,15 +218,27 @@ class _Reader:
         if member.profile not in profiles:
             near = _near(member.profile, profiles)
             wrong("profile", f"there is no profile '{member.profile}'{near}")
-        self._check_briefing(member, wrong)
+        self._check_briefing(member, found, wrong)
 
-    def _check_briefing(self, member: Member, wrong: Any) -> None:
+    def _check_place(self, member: Member, found: Mapping[str, Any], wrong: Any) -> None:
+        if not member.worktree and not os.path.isdir(member.directory):
+            wrong("dir", f"there is no directory {member.directory}")
+        if member.worktree and not is_branch(member.worktree):
+            wrong("worktree", f"git can have no branch '{member.worktree}'")
+        if member.worktree and "dir" in found:
+            wrong("dir", "give dir or worktree, not both")
+
+    def _check_briefing(self, member: Member, found: Mapping[str, Any], wrong: Any) -> None:
         name, known = member.briefing, briefing.names(Path(self._root))
         if "/" in name:
             if not os.path.isfile(os.path.join(self._root, name)):
                 wrong("briefing", f"there is no briefing {name}")
         elif name and name not in known:
             wrong("briefing", f"there is no briefing '{name}'{_near(name, known)}")
+        near = "" if name or "briefing" in found else _near(member.role, known)
+        if member.role and near:
+            words = f"there is no briefing for the role '{member.role}'{near}"
+            wrong("role", f"{words} (if it needs none: briefing = '')")
 
     def _check_together(self, members: list[Member]) -> None:
         names: dict[str, Member] = {}
@@ -238,6 +257,30 @@ class _Reader:
                     self._say(member.line, f"'after' names no member: '{name}'{_near(name, names)}")
         for cycle in _cycles(members):
             self._say(names[cycle[0]].line, f"these wait for each other: {' → '.join(cycle)}")
+
+    def _check_roles(
+        self,
+        members: list[Member],
+        head: Mapping[str, Any],
+        agreed: Mapping[str, Any],
+        tasks: Mapping[str, Any],
+    ) -> None:
+        """Look for names that are nearly those of a role or an agent: they would mean nobody.
+
+        One that is like none may be the role of an agent that is started later.
+        """
+        roles = {one.role for one in members if one.role} | {*briefing.names(Path(self._root))}
+        known = roles | {one.name for one in members if one.kind == "agent"}
+        edges = agreed.get("may_message", {})
+        named = [("agreement", "may_message", one, known) for one in edges]
+        meant = known | {"parent", "*"}
+        named += [("agreement", "may_message", o, meant) for to in edges.values() for o in to]
+        named += [("team", "spawners", one, roles) for one in head.get("spawners", ())]
+        named += [("tasks", "roles", one, roles) for one in tasks.get("roles", ())]
+        for table, key, name, among in named:
+            if name not in among and (near := _near(name, among)):
+                line = self._lines.of(table, 0, key) or 1
+                self._say(line, f"'{key}' names '{name}', which is no role here{near}")
 
 
 def _near(name: str, known: Any) -> str:
@@ -278,32 +321,3 @@ def _in_order(members: list[Member]) -> list[Member]:
     for member in members:
         place(member)
     return list(placed.values())
-
-
-_HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_-]+)\s*(?:\.[^\]]*)?\]\]?")
-_KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*[.=]""")
-
-
-class _Lines:
-    """Where tables and keys stand in the text, for messages; tomllib does not say."""
-
-    def __init__(self, text: str) -> None:
-        self._where: dict[tuple[str, int, str], int] = {}
-        table, index = "", 0
-        counts: dict[str, int] = {}
-        for number, line in enumerate(text.splitlines(), 1):
-            header = _HEADER.match(line)
-            if header:
-                table = header[1]
-                if line.lstrip().startswith("[["):
-                    counts[table] = counts.get(table, -1) + 1
-                index = max(0, counts.get(table, 0))
-                self._where.setdefault((table, index, ""), number)
-                continue
-            key = _KEY.match(line)
-            if key:
-                self._where.setdefault((table, index, key[1]), number)
-
-    def of(self, table: str, index: int, key: str = "") -> int | None:
-        """Return the line of a table, or of a key in it, from 1."""
-        return self._where.get((table, index, key))

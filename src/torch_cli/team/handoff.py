@@ -40,7 +40,7 @@ def ask_for_note(agent: Agent, deadline: float = DEADLINE) -> Note:
 
     An agent that works, or asks something itself, is not interrupted: then there is none.
     """
-    request = Request(agent.name, ASKED.encode(), timeout=deadline, envelope=False)
+    request = Request(agent.name, ASKED.encode(), timeout=deadline, envelope=False, free=True)
     try:
         answer = ask(Socket(path=agent.socket), request)
     except TorchError as error:

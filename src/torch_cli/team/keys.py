@@ -185,6 +185,7 @@ TASKS = {
     "strategy": Key(
         _strategy, {"enum": list(STRATEGIES)}, "How those who can take a task are ranked."
     ),
+    "roles": Key(_words, _STRINGS, "The roles to which tasks are given; default: all."),
 }
 _ONES_OWN = ("name", "role", "worktree", "autostart", "restart")
 POOL = {

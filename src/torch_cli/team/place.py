@@ -29,6 +29,16 @@ def worktree_path(root: str, branch: str) -> str:
     return f"{root}-{slug or 'worktree'}"
 
 
+_NO_BRANCH = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)|^[-/]|[./]$|^HEAD$"
+)
+
+
+def is_branch(name: str) -> bool:
+    """Say whether a branch can be called so, by the rules of ``git check-ref-format``."""
+    return bool(name) and not _NO_BRANCH.search(name)
+
+
 def make_worktree(root: str, branch: str, name: str) -> bool:
     """Make the git worktree of ``branch`` for ``name`` if it is not there; return whether it was.
 

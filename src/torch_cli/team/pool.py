@@ -77,7 +77,8 @@ def _decide(
         return _grow(store, team, pool, there, f"{len(there)} of {pool.least} are there", now)
     for line in reversed(free) if not fit and len(there) > pool.least else ():
         since = now - line.since if line.since else 0.0
-        if since > pool.idle:
+        # The first ones stay: 'torch up' would start them again.
+        if line.agent.name in pool.names[pool.least :] and since > pool.idle:
             return Change(pool, "shrink", line.agent.name, "it is idle, and no task waits")
     return None
 

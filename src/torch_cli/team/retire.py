@@ -5,10 +5,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from torch_cli.agents.registry import registered
+from torch_cli.agents.observe import observe
+from torch_cli.agents.registry import find, profile_named, registered
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
-from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
@@ -19,6 +20,8 @@ from torch_cli.team.handoff import DEADLINE, Note, ask_for_note, save
 from torch_cli.team.place import remove_worktree
 from torch_cli.team.stop import Stopped, stop
 from torch_cli.team.task import pass_on, release
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
 
 
 class Retired(NamedTuple):
@@ -43,14 +46,16 @@ class HandedOver(NamedTuple):
     tasks: tuple[Task, ...]
 
 
-def retire(store: Store, name: str, *, deadline: float = DEADLINE) -> Retired:
+def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool = False) -> Retired:
     """Have the agent write its note, save what it leaves, return its tasks, and end it.
 
     ``deadline`` is how many seconds it is given for the note; 0 asks for none. Raises
     ``TorchError``, and the agent goes on, if what it leaves cannot be saved or no checkpoint be
-    made of its directory.
+    made of its directory; ``HeldError`` if somebody is typing there, unless ``force``.
     """
     agent, at = registered(store, name), time.time()
+    if not force:
+        _check_no_draft(store, agent)
     note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
     saved = save(store, agent, note, at)
     checkpoint = _checkpoint(agent)
@@ -65,6 +70,23 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE) -> Retired:
         store.teams.remove(member.team, member.name)
         worktree = remove_worktree(store, member)
     return Retired(note, saved, tuple(returned), checkpoint, stopped, worktree)
+
+
+def _check_no_draft(store: Store, agent: Agent) -> None:
+    try:
+        found = find(store, Socket(path=agent.socket), agent.name)
+        profile = profile_named(agent.profile)
+        with ControlClient(found.socket, found.pane.session_id) as client:
+            box = observe(client, store, found.pane, profile).state.box
+    except TorchError:  # nobody types into what cannot be seen
+        return
+    if box is not None and not box.empty:
+        raise HeldError(
+            f"a text that was not submitted stands in the box of '{agent.name}'; nothing was done",
+            hint=f"Submit or delete it: torch attach {agent.name}. --force ends it all the same, "
+            "and saves its screen.",
+            code="draft",
+        )
 
 
 def _checkpoint(agent: Agent) -> str:

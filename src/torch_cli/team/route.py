@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.store import Store
@@ -17,7 +18,14 @@ from torch_cli.team.task import claim, reap, skills_of
 from torch_cli.watch.listing import list_agents
 
 
-def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:
+class Rules(NamedTuple):
+    """How tasks are given out: by which strategy, and to which roles; to all if none is named."""
+
+    strategy: str = STRATEGIES[0]
+    roles: tuple[str, ...] = ()
+
+
+def candidates(store: Store, agents: Sequence[Agent], roles: Sequence[str] = ()) -> list[Candidate]:
     """Return the agents as candidates, looked at now."""
     tasks = {task.id: task for task in store.tasks.all(ended=True)}
     history = store.tasks.history()
@@ -41,6 +49,8 @@ def candidates(store: Store, agents: Sequence[Agent]) -> list[Candidate]:
                 leads=agent.name in parents,
                 place=place_of(agent.directory).path if agent.directory else "",
                 project=(project := project_of(store, agent)),
+                role=agent.role,
+                serves=not roles or agent.role in roles,
                 foreign=frozenset(task.id for task in free if not belongs(task, project)),
             )
         )
@@ -61,26 +71,29 @@ def _rates(
     return tuple((skill, sum(all_) / len(all_)) for skill, all_ in sorted(ended.items()))
 
 
-def strategy_in(directory: str) -> str:
-    """Return the strategy that the team file of the project around ``directory`` names.
+def rules_in(directory: str) -> Rules:
+    """Return the rules in the team file of the project around ``directory``.
 
-    Raises ``RefusedError`` if that cannot be read; without one it is the default.
+    Raises ``RefusedError`` if that cannot be read; without one they are the default.
     """
     try:
         path = find_file(directory)
     except NotFoundError:
-        return STRATEGIES[0]
-    return load_team(path).strategy
+        return Rules()
+    team = load_team(path)
+    return Rules(team.strategy, team.roles)
 
 
-def decide(store: Store, agents: Sequence[Agent], strategy: str, project: str = "") -> list[Choice]:
+def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "") -> list[Choice]:
     """Return who would get which task of the pool now; of those for ``project`` if it is given."""
     now = time.time()
     reap(store, now)
     free = [task for task in store.tasks.all() if task.state == OPEN]
     here = [task for task in free if not project or belongs(task, project)]
     waiting = [task for task in here if not store.tasks.unmet(task)]
-    return route(waiting, candidates(store, agents), strategy, now) if waiting else []
+    if not waiting:
+        return []
+    return route(waiting, candidates(store, agents, rules.roles), rules.strategy, now)
 
 
 def give_out(

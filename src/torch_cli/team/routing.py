@@ -20,7 +20,7 @@ class Candidate(NamedTuple):
     by the skill's name in small letters, ``last`` when it was given one last (epoch seconds, 0 for
     never). One that ``leads`` has others below it, and gives out tasks itself. ``place`` is where
     ``directory`` is in the main worktree of its ``project``, and ``foreign`` are the ids of tasks
-    that belong to another.
+    that belong to another. One that ``serves`` is of a role to which tasks are given.
     """
 
     name: str
@@ -35,6 +35,8 @@ class Candidate(NamedTuple):
     place: str = ""
     project: str = ""
     foreign: frozenset[str] = frozenset()
+    role: str = ""
+    serves: bool = True
 
 
 class Choice(NamedTuple):
@@ -88,6 +90,8 @@ def objection(task: Task, one: Candidate) -> str:
         return f"it is {one.state}"
     if task.id in one.foreign:
         return f"it works in {one.project or 'no project'}"
+    if not one.serves:
+        return f"its role is '{one.role}'" if one.role else "it has no role"
     if one.leads:
         return "others answer to it"
     if one.load:

@@ -61,11 +61,11 @@ def check_session_name(name: str) -> None:
     """Raise ``RefusedError`` unless tmux would keep ``name`` as the name of a new session."""
     if not name:
         raise RefusedError("the session's name is empty", code="bad-name")
-    if _fit(name) != name:
+    if fit_session_name(name) != name:
         raise RefusedError(
             f"{name!r} cannot name a session: tmux would change ':', '.', '\\', a '$' before a"
             " letter, and characters that cannot be shown, and it reads '$1', '@1' and '%1' as ids",
-            hint=f"Use --session {_fit(name)!r}.",
+            hint=f"Use --session {fit_session_name(name)!r}.",
             code="bad-name",
         )
 
@@ -80,7 +80,7 @@ def default_session(panes: Sequence[Pane], directory: str, environ: Mapping[str,
     for pane in panes:
         if pane.id == here and [str(pane.server_pid)] == server:
             return pane.session
-    return _fit(os.path.basename(directory)) or "root"
+    return fit_session_name(os.path.basename(directory)) or "root"
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
@@ -103,7 +103,7 @@ def check_command(command: Sequence[str]) -> None:
         raise RefusedError(f"{list(command)!r} cannot be a command", code="bad-command")
 
 
-def _fit(name: str) -> str:
+def fit_session_name(name: str) -> str:
     """Return ``name`` as tmux keeps a session's name, with ``_`` for what it would change."""
     shown = "".join(
         "_" if unicodedata.category(char) in ("Cc", "Cs", "Cn", "Zl", "Zp") else char
