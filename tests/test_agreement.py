@@ -13,6 +13,7 @@ from repository import Repository
 from test_task import PERSON, mine
 from test_task import agent as registered
 from test_task import new as new_task
+from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.messages import new_id, new_message
 from torch_cli.team import task as tasks
@@ -163,10 +164,11 @@ def test_work_is_committed_in_time(store: Store, tmp_path: Path) -> None:
     path.write_text('[agreement]\nuncommitted_at_most = "2h"\n[[agent]]\nname = "own"\n')
     now = time.time()
     old = repository.write("old file", "x\n")
-    os.utime(old, (now - 7260, now - 7260))
-    os.utime(repository.write("x.log", "ignored\n"), (now - 9999, now - 9999))
+    os.utime(old, (now - 9999, now - 9999))
+    os.utime(repository.write("x.log", "ignored\n"), (now - 99999, now - 99999))
     repository.write("a", "2\n")
-    (one,) = check(store, load_team(str(path)), now)
+    assert check(store, load_team(str(path)), now) == [], "it was there before the agent"
+    (one,) = check(store, load_team(str(path)), now + 7275)
     assert one.evidence == {"dir": str(repository.path), "path": "old file"}
     assert "not committed for 2 h 1 min" in one.words
     repository.commit("all")
@@ -187,6 +189,19 @@ def test_a_third_try_asks_first(store: Store, tmp_path: Path) -> None:
     assert one.words == f"{task.id} is at its 3. try, and nobody was asked"
     said(store, "dev", "pm", kind="question")
     assert breaches(store, tmp_path, rules) == []
+
+
+def test_a_check_that_fails_is_a_try(store: Store, tmp_path: Path) -> None:
+    dev = store.agents.get("dev")
+    assert dev is not None
+    task = mine(store, dev, new_task(store, check=("false",)))
+    for _ in range(2):
+        assert breaches(store, tmp_path, "research_after = 3") == []
+        with pytest.raises(TorchError, match="exited with 1"):
+            tasks.done(store, task, Actor(dev), "")
+    (one,) = breaches(store, tmp_path, "research_after = 3")
+    assert one.words == f"{task.id} is at its 3. try, and nobody was asked"
+    assert "the check of task" in store.tasks.history(task.id)[-1].words
 
 
 def test_a_message_is_about_one_task(store: Store, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFound
         )
     return NotFoundError(
         f"agent '{agent.name}' was stopped, and no pane has that name",
-        hint=f"Start it again with 'torch spawn {agent.name}'.",
+        hint=f"Start it again: torch spawn {agent.name}, or torch up if a team's file names it.",
         code="stopped",
     )
 

@@ -15,6 +15,7 @@ from torch_cli.store.tasks import BLOCKED, HELD, Task
 from torch_cli.team.described import Agreement, Team
 from torch_cli.team.edges import forbidden
 from torch_cli.team.membership import team_of
+from torch_cli.team.task import CHECK_FAILED
 
 SINCE = 86_400.0
 """Seconds back to which messages are looked at."""
@@ -143,8 +144,10 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
         times = [(_changed_at(worktree.top, path), path) for path in paths]
         found = [(at, path) for at, path in times if at is not None]
         old = min(found, default=None)
-        if old is not None and facts.now - old[0] > limit:
-            said = f"{old[1]} is not committed for {words(facts.now - old[0])}"
+        # What stood there before the agent came is its own to commit only since then.
+        since = facts.now - max(old[0], agent.created) if old is not None else 0.0
+        if old is not None and since > limit:
+            said = f"{old[1]} is not committed for {words(since)}"
             evidence = {"dir": worktree.top, "path": old[1]}
             yield Breach("uncommitted_at_most", agent.name, said, evidence)
 
@@ -157,15 +160,17 @@ def _changed_at(top: str, path: str) -> float | None:
 
 
 def _research(facts: _Facts) -> Iterator[Breach]:
-    """A task that was taken again and again needs a question before the next try."""
+    """A task that was taken, or whose check failed, again and again needs a question."""
     limit = facts.rules.research_after
     for task in _tasks(facts) if limit else ():
         asked = any(
             one.kind == "question" and one.sender == task.holder and one.created >= task.created
             for one in facts.messages
         )
-        if task.attempts >= limit and not asked:
-            said = f"{task.id} is at its {task.attempts}. try, and nobody was asked"
+        history = facts.store.tasks.history(task.id)
+        tries = task.attempts + sum(entry.verb == CHECK_FAILED for entry in history)
+        if tries >= limit and not asked:
+            said = f"{task.id} is at its {tries}. try, and nobody was asked"
             yield Breach("research_after", task.holder, said, {"task": task.id})
 
 

@@ -137,6 +137,8 @@ def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
 
 def _end(store: Store, member: Started, words: str) -> Ended:
     state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
+    if state == "gone" and not member.pane:
+        words = "; ".join(filter(None, ["its start had failed", words]))
     store.teams.remove(member.team, member.name)
     if state != "left":
         removed = remove_worktree(store, member)

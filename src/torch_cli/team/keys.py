@@ -168,7 +168,11 @@ AGREEMENT = {
     "blocked_at_most": Key(_seconds, _STRING, "How long a task may be blocked without escalation."),
     "exchanges_at_most": Key(_count, _COUNT, "How many answers in a thread without escalation."),
     "uncommitted_at_most": Key(_seconds, _STRING, "How old a change may be that is in no commit."),
-    "research_after": Key(_count, _COUNT, "From which try of a task on a question must be asked."),
+    "research_after": Key(
+        _count,
+        _COUNT,
+        "At which try of a task, failed checks counted, a question must have been asked.",
+    ),
     "one_topic": Key(_yes_or_no, {"type": "boolean"}, "A message is about one task at most."),
     "enforce": Key(
         _yes_or_no, {"type": "boolean"}, "Refuse what may_message forbids, from 'torch up' on."

@@ -34,6 +34,9 @@ from torch_cli.team.project import belongs, project_of
 CHECK_TIMEOUT = 600.0
 """Seconds that the command which shows that a task is done may take."""
 
+CHECK_FAILED = "check-failed"
+"""In a task's history: its check was run, and did not show that it is done."""
+
 SHOWN = 20
 """Lines of its output that are kept as evidence."""
 
@@ -215,7 +218,13 @@ def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHEC
         agent = store.agents.known_as(task.agent)
         if agent is None:
             raise HeldError(f"task {task.id} is of an agent that is gone", code="no-agent")
-        evidence |= _prove(task, agent.directory, timeout)
+        try:
+            evidence |= _prove(task, agent.directory, timeout)
+        except TorchError as failed:
+            words = failed.message.partition("\n")[0]
+            with store.database.transaction():
+                store.tasks.log(task, who.name, CHECK_FAILED, words)
+            raise
     return _change(store, task, who, "done", HELD, state=DONE, evidence=evidence, reason=words)
 
 
