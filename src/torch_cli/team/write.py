@@ -42,6 +42,7 @@ parent = "pm"                   # whom it answers to; is started after it
 
 # [tasks]
 # route = true                  # the daemon gives tasks to idle agents
+# roles = ["developer"]         # to those of these roles alone
 
 # [agreement]                   # 'torch agreement check'; the daemon reminds who breaks it
 # ack_within = "10m"
