@@ -168,6 +168,10 @@ def test_a_changed_file_changes_only_what_differs(
     done = up(torch, project, "--restart-changed", "--json")
     assert states(done)["dev"] == "restarted"
     assert len(prompts(tmp_path, "dev")) == 3, "a new life is briefed again"
+    edit(project, 'role = "project-manager"', 'role = "orchestrator"')
+    assert states(up(torch, project, "--json"))["pm"] == "updated"
+    ended = list(states(down(torch, project, "--json")))
+    assert ended.index("dev") < ended.index("pm"), "the last that was started first"
 
 
 def test_what_is_no_longer_in_the_file_is_named_and_ended_alone(
@@ -445,11 +449,18 @@ def test_who_may_write_to_whom_is_enforced_from_up_to_down(
         (("press", "dev", "Escape"), "pm"),
         (("command", "dev", "/clear"), "pm"),
         (("mode", "dev", "plan"), "pm"),
+        (("handoff", "pm", "dev", "--deadline", "0"), "pm"),
         (("task", "assign", torch("task", "add", "x", "--json").json["id"], "dev"), "pm"),
     ):
         refused = torch(*words, env={**ENV, "TORCH_AGENT": name})
         assert (refused.code, "may not write to" in refused.err) == (2, True), words
-        said = ("nothing was sent", "no check-in was made", "nothing was pressed", "no key was")
+        said = (
+            "nothing was sent",
+            "no check-in was made",
+            "nothing was pressed",
+            "no key was",
+            "nothing was handed over",
+        )
         assert any(one in refused.err for one in said), refused.err
     for words in (("checkin", "add", "pm", "own", "--in", "9m"), ("press", "pm", "Escape")):
         assert torch(*words, env=as_pm).code == 0, words

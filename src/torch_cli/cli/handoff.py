@@ -22,13 +22,14 @@ def command(common: Common, giver: str, taker: str, deadline: float) -> int:
     """
     from torch_cli.agents.registry import registered
     from torch_cli.cli.sending import print_receipt
-    from torch_cli.delivery.send import Request, send
+    from torch_cli.delivery.send import Request, check_permitted, send
     from torch_cli.store import Store
     from torch_cli.team.authority import check_over
     from torch_cli.team.retire import hand_over
 
     with Store() as store:
         check_over(store, registered(store, giver), "hand over the work of")
+        check_permitted(store, registered(store, taker), "nothing was handed over")
         _, text = hand_over(store, giver, taker, deadline=deadline)
     request = Request(taker, text.encode(), sender=giver, kind="handoff", free=True)
     return print_receipt(send(common.socket, request), common)

@@ -175,10 +175,13 @@ class _Upward:
     def _note(
         self, member: Member, pane: Pane, agent: Agent | None = None, *, ours: bool = True
     ) -> None:
-        """Note what runs as the member now."""
+        """Note what runs as the member now; since when is kept: they are ended in that order."""
+        identity = agent.identity if agent else ""
+        before = self._store.teams.member_of(identity)
         self._store.teams.add(
             self._known(member, ours=ours)._replace(
-                agent=agent.identity if agent else "",
+                started=before.started if before else 0.0,
+                agent=identity,
                 socket=pane.socket_path,
                 server=pane.server,
                 pane=pane.id,
