@@ -15,6 +15,7 @@ import pytest
 from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli.store import Store
+from torch_cli.team.file import load_team
 
 BIN = str(Path(sys.executable).parent)
 ENV = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
@@ -548,6 +549,23 @@ def test_a_team_of_what_runs(torch: Torch, project: Repository) -> None:
     assert up(torch, project).code == 0
     text = torch("team", "freeze", str(project.path)).out
     assert 'session = "shop"' in text
-    assert 'name = "dev"' in text
-    assert 'parent = "pm"' in text
     assert 'dir = "src"' in text
+    (project.path / "torch.toml").rename(project.path / "kept.toml")
+    project.write("torch.toml", text)
+    before = {one.name: one for one in load_team(str(project.path / "kept.toml")).members}
+    after = {one.name: one for one in load_team(str(project.path / "torch.toml")).members}
+    for name in ("command", "role", "parent", "profile", "arguments", "briefing", "directory"):
+        assert {key: getattr(one, name) for key, one in after.items()} == {
+            key: getattr(one, name) for key, one in before.items()
+        }, name
+    elsewhere = torch("team", "freeze", str(project.path.parent))
+    assert 'name = "dev"' in elsewhere.out, "in no project: all"
+
+
+def test_a_worktree_is_frozen_as_one(torch: Torch, project: Repository) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"\nskills = ["sql"]')
+    project.commit("a worktree for dev")
+    assert up(torch, project).code == 0
+    text = torch("team", "freeze", str(project.path)).out
+    assert 'worktree = "feature/x"' in text
+    assert 'skills = ["sql"]' in text

@@ -1,11 +1,12 @@
 """``torch team``."""
 
+import os
 from pathlib import Path
 
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, common_options
 
 
 @click.group("team")
@@ -20,12 +21,13 @@ def command() -> None:
 
 @command.command("freeze")
 @click.argument("directory", type=ANY_BYTES, default=".")
+@EVERYWHERE
 @common_options
-def freeze_command(common: Common, directory: str) -> None:
-    """Print a torch.toml of the agents that are registered, for the project in DIRECTORY.
+def freeze_command(common: Common, directory: str, everywhere: bool) -> None:
+    """Print a torch.toml of the agents, and of its team's processes, in the project in DIRECTORY.
 
-    How an agent's program was called, and with which variables, is not known of it: add args and
-    env by hand. -L or -S takes the agents of that tmux server only.
+    Variables are known of none, and how a program was called only of those that a team file has
+    started: add env and args by hand. -L or -S takes the agents of that tmux server only.
 
     \b
     Examples:
@@ -33,11 +35,27 @@ def freeze_command(common: Common, directory: str) -> None:
     """
     from torch_cli.cli.present import note
     from torch_cli.store import Store
+    from torch_cli.team.project import place_of, project_of
     from torch_cli.team.write import frozen
     from torch_cli.watch.listing import agents_on
 
+    root = Path(directory).expanduser().resolve()
+    project = "" if everywhere else place_of(str(root)).project
     with Store() as store:
-        agents = agents_on(store, common.socket)
+        agents = [
+            one
+            for one in agents_on(store, common.socket)
+            if not project or project_of(store, one) == project
+        ]
+        known = {one.identity: store.teams.member_of(one.identity) for one in agents}
+        members = {identity: one for identity, one in known.items() if one is not None}
+        processes = [
+            one
+            for path in store.teams.paths()
+            for one in store.teams.members(path).values()
+            if one.kind == "process" and (not project or os.path.dirname(path) == project)
+        ]
     if not agents:
-        note("torch: no agents are registered", quiet=common.quiet)
-    click.echo(frozen(Path(directory).expanduser().resolve(), agents), nl=False)
+        where = f" in {project}" if project else ""
+        note(f"torch: no agents are registered{where}", quiet=common.quiet)
+    click.echo(frozen(root, agents, members, processes), nl=False)

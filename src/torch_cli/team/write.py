@@ -1,12 +1,17 @@
 """Writing ``torch.toml``: a commented one for a project, or one of what is running."""
 
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from torch_cli.errors import RefusedError
+from torch_cli.errors import RefusedError, TorchError
+from torch_cli.git.worktree import locate
 from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
+from torch_cli.team import briefing
 from torch_cli.team.detect import Project, detect
+from torch_cli.team.place import worktree_path
 from torch_cli.team.project import FILE
 
 _HEAD = """\
@@ -83,22 +88,57 @@ def template(root: Path) -> tuple[str, Project]:
     return text + _AGENTS.format(), project
 
 
-def frozen(root: Path, agents: Sequence[Agent]) -> str:
-    """Return a team file of the ``agents``, as far as it is known how they were started."""
+def frozen(
+    root: Path,
+    agents: Sequence[Agent],
+    members: Mapping[str, Started] = {},
+    processes: Sequence[Started] = (),
+) -> str:
+    """Return a team file of the ``agents``, as far as it is known how they were started.
+
+    ``members`` are those of them that a team has started, by their identity; ``processes`` are what
+    teams have started beside them.
+    """
     sessions = {agent.session for agent in agents}
     lines = ["[team]", f"name = {_text(root.name or 'team')}"]
     lines += [f"session = {_text(sessions.pop())}"] if len(sessions) == 1 else []
+    for process in processes:
+        lines += ["", "[[process]]", f"name = {_text(process.name)}"]
+        lines += [f"command = {_list(process.spec['command'])}"]
+        lines += _place(root, process.directory)
+    roles = briefing.names(root)
     placed: set[str] = set()
     for agent in _parents_first(agents):
+        member = members.get(agent.identity)
+        spec = member.spec if member else {}
+        named = spec.get("briefing", agent.role if agent.role in roles else "")
         lines += ["", "[[agent]]", f"name = {_text(agent.name)}"]
         lines += [f"role = {_text(agent.role)}"] if agent.role else []
+        lines += [f"briefing = {_text(named)}"] if named != agent.role else []
         lines += [f"profile = {_text(agent.profile)}"] if agent.profile != "claude" else []
-        place = os.path.relpath(agent.directory, root)
-        place = agent.directory if place.startswith("../..") else place
-        lines += [f"dir = {_text(place)}"] if place != "." else []
+        lines += [f"args = {_list(spec['arguments'])}"] if spec.get("arguments") else []
+        lines += _worktree(root, agent.directory) or _place(root, agent.directory)
         lines += [f"parent = {_text(agent.parent)}"] if agent.parent in placed else []
+        lines += [f"skills = {_list(spec['skills'])}"] if spec.get("skills") else []
         placed.add(agent.name)
     return "\n".join([*lines, ""])
+
+
+def _place(root: Path, directory: str) -> list[str]:
+    place = os.path.relpath(directory, root)
+    place = directory if place.startswith("../..") else place
+    return [f"dir = {_text(place)}"] if place != "." else []
+
+
+def _worktree(root: Path, directory: str) -> list[str]:
+    """Return the branch if the directory is where ``torch up`` would make its worktree."""
+    if not directory.startswith(f"{root}-"):
+        return []
+    with contextlib.suppress(TorchError):
+        branch = locate(directory).git().text("branch", "--show-current")
+        if branch and worktree_path(str(root), branch) == directory:
+            return [f"worktree = {_text(branch)}"]
+    return []
 
 
 def _parents_first(agents: Iterable[Agent]) -> list[Agent]:
