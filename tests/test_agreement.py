@@ -52,6 +52,7 @@ def said(
     free: bool = False,
 ) -> str:
     """Write a message down as one that was sent."""
+    author, agent = store.agents.get(sender), store.agents.get(to)
     message, _ = store.messages.accept(
         new_message(
             new_id(),
@@ -67,6 +68,8 @@ def said(
             evidence=(),
             reply_to=reply_to,
             free=free,
+            author=author.identity if author else "",
+            agent=agent.identity if agent else "",
         )
     )
     return message.id
@@ -92,12 +95,15 @@ def test_who_may_write_to_whom(store: Store, tmp_path: Path) -> None:
     (one,) = breaches(store, tmp_path, rules)
     assert (one.rule, one.agent, one.evidence) == ("may_message", "dev", {"message": wrong})
     assert one.words == "wrote to boss, and may write to parent, qa"
-    said(store, "qa", "boss", reply_to=wrong)
+    asked = said(store, "boss", "qa")
+    said(store, "qa", "boss", reply_to=asked)
     assert len(breaches(store, tmp_path, rules)) == 1, "an answer is always allowed"
+    said(store, "qa", "pm", reply_to=asked)
+    assert len(breaches(store, tmp_path, rules)) == 2, "it is no answer to what another has asked"
+    store.database.write("DELETE FROM messages WHERE recipient = 'pm' AND sender = 'qa'")
     said(store, "qa", "dev", kind="broadcast")
     assert len(breaches(store, tmp_path, rules)) == 2
     said(store, "qa", "qa", kind="check-in")
-    said(store, "qa", "dev", kind="notice")
     said(store, "qa", "dev", free=True)
     assert len(breaches(store, tmp_path, rules)) == 2, "to itself, and what Torch writes"
     assert breaches(store, tmp_path, rules, later=2 * 86_400) == [], "of the last day"

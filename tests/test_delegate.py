@@ -95,5 +95,5 @@ def test_what_cannot_be_delegated_starts_nothing(
     assert len(tmux.panes()) == 2, other
     assert not (project.path.parent / "project-w").exists()
     with Store() as store:
-        assert free_name(store, "pm") == "pm-1"
-        assert free_name(store, "other") == "other-1"
+        assert free_name(store, "pm", None) == "pm-1"
+        assert free_name(store, "other", None) == "other-1"

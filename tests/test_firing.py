@@ -434,7 +434,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP INDEX messages_kept; DROP INDEX messages_untold;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"
-            for column in ("agent", "kept", "priority", "type_when", "told", "free")
+            for column in ("agent", "kept", "priority", "type_when", "told", "free", "author")
         )
         + "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
     )

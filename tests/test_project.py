@@ -7,6 +7,8 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from repository import Repository
+from torch_cli.store import Store
+from torch_cli.store.teams import Started
 from torch_cli.team.project import place_of
 
 
@@ -84,6 +86,24 @@ def test_a_task_is_for_the_project_in_which_it_was_added(
     assert torch("task", "claim", added["theirs"]["id"], env={"TORCH_AGENT": "one"}).code == 0
     both = torch("task", "add", "x", "--anywhere", "--dir", ".")
     assert (both.code, "not both" in both.err) == (2, True)
+
+
+def test_a_team_in_a_linked_worktree_gets_the_projects_tasks(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    main = Repository.make(tmp_path / "main", {"torch.toml": "[[agent]]\nname = 'one'\n"})
+    main.git("worktree", "add", "-q", "-b", "feature", str(tmp_path / "beside"))
+    spawn_demo(tmux, torch, tmp_path / "beside", name="one")
+    with Store() as store:
+        agent = store.agents.get("one")
+        assert agent is not None
+        file = str(tmp_path / "beside" / "torch.toml")
+        store.teams.add(Started(file, "one", "agent", {"environment": ""}, agent=agent.identity))
+    added = torch("task", "add", "theirs", "--json", env={"TORCH_AGENT": "one"}).json
+    assert added["dir"] == str(tmp_path / "main")
+    assert "theirs" in torch("task", "list", "--here", env={"TORCH_AGENT": "one"}).out
+    dry = torch("task", "route", "--dry-run", cwd=tmp_path / "beside")
+    assert f"would go  {added['id']}  one" in dry.out, dry.err
 
 
 def test_a_broadcast_stays_in_the_project_unless_it_is_told(

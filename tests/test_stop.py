@@ -167,3 +167,20 @@ def test_an_agent_whose_pane_was_closed_is_forgotten(
     assert torch("ps", "--json").json["state"] == "vanished"
     assert torch("stop", "demo", "--json").json["how"] == "gone"
     assert torch("ps").out == ""
+
+
+def test_an_agent_does_not_cut_off_its_own_command(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    demo = spawn_demo(tmux, torch, tmp_path / "work")
+    said = tmp_path / "said"
+    for words in ("stop demo", "retire demo"):
+        command = f"{sys.executable} -m torch_cli {words} > ../new 2>&1; mv ../new ../said"
+        tmux.cmd("send-keys", "-t", demo.pane.id, "-l", f"!{command}")
+        tmux.wait_for_text(demo.pane, "mv ../new")
+        tmux.cmd("send-keys", "-t", demo.pane.id, "Enter")
+        wait_until(said.exists, what="its words")
+        assert "would be cut off" in said.read_text()
+        said.unlink()
+    assert demo.state() == "idle"
+    assert torch("stop", "demo", env={"TORCH_AGENT": "demo"}).code == 0, "from elsewhere"

@@ -99,6 +99,10 @@ def test_a_team_is_read_in_the_order_in_which_it_is_started(tmp_path: Path) -> N
             (2, "'may_message' names 'develper', which is no role here; did you mean 'developer'?"),
         ),
         (
+            "[agreement]\n\n[agreement.may_message]\ndevelper = ['*']",
+            (3, "'may_message' names 'develper', which is no role here; did you mean 'developer'?"),
+        ),
+        (
             "[agreement]\nmay_message = { developer = ['parnt'] }",
             (2, "'may_message' names 'parnt', which is no role here; did you mean 'parent'?"),
         ),
@@ -126,8 +130,14 @@ def test_what_is_like_no_name_may_come_later(tmp_path: Path) -> None:
     team = load(
         tmp_path,
         "[team]\nname = 'my.shop: x'\nspawners = ['boss']\n"
-        "[agreement]\nmay_message = { boss = ['*'], chief = ['zoe'] }\n"
-        "[[agent]]\nname = 'a'\nrole = 'develper'\nbriefing = ''\n"
+        "[agreement]\nmay_message = { boss = ['*'], chief = ['zoe', 'zoe-2'] }\n"
+        + "".join(
+            f"[[agent]]\nname = 'x{number}'\nrole = '{role}'\n"
+            for number, role in enumerate(
+                ("dev", "manager", "engineer", "ops", "frontend-developer", "tech-writer")
+            )
+        )
+        + "[[agent]]\nname = 'a'\nrole = 'develper'\nbriefing = ''\n"
         "[[agent]]\nname = 'zoe'\nrole = 'translator'\nworktree = 'feature/übung-1.x'\n",
     )
     assert team.session == "my_shop_ x"

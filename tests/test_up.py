@@ -7,11 +7,13 @@ import socket as sockets
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent import DEMO_PROGRAM
 from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli.store import Store
@@ -208,8 +210,79 @@ def test_a_member_that_was_renamed_is_known(torch: Torch, project: Repository) -
     assert torch("rename", "pm", "dev").code == 0, "nobody is called so any more"
     assert torch("rename", "dev", "pm").code == 0, "and back, to its own"
     assert states(up(torch, project, "--json")).keys() == {"server", "pm", "backend"}
-    ended = down(torch, project, "--json")
+    assert torch("rename", "pm", "boss").code == 0
+    edit(project, 'role = "developer"', 'role = "tester"')
+    assert states(up(torch, project, "--json"))["backend"] == "updated"
+    assert "boss (project-manager)" in torch("tree").out, "the parent is known by its new name"
+    assert "   backend (tester)" in torch("tree").out
+    ended = down(torch, project, "--json", "--deadline", "30")
+    assert all("note " in json.loads(line)["words"] for line in ended.out.splitlines()[:2])
     assert states(ended) == {"backend": "stopped", "pm": "stopped", "server": "stopped"}
+
+
+def test_a_member_that_was_renamed_and_is_started_again_leaves_nothing(
+    torch: Torch, project: Repository
+) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    project.commit("a worktree for dev")
+    assert up(torch, project).code == 0
+    assert torch("rename", "dev", "backend").code == 0
+    edit(project, 'name = "dev"', 'name = "backend"')
+    edit(project, '"lines"', '"others"')
+    assert states(up(torch, project, "--restart-changed", "--json"))["backend"] == "restarted"
+    with Store() as store:
+        assert set(store.teams.members(str(project.path / "torch.toml"))) == {
+            *("server", "pm", "backend")
+        }
+    project.git("checkout", "torch.toml")
+    assert "was removed" in down(torch, project).out
+
+
+def test_a_briefing_comes_with_every_change_and_to_no_other(
+    torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    assert up(torch, project).code == 0
+    roles = ["developer", "tester", "developer", "tester"]
+    for count, (before, after) in enumerate(pairwise(roles), 2):
+        edit(project, f'role = "{before}"', f'role = "{after}"')
+        assert up(torch, project, "--only", "pm").code == 0
+        assert len(prompts(tmp_path, "dev")) == count - 1, "it was not meant"
+        assert up(torch, project).code == 0
+        assert len(prompts(tmp_path, "dev")) == count
+
+
+def test_an_agent_takes_no_name_that_the_team_needs(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    assert up(torch, project, "--only", "pm", "--only", "server").code == 0
+    as_pm = {**ENV, "TORCH_AGENT": "pm"}
+    words = ("--profile", "demo", "--session", "shop", "--dir", str(project.path))
+    for name in ("server", "dev", "pm"):
+        refused = torch("spawn", name, *words, env=as_pm)
+        assert (refused.code, "torch.toml" in refused.err or name == "pm") == (2, True)
+    pane = tmux.new_session("other", DEMO_PROGRAM)
+    tmux.wait_for_text(pane, "? for help")
+    refused = torch("adopt", pane.id, "server", "--profile", "demo")
+    assert (refused.code, "nothing was registered" in refused.err) == (2, True)
+    assert states(down(torch, project, "--json")) == {"pm": "stopped", "server": "stopped"}
+
+
+def test_check_ins_go_on_also_if_the_start_was_cut_short(torch: Torch, project: Repository) -> None:
+    assert up(torch, project).code == 0
+    assert torch("checkin", "add", "dev", "How far?", "--in", "9m", "--name", "how").code == 0
+    assert down(torch, project).code == 0
+    assert up(torch, project).code == 0
+    path = str(project.path / "torch.toml")
+    with Store() as store:  # as if it had been killed before it noted the agent
+        row = store.teams.members(path)["dev"]
+        started = store.agents.known_as(row.agent)
+        assert started is not None
+        store.teams.add(row._replace(agent="", spec={**row.spec, "before": "a-before"}))
+        store.database.write("UPDATE checkins SET agent = 'a-before'")
+    assert states(up(torch, project, "--json"))["dev"] == "running"
+    with Store() as store:
+        (checkin,) = store.checkins.all()
+        assert checkin.agent == started.identity
 
 
 def test_a_name_that_the_file_keeps_is_no_other_agents(
@@ -461,6 +534,7 @@ def test_who_may_write_to_whom_is_enforced_from_up_to_down(
             "nothing was pressed",
             "no key was",
             "nothing was handed over",
+            "nothing was done",
         )
         assert any(one in refused.err for one in said), refused.err
     for words in (("checkin", "add", "pm", "own", "--in", "9m"), ("press", "pm", "Escape")):
@@ -477,6 +551,13 @@ def test_who_may_write_to_whom_is_enforced_from_up_to_down(
     identity = asked.json["id"]
     assert torch("reply", identity, "an answer is free", env=as_pm).code == 0
     assert torch("send", "dev", "a person is free").code == 0
+    foreign = torch("reply", identity, "no answer", env={"TORCH_AGENT": "helper"})
+    assert (foreign.code, "may not write to" in foreign.err) == (0, False), "to its parent"
+    assert torch("rename", "pm", "boss", env=as_pm).code == 0
+    as_boss = {**ENV, "TORCH_AGENT": "boss"}
+    refused = torch("send", "dev", "no", env=as_boss)
+    assert (refused.code, "may not write to" in refused.err) == (2, True), "a name is no way round"
+    assert torch("rename", "boss", "pm").code == 0
     ended = down(torch, project, "--json")
     assert states(ended)["helper"] == "stopped", "what an agent has started ends with the team"
     with Store() as store:

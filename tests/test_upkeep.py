@@ -61,7 +61,8 @@ def enlist(store: Store, team: Team, *names: str) -> None:
     """Write agents down as members that the team has brought up."""
     for name in names:
         identity = known(store, name).identity
-        store.teams.add(Started(team.path, name, "agent", {}, agent=identity))
+        spec = {"environment": ""}
+        store.teams.add(Started(team.path, name, "agent", spec, agent=identity))
 
 
 def inbox(store: Store, name: str) -> list[str]:
@@ -351,6 +352,7 @@ def test_a_pool_grows_only_as_far_as_rules_and_memory_allow(
     for name in ("hand-1", "hand-2"):
         spawn_demo(tmux, torch, tmp_path / name, name=name)
         hold(store, known(store, name))
+    enlist(store, pooled(skilled), "hand-1", "hand-2")
     (one,) = decided(store, pooled(skilled), 9)
     assert one == ("stay", "", f"{task.id} waits, and all 2 are there: max")
     store.database.write("UPDATE agents SET ready = NULL WHERE name = 'hand-2'")
@@ -391,6 +393,31 @@ def test_a_pool_is_never_smaller_than_min_whoever_has_left(
     assert one[2] == "0 of 1 are there, and hand-2, hand-3 ended soon after the start"
     (one,) = decided(store, pooled(1), day)
     assert one[:2] == ("grow", "hand-1"), "in time it is tried again"
+    assert torch("stop", "hand-2").code == 0
+    store.teams.remove(str(file), "hand-3")
+    assert decided(store, pooled(1), day) == [], "what a person has stopped stays so"
+
+
+def test_a_pool_is_of_its_own_agents_whatever_they_are_called(
+    store: Store, tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    def pooled(place: str, least: int) -> Team:
+        file = tmp_path / place / "torch.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(POOLED.format(most=3, idle="1s") + f"min = {least}\n")
+        return load_team(str(file))
+
+    day = 86_400.0
+    theirs, ours = pooled("theirs", 2), pooled("ours", 0)
+    for name in ("hand-1", "hand-2"):
+        spawn_demo(tmux, torch, tmp_path / "theirs", name=name)
+    enlist(store, theirs, "hand-1", "hand-2")
+    assert decided(store, theirs, day) == []
+    assert decided(store, ours, day) == [], "the other team's agents are not its own"
+    task = new_task(store, directory=str(tmp_path / "ours"))
+    assert decided(store, ours, day) == [("grow", "hand-3", f"{task.id} waits")]
+    assert torch("rename", "hand-1", "worker").code == 0
+    assert decided(store, theirs, day) == [], "it is there under another name"
 
 
 def test_what_one_takes_is_seen(store: Store) -> None:

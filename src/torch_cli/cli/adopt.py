@@ -32,10 +32,13 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.cli.schema import agent_object
     from torch_cli.store import Store
+    from torch_cli.team.actor import actor
+    from torch_cli.team.kept import check_start
     from torch_cli.team.spawn import adopt
     from torch_cli.watch.listing import list_agents
 
     with Store() as store:
+        check_start(store, name, actor(store).agent, "nothing was registered")
         agent = adopt(store, common.socket, target, name, profile)
         line = list_agents(store, [agent])[0] if common.json else None
     if line is not None:

@@ -28,7 +28,7 @@ def command(common: Common, name: str, new: str) -> None:
     from torch_cli.team.rename import rename
 
     with Store() as store:
-        check_over(store, registered(store, name), "rename")
+        check_over(store, registered(store, name, "nothing was changed"), "rename")
         done = rename(store, name, new)
     agent = done.agent
     if common.json:

@@ -36,11 +36,13 @@ def command(common: Common, agent: str, deadline: float, force: bool) -> None:
     from torch_cli.agents.registry import registered
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over
+    from torch_cli.team.authority import check_outside, check_over
     from torch_cli.team.retire import retire
 
     with Store() as store:
-        check_over(store, registered(store, agent), "retire")
+        known = registered(store, agent, "nothing was done")
+        check_over(store, known, "retire")
+        check_outside(known, "retired")
         done = retire(store, agent, deadline=deadline, force=force)
     if common.json:
         print_json(

@@ -102,6 +102,7 @@ def command(
     from torch_cli.store import Store
     from torch_cli.team import briefing
     from torch_cli.team.actor import actor
+    from torch_cli.team.kept import check_start
     from torch_cli.team.limits import check_spawn
     from torch_cli.team.membership import enlist, team_of
     from torch_cli.team.spawn import Order, await_ready, spawn
@@ -113,6 +114,7 @@ def command(
         if spawner is not None:  # an agent that starts another is its parent
             check_spawn(store, spawner)
             parent = parent or spawner.name
+        check_start(store, name, spawner)
     text = briefing.read(brief, facts(name, role, parent, directory)) if brief else None
     order = Order(
         name=name,

@@ -26,11 +26,14 @@ def command(common: Common, name: str, forget: bool) -> None:
     from torch_cli.agents.registry import registered
     from torch_cli.cli.present import note, print_json
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over
+    from torch_cli.team.authority import check_outside, check_over
     from torch_cli.team.stop import stop
 
     with Store() as store:
-        check_over(store, registered(store, name), "stop")
+        agent = registered(store, name, "nothing was stopped")
+        check_over(store, agent, "stop")
+        if not forget:
+            check_outside(agent, "stopped")
         stopped = stop(store, name, forget=forget)
     if common.json:
         print_json(

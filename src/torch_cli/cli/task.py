@@ -263,8 +263,8 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     with Store() as store:
         task = find_task(store, name)
         to, who = registered(store, agent, "nothing was done"), actor(store)
-        if who.agent is not None and not no_send:
-            check_edge(store, who.agent, to)
+        if who.agent is not None:
+            check_edge(store, who.agent, to, "nothing was done")
         taken = claim(store, to, who, task, ())
         assert taken is not None
         show_task(store, taken.agent)
@@ -444,7 +444,8 @@ def route_command(
       torch task route --dry-run --explain
       torch task route --strategy best-skilled
     """
-    from torch_cli.errors import DONE
+    from torch_cli.cli.present import print_error
+    from torch_cli.errors import DONE, TorchError
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
     from torch_cli.team.edges import may_write
@@ -458,7 +459,7 @@ def route_command(
     with Store() as store:
         who = actor(store)
         agents = agents_on(store, common.socket)
-        if who.agent is not None and not no_send:
+        if who.agent is not None:
             agents = [one for one in agents if may_write(store, who.agent, one)]
         project = "" if everywhere else project_here(store, who.agent)
         rules = rules_in(project or ".")
@@ -472,8 +473,13 @@ def route_command(
     for choice in choices:
         print_choice(choice, choice.task.id in given, common, explain=explain)
         task = given.get(choice.task.id)
-        if task is not None and choice.agent is not None and not no_send:
+        if task is None or choice.agent is None or no_send:
+            continue
+        try:
             status = _send(common, choice.agent.name, order(task), "task") or status
+        except TorchError as error:  # the others hear of theirs all the same
+            print_error(error, common.json)
+            status = status or error.exit_code
     if not choices and not common.json:
         from torch_cli.cli.present import note
 

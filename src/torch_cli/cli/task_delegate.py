@@ -61,7 +61,7 @@ def command(
         who = actor(store)
         task, own = find_task(store, name), who.agent
         wanted = Wanted(
-            name=child or free_name(store, own.name if own else role),
+            name=child or free_name(store, own.name if own else role, own),
             role=role,
             profile=profile or (own.profile if own else "claude"),
             directory=directory or (own.directory if own else "."),

@@ -141,7 +141,8 @@ def _accept(
     ``place`` is the recipient's name, tmux server, pane and the pane's process.
     """
     identity = new_id()
-    sender = request.sender or own_name(store)
+    own = own_name(store)
+    sender, author = request.sender or own, store.agents.get(own) if own else None
     headed = _enveloped(body, sender, identity, request)
     taking = profile._replace(guard=Guard()) if request.command else profile
     prepared = prepare(headed, taking, clean=request.clean)
@@ -166,6 +167,7 @@ def _accept(
             type_when=request.when,
             deadline=None if request.expires is None else time.time() + request.expires,
             free=request.free,
+            author=author.identity if author and author.stopped is None else "",
         )
     )
 
@@ -183,16 +185,19 @@ def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _check_permitted(store: Store, request: Request, recipient: Agent | None) -> None:
-    """Refuse what the agreement of the sender's team forbids; answers are free."""
-    if not request.free and not request.reply_to:
-        check_permitted(store, recipient, "nothing was sent")
+    """Refuse what the agreement of the sender's team forbids."""
+    if not request.free:
+        check_permitted(store, recipient, "nothing was sent", request.reply_to)
 
 
-def check_permitted(store: Store, recipient: Agent | None, nothing: str) -> None:
+def check_permitted(
+    store: Store, recipient: Agent | None, nothing: str, reply_to: str = ""
+) -> None:
     """Raise ``RefusedError`` if this process's agent may not write to ``recipient``.
 
-    Whoever it says it is from: the rule is of the agreement of its team, if that is enforced.
-    ``nothing`` says what was not done.
+    Whoever it says it is from: the rule is of the agreement of its team, if that is enforced. It
+    may answer what ``recipient`` has sent it, by the id ``reply_to``. ``nothing`` says what was not
+    done.
     """
     name = own_name(store)
     if recipient is None or name in ("", recipient.name):
@@ -201,7 +206,7 @@ def check_permitted(store: Store, recipient: Agent | None, nothing: str) -> None
     if sender is not None and sender.stopped is None:
         from torch_cli.team.edges import check_edge
 
-        check_edge(store, sender, recipient, nothing)
+        check_edge(store, sender, recipient, nothing, reply_to)
 
 
 def _is_settled(message: Message, pane: Pane) -> bool:

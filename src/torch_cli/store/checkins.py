@@ -129,12 +129,15 @@ class Checkins:
         """Return what is due at ``now``, the longest overdue first."""
         return self._where("state = 'active' AND due <= ? ORDER BY due", now)
 
-    def pass_on(self, before: Agent, now: Agent) -> None:
-        """Have what was for ``before`` come to ``now`` from now on, which takes its place."""
+    def pass_on(self, before: str, now: Agent) -> None:
+        """Have what was for the agent of the identity ``before`` come to ``now`` from now on.
+
+        As part of the caller's transaction.
+        """
         sql = "UPDATE checkins SET agent = ?, target = ?, server = ?, pane = ?, pane_pid = ?"
-        self._database.write(
+        self._database.query(
             f"{sql} WHERE agent = ? AND state IN ('active', 'paused', 'done')",
-            *(now.identity, now.name, now.server, now.pane, now.pane_pid, before.identity),
+            *(now.identity, now.name, now.server, now.pane, now.pane_pid, before),
         )
 
     def next_due(self) -> float | None:

@@ -39,7 +39,8 @@ class Message(NamedTuple):
     recognised in the pane. ``kept`` says that it is in the outbox until it is settled,
     ``deadline`` when it expires there (epoch seconds), ``type_when`` at which state it is typed
     (``ready``, ``idle`` or ``now``), ``told`` when its sender learnt that it will not arrive.
-    ``free`` says that the agreement of a team does not look at it.
+    ``free`` says that the agreement of a team does not look at it; ``author`` is the identity of
+    the agent that has sent it, '' for a person, whoever it says it is from.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Message(NamedTuple):
     type_when: str = "ready"
     told: float | None = None
     free: bool = False
+    author: str = ""
 
 
 def new_id() -> str:

@@ -291,8 +291,9 @@ MIGRATIONS = (
     );
     CREATE INDEX restarts_by_member ON restarts (team, name);
     """,
-    # 9: messages at which the agreement of a team does not look.
+    # 9: who has sent a message, and at which the agreement of a team does not look.
     """
     ALTER TABLE messages ADD COLUMN free INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN author TEXT NOT NULL DEFAULT '';
     """,
 )

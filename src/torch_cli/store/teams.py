@@ -51,19 +51,23 @@ class Teams:
 
         So is what was known of the same agent under another name.
         """
+        with self._database.transaction():
+            self.put(started)
+
+    def put(self, started: Started) -> None:
+        """Note that it was, as part of the caller's transaction."""
         row = started._asdict() | {"started": started.started or time.time()}
         row |= {"team": _key(started.team), "directory": os.fsencode(started.directory)}
         row |= {"spec": json.dumps(started.spec)}
         marks = ", ".join("?" for _ in row)
-        with self._database.transaction():
-            self._database.query(
-                "DELETE FROM team_members WHERE team = ? AND agent = ? AND agent <> ''",
-                *(_key(started.team), started.agent),
-            )
-            self._database.query(
-                f"INSERT OR REPLACE INTO team_members ({', '.join(row)}) VALUES ({marks})",
-                *row.values(),
-            )
+        self._database.query(
+            "DELETE FROM team_members WHERE team = ? AND agent = ? AND agent <> ''",
+            *(_key(started.team), started.agent),
+        )
+        self._database.query(
+            f"INSERT OR REPLACE INTO team_members ({', '.join(row)}) VALUES ({marks})",
+            *row.values(),
+        )
 
     def remove(self, team: str, name: str) -> None:
         """Forget a member: it was brought down."""
@@ -79,7 +83,7 @@ class Teams:
     def enforce(self, team: str, may_message: Mapping[str, Sequence[str]] | None) -> None:
         """Have who may write to whom be enforced as it says, or, with ``None``, not."""
         if may_message is None:
-            if self._any_enforced():
+            if self.any_enforced():
                 self._database.write("DELETE FROM team_rules WHERE team = ?", _key(team))
             return
         rules = json.dumps({name: list(allowed) for name, allowed in may_message.items()})
@@ -89,10 +93,11 @@ class Teams:
     def enforced(self, team: str) -> Mapping[str, Sequence[str]] | None:
         """Return who may write to whom in the team, ``None`` if that is not enforced."""
         sql = "SELECT may_message FROM team_rules WHERE team = ?"
-        rows = self._database.query(sql, _key(team)) if team and self._any_enforced() else []
+        rows = self._database.query(sql, _key(team)) if team and self.any_enforced() else []
         return json.loads(rows[0][0]) if rows else None
 
-    def _any_enforced(self) -> bool:
+    def any_enforced(self) -> bool:
+        """Say whether there is any team in which it is."""
         return bool(self._database.query("SELECT EXISTS (SELECT 1 FROM team_rules)")[0][0])
 
     def member_of(self, agent: str) -> Started | None:

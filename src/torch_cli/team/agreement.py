@@ -10,7 +10,7 @@ from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.messages import NOTICE, Message
+from torch_cli.store.messages import Message
 from torch_cli.store.tasks import BLOCKED, HELD, Task
 from torch_cli.team.described import Agreement, Team
 from torch_cli.team.edges import forbidden
@@ -31,11 +31,15 @@ class Breach(NamedTuple):
 
 
 class _Facts(NamedTuple):
-    """What the rules look at: the team's agents that are there, by name, and what was said."""
+    """What the rules look at: the team's agents that are there, by name, and what they have said.
+
+    ``names`` has those names by identity. What was said has the present names.
+    """
 
     store: Store
     rules: Agreement
     agents: Mapping[str, Agent]
+    names: Mapping[str, str]
     messages: Sequence[Message]
     now: float
 
@@ -45,19 +49,19 @@ def check(store: Store, team: Team, now: float) -> list[Breach]:
 
     A rule that the file does not name is not looked at. Agents that are not up break nothing.
     """
-    names = {member.name for member in team.members if member.kind == "agent"}
+    listed = {member.name for member in team.members if member.kind == "agent"}
     agents = {
         one.name: one
         for one in store.agents.all()
-        if one.name in names or team_of(store, one) == team.path
+        if one.name in listed or team_of(store, one) == team.path
     }
+    names = {one.identity: one.name for one in agents.values()}
     said = [
-        one
+        one._replace(sender=names[one.author], recipient=names[one.agent])
         for one in store.messages.since(now - SINCE)
-        if one.sender in agents and one.recipient in agents and one.kind != NOTICE and not one.free
+        if one.author in names and one.agent in names and not one.free
     ]
-    said = [one for one in said if one.created >= agents[one.sender].created]
-    facts = _Facts(store, team.agreement, agents, said, now)
+    facts = _Facts(store, team.agreement, agents, names, said, now)
     return [breach for rule in _RULES for breach in rule(facts)]
 
 
@@ -66,7 +70,7 @@ def _edges(facts: _Facts) -> Iterator[Breach]:
     may = facts.rules.may_message
     for message in facts.messages:
         sender, recipient = facts.agents[message.sender], facts.agents[message.recipient]
-        allowed = None if message.reply_to else forbidden(sender, recipient, may)
+        allowed = forbidden(facts.store, sender, recipient, may, message.reply_to)
         if allowed is not None:
             said = f"wrote to {recipient.name}, and may write to {', '.join(allowed) or 'nobody'}"
             yield Breach("may_message", sender.name, said, {"message": message.id})
@@ -89,20 +93,19 @@ def _blocked(facts: _Facts) -> Iterator[Breach]:
         since = facts.now - task.changed
         if task.state == BLOCKED and since > limit and not _escalated(facts, task):
             said = f"{task.id} is blocked for {words(since)}, and nobody was told: {task.reason}"
-            yield Breach("blocked_at_most", task.holder, said, {"task": task.id})
+            yield Breach("blocked_at_most", facts.names[task.agent], said, {"task": task.id})
 
 
 def _escalated(facts: _Facts, task: Task) -> bool:
     return any(
-        one.kind == "escalation" and one.sender == task.holder and one.created >= task.changed
+        one.kind == "escalation" and one.author == task.agent and one.created >= task.changed
         for one in facts.messages
     )
 
 
 def _tasks(facts: _Facts) -> list[Task]:
     every = facts.store.tasks.all()
-    known = {one.identity for one in facts.agents.values()}
-    return [task for task in every if task.state in HELD and task.agent in known]
+    return [task for task in every if task.state in HELD and task.agent in facts.names]
 
 
 def _exchanges(facts: _Facts) -> Iterator[Breach]:
@@ -131,9 +134,12 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
     """Look for the oldest change in each agent's worktree that is in no commit."""
     limit = facts.rules.uncommitted_at_most
     seen: set[str] = set()
-    for agent in facts.agents.values() if limit else ():
+    # Of several in one worktree it is the one's that has been there longest.
+    for since, name in sorted((_came(facts, one), one.name) for one in facts.agents.values()):
+        if not limit:
+            return
         try:
-            worktree = locate(agent.directory)
+            worktree = locate(facts.agents[name].directory)
         except TorchError:  # in no repository, say: nothing can be committed
             continue
         if worktree.top in seen:
@@ -143,13 +149,20 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
         paths = [path for path in os.fsdecode(listed).split("\0") if path]
         times = [(_changed_at(worktree.top, path), path) for path in paths]
         found = [(at, path) for at, path in times if at is not None]
-        old = min(found, default=None)
-        # What stood there before the agent came is its own to commit only since then.
-        since = facts.now - max(old[0], agent.created) if old is not None else 0.0
-        if old is not None and since > limit:
-            said = f"{old[1]} is not committed for {words(since)}"
-            evidence = {"dir": worktree.top, "path": old[1]}
-            yield Breach("uncommitted_at_most", agent.name, said, evidence)
+        if not found:
+            continue
+        at, path = min(found)
+        age = facts.now - max(at, since)  # what was there before it came is its own since then
+        if age > limit:
+            said = f"{path} is not committed for {words(age)}"
+            evidence = {"dir": worktree.top, "path": path}
+            yield Breach("uncommitted_at_most", name, said, evidence)
+
+
+def _came(facts: _Facts, agent: Agent) -> float:
+    """Return since when the agent is there (epoch seconds); a restart does not count."""
+    member = facts.store.teams.member_of(agent.identity)
+    return min(agent.created, member.started) if member else agent.created
 
 
 def _changed_at(top: str, path: str) -> float | None:
@@ -164,14 +177,15 @@ def _research(facts: _Facts) -> Iterator[Breach]:
     limit = facts.rules.research_after
     for task in _tasks(facts) if limit else ():
         asked = any(
-            one.kind == "question" and one.sender == task.holder and one.created >= task.created
+            one.kind == "question" and one.author == task.agent and one.created >= task.created
             for one in facts.messages
         )
         history = facts.store.tasks.history(task.id)
-        tries = task.attempts + sum(entry.verb == CHECK_FAILED for entry in history)
+        failed = [entry for entry in history if entry.verb == CHECK_FAILED]
+        tries = task.attempts + sum(entry.actor == entry.holder for entry in failed)
         if tries >= limit and not asked:
             said = f"{task.id} is at its {tries}. try, and nobody was asked"
-            yield Breach("research_after", task.holder, said, {"task": task.id})
+            yield Breach("research_after", facts.names[task.agent], said, {"task": task.id})
 
 
 def _topics(facts: _Facts) -> Iterator[Breach]:

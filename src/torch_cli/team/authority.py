@@ -1,8 +1,12 @@
 """Which agents an agent may end, rename, or take work from: those that answer to it."""
 
+import os
+
+from torch_cli import procs
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
 from torch_cli.team.actor import actor
 from torch_cli.team.membership import chain, team_of
 
@@ -22,4 +26,32 @@ def check_over(store: Store, agent: Agent, verb: str) -> None:
             f"({team}); nothing was done",
             hint="Ask the agent to which it answers, or a person.",
             code="not-yours",
+        )
+
+
+def check_over_process(store: Store, process: Started) -> None:
+    """Raise ``RefusedError`` if this process works for an agent that may not end ``process``.
+
+    What runs beside the agents of a team belongs to all of them: only one that answers to nobody
+    may, and people.
+    """
+    own = actor(store).agent
+    if own is not None and own.parent and team_of(store, own) == process.team:
+        raise RefusedError(
+            f"'{own.name}' may not end the process '{process.name}' of {process.team}; nothing "
+            "was done",
+            hint=f"Ask '{own.parent}', or a person.",
+            code="not-yours",
+        )
+
+
+def check_outside(agent: Agent, done: str) -> None:
+    """Raise ``RefusedError`` if this process runs in ``agent``, and would end with it half way."""
+    here = os.getpid()
+    if here in {agent.pane_pid, *(one.pid for one in procs.descendants(agent.pane_pid))}:
+        raise RefusedError(
+            f"this command runs in '{agent.name}', and would be cut off when that ends; it was not "
+            f"{done}",
+            hint="Run it from elsewhere, or have tmux run it: tmux run-shell -b 'torch …'",
+            code="own-pane",
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import NamedTuple
 
 from torch_cli.delivery.receipt import Receipt
@@ -14,6 +15,7 @@ from torch_cli.store.messages import PRIORITIES
 from torch_cli.store.tasks import OPEN, Task
 from torch_cli.team import briefing
 from torch_cli.team.actor import Actor
+from torch_cli.team.kept import check_start, is_kept
 from torch_cli.team.limits import check_spawn
 from torch_cli.team.membership import enlist, team_of
 from torch_cli.team.place import make_worktree, worktree_path
@@ -47,10 +49,11 @@ class Delegated(NamedTuple):
     order: Receipt
 
 
-def free_name(store: Store, base: str) -> str:
-    """Return the first of BASE-1, BASE-2 … that is no agent's name."""
+def free_name(store: Store, base: str, own: Agent | None) -> str:
+    """Return the first of BASE-1, BASE-2 … that is no agent's name, and kept for none."""
     taken = {one.name for one in store.agents.all()}
-    return next(name for n in range(1, len(taken) + 2) if (name := f"{base}-{n}") not in taken)
+    names = (f"{base}-{n}" for n in count(1))
+    return next(one for one in names if one not in taken and not is_kept(store, one, own))
 
 
 def delegate(
@@ -83,6 +86,7 @@ def delegate(
         arguments=wanted.arguments,
     )
     profile, _, _ = check(store, wish)
+    check_start(store, wanted.name, own)
     directory = _place(wanted, tell)
     agent, window = spawn(store, socket, replace(wish, directory=directory))
     detail = {"task": task.id, "parent": parent, "branch": wanted.branch, "dir": directory}

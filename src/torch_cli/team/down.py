@@ -15,7 +15,7 @@ from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
-from torch_cli.team.authority import check_over
+from torch_cli.team.authority import check_outside, check_over, check_over_process
 from torch_cli.team.file import find_file
 from torch_cli.team.handoff import Note, ask_for_note, save
 from torch_cli.team.place import remove_worktree
@@ -63,8 +63,8 @@ def down(
                 code="no-member",
             )
     members = [one for one in reversed(known.values()) if not only or one.name in only]
-    for agent in filter(None, (agent_of(store, one) for one in members)):
-        check_over(store, agent, "end")
+    for one in members:
+        _check_may_end(store, one)
     asked = _ask_all(store, members, notes) if notes else {}
     for member in members:
         try:
@@ -81,6 +81,14 @@ def down(
             yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
     if not store.teams.members(team):
         store.teams.enforce(team, None)
+
+
+def _check_may_end(store: Store, member: Started) -> None:
+    if member.kind == "process":
+        check_over_process(store, member)
+    elif agent := agent_of(store, member):
+        check_over(store, agent, "end")
+        check_outside(agent, "ended")
 
 
 def team_path(store: Store, directory: str) -> str:
@@ -115,7 +123,7 @@ def _save(member: Started, saved: dict[str, str]) -> str:
 
 
 def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[str, Note]:
-    """Ask all agents of ours for their notes at once; return each one's, by name."""
+    """Ask all agents of ours for their notes at once; return each one's, by identity."""
     ours = [one for one in members if one.kind == "agent" and one.ours]
     found = (agent_of(store, one) for one in ours)
     agents = [agent for agent in found if agent is not None and lives(agent)]
@@ -123,12 +131,13 @@ def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[s
         return {}
     with ThreadPoolExecutor(len(agents)) as pool:
         notes = pool.map(lambda agent: ask_for_note(agent, seconds), agents)
-        return {agent.name: note for agent, note in zip(agents, notes, strict=True)}
+        return {agent.identity: note for agent, note in zip(agents, notes, strict=True)}
 
 
 def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
     """Save what an agent that was asked leaves; return that in words."""
-    note, agent = asked.get(member.name), agent_of(store, member)
+    agent = agent_of(store, member) if member.kind == "agent" else None
+    note = asked.get(agent.identity) if agent else None
     if note is None or agent is None:
         return ""
     saved = save(store, agent, note, time.time())

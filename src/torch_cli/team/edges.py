@@ -9,21 +9,43 @@ from torch_cli.team.membership import team_of
 
 
 def forbidden(
-    sender: Agent, recipient: Agent, may_message: Mapping[str, Sequence[str]]
+    store: Store,
+    sender: Agent,
+    recipient: Agent,
+    may_message: Mapping[str, Sequence[str]],
+    reply_to: str = "",
 ) -> Sequence[str] | None:
     """Return to whom ``sender`` may write if ``recipient`` is none of those, else ``None``.
 
-    The rule of its name goes before that of its role; without one it may write to everybody. To
-    itself it always may.
+    The rule of its name, as the team's file has it, goes before that of its role; without one it
+    may write to everybody. To itself it always may, and answer what it was sent.
     """
-    if sender.name == recipient.name:
+    own = _listed_name(store, sender)
+    allowed = may_message.get(own, may_message.get(sender.role))
+    if allowed is None or sender.identity == recipient.identity:
         return None
-    allowed = may_message.get(sender.name, may_message.get(sender.role))
-    if allowed is None:
-        return None
-    meant = {recipient.name, recipient.role, "*"}
+    meant = {recipient.name, _listed_name(store, recipient), recipient.role, "*"}
     meant |= {"parent"} if sender.parent == recipient.name else set()
-    return None if meant & set(allowed) else allowed
+    if meant & set(allowed) or _is_between(store, reply_to, sender, recipient):
+        return None
+    return allowed
+
+
+def _listed_name(store: Store, agent: Agent) -> str:
+    """Return the name that the agent has in its team's file: it may have been renamed since."""
+    member = store.teams.member_of(agent.identity)
+    return member.name if member else agent.name
+
+
+def _is_between(store: Store, message: str, one: Agent, other: Agent) -> bool:
+    """Say whether one of the two has sent that message to the other."""
+    if not message:
+        return False
+    try:
+        found = store.messages.get(message)
+    except KeyError:
+        return False
+    return {found.author, found.agent} == {one.identity, other.identity}
 
 
 def may_write(store: Store, sender: Agent, recipient: Agent) -> bool:
@@ -36,18 +58,24 @@ def may_write(store: Store, sender: Agent, recipient: Agent) -> bool:
 
 
 def check_edge(
-    store: Store, sender: Agent, recipient: Agent, nothing: str = "nothing was sent"
+    store: Store,
+    sender: Agent,
+    recipient: Agent,
+    nothing: str = "nothing was sent",
+    reply_to: str = "",
 ) -> None:
     """Raise ``RefusedError``, with the permitted way, if the team's rule forbids the message.
 
     The rule is the one that was in the file when the team was last brought up. It says nothing of
     agents outside of the team. ``nothing`` says what was not done.
     """
+    if not store.teams.any_enforced():
+        return
     team = team_of(store, sender)
     rules = store.teams.enforced(team)
     if rules is None or team_of(store, recipient) != team:
         return
-    allowed = forbidden(sender, recipient, rules)
+    allowed = forbidden(store, sender, recipient, rules, reply_to)
     if allowed is not None:
         to = ", ".join(f"'{sender.parent}'" if one == "parent" else one for one in allowed)
         raise RefusedError(

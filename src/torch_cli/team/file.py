@@ -18,6 +18,10 @@ from torch_cli.team.project import FILE
 from torch_cli.team.toml_lines import Lines
 from torch_cli.tmux.place import fit_session_name
 
+SLIP = 0.85
+"""How like another a name must be (difflib's ratio) to be a slip: one or two letters in a word.
+'researcher' for 'researchers' is, 'dev' for 'devops' and 'writer' for 'copywriter' are none."""
+
 SHOWN = 10
 """Mistakes that are shown at once."""
 
@@ -235,7 +239,7 @@ class _Reader:
                 wrong("briefing", f"there is no briefing {name}")
         elif name and name not in known:
             wrong("briefing", f"there is no briefing '{name}'{_near(name, known)}")
-        near = "" if name or "briefing" in found else _near(member.role, known)
+        near = "" if name or "briefing" in found else _slip(member.role, known)
         if member.role and near:
             words = f"there is no briefing for the role '{member.role}'{near}"
             wrong("role", f"{words} (if it needs none: briefing = '')")
@@ -278,14 +282,23 @@ class _Reader:
         named += [("team", "spawners", one, roles) for one in head.get("spawners", ())]
         named += [("tasks", "roles", one, roles) for one in tasks.get("roles", ())]
         for table, key, name, among in named:
-            if name not in among and (near := _near(name, among)):
+            if name not in among and (near := _slip(name, among)):
                 line = self._lines.of(table, 0, key) or 1
                 self._say(line, f"'{key}' names '{name}', which is no role here{near}")
 
 
-def _near(name: str, known: Any) -> str:
-    near = get_close_matches(name, list(known), 1)
+def _near(name: str, known: Any, cutoff: float = 0.6) -> str:
+    near = get_close_matches(name, list(known), 1, cutoff)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _slip(name: str, known: Any) -> str:
+    """Return as ``_near`` what ``name`` was to be, if it can hardly be a name of its own.
+
+    ``dev-2`` is none for ``dev-1``: it may be started later.
+    """
+    stem = name.rstrip("0123456789-")
+    return _near(name, [one for one in known if one.rstrip("0123456789-") != stem], SLIP)
 
 
 def _cycles(members: list[Member]) -> list[list[str]]:

@@ -101,7 +101,8 @@ def _step(
     by_role = member.role in only and member.name not in team.spare
     wanted = member.name in only or by_role if only else member.autostart
     if not wanted and found.what in ("start", "restart", "update"):
-        return found._replace(what="off" if found.what == "start" else "running", words="")
+        what = "off" if found.what == "start" else "running"
+        return found._replace(what=what, words="", brief=False)
     return found
 
 
@@ -130,8 +131,7 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
         words = "" if known.agent else "its start was cut short"
         if not os.path.isdir(agent.directory):
             words = f"its directory {agent.directory} is gone"
-        noted = bool(known.agent) and known.name == member.name
-        return Step(member, "running", words, agent, noted=noted, ours=known.ours)
+        return Step(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
     words = f"changed: {', '.join(changed)}"
     if set(changed) <= set(SOFT):
         again = bool(set(changed) & set(BRIEFED))

@@ -9,7 +9,8 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, OPEN, Task, skills_fit
 from torch_cli.team.described import MIB, Pool, Team
-from torch_cli.team.project import belongs
+from torch_cli.team.project import belongs, project_of_team
+from torch_cli.team.standing import agent_of
 from torch_cli.watch.listing import Line, list_agents
 
 GONE = (*ENDED, "vanished")
@@ -36,10 +37,11 @@ class Change(NamedTuple):
 
 def waiting(store: Store, team: Team) -> list[Task]:
     """Return the tasks of the pool that an agent of the team could take, but for its skills."""
+    project = project_of_team(team.path)
     return [
         task
         for task in store.tasks.all()
-        if task.state == OPEN and belongs(task, team.root) and not store.tasks.unmet(task)
+        if task.state == OPEN and belongs(task, project) and not store.tasks.unmet(task)
     ]
 
 
@@ -47,68 +49,91 @@ def decide(store: Store, team: Team, now: float) -> list[Change]:
     """Return what is to become of the team's pools at ``now`` (epoch seconds)."""
     if not team.pools:
         return []
-    tasks = waiting(store, team)
-    names = {name for pool in team.pools for name in pool.names}
-    lines = list_agents(store, [one for one in store.agents.all() if one.name in names])
-    found = [_decide(store, team, pool, tasks, lines, now) for pool in team.pools]
+    look = _Look(store, team, now)
+    found = [look.decide(pool) for pool in team.pools]
     return [change for change in found if change is not None]
 
 
-def _decide(
-    store: Store,
-    team: Team,
-    pool: Pool,
-    tasks: Sequence[Task],
-    lines: Sequence[Line],
-    now: float,
-) -> Change | None:
-    fit = [task for task in tasks if skills_fit(task.skills, pool.skills)]
-    mine = (line for line in lines if line.agent.name in pool.names)
-    there = [line for line in mine if line.state not in GONE]
-    free = [line for line in there if _is_free(store, line)]
-    late = [task for task in fit if now - task.changed > pool.wait]
-    if late and not free:
-        starting = [line.agent.name for line in there if line.agent.ready is None]
-        if starting:
-            return Change(pool, "stay", "", f"{late[0].id} waits, and {starting[0]} is not ready")
-        return _grow(store, team, pool, there, f"{late[0].id} waits", now)
-    started = store.teams.members(team.path)
-    if len(there) < pool.least and any(name in started for name in pool.names):
-        return _grow(store, team, pool, there, f"{len(there)} of {pool.least} are there", now)
-    for line in reversed(free) if not fit and len(there) > pool.least else ():
-        since = now - line.since if line.since else 0.0
-        # The first ones stay: 'torch up' would start them again.
-        if line.agent.name in pool.names[pool.least :] and since > pool.idle:
-            return Change(pool, "shrink", line.agent.name, "it is idle, and no task waits")
-    return None
+class _Look:
+    """What is there of a team's pools at one moment, by the names that the file gives them.
 
+    An agent is the team's by its identity: it may have another name now, and another team's may
+    have the name. ``ended`` are those whose program has, or never came up, and ``stopped`` what a
+    person has stopped.
+    """
 
-def _is_free(store: Store, line: Line) -> bool:
-    held = any(t.agent == line.agent.identity and t.state in HELD for t in store.tasks.all())
-    return line.state == "idle" and not held
+    def __init__(self, store: Store, team: Team, now: float) -> None:
+        self.store, self.team, self.now = store, team, now
+        self.tasks = waiting(store, team)
+        self.rows = store.teams.members(team.path)
+        names = [name for pool in team.pools for name in pool.names if name in self.rows]
+        known = {name: agent_of(store, self.rows[name]) for name in names}
+        agents = [agent for agent in known.values() if agent is not None]
+        seen = {line.agent.identity: line for line in list_agents(store, agents)}
+        lines = {name: seen[agent.identity] for name, agent in known.items() if agent is not None}
+        self.there = {name: line for name, line in lines.items() if line.state not in GONE}
+        self.stopped = {name for name in names if known[name] is None and self.rows[name].agent}
+        self.ended = set(names) - self.there.keys() - self.stopped
 
+    def decide(self, pool: Pool) -> Change | None:
+        """Return what is to become of a pool; ``None`` if it may stay as it is."""
+        fit = [task for task in self.tasks if skills_fit(task.skills, pool.skills)]
+        there = {name: self.there[name] for name in pool.names if name in self.there}
+        free = {name: line for name, line in there.items() if self._is_free(line)}
+        late = [task for task in fit if self.now - task.changed > pool.wait]
+        if late and not free:
+            starting = [name for name, line in there.items() if line.agent.ready is None]
+            if starting:
+                why = f"{late[0].id} waits, and {starting[0]} is not ready"
+                return Change(pool, "stay", "", why)
+            return self._grow(pool, f"{late[0].id} waits")
+        least = pool.least - len(self.stopped.intersection(pool.names))
+        is_up = there or self.ended.intersection(pool.names)
+        if is_up and len(there) < least:
+            return self._grow(pool, f"{len(there)} of {least} are there")
+        for name, line in reversed(free.items()) if not fit and len(there) > least else ():
+            since = self.now - line.since if line.since else 0.0
+            # The first ones stay: 'torch up' would start them again.
+            if name in pool.names[pool.least :] and since > pool.idle:
+                return Change(pool, "shrink", line.agent.name, "it is idle, and no task waits")
+        return None
 
-def _grow(
-    store: Store, team: Team, pool: Pool, there: Sequence[Line], why: str, now: float
-) -> Change:
-    """Return which one is started because of ``why``, or what keeps it from that."""
-    taken = {line.agent.name for line in there}
-    absent = [name for name in pool.names if name not in taken]
-    started = store.teams.members(team.path)
-    fresh = [name for name in absent if name in started and now - started[name].started < SETTLE]
-    names = [name for name in absent if name not in fresh]
-    agents = store.agents.all()
-    if not absent:
-        stays = f"all {len(pool.names)} are there: max"
-    elif not names or len(fresh) >= FAILED:
-        stays = f"{', '.join(fresh)} ended soon after the start"
-    elif len(agents) >= team.limits.max_agents:
-        stays = f"there are {len(agents)} agents: max_agents"
-    else:
-        stays = memory_short(pool, [line.agent for line in there])
-    if stays:
-        return Change(pool, "stay", "", f"{why}, and {stays}")
-    return Change(pool, "grow", names[0], why)
+    def _is_free(self, line: Line) -> bool:
+        own = line.agent.identity
+        held = any(t.agent == own and t.state in HELD for t in self.store.tasks.all())
+        return line.state == "idle" and not held
+
+    def _grow(self, pool: Pool, why: str) -> Change:
+        """Return which one is started because of ``why``, or what keeps it from that."""
+        there = [self.there[name].agent for name in pool.names if name in self.there]
+        fresh = [name for name in pool.names if name in self.ended and self._is_fresh(name)]
+        names = [name for name in pool.names if name not in fresh and self._is_to_be_had(name)]
+        agents = self.store.agents.all()
+        if len(fresh) >= FAILED or (fresh and not names):
+            stays = f"{', '.join(fresh)} ended soon after the start"
+        elif len(there) == len(pool.names):
+            stays = f"all {len(pool.names)} are there: max"
+        elif not names:
+            stays = "the others were stopped, or their names are taken"
+        elif len(agents) >= self.team.limits.max_agents:
+            stays = f"there are {len(agents)} agents: max_agents"
+        else:
+            stays = memory_short(pool, there)
+        if stays:
+            return Change(pool, "stay", "", f"{why}, and {stays}")
+        return Change(pool, "grow", names[0], why)
+
+    def _is_fresh(self, name: str) -> bool:
+        return self.now - self.rows[name].started < SETTLE
+
+    def _is_to_be_had(self, name: str) -> bool:
+        """Say whether a member of that name can be started."""
+        if name in self.there or name in self.stopped:
+            return False
+        holder = self.store.agents.get(name)
+        if holder is None or holder.stopped is not None:
+            return True
+        return name in self.rows and self.rows[name].agent == holder.identity
 
 
 def memory_short(pool: Pool, agents: Sequence[Agent]) -> str:

@@ -38,8 +38,17 @@ def place_of(directory: str) -> Place:
 def project_of(store: Store, agent: Agent) -> str:
     """Return the project of an agent, '' for none: that of its team, else of its directory."""
     if team := team_of(store, agent):
-        return os.path.dirname(team)
+        return project_of_team(team)
     return place_of(agent.directory).project if agent.directory else ""
+
+
+def project_of_team(path: str) -> str:
+    """Return the project that the team of the file ``path`` works on.
+
+    A file in a linked worktree is of the same project as the one in the main worktree.
+    """
+    root = os.path.dirname(path)
+    return place_of(root).project or root
 
 
 def project_here(store: Store, agent: Agent | None) -> str:

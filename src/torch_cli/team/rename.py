@@ -1,16 +1,13 @@
 """Giving an agent another name; all that is known of it goes along."""
 
-import contextlib
-import os
 from typing import NamedTuple
 
 from torch_cli.agents.registry import check_name, registered
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.team.file import load_team
+from torch_cli.team.kept import check_rename
 from torch_cli.team.membership import check_parent, is_listed
-from torch_cli.team.project import FILE, project_of
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
@@ -38,7 +35,7 @@ def rename(store: Store, name: str, new: str) -> Renamed:
         raise RefusedError(f"'{name}' has that name already; nothing was changed", code="same-name")
     agent = registered(store, name)
     member = store.teams.member_of(agent.identity)
-    _check_not_kept(store, agent, new)
+    check_rename(store, agent, new)
     check_parent(store, new, agent.parent)
     agent = store.agents.rename(agent, new)
     if member is not None and not is_listed(member):
@@ -46,25 +43,6 @@ def rename(store: Store, name: str, new: str) -> Renamed:
     window = _rename_window(store, agent, name)
     store.events.add("rename", new, {"before": name, "window": window})
     return Renamed(agent._replace(window=window), name, window)
-
-
-def _check_not_kept(store: Store, agent: Agent, new: str) -> None:
-    """Raise ``RefusedError`` if ``new`` is, or will be, another member's name in a team."""
-    own = store.teams.member_of(agent.identity)
-    own = own if own is not None and is_listed(own) else None
-    for path in sorted({*store.teams.paths(), os.path.join(project_of(store, agent), FILE)}):
-        row = store.teams.members(path).get(new)
-        listed: set[str] = set()
-        with contextlib.suppress(TorchError):  # no file, or one that cannot be read
-            listed = {member.name for member in load_team(path).members}
-        # The agent may have the name in its own team, where the file was changed before.
-        meant = own is not None and own.team == path and (own.name == new or own.name not in listed)
-        if (row is not None and row.agent != agent.identity) or (new in listed and not meant):
-            raise RefusedError(
-                f"the name '{new}' is kept for a member of {path}; nothing was changed",
-                hint="Choose another name, or change the file.",
-                code="name-kept",
-            )
 
 
 def _rename_window(store: Store, agent: Agent, old: str) -> str:

@@ -59,9 +59,10 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
     note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
     saved = save(store, agent, note, at)
     checkpoint = _checkpoint(agent)
-    returned = [
-        release(store, task, Actor(None), f"{name} was retired") for task in tasks_of(store, agent)
-    ]
+    returned = []
+    for task in tasks_of(store, agent):
+        with contextlib.suppress(HeldError):  # it has ended meanwhile
+            returned.append(release(store, task, Actor(None), f"{name} was retired"))
     member = store.teams.member_of(agent.identity)
     stopped = stop(store, name)
     store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved)})

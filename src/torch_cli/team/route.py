@@ -30,7 +30,8 @@ def candidates(store: Store, agents: Sequence[Agent], roles: Sequence[str] = ())
     tasks = {task.id: task for task in store.tasks.all(ended=True)}
     history = store.tasks.history()
     parents = {one.parent for one in store.agents.all()}
-    free = [task for task in tasks.values() if task.state == OPEN]
+    open_ = [task for task in tasks.values() if task.state == OPEN]
+    homes = {task.id: place_of(task.directory).project for task in open_ if task.directory}
     found = []
     for line in list_agents(store, agents):
         agent = line.agent
@@ -51,7 +52,7 @@ def candidates(store: Store, agents: Sequence[Agent], roles: Sequence[str] = ())
                 project=(project := project_of(store, agent)),
                 role=agent.role,
                 serves=not roles or agent.role in roles,
-                foreign=frozenset(task.id for task in free if not belongs(task, project)),
+                foreign=frozenset(one for one, home in homes.items() if home != project),
             )
         )
     return found

@@ -2,7 +2,7 @@
 
 import re
 
-_HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_-]+)\s*(?:\.[^\]]*)?\]\]?")
+_HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_-]+)\s*(?:\.\s*[\"']?([A-Za-z0-9_-]*)[^\]]*)?\]\]?")
 _KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*[.=]""")
 
 
@@ -20,7 +20,8 @@ class Lines:
                 if line.lstrip().startswith("[["):
                     counts[table] = counts.get(table, -1) + 1
                 index = max(0, counts.get(table, 0))
-                self._where.setdefault((table, index, ""), number)
+                # A table within is a key of the one around it.
+                self._where.setdefault((table, index, header[2] or ""), number)
                 continue
             key = _KEY.match(line)
             if key:

@@ -33,6 +33,9 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 
+BEFORE = "before"
+"""In what is noted of a start that goes on: the identity of the agent in whose place it is."""
+
 
 class Result(NamedTuple):
     """What became of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
@@ -163,7 +166,8 @@ class _Upward:
         directory = directory_of(self._team, member)
         self._tell(f"starting {member.name} in {directory}")
         known, mark = self._known(member), half_made.new_mark()
-        self._store.teams.add(known._replace(spec={**known.spec, "mark": mark}))
+        begun = {"mark": mark, BEFORE: self._predecessor(member, directory)}
+        self._store.teams.add(known._replace(spec={**known.spec, **begun}))
         given = {**read_environment((), member.env_files), **member.environment}
         return directory, {**given, half_made.MARK: mark}
 
@@ -172,50 +176,83 @@ class _Upward:
         team = self._team.path
         return Started(team, member.name, member.kind, spec, directory=directory, ours=ours)
 
+    def _row(self, member: Member, pane: Pane, agent: Agent | None, *, ours: bool) -> Started:
+        """Return what is to be noted; since when is kept: they are ended in that order."""
+        identity = agent.identity if agent else ""
+        before = self._store.teams.member_of(identity)
+        return self._known(member, ours=ours)._replace(
+            started=before.started if before else 0.0,
+            agent=identity,
+            socket=pane.socket_path,
+            server=pane.server,
+            pane=pane.id,
+            pane_pid=pane.pid,
+        )
+
     def _note(
         self, member: Member, pane: Pane, agent: Agent | None = None, *, ours: bool = True
     ) -> None:
-        """Note what runs as the member now; since when is kept: they are ended in that order."""
-        identity = agent.identity if agent else ""
-        before = self._store.teams.member_of(identity)
-        self._store.teams.add(
-            self._known(member, ours=ours)._replace(
-                started=before.started if before else 0.0,
-                agent=identity,
-                socket=pane.socket_path,
-                server=pane.server,
-                pane=pane.id,
-                pane_pid=pane.pid,
-            )
-        )
+        """Note what runs as the member now; check-ins to the one in whose place it is go on."""
+        begun = self._store.teams.members(self._team.path).get(member.name)
+        row = self._row(member, pane, agent, ours=ours)
+        before = begun.spec.get(BEFORE, "") if begun else ""
+        with self._store.database.transaction():
+            if agent is not None and before:
+                self._store.checkins.pass_on(before, agent)
+            self._store.teams.put(row)
 
     def _agent(self, step: Step) -> Result:
         member, agent, state = step.member, step.agent, "running"
+        if agent is not None:
+            self._follow(member, agent)
         if step.what == "restart" and agent is not None:
             check_over(self._store, agent, "restart")
-            stop(self._store, member.name)
+            stop(self._store, agent.name)
             agent, state = None, "restarted"
         if agent is None:
             agent = self._start(member)
             state = state if state == "restarted" else "started"
         elif step.what == "update":
-            check_parent(self._store, member.name, member.parent)
-            self._store.agents.describe(member.name, role=member.role, parent=member.parent)
-            state = "updated"
-        # What is noted is the last step: killed before it, all is done again.
-        receipt = self._brief(member, agent, again=True) if step.brief else None
-        if step.what != "running" or not step.noted:
+            return self._update(step, agent)
+        elif not step.noted:
             pane = find(self._store, Socket(path=agent.socket), member.name).pane
             self._note(member, pane, agent, ours=step.ours)
-        receipt = receipt or self._brief(member, agent)
-        words = step.words if state in ("running", "updated") else agent.directory
+        receipt = self._brief(member, agent)
+        words = step.words if state == "running" else agent.directory
         return Result(member, state, words, receipt=receipt)
+
+    def _follow(self, member: Member, agent: Agent) -> None:
+        """Note the member under the name that the file gives it now, if it had another."""
+        row = self._store.teams.member_of(agent.identity)
+        if row is not None and (row.team, row.name) != (self._team.path, member.name):
+            self._store.teams.add(row._replace(team=self._team.path, name=member.name))
+
+    def _update(self, step: Step, agent: Agent) -> Result:
+        """Change what can be changed of a running agent, and brief it again if need be."""
+        member, store = step.member, self._store
+        parent = self._parent(member)
+        check_parent(store, member.name, parent)
+        store.agents.describe(member.name, role=member.role, parent=parent)
+        pane = find(store, Socket(path=agent.socket), member.name).pane
+        row = self._row(member, pane, agent, ours=step.ours)
+        receipt = self._send_briefing(member, agent, again=True) if step.brief else None
+        # Both or neither: killed before, the next finds the same to do, under the same key.
+        with store.database.transaction():
+            if receipt is not None:
+                store.briefings.insert(receipt.id, agent.identity, member.briefing)
+            store.teams.put(row)
+        return Result(member, "updated", step.words, receipt=receipt or self._brief(member, agent))
+
+    def _parent(self, member: Member) -> str:
+        """Return the name that the member's parent has now, if it was renamed."""
+        row = self._store.teams.members(self._team.path).get(member.parent)
+        agent = self._store.agents.known_as(row.agent) if row and row.agent else None
+        return agent.name if agent else member.parent
 
     def _start(self, member: Member) -> Agent:
         if member.worktree and make_worktree(self._team.root, member.worktree, member.name):
             self._tell(f"made a worktree of the branch {member.worktree}")
         directory, variables = self._begin(member)
-        before = self._store.agents.get(member.name)
         agent, window = spawn(
             self._store,
             self._socket,
@@ -225,44 +262,58 @@ class _Upward:
                 directory=directory,
                 session=self._team.session,
                 role=member.role,
-                parent=member.parent,
+                parent=self._parent(member),
                 environment=variables,
                 arguments=member.arguments,
             ),
         )
-        same = before and (before.profile, before.directory) == (agent.profile, agent.directory)
-        if before and same:  # what time sends to the member goes on
-            self._store.checkins.pass_on(before, agent)
         self._note(member, window.pane, agent)
         return agent
 
-    def _brief(self, member: Member, agent: Agent, *, again: bool = False) -> Receipt | None:
-        """Wait until the agent is ready and brief it, unless it has been in this life."""
+    def _predecessor(self, member: Member, directory: str) -> str:
+        """Return the identity of the agent in whose place the member is started, '' if of none."""
+        agent = self._store.agents.get(member.name) if member.kind == "agent" else None
+        same = agent and (agent.profile, os.path.realpath(agent.directory)) == (
+            member.profile,
+            os.path.realpath(directory),
+        )
+        return agent.identity if agent and same else ""
+
+    def _brief(self, member: Member, agent: Agent) -> Receipt | None:
+        """Brief the agent, unless it has been in this life."""
+        last = self._store.briefings.newest().get(agent.identity)
+        if last is not None and last.sent >= agent.created:
+            return None
+        receipt = self._send_briefing(member, agent)
+        if receipt is not None:
+            self._store.briefings.add(receipt.id, agent.identity, member.briefing)
+        return receipt
+
+    def _send_briefing(
+        self, member: Member, agent: Agent, *, again: bool = False
+    ) -> Receipt | None:
+        """Wait until the agent is ready and send it its briefing, if it has one."""
         if agent.ready is None:
             profile = profile_named(agent.profile)
             pane = find(self._store, Socket(path=agent.socket), agent.name).pane
             with ControlClient(Socket(path=agent.socket), pane.session_id) as client:
                 await_ready(client, self._store, agent, profile, profile.launch.ready_timeout)
-        last = self._store.briefings.newest().get(agent.identity)
-        briefed = last is not None and last.sent >= agent.created
-        if not member.briefing or (briefed and not again):
+        if not member.briefing:
             return None
         source = member.briefing
         source = os.path.join(self._team.root, source) if "/" in source else source
         facts = briefing.facts_for(
-            member.name, member.role, member.parent, agent.directory, self._store.agents.all()
+            *(member.name, member.role, self._parent(member), agent.directory),
+            self._store.agents.all(),
         )._replace(team=self._team.name, project_root=self._team.root)
         text = briefing.read(source, facts) + with_tasks(self._store, agent)
         self._tell(f"briefing {member.name}")
         # If this process is killed before it is noted, the next sends nothing twice.
         key = f"briefing-{agent.identity}-{agent.created:.3f}"
-        if again:
-            soft = [member.role, member.parent, member.briefing]
-            key += f"-{hashlib.sha256(repr(soft).encode()).hexdigest()[:8]}"
+        last = self._store.briefings.newest().get(agent.identity) if again else None
+        key += f"-after-{last.message}" if last else ""
         earlier = self._store.messages.with_key(key)
         body = (earlier.body if earlier else text).encode()
         urgent = PRIORITIES["high"]
         request = Request(target=member.name, body=body, key=key, priority=urgent, free=True)
-        receipt = send(self._socket, request)
-        self._store.briefings.add(receipt.id, agent.identity, member.briefing)
-        return receipt
+        return send(self._socket, request)

@@ -14,6 +14,7 @@ from torch_cli.team.described import Team
 from torch_cli.team.file import load_team
 from torch_cli.team.membership import team_of
 from torch_cli.team.pool import decide as decide_pools
+from torch_cli.team.project import project_of_team
 from torch_cli.team.rebrief import brief_all_due
 from torch_cli.team.remind import Reminded, remind
 from torch_cli.team.restart import fallen
@@ -153,7 +154,7 @@ def _reminded(one: Reminded) -> Did:
 def _route(store: Store, team: Team) -> Iterator[Did]:
     """Give tasks to the idle agents of the team, and write to them what they are."""
     agents = [one for one in store.agents.all() if team_of(store, one) == team.path]
-    choices = decide(store, agents, Rules(team.strategy, team.roles), team.root)
+    choices = decide(store, agents, Rules(team.strategy, team.roles), project_of_team(team.path))
     for choice, task in give_out(store, choices, Actor(None)):
         agent = store.agents.known_as(task.agent) if task else None
         if task is None or agent is None:
