@@ -16,6 +16,7 @@ from test_task import new as new_task
 from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.messages import new_id, new_message
+from torch_cli.store.teams import Started
 from torch_cli.team import task as tasks
 from torch_cli.team.actor import Actor
 from torch_cli.team.agreement import Breach, check
@@ -109,6 +110,23 @@ def test_who_may_write_to_whom(store: Store, tmp_path: Path) -> None:
     assert breaches(store, tmp_path, rules, later=2 * 86_400) == [], "of the last day"
 
 
+def test_the_rules_go_with_the_hierarchy(store: Store, tmp_path: Path) -> None:
+    rules = 'may_message = { developer = ["parent"], project-manager = ["qa"] }'
+    registered(store, "kid", parent="dev")
+    dev = store.agents.get("dev")
+    assert dev is not None
+    path = str(tmp_path / "torch.toml")
+    store.teams.add(Started(path, "dev", "agent", {"environment": ""}, agent=dev.identity))
+    said(store, "kid", "dev")
+    assert breaches(store, tmp_path, rules) == [], "without a role it is bound as its parent is"
+    said(store, "kid", "qa")
+    (one,) = breaches(store, tmp_path, rules)
+    assert (one.agent, one.words) == ("kid", "wrote to qa, and may write to parent")
+    store.agents.stopped("pm")
+    said(store, "dev", "boss")
+    assert len(breaches(store, tmp_path, rules)) == 1, "who is above a parent that was stopped"
+
+
 def test_what_an_earlier_agent_of_the_name_has_said_is_not_the_next_ones(
     store: Store, tmp_path: Path
 ) -> None:
@@ -157,7 +175,7 @@ def test_an_exchange_that_goes_on_is_escalated(store: Store, tmp_path: Path) -> 
     assert breaches(store, tmp_path, rules) == []
     last = said(store, "dev", "qa", reply_to=last)
     (one,) = breaches(store, tmp_path, rules)
-    assert one.words == "dev and qa have answered each other 4 times"
+    assert one.words == "and qa have answered each other 4 times"
     assert len(one.evidence["messages"]) == 5
     said(store, "dev", "pm", kind="escalation", reply_to=last)
     assert breaches(store, tmp_path, rules) == []
@@ -176,7 +194,7 @@ def test_work_is_committed_in_time(store: Store, tmp_path: Path) -> None:
     assert check(store, load_team(str(path)), now) == [], "it was there before the agent"
     (one,) = check(store, load_team(str(path)), now + 7275)
     assert one.evidence == {"dir": str(repository.path), "path": "old file"}
-    assert "not committed for 2 h 1 min" in one.words
+    assert one.words == "has not committed old file for 2 h 1 min"
     repository.commit("all")
     assert check(store, load_team(str(path)), now) == []
 
@@ -192,7 +210,7 @@ def test_a_third_try_asks_first(store: Store, tmp_path: Path) -> None:
         if turn < 2:
             task = tasks.release(store, task, PERSON, "")
     (one,) = breaches(store, tmp_path, rules)
-    assert one.words == f"{task.id} is at its 3. try, and nobody was asked"
+    assert one.words == f"tries {task.id} for the 3rd time, and has asked nobody"
     said(store, "dev", "pm", kind="question")
     assert breaches(store, tmp_path, rules) == []
 
@@ -206,7 +224,7 @@ def test_a_check_that_fails_is_a_try(store: Store, tmp_path: Path) -> None:
         with pytest.raises(TorchError, match="exited with 1"):
             tasks.done(store, task, Actor(dev), "")
     (one,) = breaches(store, tmp_path, "research_after = 3")
-    assert one.words == f"{task.id} is at its 3. try, and nobody was asked"
+    assert one.words == f"tries {task.id} for the 3rd time, and has asked nobody"
     assert "the check of task" in store.tasks.history(task.id)[-1].words
 
 
@@ -217,7 +235,7 @@ def test_a_message_is_about_one_task(store: Store, tmp_path: Path) -> None:
     (one,) = breaches(store, tmp_path, "one_topic = true")
     assert (one.evidence, one.words) == (
         {"message": both},
-        "a message is about t-11111111, t-22222222",
+        "wrote one message about t-11111111 and t-22222222",
     )
 
 

@@ -14,7 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
 from torch_cli.team import keys
-from torch_cli.team.route import rules_in
+from torch_cli.team.route import Rules, rules_in
 from torch_cli.team.routing import AGING, STRATEGIES, Candidate, objection, rate, route, urgency
 
 NOW = 1_000_000.0
@@ -48,6 +48,12 @@ def test_each_strategy_ranks_by_its_own_measure() -> None:
     assert rate(sql[0], c) == 0.5
 
 
+def test_who_leads_in_the_file_gets_none_though_nobody_is_there(tmp_path: Path) -> None:
+    text = "[[agent]]\nname = 'pm'\n[[agent]]\nname = 'dev'\nparent = 'pm'\n"
+    (tmp_path / "torch.toml").write_text(text)
+    assert rules_in(str(tmp_path)).leaders == {"pm"}
+
+
 def test_a_role_that_serves_not_gets_nothing() -> None:
     a, b = one("a", role="reviewer", serves=False), one("b", serves=False)
     (choice,) = route([task("t")], [a, b, one("c", role="developer")], "round-robin", NOW)
@@ -58,10 +64,10 @@ def test_a_role_that_serves_not_gets_nothing() -> None:
 
 def test_the_team_file_names_strategy_and_roles(tmp_path: Path) -> None:
     assert tuple(STRATEGIES) == keys.STRATEGIES
-    assert rules_in(str(tmp_path)) == ("least-loaded", ())
+    assert rules_in(str(tmp_path)) == Rules()
     (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best-skilled"\nroles = ["qa"]\n')
     (tmp_path / "src").mkdir()
-    assert rules_in(str(tmp_path / "src")) == ("best-skilled", ("qa",))
+    assert rules_in(str(tmp_path / "src")) == Rules("best-skilled", ("qa",))
     (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best"\n')
     with pytest.raises(RefusedError, match="2: 'strategy' must be one of least-loaded, best-"):
         rules_in(str(tmp_path))
@@ -156,15 +162,17 @@ def agents(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> dict[str, DemoAgen
     return found
 
 
-def test_the_pool_is_given_out_and_explained(agents: dict[str, DemoAgent], torch: Torch) -> None:
+def test_the_pool_is_given_out_and_explained(
+    agents: dict[str, DemoAgent], torch: Torch, tmp_path: Path
+) -> None:
     python = torch("task", "add", "py", "--skill", "Python", "--json", "--anywhere").json["id"]
     cobol = torch("task", "add", "old", "--skill", "cobol", "--json", "--anywhere").json["id"]
-    dry = torch("task", "route", "--dry-run", "--explain", "-L", "t")
+    dry = torch("task", "route", "--dry-run", "--explain", "-L", "t", cwd=tmp_path)
     assert f"would go  {python}  dev" in dry.out
     assert f"waits  {cobol}" in dry.out
     assert "not ops: it lacks Python" in dry.err
     assert "not dev: it lacks cobol" in dry.err
-    done = torch("task", "route", "--json", "-L", "t")
+    done = torch("task", "route", "--json", "-L", "t", cwd=tmp_path)
     said = [json.loads(line) for line in done.out.splitlines()]
     assert [(one["task"], one["agent"], one["given"]) for one in said] == [
         (python, "dev", True),
@@ -172,5 +180,7 @@ def test_the_pool_is_given_out_and_explained(agents: dict[str, DemoAgent], torch
     ]
     (order,) = agents["dev"].submitted()
     assert order.startswith(f"Task {python}: py")
-    again = [json.loads(line) for line in torch("task", "route", "--json").out.splitlines()]
+    again = [
+        json.loads(line) for line in torch("task", "route", "--json", cwd=tmp_path).out.splitlines()
+    ]
     assert [one["agent"] for one in again] == [None]

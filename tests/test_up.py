@@ -154,6 +154,8 @@ def test_a_changed_file_changes_only_what_differs(
     edit(project, 'role = "developer"', 'role = "tester"')
     edit(project, "print('serving')", "print('serving anew')")
     dry = up(torch, project, "--dry-run", "--json")
+    assert states(dry) == {"server": "changed", "pm": "running", "dev": "update"}
+    dry = up(torch, project, "--dry-run", "--json", "--restart-changed")
     assert states(dry) == {"server": "restart", "pm": "running", "dev": "update"}
     done = up(torch, project, "--json")
     assert states(done) == {"server": "changed", "pm": "running", "dev": "updated"}
@@ -167,7 +169,7 @@ def test_a_changed_file_changes_only_what_differs(
     assert after["server"] != before["server"]
     assert (after["pm"], after["dev"]) == (before["pm"], before["dev"])
     edit(project, '"lines"', '"others"')
-    assert states(up(torch, project, "--dry-run", "--json"))["dev"] == "restart"
+    assert states(up(torch, project, "--dry-run", "--json"))["dev"] == "changed"
     done = up(torch, project, "--restart-changed", "--json")
     assert states(done)["dev"] == "restarted"
     assert len(prompts(tmp_path, "dev")) == 3, "a new life is briefed again"
@@ -249,6 +251,94 @@ def test_a_briefing_comes_with_every_change_and_to_no_other(
         assert len(prompts(tmp_path, "dev")) == count - 1, "it was not meant"
         assert up(torch, project).code == 0
         assert len(prompts(tmp_path, "dev")) == count
+
+
+def test_what_has_ended_by_itself_is_no_hindrance(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    edit(project, "time.sleep(600)", "time.sleep(3)")
+    assert states(up(torch, project, "--json"))["server"] == "started"
+    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+    assert states(down(torch, project, "--json"))["server"] == "gone"
+    assert tmux.run("list-panes", "-a").returncode != 0
+    assert states(up(torch, project, "--json"))["server"] == "started"
+
+
+def test_down_means_the_server_that_was_demanded(torch: Torch, project: Repository) -> None:
+    assert up(torch, project, "--only", "pm").code == 0
+    other = torch("down", "-L", "other", "--dir", str(project.path), "--json")
+    assert (other.code, other.out) == (0, "")
+    assert states(down(torch, project, "--json")) == {"pm": "stopped"}
+
+
+def test_a_branch_has_its_own_worktree_and_nothing_in_it_is_overlooked(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    edit(project, 'dir = "src"', 'worktree = "fix/login"')
+    project.commit("a worktree for dev")
+    beside = Repository(project.path.parent / "my project-fix-login")
+    assert up(torch, project).code == 0
+    assert torch("down", "--only", "dev", "--dir", str(beside.path)).code == 0, "the same team"
+    assert not beside.path.exists()
+    assert up(torch, project).code == 0
+    beside.git("update-index", "--skip-worktree", "src/a.py")
+    beside.write("src/a.py", "a local setting\n")
+    assert "stays: it has changes" in down(torch, project).out
+    edit(project, "fix/login", "fix-login")
+    refused = up(torch, project)
+    assert "is the worktree of the branch 'fix/login', not of 'fix-login'" in refused.err
+    edit(project, "fix-login", "fix/login")
+    beside.git("update-index", "--no-skip-worktree", "src/a.py")
+    beside.git("checkout", "-q", "src/a.py")
+    assert up(torch, project).code == 0
+    shell = tmux.new_session("own", "sleep", "600", directory=str(beside.path))
+    assert f"still used by sleep (process {shell.pid})" in down(torch, project).out
+    assert beside.path.exists()
+
+
+def test_who_is_typing_is_not_started_anew(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    assert up(torch, project).code == 0
+    (dev,) = [pane for pane in tmux.panes() if pane.window == "dev"]
+    tmux.cmd("send-keys", "-t", dev.id, "-l", "half a thought")
+    tmux.wait_for_text(dev, "half a thought")
+    edit(project, 'name = "shop"', 'name = "shop"\nsession = "other"')
+    shown = up(torch, project, "--dry-run").out
+    assert "changed: session; 'torch up --restart-changed' starts it anew" in shown
+    done = up(torch, project, "--restart-changed", "--json")
+    assert (done.code, states(done)["dev"], states(done)["pm"]) == (4, "failed", "restarted")
+    assert "half a thought" in tmux.screen(dev)
+
+
+def test_what_waits_for_a_member_is_told_by_down(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    assert up(torch, project).code == 0
+    (dev,) = [pane for pane in tmux.panes() if pane.window == "dev"]
+    tmux.cmd("send-keys", "-t", dev.id, "-l", "half a thought")
+    tmux.wait_for_text(dev, "half a thought")
+    assert torch("send", "dev", "later", "--timeout", "1").code == 4
+    assert "1 message for it did not arrive" in down(torch, project, "--only", "dev").out
+
+
+def test_an_agent_leaves_alone_what_others_have_made(torch: Torch, project: Repository) -> None:
+    assert up(torch, project).code == 0
+    as_dev = {**ENV, "TORCH_AGENT": "dev"}
+    for name, target in (("theirs", "pm"), ("own", "dev")):
+        made = torch("checkin", "add", target, "How far?", "--in", "9m", "--name", name)
+        assert made.code == 0
+    for verb in ("pause", "resume", "run", "cancel"):
+        refused = torch("checkin", verb, "theirs", env=as_dev)
+        assert (refused.code, "which does not answer to it" in refused.err) == (2, True), verb
+        assert torch("checkin", verb, "own", env=as_dev).code == 0, "it comes to itself"
+    held = torch("send", "pm", "x", "--when", "idle", "--json")
+    for words in (("cancel",), ("retry",)):
+        refused = torch("outbox", words[0], held.json["id"], env=as_dev)
+        assert (refused.code, "a person has sent message" in refused.err) == (2, True), words
+    refused = torch("outbox", "edit", held.json["id"], "other words", env=as_dev)
+    assert (refused.code, "it was not edited" in refused.err) == (2, True)
+    assert torch("move", "pm", "--session", "x", "--create", env=as_dev).code == 2
 
 
 def test_an_agent_takes_no_name_that_the_team_needs(

@@ -88,7 +88,7 @@ def test_the_agent_is_reminded_first_and_its_parent_if_that_does_not_help(
     (one,) = reminded(store, rules, 11 * MINUTE)
     assert (one.agent.name, one.told) == ("dev", "dev")
     (text,) = inbox(store, "dev")
-    assert f"{task.id} is blocked for 11 min" in text
+    assert f"{task.id} blocked for 11 min" in text
     assert "torch send pm --kind escalation" in text
     assert reminded(store, rules, 12 * MINUTE) == [], "once is enough"
     assert inbox(store, "pm") == []

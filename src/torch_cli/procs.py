@@ -186,3 +186,11 @@ def _ask(*argv: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return os.fsdecode(done.stdout)
+
+
+def standing(top: str) -> list[int]:
+    """Return the processes whose working directory is ``top`` or below, resolved; [] on macOS."""
+    if not _LINUX:
+        return []  # lsof would have to ask each
+    numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [pid for pid in numbers if f"{directory(pid) or ''}/".startswith(f"{top}/")]

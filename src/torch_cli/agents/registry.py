@@ -18,6 +18,9 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes, pane_at, resolve
 from torch_cli.tmux.socket import Socket
 
+RESERVED = ("torch", "parent")
+"""Who writes what Torch says itself, and to whom an agent answers in a team's rules."""
+
 NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
@@ -57,6 +60,12 @@ def check_name(name: str) -> None:
     Letters, digits, ``_``, ``-`` and ``.``, at most 64: what needs no quoting in any shell and
     cannot be taken for a tmux target.
     """
+    if name in RESERVED:
+        raise RefusedError(
+            f"'{name}' cannot be an agent's name: it means something else to Torch",
+            hint="Choose another name.",
+            code="bad-name",
+        )
     if not NAME.fullmatch(name):
         raise RefusedError(
             f"'{name}' cannot be an agent's name",

@@ -280,10 +280,11 @@ def cancel_command(common: Common, names: tuple[str, ...]) -> None:
     """
     from torch_cli.schedule.checkin import cancel, find_checkin
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
         for name in names:  # a wrong one is refused before anything is changed
-            find_checkin(store, name, living=False)
+            check_over_checkin(store, find_checkin(store, name, living=False))
         for name in dict.fromkeys(names):
             print_changed(cancel(store, name), "cancelled", common)
 
@@ -298,10 +299,12 @@ def pause_command(common: Common, name: str) -> None:
     Examples:
       torch checkin pause tests
     """
-    from torch_cli.schedule.checkin import pause
+    from torch_cli.schedule.checkin import find_checkin, pause
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
+        check_over_checkin(store, find_checkin(store, name, living=False))
         print_changed(pause(store, name), "paused", common)
 
 
@@ -317,10 +320,12 @@ def resume_command(common: Common, name: str) -> None:
     Examples:
       torch checkin resume tests
     """
-    from torch_cli.schedule.checkin import resume
+    from torch_cli.schedule.checkin import find_checkin, resume
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
+        check_over_checkin(store, find_checkin(store, name, living=False))
         print_changed(resume(store, name, time.time()), "resumed", common)
 
 
@@ -336,11 +341,13 @@ def snooze_command(common: Common, name: str, duration: str) -> None:
       torch checkin snooze tests 10m
     """
     from torch_cli.duration import parse
-    from torch_cli.schedule.checkin import snooze
+    from torch_cli.schedule.checkin import find_checkin, snooze
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over_checkin
 
     seconds = parse(duration)
     with Store() as store:
+        check_over_checkin(store, find_checkin(store, name, living=False))
         print_changed(snooze(store, name, seconds, time.time()), "snoozed", common)
 
 
@@ -362,9 +369,11 @@ def run_command(common: Common, name: str) -> int:
     from torch_cli.schedule.checkin import find_checkin
     from torch_cli.schedule.firing import run_now
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
         checkin = find_checkin(store, name)
+        check_over_checkin(store, checkin)
         check_permitted(store, store.agents.known_as(checkin.agent), "it was not fired")
         run = run_now(store, checkin, time.time())
         if not run.message:

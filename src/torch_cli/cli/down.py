@@ -27,6 +27,7 @@ def command(
     A checkpoint of each directory comes first, and a handoff note of each agent that is idle and
     answers in time. A worktree that 'torch up' made is removed only if it is clean, merged, and
     nobody else is in it. What was there before the team is left. The file itself is not needed.
+    -L or -S means what is on that tmux server alone.
 
     \b
     Examples:
@@ -41,7 +42,7 @@ def command(
 
     status, any_ended = DONE, False
     with Store() as store, team_lock(path := team_path(store, directory)):
-        for one in down(store, path, only=only, force=force, notes=deadline):
+        for one in down(store, path, only=only, on=common.socket, force=force, notes=deadline):
             any_ended = True
             if common.json:
                 error = {"error": error_object(one.error)} if one.error else {}

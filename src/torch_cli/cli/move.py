@@ -1,5 +1,7 @@
 """``torch move``."""
 
+import contextlib
+
 import click
 
 from torch_cli.cli.common import Common
@@ -64,9 +66,11 @@ def command(
       torch move dev --window .
       torch move dev --apart
     """
+    from torch_cli.agents.registry import find
     from torch_cli.cli.present import note, print_json, printable
-    from torch_cli.errors import RefusedError
+    from torch_cli.errors import NotFoundError, RefusedError
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_over
     from torch_cli.team.move import Wanted, move
 
     given = sum((session is not None, target is not None, apart))
@@ -83,6 +87,9 @@ def command(
         raise RefusedError(misused, hint="See 'torch move --help'.", code="usage")
     wanted = Wanted(session, create, target, horizontal=vertical is False, follow=follow)
     with Store() as store:
+        with contextlib.suppress(NotFoundError):  # that is said below
+            if agent := find(store, common.socket, name).agent:
+                check_over(store, agent, "move")
         moved = move(store, common.socket, name, wanted, timeout=timeout)
     before, now = moved.before, moved.now
     if common.json:

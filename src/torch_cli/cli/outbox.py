@@ -120,11 +120,13 @@ def retry_command(common: Common, identity: str, expires: str | None, anyway: bo
       torch outbox retry m-4f2a09c1 --anyway --expires 2h
     """
     from torch_cli.cli.sending import duration_of, print_receipt
-    from torch_cli.delivery.outbox import retry
+    from torch_cli.delivery.outbox import find_message, retry
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_author
 
     seconds = duration_of(expires)
     with Store() as store:
+        check_author(store, find_message(store, identity), "sent again")
         return print_receipt(retry(store, identity, expires=seconds, anyway=anyway), common)
 
 
@@ -141,9 +143,10 @@ def cancel_command(common: Common, identities: tuple[str, ...], agent: str | Non
       torch outbox cancel --agent dev
     """
     from torch_cli.cli.present import note, print_json, say
-    from torch_cli.delivery.outbox import cancel
+    from torch_cli.delivery.outbox import cancel, find_message
     from torch_cli.errors import DONE, RefusedError, TorchError
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_author
 
     if bool(identities) == bool(agent):
         raise RefusedError("give the ids of messages, or --agent NAME; nothing was cancelled")
@@ -152,6 +155,7 @@ def cancel_command(common: Common, identities: tuple[str, ...], agent: str | Non
         chosen = identities or _waiting_for(store, agent)
         for identity in dict.fromkeys(chosen):
             try:
+                check_author(store, find_message(store, identity), "cancelled")
                 receipt = cancel(store, identity)
             except TorchError as error:
                 if len(chosen) == 1:
@@ -192,8 +196,10 @@ def edit_command(common: Common, identity: str, message: str | None, clean: bool
     from torch_cli.delivery.outbox import edit, find_message
     from torch_cli.errors import RefusedError
     from torch_cli.store import Store
+    from torch_cli.team.authority import check_author
 
     with Store() as store:
+        check_author(store, find_message(store, identity), "edited")
         if message is None:
             text = click.edit(find_message(store, identity).body)
             if text is None:

@@ -291,15 +291,12 @@ def _tell(common: Common, task: "Task", who: "Actor") -> None:
     from torch_cli.cli.present import note, printable
     from torch_cli.errors import TorchError
     from torch_cli.store import Store
+    from torch_cli.team.task import concerned
     from torch_cli.team.task_text import result
 
     with Store() as store:
-        holder = store.agents.known_as(task.agent) if task.agent else None
-        names = dict.fromkeys([task.creator, holder.parent if holder else ""])
-        found = [store.agents.get(name) for name in names if name not in ("", who.name)]
+        found = [one for one in concerned(store, task) if one.name != who.name]
     for agent in found:
-        if agent is None or agent.stopped is not None:
-            continue
         try:
             _send(common, agent.name, result(task), "message", free=True)
         except TorchError as error:
@@ -449,7 +446,7 @@ def route_command(
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
     from torch_cli.team.edges import may_write
-    from torch_cli.team.project import project_here
+    from torch_cli.team.project import project_here, project_of
     from torch_cli.team.route import decide, give_out, rules_in
     from torch_cli.team.task_text import order
     from torch_cli.team.title import show_task
@@ -462,6 +459,7 @@ def route_command(
         if who.agent is not None:
             agents = [one for one in agents if may_write(store, who.agent, one)]
         project = "" if everywhere else project_here(store, who.agent)
+        agents = [one for one in agents if not project or project_of(store, one) == project]
         rules = rules_in(project or ".")
         rules = rules._replace(strategy=strategy) if strategy else rules
         choices = decide(store, agents, rules, project)

@@ -47,7 +47,7 @@ def command(
     with Store() as store:
         if dry_run:
             for step in plan(store, team, only):
-                _print_step(step, common)
+                _print_step(step, common, restarts=restart_changed)
             return DONE
         status = DONE
         with team_lock(team.path):
@@ -76,10 +76,13 @@ def _status(result: "Result") -> int:
     return HELD if result.state == "blocked" else DONE
 
 
-def _print_step(step: "Step", common: Common) -> None:
+def _print_step(step: "Step", common: Common, *, restarts: bool) -> None:
     from torch_cli.cli.present import print_json, printable, say
 
     member = step.member
+    if step.what == "restart" and not restarts:
+        words = f"{step.words}; 'torch up --restart-changed' starts it anew"
+        step = step._replace(what="changed", words=words)
     if common.json:
         facts = {"name": member.name, "kind": member.kind, "what": step.what}
         print_json({"schema": "torch.up-step/1", **facts, "words": step.words or None})

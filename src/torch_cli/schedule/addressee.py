@@ -1,6 +1,7 @@
 """Who gets the note of a check-in: its agent, else a fallback, else the agent's parent, or nobody.
 
-An agent is known by its identity, so another one that has its name now gets nothing.
+An agent is known by its identity, so another one that has its name now gets nothing. That goes for
+the fallback and the parent, too.
 """
 
 from collections.abc import Callable
@@ -73,9 +74,11 @@ def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | No
         place = (checkin.server, checkin.pane, checkin.pane_pid)
         agent = store.agents.in_pane(*place)
         return _of(agent) if agent else Addressee(checkin.target, "", *place, "")
-    parent = own.parent if own is not None else checkin.parent
-    for name in (checkin.fallback, parent):
-        other = store.agents.get(name) if name else None
+    parent, known = checkin.parent, checkin.parent_agent
+    if own is not None and own.parent != parent:  # it answers to another by now
+        parent, known = own.parent, ""
+    for name, identity in ((checkin.fallback, checkin.fallback_agent), (parent, known)):
+        other = store.agents.known_as(identity) if identity else store.agents.get(name)
         if other is not None and _is_there(other, panes):
             return _of(other)._replace(instead=f"it is for {checkin.target}, {gone(own)}")
     return None

@@ -80,6 +80,7 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
     note = _checked(decode(order.note), _profile(store, found), clean=order.clean)
     nominal = first_nominal(order.trigger, order.until, now)
     agent, pane = found.agent, found.pane
+    parent = store.agents.get(agent.parent) if agent and agent.parent else None
     checkin = Checkin(
         id=new_id("c"),
         name=order.name or _name_for(store, note),
@@ -100,6 +101,8 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
         condition=order.condition,
         fallback=order.fallback,
         parent=agent.parent if agent else "",
+        fallback_agent=fallback.identity if fallback else "",
+        parent_agent=parent.identity if parent else "",
         creator=own_name(store),
         nominal=nominal,
         due=jittered(nominal, order.jitter),

@@ -24,8 +24,10 @@ class Checkin(NamedTuple):
     registered agent: that is ``server``, ``pane`` and ``pane_pid``. ``kind``, ``expression``,
     ``zone`` and ``start`` are its trigger. ``until`` is the last moment at which it may be due,
     ``remaining`` how many runs are left, ``jitter`` and ``grace`` are seconds; ``None`` is no
-    limit. ``nominal`` is when the trigger is next due, ``due`` when it will fire for that, with
-    jitter and snooze; both are ``None`` when nothing is left. Moments are seconds since the epoch.
+    limit. ``fallback`` and ``parent`` are names, and ``…_agent`` the identities they had: another
+    agent that has the name later gets nothing. ``nominal`` is when the trigger is next due, ``due``
+    when it will fire for that, with jitter and snooze; both are ``None`` when nothing is left.
+    Moments are seconds since the epoch.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Checkin(NamedTuple):
     due: float | None = None
     created: float = 0.0
     changed: float = 0.0
+    fallback_agent: str = ""
+    parent_agent: str = ""
 
 
 class Run(NamedTuple):
@@ -134,6 +138,9 @@ class Checkins:
 
         As part of the caller's transaction.
         """
+        for column in ("fallback_agent", "parent_agent"):
+            sql = f"UPDATE checkins SET {column} = ? WHERE {column} = ?"
+            self._database.query(sql, now.identity, before)
         sql = "UPDATE checkins SET agent = ?, target = ?, server = ?, pane = ?, pane_pid = ?"
         self._database.query(
             f"{sql} WHERE agent = ? AND state IN ('active', 'paused', 'done')",

@@ -291,8 +291,11 @@ MIGRATIONS = (
     );
     CREATE INDEX restarts_by_member ON restarts (team, name);
     """,
-    # 9: who has sent a message, and at which the agreement of a team does not look.
+    # 9: who has sent a message, and at which a team's agreement does not look; who the fallback
+    # and the parent of a check-in are.
     """
+    ALTER TABLE checkins ADD COLUMN fallback_agent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE checkins ADD COLUMN parent_agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE messages ADD COLUMN free INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE messages ADD COLUMN author TEXT NOT NULL DEFAULT '';
     """,

@@ -12,6 +12,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.briefings import Briefed
 from torch_cli.team.actor import actor
 from torch_cli.team.kinds import compose
+from torch_cli.team.membership import superior
 from torch_cli.team.task import skills_of
 from torch_cli.tmux.socket import Socket
 
@@ -51,8 +52,8 @@ def introduce(store: Store, done: Acknowledged) -> Receipt | None:
     """
     agent = done.agent
     key = f"introduction:{agent.identity}:{agent.created:.3f}"
-    parent = store.agents.get(agent.parent) if agent.parent else None
-    if parent is None or parent.stopped is not None or store.messages.with_key(key) is not None:
+    parent = superior(store, agent)
+    if parent is None or store.messages.with_key(key) is not None:
         return None
     role = f" ({agent.role})" if agent.role else ""
     skills = skills_of(store, agent)

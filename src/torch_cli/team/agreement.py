@@ -92,7 +92,7 @@ def _blocked(facts: _Facts) -> Iterator[Breach]:
     for task in _tasks(facts) if limit else ():
         since = facts.now - task.changed
         if task.state == BLOCKED and since > limit and not _escalated(facts, task):
-            said = f"{task.id} is blocked for {words(since)}, and nobody was told: {task.reason}"
+            said = f"has had {task.id} blocked for {words(since)}, and told nobody: {task.reason}"
             yield Breach("blocked_at_most", facts.names[task.agent], said, {"task": task.id})
 
 
@@ -124,10 +124,10 @@ def _exchanges(facts: _Facts) -> Iterator[Breach]:
         replies = [one for one in said if one.reply_to]
         told = any(one.kind == "escalation" for one in said)
         if len(replies) > limit and not told:
-            pair = sorted({said[0].sender, said[0].recipient})
-            line = f"{' and '.join(pair)} have answered each other {len(replies)} times"
-            ids = [one.id for one in said]
-            yield Breach("exchanges_at_most", said[0].sender, line, {"messages": ids})
+            first = said[0]
+            line = f"and {first.recipient} have answered each other {len(replies)} times"
+            evidence = {"messages": [one.id for one in said], "other": first.recipient}
+            yield Breach("exchanges_at_most", first.sender, line, evidence)
 
 
 def _uncommitted(facts: _Facts) -> Iterator[Breach]:
@@ -154,7 +154,7 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
         at, path = min(found)
         age = facts.now - max(at, since)  # what was there before it came is its own since then
         if age > limit:
-            said = f"{path} is not committed for {words(age)}"
+            said = f"has not committed {path} for {words(age)}"
             evidence = {"dir": worktree.top, "path": path}
             yield Breach("uncommitted_at_most", name, said, evidence)
 
@@ -184,8 +184,13 @@ def _research(facts: _Facts) -> Iterator[Breach]:
         failed = [entry for entry in history if entry.verb == CHECK_FAILED]
         tries = task.attempts + sum(entry.actor == entry.holder for entry in failed)
         if tries >= limit and not asked:
-            said = f"{task.id} is at its {tries}. try, and nobody was asked"
+            said = f"tries {task.id} for the {_nth(tries)} time, and has asked nobody"
             yield Breach("research_after", facts.names[task.agent], said, {"task": task.id})
+
+
+def _nth(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
 
 
 def _topics(facts: _Facts) -> Iterator[Breach]:
@@ -193,7 +198,7 @@ def _topics(facts: _Facts) -> Iterator[Breach]:
     for message in facts.messages if facts.rules.one_topic else ():
         named = sorted({w for w in _words_of(message.body) if w.startswith("t-") and len(w) == 10})
         if len(named) > 1:
-            said = f"a message is about {', '.join(named)}"
+            said = f"wrote one message about {' and '.join(named)}"
             yield Breach("one_topic", message.sender, said, {"message": message.id})
 
 

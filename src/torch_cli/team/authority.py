@@ -1,4 +1,4 @@
-"""Which agents an agent may end, rename, or take work from: those that answer to it."""
+"""What an agent may do to others, and to what others have made: to those that answer to it."""
 
 import os
 
@@ -6,6 +6,8 @@ from torch_cli import procs
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.checkins import Checkin
+from torch_cli.store.messages import Message
 from torch_cli.store.teams import Started
 from torch_cli.team.actor import actor
 from torch_cli.team.membership import chain, team_of
@@ -54,4 +56,36 @@ def check_outside(agent: Agent, done: str) -> None:
             f"{done}",
             hint="Run it from elsewhere, or have tmux run it: tmux run-shell -b 'torch …'",
             code="own-pane",
+        )
+
+
+def check_over_checkin(store: Store, checkin: Checkin) -> None:
+    """Raise ``RefusedError`` if this process works for an agent that may not change ``checkin``.
+
+    In a team an agent may change what it has made, and what comes to it or to those below it.
+    """
+    own, to = actor(store).agent, store.agents.known_as(checkin.agent)
+    if own is None or own.name == checkin.creator:
+        return
+    if to is not None:
+        check_over(store, to, "change what time sends to")
+    elif team_of(store, own):
+        raise RefusedError(
+            f"'{own.name}' has not made check-in '{checkin.name}'; nothing was changed",
+            hint="Ask who made it, or a person.",
+            code="not-yours",
+        )
+
+
+def check_author(store: Store, message: Message, done: str) -> None:
+    """Raise ``RefusedError`` if this process works for an agent that has not sent ``message``.
+
+    In a team only, as above. ``done`` is what was to be done with it.
+    """
+    own = actor(store).agent
+    if own is not None and own.identity != message.author and team_of(store, own):
+        whose = f"'{message.sender}' has" if message.sender else "a person has"
+        raise RefusedError(
+            f"{whose} sent message {message.id}, and not '{own.name}'; it was not {done}",
+            code="not-yours",
         )

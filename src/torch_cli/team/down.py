@@ -1,5 +1,6 @@
 """Bringing down what a team file has brought up, and nothing else."""
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +19,11 @@ from torch_cli.store.teams import Started
 from torch_cli.team.authority import check_outside, check_over, check_over_process
 from torch_cli.team.file import find_file
 from torch_cli.team.handoff import Note, ask_for_note, save
-from torch_cli.team.place import remove_worktree
-from torch_cli.team.project import FILE
-from torch_cli.team.standing import agent_of, pane_of
+from torch_cli.team.place import is_made, remove_worktree
+from torch_cli.team.project import FILE, place_of
+from torch_cli.team.standing import agent_of, close_ended, pane_of
 from torch_cli.team.stop import end_pane, stop
+from torch_cli.tmux.socket import Socket
 
 
 class Ended(NamedTuple):
@@ -40,12 +42,14 @@ def down(
     team: str,
     *,
     only: Sequence[str] = (),
+    on: Socket | None = None,
     force: bool = False,
     notes: float = 0.0,
 ) -> Iterator[Ended]:
     """End the members of the team whose file is ``team``, the last that was started first.
 
-    ``only`` are the names of those that are meant; raises ``NotFoundError`` for one that is none,
+    ``on`` is the tmux server whose members alone are meant, if it was demanded. ``only`` are the
+    names of those that are meant; raises ``NotFoundError`` for one that is none,
     ``RefusedError`` if an agent asks that has no say over all of them.
 
     Each agent is asked for a handoff note, all at once, and given ``notes`` seconds for it; 0 asks
@@ -55,6 +59,8 @@ def down(
     """
     saved: dict[str, str] = {}
     known = store.teams.members(team)
+    if on is not None and on.demanded:
+        known = {name: one for name, one in known.items() if _is_on(store, one, on)}
     for name in only:
         if name not in known:
             raise NotFoundError(
@@ -75,12 +81,18 @@ def down(
                 continue
             words = f"no checkpoint: {error.message}"
         try:
-            left = _keep(store, member, asked)
-            yield _end(store, member, "; ".join(filter(None, [words, left])))
+            left, lost = _keep(store, member, asked), _held(store, member)
+            yield _end(store, member, "; ".join(filter(None, [words, left, lost])))
         except TorchError as error:
             yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
     if not store.teams.members(team):
         store.teams.enforce(team, None)
+
+
+def _is_on(store: Store, member: Started, server: Socket) -> bool:
+    agent = agent_of(store, member) if member.kind == "agent" else None
+    path = agent.socket if agent else member.socket
+    return not path or server.leads_to(path)  # of what never came up nobody can tell
 
 
 def _check_may_end(store: Store, member: Started) -> None:
@@ -97,6 +109,7 @@ def team_path(store: Store, directory: str) -> str:
     Raises ``NotFoundError`` if there is neither.
     """
     path = Path(os.path.realpath(os.path.expanduser(directory)))
+    path = Path(place_of(str(path)).path) if is_made(str(path)) else path
     known = set(store.teams.paths())
     for place in (path, *path.parents):
         file = place / FILE
@@ -144,6 +157,16 @@ def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
     return f"note {saved / 'note.md'}" if note.text else f"no note: {note.why}"
 
 
+def _held(store: Store, member: Started) -> str:
+    """Return in words what waits in the outbox for the member, and will not arrive."""
+    agent = agent_of(store, member) if member.kind == "agent" and member.ours else None
+    waiting = store.messages.waiting(agent.identity) if agent else []
+    if not waiting:
+        return ""
+    words = "1 message" if len(waiting) == 1 else f"{len(waiting)} messages"
+    return f"{words} for it did not arrive: torch outbox list"
+
+
 def _end(store: Store, member: Started, words: str) -> Ended:
     state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
     if state == "gone" and not member.pane:
@@ -161,12 +184,17 @@ def _end_agent(store: Store, member: Started) -> str:
         return "gone"
     if not member.ours:
         return "left"
+    if agent.name != member.name:
+        # Its registration is found by the member's name when the team comes up again.
+        with contextlib.suppress(TorchError):
+            agent = store.agents.rename(agent, member.name)
     return "gone" if stop(store, agent.name).how == "gone" else "stopped"
 
 
 def _end_pane(store: Store, member: Started) -> str:
     pane = pane_of(store, member)
     if pane is None:
+        close_ended(store, member)
         return "gone"
     end_pane(store, pane)
     return "stopped"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.team.membership import team_of
+from torch_cli.team.membership import chain, superior, team_of
 
 
 def forbidden(
@@ -17,18 +17,32 @@ def forbidden(
 ) -> Sequence[str] | None:
     """Return to whom ``sender`` may write if ``recipient`` is none of those, else ``None``.
 
-    The rule of its name, as the team's file has it, goes before that of its role; without one it
-    may write to everybody. To itself it always may, and answer what it was sent.
+    The rule of its name, as the team's file has it, goes before that of its role. Without one it
+    may write to everybody; but to one without a role that of its parent applies. To itself it
+    always may, and answer what it was sent.
     """
-    own = _listed_name(store, sender)
-    allowed = may_message.get(own, may_message.get(sender.role))
+    allowed = _rule(store, sender, may_message)
     if allowed is None or sender.identity == recipient.identity:
         return None
     meant = {recipient.name, _listed_name(store, recipient), recipient.role, "*"}
-    meant |= {"parent"} if sender.parent == recipient.name else set()
+    above = superior(store, sender)
+    meant |= {"parent"} if above is not None and above.identity == recipient.identity else set()
     if meant & set(allowed) or _is_between(store, reply_to, sender, recipient):
         return None
     return allowed
+
+
+def _rule(
+    store: Store, agent: Agent, may_message: Mapping[str, Sequence[str]]
+) -> Sequence[str] | None:
+    for one in chain(store, agent):
+        own = _listed_name(store, one)
+        rule = may_message.get(own, may_message.get(one.role))
+        if rule is not None and one.identity != agent.identity:
+            return rule if "parent" in rule else [*rule, "parent"]
+        if rule is not None or one.role:
+            return rule
+    return None
 
 
 def _listed_name(store: Store, agent: Agent) -> str:
@@ -77,7 +91,9 @@ def check_edge(
         return
     allowed = forbidden(store, sender, recipient, rules, reply_to)
     if allowed is not None:
-        to = ", ".join(f"'{sender.parent}'" if one == "parent" else one for one in allowed)
+        above = superior(store, sender)
+        parent = f"'{above.name}'" if above else "nobody, for its parent is gone"
+        to = ", ".join(parent if one == "parent" else one for one in dict.fromkeys(allowed))
         raise RefusedError(
             f"'{sender.name}' may not write to '{recipient.name}': may_message in {team}; "
             f"{nothing}",

@@ -13,8 +13,8 @@ from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.team import briefing
 from torch_cli.team.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.team.keys import AGENT, TABLES
-from torch_cli.team.place import is_branch
-from torch_cli.team.project import FILE
+from torch_cli.team.place import is_branch, is_made, worktree_path
+from torch_cli.team.project import FILE, place_of
 from torch_cli.team.toml_lines import Lines
 from torch_cli.tmux.place import fit_session_name
 
@@ -29,10 +29,14 @@ SHOWN = 10
 def find_file(directory: str) -> str:
     """Return the path of the team file of the project that ``directory`` is in.
 
+    In a worktree that Torch has made for a member it is that of the main worktree.
     Raises ``NotFoundError`` if there is none from there up.
     """
     here = Path(os.path.realpath(os.path.expanduser(directory)))
-    for path in (here, *here.parents):
+    # A worktree that Torch has made beside a project may have a copy of its file.
+    made = is_made(str(here))
+    around = Path(place_of(str(here)).path) if made else here
+    for path in (around, *around.parents):
         if (path / FILE).is_file():
             return str(path / FILE)
     raise NotFoundError(
@@ -192,6 +196,16 @@ class _Reader:
         self._check_alone(member, table, index, found)
         return member
 
+    def _check_worktrees(self, members: list[Member]) -> None:
+        """Look for branches whose worktrees would be one directory."""
+        taken: dict[str, str] = {}
+        for member in members:
+            place = worktree_path(self._root, member.worktree) if member.worktree else ""
+            other = taken.setdefault(place, member.worktree)
+            if place and other != member.worktree:
+                words = f"the branches '{other}' and '{member.worktree}' would share {place}"
+                self._say(member.line, words)
+
     def _check_session(self, session: str | None) -> None:
         if session is not None and fit_session_name(session) != session:
             line = self._lines.of("team", 0, "session") or 1
@@ -259,6 +273,7 @@ class _Reader:
             for name in member.after:
                 if name not in names and name != member.parent:
                     self._say(member.line, f"'after' names no member: '{name}'{_near(name, names)}")
+        self._check_worktrees(members)
         for cycle in _cycles(members):
             self._say(names[cycle[0]].line, f"these wait for each other: {' → '.join(cycle)}")
 

@@ -124,14 +124,14 @@ def compose(kind: str, fields: Mapping[str, str]) -> str:
         if name not in known:
             near = get_close_matches(name, known, 1)
             raise RefusedError(
-                f"a {kind} has no field '{name}'; nothing was sent",
+                f"{kind} has no field '{name}'; nothing was sent",
                 hint=f"Did you mean '{near[0]}'?" if near else f"It has {', '.join(known)}.",
                 code="bad-form",
             )
     missing = [f.name for f in KINDS[kind] if f.required and not fields.get(f.name, "").strip()]
     if missing:
         raise RefusedError(
-            f"a {kind} needs {', '.join(missing)}; nothing was sent",
+            f"{kind} needs {', '.join(missing)}; nothing was sent",
             hint=f"'torch message new {kind}' prints the form.",
             code="bad-form",
         )

@@ -12,11 +12,25 @@ from torch_cli.tmux.panes import Pane
 def chain(store: Store, agent: Agent) -> Iterator[Agent]:
     """Yield ``agent`` and each one above it, up to one without a parent, or that is gone."""
     seen: set[str] = set()
-    above: Agent | None = agent
-    while above is not None and above.name not in seen:
-        seen.add(above.name)
-        yield above
-        above = store.agents.get(above.parent) if above.parent else None
+    one: Agent | None = agent
+    while one is not None and one.name not in seen:
+        seen.add(one.name)
+        yield one
+        one = _above(store, one)
+
+
+def _above(store: Store, agent: Agent) -> Agent | None:
+    """Return the agent's parent, stopped or not; not another team's agent that has its name."""
+    found = store.agents.get(agent.parent) if agent.parent else None
+    if found is None:
+        return None
+    own, its = (store.teams.member_of(one.identity) for one in (agent, found))
+    return None if own and its and own.team != its.team else found
+
+
+def superior(store: Store, agent: Agent) -> Agent | None:
+    """Return to whom the agent answers now: for a parent that was stopped, the one above that."""
+    return next((one for one in list(chain(store, agent))[1:] if one.stopped is None), None)
 
 
 def team_of(store: Store, agent: Agent) -> str:

@@ -4,16 +4,20 @@ import os
 import re
 from pathlib import Path
 
+from torch_cli import procs
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.command import Git, GitError
 from torch_cli.git.filters import guarded
-from torch_cli.git.worktree import locate
+from torch_cli.git.worktree import locate, top_of
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
 from torch_cli.team.described import Member, Team
 
 MADE = "torch-worktree"
-"""The file in a linked worktree's own git directory that says that Torch made it."""
+"""The file in a linked worktree's own git directory that says that Torch made it: for which branch,
+and in a second line, ``NEW``, that it made that as well."""
+
+NEW = "new"
 
 
 def directory_of(team: Team, member: Member) -> str:
@@ -25,7 +29,7 @@ def directory_of(team: Team, member: Member) -> str:
 
 def worktree_path(root: str, branch: str) -> str:
     """Return where the worktree of ``branch`` stands: beside the project at ``root``."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", branch).strip("-.")
+    slug = re.sub(r"[^\w.-]+", "-", branch).strip("-.")
     return f"{root}-{slug or 'worktree'}"
 
 
@@ -43,12 +47,12 @@ def make_worktree(root: str, branch: str, name: str) -> bool:
     """Make the git worktree of ``branch`` for ``name`` if it is not there; return whether it was.
 
     Its branch is made from the current commit unless there is one of that name. Raises
-    ``RefusedError`` if something else stands there.
+    ``RefusedError`` if something else stands there, or the worktree of another branch.
     """
     path = worktree_path(root, branch)
     git = Git(root, visible=True)
     if os.path.lexists(path):
-        _check_own(root, name, path)
+        _check_own(root, name, path, branch)
         return False
     known = git.run("for-each-ref", f"refs/heads/{branch}").strip()
     words = [branch] if known else []
@@ -62,7 +66,8 @@ def make_worktree(root: str, branch: str, name: str) -> bool:
             f"{error.said or error.message}; '{name}' was not started",
             code="worktree",
         ) from error
-    (Path(locate(path).git_dir) / MADE).touch()
+    mark = f"{branch}\n" + ("" if known else f"{NEW}\n")
+    (Path(locate(path).git_dir) / MADE).write_text(mark, "utf-8", "surrogateescape")
     return True
 
 
@@ -84,11 +89,16 @@ def remove_worktree(store: Store, member: Started) -> str:
             return f"the worktree {path} stays: still used by {', '.join(others)}"
         git = guarded(worktree)
         changed = git.run("status", "--porcelain", "-z", "--untracked-files=all")
+        changed = changed or _overlooked(git, worktree.top)
         merged = not Git(root).run("rev-list", "-n1", git.text("rev-parse", "HEAD"), "^HEAD")
         if changed or not merged:
             why = "has changes" if changed else "is not merged"
             return f"the worktree {path} stays: it {why}"
-        Git(root, visible=True, settings=git.settings).run("worktree", "remove", "--", path)
+        branch, new = _made_for(worktree.git_dir)
+        main = Git(root, visible=True, settings=git.settings)
+        main.run("worktree", "remove", "--", path)
+        if new and branch == member.name:  # a pool's own: the next one begins where the project is
+            main.run("branch", "-d", "--", branch)
     except TorchError as error:
         return f"the worktree {path} stays: {error.message}"
     return f"the worktree {path} was removed: all of it is merged"
@@ -99,18 +109,68 @@ def _in_it(store: Store, top: str) -> list[str]:
     places = [(agent.name, agent.directory) for agent in store.agents.all()]
     for team in store.teams.paths():
         places += [(one.name, one.directory) for one in store.teams.members(team).values()]
-    found = (name for name, place in places if f"{os.path.realpath(place)}/".startswith(f"{top}/"))
-    return sorted(set(found))
+    found = {name for name, place in places if _is_below(os.path.realpath(place), top)}
+    if found:
+        return sorted(found)
+    known = ((pid, procs.arguments(pid) or ["?"]) for pid in procs.standing(top))
+    return [f"{os.path.basename(words[0])} (process {pid})" for pid, words in known][:3]
 
 
-def _check_own(root: str, name: str, path: str) -> None:
-    """Raise ``RefusedError`` unless ``path`` is a worktree of the project's repository."""
+def _is_below(place: str, top: str) -> bool:
+    return f"{place}/".startswith(f"{top}/")
+
+
+def _overlooked(git: Git, top: str) -> bytes:
+    """Return the files that git was told not to look at, and that are there: they may be changed.
+
+    ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files).
+    """
+    found = b""
+    for line in git.run("ls-files", "-v", "-z").split(b"\0"):
+        flag, _, name = line.partition(b" ")
+        if (flag.islower() or flag == b"S") and os.path.lexists(
+            os.path.join(os.fsencode(top), name)
+        ):
+            found += name + b"\0"
+    return found
+
+
+def _made_for(git_dir: str) -> tuple[str, bool]:
+    """Return the branch for which Torch made the worktree, and whether it made the branch, too."""
+    text = Path(git_dir, MADE).read_text("utf-8", "surrogateescape").splitlines()
+    return (text[0] if text else ""), NEW in text[1:]
+
+
+def is_made(directory: str) -> bool:
+    """Say whether ``directory`` is in a worktree that Torch has made for somebody."""
+    top = top_of(directory)
+    try:
+        with open(os.path.join(top or directory, ".git"), encoding="utf-8") as file:
+            target = file.read().strip().removeprefix("gitdir: ")
+    except (OSError, UnicodeDecodeError):  # a directory, of the main one
+        return False
+    return os.path.exists(os.path.join(top or directory, target, MADE))
+
+
+def _check_own(root: str, name: str, path: str, branch: str) -> None:
+    """Raise ``RefusedError`` unless ``path`` is the project's worktree for ``branch``."""
     try:
         found, project = locate(path), locate(root)
     except TorchError as error:
         raise _not_ours(name, path) from error
     if found.common_dir != project.common_dir or found.top != os.path.realpath(path):
         raise _not_ours(name, path)
+    try:
+        own = _made_for(found.git_dir)[0]
+    except OSError:  # somebody else made it
+        own = found.git().text("branch", "--show-current")
+    if own and own != branch:
+        raise RefusedError(
+            f"{path} is the worktree of the branch '{own}', not of '{branch}'; '{name}' was not "
+            "started",
+            hint="Call one of the branches otherwise: their directories would be the same.",
+            code="worktree",
+        )
 
 
 def _not_ours(name: str, path: str) -> RefusedError:

@@ -123,7 +123,7 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
             return Step(member, "running", words, agent, noted=False, ours=False)
         raise RefusedError(
             f"the name '{member.name}' is another agent's, in {agent.directory}; nothing was done",
-            hint=f"Give one of them another name: torch rename {member.name} NAME",
+            hint=f"Names are unique on a machine: give the member another in {team.path}.",
             code="name-taken",
         )
     changed = _differences(known.spec, spec_of(team, member))
@@ -147,7 +147,7 @@ def _check_no_other(store: Store, member: Member, agent: Agent) -> None:
     if other is not None:
         raise RefusedError(
             f"the agent '{member.name}' is '{other.name}' of {other.team}; nothing was done",
-            hint=f"Give one of them another name: torch rename {member.name} NAME",
+            hint="Names are unique on a machine: give the member another in this team's file.",
             code="name-taken",
         )
 
@@ -169,7 +169,11 @@ def spec_of(team: Team, member: Member) -> dict[str, Any]:
     """Return what is compared with the file later; values of variables as hashes only."""
     variables = {**read_environment((), member.env_files), **member.environment}
     secret = hashlib.sha256(json.dumps(sorted(variables.items())).encode()).hexdigest()[:16]
-    common = {"directory": directory_of(team, member), "environment": secret}
+    common = {
+        "directory": directory_of(team, member),
+        "environment": secret,
+        "session": team.session,
+    }
     if member.kind == "process":
         return {**common, "command": list(member.command)}
     names = ("profile", "arguments", *SOFT)
@@ -178,4 +182,5 @@ def spec_of(team: Team, member: Member) -> dict[str, Any]:
 
 def _differences(before: Any, now: Any) -> list[str]:
     now = json.loads(json.dumps(now))
+    before = {"session": now["session"], **before}  # what came up earlier does not say
     return sorted(name for name in now if before.get(name) != now[name])

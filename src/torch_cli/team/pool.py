@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from torch_cli import capacity, procs
 from torch_cli.agents.state import ENDED
+from torch_cli.errors import HeldError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, OPEN, Task, skills_fit
 from torch_cli.team.described import MIB, Pool, Team
+from torch_cli.team.draft import check_no_draft
 from torch_cli.team.project import belongs, project_of_team
 from torch_cli.team.standing import agent_of
 from torch_cli.watch.listing import Line, list_agents
@@ -94,9 +96,17 @@ class _Look:
         for name, line in reversed(free.items()) if not fit and len(there) > least else ():
             since = self.now - line.since if line.since else 0.0
             # The first ones stay: 'torch up' would start them again.
-            if name in pool.names[pool.least :] and since > pool.idle:
+            spare = name in pool.names[pool.least :]
+            if spare and since > pool.idle and not self._has_draft(line):
                 return Change(pool, "shrink", line.agent.name, "it is idle, and no task waits")
         return None
+
+    def _has_draft(self, line: Line) -> bool:
+        try:
+            check_no_draft(self.store, line.agent)
+        except HeldError:
+            return True
+        return False
 
     def _is_free(self, line: Line) -> bool:
         own = line.agent.identity

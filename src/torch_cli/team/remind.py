@@ -11,6 +11,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.reminders import Reminder
 from torch_cli.team.agreement import SINCE, Breach, check
 from torch_cli.team.described import Team
+from torch_cli.team.membership import superior
 
 SAID = ("may_message", "one_topic")
 """The rules that a message breaks once and for all: nothing can be mended, only not done again."""
@@ -88,7 +89,10 @@ def _goes_on(team: Team, before: Reminder, fresh: Reminder) -> bool:
 def _remind_agent(
     store: Store, agent: Agent, breach: Breach, fresh: Reminder
 ) -> Iterator[Reminded]:
-    advice = ADVICE[breach.rule].format(parent=agent.parent or "the one who gave you the work")
+    above = superior(store, agent)
+    advice = ADVICE[breach.rule].format(parent=above.name if above else "a person")
+    if above is not None and above.name == breach.evidence.get("other"):
+        advice = "Stop, and let a person decide: say so in your own pane."
     text = f"The team's agreement ({breach.rule}): '{agent.name}' {breach.words}.\n{advice}"
     if _post(store, agent, text, fresh):
         yield Reminded(agent, agent.name, f"{breach.rule}: {breach.words}")
@@ -97,9 +101,7 @@ def _remind_agent(
 def _tell_parent(
     store: Store, agent: Agent, breach: Breach, before: Reminder, now: float
 ) -> Iterator[Reminded]:
-    parent = store.agents.get(agent.parent) if agent.parent else None
-    if parent is not None and parent.stopped is not None:
-        parent = None
+    parent = superior(store, agent)
     again = "it was done again" if breach.rule in SAID else "it still holds"
     text = (
         f"The team's agreement ({breach.rule}): '{agent.name}' {breach.words}.\n"

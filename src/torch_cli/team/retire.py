@@ -5,23 +5,21 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from torch_cli.agents.observe import observe
-from torch_cli.agents.registry import find, profile_named, registered
+from torch_cli.agents.registry import registered
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
-from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, Task
 from torch_cli.team.actor import Actor
+from torch_cli.team.draft import check_no_draft
 from torch_cli.team.handoff import DEADLINE, Note, ask_for_note, save
 from torch_cli.team.place import remove_worktree
 from torch_cli.team.stop import Stopped, stop
 from torch_cli.team.task import pass_on, release
-from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.socket import Socket
 
 
 class Retired(NamedTuple):
@@ -55,7 +53,7 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
     """
     agent, at = registered(store, name), time.time()
     if not force:
-        _check_no_draft(store, agent)
+        check_no_draft(store, agent)
     note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
     saved = save(store, agent, note, at)
     checkpoint = _checkpoint(agent)
@@ -71,23 +69,6 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
         store.teams.remove(member.team, member.name)
         worktree = remove_worktree(store, member)
     return Retired(note, saved, tuple(returned), checkpoint, stopped, worktree)
-
-
-def _check_no_draft(store: Store, agent: Agent) -> None:
-    try:
-        found = find(store, Socket(path=agent.socket), agent.name)
-        profile = profile_named(agent.profile)
-        with ControlClient(found.socket, found.pane.session_id) as client:
-            box = observe(client, store, found.pane, profile).state.box
-    except TorchError:  # nobody types into what cannot be seen
-        return
-    if box is not None and not box.empty:
-        raise HeldError(
-            f"a text that was not submitted stands in the box of '{agent.name}'; nothing was done",
-            hint=f"Submit or delete it: torch attach {agent.name}. --force ends it all the same, "
-            "and saves its screen.",
-            code="draft",
-        )
 
 
 def _checkpoint(agent: Agent) -> str:

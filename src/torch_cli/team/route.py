@@ -10,6 +10,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import DONE, HELD, OPEN, Entry, Task
 from torch_cli.team.actor import Actor
+from torch_cli.team.described import Team
 from torch_cli.team.file import find_file, load_team
 from torch_cli.team.keys import STRATEGIES
 from torch_cli.team.project import belongs, place_of, project_of
@@ -19,17 +20,27 @@ from torch_cli.watch.listing import list_agents
 
 
 class Rules(NamedTuple):
-    """How tasks are given out: by which strategy, and to which roles; to all if none is named."""
+    """How tasks are given out: by which strategy, and to which roles; to all if none is named.
+
+    ``leaders`` are who have others below them in the team file, whether those are there or not.
+    """
 
     strategy: str = STRATEGIES[0]
     roles: tuple[str, ...] = ()
+    leaders: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, team: Team) -> "Rules":
+        """Return the rules that a team file holds."""
+        leaders = frozenset(one.parent for one in team.members if one.parent)
+        return cls(team.strategy, team.roles, leaders)
 
 
-def candidates(store: Store, agents: Sequence[Agent], roles: Sequence[str] = ()) -> list[Candidate]:
+def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Candidate]:
     """Return the agents as candidates, looked at now."""
     tasks = {task.id: task for task in store.tasks.all(ended=True)}
     history = store.tasks.history()
-    parents = {one.parent for one in store.agents.all()}
+    parents = {one.parent for one in store.agents.all()} | rules.leaders
     open_ = [task for task in tasks.values() if task.state == OPEN]
     homes = {task.id: place_of(task.directory).project for task in open_ if task.directory}
     found = []
@@ -51,7 +62,7 @@ def candidates(store: Store, agents: Sequence[Agent], roles: Sequence[str] = ())
                 place=place_of(agent.directory).path if agent.directory else "",
                 project=(project := project_of(store, agent)),
                 role=agent.role,
-                serves=not roles or agent.role in roles,
+                serves=not rules.roles or agent.role in rules.roles,
                 foreign=frozenset(one for one, home in homes.items() if home != project),
             )
         )
@@ -81,8 +92,7 @@ def rules_in(directory: str) -> Rules:
         path = find_file(directory)
     except NotFoundError:
         return Rules()
-    team = load_team(path)
-    return Rules(team.strategy, team.roles)
+    return Rules.of(load_team(path))
 
 
 def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "") -> list[Choice]:
@@ -94,7 +104,7 @@ def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "
     waiting = [task for task in here if not store.tasks.unmet(task)]
     if not waiting:
         return []
-    return route(waiting, candidates(store, agents, rules.roles), rules.strategy, now)
+    return route(waiting, candidates(store, agents, rules), rules.strategy, now)
 
 
 def give_out(

@@ -29,6 +29,7 @@ from torch_cli.store.tasks import (
     skills_fit,
 )
 from torch_cli.team.actor import Actor
+from torch_cli.team.membership import chain, superior
 from torch_cli.team.project import belongs, project_of
 
 CHECK_TIMEOUT = 600.0
@@ -297,10 +298,12 @@ def _wrong_state(task: Task, verb: str) -> HeldError:
 
 def _check_may(store: Store, task: Task, who: Actor) -> None:
     """Refuse an agent that has nothing to do with the task: not its holder, maker or superior."""
-    if who.agent is None or who.agent.identity == task.agent or who.name == task.creator:
+    if who.agent is None or who.agent.identity == task.agent or _made(store, task, who.agent):
         return
     holder = store.agents.known_as(task.agent) if task.agent else None
-    if holder is not None and holder.parent == who.name:
+    if holder is not None and any(
+        one.identity == who.agent.identity for one in chain(store, holder)
+    ):
         return
     whose = f"{task.holder}'s: only it, its parent," if task.holder else "in the pool: only"
     raise RefusedError(
@@ -308,6 +311,20 @@ def _check_may(store: Store, task: Task, who: Actor) -> None:
         "changed",
         code="not-yours",
     )
+
+
+def _made(store: Store, task: Task, agent: Agent) -> bool:
+    """Say whether the agent has made the task, and not another project's agent of its name."""
+    return agent.name == task.creator and belongs(task, project_of(store, agent))
+
+
+def concerned(store: Store, task: Task) -> list[Agent]:
+    """Return who is told how a task ended: who made it, and to whom its holder answers."""
+    maker = store.agents.get(task.creator) if task.creator else None
+    maker = maker if maker and maker.stopped is None and _made(store, task, maker) else None
+    holder = store.agents.known_as(task.agent) if task.agent else None
+    above = superior(store, holder) if holder else None
+    return list({one.identity: one for one in (maker, above) if one is not None}.values())
 
 
 class Record(NamedTuple):

@@ -18,10 +18,11 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.messages import PRIORITIES
 from torch_cli.store.teams import Started
 from torch_cli.team import briefing, half_made
-from torch_cli.team.authority import check_over
+from torch_cli.team.authority import check_outside, check_over
 from torch_cli.team.described import Member, Team
+from torch_cli.team.draft import check_no_draft
 from torch_cli.team.membership import check_parent
-from torch_cli.team.place import directory_of, make_worktree
+from torch_cli.team.place import directory_of, make_worktree, remove_worktree
 from torch_cli.team.plan import Step, spec_of
 from torch_cli.team.ready import await_process
 from torch_cli.team.rebrief import with_tasks
@@ -203,10 +204,14 @@ class _Upward:
 
     def _agent(self, step: Step) -> Result:
         member, agent, state = step.member, step.agent, "running"
+        before: Started | None = None
         if agent is not None:
             self._follow(member, agent)
         if step.what == "restart" and agent is not None:
             check_over(self._store, agent, "restart")
+            check_outside(agent, "started anew")
+            check_no_draft(self._store, agent)
+            before = self._store.teams.member_of(agent.identity)
             stop(self._store, agent.name)
             agent, state = None, "restarted"
         if agent is None:
@@ -219,6 +224,9 @@ class _Upward:
             self._note(member, pane, agent, ours=step.ours)
         receipt = self._brief(member, agent)
         words = step.words if state == "running" else agent.directory
+        if before is not None and before.directory != agent.directory:
+            removed = remove_worktree(self._store, before)
+            words = "; ".join(filter(None, [words, removed]))
         return Result(member, state, words, receipt=receipt)
 
     def _follow(self, member: Member, agent: Agent) -> None:

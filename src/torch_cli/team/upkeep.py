@@ -154,7 +154,7 @@ def _reminded(one: Reminded) -> Did:
 def _route(store: Store, team: Team) -> Iterator[Did]:
     """Give tasks to the idle agents of the team, and write to them what they are."""
     agents = [one for one in store.agents.all() if team_of(store, one) == team.path]
-    choices = decide(store, agents, Rules(team.strategy, team.roles), project_of_team(team.path))
+    choices = decide(store, agents, Rules.of(team), project_of_team(team.path))
     for choice, task in give_out(store, choices, Actor(None)):
         agent = store.agents.known_as(task.agent) if task else None
         if task is None or agent is None:
