@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from conftest import TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
@@ -104,6 +104,31 @@ def test_a_team_in_a_linked_worktree_gets_the_projects_tasks(
     assert "theirs" in torch("task", "list", "--here", env={"TORCH_AGENT": "one"}).out
     dry = torch("task", "route", "--dry-run", cwd=tmp_path / "beside")
     assert f"would go  {added['id']}  one" in dry.out, dry.err
+
+
+def test_a_namesake_in_another_project_is_another(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    for home in ("here", "there"):
+        Repository.make(tmp_path / home)
+    first = spawn_demo(tmux, torch, tmp_path / "here", name="pm")
+    spawn_demo(tmux, torch, tmp_path / "here", name="dev")
+    with Store() as store:
+        store.agents.describe("dev", role="", parent="pm")
+    made = torch("task", "add", "x", "--json", env={"TORCH_AGENT": "pm"}).json["id"]
+    words = ("checkin", "add", "dev", "rotate the keys", "--in", "1s", "--name", "keys")
+    assert torch(*words).code == 0
+    for name in ("dev", "pm"):
+        assert torch("stop", name).code == 0
+    first.log.unlink()
+    other = spawn_demo(tmux, torch, tmp_path / "there", name="pm")
+    spawn_demo(tmux, torch, tmp_path / "there", name="dev")
+    wait_until(
+        lambda: torch("tick").code == 0 and "overdue" in torch("checkin", "list").out,
+        what="the moment",
+    )
+    assert torch("task", "fail", made, "-m", "gone").code == 0
+    assert other.submitted() == [], "neither is for it"
 
 
 def test_a_broadcast_stays_in_the_project_unless_it_is_told(

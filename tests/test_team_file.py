@@ -275,6 +275,9 @@ def test_a_project_is_recognised_and_gets_a_file_that_is_good(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert detect(tmp_path) == expected
+    text, _ = template(tmp_path, {"dev"})
+    assert f'name = "{tmp_path.name}-dev"' in text
+    assert 'parent = "pm"' in text
     text, _ = template(tmp_path)
     team = load(tmp_path, text)
     assert [one.name for one in team.members if one.kind == "agent"] == ["pm", "dev"]

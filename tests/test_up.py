@@ -296,6 +296,20 @@ def test_a_branch_has_its_own_worktree_and_nothing_in_it_is_overlooked(
     assert beside.path.exists()
 
 
+def test_a_branch_that_was_made_for_a_member_of_its_name_goes_with_it(
+    torch: Torch, project: Repository
+) -> None:
+    edit(project, 'dir = "src"', 'worktree = "dev"')
+    project.commit("a worktree for dev")
+    assert up(torch, project).code == 0
+    assert "was removed" in down(torch, project).out
+    assert project.git("branch", "--list", "dev") == ""
+    project.git("branch", "dev")
+    assert up(torch, project).code == 0
+    assert "was removed" in down(torch, project).out
+    assert "dev" in project.git("branch", "--list", "dev"), "somebody else made this one"
+
+
 def test_who_is_typing_is_not_started_anew(
     tmux: TmuxServer, torch: Torch, project: Repository
 ) -> None:

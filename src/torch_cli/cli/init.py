@@ -24,12 +24,16 @@ def command(common: Common, directory: str, only_print: bool) -> None:
     """
     from torch_cli.cli.present import note, print_json, say
     from torch_cli.errors import NotFoundError
+    from torch_cli.store import Store
     from torch_cli.team.write import template, write_file
 
     root = Path(directory).expanduser().resolve()
     if not root.is_dir():
         raise NotFoundError(f"there is no directory {directory}", code="no-directory")
-    text, project = template(root)
+    with Store() as store:
+        taken = {one.name for one in store.agents.all()}
+        taken |= {name for path in store.teams.paths() for name in store.teams.members(path)}
+    text, project = template(root, taken)
     if only_print:
         click.echo(text, nl=False)
         return

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from torch_cli.errors import RefusedError, TorchError
@@ -25,21 +26,21 @@ name = {name}
 
 _AGENTS = """
 [[agent]]
-name = "pm"
+name = {pm}
 role = "project-manager"        # also its briefing: 'torch briefing list'
 # profile = "claude"            # 'torch profile list'
 
 [[agent]]
-name = "dev"
+name = {dev}
 role = "developer"
-parent = "pm"                   # whom it answers to; is started after it
+parent = {pm}                   # whom it answers to; is started after it
 # worktree = "feature/x"        # works on this branch, in a git worktree beside the project
 # model = "opus"                # given to the program as --model
 # args = []                     # more arguments for it
 # skills = ["python"]
 # env = {{ NAME = "value" }}
 # env_files = [".env"]
-# autostart = false             # only with 'torch up --only dev'
+# autostart = false             # only with 'torch up --only NAME'
 
 # [[pool]]                      # more of a role while tasks wait; needs 'torch daemon start'
 # role = "developer"
@@ -74,8 +75,11 @@ _NO_SERVER = """
 """
 
 
-def template(root: Path) -> tuple[str, Project]:
-    """Return a commented team file for the project in ``root``, and what was seen of it."""
+def template(root: Path, taken: Collection[str] = ()) -> tuple[str, Project]:
+    """Return a commented team file for the project in ``root``, and what was seen of it.
+
+    Names are unique on a machine: of those that are ``taken`` none is given.
+    """
     project = detect(root)
     name = _text(root.name or "team")
     text = f"# {project.kind}\n" + _HEAD.format(name=name)
@@ -85,7 +89,9 @@ def template(root: Path) -> tuple[str, Project]:
         text += _SERVER.format(command=_list(project.server), ready=ready)
     else:
         text += _NO_SERVER
-    return text + _AGENTS.format(), project
+    base = re.sub(r"[^\w.-]+", "-", root.name).strip("-.")[:40]
+    free = {name: f"{base}-{name}" if name in taken else name for name in ("pm", "dev")}
+    return text + _AGENTS.format(**{name: _text(one) for name, one in free.items()}), project
 
 
 def frozen(
