@@ -127,6 +127,14 @@ def test_the_rules_go_with_the_hierarchy(store: Store, tmp_path: Path) -> None:
     assert len(breaches(store, tmp_path, rules)) == 1, "who is above a parent that was stopped"
 
 
+def test_what_was_let_pass_stays_so(store: Store, tmp_path: Path) -> None:
+    rules = 'may_message = { developer = ["parent"] }'
+    identity = said(store, "dev", "boss")
+    assert len(breaches(store, tmp_path, rules)) == 1
+    store.database.write("UPDATE messages SET permitted = 1 WHERE id = ?", identity)
+    assert breaches(store, tmp_path, rules) == []
+
+
 def test_what_an_earlier_agent_of_the_name_has_said_is_not_the_next_ones(
     store: Store, tmp_path: Path
 ) -> None:

@@ -434,9 +434,19 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP INDEX messages_kept; DROP INDEX messages_untold;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"
-            for column in ("agent", "kept", "priority", "type_when", "told", "free", "author")
+            for column in (
+                "agent",
+                "kept",
+                "priority",
+                "type_when",
+                "told",
+                "free",
+                "author",
+                "permitted",
+            )
         )
-        + "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
+        + "ALTER TABLE agents DROP COLUMN parent_agent;"
+        "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
     )
     connection.close()
     with Store() as upgraded:

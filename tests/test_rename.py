@@ -130,6 +130,32 @@ def test_one_agent_gets_one_of_two_names(demo: DemoAgent) -> None:
     assert listed(demo.torch).keys() == {"dev"}
 
 
+def test_a_namesake_has_nobody_below_it(
+    demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    spawn_demo(tmux, torch, tmp_path / "kid", name="kid")
+    with Store() as store:
+        store.agents.describe("kid", role="", parent="demo")
+    assert "\n   kid" in torch("tree").out
+    assert torch("stop", "demo").code == 0
+    spawn_demo(tmux, torch, tmp_path / "elsewhere", name="demo")
+    assert "\n   kid" not in torch("tree").out
+    assert torch("stop", "demo").code == 0
+    spawn_demo(tmux, torch, tmp_path / "work", name="demo")
+    assert "\n   kid" not in torch("tree").out, "the name has been another's since"
+
+
+def test_who_comes_back_has_those_below_it_again(
+    demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    spawn_demo(tmux, torch, tmp_path / "kid", name="kid")
+    with Store() as store:
+        store.agents.describe("kid", role="", parent="demo")
+    assert torch("stop", "demo").code == 0
+    spawn_demo(tmux, torch, tmp_path / "work", name="demo")
+    assert "\n   kid" in torch("tree").out
+
+
 def test_nobody_comes_to_stand_below_itself(
     demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

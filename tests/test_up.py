@@ -310,6 +310,111 @@ def test_a_branch_that_was_made_for_a_member_of_its_name_goes_with_it(
     assert "dev" in project.git("branch", "--list", "dev"), "somebody else made this one"
 
 
+def test_a_name_that_is_taken_concerns_who_asks_for_it(torch: Torch, project: Repository) -> None:
+    pool = '[[pool]]\nrole = "painter"\nprofile = "demo"\nmin = 0\nmax = 2\n'
+    project.write("torch.toml", f"{project.read('torch.toml')}\n{pool}")
+    (project.path.parent / "elsewhere").mkdir()
+    words = ("--session", "own", "--dir", str(project.path.parent / "elsewhere"))
+    assert torch("spawn", "painter-2", "--profile", "demo", *words, env=ENV).code == 0
+    done = up(torch, project, "--json")
+    assert (done.code, states(done)["painter-2"], states(done)["dev"]) == (0, "off", "started")
+    assert "another agent's" in done.out
+    assert up(torch, project, "--only", "painter-2").code == 2
+
+
+def test_a_renamed_member_that_has_ended_gives_way(
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    edit(project, 'role = "project-manager"', 'role = "project-manager"\nworktree = "pm-x"')
+    project.commit("a worktree for pm")
+    assert up(torch, project).code == 0
+    assert torch("checkin", "add", "pm", "How far?", "--in", "9m").code == 0
+    assert torch("rename", "pm", "boss").code == 0
+    (pm,) = [pane for pane in tmux.panes() if pane.window == "boss"]
+    os.kill(pm.pid, signal.SIGKILL)
+    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+    assert states(up(torch, project, "--json"))["pm"] == "started"
+    assert "pm (project-manager)" in torch("tree").out
+    assert "\n   dev (developer)" in torch("tree").out
+    with Store() as store:
+        (checkin,) = store.checkins.all()
+        agent = store.agents.get("pm")
+        assert agent is not None
+        assert (checkin.target, checkin.agent) == ("pm", agent.identity)
+    assert "was removed" in down(torch, project).out
+    assert json.loads("[" + ",".join(torch("ps", "--json").out.splitlines()) + "]") == []
+
+
+def test_who_is_gone_keeps_no_worktree(tmux: TmuxServer, torch: Torch, project: Repository) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    project.commit("a worktree for dev")
+    assert up(torch, project).code == 0
+    beside = project.path.parent / "my project-feature-x"
+    words = ("--profile", "demo", "--session", "own", "--dir", str(beside))
+    assert torch("spawn", "helper", *words, env=ENV).code == 0
+    (helper,) = [pane for pane in tmux.panes() if pane.window == "helper"]
+    os.kill(helper.pid, signal.SIGKILL)
+    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+    assert "was removed" in down(torch, project).out
+
+
+def test_a_member_that_is_started_by_hand_stays_what_it_was(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    assert up(torch, project).code == 0
+    (dev,) = [pane for pane in tmux.panes() if pane.window == "dev"]
+    os.kill(dev.pid, signal.SIGKILL)
+    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+    words = ("--profile", "demo", "--session", "shop", "--dir", str(project.path / "src"))
+    assert torch("spawn", "dev", *words, env=ENV).code == 0
+    assert "\n   dev (developer)" in torch("tree").out
+
+
+def test_check_ins_go_on_in_another_worktree(torch: Torch, project: Repository) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    project.commit("a worktree for dev")
+    assert up(torch, project).code == 0
+    assert torch("checkin", "add", "dev", "How far?", "--in", "9m", "--name", "how").code == 0
+    edit(project, "feature/x", "feature/y")
+    done = up(torch, project, "--restart-changed", "--json")
+    assert states(done)["dev"] == "restarted"
+    assert not (project.path.parent / "my project-feature-x").exists(), "clean and merged"
+    assert torch("checkin", "run", "how", "--json").json["recipient"] == "dev"
+
+
+def test_a_worktree_whose_making_was_cut_short_is_ours(torch: Torch, project: Repository) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    project.commit("a worktree for dev")
+    hook = project.path / ".git/hooks/post-checkout"
+    hook.write_text("#!/bin/sh\nkill -9 $PPID; kill -9 $(ps -o ppid= $PPID)\n")
+    hook.chmod(0o755)
+    # git ends with its hook, and torch with git: what it has made is there, and unmarked.
+    assert up(torch, project).code != 0
+    hook.unlink()
+    beside = project.path.parent / "my project-feature-x"
+    assert beside.is_dir()
+    assert up(torch, project).code == 0
+    assert "was removed" in down(torch, project).out
+
+
+def test_a_team_of_a_part_of_a_repository_is_known_in_its_worktree(
+    torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    edit(project, 'dir = "src"', 'worktree = "feature/x"')
+    mono = Repository.make(tmp_path / "mono", {"top": "x\n"})
+    for name in ("torch.toml", "src/a.py", "briefings/short.md"):
+        mono.write(f"sub/{name}", project.read(name))
+    mono.commit("a part")
+    part = Repository(mono.path / "sub")
+    assert up(torch, part).code == 0
+    inside = mono.path / "sub-feature-x"
+    added = torch("task", "add", "x", "--json", cwd=inside).json
+    assert added["dir"] == str(part.path)
+    assert torch("up", "--dry-run", cwd=inside).code == 0
+    ended = torch("down", "--dir", str(inside / "sub"))
+    assert "was removed" in ended.out, ended.out
+
+
 def test_who_is_typing_is_not_started_anew(
     tmux: TmuxServer, torch: Torch, project: Repository
 ) -> None:

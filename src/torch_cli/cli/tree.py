@@ -23,16 +23,18 @@ def command(common: Common) -> int:
     from torch_cli.cli.schema import agent_object
     from torch_cli.errors import DONE
     from torch_cli.store import Store
+    from torch_cli.team.membership import superior
     from torch_cli.team.title import current
     from torch_cli.team.tree import tree
     from torch_cli.watch.listing import agents_on, list_agents
 
     with Store() as store:
         lines = list_agents(store, agents_on(store, common.socket))
+        ordered = list(tree(lines, lambda agent: superior(store, agent)))
         tasks = {one.agent.name: current(store, one.agent.identity) for one in lines}
     if not lines:
         note("no agents; start one with 'torch spawn NAME', or 'torch up'", quiet=common.quiet)
-    for depth, line in tree(lines):
+    for depth, line in ordered:
         task = tasks[line.agent.name]
         if common.json:
             own = {"id": task.id, "state": task.state, "title": task.title} if task else None

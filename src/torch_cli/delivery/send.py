@@ -101,9 +101,9 @@ def _deliver_to(
     with listen(found.socket, pane) as client:
         to = recipient(store, found, client)
         place = (found.name, pane.server, pane.id, pane.pid)
-        _check_permitted(store, request, found.agent)
+        permitted = _check_permitted(store, request, found.agent)
         identity = found.agent.identity if found.agent else ""
-        message, new = _accept(store, request, body, to.profile, place, identity)
+        message, new = _accept(store, request, body, to.profile, place, identity, permitted)
         if not new:
             message = revive(store, message, identity)
         if not new and _is_settled(message, pane):
@@ -119,10 +119,10 @@ def _accept_for_lost(store: Store, request: Request, body: str, missing: NotFoun
     agent = store.agents.get(request.target) if missing.code == "vanished" else None
     if agent is None or not request.keep:
         raise missing
-    _check_permitted(store, request, agent)
+    permitted = _check_permitted(store, request, agent)
     place = (agent.name, agent.server, agent.pane, agent.pane_pid)
     profile = no_shell(profile_named(agent.profile), agent.name)
-    message, _ = _accept(store, request, body, profile, place, agent.identity)
+    message, _ = _accept(store, request, body, profile, place, agent.identity, permitted)
     if message.step != "accepted":
         return receipt_of(message)
     return hold(store, message, f"gone: {missing.message}{NOTHING_TYPED}")
@@ -135,6 +135,7 @@ def _accept(
     profile: Profile,
     place: tuple[str, str, str, int],
     agent: str,
+    permitted: bool,
 ) -> tuple[Message, bool]:
     """Write the message down, as it is to be typed; return it and whether it is new.
 
@@ -167,6 +168,7 @@ def _accept(
             type_when=request.when,
             deadline=None if request.expires is None else time.time() + request.expires,
             free=request.free,
+            permitted=permitted,
             author=author.identity if author and author.stopped is None else "",
         )
     )
@@ -184,29 +186,31 @@ def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("TORCH_AGENT", "")
 
 
-def _check_permitted(store: Store, request: Request, recipient: Agent | None) -> None:
-    """Refuse what the agreement of the sender's team forbids."""
-    if not request.free:
-        check_permitted(store, recipient, "nothing was sent", request.reply_to)
+def _check_permitted(store: Store, request: Request, recipient: Agent | None) -> bool:
+    """Refuse what the agreement of the sender's team forbids; say whether it was looked at."""
+    if request.free:
+        return False
+    return check_permitted(store, recipient, "nothing was sent", request.reply_to)
 
 
 def check_permitted(
     store: Store, recipient: Agent | None, nothing: str, reply_to: str = ""
-) -> None:
+) -> bool:
     """Raise ``RefusedError`` if this process's agent may not write to ``recipient``.
 
     Whoever it says it is from: the rule is of the agreement of its team, if that is enforced. It
     may answer what ``recipient`` has sent it, by the id ``reply_to``. ``nothing`` says what was not
-    done.
+    done. Returns whether there was a rule to be looked at.
     """
     name = own_name(store)
     if recipient is None or name in ("", recipient.name):
-        return
+        return False
     sender = store.agents.get(name)
-    if sender is not None and sender.stopped is None:
-        from torch_cli.team.edges import check_edge
+    if sender is None or sender.stopped is not None:
+        return False
+    from torch_cli.team.edges import check_edge
 
-        check_edge(store, sender, recipient, nothing, reply_to)
+    return check_edge(store, sender, recipient, nothing, reply_to)
 
 
 def _is_settled(message: Message, pane: Pane) -> bool:

@@ -19,7 +19,8 @@ class Agent(NamedTuple):
     Torch's hooks and knows the submit chord; ``version`` is what its screen said.
     ``ready`` is when its input was first seen to be ready. Times are seconds since the epoch.
     ``identity`` stays with an agent that is renamed, or started again after it was lost; another
-    agent that gets the name later has one of its own.
+    agent that gets the name later has one of its own. ``parent_agent`` is the identity of the agent
+    that was called ``parent`` when it was made that.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Agent(NamedTuple):
     ready: float | None = None
     stopped: float | None = None
     identity: str = ""
+    parent_agent: str = ""
 
     @classmethod
     def of(cls, pane: Pane, program: Process, **known: Any) -> "Agent":
@@ -105,10 +107,20 @@ class Agents:
         identity = f"a-{os.urandom(4).hex()}"
         if instead_of and _is_again(agent, instead_of):
             identity = instead_of.identity
+            if (
+                not agent.role and not agent.parent
+            ):  # it is what it was, unless it is told otherwise
+                agent = agent._replace(role=instead_of.role, parent=instead_of.parent)
         created = agent.created or time.time()
-        agent = _agent({**_row(agent), "created": created, "identity": identity})
         with self._database.transaction():
+            above = self._one("name = ?", agent.parent) if agent.parent else None
+            known = {"created": created, "identity": identity}
+            known["parent_agent"] = above.identity if above else ""
+            agent = _agent({**_row(agent), **known})
             self._check_free(agent.name, instead_of)
+            before = self._one("name = ?", agent.name)
+            if before and _is_same(agent, before):  # those below it stay there
+                self.succeed(before.identity, agent)
             marks = ", ".join("?" for _ in _COLUMNS)
             self._database.query(
                 f"INSERT OR REPLACE INTO agents ({', '.join(_COLUMNS)}) VALUES ({marks})",
@@ -137,7 +149,10 @@ class Agents:
             self._check_free(new)
             self._database.query("DELETE FROM agents WHERE name = ?", new)
             self._database.query("UPDATE agents SET name = ? WHERE name = ?", new, agent.name)
-            self._database.query("UPDATE agents SET parent = ? WHERE parent = ?", new, agent.name)
+            self._database.query(
+                "UPDATE agents SET parent = ? WHERE parent = ? AND parent_agent IN ('', ?)",
+                *(new, agent.name, agent.identity),
+            )
             for column in ("sender", "recipient"):
                 self._database.query(
                     f"UPDATE messages SET {column} = ? WHERE {column} = ? AND created >= ?",
@@ -156,8 +171,17 @@ class Agents:
 
     def describe(self, name: str, *, role: str, parent: str) -> None:
         """Note another role, and another parent, of the agent ``name``."""
-        sql = "UPDATE agents SET role = ?, parent = ? WHERE name = ?"
-        self._database.write(sql, role, parent, name)
+        above = self._one("name = ?", parent) if parent else None
+        sql = "UPDATE agents SET role = ?, parent = ?, parent_agent = ? WHERE name = ?"
+        self._database.write(sql, role, parent, above.identity if above else "", name)
+
+    def succeed(self, before: str, now: Agent) -> None:
+        """Put those below the agent of the identity ``before`` below ``now``, in its place.
+
+        As part of the caller's transaction.
+        """
+        sql = "UPDATE agents SET parent = ?, parent_agent = ? WHERE parent_agent = ?"
+        self._database.query(sql, now.name, now.identity, before)
 
     def in_window(self, name: str, window: str) -> None:
         """Note what the window of the agent ``name`` is called."""
@@ -197,8 +221,11 @@ class Agents:
 
 
 def _is_again(agent: Agent, lost: Agent) -> bool:
-    same = (agent.profile, storable(agent.directory)) == (lost.profile, lost.directory)
-    return same and lost.stopped is None
+    return _is_same(agent, lost) and lost.stopped is None
+
+
+def _is_same(agent: Agent, other: Agent) -> bool:
+    return (agent.profile, storable(agent.directory)) == (other.profile, storable(other.directory))
 
 
 def _row(agent: Agent) -> dict[str, object]:

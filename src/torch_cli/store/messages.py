@@ -40,7 +40,8 @@ class Message(NamedTuple):
     ``deadline`` when it expires there (epoch seconds), ``type_when`` at which state it is typed
     (``ready``, ``idle`` or ``now``), ``told`` when its sender learnt that it will not arrive.
     ``free`` says that the agreement of a team does not look at it; ``author`` is the identity of
-    the agent that has sent it, '' for a person, whoever it says it is from.
+    the agent that has sent it, '' for a person, whoever it says it is from; ``permitted`` that the
+    agreement was looked at when it was sent, and let it pass.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Message(NamedTuple):
     told: float | None = None
     free: bool = False
     author: str = ""
+    permitted: bool = False
 
 
 def new_id() -> str:

@@ -291,12 +291,14 @@ MIGRATIONS = (
     );
     CREATE INDEX restarts_by_member ON restarts (team, name);
     """,
-    # 9: who has sent a message, and at which a team's agreement does not look; who the fallback
-    # and the parent of a check-in are.
+    # 9: who has sent a message, and at which a team's agreement does not look; who the parent
+    # of an agent and of a check-in are, and its fallback.
     """
+    ALTER TABLE agents ADD COLUMN parent_agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE checkins ADD COLUMN fallback_agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE checkins ADD COLUMN parent_agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE messages ADD COLUMN free INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE messages ADD COLUMN author TEXT NOT NULL DEFAULT '';
+    ALTER TABLE messages ADD COLUMN permitted INTEGER NOT NULL DEFAULT 0;
     """,
 )

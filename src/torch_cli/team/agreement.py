@@ -70,7 +70,9 @@ def _edges(facts: _Facts) -> Iterator[Breach]:
     may = facts.rules.may_message
     for message in facts.messages:
         sender, recipient = facts.agents[message.sender], facts.agents[message.recipient]
-        allowed = forbidden(facts.store, sender, recipient, may, message.reply_to)
+        allowed = None
+        if not message.permitted:  # as things were then
+            allowed = forbidden(facts.store, sender, recipient, may, message.reply_to)
         if allowed is not None:
             said = f"wrote to {recipient.name}, and may write to {', '.join(allowed) or 'nobody'}"
             yield Breach("may_message", sender.name, said, {"message": message.id})

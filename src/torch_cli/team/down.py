@@ -19,8 +19,8 @@ from torch_cli.store.teams import Started
 from torch_cli.team.authority import check_outside, check_over, check_over_process
 from torch_cli.team.file import find_file
 from torch_cli.team.handoff import Note, ask_for_note, save
-from torch_cli.team.place import is_made, remove_worktree
-from torch_cli.team.project import FILE, place_of
+from torch_cli.team.place import remove_worktree
+from torch_cli.team.project import FILE, own_place
 from torch_cli.team.standing import agent_of, close_ended, pane_of
 from torch_cli.team.stop import end_pane, stop
 from torch_cli.tmux.socket import Socket
@@ -109,7 +109,7 @@ def team_path(store: Store, directory: str) -> str:
     Raises ``NotFoundError`` if there is neither.
     """
     path = Path(os.path.realpath(os.path.expanduser(directory)))
-    path = Path(place_of(str(path)).path) if is_made(str(path)) else path
+    path = Path(own_place(str(path)))
     known = set(store.teams.paths())
     for place in (path, *path.parents):
         file = place / FILE

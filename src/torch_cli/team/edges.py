@@ -77,18 +77,19 @@ def check_edge(
     recipient: Agent,
     nothing: str = "nothing was sent",
     reply_to: str = "",
-) -> None:
+) -> bool:
     """Raise ``RefusedError``, with the permitted way, if the team's rule forbids the message.
 
     The rule is the one that was in the file when the team was last brought up. It says nothing of
-    agents outside of the team. ``nothing`` says what was not done.
+    agents outside of the team. ``nothing`` says what was not done. Returns whether
+    there was a rule to be looked at.
     """
     if not store.teams.any_enforced():
-        return
+        return False
     team = team_of(store, sender)
     rules = store.teams.enforced(team)
     if rules is None or team_of(store, recipient) != team:
-        return
+        return False
     allowed = forbidden(store, sender, recipient, rules, reply_to)
     if allowed is not None:
         above = superior(store, sender)
@@ -101,3 +102,4 @@ def check_edge(
             code="may-not-message",
             details={"team": team, "may_message": list(allowed)},
         )
+    return True

@@ -13,8 +13,8 @@ from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.team import briefing
 from torch_cli.team.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.team.keys import AGENT, TABLES
-from torch_cli.team.place import is_branch, is_made, worktree_path
-from torch_cli.team.project import FILE, place_of
+from torch_cli.team.place import is_branch, worktree_path
+from torch_cli.team.project import FILE, own_place
 from torch_cli.team.toml_lines import Lines
 from torch_cli.tmux.place import fit_session_name
 
@@ -34,8 +34,7 @@ def find_file(directory: str) -> str:
     """
     here = Path(os.path.realpath(os.path.expanduser(directory)))
     # A worktree that Torch has made beside a project may have a copy of its file.
-    made = is_made(str(here))
-    around = Path(place_of(str(here)).path) if made else here
+    around = Path(own_place(str(here)))
     for path in (around, *around.parents):
         if (path / FILE).is_file():
             return str(path / FILE)

@@ -20,12 +20,11 @@ def chain(store: Store, agent: Agent) -> Iterator[Agent]:
 
 
 def _above(store: Store, agent: Agent) -> Agent | None:
-    """Return the agent's parent, stopped or not; not another team's agent that has its name."""
+    """Return the agent's parent, stopped or not; another that has its name now is none."""
     found = store.agents.get(agent.parent) if agent.parent else None
-    if found is None:
+    if found is None or agent.parent_agent not in ("", found.identity):
         return None
-    own, its = (store.teams.member_of(one.identity) for one in (agent, found))
-    return None if own and its and own.team != its.team else found
+    return found
 
 
 def superior(store: Store, agent: Agent) -> Agent | None:

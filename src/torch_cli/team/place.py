@@ -1,23 +1,24 @@
 """Where a member of a team works: its directory, or a git worktree beside the project."""
 
+import contextlib
+import hashlib
 import os
 import re
 from pathlib import Path
 
 from torch_cli import procs
+from torch_cli.agents.registry import lives
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.command import Git, GitError
 from torch_cli.git.filters import guarded
-from torch_cli.git.worktree import locate, top_of
+from torch_cli.git.worktree import locate
+from torch_cli.paths import state_dir
 from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started
 from torch_cli.team.described import Member, Team
-
-MADE = "torch-worktree"
-"""The file in a linked worktree's own git directory that says that Torch made it: for which branch,
-and in a second line, ``NEW``, that it made that as well."""
-
-NEW = "new"
+from torch_cli.team.project import MADE, NEW, made_for
+from torch_cli.team.standing import pane_of
 
 
 def directory_of(team: Team, member: Member) -> str:
@@ -54,21 +55,39 @@ def make_worktree(root: str, branch: str, name: str) -> bool:
     if os.path.lexists(path):
         _check_own(root, name, path, branch)
         return False
+    intent = _intent(path)
     known = git.run("for-each-ref", f"refs/heads/{branch}").strip()
+    mark = f"{branch}\n{'' if known else NEW}\n{root}\n"
     words = [branch] if known else []
     make = [] if known else ["-b", branch]
+    intent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    intent.write_text(mark, "utf-8", "surrogateescape")
     try:
         git.run("worktree", "prune")
         git.run("worktree", "add", "--quiet", *make, "--", path, *words)
     except GitError as error:
+        intent.unlink(missing_ok=True)
         raise TorchError(
             f"no worktree of the branch '{branch}' could be made at {path}: "
             f"{error.said or error.message}; '{name}' was not started",
             code="worktree",
         ) from error
-    mark = f"{branch}\n" + ("" if known else f"{NEW}\n")
-    (Path(locate(path).git_dir) / MADE).write_text(mark, "utf-8", "surrogateescape")
+    _complete(path, locate(path).git_dir)
     return True
+
+
+def _intent(path: str) -> Path:
+    """Return the file that says that a worktree is being made: git may finish without us."""
+    key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(state_dir()) / "worktrees" / key
+
+
+def _complete(path: str, git_dir: str) -> None:
+    """Mark a worktree as made by Torch if it was being made, perhaps by a process that is gone."""
+    intent = _intent(path)
+    with contextlib.suppress(FileNotFoundError):
+        (Path(git_dir) / MADE).write_bytes(intent.read_bytes())
+        intent.unlink()
 
 
 def remove_worktree(store: Store, member: Started) -> str:
@@ -81,6 +100,7 @@ def remove_worktree(store: Store, member: Started) -> str:
         return ""
     try:
         worktree = locate(path)
+        _complete(path, worktree.git_dir)
         if worktree.top != os.path.realpath(path) or not os.path.exists(
             os.path.join(worktree.git_dir, MADE)
         ):
@@ -94,7 +114,7 @@ def remove_worktree(store: Store, member: Started) -> str:
         if changed or not merged:
             why = "has changes" if changed else "is not merged"
             return f"the worktree {path} stays: it {why}"
-        branch, new = _made_for(worktree.git_dir)
+        branch, new, _ = made_for(worktree.git_dir)
         main = Git(root, visible=True, settings=git.settings)
         main.run("worktree", "remove", "--", path)
         if new and branch == member.name:  # a pool's own: the next one begins where the project is
@@ -106,14 +126,22 @@ def remove_worktree(store: Store, member: Started) -> str:
 
 def _in_it(store: Store, top: str) -> list[str]:
     """Return the names of the agents, and of what teams have started, that work in a worktree."""
-    places = [(agent.name, agent.directory) for agent in store.agents.all()]
+    places = [(one.name, one.directory) for one in store.agents.all() if _may_live(one)]
     for team in store.teams.paths():
-        places += [(one.name, one.directory) for one in store.teams.members(team).values()]
+        rows = (one for one in store.teams.members(team).values() if one.kind == "process")
+        places += [(one.name, one.directory) for one in rows if pane_of(store, one)]
     found = {name for name, place in places if _is_below(os.path.realpath(place), top)}
     if found:
         return sorted(found)
     known = ((pid, procs.arguments(pid) or ["?"]) for pid in procs.standing(top))
     return [f"{os.path.basename(words[0])} (process {pid})" for pid, words in known][:3]
+
+
+def _may_live(agent: Agent) -> bool:
+    try:
+        return lives(agent)
+    except TorchError:  # nobody can tell
+        return True
 
 
 def _is_below(place: str, top: str) -> bool:
@@ -135,23 +163,6 @@ def _overlooked(git: Git, top: str) -> bytes:
     return found
 
 
-def _made_for(git_dir: str) -> tuple[str, bool]:
-    """Return the branch for which Torch made the worktree, and whether it made the branch, too."""
-    text = Path(git_dir, MADE).read_text("utf-8", "surrogateescape").splitlines()
-    return (text[0] if text else ""), NEW in text[1:]
-
-
-def is_made(directory: str) -> bool:
-    """Say whether ``directory`` is in a worktree that Torch has made for somebody."""
-    top = top_of(directory)
-    try:
-        with open(os.path.join(top or directory, ".git"), encoding="utf-8") as file:
-            target = file.read().strip().removeprefix("gitdir: ")
-    except (OSError, UnicodeDecodeError):  # a directory, of the main one
-        return False
-    return os.path.exists(os.path.join(top or directory, target, MADE))
-
-
 def _check_own(root: str, name: str, path: str, branch: str) -> None:
     """Raise ``RefusedError`` unless ``path`` is the project's worktree for ``branch``."""
     try:
@@ -161,9 +172,10 @@ def _check_own(root: str, name: str, path: str, branch: str) -> None:
     if found.common_dir != project.common_dir or found.top != os.path.realpath(path):
         raise _not_ours(name, path)
     try:
-        own = _made_for(found.git_dir)[0]
+        own = made_for(found.git_dir).branch
     except OSError:  # somebody else made it
         own = found.git().text("branch", "--show-current")
+    _complete(path, found.git_dir)
     if own and own != branch:
         raise RefusedError(
             f"{path} is the worktree of the branch '{own}', not of '{branch}'; '{name}' was not "

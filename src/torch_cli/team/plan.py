@@ -97,9 +97,14 @@ def _step(
     only: Sequence[str],
 ) -> Step:
     look = _agent_step if member.kind == "agent" else _process_step
-    found = look(store, team, member, known)
     by_role = member.role in only and member.name not in team.spare
     wanted = member.name in only or by_role if only else member.autostart
+    try:
+        found = look(store, team, member, known)
+    except RefusedError as refused:  # that concerns who asks for the member alone
+        if wanted:
+            raise
+        return Step(member, "off", refused.message.partition("; nothing was done")[0])
     if not wanted and found.what in ("start", "restart", "update"):
         what = "off" if found.what == "start" else "running"
         return found._replace(what=what, words="", brief=False)

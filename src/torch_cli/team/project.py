@@ -13,6 +13,12 @@ from torch_cli.team.membership import team_of
 
 FILE = "torch.toml"
 
+MADE = "torch-worktree"
+"""The file in a linked worktree's own git directory that says that Torch made it, and for what."""
+
+NEW = "new"
+"""Its second line, if Torch made the branch as well."""
+
 
 class Place(NamedTuple):
     """Where a directory is: ``project`` is the top of its project, '' if it is in none.
@@ -24,15 +30,50 @@ class Place(NamedTuple):
     path: str
 
 
+class Made(NamedTuple):
+    """A worktree that Torch has made: for which branch, whether that was ``new``, and whose project
+    it is of, '' if that was not written down.
+    """
+
+    branch: str
+    new: bool
+    root: str
+
+
+def made_for(git_dir: str) -> Made:
+    """Read the mark of a worktree by its own git directory; raises ``OSError`` if it has none."""
+    with open(os.path.join(git_dir, MADE), encoding="utf-8", errors="surrogateescape") as file:
+        lines = [*file.read().split("\n"), "", "", ""]
+    return Made(lines[0], lines[1] == NEW, lines[2])
+
+
+def made_at(directory: str) -> Made | None:
+    """Return how the worktree that ``directory`` is in was made, ``None`` if not by Torch."""
+    top = _above(os.path.realpath(directory), ".git")
+    try:
+        return made_for(_linked_to(top)) if top else None
+    except OSError:
+        return None
+
+
 def place_of(directory: str) -> Place:
     """Return where ``directory`` is, by looking for ``torch.toml`` and ``.git`` alone."""
     path = os.path.realpath(os.path.expanduser(directory))
-    top = _above(path, ".git")
+    top, made = _above(path, ".git"), made_at(path)
     if top:
         main = _main_worktree(top)
         path = os.path.normpath(os.path.join(main, os.path.relpath(path, top)))
         top = main
-    return Place(_above(path, FILE) or top, path)
+    return Place(_above(path, FILE) or (made.root if made else "") or top, path)
+
+
+def own_place(directory: str) -> str:
+    """Return ``directory``; of a worktree that Torch has made, from where that was made."""
+    made = made_at(directory)
+    if made is None:
+        return directory
+    place = place_of(directory)
+    return place.path if place.path.startswith(place.project) else place.project
 
 
 def project_of(store: Store, agent: Agent) -> str:
@@ -71,17 +112,22 @@ def _above(path: str, name: str) -> str:
 
 
 def _main_worktree(top: str) -> str:
-    """Return the main worktree of the one at ``top``; ``top`` itself if it is that, or has none.
-
-    In a linked one ``.git`` is a file, ``gitdir: MAIN/.git/worktrees/NAME`` (gitrepository-layout).
-    """
+    """Return the main worktree of the one at ``top``; ``top`` itself if it is that, or has none."""
     try:
-        with open(os.path.join(top, ".git"), encoding="utf-8", errors="surrogateescape") as file:
-            key, _, target = file.read().strip().partition(" ")
+        where = _linked_to(top)
     except OSError:  # a directory, in the main one
         return top
-    where = os.path.realpath(os.path.join(top, target))
     shared, kind = os.path.split(os.path.dirname(where))
-    if key != "gitdir:" or kind != "worktrees" or os.path.basename(shared) != ".git":
+    if kind != "worktrees" or os.path.basename(shared) != ".git":
         return top  # a submodule, or the worktree of a bare repository
     return os.path.dirname(shared)
+
+
+def _linked_to(top: str) -> str:
+    """Return the git directory of the linked worktree at ``top``; raises ``OSError`` if it is none.
+
+    There ``.git`` is a file, ``gitdir: MAIN/.git/worktrees/NAME`` (gitrepository-layout).
+    """
+    with open(os.path.join(top, ".git"), encoding="utf-8", errors="surrogateescape") as file:
+        key, _, target = file.read().strip().partition(" ")
+    return os.path.realpath(os.path.join(top, target)) if key == "gitdir:" else top

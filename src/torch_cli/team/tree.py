@@ -1,19 +1,23 @@
 """The hierarchy of agents: who answers to whom."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from torch_cli.store.agents import Agent
 from torch_cli.watch.listing import Line
 
 
-def tree(lines: Sequence[Line]) -> Iterator[tuple[int, Line]]:
-    """Yield each agent behind its parent, with how deep it stands, 0 for those without one.
+def tree(
+    lines: Sequence[Line], above: Callable[[Agent], Agent | None]
+) -> Iterator[tuple[int, Line]]:
+    """Yield each agent behind the one ``above`` it, with how deep it stands, 0 if there is none.
 
-    A parent that is not there, or is in a circle, counts as none.
+    One that is not among the ``lines``, or is in a circle, counts as none.
     """
     names = {line.agent.name for line in lines}
     children: dict[str, list[Line]] = {}
     for line in lines:
-        parent = line.agent.parent if line.agent.parent in names else ""
+        found = above(line.agent)
+        parent = found.name if found and found.name in names else ""
         children.setdefault(parent, []).append(line)
     shown: set[str] = set()
 

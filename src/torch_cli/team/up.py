@@ -24,6 +24,7 @@ from torch_cli.team.draft import check_no_draft
 from torch_cli.team.membership import check_parent
 from torch_cli.team.place import directory_of, make_worktree, remove_worktree
 from torch_cli.team.plan import Step, spec_of
+from torch_cli.team.project import place_of, project_of_team
 from torch_cli.team.ready import await_process
 from torch_cli.team.rebrief import with_tasks
 from torch_cli.team.spawn import Order, await_ready, spawn
@@ -200,6 +201,7 @@ class _Upward:
         with self._store.database.transaction():
             if agent is not None and before:
                 self._store.checkins.pass_on(before, agent)
+                self._store.agents.succeed(before, agent)
             self._store.teams.put(row)
 
     def _agent(self, step: Step) -> Result:
@@ -207,6 +209,8 @@ class _Upward:
         before: Started | None = None
         if agent is not None:
             self._follow(member, agent)
+        else:
+            self._call_back(member)
         if step.what == "restart" and agent is not None:
             check_over(self._store, agent, "restart")
             check_outside(agent, "started anew")
@@ -234,6 +238,13 @@ class _Upward:
         row = self._store.teams.member_of(agent.identity)
         if row is not None and (row.team, row.name) != (self._team.path, member.name):
             self._store.teams.add(row._replace(team=self._team.path, name=member.name))
+
+    def _call_back(self, member: Member) -> None:
+        """Give the member's name back to the agent that was it, had another, and has ended."""
+        row = self._store.teams.members(self._team.path).get(member.name)
+        agent = self._store.agents.known_as(row.agent) if row and row.agent else None
+        if agent is not None and agent.stopped is None and agent.name != member.name:
+            self._store.agents.rename(agent, member.name)
 
     def _update(self, step: Step, agent: Agent) -> Result:
         """Change what can be changed of a running agent, and brief it again if need be."""
@@ -281,11 +292,12 @@ class _Upward:
     def _predecessor(self, member: Member, directory: str) -> str:
         """Return the identity of the agent in whose place the member is started, '' if of none."""
         agent = self._store.agents.get(member.name) if member.kind == "agent" else None
-        same = agent and (agent.profile, os.path.realpath(agent.directory)) == (
-            member.profile,
-            os.path.realpath(directory),
-        )
-        return agent.identity if agent and same else ""
+        if agent is None or agent.profile != member.profile:
+            return ""
+        # A member may get another worktree, and is the same; elsewhere it is a namesake.
+        home = project_of_team(self._team.path)
+        same = os.path.realpath(agent.directory) == os.path.realpath(directory)
+        return agent.identity if same or place_of(agent.directory).project == home else ""
 
     def _brief(self, member: Member, agent: Agent) -> Receipt | None:
         """Brief the agent, unless it has been in this life."""
