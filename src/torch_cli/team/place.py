@@ -1,6 +1,5 @@
 """Where a member of a team works: its directory, or a git worktree beside the project."""
 
-import contextlib
 import hashlib
 import os
 import re
@@ -60,8 +59,15 @@ def make_worktree(root: str, branch: str, name: str) -> bool:
     mark = f"{branch}\n{'' if known else NEW}\n{root}\n"
     words = [branch] if known else []
     make = [] if known else ["-b", branch]
-    intent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    intent.write_text(mark, "utf-8", "surrogateescape")
+    try:
+        intent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        intent.write_text(mark, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise TorchError(
+            f"{intent} cannot be written: {error.strerror}; no worktree was made, and '{name}' was "
+            "not started",
+            code="store",
+        ) from error
     try:
         git.run("worktree", "prune")
         git.run("worktree", "add", "--quiet", *make, "--", path, *words)
@@ -83,11 +89,20 @@ def _intent(path: str) -> Path:
 
 
 def _complete(path: str, git_dir: str) -> None:
-    """Mark a worktree as made by Torch if it was being made, perhaps by a process that is gone."""
+    """Mark a worktree as made by Torch if it was being made, perhaps by a process that is gone.
+
+    Raises ``TorchError`` if that cannot be written.
+    """
     intent = _intent(path)
-    with contextlib.suppress(FileNotFoundError):
+    try:
         (Path(git_dir) / MADE).write_bytes(intent.read_bytes())
         intent.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TorchError(
+            f"the worktree {path} cannot be marked as made by Torch: {error.strerror}", code="store"
+        ) from error
 
 
 def remove_worktree(store: Store, member: Started) -> str:
@@ -126,11 +141,12 @@ def remove_worktree(store: Store, member: Started) -> str:
 
 def _in_it(store: Store, top: str) -> list[str]:
     """Return the names of the agents, and of what teams have started, that work in a worktree."""
-    places = [(one.name, one.directory) for one in store.agents.all() if _may_live(one)]
+    agents = (one for one in store.agents.all() if _is_below(one.directory, top))
+    found = {one.name for one in agents if _may_live(one)}
     for team in store.teams.paths():
-        rows = (one for one in store.teams.members(team).values() if one.kind == "process")
-        places += [(one.name, one.directory) for one in rows if pane_of(store, one)]
-    found = {name for name, place in places if _is_below(os.path.realpath(place), top)}
+        for one in store.teams.members(team).values():
+            if one.kind == "process" and _is_below(one.directory, top) and pane_of(store, one):
+                found.add(one.name)
     if found:
         return sorted(found)
     known = ((pid, procs.arguments(pid) or ["?"]) for pid in procs.standing(top))
@@ -145,7 +161,7 @@ def _may_live(agent: Agent) -> bool:
 
 
 def _is_below(place: str, top: str) -> bool:
-    return f"{place}/".startswith(f"{top}/")
+    return f"{os.path.realpath(place)}/".startswith(f"{top}/")
 
 
 def _overlooked(git: Git, top: str) -> bytes:
@@ -171,11 +187,11 @@ def _check_own(root: str, name: str, path: str, branch: str) -> None:
         raise _not_ours(name, path) from error
     if found.common_dir != project.common_dir or found.top != os.path.realpath(path):
         raise _not_ours(name, path)
+    _complete(path, found.git_dir)
     try:
         own = made_for(found.git_dir).branch
     except OSError:  # somebody else made it
         own = found.git().text("branch", "--show-current")
-    _complete(path, found.git_dir)
     if own and own != branch:
         raise RefusedError(
             f"{path} is the worktree of the branch '{own}', not of '{branch}'; '{name}' was not "
