@@ -130,12 +130,17 @@ def test_one_agent_gets_one_of_two_names(demo: DemoAgent) -> None:
     assert listed(demo.torch).keys() == {"dev"}
 
 
-def test_a_namesake_has_nobody_below_it(
-    demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
-) -> None:
+def with_kid(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    """Start an agent that answers to the demo agent."""
     spawn_demo(tmux, torch, tmp_path / "kid", name="kid")
     with Store() as store:
         store.agents.describe("kid", role="", parent="demo")
+
+
+def test_a_namesake_has_nobody_below_it(
+    demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    with_kid(tmux, torch, tmp_path)
     assert "\n   kid" in torch("tree").out
     assert torch("stop", "demo").code == 0
     spawn_demo(tmux, torch, tmp_path / "elsewhere", name="demo")
@@ -148,9 +153,7 @@ def test_a_namesake_has_nobody_below_it(
 def test_who_comes_back_has_those_below_it_again(
     demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
-    spawn_demo(tmux, torch, tmp_path / "kid", name="kid")
-    with Store() as store:
-        store.agents.describe("kid", role="", parent="demo")
+    with_kid(tmux, torch, tmp_path)
     assert torch("stop", "demo").code == 0
     spawn_demo(tmux, torch, tmp_path / "work", name="demo")
     assert "\n   kid" in torch("tree").out

@@ -84,6 +84,13 @@ def edit(project: Repository, before: str, after: str) -> None:
     project.write("torch.toml", text.replace(before, after))
 
 
+def crash(tmux: TmuxServer, window: str) -> None:
+    """End the program in a window, as if it had crashed, and wait for tmux to see it."""
+    (ended,) = [pane for pane in tmux.panes() if pane.window == window]
+    os.kill(ended.pid, signal.SIGKILL)
+    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+
+
 def prompts(tmp_path: Path, name: str) -> list[str]:
     """Return what a demo agent was sent."""
     try:
@@ -330,9 +337,7 @@ def test_a_renamed_member_that_has_ended_gives_way(
     assert up(torch, project).code == 0
     assert torch("checkin", "add", "pm", "How far?", "--in", "9m").code == 0
     assert torch("rename", "pm", "boss").code == 0
-    (pm,) = [pane for pane in tmux.panes() if pane.window == "boss"]
-    os.kill(pm.pid, signal.SIGKILL)
-    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+    crash(tmux, "boss")
     assert states(up(torch, project, "--json"))["pm"] == "started"
     assert "pm (project-manager)" in torch("tree").out
     assert "\n   dev (developer)" in torch("tree").out
@@ -352,9 +357,7 @@ def test_who_is_gone_keeps_no_worktree(tmux: TmuxServer, torch: Torch, project: 
     beside = project.path.parent / "my project-feature-x"
     words = ("--profile", "demo", "--session", "own", "--dir", str(beside))
     assert torch("spawn", "helper", *words, env=ENV).code == 0
-    (helper,) = [pane for pane in tmux.panes() if pane.window == "helper"]
-    os.kill(helper.pid, signal.SIGKILL)
-    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+    crash(tmux, "helper")
     assert "was removed" in down(torch, project).out
 
 
@@ -362,9 +365,7 @@ def test_a_member_that_is_started_by_hand_stays_what_it_was(
     tmux: TmuxServer, torch: Torch, project: Repository
 ) -> None:
     assert up(torch, project).code == 0
-    (dev,) = [pane for pane in tmux.panes() if pane.window == "dev"]
-    os.kill(dev.pid, signal.SIGKILL)
-    wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
+    crash(tmux, "dev")
     words = ("--profile", "demo", "--session", "shop", "--dir", str(project.path / "src"))
     assert torch("spawn", "dev", *words, env=ENV).code == 0
     assert "\n   dev (developer)" in torch("tree").out

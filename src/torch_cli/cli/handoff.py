@@ -28,12 +28,9 @@ def command(common: Common, giver: str, taker: str, deadline: float) -> int:
     from torch_cli.team.retire import hand_over
 
     with Store() as store:
-        check_over(
-            store, registered(store, giver, "nothing was handed over"), "hand over the work of"
-        )
-        check_permitted(
-            store, registered(store, taker, "nothing was handed over"), "nothing was handed over"
-        )
+        nothing = "nothing was handed over"
+        check_over(store, registered(store, giver, nothing), "hand over the work of")
+        check_permitted(store, registered(store, taker, nothing), nothing)
         _, text = hand_over(store, giver, taker, deadline=deadline)
     request = Request(taker, text.encode(), sender=giver, kind="handoff", free=True)
     return print_receipt(send(common.socket, request), common)

@@ -9,16 +9,16 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_tasks
-from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 from torch_cli.cli.task_delegate import command as delegate_command
+from torch_cli.cli.task_route import command as route_command
 from torch_cli.cli.task_shown import (
-    print_choice,
     print_records,
     print_task,
     print_tasks,
     print_whole,
 )
-from torch_cli.team.keys import STRATEGIES
+from torch_cli.cli.task_told import send_about, tell_ended
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
@@ -270,38 +270,7 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
         show_task(store, taken.agent)
         print_task(taken, "assigned", common)
         text = order(taken)
-    return DONE if no_send else _send(common, agent, text, "task")
-
-
-def _send(common: Common, target: str, text: str, kind: str, *, free: bool = False) -> int:
-    """Send a message about a task; it waits in the outbox if it must."""
-    from torch_cli.cli.present import note, printable
-    from torch_cli.delivery.send import Request, send
-
-    receipt = send(
-        common.socket, Request(target=target, body=text.encode(), timeout=5.0, kind=kind, free=free)
-    )
-    words = f"  {receipt.state}  {receipt.id}  {target}"
-    note(printable("  ".join(filter(None, [words, receipt.reason]))), quiet=common.quiet)
-    return receipt.exit_code
-
-
-def _tell(common: Common, task: "Task", who: "Actor") -> None:
-    """Tell who made the task, and the parent of who had it, how it ended."""
-    from torch_cli.cli.present import note, printable
-    from torch_cli.errors import TorchError
-    from torch_cli.store import Store
-    from torch_cli.team.task import concerned
-    from torch_cli.team.task_text import result
-
-    with Store() as store:
-        found = [one for one in concerned(store, task) if one.name != who.name]
-    for agent in found:
-        try:
-            _send(common, agent.name, result(task), "message", free=True)
-        except TorchError as error:
-            words = f"  {agent.name} was not told: {error.message}"
-            note(printable(words), quiet=common.quiet)
+    return DONE if no_send else send_about(common, agent, text, "task")
 
 
 def _act(
@@ -319,7 +288,7 @@ def _act(
         show_task(store, task.agent or before.agent)
         print_task(task, done, common)
     if task.state in ("done", "failed"):
-        _tell(common, task, who)
+        tell_ended(common, task, who)
 
 
 @command.command("start")
@@ -412,79 +381,7 @@ def release_command(common: Common, name: str, message: str) -> None:
     _act(name, common, "released", lambda store, one, who: task.release(store, one, who, message))
 
 
-@command.command("route")
-@click.option(
-    "--strategy",
-    type=click.Choice(STRATEGIES),
-    help="How those who can take a task are ranked (default: as torch.toml says, or least-loaded).",
-)
-@click.option("--explain", is_flag=True, help="Say of each agent why it is not the one.")
-@click.option("--dry-run", is_flag=True, help="Say what would be given, and give nothing.")
-@click.option("--no-send", is_flag=True, help="Do not send the agents a message.")
-@EVERYWHERE
-@common_options
-def route_command(
-    common: Common,
-    strategy: str | None,
-    explain: bool,
-    dry_run: bool,
-    no_send: bool,
-    everywhere: bool,
-) -> int:
-    """Give the tasks of this project to idle agents that have what they ask for, and lead nobody.
-
-    Urgent tasks first; one that waits gains a step of priority with each hour. An agent gets one
-    task, of its own project or of none. -L or -S means the agents of that tmux server only.
-
-    \b
-    Examples:
-      torch task route --dry-run --explain
-      torch task route --strategy best-skilled
-    """
-    from torch_cli.cli.present import print_error
-    from torch_cli.errors import DONE, TorchError
-    from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.edges import may_write
-    from torch_cli.team.project import project_here, project_of
-    from torch_cli.team.route import decide, give_out, rules_in
-    from torch_cli.team.task_text import order
-    from torch_cli.team.title import show_task
-    from torch_cli.watch.listing import agents_on
-
-    status = DONE
-    with Store() as store:
-        who = actor(store)
-        agents = agents_on(store, common.socket)
-        if who.agent is not None:
-            agents = [one for one in agents if may_write(store, who.agent, one)]
-        project = "" if everywhere else project_here(store, who.agent)
-        agents = [one for one in agents if not project or project_of(store, one) == project]
-        rules = rules_in(project or ".")
-        rules = rules._replace(strategy=strategy) if strategy else rules
-        choices = decide(store, agents, rules, project)
-        given = {}
-        if not dry_run:
-            for choice, task in give_out(store, choices, who):
-                given[choice.task.id] = task
-                show_task(store, task.agent if task else "")
-    for choice in choices:
-        print_choice(choice, choice.task.id in given, common, explain=explain)
-        task = given.get(choice.task.id)
-        if task is None or choice.agent is None or no_send:
-            continue
-        try:
-            status = _send(common, choice.agent.name, order(task), "task") or status
-        except TorchError as error:  # the others hear of theirs all the same
-            print_error(error, common.json)
-            status = status or error.exit_code
-    if not choices and not common.json:
-        from torch_cli.cli.present import note
-
-        note("  no task of the pool can be given now", quiet=common.quiet)
-    return status
-
-
+command.add_command(route_command)
 command.add_command(delegate_command)
 
 

@@ -231,7 +231,8 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
     """Put the note into the outbox, as part of the caller's transaction."""
     identity, idle = new_message_id(), checkin.condition == "idle"
     creator = store.agents.get(checkin.creator) if checkin.creator else None
-    known = creator is not None and creator.created <= checkin.created
+    if creator is not None and creator.created > checkin.created:
+        creator = None  # another has its name now
     try:
         text = _text(checkin, run, to, identity)
         if to.profile:
@@ -260,7 +261,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
             # What waits for the end of a turn must not hold up what others have to say.
             priority=PRIORITIES["low" if idle else "normal"],
             type_when="idle" if idle else "ready",
-            author=creator.identity if creator and known else "",
+            author=creator.identity if creator else "",
             free=bool(to.instead),  # nobody has chosen to write to that one
         )
     )

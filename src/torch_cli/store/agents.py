@@ -107,15 +107,17 @@ class Agents:
         identity = f"a-{os.urandom(4).hex()}"
         if instead_of and _is_again(agent, instead_of):
             identity = instead_of.identity
-            if (
-                not agent.role and not agent.parent
-            ):  # it is what it was, unless it is told otherwise
-                agent = agent._replace(role=instead_of.role, parent=instead_of.parent)
+            if not agent.role and not agent.parent:  # nobody said that it is another now
+                agent = agent._replace(
+                    role=instead_of.role,
+                    parent=instead_of.parent,
+                    parent_agent=instead_of.parent_agent,
+                )
         created = agent.created or time.time()
         with self._database.transaction():
             above = self._one("name = ?", agent.parent) if agent.parent else None
-            known = {"created": created, "identity": identity}
-            known["parent_agent"] = above.identity if above else ""
+            parent = agent.parent_agent or (above.identity if above else "")
+            known = {"created": created, "identity": identity, "parent_agent": parent}
             agent = _agent({**_row(agent), **known})
             self._check_free(agent.name, instead_of)
             before = self._one("name = ?", agent.name)

@@ -135,11 +135,11 @@ def _exchanges(facts: _Facts) -> Iterator[Breach]:
 def _uncommitted(facts: _Facts) -> Iterator[Breach]:
     """Look for the oldest change in each agent's worktree that is in no commit."""
     limit = facts.rules.uncommitted_at_most
+    if not limit:
+        return
     seen: set[str] = set()
     # Of several in one worktree it is the one's that has been there longest.
     for since, name in sorted((_came(facts, one), one.name) for one in facts.agents.values()):
-        if not limit:
-            return
         try:
             worktree = locate(facts.agents[name].directory)
         except TorchError:  # in no repository, say: nothing can be committed

@@ -23,12 +23,8 @@ def check_over(store: Store, agent: Agent, verb: str) -> None:
     if own is None or any(one.identity == own.identity for one in chain(store, agent)):
         return
     if team := team_of(store, own):
-        raise RefusedError(
-            f"'{own.name}' may not {verb} '{agent.name}', which does not answer to it "
-            f"({team}); nothing was done",
-            hint="Ask the agent to which it answers, or a person.",
-            code="not-yours",
-        )
+        what = f"'{own.name}' may not {verb} '{agent.name}', which does not answer to it ({team})"
+        raise _refused(what, "the agent to which it answers")
 
 
 def check_over_process(store: Store, process: Started) -> None:
@@ -39,12 +35,8 @@ def check_over_process(store: Store, process: Started) -> None:
     """
     own = actor(store).agent
     if own is not None and own.parent and team_of(store, own) == process.team:
-        raise RefusedError(
-            f"'{own.name}' may not end the process '{process.name}' of {process.team}; nothing "
-            "was done",
-            hint=f"Ask '{own.parent}', or a person.",
-            code="not-yours",
-        )
+        what = f"'{own.name}' may not end the process '{process.name}' of {process.team}"
+        raise _refused(what, f"'{own.parent}'")
 
 
 def check_outside(agent: Agent, done: str) -> None:
@@ -70,11 +62,7 @@ def check_over_checkin(store: Store, checkin: Checkin) -> None:
     if to is not None:
         check_over(store, to, "change what time sends to")
     elif team_of(store, own):
-        raise RefusedError(
-            f"'{own.name}' has not made check-in '{checkin.name}'; nothing was changed",
-            hint="Ask who made it, or a person.",
-            code="not-yours",
-        )
+        raise _refused(f"'{own.name}' has not made check-in '{checkin.name}'", "who made it")
 
 
 def check_author(store: Store, message: Message, done: str) -> None:
@@ -85,7 +73,11 @@ def check_author(store: Store, message: Message, done: str) -> None:
     own = actor(store).agent
     if own is not None and own.identity != message.author and team_of(store, own):
         whose = f"'{message.sender}' has" if message.sender else "a person has"
-        raise RefusedError(
-            f"{whose} sent message {message.id}, and not '{own.name}'; it was not {done}",
-            code="not-yours",
-        )
+        what = f"{whose} sent message {message.id}, and not '{own.name}'; it was not {done}"
+        raise RefusedError(what, code="not-yours")
+
+
+def _refused(what: str, whom: str) -> RefusedError:
+    return RefusedError(
+        f"{what}; nothing was done", hint=f"Ask {whom}, or a person.", code="not-yours"
+    )

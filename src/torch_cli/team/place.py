@@ -169,14 +169,9 @@ def _overlooked(git: Git, top: str) -> bytes:
 
     ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files).
     """
-    found = b""
-    for line in git.run("ls-files", "-v", "-z").split(b"\0"):
-        flag, _, name = line.partition(b" ")
-        if (flag.islower() or flag == b"S") and os.path.lexists(
-            os.path.join(os.fsencode(top), name)
-        ):
-            found += name + b"\0"
-    return found
+    lines = (line.partition(b" ") for line in git.run("ls-files", "-v", "-z").split(b"\0"))
+    names = (name for flag, _, name in lines if flag.islower() or flag == b"S")
+    return b"\0".join(n for n in names if os.path.lexists(os.path.join(os.fsencode(top), n)))
 
 
 def _check_own(root: str, name: str, path: str, branch: str) -> None:
