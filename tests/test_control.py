@@ -3,21 +3,27 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from conftest import SOURCE, TMUX_VERSION, TmuxServer
+from conftest import TMUX_VERSION, TmuxServer
+from torch_cli import procs
 from torch_cli.errors import NotFoundError, TimedOutError
-from torch_cli.tmux import quote, turn
+from torch_cli.tmux import connection, quote
 from torch_cli.tmux.control import ControlClient, TmuxError
 from torch_cli.tmux.panes import capture, capture_one, list_panes
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
+
+
+@pytest.fixture(autouse=True, params=["own", "process"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to connect, where the tmux at hand is one for both."""
+    if request.param == "process":
+        monkeypatch.setattr(connection, "speaks", lambda _: False)
 
 
 @contextmanager
@@ -78,6 +84,30 @@ def test_closing_leaves_no_client_and_no_process(tmux: TmuxServer) -> None:
         assert len(tmux.cmd("list-clients").splitlines()) == 1
     assert client.closed
     tmux.wait_until(lambda: tmux.cmd("list-clients") == "", "the client's end")
+
+
+def test_a_server_that_ends_does_not_wait_for_a_client(tmux: TmuxServer) -> None:
+    tmux.new_session("main", "cat")
+    server = procs.identify(tmux.panes()[0].server_pid)
+    assert server is not None
+    with tmux.client() as client:
+        client.call("display-message", "-p", "hello")
+        tmux.cmd("kill-server")
+        tmux.wait_until(lambda: not procs.alive(server), "the server's end")
+        with pytest.raises(NotFoundError):
+            client.call("display-message", "-p", "hello")
+
+
+@pytest.mark.parametrize("command", ["detach-client -t {}", "kill-session -t main"])
+def test_a_client_that_is_sent_away_goes(tmux: TmuxServer, command: str) -> None:
+    tmux.new_session("main", "cat")
+    tmux.new_session("other", "cat")
+    with tmux.client() as client:
+        name = tmux.cmd("list-clients", "-F", "#{client_name}")
+        tmux.cmd(*command.format(name).split())
+        tmux.wait_until(lambda: tmux.cmd("list-clients") == "", "its end")
+        with pytest.raises(NotFoundError):
+            client.call("display-message", "-p", "hello")
 
 
 def test_no_server_is_started(tmux: TmuxServer) -> None:
@@ -206,33 +236,6 @@ def test_a_pane_that_is_gone_or_replaced_has_no_screen(tmux: TmuxServer) -> None
         assert [screen is not None for screen in screens] == [False, True, False, True]
         with pytest.raises(NotFoundError, match=re.escape(gone.id)):
             capture_one(client, gone)
-
-
-def test_clients_that_come_and_go_at_once_do_not_end_the_server(tmux: TmuxServer) -> None:
-    """Without turns, tmux 3.3 to 3.6 often ends here, and every session with it."""
-    session = tmux.new_session("main", "cat").session_id
-    code = (
-        "import sys; from torch_cli.tmux.control import ControlClient;"
-        "from torch_cli.tmux.process import run; from torch_cli.tmux.socket import Socket\n"
-        "for _ in range(25):\n"
-        "  with ControlClient(Socket(sys.argv[1]), sys.argv[2]) as c: c.call('next-window')\n"
-        "  run(Socket(sys.argv[1]), 'set-buffer', '-b', 'b', 'x')\n"
-    )
-    tmux.new_window("main", "second", "cat")
-    argv = [sys.executable, "-c", code, tmux.socket.name, session]
-    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    children = [subprocess.Popen(argv, env=env) for _ in range(6)]
-    assert [child.wait(60) for child in children] == [0] * 6
-    assert len(tmux.panes()) == 2
-
-
-def test_a_turn_that_is_never_given_back_is_taken_in_the_end(
-    tmux: TmuxServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tmux.new_session("main", "cat")
-    monkeypatch.setattr(turn, "PATIENCE", 0.1)
-    with turn.Turn(tmux.socket, alone=True):
-        assert seconds(lambda: run(tmux.socket, "list-panes")) < 2
 
 
 def test_a_megabyte_goes_through_in_one_exchange(tmux: TmuxServer) -> None:

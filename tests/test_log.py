@@ -220,7 +220,7 @@ def test_a_writer_that_is_still_at_it_is_waited_for(demo: DemoAgent) -> None:
     clients = ("list-clients", "-F", "#{client_pid}")
     demo.tmux.wait_until(
         lambda: (
-            {str(one.pid) for one in procs.descendants(on.pid)}
+            {str(pid) for pid in [on.pid, *(one.pid for one in procs.descendants(on.pid))]}
             & set(demo.tmux.cmd(*clients).split())
             or on.poll() is not None
         ),

@@ -6,8 +6,9 @@ import pytest
 
 from conftest import TMUX_VERSION, TmuxServer
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.tmux.panes import check_version, list_panes, resolve
+from torch_cli.tmux.panes import list_panes, resolve
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.version import check_version
 
 ODD_NAMES = [
     "a:b",

@@ -1,10 +1,12 @@
 """A small control-mode client: the transport of everything that must be fast or in one step.
 
-One ``tmux -C`` process is opened for a command (or kept by a daemon) and spoken to over pipes.
-Every exchange has a time limit. It attaches so that it changes no window's size and no session's
-environment, and it hears ``%output`` of the session it is attached to.
+One client is opened for a command (or kept by a daemon) and spoken to over pipes: ``tmux -C``, or
+where that could end the server, one of our own (``connection``). Every exchange has a time limit.
+It attaches so that it changes no window's size and no session's environment, and it hears
+``%output`` of the session it is attached to.
 """
 
+import errno
 import os
 import re
 import select
@@ -14,13 +16,17 @@ from types import TracebackType
 from typing import NamedTuple
 
 from torch_cli.errors import FAILURE, NotFoundError, TorchError
-from torch_cli.tmux import quote
-from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, too_slow
+from torch_cli.tmux import connection, quote
+from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, Streams, too_slow
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.turn import Turn
+from torch_cli.tmux.version import of_server
 
 # control_append_data() in tmux's control.c writes what is below a blank, and "\\", so.
 _OCTAL = re.compile(rb"\\([0-7]{3})")
+
+
+_NOBODY = (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED, errno.EACCES, errno.EPERM)
+"""What connect(2) says where there is no server, or one that is not ours to use."""
 
 
 class TmuxError(TorchError):
@@ -68,14 +74,12 @@ class ControlClient:
         self._marks = 0
         self._nonce = os.urandom(6).hex()
         attach = ["attach-session", "-E", "-f", "ignore-size", "-t", session]
-        with Turn(socket, alone=True):
-            self._pipes = Pipes(["-u", "-N", "-C", *socket.arguments, *attach], merge_errors=True)
-            try:
-                self._wait_attached(time.monotonic() + timeout)
-            except TorchError:
-                self.closed = True
-                self._pipes.close()
-                raise
+        self._pipes = self._connect(attach)
+        try:
+            self._wait_attached(time.monotonic() + timeout)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "ControlClient":
         return self
@@ -89,10 +93,9 @@ class ControlClient:
         self.close()
 
     def close(self) -> None:
-        """Detach and reap the client process."""
+        """Detach, and wait until it is done."""
         self.closed = True
-        with Turn(self.socket):
-            self._pipes.close()
+        self._pipes.close()
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when tmux has something to say."""
@@ -120,8 +123,7 @@ class ControlClient:
         payload = b"\n".join([*lines, quote.line("display-message", "-p", mark), b""])
         self._replies = []
         try:
-            with Turn(self.socket):
-                self._exchange(payload, mark, time.monotonic() + self._timeout)
+            self._exchange(payload, mark, time.monotonic() + self._timeout)
         except TimeoutError:
             raise too_slow(
                 self.socket, payload.split(b" ", 1)[0].decode("ascii"), self._timeout
@@ -161,6 +163,20 @@ class ControlClient:
             return True
         self._buffer = self._sort(self._buffer + data)
         return True
+
+    def _connect(self, attach: list[str]) -> Streams:
+        """Connect in the way that suits the server; where there is none, ``tmux -C`` says so."""
+        version = of_server(self.socket)
+        if connection.speaks(version):
+            try:
+                return connection.Connection(self.socket, version, attach, timeout=self._timeout)
+            except TimeoutError:
+                raise too_slow(self.socket, "attach-session", self._timeout) from None
+            except OSError as error:
+                if error.errno not in _NOBODY:
+                    raise
+        words = ["-u", "-N", "-C", *self.socket.arguments, *attach]
+        return Pipes(words, merge_errors=True)
 
     def _wait_attached(self, deadline: float) -> None:
         """Wait for the attach command's own answer.

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import OLDEST, Pane, numbers
+from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import run
+from torch_cli.tmux.version import OLDEST, numbers
 
 # What must be true of any pane that is to be typed into. In a mode nothing reaches the program,
 # with input off it is swallowed, with synchronize-panes every pane of the window gets it, and a

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, TmuxError
-from torch_cli.tmux.panes import Pane, kept_name, list_panes
+from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.version import kept_name
 
 QUIET = 0.1
 """Seconds without output after which a program is taken to have settled. A shell's start-up file

@@ -15,9 +15,7 @@ from torch_cli.tmux.control import ControlClient, Reply, no_server
 from torch_cli.tmux.process import run
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
-
-OLDEST = (3, 2)
-"""The oldest tmux that has what Torch needs: ``-f ignore-size``, ``new-session -e``, ``-N``."""
+from torch_cli.tmux.version import check_version, note
 
 _REMOVALS = 5
 """How often a pane may go to another session while it is being attached to."""
@@ -124,6 +122,7 @@ def list_panes(socket: Socket, client: ControlClient | None = None) -> list[Pane
             check_version(run(socket, "-V").out.strip().removeprefix("tmux "))
             raise no_server(socket, done.error)
         server, _, listed = done.out.partition("\n")
+        note(socket, server.partition("\t")[0])
     return [glance.pane for glance in _read(server, listed)]
 
 
@@ -193,34 +192,6 @@ def _read(server: str, listed: str) -> list[Glance]:
         )
         glances.append(Glance(pane, facts, int(wrote)))
     return glances
-
-
-def numbers(version: str) -> tuple[int, int] | None:
-    """Return the numbers of tmux ``version``: (3, 3) of ``3.3a``, (3, 8) of ``next-3.8``.
-
-    ``None`` if it has none, or those of OpenBSD, whose tmux has none of its own.
-    """
-    found = re.search(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found and "openbsd" not in version else None
-
-
-def kept_name(name: str, version: str) -> str:
-    """Return what tmux ``version`` calls a window that is to be called ``name``.
-
-    From 3.7 on it doubles backslashes (``clean_name()`` in its tmux.c).
-    """
-    return name.replace("\\", "\\\\") if (numbers(version) or OLDEST) >= (3, 7) else name
-
-
-def check_version(version: str) -> None:
-    """Raise ``RefusedError`` if ``version`` (``3.3a``) is older than ``OLDEST``."""
-    known = numbers(version)
-    if known and known < OLDEST:
-        raise RefusedError(
-            f"tmux {version} is too old: Torch needs {OLDEST[0]}.{OLDEST[1]} or later",
-            hint="Install a newer tmux; a running server keeps its version until it ends.",
-            code="old-tmux",
-        )
 
 
 def resolve(panes: Sequence[Pane], target: str, environ: Mapping[str, str] = os.environ) -> Pane:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.turn import Turn
 
 CALL_TIMEOUT = 5.0
 """Seconds that one exchange with tmux may take. A loaded 2-core machine answered in 0.15 s at
@@ -62,16 +61,15 @@ def run(
     ``path`` is the ``PATH`` of what tmux starts for it, by default the caller's. Raises
     ``NotFoundError`` if there is no tmux, ``TimedOutError`` after ``timeout`` seconds.
     """
-    with Turn(socket):
-        pipes = Pipes(["-u", *socket.arguments, *words], merge_errors=False, path=path)
-        try:
-            out, error = pipes.communicate(stdin, time.monotonic() + timeout)
-            status = pipes.wait(1.0)
-        except TimeoutError:
-            command = next((word for word in words if not word.startswith("-")), words[0])
-            raise too_slow(socket, command, timeout) from None
-        finally:
-            pipes.close()
+    pipes = Pipes(["-u", *socket.arguments, *words], merge_errors=False, path=path)
+    try:
+        out, error = pipes.communicate(stdin, time.monotonic() + timeout)
+        status = pipes.wait(1.0)
+    except TimeoutError:
+        command = next((word for word in words if not word.startswith("-")), words[0])
+        raise too_slow(socket, command, timeout) from None
+    finally:
+        pipes.close()
     return Completed(
         status, out.decode("utf-8", "surrogateescape"), error.decode("utf-8", "replace").strip()
     )
@@ -105,42 +103,14 @@ def no_tmux(error: OSError) -> NotFoundError:
     )
 
 
-class Pipes:
-    """A tmux client with ``arguments``, its standard input and its outputs.
+class Streams:
+    """The two pipes to a tmux client: what is written to ``stdin`` it reads. -1 is closed."""
 
-    Raises ``NotFoundError`` if there is no tmux to run.
-    """
+    stdin = stdout = -1
 
-    def __init__(
-        self, arguments: list[str], *, merge_errors: bool, path: str | None = None
-    ) -> None:
-        child_in, self.stdin = os.pipe()
-        self.stdout, child_out = os.pipe()
-        self.stderr, child_err = (-1, child_out) if merge_errors else os.pipe()
-        actions = [
-            (os.POSIX_SPAWN_DUP2, child_in, 0),
-            (os.POSIX_SPAWN_DUP2, child_out, 1),
-            (os.POSIX_SPAWN_DUP2, child_err, 2),
-        ]
-        self.pid = 0
-        try:
-            tmux = program()
-            self.pid = os.posix_spawnp(
-                tmux,
-                [tmux, *arguments],
-                environment(path),
-                file_actions=actions,
-                setsigdef=[signal.SIGPIPE],
-            )
-        except OSError as error:
-            self.close()
-            if error.errno not in _NO_PROGRAM:
-                raise
-            raise no_tmux(error) from None
-        finally:
-            for fd in {child_in, child_out, child_err}:
-                os.close(fd)
-        os.set_blocking(self.stdin, False)
+    def readable(self, seconds: float) -> bool:
+        """Say whether there is output, or its end, within ``seconds``."""
+        return bool(select.select([self.stdout], [], [], max(0.0, seconds))[0])
 
     def send(self, data: bytes, deadline: float, drain: Callable[[], object] | None = None) -> None:
         """Write all of ``data``; ``drain`` is called when output waits, so that nobody blocks.
@@ -164,6 +134,63 @@ class Pipes:
                     continue
                 except BrokenPipeError:
                     return
+
+    def close_stdin(self) -> None:
+        """Say that no more input comes."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+            self.stdin = -1
+
+    def close_streams(self) -> None:
+        """Close both."""
+        self.close_stdin()
+        if self.stdout >= 0:
+            os.close(self.stdout)
+            self.stdout = -1
+
+    def close(self) -> None:
+        """Have the client end."""
+        raise NotImplementedError
+
+
+class Pipes(Streams):
+    """A tmux client with ``arguments``, its standard input and its outputs.
+
+    Raises ``NotFoundError`` if there is no tmux to run.
+    """
+
+    def __init__(
+        self, arguments: list[str], *, merge_errors: bool, path: str | None = None
+    ) -> None:
+        self.pid, self.stderr = 0, -1
+        theirs: list[int] = []
+        try:
+            end, self.stdin = os.pipe()
+            theirs.append(end)
+            self.stdout, end = os.pipe()
+            theirs.append(end)
+            if not merge_errors:
+                self.stderr, end = os.pipe()
+                theirs.append(end)
+            tmux = program()
+            self.pid = os.posix_spawnp(
+                tmux,
+                [tmux, *arguments],
+                environment(path),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, theirs[min(n, len(theirs) - 1)], n) for n in range(3)
+                ],
+                setsigdef=[signal.SIGPIPE],
+            )
+        except OSError as error:
+            self.close()
+            if error.errno not in _NO_PROGRAM:
+                raise
+            raise no_tmux(error) from None
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        os.set_blocking(self.stdin, False)
 
     def communicate(self, stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
         """Write ``stdin``, close it, and read both outputs to their ends."""
@@ -202,16 +229,10 @@ class Pipes:
             pause = min(pause * 2, 0.02)
         return 0
 
-    def close_stdin(self) -> None:
-        """Say that no more input comes."""
-        if self.stdin >= 0:
-            os.close(self.stdin)
-            self.stdin = -1
-
     def close(self) -> None:
         """Close the pipes and reap the child."""
-        self.close_stdin()
-        for fd in {self.stdout, self.stderr} - {-1}:
-            os.close(fd)
-        self.stdout = self.stderr = -1
+        self.close_streams()
+        if self.stderr >= 0:
+            os.close(self.stderr)
+            self.stderr = -1
         self.wait(1.0)

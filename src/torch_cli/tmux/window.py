@@ -26,7 +26,7 @@ from torch_cli.tmux.opening import (
     remove,
     vanished,
 )
-from torch_cli.tmux.panes import Pane, kept_name, list_panes
+from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.place import (
     check_command,
     check_directory,
@@ -37,6 +37,7 @@ from torch_cli.tmux.place import (
 )
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.version import kept_name
 
 __all__ = ["EndedError", "OpenedWindow", "check_directory", "close_window", "find_window"]
 __all__ += ["open_window"]

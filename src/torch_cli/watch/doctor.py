@@ -20,10 +20,11 @@ from torch_cli.agents.program import ask_version, find_program
 from torch_cli.agents.registry import knows_chord, profiles_dir
 from torch_cli.agents.setup import hooks_installed
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.tmux.panes import check_version, list_panes, numbers
+from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.version import check_version, numbers
 
 LITTLE_SPACE = 100 * 1024 * 1024
 """Bytes free on the disk of the state directory below which a warning is given."""
@@ -99,13 +100,13 @@ def _frail(version: str) -> Iterator[Finding]:
             "'remain-on-exit' while a control client is attached",
             "Torch keeps no dead panes there; leave that option off, or use tmux 3.3 or later.",
         )
-    if known and (3, 3) <= known < (3, 7):
+    if known and known < (3, 7):
         yield Finding(
             "tmux",
             Level.NOTE,
             f"tmux {version} can end, with all its sessions, when a control client connects just "
             "as it has something to tell them all",
-            "Torch's processes take turns; for other control clients only tmux 3.7 helps.",
+            "Torch connects in a way that is safe; for other control clients only tmux 3.7 helps.",
         )
 
 
@@ -179,8 +180,16 @@ def _state_directory() -> Iterator[Finding]:
     """Write a file where the store is, or will be: permissions alone say too little."""
     directory = paths.state_dir()
     existing = directory
-    while not os.path.isdir(existing) and existing != os.path.dirname(existing):
+    while not os.path.lexists(existing) and existing != os.path.dirname(existing):
         existing = os.path.dirname(existing)
+    if not os.path.isdir(existing):
+        yield Finding(
+            "state",
+            Level.FAILURE,
+            f"{existing} is not a directory",
+            "Move it away, or set TORCH_HOME to another directory.",
+        )
+        return
     try:
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(PROBE)

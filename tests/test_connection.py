@@ -1,0 +1,93 @@
+"""The control client of our own: no server dies of it, whoever connects, and whoever is killed."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from conftest import SOURCE, TmuxServer
+from torch_cli import procs
+from torch_cli.tmux import connection, version
+
+STORM = """
+import os, random, sys, threading, time
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.process import run
+from torch_cli.tmux.socket import Socket
+
+socket, session = Socket(sys.argv[1]), sys.argv[2]
+if sys.argv[3] == "killed":
+    ControlClient(socket, session).call("display-message", "-p", "here")
+    threading.Timer(random.uniform(0, 0.01), os.kill, (os.getpid(), 9)).start()
+while sys.argv[3] == "killed":
+    ControlClient(socket, session)
+for _ in range(60):
+    with ControlClient(socket, session) as client:
+        client.call("next-window")
+    run(socket, "set-buffer", "-b", "b", "x")
+"""
+
+
+def test_clients_that_come_and_go_and_are_killed_do_not_end_the_server(tmux: TmuxServer) -> None:
+    """With ``tmux -C`` alone, tmux 3.3 to 3.6 ends here, and every session with it."""
+    session = tmux.new_session("main", "cat").session_id
+    tmux.new_window("main", "second", "cat")
+    argv = [sys.executable, "-c", STORM, tmux.socket.name, session]
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    steady = [subprocess.Popen([*argv, "steady"], env=env) for _ in range(4)]
+    while any(child.poll() is None for child in steady):
+        with subprocess.Popen([*argv, "killed"], env=env) as killed:
+            assert killed.wait(60) == -signal.SIGKILL
+    assert [child.wait(60) for child in steady] == [0] * len(steady)
+    assert len(tmux.panes()) == 2
+    tmux.wait_until(lambda: tmux.cmd("list-clients") == "", "the end of the killed ones' clients")
+
+
+def test_a_server_without_room_for_another_client_is_waited_for(tmux: TmuxServer) -> None:
+    pane = tmux.new_session("main", "cat")
+    attach = ["attach-session", "-E", "-f", "ignore-size", "-t", pane.session_id]
+    with contextlib.ExitStack() as waiting:
+        os.kill(pane.server_pid, signal.SIGSTOP)
+        waiting.callback(os.kill, pane.server_pid, signal.SIGCONT)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                one = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                one.setblocking(False)
+                one.connect(tmux.socket.file)
+        with pytest.raises(TimeoutError):
+            connection.Connection(tmux.socket, pane.version, attach, timeout=0.3)
+    with tmux.client() as client:
+        assert client.call("display-message", "-p", "here").text == "here"
+
+
+def test_a_server_in_the_place_of_another_is_asked_for_its_own_version(tmux: TmuxServer) -> None:
+    server = tmux.new_session("main", "cat").server_pid
+    version.note(tmux.socket, "1.0")
+    assert version.of_server(tmux.socket) == "1.0"
+    tmux.cmd("kill-server")
+    tmux.wait_until(lambda: procs.identify(server) is None, "its end")
+    found = tmux.new_session("main", "cat")
+    assert version.of_server(tmux.socket) == found.version
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken"),
+    [
+        *[
+            ("3.2", True),
+            ("3.2a", True),
+            ("3.3", True),
+            ("3.3a", True),
+            ("3.5a", True),
+            ("3.6b", True),
+        ],
+        *[("3.1c", False), ("3.7", False), ("next-3.6", False), ("openbsd-7.6", False)],
+        *[("3.6-rc", False), ("", False), ("13.3", False)],
+    ],
+)
+def test_only_servers_whose_words_are_known_are_spoken_to(name: str, spoken: bool) -> None:
+    assert connection.speaks(name) == spoken
