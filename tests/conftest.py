@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from hypothesis import HealthCheck, settings
 
 import torch_cli
 from torch_cli import procs
+from torch_cli.paths import DATABASE
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.process import program
@@ -268,8 +270,11 @@ class Torch:
 
 
 @pytest.fixture(autouse=True)
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the caller's tmux, configuration or Torch reaches a test, but for ``TMUX``."""
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing of the caller's tmux, configuration or Torch reaches a test, but for ``TMUX``.
+
+    A scheduler that the test has left at work is ended.
+    """
     for name in list(os.environ):
         if name.startswith(("TMUX", "TORCH_", "XDG_", "LC_", "CLAUDE")):
             monkeypatch.delenv(name)
@@ -282,6 +287,20 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.setenv("SHELL", "/bin/sh")
     monkeypatch.setenv("PS1", "$ ")
+    yield
+    _end_scheduler(tmp_path / "torch" / DATABASE)
+
+
+def _end_scheduler(database: Path) -> None:
+    if not database.is_file():
+        return
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store,
+    ):
+        for pid, started in store.execute("SELECT pid, started FROM lease WHERE released = 0"):
+            if pid != os.getpid() and procs.alive(procs.Process(pid, started)):
+                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture

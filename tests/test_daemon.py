@@ -412,6 +412,7 @@ from torch_cli.tmux.socket import Socket
 name, target, times, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 chance = random.Random(seed)
 moments = collections.Counter()
+longest = 0.5  # seconds; longer on a machine that is slow, so that all moments occur
 for number in range(times):
     with Store() as store:
         now = time.time()
@@ -424,13 +425,14 @@ for number in range(times):
             daemon.run(as_json=True, bodies=False, echo=False)
         finally:
             os._exit(9)
-    time.sleep(chance.uniform(0.02, 0.5))  # the point at which it is killed
+    time.sleep(chance.uniform(0.02, longest))  # the point at which it is killed
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     with Store() as store:
         runs = store.checkins.history(made.id)
         step = store.messages.get(runs[0].message).step if runs else "before it fired"
         moments[{"done": "after it arrived", "accepted": "fired"}.get(step, step)] += 1
+        longest *= 1.1 if moments["after it arrived"] < number / 5 else 0.98
 print(json.dumps(moments))
 """
 
@@ -440,7 +442,8 @@ def test_a_daemon_killed_200_times_loses_and_doubles_nothing(demo: DemoAgent) ->
     """Every run happened exactly once, or its message is reported as unknown."""
     times = 200
     words = [sys.executable, "-c", KILLED, demo.tmux.socket.name, demo.name, str(times), "4"]
-    done = subprocess.run(words, check=True, timeout=500, capture_output=True)
+    done = subprocess.run(words, check=False, timeout=500, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     moments = json.loads(done.stdout)
     assert moments["before it fired"] > 10
     assert moments["after it arrived"] > 10

@@ -170,7 +170,7 @@ def test_nobody_comes_to_stand_below_itself(
     for name in ("two", "three"):
         done = torch("rename", name, "demo", "--json")
         assert (done.code, done.json["error"]["code"]) == (2, "circle"), done
-    words = ("--profile", "bash", "--dir", str(tmp_path), "--session", "other", "--json")
+    words = ("--profile", "bash", "--dir", str(tmp_path / "home"), "--session", "other", "--json")
     again = torch("spawn", "demo", *words, env={"TORCH_AGENT": "three"})
     assert (again.code, again.json["error"]["code"]) == (2, "circle"), again
     assert listed(torch).keys() == {"two", "three"}

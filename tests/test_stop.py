@@ -174,10 +174,14 @@ def test_an_agent_does_not_cut_off_its_own_command(
 ) -> None:
     demo = spawn_demo(tmux, torch, tmp_path / "work")
     said = tmp_path / "said"
-    for words in ("stop demo", "retire demo"):
-        command = f"{sys.executable} -m torch_cli {words} > ../new 2>&1; mv ../new ../said"
-        tmux.cmd("send-keys", "-t", demo.pane.id, "-l", f"!{command}")
-        tmux.wait_for_text(demo.pane, "mv ../new")
+    for verb in ("stop", "retire"):
+        # A command of a few words, which no pane is too narrow to show in one piece.
+        (tmp_path / verb).write_text(
+            f"{shlex.quote(sys.executable)} -m torch_cli {verb} demo > ../new 2>&1\n"
+            "mv ../new ../said\n"
+        )
+        tmux.cmd("send-keys", "-t", demo.pane.id, "-l", f"!sh ../{verb}")
+        tmux.wait_for_text(demo.pane, f"!sh ../{verb}")
         tmux.cmd("send-keys", "-t", demo.pane.id, "Enter")
         wait_until(said.exists, what="its words")
         assert "would be cut off" in said.read_text()

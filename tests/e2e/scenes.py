@@ -260,6 +260,8 @@ def until_paste(world: World, *, working: bool = False, looking: bool = False) -
         if hold is not None:
             hold.release(Behaviour())
         assert watched.sent.delivered, watched.sent
+        # The program may take its time to begin on it, and look idle until then.
+        assert world.await_arrival(watched.sent), world.server.screens()
         leads.append(watched.steps["attempting"] - watched.began)
     return median(leads)
 
