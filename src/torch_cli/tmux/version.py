@@ -53,10 +53,11 @@ def of_server(socket: Socket) -> str:
 
     Raises ``TorchError`` if there is no tmux, or it takes too long.
     """
-    identity = _identity(socket)
-    if identity and identity not in _seen:
-        _seen[identity] = run(socket, "-N", "display-message", "-p", "#{version}").out.strip()
-    return _seen.get(identity, "")
+    version = _seen.get(_identity(socket), "")
+    if not version:
+        version = run(socket, "-N", "display-message", "-p", "#{version}").out.strip()
+        note(socket, version)
+    return version
 
 
 def _identity(socket: Socket) -> tuple[int, ...]:
