@@ -259,7 +259,9 @@ def test_a_tmux_server_that_dies_and_comes_back_is_served_again(
     )
     again = spawn_demo(demo.tmux, demo.torch, tmp_path / "project", "--work", "0")
     wait_until(lambda: notes(again)[-1:] == ["after"], what="the note", timeout=30)
-    assert [run["outcome"] for run in history(demo.torch)][-1] in ("confirmed", "queued")
+    wait_until(  # while it is on its way nobody knows
+        lambda: history(demo.torch)[-1]["outcome"] in ("confirmed", "queued"), what="its receipt"
+    )
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
