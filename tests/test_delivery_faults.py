@@ -220,6 +220,23 @@ def on_step(step):
     assert demo.submitted() == ["hello", "next"], "what was in the box was finished, not doubled"
 
 
+@pytest.mark.parametrize(("times", "code"), [(10, 0), (10**6, 4)])
+def test_a_box_that_is_redrawn_is_waited_for_and_no_key_pressed_meanwhile(
+    demo: DemoAgent, times: int, code: int
+) -> None:
+    redrawn = f"""
+press, left = gate.press, [{times}]
+def pressed(*a, **k):
+    left[0] -= 1
+    return press(*a, **k) if left[0] < 0 else gate.Outcome(False, "changed")
+gate.press = pressed
+"""
+    done = send_with(demo, "hello", redrawn)
+    assert done.returncode == code, done
+    assert ("keeps changing" in done.stdout) == bool(code)
+    assert demo.submitted() == ([] if code else ["hello"])
+
+
 def test_a_program_that_ends_before_the_key_makes_it_failed(demo: DemoAgent) -> None:
     kill = """
 def on_step(step):

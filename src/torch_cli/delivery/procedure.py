@@ -5,6 +5,7 @@ standing in the box. What may have been typed is never typed again. And the rece
 than was seen or reported.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -51,6 +52,9 @@ UNSEEN = 0.25
 
 PRESSES = 4
 """Presses of the submit key at most: one, and three repetitions while the text still stands."""
+
+REDRAWN = 0.05
+"""Seconds that a box which is redrawn all the time is left alone between two looks."""
 
 
 def deliver(
@@ -273,8 +277,12 @@ class _Delivery:
             raise held("the profile cannot tell the box from a dialog", left=left)
 
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
-        """Press through the positive gate; return the sight that it was built from."""
-        for _ in range(PRESSES):
+        """Press through the positive gate; return the sight that it was built from.
+
+        While the box is redrawn the gate refuses, and nothing is pressed: it is tried until the
+        message's time is over.
+        """
+        for refused in itertools.count(1):
             pressed, self.may_be_pressed = self.may_be_pressed, True
             outcome = gate.press(self.client, self.pane, keys, box_stands(sight, self.profile))
             if outcome.done:
@@ -282,6 +290,10 @@ class _Delivery:
                 return sight
             self.may_be_pressed = pressed
             self._check_blocked(outcome.reason)
+            if refused >= PRESSES:
+                if time.monotonic() >= self.reader.deadline:
+                    break
+                self.reader.wait(self.reader.heard(), REDRAWN)
             sight = self._look_again(sight)
         raise held("not visible: the box keeps changing", left=True)
 
