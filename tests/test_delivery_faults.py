@@ -237,6 +237,36 @@ gate.press = pressed
     assert demo.submitted() == ([] if code else ["hello"])
 
 
+def test_a_program_that_begins_to_work_while_its_box_is_redrawn_gets_no_key(
+    demo: DemoAgent,
+) -> None:
+    """Where the key is for an idle program only."""
+    begins = """
+from torch_cli.agents.state import State
+from torch_cli.delivery import recipient
+from torch_cli.delivery.reading import Reader
+
+key, press, observe, looks = recipient.submit_key, gate.press, Reader._observe, [0]
+recipient.submit_key = lambda *a, **k: key(*a, **k)._replace(while_working=False)
+def pressed(*a, **k):
+    if looks[0] == 0:
+        looks[0] = 6
+        return gate.Outcome(False, "changed")
+    assert looks[0] == 1, "the program was seen to work"
+    return press(*a, **k)
+def observed(self):
+    sight = observe(self)
+    if looks[0] < 2:
+        return sight
+    looks[0] -= 1
+    return sight._replace(state=sight.state._replace(state=State.WORKING))
+gate.press, Reader._observe = pressed, observed
+"""
+    done = send_with(demo, "hello", begins)
+    assert done.returncode == 0, done
+    assert demo.submitted() == ["hello"]
+
+
 def test_a_program_that_ends_before_the_key_makes_it_failed(demo: DemoAgent) -> None:
     kill = """
 def on_step(step):

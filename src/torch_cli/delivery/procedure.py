@@ -18,7 +18,7 @@ from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.reading import Policy, Reader, out_of_sight
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
-from torch_cli.delivery.recipient import Recipient
+from torch_cli.delivery.recipient import Recipient, SubmitKey
 from torch_cli.delivery.text import same
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.store import Store, StoreError
@@ -266,7 +266,7 @@ class _Delivery:
             if not key.while_working:
                 self.reader.await_idle(pressed=self.may_be_pressed)
             self._step("submitting")
-            sight = self._press(key.keys, sight)
+            sight = self._press(key, sight)
             self._prove(sight, pause)
         raise held(f"not submitted: {self.attempts} presses left the text standing", left=True)
 
@@ -276,15 +276,15 @@ class _Delivery:
         if not (self.recipient.submit.safe or spec.prompt_unique or spec.cursor_real):
             raise held("the profile cannot tell the box from a dialog", left=left)
 
-    def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
+    def _press(self, key: SubmitKey, sight: Sight) -> Sight:
         """Press through the positive gate; return the sight that it was built from.
 
         While the box is redrawn the gate refuses, and nothing is pressed: it is tried until the
-        message's time is over.
+        message's time is over, and each time only in a state that the key is for.
         """
         for refused in itertools.count(1):
             pressed, self.may_be_pressed = self.may_be_pressed, True
-            outcome = gate.press(self.client, self.pane, keys, box_stands(sight, self.profile))
+            outcome = gate.press(self.client, self.pane, key.keys, box_stands(sight, self.profile))
             if outcome.done:
                 self.attempts += 1
                 return sight
@@ -295,6 +295,9 @@ class _Delivery:
                     break
                 self.reader.wait(self.reader.heard(), REDRAWN)
             sight = self._look_again(sight)
+            if not key.while_working and sight.state.state is not State.IDLE:
+                self.reader.await_idle(pressed=self.may_be_pressed)
+                sight = self._look_again(sight)
         raise held("not visible: the box keeps changing", left=True)
 
     def _check_blocked(self, reason: str) -> None:

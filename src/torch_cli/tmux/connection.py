@@ -68,11 +68,7 @@ class Connection(Streams):
         theirs: list[int] = []
         try:
             self._reach(socket.file, time.monotonic() + timeout)
-            end, self.stdin = os.pipe()
-            theirs.append(end)
-            self.stdout, end = os.pipe()
-            theirs.append(end)
-            os.set_blocking(self.stdin, False)
+            self.open_streams(theirs)
             self._introduce(theirs, command)
             self._start_thread()
         except BaseException:
@@ -89,8 +85,11 @@ class Connection(Streams):
             return
         self.close_stdin()
         deadline = time.monotonic() + _END
-        while self.readable(deadline - time.monotonic()) and os.read(self.stdout, READ_SIZE):
-            pass
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self.stdout], [], [], left)[0] and not os.read(
+                self.stdout, READ_SIZE
+            ):
+                break
         self._leave()
         self.close_streams()
 

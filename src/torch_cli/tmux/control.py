@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import FAILURE, NotFoundError, TorchError
 from torch_cli.tmux import connection, quote
-from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, Streams, too_slow
+from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, too_slow
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import of_server
 
@@ -25,8 +25,12 @@ from torch_cli.tmux.version import of_server
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
-_NOBODY = (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED, errno.EACCES, errno.EPERM)
-"""What connect(2) says where there is no server, or one that is not ours to use."""
+_NOBODY = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED, errno.EACCES, errno.EPERM),
+    *(errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN),
+)
+"""What connect(2) and send(2) say where there is no server, one that is not ours to use, or one
+that is ending."""
 
 
 class TmuxError(TorchError):
@@ -164,7 +168,7 @@ class ControlClient:
         self._buffer = self._sort(self._buffer + data)
         return True
 
-    def _connect(self, attach: list[str]) -> Streams:
+    def _connect(self, attach: list[str]) -> connection.Connection | Pipes:
         """Connect in the way that suits the server; where there is none, ``tmux -C`` says so."""
         version = of_server(self.socket)
         if connection.speaks(version):

@@ -108,9 +108,13 @@ class Streams:
 
     stdin = stdout = -1
 
-    def readable(self, seconds: float) -> bool:
-        """Say whether there is output, or its end, within ``seconds``."""
-        return bool(select.select([self.stdout], [], [], max(0.0, seconds))[0])
+    def open_streams(self, theirs: list[int]) -> None:
+        """Make both; the client's ends, its input first, are added to ``theirs``."""
+        end, self.stdin = os.pipe()
+        theirs.append(end)
+        self.stdout, end = os.pipe()
+        theirs.append(end)
+        os.set_blocking(self.stdin, False)
 
     def send(self, data: bytes, deadline: float, drain: Callable[[], object] | None = None) -> None:
         """Write all of ``data``; ``drain`` is called when output waits, so that nobody blocks.
@@ -148,10 +152,6 @@ class Streams:
             os.close(self.stdout)
             self.stdout = -1
 
-    def close(self) -> None:
-        """Have the client end."""
-        raise NotImplementedError
-
 
 class Pipes(Streams):
     """A tmux client with ``arguments``, its standard input and its outputs.
@@ -165,21 +165,16 @@ class Pipes(Streams):
         self.pid, self.stderr = 0, -1
         theirs: list[int] = []
         try:
-            end, self.stdin = os.pipe()
-            theirs.append(end)
-            self.stdout, end = os.pipe()
-            theirs.append(end)
+            self.open_streams(theirs)
             if not merge_errors:
                 self.stderr, end = os.pipe()
                 theirs.append(end)
-            tmux = program()
+            tmux, last = program(), len(theirs) - 1
             self.pid = os.posix_spawnp(
                 tmux,
                 [tmux, *arguments],
                 environment(path),
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, theirs[min(n, len(theirs) - 1)], n) for n in range(3)
-                ],
+                file_actions=[(os.POSIX_SPAWN_DUP2, theirs[min(n, last)], n) for n in range(3)],
                 setsigdef=[signal.SIGPIPE],
             )
         except OSError as error:
@@ -190,7 +185,6 @@ class Pipes(Streams):
         finally:
             for fd in theirs:
                 os.close(fd)
-        os.set_blocking(self.stdin, False)
 
     def communicate(self, stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
         """Write ``stdin``, close it, and read both outputs to their ends."""
