@@ -19,13 +19,13 @@ from torch_cli.agents.hook import INSERT
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store, StoreError, database
 from torch_cli.store.agents import Agent
-from torch_cli.store.messages import new_message
+from torch_cli.store.messages import Message, new_id, new_message
 from torch_cli.store.schema import MIGRATIONS
 
 TOGETHER = """
 import sys, time
 from torch_cli.store import Store
-from torch_cli.store.messages import new_message
+from torch_cli.store.messages import Message, new_id, new_message
 while time.time() < float(sys.argv[1]):
     pass
 """
@@ -315,3 +315,50 @@ def test_old_reports_go_but_the_newest_of_each_pane_stays() -> None:
         assert store.hooks.prune(10.0) == 2
         assert [report.at for report in store.hooks.after("s", "%1", 0)] == [50.0]
         assert [report.at for report in store.hooks.after("s", "%2", 0)] == [3.0]
+
+
+def written(identity: str, **others: object) -> Message:
+    """Return a message as it is written down when it is accepted."""
+    place = {"server": "s", "pane": "%1", "pane_pid": 1, "recipient": "dev"}
+    return new_message(identity, **{"body": "hello", "typed": "hello", **place, **others})
+
+
+def test_a_message_whose_id_is_taken_gets_another_also_in_its_envelope() -> None:
+    with Store() as store:
+        first, _ = store.messages.accept(written("m-4f2a09c1", key="one"))
+        head = "[from pm · reply to m-4f2a09c1 · m-4f2a09c1]"
+        again = written("m-4f2a09c1", key="two", typed=f"{head}\nas m-4f2a09c1 says]")
+        second, new = store.messages.accept(again)
+        assert new
+        assert second.id != first.id == "m-4f2a09c1"
+        head = f"[from pm · reply to m-4f2a09c1 · {second.id}]"
+        assert second.typed == f"{head}\nas m-4f2a09c1 says]"
+        assert store.messages.get("m-4f2a09c1").key == "one", "an id of 8 digits stays valid"
+
+
+def test_ids_are_long_enough_for_years_of_messages() -> None:
+    assert all(len(new_id()) == len("m-") + 12 for _ in range(20))
+
+
+def test_what_is_looked_up_at_every_send_does_not_read_what_was_settled_long_ago() -> None:
+    """Reading 600,000 settled messages of one pane took 290 ms of a delivery's 450."""
+    said: list[str] = []
+    with Store() as store:
+        message, _ = store.messages.accept(written("m-1", kept=True, key="k"))
+        store.database._connection.set_trace_callback(said.append)
+        store.messages.unfinished("s", "%1", 1)
+        store.messages.ahead_of(message)
+        store.messages.ahead_of(message._replace(agent="a-1"))
+        store.messages.waiting()
+        store.messages.waiting("a-1")
+        store.messages.with_key("k")
+        store.messages.agents_to_tell()
+        store.messages.undelivered(untold=True)
+        store.database._connection.set_trace_callback(None)
+        assert len(said) == 8
+        for sql in said:
+            plan = [row["detail"] for row in store.database.query(f"EXPLAIN QUERY PLAN {sql}")]
+            few = ("messages_open", "messages_kept", "messages_untold", "(key=?)", "(id=?)")
+            read = [line for line in plan if " messages" in line]
+            assert read, (sql, plan)
+            assert all(any(name in line for name in few) for line in read), (sql, plan)

@@ -28,9 +28,9 @@ def command() -> None:
     \b
     Examples:
       torch outbox list
-      torch outbox show m-4f2a09c1
-      torch outbox cancel m-4f2a09c1
-      torch outbox retry m-4f2a09c1 --expires 2h
+      torch outbox show m-4f2a09c1d1c8
+      torch outbox cancel m-4f2a09c1d1c8
+      torch outbox retry m-4f2a09c1d1c8 --expires 2h
     """
 
 
@@ -80,8 +80,8 @@ def show_command(common: Common, identity: str) -> int:
 
     \b
     Examples:
-      torch outbox show m-4f2a09c1
-      torch outbox show m-4f2a09c1 --json | jq -r .body
+      torch outbox show m-4f2a09c1d1c8
+      torch outbox show m-4f2a09c1d1c8 --json | jq -r .body
     """
     from torch_cli.cli.present import print_fields, print_json, say
     from torch_cli.delivery.outbox import find_message
@@ -116,8 +116,8 @@ def retry_command(common: Common, identity: str, expires: str | None, anyway: bo
 
     \b
     Examples:
-      torch outbox retry m-4f2a09c1
-      torch outbox retry m-4f2a09c1 --anyway --expires 2h
+      torch outbox retry m-4f2a09c1d1c8
+      torch outbox retry m-4f2a09c1d1c8 --anyway --expires 2h
     """
     from torch_cli.cli.sending import duration_of, print_receipt
     from torch_cli.delivery.outbox import find_message, retry
@@ -139,7 +139,7 @@ def cancel_command(common: Common, identities: tuple[str, ...], agent: str | Non
 
     \b
     Examples:
-      torch outbox cancel m-4f2a09c1 m-9c01d2e3
+      torch outbox cancel m-4f2a09c1d1c8 m-9c01d2e37f40
       torch outbox cancel --agent dev
     """
     from torch_cli.cli.present import note, print_json, say
@@ -189,8 +189,8 @@ def edit_command(common: Common, identity: str, message: str | None, clean: bool
 
     \b
     Examples:
-      torch outbox edit m-4f2a09c1 "Run the tests, and the linter too."
-      torch outbox edit m-4f2a09c1
+      torch outbox edit m-4f2a09c1d1c8 "Run the tests, and the linter too."
+      torch outbox edit m-4f2a09c1d1c8
     """
     from torch_cli.cli.sending import body_of, print_receipt
     from torch_cli.delivery.outbox import edit, find_message

@@ -41,7 +41,7 @@ def command(
     \b
     Examples:
       torch receipt
-      torch receipt m-4f2a09c1 --json
+      torch receipt m-4f2a09c1d1c8 --json
       torch receipt --agent dev --state unknown -n 10
     """
     from torch_cli.cli.present import print_json

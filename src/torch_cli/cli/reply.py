@@ -17,12 +17,12 @@ def command(common: Common, identity: str, **given: Any) -> int:
     """Answer the message MESSAGE-ID: send MESSAGE to the agent that sent it.
 
     MESSAGE - reads standard input. The id stands in the first line of every message between
-    agents: [from pm · message · m-4f2a09c1].
+    agents: [from pm · message · m-4f2a09c1d1c8].
 
     \b
     Examples:
-      torch reply m-4f2a09c1 "Done: 214 tests pass."
-      git log -1 | torch reply m-4f2a09c1 -
+      torch reply m-4f2a09c1d1c8 "Done: 214 tests pass."
+      git log -1 | torch reply m-4f2a09c1d1c8 -
     """
     from torch_cli.cli.sending import print_receipt, request_of
     from torch_cli.delivery.reply import reply_to

@@ -17,8 +17,8 @@ def command(common: Common, identity: str) -> None:
 
     \b
     Examples:
-      torch thread m-4f2a09c1
-      torch thread m-4f2a09c1 --json | jq -r .body
+      torch thread m-4f2a09c1d1c8
+      torch thread m-4f2a09c1d1c8 --json | jq -r .body
     """
     import time
 

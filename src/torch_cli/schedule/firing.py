@@ -242,7 +242,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
             evidence = ()
     except (NotFoundError, RefusedError) as refused:
         return store.checkins.change_run(run, state=FAILED, reason=refused.message)
-    store.messages.insert(
+    message = store.messages.insert(
         new_message(
             identity,
             key=f"run:{run.id}",
@@ -266,7 +266,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
         )
     )
     return store.checkins.change_run(
-        run, state=SENT, fired=run.fired, message=identity, recipient=to.name, reason=to.instead
+        run, state=SENT, fired=run.fired, message=message.id, recipient=to.name, reason=to.instead
     )
 
 

@@ -81,7 +81,7 @@ class Run(NamedTuple):
 
 def new_id(kind: str) -> str:
     """Return an id for a check-in (``c``) or a run (``r``) that is to be."""
-    return f"{kind}-{os.urandom(4).hex()}"
+    return f"{kind}-{os.urandom(6).hex()}"
 
 
 class Checkins:

@@ -301,4 +301,8 @@ MIGRATIONS = (
     ALTER TABLE messages ADD COLUMN author TEXT NOT NULL DEFAULT '';
     ALTER TABLE messages ADD COLUMN permitted INTEGER NOT NULL DEFAULT 0;
     """,
+    # 10: the few messages that are not settled, among all that ever were.
+    """
+    CREATE INDEX messages_open ON messages (server, pane, pane_pid) WHERE step <> 'done';
+    """,
 )

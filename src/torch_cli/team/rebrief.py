@@ -73,7 +73,7 @@ def brief_again(store: Store, again: Again) -> str:
     text += "" if "torch ack" in text else "\n\nWhen you have read this, run `torch ack`."
     message = word_to(agent, text, again.key, kind="briefing", urgent=True)
     with store.database.transaction():
-        store.messages.insert(message)
+        message = store.messages.insert(message)
         store.briefings.insert(message.id, agent.identity, last.name)
     detail = {"message": message.id, "briefing": last.name, "why": again.why}
     store.events.add("brief", agent.name, detail)
