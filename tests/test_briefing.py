@@ -1,5 +1,6 @@
 """Briefings: where they come from, what is filled in, and that an agent acknowledges them."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def test_a_file_and_standard_input_are_no_templates(project: Path) -> None:
         ("{{ 1 / 0 }}", "division by zero"),
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
         ("{{ range(10**9) | list }}", "Range too big"),
+        ("{{ 'x' * 10**10 }}", "memory"),
+        ("{% for i in range(9999) %}{{ 'x' * 9999 }}{% endfor %}", "more than"),
     ],
 )
 def test_a_template_that_cannot_be_rendered_is_refused(project: Path, text: str, said: str) -> None:
@@ -104,6 +107,28 @@ def test_a_template_that_cannot_be_rendered_is_refused(project: Path, text: str,
         read("bad", facts(project))
     assert said in refused.value.message
     assert "learnings" in refused.value.hint
+
+
+def test_a_template_that_does_not_end_is_ended(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = "{% for n in range(99999) %}"
+    of_project(project, "bad", f"{loop * 4}{'{% endfor %}' * 4}")
+    monkeypatch.setattr(briefing, "TIME", 1.0)
+    with pytest.raises(RefusedError, match="did not end in 1 s"):
+        read("bad", facts(project))
+
+
+def test_no_pipe_is_waited_for(project: Path) -> None:
+    of_project(project, "bad", "{% include '_part.md' %}")
+    os.mkfifo(project / "briefings/_part.md")
+    with pytest.raises(RefusedError, match="Not a regular file"):
+        read("bad", facts(project))
+    os.mkfifo(project / "LEARNINGS.md")
+    assert learnings(project) == []
+    os.mkfifo(project / "briefings/pipe.md")
+    with pytest.raises(NotFoundError):
+        read("pipe", facts(project))
 
 
 @pytest.mark.parametrize("name", ["../developer", "_common", ".hidden", "no"])

@@ -15,10 +15,12 @@ import pytest
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import SOURCE, TmuxServer, Torch, wait_until
 from scheduler import history
 from torch_cli import paths
 from torch_cli.schedule.firing import fire_due
+from torch_cli.schedule.passes import PASSES, Passes
+from torch_cli.schedule.tick import tick
 from torch_cli.store import Store, StoreError, schema
 from torch_cli.store.database import backup
 
@@ -206,7 +208,7 @@ def test_a_tick_ends_when_its_time_is_up(demo: DemoAgent) -> None:
         assert time.monotonic() - began < 40
     finally:
         os.kill(server, signal.SIGCONT)
-    assert done.code == 0
+    assert (done.code, "did not answer" in done.err) == (6, True), done
     wait_until(lambda: demo.torch("tick").code == 0 and notes(demo) == ["late"], timeout=30)
 
 
@@ -390,6 +392,93 @@ def test_a_damaged_file_replaces_no_good_copy(demo: DemoAgent) -> None:
     database.write_bytes(bytes(content))
     assert demo.torch("tick").code == 1
     assert copy.read_bytes() == good
+
+
+def test_a_copy_that_cannot_be_made_stops_nothing_else_and_is_told(demo: DemoAgent) -> None:
+    Path(backup(paths.database())).mkdir(parents=True)
+    os.utime(backup(paths.database()), (1, 1))
+    add(demo, "in spite of it", "--in", "1s")
+    with Store() as store:
+        wait_until(lambda: bool(store.checkins.due(time.time())), what="the moment")
+    done = demo.torch("tick", "--json")
+    assert done.code == 1
+    first, *_, last = [json.loads(line) for line in done.out.splitlines()]
+    assert (first["schema"], first["state"]) == ("torch.tick/1", "sent")
+    assert "copied" in last["error"]["message"]
+    assert notes(demo) == ["in spite of it"]
+    assert not Path(f"{backup(paths.database())}.new").exists()
+    daemon = scheduler.start(demo.torch)
+    add(demo, "here too", "--in", "0.1s")
+    wait_for(demo, ["in spite of it", "here too"])
+    wait_until(lambda: "copied" in demo.torch("daemon", "logs").out, what="the word of it")
+    assert daemon.stop() == 0
+    log = demo.torch("daemon", "logs", "-n", "999").out
+    assert log.count("could not be copied") == 1, "not again at once"
+
+
+@pytest.mark.parametrize("broken", ["tasks", "teams", "outbox", "checkpoint"])
+def test_no_pass_that_fails_stops_another(
+    demo: DemoAgent, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Whatever it is that went wrong, in the very first pass or the last."""
+    add(demo, "in spite of it", "--in", "0.1s")
+    with Store() as store:
+        wait_until(lambda: bool(store.checkins.due(time.time())), what="the moment")
+    did: list[str] = []
+
+    def run(passes: Passes, name: str, store: Store, now: float) -> float:
+        if name == broken:
+            raise ZeroDivisionError("a fault of Torch's own")
+        did.append(name)
+        return original(passes, name, store, now)
+
+    original = Passes.run
+    monkeypatch.setattr(Passes, "run", run)
+    done = tick(time.time(), 20)
+    assert did == [one.name for one in PASSES if one.name != broken]
+    assert [error.code for error in done.errors] == ["unforeseen"]
+    assert [one.state for one in done.runs] == ["sent"]
+
+
+def test_one_check_in_that_cannot_fire_stops_no_other(demo: DemoAgent) -> None:
+    add(demo, "broken", "--in", "0.1s", "--name", "broken")
+    add(demo, "whole", "--in", "0.2s")
+    with Store() as store:
+        store.database.write("UPDATE checkins SET expression = '?', zone = '?' WHERE name='broken'")
+        wait_until(lambda: len(store.checkins.due(time.time())) == 2, what="the moment")
+    done = demo.torch("tick")
+    assert (done.code, "'broken' did not fire" in done.err) == (1, True), done
+    assert notes(demo) == ["whole"]
+
+
+STUCK = """
+import sys, time
+from torch_cli.schedule import daemon, loop, passes
+loop.CLOSING = 0.5
+def stuck(self, store, now):
+    open(sys.argv[1], "w").close()
+    while True:
+        time.sleep(60)
+passes.Passes.checkpoint = stuck
+daemon.run(as_json=False, bodies=False, echo=False)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_daemon_of_which_a_pass_never_ends(
+    torch: Torch, tmp_path: Path, number: signal.Signals
+) -> None:
+    words = [sys.executable, "-c", STUCK, str(tmp_path / "stuck")]
+    daemon = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(SOURCE)})
+    try:
+        wait_until(lambda: (tmp_path / "stuck").exists(), what="the pass", timeout=30)
+        daemon.send_signal(number)
+        assert daemon.wait(20) == 0
+    finally:
+        daemon.kill()
+        daemon.wait()
+    assert 'unfinished="checkpoint"' in torch("daemon", "logs").out
+    assert torch("daemon", "status").code == 3
 
 
 def test_check_ins_survive_a_later_schema(demo: DemoAgent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,25 @@ def test_waits_grow_and_an_end_is_put_to_it(project: Path, tmux: TmuxServer) -> 
         assert 0.8 * wanted <= wait <= 1.2 * wanted
     (one,) = look(project, now)
     assert (one.what, one.why) == ("give-up", "it ended with status 3, after 5 restarts in 10 min")
-    assert look(project, now + WITHIN + 1)[0].what == "wait", "much later it may try again"
+    assert look(project, now + 1) == [], "it is said once, whoever looks"
+    assert look(project, now + WITHIN + 1) == [], "given up stays given up"
+
+
+def test_whoever_a_person_starts_again_is_looked_after_again(
+    project: Path, tmux: TmuxServer, torch: Torch
+) -> None:
+    team = str((project / "torch.toml").resolve())
+    end(project, tmux, 3)
+    with Store() as store:
+        for at in range(MOST):
+            look(project, 1000.0 + at)
+            store.restarts.begin(team, "job", 1000.0 + at)
+    assert [one.what for one in look(project, 1010.0)] == ["give-up"]
+    assert torch("up", "--dir", str(project), env=PATH).code == 0
+    assert look(project, 1020.0) == []
+    end(project, tmux, 4)
+    (one,) = look(project, 1030.0)
+    assert (one.what, one.why) == ("wait", f"it ended with status 4; restart 1 of {MOST}")
 
 
 def test_who_runs_for_long_is_as_good_as_new(project: Path, tmux: TmuxServer, torch: Torch) -> None:
@@ -157,4 +175,5 @@ def test_people_are_told_when_it_is_given_up(project: Path, tmux: TmuxServer) ->
         assert (did.what, did.agent, did.people) == ("give-up", "job", True)
         assert did.socket == tmux.panes()[0].socket_path
         assert list(upkeep.run(store, 1020.0)) == [], "once"
+        assert list(Upkeep().run(store, 1030.0)) == [], "also by the next tick"
     assert json.dumps(did.words)

@@ -1,9 +1,11 @@
 """``torch.toml``: what it may hold, what is wrong with it and where, and writing one."""
 
 import json
+import os
 import re
 import subprocess
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -207,6 +209,52 @@ def test_those_that_wait_for_each_other_are_named(tmp_path: Path) -> None:
     )
     (found,) = mistakes(tmp_path, agents)
     assert found[1] == "these wait for each other: a → b → c → a"
+
+
+def agents_after(edges: Mapping[str, Sequence[str]]) -> str:
+    return "".join(
+        f'[[agent]]\nname = "{name}"\nprofile = "demo"\nafter = {json.dumps(list(after))}\n'
+        for name, after in edges.items()
+    )
+
+
+def test_each_circle_is_named_from_its_first_member(tmp_path: Path) -> None:
+    edges = {"z": ["a"], "b": ["b"], "c": ["d"], "d": ["c"], "a": []}
+    found = [said for _, said in mistakes(tmp_path, agents_after(edges))]
+    assert found == [f"these wait for each other: {one}" for one in ("b → b", "c → d → c")]
+
+
+def test_members_that_wait_for_all_before_them_take_no_time(tmp_path: Path) -> None:
+    names = [f"m{n}" for n in range(300)]
+    (tmp_path / "torch.toml").write_text(
+        agents_after({name: names[:n] for n, name in enumerate(names) if n < 120})
+    )
+    assert [one.name for one in load_team(str(tmp_path / "torch.toml")).members] == names[:120]
+    chain = {name: names[n + 1 : n + 2] for n, name in enumerate(names)}
+    (tmp_path / "torch.toml").write_text(agents_after(chain))
+    assert [one.name for one in load_team(str(tmp_path / "torch.toml")).members] == names[::-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = " + "[" * 20_000, "nested too deeply"),
+        ("x = " + "{a=" * 20_000, "nested too deeply"),
+        ("x = " + "9" * 5_000, "digits"),
+        ("# " + "x" * 300_000, "Larger than"),
+        ('[[agent]]\nname = "a"\n' * 600, "there are 600 members; 500 are possible"),
+    ],
+)
+def test_a_file_that_would_take_too_much_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "torch.toml").write_text(text)
+    with pytest.raises(RefusedError, match=said):
+        load_team(str(tmp_path / "torch.toml"))
+
+
+def test_a_pipe_is_no_team_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "torch.toml")
+    with pytest.raises(RefusedError, match="Not a regular file"):
+        load_team(str(tmp_path / "torch.toml"))
 
 
 def test_no_toml_and_no_file(tmp_path: Path) -> None:

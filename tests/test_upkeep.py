@@ -153,6 +153,50 @@ def test_a_team_file_that_cannot_be_read_is_said_once(store: Store, tmp_path: Pa
     assert list(upkeep.run(store, time.time() + 99)) == []
 
 
+def spoiled(place: Path, how: str) -> None:
+    """Put something in the place of a team's file that should stop nobody else."""
+    if how == "pipe":
+        place.unlink()
+        os.mkfifo(place)
+    elif how == "nested":
+        place.write_text("x = " + "[" * 20_000)
+    else:
+        place.write_text("[agreement]\nremind = true\n[[agent]]\nname = 'a'\nafter = ['a']")
+
+
+@pytest.mark.parametrize("how", ["pipe", "nested", "circle"])
+def test_one_teams_bad_file_stops_no_other_team(store: Store, tmp_path: Path, how: str) -> None:
+    for name in ("a-bad", "b-good"):
+        (tmp_path / name).mkdir()
+        enlist(store, team(tmp_path / name, "[agreement]\nmay_message = { dev = [] }"), "dev")
+    spoiled(tmp_path / "a-bad/torch.toml", how)
+    said(store, "dev", "boss")
+    bad, good = Upkeep().run(store, time.time())
+    assert bad.error is not None
+    assert str(tmp_path / "a-bad") in bad.error.message
+    assert (good.what, good.agent) == ("remind", "dev")
+
+
+def test_what_nobody_foresaw_stops_no_other_team(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a-bad", "b-good"):
+        (tmp_path / name).mkdir()
+        enlist(store, team(tmp_path / name, "[agreement]\nmay_message = { dev = [] }"), "dev")
+    said(store, "dev", "boss")
+
+    def load(path: str) -> Team:
+        if "a-bad" in path:
+            raise ZeroDivisionError("a fault of Torch's own")
+        return load_team(path)
+
+    monkeypatch.setattr("torch_cli.team.upkeep.load_team", load)
+    bad, good = Upkeep().run(store, time.time())
+    assert bad.error is not None
+    assert "a fault of Torch's own" in bad.error.message
+    assert good.what == "remind"
+
+
 # -- briefing again --------------------------------------------------------------------------------
 
 

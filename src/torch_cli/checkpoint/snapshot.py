@@ -18,6 +18,7 @@ from torch_cli.git.filters import (
     may_have_filters,
 )
 from torch_cli.git.worktree import Worktree
+from torch_cli.regular import open_regular
 
 _LINK_MODE = b"\0\0\xe0\0"
 """The mode of a submodule, 160000, as an entry of the index has it (git, index-format.txt)."""
@@ -105,7 +106,7 @@ def _copy_index(worktree: Worktree, target: str) -> bool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(old)
     try:
-        with open(os.path.join(worktree.git_dir, "index"), "rb") as source:
+        with open_regular(os.path.join(worktree.git_dir, "index")) as source:
             content, facts = source.read(), os.fstat(source.fileno())
         with open(target, "xb") as copy:
             copy.write(content)

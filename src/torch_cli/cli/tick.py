@@ -32,13 +32,15 @@ def command(common: Common, timeout: float) -> int:
 
     For cron, without a daemon: * * * * * torch tick. It says nothing if there was nothing to do,
     does nothing while a daemon or another tick is at work, and ends when its time is up; what it
-    was doing then is settled by the next.
+    was doing then is settled by the next. What goes wrong in one part stops no other: it is said
+    at the end, and the exit status is that of the last error.
 
     \b
     Examples:
       torch tick
       torch tick --verbose
     """
+    from torch_cli.cli.present import print_error
     from torch_cli.errors import DONE
     from torch_cli.schedule.tick import OVERTIME, tick
 
@@ -51,8 +53,10 @@ def command(common: Common, timeout: float) -> int:
     elif not common.quiet:
         _print(done.runs, done.receipts)
         _print_rest(done, common)
-    if done.error is not None:
-        raise done.error
+    for error in done.errors[:-1]:
+        print_error(error, as_json=common.json)
+    if done.errors:
+        raise done.errors[-1]
     return DONE
 
 

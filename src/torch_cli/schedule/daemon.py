@@ -7,16 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli import procs
 from torch_cli.child import detached_environment
-from torch_cli.errors import HeldError, TimedOutError, TorchError
+from torch_cli.errors import DONE, HeldError, TimedOutError, TorchError
 from torch_cli.paths import state_dir
 from torch_cli.schedule.notify import notify, watchdog_seconds
 from torch_cli.schedule.tick import own_process
 from torch_cli.store import Store
 from torch_cli.store.lease import Clock, Held
+
+if TYPE_CHECKING:
+    from torch_cli.schedule.loop import Loop
 
 AFTER_TICK = 90.0
 """Seconds that a tick which is at work is waited for: it is bounded."""
@@ -24,8 +27,11 @@ AFTER_TICK = 90.0
 READY = 15.0
 """Seconds in which a daemon that was started must be at work; it takes half of one."""
 
+LAST = 25
+"""Whole seconds after which a daemon that is asked to end is ended by the kernel."""
+
 STOPPING = 30.0
-"""Seconds in which a daemon that is asked to end must have: a delivery may go on."""
+"""Seconds in which a daemon that is asked to end has ended: a delivery may go on."""
 
 
 class Status(NamedTuple):
@@ -88,25 +94,16 @@ def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
         from torch_cli.schedule.loop import Loop
 
         journal = Journal(as_json=as_json, bodies=bodies, echo=echo)
-        loop = Loop(
-            store,
-            on_runs=journal.runs,
-            on_receipts=journal.receipts,
-            on_done=journal.done,
-            on_returned=journal.returned,
-            on_team=journal.team,
-            on_outage=journal.outage,
-            on_error=journal.error,
-            on_look=_Pulse().beat,
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: loop.stop())
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal that it was started from
+        loop = Loop(store, journal, on_look=_Pulse().beat)
         held = take_lease(store)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: _end(loop))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal that it was started from
         journal.say("started", pid=os.getpid(), token=held.token)
         notify(f"READY=1\nMAINPID={os.getpid()}")
+        stuck: list[str] = []
         try:
-            loop.run(held)
+            stuck = loop.run(held)
         except Exception as error:
             journal.error(error)
             raise
@@ -114,7 +111,16 @@ def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
             notify("STOPPING=1")
             with contextlib.suppress(TorchError):
                 store.lease.release(held, Clock.read())
-            journal.say("stopped", pid=os.getpid())
+            journal.say("stopped", pid=os.getpid(), unfinished=", ".join(stuck))
+        if stuck:
+            os._exit(DONE)  # Python would wait for their threads
+
+
+def _end(loop: "Loop") -> None:
+    """Have the loop end, and the kernel end this process if that does not."""
+    loop.stop()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(LAST)
 
 
 class _Pulse:

@@ -6,6 +6,7 @@ is the outbox's work, which knows what may have been typed and what not.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from torch_cli.agents.registry import profile_named
@@ -15,7 +16,7 @@ from torch_cli.schedule.addressee import Addressee, Panes, addressee_of, gone
 from torch_cli.schedule.checkin import jittered, trigger_of
 from torch_cli.schedule.delay import delay, lateness
 from torch_cli.schedule.trigger import AT, next_after, passed, show
-from torch_cli.store import Store
+from torch_cli.store import Store, StoreError
 from torch_cli.store.checkins import (
     DONE,
     FAILED,
@@ -61,11 +62,20 @@ def fire_due(
     ``on_error`` is told once for each server.
     """
     panes = Panes(on_error)
-    runs = [_fire(store, checkin, now, token, panes) for checkin in store.checkins.due(now)]
-    runs += [_take_up(store, run, now, token, panes) for run in store.checkins.overdue()]
-    done = [run for run in runs if run is not None]
-    for run in done:
-        _log(store, run)
+    due = [(one.name, partial(_fire, store, one)) for one in store.checkins.due(now)]
+    due += [(one.id, partial(_take_up, store, one)) for one in store.checkins.overdue()]
+    done = []
+    for name, fires in due:
+        try:
+            run = fires(now, token, panes)
+        except (FencedError, StoreError):
+            raise
+        except Exception as error:  # of that check-in alone: the others must fire
+            on_error(TorchError(f"check-in '{name}' did not fire: {type(error).__name__}: {error}"))
+            continue
+        if run is not None:
+            _log(store, run)
+            done.append(run)
     return done
 
 

@@ -12,26 +12,19 @@ import datetime
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Protocol
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-from torch_cli.checkpoint.watch import LOOK as LOOK_AT_WORKTREES
-from torch_cli.checkpoint.watch import Done, next_look, run_due
-from torch_cli.delivery.drain import Drain
-from torch_cli.delivery.receipt import Receipt
-from torch_cli.errors import RefusedError, TorchError
-from torch_cli.schedule.copies import keep_copy
-from torch_cli.schedule.firing import FencedError, fire_due, next_due
+from torch_cli.errors import TorchError
+from torch_cli.schedule.firing import FencedError, next_due
+from torch_cli.schedule.passes import AFTER_ERROR, OVERDUE, PASSES, Pass, Passes, Told
 from torch_cli.store import Store, StoreError
-from torch_cli.store.checkins import Run
 from torch_cli.store.lease import SECONDS, Clock, Held, Outage, clock_jump, outage_between
-from torch_cli.store.tasks import Task
-from torch_cli.team.task import reap
-from torch_cli.team.upkeep import LOOK as LOOK_AT_TEAMS
-from torch_cli.team.upkeep import SOON, Did, Upkeep, is_needed
+from torch_cli.team.upkeep import is_needed
 
 LOOK = 0.25
 """Seconds between two looks at whether the store has changed: one PRAGMA, 10 microseconds."""
@@ -42,92 +35,74 @@ RENEW = SECONDS / 5
 STALLED = 5.0
 """Seconds that the loop must have stood still for it to be noted as an outage."""
 
-ROUND = 0.5
-"""Seconds between two looks at agents whose messages are held."""
+CLOSING = 20.0
+"""Seconds that what goes on is given at the end, all together."""
 
-FIRE_AGAIN = 0.2
-"""Seconds between two passes of firing at least."""
 
-AFTER_ERROR = 2.0
-"""Seconds before a pass, or a look, that failed is tried again."""
+class Listener(Told, Protocol):
+    """Who is told what happens, also in the loop itself."""
 
-OVERDUE = 5.0
-"""Seconds between two looks at whether somebody is there to take an overdue run."""
-
-LOOK_AT_TASKS = 15.0
-"""Seconds between two looks for tasks whose agents are gone."""
-
-PASSES = 5
-"""The passes that are there: fire, outbox, checkpoint, tasks, teams; none waits for another."""
-
-COPY = 600.0
-"""Seconds between two looks at whether the state file's daily copy is due."""
-
-CLOSING = 10.0
-"""Seconds that a delivery which goes on is given at the end."""
+    def outage(self, outage: Outage) -> None:
+        """Nothing could fire for a time."""
 
 
 class Loop(BlockingScheduler):  # type: ignore[misc]
-    """Fires and delivers until it is stopped, or another scheduler has taken the lease.
+    """Runs the passes until it is stopped, or another scheduler has taken the lease.
 
     ``store`` is used by the loop itself, and by nobody else meanwhile; passes open their own.
-    ``on_runs``, ``on_receipts``, ``on_done`` (checkpoints and commits), ``on_returned`` (tasks),
-    ``on_team`` (what was done for teams) and ``on_outage`` are told what happened, ``on_look`` that
-    the loop is alive; ``on_error`` of what went wrong in a pass, which is tried again.
+    ``told`` is told what happened, and of what went wrong in a pass, which is tried again;
+    ``on_look`` that the loop is alive.
     """
 
     def __init__(
-        self,
-        store: Store,
-        *,
-        on_runs: Callable[[list[Run]], None],
-        on_receipts: Callable[[list[Receipt]], None],
-        on_done: Callable[[Done], None],
-        on_returned: Callable[[Task], None],
-        on_team: Callable[[Did], None],
-        on_outage: Callable[[Outage], None],
-        on_error: Callable[[BaseException], None],
-        on_look: Callable[[], None] = lambda: None,
+        self, store: Store, told: Listener, on_look: Callable[[], None] = lambda: None
     ) -> None:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # passes log for themselves
         super().__init__(
-            executors={"default": ThreadPoolExecutor(PASSES)},
+            executors={"default": ThreadPoolExecutor(len(PASSES))},  # none waits for another
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=datetime.UTC,
         )
-        self._store, self.fenced = store, False
-        self._on_runs, self._on_receipts = on_runs, on_receipts
-        self._on_outage, self._on_error, self._on_look = on_outage, on_error, on_look
-        self._on_done, self._on_returned, self._on_team = on_done, on_returned, on_team
-        self._upkeep = Upkeep()
+        self._store, self._told, self._on_look = store, told, on_look
+        self.fenced = False
         self._watches: tuple[object, ...] = ()
-        self._drain = Drain()
         self._running: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)
         self._stop = False
         self._clock = self._renewed = Clock.read()
         self._version = -1
         self._newest = 0
-        self._next_copy = 0.0
         self._look_again = 0.0
         self._fired = 0.0
 
-    def run(self, held: Held) -> None:
-        """Run until ``stop``; raises ``FencedError`` if another scheduler took over."""
+    def run(self, held: Held) -> list[str]:
+        """Run until ``stop``; return the passes that did not end in time, and still run.
+
+        Raises ``FencedError`` if another scheduler took over.
+        """
         self.held = held
         self._clock = self._renewed = Clock.read()
+        self._passes = Passes(self._told, held.token, lambda: self._stop)
         self.start()
-        if not self._drain.close(CLOSING):
-            self._on_error(TorchError("a delivery had not ended; the next scheduler settles it"))
-        self._on_receipts(self._drain.settled())
-        if self.fenced:
+        deadline = time.monotonic() + CLOSING
+        with self._ended:
+            self._ended.wait_for(lambda: not self._running, CLOSING)
+            stuck = sorted(self._running)
+        if not self._passes.close(max(0.0, deadline - time.monotonic())):
+            self._told.error(TorchError("a delivery had not ended; the next scheduler settles it"))
+            stuck.append("a delivery")
+        if self.fenced and not stuck:
             raise FencedError("another scheduler has taken over; this one has ended")
+        return stuck
 
     def stop(self) -> None:
-        """Have the loop end; may be called from a signal handler."""
+        """Have the loop end, within ``LOOK`` seconds; may be called from a signal handler.
+
+        That may come in the middle of anything, so nothing is locked, nor anybody woken.
+        """
         self._stop = True
-        self.wakeup()
 
     def _main_loop(self) -> None:
         wait = 0.0
@@ -137,7 +112,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
             self._look()
             until_next = self._process_jobs()
             wait = LOOK if until_next is None else until_next
-        self.shutdown(wait=True)
+        self.shutdown(wait=False)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -152,11 +127,8 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
                 self._plan()
             if self._clock.boot >= self._renewed.boot + RENEW:
                 self._renew()
-            if self._clock.boot >= self._next_copy:
-                self._next_copy = self._clock.boot + COPY
-                keep_copy(self._store, self._clock.wall)
         except StoreError as error:
-            self._on_error(error)
+            self._told.error(error)
             self._version = -1  # planned anew at the next look
             self._look_again = time.monotonic() + AFTER_ERROR
 
@@ -169,7 +141,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         if outage is not None:
             self._renew()
             self._store.lease.note_outage(outage)
-            self._on_outage(outage)
+            self._told.outage(outage)
         return outage is not None or jump != 0
 
     def _renew(self) -> None:
@@ -192,99 +164,61 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         if self._store.checkins.overdue():
             again = now + self._fired + OVERDUE - time.monotonic()
             due = again if due is None else min(due, again)
-        self._plan_at("fire", self._fire, due)
         newest, self._newest = self._newest, self._store.messages.newest()
         if newest != self._newest:
             self._not_before.pop("outbox", None)  # what is new need not wait
         messages = self._store.messages
-        waiting = self._drain.busy or bool(messages.waiting()) or messages.agents_to_tell()
-        self._plan_at("outbox", self._deliver, now if waiting else None)
+        waiting = self._passes.delivers or messages.any_waiting() or messages.agents_to_tell()
         watches, self._watches = self._watches, self._store.watches.version()
         if watches != self._watches:
             self._not_before.pop("checkpoint", None)
-        self._plan_at("checkpoint", self._checkpoint, now)
-        held = self._store.tasks.any_held()
-        self._plan_at("tasks", self._return_tasks, now if held else None)
-        self._plan_at("teams", self._look_after_teams, now if is_needed(self._store) else None)
+        at = {
+            "fire": due,
+            "outbox": now if waiting else None,
+            "tasks": now if self._store.tasks.any_held() else None,
+            "teams": now if is_needed(self._store) else None,
+        }
+        for one in PASSES:
+            self._plan_at(one, at.get(one.name, now))
 
-    def _plan_at(self, name: str, does: Callable[[], None], at: float | None) -> None:
+    def _plan_at(self, one: Pass, at: float | None) -> None:
         """Plan a pass for the moment ``at`` (epoch seconds), or not at all."""
         with self._lock:
-            if name in self._running:
+            if one.name in self._running:
                 return  # it is planned when it ends
-            rest = self._not_before.get(name, 0.0) - time.monotonic()
+            rest = self._not_before.get(one.name, 0.0) - time.monotonic()
         if at is None:
             with contextlib.suppress(JobLookupError):
-                self.remove_job(name)
+                self.remove_job(one.name)
             return
         at = max(at, self._clock.wall + rest)
         when = datetime.datetime.fromtimestamp(at, datetime.UTC)
-        self.add_job(does, "date", run_date=when, id=name, replace_existing=True)
+        self.add_job(self._run, "date", [one], run_date=when, id=one.name, replace_existing=True)
 
     # -- passes ------------------------------------------------------------------------------------
 
-    def _fire(self) -> None:
-        with self._pass("fire", FIRE_AGAIN), Store() as store:
-            errors: list[TorchError] = []
-            self._on_runs(fire_due(store, time.time(), self.held.token, errors.append))
-            for error in errors:
-                self._on_error(error)
-                self._rest("fire", OVERDUE)
-            self._fired = time.monotonic()
-
-    def _deliver(self) -> None:
-        with self._pass("outbox", ROUND):
-            self._on_receipts(self._drain.round(time.time()))
-
-    def _checkpoint(self) -> None:
-        with self._pass("checkpoint", 1.0), Store() as store:
-            known = store.watches.version()
-            try:
-                for done in run_due(store, time.time(), until=lambda: self._stop):
-                    self._on_done(done)
-                wait = next_look(store, time.time())
-            except RefusedError as error:  # of the settings, which somebody has to put right
-                self._on_error(error)
-                wait = LOOK_AT_WORKTREES
-            if known == store.watches.version():
-                self._rest("checkpoint", wait)
-
-    def _return_tasks(self) -> None:
-        with self._pass("tasks", LOOK_AT_TASKS), Store() as store:
-            for task in reap(store, time.time()):
-                self._on_returned(task)
-
-    def _look_after_teams(self) -> None:
-        with self._pass("teams", SOON), Store() as store:
-            for did in self._upkeep.run(store, time.time()):
-                self._on_team(did)
-            if not self._upkeep.waits:
-                self._rest("teams", LOOK_AT_TEAMS)
-
-    @contextlib.contextmanager
-    def _pass(self, name: str, spacing: float) -> Iterator[None]:
+    def _run(self, one: Pass) -> None:
         """Run a pass, never twice at once; what goes wrong is told, and tried again."""
         with self._lock:
-            if name in self._running:
-                raise AssertionError(f"the pass '{name}' runs already")
-            self._running.add(name)
+            if one.name in self._running:
+                raise AssertionError(f"the pass '{one.name}' runs already")
+            if self._stop:
+                return
+            self._running.add(one.name)
+        rest = one.after_error
         try:
-            yield
+            with Store() as store:
+                rest = self._passes.run(one.name, store, time.time())
         except FencedError:
             self.fenced = True
             self.stop()
         except Exception as error:  # whatever it is, check-ins must go on
-            spacing = AFTER_ERROR
-            self._on_error(error)
+            self._told.error(error)
         finally:
-            self._rest(name, spacing)
-            with self._lock:
-                self._running.discard(name)
+            self._fired = time.monotonic() if one.name == "fire" else self._fired
+            with self._ended:
+                self._running.discard(one.name)
+                self._not_before[one.name] = time.monotonic() + rest
+                self._ended.notify_all()
             self._version = -1
             self.wakeup()
-
-    def _rest(self, name: str, seconds: float) -> None:
-        """Have a pass not run again for so long."""
-        with self._lock:
-            until = time.monotonic() + seconds
-            self._not_before[name] = max(until, self._not_before.get(name, 0.0))

@@ -1,22 +1,24 @@
-"""One pass of everything that is due, for cron."""
+"""One round of the scheduler's passes, for cron."""
 
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli import procs
-from torch_cli.delivery.drain import drain_once
-from torch_cli.delivery.receipt import Receipt
-from torch_cli.errors import RefusedError
-from torch_cli.schedule.copies import keep_copy
-from torch_cli.schedule.firing import fire_due
+from torch_cli.errors import TorchError
+from torch_cli.schedule.firing import FencedError
+from torch_cli.schedule.passes import PASSES, Passes
 from torch_cli.store import Store
-from torch_cli.store.checkins import Run
 from torch_cli.store.lease import Clock, Held, clock_jump
 
 if TYPE_CHECKING:
     from torch_cli.checkpoint.watch import Done
-    from torch_cli.team.upkeep import Did, Upkeep
+    from torch_cli.delivery.receipt import Receipt
+    from torch_cli.store.checkins import Run
+    from torch_cli.store.tasks import Task
+    from torch_cli.team.upkeep import Did
 
 OVERTIME = 20.0
 """Seconds beyond its time in which a tick may end a delivery that it has begun."""
@@ -25,24 +27,75 @@ OVERTIME = 20.0
 class Ticked(NamedTuple):
     """What a tick did; ``holder`` is the scheduler that was at work, and nothing was done.
 
-    ``done`` are the checkpoints and commits, ``did`` is what was done for teams; ``error`` says why
-    there were no checkpoints, if the settings cannot be read.
+    ``done`` are the checkpoints and commits, ``did`` is what was done for teams; ``errors`` are
+    those of passes that failed.
     """
 
-    runs: tuple[Run, ...] = ()
-    receipts: tuple[Receipt, ...] = ()
+    runs: "tuple[Run, ...]" = ()
+    receipts: "tuple[Receipt, ...]" = ()
     done: "tuple[Done, ...]" = ()
     did: "tuple[Did, ...]" = ()
     holder: Held | None = None
-    error: RefusedError | None = None
+    errors: tuple[TorchError, ...] = ()
+
+
+class _Gathered:
+    """Is told what the passes do, and shows people what no agent can be told."""
+
+    def __init__(self) -> None:
+        self._runs: list[Run] = []
+        self._receipts: list[Receipt] = []
+        self._done: list[Done] = []
+        self._did: list[Did] = []
+        self._errors: list[TorchError] = []
+
+    def runs(self, runs: "list[Run]") -> None:
+        self._runs += runs
+
+    def receipts(self, receipts: "list[Receipt]") -> None:
+        self._receipts += receipts
+
+    def done(self, done: "Done") -> None:
+        if done.alert:
+            from torch_cli.checkpoint.watch import alert_people
+
+            alert_people(done)
+        if not done.again:
+            self._done.append(done)
+
+    def returned(self, task: "Task") -> None:
+        pass  # 'torch task list' shows it
+
+    def team(self, did: "Did") -> None:
+        if did.people:
+            from torch_cli.team.upkeep import show_people
+
+            show_people(did)
+        self._did.append(did)
+
+    def error(self, error: BaseException) -> None:
+        if not isinstance(error, TorchError):
+            error = TorchError(f"unforeseen: {type(error).__name__}: {error}", code="unforeseen")
+        self._errors.append(error)
+
+    def ticked(self) -> Ticked:
+        return Ticked(
+            tuple(self._runs),
+            tuple(self._receipts),
+            tuple(self._done),
+            tuple(self._did),
+            errors=tuple(self._errors),
+        )
 
 
 def tick(now: float, seconds: float) -> Ticked:
-    """Fire what is due at ``now`` (epoch seconds) and deliver what can be, within ``seconds``.
+    """Run each pass at ``now`` (epoch seconds), and deliver what can be, within ``seconds``.
 
-    Does nothing while another scheduler is at work.
+    Does nothing while another scheduler is at work. Raises ``FencedError`` if another has taken
+    over on the way.
     """
     deadline = time.monotonic() + seconds
+    gathered = _Gathered()
     with Store() as store:
         before, clock = store.lease.holder(), Clock.read()
         valid = seconds + 2 * OVERTIME
@@ -53,65 +106,24 @@ def tick(now: float, seconds: float) -> Ticked:
             jump = clock_jump(before.clock, clock) if before else 0.0
             if before and jump:
                 store.checkins.shift_intervals(jump, before.clock.wall)
-            keep_copy(store, now)
-            runs = fire_due(store, now, held.token)
-            _return_tasks(store, now)
-            upkeep = _upkeep(store)
-            did = _look_after_teams(upkeep, store, now) if upkeep else []
-            waiting = store.messages.waiting() or store.messages.undelivered(untold=True)
-            receipts = drain_once(now, deadline) if waiting else []
-            done, wrong = _look_after_worktrees(store, now, deadline)
-            did += upkeep.finish(now, deadline) if upkeep else []
+            _run_all(store, now, deadline, held.token, gathered)
         finally:
             store.lease.release(held, Clock.read())
-    return Ticked(tuple(runs), tuple(receipts), tuple(done), tuple(did), error=wrong)
+    return gathered.ticked()
 
 
-def _return_tasks(store: Store, now: float) -> None:
-    """Return the tasks of agents that are gone to the pool."""
-    if store.tasks.any_held():
-        from torch_cli.team.task import reap
-
-        reap(store, now)
-
-
-def _upkeep(store: Store) -> "Upkeep | None":
-    """Return what looks after teams, if there is any, or anybody who was briefed."""
-    if not store.teams.paths() and not store.briefings.any():
-        return None
-    from torch_cli.team.upkeep import Upkeep
-
-    return Upkeep()
-
-
-def _look_after_teams(upkeep: "Upkeep", store: Store, now: float) -> "list[Did]":
-    from torch_cli.team.upkeep import show_people
-
-    found = list(upkeep.run(store, now))
-    for did in found:
-        if did.people:
-            show_people(did)
-    return found
-
-
-def _look_after_worktrees(
-    store: Store, now: float, deadline: float
-) -> "tuple[list[Done], RefusedError | None]":
-    """Make the checkpoints and commits that are due, while there is time to begin one."""
-    found: list[Done] = []
-    if not store.watches.has_any():
-        return found, None
-    from torch_cli.checkpoint.watch import alert_people, run_due
-
-    try:
-        for done in run_due(store, now, until=lambda: time.monotonic() > deadline):
-            if done.alert:
-                alert_people(done)
-            if not done.again:
-                found.append(done)
-    except RefusedError as error:
-        return found, error
-    return found, None
+def _run_all(store: Store, now: float, deadline: float, token: int, gathered: _Gathered) -> None:
+    passes = Passes(gathered, token, lambda: time.monotonic() > deadline, deadline)
+    steps: list[Callable[[], object]] = []
+    steps += [partial(passes.run, one.name, store, now) for one in PASSES]
+    steps.append(partial(passes.finish, now, deadline))
+    for step in steps:
+        try:
+            step()
+        except FencedError:
+            raise
+        except Exception as error:  # the others must go on
+            gathered.error(error)
 
 
 def own_process() -> procs.Process:

@@ -1,6 +1,7 @@
 """The one SQLite file: opening it, bringing its schema up to date, and words for its failures."""
 
 import contextlib
+import errno
 import os
 import select
 import sqlite3
@@ -130,8 +131,16 @@ class Database:
             found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {found}")
-            _copy(self.path, f"{target}.new")
-            os.replace(f"{target}.new", target)
+            size, room = os.path.getsize(self.path), os.statvfs(os.path.dirname(self.path))
+            if room.f_bavail * room.f_frsize < 2 * size:  # what is left is for the file itself
+                raise OSError(errno.ENOSPC, "the disk is nearly full", target)
+            try:
+                _copy(self.path, f"{target}.new")
+                os.replace(f"{target}.new", target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{target}.new")
+                raise
         return target
 
     def _copy_aside(self, version: int) -> None:

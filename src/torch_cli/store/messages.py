@@ -232,6 +232,11 @@ class Messages:
         values = () if agent is None else (agent,)
         return self._where(f"kept = 1 AND step <> 'done'{mine} ORDER BY {_ORDER}", *values)
 
+    def any_waiting(self) -> bool:
+        """Say whether anything is in the outbox."""
+        sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE kept = 1 AND step <> 'done')"
+        return bool(self._database.query(sql)[0][0])
+
     def newest(self) -> int:
         """Return a number that grows with every message that is accepted."""
         return int(self._database.query("SELECT coalesce(max(rowid), 0) FROM messages")[0][0])

@@ -1,15 +1,19 @@
 """Restarts of members of teams: those that were, and one that is to be."""
 
+import math
 import os
 from typing import NamedTuple
 
 from torch_cli.store.database import Database
 
+GIVEN_UP = math.inf
+
 
 class Restart(NamedTuple):
     """A member was seen to have ended at ``noticed``, and is to be restarted at ``due``.
 
-    ``at`` is when it was, ``None`` until then. Times are seconds since the epoch.
+    ``at`` is when it was, ``None`` until then. ``due`` is never (``GIVEN_UP``) if it is to be left
+    until a person starts it. Times are seconds since the epoch.
     """
 
     team: str
@@ -48,11 +52,16 @@ class Restarts:
         )
 
     def settle(self, team: str, name: str, before: float) -> None:
-        """Forget one that was to be, and all if the last was before that time (epoch seconds)."""
+        """Forget one that was to be: the member runs, or has ended as it may.
+
+        All are forgotten if the last was before that time (epoch seconds), or if it had been given
+        up: a person has started it again.
+        """
         if not self._database.query("SELECT EXISTS (SELECT 1 FROM restarts)")[0][0]:
             return
         self._database.write(
-            "DELETE FROM restarts WHERE team = ? AND name = ? AND (at IS NULL OR"
-            " (SELECT max(at) FROM restarts WHERE team = ? AND name = ?) < ?)",
-            *(os.fsencode(team), name, os.fsencode(team), name, before),
+            "WITH own AS (SELECT at, due FROM restarts WHERE team = ? AND name = ?)"
+            " DELETE FROM restarts WHERE team = ? AND name = ? AND (at IS NULL"
+            " OR (SELECT max(at) FROM own) < ? OR (SELECT max(due) FROM own) = ?)",
+            *(os.fsencode(team), name, os.fsencode(team), name, before, GIVEN_UP),
         )

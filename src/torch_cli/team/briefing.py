@@ -5,8 +5,10 @@ then among those that come with Torch. One that is given as a file or on standar
 it is: nothing in it is a template.
 """
 
+import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.paths import config_dir
+from torch_cli.regular import read_regular
 
 if TYPE_CHECKING:
     from torch_cli.store.agents import Agent
@@ -27,6 +30,12 @@ LEARNINGS = 5
 
 LONGEST_ENTRY = 400
 """Characters of one of them; what is longer is cut, and says so."""
+
+LARGEST = 1024 * 1024
+"""Bytes of a briefing, or of a LEARNINGS.md, at most."""
+
+TIME = 10.0
+"""Seconds that a template may take; one of a page takes a fifth of one, most of it Python's."""
 
 NAMED = ("agent", "role", "parent", "team", "directory", "agents")
 """The facts that a template can name, besides ``project`` and ``learnings``."""
@@ -62,6 +71,7 @@ class Facts(NamedTuple):
         """Return the variables of the template."""
         root = self.root
         facts = {name: getattr(self, name) for name in NAMED}
+        facts["agents"] = [one._asdict() for one in self.agents]
         return {**facts, "project": root.name, "learnings": learnings(root)}
 
 
@@ -86,10 +96,11 @@ def project_of(directory: str) -> Path:
 def learnings(root: Path) -> list[str]:
     """Return the newest entries of the project's LEARNINGS.md, the newest first.
 
-    An entry is a list item; its date is the first in it. Those without one are the oldest.
+    An entry is a list item; its date is the first in it. Those without one are the oldest. There
+    are none if it is not a regular file, or has more than ``LARGEST`` bytes.
     """
     try:
-        text = (root / "LEARNINGS.md").read_text("utf-8")
+        text = read_regular(root / "LEARNINGS.md", LARGEST).decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return []
     plain = "".join(char for char in text if char.isprintable() or char == "\n")
@@ -167,29 +178,36 @@ def _read_file(path: Path) -> str:
     if not path.is_file():
         raise NotFoundError(f"there is no briefing '{path}'", code="no-briefing")
     try:
-        return _decoded(path.read_bytes(), str(path))
+        return _decoded(read_regular(path, LARGEST), str(path))
     except OSError as error:
-        raise RefusedError(f"the briefing {path} cannot be read: {error}") from error
+        raise RefusedError(f"the briefing {path} cannot be read: {error.strerror}") from error
 
 
 def render(name: str, facts: Facts) -> str:
-    """Return the template ``name`` with the facts filled in, which are data and never templates."""
+    """Return the template ``name`` with the facts filled in, which are data and never templates.
+
+    A template may loop without end, so a process of its own renders it, in bounds.
+    """
     path = find(name, facts.root)
     _read_file(path)  # what is not UTF-8 is said as of a file
-    from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
-    from jinja2.sandbox import SandboxedEnvironment
-
     folders = [str(folder) for folder in directories(facts.root)]
-    environment = SandboxedEnvironment(  # it writes for a terminal: nothing is escaped for HTML
-        loader=FileSystemLoader(folders), undefined=StrictUndefined, autoescape=False
-    )
+    order = {"name": path.name, "folders": folders, "variables": facts.variables()}
+    # -P: no module is taken from the current directory, which may be an agent's.
+    words = [sys.executable, "-P", "-m", "torch_cli.team.rendering"]
     try:
-        text = environment.get_template(path.name).render(facts.variables())
-    except TemplateSyntaxError as error:
-        raise _bad(path, f"line {error.lineno}: {error.message}") from error
-    except (TemplateError, ArithmeticError, TypeError, ValueError, RecursionError) as error:
-        raise _bad(path, str(error)) from error
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+        done = subprocess.run(
+            words, input=json.dumps(order).encode(), capture_output=True, timeout=TIME, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _bad(path, f"it did not end in {TIME:g} s") from None
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no reason"]
+        raise _bad(path, f"status {done.returncode}, {said[0]}") from None
+    if "wrong" in found:
+        raise _bad(path, found["wrong"])
+    return re.sub(r"\n{3,}", "\n\n", found["text"]).strip() + "\n"
 
 
 def _bad(path: Path, why: str) -> RefusedError:

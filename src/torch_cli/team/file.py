@@ -1,15 +1,18 @@
 """``torch.toml``: the file that describes a team. Reading it, and saying what is wrong with it."""
 
+import functools
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from torch_cli.agents.profile import list_profiles
 from torch_cli.agents.registry import check_name, profiles_dir
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.regular import read_regular
 from torch_cli.team import briefing
 from torch_cli.team.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.team.keys import AGENT, TABLES
@@ -24,6 +27,12 @@ SLIP = 0.85
 
 SHOWN = 10
 """Mistakes that are shown at once."""
+
+LARGEST = 256 * 1024
+"""Bytes of a team file at most: a scheduler reads those of all teams, again and again."""
+
+MOST_MEMBERS = 500
+"""Members that a file can have: each is compared with all others."""
 
 
 def find_file(directory: str) -> str:
@@ -48,11 +57,14 @@ def find_file(directory: str) -> str:
 def load_team(path: str) -> Team:
     """Read the team file; raises ``RefusedError`` with every mistake, each with its line."""
     try:
-        text = Path(path).read_text("utf-8")
+        text = read_regular(path, LARGEST).decode("utf-8")
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError(f"{path} cannot be read: {error}", code="bad-team") from error
-    except tomllib.TOMLDecodeError as error:
+        why = getattr(error, "strerror", None) or error
+        raise RefusedError(f"{path} cannot be read: {why}", code="bad-team") from error
+    except RecursionError as error:
+        raise RefusedError(f"{path}: its values are nested too deeply", code="bad-team") from error
+    except ValueError as error:  # a TOMLDecodeError, or a number of too many digits
         raise RefusedError(f"{path}: {error}", code="bad-team") from error
     return _Reader(path, text, document).team()
 
@@ -76,6 +88,7 @@ class _Reader:
         agreed = self._table("agreement", 0, self._document.get("agreement", {}))
         tasks = self._table("tasks", 0, self._document.get("tasks", {}))
         members = [*self._members("process"), *self._members("agent")]
+        self._check_number(members)
         pools = [self._pool(n, one, members) for n, one in enumerate(self._listed("pool"))]
         self._check_session(head.get("session"))
         self._check_together(members)
@@ -98,6 +111,21 @@ class _Reader:
             pools=tuple(pools),
             **tasks,
         )
+
+    def _check_number(self, members: list[Member]) -> None:
+        """Raise ``RefusedError`` for more members than can be compared with each other."""
+        if len(members) > MOST_MEMBERS:
+            line = members[MOST_MEMBERS].line
+            self._wrong = [(line, f"there are {len(members)} members; {MOST_MEMBERS} are possible")]
+            raise self._error()
+
+    @functools.cached_property
+    def _briefings(self) -> dict[str, str]:
+        return briefing.names(Path(self._root))
+
+    @functools.cached_property
+    def _profiles(self) -> dict[str, object]:
+        return dict(list_profiles(profiles_dir()))
 
     def _error(self) -> RefusedError:
         found = sorted(set(self._wrong))
@@ -212,7 +240,7 @@ class _Reader:
             self._say(line, f"'session' cannot be '{session}': {fits}")
 
     def _briefing_of(self, role: str) -> str:
-        return role if role in briefing.names(Path(self._root)) else ""
+        return role if role in self._briefings else ""
 
     def _check_alone(
         self, member: Member, table: str, index: int, found: Mapping[str, Any]
@@ -231,9 +259,8 @@ class _Reader:
                 wrong("env_files", f"there is no file {path}")
         if member.kind != "agent":
             return
-        profiles = dict(list_profiles(profiles_dir()))
-        if member.profile not in profiles:
-            near = _near(member.profile, profiles)
+        if member.profile not in self._profiles:
+            near = _near(member.profile, self._profiles)
             wrong("profile", f"there is no profile '{member.profile}'{near}")
         self._check_briefing(member, found, wrong)
 
@@ -246,7 +273,7 @@ class _Reader:
             wrong("dir", "give dir or worktree, not both")
 
     def _check_briefing(self, member: Member, found: Mapping[str, Any], wrong: Any) -> None:
-        name, known = member.briefing, briefing.names(Path(self._root))
+        name, known = member.briefing, self._briefings
         if "/" in name:
             if not os.path.isfile(os.path.join(self._root, name)):
                 wrong("briefing", f"there is no briefing {name}")
@@ -287,7 +314,7 @@ class _Reader:
 
         One that is like none may be the role of an agent that is started later.
         """
-        roles = {one.role for one in members if one.role} | {*briefing.names(Path(self._root))}
+        roles = {one.role for one in members if one.role} | {*self._briefings}
         known = roles | {one.name for one in members if one.kind == "agent"}
         edges = agreed.get("may_message", {})
         named = [("agreement", "may_message", one, known) for one in edges]
@@ -316,35 +343,42 @@ def _slip(name: str, known: Any) -> str:
 
 
 def _cycles(members: list[Member]) -> list[list[str]]:
-    """Return each circle of those that wait for each other, once."""
-    after = {member.name: member.after for member in members}
-    found: dict[frozenset[str], list[str]] = {}
-
-    def walk(name: str, path: list[str]) -> None:
-        if name in path:
-            circle = path[path.index(name) :]
-            found.setdefault(frozenset(circle), [*circle, name])
-            return
-        for other in after.get(name, ()):
-            walk(other, [*path, name])
-
-    for name in after:
-        walk(name, [])
-    return list(found.values())
+    """Return circles of members that wait for each other, ``SHOWN`` at most."""
+    after = {member.name: list(member.after) for member in members}
+    found: list[list[str]] = []
+    while len(found) < SHOWN:
+        try:
+            TopologicalSorter(after).prepare()
+        except CycleError as error:
+            circle = error.args[1][:0:-1]  # each waits for the next; the first is also the last
+            first = min(circle, key=list(after).index)
+            turned = circle.index(first)
+            circle = [*circle[turned:], *circle[:turned], first]
+            found.append(circle)
+            after[circle[-2]].remove(first)  # to find the next one
+        else:
+            break
+    return found
 
 
 def _in_order(members: list[Member]) -> list[Member]:
     """Return the members so that each stands behind what it waits for, else as in the file."""
-    placed: dict[str, Member] = {}
     by_name = {member.name: member for member in members}
+    placed: dict[str, Member] = {}
+    begun: set[str] = set()
 
-    def place(member: Member) -> None:
-        if member.name in placed:
-            return
-        for name in member.after:
-            place(by_name[name])
-        placed[member.name] = member
+    def awaited(member: Member) -> Iterator[Member]:
+        return (by_name[name] for name in member.after)
 
     for member in members:
-        place(member)
+        path = [(member, awaited(member))]
+        while path:
+            here, rest = path[-1]
+            begun.add(here.name)
+            following = next((one for one in rest if one.name not in begun), None)
+            if following is not None:
+                path.append((following, awaited(following)))
+                continue
+            placed.setdefault(here.name, here)
+            path.pop()
     return list(placed.values())

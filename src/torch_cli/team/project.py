@@ -6,6 +6,7 @@ A project is what one ``torch.toml`` stands in, else one git repository with all
 import os
 from typing import NamedTuple
 
+from torch_cli.regular import read_regular
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import Task
@@ -15,6 +16,9 @@ FILE = "torch.toml"
 
 MADE = "torch-worktree"
 """The file in a linked worktree's own git directory that says that Torch made it, and for what."""
+
+LONGEST = 16 * 1024
+"""Bytes that such a file, or a ``.git`` that is one, has at most: each holds a path or two."""
 
 NEW = "new"
 """Its second line, if Torch made the branch as well."""
@@ -42,8 +46,8 @@ class Made(NamedTuple):
 
 def made_for(git_dir: str) -> Made:
     """Read the mark of a worktree by its own git directory; raises ``OSError`` if it has none."""
-    with open(os.path.join(git_dir, MADE), encoding="utf-8", errors="surrogateescape") as file:
-        lines = [*file.read().split("\n"), "", "", ""]
+    mark = read_regular(os.path.join(git_dir, MADE), LONGEST).decode("utf-8", "surrogateescape")
+    lines = [*mark.split("\n"), "", "", ""]
     return Made(lines[0], lines[1] == NEW, lines[2])
 
 
@@ -128,6 +132,6 @@ def _linked_to(top: str) -> str:
 
     There ``.git`` is a file, ``gitdir: MAIN/.git/worktrees/NAME`` (gitrepository-layout).
     """
-    with open(os.path.join(top, ".git"), encoding="utf-8", errors="surrogateescape") as file:
-        key, _, target = file.read().strip().partition(" ")
+    text = read_regular(os.path.join(top, ".git"), LONGEST).decode("utf-8", "surrogateescape")
+    key, _, target = text.strip().partition(" ")
     return os.path.realpath(os.path.join(top, target)) if key == "gitdir:" else top

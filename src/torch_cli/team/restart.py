@@ -4,7 +4,7 @@ import random
 from typing import NamedTuple
 
 from torch_cli.store import Store
-from torch_cli.store.restarts import Restart
+from torch_cli.store.restarts import GIVEN_UP, Restart
 from torch_cli.store.teams import Started
 from torch_cli.team.described import Member, Team
 from torch_cli.team.standing import agent_of
@@ -17,7 +17,7 @@ JITTER = 0.2
 """The part of a wait by which it is longer or shorter, so that not all start at once."""
 
 MOST, WITHIN = 5, 600.0
-"""So many restarts within so many seconds, and it is given up."""
+"""So many restarts within so many seconds, and it is given up, until a person starts it again."""
 
 HEALTHY = 300.0
 """Seconds that a member must have run for its restarts to be forgotten."""
@@ -25,7 +25,7 @@ HEALTHY = 300.0
 
 class Fallen(NamedTuple):
     """A member that has ended by itself: what is to be done, ``restart``, ``wait`` or ``give-up``,
-    and why, in words. ``socket`` is that of its tmux server.
+    and why, in words. It is given up once. ``socket`` is that of its tmux server.
     """
 
     name: str
@@ -51,7 +51,7 @@ def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
             continue  # it was never started, or is being started now
         pane = _pane(store, member, started)
         if pane is not None and pane.dead and _is_against(member, pane):
-            found.append(_decide(store, team, member, pane, now))
+            found += _decide(store, team, member, pane, now)
         else:
             store.restarts.settle(team.path, member.name, now - HEALTHY)
     return found
@@ -70,18 +70,21 @@ def _is_against(member: Member, pane: Pane) -> bool:
     return member.restart == "always" or pane.dead_status != 0
 
 
-def _decide(store: Store, team: Team, member: Member, pane: Pane, now: float) -> Fallen:
+def _decide(store: Store, team: Team, member: Member, pane: Pane, now: float) -> list[Fallen]:
     history = store.restarts.of(team.path, member.name)
     how = "a signal" if pane.dead_status is None else f"status {pane.dead_status}"
     pending = next((one for one in history if one.at is None), None)
+    if pending is not None and pending.due == GIVEN_UP:
+        return []
     done = [one.at for one in history if one.at is not None and now - one.at < WITHIN]
     if len(done) >= MOST:
         why = f"it ended with {how}, after {len(done)} restarts in {WITHIN / 60:.0f} min"
-        return Fallen(member.name, "give-up", why, pane.socket_path)
+        store.restarts.add(Restart(team.path, member.name, now, GIVEN_UP))
+        return [Fallen(member.name, "give-up", why, pane.socket_path)]
     if pending is None:
         wait = min(LONGEST, FIRST * 2 ** len(done)) * random.uniform(1 - JITTER, 1 + JITTER)
         pending = Restart(team.path, member.name, now, now + wait)
         store.restarts.add(pending)
     what = "restart" if now >= pending.due else "wait"
     why = f"it ended with {how}; restart {len(done) + 1} of {MOST}"
-    return Fallen(member.name, what, why, pane.socket_path)
+    return [Fallen(member.name, what, why, pane.socket_path)]

@@ -62,27 +62,41 @@ class Upkeep:
         ``waits`` says afterwards whether something goes on, or is due before the next regular look.
         """
         self.waits = False
+        yield from self._guarded("briefings", self._brief(store, now))
+        remind_now = not 0 <= now - self._reminded < REMIND
+        if remind_now:
+            self._reminded = now
+        for path in store.teams.paths():
+            yield from self._guarded(path, self._look_after(store, path, now, remind_now))
+        self.waits = self.waits or bool(self._going)
+
+    def _guarded(self, subject: str, doing: Iterator[Did]) -> Iterator[Did]:
+        """Do so; what goes wrong, whatever it is, is said once and concerns ``subject`` alone."""
+        try:
+            yield from doing
+        except TorchError as error:
+            yield from self._once(subject, Did("team", subject, error.message, error))
+        except Exception as error:  # one team's must not be all teams'
+            words = f"{subject}: {type(error).__name__}: {error}"
+            unforeseen = TorchError(words, code="unforeseen")
+            yield from self._once(subject, Did("team", subject, words, unforeseen))
+
+    def _brief(self, store: Store, now: float) -> Iterator[Did]:
         for again, message in brief_all_due(store, now):
             did = Did("brief", again.agent.name, f"{again.last.name}: {again.why}")
             if message:
                 yield did
             else:
                 yield from self._once(again.key, did._replace(words="it cannot be briefed again"))
-        remind_now = not 0 <= now - self._reminded < REMIND
-        if remind_now:
-            self._reminded = now
-        for path in store.teams.paths():
-            try:
-                team = load_team(path)
-                self._said.pop(path, None)
-                if remind_now and team.agreement.remind:
-                    yield from map(_reminded, remind(store, team, now))
-                if team.route:
-                    yield from _route(store, team)
-                yield from self._begin(store, team, now)
-            except TorchError as error:
-                yield from self._once(path, Did("team", path, error.message, error))
-        self.waits = self.waits or bool(self._going)
+
+    def _look_after(self, store: Store, path: str, now: float, remind_now: bool) -> Iterator[Did]:
+        team = load_team(path)
+        self._said.pop(path, None)
+        if remind_now and team.agreement.remind:
+            yield from map(_reminded, remind(store, team, now))
+        if team.route:
+            yield from _route(store, team)
+        yield from self._begin(store, team, now)
 
     def _begin(self, store: Store, team: Team, now: float) -> Iterator[Did]:
         """Begin restarts and changes of pools, and say how earlier ones have ended.
@@ -96,8 +110,7 @@ class Upkeep:
         for one in fallen(store, team, now):
             did = Did(one.what, one.name, one.why, socket=one.socket)
             if one.what == "give-up":
-                did = did._replace(people=True)
-                yield from self._once(f"{team.path}:{one.name}", did)
+                yield did._replace(people=True)
             elif one.what == "restart" and team.path not in self._going:
                 store.restarts.begin(team.path, one.name, now)
                 self._start(store, team, "restart", one.name)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 
 from torch_cli.agents.transcript import Origin, Turn
+from torch_cli.regular import open_regular
 
 NAME = ".aider.chat.history.md"
 
@@ -54,7 +55,7 @@ class History:
 
 
 def _end_of(path: str) -> str:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - LARGEST))
         return file.read().decode("utf-8", "replace")
 

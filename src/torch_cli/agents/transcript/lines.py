@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from torch_cli.agents.transcript import Origin, Turn
+from torch_cli.regular import open_regular
 
 LARGEST = 4 * 1024 * 1024
 """Bytes at the end of a file that are read at first: one turn, with what tools said in it."""
@@ -72,7 +73,7 @@ class _File:
 
     def _lines(self) -> Iterator[bytes]:
         """Give the whole lines that have been written since the last time."""
-        with open(self.path, "rb") as file:
+        with open_regular(self.path) as file:
             file.seek(self.offset)
             for line in file:
                 if not line.endswith(b"\n"):

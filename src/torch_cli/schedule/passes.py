@@ -1,0 +1,191 @@
+"""What a scheduler does, as one list of passes: the daemon repeats them, ``torch tick`` runs each
+once. They are guarded one by one: what goes wrong in one is told, and stops no other.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from torch_cli.errors import RefusedError
+from torch_cli.schedule.firing import fire_due
+from torch_cli.store import Store
+
+if TYPE_CHECKING:
+    from torch_cli.checkpoint.watch import Done
+    from torch_cli.delivery.drain import Drain
+    from torch_cli.delivery.receipt import Receipt
+    from torch_cli.store.checkins import Run
+    from torch_cli.store.tasks import Task
+    from torch_cli.team.upkeep import Did, Upkeep
+
+
+class Told(Protocol):
+    """Who is told what the passes have done, and what went wrong."""
+
+    def runs(self, runs: "list[Run]") -> None:
+        """Check-ins have fired."""
+
+    def receipts(self, receipts: "list[Receipt]") -> None:
+        """Messages have left the outbox."""
+
+    def done(self, done: "Done") -> None:
+        """A checkpoint or a commit was made, or could not be."""
+
+    def returned(self, task: "Task") -> None:
+        """A task is in the pool again."""
+
+    def team(self, did: "Did") -> None:
+        """Something was done for a team."""
+
+    def error(self, error: BaseException) -> None:
+        """A pass, or a part of one, has failed, and is tried again."""
+
+
+FIRE_AGAIN = 0.2
+"""Seconds between two passes of firing at least."""
+
+OVERDUE = 5.0
+"""Seconds between two looks at whether somebody is there to take an overdue run."""
+
+ROUND = 0.5
+"""Seconds between two looks at agents whose messages are held."""
+
+LOOK_AT_TASKS = 15.0
+"""Seconds between two looks for tasks whose agents are gone."""
+
+COPY = 600.0
+"""Seconds between two looks at whether the state file's daily copy is due."""
+
+AFTER_ERROR = 2.0
+"""Seconds before a pass that failed is tried again, unless it is seldom needed."""
+
+
+class Pass(NamedTuple):
+    """A pass by its name, and the seconds after which it is tried again when it has failed.
+
+    It is the method of ``Passes`` of that name.
+    """
+
+    name: str
+    after_error: float = AFTER_ERROR
+
+
+PASSES: Sequence[Pass] = (
+    Pass("fire"),
+    Pass("tasks"),
+    Pass("teams"),
+    Pass("outbox"),
+    Pass("checkpoint"),
+    Pass("copy", COPY),
+)
+"""In the order of a tick: what a check-in sends is delivered by the same one."""
+
+
+class Passes:
+    """The passes. Each takes an open store and the time (epoch seconds), does what is due, and
+    returns after how many seconds it is worth another look, if nothing changes before.
+
+    ``token`` is that of the scheduler's lease. Nothing more is begun once ``until`` says so. With a
+    ``deadline`` (monotonic) a pass waits until then for what it has begun: nobody comes back.
+    """
+
+    def __init__(
+        self,
+        told: Told,
+        token: int,
+        until: Callable[[], bool],
+        deadline: float | None = None,
+    ) -> None:
+        self._told, self._token, self._until, self._deadline = told, token, until, deadline
+        self._drain: Drain | None = None
+        self._upkeep: Upkeep | None = None
+
+    def run(self, name: str, store: Store, now: float) -> float:
+        """Run the pass of that name."""
+        seconds: float = getattr(self, name)(store, now)
+        return seconds
+
+    @property
+    def delivers(self) -> bool:
+        """Whether a delivery goes on, or its receipt was not told yet."""
+        return self._drain is not None and self._drain.busy
+
+    def close(self, seconds: float) -> bool:
+        """Give deliveries that go on ``seconds`` to end; say whether they did."""
+        if self._drain is None:
+            return True
+        ended = self._drain.close(seconds)
+        self._told.receipts(self._drain.settled())
+        return ended
+
+    def fire(self, store: Store, now: float) -> float:
+        """Fire the check-ins that are due."""
+        wait = FIRE_AGAIN
+
+        def note(error: Exception) -> None:
+            nonlocal wait
+            wait = OVERDUE
+            self._told.error(error)
+
+        self._told.runs(fire_due(store, now, self._token, note))
+        return wait
+
+    def tasks(self, store: Store, now: float) -> float:
+        """Return the tasks of agents that are gone to the pool."""
+        if store.tasks.any_held():
+            from torch_cli.team.task import reap
+
+            for task in reap(store, now):
+                self._told.returned(task)
+        return LOOK_AT_TASKS
+
+    def teams(self, store: Store, now: float) -> float:
+        """Look after teams, and whoever was briefed."""
+        if self._upkeep is None and not store.teams.paths() and not store.briefings.any():
+            return LOOK_AT_TASKS
+        from torch_cli.team.upkeep import LOOK, SOON, Upkeep
+
+        self._upkeep = self._upkeep or Upkeep()
+        for did in self._upkeep.run(store, now):
+            self._told.team(did)
+        return SOON if self._upkeep.waits else LOOK
+
+    def outbox(self, store: Store, now: float) -> float:
+        """Deliver what can be delivered now."""
+        waits = store.messages.any_waiting() or store.messages.undelivered(untold=True, limit=1)
+        if waits or self.delivers:
+            from torch_cli.delivery.drain import Drain
+
+            self._drain = self._drain or Drain()
+            self._told.receipts(self._drain.round(now))
+            if self._deadline is not None:
+                self._drain.wait(self._deadline)
+                self.close(0.0)
+        return ROUND
+
+    def checkpoint(self, store: Store, now: float) -> float:
+        """Make the checkpoints and commits that are due."""
+        from torch_cli.checkpoint.watch import LOOK, next_look, run_due
+
+        if not store.watches.has_any():
+            return LOOK
+        known = store.watches.version()
+        try:
+            for done in run_due(store, now, until=self._until):
+                self._told.done(done)
+            wait = next_look(store, now)
+        except RefusedError as error:  # of the settings, which somebody has to put right
+            self._told.error(error)
+            wait = LOOK
+        return wait if known == store.watches.version() else 1.0
+
+    def copy(self, store: Store, now: float) -> float:
+        """Keep the daily copy of the state file."""
+        from torch_cli.schedule.copies import keep_copy
+
+        keep_copy(store, now)
+        return COPY
+
+    def finish(self, now: float, deadline: float) -> None:
+        """Wait until ``deadline`` (monotonic) for what was begun for teams."""
+        for did in self._upkeep.finish(now, deadline) if self._upkeep else ():
+            self._told.team(did)
