@@ -106,6 +106,13 @@ def test_odd_beginnings_come_back(torch: Torch, claude: Path, start: bytes) -> N
     assert (claude / "settings.json").read_bytes() == start
 
 
+def test_an_undo_that_is_only_planned_is_not_told_as_done(torch: Torch, tmp_path: Path) -> None:
+    install(torch)
+    planned = torch("agent-setup", "claude", "--undo", "--dry-run").err
+    assert "to be removed" in planned
+    assert "Nothing was changed" in planned
+
+
 def test_undo_spares_what_others_changed_since(torch: Torch, claude: Path) -> None:
     install(torch)
     path = claude / "settings.json"

@@ -268,3 +268,19 @@ def test_verbose_says_more_on_stderr(demo: DemoAgent, tmp_path: Path) -> None:
     steps = demo.torch("window", "w", "--session", "agents", "--dir", str(tmp_path), "-v").err
     assert "session agents" in steps
     assert f"stands in {tmp_path}" in steps
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("receipt", "-n"),
+        ("inbox", "dev", "-n"),
+        ("daemon", "logs", "-n"),
+        ("checkpoint", "list", "-n"),
+        ("capture", "dev", "-n"),
+        ("checkin", "history", "-n"),
+    ],
+)
+def test_a_number_without_end_is_refused(torch: Torch, words: tuple[str, ...]) -> None:
+    done = torch(*words, "99999999999999999999")
+    assert (done.code, "not in the range" in done.err) == (2, True), done

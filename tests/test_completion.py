@@ -149,3 +149,23 @@ def test_each_shell_has_a_script(torch: Torch, shell: str) -> None:
 
 def test_another_shell_is_refused(torch: Torch) -> None:
     assert torch("completion", "tcsh").code == 2
+
+
+def test_zsh_takes_the_script_before_and_after_compinit(torch: Torch, tmp_path: Path) -> None:
+    zsh = shutil.which("zsh")
+    if zsh is None:
+        return  # what can be seen without one is in the script itself
+    script = tmp_path / "script"
+    script.write_text(torch("completion", "zsh").out)
+    early = f"source {script}; autoload -Uz compinit; compinit -D; $precmd_functions"
+    late = f"autoload -Uz compinit; compinit -D; source {script}; $precmd_functions"
+    never = f"source {script}; $precmd_functions"
+    for words in (early, late, never):
+        done = subprocess.run(
+            [zsh, "-f", "-c", f"{words}; print $_comps[torch]"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "HOME": str(tmp_path)},
+        )
+        assert (done.stdout, done.stderr) == ("_torch_completion\n", "")

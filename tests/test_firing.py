@@ -188,6 +188,10 @@ def test_jitter_puts_off_each_firing_and_never_the_rhythm(store: Store, demo: De
         only(store, now.due)
     with pytest.raises(RefusedError, match="jitter"):
         add(store, demo, every("1m"), jitter=60.0)
+    hourly = trigger.cron("0 * * * *", "UTC", NOW)
+    assert add(store, demo, hourly, jitter=3599.0).jitter == 3599.0
+    with pytest.raises(RefusedError, match="1 h between two firings"):
+        add(store, demo, hourly, jitter=3600.0)
 
 
 def test_a_snoozed_one_keeps_its_rhythm(store: Store, demo: DemoAgent) -> None:

@@ -202,6 +202,23 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     assert [line for line, _ in mistakes(tmp_path, text)] == [3, 4, 6]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"""\n[[agent]]\nname = "no"\n"""',
+        "'''\n[[agent]]\nname = 1\\\n'''",
+        '"""\\"""\n[[agent]]\n"""" # """',
+        '"#" # """',
+        "'\\' # '''",
+        '"""\u2028[[agent]]\u2028"""',
+    ],
+)
+def test_what_stands_in_a_text_is_not_counted_as_a_table(tmp_path: Path, value: str) -> None:
+    text = f'[[agent]]\nname = "a"\nrole = {value}\n\n[[agent]]\nname = "b"\nx = 1\n'
+    ((line, said),) = mistakes(tmp_path, text)
+    assert (line, "'x'" in said) == (text.count("\n"), True)
+
+
 def test_those_that_wait_for_each_other_are_named(tmp_path: Path) -> None:
     agents = "".join(
         f'[[agent]]\nname = "{name}"\nprofile = "demo"\nafter = ["{after}"]\n'
@@ -349,6 +366,14 @@ def test_init_writes_once(torch: Torch, tmp_path: Path) -> None:
     again = torch("init", str(project))
     assert (again.code, "left as it is" in again.err) == (2, True)
     assert torch("init", str(tmp_path / "no")).code == 3
+
+
+def test_init_in_a_directory_whose_name_is_not_utf_8(torch: Torch, tmp_path: Path) -> None:
+    project = tmp_path / os.fsdecode(b"odd-\xff-name")
+    project.mkdir()
+    done = torch("init", str(project))
+    assert done.code == 0, done.err
+    assert load_team(str(project / "torch.toml")).name == "odd-\ufffd-name"
 
 
 def agent(name: str, **more: str) -> Agent:

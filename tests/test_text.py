@@ -129,3 +129,9 @@ def test_a_last_word_that_opens_a_menu_gets_a_blank_behind_it(text: str) -> None
 @pytest.mark.parametrize("text", ["me@example.com", "5$", "@a and b", "$x is y", "a @b\nc"])
 def test_other_last_words_do_not(text: str) -> None:
     assert prepare(text, CODEX) == (text, ())
+
+
+def test_a_command_is_refused_with_the_way_to_run_it() -> None:
+    with pytest.raises(RefusedError) as refused:
+        prepare("/clear\nand more", CLAUDE)
+    assert "torch command AGENT /clear\n" in refused.value.hint

@@ -282,11 +282,13 @@ def test_tasks_are_given_to_the_teams_agents(
     assert f"Task {first}: first" in order
     with Store() as store:
         states = {task.title: (task.state, task.holder) for task in store.tasks.all()}
+        given = [entry for entry in store.tasks.history(first) if entry.verb == "assign"]
     assert states == {
         "elsewhere": ("open", ""),
         "first": ("claimed", "dev"),
         "second": ("open", ""),
     }, second
+    assert [entry.actor for entry in given] == ["torch"]  # and not '', a person
 
 
 # -- pools -----------------------------------------------------------------------------------------

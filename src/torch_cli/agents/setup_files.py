@@ -102,7 +102,7 @@ def _undo(path: str, remove: Remove) -> Change:
     before = read(path)
     memory = recall(path)
     if is_ours(before, memory) and memory is not None:
-        why = "removed: Torch made it" if memory.original is None else "as it was before Torch"
+        why = "to be removed: Torch made it" if memory.original is None else "to be as before Torch"
         return Change(path, before, memory.original, why=why, forget=True)
     if before is None:
         return Change(path, None, None, why="is not there", forget=True)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
+from torch_cli.number import MOST
 from torch_cli.paths import config_dir
 
 MIB = 1024 * 1024
@@ -74,7 +75,7 @@ def _interval(value: str) -> float:
 
 
 def _number(value: int) -> int:
-    if value < 0:
+    if not 0 <= value <= MOST:
         raise ValueError(value)
     return value
 
@@ -85,9 +86,9 @@ def _globs(value: list[Any]) -> tuple[str, ...]:
     return tuple(value)
 
 
-_COUNT = (int, _number, "a number, 0 or more")
+_COUNT = (int, _number, f"a number, 0 to {MOST}")
 _GLOBS = (list, _globs, 'a list of globs, ["*.sqlite"]')
-_SIZE = (int, lambda value: _number(value) * MIB, "a number of MiB")
+_SIZE = (int, lambda value: _number(value) * MIB, f"a number of MiB, 0 to {MOST}")
 _READERS: dict[str, tuple[str, type, Any, str]] = {
     "every": ("every", str, _interval, 'a duration, "30m", or "0" for never'),
     "on_idle": ("on_idle", bool, bool, "true or false"),

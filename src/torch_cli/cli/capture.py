@@ -4,7 +4,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import COUNT, common_options
 
 
 @click.command("capture")
@@ -12,7 +12,7 @@ from torch_cli.cli.options import common_options
 @click.option(
     "-n",
     "--lines",
-    type=click.IntRange(min=1),
+    type=COUNT,
     metavar="LINES",
     help="The last so many lines; more than the screen holds are taken from the history.",
 )

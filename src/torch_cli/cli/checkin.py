@@ -22,7 +22,7 @@ from torch_cli.cli.checkin_shown import (
 )
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_checkins
-from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.options import ANY_BYTES, COUNT, common_options
 
 if TYPE_CHECKING:
     from torch_cli.schedule.trigger import Trigger
@@ -92,7 +92,7 @@ def _trigger(zone: str | None, now: float, **given: str | None) -> "Trigger":
 @click.option("--file", type=click.Path(), help="Read the note from a file.")
 @click.option("--name", default="", help="Its name (default: made from the note).")
 @click.option("--until", metavar="TIME", help="The last moment at which it may be due.")
-@click.option("--count", type=click.IntRange(min=1), help="The most times that it fires.")
+@click.option("--count", type=COUNT, help="The most times that it fires.")
 @click.option("--jitter", metavar="DURATION", help="Put each firing off by chance, up to this.")
 @click.option("--grace", metavar="DURATION", help="Later than this it is not sent any more.")
 @click.option(
@@ -393,7 +393,7 @@ def run_command(common: Common, name: str) -> int:
 
 @command.command("history")
 @click.argument("name", required=False, shell_complete=complete_checkins)
-@click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("-n", "--number", type=COUNT, default=20, show_default=True)
 @common_options
 def history_command(common: Common, name: str | None, number: int) -> None:
     """Show the latest runs, of all check-ins or of one, the newest last.

@@ -17,7 +17,7 @@ from torch_cli.cli.checkpoint_shown import (
 from torch_cli.cli.checkpoint_watch import status_command, watch_command
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_checkpoints
-from torch_cli.cli.options import IN_DIR, common_options
+from torch_cli.cli.options import COUNT, IN_DIR, common_options
 from torch_cli.cli.restoring import restore
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _thin_out(worktree: "Worktree", settings: "Settings") -> None:
 @command.command("list")
 @click.argument("directory", default=".", type=click.Path())
 @click.option("--all", "every", is_flag=True, help="Of all worktrees of the repository.")
-@click.option("-n", "--number", type=click.IntRange(min=1), help="The newest only.")
+@click.option("-n", "--number", type=COUNT, help="The newest only.")
 @common_options
 def list_command(common: Common, directory: str, every: bool, number: int | None) -> None:
     """List the checkpoints of the worktree of DIRECTORY, the newest last.

@@ -5,6 +5,18 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 
+_ZSH_REGISTER = "    compdef _torch_completion torch\n"
+_ZSH_REGISTER_LATE = """\
+    # At the first prompt: compinit may be called further down in the start-up file, or nowhere.
+    _torch_register() {
+        add-zsh-hook -d precmd _torch_register
+        (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
+        compdef _torch_completion torch
+    }
+    autoload -Uz add-zsh-hook
+    add-zsh-hook precmd _torch_register
+"""
+
 
 @click.command("completion")
 @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
@@ -29,6 +41,8 @@ def command(common: Common, shell: str) -> None:
     completer = kind(torch, {}, "torch", "_TORCH_COMPLETE")
     # Not source(): that asks the bash on the PATH for its version, which may not be the one.
     script = completer.source_template % completer.source_vars()
+    if shell == "zsh":
+        script = script.replace(_ZSH_REGISTER, _ZSH_REGISTER_LATE)
     if common.json:
         print_json({"schema": "torch.completion/1", "shell": shell, "script": script})
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import COUNT_OR_NONE, common_options
 
 if TYPE_CHECKING:
     from torch_cli.schedule.daemon import Status
@@ -200,7 +200,7 @@ def _scheduler(status: "Status") -> str:
 
 
 @command.command("logs")
-@click.option("-n", "--number", type=click.IntRange(min=0), default=20, show_default=True)
+@click.option("-n", "--number", type=COUNT_OR_NONE, default=20, show_default=True)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing what is written.")
 @common_options
 def logs_command(common: Common, number: int, follow: bool) -> None:

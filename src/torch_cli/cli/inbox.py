@@ -6,12 +6,12 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import COUNT, common_options
 
 
 @click.command("inbox")
 @click.argument("agent", required=False, shell_complete=complete_agents)
-@click.option("-n", "--number", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("-n", "--number", type=COUNT, default=20, show_default=True)
 @click.option(
     "--open", "unanswered", is_flag=True, help="Only what others asked and it has not answered."
 )

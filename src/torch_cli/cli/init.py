@@ -22,7 +22,7 @@ def command(common: Common, directory: str, only_print: bool) -> None:
       torch init
       torch init ~/project --print
     """
-    from torch_cli.cli.present import note, print_json, say
+    from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.errors import NotFoundError
     from torch_cli.store import Store
     from torch_cli.team.write import template, write_file
@@ -43,5 +43,5 @@ def command(common: Common, directory: str, only_print: bool) -> None:
         facts = {"path": str(path), "kind": project.kind, "server": server}
         print_json({"schema": "torch.init/1", **facts})
         return
-    say(f"written  {path}  {project.kind}")
+    say(printable(f"written  {path}  {project.kind}"))
     note("  look at it, then: torch up --dry-run", quiet=common.quiet)

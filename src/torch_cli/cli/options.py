@@ -9,6 +9,7 @@ import click
 from torch_cli.cli.common import LONGEST, Common, as_utf8
 from torch_cli.cli.direct import PRIORITIES, WHEN
 from torch_cli.errors import RefusedError
+from torch_cli.number import MOST
 from torch_cli.tmux.socket import Socket
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,8 @@ class _Seconds(click.FloatRange):
 
 
 SECONDS = _Seconds(min=0)
+
+COUNT, COUNT_OR_NONE = click.IntRange(min=1, max=MOST), click.IntRange(min=0, max=MOST)
 
 
 class _AnyBytes(click.types.StringParamType):

@@ -7,7 +7,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import COUNT, common_options
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
@@ -26,9 +26,7 @@ STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
 @click.argument("identity", metavar="[ID]", required=False)
 @click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="Of this agent.")
 @click.option("--state", type=click.Choice(STATES), help="In this state.")
-@click.option(
-    "-n", "--number", type=click.IntRange(min=1), default=1, show_default=True, help="How many."
-)
+@click.option("-n", "--number", type=COUNT, default=1, show_default=True, help="How many.")
 @common_options
 def command(
     common: Common, identity: str | None, agent: str | None, state: str | None, number: int

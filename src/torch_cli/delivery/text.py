@@ -183,10 +183,14 @@ def _guard(text: str, profile: Profile, changes: list[str]) -> str:
     guard = profile.guard
     name = profile.title or profile.name
     if any(pattern.search(text.strip()) for pattern in guard.refuse):
+        import shlex  # here alone: sending is a hot command
+
+        command = text.strip().partition("\n")[0][:60]
         raise RefusedError(
             f"{name} would run this as a command instead of reading it: '{text.strip()[:60]}'; "
             "nothing was sent",
-            hint="Put words in front of it to send it as text.",
+            hint=f"To run it: torch command AGENT {shlex.quote(command)}\n"
+            "To send it as text, put words in front of it.",
             code="command",
         )
     first = next((mark for mark in guard.first if text.startswith(mark)), None)

@@ -5,14 +5,14 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from torch_cli import procs
+from torch_cli import duration, procs
 from torch_cli.agents.profile import Guard, Profile
 from torch_cli.agents.registry import NAME, Found, find, profile_named
 from torch_cli.delivery.recipient import no_shell, recipient
 from torch_cli.delivery.send import check_permitted, own_name
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.schedule.trigger import AT, EVERY, Trigger, next_after
+from torch_cli.schedule.trigger import AT, Trigger, next_after, shortest_gap
 from torch_cli.store import Store
 from torch_cli.store.checkins import (
     ACTIVE,
@@ -66,7 +66,7 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
     Raises ``RefusedError`` or ``NotFoundError`` for a target, note, name or fallback that will not
     do; nothing was made then.
     """
-    _check_limits(order)
+    _check_limits(order, now)
     fallback = store.agents.get(order.fallback) if order.fallback else None
     if order.fallback and (fallback is None or fallback.stopped is not None):
         raise NotFoundError(
@@ -265,7 +265,7 @@ def _checked(note: str, profile: Profile, *, clean: bool) -> str:
         raise RefusedError(words, hint=refused.hint, code=refused.code) from None
 
 
-def _check_limits(order: Order) -> None:
+def _check_limits(order: Order, now: float) -> None:
     if order.name and not NAME.fullmatch(order.name):
         raise RefusedError(
             f"'{order.name}' cannot be a check-in's name; none was made",
@@ -279,9 +279,11 @@ def _check_limits(order: Order) -> None:
             "--count and --until are for what is due more than once; no check-in was made",
             code="usage",
         )
-    if trigger.kind == EVERY and order.jitter >= float(trigger.expression):
+    between = shortest_gap(trigger, now) if order.jitter else None
+    if between is not None and order.jitter >= between:
         raise RefusedError(
-            "the jitter is as long as the time between two firings; no check-in was made",
+            f"the jitter is not shorter than the {duration.words(between)} between two firings; "
+            "no check-in was made",
             code="bad-jitter",
         )
 

@@ -5,6 +5,7 @@ in a time zone. Nothing here knows the store or tmux. Moments are seconds since 
 """
 
 import datetime
+import itertools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,6 +18,9 @@ AT, EVERY, CRON = "at", "every", "cron"
 
 MOST_PASSED = 100_000
 """The most missed times that are counted one by one; a minute is missed so often in 69 days."""
+
+LOOKED_AT = 200
+"""The moments of a cron expression by which the time between two is judged."""
 
 
 class Trigger(NamedTuple):
@@ -156,6 +160,19 @@ def passed(trigger: Trigger, after: float, now: float) -> tuple[float | None, in
             break
         last_seen, count = at, count + 1
     return last_seen, count
+
+
+def shortest_gap(trigger: Trigger, now: float) -> float | None:
+    """Return the fewest seconds between two moments, of a cron expression's next ``LOOKED_AT``.
+
+    ``None`` if it has no two.
+    """
+    if trigger.kind == AT:
+        return None
+    if trigger.kind == EVERY:
+        return float(trigger.expression)
+    moments = itertools.islice(_cron_moments(trigger, now), LOOKED_AT)
+    return min((after - at for at, after in itertools.pairwise(moments)), default=None)
 
 
 def _moment(trigger: Trigger, number: int) -> float:

@@ -8,14 +8,22 @@ from torch_cli.store.agents import Agent
 
 
 class Actor(NamedTuple):
-    """Who does something: an agent, or a person if ``agent`` is ``None``."""
+    """Who does something: an agent, or a person if ``agent`` is ``None``.
+
+    ``title`` names what is neither.
+    """
 
     agent: Agent | None
+    title: str = ""
 
     @property
     def name(self) -> str:
         """The agent's name, '' for a person."""
-        return self.agent.name if self.agent else ""
+        return self.agent.name if self.agent else self.title
+
+
+TORCH = Actor(None, "torch")
+"""Torch itself: what the scheduler does unasked."""
 
 
 def actor(store: Store) -> Actor:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
+from torch_cli.number import MOST
 
 STRATEGIES = ("least-loaded", "best-skilled", "round-robin", "sticky-to-directory")
 RESTARTS = ("never", "on-failure", "always")
@@ -81,12 +82,12 @@ def _environment(value: Any) -> dict[str, str]:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError("must be a number, 0 or more")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+        raise ValueError(f"must be a number, 0 to {MOST}")
     return value
 
 
-_COUNT = {"type": "integer", "minimum": 0}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
 
 
 def _edges(value: Any) -> dict[str, tuple[str, ...]]:

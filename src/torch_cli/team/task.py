@@ -28,7 +28,7 @@ from torch_cli.store.tasks import (
     Task,
     skills_fit,
 )
-from torch_cli.team.actor import Actor
+from torch_cli.team.actor import TORCH, Actor
 from torch_cli.team.membership import chain, superior
 from torch_cli.team.project import belongs, project_of
 
@@ -81,7 +81,9 @@ def reap(store: Store, now: float) -> list[Task]:
             fresh = store.tasks.get(task.id)
             if fresh is not None and fresh.agent == task.agent and fresh.state in HELD:
                 free = fresh._replace(state=OPEN, agent="", holder="", reason=why)
-                returned.append(store.tasks.save(free, "torch", "return", f"{task.holder}: {why}"))
+                returned.append(
+                    store.tasks.save(free, TORCH.name, "return", f"{task.holder}: {why}")
+                )
     return returned
 
 

@@ -5,6 +5,31 @@ import re
 _HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_-]+)\s*(?:\.\s*[\"']?([A-Za-z0-9_-]*)[^\]]*)?\]\]?")
 _KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*[.=]""")
 
+_CLOSE = {
+    '"""': re.compile(r'(?:[^"\\]|\\(?:.|$)|"{1,2}(?!"))*"{3,5}'),
+    "'''": re.compile(r"(?:[^']|'{1,2}(?!'))*'{3,5}"),
+}
+_TOKEN = re.compile(r"""(?P<open>\"{3}|'{3})|"(?:[^"\\]|\\.)*"|'[^']*'|(?P<comment>\#)""")
+"""A text that ends in its line, or where one begins that may have more lines, or a comment."""
+
+
+def _still_open(line: str, inside: str) -> str:
+    """Return the marks of the text of several lines that goes on after ``line``, '' if none.
+
+    ``inside`` are the marks of the one that goes on before it.
+    """
+    at = 0
+    while True:
+        if inside:
+            close = _CLOSE[inside].match(line, at)
+            if close is None:
+                return inside
+            at, inside = close.end(), ""
+        token = _TOKEN.search(line, at)
+        if token is None or token["comment"]:
+            return ""
+        at, inside = token.end(), token["open"] or ""
+
 
 class Lines:
     """The lines of the tables and keys of a text, for messages."""
@@ -13,7 +38,11 @@ class Lines:
         self._where: dict[tuple[str, int, str], int] = {}
         table, index = "", 0
         counts: dict[str, int] = {}
-        for number, line in enumerate(text.splitlines(), 1):
+        inside = ""
+        for number, line in enumerate(text.split("\n"), 1):
+            begins_inside, inside = inside, _still_open(line, inside)
+            if begins_inside:
+                continue
             header = _HEADER.match(line)
             if header:
                 table = header[1]

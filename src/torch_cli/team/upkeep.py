@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch_cli.delivery.post import word_to
 from torch_cli.errors import TorchError
 from torch_cli.store import Store
-from torch_cli.team.actor import Actor
+from torch_cli.team.actor import TORCH
 from torch_cli.team.background import Background
 from torch_cli.team.described import Team
 from torch_cli.team.file import load_team
@@ -168,7 +168,7 @@ def _route(store: Store, team: Team) -> Iterator[Did]:
     """Give tasks to the idle agents of the team, and write to them what they are."""
     agents = [one for one in store.agents.all() if team_of(store, one) == team.path]
     choices = decide(store, agents, Rules.of(team), project_of_team(team.path))
-    for choice, task in give_out(store, choices, Actor(None)):
+    for choice, task in give_out(store, choices, TORCH):
         agent = store.agents.known_as(task.agent) if task else None
         if task is None or agent is None:
             continue

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from torch_cli.agents.toml_text import string as _text
+from torch_cli.agents.toml_text import strings as _list
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.worktree import locate
 from torch_cli.store.agents import Agent
@@ -173,15 +175,3 @@ def write_file(root: Path, text: str) -> Path:
     except OSError as error:
         raise RefusedError(f"{path} cannot be written: {error.strerror}", code="os") from error
     return path
-
-
-def _text(value: str) -> str:
-    """Return a TOML basic string."""
-    escapes = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    return '"' + "".join(
-        escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08X}") for c in value
-    ) + '"'  # fmt: skip
-
-
-def _list(values: Sequence[str]) -> str:
-    return f"[{', '.join(_text(value) for value in values)}]"

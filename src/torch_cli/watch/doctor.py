@@ -103,10 +103,9 @@ def _frail(version: str) -> Iterator[Finding]:
     if known and known < (3, 7):
         yield Finding(
             "tmux",
-            Level.NOTE,
-            f"tmux {version} can end, with all its sessions, when a control client connects just "
-            "as it has something to tell them all",
-            "Torch connects in a way that is safe; for other control clients only tmux 3.7 helps.",
+            Level.OK,
+            f"Torch connects to tmux {version} in a way that is safe; other programs that use "
+            "'tmux -C' can end a server before tmux 3.7 (tmux issue 4980)",
         )
 
 
