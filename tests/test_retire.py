@@ -7,6 +7,7 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from repository import Repository
+from test_stop import child_in, mule
 from torch_cli.store import Store
 
 
@@ -76,6 +77,39 @@ def test_what_cannot_be_saved_keeps_the_agent(
     held = torch("retire", "dev", "--deadline", "0")
     assert (held.code, "another user owns it" in held.err) == (2, True)
     assert "dev" in torch("ps").out
+
+
+def test_an_agent_that_does_not_end_keeps_its_tasks(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """Only what Torch started is made to end: an adopted program may refuse."""
+    pane = tmux.new_session("mine", *mule(), directory=tmp_path)
+    child_in(tmux, pane)
+    assert torch("adopt", pane.id, "mule", "--profile", "mule").code == 0
+    identity = task(torch, "mule")
+    done = torch("retire", "mule", "--deadline", "0", "--json")
+    assert (done.code, done.json["error"]["code"]) == (4, "still-running")
+    assert "it goes on and keeps its tasks" in done.json["error"]["message"]
+    with Store() as store:
+        kept = store.tasks.get(identity)
+        assert kept is not None
+        assert (kept.state, kept.holder) == ("claimed", "mule")
+        assert not [one for one in store.tasks.history(identity) if "retired" in one.words]
+    assert "mule" in torch("ps").out
+
+
+def test_nothing_is_handed_to_an_agent_that_has_ended(
+    dev: DemoAgent, torch: Torch, tmux: TmuxServer, tmp_path: Path
+) -> None:
+    other = spawn_demo(tmux, torch, tmp_path / "other", name="other")
+    identity = task(torch, "dev")
+    other.kill()
+    done = torch("handoff", "dev", "other", "--deadline", "0", "--json")
+    assert (done.code, done.json["error"]["code"]) == (3, "vanished")
+    with Store() as store:
+        kept = store.tasks.get(identity)
+        assert kept is not None
+        assert kept.holder == "dev"
 
 
 def test_work_is_handed_over(

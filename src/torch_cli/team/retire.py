@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from torch_cli.agents.registry import registered
+from torch_cli.agents.registry import lives, registered
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
-from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
 from torch_cli.store import Store
@@ -48,8 +48,9 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
     """Have the agent write its note, save what it leaves, return its tasks, and end it.
 
     ``deadline`` is how many seconds it is given for the note; 0 asks for none. Raises
-    ``TorchError``, and the agent goes on, if what it leaves cannot be saved or no checkpoint be
-    made of its directory; ``HeldError`` if somebody is typing there, unless ``force``.
+    ``TorchError``, and the agent goes on with all its tasks, if what it leaves cannot be saved, no
+    checkpoint be made of its directory, or the program not be ended; ``HeldError`` if somebody is
+    typing there, unless ``force``.
     """
     agent, at = registered(store, name), time.time()
     if not force:
@@ -57,12 +58,16 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
     note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
     saved = save(store, agent, note, at)
     checkpoint = _checkpoint(agent)
+    member = store.teams.member_of(agent.identity)
+    try:
+        stopped = stop(store, name)
+    except TorchError as error:
+        error.message += f"; it goes on and keeps its tasks (what it left is in {saved})"
+        raise
     returned = []
     for task in tasks_of(store, agent):
-        with contextlib.suppress(HeldError):  # it has ended meanwhile
+        with contextlib.suppress(HeldError):  # the task has ended meanwhile
             returned.append(release(store, task, Actor(None), f"{name} was retired"))
-    member = store.teams.member_of(agent.identity)
-    stopped = stop(store, name)
     store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved)})
     worktree = ""
     if member is not None:
@@ -93,11 +98,14 @@ def hand_over(
 ) -> tuple[HandedOver, str]:
     """Give the tasks of one agent to another; return what went over, and the message about it.
 
-    Both go on. Raises ``RefusedError`` if they are the same.
+    Both go on. Raises ``RefusedError`` if they are the same, ``NotFoundError`` if the one that is
+    to take them has ended.
     """
     one, other = registered(store, giver), registered(store, taker)
     if one.identity == other.identity:
         raise RefusedError(f"'{giver}' cannot hand over to itself; nothing was done", code="same")
+    if not lives(other):
+        raise NotFoundError(f"agent '{taker}' has ended; nothing was handed over", code="vanished")
     note = ask_for_note(one, deadline) if deadline else Note("", "none was asked for")
     saved = save(store, one, note, time.time())
     moved = []
