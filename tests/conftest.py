@@ -254,6 +254,7 @@ class Torch:
             cwd=cwd,
             timeout=timeout,
             check=False,
+            start_new_session=True,  # the terminal of who runs the tests says nothing
         )
         out, err = (
             stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr)

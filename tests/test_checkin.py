@@ -116,7 +116,14 @@ def test_an_agent_schedules_its_own_check_in_from_inside_its_pane(
         "TMUX_PANE": agent.pane,
     }
     words = [sys.executable, "-m", "torch_cli", "checkin", "add", ".", "again", "--in", "0.5s"]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+        start_new_session=True,  # the terminal of who runs the tests says nothing
+    )
     assert "demo (%1)" in done.stdout
     wait_until(
         lambda: torch("tick").code == 0 and len(demo.submitted()) == 1, timeout=30, what="the note"

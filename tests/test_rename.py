@@ -51,9 +51,9 @@ def test_it_sends_under_its_new_name(demo: DemoAgent, tmux: TmuxServer, tmp_path
     assert done.code == 0, done
     with Store() as store:
         assert store.messages.get(done.json["id"]).sender == "dev"
-        assert own_name(store, inside) == "dev"
-        assert own_name(store, {**inside, "TMUX_PANE": "%99"}) == "demo"
-        assert own_name(store, {}) == ""
+        assert own_name(store, inside, 0) == "dev"
+        assert own_name(store, {**inside, "TMUX_PANE": "%99"}, 0) == "demo"
+        assert own_name(store, {}, 0) == ""
     assert "dev" in other.submitted()[0]
 
 

@@ -27,12 +27,15 @@ class Process(NamedTuple):
 
 
 class _Status(NamedTuple):
-    """The part of a process's status that is used here; ``foreground`` is a process group."""
+    """The part of a process's status that is used here; ``foreground`` is a process group,
+    ``terminal`` the number of a device.
+    """
 
     dead: bool
     parent: int
     foreground: int
     started: str
+    terminal: int = 0
 
 
 def identify(pid: int) -> Process | None:
@@ -110,6 +113,29 @@ def foreground(pid: int) -> int | None:
     return status.foreground if status and status.foreground > 0 else None
 
 
+def terminal(pid: int) -> int | None:
+    """Return the number of the terminal that controls a process, 0 if none does.
+
+    ``None`` if there is no such process, and on macOS, where this is not asked for.
+    """
+    status = _status(pid) if _LINUX else None
+    return status.terminal if status else None
+
+
+def ancestors(pid: int) -> list[int]:
+    """Return ``pid``, its parent, and so on up to the first process of the machine, not included.
+
+    A process whose parent has ended is a child of that first one, or of who looks after orphans.
+    """
+    found: list[int] = []
+    table = {} if _LINUX else _table()
+    while pid > 1 and pid not in found:
+        found.append(pid)
+        status = _status(pid) if _LINUX else table.get(pid)
+        pid = status.parent if status else 0
+    return found
+
+
 def descendants(pid: int) -> list[Process]:
     """Return the children of ``pid``, their children, and so on: every parent before its children.
 
@@ -156,6 +182,7 @@ def _read_stat(stat: bytes) -> _Status:
         parent=int(fields[1]),
         foreground=int(fields[5]),
         started=fields[19].decode("ascii"),
+        terminal=int(fields[4]),
     )
 
 

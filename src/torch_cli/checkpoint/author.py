@@ -12,10 +12,9 @@ def author_in(worktree: Worktree) -> str:
     if not os.path.exists(paths.database()):
         return ""
     with Store() as store:
-        if os.environ.get("TMUX_PANE") or os.environ.get("TORCH_AGENT"):
-            from torch_cli.delivery.send import own_name
+        from torch_cli.delivery.send import own_name
 
-            if own := own_name(store):
-                return own
+        if own := own_name(store):
+            return own
         here = (one.name for one in store.agents.all() if top_of(one.directory) == worktree.top)
         return ", ".join(here)

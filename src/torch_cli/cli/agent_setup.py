@@ -77,13 +77,13 @@ def command(
 
 def _show(change: "Change", common: Common) -> None:
     """Print what becomes of one file: the difference on stdout, words about it on stderr."""
-    from torch_cli.cli.present import note
+    from torch_cli.cli.present import note, print_text
 
     why = change.why or ("" if change.needed else "has all that is needed")
     if why:
         note(f"{change.path}: {why}", quiet=common.quiet)
     if change.needed:
-        click.echo(change.diff, nl=False)
+        print_text(change.diff)
 
 
 def _ask(common: Common) -> None:

@@ -62,7 +62,7 @@ def show_command(common: Common, name: str, directory: str) -> None:
     Examples:
       torch briefing show developer
     """
-    from torch_cli.cli.present import note, print_json
+    from torch_cli.cli.present import note, print_json, print_text
     from torch_cli.team.briefing import find, project_of
 
     path = find(name, project_of(directory))
@@ -71,7 +71,7 @@ def show_command(common: Common, name: str, directory: str) -> None:
         facts = {"name": name, "path": str(path), "text": text}
         print_json({"schema": "torch.briefing/1", **facts})
         return
-    click.echo(text, nl=False)
+    print_text(text)
     note(f"  {path}", quiet=common.quiet)
 
 
@@ -91,14 +91,14 @@ def render_command(
     Examples:
       torch briefing render qa --agent qa1 --parent pm --dir ~/project
     """
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, print_text
     from torch_cli.team.briefing import render
 
     text = render(name, facts(agent, role or name, parent, directory))
     if common.json:
         print_json({"schema": "torch.briefing/1", "name": name, "text": text})
         return
-    click.echo(text, nl=False)
+    print_text(text)
 
 
 def facts(agent: str, role: str, parent: str, directory: str) -> "Facts":

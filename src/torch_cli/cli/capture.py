@@ -32,7 +32,7 @@ def command(
       torch capture %7 --history > session.txt
     """
     from torch_cli.agents.registry import find
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, print_text
     from torch_cli.store import Store
     from torch_cli.tmux.capture import last_lines
 
@@ -52,5 +52,4 @@ def command(
             }
         )
     else:
-        for line in shown:
-            click.echo(line.encode("utf-8", "surrogateescape"))
+        print_text("".join(f"{line}\n" for line in shown), colours=ansi)

@@ -212,12 +212,12 @@ def _print_diff(
     *,
     stat: bool,
 ) -> None:
+    from torch_cli.cli.present import print_text
+
     colour = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
     options = ["--no-ext-diff", "--no-textconv", f"--color={colour}", *(["--stat"] if stat else [])]
     shown = worktree.git().run("diff", *options, before, after, "--", *(p or "." for p in paths))
-    sys.stdout.flush()
-    sys.stdout.buffer.write(shown)
-    sys.stdout.buffer.flush()
+    print_text(shown.decode("utf-8", "surrogateescape"), colours=True)
 
 
 @command.command("restore")

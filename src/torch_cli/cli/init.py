@@ -22,7 +22,7 @@ def command(common: Common, directory: str, only_print: bool) -> None:
       torch init
       torch init ~/project --print
     """
-    from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.cli.present import note, print_json, print_text, printable, say
     from torch_cli.errors import NotFoundError
     from torch_cli.store import Store
     from torch_cli.team.write import template, write_file
@@ -35,7 +35,7 @@ def command(common: Common, directory: str, only_print: bool) -> None:
         taken |= {name for path in store.teams.paths() for name in store.teams.members(path)}
     text, project = template(root, taken)
     if only_print:
-        click.echo(text, nl=False)
+        print_text(text)
         return
     path = write_file(root, text)
     if common.json:

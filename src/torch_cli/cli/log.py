@@ -25,7 +25,7 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
       tail -F "$(torch log dev --path)"
       torch log dev --off
     """
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, say
     from torch_cli.errors import RefusedError
     from torch_cli.store import Store
     from torch_cli.watch.log import log_of, start_log, stop_log
@@ -46,6 +46,6 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
             }
         )
     elif ask:
-        click.echo(log.path)
+        say(log.path)
     else:
-        click.echo(f"{'logging' if log.on else 'not logged'}  {log.target}  {log.pane}  {log.path}")
+        say(f"{'logging' if log.on else 'not logged'}  {log.target}  {log.pane}  {log.path}")

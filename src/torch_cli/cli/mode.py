@@ -33,7 +33,7 @@ def command(common: Common, target: str, mode: str | None, timeout: float) -> No
       torch mode dev plan
       test "$(torch mode dev --json | jq -r .mode)" = plan
     """
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, say
     from torch_cli.store import Store
     from torch_cli.watch.mode import mode_of, set_mode
 
@@ -55,4 +55,4 @@ def command(common: Common, target: str, mode: str | None, timeout: float) -> No
         )
         return
     was = f"  (was {done.before})" if done.before != done.mode else ""
-    click.echo(f"{done.mode}{was}")
+    say(f"{done.mode}{was}")

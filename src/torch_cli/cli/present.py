@@ -1,10 +1,15 @@
-"""How results are printed: for people, or as JSON for programs. Words about them go to stderr."""
+"""How results are printed: for people, or as JSON for programs. Words about them go to stderr.
+
+Nothing that was read from elsewhere reaches a terminal as it is: a name, a message, a file or a
+screen could steer it.
+"""
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from torch_cli.errors import DONE, INTERRUPTED, TorchError
 
@@ -99,9 +104,41 @@ def drop_output() -> bool:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print one line at once. It is ``click.echo`` without the cost of importing click."""
-    stream = sys.stderr if err else sys.stdout
-    stream.write(f"{text}\n")
+    """Print a line, or several, at once; what could steer a terminal is made visible.
+
+    It is ``click.echo`` without the cost of importing click.
+    """
+    shown = text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+    _write(f"{shown}\n", sys.stderr if err else sys.stdout)
+
+
+def print_text(text: str, *, colours: bool = False) -> None:
+    """Print a text of somebody else's as it is: a file's, an agent's answer, a screen.
+
+    A terminal would obey the control characters in it, so there they are made visible; a pipe and a
+    file get every byte. Line ends and tabs stay, and with ``colours`` what sets attributes.
+    """
+    data = text.encode("utf-8", "surrogateescape")
+    if sys.stdout.isatty():
+        steps = _ATTRIBUTES.split(text) if colours else [text]
+        text = "".join(step if number % 2 else _visible(step) for number, step in enumerate(steps))
+        data = text.encode(sys.stdout.encoding, "backslashreplace")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+_ATTRIBUTES = re.compile(r"(\x1b\[[0-9;:]*m|[\x0e\x0f])")
+"""Select Graphic Rendition (ECMA-48, 8.3.117), and the shifts between two character sets."""
+
+
+def _visible(text: str) -> str:
+    """Return ``text`` with its control characters made visible, but for line ends and tabs."""
+    return "".join(char if char in "\n\t" else printable(char) for char in text)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    stream.write(text)
     stream.flush()
 
 
@@ -116,6 +153,8 @@ def print_json(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=False, default=str)
     if not (unicode and text.isprintable()):
         text = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+        # JSON lets U+007F to U+009F stand as they are, and a terminal obeys them.
+        text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
     say(text if unicode else json.dumps(json.loads(text)))
 
 
@@ -155,7 +194,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with console.capture() as printed:
         console.print(table)
     for line in printed.get().splitlines():
-        say(line.rstrip())
+        _write(f"{line.rstrip()}\n", sys.stdout)  # it has the headings' attributes in it
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

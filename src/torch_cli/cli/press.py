@@ -24,7 +24,7 @@ def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | No
       torch press dev Escape
       torch press dev 2 --dialog 3f9a1c55d0e7
     """
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, say
     from torch_cli.store import Store
     from torch_cli.watch.press import press
 
@@ -33,4 +33,4 @@ def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | No
     if common.json:
         print_json({"schema": "torch.press/1", "target": target, "pane": pane, "keys": list(keys)})
     else:
-        click.echo(f"pressed  {target} ({pane})  {' '.join(keys)}")
+        say(f"pressed  {target} ({pane})  {' '.join(keys)}")

@@ -92,7 +92,7 @@ def show_command(common: Common, name: str) -> None:
 
     from torch_cli.agents.profile import BUILT_IN, STOCK
     from torch_cli.agents.registry import profile_named
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, print_text
 
     profile = profile_named(name)
     path = Path(STOCK, f"{name}.toml") if profile.source == BUILT_IN else Path(profile.source)
@@ -101,7 +101,7 @@ def show_command(common: Common, name: str) -> None:
         table = tomllib.loads(text)
         print_json({"schema": "torch.profile/1", "source": profile.source, "profile": table})
     else:
-        click.echo(text, nl=False)
+        print_text(text)
 
 
 @command.command("check")

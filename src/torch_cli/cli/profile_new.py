@@ -84,7 +84,7 @@ def new_command(
     from datetime import date
 
     from torch_cli.agents.draft import draft_text, unproven
-    from torch_cli.cli.present import note, print_json
+    from torch_cli.cli.present import note, print_json, print_text, say
     from torch_cli.envfile import read_environment
     from torch_cli.watch.trial import Request, try_out
 
@@ -100,7 +100,7 @@ def new_command(
     seen = try_out(request, today=date.today().isoformat(), tell=common.tell)
     text = draft_text(seen)
     if path is None and not common.json:
-        click.echo(text, nl=False)
+        print_text(text)
         return
     if path is not None:
         _write(path, text, force=force)
@@ -110,7 +110,7 @@ def new_command(
         found = {"file": where, "draft": text, "unproven": missing}
         print_json({"schema": "torch.profile-new/1", "profile": name, **found})
         return
-    click.echo(str(path))
+    say(str(path))
     note(f"a draft for '{name}': a {seen.box.kind} box; missing:", quiet=common.quiet)
     for sentence in missing:
         note(f"  {sentence}", quiet=common.quiet)

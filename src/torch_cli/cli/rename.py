@@ -22,7 +22,7 @@ def command(common: Common, name: str, new: str) -> None:
       torch rename dev backend
     """
     from torch_cli.agents.registry import registered
-    from torch_cli.cli.present import print_json
+    from torch_cli.cli.present import print_json, say
     from torch_cli.store import Store
     from torch_cli.team.authority import check_over
     from torch_cli.team.rename import rename
@@ -42,4 +42,4 @@ def command(common: Common, name: str, new: str) -> None:
             }
         )
     else:
-        click.echo(f"renamed  {done.before} -> {agent.name}  {agent.pane}  window {done.window}")
+        say(f"renamed  {done.before} -> {agent.name}  {agent.pane}  window {done.window}")

@@ -4,7 +4,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.present import for_a_reader, note, print_json, printable, say, unscheduled
+from torch_cli.cli.present import (
+    for_a_reader,
+    note,
+    print_json,
+    print_text,
+    printable,
+    say,
+    unscheduled,
+)
 from torch_cli.errors import DONE, HELD
 
 if TYPE_CHECKING:
@@ -113,7 +121,7 @@ def _print_answer(answer: "Answer", common: Common) -> None:
             }
         )
         return
-    say(answer.text or "")
+    print_text(f"{answer.text or ''}\n")
     if answer.source == "screen":
         words = "line ends and blanks may differ"
         if not answer.complete:

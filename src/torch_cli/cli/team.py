@@ -33,7 +33,7 @@ def freeze_command(common: Common, directory: str, everywhere: bool) -> None:
     Examples:
       torch team freeze > torch.toml
     """
-    from torch_cli.cli.present import note
+    from torch_cli.cli.present import note, print_text
     from torch_cli.store import Store
     from torch_cli.team.project import place_of, project_of
     from torch_cli.team.write import frozen
@@ -58,4 +58,4 @@ def freeze_command(common: Common, directory: str, everywhere: bool) -> None:
     if not agents:
         where = f" in {project}" if project else ""
         note(f"torch: no agents are registered{where}", quiet=common.quiet)
-    click.echo(frozen(root, agents, members, processes), nl=False)
+    print_text(frozen(root, agents, members, processes))

@@ -174,16 +174,32 @@ def _accept(
     )
 
 
-def own_name(store: Store, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the name of the agent that a process with this environment works for, '' if none.
+def own_name(store: Store, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> str:
+    """Return the name of the agent that this process works for, '' if none.
 
-    It is the agent in the process's pane: ``TORCH_AGENT`` keeps the name that it was spawned with.
+    Where the processes above it lead to a pane, the agent in that pane is meant, whatever the
+    environment says: that can be inherited, or written by anybody. Else the environment decides,
+    unless the process has a terminal, and not the pane's: then it is a terminal of an editor, say,
+    that was started from there. ``pid`` is the process (default: this one), 0 for none.
     """
+    own = os.getpid() if pid is None else pid
+    above = procs.ancestors(own)
+    for agent in store.agents.among(above) if above else ():
+        if _lives(agent):
+            return agent.name
+    if above and store.agents.has_server(above):
+        return ""  # in a pane, or run by tmux itself, and no agent's
+    # TORCH_AGENT keeps the name that the agent was spawned with.
     socket, pane = environ.get("TMUX", "").rsplit(",", 2)[0], environ.get("TMUX_PANE", "")
     for agent in store.agents.on_terminal(socket, pane) if socket and pane else ():
-        if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
-            return agent.name
+        if _lives(agent):
+            here, there = procs.terminal(own), procs.terminal(agent.pane_pid)
+            return "" if here and there and here != there else agent.name
     return environ.get("TORCH_AGENT", "")
+
+
+def _lives(agent: Agent) -> bool:
+    return procs.alive(procs.Process(agent.program_pid, agent.program_started))
 
 
 def _check_permitted(store: Store, request: Request, recipient: Agent | None) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
@@ -91,6 +92,21 @@ class Agents:
             *(socket, pane),
         )
         return [_agent(dict(row)) for row in rows]
+
+    def among(self, pids: Sequence[int]) -> list[Agent]:
+        """Return the agents whose pane's process or program has one of these numbers."""
+        marks = ", ".join("?" for _ in pids)
+        rows = self._database.query(
+            "SELECT * FROM agents WHERE stopped IS NULL"
+            f" AND (pane_pid IN ({marks}) OR program_pid IN ({marks})) ORDER BY created DESC",
+            *(*pids, *pids),
+        )
+        return [_agent(dict(row)) for row in rows]
+
+    def has_server(self, pids: Sequence[int]) -> bool:
+        """Say whether an agent is in a pane of a tmux server with one of these numbers."""
+        rows = self._database.query("SELECT DISTINCT server FROM agents WHERE stopped IS NULL")
+        return any(int(row[0].rsplit("|", 2)[1]) in pids for row in rows)
 
     def all(self) -> list[Agent]:
         """Return every agent that was not stopped, by name."""
