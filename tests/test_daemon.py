@@ -454,12 +454,12 @@ def test_one_check_in_that_cannot_fire_stops_no_other(demo: DemoAgent) -> None:
 STUCK = """
 import sys, time
 from torch_cli.schedule import daemon, loop, passes
-loop.CLOSING = 0.5
+loop.CLOSING, loop.RENEW = 0.5, 0.1
 def stuck(self, store, now):
     open(sys.argv[1], "w").close()
     while True:
         time.sleep(60)
-passes.Passes.checkpoint = stuck
+passes.Passes.copy = stuck
 daemon.run(as_json=False, bodies=False, echo=False)
 """
 
@@ -472,12 +472,15 @@ def test_a_signal_ends_a_daemon_of_which_a_pass_never_ends(
     daemon = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(SOURCE)})
     try:
         wait_until(lambda: (tmp_path / "stuck").exists(), what="the pass", timeout=30)
+        with Store() as store:
+            seen = store.lease.holder()
+            wait_until(lambda: store.lease.holder() != seen, what="the lease renewed meanwhile")
         daemon.send_signal(number)
         assert daemon.wait(20) == 0
     finally:
         daemon.kill()
         daemon.wait()
-    assert 'unfinished="checkpoint"' in torch("daemon", "logs").out
+    assert 'unfinished="copy"' in torch("daemon", "logs").out
     assert torch("daemon", "status").code == 3
 
 

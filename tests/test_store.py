@@ -15,7 +15,6 @@ import pytest
 
 from conftest import SOURCE
 from torch_cli import paths
-from torch_cli.agents.hook import INSERT
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store, StoreError, database
 from torch_cli.store.agents import Agent
@@ -306,15 +305,6 @@ def test_a_new_state_began_when_the_window_last_wrote_but_not_before_another_was
         assert seen - 1 <= record("waiting", quiet) <= time.time()
         wrote = time.time() + 60
         assert record("idle", wrote) <= time.time(), "nothing begins later than now"
-
-
-def test_old_reports_go_but_the_newest_of_each_pane_stays() -> None:
-    with Store() as store:
-        for at, pane in ((1.0, "%1"), (2.0, "%1"), (3.0, "%2"), (50.0, "%1")):
-            store.database.write(INSERT, at, "s", pane, "", "Stop", "", "", "{}")
-        assert store.hooks.prune(10.0) == 2
-        assert [report.at for report in store.hooks.after("s", "%1", 0)] == [50.0]
-        assert [report.at for report in store.hooks.after("s", "%2", 0)] == [3.0]
 
 
 def written(identity: str, **others: object) -> Message:

@@ -116,7 +116,9 @@ _DELIVERY = [
         show_default=True,
         help="high goes before all else that waits for the agent, low after it.",
     ),
-    click.option("--key", metavar="KEY", help="Idempotency key: the same key is delivered once."),
+    click.option(
+        "--key", metavar="KEY", help="Idempotency key: the same key is delivered once (in 90 days)."
+    ),
 ]
 
 

@@ -326,7 +326,8 @@ def find_message(store: Store, identity: str) -> Message:
     except KeyError:
         raise NotFoundError(
             f"there is no message '{identity}'",
-            hint="'torch outbox list' shows what waits, 'torch receipt -n 10' the latest.",
+            hint="'torch outbox list' shows what waits, 'torch receipt -n 10' the latest. What was "
+            "settled more than 90 days ago is deleted.",
             code="no-message",
         ) from None
 

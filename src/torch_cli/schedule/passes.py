@@ -53,7 +53,7 @@ LOOK_AT_TASKS = 15.0
 """Seconds between two looks for tasks whose agents are gone."""
 
 COPY = 600.0
-"""Seconds between two looks at whether the state file's daily copy is due."""
+"""Seconds between two looks at whether the state file's daily copy is due, or anything too old."""
 
 AFTER_ERROR = 2.0
 """Seconds before a pass that failed is tried again, unless it is seldom needed."""
@@ -75,6 +75,7 @@ PASSES: Sequence[Pass] = (
     Pass("teams"),
     Pass("outbox"),
     Pass("checkpoint"),
+    Pass("retention", COPY),
     Pass("copy", COPY),
 )
 """In the order of a tick: what a check-in sends is delivered by the same one."""
@@ -177,6 +178,11 @@ class Passes:
             self._told.error(error)
             wait = LOOK
         return wait if known == store.watches.version() else 1.0
+
+    def retention(self, store: Store, now: float) -> float:
+        """Delete what is older than it is kept."""
+        store.retention.sweep(now, self._until)
+        return COPY
 
     def copy(self, store: Store, now: float) -> float:
         """Keep the daily copy of the state file."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch_cli.store.lease import Lease
     from torch_cli.store.reminders import Reminders
     from torch_cli.store.restarts import Restarts
+    from torch_cli.store.retention import Retention
     from torch_cli.store.tasks import Tasks
     from torch_cli.store.teams import Teams
     from torch_cli.store.watches import Watches
@@ -73,6 +74,13 @@ class Store:
         from torch_cli.store.restarts import Restarts
 
         return Restarts(self.database)
+
+    @property
+    def retention(self) -> "Retention":
+        """How long what has happened is kept."""
+        from torch_cli.store.retention import Retention
+
+        return Retention(self.database)
 
     @property
     def tasks(self) -> "Tasks":

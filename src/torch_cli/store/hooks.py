@@ -6,9 +6,6 @@ from typing import Any, NamedTuple
 
 from torch_cli.store.database import Database
 
-KEPT = 7 * 86_400.0
-"""Seconds that reports are kept: a message left in a box is told from one that went out by them."""
-
 
 class Report(NamedTuple):
     """One call of a program's hook: its event's name, the prompt if it carried one."""
@@ -49,18 +46,6 @@ class Hooks:
         """Return the fields that the report numbered ``identity`` carried beside its prompt."""
         rows = self._database.query("SELECT detail FROM hook_events WHERE id = ?", identity)
         return dict(json.loads(rows[0][0])) if rows else {}
-
-    def prune(self, before: float) -> int:
-        """Delete reports older than ``before`` (epoch seconds), but the newest of each pane.
-
-        They hold whole prompts. Returns how many were deleted.
-        """
-        return self._database.write(
-            "DELETE FROM hook_events WHERE at < ? AND id NOT IN"
-            " (SELECT max(id) FROM hook_events GROUP BY socket, pane)",
-            before,
-            durable=False,
-        )
 
     def _where(self, clause: str, socket: str, pane: str, *values: object) -> list[Report]:
         rows = self._database.query(

@@ -305,4 +305,14 @@ MIGRATIONS = (
     """
     CREATE INDEX messages_open ON messages (server, pane, pane_pid) WHERE step <> 'done';
     """,
+    # 11: what agents have sent by its time; reports that hold words; old events can be deleted.
+    """
+    CREATE INDEX messages_sent ON messages (created) WHERE sender <> '';
+    CREATE INDEX hook_events_said ON hook_events (at)
+        WHERE (prompt <> '' OR instr(detail, 'last_assistant_message') > 0);
+    DROP TRIGGER events_are_not_deleted;
+    CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
+        WHEN OLD.at > CAST(strftime('%s', 'now') AS REAL) - 30 * 86400
+        BEGIN SELECT RAISE(ABORT, 'events are append-only for 30 days'); END;
+    """,
 )

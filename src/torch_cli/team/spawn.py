@@ -28,7 +28,6 @@ from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutErr
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.hooks import KEPT
 from torch_cli.team.membership import check_parent
 from torch_cli.team.window import closed_on_failure, create_window, in_place_of
 from torch_cli.tmux.capture import last_lines
@@ -110,7 +109,8 @@ def _register(
         version=_version(profile, order),
     )
     agent = store.agents.add(agent, instead_of=gone)
-    store.hooks.prune(time.time() - KEPT)
+    # A little of what is too old goes at each start, for those who run no scheduler.
+    store.retention.sweep(time.time(), until=lambda: True)
     store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
     return agent
 

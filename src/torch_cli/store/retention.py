@@ -1,0 +1,155 @@
+"""How long what has happened is kept. It is deleted in small transactions, the oldest first, so
+that nobody waits for it; what is not settled, or still referred to, stays however old it is.
+"""
+
+import select
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from torch_cli.store.database import Database
+
+DAY = 86_400.0
+
+HISTORY = 90 * DAY
+"""Seconds that messages, runs of check-ins and events are kept. An idempotency key is remembered
+for as long as its message."""
+
+REPORTS = 7 * DAY
+"""Seconds that reports of hooks are kept."""
+
+PROMPTS = DAY
+"""Seconds that they keep the words of prompts and answers: a message that was typed is told from
+one that was submitted by them, so while one is not settled those after it stay."""
+
+BATCH = 200
+"""Rows of one transaction: some milliseconds."""
+
+PAUSE = 0.02
+"""Seconds between two transactions, in which others get to write."""
+
+_SETTLED = (
+    "step = 'done' AND created < ?1 AND updated < ?1"
+    " AND NOT (kept = 1 AND told IS NULL AND state IN ('failed', 'unknown'))"
+    # the newest stays, for rows are counted
+    " AND rowid < (SELECT max(rowid) FROM messages)"
+)
+_OPEN_THREAD = (
+    "EXISTS (WITH RECURSIVE below(id) AS (SELECT id FROM messages WHERE reply_to = m.id"
+    " UNION SELECT n.id FROM messages n JOIN below ON n.reply_to = below.id)"
+    " SELECT 1 FROM messages n JOIN below ON n.id = below.id"
+    " WHERE n.created >= ?1 OR n.step <> 'done')"
+)
+_OPEN_QUESTION = (
+    "(kind IN ('question', 'escalation')"
+    " AND EXISTS (SELECT 1 FROM agents a WHERE a.identity = m.agent AND a.stopped IS NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM messages n WHERE n.reply_to = m.id))"
+)
+_BRIEFING = (
+    "EXISTS (SELECT 1 FROM briefings b JOIN agents a ON a.identity = b.agent"
+    " WHERE b.message = m.id AND a.stopped IS NULL)"
+)
+_OPEN_TASK = (
+    "(kind = 'task' AND EXISTS (SELECT 1 FROM tasks t WHERE t.state NOT IN ('done', 'failed')"
+    " AND m.key LIKE 'task:' || t.id || ':%'))"
+)
+_REFERRED = (_OPEN_THREAD, _OPEN_QUESTION, _BRIEFING, _OPEN_TASK)
+_MESSAGES = (
+    f"DELETE FROM messages AS m WHERE rowid IN ({{rows}}) AND {_SETTLED}"
+    f" AND NOT ({' OR '.join(_REFERRED)})"
+    " AND id NOT IN (SELECT message FROM runs)"
+)
+_RUNS = (
+    "DELETE FROM runs WHERE rowid IN ({rows}) AND fired < ?1 AND state <> 'overdue'"
+    " AND rowid NOT IN (SELECT max(rowid) FROM runs GROUP BY checkin)"
+    " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message AND m.step <> 'done')"
+)
+_EVENTS = "DELETE FROM events WHERE id IN ({rows}) AND at < ?1"
+_REPORTS = "DELETE FROM hook_events WHERE id IN ({rows}) AND at < ?1"
+
+SAID = "(prompt <> '' OR instr(detail, 'last_assistant_message') > 0)"
+"""Which reports hold words; an index has the same condition."""
+
+_WORDS = (
+    "UPDATE hook_events SET prompt = '', detail ="
+    " CASE WHEN json_valid(detail) THEN json_remove(detail, '$.last_assistant_message')"
+    " ELSE '{{}}' END WHERE id IN ({rows})"
+)
+
+
+class Retention:
+    """Deletes what is older than it is kept."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sweep(self, now: float, until: Callable[[], bool] = lambda: False) -> int:
+        """Delete what has become too old at ``now`` (epoch seconds); return how many rows.
+
+        Nothing more is begun once ``until`` says so: the next sweep goes on.
+        """
+        history = now - HISTORY
+        keeps = self._newest_reports()
+        steps = (
+            self._cut(now - PROMPTS),
+            self._old("hook_events", "id", "at", now - REPORTS, _REPORTS, keeps),
+            self._old("runs", "rowid", "fired", history, _RUNS),  # before the messages that
+            self._old("messages", "rowid", "created", history, _MESSAGES),  # they refer to
+            self._old("events", "id", "at", history, _EVENTS),
+        )
+        deleted = 0
+        for step in steps:
+            for number in step:
+                deleted += number
+                if until():
+                    return deleted
+                if number:
+                    select.select([], [], [], PAUSE)
+        sql = "DELETE FROM observations WHERE seen < ?"
+        return deleted + self._database.write(sql, history, durable=False)
+
+    def _newest_reports(self) -> set[int]:
+        """Return the newest report of each agent that lives, and of all: the next has its number.
+
+        By that of an agent it is known what its program does.
+        """
+        rows = self._database.query(
+            "SELECT (SELECT max(id) FROM hook_events h WHERE h.socket = a.socket AND h.pane ="
+            " a.pane) FROM agents a WHERE stopped IS NULL UNION SELECT max(id) FROM hook_events"
+        )
+        return {row[0] for row in rows if row[0] is not None}
+
+    def _cut(self, before: float) -> Iterator[int]:
+        """Drop the words of reports from before, but not of those that may prove a message."""
+        open_ = "step <> 'done' AND step <> 'accepted'"
+        typed = self._database.query(f"SELECT min(updated) FROM messages WHERE {open_}")[0][0]
+        before = before if typed is None else min(before, typed)
+        sql = f"SELECT id FROM hook_events WHERE at < ? AND {SAID} ORDER BY at LIMIT {BATCH}"
+        while found := [row[0] for row in self._database.query(sql, before)]:
+            yield self._write(_WORDS, found, before)
+
+    def _old(
+        self,
+        table: str,
+        key: str,
+        moment: str,
+        before: float,
+        sql: str,
+        keeps: Collection[int] = (),
+    ) -> Iterator[int]:
+        """Delete rows of a table from before by ``sql``, batch by batch, and yield how many.
+
+        Rows are numbered in the order of time, so it ends with the first batch that has none.
+        """
+        columns, last = f"{key}, {moment}", -1
+        next_ = f"SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {BATCH}"
+        while rows := self._database.query(next_, last):
+            last = rows[-1][0]
+            old = [row[0] for row in rows if row[1] < before]
+            if not old:
+                return
+            chosen = [one for one in old if one not in keeps]
+            yield self._write(sql, chosen, before) if chosen else 0
+
+    def _write(self, sql: str, rows: Sequence[int], before: float) -> int:
+        statement = sql.format(rows=", ".join(map(str, rows)))
+        values = (before,) if "?1" in statement else ()
+        return self._database.write(statement, *values, durable=False)

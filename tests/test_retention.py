@@ -1,0 +1,224 @@
+"""How long what has happened is kept, and what is never deleted."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conftest import Torch
+from test_store import written
+from test_task import agent, new
+from torch_cli.agents.hook import INSERT
+from torch_cli.store import Store, retention
+from torch_cli.store.agents import Agent
+from torch_cli.store.checkins import Run
+from torch_cli.store.retention import BATCH, DAY, HISTORY, PROMPTS, REPORTS
+
+NOW = time.time()
+OLD = NOW - HISTORY - DAY
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store() as opened:
+        yield opened
+
+
+@pytest.fixture
+def dev(store: Store) -> Agent:
+    return agent(store, "dev")
+
+
+def add(store: Store, identity: str, at: float = OLD, **others: Any) -> str:
+    """Write a message down that arrived at ``at``, unless ``others`` say otherwise."""
+    with store.database.transaction():
+        settled = {"state": "confirmed", "step": "done", "kept": True}
+        facts = {**settled, "created": at, "updated": at, **others}
+        return store.messages.insert(written(identity, **facts)).id
+
+
+def kept(store: Store) -> set[str]:
+    """Return the messages that are left after a sweep, but the newest."""
+    add(store, "m-newest", NOW)
+    store.retention.sweep(NOW)
+    return {row[0] for row in store.database.query("SELECT id FROM messages")} - {"m-newest"}
+
+
+def run(store: Store, identity: str, checkin: str, at: float, **others: str) -> None:
+    with store.database.transaction():
+        facts = {"state": "sent", **others}
+        store.checkins.add_run(Run(identity, checkin, at, at, **facts))  # type: ignore[arg-type]
+
+
+def test_what_arrived_long_ago_is_deleted(store: Store) -> None:
+    for number in range(2 * BATCH + 1):
+        add(store, f"m-{number}")
+    add(store, "m-young", OLD + 2 * DAY)
+    assert kept(store) == {"m-young"}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"step": "accepted", "state": "held"},
+        {"step": "seen", "state": "queued"},
+        {"updated": NOW},
+        {"state": "unknown"},
+        {"state": "failed"},
+    ],
+)
+def test_what_is_not_settled_or_nobody_was_told_of_stays(
+    store: Store, facts: dict[str, Any]
+) -> None:
+    add(store, "m-1", **facts)
+    assert kept(store) == {"m-1"}
+
+
+def test_what_did_not_arrive_goes_once_its_sender_knows(store: Store) -> None:
+    add(store, "m-1", state="failed", told=OLD)
+    assert kept(store) == set()
+
+
+def test_a_conversation_that_goes_on_stays_whole(store: Store) -> None:
+    add(store, "m-first", sender="qa")
+    add(store, "m-second", reply_to="m-first")
+    add(store, "m-third", NOW - DAY, reply_to="m-second")
+    add(store, "m-other")
+    add(store, "m-its-end", reply_to="m-other")
+    assert kept(store) == {"m-first", "m-second", "m-third"}
+
+
+def test_a_question_to_an_agent_that_lives_stays_until_it_is_answered(
+    store: Store, dev: Agent
+) -> None:
+    asked: dict[str, Any] = {"kind": "question", "sender": "qa", "agent": dev.identity}
+    add(store, "m-open", **asked)
+    add(store, "m-answered", **asked)
+    add(store, "m-answer", reply_to="m-answered")
+    add(store, "m-gone", **{**asked, "agent": "a-gone"})
+    assert kept(store) == {"m-open"}
+
+
+def test_what_a_briefing_a_task_or_a_run_refers_to_stays(store: Store, dev: Agent) -> None:
+    store.briefings.add(add(store, "m-briefing"), dev.identity, "developer")
+    store.briefings.add(add(store, "m-of-another"), "a-gone", "developer")
+    task = new(store)
+    add(store, "m-task", kind="task", key=f"task:{task.id}:1")
+    add(store, "m-done", kind="task", key="task:t-gone:1")
+    run(store, "r-1", "c-1", OLD, message=add(store, "m-early-run"))
+    run(store, "r-2", "c-1", OLD + 1, message=add(store, "m-last-run"))
+    run(store, "r-3", "c-1", OLD + 2, state="overdue")
+    run(store, "r-4", "c-2", OLD + 3)
+    run(store, "r-5", "c-2", NOW, message=add(store, "m-young-run"))
+    assert kept(store) == {"m-briefing", "m-task", "m-young-run"}
+    assert {one.id for one in store.checkins.history()} == {"r-3", "r-5"}
+
+
+def test_a_pruned_id_is_explained_and_its_key_is_free(store: Store, torch: Torch) -> None:
+    add(store, "m-1", key="release")
+    assert kept(store) == set()
+    for words in (("receipt", "m-1"), ("outbox", "show", "m-1"), ("thread", "m-1")):
+        done = torch(*words)
+        assert (done.code, "more than 90 days ago is deleted" in done.err) == (3, True), done
+    assert store.messages.accept(written("m-2", key="release"))[1]
+
+
+def test_a_number_is_never_given_twice(store: Store) -> None:
+    """Rows are read by how they are numbered, reports too."""
+    add(store, "m-1")
+    report(store, OLD)
+    before, last = store.messages.newest(), store.hooks.last_id()
+    store.retention.sweep(NOW)
+    assert (store.messages.newest(), store.hooks.last_id()) == (before, last)
+
+
+# -- reports and events ----------------------------------------------------------------------------
+
+
+def report(store: Store, at: float, pane: str = "%9", prompt: str = "") -> None:
+    detail = json.dumps({"cwd": "/", "last_assistant_message": "the answer"})
+    store.database.write(INSERT, at, "s", pane, "", "Stop", "", prompt, detail)
+
+
+def words(store: Store) -> list[tuple[str, bool]]:
+    rows = store.database.query("SELECT prompt, detail FROM hook_events ORDER BY id")
+    return [(row[0], "the answer" in row[1]) for row in rows]
+
+
+def test_old_reports_go_but_the_newest_of_an_agent_that_lives_stays(
+    store: Store, dev: Agent
+) -> None:
+    store.database.write("UPDATE agents SET socket = 's', pane = '%1'")
+    for pane, at in (("%1", 1.0), ("%1", 2.0), ("%2", 3.0), ("%2", NOW - REPORTS + 9), ("%3", NOW)):
+        report(store, at, pane)
+    store.retention.sweep(NOW)
+    rows = store.database.query("SELECT pane, at FROM hook_events ORDER BY id")
+    assert [tuple(row) for row in rows] == [("%1", 2.0), ("%2", NOW - REPORTS + 9), ("%3", NOW)]
+
+
+def test_what_was_said_is_not_kept_longer_than_it_is_needed(store: Store) -> None:
+    report(store, NOW - PROMPTS - 1, prompt="a secret")
+    store.database.write("UPDATE hook_events SET detail = '{cut' WHERE id = 0")
+    report(store, NOW - 1, prompt="fresh")
+    store.retention.sweep(NOW)
+    assert words(store) == [("", False), ("fresh", True)]
+    assert store.hooks.detail(1)["cwd"] == "/"
+
+
+def test_reports_since_an_unsettled_message_was_typed_keep_their_words(store: Store) -> None:
+    report(store, NOW - 3 * DAY, prompt="before")
+    add(store, "m-1", NOW - 2 * DAY, step="seen", state="held")
+    report(store, NOW - 2 * DAY + 1, prompt="this one may prove it")
+    store.retention.sweep(NOW)
+    assert words(store) == [("", False), ("this one may prove it", True)]
+
+
+def test_events_go_when_they_are_old_and_cannot_be_deleted_before(store: Store) -> None:
+    sql = "INSERT INTO events (at, actor, verb, target) VALUES (?, '', ?, '')"
+    store.database.write(sql, OLD, "old")
+    store.database.write(sql, OLD + 2 * DAY, "young")
+    store.retention.sweep(NOW)
+    assert [row[0] for row in store.database.query("SELECT verb FROM events")] == ["young"]
+    store.database.write(sql, NOW - 29 * DAY, "last month")
+    connection = sqlite3.connect(store.database.path)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute("DELETE FROM events WHERE verb = 'last month'")
+    connection.close()
+
+
+# -- in the scheduler ------------------------------------------------------------------------------
+
+
+def test_a_tick_sweeps(store: Store, torch: Torch) -> None:
+    add(store, "m-old", time.time() - HISTORY - DAY)
+    add(store, "m-new", time.time())
+    assert torch("tick").code == 0
+    assert [row[0] for row in store.database.query("SELECT id FROM messages")] == ["m-new"]
+
+
+def test_a_sweep_that_is_cut_short_goes_on_the_next_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for number in range(5):
+        report(store, OLD + number)
+    while store.retention.sweep(NOW, until=lambda: True):
+        pass
+    assert len(words(store)) == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        ("SELECT * FROM messages WHERE sender <> '' AND created >= 1", "messages_sent"),
+        (f"SELECT id FROM hook_events WHERE at < 1 AND {retention.SAID}", "hook_events_said"),
+    ],
+)
+def test_what_is_looked_for_again_and_again_has_an_index(
+    store: Store, sql: str, index: str
+) -> None:
+    plan = store.database.query(f"EXPLAIN QUERY PLAN {sql}")
+    assert index in plan[0]["detail"]
