@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e e2e-full fuzz bench lint format types install clean
+.PHONY: help demo test e2e e2e-full soak fuzz bench lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -24,6 +24,11 @@ e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRA
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev
 	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
+
+soak: ## Send for MINUTES=5 while all goes wrong, and count; SEED=N repeats, CLAUDE=no is quicker
+	@scripts/prepare dev
+	PYTHONPATH=tests $(python) -m soak --minutes $(or $(MINUTES),5) --seed "$(SEED)" \
+		$(if $(filter no,$(CLAUDE)),--no-claude)
 
 fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
 	@scripts/prepare dev
