@@ -14,7 +14,7 @@ from torch_cli import procs
 from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.tmux import connection, quote
 from torch_cli.tmux.control import ControlClient, TmuxError
-from torch_cli.tmux.panes import capture, capture_one, list_panes
+from torch_cli.tmux.panes import capture, capture_one, list_panes, look_over, screen_of
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 
@@ -223,6 +223,24 @@ def test_panes_are_listed_alike_over_a_client_and_by_a_command(tmux: TmuxServer)
     assert [pane._replace(command="") for pane in over_client] == [
         pane._replace(command="") for pane in by_command
     ]
+
+
+@pytest.mark.parametrize("title", ["", "◐ Fix the  parser", "a b 1 2 ", "$HOME #{pane_id} \\"])
+def test_a_panes_title_is_read_as_it_is(tmux: TmuxServer, title: str) -> None:
+    pane = tmux.new_session("main", "sh", "-c", "stty -echo; cat")
+    tty = tmux.cmd("display-message", "-p", "-t", pane.id, "#{pane_tty}")
+    with open(tty, "wb", buffering=0) as screen:
+        screen.write(f"\x1b]2;first\a\x1b]2;{title}\adrawn\x1b[?1049h".encode())
+    with tmux.client() as client:
+
+        def read() -> list[tuple[str, bool]]:
+            seen = [
+                capture_one(client, pane),
+                screen_of(look_over(client)[0].facts, ""),
+            ]
+            return [(one.title, one.alternate) for one in seen]
+
+        tmux.wait_until(lambda: read() == [(title, True)] * 2, f"the title {title!r}")
 
 
 def test_a_pane_that_is_gone_or_replaced_has_no_screen(tmux: TmuxServer) -> None:

@@ -14,6 +14,7 @@ from torch_cli.agents.state import Box
 from torch_cli.tmux.screen import Row, Screen
 
 _OPTION = re.compile(r" *\d+\. ")  # a row of a numbered menu, or of a list in a draft
+_NUMBERED = re.compile(r"^\W*\d+\. ")  # the same with a cursor in front
 
 _Cell = tuple[str, bool, bool]  # character, dim, reverse
 
@@ -51,10 +52,11 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
     Its top may be out of sight: what is left of it is told by its rows, by its last one, or by the
     gap between it and the footer.
     """
-    below = [row.text for row in screen.rows[box.last + 1 + spec.frame :]]
+    below = [screen.rows[index].text for index in below_box(screen, box, spec)[0]]
     filled = [at for at, text in enumerate(below) if text.strip()]
     strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
-    if any(p.search(text) for text in below for p in strangers):
+    foreign = below[: _status_rows(below, spec)]
+    if any(p.search(text) for text in below[len(foreign) :] for p in strangers):
         return True
     if spec.footer_whole and filled and filled[-1] - filled[0] >= len(filled):
         return True
@@ -77,6 +79,35 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
     return bool(whole) and any(
         spec.dialog_end.search(end) and not _OPTION.match(end) for end in ends
     )
+
+
+def below_box(screen: Screen, box: Box, spec: BoxSpec) -> tuple[range, range]:
+    """Return the rows of the footer below ``box``, and those of the list of agents below that.
+
+    The list ends the screen. A blank row stands between the two.
+    """
+    start = box.last + 1 + spec.frame
+    end = max((i + 1 for i in range(start, len(screen.rows)) if screen.rows[i].text), default=start)
+    top = end
+    while spec.panel is not None and top > start and spec.panel.search(screen.rows[top - 1].text):
+        top -= 1
+    listed = top < end and (spec.panel_top is None or spec.panel_top.search(screen.rows[top].text))
+    if not listed or top == start or screen.rows[top - 1].text:
+        return range(start, len(screen.rows)), range(0)
+    return range(start, top), range(top, end)
+
+
+def _status_rows(below: list[str], spec: BoxSpec) -> int:
+    """Return how many rows of the footer are a status line of the user's, which may say anything.
+
+    They stand between the box and the program's own row. What reads as a numbered menu is none.
+    """
+    filled = [text for text in below if text.strip()]
+    if spec.footer_own is None or not filled or not spec.footer_own.search(filled[-1]):
+        return 0
+    if below[: len(filled)] != filled or any(_NUMBERED.search(text) for text in filled):
+        return 0
+    return len(filled) - 1
 
 
 def _placed(screen: Screen) -> bool:

@@ -6,7 +6,7 @@ the latest hook event where the screen cannot tell, then the box alone.
 
 import re
 
-from torch_cli.agents.box import echo_in, find_box, is_rule
+from torch_cli.agents.box import below_box, echo_in, find_box, is_rule
 from torch_cli.agents.profile import Profile, Rule
 from torch_cli.agents.state import AgentState, Box, Dialog, HookEvent, State, one_line
 from torch_cli.tmux.screen import Screen
@@ -47,8 +47,15 @@ class _Look:
     def region(self, where: str, rows: int) -> list[str]:
         """Return the rows of a region with text, top to bottom, at most ``rows`` of them.
 
-        What stands above the box ends at the last echoed message: rows before it are past.
+        What stands above the box ends at the last echoed message: rows before it are past. Of
+        that, ``nearest`` is what begins with the last row that is not indented.
         """
+        if where == "title":
+            return [self.screen.title] if self.screen.title else []
+        if where == "nearest":
+            lines = self.region("above", len(self.screen.rows))
+            heads = [at for at, line in enumerate(lines) if not line.startswith(" ")]
+            return lines[heads[-1] if heads else 0 :]
         lines = [self.screen.rows[index].text for index in self._indexes(where)]
         if where == "above":
             hint, spec = self.profile.box.hint, self.profile.box
@@ -67,13 +74,17 @@ class _Look:
         frame = self.profile.box.frame
         if where == "above":
             return [index for index in self.filled if index < self.box.first - frame]
-        if where == "footer":
-            return [index for index in self.filled if index > self.box.last + frame]
+        if where in ("footer", "panel"):
+            footer, panel = below_box(self.screen, self.box, self.profile.box)
+            rows = footer if where == "footer" else panel
+            return [index for index in self.filled if index in rows]
         return [index for index in self.filled if self.box.first <= index <= self.box.last]
 
     def matches(self, rule: Rule) -> str | None:
         """Return the row that makes ``rule`` true, or None."""
         if rule.box is not None and rule.box != (self.box is not None):
+            return None
+        if rule.title is not None and not rule.title.search(self.screen.title):
             return None
         lines = self.region(rule.where, rule.rows)
         found = next((line for line in reversed(lines) if rule.match.search(line)), None)
@@ -121,6 +132,8 @@ class _Look:
         return self._state(state, evidence, rule)
 
     def _by_structure(self) -> tuple[State, str, str]:
+        if self.box is not None and self.profile.box.footer_own and not self._around():
+            return State.UNKNOWN, "the pane is too low to show more than the input box", "low pane"
         if self.box is not None and self.box.empty:
             return State.IDLE, "the input box is empty and nothing says work", "box"
         if self.box is not None:
@@ -130,6 +143,10 @@ class _Look:
             return State.STARTING, "the screen is blank and shows no input box", "blank"
         last = one_line(self.screen.rows[self.filled[-1]].text)
         return State.UNKNOWN, f"no input box and no known dialog; last row: {last}", "no box"
+
+    def _around(self) -> bool:
+        """Whether anything stands above or below the box."""
+        return bool(self._indexes("above") or self._indexes("footer"))
 
     def queued(self) -> bool:
         """Whether a notice above the box says that messages wait for their turn."""

@@ -73,6 +73,9 @@ class BoxSpec(NamedTuple):
     continuation: str = ""
     footer: Pattern | None = None
     footer_whole: bool = False
+    footer_own: Pattern | None = None
+    panel: Pattern | None = None
+    panel_top: Pattern | None = None
     padding: str = ""
     tallest: int = 0
     scrolled: Pattern | None = None
@@ -105,7 +108,10 @@ class BoxSpec(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One line of the decision: rows that look like this, there, mean that state."""
+    """One line of the decision: rows that look like this, there, mean that state.
+
+    ``title`` must be found in the pane's title, too.
+    """
 
     state: State
     name: str
@@ -113,6 +119,7 @@ class Rule(NamedTuple):
     match: Pattern
     also: Pattern | None = None
     unless: Pattern | None = None
+    title: Pattern | None = None
     box: bool | None = None
     rows: int = 3
     kind: str = ""

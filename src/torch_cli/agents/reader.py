@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 # Texts that must be one of a few words, by (table, key).
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("box", "kind"): ("ruled", "footed", "barred", "lines", "prompt", "none"),
-    ("rules", "where"): ("footer", "above", "bottom", "box"),
+    ("rules", "where"): ("footer", "above", "nearest", "bottom", "box", "panel", "title"),
     ("modes.known", "where"): ("footer", "above"),
     ("answer", "transcript"): ("aider", "claude", "codex", "gemini", "opencode", ""),
     ("hooks", "kind"): ("claude", "plugin", ""),

@@ -41,9 +41,11 @@ _FIELDS = "\t".join(
 
 SCREEN_FACTS = (
     "#{?pane_dead,1,0} #{?pane_in_mode,1,0} #{pane_width} #{pane_height}"
-    " #{cursor_x} #{cursor_y} #{?cursor_flag,1,0} #{history_size}"
+    " #{cursor_x} #{cursor_y} #{?cursor_flag,1,0} #{history_size} #{?alternate_on,1,0}"
+    " #{pane_title}"
 )
-"""What ``screen_of`` has to know of a pane beside its rows."""
+"""What ``screen_of`` has to know of a pane beside its rows. The title comes last, for it may hold
+blanks; tmux takes none that holds a control character."""
 
 # Names may hold tabs, and to tmux 3.3a newlines; nobody can put this between them. Having tmux
 # replace such characters cost a third of the whole list. Directories are asked for one by one.
@@ -168,7 +170,7 @@ def _read(server: str, listed: str) -> list[Glance]:
     glances: list[Glance] = []
     for fields, command, session, window in zip(*[iter(pieces)] * 4, strict=False):
         values = fields.lstrip("\n").split("\t")
-        wrote, facts = values[12:] or ("0", "")
+        wrote, *facts = values[12:] or ("0", "")
         pane = Pane(
             version=version,
             socket_path=socket_path,
@@ -190,7 +192,7 @@ def _read(server: str, listed: str) -> list[Glance]:
             session=session,
             window=_ODD_IN_NAME.sub("_", window),
         )
-        glances.append(Glance(pane, facts, int(wrote)))
+        glances.append(Glance(pane, "\t".join(facts), int(wrote)))
     return glances
 
 
@@ -317,7 +319,8 @@ def screen_of(facts: str, rows: str) -> Screen:
     """Return the screen that ``SCREEN_FACTS`` and ``capture-pane -p -e`` gave ``facts`` and
     ``rows`` of.
     """
-    dead, mode, width, height, x, y, flag, history = (int(field) for field in facts.split())
+    *numbers, title = facts.split(" ", 9)
+    dead, mode, width, height, x, y, flag, history, alternate = map(int, numbers)
     return Screen.parse(
         rows,
         width=width,
@@ -327,6 +330,8 @@ def screen_of(facts: str, rows: str) -> Screen:
         in_mode=bool(mode),
         dead=bool(dead),
         history=history,
+        alternate=bool(alternate),
+        title=title,
     )
 
 

@@ -40,7 +40,9 @@ class Screen(NamedTuple):
     ``in_mode`` says that tmux shows a mode (copy mode, a menu) instead of the program's screen;
     ``dead`` that the pane's process has ended. ``width`` and ``height`` are in cells; ``history``
     counts the lines that have scrolled off the top; ``wrote`` is the second since the epoch in
-    which its window last wrote, 0 if that was not asked.
+    which its window last wrote, 0 if that was not asked. ``alternate`` says that the program draws
+    on the alternate screen, of which tmux keeps no history: what has scrolled off there was before
+    it. ``title`` is what the program, or somebody, named the pane.
     """
 
     rows: tuple[Row, ...]
@@ -52,6 +54,8 @@ class Screen(NamedTuple):
     dead: bool = False
     history: int = 0
     wrote: int = 0
+    alternate: bool = False
+    title: str = ""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -75,6 +79,8 @@ class Screen(NamedTuple):
         in_mode: bool = False,
         dead: bool = False,
         history: int = 0,
+        alternate: bool = False,
+        title: str = "",
     ) -> "Screen":
         """Read the output of ``capture-pane -p -e`` (or ``-p``) of a ``width`` x ``height`` pane.
 
@@ -87,7 +93,8 @@ class Screen(NamedTuple):
             rows.append(row)
         blank = Row.plain("")
         rows.extend(blank for _ in range(height - len(rows)))
-        return cls(tuple(rows), width, height, cursor, cursor_visible, in_mode, dead, history)
+        screen = cls(tuple(rows), width, height, cursor, cursor_visible, in_mode, dead, history)
+        return screen._replace(alternate=alternate, title=title)
 
 
 def _parse_row(line: str, dim: bool, reverse: bool) -> tuple[Row, bool, bool]:
