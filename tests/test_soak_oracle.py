@@ -145,6 +145,13 @@ def test_what_is_unknown_is_counted_once_it_is_settled() -> None:
     assert found(claims=[Claim(1, "m-01", "unknown", "a dialog hid it")]) == [Wrong.UNKNOWN]
 
 
+def test_what_stood_in_the_box_of_a_killed_program_is_counted_by_itself() -> None:
+    gone = Claim(1, "m-01", "unknown", "its pane %1 is gone", created=10)
+    assert found(claims=[gone], arrivals=[], ended=[("dev", 12.0)]) == [Wrong.WENT_DOWN]
+    assert found(claims=[gone], arrivals=[], ended=[("dev", 9.0)]) == [Wrong.UNKNOWN]
+    assert passes([Finding(Wrong.WENT_DOWN, "", "")] * 3, 10)
+
+
 def test_one_unknown_passes_and_of_thousands_one_in_a_thousand_and_nothing_else() -> None:
     unknown, lost = Finding(Wrong.UNKNOWN, "", ""), Finding(Wrong.LOST, "", "")
     assert passes([unknown], 100)

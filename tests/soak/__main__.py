@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import FrameType
 from typing import Any
@@ -153,7 +154,7 @@ def drain(world: World, sent: list[Sent]) -> list[Claim]:
 def claims_of(world: World, numbers: set[int]) -> list[Claim]:
     """Return what Torch says of every message; what it said by itself is left out."""
     done = world.torch("receipt", "-n", "1000000", "--json", *world.server.socket.arguments)
-    world.others.append(("receipt", done))
+    world.others.append(("receipt", replace(done, out="")))
     claims = []
     for line in done.out.splitlines():
         told: dict[str, Any] = json.loads(line)
@@ -163,7 +164,7 @@ def claims_of(world: World, numbers: set[int]) -> list[Claim]:
         created = datetime.fromisoformat(told["created"]).timestamp()
         settled = created + told["elapsed_ms"] / 1000
         claims.append(
-            Claim(number, told["id"], told["state"], told["reason"], told["kept"], settled)
+            Claim(number, told["id"], told["state"], told["reason"], told["kept"], settled, created)
         )
     return claims
 

@@ -227,7 +227,10 @@ def synchronised(world: World, agent: Agent, chance: Random) -> None:
     """Two agents share a window whose panes all get what is typed into one."""
     others = [one for one in world.agents if isinstance(one, Demo) and one is not agent]
     other = chance.choice(others)
-    with other.lock:
+    # Two that want each other's pane would wait for ever.
+    if not other.lock.acquire(timeout=5):
+        return
+    try:
         arguments = world.server.socket.arguments
         words = ["move", other.name, "--window", agent.name, *arguments]
         world.others.append(("move", world.torch(*words)))
@@ -237,6 +240,8 @@ def synchronised(world: World, agent: Agent, chance: Random) -> None:
         world.others.append(("move", world.torch("move", other.name, "--apart", *arguments)))
         for one in (agent, other):
             world.resize(one, WIDTH, HEIGHT)
+    finally:
+        other.lock.release()
 
 
 def tmux_stopped(world: World, agent: Agent, chance: Random) -> None:

@@ -38,6 +38,7 @@ class Wrong(StrEnum):
     HUNG = "processes that did not end"
     SCHEDULER = "schedulers that ended by themselves"
     UNKNOWN = "unknown"
+    WENT_DOWN = "unknown, its pane was killed"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Claim:
-    """What Torch says at the end of one message: its receipt. ``settled`` is in epoch seconds."""
+    """What Torch says at the end of one message: its receipt.
+
+    ``created`` and ``settled`` are epoch seconds.
+    """
 
     number: int
     id: str
@@ -84,6 +88,7 @@ class Claim:
     reason: str = ""
     waits: bool = False
     settled: float = 0.0
+    created: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -164,8 +169,12 @@ def judge(records: Records) -> list[Finding]:
 
 
 def passes(findings: Iterable[Finding], messages: int) -> bool:
-    """Say whether a run of so many messages is good: nothing is wrong, and little is unknown."""
+    """Say whether a run of so many messages is good: nothing is wrong, and little is unknown.
+
+    What became of a text in the box of a program that is killed, nobody can know.
+    """
     counted = Counter(finding.wrong for finding in findings)
+    del counted[Wrong.WENT_DOWN]
     unknown = counted.pop(Wrong.UNKNOWN, 0)
     return not counted and unknown <= max(1, messages * UNKNOWN_SHARE)
 
@@ -181,7 +190,13 @@ def _of_message(
     def finding(wrong: Wrong, words: str) -> Finding:
         return Finding(wrong, about, words)
 
-    found = [finding(Wrong.UNKNOWN, one.reason) for one in claims if _is_unknown(one)]
+    found = [
+        finding(
+            Wrong.WENT_DOWN if _was_under_way(sent, one, records) else Wrong.UNKNOWN, one.reason
+        )
+        for one in claims
+        if one.state == "unknown" and not one.waits
+    ]
     found += [finding(Wrong.STUCK, f"{one.state}: {one.reason}") for one in claims if one.waits]
     here = [one for one in arrived if one.agent == sent.recipient]
     found += [
@@ -206,8 +221,13 @@ def _of_message(
     return found
 
 
-def _is_unknown(claim: Claim) -> bool:
-    return claim.state == "unknown" and not claim.waits
+def _was_under_way(sent: Sent, claim: Claim, records: Records) -> bool:
+    """Say whether the recipient's pane was killed while a process was at this message.
+
+    Only a message that says so itself counts: its pane is gone.
+    """
+    killed = any(name == sent.recipient and at >= claim.created for name, at in records.ended)
+    return killed and ("is gone" in claim.reason or "was closed" in claim.reason)
 
 
 def _is_altered(sent: Sent, arrival: Arrival, claims: list[Claim]) -> bool:
