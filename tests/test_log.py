@@ -180,6 +180,19 @@ def test_what_an_agent_writes_is_logged_without_colours(demo: DemoAgent) -> None
     assert demo.torch("log", "demo", "--path").out == f"{path}\n"
 
 
+def test_the_log_of_the_alternate_screen_is_called_what_it_is(demo: DemoAgent) -> None:
+    tty = demo.tmux.cmd("display-message", "-p", "-t", demo.pane.id, "#{pane_tty}")
+    with open(tty, "wb", buffering=0) as screen:
+        screen.write(b"\x1b[?1049h")
+    facts = ("display-message", "-p", "-t", demo.pane.id, "#{alternate_on}")
+    wait_until(lambda: demo.tmux.cmd(*facts) == "1", 10, "the alternate screen")
+    done = demo.torch("log", "demo")
+    assert (done.code, "draws on the alternate screen" in done.err) == (0, True), done.err
+    assert demo.torch("log", "demo", "--json").json["keeps_history"] is False
+    off = demo.torch("log", "demo", "--off")
+    assert (off.code, off.err) == (0, "")
+
+
 def test_it_can_be_ended_and_begun_again(demo: DemoAgent) -> None:
     path = Path(demo.torch("log", "demo", "--json").json["path"])
     demo.send("ANSWER(before) go")

@@ -41,8 +41,31 @@ def test_capture_gives_exactly_the_last_lines_history_included(
     for count in (1, 5, 50, 100):
         assert torch("capture", pane.id, "-n", str(count)).out.splitlines() == every[-count:]
     assert torch("capture", pane.id, "-n", "500").out.splitlines() == every
-    assert torch("capture", pane.id, "--history", "--json").json["lines"] == every
+    whole = torch("capture", pane.id, "--history", "--json")
+    assert (whole.json["lines"], whole.json["keeps_history"], whole.err) == (every, True, "")
     assert torch("capture", pane.id).out.splitlines()[-1] == "line 100"
+
+
+FULL_SCREEN = "i=1; while [ $i -le 30 ]; do echo before $i; i=$((i+1)); done; printf '\\033[?1049h'"
+
+
+def test_capture_says_that_the_alternate_screen_has_no_history(
+    tmux: TmuxServer, torch: Torch
+) -> None:
+    """200 lines were promised, and what had scrolled off there was gone."""
+    drawn = "i=1; while [ $i -le 50 ]; do echo drawn $i; i=$((i+1)); done; exec cat"
+    pane = tmux.new_session("main", "sh", "-c", f"{FULL_SCREEN}; {drawn}", size=(40, 10))
+    tmux.wait_for_text(pane, "drawn 50")
+    kept = "keeps no history: its 10 rows are all there is"
+    for words in (("-n", "200"), ("--history",)):
+        done = torch("capture", pane.id, *words)
+        assert (done.code, kept in done.err) == (0, True), done.err
+        assert "drawn 50" in done.out
+        assert "drawn 20" not in done.out
+        assert torch("capture", pane.id, *words, "--json").json["keeps_history"] is False
+    assert torch("capture", pane.id, "-n", "10").err == ""
+    assert torch("capture", pane.id).err == ""
+    assert torch("capture", pane.id, "-n", "200", "--quiet").err == ""
 
 
 def test_capture_joins_wrapped_lines_and_keeps_colours_when_asked(

@@ -40,6 +40,7 @@ def test_nothing_of_an_agent_is_lost(
     saved = Path(said["saved"])
     assert "You are about to be relieved" in (saved / "note.md").read_text()
     assert "something that it was told" in (saved / "screen.txt").read_text()
+    assert said["screen_lacks"] is None
     assert saved.stat().st_mode & 0o77 == 0
     assert repository.content("a.py", said["checkpoint"]) == b"not committed\n"
     with Store() as store:
@@ -49,6 +50,21 @@ def test_nothing_of_an_agent_is_lost(
         assert store.agents.all() == []
     assert tmux.run("list-panes", "-a").returncode != 0
     assert torch("retire", "dev").code == 3
+
+
+def test_what_the_alternate_screen_has_lost_is_not_promised(
+    dev: DemoAgent, torch: Torch, tmux: TmuxServer
+) -> None:
+    tty = tmux.cmd("display-message", "-p", "-t", dev.pane.id, "#{pane_tty}")
+    with open(tty, "wb", buffering=0) as screen:
+        screen.write(b"\x1b[?1049h")
+    tmux.wait_until(
+        lambda: tmux.cmd("display-message", "-p", "-t", dev.pane.id, "#{alternate_on}") == "1",
+        "the alternate screen",
+    )
+    done = torch("retire", "dev", "--deadline", "0", "--force")
+    assert done.code == 0, done.err
+    assert "screen.txt: it has only what was shown last" in done.err
 
 
 def test_who_is_typing_is_not_interrupted_unless_it_is_forced(

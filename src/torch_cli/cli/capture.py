@@ -25,6 +25,9 @@ def command(
 ) -> None:
     """Print what the pane of TARGET shows, without the blank lines at its end.
 
+    Of a program that draws on the alternate screen (Claude Code's full-screen renderer, opencode)
+    tmux keeps no history: what it shows now is all there is, and you are told.
+
     \b
     Examples:
       torch capture dev
@@ -32,24 +35,31 @@ def command(
       torch capture %7 --history > session.txt
     """
     from torch_cli.agents.registry import find
-    from torch_cli.cli.present import print_json, print_text
+    from torch_cli.cli.present import note, print_json, print_text
     from torch_cli.store import Store
-    from torch_cli.tmux.capture import last_lines
+    from torch_cli.tmux.capture import shown
 
     with Store() as store:
         found = find(store, common.socket, target)
-    shown = last_lines(found.socket, found.pane, count=lines, history=history, ansi=ansi, join=join)
     pane = found.pane
+    seen = shown(found.socket, pane, count=lines, history=history, ansi=ansi, join=join)
     size = f"{pane.width}x{pane.height}"
-    common.tell(f"pane {pane.id} ({pane.place}), {size}, {len(shown)} lines")
+    common.tell(f"pane {pane.id} ({pane.place}), {size}, {len(seen.lines)} lines")
+    if seen.alternate and (history or (lines or 0) > pane.height):
+        note(
+            f"torch: {found.name} draws on the alternate screen, of which tmux keeps no history: "
+            f"its {pane.height} rows are all there is; lines above them are from before it began",
+            quiet=common.quiet,
+        )
     if common.json:
         print_json(
             {
                 "schema": "torch.capture/1",
                 "target": found.name,
-                "pane": found.pane.id,
-                "lines": shown,
+                "pane": pane.id,
+                "keeps_history": not seen.alternate,
+                "lines": seen.lines,
             }
         )
     else:
-        print_text("".join(f"{line}\n" for line in shown), colours=ansi)
+        print_text("".join(f"{line}\n" for line in seen.lines), colours=ansi)

@@ -17,7 +17,8 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
 
     The file is put aside at 10 MB, four such are kept (NAME.log.1 is the newest), and only you may
     read it. tmux pipes the pane to a process of Torch's; another pipe that the pane has is left
-    alone. When the disk is full the pane goes on, and the file says how much it lacks.
+    alone. When the disk is full the pane goes on, and the file says how much it lacks. Of a program
+    that draws on the alternate screen the file has rows as they are redrawn, again and again.
 
     \b
     Examples:
@@ -25,7 +26,7 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
       tail -F "$(torch log dev --path)"
       torch log dev --off
     """
-    from torch_cli.cli.present import print_json, say
+    from torch_cli.cli.present import note, print_json, say
     from torch_cli.errors import RefusedError
     from torch_cli.store import Store
     from torch_cli.watch.log import log_of, start_log, stop_log
@@ -43,9 +44,16 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
                 "pane": log.pane,
                 "path": log.path,
                 "on": log.on,
+                "keeps_history": not log.alternate,
             }
         )
     elif ask:
         say(log.path)
     else:
         say(f"{'logging' if log.on else 'not logged'}  {log.target}  {log.pane}  {log.path}")
+        if log.on and log.alternate:
+            note(
+                f"  {log.target} draws on the alternate screen: the log has its rows as they are "
+                "redrawn, and nothing from before",
+                quiet=common.quiet,
+            )

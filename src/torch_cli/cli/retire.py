@@ -24,9 +24,10 @@ NOTE_WITHIN = click.option(
 def command(common: Common, agent: str, deadline: float, force: bool) -> None:
     """End an agent so that nothing of it is lost.
 
-    It is asked for a handoff note; the note and all that its pane has shown are saved, a checkpoint
-    of its directory is made, its tasks return to the pool, and then it is stopped. A worktree that
-    'torch up' made for it goes only if it is clean, merged, and nobody else is in it.
+    It is asked for a handoff note; the note and what tmux still has of its pane are saved (of the
+    alternate screen, only what it shows), a checkpoint of its directory is made, its tasks return
+    to the pool, and then it is stopped. A worktree that 'torch up' made for it goes only if it is
+    clean, merged, and nobody else is in it.
 
     \b
     Examples:
@@ -52,15 +53,17 @@ def command(common: Common, agent: str, deadline: float, force: bool) -> None:
                 "how": done.stopped.how,
                 "note": done.note.text or None,
                 "no_note": done.note.why or None,
-                "saved": str(done.saved),
+                "saved": str(done.saved.folder),
+                "screen_lacks": done.saved.lacks or None,
                 "tasks": [task.id for task in done.tasks],
                 "checkpoint": done.checkpoint or None,
                 "worktree": done.worktree or None,
             }
         )
         return
-    say(printable(f"retired  {agent}  {done.saved}"))
+    say(printable(f"retired  {agent}  {done.saved.folder}"))
     words = [f"no note: {done.note.why}"] if done.note.why else []
+    words += [f"screen.txt: {done.saved.lacks}"] if done.saved.lacks else []
     words += [f"checkpoint {done.checkpoint}"] if done.checkpoint else []
     words += [f"{task.id} is in the pool again" for task in done.tasks]
     words += [done.worktree] if done.worktree else []

@@ -154,7 +154,7 @@ def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
     if note is None or agent is None:
         return ""
     saved = save(store, agent, note, time.time())
-    return f"note {saved / 'note.md'}" if note.text else f"no note: {note.why}"
+    return f"note {saved.folder / 'note.md'}" if note.text else f"no note: {note.why}"
 
 
 def _held(store: Store, member: Started) -> str:

@@ -1,4 +1,4 @@
-"""What an agent leaves behind: its handoff note, and all that its pane has shown."""
+"""What an agent leaves behind: its handoff note, and what tmux still has of its pane."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from torch_cli.errors import TorchError
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.tmux.capture import last_lines
+from torch_cli.tmux.capture import shown
 from torch_cli.tmux.socket import Socket
 
 DEADLINE = 120.0
@@ -56,21 +56,33 @@ def folder(agent: Agent, at: float) -> Path:
     return Path(state_dir()) / "handoffs" / f"{agent.name}-{when}"
 
 
-def save(store: Store, agent: Agent, note: Note, at: float) -> Path:
-    """Save the note, and all that tmux has kept of the agent's pane; return the directory.
+class Saved(NamedTuple):
+    """Where something is saved, and what is missing of all that the pane has shown, in words."""
+
+    folder: Path
+    lacks: str = ""
+
+
+NO_HISTORY = "it has only what was shown last: tmux keeps no history of the alternate screen"
+
+
+def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
+    """Save the note, and all that tmux has kept of the agent's pane.
 
     Raises ``TorchError`` if that cannot be written; a pane that is gone has left nothing.
     """
-    place = folder(agent, at)
+    place, lacks = folder(agent, at), ""
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if note.text:
             _write(place / "note.md", note.text + "\n")
         try:
             found = find(store, Socket(path=agent.socket), agent.name)
-            lines = last_lines(found.socket, found.pane, history=True, join=True)
-            _write(place / "screen.txt", "\n".join([*lines, ""]))
+            seen = shown(found.socket, found.pane, history=True, join=True)
+            lacks = NO_HISTORY if seen.alternate else ""
+            _write(place / "screen.txt", "\n".join([*seen.lines, ""]))
         except TorchError as error:
+            lacks = f"it is empty: {error.message}"
             _write(place / "screen.txt", f"{error.message}\n")
     except OSError as error:
         raise TorchError(
@@ -79,7 +91,7 @@ def save(store: Store, agent: Agent, note: Note, at: float) -> Path:
             hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
             code="store",
         ) from error
-    return place
+    return Saved(place, lacks)
 
 
 def _write(path: Path, text: str) -> None:

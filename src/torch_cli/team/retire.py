@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from torch_cli.agents.registry import lives, registered
@@ -16,7 +15,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, Task
 from torch_cli.team.actor import Actor
 from torch_cli.team.draft import check_no_draft
-from torch_cli.team.handoff import DEADLINE, Note, ask_for_note, save
+from torch_cli.team.handoff import DEADLINE, Note, Saved, ask_for_note, save
 from torch_cli.team.place import remove_worktree
 from torch_cli.team.stop import Stopped, stop
 from torch_cli.team.task import pass_on, release
@@ -29,7 +28,7 @@ class Retired(NamedTuple):
     """
 
     note: Note
-    saved: Path
+    saved: Saved
     tasks: tuple[Task, ...]
     checkpoint: str
     stopped: Stopped
@@ -40,7 +39,7 @@ class HandedOver(NamedTuple):
     """What went from one agent to another."""
 
     note: Note
-    saved: Path
+    saved: Saved
     tasks: tuple[Task, ...]
 
 
@@ -62,13 +61,13 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
     try:
         stopped = stop(store, name)
     except TorchError as error:
-        error.message += f"; it goes on and keeps its tasks (what it left is in {saved})"
+        error.message += f"; it goes on and keeps its tasks (what it left is in {saved.folder})"
         raise
     returned = []
     for task in tasks_of(store, agent):
         with contextlib.suppress(HeldError):  # the task has ended meanwhile
             returned.append(release(store, task, Actor(None), f"{name} was retired"))
-    store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved)})
+    store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved.folder)})
     worktree = ""
     if member is not None:
         store.teams.remove(member.team, member.name)
@@ -122,5 +121,8 @@ def _message(giver: Agent, done: HandedOver) -> str:
     for task in done.tasks:
         lines.append(f"Its task {task.id} is yours now: {task.title}")
     lines += ["", done.note.text] if done.note.text else [f"It left no note: {done.note.why}."]
-    lines += ["", f"All that it has shown: {done.saved / 'screen.txt'}"]
+    words = (
+        f"What it has shown ({done.saved.lacks})" if done.saved.lacks else "All that it has shown"
+    )
+    lines += ["", f"{words}: {done.saved.folder / 'screen.txt'}"]
     return "\n".join(lines)

@@ -1,6 +1,7 @@
-"""The last lines of a pane, its history included."""
+"""The last lines of a pane, its history included where tmux keeps one."""
 
 import re
+from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError
 from torch_cli.tmux.panes import Pane
@@ -10,7 +11,22 @@ from torch_cli.tmux.socket import Socket
 _SGR = re.compile(r"\x1b\[[0-9;:]*m|[\x0e\x0f]")
 
 
-def last_lines(
+class Shown(NamedTuple):
+    """What a pane shows. ``alternate`` says that its program draws on the alternate screen.
+
+    Of that tmux keeps no history: lines above the screen are from before the program began.
+    """
+
+    lines: list[str]
+    alternate: bool
+
+
+def last_lines(socket: Socket, pane: Pane, *, history: bool = False) -> list[str]:
+    """Return the lines of ``shown``."""
+    return shown(socket, pane, history=history).lines
+
+
+def shown(
     socket: Socket,
     pane: Pane,
     *,
@@ -18,7 +34,7 @@ def last_lines(
     history: bool = False,
     ansi: bool = False,
     join: bool = False,
-) -> list[str]:
+) -> Shown:
     """Return what ``pane`` shows, without blank lines at the end.
 
     ``count`` asks for exactly the last so many lines where they exist, ``history`` for all that
@@ -30,10 +46,11 @@ def last_lines(
     # lines of history took 0.1 s (tmux 3.3a, 2026-11-22).
     if history or count is not None:
         flags += ["-S", "-"]
-    done = run(socket, "-N", "capture-pane", *flags, "-t", pane.id, timeout=30.0)
+    asked = ("display-message", "-p", "-t", pane.id, "#{?alternate_on,1,0}")
+    done = run(socket, "-N", *asked, ";", "capture-pane", *flags, "-t", pane.id, timeout=30.0)
     if done.status != 0:
         raise NotFoundError(f"pane {pane.id} ({pane.place}) is gone: {done.error}")
-    lines = done.out.split("\n")
+    alternate, *lines = done.out.split("\n")
     while lines and not _SGR.sub("", lines[-1]).strip():
         lines.pop()
-    return lines[-count:] if count is not None else lines
+    return Shown(lines[-count:] if count is not None else lines, alternate == "1")

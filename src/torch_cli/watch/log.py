@@ -28,12 +28,17 @@ _TAKEN = "torch: this pane has a pipe"
 
 
 class Log(NamedTuple):
-    """The log of one pane; ``on`` says that it is being written now."""
+    """The log of one pane; ``on`` says that it is being written now.
+
+    ``alternate`` says that its program draws on the alternate screen now, so that its lines are
+    rows as they were redrawn.
+    """
 
     target: str
     pane: str
     path: str
     on: bool
+    alternate: bool = False
 
 
 def log_of(store: Store, socket: Socket, target: str) -> Log:
@@ -90,15 +95,15 @@ def stop_log(store: Store, socket: Socket, target: str) -> Log:
 
 
 def _log_of(client: ControlClient, found: Found) -> Log:
-    shown = f"#{{version}} #{{pane_pipe}} #{{{OPTION}}}"
+    shown = f"#{{version}} #{{pane_pipe}} #{{?alternate_on,1,0}} #{{{OPTION}}}"
     said = client.call("display-message", "-p", "-t", found.pane.id, shown).text.rstrip("\n")
-    version, piped, path = said.split(" ", 2)
+    version, piped, alternate, path = said.split(" ", 3)
     path = quote.printed(path, version)
     # Whoever put another pipe in the place of ours has ended our writer.
     on = piped == "1" and bool(path) and _is_written(path)
     if not path or not on:
         path = _path_for(found)
-    return Log(found.name, found.pane.id, path, on)
+    return Log(found.name, found.pane.id, path, on, alternate == "1")
 
 
 def _path_for(found: Found) -> str:
