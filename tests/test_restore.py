@@ -1,5 +1,6 @@
 """Bringing files back: what changes, what is never touched, and what is refused."""
 
+import json
 import os
 import time
 from datetime import datetime
@@ -34,8 +35,9 @@ def planned(repository: Repository, identity: str, *paths: str) -> Plan:
 
 def restored(repository: Repository, identity: str, *paths: str) -> Plan:
     """Restore, and return what was done."""
-    worktree = repository.worktree
-    return carry_out(worktree, Settings(), planned(repository, identity, *paths), identity)
+    agreed = planned(repository, identity, *paths)
+    carry_out(repository.worktree, Settings(), agreed, identity)
+    return agreed
 
 
 def tree_of(repository: Repository) -> dict[str, bytes]:
@@ -82,7 +84,7 @@ def test_all_of_it_comes_back_and_what_was_made_since_goes(repository: Repositor
     }
     assert tree_of(repository) == {**was, "build.log": b"ignored\n"}
     assert not (repository.path / "new").exists()
-    restored(repository, done.saved.id)
+    restored(repository, repository.ids()[-1])
     assert tree_of(repository) == wrecked
 
 
@@ -241,7 +243,9 @@ def test_a_restore_that_fails_names_the_checkpoint_of_what_was_there(
     monkeypatch.setattr(restoring, "_write", _fails)
     with pytest.raises(TorchError, match="ended on the way") as raised:
         carry_out(repository.worktree, Settings(), agreed, first)
-    assert agreed.saved.id in raised.value.hint
+    saved = repository.ids()[-1]
+    assert saved != first
+    assert saved in raised.value.hint
 
 
 def _fails(*_: object) -> None:
@@ -292,6 +296,88 @@ def test_a_person_is_shown_and_asked(
     assert repository.read("a.py") == content
 
 
+# -- the latest ------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_help_brings_a_file_back_and_does_so_again(
+    repository: Repository, torch: Torch
+) -> None:
+    """What a restore records of the wreck is not the latest."""
+    there = ("-C", str(repository.path))
+    first = repository.recorded()
+    (repository.path / "a.py").unlink()
+    words = ("checkpoint", "restore", "a.py", "--from", "latest")
+    dry = torch(*words, "--dry-run", *there)
+    assert (dry.code, dry.out) == (0, "created   a.py\n")
+    assert torch(*words, *there, "--json").json["error"]["code"] == "not-confirmed"
+    assert repository.ids() == [first], "neither has recorded anything"
+    done = torch(*words, "--yes", *there)
+    assert (done.code, done.out) == (0, "created   a.py\n"), done.err
+    assert repository.read("a.py") == "good\n"
+    assert len(repository.ids()) == 2
+    again = torch(*words, "--yes", *there)
+    assert (again.code, again.out) == (0, ""), again.err
+    assert f"nothing to restore: what is there is as in {first}" in again.err
+    assert repository.read("a.py") == "good\n"
+    listed = torch("checkpoint", "list", str(repository.path)).out.splitlines()
+    assert [line.split()[0] for line in listed if "latest" in line] == [first]
+    said = torch("checkpoint", "list", str(repository.path), "--json").out.splitlines()
+    assert [json.loads(line)["latest"] for line in said] == [True, False]
+
+
+def test_a_checkpoint_that_has_recorded_the_loss_leads_to_the_one_before(
+    repository: Repository, torch: Torch
+) -> None:
+    there = ("-C", str(repository.path))
+    repository.write("a.py", "old\n")
+    old = repository.recorded()
+    repository.write("a.py", "good\n")
+    first = repository.recorded()
+    (repository.path / "a.py").unlink()
+    lost = repository.recorded()
+    alone = torch("checkpoint", "restore", "a.py", "--from", "latest", *there, "--json")
+    assert alone.json["error"]["code"] == "no-path"
+    assert f"--from {first}" in alone.json["error"]["hint"]
+    whole = torch("checkpoint", "restore", "--all", "--from", "latest", *there)
+    assert f"what is there is as in {lost}" in whole.err
+    assert f"--from {first} would change 1 file" in whole.err
+    repository.write("a.py", "wrecked\n")
+    repository.recorded()
+    named = torch("checkpoint", "restore", "a.py", "--from", "latest", "--json", *there).json
+    assert named["earlier"] == {"id": first, "files": 1}
+    assert named["changes"] == []
+    assert old in repository.ids()
+
+
+def test_a_path_that_is_nowhere_leads_to_the_commits(repository: Repository) -> None:
+    first = repository.recorded()
+    with pytest.raises(RefusedError, match="does not have") as raised:
+        planned(repository, first, "nothing.py")
+    assert "torch recover" in raised.value.hint
+
+
+def test_where_only_restores_have_made_checkpoints_none_is_the_latest(
+    repository: Repository, torch: Torch
+) -> None:
+    there = ("-C", str(repository.path))
+    repository.write("a.py", "wrecked\n")
+    assert torch("recover", "a.py", "--item", "1", "--yes", *there).code == 0
+    (saved,) = repository.ids()
+    done = torch("checkpoint", "restore", "--all", "--from", "latest", *there, "--json")
+    assert done.json["error"]["code"] == "no-checkpoint"
+    assert saved in done.json["error"]["hint"]
+
+
+def test_a_restore_that_is_refused_in_the_end_records_nothing(repository: Repository) -> None:
+    first = repository.recorded()
+    repository.write("a.py", "wrecked\n")
+    agreed = planned(repository, first)
+    repository.write("src/b.py", "somebody writes here\n")
+    with pytest.raises(HeldError):
+        carry_out(repository.worktree, Settings(), agreed, first)
+    assert repository.ids() == [first]
+
+
 # -- retention -------------------------------------------------------------------------------------
 
 NOON = datetime(2026, 6, 15, 12, 0).timestamp()
@@ -338,6 +424,11 @@ def test_all_of_today_hourly_for_a_week_and_daily_for_a_quarter() -> None:
 
 def test_the_newest_is_kept_however_old() -> None:
     assert kept([made(200 * 24), made(201 * 24)]) == [4800.0]
+
+
+def test_the_latest_is_kept_beside_a_newer_one_that_a_restore_has_made() -> None:
+    found = [made(200 * 24), made(199 * 24), made(198 * 24, reason="before restore")]
+    assert kept(found) == [4776.0, 4752.0]
 
 
 def test_a_note_and_what_was_before_the_loss_are_kept() -> None:

@@ -11,7 +11,7 @@ LONGEST = 1e9
 """The most seconds that are taken, some 31 years."""
 
 _WORDS = {"d": "d", "h": "h", "m": "min", "s": "s"}
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([dhms]) *")
+_PART = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)([dhms]) *")
 _HINT = "Write a number with its unit, as in 90s, 30m, 1.5h, 2h30m or 1d."
 
 

@@ -20,8 +20,8 @@ _CHOSEN = re.compile(
     re.IGNORECASE,
 )
 _YES_OR_NO = re.compile(
-    r"[\[(] ?(?:y(?:es)?|o(?:k)?) ?[/|,] ?n(?:o)?(?: ?[/|,][^\])]*)?[\])]"
-    r"|\bpress (?:any key|enter|return|space)\b|\bpass(?:word|phrase)\b.*: *$",
+    r"[\[(] ?(?:y(?:es)?|o(?:k)?) ?[/|,] ?n(?:o)?(?: ?[/|,][^\])]{0,40})?[\])]"
+    r"|\bpress (?:any key|enter|return|space)\b|^(?=.*: *$).*\bpass(?:word|phrase)\b",
     re.IGNORECASE,
 )
 _LAST = 3

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -27,6 +27,9 @@ LISTED = 100
 
 NOBODY = ("Torch", "torch@localhost")
 """Name and address of who makes a checkpoint where git knows no user."""
+
+BY_RESTORE = "before restore"
+"""The reason of the checkpoint that a restore makes of what it replaces."""
 
 _MARK = "Torch-Checkpoint: "
 
@@ -119,9 +122,16 @@ def _below(
 
 
 def take_locked(
-    worktree: Worktree, settings: Settings, occasion: Occasion, lock: int
+    worktree: Worktree,
+    settings: Settings,
+    occasion: Occasion,
+    lock: int,
+    check: Callable[[str], None] = lambda tree: None,
 ) -> tuple[Outcome, list[str]]:
-    """As ``take``, with the lock held and for this worktree alone; return those below as well."""
+    """As ``take``, with the lock held and for this worktree alone; return those below as well.
+
+    ``check`` is given the tree of what is there, and raises if it is not to be recorded.
+    """
     git = worktree.git(lock=lock)
     _check_note(occasion.note)
     _sweep(worktree, git)
@@ -129,6 +139,7 @@ def take_locked(
         newest = cache(lambda: next(iter(_listed(asked.result())), None))
         now = snapshot(worktree, settings, lock, lambda: _tree_of(newest()))
         last = newest()
+    check(now.tree)
     left_out = tuple(now.left_out)
     if last and now.tree == last.tree:
         return Outcome(worktree.top, None, last, left_out), now.nested
@@ -263,14 +274,28 @@ def _read(ref: str, written: str, tree: str, message: str) -> Checkpoint | None:
         return None
 
 
+def latest(found: Sequence[Checkpoint]) -> Checkpoint | None:
+    """Return which of the checkpoints of one worktree is meant by ``latest``.
+
+    It is the newest that was not made by a restore: that one holds what was to be replaced.
+    """
+    return next((one for one in reversed(found) if one.reason != BY_RESTORE), None)
+
+
 def find_checkpoint(worktree: Worktree, name: str) -> Checkpoint:
-    """Return the checkpoint of that id, or the only one whose id begins so; ``latest`` is one.
+    """Return the checkpoint of that id, or the only one whose id begins so, or the ``latest``.
 
     Those of other worktrees of the repository are found too. Raises ``NotFoundError``.
     """
     own = checkpoints(worktree)
     if name == "latest" and own:
-        return own[-1]
+        if newest := latest(own):
+            return newest
+        raise NotFoundError(
+            f"all checkpoints of {worktree.top} were made by a restore: none of them is the latest",
+            hint=f"Name one, as in '--from {own[-1].id}'; 'torch checkpoint list' shows them.",
+            code="no-checkpoint",
+        )
     for among in (own, checkpoints(worktree, every=True)):
         found = [one for one in among if name and one.id.startswith(name)]
         exact = [one for one in found if one.id == name]

@@ -6,12 +6,20 @@ HEAD and the index stay as they are: what is restored is a change in the worktre
 import contextlib
 import os
 import stat
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
-from torch_cli.checkpoint.record import Checkpoint, Occasion, Outcome, take_locked
+from torch_cli.checkpoint.record import (
+    BY_RESTORE,
+    Checkpoint,
+    Occasion,
+    checkpoints,
+    take_locked,
+)
 from torch_cli.checkpoint.settings import Settings
+from torch_cli.checkpoint.snapshot import Snapshot, snapshot
 from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.git.command import Git, saying
 from torch_cli.git.counts import Row, above, rows
@@ -34,14 +42,25 @@ class Change(NamedTuple):
 class Plan(NamedTuple):
     """What a restore would do.
 
-    ``saved`` is the checkpoint of what is there now, ``tree`` what is brought back. ``skipped`` are
-    paths that stay as they are, each with the words why.
+    ``now`` is the tree of what is there, ``tree`` what is brought back. ``skipped`` are paths that
+    stay as they are, each with the words why.
     """
 
     tree: str
-    saved: Checkpoint
+    now: str
     changes: tuple[Change, ...]
     skipped: tuple[tuple[str, str], ...]
+
+
+class Earlier(NamedTuple):
+    """A checkpoint that would change something, and how many files."""
+
+    checkpoint: Checkpoint
+    files: int
+
+
+LOOKED_AT = 200
+"""Checkpoints that are compared with what is there, the newest first: each takes some 5 ms."""
 
 
 def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
@@ -71,41 +90,71 @@ def plan(
 ) -> Plan:
     """Return what restoring ``paths`` (all, if none) from ``tree`` would change.
 
-    A checkpoint of what is there is made for it, if that is not recorded already; ``source`` is
-    what the tree is called in its note. Raises ``RefusedError`` for a path that the tree does not
-    have.
+    Nothing is recorded; ``source`` is what the tree is called in errors. Raises ``RefusedError``
+    for a path that the tree does not have.
     """
     with locked(worktree) as lock:
-        return _plan(worktree, settings, tree, paths, source, lock)
+        git = worktree.git(lock=lock)
+        wanted = _wanted(paths)
+        for path in wanted:
+            if not git.run("ls-tree", "-z", tree, "--", path):
+                raise _no_path(worktree, git, path, tree, source)
+        with saying("nothing was restored"):
+            there = snapshot(worktree, settings, lock, lambda: tree)
+        return _plan(worktree, git, there, tree, wanted)
 
 
-def _save(worktree: Worktree, settings: Settings, source: str, lock: int) -> Outcome:
-    """Make a checkpoint of what is there before something is restored from ``source``."""
-    occasion = Occasion("before restore", note=f"from {source}")
-    with saying("nothing was restored"):
-        return take_locked(worktree, settings, occasion, lock)[0]
+def earlier(
+    worktree: Worktree, settings: Settings, tree: str, paths: Sequence[str]
+) -> Earlier | None:
+    """Return the newest checkpoint that would change ``paths`` (all, if none) as they are.
+
+    Of those before the one whose tree is ``tree``, of all if none has it.
+    """
+    with locked(worktree) as lock:
+        git = worktree.git(lock=lock)
+        there = snapshot(worktree, settings, lock, lambda: tree)
+        wanted = _wanted(paths)
+        seen = {tree, there.tree}
+        for one in _before(worktree, tree)[:LOOKED_AT]:
+            if one.tree in seen:
+                continue
+            seen.add(one.tree)
+            if not all(git.run("ls-tree", "-z", one.tree, "--", path) for path in wanted):
+                continue  # it has recorded the loss
+            if changes := _plan(worktree, git, there, one.tree, wanted).changes:
+                return Earlier(one, len(changes))
+    return None
 
 
-def _plan(
-    worktree: Worktree,
-    settings: Settings,
-    tree: str,
-    paths: Sequence[str],
-    source: str,
-    lock: int,
-) -> Plan:
-    git = worktree.git(lock=lock)
-    wanted = [path for path in paths if path] if "" not in paths else []
-    for path in wanted:
-        if not git.run("ls-tree", "-z", tree, "--", path):
-            raise RefusedError(
-                f"{source} does not have '{path}'; nothing was restored", code="no-path"
-            )
-    outcome = _save(worktree, settings, source, lock)
-    saved = outcome.last
-    assert saved is not None
-    found = rows(git, saved.tree, tree, wanted)
-    left_out = {one.path: one.detail for one in outcome.left_out}
+def _before(worktree: Worktree, tree: str) -> list[Checkpoint]:
+    """Return the checkpoints before the newest of the tree ``tree``, the newest first."""
+    found = checkpoints(worktree)[::-1]
+    at = next((n for n, one in enumerate(found) if one.tree == tree), -1)
+    return found[at + 1 :]
+
+
+def _wanted(paths: Sequence[str]) -> list[str]:
+    return [path for path in paths if path] if "" not in paths else []
+
+
+def _no_path(worktree: Worktree, git: Git, path: str, tree: str, source: str) -> RefusedError:
+    """Return the error for a path that ``tree`` does not have; it names a checkpoint that does."""
+    for one in _before(worktree, tree)[:LOOKED_AT]:
+        if git.run("ls-tree", "-z", one.tree, "--", path):
+            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
+            hint = f"{one.id} of {at} ({one.reason}) has it: --from {one.id}."
+            break
+    else:
+        hint = "'torch checkpoint list' shows the others; 'torch recover' looks at commits, too."
+    return RefusedError(
+        f"{source} does not have '{path}'; nothing was restored", hint=hint, code="no-path"
+    )
+
+
+def _plan(worktree: Worktree, git: Git, there: Snapshot, tree: str, wanted: Sequence[str]) -> Plan:
+    found = rows(git, there.tree, tree, wanted)
+    left_out = {one.path: one.detail for one in there.left_out}
     skipped = _unsaved(git, tree, wanted, left_out, {row.path for row in found})
     deleted = {row.path for row in found if row.letter == "D"}
     changes: list[Change] = []
@@ -115,7 +164,7 @@ def _plan(
             skipped.append((row.path, why))
         else:
             changes.append(Change(row.path, _WHAT.get(row.letter, "replaced")))
-    return Plan(tree, saved, tuple(changes), tuple(skipped))
+    return Plan(tree, there.tree, tuple(changes), tuple(skipped))
 
 
 def _unsaved(
@@ -185,48 +234,52 @@ def _only_deleted(full: str, path: str, deleted: set[str]) -> bool:
     return True
 
 
-def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str) -> Plan:
-    """Do what was planned; return what was done.
+def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str) -> Checkpoint:
+    """Do what was planned, after a checkpoint of what is there; return that.
 
-    Raises ``HeldError``, and nothing is changed, if the files have changed since it was planned:
-    what somebody agreed to would not be what happens. ``TorchError`` if it fails on the way, with
-    the checkpoint that has all that was there.
+    Raises ``HeldError``, and nothing is changed or recorded, if the files have changed since it was
+    planned: what somebody agreed to would not be what happens. ``TorchError`` if it fails on the
+    way, with the checkpoint that has all that was there.
     """
     with locked(worktree) as lock:
-        paths = [change.path for change in planned.changes]
-        if not paths:
-            return planned
-        now = _again(worktree, settings, planned, source, lock)
+        saved = _save(worktree, settings, planned, source, lock)
         git = guarded(worktree, lock=lock, index_file=os.path.join(worktree.place, "index"))
         try:
-            _write(worktree, git, now)
+            _write(worktree, git, planned)
         except (TorchError, OSError) as error:
             words = error.message if isinstance(error, TorchError) else str(error)
             raise TorchError(
                 f"the restore from {source} ended on the way: {words}",
-                hint=f"All that was there is in {now.saved.id}: "
-                f"torch checkpoint restore --all --from {now.saved.id}",
+                hint=f"All that was there is in {saved.id}: "
+                f"torch checkpoint restore --all --from {saved.id}",
                 code="half-restored",
             ) from error
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(git.index_file)
-        detail = {"from": source, "files": len(now.changes), "saved": now.saved.id}
+        detail = {"from": source, "files": len(planned.changes), "saved": saved.id}
         note_event("restore", worktree, detail)
-        return now
+        return saved
 
 
-def _again(worktree: Worktree, settings: Settings, planned: Plan, source: str, lock: int) -> Plan:
-    """Return the plan as it is now; raise ``HeldError`` if other paths would change than before."""
-    saved = _save(worktree, settings, source, lock).last
+def _save(
+    worktree: Worktree, settings: Settings, planned: Plan, source: str, lock: int
+) -> Checkpoint:
+    """Make a checkpoint of what is there, if it is still what was planned for."""
+
+    def check(tree: str) -> None:
+        if tree != planned.now:
+            raise HeldError(
+                f"files in {worktree.top} changed while this was decided; nothing was restored",
+                hint="Try again, when nobody writes there.",
+                code="changed",
+            )
+
+    occasion = Occasion(BY_RESTORE, note=f"from {source}")
+    with saying("nothing was restored"):
+        saved = take_locked(worktree, settings, occasion, lock, check)[0].last
     assert saved is not None
-    if saved.tree != planned.saved.tree:
-        raise HeldError(
-            f"files in {worktree.top} changed while this was decided; nothing was restored",
-            hint="Try again, when nobody writes there.",
-            code="changed",
-        )
-    return planned._replace(saved=saved)
+    return saved
 
 
 def _write(worktree: Worktree, git: Git, now: Plan) -> None:

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Sequence
 
-from torch_cli.checkpoint.record import Checkpoint, checkpoints
+from torch_cli.checkpoint.record import Checkpoint, checkpoints, latest
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.git.command import Git
 from torch_cli.git.worktree import Worktree, locked
@@ -16,12 +16,14 @@ def surplus(found: Sequence[Checkpoint], now: float, settings: Settings) -> list
 
     ``now`` is epoch seconds; days and hours are those of the local clock. Kept are: all of today;
     for ``hourly_days`` the newest of each hour, for ``daily_days`` the newest of each day and those
-    with a note; always the newest of all, and one after which most files were gone.
+    with a note; always the newest of all, the ``latest``, and one after which most files were gone.
     """
     today = datetime.datetime.fromtimestamp(now).date()
     guarded = {one.before for one in found}
     slots: dict[object, str] = {}
     kept = {one.id for one in found if one.id in guarded} | {one.id for one in found[-1:]}
+    if (newest := latest(found)) is not None:
+        kept.add(newest.id)
     for one in found:  # the oldest first, so that the newest of a slot has it in the end
         at = datetime.datetime.fromtimestamp(one.at)
         days = (now - one.at) / DAY

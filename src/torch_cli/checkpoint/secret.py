@@ -63,7 +63,8 @@ class Contents:
 
     def find_new(self, content: bytes, known: bytes) -> tuple[str, bytes] | None:
         """Return the first key that is in ``content`` and not in ``known``."""
+        old = {found[0] for found in self._any.finditer(known)}
         for found in self._any.finditer(content):
-            if found[0] not in known and found.lastgroup is not None:
+            if found[0] not in old and found.lastgroup is not None:
                 return self._words[int(found.lastgroup[1:])], found[0]
         return None

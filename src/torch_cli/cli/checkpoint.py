@@ -100,24 +100,28 @@ def _thin_out(worktree: "Worktree", settings: "Settings") -> None:
 def list_command(common: Common, directory: str, every: bool, number: int | None) -> None:
     """List the checkpoints of the worktree of DIRECTORY, the newest last.
 
-    With --json, one object for each. --all lists those of worktrees that were removed, too.
+    With --json, one object for each. --all lists those of worktrees that were removed, too. Marked
+    is the one that 'latest' means: the newest that was not made by a restore.
 
     \b
     Examples:
       torch checkpoint list
       torch checkpoint list --all -n 5
     """
-    from torch_cli.checkpoint.record import checkpoints
+    from torch_cli.checkpoint.record import checkpoints, latest
     from torch_cli.cli.present import note, print_json
     from torch_cli.git.worktree import locate
 
-    found = checkpoints(locate(directory), every=every)
+    worktree = locate(directory)
+    found = checkpoints(worktree, every=every)
+    newest = latest([one for one in found if one.ref.startswith(worktree.refs)])
+    marked = newest.id if newest else ""
     found = found[-number:] if number else found
     if common.json:
         for one in found:
-            print_json(checkpoint_object(one))
+            print_json(checkpoint_object(one, latest=one.id == marked))
     elif found:
-        print_checkpoints(found, every=every)
+        print_checkpoints(found, every=every, latest=marked)
     else:
         note("no checkpoints; 'torch checkpoint now' makes one", quiet=common.quiet)
 
@@ -227,7 +231,7 @@ def _print_diff(
     "source",
     metavar="ID",
     shell_complete=complete_checkpoints,
-    help="The checkpoint; 'latest' is one.",
+    help="The checkpoint; 'latest' is the newest that no restore has made.",
 )
 @click.option("--all", "whole", is_flag=True, help="All of the worktree.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -245,9 +249,10 @@ def restore_command(
 ) -> int:
     """Bring files, directories, or with --all the whole worktree back from a checkpoint.
 
-    What is there now gets a checkpoint first. Files that were made since then, in what is restored,
+    What is replaced gets a checkpoint first. Files that were made since then, in what is restored,
     are deleted; ignored ones, and all that is in no checkpoint, are left alone. HEAD and the index
-    stay as they are. It shows what will change, and asks.
+    stay as they are. It shows what will change, and asks. 'latest' is the newest checkpoint that no
+    restore has made; 'torch checkpoint list' marks it.
 
     \b
     Examples:

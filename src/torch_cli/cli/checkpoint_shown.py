@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torch_cli.checkpoint.record import Checkpoint, Outcome
-    from torch_cli.checkpoint.restore import Plan
+    from torch_cli.checkpoint.restore import Earlier, Plan
     from torch_cli.checkpoint.scan import LeftOut
 
 SHOWN = 20
 """Left-out files, or changes, that people are shown; -v shows all."""
 
 
-def checkpoint_object(one: "Checkpoint") -> dict[str, Any]:
-    """Return a checkpoint under its published schema."""
+def checkpoint_object(one: "Checkpoint", *, latest: bool | None = None) -> dict[str, Any]:
+    """Return a checkpoint under its published schema; ``latest`` says whether that word means it.
+
+    ``None`` leaves that out.
+    """
     return {
         "schema": "torch.checkpoint/1",
         "id": one.id,
@@ -37,6 +40,7 @@ def checkpoint_object(one: "Checkpoint") -> dict[str, Any]:
         "left_out": left_out_objects(one.left_out),
         "left_out_more": one.more,
         "alert": one.alert or None,
+        **({} if latest is None else {"latest": latest}),
     }
 
 
@@ -96,14 +100,15 @@ def _print_outcome(one: "Outcome", common: Common) -> None:
         note(f"  left out: {len(one.left_out) - limit} more; -v shows all", quiet=common.quiet)
 
 
-def print_checkpoints(found: "Sequence[Checkpoint]", *, every: bool) -> None:
-    """Print a table, the newest last."""
+def print_checkpoints(found: "Sequence[Checkpoint]", *, every: bool, latest: str) -> None:
+    """Print a table, the newest last; ``latest`` is the id of the one that is called so."""
     from torch_cli.cli.present import print_table
 
     now = time.time()
     rows = []
     for one in found:
-        marks = [one.alert] if one.alert else []
+        marks = ["latest"] if one.id == latest else []
+        marks += [one.alert] if one.alert else []
         marks += [f"{len(one.left_out) + one.more} left out"] if one.left_out else []
         words = "; ".join([*marks, *one.note.splitlines()[:1]])
         row = [one.id, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))]
@@ -139,15 +144,28 @@ def print_checkpoint(one: "Checkpoint") -> None:
         say(f"left out  {one.more:,} more")
 
 
-def print_plan(plan: "Plan", common: Common, *, done: bool) -> None:
-    """Print what a restore changes, and what it leaves alone."""
+def print_plan(
+    plan: "Plan",
+    source: str,
+    common: Common,
+    *,
+    saved: str = "",
+    earlier: "Earlier | None" = None,
+) -> None:
+    """Print what a restore from ``source`` changes, and what it leaves alone.
+
+    It is done if ``saved`` is the checkpoint of what was there. ``earlier`` would change something.
+    """
     if common.json:
+        before = {"id": earlier.checkpoint.id, "files": earlier.files} if earlier else None
         print_json(
             {
                 "schema": "torch.restore/1",
-                "state": "restored" if done else "planned",
+                "state": "restored" if saved else "planned",
+                "from": source,
                 "tree": plan.tree,
-                "saved": plan.saved.id,
+                "saved": saved or None,
+                "earlier": before,
                 "changes": [{"path": c.path, "change": c.what} for c in plan.changes],
                 "skipped": [{"path": path, "why": why} for path, why in plan.skipped],
             }

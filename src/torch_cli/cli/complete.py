@@ -71,7 +71,9 @@ def complete_checkpoints(ctx: Context, param: Parameter, incomplete: str) -> "li
         from torch_cli.git.worktree import locate
 
         found = checkpoints(locate(ctx.params.get("directory") or "."))
-        names = {"latest": "the newest"} | {one.id: f"{one.reason}: {one.counts}" for one in found}
+        names = {"latest": "the newest that no restore has made"} | {
+            one.id: f"{one.reason}: {one.counts}" for one in found
+        }
     return _items(names, incomplete)
 
 

@@ -10,6 +10,7 @@ from torch_cli.cli.common import Common
 
 if TYPE_CHECKING:
     from torch_cli.checkpoint.restore import Plan
+    from torch_cli.checkpoint.settings import Settings
     from torch_cli.git.worktree import Worktree
 
 
@@ -31,18 +32,49 @@ def restore(
 
     settings = load_settings()
     planned = plan(worktree, settings, tree, paths, source)
-    if dry_run or not planned.changes:
-        print_plan(planned, common, done=False)
-        if not planned.changes and not common.json:
-            note(f"  nothing to restore: {source} has it as it is", quiet=common.quiet)
-        return DONE if dry_run or not planned.skipped else HELD
+    if not planned.changes:
+        _print_nothing(worktree, settings, planned, paths, source, common)
+        return HELD if planned.skipped and not dry_run else DONE
+    if dry_run:
+        print_plan(planned, source, common)
+        return DONE
     if not yes:
         _ask(planned, source, common)
-    done = carry_out(worktree, settings, planned, source)
+    saved = carry_out(worktree, settings, planned, source)
     if yes or common.json:
-        print_plan(done, common, done=True)
-    note(f"  what was there is in {done.saved.id}", quiet=common.quiet or common.json)
-    return HELD if done.skipped else DONE
+        print_plan(planned, source, common, saved=saved.id)
+    note(f"  what was there is in {saved.id}", quiet=common.quiet or common.json)
+    return HELD if planned.skipped else DONE
+
+
+def _print_nothing(
+    worktree: "Worktree",
+    settings: "Settings",
+    planned: "Plan",
+    paths: list[str],
+    source: str,
+    common: Common,
+) -> None:
+    """Say that nothing would change, and which checkpoint before it would change something."""
+    import time
+
+    from torch_cli.checkpoint.restore import earlier
+    from torch_cli.cli.present import note
+    from torch_cli.git.counts import number
+
+    before = earlier(worktree, settings, planned.tree, paths)
+    print_plan(planned, source, common, earlier=before)
+    if common.json:
+        return
+    note(f"  nothing to restore: what is there is as in {source}", quiet=common.quiet)
+    if before:
+        one = before.checkpoint
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
+        note(
+            f"  the one before it that differs is {one.id} of {at} ({one.reason}): "
+            f"--from {one.id} would change {number(before.files, 'file')}",
+            quiet=common.quiet,
+        )
 
 
 def _ask(planned: "Plan", source: str, common: Common) -> None:
@@ -57,6 +89,6 @@ def _ask(planned: "Plan", source: str, common: Common) -> None:
             hint="--yes does it, --dry-run shows what it does.",
             code="not-confirmed",
         )
-    print_plan(planned, common, done=False)
+    print_plan(planned, source, common)
     if not click.confirm(f"Restore {files} from {source}?", err=True):
         raise RefusedError("nothing was restored", code="not-confirmed")

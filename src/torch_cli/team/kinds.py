@@ -54,7 +54,7 @@ KINDS: dict[str, tuple[Field, ...]] = {
 }
 """The kinds, by name."""
 
-_LINE = re.compile(r"^([a-z][a-z-]*):[ \t]*(.*)$")
+_LINE = re.compile(r"^([a-z][a-z-]*):[ \t]*+(.*)$")
 
 
 def kind_named(name: str) -> str:

@@ -2,7 +2,9 @@
 
 import re
 
-_HEADER = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_-]+)\s*(?:\.\s*[\"']?([A-Za-z0-9_-]*)[^\]]*)?\]\]?")
+_HEADER = re.compile(
+    r"^\s*\[\[?\s*([A-Za-z0-9_-]+)\s*(?:\.\s*+[\"']?+([A-Za-z0-9_-]*+)[^\]]*+)?\]\]?"
+)
 _KEY = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*[.=]""")
 
 _CLOSE = {

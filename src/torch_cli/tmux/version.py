@@ -19,7 +19,7 @@ def numbers(version: str) -> tuple[int, int] | None:
 
     ``None`` if it has none, or those of OpenBSD, whose tmux has none of its own.
     """
-    found = re.search(r"(\d+)\.(\d+)", version)
+    found = re.search(r"(\d{1,9})\.(\d{1,9})", version)
     return (int(found[1]), int(found[2])) if found and "openbsd" not in version else None
 
 
