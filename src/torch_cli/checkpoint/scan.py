@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch_cli.checkpoint import secret
 from torch_cli.checkpoint.settings import MIB, Settings
 from torch_cli.git.command import Git
-from torch_cli.git.filters import Configuration
+from torch_cli.git.filters import Configuration, filters_of
 
 STATUS = (
     *("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"),
@@ -183,7 +183,7 @@ class _Look:
         self._contents = secret.Contents()
         self._untrusted: dict[str, str] = {}
         if configuration.untrusted:
-            named = _filters_of(git, [entry.path for entry in files])
+            named = filters_of(git, [entry.path for entry in files])
             self._untrusted = {p: f for p, f in named.items() if f in configuration.untrusted}
 
     def objection(self, entry: Entry) -> tuple[str, str] | None:
@@ -213,7 +213,7 @@ class _Look:
     ) -> tuple[str, str] | None:
         limit = self._settings.max_file
         if size > limit:
-            if _filters_of(self._git, [entry.path]).get(entry.path) == "lfs":
+            if filters_of(self._git, [entry.path]).get(entry.path) == "lfs":
                 return None
             return "size", f"{size / MIB:,.1f} MiB, more than {limit / MIB:,.0f}"
         try:
@@ -226,13 +226,6 @@ class _Look:
             known = self._git.run("cat-file", "blob", entry.head.partition(" ")[2])
             found = self._contents.find_new(content, known)
         return ("secret-content", f"it holds what looks like a {found[0]}") if found else None
-
-
-def _filters_of(git: Git, paths: Sequence[str]) -> dict[str, str]:
-    """Return the filter that the attributes name for each path."""
-    given = os.fsencode("\0".join(paths))
-    words = os.fsdecode(git.run("check-attr", "-z", "--stdin", "filter", given=given)).split("\0")
-    return dict(zip(words[::3], words[2::3], strict=False))
 
 
 def _matches(path: str, globs: Sequence[str]) -> bool:

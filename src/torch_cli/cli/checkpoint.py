@@ -342,10 +342,11 @@ def init_command(common: Common, directory: str, shadow: bool) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @common_options
 def trust_command(common: Common, directory: str, yes: bool) -> None:
-    """Let checkpoints run the filters that a repository's own configuration names.
+    """Let Torch run the filters that a repository's own configuration names, and its hooks.
 
-    They are programs that whoever works in the repository can put there. Until then the files that
-    they are for are left out. If one of them changes, it is not trusted any more.
+    They are programs that whoever works in the repository can put there. Until then checkpoints
+    leave out the files that the filters are for, and worktrees are made without filters and hooks.
+    If one of them changes, it is not trusted any more. The hooks of a commit run without this.
 
     \b
     Examples:
@@ -354,18 +355,21 @@ def trust_command(common: Common, directory: str, yes: bool) -> None:
     from torch_cli.cli.present import note, printable, say
     from torch_cli.errors import RefusedError
     from torch_cli.git.filters import read_configuration, trust
+    from torch_cli.git.hooks import contents, read_hooks
     from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     filters = read_configuration(worktree, worktree.git()).filters
-    if not filters:
-        note("  the repository's own configuration names no filters", quiet=common.quiet)
+    hooks = {} if worktree.shadow else contents(read_hooks(worktree).found)
+    if not filters and not hooks:
+        note("  the repository has no filters and no hooks of its own", quiet=common.quiet)
         return
-    for name, value in sorted(filters.items()):
+    for name, value in sorted({**filters, **hooks}.items()):
         say(f"{printable(name)} = {printable(value)}")
     if not yes and not (sys.stdin.isatty() and click.confirm("Run these?", err=True)):
         raise RefusedError("nothing was trusted", hint="--yes does not ask.", code="not-confirmed")
-    trust(worktree, filters)
+    for commands in filter(None, (filters, hooks)):
+        trust(worktree, commands)
     note("  trusted", quiet=common.quiet)
 
 

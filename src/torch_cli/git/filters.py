@@ -7,6 +7,7 @@ can write, is run only if it is Git LFS's or the repository was trusted with jus
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.errors import RefusedError
@@ -83,7 +84,7 @@ def configuration_of(worktree: Worktree, asked: Running) -> Configuration:
     for name in names:
         if "=" in name or "\n" in name:
             raise RefusedError(f"{worktree.top} has a filter of the name '{name}'", code="filter")
-    trusted = bool(filters) and os.path.exists(_file(worktree, filters))
+    trusted = bool(filters) and is_trusted(worktree, filters)
     untrusted = frozenset() if trusted else names
     return Configuration(filters, untrusted, known["user.name"], known["user.email"])
 
@@ -94,17 +95,29 @@ def guarded(worktree: Worktree, *, lock: int = -1, index_file: str = "") -> Git:
     return git._replace(settings=read_configuration(worktree, git).settings)
 
 
-def trust(worktree: Worktree, filters: dict[str, str]) -> None:
+def filters_of(git: Git, paths: Sequence[str]) -> dict[str, str]:
+    """Return the filter that the attributes name for each path."""
+    given = os.fsencode("\0".join(paths))
+    words = os.fsdecode(git.run("check-attr", "-z", "--stdin", "filter", given=given)).split("\0")
+    return dict(zip(words[::3], words[2::3], strict=False))
+
+
+def is_trusted(worktree: Worktree, commands: dict[str, str]) -> bool:
+    """Say whether just these commands were agreed to."""
+    return os.path.exists(_file(worktree, commands))
+
+
+def trust(worktree: Worktree, commands: dict[str, str]) -> None:
     """Have just these commands run from now on, in every worktree of the repository."""
-    path = _file(worktree, filters)
+    path = _file(worktree, commands)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
-        file.write("".join(f"{name} = {value}\n" for name, value in sorted(filters.items())))
+        file.write("".join(f"{name} = {value}\n" for name, value in sorted(commands.items())))
 
 
-def _file(worktree: Worktree, filters: dict[str, str]) -> str:
+def _file(worktree: Worktree, commands: dict[str, str]) -> str:
     """Return the file that is there if the repository is trusted with these commands."""
-    return os.path.join(worktree.shared_place, "trusted", _fingerprint(filters))
+    return os.path.join(worktree.shared_place, "trusted", _fingerprint(commands))
 
 
 def _fingerprint(filters: dict[str, str]) -> str:

@@ -122,8 +122,7 @@ def _place(wanted: Wanted, tell: Callable[[str], None]) -> str:
     if not wanted.branch:
         return wanted.directory
     root = locate(wanted.directory).top
-    if make_worktree(root, wanted.branch, wanted.name):
-        tell(f"made a worktree of the branch {wanted.branch}")
+    make_worktree(root, wanted.branch, wanted.name, tell)
     return worktree_path(root, wanted.branch)
 
 

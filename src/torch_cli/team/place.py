@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from torch_cli import procs
@@ -10,6 +11,7 @@ from torch_cli.agents.registry import lives
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.command import Git, GitError
 from torch_cli.git.filters import guarded
+from torch_cli.git.linked import add_linked
 from torch_cli.git.worktree import locate
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
@@ -43,22 +45,26 @@ def is_branch(name: str) -> bool:
     return bool(name) and not _NO_BRANCH.search(name)
 
 
-def make_worktree(root: str, branch: str, name: str) -> bool:
-    """Make the git worktree of ``branch`` for ``name`` if it is not there; return whether it was.
+def make_worktree(root: str, branch: str, name: str, tell: Callable[[str], None]) -> None:
+    """Make the git worktree of ``branch`` for ``name`` if it is not there, and ``tell`` of it.
 
-    Its branch is made from the current commit unless there is one of that name. Raises
-    ``RefusedError`` if something else stands there, or the worktree of another branch.
+    Its branch is made from the current commit unless there is one of that name. No hook or filter
+    of the repository runs that nobody agreed to. Raises ``RefusedError`` if something else stands
+    there, or the worktree of another branch.
     """
     path = worktree_path(root, branch)
-    git = Git(root, visible=True)
     if os.path.lexists(path):
         _check_own(root, name, path, branch)
-        return False
+        return
     intent = _intent(path)
-    known = git.run("for-each-ref", f"refs/heads/{branch}").strip()
+    try:
+        project = locate(root)
+        known = project.git().run("for-each-ref", f"refs/heads/{branch}").strip()
+    except TorchError as error:
+        error.message += f"; no worktree was made, and '{name}' was not started"
+        raise
     mark = f"{branch}\n{'' if known else NEW}\n{root}\n"
-    words = [branch] if known else []
-    make = [] if known else ["-b", branch]
+    remarks: list[str] = []
     try:
         intent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         intent.write_text(mark, "utf-8", "surrogateescape")
@@ -69,17 +75,18 @@ def make_worktree(root: str, branch: str, name: str) -> bool:
             code="store",
         ) from error
     try:
-        git.run("worktree", "prune")
-        git.run("worktree", "add", "--quiet", *make, "--", path, *words)
-    except GitError as error:
+        add_linked(project, path, branch, new=not known, tell=remarks.append)
+    except TorchError as error:
         intent.unlink(missing_ok=True)
+        said = error.said if isinstance(error, GitError) else ""
         raise TorchError(
             f"no worktree of the branch '{branch}' could be made at {path}: "
-            f"{error.said or error.message}; '{name}' was not started",
+            f"{said or error.message}; '{name}' was not started",
             code="worktree",
         ) from error
     _complete(path, locate(path).git_dir)
-    return True
+    for words in (f"made a worktree of the branch {branch}", *remarks):
+        tell(words)
 
 
 def _intent(path: str) -> Path:
@@ -130,7 +137,7 @@ def remove_worktree(store: Store, member: Started) -> str:
             why = "has changes" if changed else "is not merged"
             return f"the worktree {path} stays: it {why}"
         branch, new, _ = made_for(worktree.git_dir)
-        main = Git(root, visible=True, settings=git.settings)
+        main = Git(root, settings=git.settings)  # it looks at files, and runs no hook
         main.run("worktree", "remove", "--", path)
         if new and branch == member.name:  # a pool's own: the next one begins where the project is
             main.run("branch", "-d", "--", branch)

@@ -269,8 +269,8 @@ class _Upward:
         return agent.name if agent else member.parent
 
     def _start(self, member: Member) -> Agent:
-        if member.worktree and make_worktree(self._team.root, member.worktree, member.name):
-            self._tell(f"made a worktree of the branch {member.worktree}")
+        if member.worktree:
+            make_worktree(self._team.root, member.worktree, member.name, self._tell)
         directory, variables = self._begin(member)
         agent, window = spawn(
             self._store,
