@@ -6,7 +6,8 @@ from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import load_profile
 from torch_cli.agents.registry import knows_chord
 from torch_cli.agents.state import AgentState
-from torch_cli.delivery.evidence import Baseline, baseline, departed, echoed, is_ours
+from torch_cli.delivery.evidence import Baseline, baseline, departed, echoed
+from torch_cli.delivery.ours import is_ours
 from torch_cli.delivery.recipient import submit_key
 from torch_cli.tmux.screen import Screen
 
@@ -62,7 +63,7 @@ def leaves(typed: str, before: list[str], at_key: list[str], after: list[str]) -
     base = baseline(screen, state, CODEX, 0)
     pressed, held = shown(*at_key)
     assert held.box is not None
-    assert is_ours(held.box, typed, base, CODEX)
+    assert is_ours(held.box, typed, base, CODEX, pasted=True)
     screen, state = shown(*after)
     return departed(screen, state, pressed, held.box, typed, base, CODEX)
 
@@ -89,20 +90,20 @@ def test_a_box_that_is_half_drawn_is_no_proof() -> None:
 def test_a_placeholder_of_another_size_is_not_ours(wrong: int) -> None:
     _, state = shown("• OK.", "", f"› [Pasted Content {wrong} chars]", *BELOW)
     assert state.box is not None
-    assert not is_ours(state.box, LONG, Baseline(), CODEX)
+    assert not is_ours(state.box, LONG, Baseline(), CODEX, pasted=True)
     _, state = shown("• OK.", "", f"› mine [Pasted Content {len(LONG)} chars]", *BELOW)
     assert state.box is not None
-    assert not is_ours(state.box, LONG, Baseline(), CODEX)
+    assert not is_ours(state.box, LONG, Baseline(), CODEX, pasted=True)
 
 
 def test_the_end_of_a_text_is_ours_only_in_a_box_that_has_scrolled() -> None:
     rows = LONG.split("\n")[-3:]
     _, state = shown("• OK.", "", f"› {rows[0]} ↑", f"  {rows[1]}", f"  {rows[2]}")
     assert state.box is not None
-    assert is_ours(state.box, LONG, Baseline(), CODEX)
+    assert is_ours(state.box, LONG, Baseline(), CODEX, pasted=True)
     _, state = shown("• OK.", "", f"› {rows[0]}", f"  {rows[1]}", f"  {rows[2]}", *BELOW)
     assert state.box is not None
-    assert not is_ours(state.box, LONG, Baseline(), CODEX)
+    assert not is_ours(state.box, LONG, Baseline(), CODEX, pasted=True)
 
 
 # Which key

@@ -30,3 +30,41 @@ def test_a_program_that_hides_its_box_while_it_works_is_waited_for(below: str) -
     key = submit_key(aider, chord=False, version="")
     to = Recipient("dev", cast(Pane, None), aider, key)
     assert obstacle(sight, to, "hello", when="ready")[0] == "working"
+
+
+@pytest.mark.parametrize(
+    ("height", "typed", "seen"),
+    [
+        (12, "word " * 100, True),
+        (11, "two\nlines", True),
+        (11, "three\nlines\nhere", True),  # as a placeholder, in one row
+        (11, "word " * 15, False),
+        (10, "two\nlines", True),
+        (10, "x" * 36, True),
+        (10, "x" * 37, False),
+        (8, "漢" * 19, False),
+        (8, "x" * 801, True),
+    ],
+)
+def test_what_a_low_box_would_show_without_its_edge_is_not_pasted(
+    height: int, typed: str, seen: bool
+) -> None:
+    claude = load_profile("claude", None)
+    rule = "─" * 40
+    rows = ["● OK.", *[""] * (height - 4), rule, "❯\u00a0", rule]
+    screen = Screen.parse("\n".join(rows), width=40, height=height)
+    key = submit_key(claude, chord=True, version="")
+    to = Recipient("dev", cast(Pane, None), claude, key)
+    reason = obstacle(Sight(screen, classify(screen, claude)), to, typed, when="ready")[0]
+    wanted = f"not visible: the message is too long for the box, the pane has only {height} rows: "
+    assert reason == ("" if seen else f"{wanted}make it higher")
+
+
+def test_a_pane_that_is_too_low_for_the_box_is_named() -> None:
+    claude = load_profile("claude", None)
+    rows = ["● OK.", "", "", "✻ Worked for 0s", "", "─" * 40, "❯\u00a0"]
+    screen = Screen.parse("\n".join(rows), width=40, height=7)
+    key = submit_key(claude, chord=True, version="")
+    to = Recipient("dev", cast(Pane, None), claude, key)
+    reason = obstacle(Sight(screen, classify(screen, claude)), to, "hello", when="ready")[0]
+    assert reason.endswith("; the pane has only 7 rows: make it higher")

@@ -16,7 +16,7 @@ import pytest
 
 from conftest import SOURCE, TMUX, Result, wait_until
 from e2e.claude import ClaudeCode, ClaudeHome
-from e2e.conftest import MakeWorld, Sent, Setup, World, describe
+from e2e.conftest import HEIGHT, WIDTH, MakeWorld, Sent, Setup, World, describe
 from e2e.contract import Shared
 from e2e.program import Program
 from e2e.report import Report
@@ -267,6 +267,30 @@ def test_a_message_arrives_in_the_classic_renderer(make_world: MakeWorld, report
         for make in SIZES.values():
             world.deliver(make(), tally)
     assert not tally.failures, describe(tally.failures)
+
+
+@pytest.mark.parametrize("height", [12, 11, 10, 9])
+def test_a_message_arrives_in_a_low_pane_or_is_held_before_it_is_typed(
+    agent: World, height: int
+) -> None:
+    """How many lines show as a placeholder depends on the height; a box needs its edge."""
+    agent.resize(WIDTH, height)
+    try:
+        for text in ("one line", "two\nlines", "three\nlines\nhere", "and\n\nfour\nlines"):
+            sent = agent.send(f"{height} rows: {text}")
+            assert sent.delivered, sent
+            assert agent.await_arrival(sent), sent
+            agent.settle()
+        wraps = agent.send("a long line " * 16, "--timeout", "2")
+        if height == 12:
+            assert wraps.delivered, wraps
+            assert agent.await_arrival(wraps), wraps
+        else:
+            assert wraps.state == "held", wraps
+            assert "make it higher" in wraps.result.json["reason"]
+            assert not agent.view().box
+    finally:
+        agent.resize(WIDTH, HEIGHT)
 
 
 # -- busy, asking, shared with a person ------------------------------------------------------------

@@ -78,6 +78,7 @@ class BoxSpec(NamedTuple):
     panel_top: Pattern | None = None
     padding: str = ""
     tallest: int = 0
+    low: int = 0
     scrolled: Pattern | None = None
     prompt_unique: bool = False
     cursor_real: bool = False

@@ -18,6 +18,7 @@ from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.obstacle import obstacle
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.recipient import Recipient, recipient
+from torch_cli.delivery.restored import named
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
@@ -179,7 +180,7 @@ class Drain:
             return True  # only a delivery may end it, under the pane's lock
         reason, _ = obstacle(sight, to, message.typed, when=message.type_when)
         if reason:
-            outbox.hold(store, message, reason + NOTHING_TYPED)
+            outbox.hold(store, message, named(reason, store, to, sight) + NOTHING_TYPED)
         return not reason
 
     def _deliver(self, message: Message, found: Found) -> None:

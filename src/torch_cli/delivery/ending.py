@@ -15,6 +15,11 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
         super().__init__(reason)
         self.outcome, self.reason, self.step = outcome, reason, step
 
+    @property
+    def noted(self) -> tuple[str, str, str]:
+        """State, reason and step as a message has them that ended so."""
+        return str(self.outcome), self.reason, self.step
+
 
 def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
     """Return the end of a message that something stands in the way of.

@@ -1,13 +1,12 @@
 """What a screen proves about a message: pure comparisons, no looking and no acting."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from torch_cli.agents.box import echo_in, placeholder_number
+from torch_cli.agents.box import echo_in
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.state import ENDED, AgentState, Box, State
-from torch_cli.delivery.text import shows_as_placeholder
+from torch_cli.delivery.text import skeletons, unwrapped
 from torch_cli.tmux.screen import Screen
 
 
@@ -15,48 +14,53 @@ class Baseline(NamedTuple):
     """What was there before the paste, against which later evidence is counted.
 
     ``echoes`` are (line, text) of each submitted message that the screen shows, the line counted
-    from the start of the pane's history; ``chips`` the numbers of pasted-text placeholders on the
-    screen; ``report`` the number of the newest hook report; ``queued`` that messages were waiting.
+    from the start of the pane's history; ``report`` is the number of the newest hook report;
+    ``queued`` says that messages were waiting. ``program`` names the process that the text is for,
+    ``chip`` is the number of the placeholder as which it was seen there, 0 if it was not.
     """
 
     echoes: tuple[tuple[int, str], ...] = ()
-    chips: tuple[int, ...] = ()
     report: int = 0
     state: str = ""
     queued: bool = False
+    program: str = ""
+    chip: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the store keeps it."""
         return {
             "echoes": [list(echo) for echo in self.echoes],
-            "chips": list(self.chips),
             "report": self.report,
             "state": self.state,
             "queued": self.queued,
+            "program": self.program,
+            "chip": self.chip,
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Baseline":
         """Return what ``as_json`` gave."""
         echoes = tuple((int(line), str(text)) for line, text in value.get("echoes", ()))
-        chips = tuple(int(number) for number in value.get("chips", ()))
         return cls(
             echoes,
-            chips,
             int(value.get("report", 0)),
             str(value.get("state", "")),
             bool(value.get("queued", False)),
+            str(value.get("program", "")),
+            int(value.get("chip", 0)),
         )
 
 
-def baseline(screen: Screen, state: AgentState, profile: Profile, report: int) -> Baseline:
-    """Return what ``screen`` shows before a paste."""
+def baseline(
+    screen: Screen, state: AgentState, profile: Profile, report: int, program: str = ""
+) -> Baseline:
+    """Return what ``screen`` shows before a paste into ``program``."""
     return Baseline(
         echoes=tuple(_echoes(screen, state.box, profile)),
-        chips=_chips(screen, profile),
         report=report,
         state=str(state.state),
         queued=state.queued,
+        program=program,
     )
 
 
@@ -73,71 +77,6 @@ def _echoes(screen: Screen, box: Box | None, profile: Profile) -> list[tuple[int
         for number, line in enumerate(screen.lines[:end])
         if (text := echo_in(line, spec)) is not None and not (menu and menu.search(line))
     ]
-
-
-def _chips(screen: Screen, profile: Profile) -> tuple[int, ...]:
-    pattern = profile.box.placeholder
-    if pattern is None:
-        return ()
-    return tuple(placeholder_number(m) for line in screen.lines for m in pattern.finditer(line))
-
-
-def is_ours(box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
-    """Say whether the box holds our text, whole and alone.
-
-    A long paste shows as a placeholder: then its number must be new, or be the size of ours, as
-    the profile has it; nothing else may stand beside it, and the text must be one that the program
-    shows so. A box that is lower than the text shows only part of it, which then must be the end
-    of ours.
-    """
-    if box.empty:
-        return False
-    if box.placeholders:
-        pattern = profile.box.placeholder
-        alone = pattern.fullmatch(box.text.strip()) if pattern is not None else None
-        if alone is None or not shows_as_placeholder(typed, profile):
-            return False
-        sizes = {name: size for name, size in alone.groupdict().items() if size}
-        if not sizes:
-            return box.placeholders[0] not in before.chips
-        counted = typed.strip() if profile.normalise.placeholder_trims else typed
-        ours = {"characters": len(counted), "lines": counted.count("\n") + 1}
-        return all(ours.get(name) == int(size) for name, size in sizes.items())
-    tab = profile.box.tab or "\t"
-    shown, wanted = _skeletons(box.text, typed.replace("\t", tab))
-    if shown == wanted:
-        return True
-    return box.scrolled and bool(shown) and wanted.endswith(shown)
-
-
-def holds(box: Box, typed: str, before: Baseline) -> bool:
-    """Say whether our text, or a placeholder that was not there before, is part of the box's."""
-    if any(number not in before.chips for number in box.placeholders):
-        return True
-    shown, wanted = _skeletons(box.text, typed)
-    return bool(wanted) and wanted in shown
-
-
-def _skeletons(shown: str, typed: str) -> tuple[str, str]:
-    """Return what is left of two texts wherever they are wrapped and however they are drawn.
-
-    Blanks go, for wrapping eats them. Terminals may join symbols beyond ASCII or draw others in
-    their place: if we typed any, such symbols go too, in both.
-    """
-    bare = [_unwrapped(shown), _unwrapped(typed)]
-    if any(_is_symbol(char) for char in bare[1]):
-        letters = ["".join(char for char in text if not _is_symbol(char)) for text in bare]
-        if letters[1]:
-            return letters[0], letters[1]
-    return bare[0], bare[1]
-
-
-def _unwrapped(text: str) -> str:
-    return "".join(unicodedata.normalize("NFC", text).split())
-
-
-def _is_symbol(char: str) -> bool:
-    return not (char.isascii() or char.isalnum())
 
 
 _ROW = 12
@@ -169,7 +108,7 @@ def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profil
 
 def _begins(text: str, shown: str) -> bool:
     """Say whether an echo's row begins as the box's first row does, or is the beginning of it."""
-    found, wanted = _skeletons(text, shown)
+    found, wanted = skeletons(text, shown)
     if wanted and (found.startswith(wanted) or (len(found) >= _ROW and wanted.startswith(found))):
         return True
     # Some programs render the marks of Markdown in an echo, and so drop them.
@@ -183,8 +122,8 @@ def echoed_whole(screen: Screen, box: Box, typed: str, before: Baseline, profile
 
     For a message whose rows in the box nobody remembers: an echo can be wrapped elsewhere.
     """
-    wanted = _unwrapped(typed)
-    then = [line for line, text in before.echoes if wanted.startswith(_unwrapped(text))]
+    wanted = unwrapped(typed)
+    then = [line for line, text in before.echoes if wanted.startswith(unwrapped(text))]
     above = screen.lines[: box.first]
     now = [
         line
@@ -212,7 +151,7 @@ def _reads(text: str, lines: Sequence[str], typed: str) -> bool:
     """Say whether ``text``, or it and some of the ``lines`` that follow it, read ``typed``."""
     for following in ("", *lines):
         text += following
-        found, wanted = _skeletons(text, typed)
+        found, wanted = skeletons(text, typed)
         if found == wanted:
             return True
         if not wanted.startswith(found):
@@ -287,7 +226,7 @@ def _endings(screen: Screen, box: Box | None, typed: str, profile: Profile) -> i
     """
     above = screen.lines[: box.first] if box is not None else screen.lines
     rows = [text if (text := echo_in(line, profile.box)) is not None else line for line in above]
-    found, wanted = _skeletons("\n".join(rows), typed)
+    found, wanted = skeletons("\n".join(rows), typed)
     return found.count(wanted[-_TAIL:])
 
 

@@ -2,8 +2,10 @@
 
 from torch_cli import procs
 from torch_cli.agents.observe import Sight
+from torch_cli.agents.profile import Profile
 from torch_cli.agents.state import State
 from torch_cli.delivery.recipient import Recipient
+from torch_cli.delivery.text import shows_as_placeholder
 
 PATIENCE = 2.0
 """Seconds that a draft or an unknown screen is waited for: a person pauses, a redraw ends."""
@@ -26,7 +28,7 @@ def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tu
         return gone, 0.0
     state, box = sight.state.state, sight.state.box
     if sight.screen.height < LOWEST:
-        return f"not visible: the pane has only {sight.screen.height} rows", 0.0
+        return f"not visible: {_low(sight)}", 0.0
     if state is State.WAITING:
         return f"dialog: the program asks '{question(sight)}'", 0.0
     if state is State.LIMITED:
@@ -35,16 +37,47 @@ def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tu
     if state is State.STARTING or hidden:
         return str(state), PATIENCE
     if box is None or state is State.UNKNOWN:
-        return f"unknown screen: {sight.state.evidence}", PATIENCE
+        low = f"; {_low(sight)}" if sight.screen.height < recipient.profile.box.low else ""
+        return f"unknown screen: {sight.state.evidence}{low}", PATIENCE
     if not box.empty:
         return "draft: a person's text stands in the box", PATIENCE
     joined = sight.state.queued and recipient.profile.paste.queue_joins
     queues = recipient.submit.while_working and when != "idle" and not joined
     if state is State.WORKING and not queues:
         return "working", PATIENCE
-    if state not in recipient.profile.paste.framed_in and "\n" in typed:
+    return _unfit(typed, sight, recipient.profile)
+
+
+def _unfit(typed: str, sight: Sight, profile: Profile) -> tuple[str, float]:
+    """Return why ``typed`` cannot be pasted into an open box as it is, and the patience for it."""
+    if not _can_be_seen(typed, sight, profile):
+        return f"not visible: the message is too long for the box, {_low(sight)}", 0.0
+    if sight.state.state not in profile.paste.framed_in and "\n" in typed:
         return "working: the program takes one line only now", PATIENCE
     return _CLEAR
+
+
+def _can_be_seen(typed: str, sight: Sight, profile: Profile) -> bool:
+    """Say whether the box of a low pane would show its edges around ``typed``.
+
+    What has more lines than the box has rows there shows as a placeholder, in one row. Claude Code
+    2.1.330 in 11 rows shows two lines, in 10 or fewer one (2026-11-28).
+    """
+    low, height = profile.box.low, sight.screen.height
+    if height >= low or shows_as_placeholder(typed, profile):
+        return True
+    most, lines = max(1, height - low + 3), typed.split("\n")
+    return len(lines) > most or sum(_rows(line, sight.screen.width) for line in lines) <= most
+
+
+def _rows(line: str, width: int) -> int:
+    """Return how many rows a line takes at most in a box that is cut at words."""
+    cells, room = len(line) + sum(not char.isascii() for char in line), max(1, width - 4)
+    return 1 if cells <= room else 2 + cells // room
+
+
+def _low(sight: Sight) -> str:
+    return f"the pane has only {sight.screen.height} rows: make it higher"
 
 
 def question(sight: Sight) -> str:

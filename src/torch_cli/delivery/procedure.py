@@ -12,7 +12,7 @@ from collections.abc import Callable
 from torch_cli.agents.observe import Sight
 from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import ENDED, Box, State
-from torch_cli.delivery import evidence
+from torch_cli.delivery import evidence, ours
 from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED, Ended, held, unknown
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.lock import pane_lock
@@ -140,6 +140,8 @@ class _Delivery:
         self.profile = reader.recipient.profile
         self.message, self.on_step, self.again = message, on_step, again
         self.before = Baseline.from_json(message.baseline)
+        if self.before.program != self._program:
+            self.before = self.before._replace(chip=0)  # another program numbers its own pastes
         self.notes = [*message.evidence]
         self.attempts = message.attempts
         self.may_be_pressed = message.attempts > 0 or message.step == "submitting"
@@ -183,9 +185,8 @@ class _Delivery:
                 return receipt_of(self.message)
             if self._is_ours(box):
                 self._submit(self._see())
+            self._check_left(box)
             typed = self.message.typed
-            if evidence.holds(box, typed, self.before):
-                raise held("draft: more than our text stands in the box", left=True)
             if not self._reports and evidence.echoed_whole(
                 sight.screen, box, typed, self.before, self.profile
             ):
@@ -196,6 +197,9 @@ class _Delivery:
             earlier = self.message.reason or "its sender ended on the way"
             raise Ended(Outcome.UNKNOWN, f"{earlier}; later, neither box nor program had the text")
         except Ended as ended:
+            known = (self.message.state, self.message.reason, self.message.step)
+            if self.attempts == self.message.attempts and known == ended.noted:
+                return receipt_of(self.message)
             return self._settle(ended)
 
     # -- paste and see -------------------------------------------------------------------------
@@ -205,7 +209,7 @@ class _Delivery:
         box = sight.state.box
         assert box is not None
         self.before = evidence.baseline(
-            sight.screen, sight.state, self.profile, self.store.hooks.last_id()
+            sight.screen, sight.state, self.profile, self.store.hooks.last_id(), self._program
         )
         if not self.store.messages.claim(self.message, self.before.as_json()):
             raise _Changed
@@ -243,6 +247,8 @@ class _Delivery:
                     first = (box, now)
                 wait = first[1] + self.profile.paste.settle - now
                 if wait <= 0:
+                    chip = ours.chip_in(box, self.profile)
+                    self.before = self.before._replace(chip=chip)
                     self._step("seen")
                     return sight
             elif now >= deadline:
@@ -252,9 +258,23 @@ class _Delivery:
             self.reader.wait(heard, wait)
 
     def _is_ours(self, box: Box | None) -> bool:
-        return box is not None and evidence.is_ours(
-            box, self.message.typed, self.before, self.profile
+        return box is not None and ours.is_ours(
+            box, self.message.typed, self.before, self.profile, pasted=self.typed
         )
+
+    def _holds(self, box: Box) -> bool:
+        return ours.holds(box, self.message.typed, self.before, self.profile)
+
+    def _check_left(self, box: Box) -> None:
+        """Hold a message that is not alone in ``box``, or of which nobody knows if it is there."""
+        if ours.may_be_anybodys(box, self.message.typed, self.before, self.profile):
+            reason = (
+                "draft: pasted text stands in the box, and nothing shows whether it is this message"
+                " or a person's: press Enter there or clear the box"
+            )
+            raise Ended(Outcome.HELD, reason, step=self.message.step)
+        if self._holds(box):
+            raise held("draft: more than our text stands in the box", left=True)
 
     # -- submit and prove ----------------------------------------------------------------------
 
@@ -325,7 +345,7 @@ class _Delivery:
         if self._is_ours(box):
             return now
         # Somebody typed, or submitted it for us: only evidence can tell.
-        if not evidence.holds(box, self.message.typed, self.before):
+        if not self._holds(box):
             self._prove(sight, PROOF)
         raise held("draft: the text in the box was changed", left=True)
 
@@ -389,7 +409,7 @@ class _Delivery:
     def _lost(self, sight: Sight) -> Ended:
         """Return the end for a text that left the box after a key, with no trace of it."""
         box = sight.state.box
-        if box is not None and evidence.holds(box, self.message.typed, self.before):
+        if box is not None and self._holds(box):
             return held("draft: the text in the box was changed", left=True)
         if box is not None:
             return unknown("the box was cleared, and nothing shows where the text went")
@@ -443,6 +463,12 @@ class _Delivery:
     # -- bookkeeping ---------------------------------------------------------------------------
 
     @property
+    def _program(self) -> str:
+        """What tells the program that the text is for from any other that ran in the pane."""
+        program = self.recipient.program
+        return f"{program.pid} {program.started}" if program is not None else f"{self.pane.pid}"
+
+    @property
     def _buffer(self) -> str:
         return f"torch-{self.message.id}"
 
@@ -452,7 +478,7 @@ class _Delivery:
 
     def _step(self, step: str) -> None:
         """Write the step down, then tell the caller."""
-        self.store.messages.step(self.message.id, step)
+        self.store.messages.step(self.message.id, step, self.before.as_json())
         self.on_step(step)
 
     def _settle(self, ended: Ended) -> Receipt:

@@ -9,6 +9,7 @@ from torch_cli.delivery.ending import Ended, held, unknown
 from torch_cli.delivery.obstacle import PATIENCE, obstacle, question
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient
+from torch_cli.delivery.restored import named
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.modes import leave_mode
@@ -133,7 +134,8 @@ class Reader:
         if sight.screen.in_mode:
             person = self.leave_mode()
             return f"copy mode, and {person} looks on" if person else "copy mode", PATIENCE
-        return obstacle(sight, self.recipient, typed, when=self.policy.when)
+        reason, patience = obstacle(sight, self.recipient, typed, when=self.policy.when)
+        return named(reason, self.store, self.recipient, sight), patience
 
     def _is_young(self) -> bool:
         return not self.recipient.ready and time.time() - self.recipient.started < YOUNG

@@ -63,6 +63,7 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
     if not trimmed.strip():
         raise RefusedError("the message is empty; nothing was sent", code="empty")
     typed = _guard(trimmed, profile, changes)
+    _refuse_placeholder(typed, profile)
     if profile.normalise.nfc and not unicodedata.is_normalized("NFC", typed):
         changes.append("the program brings text to Unicode form NFC")
     if profile.normalise.tab and "\t" in typed:
@@ -88,6 +89,39 @@ def shows_as_placeholder(typed: str, profile: Profile) -> bool:
         typed = typed.strip()
     many = paste.placeholder_lines and typed.count("\n") + 1 >= paste.placeholder_lines
     return bool(many or (paste.placeholder_chars and len(typed) >= paste.placeholder_chars))
+
+
+def may_show_as_placeholder(typed: str, profile: Profile) -> bool:
+    """Say whether the program may show a paste of ``typed`` so in a pane of some height.
+
+    Claude Code does it from fewer lines in a low pane: more than two newlines show so, in 11 rows
+    more than one, in 10 or fewer any.
+    """
+    many = profile.paste.placeholder_lines and "\n" in typed
+    return bool(many) or shows_as_placeholder(typed, profile)
+
+
+def skeletons(shown: str, typed: str) -> tuple[str, str]:
+    """Return what is left of two texts wherever they are wrapped and however they are drawn.
+
+    Blanks go, for wrapping eats them. Terminals may join symbols beyond ASCII or draw others in
+    their place: if we typed any, such symbols go too, in both.
+    """
+    bare = [unwrapped(shown), unwrapped(typed)]
+    if any(_is_symbol(char) for char in bare[1]):
+        letters = ["".join(char for char in text if not _is_symbol(char)) for text in bare]
+        if letters[1]:
+            return letters[0], letters[1]
+    return bare[0], bare[1]
+
+
+def unwrapped(text: str) -> str:
+    """Return ``text`` without blanks and line ends, in Unicode form NFC."""
+    return "".join(unicodedata.normalize("NFC", text).split())
+
+
+def _is_symbol(char: str) -> bool:
+    return not (char.isascii() or char.isalnum())
 
 
 def same(reported: str, typed: str, profile: Profile) -> bool:
@@ -162,6 +196,19 @@ def _refuse_unprintable(text: str, profile: Profile) -> None:
             hint="--clean strips such characters and says so.",
             code="control-character",
         )
+
+
+def _refuse_placeholder(typed: str, profile: Profile) -> None:
+    """Refuse a text that could not be told, in the box, from a paste of somebody else's."""
+    placeholder = profile.box.placeholder
+    if placeholder is None or not placeholder.fullmatch(typed.strip()):
+        return
+    raise RefusedError(
+        f"'{typed.strip()}' is what {profile.title or profile.name} shows in place of pasted text; "
+        "nothing was sent",
+        hint="Put words in front of it to send it as text.",
+        code="placeholder",
+    )
 
 
 def _clean(text: str, profile: Profile, changes: list[str]) -> str:

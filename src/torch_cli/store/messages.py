@@ -252,6 +252,25 @@ class Messages:
             f"{also} ORDER BY +rowid DESC LIMIT {int(limit)}"  # by an index, not by the rows
         )
 
+    def unknown(self, since: float, limit: int = 50) -> list[Message]:
+        """Return the newest messages of unknown fate that were left so since then (epoch seconds).
+
+        Nothing more is typed for them.
+        """
+        return self._where(
+            "state = 'unknown' AND step = 'done' AND updated >= ? ORDER BY updated DESC LIMIT ?",
+            *(since, limit),
+        )
+
+    def has_twin(self, message: Message) -> bool:
+        """Say whether its recipient was sent another message with the same text since then."""
+        found = self._database.query(
+            "SELECT 1 FROM messages WHERE recipient = ? AND created >= ? AND id <> ?"
+            " AND typed = ? LIMIT 1",
+            *(message.recipient, message.created, message.id, message.typed.encode()),
+        )
+        return bool(found)
+
     def agents_to_tell(self) -> bool:
         """Say whether an agent has not heard what became of a message of its own."""
         return bool(
@@ -275,9 +294,19 @@ class Messages:
             *(server, pane, pane_pid),
         )
 
-    def step(self, identity: str, step: str) -> None:
-        """Note how far the delivery has come."""
-        self._update(identity, {"step": step, "updated": time.time()})
+    def gone_out(self, server: str, pane: str, pane_pid: int, limit: int) -> list[Message]:
+        """Return the newest messages that went out, or may have, in a pane, the newest first."""
+        return self._where(
+            "server = ? AND pane = ? AND pane_pid = ? AND step = 'done'"
+            " AND state IN ('submitted', 'confirmed', 'unknown')"
+            " ORDER BY created DESC, rowid DESC LIMIT ?",
+            *(server, pane, pane_pid, limit),
+        )
+
+    def step(self, identity: str, step: str, baseline: Mapping[str, Any] | None = None) -> None:
+        """Note how far the delivery has come, and what is known by then of how the text shows."""
+        known = {} if baseline is None else {"baseline": json.dumps(baseline)}
+        self._update(identity, {"step": step, "updated": time.time(), **known})
 
     def claim(self, message: Message, baseline: Mapping[str, Any]) -> bool:
         """Note that ``message`` is about to be typed, with what the screen shows before that.

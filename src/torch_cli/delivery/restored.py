@@ -1,0 +1,29 @@
+"""A text of ours that a program has put back into its box, as some do after Esc.
+
+It was delivered, and a person has stopped it: it is never submitted again, and the messages behind
+it are told which one stands in their way.
+"""
+
+from torch_cli.agents.observe import Sight
+from torch_cli.delivery.evidence import Baseline
+from torch_cli.delivery.ours import is_ours
+from torch_cli.delivery.recipient import Recipient
+from torch_cli.store import Store
+
+_LATEST = 5
+"""Messages that are looked through: a program puts back what it was given last."""
+
+
+def named(reason: str, store: Store, to: Recipient, sight: Sight) -> str:
+    """Return ``reason``; for a draft that reads like a message which went out, one that says so."""
+    box, pane = sight.state.box, to.pane
+    if box is None or not reason.startswith("draft"):
+        return reason
+    for message in store.messages.gone_out(pane.server, pane.id, pane.pid, _LATEST):
+        if is_ours(box, message.typed, Baseline(), to.profile, pasted=True):
+            what = "pasted text of the size of" if box.placeholders else "the text of"
+            return (
+                f"draft: {what} message {message.id}, which is {message.state}, stands in the box "
+                "again: press Enter there to send it once more, or clear the box"
+            )
+    return reason

@@ -1,0 +1,218 @@
+"""Whose text stands in the box: what Torch typed is finished, what a person pasted stays."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch
+from test_delivery_faults import DIE, STOCK, send_with, type_as_a_person
+from torch_cli.agents.classify import classify
+from torch_cli.agents.profile import load_profile
+from torch_cli.agents.state import Box
+from torch_cli.delivery.evidence import Baseline
+from torch_cli.delivery.ours import holds, is_ours
+from torch_cli.delivery.text import prepare
+from torch_cli.errors import RefusedError
+from torch_cli.store import Store
+from torch_cli.store.messages import Message
+from torch_cli.tmux.screen import Screen
+
+CLAUDE = load_profile("claude", None)
+OPENCODE = load_profile("opencode", None)
+TEXT = "\n".join(f"line {number} of a message" for number in range(5))
+DRAFT = "\n".join(f"line {number} of a draft" for number in range(5))
+"""As many lines as the message has: their placeholders differ in the number only."""
+
+QUOTES = "K115q [Pasted text #1 +3 lines] q115E"
+DIE_WHEN_SEEN = DIE.replace("attempting", "seen")
+
+DIALOG_AT_THE_PASTE = """
+paste = gate.paste
+def pasted(*a, **k):
+    os.kill(int(os.environ["PROGRAM"]), signal.SIGUSR1)
+    while "proceed?" not in tmux("capture-pane", "-p", "-t", os.environ["PANE"]):
+        pass
+    return gate.Outcome(True)
+gate.paste = pasted
+"""
+"""The dialog takes the paste, and nothing of it reaches the box."""
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "project")
+
+
+def paste_as_a_person(demo: DemoAgent, text: str, shown: str) -> None:
+    demo.tmux.cmd("set-buffer", "-b", "person", "--", text)
+    demo.tmux.cmd("paste-buffer", "-p", "-r", "-d", "-b", "person", "-t", demo.pane.id)
+    demo.tmux.wait_for_text(demo.pane, shown)
+
+
+def clear_the_box(demo: DemoAgent) -> None:
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "C-u")
+    demo.tmux.wait_until(lambda: "Type a message" in demo.screen(), "an empty box")
+
+
+def latest(number: int = 0) -> Message:
+    with Store() as store:
+        return store.messages.latest(limit=number + 1)[number]
+
+
+# -- placeholders ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_tick", [False, True])
+def test_a_persons_paste_is_not_submitted_for_a_message_that_was_never_pasted(
+    demo: DemoAgent, by_tick: bool
+) -> None:
+    assert send_with(demo, TEXT, DIE).returncode == -signal.SIGKILL
+    paste_as_a_person(demo, DRAFT, "[Pasted text #1 +4 lines]")
+    if by_tick:
+        assert demo.torch("tick").code == 0
+    else:
+        held = demo.send("next", "--timeout", "1")
+        assert (held.code, held.json["state"]) == (4, "held"), held
+        assert "press Enter there or clear the box" in held.json["reason"]
+    assert demo.submitted() == []
+    clear_the_box(demo)
+    assert demo.send("last").code == 0
+    assert demo.submitted() == (["last"] if by_tick else ["next", "last"])
+    with Store() as store:
+        killed = store.messages.latest(limit=9)[-1]
+    assert (killed.body, killed.state) == (TEXT, "unknown")
+
+
+def test_a_placeholder_that_was_seen_is_finished_and_another_is_not(demo: DemoAgent) -> None:
+    assert send_with(demo, TEXT, DIE_WHEN_SEEN).returncode == -signal.SIGKILL
+    assert demo.send("next").code == 0
+    assert demo.submitted() == [TEXT, "next"]
+    assert send_with(demo, TEXT, DIE_WHEN_SEEN).returncode == -signal.SIGKILL
+    clear_the_box(demo)
+    paste_as_a_person(demo, DRAFT, "[Pasted text #3 +4 lines]")
+    held = demo.send("last", "--timeout", "1")
+    assert (held.code, held.json["state"]) == (4, "held"), held
+    assert demo.submitted() == [TEXT, "next"]
+    assert latest(1).state == "unknown"
+
+
+def test_a_paste_after_a_declined_dialog_is_not_taken_for_the_message(demo: DemoAgent) -> None:
+    done = send_with(demo, TEXT, DIALOG_AT_THE_PASTE)
+    assert done.returncode == 4, done
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Escape")
+    demo.tmux.wait_for_text(demo.pane, "Type a message")
+    paste_as_a_person(demo, DRAFT, "[Pasted text #1 +4 lines]")
+    held = demo.send("next", "--timeout", "1")
+    assert (held.code, held.json["state"]) == (4, "held"), held
+    assert demo.submitted() == []
+
+
+def test_the_number_of_another_program_in_the_pane_proves_nothing(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    log = tmp_path / "shell.log"
+    command = f"{sys.executable} -m torch_cli.demo_agent --log {log}"
+    pane = tmux.new_session("shell", f"sh -c 'set -m; {command}; {command}'")
+    tmux.wait_for_text(pane, "for help")
+    profiles = Path(os.environ["TORCH_HOME"]) / "config/profiles"
+    profiles.mkdir(parents=True)
+    stock, name = (STOCK / "demo.toml").read_text(), tmux.pane(pane.id).command
+    (profiles / "demo.toml").write_text(
+        stock.replace('names = ["torch-demo-agent"]', f'names = ["{name}"]')
+    )
+    demo = DemoAgent(tmux, torch, pane.id, pane, log, tmp_path)
+    assert send_with(demo, TEXT, DIE_WHEN_SEEN).returncode == -signal.SIGKILL
+    tmux.cmd("send-keys", "-t", pane.id, "C-u", "C-d")
+    tmux.wait_until(lambda: len(demo.events("start")) == 2, "the second program")
+    tmux.wait_for_text(pane, "Type a message")
+    paste_as_a_person(demo, DRAFT, "[Pasted text #1 +4 lines]")
+    held = demo.send("next", "--timeout", "1")
+    assert (held.code, held.json["state"]) == (4, "held"), held
+    assert demo.submitted() == []
+
+
+def shown(*rows: str) -> Box:
+    rule = "─" * 60
+    body = [f"❯\u00a0{rows[0]}", *(f"  {row}" for row in rows[1:])]
+    lines = ["● OK.", "", rule, *body, rule, "  ⏸ manual mode on"]
+    box = classify(Screen.parse("\n".join(lines), width=60, height=24), CLAUDE).box
+    assert box is not None
+    return box
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "lines", "ours"),
+    [
+        ("[Pasted text #7 +1 lines]", 2, True),  # in 10 rows or fewer
+        ("[Pasted text #7 +2 lines]", 3, True),  # in 11
+        ("[Pasted text #7 +3 lines]", 4, True),
+        ("[Pasted text #7 +3 lines]", 5, False),
+        ("[Pasted text #7]", 4, False),
+        ("[Pasted text #7]", 1, False),  # too short to be shown so anywhere
+    ],
+)
+def test_a_placeholder_is_ours_by_its_lines_whatever_the_panes_height(
+    placeholder: str, lines: int, ours: bool
+) -> None:
+    typed = "\n".join(["a line"] * lines)
+    assert is_ours(shown(placeholder), typed, Baseline(), CLAUDE, pasted=True) is ours
+    assert is_ours(shown(placeholder), typed, Baseline(chip=7), CLAUDE, pasted=False) is ours
+    assert not is_ours(shown(placeholder), typed, Baseline(), CLAUDE, pasted=False)
+    assert not is_ours(shown(placeholder), typed, Baseline(chip=6), CLAUDE, pasted=True)
+    assert not is_ours(shown(f"{placeholder} b"), typed, Baseline(chip=7), CLAUDE, pasted=True)
+
+
+def test_a_placeholder_without_a_number_is_ours_only_to_who_pasted_it() -> None:
+    box = Box(0, 0, ("┃ [Pasted ~3 lines]",), "[Pasted ~3 lines]", placeholders=(3,))
+    assert is_ours(box, "a\nb\nc", Baseline(), OPENCODE, pasted=True)
+    assert not is_ours(box, "a\nb\nc", Baseline(), OPENCODE, pasted=False)
+    assert holds(box, "a\nb\nc", Baseline(), OPENCODE)
+    assert not holds(box, "a\nb\nc\nd", Baseline(), OPENCODE)
+
+
+# -- texts that quote one --------------------------------------------------------------------------
+
+
+def test_a_text_that_quotes_a_placeholder_arrives(demo: DemoAgent) -> None:
+    assert demo.send(QUOTES).json["state"] == "confirmed"
+    assert send_with(demo, f"again {QUOTES}", DIE_WHEN_SEEN).returncode == -signal.SIGKILL
+    assert demo.send(TEXT).json["state"] == "confirmed"  # shows with the number that is quoted
+    assert demo.submitted() == [QUOTES, f"again {QUOTES}", TEXT]
+
+
+def test_a_placeholder_that_is_quoted_is_not_a_paste() -> None:
+    box = shown(QUOTES)
+    assert is_ours(box, QUOTES, Baseline(), CLAUDE, pasted=False)
+    assert not is_ours(box, "a\nb\nc\nd", Baseline(), CLAUDE, pasted=True)
+
+
+def test_a_text_that_is_only_a_placeholder_is_refused() -> None:
+    with pytest.raises(RefusedError, match="shows in place of pasted text") as refused:
+        prepare("[Pasted text #1 +3 lines]", CLAUDE)
+    assert refused.value.code == "placeholder"
+    assert prepare("see [Pasted text #1 +3 lines]", CLAUDE).changes == ()
+
+
+# -- a text that came back -------------------------------------------------------------------------
+
+
+def test_a_message_that_stands_in_the_box_again_is_named_and_not_submitted(
+    demo: DemoAgent,
+) -> None:
+    """A program that is interrupted before its first word puts the message back."""
+    first = demo.send("please do it").json
+    demo.wait_for("idle")
+    type_as_a_person(demo, "please do it")
+    held = demo.send("next", "--timeout", "1")
+    assert (held.code, held.json["state"]) == (4, "held"), held
+    assert f"the text of message {first['id']}, which is confirmed" in held.json["reason"]
+    assert demo.torch("tick").code == 0
+    assert first["id"] in latest().reason
+    assert demo.submitted() == ["please do it"]
+    clear_the_box(demo)
+    assert demo.send("last").code == 0
+    assert demo.submitted() == ["please do it", "next", "last"]
