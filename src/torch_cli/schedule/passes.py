@@ -49,6 +49,12 @@ OVERDUE = 5.0
 ROUND = 0.5
 """Seconds between two looks at agents whose messages are held."""
 
+UNKNOWN = 10.0
+"""Seconds between two looks for messages of unknown fate in what their programs wrote down."""
+
+LOOKED_FOR = 3600.0
+"""Seconds in which a message of unknown fate is looked for."""
+
 LOOK_AT_TASKS = 15.0
 """Seconds between two looks for tasks whose agents are gone."""
 
@@ -73,6 +79,7 @@ PASSES: Sequence[Pass] = (
     Pass("fire"),
     Pass("tasks"),
     Pass("teams"),
+    Pass("unknown"),
     Pass("outbox"),
     Pass("checkpoint"),
     Pass("retention", COPY),
@@ -149,6 +156,14 @@ class Passes:
         for did in self._upkeep.run(store, now):
             self._told.team(did)
         return SOON if self._upkeep.waits else LOOK
+
+    def unknown(self, store: Store, now: float) -> float:
+        """Settle messages of unknown fate, if their programs have reported them since."""
+        if store.messages.unknown(now - LOOKED_FOR, 1):
+            from torch_cli.delivery.afterwards import settle_unknown
+
+            self._told.receipts(settle_unknown(store, now - LOOKED_FOR, self._until))
+        return UNKNOWN
 
     def outbox(self, store: Store, now: float) -> float:
         """Deliver what can be delivered now."""

@@ -315,4 +315,8 @@ MIGRATIONS = (
         WHEN OLD.at > CAST(strftime('%s', 'now') AS REAL) - 30 * 86400
         BEGIN SELECT RAISE(ABORT, 'events are append-only for 30 days'); END;
     """,
+    # 12: the few messages of unknown fate, by the time of their last change.
+    """
+    CREATE INDEX messages_unknown ON messages (updated) WHERE state = 'unknown' AND step = 'done';
+    """,
 )

@@ -1,0 +1,71 @@
+"""Messages of unknown fate, settled later by what their program has reported or written down.
+
+Nothing is typed for that, and no screen is looked at. What another message with the same text could
+have brought about proves nothing.
+"""
+
+from collections.abc import Callable
+
+from torch_cli import procs
+from torch_cli.agents.profile import Profile
+from torch_cli.agents.registry import profile_named
+from torch_cli.delivery.evidence import Baseline
+from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
+from torch_cli.delivery.text import same
+from torch_cli.errors import TorchError
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import COMMAND, Message
+
+
+def settle_unknown(
+    store: Store, since: float, until: Callable[[], bool] = lambda: False
+) -> list[Receipt]:
+    """Look for the messages of unknown fate; return the receipts of those that were found.
+
+    They were left so after ``since`` (epoch seconds). Nothing more is begun once ``until`` says so.
+    """
+    found = []
+    for message in store.messages.unknown(since):
+        agent = store.agents.known_as(message.agent) if message.agent else None
+        if until() or agent is None or message.kind == COMMAND:
+            continue
+        evidence = "" if store.messages.has_twin(message) else _evidence(store, message, agent)
+        if evidence:
+            arrived = message._replace(
+                state=str(Outcome.CONFIRMED),
+                reason="found afterwards",
+                evidence=(*message.evidence, evidence),
+            )
+            if store.messages.settle(arrived, only_at="done"):
+                detail = {"message": message.id, "state": arrived.state, "reason": arrived.reason}
+                store.events.add("deliver", message.recipient, detail, actor=message.sender)
+                found.append(receipt_of(store.messages.get(message.id)))
+    return found
+
+
+def _evidence(store: Store, message: Message, agent: Agent) -> str:
+    """Return what shows that the program of ``agent`` has got ``message``, '' if nothing does."""
+    try:
+        profile = profile_named(agent.profile)
+    except TorchError:
+        return ""  # it was deleted or is broken, which is told where it is used
+    socket, after = message.server.rsplit("|", 2)[0], Baseline.from_json(message.baseline).report
+    for report in store.hooks.after(socket, message.pane, after):
+        if report.prompt and same(report.prompt, message.typed, profile):
+            return f"hook {report.name} carried the text"
+    return _written(message, agent, profile)
+
+
+def _written(message: Message, agent: Agent, profile: Profile) -> str:
+    program = procs.Process(agent.program_pid, agent.program_started)
+    here = (message.server, message.pane, message.pane_pid)
+    if here != (agent.server, agent.pane, agent.pane_pid) or not procs.alive(program):
+        return ""
+    if not profile.answer.transcript:
+        return ""
+    from torch_cli.agents.transcript import open_transcript, turn_of
+
+    transcript = open_transcript(profile.answer.transcript, program.pid, message.created)
+    turn = turn_of(transcript, lambda text: same(text, message.typed, profile))
+    return "the program's transcript has the text" if turn else ""
