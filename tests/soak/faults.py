@@ -65,7 +65,9 @@ def type_and_erase(world: World, agent: Agent, chance: Random) -> None:
 
 
 def type_and_enter(world: World, agent: Agent, chance: Random) -> None:
-    """A person types a draft and submits it."""
+    """A person types a draft into an empty box and submits it."""
+    if world.box(agent) != "":
+        return
     _enter(world, agent, _type(world, agent, chance), chance)
 
 

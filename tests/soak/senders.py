@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from random import Random
 
 from soak.agents import Agent
@@ -34,7 +35,7 @@ FAULTS = (*SIGNALS, *LIMITS, *OUTPUTS)
 class Bag:
     """Deals all of ``things`` in a shuffled order, again and again: none is left out for long."""
 
-    def __init__(self, things: "tuple[str, ...] | list[str]", chance: Random) -> None:
+    def __init__(self, things: Sequence[str], chance: Random) -> None:
         self._things, self._chance = list(things), chance
         self._left: list[str] = []
 
