@@ -12,6 +12,7 @@ from torch_cli import paths
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.team import briefing
 from torch_cli.team.briefing import Colleague, Facts, learnings, names, project_of, read, render
+from torch_cli.team.file import load_team
 
 ROLES = (
     *("developer", "devops", "orchestrator", "project-manager"),
@@ -135,6 +136,44 @@ def test_no_pipe_is_waited_for(project: Path) -> None:
 def test_no_such_briefing(project: Path, name: str) -> None:
     with pytest.raises(NotFoundError):
         briefing.find(name, project)
+
+
+def test_a_link_out_of_the_project_is_not_followed(project: Path, tmp_path: Path) -> None:
+    """An agent can make one, and would be given what it cannot read itself."""
+    secret = tmp_path / "secret.md"
+    secret.write_text("- the key\n")
+    of_project(project, "developer", "of the project\n")
+    of_project(project, "_part", "x\n")
+    (project / "briefings/spy.md").symlink_to(secret)
+    (project / "briefings/part.md").write_text('{% include "_out.md" %}')
+    (project / "briefings/_out.md").symlink_to(secret)
+    (project / "briefings/within.md").symlink_to("developer.md")
+    (project / "LEARNINGS.md").symlink_to(secret)
+    with pytest.raises(RefusedError, match="leads out of"):
+        render("spy", facts(project))
+    with pytest.raises(RefusedError, match="leads out of"):
+        render("part", facts(project))
+    assert "spy" not in names(project)
+    assert learnings(project) == []
+    assert render("within", facts(project)) == "of the project\n"
+
+
+@pytest.mark.parametrize("name", ["../secret.md", "briefings/../../secret.md", "briefings/spy.md"])
+def test_a_members_briefing_is_a_file_of_the_project(
+    project: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret.md").write_text("the key\n")
+    (project / "briefings").mkdir()
+    (project / "briefings/spy.md").symlink_to(tmp_path / "secret.md")
+    for given in (name, str((project / name).absolute())):
+        with pytest.raises(RefusedError, match="leads out of"):
+            briefing.read_member(given, facts(project))
+        file = project / "torch.toml"
+        file.write_text(f'[[agent]]\nname = "dev"\nprofile = "demo"\nbriefing = "{given}"\n')
+        with pytest.raises(RefusedError, match=r"4: .* leads out of the project"):
+            load_team(str(file))
+    (project / "briefings/mine.md").write_text("mine\n")
+    assert briefing.read_member("briefings/mine.md", facts(project)) == "mine\n"
 
 
 def test_the_newest_learnings_are_given(project: Path) -> None:

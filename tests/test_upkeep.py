@@ -30,6 +30,7 @@ from torch_cli.team.actor import Actor
 from torch_cli.team.described import MIB, Pool, Team
 from torch_cli.team.file import load_team
 from torch_cli.team.remind import Reminded, remind
+from torch_cli.team.trust import accept
 from torch_cli.team.upkeep import Did, Upkeep
 
 MINUTE = 60.0
@@ -58,7 +59,8 @@ def team(tmp_path: Path, text: str) -> Team:
 
 
 def enlist(store: Store, team: Team, *names: str) -> None:
-    """Write agents down as members that the team has brought up."""
+    """Write agents down as members that the team has brought up, by a file that was accepted."""
+    accept(store, team)
     for name in names:
         identity = known(store, name).identity
         spec = {"environment": ""}

@@ -15,6 +15,7 @@ COMMANDS = {
     "window": "Open a window rooted in a directory, and prove it.",
     "init": "Write a commented torch.toml for a project.",
     "up": "Bring up the team of torch.toml.",
+    "trust": "Accept a torch.toml that has changed, for the daemon.",
     "down": "End what 'torch up' has started.",
     "tree": "Show who answers to whom.",
     "team": "Write a torch.toml of what is running.",

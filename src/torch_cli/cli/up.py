@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 @click.option(
     "--restart-changed", is_flag=True, help="Start anew what runs otherwise than the file says."
 )
+@click.option("--as-accepted", is_flag=True, hidden=True, help="Accept nothing new; a scheduler's.")
 @IN_PROJECT
 @common_options
 def command(
-    common: Common, only: tuple[str, ...], dry_run: bool, restart_changed: bool, directory: str
+    common: Common,
+    only: tuple[str, ...],
+    dry_run: bool,
+    restart_changed: bool,
+    as_accepted: bool,
+    directory: str,
 ) -> int:
     """Bring up the team of torch.toml: processes and agents, each after what it waits for.
 
@@ -31,16 +37,21 @@ def command(
     input is ready, and briefed once. A role, parent or briefing that has changed is noted; for
     other changes an agent must be started anew, which --restart-changed does.
 
+    A person who runs this accepts the file: the daemon acts on what was accepted, and waits when
+    the file changes ('torch trust').
+
     \b
     Examples:
       torch up --dry-run
       torch up
       torch up --only developer
     """
+    from torch_cli.cli.present import note, printable
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.team.file import find_file, load_team
     from torch_cli.team.plan import plan
+    from torch_cli.team.trust import admit
     from torch_cli.team.up import team_lock, up
 
     team = load_team(find_file(directory))
@@ -51,6 +62,8 @@ def command(
             return DONE
         status = DONE
         with team_lock(team.path):
+            if said := admit(store, team, as_accepted=as_accepted):
+                note(printable(f"torch: {team.path}: {said}"), quiet=common.quiet)
             steps = plan(store, team, only)
             results = up(
                 store,

@@ -319,4 +319,15 @@ MIGRATIONS = (
     """
     CREATE INDEX messages_unknown ON messages (updated) WHERE state = 'unknown' AND step = 'done';
     """,
+    # 13: which team files people have accepted, as they were then ('' for none), and of which
+    # other version they were told.
+    """
+    CREATE TABLE team_accepted (
+        team            BLOB PRIMARY KEY,
+        digest          TEXT NOT NULL,
+        text            BLOB NOT NULL,
+        at              REAL NOT NULL,
+        told            TEXT NOT NULL DEFAULT ''
+    );
+    """,
 )

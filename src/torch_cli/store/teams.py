@@ -32,6 +32,17 @@ class Started(NamedTuple):
     started: float = 0.0
 
 
+class Accepted(NamedTuple):
+    """What a person has accepted of a team's file: its digest and text, and when (epoch seconds).
+
+    The digest is made by ``torch_cli.team.trust`` and is compared, nothing else.
+    """
+
+    digest: str
+    text: str
+    at: float
+
+
 class Teams:
     """Reads and writes the table of what teams have started."""
 
@@ -79,6 +90,30 @@ class Teams:
         """Return the paths of the team files that have members."""
         rows = self._database.query("SELECT DISTINCT team FROM team_members ORDER BY team")
         return [os.fsdecode(row[0]) for row in rows]
+
+    def accept(self, team: str, accepted: Accepted) -> None:
+        """Note that a person has accepted the team's file."""
+        sql = "INSERT OR REPLACE INTO team_accepted (team, digest, text, at) VALUES (?, ?, ?, ?)"
+        text = accepted.text.encode("utf-8", "surrogateescape")
+        self._database.write(sql, _key(team), accepted.digest, text, accepted.at)
+
+    def accepted(self, team: str) -> Accepted | None:
+        """Return what was accepted of the team's file last, ``None`` if nothing was."""
+        sql = "SELECT digest, text, at FROM team_accepted WHERE team = ? AND digest <> ''"
+        rows = self._database.query(sql, _key(team))
+        return Accepted(rows[0][0], os.fsdecode(rows[0][1]), rows[0][2]) if rows else None
+
+    def tell(self, team: str, digest: str) -> bool:
+        """Note that people are told of a file that is not as it was accepted, by its digest.
+
+        '' is for one that is. Says whether that is news.
+        """
+        changed = self._database.write(
+            "INSERT INTO team_accepted (team, digest, text, at, told) VALUES (?, '', '', 0, ?)"
+            " ON CONFLICT (team) DO UPDATE SET told = excluded.told WHERE told <> excluded.told",
+            *(_key(team), digest),
+        )
+        return changed == 1
 
     def enforce(self, team: str, may_message: Mapping[str, Sequence[str]] | None) -> None:
         """Have who may write to whom be enforced as it says, or, with ``None``, not."""

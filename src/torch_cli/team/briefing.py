@@ -97,10 +97,11 @@ def learnings(root: Path) -> list[str]:
     """Return the newest entries of the project's LEARNINGS.md, the newest first.
 
     An entry is a list item; its date is the first in it. Those without one are the oldest. There
-    are none if it is not a regular file, or has more than ``LARGEST`` bytes.
+    are none if it is not a regular file of the project, or has more than ``LARGEST`` bytes.
     """
     try:
-        text = read_regular(root / "LEARNINGS.md", LARGEST).decode("utf-8")
+        path = root / "LEARNINGS.md"
+        text = read_regular(path, LARGEST).decode("utf-8") if is_inside(path, root) else ""
     except (OSError, UnicodeDecodeError):
         return []
     plain = "".join(char for char in text if char.isprintable() or char == "\n")
@@ -131,22 +132,58 @@ def names(root: Path | None = None) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder, word in directories(root).items():
         for path in folder.glob("*.md"):
-            if not path.name.startswith("_"):  # parts of others
+            # Not the parts of others, and not what find() would refuse.
+            if not path.name.startswith("_") and (word != "project" or is_inside(path, root)):
                 found.setdefault(path.stem, word)
     return dict(sorted(found.items()))
 
 
 def find(name: str, root: Path | None = None) -> Path:
-    """Return the file of the briefing ``name``; raises ``NotFoundError`` with those there are."""
-    for folder in directories(root):
+    """Return the file of the briefing ``name``; raises ``NotFoundError`` with those there are.
+
+    Raises ``RefusedError`` for one of the project's that leads out of it.
+    """
+    for folder, word in directories(root).items():
         path = folder / f"{name}.md"
         if path.is_file() and "/" not in name and not name.startswith((".", "_")):
+            if root and word == "project":
+                check_inside(path, root)
             return path
     raise NotFoundError(
         f"there is no briefing '{name}'",
         hint=f"Known briefings: {', '.join(names(root)) or 'none'}; or give a path.",
         code="no-briefing",
     )
+
+
+def is_inside(path: Path | str, root: Path | str | None) -> bool:
+    """Say whether the file ``path``, all links followed, is in the directory ``root`` or below it.
+
+    An agent can put a link into its project, and would be given what that leads to.
+    """
+    return bool(root) and os.path.realpath(path).startswith(f"{os.path.realpath(str(root))}/")
+
+
+def check_inside(path: Path | str, root: Path | str) -> None:
+    """Raise ``RefusedError`` if the file ``path`` is not in ``root``."""
+    if not is_inside(path, root):
+        raise RefusedError(
+            f"the briefing {path} leads out of {root}; it was not read",
+            hint="A team's briefing is a file of its project, or one of your own by its name.",
+            code="outside",
+        )
+
+
+def read_member(name: str, facts: Facts) -> str:
+    """Return the text of a team member's briefing: a path in the project, or a template's name.
+
+    Raises as ``read`` does, and ``RefusedError`` for a path that leads out of the project.
+    """
+    if "/" not in name:
+        return render(name, facts)
+    path = facts.root / name
+    check_inside(path, facts.root)
+    return _read_file(path)
 
 
 def check_briefing_name(name: str) -> None:
@@ -192,6 +229,7 @@ def render(name: str, facts: Facts) -> str:
     _read_file(path)  # what is not UTF-8 is said as of a file
     folders = [str(folder) for folder in directories(facts.root)]
     order = {"name": path.name, "folders": folders, "variables": facts.variables()}
+    order["root"] = str(facts.root)
     # -P: no module is taken from the current directory, which may be an agent's.
     words = [sys.executable, "-P", "-m", "torch_cli.team.rendering"]
     try:

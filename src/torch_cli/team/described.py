@@ -100,7 +100,7 @@ class Team(NamedTuple):
 
     ``members`` stand in the order in which they are started, those of ``pools`` among them.
     ``route`` says that the daemon gives out tasks, by ``strategy``, to agents of ``roles``; empty
-    for all.
+    for all. ``text`` is the file's own.
     """
 
     path: str
@@ -114,6 +114,7 @@ class Team(NamedTuple):
     route: bool = False
     strategy: str = STRATEGIES[0]
     roles: tuple[str, ...] = ()
+    text: str = ""
 
     @property
     def spare(self) -> frozenset[str]:

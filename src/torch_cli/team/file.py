@@ -75,7 +75,7 @@ class _Reader:
     def __init__(self, path: str, text: str, document: dict[str, Any]) -> None:
         self._path, self._document = path, document
         self._root = os.path.realpath(os.path.dirname(path))
-        self._lines = Lines(text)
+        self._text, self._lines = text, Lines(text)
         self._wrong: list[tuple[int, str]] = []
 
     def team(self) -> Team:
@@ -109,6 +109,7 @@ class _Reader:
             limits=rules,
             agreement=Agreement(**agreed),
             pools=tuple(pools),
+            text=self._text,
             **tasks,
         )
 
@@ -277,6 +278,8 @@ class _Reader:
         if "/" in name:
             if not os.path.isfile(os.path.join(self._root, name)):
                 wrong("briefing", f"there is no briefing {name}")
+            elif not briefing.is_inside(os.path.join(self._root, name), self._root):
+                wrong("briefing", f"{name} leads out of the project")
         elif name and name not in known:
             wrong("briefing", f"there is no briefing '{name}'{_near(name, known)}")
         near = "" if name or "briefing" in found else _slip(member.role, known)

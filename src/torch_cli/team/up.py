@@ -320,13 +320,11 @@ class _Upward:
                 await_ready(client, self._store, agent, profile, profile.launch.ready_timeout)
         if not member.briefing:
             return None
-        source = member.briefing
-        source = os.path.join(self._team.root, source) if "/" in source else source
         facts = briefing.facts_for(
             *(member.name, member.role, self._parent(member), agent.directory),
             self._store.agents.all(),
         )._replace(team=self._team.name, project_root=self._team.root)
-        text = briefing.read(source, facts) + with_tasks(self._store, agent)
+        text = briefing.read_member(member.briefing, facts) + with_tasks(self._store, agent)
         self._tell(f"briefing {member.name}")
         # If this process is killed before it is noted, the next sends nothing twice.
         key = f"briefing-{agent.identity}-{agent.created:.3f}"

@@ -21,6 +21,7 @@ from torch_cli.team.restart import fallen
 from torch_cli.team.route import Rules, decide, give_out
 from torch_cli.team.task_text import order
 from torch_cli.team.title import show_task
+from torch_cli.team.trust import Trust, trust_of
 
 LOOK, SOON = 15.0, 1.0
 """Seconds between two looks at teams, and while something waits for its restart."""
@@ -91,7 +92,14 @@ class Upkeep:
 
     def _look_after(self, store: Store, path: str, now: float, remind_now: bool) -> Iterator[Did]:
         team = load_team(path)
+        trust = trust_of(store, team)
         self._said.pop(path, None)
+        if trust.state != "same":
+            if store.teams.tell(path, trust.digest):
+                yield _untrusted(store, team, trust)
+            yield from self._finished(path, now)
+            return
+        store.teams.tell(path, "")
         if remind_now and team.agreement.remind:
             yield from map(_reminded, remind(store, team, now))
         if team.route:
@@ -103,8 +111,7 @@ class Upkeep:
 
         A team has one of them at a time: ``torch up`` lets no other beside it.
         """
-        if team.path in self._going:
-            yield from self._ended(team.path, now)
+        yield from self._finished(team.path, now)
         if team.path in self._going:
             return
         for one in fallen(store, team, now):
@@ -129,9 +136,13 @@ class Upkeep:
                 yield did
 
     def _start(self, store: Store, team: Team, what: str, name: str) -> None:
-        up = ["up", "--only", name, "--dir", team.root]
+        up = ["up", "--as-accepted", "--only", name, "--dir", team.root]
         words = ["retire", name] if what == "shrink" else up
         self._going[team.path] = Background(store, team, what, name, words)
+
+    def _finished(self, path: str, now: float) -> Iterator[Did]:
+        if path in self._going:
+            yield from self._ended(path, now)
 
     def _ended(self, path: str, now: float) -> Iterator[Did]:
         going = self._going[path]
@@ -162,6 +173,13 @@ def _reminded(one: Reminded) -> Did:
     agent = one.agent
     what = "remind" if one.told == agent.name else "tell-parent"
     return Did(what, agent.name, one.words, socket=agent.socket, people=not one.told)
+
+
+def _untrusted(store: Store, team: Team, trust: Trust) -> Did:
+    known = store.teams.members(team.path).values()
+    socket = next((one.socket for one in known if one.socket), "")
+    words = f"{trust.words}; the daemon does nothing by it until 'torch up' or 'torch trust --dir "
+    return Did("untrusted", team.path, f"{words}{team.root}'", socket=socket, people=True)
 
 
 def _route(store: Store, team: Team) -> Iterator[Did]:

@@ -1,0 +1,42 @@
+"""``torch trust``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import IN_PROJECT, common_options
+
+
+@click.command("trust")
+@click.option("--dry-run", is_flag=True, help="Show what is new, and accept nothing.")
+@IN_PROJECT
+@common_options
+def command(common: Common, dry_run: bool, directory: str) -> None:
+    """Accept a changed torch.toml, and show what is new in it.
+
+    The daemon restarts agents, grows pools and gives out tasks only by a file that a person has
+    accepted, by this or by 'torch up'. Agents can write to the file, so they cannot accept it.
+
+    \b
+    Examples:
+      torch trust --dry-run
+      torch trust --dir ~/project
+    """
+    from torch_cli.cli.present import note, print_json, print_text, printable, say
+    from torch_cli.store import Store
+    from torch_cli.team.file import find_file, load_team
+    from torch_cli.team.trust import accept, changes, check_person, trust_of
+
+    team = load_team(find_file(directory))
+    with Store() as store:
+        if not dry_run:
+            check_person(store)
+        before = trust_of(store, team) if dry_run else accept(store, team)
+    accepted = not dry_run or before.state == "same"
+    if common.json:
+        facts = {"path": team.path, "before": before.state, "accepted": accepted}
+        print_json({"schema": "torch.trust/1", **facts, "changes": changes(team, before) or None})
+        return
+    print_text(changes(team, before))
+    say(printable(f"{'accepted' if accepted else before.state}  {team.path}"))
+    if before.state == "changed" and not changes(team, before):
+        note("  its file of variables (env_files) is another", quiet=common.quiet)
