@@ -434,7 +434,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP TABLE checkins; DROP TABLE runs; DROP TABLE lease; DROP TABLE outages;"
         "DROP TABLE watches; DROP TABLE briefings; DROP TABLE team_members; DROP TABLE tasks;"
         "DROP TABLE task_log; DROP TABLE team_rules; DROP TABLE reminders;"
-        "DROP TABLE restarts;"
+        "DROP TABLE restarts; DROP TABLE team_accepted;"
         "DROP INDEX messages_kept; DROP INDEX messages_untold; DROP INDEX messages_open;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"

@@ -141,7 +141,7 @@ def test_nobody_is_reminded_where_the_file_says_so(store: Store, tmp_path: Path)
     enlist(store, rules, *NAMES)
     said(store, "dev", "boss")
     assert list(Upkeep().run(store, time.time())) == []
-    team(tmp_path, "[agreement]\nmay_message = { dev = [] }")
+    accept(store, team(tmp_path, "[agreement]\nmay_message = { dev = [] }"))
     (did,) = Upkeep().run(store, time.time())
     assert (did.what, did.agent) == ("remind", "dev")
 

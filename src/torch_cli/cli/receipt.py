@@ -24,7 +24,12 @@ STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
 
 @click.command("receipt")
 @click.argument("identity", metavar="[ID]", required=False)
-@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="Of this agent.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    shell_complete=complete_agents,
+    help="Of this agent, not of an earlier one of its name.",
+)
 @click.option("--state", type=click.Choice(STATES), help="In this state.")
 @click.option("-n", "--number", type=COUNT, default=1, show_default=True, help="How many.")
 @common_options
@@ -68,7 +73,9 @@ def _find(
     from torch_cli.errors import NotFoundError
 
     if identity is None:
-        found = store.messages.latest(recipient=agent, state=state, limit=number)
+        known = store.agents.get(agent) if agent else None
+        identity = known.identity if known else None
+        found = store.messages.latest(recipient=agent, agent=identity, state=state, limit=number)
         if not found:
             raise NotFoundError("no message matches", code="no-message")
         return found

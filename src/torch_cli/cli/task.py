@@ -113,7 +113,7 @@ def add_command(
     from torch_cli.store.tasks import Task
     from torch_cli.team.actor import actor
     from torch_cli.team.project import project_here
-    from torch_cli.team.task import add
+    from torch_cli.team.task import add, by
 
     if directory and anywhere:
         raise RefusedError("give --dir or --anywhere, not both; no task was made", code="usage")
@@ -138,7 +138,7 @@ def add_command(
         who = actor(store)
         place = os.path.realpath(os.path.expanduser(directory)) if directory else ""
         place = place if place or anywhere else project_here(store, who.agent)
-        task = add(store, wanted._replace(creator=who.name, directory=place))
+        task = add(store, by(who, wanted)._replace(directory=place))
         print_task(task, "added", common)
 
 

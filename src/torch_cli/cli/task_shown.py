@@ -137,9 +137,16 @@ def print_records(found: "Sequence[Record]", common: "Common") -> None:
     if not found:
         note("nobody has taken a task yet", quiet=common.quiet)
         return
+    from torch_cli.store import Store
+
+    with Store() as store:
+        present = {agent.name: agent.identity for agent in store.agents.all()}
+    earlier = {
+        one.agent for one in found if one.agent and present.get(one.name, one.agent) != one.agent
+    }
     rows = [
         [
-            one.name,
+            f"{one.name} (an earlier one)" if one.agent in earlier else one.name,
             *(str(count) for count in (one.taken, one.done, one.failed, one.returned)),
             "" if one.rate is None else f"{one.rate:.0%}",
             "" if one.seconds is None else age(one.seconds),

@@ -13,7 +13,8 @@ def last_status(store: Store, worktree: Worktree, agent: str) -> str:
 
     Its first line is ``Progress:`` and what the status calls done.
     """
-    message = store.messages.last_said(agent, "status") if agent else None
+    known = store.agents.get(agent) if agent else None
+    message = store.messages.last_said(known.identity, "status") if known else None
     if message is None:
         return ""
     at = worktree.git().run("log", "-1", "--format=%ct", "HEAD", "--", status=(0, 128)).strip()

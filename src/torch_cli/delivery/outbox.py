@@ -199,6 +199,8 @@ def tell_senders(store: Store) -> list[Message]:
     persons = []
     for message in store.messages.undelivered(untold=True):
         sender = store.agents.get(message.sender) if message.sender else None
+        if message.author:  # another can have its name now
+            sender = store.agents.known_as(message.author)
         if message.kind == NOTICE:
             store.messages.told(message.id)
         elif sender is None or sender.stopped is not None:

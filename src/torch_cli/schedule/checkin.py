@@ -81,6 +81,8 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
     nominal = first_nominal(order.trigger, order.until, now)
     agent, pane = found.agent, found.pane
     parent = store.agents.get(agent.parent) if agent and agent.parent else None
+    own = own_name(store)
+    maker = store.agents.get(own) if own else None
     checkin = Checkin(
         id=new_id("c"),
         name=order.name or _name_for(store, note),
@@ -103,7 +105,8 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
         parent=agent.parent if agent else "",
         fallback_agent=fallback.identity if fallback else "",
         parent_agent=parent.identity if parent else "",
-        creator=own_name(store),
+        creator=own,
+        creator_agent=maker.identity if maker and maker.stopped is None else "",
         nominal=nominal,
         due=jittered(nominal, order.jitter),
         created=now,

@@ -240,9 +240,7 @@ def _supersede(store: Store, checkin: Checkin) -> int:
 def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
     """Put the note into the outbox, as part of the caller's transaction."""
     identity, idle = new_message_id(), checkin.condition == "idle"
-    creator = store.agents.get(checkin.creator) if checkin.creator else None
-    if creator is not None and creator.created > checkin.created:
-        creator = None  # another has its name now
+    creator = store.agents.known_as(checkin.creator_agent) if checkin.creator_agent else None
     try:
         text = _text(checkin, run, to, identity)
         if to.profile:

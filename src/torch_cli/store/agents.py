@@ -179,9 +179,9 @@ class Agents:
             self._database.query(
                 "UPDATE checkins SET target = ? WHERE agent = ?", new, agent.identity
             )
-            for column in ("fallback", "parent"):
-                sql = f"UPDATE checkins SET {column} = ? WHERE {column} = ?"
-                self._database.query(sql, new, agent.name)
+            for column in ("fallback", "parent", "creator"):
+                sql = f"UPDATE checkins SET {column} = ? WHERE {column} = ? AND {column}_agent = ?"
+                self._database.query(sql, new, agent.name, agent.identity)
             # What waited while it was lost is older than its present life.
             sql = "UPDATE messages SET recipient = ? WHERE agent = ? AND step <> 'done'"
             self._database.query(sql, new, agent.identity)

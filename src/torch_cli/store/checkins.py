@@ -57,6 +57,7 @@ class Checkin(NamedTuple):
     changed: float = 0.0
     fallback_agent: str = ""
     parent_agent: str = ""
+    creator_agent: str = ""
 
 
 class Run(NamedTuple):
@@ -138,7 +139,7 @@ class Checkins:
 
         As part of the caller's transaction.
         """
-        for column in ("fallback_agent", "parent_agent"):
+        for column in ("fallback_agent", "parent_agent", "creator_agent"):
             sql = f"UPDATE checkins SET {column} = ? WHERE {column} = ?"
             self._database.query(sql, now.identity, before)
         sql = "UPDATE checkins SET agent = ?, target = ?, server = ?, pane = ?, pane_pid = ?"

@@ -165,11 +165,19 @@ class Messages:
         return next(iter(self._where("key = ?", key)), None)
 
     def latest(
-        self, *, recipient: str | None = None, state: str | None = None, limit: int = 1
+        self,
+        *,
+        recipient: str | None = None,
+        agent: str | None = None,
+        state: str | None = None,
+        limit: int = 1,
     ) -> list[Message]:
-        """Return the newest messages first, of one recipient or state where given."""
+        """Return the newest messages first, of one recipient or state where given.
+
+        ``agent`` is the recipient's identity: not to an earlier one of its name.
+        """
         where, values = ["1"], []
-        for column, value in (("recipient", recipient), (_STATE, state)):
+        for column, value in (("recipient", recipient), ("agent", agent), (_STATE, state)):
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)
@@ -207,9 +215,9 @@ class Messages:
         """Return the messages that agents have sent since ``at`` (epoch seconds), in order."""
         return self._where("sender <> '' AND created >= ? ORDER BY created", at)
 
-    def last_said(self, sender: str, kind: str) -> Message | None:
-        """Return the newest message of that kind that the agent ``sender`` has sent."""
-        found = self._where("sender = ? AND kind = ? ORDER BY created DESC LIMIT 1", sender, kind)
+    def last_said(self, author: str, kind: str) -> Message | None:
+        """Return the newest message of that kind that the agent of that identity has sent."""
+        found = self._where("author = ? AND kind = ? ORDER BY created DESC LIMIT 1", author, kind)
         return found[0] if found else None
 
     def ahead_of(self, message: Message) -> list[Message]:
@@ -277,7 +285,8 @@ class Messages:
             self._database.query(
                 "SELECT 1 FROM messages WHERE kept = 1 AND step = 'done' AND told IS NULL"
                 " AND state IN ('failed', 'unknown')"
-                " AND sender IN (SELECT name FROM agents WHERE stopped IS NULL) LIMIT 1"
+                " AND (author IN (SELECT identity FROM agents WHERE stopped IS NULL) OR author = ''"
+                " AND sender IN (SELECT name FROM agents WHERE stopped IS NULL)) LIMIT 1"
             )
         )
 

@@ -15,6 +15,9 @@ HELD = (CLAIMED, ACTIVE, BLOCKED)
 
 ENDED = (DONE, FAILED)
 
+TAKEN = ("claim", "assign")
+"""What the history says when a task becomes somebody's."""
+
 
 class Task(NamedTuple):
     """A task.
@@ -22,9 +25,9 @@ class Task(NamedTuple):
     ``check`` is the command, as an argument list, that must exit with 0 for it to be done; empty if
     none is asked for. ``directory`` is where it belongs, '' for anywhere. ``depends`` are ids of
     tasks that must be done before. ``agent`` is the identity of whose it is, '' in the pool, and
-    ``holder`` that agent's name. ``lease`` is the seconds without activity after which it returns
-    to the pool, ``active_at`` the last activity that the task itself saw. Times are seconds since
-    the epoch.
+    ``holder`` that agent's name. ``creator_agent`` is the identity of the agent ``creator``.
+    ``lease`` is the seconds without activity after which it returns to the pool, ``active_at`` the
+    last activity that the task itself saw. Times are seconds since the epoch.
     """
 
     id: str
@@ -47,10 +50,14 @@ class Task(NamedTuple):
     evidence: Mapping[str, Any] = {}
     created: float = 0.0
     changed: float = 0.0
+    creator_agent: str = ""
 
 
 class Entry(NamedTuple):
-    """A line of a task's history: ``verb`` was done at ``at`` by ``actor``, '' for a person."""
+    """A line of a task's history: ``verb`` was done at ``at`` by ``actor``, '' for a person.
+
+    ``agent`` is the identity of its ``holder`` then.
+    """
 
     task: str
     at: float
@@ -58,6 +65,7 @@ class Entry(NamedTuple):
     verb: str
     holder: str
     words: str
+    agent: str = ""
 
 
 _LISTS = ("check", "skills", "depends")
@@ -116,15 +124,26 @@ class Tasks:
     def log(self, task: Task, actor: str, verb: str, words: str) -> None:
         """Write a line of the task's history."""
         self.database.query(
-            "INSERT INTO task_log (task, at, actor, verb, holder, words) VALUES (?, ?, ?, ?, ?, ?)",
-            *(task.id, time.time(), actor, verb, task.holder, words),
+            "INSERT INTO task_log (task, at, actor, verb, holder, words, agent)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *(task.id, time.time(), actor, verb, task.holder, words, task.agent),
         )
 
     def history(self, identity: str = "") -> list[Entry]:
         """Return the history of a task, or of all, the oldest first."""
         where, values = ("WHERE task = ?", (identity,)) if identity else ("", ())
-        sql = f"SELECT task, at, actor, verb, holder, words FROM task_log {where} ORDER BY id"
+        columns = ", ".join(Entry._fields)
+        sql = f"SELECT {columns} FROM task_log {where} ORDER BY id"
         return [Entry(*row) for row in self.database.query(sql, *values)]
+
+    def pass_on(self, before: str, now: str) -> None:
+        """Have what the agent of the identity ``before`` has done and made be that of ``now``.
+
+        As part of the caller's transaction.
+        """
+        self.database.query("UPDATE task_log SET agent = ? WHERE agent = ?", now, before)
+        sql = "UPDATE tasks SET creator_agent = ? WHERE creator_agent = ?"
+        self.database.query(sql, now, before)
 
     def any_held(self) -> bool:
         """Say whether any task is somebody's."""

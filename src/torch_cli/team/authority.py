@@ -57,7 +57,7 @@ def check_over_checkin(store: Store, checkin: Checkin) -> None:
     In a team an agent may change what it has made, and what comes to it or to those below it.
     """
     own, to = actor(store).agent, store.agents.known_as(checkin.agent)
-    if own is None or own.name == checkin.creator:
+    if own is None or own.identity == checkin.creator_agent:
         return
     if to is not None:
         check_over(store, to, "change what time sends to")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import DONE, HELD, OPEN, Entry, Task
+from torch_cli.store.tasks import DONE, HELD, OPEN, TAKEN, Entry, Task
 from torch_cli.team.actor import Actor
 from torch_cli.team.described import Team
 from torch_cli.team.file import find_file, load_team
@@ -46,7 +46,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
     found = []
     for line in list_agents(store, agents):
         agent = line.agent
-        given = [e for e in history if e.holder == agent.name and e.verb in ("claim", "assign")]
+        given = [e for e in history if e.agent == agent.identity and e.verb in TAKEN]
         held = [t for t in tasks.values() if t.agent == agent.identity and t.state in HELD]
         found.append(
             Candidate(
@@ -56,7 +56,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
                 skills=skills_of(store, agent),
                 load=len(held),
                 directory=os.path.realpath(agent.directory) if agent.directory else "",
-                rates=_rates(agent.name, history, tasks),
+                rates=_rates(agent.identity, history, tasks),
                 last=given[-1].at if given else 0.0,
                 leads=agent.name in parents,
                 place=place_of(agent.directory).path if agent.directory else "",
@@ -70,13 +70,13 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
 
 
 def _rates(
-    name: str, history: Sequence[Entry], tasks: dict[str, Task]
+    identity: str, history: Sequence[Entry], tasks: dict[str, Task]
 ) -> tuple[tuple[str, float], ...]:
     """Return how well the agent has ended tasks, by skill; '' is for all of them."""
     ended: dict[str, list[bool]] = {}
     for entry in history:
         task = tasks.get(entry.task)
-        if entry.holder != name or entry.verb not in (DONE, "fail") or task is None:
+        if entry.agent != identity or entry.verb not in (DONE, "fail") or task is None:
             continue
         for skill in ("", *(skill.casefold() for skill in task.skills)):
             ended.setdefault(skill, []).append(entry.verb == DONE)

@@ -25,6 +25,7 @@ from torch_cli.store.tasks import (
     FAILED,
     HELD,
     OPEN,
+    TAKEN,
     Task,
     skills_fit,
 )
@@ -54,6 +55,12 @@ def find_task(store: Store, name: str) -> Task:
     raise NotFoundError(
         f"there is no task '{name}'", hint="'torch task list' shows them.", code="no-task"
     )
+
+
+def by(who: Actor, task: Task) -> Task:
+    """Return the task as one that ``who`` has made."""
+    identity = who.agent.identity if who.agent else ""
+    return task._replace(creator=who.name, creator_agent=identity)
 
 
 def add(store: Store, task: Task) -> Task:
@@ -316,13 +323,16 @@ def _check_may(store: Store, task: Task, who: Actor) -> None:
 
 
 def _made(store: Store, task: Task, agent: Agent) -> bool:
-    """Say whether the agent has made the task, and not another project's agent of its name."""
+    """Say whether the agent has made the task, and not another of its name."""
+    if task.creator_agent:
+        return agent.identity == task.creator_agent
     return agent.name == task.creator and belongs(task, project_of(store, agent))
 
 
 def concerned(store: Store, task: Task) -> list[Agent]:
     """Return who is told how a task ended: who made it, and to whom its holder answers."""
     maker = store.agents.get(task.creator) if task.creator else None
+    maker = store.agents.known_as(task.creator_agent) if task.creator_agent else maker
     maker = maker if maker and maker.stopped is None and _made(store, task, maker) else None
     holder = store.agents.known_as(task.agent) if task.agent else None
     above = superior(store, holder) if holder else None
@@ -332,7 +342,8 @@ def concerned(store: Store, task: Task) -> list[Agent]:
 class Record(NamedTuple):
     """What an agent has done with tasks: how many it took, ended well, failed, and lost.
 
-    ``seconds`` is the median from taking one to its end.
+    ``seconds`` is the median from taking one to its end. ``agent`` is its identity: an earlier one
+    can have had its name.
     """
 
     name: str
@@ -341,6 +352,7 @@ class Record(NamedTuple):
     failed: int
     returned: int
     seconds: float | None
+    agent: str = ""
 
     @property
     def rate(self) -> float | None:
@@ -353,30 +365,37 @@ def records(store: Store) -> list[Record]:
     """Return what each agent has done with tasks, as their history says."""
     from statistics import median
 
-    taken: dict[tuple[str, str], float] = {}
+    names: dict[str, str] = {}
+    taken: dict[str, tuple[str, float]] = {}
     counts: dict[str, dict[str, int]] = {}
     took: dict[str, list[float]] = {}
     for entry in store.tasks.history():
-        name = entry.holder or entry.words.partition(":")[0]
-        if entry.verb in ("claim", "assign"):
-            taken[entry.task, name] = entry.at
-        if entry.verb in ("claim", "assign", "done", "fail", "return") and name:
-            kind = "claim" if entry.verb == "assign" else entry.verb
-            mine = counts.setdefault(name, {})
-            mine[kind] = mine.get(kind, 0) + 1
-        if entry.verb == "done" and (entry.task, name) in taken:
-            took.setdefault(name, []).append(entry.at - taken[entry.task, name])
-    return [
+        # Who returns a task does not have it any more; it is the last that has taken it.
+        last, since = taken.get(entry.task, ("", 0.0))
+        whose = entry.agent or entry.holder or last
+        if entry.verb not in (*TAKEN, "done", "fail", "return") or not whose:
+            continue
+        names[whose] = entry.holder or names.get(whose, "")
+        kind = "claim" if entry.verb in TAKEN else entry.verb
+        mine = counts.setdefault(whose, {})
+        mine[kind] = mine.get(kind, 0) + 1
+        if entry.verb in TAKEN:
+            taken[entry.task] = (whose, entry.at)
+        if entry.verb == "done" and last == whose:
+            took.setdefault(whose, []).append(entry.at - since)
+    found = [
         Record(
-            name=name,
+            name=names[whose],
             taken=mine.get("claim", 0),
             done=mine.get("done", 0),
             failed=mine.get("fail", 0),
             returned=mine.get("return", 0),
-            seconds=median(took[name]) if name in took else None,
+            seconds=median(took[whose]) if whose in took else None,
+            agent=whose if whose != names[whose] else "",
         )
-        for name, mine in sorted(counts.items())
+        for whose, mine in counts.items()
     ]
+    return sorted(found, key=lambda one: one.name)
 
 
 def skills_of(store: Store, agent: Agent) -> tuple[str, ...]:

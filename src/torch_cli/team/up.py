@@ -202,6 +202,7 @@ class _Upward:
             if agent is not None and before:
                 self._store.checkins.pass_on(before, agent)
                 self._store.agents.succeed(before, agent)
+                self._store.tasks.pass_on(before, agent.identity)
             self._store.teams.put(row)
 
     def _agent(self, step: Step) -> Result:

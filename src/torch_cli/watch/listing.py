@@ -80,7 +80,7 @@ def _look(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, Seen]:
 
 
 def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
-    message = next(iter(store.messages.latest(recipient=agent.name)), None)
+    message = next(iter(store.messages.latest(recipient=agent.name, agent=agent.identity)), None)
     if seen is None:
         return Line(agent, "vanished", f"pane {agent.pane} is gone", None, message)
     if isinstance(seen, TorchError):
