@@ -436,6 +436,8 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP TABLE task_log; DROP TABLE team_rules; DROP TABLE reminders;"
         "DROP TABLE restarts; DROP TABLE team_accepted;"
         "DROP INDEX messages_kept; DROP INDEX messages_untold; DROP INDEX messages_open;"
+        "DROP INDEX messages_sent; DROP INDEX hook_events_said;"
+        "DROP INDEX messages_unknown;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"
             for column in (

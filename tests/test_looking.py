@@ -228,10 +228,13 @@ def test_ps_says_of_a_message_what_its_receipt_says(demo: DemoAgent) -> None:
     assert demo.send("hello").code == 0
     assert demo.torch("ps", "--json").json["message_state"] == "confirmed"
     with Store() as store:
+        agent = store.agents.get(demo.name)
+        assert agent is not None
         message, _ = store.messages.accept(
             new_message(
                 "m-00000001",
                 recipient=demo.name,
+                agent=agent.identity,
                 body="lost",
                 typed="lost",
                 server="elsewhere",

@@ -475,6 +475,25 @@ def test_a_briefing_is_delivered_and_its_receipt_printed(
     assert submitted.strip()
 
 
+def test_without_a_wait_a_briefing_goes_into_the_outbox(torch: Torch, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = demo(
+        *(torch, "dev", "--dir", str(tmp_path), "--brief", "developer", "--wait", "0"),
+        *("--", "--start-delay", "2", "--log", str(log)),
+    )
+    assert done.code == 4, done.err
+    *_, receipt = map(json.loads, done.out.splitlines())
+    assert (receipt["state"], receipt["target"]) == ("held", "dev")
+    assert not log.exists() or "submit" not in log.read_text()
+    with Store() as store:
+        (briefed,) = store.briefings.newest().values()
+        assert (briefed.message, briefed.name) == (receipt["id"], "developer")
+    assert torch("wait", "dev", "--for", "idle", "--timeout", "30").code == 0
+    assert torch("tick").code == 0
+    assert torch("receipt", receipt["id"], "--json").json["state"] in ("submitted", "confirmed")
+    assert log.read_text().count('"event": "submit"') == 1
+
+
 def test_a_briefing_that_is_not_text_is_refused_before_anything_is_touched(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

@@ -91,6 +91,8 @@ def test_the_daemon_starts_nothing_that_an_agent_wrote_into_the_file(
     assert (said.what, said.people) == ("untrusted", True)
     assert f"'torch up' or 'torch trust --dir {project}'" in said.words
     assert said.socket == tmux.panes()[0].socket_path
+    found = torch("doctor", "--json").json["findings"]
+    assert f"torch trust --dir {project}" in [one["advice"] for one in found]
     # A scheduler that has looked before the file was written does not start it either.
     refused = up(torch, project, "--as-accepted", "--only", "job")
     assert (refused.code, "it has changed since it was accepted" in refused.err) == (2, True)

@@ -511,6 +511,27 @@ def test_a_name_that_the_file_keeps_is_no_other_agents(
     assert states(down(torch, project, "--json")) == dict.fromkeys(("d1", "d2", "pm"), "stopped")
 
 
+def test_one_that_asks_something_first_is_said_to_ask(
+    torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    edit(project, f'"{tmp_path}/pm.log"', f'"{tmp_path}/pm.log", "--trust"')
+    done = up(torch, project, "--only", "pm", "--only", "dev", "--json")
+    assert (done.code, states(done)["pm"], states(done)["dev"]) == (4, "asks", "blocked")
+    (asks,) = [one for one in map(json.loads, done.out.splitlines()) if one["name"] == "pm"]
+    error = asks["error"]
+    assert error["code"] == "dialog"
+    assert "trust" in error["message"]
+    assert f"torch press pm KEY --dialog {error['details']['dialog']}" in error["hint"]
+    again = up(torch, project, "--only", "pm")
+    assert (again.code, "asks       agent pm" in again.out) == (4, True)
+    assert "'torch up' again" in again.err
+    answered = torch("press", "pm", "Enter", "--dialog", error["details"]["dialog"])
+    assert answered.code == 0, answered.err
+    wait_until(lambda: torch("state", "pm", "--json").json["state"] == "idle", what="its box")
+    assert up(torch, project, "--only", "pm").code == 0
+    assert prompts(tmp_path, "pm") == ["You are pm of shop, under ."]
+
+
 def test_what_waits_for_one_that_fails_is_not_started(torch: Torch, project: Repository) -> None:
     edit(project, "print('serving'); time.sleep(600)", "print('no'); time.sleep(1); exit(3)")
     done = up(torch, project, "--json")
@@ -789,6 +810,9 @@ def test_an_agent_ends_only_what_answers_to_it(torch: Torch, project: Repository
         refused = torch(*words, env=as_dev)
         assert (refused.code, "which does not answer to it" in refused.err) == (2, True), words
     edit(project, "pm.log", "other.log")
+    refused = torch("up", "--dir", str(project.path), "--restart-changed", env=as_dev)
+    assert (refused.code, "'torch trust --dir" in refused.err) == (2, True), "nobody accepted it"
+    assert torch("trust", "--dir", str(project.path)).code == 0
     changed = torch("up", "--dir", str(project.path), "--restart-changed", "--json", env=as_dev)
     assert (changed.code, states(changed)["pm"]) == (2, "failed")
     assert torch("ps").out.count("\n") == 3, "both are there"

@@ -25,9 +25,9 @@ def command(common: Common, agent: str, deadline: float, force: bool) -> None:
     """End an agent so that nothing of it is lost.
 
     It is asked for a handoff note; the note and what tmux still has of its pane are saved (of the
-    alternate screen, only what it shows), a checkpoint of its directory is made, its tasks return
-    to the pool, and then it is stopped. A worktree that 'torch up' made for it goes only if it is
-    clean, merged, and nobody else is in it.
+    alternate screen, only what it shows), a checkpoint of its directory is made, it is stopped, and
+    once it has ended its tasks return to the pool. A worktree that 'torch up' made for it goes only
+    if it is clean, merged, and nobody else is in it.
 
     \b
     Examples:

@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     "seconds",
     type=SECONDS,
     metavar="SECONDS",
-    help="How long it may take to be ready (default: the profile's); 0 does not wait.",
+    help="How long it may take to be ready (default: the profile's); 0 does not wait: a briefing "
+    "goes into the outbox (exit code 4).",
 )
 @common_options
 def command(
@@ -134,7 +135,7 @@ def command(
         chosen = profile_named(profile)
         limit = chosen.launch.ready_timeout if seconds is None else seconds
         state = "starting"
-        if limit > 0 or text is not None:
+        if limit > 0:
             common.tell(f"waiting up to {limit:g} s for its input to be ready")
             socket = Socket(path=agent.socket)
             try:
@@ -149,7 +150,7 @@ def command(
     _print(common, agent, window, state, chosen.caution)
     if text is None:
         return 0
-    return _brief(common, agent, text, brief or "")
+    return _brief(common, agent, text, brief or "", at_once=limit > 0)
 
 
 def _print(
@@ -180,14 +181,18 @@ def _print(
         note(f"  {printable(line)}", quiet=common.quiet)
 
 
-def _brief(common: Common, agent: "Agent", text: str, brief: str) -> int:
-    """Deliver the briefing and print its receipt; it goes before what waits for the agent."""
+def _brief(common: Common, agent: "Agent", text: str, brief: str, *, at_once: bool) -> int:
+    """Deliver the briefing and print its receipt; it goes before what waits for the agent.
+
+    Not ``at_once`` it goes into the outbox, if the agent does not happen to be ready.
+    """
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, send
     from torch_cli.store import Store
     from torch_cli.store.messages import PRIORITIES
 
     request = Request(target=agent.name, body=text.encode(), priority=PRIORITIES["high"], free=True)
+    request = request if at_once else request._replace(timeout=0.0)
     receipt = send(common.socket, request)
     with Store() as store:
         store.briefings.add(receipt.id, agent.identity, brief)

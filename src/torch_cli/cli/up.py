@@ -37,6 +37,9 @@ def command(
     input is ready, and briefed once. A role, parent or briefing that has changed is noted; for
     other changes an agent must be started anew, which --restart-changed does.
 
+    One that asks something first (a trust question, a login) is listed as 'asks', with the question
+    and the command that answers it (exit code 4); then run 'torch up' again.
+
     A person who runs this accepts the file: the daemon acts on what was accepted, and waits when
     the file changes ('torch trust').
 

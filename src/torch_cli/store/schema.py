@@ -330,7 +330,7 @@ MIGRATIONS = (
         told            TEXT NOT NULL DEFAULT ''
     );
     """,
-    # 13: who has had, made and scheduled what, by identity: a later agent can have the name.
+    # 14: who has had, made and scheduled what, by identity: a later agent can have the name.
     """
     ALTER TABLE task_log ADD COLUMN agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE tasks ADD COLUMN creator_agent TEXT NOT NULL DEFAULT '';

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from torch_cli import procs
 from torch_cli.child import detached_environment
-from torch_cli.errors import TorchError
+from torch_cli.errors import HELD, TorchError
 from torch_cli.store import Store
 from torch_cli.team.described import Team
 
@@ -59,7 +59,9 @@ class Background:
         said = [line for line in lines if line.startswith("torch: ")] or lines[-1:]
         words = said[0].removeprefix("torch: ") if said else ""
         words = words or f"it ended with status {self._child.returncode}"
-        return TorchError(f"'{self.name}' was not {DONE[self.what]}: {words}", code=self.what)
+        # What is held up may be there, and ask something first.
+        done = "is held up" if self._child.returncode == HELD else f"was not {DONE[self.what]}"
+        return TorchError(f"'{self.name}' {done}: {words}", code=self.what)
 
 
 def _home(store: Store, team: Team) -> tuple[str, str]:

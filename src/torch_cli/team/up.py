@@ -41,8 +41,9 @@ BEFORE = "before"
 
 class Result(NamedTuple):
     """What became of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
-    (it needs a new start), ``off``, ``elsewhere``, ``unlisted``, ``blocked`` or ``failed``, the
-    last with its error. ``receipt`` is that of a briefing that was sent.
+    (it needs a new start), ``off``, ``elsewhere``, ``unlisted``, ``blocked``, ``asks`` (it
+    runs, and waits for somebody's answer) or ``failed``, the last two with their error.
+    ``receipt`` is that of a briefing that was sent.
     """
 
     member: Member
@@ -130,6 +131,9 @@ class _Upward:
                 return self._process(step)
             return self._agent(step)
         except TorchError as error:
+            if error.code == "dialog":  # it runs, and will be ready once somebody has answered
+                error.hint += " Then run 'torch up' again."
+                return Result(member, "asks", error.message.partition("\n")[0], error)
             return Result(member, "failed", error.message.partition("\n")[0], error)
 
     def _process(self, step: Step) -> Result:

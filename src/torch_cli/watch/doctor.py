@@ -64,6 +64,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield store
     if store.level is Level.OK:
         yield _scheduler()
+        yield from _teams()
     yield _git(environ)
     yield _own_profiles()
     yield from _programs(environ)
@@ -254,6 +255,25 @@ def _scheduler() -> Finding:
         "none is at work" + ("" if idle else ", and check-ins or messages wait for one"),
         "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'.",
     )
+
+
+def _teams() -> Iterator[Finding]:
+    """Look for files of teams that are up and on which the scheduler does not act."""
+    from torch_cli.store import Store
+    from torch_cli.team.file import load_team
+    from torch_cli.team.trust import trust_of
+
+    with Store(create=False) as store:
+        for path in store.teams.paths():
+            try:
+                team = load_team(path)
+                trust = trust_of(store, team)
+            except TorchError as error:
+                yield Finding("team", Level.WARNING, error.message.partition("\n")[0], error.hint)
+                continue
+            if trust.state != "same":
+                advice = f"torch trust --dir {team.root}"
+                yield Finding("team", Level.WARNING, f"{path}: {trust.words}", advice)
 
 
 def _git(environ: Mapping[str, str]) -> Finding:
