@@ -69,10 +69,18 @@ def test_a_message_that_nobody_sent_is_seen() -> None:
     assert found(arrivals=[ARRIVAL, dataclasses.replace(ARRIVAL, number=9)]) == [Wrong.ALTERED]
 
 
-@pytest.mark.parametrize("status", [1, 3, 6])
+@pytest.mark.parametrize("status", [1, 3, 6, 7])
 def test_an_exit_code_that_says_failed_is_a_lie_once_the_message_arrives(status: int) -> None:
     lying = dataclasses.replace(SENT, attempts=[Attempt(10, 11, status, err="the state file …")])
     assert found(sent=[lying]) == [Wrong.LIED]
+
+
+def test_a_message_that_was_cancelled_by_a_signal_must_not_arrive() -> None:
+    words = "torch: cancelled m-01, nothing was typed"
+    cancelled = dataclasses.replace(SENT, attempts=[Attempt(10, 11, 130, err=words)])
+    assert found(sent=[cancelled]) == [Wrong.LIED]
+    known = dataclasses.replace(SENT, attempts=[Attempt(10, 11, 130, err="m-01 is confirmed")])
+    assert found(sent=[known]) == []
 
 
 def test_a_receipt_that_says_failed_is_a_lie_once_the_message_arrives() -> None:

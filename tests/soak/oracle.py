@@ -9,8 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-NOT_DELIVERED = frozenset({1, 2, 3, 6})
+NOT_DELIVERED = frozenset({1, 2, 3, 6, 7})
 """The exit codes by which Torch says that a message was not delivered, and will not be."""
+
+SIGNALLED = frozenset({129, 130, 143})
+"""The exit codes of a command that a signal has ended; its words say what became of its message."""
+
+_CANCELLED = re.compile(
+    r"cancelled m-\w+, nothing was typed|interrupted, nothing was (?:sent|done)"
+)
 
 DELIVERED = frozenset({"submitted", "confirmed"})
 GONE = 5.0
@@ -286,7 +293,10 @@ def _lie(sent: Sent, claims: list[Claim]) -> str:
     if claims and all(one.state == "failed" for one in claims) and not sent.repeats:
         return f"Torch says failed: {claims[-1].reason}"
     last = sent.attempts[-1] if sent.attempts else None
-    if last is not None and last.status in NOT_DELIVERED and not sent.repeats:
+    if last is None or sent.repeats:
+        return ""
+    cancelled = last.status in SIGNALLED and _CANCELLED.search(last.out + last.err)
+    if last.status in NOT_DELIVERED or cancelled:
         return f"exit {last.status}: {(last.err or last.out).strip()[:300]}"
     return ""
 
@@ -350,7 +360,7 @@ def _of_persons(records: Records) -> list[Finding]:
 
 # -- processes -------------------------------------------------------------------------------------
 
-_FRAME = re.compile(r'^  File ".*(?:/torch_cli/.*|/bin/torch)", line', re.MULTILINE)
+_FRAME = re.compile(r'^  File ".*/torch_cli/.*", line', re.MULTILINE)
 
 
 def _of_processes(records: Records) -> list[Finding]:
