@@ -232,6 +232,42 @@ def test_signing_that_would_ask_is_reported(repository: Repository, tmp_path: Pa
     assert repository.git("status", "--porcelain") == status
 
 
+def test_a_hook_that_formats_is_not_undone(repository: Repository) -> None:
+    """It changes what is committed, on disk and in the index that git gives it: another one."""
+    script = "sed -i s/ugly/tidy/ a.py; echo made >made; git add a.py made"
+    hook(repository, "pre-commit", script)
+    repository.write("a.py", "ugly\n")
+    repository.write("src/new", "1\n")
+    committed(repository)
+    assert repository.git("show", "HEAD:a.py") == "tidy"
+    assert repository.git("show", "HEAD:made") == "made"
+    assert repository.read("a.py") == "tidy\n"
+    assert repository.git("status", "--porcelain") == ""
+    assert repository.git("diff", "--cached", "--name-only") == ""
+
+
+def test_what_git_was_told_not_to_look_at_is_kept_and_not_committed(repository: Repository) -> None:
+    repository.git("update-index", "--assume-unchanged", "a.py")
+    repository.git("update-index", "--skip-worktree", "c")
+    repository.write("a.py", "my own settings\n")
+    repository.write("c", "mine\n")
+    assert commit(repository.worktree, Settings()) is None
+    assert repository.content("a.py") == b"my own settings\n"
+    repository.write("src/b.py", "changed\n")
+    committed(repository)
+    assert repository.git("show", "--name-only", "--format=") == "src/b.py"
+    assert repository.git("ls-files", "-v").split("\n") == ["h a.py", "S c", "H src/b.py"]
+
+
+def test_a_person_who_waits_for_a_hook_is_told(repository: Repository, torch: Torch) -> None:
+    hook(repository, "pre-commit", "exec sleep 300")
+    repository.write("a.py", "changed\n")
+    done = torch("commit", "--timeout", "3", "-C", str(repository.path))
+    assert "waiting for hooks or signing, at most 3 s" in done.err
+    assert "took more than 3 s" in done.err
+    assert "nothing was committed" in done.err
+
+
 def test_a_hook_that_speaks_of_signing_is_a_hook(repository: Repository) -> None:
     hook(repository, "pre-commit", "echo 'commits need gpg signing here' >&2; exit 1")
     repository.write("a.py", "changed\n")

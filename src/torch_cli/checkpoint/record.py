@@ -8,6 +8,7 @@ nothing.
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -30,6 +31,11 @@ NOBODY = ("Torch", "torch@localhost")
 
 BY_RESTORE = "before restore"
 """The reason of the checkpoint that a restore makes of what it replaces."""
+
+LATEST = 10**11
+"""Seconds since the epoch (the year 5138) before which a checkpoint was made."""
+
+_ID = re.compile(r"c-[0-9a-f]{8,64}")
 
 _MARK = "Torch-Checkpoint: "
 
@@ -233,7 +239,7 @@ def _tag(made: Checkpoint, who: str) -> bytes:
     return "\n".join([*head, *said, ""]).encode("utf-8", "replace")
 
 
-_FIELDS = ("refname", "objectname", "object", "contents")
+_FIELDS = ("refname", "objectname", "object", "type", "contents")
 _FORMAT = "%00".join(f"%({field})" for field in _FIELDS) + "%00"
 
 
@@ -259,19 +265,46 @@ def _tree_of(one: Checkpoint | None) -> str:
     return one.tree if one else ""
 
 
-def _read(ref: str, written: str, tree: str, message: str) -> Checkpoint | None:
-    """Return the checkpoint of a ref; ``None`` for one that Torch has not made."""
+def _read(ref: str, written: str, tree: str, kind: str, message: str) -> Checkpoint | None:
+    """Return the checkpoint of a ref; ``None`` for one that Torch has not made.
+
+    Anybody who works in the repository can write there, and whatever it is stops nothing.
+    """
     last = message.rstrip("\n").rpartition("\n")[2]
+    identity = f"c-{ref.rpartition('-')[2]}"
+    if kind != "tree" or not _ID.fullmatch(identity):
+        return None
     try:
         facts: dict[str, Any] = json.loads(last.removeprefix(_MARK))
         facts["counts"] = Counts(*facts["counts"])
         facts["left_out"] = tuple(LeftOut(*one) for one in facts["left_out"])
         known = {name: facts[name] for name in Checkpoint._fields if name in facts}
-        return Checkpoint(
-            id=f"c-{ref.rpartition('-')[2]}", ref=ref, object=written, tree=tree, **known
-        )
-    except (ValueError, TypeError, KeyError):
+        known |= {"id": identity, "ref": ref, "object": written, "tree": tree}
+        made = Checkpoint(**known)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+    return made if _is_sound(made) else None
+
+
+def _is_sound(made: Checkpoint) -> bool:
+    """Say whether each fact is of its kind, in the range that can be shown."""
+    words = [made.reason, made.agent, made.note, made.head, made.branch, made.alert, made.before]
+    words += [part for one in made.left_out for part in one]
+    numbers = [made.files, made.more, *made.counts]
+    return (
+        type(made.at) in (int, float)
+        and 0 <= made.at < LATEST
+        and all(isinstance(word, str) and _can_be_shown(word) for word in words)
+        and all(type(number) is int and 0 <= number < LATEST for number in numbers)
+    )
+
+
+def _can_be_shown(word: str) -> bool:
+    try:
+        word.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def latest(found: Sequence[Checkpoint]) -> Checkpoint | None:

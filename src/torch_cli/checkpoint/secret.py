@@ -12,8 +12,13 @@ NAMES = (
     *(".env", ".env.*", "*.env", ".envrc", ".netrc", "_netrc", ".pypirc", ".git-credentials"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.pkcs12", "*.jks", "*.keystore", "*.kdbx", "*.keytab"),
     *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk", "*.ppk"),
+    *("id_rsa_*", "id_ed25519_*", "id_ecdsa_*", "ssh_host_*_key", ".pgpass", ".my.cnf", ".s3cfg"),
+    *("secrets.yml", "secrets.yaml", "secrets.json", "secrets.toml", ".boto", ".dockercfg"),
+    *("client_secret*.json", "service-account*.json", "service_account*.json", ".dockerconfigjson"),
+    *("*.tfvars", "*.tfstate", "*.tfstate.backup", "kubeconfig", "*.kubeconfig", ".terraformrc"),
     *(".htpasswd", ".vault_pass", ".vault-token", "*.ovpn", "credentials.json"),
-    *("*/.aws/credentials", "*/.docker/config.json", "*/.kube/config"),
+    *("*/.aws/credentials", "*/.docker/config.json", "*/.kube/config", "*/.gem/credentials"),
+    *("*/.cargo/credentials", "*/.cargo/credentials.toml", "*/gcloud/*.db", "*/gh/hosts.yml"),
 )
 """Globs of files that hold secrets; one with a slash is for the end of the path."""
 
@@ -41,7 +46,7 @@ def by_name(path: str) -> bool:
     """Say whether a file is a secret by its name."""
     path = path.lower()
     name = path.rpartition("/")[2]
-    if name in HARMLESS:
+    if name in HARMLESS or name.endswith(".pub"):
         return False
     return any(fnmatchcase(f"/{path}" if "/" in glob else name, glob) for glob in NAMES)
 

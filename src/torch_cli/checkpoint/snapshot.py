@@ -26,6 +26,14 @@ _LINK_MODE = b"\0\0\xe0\0"
 _LINK = re.compile(rb"(?:^|\0)160000 [0-9a-f]+ [0-3]\t([^\0]+)")
 
 
+FLAGS = ("ls-files", "-v", "-z")
+"""Git's list of the index, with a letter for what it was told not to look at."""
+
+_ENCODING = ("failed to encode", "and back is not the same", "BOM is ", "would be replaced by")
+"""What git says of a file that is not in the encoding of its attributes (convert.c), and of line
+ends under ``core.safecrlf``."""
+
+
 class Snapshot(NamedTuple):
     """``tree`` is the id of the tree, ``nested`` are the worktrees below, which are not in it.
 
@@ -65,6 +73,7 @@ def _snapshot(
     try:
         has_links = _copy_index(worktree, index)
         git = worktree.git(index_file=index, lock=lock)
+        _look_everywhere(git)
         configuration, status = _look(worktree, git)
         git = git._replace(settings=configuration.settings)
         listed = git.run("ls-files", "--stage", "-z") if has_links else b""
@@ -72,15 +81,14 @@ def _snapshot(
         found = scan(git, status, links, settings, configuration, lambda: _paths(git, last_tree()))
         if found.lines:
             _feed(git, "--index-info", given=found.lines)
-        if found.take:
-            _feed(git, "--add", "--remove", "--replace", "--stdin", given=found.take)
+        odd = _add(git, found.take) if found.take else []
         head = head_of(status)
         before = last_tree() or head.commit or empty_tree(git)
         with git.start("diff-index", "--cached", *DIFFERENCE, before) as compared:
             tree = git.text("write-tree")
             counts = counts_of(compared.result())
         nested = [os.path.join(worktree.top, path) for path in found.nested]
-        return Snapshot(tree, head, counts, found.left_out, nested, configuration)
+        return Snapshot(tree, head, counts, [*found.left_out, *odd], nested, configuration)
     finally:
         for name in (index, f"{index}.lock"):
             with contextlib.suppress(OSError):
@@ -95,6 +103,44 @@ def _look(worktree: Worktree, git: Git) -> tuple[Configuration, bytes]:
             return configuration, git._replace(settings=configuration.settings).run(*STATUS)
         with git.start(*STATUS) as running:
             return configuration_of(worktree, asked), running.result()
+
+
+def _look_everywhere(git: Git) -> None:
+    """Have git look at files that it was told not to look at, in the copied index.
+
+    ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files). What a
+    sparse checkout has not written is not gone.
+    """
+    rows = [line.split(" ", 1) for line in os.fsdecode(git.run(*FLAGS)).split("\0") if line]
+    assumed = [path for letter, path in rows if letter.islower()]
+    skipped = [path for letter, path in rows if letter in "Ss"]
+    if skipped:
+        asked = git.run("config", "--type=bool", "--get", "core.sparseCheckout", status=(0, 1))
+        if asked.strip() == b"true":
+            top = git.directory
+            skipped = [path for path in skipped if os.path.lexists(os.path.join(top, path))]
+    for option, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
+        if paths:
+            _feed(git, option, "--stdin", given=paths)
+
+
+def _add(git: Git, paths: list[str]) -> list[LeftOut]:
+    """Put files as they are into the index; return those that git cannot put into their encoding.
+
+    Git puts none of ``paths`` in if it fails at one, so that one is looked for.
+    """
+    try:
+        _feed(git, "--add", "--remove", "--replace", "--stdin", given=paths)
+    except GitError as error:
+        if not any(words in error.said for words in _ENCODING):
+            raise
+        if len(paths) == 1:
+            said = error.said.partition("\n")[0].partition(": ")[2] or error.said
+            why = f"git cannot store it as its attributes say: {said}"
+            return [LeftOut(paths[0], "encoding", why)]
+        half = len(paths) // 2
+        return [*_add(git, paths[:half]), *_add(git, paths[half:])]
+    return []
 
 
 def _copy_index(worktree: Worktree, target: str) -> bool:

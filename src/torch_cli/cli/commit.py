@@ -67,7 +67,16 @@ def command(
     with Store() as store:
         said = last_status(store, worktree, agent)
     made = commit(
-        worktree, load_settings(), message=message, said=said, agent=agent, timeout=timeout
+        worktree,
+        load_settings(),
+        message=message,
+        said=said,
+        agent=agent,
+        timeout=timeout,
+        slow=lambda: note(
+            f"  waiting for hooks or signing, at most {timeout:g} s (--timeout)",
+            quiet=common.quiet or common.json,
+        ),
     )
     if common.json:
         facts = {"state": "unchanged"} if made is None else {"state": "committed"}

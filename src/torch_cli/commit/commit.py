@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
 from torch_cli.checkpoint.record import Occasion, take_locked
 from torch_cli.checkpoint.scan import LeftOut
 from torch_cli.checkpoint.settings import Settings
+from torch_cli.checkpoint.snapshot import FLAGS
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
 from torch_cli.git.command import Git, GitError, saying
@@ -45,11 +46,13 @@ def commit(
     said: str = "",
     agent: str = "",
     timeout: float = TIMEOUT,
+    slow: Callable[[], None] | None = None,
 ) -> Committed | None:
     """Commit what has changed in ``worktree``, new files too; ``None`` if nothing has.
 
     A checkpoint comes first, and what it leaves out is left out here as well. Without ``message``
     it is ``said``, what the agent last said of its work, else one is made of the changed files.
+    ``slow`` is called once if hooks and signing take long.
     Raises ``HeldError`` in the middle of a merge and the like, on a detached HEAD, with conflicts
     or their markers; ``TorchError`` if a hook or signing refuses, ``TimedOutError`` after
     ``timeout`` seconds. Nothing is committed then, and the index is as it was.
@@ -71,8 +74,12 @@ def commit(
         with saying(NOTHING):
             outcome, _ = take_locked(worktree, settings, Occasion("commit", agent), lock)
         assert outcome.last is not None
-        index = set(os.fsdecode(quiet.run("ls-files", "-z")).split("\0"))
-        changed = _changed(quiet, head.commit, outcome.last.tree, index)
+        listed = os.fsdecode(quiet.run(*FLAGS)).split("\0")
+        index = {line[2:] for line in listed}
+        # What somebody told git not to look at is in the checkpoint, and is not to be committed.
+        hidden = {line[2:] for line in listed if line[:1].islower() or line[:1] == "S"}
+        every = _changed(quiet, head.commit, outcome.last.tree, index)
+        changed = [row for row in every if row.path not in hidden]
         if not changed:
             return None
         _check_markers(worktree, changed)
@@ -80,8 +87,10 @@ def commit(
         trailers = [f"Torch-Agent: {agent}"] if agent else []
         trailers += [f"Torch-Checkpoint: {outcome.last.id}"]
         git = Git(worktree.top, visible=True, timeout=timeout, settings=quiet.settings)
+        git = git._replace(slow=slow)
         _commit(git, quiet, changed, index, "\n".join([text, "", *trailers, ""]))
         made = read_head(quiet)
+        _settle(quiet, head.commit, made.commit, changed)
         detail = {"commit": made.commit, "branch": made.branch, "checkpoint": outcome.last.id}
         note_event("commit", worktree, detail, actor=agent)
         return Committed(
@@ -148,6 +157,29 @@ def _commit(git: Git, quiet: Git, changed: Sequence[Row], index: set[str], messa
             undo = os.fsencode("\0".join([*new, ""]))
             quiet.run("update-index", "-z", "--force-remove", "--stdin", given=undo)
         raise _explained(error, quiet, git.timeout) from error
+
+
+def _settle(quiet: Git, before: str, made: str, changed: Sequence[Row]) -> None:
+    """Have the index hold what was committed, also where a hook has added to it.
+
+    Git gives hooks another index where paths are named, and the one that stays would undo what they
+    did. Raises ``TorchError`` if it cannot be written.
+    """
+    committed = {row.path for row in (*changed, *rows(quiet, before or empty_tree(quiet), made))}
+    told = quiet.run("diff-index", "--cached", "--name-only", "-z", "--no-renames", made)
+    differing = [path for path in os.fsdecode(told).split("\0") if path in committed]
+    if not differing:
+        return
+    given = os.fsencode("\0".join(differing))
+    try:
+        quiet.run("reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", given=given)
+    except GitError as error:
+        raise TorchError(
+            f"{made[:10]} is committed in {quiet.directory}, and a hook changed it, but the index "
+            f"still has {len(differing)} of its files as they were before that hook: {error.said}",
+            hint="'git add -u' there puts that right.",
+            code="index",
+        ) from error
 
 
 def _named(changed: Sequence[Row]) -> list[str]:

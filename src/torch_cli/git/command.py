@@ -3,7 +3,7 @@
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli.child import end
@@ -11,6 +11,9 @@ from torch_cli.errors import RefusedError, TimedOutError, TorchError
 
 TIMEOUT = 300.0
 """Seconds that one git process may take; 20,000 files take less than one."""
+
+SLOW = 2.0
+"""Seconds after which a person who waits is told for what."""
 
 NICENESS = 19
 """How far a git process of a checkpoint steps back behind what people and agents wait for: with 10,
@@ -64,7 +67,8 @@ class Git(NamedTuple):
     ``directory`` is where; ``git_dir`` names the repository if it is not found from there (a
     shadow). ``index_file`` is another index than the repository's. ``settings`` are ``name=value``.
     ``lock`` is a file descriptor that every process inherits: what it locks stays locked until the
-    last of them has ended. ``visible`` leaves hooks and signing as the user has them.
+    last of them has ended. ``visible`` leaves hooks and signing as the user has them. ``slow`` is
+    called once if a process takes longer than ``SLOW`` seconds.
     """
 
     directory: str
@@ -74,6 +78,7 @@ class Git(NamedTuple):
     lock: int = -1
     visible: bool = False
     timeout: float = TIMEOUT
+    slow: Callable[[], None] | None = None
 
     def text(self, *words: str) -> str:
         """Return what git prints, without the last newline."""
@@ -112,7 +117,7 @@ class Git(NamedTuple):
             raise GitError(f"git could not be run in {self.directory}: {error.strerror}") from error
         if not self.visible:
             _step_back(child.pid)
-        return Running(child, " ".join(words)[:80], self.directory, self.timeout)
+        return Running(child, " ".join(words)[:80], self.directory, self.timeout, self.slow)
 
     def _environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         kept = {n: v for n, v in environ.items() if not n.startswith("GIT_") or n in KEPT}
@@ -144,9 +149,14 @@ class Running:
     """A git process that was started. As a context manager it is ended if nobody waited for it."""
 
     def __init__(
-        self, child: "subprocess.Popen[bytes]", words: str, directory: str, timeout: float
+        self,
+        child: "subprocess.Popen[bytes]",
+        words: str,
+        directory: str,
+        timeout: float,
+        slow: Callable[[], None] | None = None,
     ) -> None:
-        self._child, self._timeout = child, timeout
+        self._child, self._timeout, self._slow = child, timeout, slow
         self._what, self._where = f"git {words}", directory
         self._waited = False
 
@@ -156,7 +166,7 @@ class Running:
         Raises as ``Git.run`` does.
         """
         try:
-            out, err = self._child.communicate(given, timeout=self._timeout)
+            out, err = self._communicate(given)
         except subprocess.TimeoutExpired as error:
             raise TimedOutError(
                 f"'{self._what}' took more than {self._timeout:g} s in {self._where} and was ended"
@@ -165,6 +175,15 @@ class Running:
         if self._child.returncode not in status:
             raise self._explained(os.fsdecode(err or out).strip())
         return out
+
+    def _communicate(self, given: bytes) -> tuple[bytes, bytes]:
+        if self._slow is None or self._timeout <= SLOW:
+            return self._child.communicate(given, timeout=self._timeout)
+        try:
+            return self._child.communicate(given, timeout=SLOW)
+        except subprocess.TimeoutExpired:
+            self._slow()
+        return self._child.communicate(timeout=self._timeout - SLOW)
 
     def __enter__(self) -> "Running":
         return self

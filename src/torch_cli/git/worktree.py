@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.flock import hold, open_lock
 from torch_cli.git.command import Git, NotARepositoryError
 from torch_cli.paths import state_dir
@@ -63,7 +63,8 @@ def locate(directory: str) -> Worktree:
     """Return the worktree that ``directory`` is in.
 
     Raises ``NotFoundError`` if there is no such directory, ``NotARepositoryError`` if it is in no
-    repository and has no shadow, ``RefusedError`` if it has no worktree or belongs to another user.
+    repository and has no shadow, ``RefusedError`` if it has no worktree, belongs to another user,
+    or says that another directory is its worktree.
     """
     path = os.path.realpath(directory)
     if not os.path.isdir(path):
@@ -78,7 +79,27 @@ def locate(directory: str) -> Worktree:
         return shadow
     git_dir = os.path.realpath(os.path.join(path, git_dir))
     common = os.path.realpath(os.path.join(path, common))
+    if _git_dir_at(top) != git_dir:
+        raise RefusedError(
+            f"the repository {git_dir} takes {top} for its worktree, which does not lead back to "
+            "it; nothing was done",
+            hint="'git config core.worktree' in it names that directory.",
+            code="redirected",
+        )
     return Worktree(top, git_dir, common, _name(git_dir, common))
+
+
+def _git_dir_at(top: str) -> str:
+    """Return the git directory that ``.git`` in a directory is, or leads to; '' without one."""
+    path = os.path.join(top, ".git")
+    if os.path.isdir(path):
+        return os.path.realpath(path)
+    try:
+        with open(path, "rb") as file:
+            named = os.fsdecode(file.read(8192)).removeprefix("gitdir:").strip()
+    except OSError:
+        return ""
+    return os.path.realpath(os.path.join(top, named))
 
 
 def _ask(git: Git, *facts: str) -> list[str]:
