@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import load_profile
 from torch_cli.agents.state import AgentState, State
-from torch_cli.tmux.screen import Screen
+from torch_cli.tmux.screen import Row, Screen
 
 FOLDER = Path(__file__).parent / "screens"
 PROFILES = {name: load_profile(name, None) for name in ("codex", "gemini")}
@@ -48,6 +48,9 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "model_picker": ("waiting", "menu", None),
         "pasted_placeholder": ("idle", "box", "[Pasted Content 1500 chars]"),
         "permissions_picker": ("waiting", "menu", None),
+        "plan_question": ("waiting", "plan question", None),
+        "question": ("waiting", "question dialog", None),
+        "question_notes": ("waiting", "question dialog", None),
         "queued": ("working", "status row above the queue", ""),
         "queued_draft": ("working", "status row above the queue", "third"),
         "retrying": ("working", "status row with details", ""),
@@ -60,6 +63,8 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "update_notice": ("waiting", "update notice", None),
         "working": ("working", "status row", ""),
         "working_draft": ("working", "status row", "more to come"),
+        "working_still": ("working", "status row", ""),
+        "working_still_draft": ("working", "status row", "more to come"),
     },
     # Resizing it leaves what it drew before below its footer and above its box.
     "gemini": {
@@ -104,6 +109,9 @@ DIALOGS = {
     ("codex", "update_notice"): ("update", "Update available · 0.169.0 → 0.999.0"),
     ("codex", "model_picker"): ("menu", "Select Model and Effort"),
     ("codex", "permissions_picker"): ("menu", "Update Model Permissions"),
+    ("codex", "plan_question"): ("plan", "Implement this plan?"),
+    ("codex", "question"): ("question", "Which database should the service use?"),
+    ("codex", "question_notes"): ("question", "Which database should the service use?"),
     ("gemini", "approval_dialog"): ("permission", "│ Allow execution of [Shell]?"),
 }
 FILES = sorted(
@@ -171,6 +179,24 @@ def test_a_dialog_is_one_wherever_the_cursor_is(name: str) -> None:
     for column in (0, 3, end, width - 1, width):
         found = classify(screen._replace(cursor=(column, last)), PROFILES["codex"])
         assert (found.state, found.box) == (State.WAITING, None), (column, found.evidence)
+
+
+@pytest.mark.parametrize("name", [n for p, n in FILES if n.startswith("question_notes")])
+def test_a_field_for_notes_is_not_the_box(name: str) -> None:
+    """It begins as the box does, and has the cursor: a message would become part of the answer."""
+    screen = load("codex", name)
+    line = max(at for at, row in enumerate(screen.rows) if row.text.startswith("  › only for"))
+    for column in (4, 21):
+        found = classify(screen._replace(cursor=(column, line)), PROFILES["codex"])
+        assert (found.state, found.box) == (State.WAITING, None), found.evidence
+
+
+def test_a_transcript_that_is_browsed_is_no_box() -> None:
+    screen = load("codex", "done@120x40")
+    last = max(at for at, row in enumerate(screen.rows) if row.text)
+    footer = "  Browsing transcript · ↑↓/jk scroll · ←→/hl prompts · esc back"
+    rows = (*screen.rows[:last], Row.plain(footer), *screen.rows[last + 1 :])
+    assert classify(screen._replace(rows=rows), PROFILES["codex"]).state is State.UNKNOWN
 
 
 @pytest.mark.parametrize("name", ["approval_dialog@120x40", "approval_dialog@80x40"])
