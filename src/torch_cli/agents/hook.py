@@ -12,7 +12,11 @@ LARGEST = 10 * 1024 * 1024
 """Bytes of standard input that are read; an event that is larger is dropped."""
 
 PATIENCE = 2.0
-"""Seconds to wait for the whole event, and again for another writer of the store."""
+"""Seconds to wait for the whole event."""
+
+LOCKED = 3.5
+"""Seconds to wait for another writer of the store. The program gives a hook 5, and a report that is
+lost leaves its turn open until the screen has been still for long."""
 
 DETAIL = (
     "prompt_id",
@@ -68,7 +72,7 @@ def _record() -> None:
     # "mode=rw" does not create the file; in a URI these three characters mean something.
     quoted = store.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     connection = sqlite3.connect(
-        f"file:{quoted}?mode=rw", uri=True, timeout=PATIENCE, isolation_level=None
+        f"file:{quoted}?mode=rw", uri=True, timeout=LOCKED, isolation_level=None
     )
     connection.execute("PRAGMA synchronous=NORMAL")
     if row[4] == "UserPromptSubmit" and '"prompt_id"' in row[7]:

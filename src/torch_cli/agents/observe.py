@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import AgentState, HookEvent, State
+from torch_cli.agents.state import AgentState, State
+from torch_cli.agents.turn import event_of, may_hide_work, turn_of, weighed
 from torch_cli.procs import Process, alive
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
@@ -34,14 +35,17 @@ def observe(
 ) -> Sight:
     """Look at ``pane`` once.
 
-    Hook reports before ``since`` (epoch seconds) do not count. A registered ``program`` that has
+    Where the screen shows no work, the program's own word on its turn is asked for. Hook reports
+    before ``since`` (epoch seconds) do not count. A registered ``program`` that has
     ended makes the agent ``exited``, whatever the pane shows now. Raises ``NotFoundError`` if the
     pane is gone or runs another process.
     """
     screen = capture_one(client, pane)
     report = store.hooks.latest(pane.socket_path, pane.id, since=since)
-    event = HookEvent(report.name, report.at) if report else None
+    event = event_of(store, profile, report, pane.socket_path, pane.id, since)
     state = classify(screen, profile, event)
+    if may_hide_work(state):
+        state = weighed(state, turn_of(profile, program or pane.pid, event, screen.wrote))
     if program is not None:
         state = or_exited(state, program)
     return Sight(screen, state, report.at if report else 0.0)

@@ -67,12 +67,16 @@ class Dialog(NamedTuple):
 class HookEvent(NamedTuple):
     """The latest event that a pane's agent program reported through its own hooks.
 
-    ``name`` is the program's word for it, ``at`` the time in seconds since the epoch.
+    ``name`` is the program's word for it, ``at`` the time in seconds since the epoch. ``open``
+    says that a turn was reported to have begun, and no end of it since; ``ended`` is when the last
+    end was reported if no turn has begun since, else 0.
     """
 
     name: str
     at: float
     detail: str = ""
+    open: bool = False
+    ended: float = 0.0
 
 
 class AgentState(NamedTuple):

@@ -32,6 +32,13 @@ class Hooks:
         """Return the reports from that pane that came after the one numbered ``identity``."""
         return self._where("AND id > ? ORDER BY id", socket, pane, identity)
 
+    def last_of(self, socket: str, pane: str, names: Sequence[str], since: float) -> Report | None:
+        """Return the newest report of these names from that pane at or after ``since``."""
+        marks = ", ".join("?" for _ in names)
+        sql = f"AND at >= ? AND name IN ({marks}) ORDER BY id DESC LIMIT 1"
+        found = self._where(sql, socket, pane, since, *names)
+        return found[0] if found else None
+
     def named(self, socket: str, pane: str, names: Sequence[str], since: float) -> list[Report]:
         """Return the reports of these names from that pane after ``since`` (epoch seconds)."""
         marks = ", ".join("?" for _ in names)

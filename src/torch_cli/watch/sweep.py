@@ -13,6 +13,7 @@ from torch_cli.agents.observe import or_exited
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import profile_named
 from torch_cli.agents.state import AgentState, HookEvent, State, one_line
+from torch_cli.agents.turn import Turn, event_of, may_hide_work, turn_of, weighed
 from torch_cli.errors import TorchError
 from torch_cli.procs import Process
 from torch_cli.store import Store
@@ -74,6 +75,7 @@ class Sweep:
         self._shown: dict[Agent, _Shown] = {}
         self._judged: dict[Agent, _Judged] = {}
         self._reports: dict[Agent, Report | None] = {}
+        self._events: dict[Agent, HookEvent | None] = {}
         self._newest = -1
 
     def look(self, agents: Iterable[Agent]) -> dict[str, Seen]:
@@ -113,6 +115,7 @@ class Sweep:
         if newest != self._newest:
             self._reports.clear()
             self._newest = newest
+        self._events = {one: event for one, event in self._events.items() if one in self._shown}
         for agent in self._shown:
             if agent not in self._reports:
                 latest = self._store.hooks.latest(agent.socket, agent.pane, since=agent.created)
@@ -129,7 +132,8 @@ class Sweep:
             profile = self._profile(agent.profile)
         except TorchError as error:
             return _Judged(*basis, state_unknown(error), error)
-        event = HookEvent(report.name, report.at) if report else None
+        place = (agent.socket, agent.pane, agent.created)
+        event = self._events[agent] = event_of(self._store, profile, report, *place)
         screen = screen_of(shown.glance.facts, shown.rows)
         return _Judged(*basis, classify(screen, profile, event))
 
@@ -140,10 +144,18 @@ class Sweep:
 
     def _seen(self, agent: Agent, pane: Pane, judged: _Judged) -> Seen:
         report, state = self._reports[agent], judged.state
+        wrote = self._shown[agent].glance.wrote
+        if judged.error is None and may_hide_work(state):
+            state = weighed(state, self._turn(agent, wrote))
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux knows
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
-        wrote = self._shown[agent].glance.wrote
         return Seen(pane, state, report.at if report else 0.0, wrote, judged.error)
+
+    def _turn(self, agent: Agent, wrote: int) -> Turn | None:
+        """Return what is known of the turn of an agent now: it may end without a new screen."""
+        program = Process(agent.program_pid, agent.program_started)
+        event = self._events.get(agent)
+        return turn_of(self._profile(agent.profile), program, event, wrote)
 
 
 def state_unknown(error: TorchError) -> AgentState:
