@@ -340,3 +340,52 @@ def test_aider_writes_at_the_root_of_the_repository(tmp_path: Path) -> None:
     assert turn_of(aider.open_transcript(origin), is_ours) == Turn()
     (below / ".git").mkdir()
     assert turn_of(aider.open_transcript(origin), is_ours) is None
+
+
+# -- what a hook of the user's refused
+
+REFUSED = "UserPromptSubmit operation blocked by hook:\n{}\n\nOriginal prompt: {}"
+
+
+def refusal(root: Path, *texts: str, session: str = "one") -> Path:
+    """Write down what Claude Code 2.1.330 writes of messages that a hook refused."""
+    path = root / ".claude" / "projects" / "-work" / f"{session}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        for text in texts:
+            line = {"type": "system", "subtype": "informational", "content": text}
+            file.write(json.dumps({**line, "timestamp": "2026-11-28T11:00:00Z"}) + "\n")
+    return path
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+MARKED = TEXT | st.tuples(TEXT, TEXT).map("\n\nOriginal prompt: ".join)
+
+
+@given(words=MARKED, prompt=MARKED)
+def test_a_message_that_a_hook_refused_has_the_hooks_words(words: str, prompt: str) -> None:
+    read = claude.Session(lambda text: text == prompt)
+    content = REFUSED.format(words, prompt)
+    read.read({"type": "system", "subtype": "informational", "content": content}, 1.0)
+    turn = read.turn()
+    assert turn is not None
+    assert turn.refused == " ".join(words.split())
+
+
+def test_only_what_the_program_itself_says_is_a_refusal(tmp_path: Path) -> None:
+    reader = claude.open_transcript(Origin(str(tmp_path), {"HOME": str(tmp_path)}, 0.0))
+    assert not reader.exists
+    refusal(tmp_path, REFUSED.format("no", "another"), REFUSED.format("no", "asked")[:-1], "asked")
+    assert reader.exists
+    assert turn_of(reader, lambda text: text == "asked") is None
+    refusal(tmp_path, REFUSED.format("[/a/hook.sh]: not\nso", "asked"))
+    reader = claude.open_transcript(Origin(str(tmp_path), {"HOME": str(tmp_path)}, 0.0))
+    assert turn_of(reader, lambda text: text == "asked") == Turn(refused="[/a/hook.sh]: not so")
+
+
+def test_a_message_that_was_sent_again_is_not_refused_any_more() -> None:
+    read = claude.Session(lambda text: text == "asked")
+    content = REFUSED.format("no", "asked")
+    read.read({"type": "system", "subtype": "informational", "content": content}, 1.0)
+    read.read({"type": "user", "message": {"role": "user", "content": "asked"}}, 2.0)
+    assert read.turn() == Turn()

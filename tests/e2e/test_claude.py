@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -391,3 +392,66 @@ def test_stop_leaves_nothing_behind(make_world: MakeWorld) -> None:
     assert not world.alive
     wait_until(lambda: not procs.alive(program), 5, "the end of the program's process")
     assert stopped.json["how"] == "asked"
+
+
+# -- when a turn is over ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setup", [Setup.HOOKS, Setup.BARE])
+@pytest.mark.parametrize("when", ["before the first word", "while a tool runs", "in a dialog"])
+def test_after_an_interrupt_the_next_message_arrives(
+    make_world: MakeWorld, setup: Setup, when: str
+) -> None:
+    """Nothing is reported of it; the program's own record says that the turn has ended."""
+    world = make_world(setup)
+    world.start()
+    command = "python3 -c 'import time; time.sleep(60)'"
+    with world.stub.behaving(Behaviour(Mode.TOOL, command=command)):
+        hold = world.stub.hold()
+        assert world.send(prose(40)).delivered
+        hold.wait()
+        if when == "before the first word":
+            world.wait(lambda: world.view().working, "a working program")
+        else:
+            hold.release(world.stub.behaviour)
+            world.wait(lambda: world.view().asks, "the dialog")
+        if when == "while a tool runs":
+            world.keys("1")
+            world.wait(lambda: world.view().working, "a running tool")
+        assert world.state()["state"] in ("working", "waiting")
+        world.keys("Escape")
+        if when == "before the first word":
+            world.wait(lambda: bool(world.view().box), "the message in the box again")
+            world.wait(lambda: world.state()["state"] == "idle", "an idle agent")
+            world.keys("C-u")
+        world.wait(lambda: world.view().idle, "an idle program")
+        hold.release(Behaviour())
+    sent = world.send(prose(40), "--when", "idle")
+    assert sent.delivered, f"{sent}\n{world.server.screens()}"
+    assert world.await_arrival(sent)
+
+
+@pytest.mark.parametrize("setup", [Setup.HOOKS, Setup.BARE])
+def test_a_message_that_a_hook_refuses_is_not_delivered(
+    make_world: MakeWorld, setup: Setup, tmp_path: Path
+) -> None:
+    """Torch's own hook runs beside it and has reported the text by then."""
+    world = make_world(setup)
+    script = tmp_path / "refuse"
+    script.write_text('#!/bin/sh\nif grep -q REFUSE; then echo "not so" >&2; exit 2; fi\n')
+    script.chmod(0o755)
+    settings = json.loads(home_of(world).settings.read_text())
+    entry = {"hooks": [{"type": "command", "command": str(script)}]}
+    settings.setdefault("hooks", {}).setdefault("UserPromptSubmit", []).append(entry)
+    home_of(world).settings.write_text(json.dumps(settings))
+    world.start()
+    for text in ("REFUSE this", "REFUSE this\nof three\nlines"):
+        sent = world.send(text)
+        assert sent.state == "failed", f"{sent}\n{world.server.screens()}"
+        assert "not so" in sent.result.json["reason"]
+        assert world.view().box == ""
+        assert world.state()["state"] == "idle"
+    sent = world.send(prose(40))
+    assert sent.delivered, f"{sent}\n{world.server.screens()}"
+    assert world.await_arrival(sent)
+    assert not any("REFUSE" in text for text in world.stub.texts())

@@ -150,7 +150,8 @@ class Submit(NamedTuple):
     and only in the versions that the profile is verified with. ``chord_setup`` says that the
     chord is there only after ``torch agent-setup``, ``chord_launch`` that only programs which
     Torch started with ``launch.arguments`` have it, ``chord_match`` that it is there if that is
-    found in ``chord_file``, a file in the home directory.
+    found in ``chord_file``, a file in the home directory. ``clear`` deletes the text between the
+    start of a line and the cursor, and nothing where there is none.
     """
 
     key: Words = ("Enter",)
@@ -162,6 +163,7 @@ class Submit(NamedTuple):
     chord_file: str = ""
     chord_match: Pattern | None = None
     idle_key: Words = ()
+    clear: Words = ()
 
 
 class Normalise(NamedTuple):

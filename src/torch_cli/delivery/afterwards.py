@@ -5,6 +5,7 @@ have brought about proves nothing.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch_cli import procs
 from torch_cli.agents.profile import Profile
@@ -16,6 +17,9 @@ from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import COMMAND, Message
+
+if TYPE_CHECKING:
+    from torch_cli.agents.transcript import Turn
 
 
 def settle_unknown(
@@ -51,21 +55,24 @@ def _evidence(store: Store, message: Message, agent: Agent) -> str:
     except TorchError:
         return ""  # it was deleted or is broken, which is told where it is used
     socket, after = message.server.rsplit("|", 2)[0], Baseline.from_json(message.baseline).report
+    turn = _turn(message, agent, profile)
+    if turn is not None and turn.refused is not None:
+        return ""  # by a hook of the user's, which runs beside ours
     for report in store.hooks.after(socket, message.pane, after):
         if report.prompt and same(report.prompt, message.typed, profile):
             return f"hook {report.name} carried the text"
-    return _written(message, agent, profile)
+    return "the program's transcript has the text" if turn is not None else ""
 
 
-def _written(message: Message, agent: Agent, profile: Profile) -> str:
+def _turn(message: Message, agent: Agent, profile: Profile) -> "Turn | None":
+    """Return the turn of ``message`` in the transcript of its program, if that still runs."""
     program = procs.Process(agent.program_pid, agent.program_started)
     here = (message.server, message.pane, message.pane_pid)
     if here != (agent.server, agent.pane, agent.pane_pid) or not procs.alive(program):
-        return ""
+        return None
     if not profile.answer.transcript:
-        return ""
+        return None
     from torch_cli.agents.transcript import open_transcript, turn_of
 
     transcript = open_transcript(profile.answer.transcript, program.pid, message.created)
-    turn = turn_of(transcript, lambda text: same(text, message.typed, profile))
-    return "the program's transcript has the text" if turn else ""
+    return turn_of(transcript, lambda text: same(text, message.typed, profile))

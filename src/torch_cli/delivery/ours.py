@@ -37,6 +37,12 @@ def is_ours(box: Box, typed: str, before: Baseline, profile: Profile, *, pasted:
     return box.scrolled and bool(shown) and wanted.endswith(shown)
 
 
+def begins_with(typed: str, box: Box, profile: Profile) -> bool:
+    """Say whether the box holds the beginning of ``typed``, all of it, or nothing."""
+    shown, wanted = skeletons(box.text, typed)
+    return not _placeholders(box, profile) and wanted.startswith(shown)
+
+
 def chip_in(box: Box, profile: Profile) -> int:
     """Return the number that tells the one placeholder in ``box`` from others, 0 if it has none."""
     alone = _alone(box, profile)

@@ -376,6 +376,7 @@ class _Delivery:
                 if now >= cleared_at + (HOOK_GRACE if self._reports else stands):
                     self._note(gone)
                     self._check_other_report()
+                    self._prove_by_fate()
                     raise Ended(Outcome.SUBMITTED)
             else:
                 if now >= written_at:
@@ -423,8 +424,32 @@ class _Delivery:
         for report in self.store.hooks.after(socket, pane, self.before.report):
             if report.prompt and same(report.prompt, self.message.typed, self.profile):
                 self._note(f"hook {report.name} carried the text")
+                self._prove_by_fate()
                 queued = self.before.state == State.WORKING
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
+
+    def _prove_by_fate(self) -> None:
+        """End by what the transcript says if a hook of the user's may have refused our text.
+
+        What waits in the program's queue is not written down until its turn comes.
+        """
+        from torch_cli.delivery import refused
+
+        if self._is_command or self.before.state != State.IDLE or not refused.tells(self.reader):
+            return
+        turn = refused.fate(self.reader, self.message)
+        if turn is None:
+            self._note(f"the program's transcript did not have it after {refused.WRITTEN:g} s")
+            raise Ended(Outcome.SUBMITTED)
+        if turn.refused is not None:
+            raise self._refused(turn.refused)
+
+    def _refused(self, words: str) -> Ended:
+        """Return the end for a text that a hook kept from being sent; it is taken back out."""
+        from torch_cli.delivery import refused
+
+        left = "" if refused.clear(self.reader, self.message) else "; the text was left in the box"
+        return Ended(Outcome.FAILED, f"a hook of the program's refused it: {words}{left}")
 
     def _await_report(self) -> None:
         """Give the program's own report the time that it may take; end as confirmed if it comes."""
@@ -443,7 +468,10 @@ class _Delivery:
 
         pid = program.pid if program is not None else self.pane.pid
         transcript = open_transcript(kind, pid, self.message.created)
-        if turn_of(transcript, lambda text: same(text, self.message.typed, self.profile)):
+        turn = turn_of(transcript, lambda text: same(text, self.message.typed, self.profile))
+        if turn is not None and turn.refused is not None:
+            raise self._refused(turn.refused)
+        if turn is not None:
             self._note("the program's transcript has the text")
             raise Ended(Outcome.CONFIRMED)
 

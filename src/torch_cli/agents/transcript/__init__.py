@@ -17,11 +17,15 @@ SKEW = 0.01
 
 
 class Origin(NamedTuple):
-    """Where and since when a program is asked about: its directory, environment, epoch seconds."""
+    """Where and since when a program is asked about: its directory, environment, epoch seconds.
+
+    ``pid`` is its process, 0 if that is not known.
+    """
 
     directory: str
     environ: Mapping[str, str]
     since: float
+    pid: int = 0
 
     @property
     def home(self) -> str:
@@ -30,9 +34,13 @@ class Origin(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A message as the transcript has it; ``answer`` is None until the turn has ended."""
+    """A message as the transcript has it; ``answer`` is None until the turn has ended.
+
+    ``refused`` has the words of a hook of the user's that kept the message from being sent.
+    """
 
     answer: str | None = None
+    refused: str | None = None
 
 
 class Transcript(Protocol):
@@ -45,6 +53,9 @@ class Transcript(Protocol):
 KINDS = ("aider", "claude", "codex", "gemini", "opencode")
 """The kinds there are, each a module of this package."""
 
+REFUSALS = ("claude",)
+"""The kinds that tell of a message which a hook of the user's refused."""
+
 
 def open_transcript(kind: str, pid: int, since: float) -> Transcript:
     """Return the transcripts that the program ``pid`` may write to.
@@ -54,7 +65,7 @@ def open_transcript(kind: str, pid: int, since: float) -> Transcript:
     where = procs.directory(pid) or ""
     environ = procs.environment(pid) or os.environ
     module = import_module(f"torch_cli.agents.transcript.{kind}")
-    transcript: Transcript = module.open_transcript(Origin(where, environ, since - SKEW))
+    transcript: Transcript = module.open_transcript(Origin(where, environ, since - SKEW, pid))
     return transcript
 
 

@@ -34,17 +34,24 @@ class Lines:
         origin: Origin,
         paths: Callable[[], Iterable[str]],
         conversation: Callable[[Callable[[str], bool]], Conversation],
+        rescan: float = RESCAN,
     ) -> None:
+        self._rescan = rescan
         self._origin, self._paths, self._conversation = origin, paths, conversation
         self._files: dict[str, _File] = {}
-        self._scanned = -RESCAN
+        self._scanned = -rescan
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return any(True for _ in self._paths())
 
     def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
         """Return the newest turn of each file that began with a message of ours."""
         import time
 
         now = time.monotonic()
-        if now - self._scanned >= RESCAN:
+        if now - self._scanned >= self._rescan:
             self._scanned = now
             for path in self._paths():
                 if path not in self._files and _written_since(path, self._origin.since):
