@@ -92,3 +92,21 @@ def test_what_another_message_with_the_same_text_may_have_brought_proves_nothing
     write_down(tmp_path, LOST)
     assert demo.torch("tick").code == 0
     assert state_of(lost.id).state == "unknown"
+
+
+def test_a_message_that_a_hook_refused_is_not_confirmed_by_ours(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    """Hooks of one event run beside each other, so ours has reported it."""
+    lost = lose(demo)
+    write_down(tmp_path, "something else")
+    words = f"UserPromptSubmit operation blocked by hook:\nno\n\nOriginal prompt: {LOST}"
+    line = {"type": "system", "subtype": "informational", "content": words}
+    line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    with (tmp_path / "claude/projects/project/session.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    event = json.dumps({"hook_event_name": "UserPromptSubmit", "prompt": LOST})
+    environ = {"TMUX": f"{demo.pane.socket_path},1,0", "TMUX_PANE": demo.pane.id}
+    assert demo.torch("hook", input=event, env=environ).code == 0
+    assert demo.torch("tick").code == 0
+    assert state_of(lost.id).state == "unknown"

@@ -10,9 +10,13 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import Result, TmuxServer, Torch
+from torch_cli.agents import turn
 from torch_cli.agents.answer import answer_on
 from torch_cli.agents.profile import AnswerSpec
 from torch_cli.agents.registry import profile_named
+from torch_cli.delivery import ask as asking_module
+from torch_cli.delivery.send import Request
+from torch_cli.errors import TorchError
 
 LONG = "\n".join(f"line {n} of a long answer" for n in range(500))
 
@@ -116,6 +120,29 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(demo: DemoAgent
     assert "working" in done.json["error"]["message"]
 
 
+def test_an_answer_that_a_person_broke_off_is_none(
+    demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No end of the turn is reported then, and what the screen shows is no answer."""
+    monkeypatch.setattr(turn, "STILL", 0.0)
+    monkeypatch.setattr(asking_module, "REPORT_GRACE", 0.2)
+    failed: list[TorchError] = []
+
+    def asks() -> None:
+        try:
+            asking_module.ask(demo.tmux.socket, Request(demo.name, b"DELAY(60) mine", timeout=30.0))
+        except TorchError as error:
+            failed.append(error)
+
+    asker = threading.Thread(target=asks)
+    asker.start()
+    demo.wait_for("working")
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Escape")
+    asker.join()
+    assert [error.code for error in failed] == ["unanswered"]
+    assert "capture" in failed[0].hint
+
+
 def test_what_cannot_be_delivered_ends_with_its_receipt(demo: DemoAgent) -> None:
     demo.open_dialog()
     done = ask(demo, "hello")
@@ -183,3 +210,19 @@ def test_an_answer_that_began_out_of_sight_is_read_from_where_it_shows() -> None
 
 def test_a_screen_without_an_answer_gives_none() -> None:
     assert answer_on(["", "  text"], AnswerSpec(begin=re.compile("● ")), 80) == ""
+
+
+@pytest.mark.parametrize(
+    ("program", "row"),
+    [
+        ("claude", "✢ Whisking… (7s · ↓ 5 tokens)"),
+        ("claude", "● Whisking… (1m 7s · ↓ 5 tokens)"),
+        ("codex", "• Working (0s • esc to interrupt)"),
+        ("codex", "Working (1m 10s • esc to interrupt)"),
+    ],
+)
+def test_a_sign_of_work_is_no_answer(program: str, row: str) -> None:
+    """Whatever else says that the program is idle."""
+    spec = profile_named(program).answer
+    assert answer_on(["", row, ""], spec, 80) == ""
+    assert answer_on(["● Four.", "", row, ""], spec, 80, within=True).strip("● ") == "Four."

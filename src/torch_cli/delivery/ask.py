@@ -95,6 +95,7 @@ class _Turn:
         self.profile = reader.recipient.profile
         self.complete = True
         self.expected = self.reader.recipient.hooks  # that the program says how the turn ended
+        self.begun = False  # by the program's own word
         self.transcript = self._open_transcript()
 
     def await_answer(self) -> tuple[str, str]:
@@ -119,6 +120,8 @@ class _Turn:
                     return written, "transcript"
                 shown = sight.screen.text
                 idle = idle if idle and idle[1] == shown else (now, shown)
+                if now >= idle[0] + self._quiet:
+                    self._check_ended()
                 text = self._on_screen(sight) if now >= idle[0] + self._quiet else ""
                 if text or now >= idle[0] + REPORT_GRACE:
                     return text, "screen"
@@ -145,12 +148,27 @@ class _Turn:
             return None
         turn = turn_of(self.transcript, lambda text: same(text, self.message.typed, self.profile))
         self.expected |= turn is not None
+        self.begun |= turn is not None
         return turn.answer if turn else None
 
     @property
     def _quiet(self) -> float:
         """Seconds that an idle screen must stand before it is the end of the turn."""
         return REPORT_GRACE if self.expected else max(0.3, self.profile.launch.steady)
+
+    def _check_ended(self) -> None:
+        """Raise if the program told of the beginning of the turn and not of its end.
+
+        What its screen shows then is what was left when the turn was broken off.
+        """
+        if self.begun:
+            name = self.found.name
+            raise TorchError(
+                f"'{name}' stopped before it answered {self.message.id}: it is idle, and did not "
+                "report the end of the turn, which is so when a person interrupts it",
+                hint=f"Look at what it had said: torch capture {name} --history",
+                code="unanswered",
+            )
 
     def _check_goes_on(self, sight: Sight) -> None:
         """Raise if the turn cannot end by itself."""
@@ -183,6 +201,7 @@ class _Turn:
         ):
             if report.prompt and same(report.prompt, self.message.typed, self.profile):
                 ours = str(self.store.hooks.detail(report.id).get("prompt_id", ""))
+                self.begun = True
             elif ours is not None and events.get(report.name) == "idle":
                 detail = self.store.hooks.detail(report.id)
                 text = detail.get("last_assistant_message")

@@ -21,8 +21,8 @@ WRITTEN = 5.0
 """Seconds that the transcript is given to tell what became of a message. Claude Code writes it down
 0.1 s after its last hook has ended (2.1.330, 2026-11-28); a hook of the user's may be slow."""
 
-ABSENT = 2.0
-"""The same while there is no transcript: the first message begins it, and some keep none."""
+ABSENT = 1.0
+"""The same for a program that has no transcript and does not name one: it may keep none."""
 
 _LOOK = 0.02
 """Seconds between two looks at the transcript, which wakes nobody."""

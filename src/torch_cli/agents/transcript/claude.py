@@ -25,7 +25,7 @@ def open_transcript(origin: Origin) -> Lines:
     session = glob.escape(_session(origin.pid))
     pattern = os.path.join(home, "projects", "*", f"{session or '*'}.jsonl")
     rescan = SOON if session else RESCAN
-    return Lines(origin, lambda: glob.iglob(pattern), Session, rescan)
+    return Lines(origin, lambda: glob.iglob(pattern), Session, rescan, expected=bool(session))
 
 
 def _session(pid: int) -> str:

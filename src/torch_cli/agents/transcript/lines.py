@@ -35,16 +35,18 @@ class Lines:
         paths: Callable[[], Iterable[str]],
         conversation: Callable[[Callable[[str], bool]], Conversation],
         rescan: float = RESCAN,
+        *,
+        expected: bool = False,
     ) -> None:
-        self._rescan = rescan
+        self._rescan, self._expected = rescan, expected
         self._origin, self._paths, self._conversation = origin, paths, conversation
         self._files: dict[str, _File] = {}
         self._scanned = -rescan
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a file."""
-        return any(True for _ in self._paths())
+        """Whether there is such a file, or the program has said that there will be."""
+        return self._expected or any(True for _ in self._paths())
 
     def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
         """Return the newest turn of each file that began with a message of ours."""
