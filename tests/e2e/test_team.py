@@ -265,7 +265,8 @@ def test_a_team_of_real_programs_does_a_tree_of_tasks(team: RealTeam) -> None:
             team.wait(ended, "three tasks done", 240)
 
             def told() -> bool:
-                last = store.messages.last_said("pm", "status")
+                pm = store.agents.get("pm")
+                last = store.messages.last_said(pm.identity, "status") if pm else None
                 return last is not None and "All of it." in last.body
 
             team.wait(told, "the last status")
