@@ -14,6 +14,7 @@ import pytest
 
 from conftest import SOURCE, Torch
 from repository import Repository
+from torch_cli import paths
 from torch_cli.checkpoint.record import (
     Occasion,
     checkpoints,
@@ -710,6 +711,28 @@ def test_a_shadow_touches_nothing_in_its_directory(tmp_path: Path, torch: Torch)
     assert sorted(p.name for p in plain.iterdir()) == ["deep", "node_modules", "x"]
     again = torch("checkpoint", "init", str(plain), "--shadow")
     assert (again.code, "has a shadow already" in again.err) == (2, True)
+
+
+def test_others_can_read_nothing_that_is_kept(
+    repository: Repository, tmp_path: Path, torch: Torch
+) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "a.txt").write_text("a\n")
+    before = os.umask(0)
+    try:
+        assert torch("checkpoint", "init", str(plain), "--shadow").code == 0
+        for path in (plain, repository.path):
+            assert torch("checkpoint", "now", str(path)).code == 0
+    finally:
+        os.umask(before)
+    home = Path(paths.state_dir())
+    kept = [one for one in home.rglob("*") if not one.is_symlink()]
+    assert len(kept) > 20
+    open_to = [str(one) for one in kept if one.is_dir() and one.stat().st_mode & 0o077]
+    assert open_to == []
+    shadows = [one for one in (home / "shadows").rglob("*") if one.stat().st_mode & 0o077]
+    assert shadows == []
 
 
 def test_a_shadow_is_not_made_where_git_is(repository: Repository) -> None:

@@ -87,7 +87,7 @@ def test_the_sender_is_told_and_no_namesake(store: Store) -> None:
     assert store.messages.agents_to_tell()
     again(store, "dev")
     assert not store.messages.agents_to_tell()
-    assert [one.id for one in tell_senders(store)] == [identity]
+    assert [one.id for one in tell_senders(store, 0.0)] == [identity]
 
 
 def test_what_it_last_said_is_not_said_for_another(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Where Torch keeps its things: ``TORCH_HOME``, else what platformdirs says."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,26 @@ def use(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
+
+
+def test_what_is_made_is_for_its_owner_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    earlier = tmp_path / "torch/checkpoints"
+    before = os.umask(0)
+    try:
+        earlier.mkdir(parents=True)
+        paths.make_private(str(earlier / "main/deeper"))
+        paths.make_private(str(earlier / "main/deeper"))
+    finally:
+        os.umask(before)
+    modes = [one.stat().st_mode & 0o777 for one in (earlier, *sorted(earlier.rglob("*")))]
+    assert modes == [0o700] * 3
+    assert (tmp_path / "torch").stat().st_mode & 0o777 == 0o777, "it was there: its owner's to say"
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="File exists"):
+        paths.make_private(str(tmp_path / "file/under"))
 
 
 @pytest.mark.parametrize("environ", HOMES, ids=str)

@@ -5,6 +5,7 @@ import os
 import plistlib
 import shlex
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,54 @@ def test_a_daemon_is_ready_when_it_says_so(torch: Torch, tmp_path: Path) -> None
             daemon.terminate()
             assert daemon.wait(30) == 0
             os.unlink(name)
+
+
+def test_the_service_takes_the_place_of_a_daemon_started_by_hand(
+    torch: Torch, tmp_path: Path
+) -> None:
+    """To systemd a service that ends before it is ready has failed, and is repeated for ever."""
+    control = tmp_path / "bin" / ("launchctl" if sys.platform == "darwin" else "systemctl")
+    control.parent.mkdir()
+    control.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n')
+    control.chmod(0o755)
+    path = {"PATH": f"{control.parent}:{os.environ['PATH']}"}
+    assert torch("daemon", "start").code == 0
+    done = torch("daemon", "install", "--now", env=path)
+    assert done.code == 0, done.err
+    assert torch("daemon", "status").code == 3, "the way is free for that of the system"
+    assert "torch" in (tmp_path / "asked").read_text()
+
+
+def test_a_service_that_is_not_needed_is_ready_before_it_ends(torch: Torch) -> None:
+    name = f"/tmp/torch-needed-{os.getpid()}"
+    assert torch("daemon", "start").code == 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(name)
+        listener.settimeout(30)
+        try:
+            run = ("daemon", "run", "--quiet", "--if-needed")
+            assert torch(*run, env={"NOTIFY_SOCKET": name}).code == 0
+            assert listener.recv(200) == b"READY=1"
+        finally:
+            os.unlink(name)
+            assert torch("daemon", "stop").code == 0
+
+
+def test_no_line_is_lost_between_the_tail_and_what_follows_nor_at_a_rotation(torch: Torch) -> None:
+    log = Path(logs.log_file())
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("1\n2\n")
+    tail = logs.Tail()
+    assert tail.last(1) == ["2"]
+    with log.open("a") as file:
+        file.write("3\n4 is ")
+    following = tail.follow()
+    assert next(following) == "3"
+    with log.open("a") as file:
+        file.write("whole\n5\n")
+    log.rename(f"{log}.1")
+    log.write_text("6\n")
+    assert [next(following) for _ in range(3)] == ["4 is whole", "5", "6"]
 
 
 def test_the_log_is_rotated_and_read_over_the_border(

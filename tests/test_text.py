@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch_cli.agents.profile import load_profile
+from torch_cli.delivery import text as texts
 from torch_cli.delivery.text import decode, prepare, same
 from torch_cli.errors import RefusedError
 
@@ -135,3 +136,11 @@ def test_a_command_is_refused_with_the_way_to_run_it() -> None:
     with pytest.raises(RefusedError) as refused:
         prepare("/clear\nand more", CLAUDE)
     assert "torch command AGENT /clear\n" in refused.value.hint
+
+
+def test_what_is_far_too_large_is_refused_before_each_character_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(texts, "_refuse_unprintable", None)
+    with pytest.raises(RefusedError, match="10,000,000 bytes"):
+        prepare("x" * 10_000_000 + "\n" * 99, CLAUDE)

@@ -6,6 +6,7 @@ import select
 import time
 
 from torch_cli.errors import TorchError
+from torch_cli.paths import make_private
 
 POLL = 0.02
 """Seconds between two tries: flock(2) has no timed wait, and alarms belong to the caller."""
@@ -18,7 +19,7 @@ def open_lock(path: str, nothing: str) -> int:
     """
     directory = os.path.dirname(path)
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        make_private(directory)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise TorchError(

@@ -47,3 +47,26 @@ def _platform(variable: str, under_home: str, function: str) -> str:
     import platformdirs
 
     return str(getattr(platformdirs, function)("torch", appauthor=False))
+
+
+def make_private(directory: str) -> None:
+    """Make a directory, and those above it that are missing, for their owner alone.
+
+    Those below the state directory become so if they are not. Raises ``OSError``.
+    """
+    missing, own = [], f"{state_dir()}{os.sep}"
+    path = directory
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for one in reversed(missing):
+        try:
+            os.mkdir(one, 0o700)
+        except FileExistsError:  # another process was first, or it is no directory
+            if not os.path.isdir(one):
+                raise
+    while path.startswith(own):
+        mode = os.stat(path).st_mode
+        if mode & 0o077:
+            os.chmod(path, mode & 0o700)
+        path = os.path.dirname(path)

@@ -213,7 +213,7 @@ def _write(path: str, content: bytes | None) -> None:
 
 
 def _remember(memory: Memory) -> None:
-    os.makedirs(_memory_dir(), mode=0o700, exist_ok=True)
+    paths.make_private(_memory_dir())
     fields = {
         "path": memory.path,
         "original": None if memory.original is None else base64.b64encode(memory.original).decode(),

@@ -7,6 +7,7 @@ import tempfile
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
 from torch_cli.git.command import Git, NotARepositoryError
 from torch_cli.git.worktree import Worktree, locate, shadow_dir, shadow_of
+from torch_cli.paths import make_private
 
 IGNORED = (
     *("node_modules/", ".venv/", "venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/"),
@@ -38,10 +39,10 @@ def make_shadow(directory: str) -> Worktree:
         raise RefusedError(f"{path} {what} already: {found.top}", code="repository")
     target = shadow_dir(path)
     try:
-        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        make_private(os.path.dirname(target))
         fresh = tempfile.mkdtemp(prefix="new-", dir=os.path.dirname(target))
         try:
-            Git(fresh).run("init", "--quiet", "--bare", "--template=", fresh)
+            Git(fresh).run("init", "--quiet", "--bare", "--shared=0600", "--template=", fresh)
             _configure(fresh)
             os.rename(fresh, target)  # whole or not at all
         finally:
@@ -58,7 +59,10 @@ def make_shadow(directory: str) -> Worktree:
 
 
 def _configure(repository: str) -> None:
-    os.makedirs(os.path.join(repository, "info"), exist_ok=True)
-    with open(os.path.join(repository, "info", "exclude"), "w", encoding="utf-8") as file:
+    make_private(os.path.join(repository, "info"))
+    exclude = os.open(
+        os.path.join(repository, "info", "exclude"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
+    )
+    with open(exclude, "w", encoding="utf-8") as file:
         file.write("".join(f"{line}\n" for line in IGNORED))
     Git(repository).run("config", "core.bare", "false")

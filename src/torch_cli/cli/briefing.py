@@ -127,7 +127,7 @@ def edit_command(common: Common, name: str, project: bool, directory: str) -> No
     """
     from torch_cli.cli.present import note, say
     from torch_cli.errors import NotFoundError
-    from torch_cli.paths import config_dir
+    from torch_cli.paths import config_dir, make_private
     from torch_cli.team.briefing import check_briefing_name, find, project_of, render
 
     check_briefing_name(name)
@@ -139,7 +139,7 @@ def edit_command(common: Common, name: str, project: bool, directory: str) -> No
             text = find(name, root).read_text("utf-8")
         except NotFoundError:
             text = '{% include "_common.md" %}\n\n{% include "_end.md" %}\n'
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(str(path.parent))
         path.write_text(text, "utf-8")
     click.edit(filename=str(path))
     say(str(path))

@@ -52,11 +52,13 @@ def run_command(common: Common, if_needed: bool, log_json: bool, log_bodies: boo
     """
     from torch_cli.errors import DONE, HeldError
     from torch_cli.schedule.daemon import run
+    from torch_cli.schedule.notify import notify
 
     try:
         run(as_json=log_json, bodies=log_bodies, echo=not common.quiet)
     except HeldError as held:
         _content_with(held, if_needed, common)
+        notify("READY=1")  # to systemd, a service that ends before that has failed
     return DONE
 
 
@@ -212,22 +214,27 @@ def logs_command(common: Common, number: int, follow: bool) -> None:
       torch daemon logs --follow
     """
     from torch_cli.cli.present import note, printable, say
-    from torch_cli.schedule.logs import follow_lines, last_lines, log_file
+    from torch_cli.schedule.logs import Tail, log_file
 
-    lines = last_lines(number)
+    log = Tail()
+    lines = log.last(number)
     if not lines:
         note(f"nothing has been logged to {log_file()}", quiet=common.quiet)
     for line in lines:
         say(printable(line))
     if follow:
-        for line in follow_lines():
+        for line in log.follow():
             say(printable(line))
 
 
 @command.command("install")
 @click.option("--dry-run", is_flag=True, help="Print what would be written, and where.")
 @click.option("--uninstall", is_flag=True, help="Take it away again.")
-@click.option("--now", is_flag=True, help="Start it as well, or with --uninstall end it.")
+@click.option(
+    "--now",
+    is_flag=True,
+    help="Start it as well, in the place of one that runs; with --uninstall end it.",
+)
 @common_options
 def install_command(common: Common, dry_run: bool, uninstall: bool, now: bool) -> None:
     """Have the daemon started with your session: a systemd user unit, on macOS a launchd agent.
@@ -239,6 +246,7 @@ def install_command(common: Common, dry_run: bool, uninstall: bool, now: bool) -
       torch daemon install --uninstall --now
     """
     from torch_cli.cli.present import note, print_json, say
+    from torch_cli.schedule.daemon import make_way
     from torch_cli.schedule.service import Service, install, remove, service
 
     unit: Service = service()
@@ -249,7 +257,11 @@ def install_command(common: Common, dry_run: bool, uninstall: bool, now: bool) -
             note(f"# {unit.path}", quiet=common.quiet)
             say(unit.text.rstrip("\n"))
         return
-    commands = remove(unit, now=now) if uninstall else install(unit, now=now)
+    if uninstall:
+        commands = remove(unit, now=now)
+    else:
+        # Only one is at work: that of the system takes the place of one started by hand.
+        commands = install(unit, before_start=make_way if now else None)
     if common.json:
         print_json({"schema": "torch.service/1", "path": unit.path, "next": commands})
         return

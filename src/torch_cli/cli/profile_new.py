@@ -146,9 +146,10 @@ def _place(name: str, output: str | None, *, force: bool) -> Path | None:
 def _write(path: Path, text: str, *, force: bool) -> None:
     """Write the draft; a file that came meanwhile is replaced only with ``force``."""
     from torch_cli.errors import RefusedError
+    from torch_cli.paths import make_private
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(str(path.parent))
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:

@@ -22,6 +22,7 @@ from torch_cli.delivery.restored import named
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
+from torch_cli.store.messages import address as address_of
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes, listen
 from torch_cli.tmux.socket import Socket
@@ -42,8 +43,7 @@ Address = tuple[str, ...]
 
 def address(message: Message) -> Address:
     """Return whom ``message`` is for."""
-    place = (message.server, message.pane, str(message.pane_pid))
-    return (message.agent,) if message.agent else place
+    return address_of(message.agent, message.server, message.pane, message.pane_pid)
 
 
 class Drain:
@@ -78,7 +78,7 @@ class Drain:
             for path in sorted({outbox.server_of(store, message) for message in heads}):
                 here = [one for one in heads if outbox.server_of(store, one) == path]
                 self._look(store, path, here)
-            self._tell_people(outbox.tell_senders(store), now)
+            self._tell_people(outbox.tell_senders(store, now - LATELY))
         return self.settled()
 
     def settled(self) -> list[Receipt]:
@@ -107,12 +107,7 @@ class Drain:
 
     def _heads(self, store: Store) -> list[Message]:
         """Return the first message for each recipient to whom nothing is being delivered."""
-        heads: dict[Address, Message] = {}
-        # What may stand in a box comes before all else that is for it.
-        for message in sorted(store.messages.waiting(), key=lambda one: one.step == "accepted"):
-            if address(message) not in self._running:
-                heads.setdefault(address(message), message)
-        return list(heads.values())
+        return store.messages.heads(self._running)
 
     def _look(self, store: Store, path: str, heads: Sequence[Message]) -> None:
         """Look at the recipients on one tmux server, and begin to deliver to those that are open.
@@ -134,18 +129,23 @@ class Drain:
                     self._deliver, message, place.found
                 )
 
-    def _tell_people(self, messages: Sequence[Message], now: float) -> None:
+    def _tell_people(self, messages: Sequence[Message]) -> None:
         """Show those who are at the recipient's tmux server what has not arrived lately, once."""
+        self._shown &= {message.id for message in messages}
+        said: dict[str, list[str]] = {}
         for message in messages:
-            if message.id in self._shown or now - message.updated > LATELY:
+            if message.id in self._shown:
                 continue
             self._shown.add(message.id)
             state = "did not arrive" if message.state == "failed" else "may not have arrived"
             words = f"torch: {message.id} to {message.recipient} {state} (torch outbox list)"
+            said.setdefault(message.server.rsplit("|", 2)[0], []).append(words)
+        for path, words_there in said.items():
             with contextlib.suppress(TorchError):
-                client, _ = self._listed(message.server.rsplit("|", 2)[0])
+                client, _ = self._listed(path)
                 if client is not None:
-                    show(client, words)
+                    for words in words_there:
+                        show(client, words)
 
     def _listed(self, path: str) -> tuple[ControlClient | None, list[Pane]]:
         """Return an open connection to the server at ``path`` and its panes; none if it is gone."""

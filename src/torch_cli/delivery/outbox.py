@@ -165,11 +165,7 @@ def expire(store: Store, now: float) -> list[Receipt]:
 
     What stands in a box is left to the next delivery, which knows whether it was submitted.
     """
-    return [
-        _expire(store, message)
-        for message in store.messages.waiting()
-        if message.step == "accepted" and _is_expired(message, now)
-    ]
+    return [_expire(store, message) for message in store.messages.expired(now)]
 
 
 def _is_expired(message: Message, now: float | None = None) -> bool:
@@ -191,13 +187,14 @@ def _fail(store: Store, message: Message, reason: str) -> Receipt:
     return receipt_of(store.messages.get(message.id))
 
 
-def tell_senders(store: Store) -> list[Message]:
+def tell_senders(store: Store, since: float) -> list[Message]:
     """Tell agents what became of their messages that did not arrive; return what persons sent.
 
-    The word goes to the sender's own outbox; about such a word nobody is told.
+    Of the latter only what has ended since then (epoch seconds). The word goes to the sender's own
+    outbox; about such a word nobody is told.
     """
     persons = []
-    for message in store.messages.undelivered(untold=True):
+    for message in store.messages.to_tell(since):
         sender = store.agents.get(message.sender) if message.sender else None
         if message.author:  # another can have its name now
             sender = store.agents.known_as(message.author)

@@ -48,6 +48,8 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
     terminal would change or run; ``clean`` strips such characters instead, and says so.
     """
     changes: list[str] = []
+    if not clean and len(text.rstrip()) > profile.paste.max_bytes:
+        _check_size(len(_one_line_end(text).rstrip().encode()), profile)  # before each character is
     lines = _one_line_end(text)
     if lines != text:
         changes.append("line ends became LF")
@@ -71,7 +73,12 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
     trims = profile.normalise.placeholder_trims and shows_as_placeholder(typed, profile)
     if trims and typed != typed.lstrip():
         changes.append("the program drops the blanks before a long text")
-    size = len(typed.encode())
+    _check_size(len(typed.encode()), profile)
+    return Prepared(typed, tuple(changes))
+
+
+def _check_size(size: int, profile: Profile) -> None:
+    """Refuse a message of so many bytes, if the program is not given as many."""
     if size > profile.paste.max_bytes:
         raise RefusedError(
             f"the message has {size:,} bytes; {profile.title or profile.name} is given at most "
@@ -79,7 +86,6 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
             hint="Put it into a file and send the file's path.",
             code="too-large",
         )
-    return Prepared(typed, tuple(changes))
 
 
 def shows_as_placeholder(typed: str, profile: Profile) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from torch_cli.errors import RefusedError
 from torch_cli.git.command import Git, Running
 from torch_cli.git.worktree import Worktree
+from torch_cli.paths import make_private
 
 LFS = re.compile(r"git[- ]lfs (?:(?:clean|smudge)(?: --skip)? -- %f|filter-process(?: --skip)?)")
 """What ``git lfs install --local`` writes (git-lfs, lfs/attribute.go)."""
@@ -110,7 +111,7 @@ def is_trusted(worktree: Worktree, commands: dict[str, str]) -> bool:
 def trust(worktree: Worktree, commands: dict[str, str]) -> None:
     """Have just these commands run from now on, in every worktree of the repository."""
     path = _file(worktree, commands)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_private(os.path.dirname(path))
     with open(path, "w", encoding="utf-8") as file:
         file.write("".join(f"{name} = {value}\n" for name, value in sorted(commands.items())))
 

@@ -5,7 +5,6 @@ It goes to a file that is rotated, as lines for people or as JSON, and in the fo
 
 import json
 import logging
-import os
 import sys
 import time
 from logging.handlers import RotatingFileHandler
@@ -14,7 +13,7 @@ from typing import Any
 from torch_cli.checkpoint.watch import Done, alert_people
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import TorchError
-from torch_cli.paths import state_dir
+from torch_cli.paths import make_private, state_dir
 from torch_cli.schedule.logs import log_file
 from torch_cli.store.checkins import Run
 from torch_cli.store.lease import Outage
@@ -50,7 +49,7 @@ class Journal:
     """Writes the log; ``bodies`` has it hold the text of messages too."""
 
     def __init__(self, *, as_json: bool, bodies: bool, echo: bool) -> None:
-        os.makedirs(state_dir(), mode=0o700, exist_ok=True)
+        make_private(state_dir())
         self.bodies = bodies
         self._log = logging.getLogger("torch.daemon")
         self._log.setLevel(logging.INFO)

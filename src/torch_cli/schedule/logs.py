@@ -1,8 +1,10 @@
 """Reading the daemon's log."""
 
+import contextlib
 import os
 import select
 from collections.abc import Iterator
+from typing import IO
 
 from torch_cli.paths import state_dir
 
@@ -15,35 +17,57 @@ def log_file() -> str:
     return os.path.join(state_dir(), "daemon.log")
 
 
-def last_lines(number: int) -> list[str]:
-    """Return the last ``number`` lines, of the file before the present one too if need be."""
-    lines: list[str] = []
-    for path in (log_file(), f"{log_file()}.1"):
-        if len(lines) < number and os.path.exists(path):
-            with open(path, encoding="utf-8", errors="replace") as file:
+class Tail:
+    """The log from its last lines on: what follows begins exactly where those ended."""
+
+    def __init__(self) -> None:
+        self._file: IO[str] | None = None
+        self._rest = ""
+
+    def last(self, number: int) -> list[str]:
+        """Return the last ``number`` lines, of the file before the present one too if need be."""
+        lines = self._read()
+        if len(lines) < number:
+            with contextlib.suppress(FileNotFoundError), _opened(f"{log_file()}.1") as file:
                 lines = file.read().splitlines() + lines
-    return lines[len(lines) - min(number, len(lines)) :]
+        return lines[len(lines) - min(number, len(lines)) :]
 
+    def follow(self) -> Iterator[str]:
+        """Yield what is written from now on, line by line, also when the file is rotated."""
+        while True:
+            lines = self._read()
+            yield from lines
+            if not lines:
+                select.select([], [], [], FOLLOW)
 
-def follow_lines() -> Iterator[str]:
-    """Yield what is written from now on, line by line, also when the file is rotated."""
-    path, position, rest = log_file(), -1, ""
-    identity = None
-    while True:
+    def _read(self) -> list[str]:
+        """Return the whole lines that were written since the last time."""
+        # Whether it was put aside is asked before it is read to its end: nothing comes after.
+        moved = self._file is not None and self._has_moved(self._file)
+        if self._file is None:
+            with contextlib.suppress(FileNotFoundError):
+                self._file = _opened(log_file())
+        if self._file is None:
+            return []
+        *lines, self._rest = (self._rest + self._file.read()).split("\n")
+        if moved:
+            self._file.close()
+            self._file = None
+            lines += [self._rest] if self._rest else []
+            self._rest = ""
+            lines += self._read()
+        return lines
+
+    @staticmethod
+    def _has_moved(file: IO[str]) -> bool:
+        ours = os.fstat(file.fileno())
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                known = os.fstat(file.fileno())
-                if position < 0:
-                    position = known.st_size
-                elif (known.st_dev, known.st_ino) != identity or known.st_size < position:
-                    position = 0
-                identity = (known.st_dev, known.st_ino)
-                file.seek(position)
-                text = rest + file.read()
-                position = file.tell()
+            there = os.stat(log_file())
         except FileNotFoundError:
-            text, position = rest, max(position, 0)
-        *lines, rest = text.split("\n")
-        yield from lines
-        if not lines:
-            select.select([], [], [], FOLLOW)
+            return False  # between two of them: the next look sees it
+        same = (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+        return not same or there.st_size < file.tell()
+
+
+def _opened(path: str) -> IO[str]:
+    return open(path, encoding="utf-8", errors="replace")

@@ -169,13 +169,13 @@ class Passes:
         """Deliver what can be delivered now."""
         waits = store.messages.any_waiting() or store.messages.undelivered(untold=True, limit=1)
         if waits or self.delivers:
-            from torch_cli.delivery.drain import Drain
+            from torch_cli.delivery.drain import Drain, drain_once
 
+            if self._deadline is not None:
+                self._told.receipts(drain_once(now, self._deadline))
+                return ROUND
             self._drain = self._drain or Drain()
             self._told.receipts(self._drain.round(now))
-            if self._deadline is not None:
-                self._drain.wait(self._deadline)
-                self.close(0.0)
         return ROUND
 
     def checkpoint(self, store: Store, now: float) -> float:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -101,8 +102,11 @@ def _launchd(words: list[str]) -> Service:
     )
 
 
-def install(unit: Service, *, now: bool) -> list[str]:
-    """Write the service's file; with ``now`` start it. Return the commands that are left to do."""
+def install(unit: Service, *, before_start: Callable[[], object] | None) -> list[str]:
+    """Write the service's file; return the commands that are left to do.
+
+    None are if ``before_start`` is given: that is called, and the service started.
+    """
     try:
         os.makedirs(os.path.dirname(unit.path), exist_ok=True)
         with open(unit.path, "w", encoding="utf-8") as file:
@@ -113,11 +117,17 @@ def install(unit: Service, *, now: bool) -> list[str]:
             hint="'torch daemon install --dry-run' prints what would be written.",
             code="service",
         ) from error
-    return _carry_out(unit.start) if now else [" ".join(words) for words in unit.start]
+    if before_start is None:
+        return [" ".join(words) for words in unit.start]
+    _check_control(unit)
+    before_start()
+    return _carry_out(unit.start)
 
 
 def remove(unit: Service, *, now: bool) -> list[str]:
     """Remove the service's file; with ``now`` end it first. Return what is left to do."""
+    if now:
+        _check_control(unit)
     left = _carry_out(unit.end) if now else [" ".join(words) for words in unit.end]
     try:
         os.unlink(unit.path)
@@ -130,10 +140,15 @@ def remove(unit: Service, *, now: bool) -> list[str]:
     return left
 
 
+def _check_control(unit: Service) -> None:
+    """Raise ``TorchError`` if there is nothing that could start or end the service."""
+    name = unit.start[0][0]
+    if shutil.which(name) is None:
+        raise TorchError(f"there is no {name} on this machine", code="service")
+
+
 def _carry_out(commands: tuple[tuple[str, ...], ...]) -> list[str]:
     for words in commands:
-        if shutil.which(words[0]) is None:
-            raise TorchError(f"there is no {words[0]} on this machine", code="service")
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise TorchError(

@@ -161,7 +161,7 @@ class Database:
 def _make_private(path: str) -> None:
     """Make the directory and the file so that only their owner can read them."""
     directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    paths.make_private(directory)
     if not os.path.exists(path):
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 

@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
@@ -16,6 +16,11 @@ _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE 
 
 
 _ORDER = "priority DESC, rowid"
+
+_SENDER_LIVES = (
+    "(author IN (SELECT identity FROM agents WHERE stopped IS NULL) OR author = ''"
+    " AND sender IN (SELECT name FROM agents WHERE stopped IS NULL))"
+)
 
 _SAME_RECIPIENT = "agent = ? AND (agent <> '' OR (server = ? AND pane = ? AND pane_pid = ?))"
 
@@ -240,6 +245,32 @@ class Messages:
         values = () if agent is None else (agent,)
         return self._where(f"kept = 1 AND step <> 'done'{mine} ORDER BY {_ORDER}", *values)
 
+    def expired(self, now: float) -> list[Message]:
+        """Return what is in the outbox, untyped, and was given until ``now`` (epoch seconds)."""
+        return self._where(
+            "kept = 1 AND step <> 'done' AND step = 'accepted' AND deadline <= ?"
+            f" ORDER BY {_ORDER}",
+            now,
+        )
+
+    def heads(self, passed_over: Collection[tuple[str, ...]] = ()) -> list[Message]:
+        """Return of what is in the outbox the first message for each recipient, in order.
+
+        What was typed already comes before all else. ``passed_over`` are recipients, as
+        ``address`` names them, that are left out. The bodies of all others are not read.
+        """
+        rows = self._database.query(
+            "SELECT id, agent, server, pane, pane_pid FROM messages"
+            f" WHERE kept = 1 AND step <> 'done' ORDER BY step = 'accepted', {_ORDER}"
+        )
+        first: dict[tuple[str, ...], str] = {}
+        for row in rows:
+            to = address(row["agent"], row["server"], row["pane"], row["pane_pid"])
+            if to not in passed_over:
+                first.setdefault(to, row["id"])
+        found = [self._where("id = ? AND step <> 'done'", identity) for identity in first.values()]
+        return [message for one in found for message in one]
+
     def any_waiting(self) -> bool:
         """Say whether anything is in the outbox."""
         sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE kept = 1 AND step <> 'done')"
@@ -248,6 +279,18 @@ class Messages:
     def newest(self) -> int:
         """Return a number that grows with every message that is accepted."""
         return int(self._database.query("SELECT coalesce(max(rowid), 0) FROM messages")[0][0])
+
+    def to_tell(self, since: float) -> list[Message]:
+        """Return what did not arrive, or may not have, and of which somebody is to hear.
+
+        That are agents which live, and people for what has ended since then (epoch seconds).
+        """
+        return self._where(
+            "kept = 1 AND step = 'done' AND told IS NULL AND state IN ('failed', 'unknown')"
+            f" AND (updated >= ? OR kind = ? OR {_SENDER_LIVES})"
+            " ORDER BY +rowid DESC LIMIT 1000",
+            *(since, NOTICE),
+        )
 
     def undelivered(self, *, untold: bool = False, limit: int = 1000) -> list[Message]:
         """Return what left the outbox and did not arrive, or may not have, the newest first.
@@ -284,9 +327,7 @@ class Messages:
         return bool(
             self._database.query(
                 "SELECT 1 FROM messages WHERE kept = 1 AND step = 'done' AND told IS NULL"
-                " AND state IN ('failed', 'unknown')"
-                " AND (author IN (SELECT identity FROM agents WHERE stopped IS NULL) OR author = ''"
-                " AND sender IN (SELECT name FROM agents WHERE stopped IS NULL)) LIMIT 1"
+                f" AND state IN ('failed', 'unknown') AND {_SENDER_LIVES} LIMIT 1"
             )
         )
 
@@ -428,6 +469,11 @@ def _renamed(message: Message, identity: str) -> Message:
     if newline and first.endswith(f"{message.id}]"):
         first = f"{first.removesuffix(f'{message.id}]')}{identity}]"
     return message._replace(id=identity, typed=first + newline + rest)
+
+
+def address(agent: str, server: str, pane: str, pane_pid: int) -> tuple[str, ...]:
+    """Return what tells one recipient from another: an agent's identity, else a pane."""
+    return (agent,) if agent else (server, pane, str(pane_pid))
 
 
 def _recipient(message: Message) -> tuple[object, ...]:

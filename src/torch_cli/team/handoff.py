@@ -9,7 +9,7 @@ from torch_cli.agents.registry import find
 from torch_cli.delivery.ask import ask
 from torch_cli.delivery.send import Request
 from torch_cli.errors import TorchError
-from torch_cli.paths import state_dir
+from torch_cli.paths import make_private, state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.capture import shown
@@ -73,7 +73,7 @@ def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
     """
     place, lacks = folder(agent, at), ""
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(str(place))
         if note.text:
             _write(place / "note.md", note.text + "\n")
         try:

@@ -13,7 +13,7 @@ from torch_cli.git.command import Git, GitError
 from torch_cli.git.filters import guarded
 from torch_cli.git.linked import add_linked
 from torch_cli.git.worktree import locate
-from torch_cli.paths import state_dir
+from torch_cli.paths import make_private, state_dir
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started
@@ -66,7 +66,7 @@ def make_worktree(root: str, branch: str, name: str, tell: Callable[[str], None]
     mark = f"{branch}\n{'' if known else NEW}\n{root}\n"
     remarks: list[str] = []
     try:
-        intent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(str(intent.parent))
         intent.write_text(mark, "utf-8", "surrogateescape")
     except OSError as error:
         raise TorchError(
