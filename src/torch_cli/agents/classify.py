@@ -122,9 +122,10 @@ class _Look:
         """Return the state of a screen that no rule knows."""
         said = self.profile.hooks.events.get(hook.name, "") if hook is not None else ""
         state, evidence, rule = self._by_structure()
-        # An empty box without any sign of work is idle, whatever an older event said: nothing
-        # fires on Esc. Text in the box hides such signs in some programs, so there the event
-        # decides; and without a box it tells a screen that cannot be read.
+        # An empty box without any sign of work reads as idle, whatever an older event said: nothing
+        # fires on Esc. What the program itself says of its turn is weighed by ``turn``. Text in the
+        # box hides such signs in some programs, so there the event decides; and without a box it
+        # tells a screen that cannot be read.
         if hook is not None and (self.box is None or not self.box.empty):
             heard = _heard(said, self.box)
             if heard is not None:
