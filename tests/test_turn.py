@@ -19,7 +19,7 @@ from torch_cli.agents.observe import observe
 from torch_cli.agents.profile import load_profile
 from torch_cli.agents.record import Record, record_of
 from torch_cli.agents.state import HookEvent, State
-from torch_cli.agents.turn import Turn, turn_of, weighed
+from torch_cli.agents.turn import Turn, at_home, turn_of, weighed
 from torch_cli.store import Store
 from torch_cli.tmux.screen import Screen
 from torch_cli.watch.sweep import Sweep
@@ -92,6 +92,25 @@ def test_a_record_that_cannot_be_read_says_nothing(text: str, start: Start, tmp_
     write_status(tmp_path, process)
     (tmp_path / ".claude" / "sessions" / f"{process.pid}.json").write_text(text)
     assert record_of("claude", process) is None
+
+
+def test_a_box_is_not_the_agents_once_its_session_is_in_the_background(
+    start: Start, tmp_path: Path
+) -> None:
+    """Any other session can be opened in the same pane then, and its box looks the same."""
+    process = start(tmp_path, HOME=str(tmp_path))
+    shown = classify(EMPTY, CLAUDE)
+    for at in (process, process.pid):
+        assert at_home(shown, CLAUDE, at) == shown  # nothing is known of it
+        write_status(tmp_path, process, status="idle")
+        assert at_home(shown, CLAUDE, at) == shown
+        write_status(tmp_path, process, status="idle", parkedJobId="6bd0d969")
+        away = at_home(shown, CLAUDE, at)
+        assert (away.state, away.rule, away.box) == (State.UNKNOWN, "another session", shown.box)
+        assert at_home(shown, DEMO, at) == shown
+        nothing = shown._replace(box=None)
+        assert at_home(nothing, CLAUDE, at) == nothing
+        (tmp_path / ".claude" / "sessions" / f"{process.pid}.json").unlink()
 
 
 # -- the record of Codex

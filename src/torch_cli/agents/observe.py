@@ -5,7 +5,7 @@ from typing import NamedTuple
 from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.state import AgentState, State
-from torch_cli.agents.turn import event_of, may_hide_work, turn_of, weighed
+from torch_cli.agents.turn import at_home, event_of, may_hide_work, turn_of, weighed
 from torch_cli.procs import Process, alive
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
@@ -46,6 +46,7 @@ def observe(
     state = classify(screen, profile, event)
     if may_hide_work(state):
         state = weighed(state, turn_of(profile, program or pane.pid, event, screen.wrote))
+    state = at_home(state, profile, program or pane.pid)
     if program is not None:
         state = or_exited(state, program)
     return Sight(screen, state, report.at if report else 0.0)

@@ -52,6 +52,23 @@ def record_of(kind: str, process: Process | int) -> Record | None:
         return None
 
 
+def shows_another(kind: str, process: Process | int) -> str:
+    """Say why what a program's pane shows may be another session's, '' if it is its own.
+
+    In Claude Code's view of all agents the session of the pane is moved into the background, and
+    any other can be opened in its place, with the same box (2.1.330, 2026-11-28). ``kind`` is as
+    for ``record_of``.
+    """
+    known = procs.identify(process) if isinstance(process, int) else process
+    if kind != "claude" or known is None:
+        return ""
+    try:
+        parked = claude_session(known).get("parkedJobId")
+    except (OSError, ValueError):
+        return ""
+    return "its session was moved to the background, so this box may be another's" if parked else ""
+
+
 def claude_session(process: Process) -> dict[str, Any]:
     """Return what Claude Code writes down of its running process, empty if that is nothing.
 

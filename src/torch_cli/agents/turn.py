@@ -64,6 +64,18 @@ def weighed(state: AgentState, turn: Turn | None) -> AgentState:
     return state
 
 
+def at_home(state: AgentState, profile: Profile, process: Process | int) -> AgentState:
+    """Return ``state``, or ``unknown`` if the box on the screen may be another session's."""
+    if state.box is None:
+        return state
+    from torch_cli.agents.record import shows_another
+
+    why = shows_another(profile.answer.transcript, process)
+    if not why:
+        return state
+    return state._replace(state=State.UNKNOWN, evidence=why, rule="another session")
+
+
 def may_hide_work(state: AgentState) -> bool:
     """Say whether a screen with the box on it leaves open if the program works.
 

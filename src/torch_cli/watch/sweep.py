@@ -13,7 +13,7 @@ from torch_cli.agents.observe import or_exited
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import profile_named
 from torch_cli.agents.state import AgentState, HookEvent, State, one_line
-from torch_cli.agents.turn import Turn, event_of, may_hide_work, turn_of, weighed
+from torch_cli.agents.turn import Turn, at_home, event_of, may_hide_work, turn_of, weighed
 from torch_cli.errors import TorchError
 from torch_cli.procs import Process
 from torch_cli.store import Store
@@ -147,6 +147,9 @@ class Sweep:
         wrote = self._shown[agent].glance.wrote
         if judged.error is None and may_hide_work(state):
             state = weighed(state, self._turn(agent, wrote))
+        if judged.error is None:
+            program = Process(agent.program_pid, agent.program_started)
+            state = at_home(state, self._profile(agent.profile), program)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux knows
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
         return Seen(pane, state, report.at if report else 0.0, wrote, judged.error)
