@@ -56,9 +56,12 @@ def begun(process: Process) -> float | None:
         return None
     import time
 
+    now = (
+        time.time()
+    )  # before the other clock: who is interrupted between them errs to the early side
     with open("/proc/uptime", encoding="ascii") as file:
         up = float(file.read().split()[0])
-    return time.time() - up + int(process.started) / os.sysconf("SC_CLK_TCK")
+    return now - up + int(process.started) / os.sysconf("SC_CLK_TCK")
 
 
 def alive(process: Process) -> bool:
