@@ -180,17 +180,35 @@ def printable(text: str) -> str:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a plain table: columns padded, nothing cut when stdout is no terminal."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _print_fitted(headings, shown)
+        return
+    from rich.cells import cell_len
+
+    # 5,000 rows take rich 3 s, which is for a width that they must fit.
+    table = [list(headings), *shown]
+    sizes = [[cell_len(cell) for cell in row] for row in table]
+    widths = [max(column) for column in zip(*sizes, strict=True)]
+    for row, lengths in zip(table, sizes, strict=True):
+        cells = zip(row, lengths, widths, strict=True)
+        line = "  ".join(cell + " " * (width - length) for cell, length, width in cells)
+        _write(f"{line.rstrip()}\n", sys.stdout)
+
+
+def _print_fitted(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print the table as wide as the terminal, with what does not fit in further rows."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+        table.add_row(*map(Text, row))
+    console = Console(highlight=False)
     with console.capture() as printed:
         console.print(table)
     for line in printed.get().splitlines():
