@@ -1,11 +1,36 @@
 """The ``torch`` command. The hook, ``send`` and ``ask``, which run all day, go past click."""
 
+import errno
 import os
 import sys
 
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_NOT_LOADED = ("map segment", "allocate", "open files", "Error 24")
+"""What the C library says of a part of Python that a limit keeps it from loading (glibc, musl)."""
+
 
 def main() -> None:
-    """Run the command line in ``sys.argv``."""
+    """Run the command line in ``sys.argv``; whatever keeps it from being begun is said in words."""
+    try:
+        _execute()
+    except KeyboardInterrupt as interrupt:
+        # A command answers for itself: this came while Torch was being loaded, or after the answer.
+        status = 128 + getattr(interrupt, "number", 2)
+        if getattr(sys.modules.get("torch_cli.cli.present"), "begun", False):
+            os._exit(status)
+        _end(status, "interrupted", "interrupted, nothing was done")
+    except (MemoryError, OSError, ImportError) as error:
+        words = _exhausted(error)
+        if not words:
+            raise
+        _end(7, "exhausted", f"torch could not be loaded: {words}; nothing was done")
+    finally:
+        # A signal while Python ends would show a traceback, and change nothing.
+        if "signal" in sys.modules and sys.argv[1:2] != ["hook"]:
+            _ignore_signals()
+
+
+def _execute() -> None:
     _open_streams()
     if sys.argv[1:2] == ["hook"] and not {"-h", "--help"} & set(sys.argv):
         from torch_cli.agents.hook import main as hook
@@ -19,6 +44,9 @@ def main() -> None:
         except OSError:
             sys.exit(1)
     else:
+        from torch_cli.cli.signals import heed
+
+        heed()
         if sys.argv[1:2] in (["send"], ["ask"]):
             from torch_cli.cli import direct
 
@@ -26,6 +54,36 @@ def main() -> None:
         from torch_cli.cli.group import torch
 
         torch(prog_name="torch")
+
+
+def _ignore_signals() -> None:
+    from torch_cli.cli.signals import ignore
+
+    ignore()
+
+
+def _exhausted(error: BaseException) -> str:
+    """Return which limit ``error`` is of, '' if it is of none."""
+    if isinstance(error, MemoryError):
+        return "there is no memory left for it"
+    if isinstance(error, OSError):
+        return os.strerror(error.errno or 0) if error.errno in _EXHAUSTED else ""
+    said = str(error)
+    return said if any(words in said for words in _NOT_LOADED) else ""
+
+
+def _end(status: int, code: str, words: str) -> None:
+    """Say why nothing was done, with what is loaded already, and end at once."""
+    try:
+        if "--json" in sys.argv:
+            words = words.replace("\\", "\\\\").replace('"', "'")
+            text = f'{{"error": {{"code": "{code}", "message": "{words}", "hint": ""}}}}\n'
+            os.write(1, text.encode())
+        else:
+            os.write(2, f"torch: {words}\n".encode())
+    except OSError:
+        pass
+    os._exit(status)
 
 
 def _open_streams() -> None:

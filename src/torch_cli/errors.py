@@ -4,6 +4,8 @@ Every error says what happened, to which target, what was not done, and what to 
 Code below the command line raises these; only the command line prints them.
 """
 
+import errno
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +16,12 @@ NOT_FOUND = 3
 HELD = 4
 UNKNOWN = 5
 TIMED_OUT = 6
-INTERRUPTED = 130
+EXHAUSTED = 7
+SIGNALLED = 128
+"""To this the number of the signal is added that ended a command: 130 is Ctrl-C."""
+
+_SIGINT = 2
+"""Of POSIX; importing ``signal`` costs more than all else here."""
 
 
 class TorchError(Exception):
@@ -64,6 +71,55 @@ class HeldError(TorchError):
 
     exit_code = HELD
     code = "held"
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has ended the command. ``message`` says what is known, '' if that is nothing.
+
+    It is no ``TorchError``: who goes on after one does not go on after this. The other fields are
+    those of an error.
+    """
+
+    code = "interrupted"
+
+    def __init__(
+        self,
+        number: int = _SIGINT,
+        message: str = "",
+        *,
+        hint: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.number, self.message, self.hint = number, message, hint
+        self.details = dict(details or {})
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status that a shell gives to the signal."""
+        return SIGNALLED + self.number
+
+    @staticmethod
+    def number_of(interrupt: KeyboardInterrupt) -> int:
+        """Return the number of the signal that ``interrupt`` came from: Python's own is SIGINT."""
+        return interrupt.number if isinstance(interrupt, Interrupted) else _SIGINT
+
+
+def of_system(error: Exception) -> Exception:
+    """Return an error of the operating system in words, as a ``TorchError``; any other as it is."""
+    if isinstance(error, MemoryError):
+        exhausted = TorchError("there is no memory left for torch", code="memory")
+        exhausted.exit_code = EXHAUSTED
+        return exhausted
+    if not isinstance(error, OSError):
+        return error
+    if error.strerror is None:
+        return TorchError(str(error) or type(error).__name__, code="os")
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    said = TorchError(place + error.strerror, code="os")
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        said.exit_code = EXHAUSTED
+    return said
 
 
 class TimedOutError(TorchError):

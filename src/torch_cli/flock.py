@@ -4,6 +4,7 @@ import fcntl
 import os
 import select
 import time
+from collections.abc import Callable
 
 from torch_cli.errors import TorchError
 from torch_cli.paths import make_private
@@ -29,8 +30,10 @@ def open_lock(path: str, nothing: str) -> int:
         ) from error
 
 
-def hold(file: int, deadline: float) -> bool:
+def hold(file: int, deadline: float, on_wait: Callable[[], None] = lambda: None) -> bool:
     """Take the exclusive lock on an open ``file`` by ``deadline`` (monotonic); say if it was had.
+
+    ``on_wait`` is called each time that another still has it.
 
     One that has passed means a single try. Closing the file lets go. Raises ``OSError`` where the
     file system has no locks.
@@ -41,6 +44,7 @@ def hold(file: int, deadline: float) -> bool:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 return False
+            on_wait()
             select.select([], [], [], POLL)
         else:
             return True

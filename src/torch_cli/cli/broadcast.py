@@ -40,9 +40,10 @@ def command(
       torch broadcast --role developer "Please rebase." --dry-run
     """
     from torch_cli.cli.present import note, print_error, print_json, say
+    from torch_cli.cli.progress import Progress
     from torch_cli.cli.sending import body_of, print_receipt
     from torch_cli.delivery.send import Request, send
-    from torch_cli.errors import DONE, NotFoundError, TorchError
+    from torch_cli.errors import DONE, Interrupted, NotFoundError, TorchError
     from torch_cli.store import Store
     from torch_cli.team.actor import actor
     from torch_cli.team.edges import check_edge, may_write
@@ -76,10 +77,16 @@ def command(
             say("\n".join(names))
         return DONE
     status = DONE
-    for name in names:
+    for number, name in enumerate(names, 1):
         try:
             request = Request(target=name, body=body, kind="broadcast", timeout=timeout)
-            code = print_receipt(send(common.socket, request), common)
+            code = print_receipt(send(common.socket, request, Progress(common)), common)
+        except Interrupted as interrupt:
+            if rest := names[number:]:
+                interrupt.message = interrupt.message or "interrupted"
+                interrupt.message += f"; nothing was sent to {', '.join(rest)}"
+                interrupt.details["not_sent"] = rest
+            raise
         except TorchError as error:
             print_error(error, common.json)
             code = error.exit_code

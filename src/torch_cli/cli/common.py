@@ -1,5 +1,6 @@
 """What every command is told by the options that they all have."""
 
+import contextlib
 import os
 from typing import NamedTuple
 
@@ -29,4 +30,9 @@ class Common(NamedTuple):
     def tell(self, step: str) -> None:
         """Say on stderr what is being done, if that was asked for."""
         if self.verbose:
-            note(f"torch: {printable(step)}")
+            self.inform(step)
+
+    def inform(self, words: str) -> None:
+        """Say it on stderr; if nobody reads that, what is being done goes on all the same."""
+        with contextlib.suppress(OSError):
+            note(f"torch: {printable(words)}")

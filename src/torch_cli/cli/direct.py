@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from torch_cli.cli.common import LONGEST, Common, as_utf8
 from torch_cli.cli.present import drop_output, run
+from torch_cli.cli.signals import ignore
 from torch_cli.tmux.socket import Socket
 
 _ASK = {
@@ -111,6 +112,7 @@ def _sound(given: dict[str, Any]) -> bool:
 
 def _end(status: int) -> NoReturn:
     """End the process at once: taking down the interpreter costs as much as a tmux command."""
+    ignore()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -9,7 +9,7 @@ import click
 from torch_cli import __version__
 from torch_cli.cli.options import declare_common
 from torch_cli.cli.present import for_a_reader, run, say
-from torch_cli.errors import DONE, RefusedError, TorchError
+from torch_cli.errors import DONE, Interrupted, RefusedError, TorchError
 
 COMMANDS = {
     "window": "Open a window rooted in a directory, and prove it.",
@@ -72,7 +72,8 @@ Exit codes:
   0  done, delivered          4  accepted, but held or queued
   1  failure                  5  unknown: look before you resend
   2  usage, refused input     6  timed out
-  3  no such target           130  interrupted
+  3  no such target           7  no memory or open files left
+  130, 143, 129  interrupted, ended by SIGTERM, by SIGHUP
 
 \b
 Environment:
@@ -138,8 +139,9 @@ class _Torch(click.Group):
             outcome = super().main(*args, **kwargs)
         except click.exceptions.Exit as ended:
             return ended.exit_code
-        except click.Abort:
-            raise KeyboardInterrupt from None
+        except click.Abort as aborted:  # click puts it in the place of what was raised
+            cause = aborted.__cause__
+            raise cause if isinstance(cause, Interrupted) else KeyboardInterrupt from None
         except click.UsageError as misused:
             if isinstance(misused, _NO_WORDS):
                 say(misused.format_message(), err=True)

@@ -11,10 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from torch_cli.errors import DONE, INTERRUPTED, TorchError
+from torch_cli.errors import DONE, Interrupted, TorchError, of_system
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
+
+
+begun = False
+"""Whether a command was begun: then it answers for itself what it has done."""
 
 
 def run(command: Callable[[], int], *, as_json: bool) -> int:
@@ -23,39 +27,37 @@ def run(command: Callable[[], int], *, as_json: bool) -> int:
     With ``as_json`` an error is an object on stdout, an interrupt as well. A reader that goes away
     is no error.
     """
+    global begun
+    begun = True
     try:
         with for_a_reader():
             return command()
         return DONE
-    except KeyboardInterrupt:
-        if as_json:  # at a terminal it needs no words
-            print_error(TorchError("interrupted", code="interrupted"), as_json)
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        said = interrupt if isinstance(interrupt, Interrupted) else Interrupted()
+        if as_json or said.message:  # at a terminal it needs no words if there is nothing to say
+            said.message = said.message or "interrupted"
+            print_error(said, as_json)
+        return said.exit_code
     except TorchError as error:
         print_error(error, as_json)
         return error.exit_code
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         # All else that is expected has words of its own. Often it is the output that fails.
         written = drop_output()
-        unforeseen = TorchError(_words(error), code="os")
+        unforeseen = of_system(error)
+        assert isinstance(unforeseen, TorchError)
         print_error(unforeseen, as_json and written)
         return unforeseen.exit_code
 
 
-def _words(error: OSError) -> str:
-    if error.strerror is None:
-        return str(error)
-    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    return place + error.strerror
-
-
-def error_object(error: TorchError) -> dict[str, Any]:
+def error_object(error: TorchError | Interrupted) -> dict[str, Any]:
     """Return an error under its published schema; ``details`` only if there are any."""
     details = {"details": error.details} if error.details else {}
     return {"code": error.code, "message": error.message, "hint": error.hint, **details}
 
 
-def print_error(error: TorchError, as_json: bool) -> None:
+def print_error(error: TorchError | Interrupted, as_json: bool) -> None:
     """Put ``error`` into words on stderr, or with ``as_json`` into an object on stdout."""
     try:
         with for_a_reader():
@@ -69,7 +71,7 @@ def print_error(error: TorchError, as_json: bool) -> None:
             print_error(error, as_json=False)
 
 
-def _print_words(error: TorchError) -> None:
+def _print_words(error: TorchError | Interrupted) -> None:
     # A message can quote a name or a screen: neither may steer the terminal.
     lines = f"torch: {error.message}".split("\n")
     lines += [f"       {error.hint}"] if error.hint else []
@@ -92,15 +94,24 @@ def drop_output() -> bool:
     Returns whether stdout took all that it was given.
     """
     written = True
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            os.dup2(nowhere, stream.fileno())
+            _put_nowhere(stream.fileno())
             written = written and stream is not sys.stdout
-    os.close(nowhere)
     return written
+
+
+def _put_nowhere(number: int) -> None:
+    """Have what is written to the descriptor dropped, also where no file can be opened any more."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        os.close(number)
+        return
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.present import (
+    drop_output,
     for_a_reader,
     note,
     print_json,
@@ -13,6 +14,7 @@ from torch_cli.cli.present import (
     say,
     unscheduled,
 )
+from torch_cli.cli.progress import Progress
 from torch_cli.errors import DONE, HELD
 
 if TYPE_CHECKING:
@@ -28,14 +30,14 @@ def run_send(common: Common, **given: Any) -> int:
     """Send what the parameters of the command say, print the receipt, return the exit status."""
     from torch_cli.delivery.send import send
 
-    return print_receipt(send(common.socket, request_of(**given), on_step=common.tell), common)
+    return print_receipt(send(common.socket, request_of(**given), Progress(common)), common)
 
 
 def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN, **given: Any) -> int:
     """Ask what the parameters of the command say, print the answer, return the exit status."""
     from torch_cli.delivery.ask import ask
 
-    answer = ask(common.socket, request_of(timeout=timeout, **given), on_step=common.tell)
+    answer = ask(common.socket, request_of(timeout=timeout, **given), on_step=Progress(common))
     if answer.text is None:
         return print_receipt(answer.receipt, common)
     _print_answer(answer, common)
@@ -80,28 +82,48 @@ def duration_of(words: str | None) -> float | None:
 
 
 def print_receipt(receipt: "Receipt", common: Common) -> int:
-    """Print a receipt and return the exit status that says the same."""
-    with for_a_reader():
-        if common.json:
-            print_json(receipt.as_json())
-            return receipt.exit_code
-        words = [str(receipt.state), receipt.id, f"{receipt.target} ({receipt.pane})"]
-        words.append(f"{receipt.elapsed_ms:.0f} ms")
-        say("  ".join(printable(word) for word in words))
-        for line in (receipt.reason, *receipt.evidence):
-            if line:
-                note(f"  {printable(line)}", quiet=common.quiet)
-        if receipt.kept and receipt.exit_code == HELD:
-            note(f"  it waits in the outbox{_for_whom()}", quiet=common.quiet)
+    """Print a receipt and return the exit status that says the same.
+
+    That is of the message, also where the receipt cannot be printed: who takes it for a failure
+    sends it again.
+    """
+    try:
+        with for_a_reader():
+            _print_receipt(receipt, common)
+    except KeyboardInterrupt as interrupt:
+        from torch_cli.delivery.hand import told_late
+
+        raise told_late(interrupt, receipt) from interrupt
+    except OSError as error:
+        drop_output()
+        words = f"{receipt.id} is {receipt.state}; its receipt could not be printed"
+        common.inform(f"{words}: {error.strerror}")
     return receipt.exit_code
+
+
+def _print_receipt(receipt: "Receipt", common: Common) -> None:
+    if common.json:
+        print_json(receipt.as_json())
+        return
+    words = [str(receipt.state), receipt.id, f"{receipt.target} ({receipt.pane})"]
+    words.append(f"{receipt.elapsed_ms:.0f} ms")
+    say("  ".join(printable(word) for word in words))
+    for line in (receipt.reason, *receipt.evidence):
+        if line:
+            note(f"  {printable(line)}", quiet=common.quiet)
+    if receipt.kept and receipt.exit_code == HELD:
+        note(f"  it waits in the outbox{_for_whom()}", quiet=common.quiet)
 
 
 def _for_whom() -> str:
     """Say where to look at a message that waits, or what is missing for its delivery."""
-    from torch_cli.store import Store
+    from torch_cli.store import Store, StoreError
 
-    with Store() as store:
-        missing = unscheduled(store)
+    try:
+        with Store() as store:
+            missing = unscheduled(store)
+    except StoreError:
+        missing = ""
     return f", and {missing}" if missing else ": torch outbox list"
 
 

@@ -9,7 +9,9 @@ from torch_cli.agents.observe import Sight
 from torch_cli.agents.registry import Found, find
 from torch_cli.agents.state import ENDED, State
 from torch_cli.agents.transcript import Transcript, open_transcript, turn_of
+from torch_cli.delivery.ending import waits
 from torch_cli.delivery.evidence import echo_at
+from torch_cli.delivery.hand import told_late
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.obstacle import question
 from torch_cli.delivery.reading import Policy, Reader
@@ -17,7 +19,7 @@ from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.send import Request, send
 from torch_cli.delivery.text import same
-from torch_cli.errors import DONE, HeldError, TimedOutError, TorchError
+from torch_cli.errors import DONE, FAILURE, UNKNOWN, HeldError, TimedOutError, TorchError
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 from torch_cli.tmux.capture import last_lines
@@ -71,20 +73,51 @@ def ask(
     with Store() as store:
         found = find(store, socket, request.target)
         pane = found.pane
-        with pane_lock(pane.server, f"{pane.id}.ask", "torch ask", request.timeout):
+        with pane_lock(
+            *(pane.server, f"{pane.id}.ask", "torch ask", request.timeout),
+            on_wait=lambda by: on_step(waits(found.name, f"{by} asks it something")),
+        ):
             left = max(0.0, deadline - time.monotonic())
             receipt = send(socket, request._replace(when="idle", timeout=left, keep=False), on_step)
             if receipt.exit_code != DONE:
                 return Answer(receipt)
-            on_step("asked")
-            message = store.messages.get(receipt.id)
-            with listen(found.socket, pane) as client:
-                policy = Policy("idle", max(0.0, deadline - time.monotonic()))
-                reader = Reader(client, store, recipient(store, found, client), policy)
-                turn = _Turn(reader, found, message)
-                text, source = turn.await_answer()
-    elapsed = (time.monotonic() - began) * 1000
-    return Answer(receipt, text, source, elapsed, turn.complete)
+            try:
+                on_step("asked")
+                answer = _await(store, found, receipt, deadline, on_step)
+            except KeyboardInterrupt as interrupt:
+                late = ", and its answer is no longer waited for"
+                raise told_late(interrupt, receipt, what=late) from interrupt
+            except TorchError as error:
+                raise _of_answer(error, receipt) from error
+    return answer._replace(elapsed_ms=(time.monotonic() - began) * 1000)
+
+
+def _await(
+    store: Store,
+    found: Found,
+    receipt: Receipt,
+    deadline: float,
+    on_step: Callable[[str], None],
+) -> Answer:
+    """Wait for the answer to a message that was delivered."""
+    message = store.messages.get(receipt.id)
+    with listen(found.socket, found.pane) as client:
+        policy = Policy("idle", max(0.0, deadline - time.monotonic()))
+        reader = Reader(client, store, recipient(store, found, client), policy, on_step)
+        turn = _Turn(reader, found, message)
+        text, source = turn.await_answer()
+    return Answer(receipt, text, source, complete=turn.complete)
+
+
+def _of_answer(error: TorchError, receipt: Receipt) -> TorchError:
+    """Return ``error`` with what is known: the message was delivered, whatever failed after it."""
+    if receipt.id not in error.message:
+        error.message = f"{receipt.id} was delivered ({receipt.state}), and then: {error.message}"
+        error.hint = f"Do not send it again. Its answer: torch capture {receipt.target} --history"
+        error.details.setdefault("id", receipt.id)
+        if error.exit_code == FAILURE:
+            error.exit_code = UNKNOWN
+    return error
 
 
 class _Turn:
@@ -131,6 +164,7 @@ class _Turn:
                     f"{sight.state.state} ({sight.state.evidence})",
                     hint=f"It goes on. Later: torch capture {self.found.name} --history",
                 )
+            self.reader.tell(f"its answer, {sight.state.state}")
             pause = POLL if idle is None else SOON
             self.reader.wait(heard, min(pause, self.reader.deadline - now))
 

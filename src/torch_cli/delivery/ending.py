@@ -5,7 +5,13 @@ from torch_cli.delivery.receipt import Outcome
 NOTHING_TYPED = "; nothing was typed"
 """How the reason ends of a message of which that is known."""
 
+CANCELLED = f"cancelled{NOTHING_TYPED}"
+
 EXPIRED = f"expired: it was not delivered in the time that it was given{NOTHING_TYPED}"
+
+
+WAITS = "waiting for "
+"""How a step begins that is told again and again until what is waited for has come."""
 
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
@@ -30,6 +36,11 @@ def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
     where = "was left in the box" if seen else "was pasted, and may stand in the box"
     reason = f"{reason}; the text {where}" if left else f"{reason}{NOTHING_TYPED}"
     return Ended(Outcome.HELD, reason, step="seen" if left else "accepted")
+
+
+def waits(recipient: str, reason: str) -> str:
+    """Return what ``on_step`` is told while something stands in the way of a message."""
+    return f"{WAITS}{recipient}: {reason.removesuffix(NOTHING_TYPED)}"
 
 
 def unknown(reason: str) -> Ended:

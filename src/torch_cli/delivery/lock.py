@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch_cli.errors import HeldError
 from torch_cli.flock import hold, open_lock
@@ -11,21 +11,27 @@ from torch_cli.paths import state_dir
 
 
 @contextlib.contextmanager
-def pane_lock(server: str, pane: str, holder: str, timeout: float) -> Iterator[None]:
+def pane_lock(
+    server: str,
+    pane: str,
+    holder: str,
+    timeout: float,
+    *,
+    on_wait: Callable[[str], None] = lambda by: None,
+) -> Iterator[None]:
     """Hold the right to type into ``pane`` of ``server``.
 
-    ``holder`` is what others are shown while they wait. Raises ``HeldError`` with the present
-    holder's words if it was not to be had within ``timeout`` seconds.
+    ``holder`` is what others are shown while they wait, by ``on_wait``. Raises ``HeldError`` with
+    the present holder's words if it was not to be had within ``timeout`` seconds.
     """
     directory = os.path.join(state_dir(), "locks")
     # The server's process and its start name it as well as its path does, and fit a file's name.
     name = "-".join([*server.rsplit("|", 2)[1:], pane])
     file = open_lock(os.path.join(directory, name), "nothing was typed")
     try:
-        if not hold(file, time.monotonic() + timeout):
-            said = os.pread(file, 200, 0).decode("utf-8", "replace").strip()
+        if not hold(file, time.monotonic() + timeout, lambda: on_wait(_holder(file))):
             raise HeldError(
-                f"another sender is typing into pane {pane} (process {said}); nothing was typed",
+                f"{_holder(file)} is typing into pane {pane}; nothing was typed",
                 hint="Send again when it has finished.",
                 code="locked",
             )
@@ -33,6 +39,11 @@ def pane_lock(server: str, pane: str, holder: str, timeout: float) -> Iterator[N
         yield
     finally:
         os.close(file)
+
+
+def _holder(file: int) -> str:
+    said = os.pread(file, 200, 0).decode("utf-8", "replace").strip()
+    return f"another sender (process {said})"
 
 
 def _tell(file: int, holder: str) -> None:

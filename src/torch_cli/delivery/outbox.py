@@ -7,12 +7,13 @@ who is told.
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch_cli.agents.profile import Profile
 from torch_cli.agents.registry import Found, profile_named
-from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED
+from torch_cli.delivery.ending import CANCELLED, EXPIRED, NOTHING_TYPED, waits
+from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.post import word_to
 from torch_cli.delivery.procedure import deliver
 from torch_cli.delivery.reading import Policy
@@ -125,11 +126,16 @@ def hold(store: Store, message: Message, reason: str) -> Receipt:
     """Note why a message of which nothing was typed still waits, and return its receipt."""
     if message.step == "accepted" and (message.state, message.reason) != ("held", reason):
         held = message._replace(state=str(Outcome.HELD), reason=reason)
-        store.messages.settle(held, only_at="accepted")
+        store.messages.settle(held, only_at=("accepted",))
     return receipt_of(store.messages.get(message.id))
 
 
-def await_final(store: Store, message: Message, seconds: float) -> Receipt:
+def await_final(
+    store: Store,
+    message: Message,
+    seconds: float,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Receipt:
     """Try until what becomes of ``message`` is known, at most ``seconds``; return its receipt."""
     deadline = time.monotonic() + seconds
     while True:
@@ -139,6 +145,7 @@ def await_final(store: Store, message: Message, seconds: float) -> Receipt:
             return receipt_of(message)
         if message.step == "done":
             return receipt_of(message)
+        on_step(waits(message.recipient, message.reason))
         attempt(store, message, max(0.0, left))
         if receipt_of(store.messages.get(message.id)).state in WAITING:
             select.select([], [], [], max(0.0, min(LOOK_AGAIN, deadline - time.monotonic())))
@@ -153,7 +160,7 @@ def _was_elsewhere(message: Message, to: Recipient) -> bool:
 def _settle_lost(store: Store, message: Message) -> Receipt:
     reason = f"its pane {message.pane} is gone, and the text with it: nothing shows whether it went"
     lost = message._replace(state=str(Outcome.UNKNOWN), reason=reason, step="done")
-    store.messages.settle(lost, only_at=message.step)
+    store.messages.settle(lost, only_at=(message.step,))
     return receipt_of(store.messages.get(message.id))
 
 
@@ -240,7 +247,7 @@ def cancel(store: Store, identity: str) -> Receipt:
     the outbox any more, ``NotFoundError`` if it never was.
     """
     message = find_message(store, identity)
-    if not store.messages.withdraw(identity, f"cancelled{NOTHING_TYPED}", told=True):
+    if not store.messages.withdraw(identity, CANCELLED, told=True):
         raise _not_waiting(store.messages.get(message.id), "cancelled")
     store.events.add("cancel", message.recipient, {"message": identity})
     return receipt_of(store.messages.get(identity))
@@ -283,7 +290,14 @@ def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = 
         _renew_recipient(store, message)
     store.messages.requeue(identity, None if expires is None else time.time() + expires)
     store.events.add("retry", message.recipient, {"message": identity})
-    return attempt(store, store.messages.get(identity), patience=2.0)
+    hand = Hand(store)
+    hand.take(message, own=False)
+    hand.wait()
+    with hand.while_interrupted():
+        try:
+            return attempt(store, store.messages.get(identity), patience=2.0)
+        except Exception as error:
+            return hand.broken(error)
 
 
 def _head(message: Message) -> str:

@@ -5,6 +5,7 @@ standing in the box. What may have been typed is never typed again. And the rece
 than was seen or reported.
 """
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -13,7 +14,15 @@ from torch_cli.agents.observe import Sight
 from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import ENDED, Box, State
 from torch_cli.delivery import evidence, ours
-from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED, Ended, held, unknown
+from torch_cli.delivery.ending import (
+    CANCELLED,
+    EXPIRED,
+    NOTHING_TYPED,
+    Ended,
+    held,
+    unknown,
+    waits,
+)
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.reading import Policy, Reader, out_of_sight
@@ -70,15 +79,19 @@ def deliver(
     """Deliver an accepted message and return its receipt, which is also in the store.
 
     What waits in the outbox for the same recipient and goes before it is delivered first; if that
-    is held, so is this one. ``on_step`` is told each step as it begins. Raises ``NotFoundError``
-    if the pane is gone and ``TimedOutError`` if tmux does not answer; nothing has been typed then,
-    and nothing will be. ``again`` says that it waited in the outbox, where it stays in such a case.
+    is held, so is this one. ``on_step`` is told each step as it begins, and what is waited for.
+    Raises ``NotFoundError`` if the pane is gone and ``TimedOutError`` if tmux does not answer, with
+    nothing typed. ``again`` says that it waited in the outbox, where it stays in such a case; else
+    whoever accepted it (``hand``) sees to it that nothing will be typed.
     """
     pane = recipient.pane
-    reader = Reader(client, store, recipient, policy)
+    reader = Reader(client, store, recipient, policy, on_step)
     patience = 0.0 if policy.when == "now" else policy.timeout
     try:
-        with pane_lock(pane.server, pane.id, message.id, patience):
+        with pane_lock(
+            *(pane.server, pane.id, message.id, patience),
+            on_wait=lambda by: on_step(waits(recipient.name, f"{by} is typing into its pane")),
+        ):
             # Another sender with the same key may have had the lock before us.
             message = store.messages.reopen(
                 message.id, server=pane.server, pane=pane.id, pane_pid=pane.pid
@@ -100,7 +113,7 @@ def deliver(
     except HeldError as locked:
         ended = held(locked.message.removesuffix(NOTHING_TYPED))
         # The holder of the lock may be delivering this very message, under the same key.
-        store.messages.settle(_with(message, ended), only_at="accepted")
+        store.messages.settle(_with(message, ended), only_at=("accepted",))
         return receipt_of(store.messages.get(message.id))
 
 
@@ -112,7 +125,7 @@ def _deliver_ahead(reader: Reader, message: Message) -> Receipt:
         return receipt_of(store.messages.get(message.id))
     message = store.messages.reopen(message.id, server=pane.server, pane=pane.id, pane_pid=pane.pid)
     policy = Policy(message.type_when, max(0.0, reader.deadline - time.monotonic()))
-    own = Reader(reader.client, store, reader.recipient, policy)
+    own = Reader(reader.client, store, reader.recipient, policy, reader.on_step)
     return _Delivery(own, message, again=True).run()
 
 
@@ -145,7 +158,7 @@ class _Delivery:
         self.notes = [*message.evidence]
         self.attempts = message.attempts
         self.may_be_pressed = message.attempts > 0 or message.step == "submitting"
-        self.typed = False
+        self.claimed = self.typed = self.stood = False
         self.began = time.monotonic()
 
     def run(self) -> Receipt:
@@ -162,10 +175,15 @@ class _Delivery:
             return receipt_of(self.store.messages.get(self.message.id))
         except TorchError as error:
             if self.typed:
-                return self._settle(unknown(error.message))
+                stands = self.stood and not self.may_be_pressed
+                where = "; the text stands in the box" if stands else ""
+                return self._settle(unknown(error.message + where))
             if self.again:
                 return self._settle(held(error.message.removesuffix(NOTHING_TYPED)))
-            self._settle(Ended(Outcome.FAILED, f"{error.message}; nothing was typed"))
+            self._settle(Ended(Outcome.FAILED, f"{error.message}{NOTHING_TYPED}"))
+            raise
+        except BaseException as error:
+            self._break_off(error)
             raise
         raise AssertionError("a delivery ends by saying how")
 
@@ -202,6 +220,25 @@ class _Delivery:
                 return receipt_of(self.message)
             return self._settle(ended)
 
+    def _break_off(self, error: BaseException) -> None:
+        """Settle the message as what it is when a signal or a fault ends the delivery."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        words = "its sender was interrupted" if interrupted else f"its sender failed: {error!r}"
+        if not self.typed and self.again:
+            ended = held(words)
+        elif not self.typed:
+            reason = CANCELLED if interrupted else f"{words}{NOTHING_TYPED}"
+            ended = Ended(Outcome.FAILED, reason)
+        elif self.may_be_pressed:
+            words = f"{words} after a submit key, before there was proof"
+            ended = Ended(Outcome.UNKNOWN, words, step="submitting")
+        elif self.stood:
+            ended = held(words, left=True)
+        else:
+            ended = unknown(f"{words} at the paste: the text may stand in the box")
+        with contextlib.suppress(StoreError):  # whoever accepted it sees that it is not settled
+            self._settle(ended)
+
     # -- paste and see -------------------------------------------------------------------------
 
     def _paste(self, sight: Sight) -> bool:
@@ -211,7 +248,9 @@ class _Delivery:
         self.before = evidence.baseline(
             sight.screen, sight.state, self.profile, self.store.hooks.last_id(), self._program
         )
+        self.claimed = True  # from here on, as far as a signal can tell
         if not self.store.messages.claim(self.message, self.before.as_json()):
+            self.claimed = False
             raise _Changed
         self.on_step("attempting")
         if not gate.load(self.client, self._buffer, self.message.typed.encode()):
@@ -227,6 +266,7 @@ class _Delivery:
         self.typed = outcome.done
         if not outcome.done:
             self.store.messages.step(self.message.id, "accepted")
+            self.claimed = False
             if outcome.reason in ("input-off", "synchronized", "dead", "gone", "replaced"):
                 raise held(_GATE_REASONS[outcome.reason])
         return outcome.done
@@ -249,12 +289,14 @@ class _Delivery:
                 if wait <= 0:
                     chip = ours.chip_in(box, self.profile)
                     self.before = self.before._replace(chip=chip)
+                    self.stood = True
                     self._step("seen")
                     return sight
             elif now >= deadline:
                 if box is not None and not box.empty:
                     raise held("draft: the box holds other text than ours alone", left=True)
                 raise unknown("the text was pasted, and never seen in the box")
+            self.reader.tell("its box to show the text")
             self.reader.wait(heard, wait)
 
     def _is_ours(self, box: Box | None) -> bool:
@@ -387,6 +429,7 @@ class _Delivery:
                     if self._is_ours(standing):
                         return
                     raise self._lost(sight)
+            self.reader.tell("proof that the text went out")
             # A report comes through the store, which wakes nobody.
             self.reader.wait(heard, 0.01)
 
@@ -517,10 +560,12 @@ class _Delivery:
             elapsed_ms=(time.monotonic() - self.began) * 1000,
         )
         detail = {"message": message.id, "state": message.state, "reason": message.reason}
-        untouched = self.message.step == "accepted" and not self.typed
+        only_at = None
+        if self.message.step == "accepted" and not self.typed:
+            only_at = ("accepted", "attempting") if self.claimed else ("accepted",)
         try:
             # What was cancelled meanwhile stays so.
-            if not self.store.messages.settle(message, only_at="accepted" if untouched else None):
+            if not self.store.messages.settle(message, only_at=only_at):
                 return receipt_of(self.store.messages.get(message.id))
             self.store.events.add("deliver", message.recipient, detail, actor=message.sender)
         except StoreError as error:

@@ -1,11 +1,12 @@
 """Reading a pane before it is typed into: looks, and waits until nothing stands in the way."""
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.agents.observe import Sight, observe
 from torch_cli.agents.state import Box, State
-from torch_cli.delivery.ending import Ended, held, unknown
+from torch_cli.delivery.ending import Ended, held, unknown, waits
 from torch_cli.delivery.obstacle import PATIENCE, obstacle, question
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient
@@ -37,9 +38,15 @@ class Reader:
     """Looks at the recipient's pane; waiting ends at ``policy.timeout`` seconds from now."""
 
     def __init__(
-        self, client: ControlClient, store: Store, recipient: Recipient, policy: Policy
+        self,
+        client: ControlClient,
+        store: Store,
+        recipient: Recipient,
+        policy: Policy,
+        on_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         self.client, self.store, self.recipient, self.policy = client, store, recipient, policy
+        self.on_step = on_step
         self.pane = recipient.pane
         self.deadline = time.monotonic() + policy.timeout
         self._asked = False
@@ -72,6 +79,10 @@ class Reader:
             since=recipient.started,
             program=recipient.program,
         )
+
+    def tell(self, what: str) -> None:
+        """Say what is waited for."""
+        self.on_step(waits(self.recipient.name, what))
 
     def wait(self, heard: int, seconds: float) -> None:
         """Wait until the pane has written more than ``heard``, at most ``seconds``."""
@@ -107,6 +118,7 @@ class Reader:
                 limit = min(self.deadline, patient_until)
             if now >= limit:
                 raise held(reason)
+            self.tell(reason)
             self.wait(heard, limit - now)
 
     def await_idle(self, *, pressed: bool) -> None:
@@ -124,6 +136,7 @@ class Reader:
                 raise out_of_sight(sight, pressed=pressed)
             if left <= 0 or self.policy.when == "now":
                 raise held(f"{sight.state.state}", left=True)
+            self.tell(f"{sight.state.state}, with the text in its box")
             self.wait(heard, left)
 
     def leave_mode(self) -> str:

@@ -11,6 +11,7 @@ from torch_cli import procs
 from torch_cli.agents.profile import Guard, Profile
 from torch_cli.agents.registry import Found, find, profile_named
 from torch_cli.delivery.ending import NOTHING_TYPED
+from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.outbox import WAITING, await_final, hold, revive
 from torch_cli.delivery.procedure import deliver
 from torch_cli.delivery.reading import Policy
@@ -67,29 +68,51 @@ def send(
     Raises ``RefusedError`` for a body or recipient that cannot be sent to, ``NotFoundError`` if
     there is none; nothing has been typed then.
     """
-    began = time.monotonic()
     body = decode(request.body)
     _check_key(request.key)
     _check_sender(request.sender or os.environ.get("TORCH_AGENT", ""))
     with Store() as store:
-        try:
-            found = find(store, socket, request.target)
-        except NotFoundError as missing:
-            receipt = _accept_for_lost(store, request, body, missing)
-        else:
-            receipt = _deliver_to(store, found, request, body, began, on_step)
-        if request.wait and receipt.state in WAITING:
-            on_step("waiting")
-            left = request.wait - (time.monotonic() - began)
-            receipt = await_final(store, store.messages.get(receipt.id), left)
+        hand = Hand(store)
+        with hand.while_interrupted():
+            try:
+                receipt = _send(socket, store, hand, request, body, on_step)
+            except Exception as error:
+                receipt = hand.broken(error)
         if receipt.state in (Outcome.FAILED, Outcome.UNKNOWN):
             with contextlib.suppress(StoreError):  # on a full disk the receipt is true all the same
                 store.messages.told(receipt.id)
         return receipt
 
 
+def _send(
+    socket: Socket,
+    store: Store,
+    hand: Hand,
+    request: Request,
+    body: str,
+    on_step: Callable[[str], None],
+) -> Receipt:
+    """Deliver the message, which is in ``hand`` from its acceptance on."""
+    began = time.monotonic()
+    try:
+        found = find(store, socket, request.target)
+    except NotFoundError as missing:
+        receipt = _accept_for_lost(store, hand, request, body, missing)
+    else:
+        receipt = _deliver_to(store, hand, found, request, body, began, on_step)
+    if receipt.state not in WAITING:
+        return receipt
+    hand.wait()
+    if not request.wait:
+        return receipt
+    on_step("waiting")
+    left = request.wait - (time.monotonic() - began)
+    return await_final(store, store.messages.get(receipt.id), left, on_step)
+
+
 def _deliver_to(
     store: Store,
+    hand: Hand,
     found: Found,
     request: Request,
     body: str,
@@ -103,9 +126,9 @@ def _deliver_to(
         place = (found.name, pane.server, pane.id, pane.pid)
         permitted = _check_permitted(store, request, found.agent)
         identity = found.agent.identity if found.agent else ""
-        message, new = _accept(store, request, body, to.profile, place, identity, permitted)
+        message, new = _accept(store, hand, request, body, to.profile, place, identity, permitted)
         if not new:
-            message = revive(store, message, identity)
+            message = _take_again(store, hand, message, identity)
         if not new and _is_settled(message, pane):
             return receipt_of(message)
         on_step("accepted")
@@ -114,7 +137,15 @@ def _deliver_to(
         return deliver(client, store, to, message, Policy(request.when, left), on_step)
 
 
-def _accept_for_lost(store: Store, request: Request, body: str, missing: NotFoundError) -> Receipt:
+def _take_again(store: Store, hand: Hand, message: Message, agent: str) -> Message:
+    """Return a message that was accepted before under its key; what had failed is ours again."""
+    hand.take(message, own=message.step == "done")
+    return revive(store, message, agent)
+
+
+def _accept_for_lost(
+    store: Store, hand: Hand, request: Request, body: str, missing: NotFoundError
+) -> Receipt:
     """Accept the message for an agent whose pane has vanished; raise ``missing`` if it is none."""
     agent = store.agents.get(request.target) if missing.code == "vanished" else None
     if agent is None or not request.keep:
@@ -122,7 +153,7 @@ def _accept_for_lost(store: Store, request: Request, body: str, missing: NotFoun
     permitted = _check_permitted(store, request, agent)
     place = (agent.name, agent.server, agent.pane, agent.pane_pid)
     profile = no_shell(profile_named(agent.profile), agent.name)
-    message, _ = _accept(store, request, body, profile, place, agent.identity, permitted)
+    message, _ = _accept(store, hand, request, body, profile, place, agent.identity, permitted)
     if message.step != "accepted":
         return receipt_of(message)
     return hold(store, message, f"gone: {missing.message}{NOTHING_TYPED}")
@@ -130,6 +161,7 @@ def _accept_for_lost(store: Store, request: Request, body: str, missing: NotFoun
 
 def _accept(
     store: Store,
+    hand: Hand,
     request: Request,
     body: str,
     profile: Profile,
@@ -148,7 +180,7 @@ def _accept(
     taking = profile._replace(guard=Guard()) if request.command else profile
     prepared = prepare(headed, taking, clean=request.clean)
     name, server, pane, pane_pid = place
-    return store.messages.accept(
+    planned = hand.prepare(
         new_message(
             identity,
             key=request.key,
@@ -172,6 +204,9 @@ def _accept(
             author=author.identity if author and author.stopped is None else "",
         )
     )
+    message, new = store.messages.accept(planned)
+    hand.take(message, own=new)
+    return message, new
 
 
 def own_name(store: Store, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> str:

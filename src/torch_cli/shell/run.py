@@ -16,7 +16,14 @@ from torch_cli.agents.registry import Found, find, profile_named
 from torch_cli.agents.standing import box_stands
 from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
-from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.errors import (
+    HeldError,
+    Interrupted,
+    NotFoundError,
+    RefusedError,
+    TimedOutError,
+    TorchError,
+)
 from torch_cli.shell.prompt import EDITORS, edits_line, runs_script
 from torch_cli.shell.script import Between, typed_line, wrapper
 from torch_cli.store import Store
@@ -80,10 +87,42 @@ def run(
             one.type(command, apart=apart)
             store.events.add("run", found.name, {"pane": pane.id, "shell": pane.command})
             return one.wait(timeout, on_output)
+    except KeyboardInterrupt as interrupt:
+        raise _interrupted(interrupt, pane.id, one) from interrupt
+    except BrokenPipeError as error:
+        if one is None or not one.entered:
+            raise
+        raise TorchError(
+            f"nobody reads what the command in pane {pane.id} prints any more; it goes on",
+            hint=f"Interrupt it with 'torch press {pane.id} C-c'.",
+            code="output",
+        ) from error
     finally:
         # A command that goes on has read its files already; one that is still to begin needs them.
         if one is None or not one.pending:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _interrupted(interrupt: KeyboardInterrupt, pane: str, one: "_Run | None") -> Interrupted:
+    """Return what is known of a command whose run was interrupted from outside."""
+    number = Interrupted.number_of(interrupt)
+    details = {"pane": pane}
+    if one is None or not one.typed:
+        return Interrupted(number, "interrupted, nothing was typed", details=details)
+    if not one.entered:
+        return Interrupted(
+            number,
+            f"interrupted; the line that runs the command may stand in pane {pane}, and Enter was "
+            "not pressed",
+            hint=f"Look, and empty the line: torch capture {pane}",
+            details=details,
+        )
+    return Interrupted(
+        number,
+        f"interrupted; the command in pane {pane} goes on",
+        hint=f"Interrupt it with 'torch press {pane} C-c'.",
+        details=details,
+    )
 
 
 def _shell_profile(command: str) -> Profile | None:
@@ -117,7 +156,7 @@ class _Run:
         self.tty = client.call("display-message", "-p", "-t", self.pane.id, "#{pane_tty}").text
         self.edits = self.shell in EDITORS or edits_line(self.tty, self.shell)
         self.prompt = ""
-        self.entered = False
+        self.typed = self.entered = False
 
     @property
     def pending(self) -> bool:
@@ -141,9 +180,11 @@ class _Run:
         if not gate.load(self.client, buffer, os.fsencode(line)):
             raise self._not_at_prompt("the pane is gone")
         conditions = box_stands(sight, self.profile)
-        if not gate.paste(
+        self.typed = True  # as far as a signal can tell
+        self.typed = gate.paste(
             self.client, self.pane, framed=True, conditions=conditions, buffer=buffer
-        ).done:
+        ).done
+        if not self.typed:
             raise self._not_at_prompt("its prompt has changed")
         self._enter(self.prompt + line)
 
@@ -180,6 +221,7 @@ class _Run:
             if "".join(last.split()) == "".join(wanted.split()):
                 row = next(row.text for row in reversed(sight.screen.rows) if row.text)
                 stands = [*gate.rows_stand([row]), *gate.cursor_at(sight.screen.cursor)]
+                self.entered = True
                 self.entered = gate.press(self.client, self.pane, ["Enter"], stands).done
                 if self.entered:
                     return

@@ -425,10 +425,10 @@ class Messages:
         """Say that the message is for the agent of that identity."""
         self._database.write("UPDATE messages SET agent = ? WHERE id = ?", agent, identity)
 
-    def settle(self, message: Message, *, only_at: str | None = None) -> bool:
+    def settle(self, message: Message, *, only_at: Sequence[str] | None = None) -> bool:
         """Write the state of ``message``, and what it is founded on, down.
 
-        With ``only_at`` only if its step is still that one; returns whether it was.
+        With ``only_at`` only if its step is still one of those; returns whether it was.
         """
         changes: dict[str, object] = {
             "state": message.state,
@@ -444,16 +444,17 @@ class Messages:
     def reopen(self, identity: str, *, server: str, pane: str, pane_pid: int) -> Message:
         """Return the message; one of which nothing was typed is queued again, for that pane."""
         place = {"server": server, "pane": pane, "pane_pid": pane_pid}
-        self._update(identity, {"state": "queued", "reason": "", **place}, "accepted")
+        self._update(identity, {"state": "queued", "reason": "", **place}, ("accepted",))
         return self.get(identity)
 
     def _update(
-        self, identity: str, changes: Mapping[str, object], only_at: str | None = None
+        self, identity: str, changes: Mapping[str, object], only_at: Sequence[str] | None = None
     ) -> bool:
         sets = ", ".join(f"{column} = ?" for column in changes)
+        steps = "" if only_at is None else f" AND step IN ({', '.join('?' for _ in only_at)})"
         changed = self._database.write(
-            f"UPDATE messages SET {sets} WHERE id = ? AND step = coalesce(?, step)",
-            *(*changes.values(), identity, only_at),
+            f"UPDATE messages SET {sets} WHERE id = ?{steps}",
+            *(*changes.values(), identity, *(only_at or ())),
             durable=False,
         )
         return changed == 1
