@@ -1,18 +1,22 @@
 """Whose text stands in the box: what Torch typed is finished, what a person pasted stays."""
 
 import os
+import select
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
-from test_delivery_faults import DIE, STOCK, send_with, type_as_a_person
+from conftest import TMUX_VERSION, TmuxServer, Torch
+from test_attach import terminal
+from test_delivery_faults import DIE, DIE_AFTER_THE_KEY, STOCK, send_with, type_as_a_person
 from torch_cli.agents.classify import classify
 from torch_cli.agents.profile import load_profile
 from torch_cli.agents.state import Box
+from torch_cli.delivery.drain import drain_once
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.ours import holds, is_ours
 from torch_cli.delivery.text import prepare
@@ -216,3 +220,41 @@ def test_a_message_that_stands_in_the_box_again_is_named_and_not_submitted(
     clear_the_box(demo)
     assert demo.send("last").code == 0
     assert demo.submitted() == ["please do it", "next", "last"]
+
+
+def test_a_message_that_went_out_and_came_back_is_not_sent_twice(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """Its sender was killed after the key, and nothing but the screen shows that it went out."""
+    log = tmp_path / "bare.log"
+    pane = tmux.new_session("bare", f"{sys.executable} -m torch_cli.demo_agent --log {log}")
+    tmux.wait_for_text(pane, "for help")
+    assert torch("adopt", pane.id, "bare", "--profile", "demo").code == 0
+    bare = DemoAgent(tmux, torch, "bare", pane, log, tmp_path)
+    assert send_with(bare, "please do it", DIE_AFTER_THE_KEY).returncode == -signal.SIGKILL
+    tmux.wait_until(lambda: bare.submitted() == ["please do it"], "the message")
+    bare.wait_for("idle")
+    tmux.cmd("send-keys", "-t", pane.id, "-l", "please do it")
+    tmux.wait_until(lambda: "\u00a0please do it" in bare.screen(), "the message in the box")
+    held = bare.send("next", "--timeout", "1")
+    assert (held.code, held.json["state"]) == (4, "held"), held
+    assert "the text of message" in held.json["reason"]
+    assert latest(1).state == "submitted"
+    assert bare.submitted() == ["please do it"]
+
+
+def test_people_at_tmux_see_once_what_was_left_in_a_box(demo: DemoAgent) -> None:
+    assert send_with(demo, "hello", DIE_WHEN_SEEN).returncode == -signal.SIGKILL
+    type_as_a_person(demo, " and more")
+    drain_once(time.time(), time.monotonic() + 20)
+    left = latest()
+    assert (left.state, left.step) == ("held", "seen")
+    with terminal(demo.tmux, "agents") as (_, screen):
+        drain_once(time.time(), time.monotonic() + 20)
+        told = f"{left.id} to demo was left in the box".encode()
+        seen = b"" if TMUX_VERSION >= (3, 3) else told
+        while told not in seen:
+            assert select.select([screen], [], [], 10)[0], seen
+            seen += os.read(screen, 65536)
+    assert latest().updated == left.updated, "nothing is written down while nothing changes"
+    assert demo.submitted() == []

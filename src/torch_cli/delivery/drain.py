@@ -16,7 +16,7 @@ from torch_cli.agents.registry import Found
 from torch_cli.delivery import outbox
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.obstacle import obstacle
-from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.receipt import Outcome, Receipt
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.delivery.restored import named
 from torch_cli.errors import NotFoundError, TorchError
@@ -78,7 +78,8 @@ class Drain:
             for path in sorted({outbox.server_of(store, message) for message in heads}):
                 here = [one for one in heads if outbox.server_of(store, one) == path]
                 self._look(store, path, here)
-            self._tell_people(outbox.tell_senders(store, now - LATELY))
+            left = [one for one in heads if _is_left(one) and one.updated >= now - LATELY]
+            self._tell_people([*left, *outbox.tell_senders(store, now - LATELY)])
         return self.settled()
 
     def settled(self) -> list[Receipt]:
@@ -130,7 +131,10 @@ class Drain:
                 )
 
     def _tell_people(self, messages: Sequence[Message]) -> None:
-        """Show those who are at the recipient's tmux server what has not arrived lately, once."""
+        """Show those who are at the recipient's tmux server what has not arrived lately, once.
+
+        What was left in a box waits for them.
+        """
         self._shown &= {message.id for message in messages}
         said: dict[str, list[str]] = {}
         for message in messages:
@@ -138,6 +142,8 @@ class Drain:
                 continue
             self._shown.add(message.id)
             state = "did not arrive" if message.state == "failed" else "may not have arrived"
+            if _is_left(message):
+                state = "was left in the box and waits for you"
             words = f"torch: {message.id} to {message.recipient} {state} (torch outbox list)"
             said.setdefault(message.server.rsplit("|", 2)[0], []).append(words)
         for path, words_there in said.items():
@@ -208,6 +214,11 @@ class Drain:
         if store.messages.get(receipt.id).step == "done":
             with self._lock:
                 self._settled.append(receipt)
+
+
+def _is_left(message: Message) -> bool:
+    """Say whether the text may stand in a box where only a person can say what becomes of it."""
+    return message.step != "accepted" and message.state == Outcome.HELD
 
 
 def _words(error: TorchError) -> str:

@@ -202,14 +202,11 @@ class _Delivery:
                 # What hides the box holds the next message, too; this one is settled after it.
                 return receipt_of(self.message)
             if self._is_ours(box):
+                if self.may_be_pressed:
+                    self._prove_afterwards(sight, box)  # it may have gone out and come back
                 self._submit(self._see())
             self._check_left(box)
-            typed = self.message.typed
-            if not self._reports and evidence.echoed_whole(
-                sight.screen, box, typed, self.before, self.profile
-            ):
-                raise Ended(Outcome.SUBMITTED, "found on the screen afterwards")
-            self._prove_by_transcript()
+            self._prove_afterwards(sight, box)
             if self._reports and self.may_be_pressed:
                 self._await_report()
             earlier = self.message.reason or "its sender ended on the way"
@@ -238,6 +235,14 @@ class _Delivery:
             ended = unknown(f"{words} at the paste: the text may stand in the box")
         with contextlib.suppress(StoreError):  # whoever accepted it sees that it is not settled
             self._settle(ended)
+
+    def _prove_afterwards(self, sight: Sight, box: Box) -> None:
+        """End if the screen above ``box``, or the program's transcript, has our text."""
+        if not self._reports and evidence.echoed_whole(
+            sight.screen, box, self.message.typed, self.before, self.profile
+        ):
+            raise Ended(Outcome.SUBMITTED, "found on the screen afterwards")
+        self._prove_by_transcript()
 
     # -- paste and see -------------------------------------------------------------------------
 
