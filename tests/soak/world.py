@@ -30,6 +30,9 @@ STARTING = 90.0
 TORCH = str(Path(sys.executable).with_name("torch"))
 """The command as users run it."""
 
+SPAWNS = 5
+"""How often a person tries to start an agent while other things go wrong."""
+
 LONGEST = 120.0
 """Seconds after which a run of ``torch`` hangs; the longest is asked to wait for 20."""
 
@@ -246,9 +249,13 @@ class World:
         given = [word for name in env for word in ("--env", name)]
         words = ["--profile", agent.profile, "--session", SESSION, "--dir", str(agent.directory)]
         words += [*given, "--wait", f"{STARTING:g}", "--json", *self.server.socket.arguments]
-        done = self.torch("spawn", agent.name, *words, "--", *agent.arguments, env=env)
-        self.others.append((f"spawn {agent.name}", done))
-        if done.status != 0:
+        for _ in range(SPAWNS):
+            done = self.torch("spawn", agent.name, *words, "--", *agent.arguments, env=env)
+            self.others.append((f"spawn {agent.name}", done))
+            # A server that is stopped at the time answers nobody.
+            if done.status == 0 or self.quitting.wait(2):
+                break
+        else:
             raise BrokenError(f"{agent.name} did not start: {done.out}{done.err}")
         agent.pane = json.loads(done.out)["pane"]
         pid = self.tmux("display-message", "-p", "-t", agent.pane, "#{pane_pid}")
