@@ -41,7 +41,7 @@ def settle_unknown(
                 reason="found afterwards",
                 evidence=(*message.evidence, evidence),
             )
-            if store.messages.settle(arrived, only_at="done"):
+            if store.messages.settle(arrived, only_at=("done",)):
                 detail = {"message": message.id, "state": arrived.state, "reason": arrived.reason}
                 store.events.add("deliver", message.recipient, detail, actor=message.sender)
                 found.append(receipt_of(store.messages.get(message.id)))
