@@ -427,6 +427,15 @@ def test_many_agents_are_served_side_by_side(
         assert one.submitted() == [f"text {number}" for number in range(5)]
 
 
+def test_what_is_held_again_for_the_same_reason_is_one_event(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    held = demo.send("hello", "--wait", "3")
+    assert held.code == 4
+    with Store() as store:
+        (events,) = store.database.query("SELECT count(*) FROM events WHERE verb = 'deliver'")
+    assert events[0] == 1
+
+
 # -- many ------------------------------------------------------------------------------------------
 
 MANY = """
@@ -464,9 +473,10 @@ def test_messages_leave_nothing_in_memory(torch: Torch) -> None:
         timeout=110,
         check=True,
     )
-    # Half of the messages would be 72 MB.
+    # Half of the texts of the last thousand would be 36 MB. SQLite and the allocator take a step of
+    # 11 MB now and then, and stay there.
     sizes = [int(size) for size in done.stdout.split()]
-    assert max(sizes[10:]) - max(sizes[5:10]) < 4_000_000, sizes
+    assert max(sizes[10:]) - max(sizes[5:10]) < 20_000_000, sizes
 
 
 def test_the_first_for_each_recipient_is_next(torch: Torch) -> None:

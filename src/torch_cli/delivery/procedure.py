@@ -92,13 +92,14 @@ def deliver(
             *(pane.server, pane.id, message.id, patience),
             on_wait=lambda by: on_step(waits(recipient.name, f"{by} is typing into its pane")),
         ):
+            said = (message.state, message.reason)
             # Another sender with the same key may have had the lock before us.
             message = store.messages.reopen(
                 message.id, server=pane.server, pane=pane.id, pane_pid=pane.pid
             )
             if message.step == "done":
                 return receipt_of(message)
-            delivery = _Delivery(reader, message, on_step, again=again)
+            delivery = _Delivery(reader, message, on_step, again=again, said=said)
             for earlier in store.messages.unfinished(pane.server, pane.id, pane.pid):
                 left = _Delivery(reader, earlier, on_step).finish()
                 if earlier.id == message.id:
@@ -123,10 +124,11 @@ def _deliver_ahead(reader: Reader, message: Message) -> Receipt:
     if message.deadline is not None and message.deadline <= time.time():
         store.messages.withdraw(message.id, EXPIRED, told=False)
         return receipt_of(store.messages.get(message.id))
+    said = (message.state, message.reason)
     message = store.messages.reopen(message.id, server=pane.server, pane=pane.id, pane_pid=pane.pid)
     policy = Policy(message.type_when, max(0.0, reader.deadline - time.monotonic()))
     own = Reader(reader.client, store, reader.recipient, policy, reader.on_step)
-    return _Delivery(own, message, again=True).run()
+    return _Delivery(own, message, again=True, said=said).run()
 
 
 def _behind(left: Receipt) -> str:
@@ -138,7 +140,10 @@ class _Changed(Exception):  # noqa: N818 - an outcome, not an error
 
 
 class _Delivery:
-    """One message on its way to one pane; the pane's lock is held throughout."""
+    """One message on its way to one pane; the pane's lock is held throughout.
+
+    ``said`` are the state and reason that were written down of it last.
+    """
 
     def __init__(
         self,
@@ -147,11 +152,13 @@ class _Delivery:
         on_step: Callable[[str], None] = lambda step: None,
         *,
         again: bool = False,
+        said: tuple[str, str] | None = None,
     ) -> None:
         self.reader, self.client, self.store = reader, reader.client, reader.store
         self.recipient, self.pane = reader.recipient, reader.pane
         self.profile = reader.recipient.profile
         self.message, self.on_step, self.again = message, on_step, again
+        self.said = said or (message.state, message.reason)
         self.before = Baseline.from_json(message.baseline)
         if self.before.program != self._program:
             self.before = self.before._replace(chip=0)  # another program numbers its own pastes
@@ -290,10 +297,9 @@ class _Delivery:
             if box is not None and self._is_ours(box):
                 if first is None or first[0].rows != box.rows:
                     first = (box, now)
+                    self._note_chip(box)
                 wait = first[1] + self.profile.paste.settle - now
                 if wait <= 0:
-                    chip = ours.chip_in(box, self.profile)
-                    self.before = self.before._replace(chip=chip)
                     self.stood = True
                     self._step("seen")
                     return sight
@@ -303,6 +309,14 @@ class _Delivery:
                 raise unknown("the text was pasted, and never seen in the box")
             self.reader.tell("its box to show the text")
             self.reader.wait(heard, wait)
+
+    def _note_chip(self, box: Box) -> None:
+        """Write down at once as which placeholder our text shows: whoever has to go on from here
+        knows it by nothing else.
+        """
+        self.before = self.before._replace(chip=ours.chip_in(box, self.profile))
+        if self.before.chip:
+            self.store.messages.note_baseline(self.message.id, self.before.as_json())
 
     def _is_ours(self, box: Box | None) -> bool:
         return box is not None and ours.is_ours(
@@ -572,7 +586,8 @@ class _Delivery:
             # What was cancelled meanwhile stays so.
             if not self.store.messages.settle(message, only_at=only_at):
                 return receipt_of(self.store.messages.get(message.id))
-            self.store.events.add("deliver", message.recipient, detail, actor=message.sender)
+            if (message.state, message.reason) != self.said:  # a sender may wait for long
+                self.store.events.add("deliver", message.recipient, detail, actor=message.sender)
         except StoreError as error:
             if not (self.typed or self.may_be_pressed):
                 raise

@@ -358,6 +358,10 @@ class Messages:
         known = {} if baseline is None else {"baseline": json.dumps(baseline)}
         self._update(identity, {"step": step, "updated": time.time(), **known})
 
+    def note_baseline(self, identity: str, baseline: Mapping[str, Any]) -> None:
+        """Note what is known by now of how the text shows."""
+        self._update(identity, {"baseline": json.dumps(baseline), "updated": time.time()})
+
     def claim(self, message: Message, baseline: Mapping[str, Any]) -> bool:
         """Note that ``message`` is about to be typed, with what the screen shows before that.
 
@@ -425,7 +429,7 @@ class Messages:
         """Say that the message is for the agent of that identity."""
         self._database.write("UPDATE messages SET agent = ? WHERE id = ?", agent, identity)
 
-    def settle(self, message: Message, *, only_at: Sequence[str] | None = None) -> bool:
+    def settle(self, message: Message, *, only_at: tuple[str, ...] | None = None) -> bool:
         """Write the state of ``message``, and what it is founded on, down.
 
         With ``only_at`` only if its step is still one of those; returns whether it was.
@@ -448,7 +452,7 @@ class Messages:
         return self.get(identity)
 
     def _update(
-        self, identity: str, changes: Mapping[str, object], only_at: Sequence[str] | None = None
+        self, identity: str, changes: Mapping[str, object], only_at: tuple[str, ...] | None = None
     ) -> bool:
         sets = ", ".join(f"{column} = ?" for column in changes)
         steps = "" if only_at is None else f" AND step IN ({', '.join('?' for _ in only_at)})"
