@@ -62,6 +62,13 @@ def type_and_erase(world: World, agent: Agent, chance: Random) -> None:
     world.over.wait(chance.uniform(0.3, 3))
     for _ in word:
         world.press(agent, "BSpace")
+    # A text that came behind the first letters has gone in the place of these.
+    for _ in word:
+        world.quitting.wait(0.3)
+        rest = world.box(agent)
+        if not rest or not word.startswith(rest):
+            break
+        world.press(agent, "BSpace")
 
 
 def type_and_enter(world: World, agent: Agent, chance: Random) -> None:
