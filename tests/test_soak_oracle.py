@@ -160,6 +160,17 @@ def test_what_stood_in_the_box_of_a_killed_program_is_counted_by_itself() -> Non
     assert passes([Finding(Wrong.WENT_DOWN, "", "")] * 3, 10)
 
 
+def test_what_a_person_was_asked_for_is_counted_and_passes() -> None:
+    assert found(asked=[(1, "press Enter there or clear the box")]) == [Wrong.ASKED]
+    assert passes([Finding(Wrong.ASKED, "", "")] * 3, 10)
+
+
+def test_a_draft_before_the_envelope_is_not_an_alteration_of_it() -> None:
+    named = dataclasses.replace(SENT, sender="pm")
+    assert found(sent=[named]) == [Wrong.ALTERED]
+    assert found(sent=[named], arrivals=[dataclasses.replace(ARRIVAL, mixed=True)]) == []
+
+
 def test_one_unknown_passes_and_of_thousands_one_in_a_thousand_and_nothing_else() -> None:
     unknown, lost = Finding(Wrong.UNKNOWN, "", ""), Finding(Wrong.LOST, "", "")
     assert passes([unknown], 100)

@@ -27,6 +27,9 @@ DEMOS, CLAUDES, SENDERS, TROUBLES = 4, 2, 5, 3
 DRAIN = 90.0
 """Seconds after the last fault in which everything must be delivered or told."""
 
+ASKS = "press Enter there"
+"""So a receipt asks a person to look at a box."""
+
 QUIET = 3.0
 """Seconds that nothing may wait before the agents' logs are read."""
 
@@ -143,12 +146,27 @@ def drain(world: World, sent: list[Sent]) -> list[Claim]:
         waits = any(claim.waits for claim in claims) or any(
             one.attempts[-1].status == 0 for one in missing
         )
+        heed(world, claims, sent)
         now = time.monotonic()
         quiet = 0.0 if waits else quiet or now
         if now > deadline or (quiet and now - quiet > QUIET):
             return claims
         world.look_after_daemon()
         world.quitting.wait(1)
+
+
+def heed(world: World, claims: list[Claim], sent: list[Sent]) -> None:
+    """Be the person who reads what Torch asks for, and does it, once for each message."""
+    recipients = {one.number: one.recipient for one in sent}
+    for claim in claims:
+        asked = claim.waits and ASKS in claim.reason and not claim.reason.startswith("behind")
+        if not asked or any(number == claim.number for number, _ in world.asked):
+            continue
+        agent = next(one for one in world.agents if one.name == recipients[claim.number])
+        if world.box(agent):
+            world.asked.append((claim.number, claim.reason))
+            world.note("heeded", message=claim.number, agent=agent.name, words=claim.reason)
+            world.press(agent, "Enter")
 
 
 def claims_of(world: World, numbers: set[int]) -> list[Claim]:
@@ -181,6 +199,7 @@ def _records(world: World, sent: list[Sent], claims: list[Claim]) -> Records:
         [(agent.name, at) for agent in world.agents for at in agent.approved()],
         world.entered,
         world.ended,
+        world.asked,
         [*world.others, *last],
         world.schedulers,
     )

@@ -45,6 +45,7 @@ class Wrong(StrEnum):
     HUNG = "processes that did not end"
     SCHEDULER = "schedulers that ended by themselves"
     UNKNOWN = "unknown"
+    ASKED = "a person was asked to submit or clear what was left in a box"
     WENT_DOWN = "unknown, its pane was killed"
 
 
@@ -132,6 +133,7 @@ class Records:
     ``drafts_arrived`` are words of drafts with the moment at which the agent got them. ``approved``
     are moments at which an agent's dialog was approved, and ``entered`` those of a person's Enter
     in an agent. ``ended`` are the moments at which an agent's pane was killed, by its name.
+    ``asked`` are messages for which a person was asked to look at the box, and did, with the words.
     ``others`` are runs of ``torch`` that sent nothing, ``schedulers`` the last words of daemons
     that ended though nobody ended them.
     """
@@ -144,6 +146,7 @@ class Records:
     approved: Sequence[tuple[str, float]] = ()
     entered: Sequence[tuple[str, float]] = ()
     ended: Sequence[tuple[str, float]] = ()
+    asked: Sequence[tuple[int, str]] = ()
     others: Sequence[tuple[str, Attempt]] = ()
     schedulers: Sequence[str] = ()
 
@@ -170,6 +173,7 @@ def judge(records: Records) -> list[Finding]:
         found += _of_message(sent, claims[sent.number], arrivals[sent.number], records)
     found += _strangers(records)
     found += _reordered(records, arrivals)
+    found += [Finding(Wrong.ASKED, f"K{number}q", words) for number, words in records.asked]
     found += _of_persons(records)
     found += _of_processes(records)
     return found
@@ -178,10 +182,11 @@ def judge(records: Records) -> list[Finding]:
 def passes(findings: Iterable[Finding], messages: int) -> bool:
     """Say whether a run of so many messages is good: nothing is wrong, and little is unknown.
 
-    What became of a text in the box of a program that is killed, nobody can know.
+    What became of a text in the box of a program that is killed, nobody can know; and where nothing
+    shows whose a pasted text is, asking is right.
     """
     counted = Counter(finding.wrong for finding in findings)
-    del counted[Wrong.WENT_DOWN]
+    del counted[Wrong.WENT_DOWN], counted[Wrong.ASKED]
     unknown = counted.pop(Wrong.UNKNOWN, 0)
     return not counted and unknown <= max(1, messages * UNKNOWN_SHARE)
 
@@ -240,6 +245,8 @@ def _was_under_way(sent: Sent, claim: Claim, records: Records) -> bool:
 def _is_altered(sent: Sent, arrival: Arrival, claims: list[Claim]) -> bool:
     if arrival.text != sent.expected:
         return True
+    if arrival.mixed:  # a person's draft may stand before the envelope
+        return False
     known = {claim.id for claim in claims}
     wrong_head = arrival.id and known and arrival.id not in known
     return not sent.checkin and (arrival.sender != sent.sender or bool(wrong_head))

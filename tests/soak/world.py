@@ -57,6 +57,7 @@ class World:
         self.ended: list[tuple[str, float]] = []
         self.others: list[tuple[str, Attempt]] = []
         self.schedulers: list[str] = []
+        self.asked: list[tuple[int, str]] = []
         self.running: set[subprocess.Popen[bytes]] = set()
         self.daemon: subprocess.Popen[bytes] | None = None
         self.whole = threading.Lock()
