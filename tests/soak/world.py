@@ -30,6 +30,12 @@ STARTING = 90.0
 TORCH = str(Path(sys.executable).with_name("torch"))
 """The command as users run it."""
 
+STARTED = 30.0
+"""Seconds after which a daemon is past its start, which waits 10 for a state file that is locked."""
+
+NOT_NOW = ("database is locked", "at work")
+"""What one says that cannot start now: it is for its caller to start it again."""
+
 SPAWNS = 5
 """How often a person tries to start an agent while other things go wrong."""
 
@@ -60,6 +66,7 @@ class World:
         self.asked: list[tuple[int, str]] = []
         self.running: set[subprocess.Popen[bytes]] = set()
         self.daemon: subprocess.Popen[bytes] | None = None
+        self._daemon_began = 0.0
         self.whole = threading.Lock()
         """Held by what concerns the whole server, or more than one pane."""
         self._numbers = iter(range(1, 1_000_000))
@@ -157,11 +164,15 @@ class World:
         """Start the scheduler in the foreground of a process of ours."""
         errors = (self.root / f"daemon-{self.number()}.err").open("wb")
         words = [TORCH, "daemon", "run", "--quiet"]
+        self._daemon_began = time.monotonic()
         self.daemon = self.start(words, stderr=errors.fileno(), stdout=subprocess.DEVNULL)
         errors.close()
 
     def look_after_daemon(self) -> None:
-        """Start the scheduler again if it ended, which counts unless another one was at work."""
+        """Start the scheduler again if it ended, which counts if it had been at work.
+
+        One that finds the state file locked, or another scheduler, ends with a word of it.
+        """
         daemon = self.daemon
         if daemon is None or daemon.poll() is None:
             return
@@ -171,7 +182,8 @@ class World:
             newest = max(self.root.glob("daemon-*.err"), key=lambda path: path.stat().st_mtime)
             words = newest.read_text()
             self.note("daemon ended", status=daemon.returncode, words=words)
-            if "at work" not in words and "already" not in words:
+            young = time.monotonic() - self._daemon_began < STARTED
+            if not (young and any(one in words for one in NOT_NOW)):
                 self.schedulers.append(f"status {daemon.returncode}: {words}")
             self.running.discard(daemon)
             self.start_daemon()
