@@ -31,7 +31,7 @@ TORCH = str(Path(sys.executable).with_name("torch"))
 """The command as users run it."""
 
 STARTED = 30.0
-"""Seconds after which a daemon is past its start, which waits 10 for a state file that is locked."""
+"""Seconds after which a daemon is past its start; it waits 10 for a state file that is locked."""
 
 NOT_NOW = ("database is locked", "at work")
 """What one says that cannot start now: it is for its caller to start it again."""
