@@ -77,6 +77,7 @@ def test_a_message_that_the_transcript_has_later_is_confirmed(
 def test_a_message_that_a_hook_reports_later_is_confirmed(demo: DemoAgent) -> None:
     lost = lose(demo)
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, "-l", LOST)
+    demo.tmux.wait_for_text(demo.pane, LOST)  # in one read with Enter it would be a paste
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Enter")
     demo.tmux.wait_until(lambda: demo.submitted() == ["next", LOST], "the report")
     demo.wait_for("idle")

@@ -200,6 +200,8 @@ def test_a_tick_beside_a_daemon_does_nothing(demo: DemoAgent) -> None:
 def test_a_tick_ends_when_its_time_is_up(demo: DemoAgent) -> None:
     """A program that answers no key would hold it up for longer."""
     add(demo, "late", "--in", "0.1s")
+    with Store() as store:
+        wait_until(lambda: store.checkins.due(time.time()), what="the moment at which it is due")
     server = int(demo.tmux.cmd("display-message", "-p", "#{pid}"))
     os.kill(server, signal.SIGSTOP)
     try:
