@@ -188,12 +188,10 @@ def _brief(common: Common, agent: "Agent", text: str, brief: str, *, at_once: bo
     """
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, send
-    from torch_cli.store import Store
     from torch_cli.store.messages import PRIORITIES
 
-    request = Request(target=agent.name, body=text.encode(), priority=PRIORITIES["high"], free=True)
+    request = Request(
+        *(agent.name, text.encode()), priority=PRIORITIES["high"], free=True, briefing=brief
+    )
     request = request if at_once else request._replace(timeout=0.0)
-    receipt = send(common.socket, request)
-    with Store() as store:
-        store.briefings.add(receipt.id, agent.identity, brief)
-    return print_receipt(receipt, common)
+    return print_receipt(send(common.socket, request), common)

@@ -106,6 +106,8 @@ class Hand:
         if row.step == "done":
             with contextlib.suppress(StoreError):
                 self.store.messages.told(row.id)
+                if row.state == Outcome.FAILED:
+                    self.store.briefings.remove(row.id)
 
     def _cancel(self, row: Message) -> None:
         if self.store.messages.withdraw(row.id, CANCELLED, told=True):

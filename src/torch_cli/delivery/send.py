@@ -39,6 +39,7 @@ class Request(NamedTuple):
     ``keep`` puts what cannot be delivered now into the outbox, where it expires ``expires`` seconds
     after it was accepted, if ever, and goes before those of less ``priority``. ``wait`` is how many
     seconds it may take until what became of it is known. ``kind`` is what the envelope calls it.
+    ``briefing`` is the name of the one that this is, '' if it is none.
     ``free`` messages are not looked at by the agreement of a team: one may brief whom one starts.
     """
 
@@ -58,6 +59,7 @@ class Request(NamedTuple):
     wait: float = 0.0
     kind: str = MESSAGE
     free: bool = False
+    briefing: str = ""
 
 
 def send(
@@ -206,6 +208,8 @@ def _accept(
     )
     message, new = store.messages.accept(planned)
     hand.take(message, own=new)
+    if request.briefing:  # before it is typed: the agent may acknowledge it before we come back
+        store.briefings.add(message.id, agent, request.briefing)
     return message, new
 
 

@@ -35,9 +35,13 @@ class Briefings:
     def insert(self, message: str, agent: str, name: str) -> None:
         """Note that it was, as part of the caller's transaction."""
         self._database.query(
-            "INSERT OR REPLACE INTO briefings (message, agent, name, sent) VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO briefings (message, agent, name, sent) VALUES (?, ?, ?, ?)",
             *(message, agent, name, time.time()),
         )
+
+    def remove(self, message: str) -> None:
+        """Forget a briefing that was not sent after all."""
+        self._database.write("DELETE FROM briefings WHERE message = ?", message, durable=False)
 
     def any(self) -> bool:
         """Say whether anybody was ever briefed."""

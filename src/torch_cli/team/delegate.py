@@ -134,7 +134,5 @@ def _brief(store: Store, name: str, role: str) -> Receipt | None:
     if role not in briefing.names(facts.root):
         return None
     text = briefing.render(role, facts)
-    request = Request(target=name, body=text.encode(), priority=PRIORITIES["high"], free=True)
-    receipt = send(Socket(path=agent.socket), request)
-    store.briefings.add(receipt.id, agent.identity, role)
-    return receipt
+    request = Request(*(name, text.encode()), priority=PRIORITIES["high"], free=True, briefing=role)
+    return send(Socket(path=agent.socket), request)

@@ -309,10 +309,7 @@ class _Upward:
         last = self._store.briefings.newest().get(agent.identity)
         if last is not None and last.sent >= agent.created:
             return None
-        receipt = self._send_briefing(member, agent)
-        if receipt is not None:
-            self._store.briefings.add(receipt.id, agent.identity, member.briefing)
-        return receipt
+        return self._send_briefing(member, agent)
 
     def _send_briefing(
         self, member: Member, agent: Agent, *, again: bool = False
@@ -337,6 +334,11 @@ class _Upward:
         key += f"-after-{last.message}" if last else ""
         earlier = self._store.messages.with_key(key)
         body = (earlier.body if earlier else text).encode()
-        urgent = PRIORITIES["high"]
-        request = Request(target=member.name, body=body, key=key, priority=urgent, free=True)
+        request = Request(
+            *(member.name, body),
+            key=key,
+            priority=PRIORITIES["high"],
+            free=True,
+            briefing="" if again else member.briefing,  # then it is noted with the rest
+        )
         return send(self._socket, request)
