@@ -189,8 +189,8 @@ def killed(world: World, agent: Agent, chance: Random) -> None:
     """The pane is killed; after a while the agent is started anew under its name."""
     if isinstance(agent, Claude):
         world.until(lambda: not agent.stub.busy, 5)
-    world.ended.append((agent.name, time.time()))
-    world.tmux("kill-pane", "-t", agent.pane)
+    # A server that is stopped at the time does not hear the command.
+    world.until(lambda: world.kill(agent), 60)
     world.over.wait(chance.uniform(0, 3))
     world.spawn(agent)
 

@@ -202,6 +202,12 @@ class World:
             return done.stdout.decode("utf-8", "replace").rstrip("\n")
         return ""
 
+    def kill(self, agent: Agent) -> bool:
+        """Kill the pane of an agent; say whether its process is gone."""
+        self.ended.append((agent.name, time.time()))
+        self.tmux("kill-pane", "-t", agent.pane)
+        return procs.identify(agent.pid) is None
+
     def screen(self, agent: Agent) -> str:
         """Return what an agent shows, with attributes."""
         return self.tmux("capture-pane", "-p", "-e", "-t", agent.pane)
