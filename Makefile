@@ -34,7 +34,7 @@ fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
 	@scripts/prepare dev
 	TORCH_FUZZ=100000 $(python) -m pytest -s tests/test_dialog_fuzz.py
 
-bench: ## Measure, and print the table of the README
+bench: ## Measure, and print the tables of docs/speed.md
 	@scripts/prepare dev
 	$(python) -m benchmarks
 

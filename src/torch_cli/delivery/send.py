@@ -296,7 +296,7 @@ def _check_sender(sender: str) -> None:
 def _enveloped(body: str, sender: str, identity: str, request: Request) -> str:
     """Return ``body`` behind a line that says who sends what, for an answer and for the proof.
 
-    Its form is published in the README: others may read it.
+    Its form is published in docs/messages.md: others may read it.
     """
     if not request.envelope or request.command or not (sender or request.reply_to):
         return body
