@@ -14,11 +14,11 @@ from functools import partial
 from benchmarks.figures import Row, median
 from benchmarks.lab import COLUMNS, ROWS, Lab, timed
 from benchmarks.sending import RIPE, WORK, adopted, answered
-from torch_cli.agents.registry import find
 from torch_cli.delivery.procedure import deliver
 from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient, recipient
+from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.store.messages import new_id, new_message
 from torch_cli.tmux.control import ControlClient

@@ -23,9 +23,9 @@ from benchmarks.delivery import deliver_one
 from benchmarks.figures import Row, median
 from benchmarks.lab import ROOT, Lab, say, timed, wait_until
 from benchmarks.sending import CLASSIC, RIPE
-from torch_cli.agents.registry import find
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.errors import TorchError
+from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.tmux import gate, quote
 from torch_cli.tmux.control import ControlClient

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import test_classify as claude
 import test_classify_others as others
 import test_other_screens as footed
-from torch_cli.agents.classify import classify
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import State
+from torch_cli.programs.classify import classify
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import State
 from torch_cli.tmux.screen import Row, Screen
 
 PROFILES: dict[str, Profile] = {"claude": claude.CLAUDE, **footed.PROFILES, **others.PROFILES}

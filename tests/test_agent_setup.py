@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Result, Torch
-from torch_cli.agents import setup, setup_files
-from torch_cli.agents.changes import Change, apply
 from torch_cli.errors import TorchError
+from torch_cli.programs import setup, setup_files
+from torch_cli.programs.changes import Change, apply
 
 SETTINGS = b"""{
     "$schema": "settings.json", "zeta": 1.50,

@@ -14,14 +14,14 @@ from test_task import PERSON, mine
 from test_task import agent as registered
 from test_task import new as new_task
 from torch_cli.errors import TorchError
+from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.messages import new_id, new_message
 from torch_cli.store.teams import Started
-from torch_cli.team import task as tasks
-from torch_cli.team.actor import Actor
-from torch_cli.team.agreement import Breach, check
-from torch_cli.team.described import Team
-from torch_cli.team.file import load_team
+from torch_cli.tasks import life as tasks
+from torch_cli.teamfile.described import Team
+from torch_cli.teamfile.load import load_team
+from torch_cli.teams.agreement import Breach, check
 
 NAMES = ("boss", "pm", "dev", "qa")
 

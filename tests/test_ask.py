@@ -10,13 +10,13 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import Result, TmuxServer, Torch
-from torch_cli.agents import turn
-from torch_cli.agents.answer import answer_on
-from torch_cli.agents.profile import AnswerSpec
-from torch_cli.agents.registry import profile_named
 from torch_cli.delivery import ask as asking_module
 from torch_cli.delivery.send import Request
 from torch_cli.errors import TorchError
+from torch_cli.programs import turn
+from torch_cli.programs.answer import answer_on
+from torch_cli.programs.profile import AnswerSpec
+from torch_cli.roster.registry import profile_named
 
 LONG = "\n".join(f"line {n} of a long answer" for n in range(500))
 

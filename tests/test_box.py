@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.agents.box import find_box, is_rule
-from torch_cli.agents.profile import Profile, load_profile
-from torch_cli.agents.state import Box
+from torch_cli.programs.box import find_box, is_rule
+from torch_cli.programs.profile import Profile, load_profile
+from torch_cli.programs.state import Box
 from torch_cli.tmux.screen import Row, Screen
 
 CLAUDE = load_profile("claude", None)

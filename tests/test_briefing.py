@@ -10,9 +10,9 @@ from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from torch_cli import paths
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.team import briefing
-from torch_cli.team.briefing import Colleague, Facts, learnings, names, project_of, read, render
-from torch_cli.team.file import load_team
+from torch_cli.teamfile import briefing
+from torch_cli.teamfile.briefing import Colleague, Facts, learnings, names, project_of, read, render
+from torch_cli.teamfile.load import load_team
 
 ROLES = (
     *("developer", "devops", "orchestrator", "project-manager"),

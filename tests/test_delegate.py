@@ -10,7 +10,7 @@ from conftest import TmuxServer, Torch
 from repository import Repository
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
-from torch_cli.team.delegate import free_name
+from torch_cli.tasks.delegate import free_name
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
 AS_PM = {**PATH, "TORCH_AGENT": "pm"}

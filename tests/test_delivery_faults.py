@@ -13,7 +13,7 @@ from agent import DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, TmuxServer, Torch, wait_until
 from torch_cli.store import Store
 
-STOCK = Path(__file__).parents[1] / "src/torch_cli/agents/profiles"
+STOCK = Path(__file__).parents[1] / "src/torch_cli/programs/profiles"
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_a_program_that_begins_to_work_while_its_box_is_redrawn_gets_no_key(
 ) -> None:
     """Where the key is for an idle program only."""
     begins = """
-from torch_cli.agents.state import State
+from torch_cli.programs.state import State
 from torch_cli.delivery import recipient
 from torch_cli.delivery.reading import Reader
 

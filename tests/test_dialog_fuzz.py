@@ -11,9 +11,9 @@ from collections import Counter
 import pytest
 
 from dialogs import IDLE, PROFILES, changed, waiting
-from torch_cli.agents.classify import classify
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import State
+from torch_cli.programs.classify import classify
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import State
 from torch_cli.tmux.screen import Row
 
 COUNT = int(os.environ.get("TORCH_FUZZ", "5000"))

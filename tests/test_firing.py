@@ -10,10 +10,10 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from torch_cli import paths
-from torch_cli.agents.profile import STOCK
-from torch_cli.agents.registry import profiles_dir
 from torch_cli.delivery.drain import drain_once
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.profile import STOCK
+from torch_cli.roster.registry import profiles_dir
 from torch_cli.schedule import checkin as checkins
 from torch_cli.schedule import trigger
 from torch_cli.schedule.checkin import Order

@@ -224,9 +224,14 @@ def test_it_imports_next_to_nothing(home: Path, store: sqlite3.Connection) -> No
     done = hook(home, json.dumps(EVENT).encode(), words=("-X", "importtime"))
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
     assert len(rows(store)) == 1
-    assert "torch_cli.agents.hook" in imported
+    assert "torch_cli.programs.hook" in imported
     ours = {name for name in imported if name.startswith("torch_cli")}
-    allowed = ("torch_cli.__main__", "torch_cli.agents", "torch_cli.agents.hook", "torch_cli.paths")
+    allowed = (
+        "torch_cli.__main__",
+        "torch_cli.programs",
+        "torch_cli.programs.hook",
+        "torch_cli.paths",
+    )
     assert ours - {"torch_cli", *allowed} == set()
     dear = {"click", "dataclasses", "inspect", "pathlib", "platformdirs", "subprocess", "typing"}
     assert imported & dear == set()

@@ -21,6 +21,13 @@ HEAVY = (
 SLOW = ("asyncio", "dataclasses", "difflib", "logging", "subprocess", "tempfile")
 """Parts of Python that cost a tenth of that or more, and that a delivery can do without."""
 
+TEAMS = (
+    *("torch_cli.lifecycle", "torch_cli.tasks", "torch_cli.teamfile", "torch_cli.teams"),
+    *("torch_cli.roster.authority", "torch_cli.roster.edges", "torch_cli.roster.membership"),
+    "torch_cli.roster.project",
+)
+"""What is about teams, and not about one agent."""
+
 ENTRY = "from torch_cli.__main__ import main; main()"
 
 
@@ -61,7 +68,7 @@ def test_a_delivery_imports_nothing_heavy(demo: DemoAgent) -> None:
     modules = imported("send", "demo", "hello")
     assert "torch_cli.delivery.procedure" in modules
     assert demo.submitted() == ["hello"]
-    others = ("torch_cli.team", "torch_cli.demo_agent", "torch_cli.tmux.window")
+    others = (*TEAMS, "torch_cli.demo_agent", "torch_cli.tmux.window")
     assert not found(modules, [*HEAVY, *SLOW, *others, "click", "hashlib", "pathlib"])
 
 
@@ -69,14 +76,14 @@ def test_a_question_imports_nothing_heavy(demo: DemoAgent) -> None:
     modules = imported("ask", "demo", "hello")
     assert "torch_cli.delivery.ask" in modules
     assert demo.submitted() == ["hello"]
-    others = ("torch_cli.team", "torch_cli.demo_agent", "torch_cli.tmux.window")
+    others = (*TEAMS, "torch_cli.demo_agent", "torch_cli.tmux.window")
     assert not found(modules, [*HEAVY, *SLOW, *others, "click", "hashlib", "pathlib"])
 
 
 def test_a_check_in_without_a_cron_expression_imports_no_scheduler(demo: DemoAgent) -> None:
     modules = imported("checkin", "add", "demo", "How far?", "--in", "30m")
     assert "torch_cli.schedule.checkin" in modules
-    assert not found(modules, [*HEAVY, "logging", "tzlocal", "torch_cli.team"])
+    assert not found(modules, [*HEAVY, "logging", "tzlocal", *TEAMS])
 
 
 def test_a_hook_imports_next_to_nothing(demo: DemoAgent) -> None:
@@ -102,5 +109,6 @@ def test_the_version_is_said_without_click() -> None:
 def test_help_loads_no_part_that_does_the_work() -> None:
     modules = imported("send", "--help")
     assert "click" in modules
-    work = [f"torch_cli.{part}" for part in ("agents", "delivery", "store", "team", "watch")]
+    rooms = ("programs", "roster", "delivery", "store", "watch", "shell", "schedule", "checkpoint")
+    work = [*(f"torch_cli.{room}" for room in rooms), *TEAMS]
     assert not found(modules, [*HEAVY, *SLOW, *work, "json", "sqlite3", "tomllib"])

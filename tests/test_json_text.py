@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.agents import json_text
+from torch_cli.programs import json_text
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

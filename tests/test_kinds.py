@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from repository import Repository
+from torch_cli.delivery.kinds import KINDS, compose, fields_of, form, kind_named, read_form
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
-from torch_cli.team.kinds import KINDS, compose, fields_of, form, kind_named, read_form
 
 
 @pytest.fixture

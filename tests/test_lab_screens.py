@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from torch_cli.agents.classify import classify
-from torch_cli.agents.profile import Profile, load_profile
-from torch_cli.agents.state import State
+from torch_cli.programs.classify import classify
+from torch_cli.programs.profile import Profile, load_profile
+from torch_cli.programs.state import State
 from torch_cli.tmux.screen import Screen
 
 FOLDER = Path(__file__).parent / "screens" / "lab"

@@ -11,10 +11,10 @@ from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from test_task import agent as registered
 from torch_cli.errors import RefusedError
+from torch_cli.lifecycle.limits import check_spawn, depth_of
+from torch_cli.roster.membership import team_of
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
-from torch_cli.team.limits import check_spawn, depth_of
-from torch_cli.team.membership import team_of
 
 
 def test_an_agent_that_starts_another_is_its_parent(

@@ -6,7 +6,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
-from torch_cli.agents.profile import STOCK
+from torch_cli.programs.profile import STOCK
 
 
 @pytest.fixture

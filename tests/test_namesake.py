@@ -15,11 +15,11 @@ from test_task import agent as registered
 from test_task import mine
 from test_task import new as new_task
 from torch_cli.delivery.outbox import tell_senders
+from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.team import task as tasks
-from torch_cli.team.actor import Actor
-from torch_cli.team.route import Rules, candidates
+from torch_cli.tasks import life as tasks
+from torch_cli.tasks.assignment import Rules, candidates
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.agents.classify import classify
-from torch_cli.agents.profile import load_profile
-from torch_cli.agents.state import AgentState, State
+from torch_cli.programs.classify import classify
+from torch_cli.programs.profile import load_profile
+from torch_cli.programs.state import AgentState, State
 from torch_cli.tmux.screen import Row, Screen
 
 FOLDER = Path(__file__).parent / "screens"

@@ -13,14 +13,14 @@ from agent import DemoAgent, spawn_demo
 from conftest import TMUX_VERSION, TmuxServer, Torch
 from test_attach import terminal
 from test_delivery_faults import DIE, DIE_AFTER_THE_KEY, STOCK, send_with, type_as_a_person
-from torch_cli.agents.classify import classify
-from torch_cli.agents.profile import load_profile
-from torch_cli.agents.state import Box
 from torch_cli.delivery.drain import drain_once
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.ours import holds, is_ours
 from torch_cli.delivery.text import prepare
 from torch_cli.errors import RefusedError
+from torch_cli.programs.classify import classify
+from torch_cli.programs.profile import load_profile
+from torch_cli.programs.state import Box
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 from torch_cli.tmux.screen import Screen

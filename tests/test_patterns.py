@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 
 import torch_cli
-from torch_cli.agents.profile import list_profiles, load_profile
 from torch_cli.checkpoint import secret
 from torch_cli.commit.commit import has_markers
+from torch_cli.programs.profile import list_profiles, load_profile
 
 parser: Any = import_module("re._parser")
 codes: Any = import_module("re._constants")

@@ -7,11 +7,11 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli.errors import HeldError
+from torch_cli.pressing.press import press
 from torch_cli.store import Store
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
-from torch_cli.watch.press import press
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.agents.box import find_box
-from torch_cli.agents.draft import Seen, draft_text, misread, profile_of, unproven
-from torch_cli.agents.infer import (
+from torch_cli.errors import RefusedError
+from torch_cli.profiling.draft import Seen, draft_text, misread, profile_of, unproven
+from torch_cli.profiling.infer import (
     BoxSeen,
     EnterSeen,
     Frame,
@@ -18,7 +18,7 @@ from torch_cli.agents.infer import (
     infer_continuation,
     infer_enter,
 )
-from torch_cli.errors import RefusedError
+from torch_cli.programs.box import find_box
 from torch_cli.tmux.screen import Screen
 
 WIDTH, HEIGHT = 40, 12

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from torch_cli.agents.profile import (
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.profile import (
     BUILT_IN,
     Profile,
     list_profiles,
@@ -12,8 +13,7 @@ from torch_cli.agents.profile import (
     load_profile_file,
     parse_profile,
 )
-from torch_cli.agents.state import State
-from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.state import State
 
 STOCK = [
     *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "python", "shell"),

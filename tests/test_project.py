@@ -7,9 +7,9 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from repository import Repository
+from torch_cli.roster.project import place_of
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
-from torch_cli.team.project import place_of
 
 
 def test_a_project_is_a_team_file_or_a_repository_with_its_worktrees(

@@ -11,7 +11,7 @@ import pytest
 from conftest import Torch
 from test_store import written
 from test_task import agent, new
-from torch_cli.agents.hook import INSERT
+from torch_cli.programs.hook import INSERT
 from torch_cli.store import Store, retention
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkins import Run

@@ -13,9 +13,9 @@ from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
-from torch_cli.team import keys
-from torch_cli.team.route import Rules, rules_in
-from torch_cli.team.routing import AGING, STRATEGIES, Candidate, objection, rate, route, urgency
+from torch_cli.tasks.assignment import Rules, rules_in
+from torch_cli.tasks.ranking import AGING, STRATEGIES, Candidate, objection, rate, route, urgency
+from torch_cli.teamfile import schema as keys
 
 NOW = 1_000_000.0
 

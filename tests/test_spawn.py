@@ -15,10 +15,10 @@ from conftest import KEEPS_DEAD, SOURCE, TMUX, Result, TmuxServer, Torch, wait_u
 from test_profiles import STOCK
 from torch_cli import paths, procs
 from torch_cli.errors import RefusedError
+from torch_cli.lifecycle import spawn as team_spawn
+from torch_cli.lifecycle import window as team_window
+from torch_cli.lifecycle.spawn import Order
 from torch_cli.store import Store, StoreError
-from torch_cli.team import spawn as team_spawn
-from torch_cli.team import window as team_window
-from torch_cli.team.spawn import Order
 from torch_cli.tmux.window import open_window
 
 PEM = "-----BEGIN KEY-----\nMIIB/+a=\n  two  \n\n-----END KEY-----\n"

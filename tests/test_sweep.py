@@ -10,8 +10,8 @@ import pytest
 from agent import spawn_demo
 from conftest import TMUX_VERSION, TmuxServer, Torch
 from torch_cli import procs
-from torch_cli.agents.classify import classify
-from torch_cli.agents.state import State
+from torch_cli.programs.classify import classify
+from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient

@@ -19,11 +19,11 @@ from agent import DemoAgent, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch, wait_until
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import DONE, ENDED, FAILED, HELD, OPEN, Task, skills_fit
-from torch_cli.team import task as tasks
-from torch_cli.team.actor import Actor
+from torch_cli.tasks import life as tasks
 
 PERSON = Actor(None)
 

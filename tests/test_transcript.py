@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.agents.profile import load_profile
-from torch_cli.agents.transcript import (
+from torch_cli.programs.profile import load_profile
+from torch_cli.programs.transcript import (
     KINDS,
     Origin,
     Transcript,
@@ -25,7 +25,7 @@ from torch_cli.agents.transcript import (
     opencode,
     turn_of,
 )
-from torch_cli.agents.transcript.lines import Conversation
+from torch_cli.programs.transcript.lines import Conversation
 
 OPENERS: dict[str, Callable[[Origin], Transcript]] = {
     "aider": aider.open_transcript,

@@ -13,13 +13,13 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from torch_cli import procs
-from torch_cli.agents import turn
-from torch_cli.agents.classify import classify
-from torch_cli.agents.observe import observe
-from torch_cli.agents.profile import load_profile
-from torch_cli.agents.record import Record, record_of
-from torch_cli.agents.state import HookEvent, State
-from torch_cli.agents.turn import Turn, at_home, turn_of, weighed
+from torch_cli.programs import turn
+from torch_cli.programs.classify import classify
+from torch_cli.programs.observe import observe
+from torch_cli.programs.profile import load_profile
+from torch_cli.programs.record import Record, record_of
+from torch_cli.programs.state import HookEvent, State
+from torch_cli.programs.turn import Turn, at_home, turn_of, weighed
 from torch_cli.store import Store
 from torch_cli.tmux.screen import Screen
 from torch_cli.watch.sweep import Sweep

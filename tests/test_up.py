@@ -17,7 +17,7 @@ from agent import DEMO_PROGRAM
 from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli.store import Store
-from torch_cli.team.file import load_team
+from torch_cli.teamfile.load import load_team
 
 BIN = str(Path(sys.executable).parent)
 ENV = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}

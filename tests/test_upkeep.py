@@ -20,18 +20,18 @@ from test_task import mine
 from test_task import new as new_task
 from torch_cli import capacity, procs
 from torch_cli.errors import RefusedError
+from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
-from torch_cli.team import pool, rebrief
-from torch_cli.team import task as tasks
-from torch_cli.team.actor import Actor
-from torch_cli.team.described import MIB, Pool, Team
-from torch_cli.team.file import load_team
-from torch_cli.team.remind import Reminded, remind
-from torch_cli.team.trust import accept
-from torch_cli.team.upkeep import Did, Upkeep
+from torch_cli.tasks import life as tasks
+from torch_cli.teamfile.described import MIB, Pool, Team
+from torch_cli.teamfile.load import load_team
+from torch_cli.teams import pool, rebrief
+from torch_cli.teams.remind import Reminded, remind
+from torch_cli.teams.trust import accept
+from torch_cli.teams.upkeep import Did, Upkeep
 
 MINUTE = 60.0
 
@@ -192,7 +192,7 @@ def test_what_nobody_foresaw_stops_no_other_team(
             raise ZeroDivisionError("a fault of Torch's own")
         return load_team(path)
 
-    monkeypatch.setattr("torch_cli.team.upkeep.load_team", load)
+    monkeypatch.setattr("torch_cli.teams.upkeep.load_team", load)
     bad, good = Upkeep().run(store, time.time())
     assert bad.error is not None
     assert "a fault of Torch's own" in bad.error.message

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from conftest import KEEPS_DEAD, TMUX, TmuxServer, Torch
 from torch_cli import procs
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
-from torch_cli.team.window import create_window
 from torch_cli.tmux.place import check_directory, check_session_name
 from torch_cli.tmux.window import EndedError, OpenedWindow, close_window, open_window
 

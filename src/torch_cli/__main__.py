@@ -33,7 +33,7 @@ def main() -> None:
 def _execute() -> None:
     _open_streams()
     if sys.argv[1:2] == ["hook"] and not {"-h", "--help"} & set(sys.argv):
-        from torch_cli.agents.hook import main as hook
+        from torch_cli.programs.hook import main as hook
 
         hook(sys.argv[2:])
     elif sys.argv[1:] == ["--version"]:

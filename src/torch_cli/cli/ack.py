@@ -24,7 +24,7 @@ def command(common: Common, words: str) -> None:
     from torch_cli.cli.schema import timestamp
     from torch_cli.errors import TorchError
     from torch_cli.store import Store
-    from torch_cli.team.acknowledge import acknowledge, introduce
+    from torch_cli.teams.acknowledge import acknowledge, introduce
 
     with Store() as store:
         done = acknowledge(store, words)

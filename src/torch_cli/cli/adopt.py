@@ -28,13 +28,13 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
       torch adopt work:editor.1 helper --profile claude
       torch adopt . me
     """
-    from torch_cli.agents.registry import profile_named
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.cli.schema import agent_object
+    from torch_cli.lifecycle.kept import check_start
+    from torch_cli.lifecycle.spawn import adopt
+    from torch_cli.roster.actor import actor
+    from torch_cli.roster.registry import profile_named
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.kept import check_start
-    from torch_cli.team.spawn import adopt
     from torch_cli.watch.listing import list_agents
 
     with Store() as store:

@@ -9,7 +9,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.agents.changes import Change
+    from torch_cli.programs.changes import Change
 
 
 @click.command("agent-setup")
@@ -41,9 +41,9 @@ def command(
       torch agent-setup claude --project ~/project --yes
       torch agent-setup claude --undo
     """
-    from torch_cli.agents import setup, setup_files
-    from torch_cli.agents.changes import apply
     from torch_cli.cli.present import print_json
+    from torch_cli.programs import setup, setup_files
+    from torch_cli.programs.changes import apply
 
     if undo:
         changes = setup_files.plan_undo(project)

@@ -34,8 +34,8 @@ def check_command(common: Common, directory: str) -> int:
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.errors import DONE, FAILURE
     from torch_cli.store import Store
-    from torch_cli.team.agreement import check
-    from torch_cli.team.file import find_file, load_team
+    from torch_cli.teamfile.load import find_file, load_team
+    from torch_cli.teams.agreement import check
 
     team = load_team(find_file(directory))
     with Store() as store:

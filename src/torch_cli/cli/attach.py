@@ -19,8 +19,8 @@ def command(common: Common, target: str) -> None:
     Examples:
       torch attach dev
     """
-    from torch_cli.agents.registry import find
     from torch_cli.cli.present import print_json
+    from torch_cli.roster.registry import find
     from torch_cli.store import Store
     from torch_cli.tmux.attach import attach, attach_command
 

@@ -10,7 +10,7 @@ from torch_cli.cli.complete import complete_briefings
 from torch_cli.cli.options import IN_PROJECT, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.team.briefing import Facts
+    from torch_cli.teamfile.briefing import Facts
 
 
 @click.group("briefing")
@@ -39,7 +39,7 @@ def list_command(common: Common, directory: str) -> None:
       torch briefing list
     """
     from torch_cli.cli.present import print_json, print_table
-    from torch_cli.team.briefing import find, names, project_of
+    from torch_cli.teamfile.briefing import find, names, project_of
 
     root = project_of(directory)
     known = names(root)
@@ -63,7 +63,7 @@ def show_command(common: Common, name: str, directory: str) -> None:
       torch briefing show developer
     """
     from torch_cli.cli.present import note, print_json, print_text
-    from torch_cli.team.briefing import find, project_of
+    from torch_cli.teamfile.briefing import find, project_of
 
     path = find(name, project_of(directory))
     text = path.read_text("utf-8")
@@ -92,7 +92,7 @@ def render_command(
       torch briefing render qa --agent qa1 --parent pm --dir ~/project
     """
     from torch_cli.cli.present import print_json, print_text
-    from torch_cli.team.briefing import render
+    from torch_cli.teamfile.briefing import render
 
     text = render(name, facts(agent, role or name, parent, directory))
     if common.json:
@@ -104,7 +104,7 @@ def render_command(
 def facts(agent: str, role: str, parent: str, directory: str) -> "Facts":
     """Return the facts of an agent, among those that are registered now."""
     from torch_cli.store import Store
-    from torch_cli.team.briefing import facts_for
+    from torch_cli.teamfile.briefing import facts_for
 
     with Store() as store:
         return facts_for(agent, role, parent, directory, store.agents.all())
@@ -128,7 +128,7 @@ def edit_command(common: Common, name: str, project: bool, directory: str) -> No
     from torch_cli.cli.present import note, say
     from torch_cli.errors import NotFoundError
     from torch_cli.paths import config_dir, make_private
-    from torch_cli.team.briefing import check_briefing_name, find, project_of, render
+    from torch_cli.teamfile.briefing import check_briefing_name, find, project_of, render
 
     check_briefing_name(name)
     root = project_of(directory)

@@ -44,10 +44,10 @@ def command(
     from torch_cli.cli.sending import body_of, print_receipt
     from torch_cli.delivery.send import Request, send
     from torch_cli.errors import DONE, Interrupted, NotFoundError, TorchError
+    from torch_cli.roster.actor import actor
+    from torch_cli.roster.edges import check_edge, may_write
+    from torch_cli.roster.project import project_here, project_of
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.edges import check_edge, may_write
-    from torch_cli.team.project import project_here, project_of
     from torch_cli.watch.listing import agents_on
 
     body = body_of(message)

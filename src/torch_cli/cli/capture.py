@@ -34,8 +34,8 @@ def command(
       torch capture dev -n 200 --join
       torch capture %7 --history > session.txt
     """
-    from torch_cli.agents.registry import find
     from torch_cli.cli.present import note, print_json, print_text
+    from torch_cli.roster.registry import find
     from torch_cli.store import Store
     from torch_cli.tmux.capture import shown
 

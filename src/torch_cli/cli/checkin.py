@@ -278,9 +278,9 @@ def cancel_command(common: Common, names: tuple[str, ...]) -> None:
     Examples:
       torch checkin cancel tests
     """
+    from torch_cli.roster.authority import check_over_checkin
     from torch_cli.schedule.checkin import cancel, find_checkin
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
         for name in names:  # a wrong one is refused before anything is changed
@@ -299,9 +299,9 @@ def pause_command(common: Common, name: str) -> None:
     Examples:
       torch checkin pause tests
     """
+    from torch_cli.roster.authority import check_over_checkin
     from torch_cli.schedule.checkin import find_checkin, pause
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
         check_over_checkin(store, find_checkin(store, name, living=False))
@@ -320,9 +320,9 @@ def resume_command(common: Common, name: str) -> None:
     Examples:
       torch checkin resume tests
     """
+    from torch_cli.roster.authority import check_over_checkin
     from torch_cli.schedule.checkin import find_checkin, resume
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
         check_over_checkin(store, find_checkin(store, name, living=False))
@@ -341,9 +341,9 @@ def snooze_command(common: Common, name: str, duration: str) -> None:
       torch checkin snooze tests 10m
     """
     from torch_cli.duration import parse
+    from torch_cli.roster.authority import check_over_checkin
     from torch_cli.schedule.checkin import find_checkin, snooze
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over_checkin
 
     seconds = parse(duration)
     with Store() as store:
@@ -366,10 +366,10 @@ def run_command(common: Common, name: str) -> int:
     from torch_cli.delivery.outbox import attempt
     from torch_cli.delivery.send import check_permitted
     from torch_cli.errors import DONE, HELD
+    from torch_cli.roster.authority import check_over_checkin
     from torch_cli.schedule.checkin import find_checkin
     from torch_cli.schedule.firing import run_now
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over_checkin
 
     with Store() as store:
         checkin = find_checkin(store, name)

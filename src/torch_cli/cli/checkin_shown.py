@@ -45,8 +45,8 @@ def print_list(
     checkins: "list[Checkin]", runs: "dict[str, Run]", messages: "dict[str, Message]"
 ) -> None:
     """Print check-ins as a table, or as plain lines if they are many."""
-    from torch_cli.agents.state import one_line
     from torch_cli.cli.present import print_table, printable, say
+    from torch_cli.programs.state import one_line
 
     rows = []
     for one in checkins:

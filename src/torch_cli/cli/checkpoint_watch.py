@@ -82,9 +82,9 @@ def status_command(common: Common) -> None:
       torch checkpoint status --json
     """
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.checkpoint.watch import watched
     from torch_cli.cli.present import age, note, print_json, print_table
     from torch_cli.cli.schema import timestamp
+    from torch_cli.schedule.worktrees import watched
     from torch_cli.store import Store
 
     with Store() as store:

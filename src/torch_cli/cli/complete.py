@@ -30,8 +30,8 @@ def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[
     """Return the profiles whose names begin so."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
-        from torch_cli.agents.profile import list_profiles
-        from torch_cli.agents.registry import profiles_dir
+        from torch_cli.programs.profile import list_profiles
+        from torch_cli.roster.registry import profiles_dir
 
         names = dict(list_profiles(profiles_dir()))
     return _items(names, incomplete)
@@ -81,7 +81,7 @@ def complete_briefings(ctx: Context, param: Parameter, incomplete: str) -> "list
     """Return the briefings whose names begin so."""
     known: dict[str, str] = {}
     with contextlib.suppress(Exception):
-        from torch_cli.team.briefing import names, project_of
+        from torch_cli.teamfile.briefing import names, project_of
 
         known = names(project_of(ctx.params.get("directory") or "."))
     return _items(known, incomplete)
@@ -91,7 +91,7 @@ def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[Com
     """Return the modes of the agent that stands before."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
-        from torch_cli.agents.registry import profile_named
+        from torch_cli.roster.registry import profile_named
 
         profile = _agents()[ctx.params["target"]].removesuffix(" agent")
         names = {mode.name: "" for mode in profile_named(profile).modes.known}

@@ -28,7 +28,7 @@ def schema_command(common: Common) -> None:
     Examples:
       torch config schema > torch.schema.json
     """
-    from torch_cli.team.keys import json_schema
+    from torch_cli.teamfile.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
 
@@ -44,7 +44,7 @@ def check_command(common: Common, directory: str) -> None:
       torch config check
     """
     from torch_cli.cli.present import print_json, say
-    from torch_cli.team.file import find_file, load_team
+    from torch_cli.teamfile.load import find_file, load_team
 
     team = load_team(find_file(directory))
     if common.json:

@@ -25,7 +25,7 @@ def command(common: Common) -> int:
       TORCH_TMUX=/opt/tmux-3.5a/bin/tmux torch doctor
     """
     from torch_cli.cli.present import print_json, printable
-    from torch_cli.watch.doctor import Finding, Level, examine
+    from torch_cli.doctor.examine import Finding, Level, examine
 
     findings: list[Finding] = []
     for finding in examine(common.socket):

@@ -37,8 +37,8 @@ def command(
     from torch_cli.cli.present import error_object, note, print_error, print_json, printable, say
     from torch_cli.errors import DONE
     from torch_cli.store import Store
-    from torch_cli.team.down import down, team_path
-    from torch_cli.team.up import team_lock
+    from torch_cli.teams.down import down, team_path
+    from torch_cli.teams.up import team_lock
 
     status, any_ended = DONE, False
     with Store() as store, team_lock(path := team_path(store, directory)):

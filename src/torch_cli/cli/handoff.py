@@ -20,12 +20,12 @@ def command(common: Common, giver: str, taker: str, deadline: float) -> int:
     Examples:
       torch handoff dev dev2
     """
-    from torch_cli.agents.registry import registered
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, check_permitted, send
+    from torch_cli.roster.authority import check_over
+    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over
-    from torch_cli.team.retire import hand_over
+    from torch_cli.teams.retire import hand_over
 
     with Store() as store:
         nothing = "nothing was handed over"

@@ -17,6 +17,6 @@ def command(arguments: tuple[str, ...]) -> None:
       torch hook < event.json
       echo '{"hook_event_name": "Stop", "session_id": "s"}' | torch hook
     """
-    from torch_cli.agents.hook import main
+    from torch_cli.programs.hook import main
 
     main(list(arguments))

@@ -25,7 +25,7 @@ def command(common: Common, directory: str, only_print: bool) -> None:
     from torch_cli.cli.present import note, print_json, print_text, printable, say
     from torch_cli.errors import NotFoundError
     from torch_cli.store import Store
-    from torch_cli.team.write import template, write_file
+    from torch_cli.teamfile.generate import template, write_file
 
     root = Path(directory).expanduser().resolve()
     if not root.is_dir():

@@ -28,7 +28,7 @@ def kinds_command(common: Common) -> None:
       torch message kinds
     """
     from torch_cli.cli.present import print_json, print_table
-    from torch_cli.team.kinds import KINDS
+    from torch_cli.delivery.kinds import KINDS
 
     if common.json:
         for kind, fields in KINDS.items():
@@ -52,6 +52,6 @@ def new_command(common: Common, kind: str) -> None:
     Examples:
       torch message new task
     """
-    from torch_cli.team.kinds import form, kind_named
+    from torch_cli.delivery.kinds import form, kind_named
 
     click.echo(form(kind_named(kind)), nl=False)

@@ -34,8 +34,8 @@ def command(common: Common, target: str, mode: str | None, timeout: float) -> No
       test "$(torch mode dev --json | jq -r .mode)" = plan
     """
     from torch_cli.cli.present import print_json, say
+    from torch_cli.pressing.mode import mode_of, set_mode
     from torch_cli.store import Store
-    from torch_cli.watch.mode import mode_of, set_mode
 
     with Store() as store:
         if mode is None:

@@ -66,12 +66,12 @@ def command(
       torch move dev --window .
       torch move dev --apart
     """
-    from torch_cli.agents.registry import find
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.errors import NotFoundError, RefusedError
+    from torch_cli.lifecycle.move import Wanted, move
+    from torch_cli.roster.authority import check_over
+    from torch_cli.roster.registry import find
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over
-    from torch_cli.team.move import Wanted, move
 
     given = sum((session is not None, target is not None, apart))
     misused = (

@@ -121,8 +121,8 @@ def retry_command(common: Common, identity: str, expires: str | None, anyway: bo
     """
     from torch_cli.cli.sending import duration_of, print_receipt
     from torch_cli.delivery.outbox import find_message, retry
+    from torch_cli.roster.authority import check_author
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_author
 
     seconds = duration_of(expires)
     with Store() as store:
@@ -145,8 +145,8 @@ def cancel_command(common: Common, identities: tuple[str, ...], agent: str | Non
     from torch_cli.cli.present import note, print_json, say
     from torch_cli.delivery.outbox import cancel, find_message
     from torch_cli.errors import DONE, RefusedError, TorchError
+    from torch_cli.roster.authority import check_author
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_author
 
     if bool(identities) == bool(agent):
         raise RefusedError("give the ids of messages, or --agent NAME; nothing was cancelled")
@@ -195,8 +195,8 @@ def edit_command(common: Common, identity: str, message: str | None, clean: bool
     from torch_cli.cli.sending import body_of, print_receipt
     from torch_cli.delivery.outbox import edit, find_message
     from torch_cli.errors import RefusedError
+    from torch_cli.roster.authority import check_author
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_author
 
     with Store() as store:
         check_author(store, find_message(store, identity), "edited")
@@ -234,9 +234,9 @@ def message_object(message: "Message") -> dict[str, Any]:
 
 
 def _row(message: "Message") -> list[str]:
-    from torch_cli.agents.state import one_line
     from torch_cli.cli.present import age
     from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.programs.state import one_line
 
     now = time.time()
     receipt = receipt_of(message)

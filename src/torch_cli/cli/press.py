@@ -25,8 +25,8 @@ def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | No
       torch press dev 2 --dialog 3f9a1c55d0e7
     """
     from torch_cli.cli.present import print_json, say
+    from torch_cli.pressing.press import press
     from torch_cli.store import Store
-    from torch_cli.watch.press import press
 
     with Store() as store:
         pane = press(store, common.socket, target, keys, dialog)

@@ -11,8 +11,8 @@ from torch_cli.cli.options import ANY_BYTES, common_options
 from torch_cli.cli.profile_new import new_command
 
 if TYPE_CHECKING:
-    from torch_cli.agents.profile import Profile
-    from torch_cli.agents.state import AgentState
+    from torch_cli.programs.profile import Profile
+    from torch_cli.programs.state import AgentState
     from torch_cli.tmux.screen import Screen
 
 
@@ -46,10 +46,10 @@ def list_command(common: Common) -> None:
       torch profile list
       torch profile list --json
     """
-    from torch_cli.agents.profile import list_profiles, load_profile
-    from torch_cli.agents.registry import profiles_dir
     from torch_cli.cli.present import note, print_json, print_table
     from torch_cli.errors import TorchError
+    from torch_cli.programs.profile import list_profiles, load_profile
+    from torch_cli.roster.registry import profiles_dir
 
     rows: list[dict[str, Any]] = []
     for name, source in list_profiles(profiles_dir()):
@@ -90,9 +90,9 @@ def show_command(common: Common, name: str) -> None:
     """
     import tomllib
 
-    from torch_cli.agents.profile import BUILT_IN, STOCK
-    from torch_cli.agents.registry import profile_named
     from torch_cli.cli.present import print_json, print_text
+    from torch_cli.programs.profile import BUILT_IN, STOCK
+    from torch_cli.roster.registry import profile_named
 
     profile = profile_named(name)
     path = Path(STOCK, f"{name}.toml") if profile.source == BUILT_IN else Path(profile.source)
@@ -127,10 +127,10 @@ def check_command(common: Common, file: str, screen_file: str | None, size: str 
       torch profile check claude --screen screen.txt
       torch profile check ./mine.toml --screen screen.txt --size 120x40
     """
-    from torch_cli.agents.classify import classify
-    from torch_cli.agents.profile import load_profile_file
-    from torch_cli.agents.registry import profile_named
     from torch_cli.cli.present import note, print_fields, print_json
+    from torch_cli.programs.classify import classify
+    from torch_cli.programs.profile import load_profile_file
+    from torch_cli.roster.registry import profile_named
 
     path = Path(file)
     profile = load_profile_file(path) if path.is_file() else profile_named(file)

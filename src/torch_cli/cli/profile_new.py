@@ -83,10 +83,10 @@ def new_command(
     """
     from datetime import date
 
-    from torch_cli.agents.draft import draft_text, unproven
     from torch_cli.cli.present import note, print_json, print_text, say
     from torch_cli.envfile import read_environment
-    from torch_cli.watch.trial import Request, try_out
+    from torch_cli.profiling.draft import draft_text, unproven
+    from torch_cli.profiling.trial import Request, try_out
 
     path = _place(name, output, force=force)
     request = Request(
@@ -118,9 +118,9 @@ def new_command(
 
 def _place(name: str, output: str | None, *, force: bool) -> Path | None:
     """Return the file to be written, ``None`` for stdout; refuse what is taken or no name."""
-    from torch_cli.agents.profile import check_profile_name, list_profiles
-    from torch_cli.agents.registry import profiles_dir
     from torch_cli.errors import RefusedError
+    from torch_cli.programs.profile import check_profile_name, list_profiles
+    from torch_cli.roster.registry import profiles_dir
 
     check_profile_name(name)
     if output == "-":

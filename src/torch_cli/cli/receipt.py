@@ -96,9 +96,9 @@ def _object(message: "Message") -> dict[str, Any]:
 
 
 def _print_line(message: "Message") -> None:
-    from torch_cli.agents.state import one_line
     from torch_cli.cli.present import age, printable, say
     from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.programs.state import one_line
 
     words = [f"{age(time.time() - message.created):>4}", message.id]
     words += [f"{receipt_of(message).state:<9}", message.recipient]

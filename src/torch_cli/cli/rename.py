@@ -21,11 +21,11 @@ def command(common: Common, name: str, new: str) -> None:
     Examples:
       torch rename dev backend
     """
-    from torch_cli.agents.registry import registered
     from torch_cli.cli.present import print_json, say
+    from torch_cli.lifecycle.rename import rename
+    from torch_cli.roster.authority import check_over
+    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_over
-    from torch_cli.team.rename import rename
 
     with Store() as store:
         check_over(store, registered(store, name, "nothing was changed"), "rename")

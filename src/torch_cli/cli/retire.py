@@ -34,11 +34,11 @@ def command(common: Common, agent: str, deadline: float, force: bool) -> None:
       torch retire dev
       torch retire dev --deadline 0
     """
-    from torch_cli.agents.registry import registered
     from torch_cli.cli.present import note, print_json, printable, say
+    from torch_cli.roster.authority import check_outside, check_over
+    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_outside, check_over
-    from torch_cli.team.retire import retire
+    from torch_cli.teams.retire import retire
 
     with Store() as store:
         known = registered(store, agent, "nothing was done")

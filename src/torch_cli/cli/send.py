@@ -63,8 +63,8 @@ def command(common: Common, **given: Any) -> int:
 def _filled_in(kind: str | None, fields: tuple[str, ...], message: str | None) -> tuple[str, str]:
     """Return the kind, and the message that its form makes, filled in by fields or as a text."""
     from torch_cli.cli.sending import body_of
+    from torch_cli.delivery.kinds import KINDS, compose, fields_of, kind_named, read_form
     from torch_cli.errors import RefusedError
-    from torch_cli.team.kinds import KINDS, compose, fields_of, kind_named, read_form
 
     if kind is None:
         raise RefusedError("--field is for a --kind; nothing was sent", code="usage")

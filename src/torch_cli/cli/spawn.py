@@ -95,18 +95,18 @@ def command(
       torch spawn qa --dir ~/project --role qa --parent dev --brief developer
       torch spawn dev --env-file .env -- --model opus
     """
-    from torch_cli.agents.registry import profile_named
     from torch_cli.cli.briefing import facts
     from torch_cli.cli.window import explain
     from torch_cli.envfile import read_environment
     from torch_cli.errors import TorchError
+    from torch_cli.lifecycle.kept import check_start
+    from torch_cli.lifecycle.limits import check_spawn
+    from torch_cli.lifecycle.spawn import Order, await_ready, spawn
+    from torch_cli.roster.actor import actor
+    from torch_cli.roster.membership import enlist, team_of
+    from torch_cli.roster.registry import profile_named
     from torch_cli.store import Store
-    from torch_cli.team import briefing
-    from torch_cli.team.actor import actor
-    from torch_cli.team.kept import check_start
-    from torch_cli.team.limits import check_spawn
-    from torch_cli.team.membership import enlist, team_of
-    from torch_cli.team.spawn import Order, await_ready, spawn
+    from torch_cli.teamfile import briefing
     from torch_cli.tmux.control import ControlClient
     from torch_cli.tmux.socket import Socket
 

@@ -23,11 +23,11 @@ def command(common: Common, name: str, forget: bool) -> None:
       torch stop dev
       torch stop helper --forget
     """
-    from torch_cli.agents.registry import registered
     from torch_cli.cli.present import note, print_json
+    from torch_cli.lifecycle.stop import stop
+    from torch_cli.roster.authority import check_outside, check_over
+    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
-    from torch_cli.team.authority import check_outside, check_over
-    from torch_cli.team.stop import stop
 
     with Store() as store:
         agent = registered(store, name, "nothing was stopped")

@@ -21,9 +21,9 @@ from torch_cli.cli.task_shown import (
 from torch_cli.cli.task_told import send_about, tell_ended
 
 if TYPE_CHECKING:
+    from torch_cli.roster.actor import Actor
     from torch_cli.store import Store
     from torch_cli.store.tasks import Task
-    from torch_cli.team.actor import Actor
 
 REASON = click.option("-m", "--message", default="", metavar="WORDS", help="Why, in words.")
 
@@ -108,12 +108,12 @@ def add_command(
     from torch_cli import duration
     from torch_cli.cli.sending import body_of
     from torch_cli.errors import RefusedError
+    from torch_cli.roster.actor import actor
+    from torch_cli.roster.project import project_here
     from torch_cli.store import Store
     from torch_cli.store.messages import PRIORITIES
     from torch_cli.store.tasks import Task
-    from torch_cli.team.actor import actor
-    from torch_cli.team.project import project_here
-    from torch_cli.team.task import add, by
+    from torch_cli.tasks.life import add, by
 
     if directory and anywhere:
         raise RefusedError("give --dir or --anywhere, not both; no task was made", code="usage")
@@ -157,10 +157,10 @@ def list_command(common: Common, agent: str | None, mine: bool, here: bool, ende
       torch task list --mine
     """
     from torch_cli.errors import RefusedError
+    from torch_cli.roster.actor import actor
+    from torch_cli.roster.project import belongs, project_here
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.project import belongs, project_here
-    from torch_cli.team.task import reap
+    from torch_cli.tasks.life import reap
 
     with Store() as store:
         if mine:
@@ -191,7 +191,7 @@ def show_command(common: Common, name: str) -> None:
       torch task show t-4afefc20
     """
     from torch_cli.store import Store
-    from torch_cli.team.task import find_task
+    from torch_cli.tasks.life import find_task
 
     with Store() as store:
         task = find_task(store, name)
@@ -213,10 +213,10 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
     """
     from torch_cli.cli.present import note, print_json
     from torch_cli.errors import DONE, HELD, RefusedError
+    from torch_cli.roster.actor import actor
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.task import claim, find_task, skills_of
-    from torch_cli.team.title import show_task
+    from torch_cli.tasks.life import claim, find_task, skills_of
+    from torch_cli.tasks.title import show_task
 
     with Store() as store:
         who = actor(store)
@@ -251,14 +251,14 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     Examples:
       torch task assign t-4afefc20 dev
     """
-    from torch_cli.agents.registry import registered
     from torch_cli.errors import DONE
+    from torch_cli.roster.actor import actor
+    from torch_cli.roster.edges import check_edge
+    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.edges import check_edge
-    from torch_cli.team.task import claim, find_task
-    from torch_cli.team.task_text import order
-    from torch_cli.team.title import show_task
+    from torch_cli.tasks.life import claim, find_task
+    from torch_cli.tasks.text import order
+    from torch_cli.tasks.title import show_task
 
     with Store() as store:
         task = find_task(store, name)
@@ -276,10 +276,10 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
 def _act(
     name: str, common: Common, done: str, does: "Callable[[Store, Task, Actor], Task]"
 ) -> None:
+    from torch_cli.roster.actor import actor
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.task import find_task
-    from torch_cli.team.title import show_task
+    from torch_cli.tasks.life import find_task
+    from torch_cli.tasks.title import show_task
 
     with Store() as store:
         who = actor(store)
@@ -301,7 +301,7 @@ def start_command(common: Common, name: str) -> None:
     Examples:
       torch task start t-4afefc20
     """
-    from torch_cli.team import task
+    from torch_cli.tasks import life as task
 
     _act(name, common, "started", task.start)
 
@@ -328,7 +328,7 @@ def done_command(common: Common, name: str, message: str, timeout: float) -> Non
     Examples:
       torch task done t-4afefc20 -m "Commit 3f2a1b0; 214 tests pass."
     """
-    from torch_cli.team import task
+    from torch_cli.tasks import life as task
 
     _act(name, common, "done", lambda store, one, who: task.done(store, one, who, message, timeout))
 
@@ -344,7 +344,7 @@ def fail_command(common: Common, name: str, message: str) -> None:
     Examples:
       torch task fail t-4afefc20 -m "The service is gone."
     """
-    from torch_cli.team import task
+    from torch_cli.tasks import life as task
 
     _act(name, common, "failed", lambda store, one, who: task.fail(store, one, who, message))
 
@@ -360,7 +360,7 @@ def block_command(common: Common, name: str, message: str) -> None:
     Examples:
       torch task block t-4afefc20 -m "Needs the key of the test server."
     """
-    from torch_cli.team import task
+    from torch_cli.tasks import life as task
 
     _act(name, common, "blocked", lambda store, one, who: task.block(store, one, who, message))
 
@@ -376,7 +376,7 @@ def release_command(common: Common, name: str, message: str) -> None:
     Examples:
       torch task release t-4afefc20 -m "Not my field."
     """
-    from torch_cli.team import task
+    from torch_cli.tasks import life as task
 
     _act(name, common, "released", lambda store, one, who: task.release(store, one, who, message))
 
@@ -395,7 +395,7 @@ def stats_command(common: Common) -> None:
       torch task stats
     """
     from torch_cli.store import Store
-    from torch_cli.team.task import records
+    from torch_cli.tasks.life import records
 
     with Store() as store:
         found = records(store)

@@ -10,7 +10,7 @@ from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
-    from torch_cli.team.delegate import Delegated
+    from torch_cli.tasks.delegate import Delegated
 
 
 @click.command("delegate")
@@ -51,11 +51,11 @@ def command(
       torch task delegate t-4afefc20 --worktree fix/parser
       torch task delegate t-4afefc20 --to reader --role researcher
     """
+    from torch_cli.roster.actor import actor
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.delegate import Wanted, delegate, free_name
-    from torch_cli.team.task import find_task
-    from torch_cli.team.title import show_task
+    from torch_cli.tasks.delegate import Wanted, delegate, free_name
+    from torch_cli.tasks.life import find_task
+    from torch_cli.tasks.title import show_task
 
     with Store() as store:
         who = actor(store)

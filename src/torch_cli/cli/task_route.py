@@ -6,7 +6,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import EVERYWHERE, common_options
 from torch_cli.cli.task_shown import print_choice
 from torch_cli.cli.task_told import send_about
-from torch_cli.team.keys import STRATEGIES
+from torch_cli.teamfile.schema import STRATEGIES
 
 
 @click.command("route")
@@ -40,13 +40,13 @@ def command(
     """
     from torch_cli.cli.present import print_error
     from torch_cli.errors import DONE, TorchError
+    from torch_cli.roster.actor import actor
+    from torch_cli.roster.edges import may_write
+    from torch_cli.roster.project import project_here, project_of
     from torch_cli.store import Store
-    from torch_cli.team.actor import actor
-    from torch_cli.team.edges import may_write
-    from torch_cli.team.project import project_here, project_of
-    from torch_cli.team.route import decide, give_out, rules_in
-    from torch_cli.team.task_text import order
-    from torch_cli.team.title import show_task
+    from torch_cli.tasks.assignment import decide, give_out, rules_in
+    from torch_cli.tasks.text import order
+    from torch_cli.tasks.title import show_task
     from torch_cli.watch.listing import agents_on
 
     status = DONE

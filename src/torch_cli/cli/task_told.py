@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from torch_cli.cli.common import Common
 
 if TYPE_CHECKING:
+    from torch_cli.roster.actor import Actor
     from torch_cli.store.tasks import Task
-    from torch_cli.team.actor import Actor
 
 
 def send_about(common: Common, target: str, text: str, kind: str, *, free: bool = False) -> int:
@@ -27,8 +27,8 @@ def tell_ended(common: Common, task: "Task", who: "Actor") -> None:
     from torch_cli.cli.present import note, printable
     from torch_cli.errors import TorchError
     from torch_cli.store import Store
-    from torch_cli.team.task import concerned
-    from torch_cli.team.task_text import result
+    from torch_cli.tasks.life import concerned
+    from torch_cli.tasks.text import result
 
     with Store() as store:
         found = [one for one in concerned(store, task) if one.name != who.name]

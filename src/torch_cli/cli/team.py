@@ -34,9 +34,9 @@ def freeze_command(common: Common, directory: str, everywhere: bool) -> None:
       torch team freeze > torch.toml
     """
     from torch_cli.cli.present import note, print_text
+    from torch_cli.roster.project import place_of, project_of
     from torch_cli.store import Store
-    from torch_cli.team.project import place_of, project_of
-    from torch_cli.team.write import frozen
+    from torch_cli.teamfile.generate import frozen
     from torch_cli.watch.listing import agents_on
 
     root = Path(directory).expanduser().resolve()

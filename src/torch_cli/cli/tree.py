@@ -22,11 +22,11 @@ def command(common: Common) -> int:
     from torch_cli.cli.present import age, note, print_json, printable, say
     from torch_cli.cli.schema import agent_object
     from torch_cli.errors import DONE
+    from torch_cli.roster.membership import superior
     from torch_cli.store import Store
-    from torch_cli.team.membership import superior
-    from torch_cli.team.title import current
-    from torch_cli.team.tree import tree
+    from torch_cli.tasks.title import current
     from torch_cli.watch.listing import agents_on, list_agents
+    from torch_cli.watch.tree import tree
 
     with Store() as store:
         lines = list_agents(store, agents_on(store, common.socket))

@@ -23,8 +23,8 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
     """
     from torch_cli.cli.present import note, print_json, print_text, printable, say
     from torch_cli.store import Store
-    from torch_cli.team.file import find_file, load_team
-    from torch_cli.team.trust import accept, changes, check_person, trust_of
+    from torch_cli.teamfile.load import find_file, load_team
+    from torch_cli.teams.trust import accept, changes, check_person, trust_of
 
     team = load_team(find_file(directory))
     with Store() as store:

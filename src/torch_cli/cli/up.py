@@ -8,8 +8,8 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.team.plan import Step
-    from torch_cli.team.up import Result
+    from torch_cli.teams.plan import Step
+    from torch_cli.teams.up import Result
 
 
 @click.command("up")
@@ -52,10 +52,10 @@ def command(
     from torch_cli.cli.present import note, printable
     from torch_cli.errors import DONE
     from torch_cli.store import Store
-    from torch_cli.team.file import find_file, load_team
-    from torch_cli.team.plan import plan
-    from torch_cli.team.trust import admit
-    from torch_cli.team.up import team_lock, up
+    from torch_cli.teamfile.load import find_file, load_team
+    from torch_cli.teams.plan import plan
+    from torch_cli.teams.trust import admit
+    from torch_cli.teams.up import team_lock, up
 
     team = load_team(find_file(directory))
     with Store() as store:

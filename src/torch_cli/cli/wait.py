@@ -32,10 +32,10 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
       torch wait dev --for idle --timeout 600
       torch wait dev --for waiting,limited,dead --timeout 3600 && notify-send "dev needs you"
     """
-    from torch_cli.agents.registry import find
-    from torch_cli.agents.state import State
     from torch_cli.cli.state import show
     from torch_cli.errors import RefusedError
+    from torch_cli.programs.state import State
+    from torch_cli.roster.registry import find
     from torch_cli.store import Store
     from torch_cli.tmux.control import ControlClient
     from torch_cli.watch.state import profile_of, remember

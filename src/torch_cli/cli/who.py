@@ -25,7 +25,7 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
     from torch_cli.errors import DONE, NOT_FOUND
     from torch_cli.store import Store
     from torch_cli.store.tasks import HELD, skills_fit
-    from torch_cli.team.task import skills_of
+    from torch_cli.tasks.life import skills_of
     from torch_cli.watch.listing import agents_on, list_agents
 
     with Store() as store:

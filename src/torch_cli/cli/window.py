@@ -71,8 +71,8 @@ def command(
     """
     from torch_cli.envfile import read_environment
     from torch_cli.errors import DONE
+    from torch_cli.lifecycle.window import create_window
     from torch_cli.store import Store
-    from torch_cli.team.window import create_window
 
     environment = read_environment(given, files)
     # The store is opened first: a window that cannot be remembered is not opened.

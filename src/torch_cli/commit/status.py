@@ -1,8 +1,8 @@
 """What an agent last said of its work, as the message of a commit."""
 
+from torch_cli.delivery.kinds import read_form
 from torch_cli.git.worktree import Worktree
 from torch_cli.store import Store
-from torch_cli.team.kinds import read_form
 
 LONGEST = 72
 """Characters of a subject, by git's own custom."""

@@ -8,18 +8,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from torch_cli import procs
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.registry import profile_named
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.text import same
 from torch_cli.errors import TorchError
+from torch_cli.programs.profile import Profile
+from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import COMMAND, Message
 
 if TYPE_CHECKING:
-    from torch_cli.agents.transcript import Turn
+    from torch_cli.programs.transcript import Turn
 
 
 def settle_unknown(
@@ -72,7 +72,7 @@ def _turn(message: Message, agent: Agent, profile: Profile) -> "Turn | None":
         return None
     if not profile.answer.transcript:
         return None
-    from torch_cli.agents.transcript import open_transcript, turn_of
+    from torch_cli.programs.transcript import open_transcript, turn_of
 
     transcript = open_transcript(profile.answer.transcript, program.pid, message.created)
     return turn_of(transcript, lambda text: same(text, message.typed, profile))

@@ -4,11 +4,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch_cli.agents.answer import answer_on, before_next
-from torch_cli.agents.observe import Sight
-from torch_cli.agents.registry import Found, find
-from torch_cli.agents.state import ENDED, State
-from torch_cli.agents.transcript import Transcript, open_transcript, turn_of
 from torch_cli.delivery.ending import waits
 from torch_cli.delivery.evidence import echo_at
 from torch_cli.delivery.hand import told_late
@@ -20,6 +15,11 @@ from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.send import Request, send
 from torch_cli.delivery.text import same
 from torch_cli.errors import DONE, FAILURE, UNKNOWN, HeldError, TimedOutError, TorchError
+from torch_cli.programs.answer import answer_on, before_next
+from torch_cli.programs.observe import Sight
+from torch_cli.programs.state import ENDED, State
+from torch_cli.programs.transcript import Transcript, open_transcript, turn_of
+from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 from torch_cli.tmux.capture import last_lines

@@ -11,8 +11,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from torch_cli.agents.observe import observe
-from torch_cli.agents.registry import Found
 from torch_cli.delivery import outbox
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.obstacle import obstacle
@@ -20,6 +18,8 @@ from torch_cli.delivery.receipt import Outcome, Receipt
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.delivery.restored import named
 from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.programs.observe import observe
+from torch_cli.roster.registry import Found
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 from torch_cli.store.messages import address as address_of

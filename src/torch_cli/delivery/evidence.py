@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from torch_cli.agents.box import echo_in
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import ENDED, AgentState, Box, State
 from torch_cli.delivery.text import skeletons, unwrapped
+from torch_cli.programs.box import echo_in
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import ENDED, AgentState, Box, State
 from torch_cli.tmux.screen import Screen
 
 

@@ -1,11 +1,11 @@
 """What stands in the way of a paste: a decision on what was seen, and how long it may last."""
 
 from torch_cli import procs
-from torch_cli.agents.observe import Sight
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import State
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.text import shows_as_placeholder
+from torch_cli.programs.observe import Sight
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import State
 
 PATIENCE = 2.0
 """Seconds that a draft or an unknown screen is waited for: a person pauses, a redraw ends."""

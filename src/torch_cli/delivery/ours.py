@@ -7,10 +7,10 @@ size of our text and we saw it come, or it still has the number that it had then
 import re
 from collections.abc import Mapping
 
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.state import Box
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.text import may_show_as_placeholder, skeletons
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import Box
 
 
 def is_ours(box: Box, typed: str, before: Baseline, profile: Profile, *, pasted: bool) -> bool:

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.registry import Found, profile_named
 from torch_cli.delivery.ending import CANCELLED, EXPIRED, NOTHING_TYPED, waits
 from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.post import word_to
@@ -21,6 +19,8 @@ from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
+from torch_cli.programs.profile import Profile
+from torch_cli.roster.registry import Found, profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import CHECKIN, NOTICE, Message

@@ -1,7 +1,7 @@
 """Words of Torch's own to an agent: they go into its outbox, and nothing is typed here."""
 
-from torch_cli.agents.registry import profile_named
 from torch_cli.delivery.text import prepare
+from torch_cli.roster.registry import profile_named
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import NOTICE, PRIORITIES, Message, new_id, new_message
 

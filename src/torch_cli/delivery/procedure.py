@@ -10,9 +10,6 @@ import itertools
 import time
 from collections.abc import Callable
 
-from torch_cli.agents.observe import Sight
-from torch_cli.agents.standing import box_stands
-from torch_cli.agents.state import ENDED, Box, State
 from torch_cli.delivery import evidence, ours
 from torch_cli.delivery.ending import (
     CANCELLED,
@@ -30,6 +27,9 @@ from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import Recipient, SubmitKey
 from torch_cli.delivery.text import same
 from torch_cli.errors import HeldError, TorchError
+from torch_cli.programs.observe import Sight
+from torch_cli.programs.standing import box_stands
+from torch_cli.programs.state import ENDED, Box, State
 from torch_cli.store import Store, StoreError
 from torch_cli.store.messages import COMMAND, Message
 from torch_cli.tmux import gate
@@ -526,7 +526,7 @@ class _Delivery:
         kind, program = self.profile.answer.transcript, self.recipient.program
         if not kind or self._is_command:
             return
-        from torch_cli.agents.transcript import open_transcript, turn_of
+        from torch_cli.programs.transcript import open_transcript, turn_of
 
         pid = program.pid if program is not None else self.pane.pid
         transcript = open_transcript(kind, pid, self.message.created)

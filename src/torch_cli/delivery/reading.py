@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from torch_cli.agents.observe import Sight, observe
-from torch_cli.agents.state import Box, State
 from torch_cli.delivery.ending import Ended, held, unknown, waits
 from torch_cli.delivery.obstacle import PATIENCE, obstacle, question
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.restored import named
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.state import Box, State
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.modes import leave_mode

@@ -3,10 +3,10 @@
 import os
 from typing import NamedTuple
 
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.registry import Found, knows_chord, profile_named, program_in, recognise
 from torch_cli.errors import RefusedError
 from torch_cli.procs import Process
+from torch_cli.programs.profile import Profile
+from torch_cli.roster.registry import Found, knows_chord, profile_named, program_in, recognise
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane

@@ -6,14 +6,14 @@ became of it stands in the program's transcript, and a refused text stands in th
 
 import time
 
-from torch_cli.agents.observe import Sight
-from torch_cli.agents.standing import box_stands
-from torch_cli.agents.transcript import REFUSALS, Turn, open_transcript, turn_of
-from torch_cli.agents.transcript.lines import Lines
 from torch_cli.delivery import ours
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.reading import Reader
 from torch_cli.delivery.text import same
+from torch_cli.programs.observe import Sight
+from torch_cli.programs.standing import box_stands
+from torch_cli.programs.transcript import REFUSALS, Turn, open_transcript, turn_of
+from torch_cli.programs.transcript.lines import Lines
 from torch_cli.store.messages import Message
 from torch_cli.tmux import gate
 

@@ -4,10 +4,10 @@ It was delivered, and a person has stopped it: it is never submitted again, and 
 it are told which one stands in their way.
 """
 
-from torch_cli.agents.observe import Sight
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.ours import is_ours
 from torch_cli.delivery.recipient import Recipient
+from torch_cli.programs.observe import Sight
 from torch_cli.store import Store
 
 _LATEST = 5

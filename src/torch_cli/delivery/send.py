@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from torch_cli import procs
-from torch_cli.agents.profile import Guard, Profile
-from torch_cli.agents.registry import Found, find, profile_named
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.outbox import WAITING, await_final, hold, revive
@@ -19,6 +17,8 @@ from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import no_shell, recipient
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.profile import Guard, Profile
+from torch_cli.roster.registry import Found, find, profile_named
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import COMMAND, MESSAGE, NORMAL, Message, new_id, new_message
@@ -263,7 +263,7 @@ def check_permitted(
     sender = store.agents.get(name)
     if sender is None or sender.stopped is not None:
         return False
-    from torch_cli.team.edges import check_edge
+    from torch_cli.roster.edges import check_edge
 
     return check_edge(store, sender, recipient, nothing, reply_to)
 

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from torch_cli.agents.profile import Profile
 from torch_cli.errors import RefusedError
+from torch_cli.programs.profile import Profile
 
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 """A whole control sequence (CSI, OSC): without its ESC the rest would stay behind as text."""

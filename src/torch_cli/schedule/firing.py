@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from torch_cli.agents.registry import profile_named
 from torch_cli.delivery.text import prepare
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.roster.registry import profile_named
 from torch_cli.schedule.addressee import Addressee, Panes, addressee_of, gone
 from torch_cli.schedule.checkin import jittered, trigger_of
 from torch_cli.schedule.delay import delay, lateness

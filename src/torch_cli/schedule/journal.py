@@ -10,15 +10,15 @@ import time
 from logging.handlers import RotatingFileHandler
 from typing import Any
 
-from torch_cli.checkpoint.watch import Done, alert_people
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import TorchError
 from torch_cli.paths import make_private, state_dir
 from torch_cli.schedule.logs import log_file
+from torch_cli.schedule.worktrees import Done, alert_people
 from torch_cli.store.checkins import Run
 from torch_cli.store.lease import Outage
 from torch_cli.store.tasks import Task
-from torch_cli.team.upkeep import Did, show_people
+from torch_cli.teams.upkeep import Did, show_people
 
 FILE_SIZE, FILES = 1_000_000, 4
 """Bytes of the log file, and how many older ones are kept."""

@@ -24,7 +24,7 @@ from torch_cli.schedule.firing import FencedError, next_due
 from torch_cli.schedule.passes import AFTER_ERROR, OVERDUE, PASSES, Pass, Passes, Told
 from torch_cli.store import Store, StoreError
 from torch_cli.store.lease import SECONDS, Clock, Held, Outage, clock_jump, outage_between
-from torch_cli.team.upkeep import is_needed
+from torch_cli.teams.upkeep import is_needed
 
 LOOK = 0.25
 """Seconds between two looks at whether the store has changed: one PRAGMA, 10 microseconds."""

@@ -10,12 +10,12 @@ from torch_cli.schedule.firing import fire_due
 from torch_cli.store import Store
 
 if TYPE_CHECKING:
-    from torch_cli.checkpoint.watch import Done
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.schedule.worktrees import Done
     from torch_cli.store.checkins import Run
     from torch_cli.store.tasks import Task
-    from torch_cli.team.upkeep import Did, Upkeep
+    from torch_cli.teams.upkeep import Did, Upkeep
 
 
 class Told(Protocol):
@@ -140,7 +140,7 @@ class Passes:
     def tasks(self, store: Store, now: float) -> float:
         """Return the tasks of agents that are gone to the pool."""
         if store.tasks.any_held():
-            from torch_cli.team.task import reap
+            from torch_cli.tasks.life import reap
 
             for task in reap(store, now):
                 self._told.returned(task)
@@ -150,7 +150,7 @@ class Passes:
         """Look after teams, and whoever was briefed."""
         if self._upkeep is None and not store.teams.paths() and not store.briefings.any():
             return LOOK_AT_TASKS
-        from torch_cli.team.upkeep import LOOK, SOON, Upkeep
+        from torch_cli.teams.upkeep import LOOK, SOON, Upkeep
 
         self._upkeep = self._upkeep or Upkeep()
         for did in self._upkeep.run(store, now):
@@ -180,7 +180,7 @@ class Passes:
 
     def checkpoint(self, store: Store, now: float) -> float:
         """Make the checkpoints and commits that are due."""
-        from torch_cli.checkpoint.watch import LOOK, next_look, run_due
+        from torch_cli.schedule.worktrees import LOOK, next_look, run_due
 
         if not store.watches.has_any():
             return LOOK

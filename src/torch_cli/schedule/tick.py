@@ -14,11 +14,11 @@ from torch_cli.store import Store
 from torch_cli.store.lease import Clock, Held, clock_jump
 
 if TYPE_CHECKING:
-    from torch_cli.checkpoint.watch import Done
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.schedule.worktrees import Done
     from torch_cli.store.checkins import Run
     from torch_cli.store.tasks import Task
-    from torch_cli.team.upkeep import Did
+    from torch_cli.teams.upkeep import Did
 
 OVERTIME = 20.0
 """Seconds beyond its time in which a tick may end a delivery that it has begun."""
@@ -57,7 +57,7 @@ class _Gathered:
 
     def done(self, done: "Done") -> None:
         if done.alert:
-            from torch_cli.checkpoint.watch import alert_people
+            from torch_cli.schedule.worktrees import alert_people
 
             alert_people(done)
         if not done.again:
@@ -68,7 +68,7 @@ class _Gathered:
 
     def team(self, did: "Did") -> None:
         if did.people:
-            from torch_cli.team.upkeep import show_people
+            from torch_cli.teams.upkeep import show_people
 
             show_people(did)
         self._did.append(did)

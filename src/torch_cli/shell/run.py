@@ -10,11 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch_cli import procs
-from torch_cli.agents.observe import Sight, observe
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.registry import Found, find, profile_named
-from torch_cli.agents.standing import box_stands
-from torch_cli.agents.state import State
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.errors import (
     HeldError,
@@ -24,6 +19,11 @@ from torch_cli.errors import (
     TimedOutError,
     TorchError,
 )
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.standing import box_stands
+from torch_cli.programs.state import State
+from torch_cli.roster.registry import Found, find, profile_named
 from torch_cli.shell.prompt import EDITORS, edits_line, runs_script
 from torch_cli.shell.script import Between, typed_line, wrapper
 from torch_cli.store import Store

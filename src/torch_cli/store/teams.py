@@ -35,7 +35,7 @@ class Started(NamedTuple):
 class Accepted(NamedTuple):
     """What a person has accepted of a team's file: its digest and text, and when (epoch seconds).
 
-    The digest is made by ``torch_cli.team.trust`` and is compared, nothing else.
+    The digest is made by ``torch_cli.teams.trust`` and is compared, nothing else.
     """
 
     digest: str

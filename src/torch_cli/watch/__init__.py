@@ -1,1 +1,1 @@
-"""Watching panes: waiting for states, the list of agents, and what stands in the way here."""
+"""Looking at agents without typing: the states of all, the list, waiting, and the log."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from torch_cli.agents.state import ENDED, AgentState
 from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.programs.state import ENDED, AgentState
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message

@@ -6,9 +6,9 @@ import sys
 import time
 from typing import NamedTuple
 
-from torch_cli.agents.registry import Found, find
 from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.paths import state_dir
+from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient

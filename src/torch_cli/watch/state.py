@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from torch_cli.agents.observe import Sight, observe
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.registry import Found, find, profile_named, recognise
-from torch_cli.agents.state import AgentState, State
 from torch_cli.errors import TorchError
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import AgentState, State
+from torch_cli.roster.registry import Found, find, profile_named, recognise
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient

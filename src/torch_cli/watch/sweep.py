@@ -8,14 +8,14 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from torch_cli.agents.classify import classify
-from torch_cli.agents.observe import or_exited
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.registry import profile_named
-from torch_cli.agents.state import AgentState, HookEvent, State, one_line
-from torch_cli.agents.turn import Turn, at_home, event_of, may_hide_work, turn_of, weighed
 from torch_cli.errors import TorchError
 from torch_cli.procs import Process
+from torch_cli.programs.classify import classify
+from torch_cli.programs.observe import or_exited
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import AgentState, HookEvent, State, one_line
+from torch_cli.programs.turn import Turn, at_home, event_of, may_hide_work, turn_of, weighed
+from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.hooks import Report

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Collection
 
-from torch_cli.agents.observe import Sight, observe
-from torch_cli.agents.profile import Profile
-from torch_cli.agents.registry import Found
-from torch_cli.agents.state import AgentState, State
 from torch_cli.errors import NotFoundError, TimedOutError
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import AgentState, State
+from torch_cli.roster.registry import Found
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.screen import Screen

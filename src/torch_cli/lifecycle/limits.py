@@ -1,0 +1,61 @@
+"""How many agents agents may start: by role, by depth, and in all."""
+
+from torch_cli.errors import RefusedError, TorchError
+from torch_cli.roster.membership import chain, team_of
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.teamfile.described import Limits
+from torch_cli.teamfile.load import load_team
+
+
+def limits_for(store: Store, agent: Agent) -> Limits:
+    """Return the limits of the team that ``agent`` belongs to, or the defaults."""
+    path = team_of(store, agent)
+    if not path:
+        return Limits()
+    try:
+        return load_team(path).limits
+    except TorchError as error:
+        first = error.message.partition("\n")[0]
+        raise RefusedError(
+            f"nobody can tell what '{agent.name}' may start, for its team file cannot be read: "
+            f"{first}; nothing was started",
+            hint=error.hint,
+            code="bad-team",
+        ) from error
+
+
+def depth_of(store: Store, agent: Agent) -> int:
+    """Return how many agents stand above ``agent``."""
+    line = list(chain(store, agent))
+    parent = line[-1].parent
+    # One whose parent is gone stands below it all the same.
+    return len(line) - 1 + bool(parent and parent not in {one.name for one in line})
+
+
+def check_spawn(store: Store, spawner: Agent) -> None:
+    """Raise ``RefusedError`` with the rule that keeps ``spawner`` from starting another agent."""
+    rules = limits_for(store, spawner)
+    if rules.spawners and spawner.role not in rules.spawners:
+        raise _refused(
+            f"the role '{spawner.role}' may start no agents: spawners = {list(rules.spawners)}",
+            rules,
+        )
+    here = len(store.agents.all())
+    if here >= rules.max_agents:
+        raise _refused(f"there are {here} agents: max_agents = {rules.max_agents}", rules)
+    depth = depth_of(store, spawner) + 1
+    if depth > rules.max_depth:
+        raise _refused(
+            f"it would stand {depth} below the one that a person started: "
+            f"max_depth = {rules.max_depth}",
+            rules,
+        )
+
+
+def _refused(rule: str, rules: Limits) -> RefusedError:
+    return RefusedError(
+        f"{rule} ({rules.source}); nothing was started",
+        hint="Do it yourself, or ask the person you work for.",
+        code="limit",
+    )

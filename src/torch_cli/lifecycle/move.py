@@ -1,0 +1,334 @@
+"""Bringing an agent to another session or window; all that is known of it stays true."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from torch_cli.delivery.lock import pane_lock
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.roster.registry import Found, find
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.move import Act, Client, Goal, Standing, carry_out, stand
+from torch_cli.tmux.opening import Place, new_session, remove
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.place import check_session_name
+from torch_cli.tmux.socket import Socket
+
+SMALLEST = 3
+"""Rows or columns of a pane that tmux can split: ``layout_split_pane()`` in its layout.c asks for
+one for each half and the line between."""
+
+
+class Wanted(NamedTuple):
+    """Where an agent is to go.
+
+    To a ``session`` (a name or an id; ``create`` makes it if it is missing), ``beside`` a target in
+    another window (``horizontal``: to its right, not below), or, with neither, into a window of its
+    own in its session. ``follow`` takes along the people who look at it.
+    """
+
+    session: str | None = None
+    create: bool = False
+    beside: str | None = None
+    horizontal: bool = False
+    follow: bool = False
+
+
+class Moved(NamedTuple):
+    """An agent, the pane as it stood ``before`` and as it stands ``now``.
+
+    ``done`` is false if it was there already. ``ended`` are the sessions that lost their only
+    window, ``notes`` what people should know.
+    """
+
+    agent: Agent
+    before: Pane
+    now: Pane
+    done: bool
+    created_session: bool = False
+    ended: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def move(
+    store: Store, socket: Socket, target: str, wanted: Wanted, *, timeout: float = 30.0
+) -> Moved:
+    """Bring the agent ``target`` to where it is ``wanted``; its program notices at most a resize.
+
+    Pane and process stay the same. What is being typed into the pane is waited for, ``timeout``
+    seconds. Raises ``NotFoundError`` if there is no such agent, session or window, ``RefusedError``
+    if it cannot go there, ``HeldError`` if somebody looks at it who is not to ``follow``, or the
+    pane is not let go of. Nothing was moved then. ``TimedOutError`` says if that is not known.
+    """
+    deadline = time.monotonic() + timeout
+    found = find(store, socket, target)
+    agent = found.agent
+    if agent is None:
+        raise NotFoundError(
+            f"pane {found.pane.id} ({found.pane.place}) is no registered agent; nothing was moved",
+            hint=f"Register it: torch adopt {found.pane.id} NAME. Else it is tmux's to move.",
+            code="not-an-agent",
+        )
+    with _unhurried(found, timeout):
+        while True:
+            moved = _Move(store, found, agent, wanted).attempt()
+            if moved is not None:
+                break
+            if time.monotonic() >= deadline:
+                raise HeldError(
+                    f"windows and clients around agent '{agent.name}' keep changing; nothing was "
+                    "moved",
+                    hint="Try again.",
+                    code="changing",
+                )
+    store.agents.placed(moved.now)
+    if moved.done:
+        if not wanted.beside:
+            store.windows.parted(moved.now)
+        detail = {"pane": agent.pane, "before": moved.before.place, "now": moved.now.place}
+        store.events.add("move", agent.name, detail)
+    return moved
+
+
+class _Move:
+    """One attempt; it ends without effect if anything changes under it."""
+
+    def __init__(self, store: Store, found: Found, agent: Agent, wanted: Wanted) -> None:
+        self.store, self.socket, self.agent, self.wanted = store, found.socket, agent, wanted
+        self.name = agent.name
+        self.panes: list[Pane] = list_panes(self.socket)
+        self.pane = self._here(self.panes)
+
+    def attempt(self) -> Moved | None:
+        """Move, or find that it is there already; ``None`` if something changed meanwhile."""
+        goal = self._goal()
+        # Without a session it is looked at from where it is; a session is made last of all.
+        standing = stand(self.socket, self.pane, goal or Goal(self.pane.session_id))
+        if standing is None:
+            return None
+        self.panes = list_panes(self.socket)
+        there = goal and self._is_there(standing)
+        if there:
+            return Moved(self.agent, there, there, done=False, notes=self._shared(standing))
+        self._check(standing)
+        if goal is not None:
+            return self._carry_out(standing)
+        place = self._new_session()
+        if not place.created:
+            return None
+        try:
+            standing = stand(self.socket, self.pane, Goal(place.session_id))
+            if standing is not None:
+                self._check(standing)  # somebody may have come to look at it
+            moved = standing and self._carry_out(standing, place)
+        except BaseException:
+            with contextlib.suppress(TorchError):
+                remove(self.socket, "", place)
+            raise
+        if moved is None:
+            remove(self.socket, "", place)
+        return moved
+
+    def _goal(self) -> Goal | None:
+        """Return where it goes, ``None`` into a session that has to be made."""
+        if self.wanted.beside is not None:
+            beside = self._neighbour(self.wanted.beside)
+            return Goal(beside.session_id, beside.id, self.wanted.horizontal)
+        if self.wanted.session is None:
+            return Goal(self.pane.session_id)
+        session = self.wanted.session
+        for pane in self.panes:
+            if session in (pane.session, pane.session_id):
+                return Goal(pane.session_id)
+        if not self.wanted.create:
+            raise _no_session(session, self.panes, self.socket)
+        check_session_name(session)
+        return None
+
+    def _neighbour(self, target: str) -> Pane:
+        """Return the pane that ``target`` means on the agent's server."""
+        try:
+            return find(self.store, self.socket._replace(demanded=True), target).pane
+        except NotFoundError as missing:
+            if missing.code != "other-server":
+                raise
+            raise RefusedError(
+                f"'{target}' and '{self.name}' are on different tmux servers, and a pane cannot "
+                "leave its own; nothing was moved",
+                code="other-server",
+            ) from missing
+
+    def _is_there(self, standing: Standing) -> Pane | None:
+        """Return the pane where it stands if that is where it is wanted."""
+        goal = standing.goal
+        rows = [p for p in self.panes if p.id == self.pane.id]
+        if goal.beside:
+            neighbour = next((p for p in self.panes if p.id == goal.beside), None)
+            return next((p for p in rows if neighbour and p.window_id == neighbour.window_id), None)
+        if self.wanted.session is None and not standing.alone:
+            return None
+        return next((p for p in rows if p.session_id == goal.session_id), None)
+
+    def _shared(self, standing: Standing) -> tuple[str, ...]:
+        if standing.alone or self.wanted.session is None or self.wanted.beside is not None:
+            return ()
+        return ("others share its window; --apart gives it one of its own",)
+
+    def _check(self, standing: Standing) -> None:
+        """Raise if the pane must not be moved as it stands."""
+        pane, goal = self.pane, standing.goal
+        where = f"agent '{self.name}' ({pane.id}, {pane.place})"
+        if standing.linked and not goal.beside and (standing.alone or self.wanted.session is None):
+            names = sorted({p.session for p in self.panes if p.window_id == pane.window_id})
+            raise RefusedError(
+                f"the window of {where} is linked into several sessions ({', '.join(names)}), and "
+                "which of them it should leave is not said; nothing was moved",
+                hint="'tmux unlink-window -t SESSION:WINDOW' takes it out of one."
+                if standing.alone
+                else "--session SESSION says where it goes.",
+                code="linked",
+            )
+        beside = next((p for p in self.panes if p.id == goal.beside), None)
+        if beside and (beside.width if goal.horizontal else beside.height) < SMALLEST:
+            raise RefusedError(
+                f"pane {beside.id} ({beside.place}) is too small to be split; nothing was moved",
+                hint="Choose the other direction, or another pane or window.",
+                code="too-small",
+            )
+        if standing.deprived and not self.wanted.follow:
+            raise _looked_at(where, standing, ends=bool(self._doomed(standing)))
+
+    def _new_session(self) -> Place:
+        known = os.path.isdir(self.agent.directory)
+        directory = self.agent.directory if known else os.path.expanduser("~")
+        assert self.wanted.session is not None
+        return new_session(self.socket, self.wanted.session, directory, None)
+
+    def _carry_out(self, standing: Standing, created: Place | None = None) -> Moved | None:
+        goal = standing.goal
+        name, notes = self._window_name(standing)
+        along = standing.deprived
+        # Who listens for Torch would be cut off with its session, and stays in one that goes on.
+        doomed = self._doomed(standing)
+        cut_off = [c for c in standing.shown if not c.person and c.session_id in doomed]
+        others = [
+            client
+            for client in standing.clients
+            if client.person and client.session_id == goal.session_id and client not in along
+        ]
+        select = bool(along) and not others
+        held_by = created.held_by if created else ""
+        act = Act(name, (*along, *cut_off), select, held_by)
+        try:
+            if not carry_out(self.socket, standing, act):
+                return None
+            after = list_panes(self.socket)
+        except TimedOutError as error:
+            raise TimedOutError(
+                f"{error.message}; whether agent '{self.name}' was moved is not known",
+                hint="Repeat the command when the server answers: where it is already, it stays.",
+            ) from error
+        now = self._here(after, goal.session_id)
+        ended = self._ended(after)
+        notes += [f"session '{session}' had no other window and has ended" for session in ended]
+        notes += _followed(along, select, now)
+        return Moved(
+            self.agent, self.pane, now, True, created is not None, tuple(ended), tuple(notes)
+        )
+
+    def _window_name(self, standing: Standing) -> tuple[str, list[str]]:
+        """Return the name that the window gets, '' to keep its own, and a note if it is new.
+
+        A window that was the agent's keeps its name; another is called after it. No two of a
+        session are called the same.
+        """
+        if standing.goal.beside:
+            return "", []
+        session = standing.goal.session_id
+        taken = {
+            p.window
+            for p in self.panes
+            if p.session_id == session
+            and not (standing.alone and p.window_id == self.pane.window_id)
+        }
+        kept = self.pane.window if standing.alone else self.name
+        if kept not in taken:
+            return ("" if standing.alone else kept), []
+        numbered = (f"{self.name}-{number}" for number in range(2, len(taken) + 3))
+        free = next(name for name in (self.name, *numbered) if name not in taken)
+        return free, [f"its window is called '{free}': there is a window '{kept}' in that session"]
+
+    def _here(self, panes: Sequence[Pane], session_id: str = "") -> Pane:
+        """Return the agent's pane, as ``session_id`` shows it if it does."""
+        agent = self.agent
+        identity = (agent.server, agent.pane, agent.pane_pid)
+        rows = [p for p in panes if (p.server, p.id, p.pid) == identity]
+        if not rows:
+            raise NotFoundError(
+                f"agent '{self.name}' was in pane {agent.pane} of {agent.socket}, which is gone",
+                hint=f"'torch stop {self.name}' forgets it.",
+                code="vanished",
+            )
+        return next((p for p in rows if p.session_id == session_id), rows[0])
+
+    def _doomed(self, standing: Standing) -> set[str]:
+        """Return the ids of the sessions that have nothing but the window that goes."""
+        if not standing.alone:
+            return set()
+        here = self.pane.window_id
+        others = {p.session_id for p in self.panes if p.window_id != here}
+        return {p.session_id for p in self.panes if p.window_id == here} - others
+
+    def _ended(self, after: Sequence[Pane]) -> list[str]:
+        left = {pane.session_id for pane in after}
+        rows = [p for p in self.panes if p.window_id == self.pane.window_id]
+        return sorted({p.session for p in rows if p.session_id not in left})
+
+
+@contextlib.contextmanager
+def _unhurried(found: Found, timeout: float) -> Iterator[None]:
+    """Hold the pane's lock: no delivery is on its way, and none begins."""
+    pane = found.pane
+    try:
+        with pane_lock(pane.server, pane.id, f"torch move {found.name}", timeout):
+            yield
+    except HeldError as held:
+        if held.code == "locked":
+            held.message = held.message.removesuffix("typed") + "moved"
+            held.hint = "Move it when that has finished, or wait longer with --timeout."
+        raise
+
+
+def _followed(along: Sequence[Client], select: bool, now: Pane) -> list[str]:
+    names = ", ".join(client.name for client in along)
+    if not names:
+        return []
+    if select:
+        return [f"{names} went along"]
+    return [f"{names} went along to session '{now.session}', where others choose the window"]
+
+
+def _looked_at(where: str, standing: Standing, *, ends: bool) -> HeldError:
+    names = ", ".join(client.name for client in standing.deprived)
+    what = "what is typed there would reach another program"
+    if ends:
+        what = "its session would end with its only window, and detach them"
+    return HeldError(
+        f"{where} is being looked at by {names}: {what}; nothing was moved",
+        hint="--follow takes them along.",
+        code="looked-at",
+        details={"clients": [client.name for client in standing.deprived]},
+    )
+
+
+def _no_session(session: str, panes: Sequence[Pane], socket: Socket) -> NotFoundError:
+    near = sorted({p.session for p in panes if session and p.session.startswith(session)})
+    similar = f" Similar, but Torch matches no prefixes: {', '.join(near[:5])}" if near else ""
+    return NotFoundError(
+        f"there is no session '{session}' on tmux server {socket}; nothing was moved",
+        hint=f"--create makes it.{similar}",
+        code="no-session",
+    )

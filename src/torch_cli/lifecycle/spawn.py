@@ -1,0 +1,336 @@
+"""Starting an agent program in a window of its own, and registering one that runs already."""
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch_cli import procs
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
+from torch_cli.paths import state_dir
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import STOCK, Launch, Profile
+from torch_cli.programs.program import ask_version, find_program, version_on
+from torch_cli.programs.setup import hook_command, hook_settings
+from torch_cli.programs.state import State
+from torch_cli.roster.membership import check_parent
+from torch_cli.roster.registry import (
+    check_name,
+    find,
+    knows_chord,
+    lives,
+    profile_named,
+    program_in,
+    recognise,
+)
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.capture import last_lines
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.process import program as tmux_program
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import OpenedWindow, check_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be started: the profile's program with ``arguments``, in ``directory``."""
+
+    name: str
+    profile: str
+    directory: str
+    session: str | None = None
+    role: str = ""
+    parent: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+
+
+def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWindow]:
+    """Open a window with the program in it and register the agent; do not wait for readiness.
+
+    Raises before anything is touched if the name, the profile, the program, the parent or the
+    directory will not do.
+    """
+    profile, command, gone = check(store, order)
+    directory = check_directory(order.directory)
+    with in_place_of(store, gone):
+        window = create_window(
+            store,
+            socket,
+            name=order.name,
+            session=order.session,
+            directory=directory,
+            environment={**_given(profile), **order.environment, **_identity(order.name)},
+            command=command,
+            keep_dead=True,
+        )
+    with closed_on_failure(window.pane):
+        agent = _register(store, order, profile, window, gone)
+    return agent, window
+
+
+def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]:
+    """Raise unless the name, the profile, the program and the parent will do.
+
+    Returns the profile, the program's command, and a vanished agent of that name.
+    """
+    check_name(order.name)
+    profile = profile_named(order.profile)
+    if order.parent and store.agents.get(order.parent) is None:
+        raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
+    check_parent(store, order.name, order.parent)
+    gone = _refuse_living(store, order.name)
+    return profile, _command(profile, order), gone
+
+
+def _register(
+    store: Store, order: Order, profile: Profile, window: OpenedWindow, gone: Agent | None
+) -> Agent:
+    """Write down the agent in ``window``; ``gone`` is a vanished one of the same name."""
+    pane = window.pane
+    ours = not _given(profile).keys() & order.environment.keys()
+    agent = Agent.of(
+        pane,
+        procs.identify(pane.pid) or procs.Process(pane.pid, ""),
+        name=order.name,
+        role=order.role,
+        profile=profile.name,
+        parent=order.parent,
+        origin="spawned",
+        directory=window.directory,
+        hooks=_reports(profile, ours),
+        chord=knows_chord(profile, _environment(order), launched=ours),
+        version=_version(profile, order),
+    )
+    agent = store.agents.add(agent, instead_of=gone)
+    # A little of what is too old goes at each start, for those who run no scheduler.
+    store.retention.sweep(time.time(), until=lambda: True)
+    store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
+    return agent
+
+
+def _version(profile: Profile, order: Order) -> str:
+    """Return the program's version if it decides how messages are submitted, else ''.
+
+    It is asked and not read off the screen, which a first question can hide.
+    """
+    if not profile.submit.idle_key:
+        return ""
+    environ = _environment(order)
+    program = find_program(profile, environ)
+    return (ask_version(profile, program, environ) if program else "") or ""
+
+
+def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
+    """Register the program that runs in ``target`` as the agent ``name``."""
+    check_name(name)
+    found = find(store, socket, target)
+    if found.agent is not None:
+        raise RefusedError(
+            f"pane {found.pane.id} is agent '{found.agent.name}' already", code="adopted"
+        )
+    gone = _refuse_living(store, name)
+    pane = found.pane
+    if pane.dead:
+        raise RefusedError(
+            f"the program in pane {pane.id} ({pane.place}) has ended; it was not registered",
+            code="dead",
+        )
+    with ControlClient(found.socket, pane.session_id) as client:
+        chosen = profile_named(profile) if profile else recognise(store, pane, client)
+        version = version_on(observe(client, store, pane, chosen).screen, chosen)
+    program = program_in(pane) or procs.Process(pane.pid, "")
+    # What an earlier server's pane of this number reported is not meant.
+    reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
+    agent = store.agents.add(
+        Agent.of(
+            pane,
+            program,
+            name=name,
+            profile=chosen.name,
+            origin="adopted",
+            directory=procs.directory(program.pid) or "",
+            hooks=reported is not None,
+            chord=knows_chord(chosen, os.environ),
+            version=version,
+        ),
+        instead_of=gone,
+    )
+    store.events.add("adopt", name, {"pane": pane.id, "profile": chosen.name})
+    return agent
+
+
+def await_ready(
+    client: ControlClient, store: Store, agent: Agent, profile: Profile, seconds: float
+) -> Sight:
+    """Wait until the program's input is really ready, and return what it shows then.
+
+    Raises ``HeldError`` if it asks something first, ``TorchError`` with its last screen if it
+    ended, ``TimedOutError`` after ``seconds``.
+    """
+    pane = find(store, Socket(path=agent.socket), agent.name).pane
+    deadline = time.monotonic() + seconds
+    steady: tuple[object, float] | None = None
+    while True:
+        heard = client.output.get(pane.id, 0)
+        sight = observe(client, store, pane, profile, since=agent.created)
+        now = time.monotonic()
+        state = sight.state.state
+        if state in (State.EXITED, State.DEAD):
+            # remain-on-exit pushes the first row into the history.
+            raise _crashed(agent, sight, last_lines(client.socket, pane, history=True))
+        shown = (state, sight.state.box, sight.state.dialog)
+        if steady is None or steady[0] != shown:
+            steady = (shown, now)
+        settled = now - steady[1] >= profile.launch.steady
+        if state is State.IDLE and sight.state.box is not None and settled:
+            store.agents.ready(agent.name, version_on(sight.screen, profile) or agent.version)
+            return sight
+        if state in (State.WAITING, State.LIMITED) and settled:
+            raise _asks(agent, sight)
+        if now >= deadline:
+            raise TimedOutError(
+                f"agent '{agent.name}' in pane {agent.pane} was not ready after {seconds:g} s: "
+                f"{state} ({sight.state.evidence})",
+                hint=f"Look with 'torch capture {agent.name}'; it goes on starting.",
+            )
+        client.wait_output(pane.id, heard, min(0.1, deadline - now))
+
+
+def _identity(name: str) -> dict[str, str]:
+    """Return what an agent needs to know of itself, for its hooks and its own calls of torch."""
+    identity = {"TORCH_AGENT": name}
+    if os.environ.get("TORCH_HOME"):
+        identity["TORCH_HOME"] = state_dir()
+    if os.environ.get("TORCH_TMUX"):
+        identity["TORCH_TMUX"] = tmux_program()
+    return identity
+
+
+def _environment(order: Order) -> dict[str, str]:
+    return {**os.environ, **order.environment}
+
+
+def _given(profile: Profile) -> dict[str, str]:
+    """Return the variables that the profile sets for this run; the caller's own ones come first."""
+    words = {"profiles": STOCK, "profiles_url": Path(STOCK).as_uri(), "hook": hook_command()}
+    given = {}
+    for item in profile.launch.env_set:
+        name, _, value = item.partition("=")
+        given[name] = re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), value)
+    return given
+
+
+def _reports(profile: Profile, ours: bool) -> bool:
+    """Say whether the program reports to Torch; ``ours`` that it has the profile's variables."""
+    launch = profile.launch
+    plugin = profile.hooks.kind == "plugin" and ours
+    return bool(launch.settings_flag or launch.hook_flag or plugin)
+
+
+def _command(profile: Profile, order: Order) -> list[str]:
+    """Return the program's argument list; raises ``NotFoundError`` if it is not installed."""
+    launch = profile.launch
+    if not launch.command:
+        raise RefusedError(f"profile '{profile.name}' names no program to start")
+    # The agent's own PATH decides, as it will when tmux starts it.
+    program = find_program(profile, _environment(order))
+    if program is None:
+        raise NotFoundError(
+            f"{profile.title or profile.name} is not installed: no '{launch.command[0]}' on the "
+            "PATH; no window was opened",
+            hint="Install it, or give its directory in PATH. 'torch doctor' lists what is found.",
+            code="no-program",
+        )
+    unset = [word for name in launch.env_unset for word in ("-u", name)]
+    prefix = ["/usr/bin/env", *unset] if unset else []
+    fixed = [program, *launch.command[1:], *launch.arguments]
+    return [*prefix, *fixed, *_with_hooks(launch, order.arguments)]
+
+
+def _with_hooks(launch: Launch, arguments: Sequence[str]) -> list[str]:
+    """Return the program's arguments with Torch's hooks among them, for this run alone.
+
+    Of several settings flags a program heeds the last only, so the caller's settings are merged
+    with Torch's. Raises ``RefusedError`` if they cannot be read.
+    """
+    if launch.hook_flag:
+        return [launch.hook_flag, hook_command(), *arguments]
+    flag = launch.settings_flag
+    if not flag:
+        return list(arguments)
+    kept: list[str] = []
+    settings: dict[str, Any] = {}
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == flag or argument.startswith(f"{flag}="):
+            given = next(rest, "") if argument == flag else argument.partition("=")[2]
+            settings = _read_settings(flag, given)
+        else:
+            kept.append(argument)
+    hooks = settings.setdefault("hooks", {})
+    for event, groups in hook_settings(hook_command())["hooks"].items():
+        hooks[event] = [*hooks.get(event, []), *groups]
+    return [flag, json.dumps(settings), *kept]
+
+
+def _read_settings(flag: str, given: str) -> dict[str, Any]:
+    """Return settings given as JSON or as a file of JSON."""
+    try:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
+        settings = json.loads(text)
+        if not isinstance(settings, dict) or not isinstance(settings.get("hooks", {}), dict):
+            raise ValueError("not a table of settings")
+    except (OSError, ValueError) as error:
+        raise RefusedError(
+            f"{flag} {given}: {error}; no window was opened", code="bad-settings"
+        ) from error
+    return settings
+
+
+def _refuse_living(store: Store, name: str) -> Agent | None:
+    """Refuse a name whose agent lives; return the agent whose pane or program is gone."""
+    taken = store.agents.get(name)
+    if taken is None or taken.stopped is not None:
+        return None
+    if not lives(taken):
+        return taken
+    raise RefusedError(
+        f"there is an agent '{taken.name}' already, in pane {taken.pane} "
+        f"({taken.session}:{taken.window})",
+        hint=f"Choose another name, or end it first: torch stop {taken.name}",
+        code="name-taken",
+    )
+
+
+def _asks(agent: Agent, sight: Sight) -> HeldError:
+    dialog = sight.state.dialog
+    rows = "\n".join(f"  {row}" for row in dialog.rows if row.strip()) if dialog else ""
+    hint = "Nothing was answered for you. "
+    if dialog:
+        hint += f"Answer it with 'torch attach {agent.name}', or with 'torch press {agent.name} "
+        hint += f"KEY --dialog {dialog.hash}'."
+    return HeldError(
+        f"agent '{agent.name}' runs in pane {agent.pane}, and asks something first "
+        f"({sight.state.evidence})" + (f":\n{rows}" if rows else ""),
+        hint=hint,
+        code="dialog",
+        details={"pane": agent.pane, "dialog": dialog.hash if dialog else None},
+    )
+
+
+def _crashed(agent: Agent, sight: Sight, lines: Sequence[str]) -> TorchError:
+    rows = [line for line in lines if line.strip()][-12:]
+    last = "\n".join(f"  {row}" for row in rows)
+    return TorchError(
+        f"agent '{agent.name}' ended while starting ({sight.state.evidence}); its last screen:\n"
+        f"{last}",
+        hint=f"The pane was kept; 'torch stop {agent.name}' closes it.",
+        code="crashed",
+    )

@@ -1,0 +1,222 @@
+"""Ending an agent: the program is asked first; only what Torch started is made to end."""
+
+import contextlib
+import os
+import select
+import signal
+import time
+from dataclasses import dataclass
+
+from torch_cli import procs
+from torch_cli.delivery.lock import pane_lock
+from torch_cli.delivery.outbox import abandon
+from torch_cli.delivery.recipient import submit_key
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.programs.observe import observe
+from torch_cli.programs.profile import Profile, Step
+from torch_cli.programs.standing import box_stands
+from torch_cli.programs.state import State
+from torch_cli.roster.registry import Found, find, profile_named, registered
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import close_window
+
+LOCK_PATIENCE = 30.0
+"""Seconds that a delivery to the same pane may take before the agent is asked to end."""
+
+TERM_GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL for what Torch started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How an agent ended: ``asked``, ``terminated``, ``killed``, ``gone`` (it had ended before),
+    or that it was only ``forgotten``.
+
+    ``leftovers`` are the processes that outlived the program and were ended too.
+    """
+
+    name: str
+    how: str
+    leftovers: int
+
+
+def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
+    """End the agent ``name`` and forget it; with ``forget`` only forget it.
+
+    Raises ``NotFoundError`` if there is no such agent, ``HeldError`` if an adopted program does
+    not end when asked, or cannot be asked: it was not Torch that started it.
+    """
+    agent = registered(store, name)
+    if forget:
+        return _forget(store, agent, "forgotten", 0)
+    try:
+        found = find(store, Socket(path=agent.socket), name)
+    except NotFoundError as missing:
+        if missing.code != "vanished":
+            raise
+        return _forget(store, agent, "gone", end_all(_still_alive(agent)))
+    family = [_program(agent), *procs.descendants(agent.program_pid)]
+    how = "gone"
+    if procs.alive(_program(agent)) and not found.pane.dead:
+        how = _ask(store, found, agent)
+    leftovers = 0
+    if agent.origin == "spawned":
+        # A program can have had more children by now; a child of its own group is not missed.
+        family += procs.descendants(agent.program_pid)
+        ended = end_all(family)
+        how = how if how in ("gone", "asked") else "killed" if ended < 0 else "terminated"
+        leftovers = max(0, abs(ended) - (how in ("terminated", "killed")))
+        close_ours(store, found.pane)
+    elif how not in ("gone", "asked"):
+        raise _still_running(agent, asked=how == "deaf")
+    return _forget(store, agent, how, leftovers)
+
+
+def _still_running(agent: Agent, *, asked: bool) -> HeldError:
+    happened = "was asked to end and has not" if asked else "cannot be asked to end as it is now"
+    return HeldError(
+        f"agent '{agent.name}' (pane {agent.pane}) {happened}; it was adopted, so Torch does not "
+        "end it",
+        hint=f"End it yourself, or let Torch forget it: torch stop {agent.name} --forget",
+        code="still-running",
+    )
+
+
+def _still_alive(agent: Agent) -> list[procs.Process]:
+    """Return the program of an agent whose pane is gone, if Torch started it and it lives on."""
+    program = _program(agent)
+    if agent.origin != "spawned" or not procs.alive(program):
+        return []
+    return [program, *procs.descendants(program.pid)]
+
+
+def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
+    store.agents.stopped(agent.name)
+    abandon(store, agent)
+    store.events.add("stop", agent.name, {"how": how, "leftovers": abs(leftovers)})
+    return Stopped(agent.name, how, abs(leftovers))
+
+
+def _ask(store: Store, found: Found, agent: Agent) -> str:
+    """Take the profile's steps in turn; return ``asked`` once the program has ended.
+
+    Else return ``deaf``, or '' if no step could be taken.
+    """
+    pane, launch = found.pane, _profile(agent).launch
+    asked = False
+    with (
+        pane_lock(pane.server, pane.id, f"stop {found.name}", LOCK_PATIENCE),
+        ControlClient(found.socket, pane.session_id) as client,
+    ):
+        for step in launch.stop:
+            taken = _take(client, store, found, agent, step)
+            if taken and _gone_within(_program(agent), launch.stop_grace):
+                return "asked"
+            asked = asked or taken
+    return "deaf" if asked else ""
+
+
+def _profile(agent: Agent) -> Profile:
+    """Return the agent's profile; one without steps if the user's file is no more."""
+    try:
+        return profile_named(agent.profile)
+    except (NotFoundError, RefusedError):
+        return Profile(agent.profile)
+
+
+def _program(agent: Agent) -> procs.Process:
+    return procs.Process(agent.program_pid, agent.program_started)
+
+
+def _take(client: ControlClient, store: Store, found: Found, agent: Agent, step: Step) -> bool:
+    """Press a step's keys, or type its command if an empty box stands ready for it.
+
+    Returns whether that was done. A program in the background gets nothing: the keys would reach
+    whatever a person has started in its pane meanwhile.
+    """
+    if not step.keys:
+        return _type(client, store, found, agent, step.text)
+    return all(
+        _has_terminal(agent) and gate.press(client, found.pane, [key]).done for key in step.keys
+    )
+
+
+def _has_terminal(agent: Agent) -> bool:
+    return procs.foreground(agent.pane_pid) in (None, agent.program_pid)
+
+
+def _type(client: ControlClient, store: Store, found: Found, agent: Agent, command: str) -> bool:
+    """Type ``command`` and submit it as a message is; return whether that was done."""
+    pane, profile, program = found.pane, _profile(agent), _program(agent)
+    sight = observe(client, store, pane, profile, program=program)
+    box = sight.state.box
+    if sight.state.state is not State.IDLE or box is None or not box.empty:
+        return False
+    buffer, empty = f"torch-stop-{os.getpid()}", box_stands(sight, profile)
+    pasted = (
+        _has_terminal(agent)
+        and gate.load(client, buffer, command.encode())
+        and gate.paste(client, pane, framed=True, conditions=empty, buffer=buffer).done
+    )
+    keys = submit_key(profile, chord=agent.chord, version=agent.version).keys
+    deadline = time.monotonic() + 2.0
+    while pasted and time.monotonic() < deadline:
+        heard = client.output.get(pane.id, 0)
+        sight = observe(client, store, pane, profile)
+        box = sight.state.box
+        if box is not None and box.text.strip() == command and _has_terminal(agent):
+            return gate.press(client, pane, keys, box_stands(sight, profile)).done
+        client.wait_output(pane.id, heard, 0.1)
+    return False
+
+
+def _gone_within(program: procs.Process, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while procs.alive(program):
+        if time.monotonic() >= deadline:
+            return False
+        select.select([], [], [], 0.02)  # it is no child of ours: there is nothing to wait on
+    return True
+
+
+def end_all(family: list[procs.Process]) -> int:
+    """End processes; return how many were still alive, negative if one had to be killed."""
+    alive = [process for process in dict.fromkeys(family) if procs.alive(process)]
+    for process in reversed(alive):
+        _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + TERM_GRACE
+    stubborn = [p for p in alive if not _gone_within(p, max(0.0, deadline - time.monotonic()))]
+    for process in stubborn:
+        _signal(process, signal.SIGKILL)
+        _gone_within(process, 1.0)
+    return -len(alive) if stubborn else len(alive)
+
+
+def _signal(process: procs.Process, number: signal.Signals) -> None:
+    # Looked at again just before: the number may have passed to another process.
+    if procs.alive(process):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(process.pid, number)
+
+
+def end_pane(store: Store, pane: Pane) -> None:
+    """End the process in ``pane`` with all that it started; close the pane if Torch opened it."""
+    end_tree(pane)
+    close_ours(store, pane)
+
+
+def end_tree(pane: Pane) -> None:
+    """End the process in ``pane`` with all that it started."""
+    own = procs.identify(pane.pid)
+    end_all([*([own] if own else []), *procs.descendants(pane.pid)])
+
+
+def close_ours(store: Store, pane: Pane) -> None:
+    """Close a pane that was kept for its last screen, if Torch opened it."""
+    if store.windows.opened(pane):
+        close_window(Socket(path=pane.socket_path), pane)

@@ -1,0 +1,210 @@
+"""Where a member of a team works: its directory, or a git worktree beside the project."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from torch_cli import procs
+from torch_cli.errors import RefusedError, TorchError
+from torch_cli.git.command import Git, GitError
+from torch_cli.git.filters import guarded
+from torch_cli.git.linked import add_linked
+from torch_cli.git.worktree import locate
+from torch_cli.paths import make_private, state_dir
+from torch_cli.roster.project import MADE, NEW, made_for
+from torch_cli.roster.registry import lives
+from torch_cli.roster.started import pane_of
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
+from torch_cli.teamfile.described import Member, Team
+
+
+def directory_of(team: Team, member: Member) -> str:
+    """Return where ``member`` works; a worktree stands beside the project, whether it is there."""
+    if not member.worktree:
+        return member.directory
+    return worktree_path(team.root, member.worktree)
+
+
+def worktree_path(root: str, branch: str) -> str:
+    """Return where the worktree of ``branch`` stands: beside the project at ``root``."""
+    slug = re.sub(r"[^\w.-]+", "-", branch).strip("-.")
+    return f"{root}-{slug or 'worktree'}"
+
+
+_NO_BRANCH = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)|^[-/]|[./]$|^HEAD$"
+)
+
+
+def is_branch(name: str) -> bool:
+    """Say whether a branch can be called so, by the rules of ``git check-ref-format``."""
+    return bool(name) and not _NO_BRANCH.search(name)
+
+
+def make_worktree(root: str, branch: str, name: str, tell: Callable[[str], None]) -> None:
+    """Make the git worktree of ``branch`` for ``name`` if it is not there, and ``tell`` of it.
+
+    Its branch is made from the current commit unless there is one of that name. No hook or filter
+    of the repository runs that nobody agreed to. Raises ``RefusedError`` if something else stands
+    there, or the worktree of another branch.
+    """
+    path = worktree_path(root, branch)
+    if os.path.lexists(path):
+        _check_own(root, name, path, branch)
+        return
+    intent = _intent(path)
+    try:
+        project = locate(root)
+        known = project.git().run("for-each-ref", f"refs/heads/{branch}").strip()
+    except TorchError as error:
+        error.message += f"; no worktree was made, and '{name}' was not started"
+        raise
+    mark = f"{branch}\n{'' if known else NEW}\n{root}\n"
+    remarks: list[str] = []
+    try:
+        make_private(str(intent.parent))
+        intent.write_text(mark, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise TorchError(
+            f"{intent} cannot be written: {error.strerror}; no worktree was made, and '{name}' was "
+            "not started",
+            code="store",
+        ) from error
+    try:
+        add_linked(project, path, branch, new=not known, tell=remarks.append)
+    except TorchError as error:
+        intent.unlink(missing_ok=True)
+        said = error.said if isinstance(error, GitError) else ""
+        raise TorchError(
+            f"no worktree of the branch '{branch}' could be made at {path}: "
+            f"{said or error.message}; '{name}' was not started",
+            code="worktree",
+        ) from error
+    _complete(path, locate(path).git_dir)
+    for words in (f"made a worktree of the branch {branch}", *remarks):
+        tell(words)
+
+
+def _intent(path: str) -> Path:
+    """Return the file that says that a worktree is being made: git may finish without us."""
+    key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(state_dir()) / "worktrees" / key
+
+
+def _complete(path: str, git_dir: str) -> None:
+    """Mark a worktree as made by Torch if it was being made, perhaps by a process that is gone.
+
+    Raises ``TorchError`` if that cannot be written.
+    """
+    intent = _intent(path)
+    try:
+        (Path(git_dir) / MADE).write_bytes(intent.read_bytes())
+        intent.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TorchError(
+            f"the worktree {path} cannot be marked as made by Torch: {error.strerror}", code="store"
+        ) from error
+
+
+def remove_worktree(store: Store, member: Started) -> str:
+    """Remove a worktree that Torch made for the member if it is clean and merged; say what is so.
+
+    The member has ended. What git ignores in it goes with it. It stays while anybody else is in it.
+    """
+    path, root = member.directory, os.path.dirname(member.team)
+    if not path.startswith(f"{root}-") or not os.path.isdir(path):
+        return ""
+    try:
+        worktree = locate(path)
+        _complete(path, worktree.git_dir)
+        if worktree.top != os.path.realpath(path) or not os.path.exists(
+            os.path.join(worktree.git_dir, MADE)
+        ):
+            return ""  # somebody else's
+        if others := _in_it(store, worktree.top):
+            return f"the worktree {path} stays: still used by {', '.join(others)}"
+        git = guarded(worktree)
+        changed = git.run("status", "--porcelain", "-z", "--untracked-files=all")
+        changed = changed or _overlooked(git, worktree.top)
+        merged = not Git(root).run("rev-list", "-n1", git.text("rev-parse", "HEAD"), "^HEAD")
+        if changed or not merged:
+            why = "has changes" if changed else "is not merged"
+            return f"the worktree {path} stays: it {why}"
+        branch, new, _ = made_for(worktree.git_dir)
+        main = Git(root, settings=git.settings)  # it looks at files, and runs no hook
+        main.run("worktree", "remove", "--", path)
+        if new and branch == member.name:  # a pool's own: the next one begins where the project is
+            main.run("branch", "-d", "--", branch)
+    except TorchError as error:
+        return f"the worktree {path} stays: {error.message}"
+    return f"the worktree {path} was removed: all of it is merged"
+
+
+def _in_it(store: Store, top: str) -> list[str]:
+    """Return the names of the agents, and of what teams have started, that work in a worktree."""
+    agents = (one for one in store.agents.all() if _is_below(one.directory, top))
+    found = {one.name for one in agents if _may_live(one)}
+    for team in store.teams.paths():
+        for one in store.teams.members(team).values():
+            if one.kind == "process" and _is_below(one.directory, top) and pane_of(store, one):
+                found.add(one.name)
+    if found:
+        return sorted(found)
+    known = ((pid, procs.arguments(pid) or ["?"]) for pid in procs.standing(top))
+    return [f"{os.path.basename(words[0])} (process {pid})" for pid, words in known][:3]
+
+
+def _may_live(agent: Agent) -> bool:
+    try:
+        return lives(agent)
+    except TorchError:  # nobody can tell
+        return True
+
+
+def _is_below(place: str, top: str) -> bool:
+    return f"{os.path.realpath(place)}/".startswith(f"{top}/")
+
+
+def _overlooked(git: Git, top: str) -> bytes:
+    """Return the files that git was told not to look at, and that are there: they may be changed.
+
+    ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files).
+    """
+    lines = (line.partition(b" ") for line in git.run("ls-files", "-v", "-z").split(b"\0"))
+    names = (name for flag, _, name in lines if flag.islower() or flag == b"S")
+    return b"\0".join(n for n in names if os.path.lexists(os.path.join(os.fsencode(top), n)))
+
+
+def _check_own(root: str, name: str, path: str, branch: str) -> None:
+    """Raise ``RefusedError`` unless ``path`` is the project's worktree for ``branch``."""
+    try:
+        found, project = locate(path), locate(root)
+    except TorchError as error:
+        raise _not_ours(name, path) from error
+    if found.common_dir != project.common_dir or found.top != os.path.realpath(path):
+        raise _not_ours(name, path)
+    _complete(path, found.git_dir)
+    try:
+        own = made_for(found.git_dir).branch
+    except OSError:  # somebody else made it
+        own = found.git().text("branch", "--show-current")
+    if own and own != branch:
+        raise RefusedError(
+            f"{path} is the worktree of the branch '{own}', not of '{branch}'; '{name}' was not "
+            "started",
+            hint="Call one of the branches otherwise: their directories would be the same.",
+            code="worktree",
+        )
+
+
+def _not_ours(name: str, path: str) -> RefusedError:
+    return RefusedError(
+        f"{path} is there already, and is no worktree of this project; '{name}' was not started",
+        code="worktree",
+    )

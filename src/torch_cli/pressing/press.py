@@ -1,0 +1,106 @@
+"""Pressing keys on purpose, and into a dialog only if it is the one that was meant."""
+
+import re
+from collections.abc import Sequence
+
+from torch_cli.delivery.send import check_permitted
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.standing import box_stands, dialog_stands
+from torch_cli.programs.state import Dialog
+from torch_cli.roster.registry import find
+from torch_cli.store import Store
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.state import profile_of
+
+# tmux types a name that it does not know, letter by letter; these are its key-string.c. Beyond
+# ASCII it takes one character of its own width for a key: measured on 3.3a with é, 日 and 🚀.
+_KEY = re.compile(
+    r"(?:[CMS]-)*(?:[!-~]|Enter|Escape|Tab|BTab|Space|BSpace|Up|Down|Left|Right|Home|End"
+    r"|PageUp|PageDown|PgUp|PgDn|PPage|NPage|IC|Insert|DC|Delete|F(?:[1-9]|1[0-2]))"
+)
+
+
+def check_keys(keys: Sequence[str]) -> None:
+    """Raise ``RefusedError`` for anything that is not the name of one key."""
+    for key in keys:
+        if _KEY.fullmatch(key) or _is_a_letter(key):
+            continue
+        hint = (
+            "The space bar is called Space."
+            if key == " "
+            else "Keys: Enter, Escape, Tab, Up, C-c, M-x, F5, or one character that is printed. "
+            "Text goes with 'torch send'."
+        )
+        raise RefusedError(
+            f"'{key}' is no key's name; nothing was pressed", hint=hint, code="bad-key"
+        )
+
+
+def _is_a_letter(key: str) -> bool:
+    """Say whether ``key`` is one character that stands for itself, and combines with no other."""
+    import unicodedata
+
+    printed = len(key) == 1 and key.isprintable() and not key.isspace()
+    return printed and not unicodedata.category(key).startswith("M")
+
+
+def press(
+    store: Store, socket: Socket, target: str, keys: Sequence[str], dialog: str | None
+) -> str:
+    """Press ``keys`` in the pane of ``target`` and return the pane's id.
+
+    Raises ``HeldError`` if a dialog is up and ``dialog`` is not its hash, or the pane is not as
+    it must be; nothing has been pressed then.
+    """
+    check_keys(keys)
+    found = find(store, socket, target)
+    check_permitted(store, found.agent, "nothing was pressed")
+    with ControlClient(found.socket, found.pane.session_id) as client:
+        try:
+            profile = profile_of(client, store, found)
+        except NotFoundError:
+            if dialog is not None:
+                raise
+            conditions: list[str] = []
+        else:
+            sight = observe(client, store, found.pane, profile)
+            _check_dialog(target, found.pane.id, sight.state.dialog, dialog)
+            conditions = _as_seen(sight, profile)
+        outcome = gate.press(client, found.pane, list(keys), conditions)
+    if not outcome.done:
+        raise HeldError(
+            f"nothing was pressed in pane {found.pane.id}: {outcome.reason}",
+            hint=f"Look with 'torch state {target}'.",
+            code=outcome.reason,
+        )
+    store.events.add("press", found.name, {"keys": list(keys), "dialog": dialog or ""})
+    return found.pane.id
+
+
+def _as_seen(sight: Sight, profile: Profile) -> list[str]:
+    """Return the gate's conditions: the dialog, or else the box, stands as it was seen.
+
+    So a dialog that opens between the look and the key gets none of it.
+    """
+    if sight.state.dialog is not None:
+        return dialog_stands(sight)
+    return box_stands(sight, profile) if sight.state.box is not None else []
+
+
+def _check_dialog(target: str, pane: str, shown: Dialog | None, meant: str | None) -> None:
+    if shown is None and meant is None:
+        return
+    if shown is None:
+        raise HeldError(f"no dialog is up in '{target}'; nothing was pressed", code="no-dialog")
+    if shown.hash != meant:
+        which = "another dialog" if meant else "a dialog"
+        raise HeldError(
+            f"{which} is up in '{target}': '{shown.question}'; nothing was pressed",
+            hint=f"To answer it: torch press {target} KEY --dialog {shown.hash}",
+            code="dialog",
+            details={"pane": pane, "dialog": shown.hash, "question": shown.question},
+        )

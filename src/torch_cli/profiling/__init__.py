@@ -1,0 +1,1 @@
+"""A profile for a program that Torch does not know: tried out, inferred and drafted."""

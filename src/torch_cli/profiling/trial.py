@@ -1,0 +1,322 @@
+"""A trial run of an unknown program in a scratch pane: how it starts, and how it takes text.
+
+What the screens mean is decided in ``infer``; here they are waited for, and the few acts
+are done: one harmless word is pasted and erased again. Enter is pressed only if that was asked for.
+"""
+
+import os
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, NoReturn
+
+from torch_cli.errors import HeldError, NotFoundError, TimedOutError, TorchError
+from torch_cli.profiling.draft import Seen, misread, profile_of
+from torch_cli.profiling.infer import (
+    Frame,
+    asks,
+    infer_box,
+    infer_continuation,
+    infer_enter,
+    longest_pause,
+    moving,
+    row_of,
+)
+from torch_cli.programs.box import find_box
+from torch_cli.programs.profile import Launch, Profile
+from torch_cli.programs.program import find_program
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import TmuxError
+from torch_cli.tmux.opening import Order
+from torch_cli.tmux.panes import capture_one
+from torch_cli.tmux.scratch import SIZE, Scratch, scratch_pane
+from torch_cli.tmux.screen import Screen
+from torch_cli.tmux.window import check_directory
+
+PROBE = "zubzub"
+"""The word that is pasted: no word of a prompt or a menu, and none of the letters that menus take
+for an answer most often (y, n, a, q, digits)."""
+
+RESTS = 1.0
+"""Seconds without a change after which a screen stands still. Claude Code asked 0.46 s after its
+first box at most (2.1.330, loaded machine, 2026-11-22)."""
+
+SHOWS = 5.0
+"""Seconds that a pasted word is given to show, or to go when it was erased."""
+
+ANSWERS = 30.0
+"""Seconds after Enter for which the screen is watched, unless it stands still before."""
+
+_STILL = 0.3
+"""Seconds without a change after a paste until its box is read: redraws come in steps."""
+
+_LOOK_AGAIN = 0.05
+"""Seconds after which a silent pane is looked at again."""
+
+_BRACKETED_ON, _BRACKETED_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
+
+
+class Request(NamedTuple):
+    """What is to be tried: ``command`` in ``directory`` with ``environment`` added.
+
+    ``timeout`` is how many seconds it may take until its screen stands still. ``enter`` is the
+    text to be submitted with Enter, ``None`` for no Enter.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    directory: str
+    environment: Mapping[str, str]
+    timeout: float = 30.0
+    enter: str | None = None
+
+
+def try_out(
+    request: Request, *, today: str, tell: Callable[[str], None] = lambda step: None
+) -> Seen:
+    """Run the program, watch it, end it, and return what was seen; ``today`` is for the heading.
+
+    Raises, before anything is started, ``NotFoundError`` if there is no such program, and
+    ``TorchError`` for a directory that will not do. Then ``TorchError`` if the program ends by
+    itself, ``TimedOutError`` if its screen never stands still, and ``HeldError`` if it asks
+    something first, with nothing typed.
+    """
+    named = Profile(request.name, launch=Launch(command=request.command))
+    program = find_program(named, {**os.environ, **request.environment})
+    if program is None:
+        raise NotFoundError(
+            f"there is no program '{request.command[0]}' on the PATH; nothing was started",
+            hint="Install it, or give its path in --command.",
+            code="no-program",
+        )
+    order = Order(
+        name=request.name,
+        directory=check_directory(request.directory),
+        environment=request.environment,
+        command=(program, *request.command[1:]),
+        keep_dead=True,
+    )
+    tell(f"starting {shlex.join(request.command)} in a scratch pane of {SIZE[0]}x{SIZE[1]}")
+    try:
+        with scratch_pane(order) as scratch:
+            return _Trial(scratch, request, tell).run(today)
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise
+        raise _ended(request) from None  # tmux 3.2: the server went with its only pane
+
+
+class _Trial:
+    """One run: ``began`` is the moment of its start (monotonic seconds)."""
+
+    def __init__(self, scratch: Scratch, request: Request, tell: Callable[[str], None]) -> None:
+        self.client, self.pane, self.written = scratch
+        self.request, self.tell = request, tell
+        self.began = time.monotonic()
+
+    def run(self, today: str) -> Seen:
+        """Return what was seen, from the start to the last key."""
+        empty, frames = self._await_ready()
+        seen = Seen(
+            self.request.name,
+            self.request.command,
+            ready=frames[-1].at,
+            pause=longest_pause(frames),
+            process=self.client.call(
+                "display-message", "-p", "-t", self.pane.id, "#{pane_current_command}"
+            ).text,
+            today=today,
+            tmux=self.client.call("display-message", "-p", "#{version}").text,
+            size=(empty.width, empty.height),
+        )
+        self.tell(f"its screen stands still after {seen.ready:.1f} s")
+        question = asks(empty)
+        if question:
+            self._refuse_question(question, empty)
+        return self._try_typing(seen._replace(framed=self._framed()), empty)
+
+    def _try_typing(self, seen: Seen, empty: Screen) -> Seen:
+        """Paste the probe and erase it, then more; then Enter, if that was asked for."""
+        self.tell(f"pasting '{PROBE}', {'framed' if seen.framed else 'as it did not ask, plain'}")
+        filled = self._paste(PROBE, _shows(PROBE))
+        box = infer_box(empty, filled, PROBE)
+        seen = seen._replace(box=box)
+        if row_of(filled, PROBE) is None:
+            return seen
+        seen = seen._replace(erased=self._erase(len(PROBE), PROBE))
+        if box.kind != "none":
+            wrong = misread(seen, empty, filled, PROBE)
+            if wrong:
+                seen = seen._replace(box=box._replace(kind="none", why=wrong))
+        if seen.erased and seen.framed and seen.box.kind == "ruled":
+            seen = self._try_two_lines(seen)
+        elif seen.erased and seen.box.kind == "prompt" and box.cursor_real:
+            seen = self._try_long_line(seen)
+        if seen.erased and seen.box.kind != "none" and self.request.enter is not None:
+            seen = self._press_enter(seen, self.request.enter)
+        return seen
+
+    def _try_two_lines(self, seen: Seen) -> Seen:
+        """See how the second row of a box begins."""
+        first, second = PROBE, PROBE[::-1]
+        two = self._paste(f"{first}\n{second}", _shows(second))
+        more = infer_continuation(two, first, second)
+        erased = self._erase(len(first) + 1 + len(second), first, second)
+        return seen._replace(box=seen.box._replace(continuation=more), erased=erased)
+
+    def _try_long_line(self, seen: Seen) -> Seen:
+        """See whether a text that is longer than a row can be read."""
+        wrapped = seen._replace(box=seen.box._replace(wraps=True))
+        profile = profile_of(wrapped)
+        text = PROBE * (SIZE[0] // len(PROBE) + 2)
+
+        def reads(screen: Screen) -> bool:
+            box = find_box(screen, profile)
+            return box is not None and "".join(box.text.split()) == text
+
+        read = reads(self._paste(text, reads))
+        erased = self._erase(len(text), PROBE)
+        return (wrapped if read else seen)._replace(erased=erased)
+
+    def _press_enter(self, seen: Seen, text: str) -> Seen:
+        """Type ``text``, see it in the box, press Enter, and watch what it does."""
+        profile = profile_of(seen)
+        before = self._paste(text, _shows(text))
+        box = find_box(before, profile)
+        if box is None or box.text != text:
+            return seen
+        self.tell(f"pressing Enter behind '{text}'")
+        conditions = gate.rows_stand([box.rows[0]], prompt=profile.box.mark)
+        if profile.box.cursor_real:
+            conditions += gate.cursor_at(before.cursor)
+        pressed = time.monotonic()
+        if not gate.press(self.client, self.pane, ["Enter"], conditions).done:
+            return seen
+        frames = self._watch(pressed, ANSWERS, RESTS)
+        return seen._replace(enter=infer_enter(before, frames, profile, text))
+
+    # -- acts ----------------------------------------------------------------------------------
+
+    def _paste(self, text: str, shows: Callable[[Screen], bool]) -> Screen:
+        """Paste ``text`` and return the screen once it ``shows`` and stands still.
+
+        The screen is returned as it is if that does not come true in ``SHOWS`` seconds.
+        """
+        gate.load(self.client, "probe", text.encode())
+        framed = self._framed()
+        done = gate.paste(self.client, self.pane, framed=framed, conditions=[], buffer="probe")
+        if not done.done:
+            self._ended()
+        return self._await(shows)
+
+    def _erase(self, count: int, *words: str) -> bool:
+        """Press Backspace ``count`` times; say whether none of ``words`` shows any more."""
+        gate.press(self.client, self.pane, ["BSpace"] * count)
+
+        def clear(screen: Screen) -> bool:
+            return all(row_of(screen, word) is None for word in words)
+
+        return clear(self._await(clear))
+
+    def _framed(self) -> bool:
+        """Whether the program's last word on bracketed paste was that it wants it."""
+        return self.written.rfind(_BRACKETED_ON) > self.written.rfind(_BRACKETED_OFF)
+
+    # -- looks ---------------------------------------------------------------------------------
+
+    def _await_ready(self) -> tuple[Screen, list[Frame]]:
+        """Return the first screen that stands still, and the different ones up to it."""
+        frames = self._watch(self.began, self.request.timeout, RESTS, blank=False)
+        last = frames[-1]
+        if last.screen.dead:
+            self._ended()
+        waited = time.monotonic() - self.began
+        if not last.screen.text.strip():
+            raise TimedOutError(
+                f"'{self.request.command[0]}' showed nothing in {waited:.0f} s; "
+                "it was ended, and nothing was written",
+                hint="Give it longer with --timeout, or look at it in a terminal of your own.",
+            )
+        if waited - last.at < RESTS:
+            raise TimedOutError(
+                f"the screen of '{self.request.command[0]}' never stood still for {RESTS:g} s in "
+                f"{waited:.0f} s: {moving(frames)}; it was ended, and nothing was written",
+                hint="Give it longer with --timeout, or turn off what moves while it waits.",
+                code="restless",
+            )
+        return last.screen, frames
+
+    def _await(self, condition: Callable[[Screen], bool]) -> Screen:
+        """Return the screen once ``condition`` holds and it stands still, or after ``SHOWS``."""
+        began = time.monotonic()
+        while True:
+            left = began + SHOWS - time.monotonic()
+            screen = self._watch(time.monotonic(), max(0.0, left), _STILL)[-1].screen
+            if screen.dead:
+                self._ended()
+            if condition(screen) or left <= 0:
+                return screen
+
+    def _watch(
+        self, since: float, seconds: float, still: float, *, blank: bool = True
+    ) -> list[Frame]:
+        """Return every different screen until one stood for ``still`` seconds, ``seconds`` at most.
+
+        Each has the time at which it was first seen, in seconds after ``since``. Without ``blank``
+        an empty screen does not count as one that stands.
+        """
+        frames: list[Frame] = []
+        while True:
+            heard = self.client.output.get(self.pane.id, 0)
+            screen = self._look()
+            now = time.monotonic()
+            if not frames or frames[-1].screen.lines != screen.lines or screen.dead:
+                frames.append(Frame(now - since, screen))
+            else:
+                frames[-1] = frames[-1]._replace(screen=screen)
+            shows = blank or bool(screen.text.strip())
+            stands = shows and now - since - frames[-1].at >= still
+            if screen.dead or stands or now - since >= seconds:
+                return frames
+            self.client.wait_output(self.pane.id, heard, _LOOK_AGAIN)
+
+    def _look(self) -> Screen:
+        try:
+            return capture_one(self.client, self.pane)
+        except NotFoundError:  # the pane went with the program (tmux 3.2), and the server with it
+            self._ended()
+
+    # -- ends ----------------------------------------------------------------------------------
+
+    def _ended(self) -> NoReturn:
+        """Raise the error for a program that ended, with its last words."""
+        words = ("capture-pane", "-p", "-J", "-S", "-", "-t", self.pane.id)
+        try:
+            rows = [row.rstrip() for row in self.client.call(*words).lines if row.strip()]
+        except (TmuxError, NotFoundError):
+            rows = []
+        said = ":\n" + "\n".join(f"  {row}" for row in rows[-12:]) if rows else ""
+        raise _ended(self.request, said)
+
+    def _refuse_question(self, question: str, screen: Screen) -> NoReturn:
+        rows = "\n".join(f"  {row}" for row in screen.text.split("\n") if row.strip())
+        raise HeldError(
+            f"'{self.request.command[0]}' asks something first ({question}); nothing was typed, it "
+            f"was ended, and nothing was written:\n{rows}",
+            hint="Start it yourself in that directory, answer, and try again; or give the option "
+            "that keeps it from asking in --command.",
+            code="dialog",
+        )
+
+
+def _ended(request: Request, said: str = "") -> TorchError:
+    """Return the error for a program that ended by itself; ``said`` are its last words."""
+    return TorchError(
+        f"'{request.command[0]}' ended before it could be looked at; nothing was written{said}",
+        hint="A profile is for a program that stays; start it in a terminal to see why.",
+        code="ended",
+    )
+
+
+def _shows(text: str) -> Callable[[Screen], bool]:
+    return lambda screen: row_of(screen, text) is not None

@@ -1,0 +1,1 @@
+"""Agent programs: how each is started, what its screens, hooks and records mean, and its set-up."""

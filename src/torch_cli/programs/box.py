@@ -1,0 +1,353 @@
+"""Find the input box of an agent program on a screen, and what stands in it. Pure.
+
+Ghost text is told from a draft by its attribute: it is dim, except for its first character when
+the program draws its cursor there (reverse). A capture without attributes has no ghosts. Where a
+program gives its ghosts another mark, the profile knows their words.
+"""
+
+import re
+from collections.abc import Sequence
+
+from torch_cli.programs.place import Place, behind_bar, in_lines, in_wrapped
+from torch_cli.programs.profile import BoxSpec, Profile
+from torch_cli.programs.state import Box
+from torch_cli.tmux.screen import Row, Screen
+
+_OPTION = re.compile(r" *\d+\. ")  # a row of a numbered menu, or of a list in a draft
+_NUMBERED = re.compile(r"^\W*\d+\. ")  # the same with a cursor in front
+
+_Cell = tuple[str, bool, bool]  # character, dim, reverse
+
+
+def find_box(screen: Screen, profile: Profile) -> Box | None:
+    """Return the input box that ``screen`` shows, or None if there is none to be seen.
+
+    A half-drawn box, one behind a dialog or one that tmux shows through a mode is none.
+    """
+    spec = profile.box
+    if spec.kind == "prompt":
+        if not spec.wraps:
+            return _prompt_box(screen, spec)
+        wrapped = in_wrapped(screen, spec)
+        return _placed_box(screen, spec, wrapped) if wrapped else None
+    if spec.kind in ("barred", "lines"):
+        place = behind_bar(screen, spec) if spec.kind == "barred" else in_lines(screen, spec)
+        return _placed_box(screen, spec, place) if place else None
+    box = None
+    if spec.kind == "ruled":
+        box = _ruled_box(screen, spec)
+    elif spec.kind == "footed":
+        box = _footed_box(screen, spec)
+    return None if box is None or _under_dialog(screen, box, spec) else box
+
+
+def is_rule(text: str, width: int, characters: str) -> bool:
+    """Whether ``text`` is a row of one of ``characters`` from the left edge to the right."""
+    return bool(text) and text[0] in characters and text == text[0] * width
+
+
+def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
+    """Whether a dialog stands below ``box``, which is then left from before, or is the box itself.
+
+    Its top may be out of sight: what is left of it is told by its rows, by its last one, or by the
+    gap between it and the footer.
+    """
+    below = [screen.rows[index].text for index in below_box(screen, box, spec)[0]]
+    filled = [at for at, text in enumerate(below) if text.strip()]
+    strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
+    foreign = below[: _status_rows(below, spec)]
+    if any(p.search(text) for text in below[len(foreign) :] for p in strangers):
+        return True
+    if spec.footer_whole and filled and filled[-1] - filled[0] >= len(filled):
+        return True
+    # The rows of a menu look like a box with text, but for the cursor.
+    inside = _placed(screen) and box.first <= screen.cursor[1] <= box.last
+    menu = spec.cursor_real and not inside
+    if menu and spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0]):
+        return True
+    last = below[filled[-1]] if filled else box.rows[-1]
+    if spec.dialog_end is None:
+        return False
+    if (menu or filled) and spec.dialog_end.search(last):
+        return True
+    if filled:
+        return False
+    # From its first option to the row about its keys, wrapped or not: nobody's draft, wherever the
+    # cursor is.
+    whole = spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0])
+    ends = (last, f"{box.rows[-2]} {last.strip()}") if len(box.rows) > 1 else (last,)
+    return bool(whole) and any(
+        spec.dialog_end.search(end) and not _OPTION.match(end) for end in ends
+    )
+
+
+def below_box(screen: Screen, box: Box, spec: BoxSpec) -> tuple[range, range]:
+    """Return the rows of the footer below ``box``, and those of the list of agents below that.
+
+    The list ends the screen. A blank row stands between the two.
+    """
+    start = box.last + 1 + spec.frame
+    end = max((i + 1 for i in range(start, len(screen.rows)) if screen.rows[i].text), default=start)
+    top = end
+    while spec.panel is not None and top > start and spec.panel.search(screen.rows[top - 1].text):
+        top -= 1
+    listed = top < end and (spec.panel_top is None or spec.panel_top.search(screen.rows[top].text))
+    if not listed or top == start or screen.rows[top - 1].text:
+        return range(start, len(screen.rows)), range(0)
+    return range(start, top), range(top, end)
+
+
+def _status_rows(below: list[str], spec: BoxSpec) -> int:
+    """Return how many rows of the footer are a status line of the user's, which may say anything.
+
+    They stand between the box and the program's own row. What reads as a numbered menu is none.
+    """
+    filled = [text for text in below if text.strip()]
+    if spec.footer_own is None or not filled or not spec.footer_own.search(filled[-1]):
+        return 0
+    if below[: len(filled)] != filled or any(_NUMBERED.search(text) for text in filled):
+        return 0
+    return len(filled) - 1
+
+
+def _placed(screen: Screen) -> bool:
+    """Whether the program put its cursor where it is.
+
+    Beyond the right edge it is what the last row that was drawn to the end has left.
+    """
+    return screen.cursor_visible and screen.cursor[0] < screen.width
+
+
+def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return the rows between the last two rules, if they begin as the profile says."""
+    rules = _last_rules(screen, spec)
+    if rules is None:
+        return None
+    top, bottom, scrolled = rules
+    rows = screen.rows[top + 1 : bottom]
+    first = rows[0].text
+    prompt = _prompt_of(first, spec)
+    if prompt is None and not (scrolled and _begins(first, spec.continuation)):
+        return None
+    if not all(_begins(row.text, spec.continuation) for row in rows[1:]):
+        return None
+    cells = [_cells(rows[0])[len(prompt if prompt is not None else spec.continuation) :]]
+    return _box_of(top + 1, rows, cells, prompt, spec, scrolled=prompt is None)
+
+
+def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return the rows from the last prompt down to the blank row above the footer.
+
+    Where the profile gives a rule, one stands not far above.
+
+    A tall box has no footer: it fills the screen to the end, and has scrolled or has the cursor in
+    its last row.
+    """
+    # A row that only pads the box is as good as blank.
+    pads = [is_rule(row.text, screen.width, spec.padding) for row in screen.rows]
+    rows = [Row.plain("") if pad else row for row, pad in zip(screen.rows, pads, strict=True)]
+    first = next((i for i in range(len(rows) - 1, -1, -1) if _prompt_of(rows[i].text, spec)), None)
+    if first is None or spec.footer is None:
+        return None
+    if spec.rule and not any(
+        is_rule(row.text, screen.width, spec.rule) for row in rows[max(0, first - 4) : first]
+    ):
+        return None
+    further = first + 1  # up to here, rows can belong to the box
+    while further < len(rows) and _begins(rows[further].text, spec.continuation):
+        further += 1
+    feet = [
+        index
+        for index in range(first + 2, min(further + 1, len(rows)))
+        if not rows[index - 1].text and spec.footer.search(rows[index].text)
+    ]
+    hidden = spec.scrolled.search(rows[first].text) if spec.scrolled else None
+    if feet:
+        end = feet[-1] - 1
+    else:
+        end = _end_of_tall(screen, first, spec, scrolled=hidden is not None)
+        if not first < end <= further:
+            return None
+    prompt = _prompt_of(rows[first].text, spec) or ""
+    cells = [_cells(rows[first])[len(prompt) : hidden.start() if hidden else None]]
+    scrolled = hidden is not None or 0 < spec.tallest <= end - first
+    return _box_of(first, rows[first:end], cells, prompt, spec, scrolled=scrolled)
+
+
+def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -> int:
+    """Return the index behind the last row of a box without a footer, 0 if it cannot be told.
+
+    It ends with the cursor's row, where that means something, and at most a blank and another row
+    of the footer stand below it.
+    """
+    column, line = screen.cursor
+    last = max(index for index, row in enumerate(screen.rows) if row.text)
+    below = screen.lines[line + 1 : line + 2]
+    if (
+        spec.cursor_real
+        and _placed(screen)
+        and first < line <= last <= line + 2
+        and column > len(spec.continuation)
+        and not any(below)
+    ):
+        return line + 1
+    return last + 1 if scrolled else 0
+
+
+def _prompt_of(text: str, spec: BoxSpec) -> str | None:
+    """Return the prompt with which a row begins, if it does."""
+    prompts = (spec.prompt, *spec.prompts_same, *spec.prompts)
+    return next((p for p in prompts if _begins(text, p)), None)
+
+
+def _box_of(
+    first: int,
+    rows: Sequence[Row],
+    cells: list[list[_Cell]],
+    prompt: str | None,
+    spec: BoxSpec,
+    *,
+    scrolled: bool,
+) -> Box:
+    """Return the box of ``rows``; ``cells`` is what stands in the first of them."""
+    cells += [_cells(row)[len(spec.continuation) :] for row in rows[1:]]
+    text, ghost = _split_ghost(cells)
+    if spec.ghost is not None and spec.ghost.search(text):
+        text, ghost = "", text.strip()
+    if prompt is not None and prompt not in (spec.prompt, *spec.prompts_same):
+        text, ghost = f"{prompt.rstrip()}{text}", ""  # the mode itself was typed
+    return Box(
+        first,
+        first + len(rows) - 1,
+        tuple(row.text for row in rows),
+        text,
+        ghost,
+        _placeholders(text, spec),
+        scrolled,
+    )
+
+
+def _begins(text: str, start: str) -> bool:
+    """Whether a row begins with ``start``, whose own blanks the row may have lost at its end."""
+    return text.startswith(start) or text == start.rstrip(" ")
+
+
+def _last_rules(screen: Screen, spec: BoxSpec) -> tuple[int, int, bool] | None:
+    """Return the indexes of the last two rules, and whether they say that the box is scrolled."""
+    found: list[int] = []
+    scrolled = False
+    for index in range(len(screen.rows) - 1, -1, -1):
+        text = screen.rows[index].text
+        plain = is_rule(text, screen.width, spec.rule)
+        if not plain and not _labelled_rule(text, screen.width, spec):
+            continue
+        if not plain and spec.scrolled is not None and spec.scrolled.search(text):
+            scrolled = True
+        found.append(index)
+        if len(found) == 2:
+            bottom, top = found
+            return (top, bottom, scrolled) if bottom - top > 1 else None
+    return None
+
+
+def _labelled_rule(text: str, width: int, spec: BoxSpec) -> bool:
+    """Whether ``text`` is a rule with a word in it, as a scrolled or a named box has.
+
+    It runs from edge to edge and is drawn at both ends; wide characters in the word make it a
+    few characters shorter than the screen.
+    """
+    rule = spec.rule
+    return (
+        text.startswith(rule)
+        and text.endswith(rule)
+        and width // 2 < len(text) <= width
+        and re.fullmatch(f"{re.escape(rule)}+ [^{re.escape(rule)}]+ {re.escape(rule)}+", text)
+        is not None
+    )
+
+
+def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:
+    """Return the box that stands at ``place``; what the profile calls a ghost is no draft."""
+    last = place.first + len(place.cuts) - 1
+    rows = screen.rows[place.first : last + 1]
+    cells = [_cells(row)[start:end] for row, (start, end) in zip(rows, place.cuts, strict=True)]
+    text, ghost = _split_ghost(cells)
+    if spec.ghost is not None and spec.ghost.search(text):
+        text, ghost = "", text.strip()
+    return Box(
+        place.first,
+        last,
+        tuple(row.text for row in rows),
+        text,
+        ghost,
+        _placeholders(text, spec),
+        place.scrolled,
+    )
+
+
+def echo_in(line: str, spec: BoxSpec, *, queued: bool = True) -> str | None:
+    """Return what a row shows of a submitted message, or None if it shows none.
+
+    ``queued`` says that one which waits for its turn counts, too.
+    """
+    if spec.echoes is not None:
+        match = spec.echoes.match(line)
+        return line[match.end() :] if match else None
+    known = (spec.echo, spec.echo_queued if queued else "")
+    marks = [mark for mark in known if mark and line.startswith(mark)]
+    return line[len(marks[0]) :] if marks else None
+
+
+def _prompt_box(screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return the last row with text, if the prompt pattern matches there."""
+    index = max((i for i, row in enumerate(screen.rows) if row.text), default=None)
+    if index is None:
+        return None
+    row = screen.rows[index]
+    match = re.match(spec.prompt, row.text)
+    if match is None:
+        return None
+    column, line = screen.cursor
+    if spec.cursor_real and (line != index or column < match.end()):
+        return None
+    text, ghost = _split_ghost([_cells(row)[match.end() :]])
+    return Box(index, index, (row.text,), text, ghost, _placeholders(text, spec))
+
+
+def _cells(row: Row) -> list[_Cell]:
+    off = (False,) * len(row.text)
+    return list(zip(row.text, row.dim or off, row.reverse or off, strict=True))
+
+
+def _split_ghost(rows: list[list[_Cell]]) -> tuple[str, str]:
+    """Return (text, ghost): what stands before the dim end of the box, and that end."""
+    flat: list[_Cell] = []
+    for row in rows:
+        flat += [*row, ("\n", False, False)]
+    flat.pop()
+    start = len(flat)
+    while start and (flat[start - 1][1] or flat[start - 1][0].isspace()):
+        start -= 1
+    if not any(dim for _, dim, _ in flat[start:]):
+        start = len(flat)
+    elif start and flat[start - 1][2] and flat[start][1]:
+        start -= 1  # the drawn cursor stands on the ghost's first character
+    text, ghost = _text(flat[:start]), _text(flat[start:]).strip()
+    return ("" if ghost and not text.strip() else text), ghost
+
+
+def _text(cells: list[_Cell]) -> str:
+    lines = "".join(cell[0] for cell in cells).split("\n")
+    return "\n".join(line.rstrip(" ") for line in lines)
+
+
+def _placeholders(text: str, spec: BoxSpec) -> tuple[int, ...]:
+    if spec.placeholder is None:
+        return ()
+    found = spec.placeholder.finditer(text.replace("\n", " "))
+    return tuple(placeholder_number(match) for match in found)
+
+
+def placeholder_number(match: re.Match[str]) -> int:
+    """Return the number in a placeholder: its first group that matched."""
+    return int(next(group for group in match.groups() if group))

@@ -1,0 +1,224 @@
+"""Decide what an agent program is doing from one look at its screen. Pure.
+
+The order is: what tmux knows (dead, in a mode), then the profile's rules in their order, then
+the latest hook event where the screen cannot tell, then the box alone.
+"""
+
+import re
+
+from torch_cli.programs.box import below_box, echo_in, find_box, is_rule
+from torch_cli.programs.profile import Profile, Rule
+from torch_cli.programs.state import AgentState, Box, Dialog, HookEvent, State, one_line
+from torch_cli.tmux.screen import Screen
+
+_QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages and the spinner
+_DIALOG_ROWS = 40  # how much of the bottom a dialog whose top is out of sight may take
+_OPTION = re.compile(r"\W*\d+\. ")  # a row of a numbered menu
+_NEARLY_BLANK = 1  # rows with text that a program may have left before it draws
+
+
+def classify(screen: Screen, profile: Profile, hook: HookEvent | None = None) -> AgentState:
+    """Return the state that ``screen`` shows, with its evidence.
+
+    ``hook`` is the latest event of the pane's own hooks, if it has any. It counts only where the
+    screen says nothing: what stands on the screen is newer than any event that led to it.
+    """
+    if screen.dead:
+        return AgentState(State.DEAD, "the pane's process has ended", "dead")
+    if screen.in_mode:
+        return AgentState(State.UNKNOWN, "the pane is in a mode", "mode")
+    look = _Look(screen, profile)
+    for rule in profile.rules:
+        row = look.matches(rule)
+        if row is not None:
+            return look.decided(rule, row)
+    return look.undecided(hook)
+
+
+class _Look:
+    """One screen with its box and regions, each worked out once."""
+
+    def __init__(self, screen: Screen, profile: Profile) -> None:
+        self.screen = screen
+        self.profile = profile
+        self.box: Box | None = find_box(screen, profile)
+        self.filled = [index for index, row in enumerate(screen.rows) if row.text.strip()]
+
+    def region(self, where: str, rows: int) -> list[str]:
+        """Return the rows of a region with text, top to bottom, at most ``rows`` of them.
+
+        What stands above the box ends at the last echoed message: rows before it are past. Of
+        that, ``nearest`` is what begins with the last row that is not indented.
+        """
+        if where == "title":
+            return [self.screen.title] if self.screen.title else []
+        if where == "nearest":
+            lines = self.region("above", len(self.screen.rows))
+            heads = [at for at, line in enumerate(lines) if not line.startswith(" ")]
+            return lines[heads[-1] if heads else 0 :]
+        lines = [self.screen.rows[index].text for index in self._indexes(where)]
+        if where == "above":
+            hint, spec = self.profile.box.hint, self.profile.box
+            lines = [line for line in lines if hint is None or not hint.search(line)]
+            past = [
+                n for n, row in enumerate(lines) if echo_in(row, spec, queued=False) is not None
+            ]
+            lines = lines[past[-1] :] if past else lines
+        return lines[-rows:] if where in ("above", "bottom") else lines
+
+    def _indexes(self, where: str) -> list[int]:
+        if where == "bottom":
+            return self.filled
+        if self.box is None:
+            return []
+        frame = self.profile.box.frame
+        if where == "above":
+            return [index for index in self.filled if index < self.box.first - frame]
+        if where in ("footer", "panel"):
+            footer, panel = below_box(self.screen, self.box, self.profile.box)
+            rows = footer if where == "footer" else panel
+            return [index for index in self.filled if index in rows]
+        return [index for index in self.filled if self.box.first <= index <= self.box.last]
+
+    def matches(self, rule: Rule) -> str | None:
+        """Return the row that makes ``rule`` true, or None."""
+        if rule.box is not None and rule.box != (self.box is not None):
+            return None
+        if rule.title is not None and not rule.title.search(self.screen.title):
+            return None
+        lines = self.region(rule.where, rule.rows)
+        found = next((line for line in reversed(lines) if rule.match.search(line)), None)
+        if rule.also is not None and not any(rule.also.search(line) for line in lines):
+            return None
+        if rule.unless is not None and any(rule.unless.search(line) for line in lines):
+            return None
+        return found
+
+    def decided(self, rule: Rule, row: str) -> AgentState:
+        """Return the state of the rule that matched ``row``."""
+        dialog = reset = None
+        if rule.state is State.WAITING:
+            dialog = self.dialog(rule.kind)
+        if rule.reset is not None:
+            words = " ".join(line.strip() for line in self.region(rule.where, rule.rows))
+            match = rule.reset.search(row) or rule.reset.search(words)
+            reset = match[1] if match else None
+        evidence = f"{rule.name}: {one_line(row)}"
+        return self._state(rule.state, evidence, rule.name, dialog, reset)
+
+    def _state(
+        self,
+        state: State,
+        evidence: str,
+        rule: str,
+        dialog: Dialog | None = None,
+        reset: str | None = None,
+    ) -> AgentState:
+        """Return a state together with what else the screen tells."""
+        queued, mode = self.queued(), self.mode()
+        return AgentState(state, evidence, rule, self.box, dialog, reset, queued, mode)
+
+    def undecided(self, hook: HookEvent | None) -> AgentState:
+        """Return the state of a screen that no rule knows."""
+        said = self.profile.hooks.events.get(hook.name, "") if hook is not None else ""
+        state, evidence, rule = self._by_structure()
+        # An empty box without any sign of work reads as idle, whatever an older event said: nothing
+        # fires on Esc. What the program itself says of its turn is weighed by ``turn``. Text in the
+        # box hides such signs in some programs, so there the event decides; and without a box it
+        # tells a screen that cannot be read.
+        if hook is not None and (self.box is None or not self.box.empty):
+            heard = _heard(said, self.box)
+            if heard is not None:
+                state, evidence, rule = heard, f"hook: {one_line(hook.name)}", "hook"
+        return self._state(state, evidence, rule)
+
+    def _by_structure(self) -> tuple[State, str, str]:
+        if self.box is not None and self.profile.box.footer_own and not self._around():
+            return State.UNKNOWN, "the pane is too low to show more than the input box", "low pane"
+        if self.box is not None and self.box.empty:
+            return State.IDLE, "the input box is empty and nothing says work", "box"
+        if self.box is not None:
+            draft = one_line(self.box.text, 60)
+            return State.IDLE, f"the input box holds text and nothing says work: {draft}", "box"
+        if len(self.filled) <= _NEARLY_BLANK:
+            return State.STARTING, "the screen is blank and shows no input box", "blank"
+        last = one_line(self.screen.rows[self.filled[-1]].text)
+        return State.UNKNOWN, f"no input box and no known dialog; last row: {last}", "no box"
+
+    def _around(self) -> bool:
+        """Whether anything stands above or below the box."""
+        return bool(self._indexes("above") or self._indexes("footer"))
+
+    def queued(self) -> bool:
+        """Whether a notice above the box says that messages wait for their turn."""
+        pattern = self.profile.paste.queued
+        return pattern is not None and any(
+            pattern.search(line) for line in self.region("above", _QUEUE_ROWS)
+        )
+
+    def mode(self) -> str:
+        """Return the name of the mode that the program shows beside its box, '' if none."""
+        if self.box is None or not self.profile.modes.known:
+            return ""
+        rows = {
+            "footer": self.region("footer", 0),
+            "above": [self.screen.rows[index].text for index in self._indexes("above")[-1:]],
+        }
+        for mode in self.profile.modes.known:
+            if any(mode.match.search(row) for row in rows[mode.where]):
+                return mode.name
+        return ""
+
+    def dialog(self, kind: str) -> Dialog:
+        """Return the dialog at the bottom of the screen."""
+        import hashlib
+
+        rows = [self.screen.rows[index].text for index in self.filled[-_DIALOG_ROWS:]]
+        spec, width = self.profile.box, self.screen.width
+        chosen = len(rows)
+        if spec.dialog_cursor is not None:
+            marked = [at for at, row in enumerate(rows) if spec.dialog_cursor.search(row)]
+            chosen = marked[-1] if marked else chosen
+        # A rule may also stand between the options of a menu; that one opens no dialog.
+        tops = [
+            at
+            for at, row in enumerate(rows[:chosen])
+            if (
+                is_rule(row, width, spec.dialog_top) and not _OPTION.match(" ".join(rows[at + 1 :]))
+            )
+            or (spec.dialog_above is not None and spec.dialog_above.search(row))
+        ]
+        if tops:
+            rows, chosen = rows[tops[-1] + 1 :], chosen - tops[-1] - 1
+        if spec.dialog_start is not None:
+            starts = [at for at, row in enumerate(rows[:chosen]) if spec.dialog_start.search(row)]
+            rows, chosen = rows[starts[-1] if starts else 0 :], chosen - (starts or [0])[-1]
+        normal = "\n".join(" ".join(row.split()) for row in rows)
+        digest = hashlib.sha256(normal.encode()).hexdigest()[:12]
+        asked = [row.replace(spec.bar, " ") if spec.bar else row for row in rows[:chosen]]
+        return Dialog(kind, _question(asked, width), tuple(rows), digest)
+
+
+def _heard(said: str, box: Box | None) -> State | None:
+    """Return the state that an event's meaning gives a screen which cannot tell, or None."""
+    if box is not None:
+        return State.WORKING if said in ("submitted", "working") else None
+    return {"waiting": State.WAITING, "exited": State.EXITED}.get(said)
+
+
+def _question(rows: list[str], width: int) -> str:
+    """Return the last question in ``rows``, its wrapped lines joined, or else the first row."""
+    asked = [index for index, row in enumerate(rows) if re.search(r"\?(\s|$)", row)]
+    if not asked:
+        return one_line(rows[0]) if rows else ""
+    first = last = asked[-1]
+    while first and _wraps(rows[first - 1], rows[first], width):
+        first -= 1
+    text = " ".join(rows[first : last + 1])
+    return one_line(text[: text.rindex("?") + 1], 200)
+
+
+def _wraps(row: str, after: str, width: int) -> bool:
+    """Whether ``row`` is text that was broken because the next word did not fit."""
+    words = any(character.isalnum() for character in row)
+    return words and len(row) + 1 + len(after.split()[0]) >= width - 1

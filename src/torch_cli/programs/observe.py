@@ -1,0 +1,59 @@
+"""A look at a pane: what it shows, what its program last reported, and the state that makes."""
+
+from typing import NamedTuple
+
+from torch_cli.procs import Process, alive
+from torch_cli.programs.classify import classify
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import AgentState, State
+from torch_cli.programs.turn import at_home, event_of, may_hide_work, turn_of, weighed
+from torch_cli.store import Store
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane, capture_one
+from torch_cli.tmux.screen import Screen
+
+
+class Sight(NamedTuple):
+    """What one look found: the screen, and the state it was classified as.
+
+    ``reported`` is when the program's hooks last said anything (epoch seconds), 0 if never.
+    """
+
+    screen: Screen
+    state: AgentState
+    reported: float = 0.0
+
+
+def observe(
+    client: ControlClient,
+    store: Store,
+    pane: Pane,
+    profile: Profile,
+    *,
+    since: float = 0.0,
+    program: Process | None = None,
+) -> Sight:
+    """Look at ``pane`` once.
+
+    Where the screen shows no work, the program's own word on its turn is asked for. Hook reports
+    before ``since`` (epoch seconds) do not count. A registered ``program`` that has
+    ended makes the agent ``exited``, whatever the pane shows now. Raises ``NotFoundError`` if the
+    pane is gone or runs another process.
+    """
+    screen = capture_one(client, pane)
+    report = store.hooks.latest(pane.socket_path, pane.id, since=since)
+    event = event_of(store, profile, report, pane.socket_path, pane.id, since)
+    state = classify(screen, profile, event)
+    if may_hide_work(state):
+        state = weighed(state, turn_of(profile, program or pane.pid, event, screen.wrote))
+    state = at_home(state, profile, program or pane.pid)
+    if program is not None:
+        state = or_exited(state, program)
+    return Sight(screen, state, report.at if report else 0.0)
+
+
+def or_exited(state: AgentState, program: Process) -> AgentState:
+    """Return ``state``, or ``exited`` if the registered ``program`` has ended."""
+    if state.state is State.DEAD or alive(program):
+        return state
+    return AgentState(State.EXITED, f"process {program.pid} has ended", "process")

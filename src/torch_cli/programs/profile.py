@@ -1,0 +1,423 @@
+"""Profiles: how one agent program is started, looks and takes messages, read from TOML.
+
+The named tuples are the schema: a key that is no field, or has another type, is refused by name.
+``profiles/claude.toml`` explains every key and is the example to copy.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.reader import Pattern, Reader, nearest
+from torch_cli.programs.state import State
+from torch_cli.tmux import quote
+
+STOCK = os.path.join(os.path.dirname(__file__), "profiles")  # pathlib costs 5 ms of CPU time
+BUILT_IN = "built in"
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
+Words = tuple[str, ...]
+Place = str | os.PathLike[str]
+
+
+class Step(NamedTuple):
+    """One step of stopping a program: a text typed as a command, or keys."""
+
+    text: str = ""
+    keys: Words = ()
+
+
+class Launch(NamedTuple):
+    """How the program is started and stopped. Times are seconds.
+
+    ``env_set`` are ``NAME=VALUE`` for this run alone: what makes the program report to Torch, or
+    know a key. ``{profiles}`` and ``{profiles_url}`` stand for the directory of the stock
+    profiles, ``{hook}`` for the command that a report is handed to.
+    """
+
+    command: Words = ()
+    arguments: Words = ()
+    version: Words = ()
+    version_pattern: Pattern | None = None
+    settings_flag: str = ""
+    hook_flag: str = ""
+    ready_timeout: float = 30.0
+    steady: float = 0.5
+    env_unset: Words = ()
+    env_set: Words = ()
+    stop: tuple[Step, ...] = ()
+    stop_grace: float = 5.0
+
+
+class Process(NamedTuple):
+    """How the program is recognised in a pane that nobody registered."""
+
+    names: Words = ()
+    shells: bool = False
+
+
+class BoxSpec(NamedTuple):
+    """Where the input box stands on the screen and what it is made of."""
+
+    kind: str = "none"
+    rule: str = ""
+    bar: str = ""
+    corner: str = ""
+    prompt: str = ""
+    prompts: Words = ()
+    prompts_same: Words = ()
+    continuation: str = ""
+    footer: Pattern | None = None
+    footer_whole: bool = False
+    footer_own: Pattern | None = None
+    panel: Pattern | None = None
+    panel_top: Pattern | None = None
+    padding: str = ""
+    tallest: int = 0
+    low: int = 0
+    scrolled: Pattern | None = None
+    prompt_unique: bool = False
+    cursor_real: bool = False
+    wraps: bool = False
+    hidden_working: bool = False
+    echo: str = ""
+    echo_queued: str = ""
+    echoes: Pattern | None = None
+    ghost: Pattern | None = None
+    placeholder: Pattern | None = None
+    tab: str = ""
+    hint: Pattern | None = None
+    dialog_top: str = ""
+    dialog_above: Pattern | None = None
+    dialog_start: Pattern | None = None
+    dialog_cursor: Pattern | None = None
+    dialog_end: Pattern | None = None
+
+    @property
+    def mark(self) -> str:
+        """What the box's first row begins with, letter for letter; '' if that is a pattern."""
+        return self.prompt if self.kind in ("ruled", "footed", "barred") else ""
+
+    @property
+    def frame(self) -> int:
+        """How many rows of its own the box has above and below its text."""
+        return 1 if self.kind in ("ruled", "barred") else 0
+
+
+class Rule(NamedTuple):
+    """One line of the decision: rows that look like this, there, mean that state.
+
+    ``title`` must be found in the pane's title, too.
+    """
+
+    state: State
+    name: str
+    where: str
+    match: Pattern
+    also: Pattern | None = None
+    unless: Pattern | None = None
+    title: Pattern | None = None
+    box: bool | None = None
+    rows: int = 3
+    kind: str = ""
+    reset: Pattern | None = None
+
+
+class Paste(NamedTuple):
+    """How the program takes a paste. ``settle`` is seconds, ``max_bytes`` bytes of UTF-8.
+
+    ``queue_joins`` says that it makes one message of all that wait in its queue.
+    """
+
+    framed_in: tuple[State, ...] = ()
+    queues: bool = False
+    queued: Pattern | None = None
+    queue_joins: bool = False
+    settle: float = 0.5
+    placeholder_lines: int = 0
+    placeholder_chars: int = 0
+    max_bytes: int = 100_000
+
+
+class Submit(NamedTuple):
+    """The keys that submit the box. Times are seconds.
+
+    Dialogs ignore ``chord`` and ``idle_key``; the latter submits like Enter from ``idle`` only,
+    and only in the versions that the profile is verified with. ``chord_setup`` says that the
+    chord is there only after ``torch agent-setup``, ``chord_launch`` that only programs which
+    Torch started with ``launch.arguments`` have it, ``chord_match`` that it is there if that is
+    found in ``chord_file``, a file in the home directory. ``clear`` deletes the text between the
+    start of a line and the cursor, and nothing where there is none.
+    """
+
+    key: Words = ("Enter",)
+    enter_retries: tuple[float, ...] = ()
+    chord: Words = ()
+    chord_retry: float = 2.0
+    chord_setup: bool = False
+    chord_launch: bool = False
+    chord_file: str = ""
+    chord_match: Pattern | None = None
+    idle_key: Words = ()
+    clear: Words = ()
+
+
+class Normalise(NamedTuple):
+    """What the program changes in a text it is given; ``wrapper`` is none, or opening and end.
+
+    ``placeholder_trims`` says that blanks round a paste which shows as a placeholder are dropped.
+    """
+
+    tab: int = 0
+    trim_trailing: bool = False
+    nfc: bool = False
+    wrapper: tuple[Pattern, ...] = ()
+    strips_invisible: bool = False
+    placeholder_trims: bool = False
+
+
+class Guard(NamedTuple):
+    """Texts that would run as a command, and what is put before or after to prevent it.
+
+    ``tail`` finds, in the whole text, further ends that get the suffix. ``refuse`` are patterns,
+    searched in the text without the blanks at its ends, of texts that nothing makes harmless.
+    """
+
+    first: Words = ()
+    prefix: str = ""
+    last: Words = ()
+    suffix: str = ""
+    tail: Pattern | None = None
+    refuse: tuple[Pattern, ...] = ()
+
+
+class Hooks(NamedTuple):
+    """The events that the program reports; ``events`` maps each to what it says."""
+
+    kind: str = ""
+    events: Mapping[str, str] = MappingProxyType({})
+
+
+class Mode(NamedTuple):
+    """One mode of a program, and how it shows: ``match`` in a row of ``where``.
+
+    ``footer`` is what stands below the box, ``above`` the nearest row with text above it. ``keys``
+    lead there, and back, from any other; a mode without is reached by the program's ``cycle``.
+    """
+
+    name: str
+    match: Pattern
+    where: str = "footer"
+    keys: Words = ()
+
+
+class Modes(NamedTuple):
+    """The modes in which a program can be; the keys ``cycle`` lead from each to the next."""
+
+    cycle: Words = ()
+    known: tuple[Mode, ...] = ()
+
+
+class AnswerSpec(NamedTuple):
+    """Where an answer is found that the program does not report.
+
+    ``transcript`` is the kind of file that has it word for word, '' if there is none. On the
+    screen, ``begin`` matches what stands in front of its first row, and of every further part;
+    ``indent`` is how many blanks stand in front of the other rows; rows that match ``skip`` are no
+    part.
+    """
+
+    transcript: str = ""
+    begin: Pattern | None = None
+    indent: int = 0
+    skip: tuple[Pattern, ...] = ()
+
+
+class Profile(NamedTuple):
+    """Everything Torch knows about one agent program; ``source`` is the file it came from.
+
+    ``verified`` lists the program versions that it was proven with end to end; with none the
+    profile is unverified, in TOML also ``verified = false``. ``unproven`` are sentences about what
+    was not proven.
+    """
+
+    name: str
+    title: str = ""
+    verified: Words = ()
+    unproven: Words = ()
+    source: str = BUILT_IN
+    launch: Launch = Launch()
+    process: Process = Process()
+    box: BoxSpec = BoxSpec()
+    rules: tuple[Rule, ...] = ()
+    paste: Paste = Paste()
+    submit: Submit = Submit()
+    normalise: Normalise = Normalise()
+    guard: Guard = Guard()
+    hooks: Hooks = Hooks()
+    answer: AnswerSpec = AnswerSpec()
+    modes: Modes = Modes()
+
+    @property
+    def caution(self) -> str:
+        """What people are told of an unverified profile; '' if it is verified."""
+        if self.verified:
+            return ""
+        idle_only = "" if self.process.shells else ": messages go only to an idle program"
+        return f"the profile '{self.name}' is unverified{idle_only}"
+
+
+def check_profile_name(name: str) -> None:
+    """Raise ``RefusedError`` unless ``name`` can be a profile's."""
+    if not _NAME.fullmatch(name):
+        raise RefusedError(
+            f"'{name}' cannot be a profile's name",
+            hint="Lower-case letters, digits, '-' and '_', a letter first.",
+            code="bad-name",
+        )
+
+
+def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:
+    """Return (name, source) of every profile by name; a user's file hides a stock one."""
+    found = {name: BUILT_IN for name, _ in _files(STOCK)}
+    if user_dir is not None:
+        found |= _files(user_dir)
+    return sorted(found.items())
+
+
+def _files(folder: Place) -> list[tuple[str, str]]:
+    """Return (name, path) of the profiles in ``folder``, none if there is no such directory."""
+    try:
+        files = os.listdir(folder)
+    except OSError:
+        return []  # not there, no directory, or not ours to read
+    return [(stem, os.path.join(folder, file)) for file in files if (stem := _stem(file))]
+
+
+def _stem(file: str) -> str:
+    name, extension = os.path.splitext(file)
+    return name if extension == ".toml" else ""
+
+
+def load_profile(name: str, user_dir: Place | None) -> Profile:
+    """Return the profile ``name``: the file in ``user_dir`` if there is one, else the stock one.
+
+    Raises NotFoundError with the known names, RefusedError if the file is not a profile.
+    """
+    if _NAME.fullmatch(name):
+        for folder in (user_dir, STOCK):
+            path = os.path.join(folder, f"{name}.toml") if folder is not None else ""
+            if os.path.isfile(path):
+                profile = load_profile_file(path)
+                if profile.name != name:
+                    raise RefusedError(
+                        f"{path}: name is {profile.name!r}, but the file is called {name!r}.",
+                        hint="Give the file the profile's name.",
+                    )
+                return profile
+    known = [known_name for known_name, _ in list_profiles(user_dir)]
+    if name in known:
+        raise RefusedError(
+            f"{name}.toml is no profile: its name must be lower-case letters, digits, - and _, a "
+            "letter first, and the file must be there.",
+            code="bad-profile",
+        )
+    raise NotFoundError(
+        f"There is no profile {name!r}.{nearest(name, known)}",
+        hint="Known profiles: " + ", ".join(known) + ".",
+        code="no-profile",
+    )
+
+
+_LOADED: dict[str, tuple[tuple[int, ...], Profile]] = {}
+
+
+def load_profile_file(path: Place) -> Profile:
+    """Return the profile in the file ``path``; raises RefusedError if it is not one.
+
+    A file that has not changed is read once: a daemon asks for it at every look at every agent.
+    """
+    source = BUILT_IN if os.path.dirname(path) == STOCK else os.fspath(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            facts = os.fstat(file.fileno())
+            state = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            known = _LOADED.get(os.fspath(path))
+            if known is not None and known[0] == state:
+                return known[1]
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
+    profile = parse_profile(text, source)
+    _LOADED[os.fspath(path)] = (state, profile)
+    return profile
+
+
+def parse_profile(text: str, source: str) -> Profile:
+    """Return the profile that the TOML ``text`` holds; ``source`` names it in errors.
+
+    Raises RefusedError naming the key, and the nearest right word for one that does not exist.
+    """
+    import tomllib
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
+    if table.get("verified") is False:
+        table["verified"] = []
+    reader = Reader(source)
+    if "source" in table:
+        reader.refuse("source", "is set by Torch")
+    profile = reader.table(Profile, table, "")._replace(source=source)
+    _check(profile, reader)
+    return profile
+
+
+def _check(profile: Profile, reader: Reader) -> None:
+    """Refuse what the types allow but the program could not work with."""
+    if not _NAME.fullmatch(profile.name):
+        reader.refuse("name", "must be lower-case letters, digits, - and _, a letter first")
+    _check_box(profile.box, reader)
+    _check_launch(profile.launch, reader)
+    for rule in profile.rules:
+        if rule.reset is not None and rule.reset.groups < 1:
+            reader.refuse(f"rules.reset ({rule.name})", "must hold a group for the time")
+        if rule.rows < 1:
+            reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
+    if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
+        reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
+    if len(profile.normalise.wrapper) not in (0, 2):
+        reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
+
+
+def _check_launch(launch: Launch, reader: Reader) -> None:
+    for item in launch.env_set:
+        if not _SETTING.match(item):
+            reader.refuse("launch.env_set", f"must hold NAME=VALUE, not {item!r}")
+    for step in launch.stop:
+        if bool(step.text) == bool(step.keys):
+            reader.refuse("launch.stop", "steps must have either text or keys")
+
+
+def _check_box(box: BoxSpec, reader: Reader) -> None:
+    if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
+        reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
+    if not quote.can_stand(box.mark):
+        reader.refuse("box.prompt", "holds a character that means something to tmux's patterns")
+    if box.kind == "footed" and not (box.prompt and box.footer):
+        reader.refuse("box.footer", "and box.prompt must be given for a footed box")
+    if box.kind == "barred" and not (box.bar and box.corner and len(box.rule) == 1):
+        reader.refuse("box.bar", "box.corner and box.rule must be given for a barred box")
+    if box.kind == "lines" and not (box.prompt and len(box.rule) == 1):
+        reader.refuse("box.prompt", "and box.rule (one character) must be given for a box of lines")
+    if box.kind in ("prompt", "lines"):
+        reader.pattern(box.prompt, "box.prompt")
+    if box.wraps and not (box.kind == "prompt" and box.cursor_real):
+        reader.refuse("box.wraps", "is for a box of kind prompt with a real cursor")
+    if box.placeholder is not None and box.placeholder.groups < 1:
+        reader.refuse("box.placeholder", "must hold a group for the number")

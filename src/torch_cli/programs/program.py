@@ -1,0 +1,59 @@
+"""The agent program on this machine: where it is, and which version."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+
+from torch_cli.programs.profile import Profile
+from torch_cli.tmux.screen import Screen
+
+VERSION_TIMEOUT = 10.0
+"""Seconds that a program may take to say its version."""
+
+
+def find_program(profile: Profile, environ: Mapping[str, str]) -> str | None:
+    """Return the path of the profile's program: on the PATH, or installed beside Torch."""
+    command = profile.launch.command[0]
+    beside = os.path.dirname(sys.executable)
+    return shutil.which(command, path=environ.get("PATH")) or shutil.which(command, path=beside)
+
+
+def ask_version(profile: Profile, program: str, environ: Mapping[str, str]) -> str | None:
+    """Return the version that ``program`` says, '' if its profile does not tell how to ask.
+
+    ``None`` means that it was asked and did not answer within ``VERSION_TIMEOUT`` seconds.
+    """
+    if not profile.launch.version or profile.launch.version_pattern is None:
+        return ""
+    try:
+        said = subprocess.run(
+            [program, *profile.launch.version[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_TIMEOUT,
+            env=dict(environ),
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = profile.launch.version_pattern.search(said.stdout.decode("utf-8", "replace"))
+    return _version_in(found)
+
+
+def version_on(screen: Screen, profile: Profile) -> str:
+    """Return the program's version if ``screen`` shows it behind the profile's title, else ''."""
+    pattern = profile.launch.version_pattern
+    if pattern is None or not profile.title:
+        return ""
+    found = re.search(re.escape(profile.title) + r"\s+v?" + pattern.pattern, screen.text)
+    return _version_in(found) or ""
+
+
+def _version_in(found: re.Match[str] | None) -> str | None:
+    """Return the version that a profile's pattern found: its group, or all of it without one."""
+    if found is None:
+        return None
+    return found[1] if found.re.groups else found[0]

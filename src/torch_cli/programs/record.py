@@ -1,0 +1,195 @@
+"""What a program itself writes down of what it is doing now: its record, read and never written.
+
+Claude Code keeps a file for each process with the word "busy", "waiting", "idle" or "shell" (idle,
+with a shell in the background; 2.1.330, 2026-11-28). Codex writes the beginning and the end of each
+turn into its rollout (0.169.0); another Codex in the same directory has one there, too.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from torch_cli import procs
+from torch_cli.procs import Process
+
+TAILS = (1 << 16, 1 << 22)
+"""Bytes at the end of a rollout that are searched for the last beginning or end of a turn."""
+
+LARGEST = 1 << 20
+"""Bytes of a record, or of a rollout's first line, that are read at most."""
+
+_ROLLOUT = {"task_started": True, "task_complete": False, "turn_aborted": False}
+_STATUS = {"busy": True, "waiting": True, "idle": False, "shell": False}
+
+
+class Record(NamedTuple):
+    """Whether a turn is ``running``, when that was written (epoch seconds), and where.
+
+    ``current`` says that the program keeps the record up to date until it ends; else an end may
+    be missing.
+    """
+
+    running: bool
+    at: float
+    evidence: str
+    current: bool
+
+
+def record_of(kind: str, process: Process | int) -> Record | None:
+    """Return the record of a running program; ``None`` if it keeps none or it cannot be read.
+
+    ``kind`` is that of its transcript, as ``[answer] transcript`` in its profile names it.
+    """
+    reader = {"claude": _claude, "codex": _codex}.get(kind)
+    if reader is None:
+        return None
+    known = procs.identify(process) if isinstance(process, int) else process
+    try:
+        return reader(known) if known is not None else None
+    except (OSError, ValueError):
+        return None
+
+
+def shows_another(kind: str, process: Process | int) -> str:
+    """Say why what a program's pane shows may be another session's, '' if it is its own.
+
+    In Claude Code's view of all agents the session of the pane is moved into the background, and
+    any other can be opened in its place, with the same box (2.1.330, 2026-11-28). ``kind`` is as
+    for ``record_of``.
+    """
+    known = procs.identify(process) if isinstance(process, int) else process
+    if kind != "claude" or known is None:
+        return ""
+    try:
+        parked = claude_session(known).get("parkedJobId")
+    except (OSError, ValueError):
+        return ""
+    return "its session was moved to the background, so this box may be another's" if parked else ""
+
+
+def claude_session(process: Process) -> dict[str, Any]:
+    """Return what Claude Code writes down of its running process, empty if that is nothing.
+
+    It stands in ``sessions/PID.json`` in the directory of the program's settings; the program may
+    run below ``process``. ``sessionId`` names its transcript. Raises ``OSError`` or ``ValueError``
+    if it cannot be read.
+    """
+    from torch_cli.programs.setup import config_dir
+
+    folder = os.path.join(config_dir(procs.environment(process.pid) or os.environ), "sessions")
+    here = _nearest(folder, process.pid)
+    with open(os.path.join(folder, f"{here}.json"), "rb") as file:
+        written = json.loads(file.read(LARGEST))
+    known = procs.identify(here)
+    if known is None or not isinstance(written, dict):
+        return {}
+    # Else it is an earlier process's of that number.
+    return written if str(written.get("procStart") or known.started) == known.started else {}
+
+
+def _nearest(folder: str, pid: int) -> int:
+    """Return which process has a record: ``pid``, or the nearest below it (a shell started it)."""
+    if os.path.exists(os.path.join(folder, f"{pid}.json")):
+        return pid
+    stems = (name.removesuffix(".json") for name in os.listdir(folder))
+    above = {int(stem): procs.ancestors(int(stem)) for stem in stems if stem.isdecimal()}
+    below = [one for one in above if pid in above[one]]
+    return min(below, key=lambda one: above[one].index(pid), default=pid)
+
+
+def _claude(process: Process) -> Record | None:
+    written = claude_session(process)
+    running = _STATUS.get(str(written.get("status")))
+    if running is None:
+        return None
+    stamp = written.get("statusUpdatedAt")
+    at = stamp / 1000 if isinstance(stamp, int | float) else 0.0
+    words = f"its own record says '{written['status']}'"
+    if isinstance(asked := written.get("waitingFor"), str):
+        words += f" ({' '.join(asked.split())[:60]})"
+    return Record(running, at, words, current=True)
+
+
+def _codex(process: Process) -> Record | None:
+    """Read the rollouts that were written in the program's directory since it began.
+
+    With several of them only what all say is believed: one may be another program's.
+    """
+    where, begun = procs.directory(process.pid), procs.begun(process)
+    environ = procs.environment(process.pid) or os.environ
+    if where is None or begun is None:
+        return None
+    home = environ.get("CODEX_HOME") or os.path.join(
+        environ.get("HOME") or os.path.expanduser("~"), ".codex"
+    )
+    found = [
+        Record(running, os.stat(path).st_mtime, f"its rollout ends with '{word}'", current=False)
+        for path in _rollouts(os.path.join(home, "sessions"), begun)
+        if _begun_in(path) == where and (word := _last_word(path))
+        for running in [_ROLLOUT[word]]
+    ]
+    if len(found) > 1 and any(one.running for one in found):
+        return None
+    return max(found, key=lambda one: one.at, default=None)
+
+
+def _rollouts(home: str, since: float) -> Iterator[str]:
+    """Give the rollouts of the days from ``since`` (epoch seconds) on that were written since."""
+    first = time.strftime("%Y/%m/%d", time.localtime(since - 86_400))
+    for day in _days(home):
+        if day < first:
+            return
+        for name in os.listdir(os.path.join(home, day)):
+            path = os.path.join(home, day, name)
+            if name.startswith("rollout-") and os.stat(path).st_mtime >= since:
+                yield path
+
+
+def _days(home: str) -> Iterator[str]:
+    """Give the directories of days, ``YYYY/MM/DD``, the newest first."""
+    for year in sorted(os.listdir(home), reverse=True):
+        for month in sorted(os.listdir(os.path.join(home, year)), reverse=True):
+            for day in sorted(os.listdir(os.path.join(home, year, month)), reverse=True):
+                yield f"{year}/{month}/{day}"
+
+
+_places: dict[str, str] = {}
+
+
+def _begun_in(path: str) -> str:
+    """Return the directory that a rollout was begun in, '' if it does not say."""
+    if path not in _places:
+        with open(path, "rb") as file:
+            head = _object(file.readline(LARGEST))
+        place = (head.get("payload") or {}).get("cwd")
+        _places[path] = os.path.realpath(place) if isinstance(place, str) else ""
+    return _places[path]
+
+
+def _last_word(path: str) -> str:
+    """Return the last beginning or end of a turn in a rollout, '' if there is none."""
+    size = os.path.getsize(path)
+    for tail in TAILS:
+        with open(path, "rb") as file:
+            file.seek(max(0, size - tail))
+            lines = file.read(tail).split(b"\n")
+        for line in reversed(lines):
+            if b"task_" in line or b"turn_aborted" in line:
+                said = _object(line)
+                word = (said.get("payload") or {}).get("type")
+                if said.get("type") == "event_msg" and word in _ROLLOUT:
+                    return str(word)
+        if size <= tail:
+            break
+    return ""
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """Return the JSON object of a line, an empty one if it is none or was cut."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) and isinstance(value.get("payload"), dict) else {}

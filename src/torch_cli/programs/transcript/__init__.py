@@ -1,0 +1,81 @@
+"""What a program itself wrote down of a conversation: its transcript, read and never written.
+
+Each kind of transcript has a module of its own; ``[answer] transcript`` in the profile names it.
+A transcript is believed only if exactly one holds our message: two programs that were told the
+same in the same moment cannot be told apart.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import NamedTuple, Protocol
+
+from torch_cli import procs
+
+SKEW = 0.01
+"""Seconds by which a program's stamp may be older than ours: they write milliseconds, cut off."""
+
+
+class Origin(NamedTuple):
+    """Where and since when a program is asked about: its directory, environment, epoch seconds.
+
+    ``pid`` is its process, 0 if that is not known.
+    """
+
+    directory: str
+    environ: Mapping[str, str]
+    since: float
+    pid: int = 0
+
+    @property
+    def home(self) -> str:
+        """The home directory of the program."""
+        return self.environ.get("HOME") or os.path.expanduser("~")
+
+
+class Turn(NamedTuple):
+    """A message as the transcript has it; ``answer`` is None until the turn has ended.
+
+    ``refused`` has the words of a hook of the user's that kept the message from being sent.
+    """
+
+    answer: str | None = None
+    refused: str | None = None
+
+
+class Transcript(Protocol):
+    """Looks for turns; it remembers what it has read, so looking again is cheap."""
+
+    def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
+        """Return the newest turn of each transcript that began with a message of ours."""
+
+
+KINDS = ("aider", "claude", "codex", "gemini", "opencode")
+"""The kinds there are, each a module of this package."""
+
+REFUSALS = ("claude",)
+"""The kinds that tell of a message which a hook of the user's refused."""
+
+
+def open_transcript(kind: str, pid: int, since: float) -> Transcript:
+    """Return the transcripts that the program ``pid`` may write to.
+
+    Messages before ``since`` (epoch seconds) are not looked at.
+    """
+    where = procs.directory(pid) or ""
+    environ = procs.environment(pid) or os.environ
+    module = import_module(f"torch_cli.programs.transcript.{kind}")
+    transcript: Transcript = module.open_transcript(Origin(where, environ, since - SKEW, pid))
+    return transcript
+
+
+def turn_of(transcript: Transcript, is_ours: Callable[[str], bool]) -> Turn | None:
+    """Return the turn that our message began, None if there is none or more than one.
+
+    ``is_ours`` is asked of the text of each message. What cannot be read says nothing.
+    """
+    try:
+        turns = transcript.turns(is_ours)
+    except (OSError, ValueError):
+        return None
+    return turns[0] if len(turns) == 1 else None

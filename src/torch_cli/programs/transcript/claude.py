@@ -1,0 +1,93 @@
+"""The transcripts of Claude Code: ``projects/PROJECT/SESSION.jsonl`` in its directory (2.1.330)."""
+
+import glob
+import os
+from collections.abc import Callable
+from typing import Any
+
+from torch_cli import procs
+from torch_cli.programs.record import claude_session
+from torch_cli.programs.setup import config_dir
+from torch_cli.programs.transcript import Origin, Turn
+from torch_cli.programs.transcript.lines import RESCAN, Lines, text_of
+
+SOON = 0.05
+"""Seconds between looks for the one file of a known session, which costs little."""
+
+_REFUSED = "UserPromptSubmit operation blocked by hook:"
+_PROMPT = "\n\nOriginal prompt: "
+"""How it tells that a hook refused a message: these, the hook's words between them, the message."""
+
+
+def open_transcript(origin: Origin) -> Lines:
+    """Return the program's transcript, or those of every Claude Code of that home."""
+    home = glob.escape(config_dir(origin.environ))
+    session = glob.escape(_session(origin.pid))
+    pattern = os.path.join(home, "projects", "*", f"{session or '*'}.jsonl")
+    rescan = SOON if session else RESCAN
+    return Lines(origin, lambda: glob.iglob(pattern), Session, rescan, expected=bool(session))
+
+
+def _session(pid: int) -> str:
+    """Return the name of the session that a process runs, '' if it does not say."""
+    process = procs.identify(pid) if pid else None
+    try:
+        name = claude_session(process).get("sessionId") if process is not None else None
+    except (OSError, ValueError):
+        name = None
+    return name if isinstance(name, str) and name == os.path.basename(name) else ""
+
+
+class Session:
+    """A turn begins with a user's message, and ends with an answer that stopped by itself.
+
+    Each block of an answer is a line of its own, with the answer's id. What follows the next
+    message is no part of it.
+    """
+
+    def __init__(self, is_ours: Callable[[str], bool]) -> None:
+        self._is_ours = is_ours
+        self._begun = False
+        self._open = False
+        self._id = ""
+        self._texts: list[str] = []
+        self._ended = False
+        self._refused: str | None = None
+
+    def read(self, line: dict[str, Any], at: float) -> None:
+        """Take in one line; those of its helpers (side chains) are not part of it."""
+        message = line.get("message")
+        if line.get("type") == "system" and line.get("subtype") == "informational":
+            self._read_notice(str(line.get("content")))
+        if not isinstance(message, dict) or line.get("isSidechain") or line.get("isMeta"):
+            return
+        if line.get("type") == "user":
+            text = text_of(message.get("content"))  # what a tool said has none
+            self._open = self._is_ours(text) if text else self._open
+            if text and self._open:
+                self._begun, self._id, self._texts, self._ended = True, "", [], False
+                self._refused = None
+        elif line.get("type") == "assistant" and self._open:
+            if message.get("id") != self._id:
+                self._id, self._texts = str(message.get("id")), []
+            text = text_of(message.get("content"))
+            self._texts += [text] if text else []
+            self._ended = message.get("stop_reason") in ("end_turn", "stop_sequence", "max_tokens")
+
+    def _read_notice(self, notice: str) -> None:
+        """Take in that a hook refused a message of ours; either text may hold the other's mark."""
+        if not notice.startswith(_REFUSED):
+            return
+        parts = notice.removeprefix(_REFUSED).split(_PROMPT)
+        for at in range(1, len(parts)):
+            if self._is_ours(_PROMPT.join(parts[at:])):
+                self._begun = True
+                self._refused = " ".join(_PROMPT.join(parts[:at]).split())
+
+    def turn(self) -> Turn | None:
+        """Return the newest turn of ours."""
+        if self._refused is not None:
+            return Turn(refused=self._refused)
+        if not self._begun:
+            return None
+        return Turn("\n\n".join(self._texts) if self._ended else None)

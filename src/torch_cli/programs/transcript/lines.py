@@ -1,0 +1,116 @@
+"""Transcripts of one JSON object a line, which the program appends to."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Protocol
+
+from torch_cli.programs.transcript import Origin, Turn
+from torch_cli.regular import open_regular
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes at the end of a file that are read at first: one turn, with what tools said in it."""
+
+RESCAN = 0.5
+"""Seconds between looks for further files."""
+
+
+class Conversation(Protocol):
+    """Understands the lines of one file, in their order."""
+
+    def read(self, line: dict[str, Any], at: float) -> None:
+        """Take in one line and when it was written (epoch seconds, 0 if it does not say)."""
+
+    def turn(self) -> Turn | None:
+        """Return the newest turn that began with a message of ours."""
+
+
+class Lines:
+    """All the files that may be the program's transcript."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        paths: Callable[[], Iterable[str]],
+        conversation: Callable[[Callable[[str], bool]], Conversation],
+        rescan: float = RESCAN,
+        *,
+        expected: bool = False,
+    ) -> None:
+        self._rescan, self._expected = rescan, expected
+        self._origin, self._paths, self._conversation = origin, paths, conversation
+        self._files: dict[str, _File] = {}
+        self._scanned = -rescan
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a file, or the program has said that there will be."""
+        return self._expected or any(True for _ in self._paths())
+
+    def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
+        """Return the newest turn of each file that began with a message of ours."""
+        import time
+
+        now = time.monotonic()
+        if now - self._scanned >= self._rescan:
+            self._scanned = now
+            for path in self._paths():
+                if path not in self._files and _written_since(path, self._origin.since):
+                    conversation = self._conversation(is_ours)
+                    self._files[path] = _File(path, conversation, self._origin.since)
+        found = (file.turn() for file in self._files.values())
+        return [turn for turn in found if turn is not None]
+
+
+class _File:
+    def __init__(self, path: str, conversation: Conversation, since: float) -> None:
+        self.path, self.conversation, self.since = path, conversation, since
+        self.offset = max(0, os.path.getsize(path) - LARGEST)
+
+    def turn(self) -> Turn | None:
+        for line in self._lines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue  # the first one may have been cut
+            if isinstance(value, dict):
+                at = _epoch(value.get("timestamp"))
+                if not at or at >= self.since:
+                    self.conversation.read(value, at)
+        return self.conversation.turn()
+
+    def _lines(self) -> Iterator[bytes]:
+        """Give the whole lines that have been written since the last time."""
+        with open_regular(self.path) as file:
+            file.seek(self.offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self.offset += len(line)
+                yield line
+
+
+def _written_since(path: str, since: float) -> bool:
+    try:
+        return os.stat(path).st_mtime >= since - 1.0  # a file system may count whole seconds
+    except OSError:
+        return False
+
+
+def _epoch(stamp: object) -> float:
+    """Return the epoch seconds of an ISO 8601 time, 0 if it is none."""
+    try:
+        return datetime.fromisoformat(str(stamp)).timestamp() if stamp else 0.0
+    except ValueError:
+        return 0.0
+
+
+def text_of(content: object, kinds: tuple[str, ...] = ("text", "")) -> str:
+    """Return the text of a message's content: a text, or parts of which some are text."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    parts = (part for part in content if isinstance(part, dict))
+    return "".join(str(part.get("text", "")) for part in parts if part.get("type", "") in kinds)

@@ -1,0 +1,105 @@
+"""Who may write to whom in a team."""
+
+from collections.abc import Mapping, Sequence
+
+from torch_cli.errors import RefusedError
+from torch_cli.roster.membership import chain, superior, team_of
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+
+
+def forbidden(
+    store: Store,
+    sender: Agent,
+    recipient: Agent,
+    may_message: Mapping[str, Sequence[str]],
+    reply_to: str = "",
+) -> Sequence[str] | None:
+    """Return to whom ``sender`` may write if ``recipient`` is none of those, else ``None``.
+
+    The rule of its name, as the team's file has it, goes before that of its role. Without one it
+    may write to everybody; but to one without a role that of its parent applies. To itself it
+    always may, and answer what it was sent.
+    """
+    allowed = _rule(store, sender, may_message)
+    if allowed is None or sender.identity == recipient.identity:
+        return None
+    meant = {recipient.name, _listed_name(store, recipient), recipient.role, "*"}
+    above = superior(store, sender)
+    meant |= {"parent"} if above is not None and above.identity == recipient.identity else set()
+    if meant & set(allowed) or _is_between(store, reply_to, sender, recipient):
+        return None
+    return allowed
+
+
+def _rule(
+    store: Store, agent: Agent, may_message: Mapping[str, Sequence[str]]
+) -> Sequence[str] | None:
+    for one in chain(store, agent):
+        own = _listed_name(store, one)
+        rule = may_message.get(own, may_message.get(one.role))
+        if rule is not None and one.identity != agent.identity:
+            return rule if "parent" in rule else [*rule, "parent"]
+        if rule is not None or one.role:
+            return rule
+    return None
+
+
+def _listed_name(store: Store, agent: Agent) -> str:
+    """Return the name that the agent has in its team's file: it may have been renamed since."""
+    member = store.teams.member_of(agent.identity)
+    return member.name if member else agent.name
+
+
+def _is_between(store: Store, message: str, one: Agent, other: Agent) -> bool:
+    """Say whether one of the two has sent that message to the other."""
+    if not message:
+        return False
+    try:
+        found = store.messages.get(message)
+    except KeyError:
+        return False
+    return {found.author, found.agent} == {one.identity, other.identity}
+
+
+def may_write(store: Store, sender: Agent, recipient: Agent) -> bool:
+    """Say whether ``check_edge`` lets the message pass."""
+    try:
+        check_edge(store, sender, recipient)
+    except RefusedError:
+        return False
+    return True
+
+
+def check_edge(
+    store: Store,
+    sender: Agent,
+    recipient: Agent,
+    nothing: str = "nothing was sent",
+    reply_to: str = "",
+) -> bool:
+    """Raise ``RefusedError``, with the permitted way, if the team's rule forbids the message.
+
+    The rule is the one that was in the file when the team was last brought up. It says nothing of
+    agents outside of the team. ``nothing`` says what was not done. Returns whether
+    there was a rule to be looked at.
+    """
+    if not store.teams.any_enforced():
+        return False
+    team = team_of(store, sender)
+    rules = store.teams.enforced(team)
+    if rules is None or team_of(store, recipient) != team:
+        return False
+    allowed = forbidden(store, sender, recipient, rules, reply_to)
+    if allowed is not None:
+        above = superior(store, sender)
+        parent = f"'{above.name}'" if above else "nobody, for its parent is gone"
+        to = ", ".join(parent if one == "parent" else one for one in dict.fromkeys(allowed))
+        raise RefusedError(
+            f"'{sender.name}' may not write to '{recipient.name}': may_message in {team}; "
+            f"{nothing}",
+            hint=f"It may write to: {to or 'nobody'}; and answer what it was asked.",
+            code="may-not-message",
+            details={"team": team, "may_message": list(allowed)},
+        )
+    return True

@@ -1,0 +1,137 @@
+"""Which project a directory, an agent or a task belongs to.
+
+A project is what one ``torch.toml`` stands in, else one git repository with all its worktrees.
+"""
+
+import os
+from typing import NamedTuple
+
+from torch_cli.regular import read_regular
+from torch_cli.roster.membership import team_of
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import Task
+
+FILE = "torch.toml"
+
+MADE = "torch-worktree"
+"""The file in a linked worktree's own git directory that says that Torch made it, and for what."""
+
+LONGEST = 16 * 1024
+"""Bytes that such a file, or a ``.git`` that is one, has at most: each holds a path or two."""
+
+NEW = "new"
+"""Its second line, if Torch made the branch as well."""
+
+
+class Place(NamedTuple):
+    """Where a directory is: ``project`` is the top of its project, '' if it is in none.
+
+    ``path`` is the directory, or of a linked worktree the same one in the main worktree.
+    """
+
+    project: str
+    path: str
+
+
+class Made(NamedTuple):
+    """A worktree that Torch has made: for which branch, whether that was ``new``, and whose project
+    it is of, '' if that was not written down.
+    """
+
+    branch: str
+    new: bool
+    root: str
+
+
+def made_for(git_dir: str) -> Made:
+    """Read the mark of a worktree by its own git directory; raises ``OSError`` if it has none."""
+    mark = read_regular(os.path.join(git_dir, MADE), LONGEST).decode("utf-8", "surrogateescape")
+    lines = [*mark.split("\n"), "", "", ""]
+    return Made(lines[0], lines[1] == NEW, lines[2])
+
+
+def made_at(directory: str) -> Made | None:
+    """Return how the worktree that ``directory`` is in was made, ``None`` if not by Torch."""
+    top = _above(os.path.realpath(directory), ".git")
+    try:
+        return made_for(_linked_to(top)) if top else None
+    except OSError:
+        return None
+
+
+def place_of(directory: str) -> Place:
+    """Return where ``directory`` is, by looking for ``torch.toml`` and ``.git`` alone."""
+    path = os.path.realpath(os.path.expanduser(directory))
+    top, made = _above(path, ".git"), made_at(path)
+    if top:
+        main = _main_worktree(top)
+        path = os.path.normpath(os.path.join(main, os.path.relpath(path, top)))
+        top = main
+    return Place(_above(path, FILE) or (made.root if made else "") or top, path)
+
+
+def own_place(directory: str) -> str:
+    """Return ``directory``; of a worktree that Torch has made, from where that was made."""
+    made = made_at(directory)
+    if made is None:
+        return directory
+    place = place_of(directory)
+    return place.path if place.path.startswith(place.project) else place.project
+
+
+def project_of(store: Store, agent: Agent) -> str:
+    """Return the project of an agent, '' for none: that of its team, else of its directory."""
+    if team := team_of(store, agent):
+        return project_of_team(team)
+    return place_of(agent.directory).project if agent.directory else ""
+
+
+def project_of_team(path: str) -> str:
+    """Return the project that the team of the file ``path`` works on.
+
+    A file in a linked worktree is of the same project as the one in the main worktree.
+    """
+    root = os.path.dirname(path)
+    return place_of(root).project or root
+
+
+def project_here(store: Store, agent: Agent | None) -> str:
+    """Return the project in which this process works, '' for none: its agent's, if it has one."""
+    return project_of(store, agent) if agent else place_of(".").project
+
+
+def belongs(task: Task, project: str) -> bool:
+    """Say whether a task is for the project, '' for none: made for it, or for anywhere."""
+    return not task.directory or place_of(task.directory).project == project
+
+
+def _above(path: str, name: str) -> str:
+    """Return the nearest directory from ``path`` up that holds ``name``, '' if none does."""
+    while not os.path.lexists(os.path.join(path, name)):
+        if path == os.path.dirname(path):
+            return ""
+        path = os.path.dirname(path)
+    return path
+
+
+def _main_worktree(top: str) -> str:
+    """Return the main worktree of the one at ``top``; ``top`` itself if it is that, or has none."""
+    try:
+        where = _linked_to(top)
+    except OSError:  # a directory, in the main one
+        return top
+    shared, kind = os.path.split(os.path.dirname(where))
+    if kind != "worktrees" or os.path.basename(shared) != ".git":
+        return top  # a submodule, or the worktree of a bare repository
+    return os.path.dirname(shared)
+
+
+def _linked_to(top: str) -> str:
+    """Return the git directory of the linked worktree at ``top``; raises ``OSError`` if it is none.
+
+    There ``.git`` is a file, ``gitdir: MAIN/.git/worktrees/NAME`` (gitrepository-layout).
+    """
+    text = read_regular(os.path.join(top, ".git"), LONGEST).decode("utf-8", "surrogateescape")
+    key, _, target = text.strip().partition(" ")
+    return os.path.realpath(os.path.join(top, target)) if key == "gitdir:" else top

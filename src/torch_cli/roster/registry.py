@@ -1,0 +1,198 @@
+"""From a name or a target to one pane, and to the agent program that runs in it."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.paths import config_dir
+from torch_cli.programs.observe import observe
+from torch_cli.programs.profile import Profile, list_profiles, load_profile
+from torch_cli.programs.state import State
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane, list_panes, pane_at, resolve
+from torch_cli.tmux.socket import Socket
+
+RESERVED = ("torch", "parent")
+"""Who writes what Torch says itself, and to whom an agent answers in a team's rules."""
+
+NAME = re.compile(r"\w[\w.-]{0,63}")
+
+
+class Found(NamedTuple):
+    """What a name or target leads to: a pane, and the agent registered in it, if any."""
+
+    name: str
+    socket: Socket
+    pane: Pane
+    agent: Agent | None
+
+    @property
+    def started(self) -> float:
+        """When the agent was registered (epoch seconds), 0 if the pane is none."""
+        return self.agent.created if self.agent else 0.0
+
+    @property
+    def program(self) -> procs.Process | None:
+        """The process that was registered, if any."""
+        agent = self.agent
+        return procs.Process(agent.program_pid, agent.program_started) if agent else None
+
+
+def profiles_dir() -> str:
+    """Return the directory of the user's own profiles."""
+    return os.path.join(config_dir(), "profiles")
+
+
+def profile_named(name: str) -> Profile:
+    """Return the profile called ``name``; raises ``NotFoundError`` with the names there are."""
+    return load_profile(name, profiles_dir())
+
+
+def check_name(name: str) -> None:
+    """Raise ``RefusedError`` unless ``name`` can be an agent's.
+
+    Letters, digits, ``_``, ``-`` and ``.``, at most 64: what needs no quoting in any shell and
+    cannot be taken for a tmux target.
+    """
+    if name in RESERVED:
+        raise RefusedError(
+            f"'{name}' cannot be an agent's name: it means something else to Torch",
+            hint="Choose another name.",
+            code="bad-name",
+        )
+    if not NAME.fullmatch(name):
+        raise RefusedError(
+            f"'{name}' cannot be an agent's name",
+            hint="Use letters, digits, '_', '-' and '.', at most 64, not '-' or '.' first.",
+            code="bad-name",
+        )
+
+
+def find(store: Store, socket: Socket, target: str) -> Found:
+    """Return the pane that ``target`` means: a registered agent's name first, else a tmux target.
+
+    An agent is found on whatever server it is, unless ``socket`` was demanded. Raises
+    ``NotFoundError`` if the target leads nowhere, or the agent's pane has vanished.
+    """
+    agent = store.agents.get(target)
+    elsewhere = agent is not None and socket.demanded and not socket.leads_to(agent.socket)
+    if agent is not None and agent.stopped is None and not elsewhere:
+        home = Socket(path=agent.socket)
+        return Found(target, home, _pane_of(agent), agent)
+    try:
+        pane = resolve(list_panes(socket), target)
+    except NotFoundError as missing:
+        if agent is not None:
+            raise _no_such_agent(agent, socket, elsewhere=elsewhere) from missing
+        raise
+    agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
+    return Found(agent.name if agent else target, Socket(path=pane.socket_path), pane, agent)
+
+
+def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFoundError:
+    if elsewhere and agent.stopped is None:
+        return NotFoundError(
+            f"agent '{agent.name}' is on the tmux server {agent.socket}, and no pane of "
+            f"{socket} has that name",
+            hint="Leave -L and -S out: an agent is found wherever it is.",
+            code="other-server",
+        )
+    return NotFoundError(
+        f"agent '{agent.name}' was stopped, and no pane has that name",
+        hint=f"Start it again: torch spawn {agent.name}, or torch up if a team's file names it.",
+        code="stopped",
+    )
+
+
+def registered(store: Store, name: str, nothing: str = "") -> Agent:
+    """Return the agent ``name``; raises ``NotFoundError``, which says ``nothing``, if none lives.
+
+    Whether its program does is another question.
+    """
+    agent = store.agents.get(name)
+    if agent is None or agent.stopped is not None:
+        done = f"; {nothing}" if nothing else ""
+        raise NotFoundError(
+            f"there is no agent '{name}'{done}", hint="'torch ps' lists them.", code="no-agent"
+        )
+    return agent
+
+
+def lives(agent: Agent) -> bool:
+    """Say whether the program of ``agent`` is there; raises ``TorchError`` if nobody can tell."""
+    pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
+    program = procs.Process(agent.program_pid, agent.program_started)
+    return pane is not None and not pane.dead and procs.alive(program)
+
+
+def _pane_of(agent: Agent) -> Pane:
+    pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
+    if pane is not None:
+        return pane
+    raise NotFoundError(
+        f"agent '{agent.name}' was in pane {agent.pane} of {agent.socket}, which is gone",
+        hint=f"'torch stop {agent.name}' forgets it; 'torch spawn {agent.name}' starts it anew.",
+        code="vanished",
+    )
+
+
+def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
+    """Return the profile of the program in an unregistered pane.
+
+    The name of the process must be one of the profile's, and the screen one that the profile
+    knows. Raises ``NotFoundError`` with the command that registers it by hand.
+    """
+    for profile in _sound_profiles():
+        if pane.command not in profile.process.names:
+            continue
+        if profile.process.shells:
+            return profile
+        if observe(client, store, pane, profile).state.state is not State.UNKNOWN:
+            return profile
+    raise NotFoundError(
+        f"pane {pane.id} ({pane.place}) is no registered agent, and its program "
+        f"'{pane.command}' is not recognised; nothing was typed",
+        hint=f"Register it: torch adopt {pane.id} NAME --profile PROFILE",
+        code="not-an-agent",
+    )
+
+
+def _sound_profiles() -> Iterator[Profile]:
+    """Yield every profile; a user's file that is none concerns only those who ask for it."""
+    for name, _ in list_profiles(profiles_dir()):
+        with contextlib.suppress(NotFoundError, RefusedError):
+            yield profile_named(name)
+
+
+def knows_chord(profile: Profile, environ: Mapping[str, str], *, launched: bool = False) -> bool:
+    """Say whether a program with this environment knows the profile's submit chord.
+
+    ``launched`` says that Torch starts it, with the profile's arguments.
+    """
+    if profile.submit.chord_launch:
+        return launched and bool(profile.submit.chord)
+    if profile.submit.chord_match is not None:
+        home = environ.get("HOME") or os.path.expanduser("~")
+        try:
+            with open(os.path.join(home, profile.submit.chord_file), encoding="utf-8") as file:
+                return bool(profile.submit.chord_match.search(file.read()))
+        except (OSError, UnicodeDecodeError):
+            return False
+    if not profile.submit.chord_setup:
+        return bool(profile.submit.chord)
+    from torch_cli.programs.setup import chord_installed
+
+    return chord_installed(environ)
+
+
+def program_in(pane: Pane) -> procs.Process | None:
+    """Return the process that has the pane's terminal now."""
+    group = procs.foreground(pane.pid)
+    found = procs.identify(group) if group else None
+    return found or procs.identify(pane.pid)

@@ -1,0 +1,44 @@
+"""What runs of what a team has started, also where its start was cut short."""
+
+from torch_cli.lifecycle.stop import close_ours
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
+from torch_cli.tmux.panes import Pane, pane_at
+
+
+def agent_of(store: Store, known: Started) -> Agent | None:
+    """Return the agent that the team has started, ``None`` if it is no more.
+
+    If its start was cut short, it is the one of its name that was registered since.
+    """
+    if known.agent:
+        agent = store.agents.known_as(known.agent)
+    else:
+        agent = store.agents.get(known.name)
+        agent = agent if agent is not None and agent.created >= known.started else None
+    return agent if agent is not None and agent.stopped is None else None
+
+
+def pane_of(store: Store, known: Started) -> Pane | None:
+    """Return the pane of a process that the team has started, ``None`` if it has ended."""
+    place = (known.socket, known.server, known.pane, known.pane_pid)
+    if not known.pane:
+        found = store.windows.opened_since(known.name, known.started)
+        if found is None:
+            return None
+        place = found
+    return living_pane(*place)
+
+
+def close_ended(store: Store, known: Started) -> None:
+    """Close the pane that was kept for the last screen of a process that has ended."""
+    pane = pane_at(known.socket, known.server, known.pane, known.pane_pid) if known.pane else None
+    if pane is not None and pane.dead:
+        close_ours(store, pane)
+
+
+def living_pane(socket_path: str, server: str, pane: str, pane_pid: int) -> Pane | None:
+    """Return that pane of that server if its process is still there and lives."""
+    found = pane_at(socket_path, server, pane, pane_pid)
+    return None if found is None or found.dead else found

@@ -1,0 +1,122 @@
+"""Routing the pool: who there is, what they have done, and giving out what was decided."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.roster.actor import Actor
+from torch_cli.roster.project import belongs, place_of, project_of
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import DONE, HELD, OPEN, TAKEN, Entry, Task
+from torch_cli.tasks.life import claim, reap, skills_of
+from torch_cli.tasks.ranking import Candidate, Choice, route
+from torch_cli.teamfile.described import Team
+from torch_cli.teamfile.load import find_file, load_team
+from torch_cli.teamfile.schema import STRATEGIES
+from torch_cli.watch.listing import list_agents
+
+
+class Rules(NamedTuple):
+    """How tasks are given out: by which strategy, and to which roles; to all if none is named.
+
+    ``leaders`` are who have others below them in the team file, whether those are there or not.
+    """
+
+    strategy: str = STRATEGIES[0]
+    roles: tuple[str, ...] = ()
+    leaders: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, team: Team) -> "Rules":
+        """Return the rules that a team file holds."""
+        leaders = frozenset(one.parent for one in team.members if one.parent)
+        return cls(team.strategy, team.roles, leaders)
+
+
+def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Candidate]:
+    """Return the agents as candidates, looked at now."""
+    tasks = {task.id: task for task in store.tasks.all(ended=True)}
+    history = store.tasks.history()
+    parents = {one.parent for one in store.agents.all()} | rules.leaders
+    open_ = [task for task in tasks.values() if task.state == OPEN]
+    homes = {task.id: place_of(task.directory).project for task in open_ if task.directory}
+    found = []
+    for line in list_agents(store, agents):
+        agent = line.agent
+        given = [e for e in history if e.agent == agent.identity and e.verb in TAKEN]
+        held = [t for t in tasks.values() if t.agent == agent.identity and t.state in HELD]
+        found.append(
+            Candidate(
+                name=agent.name,
+                identity=agent.identity,
+                state=line.state,
+                skills=skills_of(store, agent),
+                load=len(held),
+                directory=os.path.realpath(agent.directory) if agent.directory else "",
+                rates=_rates(agent.identity, history, tasks),
+                last=given[-1].at if given else 0.0,
+                leads=agent.name in parents,
+                place=place_of(agent.directory).path if agent.directory else "",
+                project=(project := project_of(store, agent)),
+                role=agent.role,
+                serves=not rules.roles or agent.role in rules.roles,
+                foreign=frozenset(one for one, home in homes.items() if home != project),
+            )
+        )
+    return found
+
+
+def _rates(
+    identity: str, history: Sequence[Entry], tasks: dict[str, Task]
+) -> tuple[tuple[str, float], ...]:
+    """Return how well the agent has ended tasks, by skill; '' is for all of them."""
+    ended: dict[str, list[bool]] = {}
+    for entry in history:
+        task = tasks.get(entry.task)
+        if entry.agent != identity or entry.verb not in (DONE, "fail") or task is None:
+            continue
+        for skill in ("", *(skill.casefold() for skill in task.skills)):
+            ended.setdefault(skill, []).append(entry.verb == DONE)
+    return tuple((skill, sum(all_) / len(all_)) for skill, all_ in sorted(ended.items()))
+
+
+def rules_in(directory: str) -> Rules:
+    """Return the rules in the team file of the project around ``directory``.
+
+    Raises ``RefusedError`` if that cannot be read; without one they are the default.
+    """
+    try:
+        path = find_file(directory)
+    except NotFoundError:
+        return Rules()
+    return Rules.of(load_team(path))
+
+
+def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "") -> list[Choice]:
+    """Return who would get which task of the pool now; of those for ``project`` if it is given."""
+    now = time.time()
+    reap(store, now)
+    free = [task for task in store.tasks.all() if task.state == OPEN]
+    here = [task for task in free if not project or belongs(task, project)]
+    waiting = [task for task in here if not store.tasks.unmet(task)]
+    if not waiting:
+        return []
+    return route(waiting, candidates(store, agents, rules), rules.strategy, now)
+
+
+def give_out(
+    store: Store, choices: Sequence[Choice], who: Actor
+) -> Iterator[tuple[Choice, Task | None]]:
+    """Give each agent the task that was decided for it; ``None`` if somebody was faster."""
+    for choice in choices:
+        if choice.agent is None:
+            continue
+        agent = store.agents.known_as(choice.agent.identity)
+        try:
+            taken = claim(store, agent, who, choice.task, ()) if agent else None
+        except HeldError:
+            taken = None
+        yield choice, taken

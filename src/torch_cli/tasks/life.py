@@ -1,0 +1,407 @@
+"""What is done with tasks: taking, starting, ending and giving them back.
+
+A task is somebody's or in the pool. Whoever has one keeps it as long as there is activity; it
+returns to the pool when its agent is gone, or silent for longer than the lease.
+"""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.child import end
+from torch_cli.duration import words as in_words
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.roster.actor import TORCH, Actor
+from torch_cli.roster.membership import chain, superior
+from torch_cli.roster.project import belongs, project_of
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import (
+    ACTIVE,
+    BLOCKED,
+    CLAIMED,
+    DONE,
+    ENDED,
+    FAILED,
+    HELD,
+    OPEN,
+    TAKEN,
+    Task,
+    skills_fit,
+)
+
+CHECK_TIMEOUT = 600.0
+"""Seconds that the command which shows that a task is done may take."""
+
+CHECK_FAILED = "check-failed"
+"""In a task's history: its check was run, and did not show that it is done."""
+
+SHOWN = 20
+"""Lines of its output that are kept as evidence."""
+
+
+def find_task(store: Store, name: str) -> Task:
+    """Return the task of that id, or the only one whose id begins so."""
+    found = store.tasks.beginning(name) if name.startswith("t-") else []
+    exact = [task for task in found if task.id == name]
+    if exact or len(found) == 1:
+        return (exact or found)[0]
+    if found:
+        ids = ", ".join(task.id for task in found)
+        raise NotFoundError(f"'{name}' may be {len(found)} tasks: {ids}", code="no-task")
+    raise NotFoundError(
+        f"there is no task '{name}'", hint="'torch task list' shows them.", code="no-task"
+    )
+
+
+def by(who: Actor, task: Task) -> Task:
+    """Return the task as one that ``who`` has made."""
+    identity = who.agent.identity if who.agent else ""
+    return task._replace(creator=who.name, creator_agent=identity)
+
+
+def add(store: Store, task: Task) -> Task:
+    """Add a task; raises ``NotFoundError`` for a dependency that is none."""
+    depends = tuple(dict.fromkeys(find_task(store, name).id for name in task.depends))
+    return store.tasks.add(task._replace(depends=depends))
+
+
+# -- the pool --------------------------------------------------------------------------------------
+
+
+def reap(store: Store, now: float) -> list[Task]:
+    """Return to the pool what belongs to agents that are gone, or were silent for too long.
+
+    ``now`` is epoch seconds. Returns those tasks.
+    """
+    returned = []
+    for task in store.tasks.all():
+        if task.state not in HELD:
+            continue
+        why = _lost(store, task, now)
+        if not why:
+            continue
+        with store.database.transaction():
+            fresh = store.tasks.get(task.id)
+            if fresh is not None and fresh.agent == task.agent and fresh.state in HELD:
+                free = fresh._replace(state=OPEN, agent="", holder="", reason=why)
+                returned.append(
+                    store.tasks.save(free, TORCH.name, "return", f"{task.holder}: {why}")
+                )
+    return returned
+
+
+def _lost(store: Store, task: Task, now: float) -> str:
+    """Return why a task is nobody's any more, '' if it is somebody's."""
+    agent = store.agents.known_as(task.agent)
+    if agent is None or agent.stopped is not None:
+        return "its agent was stopped"
+    if not procs.alive(procs.Process(agent.program_pid, agent.program_started)):
+        return "its agent's program has ended"
+    if task.state == BLOCKED:
+        return ""  # it waits for somebody else
+    heard = store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+    silent = now - max(task.active_at, heard.at if heard else 0.0)
+    return f"its agent was silent for {in_words(silent)}" if silent > task.lease else ""
+
+
+def available(store: Store, agent: Agent, skills: Sequence[str]) -> list[Task]:
+    """Return what ``agent``, with these skills, could take in its project, most urgent first."""
+    project = project_of(store, agent)
+    return [
+        task
+        for task in store.tasks.all()
+        if task.state == OPEN
+        and skills_fit(task.skills, skills)
+        and belongs(task, project)
+        and not store.tasks.unmet(task)
+    ]
+
+
+def claim(
+    store: Store, agent: Agent, who: Actor, task: Task | None, skills: Sequence[str]
+) -> Task | None:
+    """Give ``agent`` a task of the pool: ``task``, else the first that it could take.
+
+    Returns ``None`` if there is none. Raises ``HeldError`` if ``task`` is somebody's, or what it
+    depends on is not done.
+    """
+    reap(store, time.time())
+    while True:
+        chosen = task or next(iter(available(store, agent, skills)), None)
+        if chosen is None:
+            return None
+        with store.database.transaction():
+            fresh = store.tasks.get(chosen.id)
+            assert fresh is not None
+            if fresh.state == OPEN:
+                _check_depends(store, fresh)
+                taken = _taken(fresh, agent)
+                verb = "claim" if who.agent and who.agent.identity == agent.identity else "assign"
+                return store.tasks.save(taken, who.name, verb)
+        if task is not None:
+            raise _not_free(fresh)
+
+
+def pass_on(store: Store, task: Task, to: Agent, who: Actor) -> Task:
+    """Give a task that is in the pool, or as it was seen somebody's, to ``to``, in one step.
+
+    Raises ``HeldError`` if it is somebody else's by now, or has ended.
+    """
+    with store.database.transaction():
+        fresh = store.tasks.get(task.id)
+        assert fresh is not None
+        if fresh.state in ENDED or fresh.agent != task.agent:
+            raise _not_free(fresh)
+        return store.tasks.save(_taken(fresh, to), who.name, "assign")
+
+
+def _taken(task: Task, agent: Agent) -> Task:
+    return task._replace(
+        state=CLAIMED,
+        agent=agent.identity,
+        holder=agent.name,
+        attempts=task.attempts + 1,
+        active_at=time.time(),
+        reason="",
+    )
+
+
+def _check_depends(store: Store, task: Task) -> None:
+    unmet = store.tasks.unmet(task)
+    if unmet:
+        names = ", ".join(f"{one.id} ({one.state})" for one in unmet)
+        raise HeldError(f"task {task.id} waits for {names}; it was not taken", code="depends")
+
+
+def _not_free(task: Task) -> HeldError:
+    state = f"is {task.holder}'s ({task.state})" if task.holder else f"has ended ({task.state})"
+    return HeldError(f"task {task.id} {state}; it was not taken", code="taken")
+
+
+# -- what its holder does --------------------------------------------------------------------------
+
+
+def start(store: Store, task: Task, who: Actor) -> Task:
+    """Note that work on a task has begun, or goes on after it was blocked.
+
+    One that is in the pool is taken first. Raises as ``claim`` does.
+    """
+    if task.state == OPEN and who.agent is not None:
+        claimed = claim(store, who.agent, who, task, ())
+        assert claimed is not None
+        task = claimed
+    return _change(store, task, who, "start", (CLAIMED, BLOCKED, ACTIVE), state=ACTIVE, reason="")
+
+
+def block(store: Store, task: Task, who: Actor, reason: str) -> Task:
+    """Note that a task waits for somebody else; it stays its holder's."""
+    return _change(store, task, who, "block", HELD, state=BLOCKED, reason=reason)
+
+
+def release(store: Store, task: Task, who: Actor, reason: str) -> Task:
+    """Give a task back to the pool."""
+    free = {"state": OPEN, "agent": "", "holder": "", "reason": reason}
+    return _change(store, task, who, "release", HELD, **free)
+
+
+def fail(store: Store, task: Task, who: Actor, reason: str) -> Task:
+    """End a task that will not be done."""
+    return _change(store, task, who, "fail", (OPEN, *HELD), state=FAILED, reason=reason)
+
+
+def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHECK_TIMEOUT) -> Task:
+    """End a task that is done, once its check says so.
+
+    The check runs in the directory of the agent that has the task, without a shell. Raises
+    ``TorchError`` with its last lines if it does not exit with 0, ``TimedOutError`` after
+    ``timeout`` seconds: the task goes on then.
+    """
+    if task.state not in HELD:
+        raise _wrong_state(task, "done")
+    _check_may(store, task, who)
+    evidence: dict[str, object] = {"words": words} if words else {}
+    if task.check:
+        agent = store.agents.known_as(task.agent)
+        if agent is None:
+            raise HeldError(f"task {task.id} is of an agent that is gone", code="no-agent")
+        try:
+            evidence |= _prove(task, agent.directory, timeout)
+        except TorchError as failed:
+            words = failed.message.partition("\n")[0]
+            with store.database.transaction():
+                store.tasks.log(task, who.name, CHECK_FAILED, words)
+            raise
+    return _change(store, task, who, "done", HELD, state=DONE, evidence=evidence, reason=words)
+
+
+def _prove(task: Task, directory: str, timeout: float) -> dict[str, object]:
+    shown = " ".join(task.check)
+    began = time.time()
+    try:
+        ran = subprocess.Popen(
+            task.check,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise TorchError(
+            f"the check of task {task.id} cannot be run in {directory}: {shown}: "
+            f"{error.strerror}; it is not done",
+            code="check",
+        ) from error
+    try:
+        output, _ = ran.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise TimedOutError(
+            f"the check of task {task.id} took more than {timeout:g} s: {shown}; it is not done"
+        ) from error
+    finally:
+        if ran.returncode is None:  # what it has started holds the pipe open, too
+            end(ran)
+    lines = output.decode("utf-8", "replace").splitlines()[-SHOWN:]
+    if ran.returncode != 0:
+        said = "\n".join(f"  {line}" for line in lines)
+        raise TorchError(
+            f"the check of task {task.id} exited with {ran.returncode} in {directory}: {shown}\n"
+            f"{said}\nit is not done",
+            code="check",
+        )
+    seconds = round(time.time() - began, 3)
+    return {"check": list(task.check), "exit": 0, "seconds": seconds, "output": lines}
+
+
+def _change(
+    store: Store, task: Task, who: Actor, verb: str, allowed: Sequence[str], **facts: object
+) -> Task:
+    """Change a task if it is still as it was seen; raise ``HeldError`` if it is not."""
+    if task.state not in allowed:
+        raise _wrong_state(task, verb)
+    _check_may(store, task, who)
+    with store.database.transaction():
+        fresh = store.tasks.get(task.id)
+        assert fresh is not None
+        if fresh.agent != task.agent or fresh.attempts != task.attempts:
+            raise HeldError(
+                f"task {task.id} is {f'of {fresh.holder}' if fresh.holder else 'in the pool'} "
+                f"now; it was not changed",
+                code="changed",
+            )
+        if fresh.state not in allowed:
+            raise _wrong_state(fresh, verb)
+        changed = fresh._replace(**{"active_at": time.time(), **facts})  # type: ignore[arg-type]
+        return store.tasks.save(changed, who.name, verb, changed.reason)
+
+
+def _wrong_state(task: Task, verb: str) -> HeldError:
+    why = "has ended" if task.state in ENDED else "is nobody's: claim it first"
+    words = f"is {task.state}" if task.state in HELD else why
+    return HeldError(f"task {task.id} {words}; '{verb}' was not done", code="state")
+
+
+def _check_may(store: Store, task: Task, who: Actor) -> None:
+    """Refuse an agent that has nothing to do with the task: not its holder, maker or superior."""
+    if who.agent is None or who.agent.identity == task.agent or _made(store, task, who.agent):
+        return
+    holder = store.agents.known_as(task.agent) if task.agent else None
+    if holder is not None and any(
+        one.identity == who.agent.identity for one in chain(store, holder)
+    ):
+        return
+    whose = f"{task.holder}'s: only it, its parent," if task.holder else "in the pool: only"
+    raise RefusedError(
+        f"task {task.id} is {whose} who made the task, or a person may change it; it was not "
+        "changed",
+        code="not-yours",
+    )
+
+
+def _made(store: Store, task: Task, agent: Agent) -> bool:
+    """Say whether the agent has made the task, and not another of its name."""
+    if task.creator_agent:
+        return agent.identity == task.creator_agent
+    return agent.name == task.creator and belongs(task, project_of(store, agent))
+
+
+def concerned(store: Store, task: Task) -> list[Agent]:
+    """Return who is told how a task ended: who made it, and to whom its holder answers."""
+    maker = store.agents.get(task.creator) if task.creator else None
+    maker = store.agents.known_as(task.creator_agent) if task.creator_agent else maker
+    maker = maker if maker and maker.stopped is None and _made(store, task, maker) else None
+    holder = store.agents.known_as(task.agent) if task.agent else None
+    above = superior(store, holder) if holder else None
+    return list({one.identity: one for one in (maker, above) if one is not None}.values())
+
+
+class Record(NamedTuple):
+    """What an agent has done with tasks: how many it took, ended well, failed, and lost.
+
+    ``seconds`` is the median from taking one to its end. ``agent`` is its identity: an earlier one
+    can have had its name.
+    """
+
+    name: str
+    taken: int
+    done: int
+    failed: int
+    returned: int
+    seconds: float | None
+    agent: str = ""
+
+    @property
+    def rate(self) -> float | None:
+        """The share of what it ended that was done; ``None`` before it has ended any."""
+        ended = self.done + self.failed
+        return self.done / ended if ended else None
+
+
+def records(store: Store) -> list[Record]:
+    """Return what each agent has done with tasks, as their history says."""
+    from statistics import median
+
+    names: dict[str, str] = {}
+    taken: dict[str, tuple[str, float]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    took: dict[str, list[float]] = {}
+    for entry in store.tasks.history():
+        # Who returns a task does not have it any more; it is the last that has taken it.
+        last, since = taken.get(entry.task, ("", 0.0))
+        whose = entry.agent or entry.holder or last
+        if entry.verb not in (*TAKEN, "done", "fail", "return") or not whose:
+            continue
+        names[whose] = entry.holder or names.get(whose, "")
+        kind = "claim" if entry.verb in TAKEN else entry.verb
+        mine = counts.setdefault(whose, {})
+        mine[kind] = mine.get(kind, 0) + 1
+        if entry.verb in TAKEN:
+            taken[entry.task] = (whose, entry.at)
+        if entry.verb == "done" and last == whose:
+            took.setdefault(whose, []).append(entry.at - since)
+    found = [
+        Record(
+            name=names[whose],
+            taken=mine.get("claim", 0),
+            done=mine.get("done", 0),
+            failed=mine.get("fail", 0),
+            returned=mine.get("return", 0),
+            seconds=median(took[whose]) if whose in took else None,
+            agent=whose if whose != names[whose] else "",
+        )
+        for whose, mine in counts.items()
+    ]
+    return sorted(found, key=lambda one: one.name)
+
+
+def skills_of(store: Store, agent: Agent) -> tuple[str, ...]:
+    """Return the skills that the agent's team file gives it."""
+    with contextlib.suppress(TorchError):
+        known = store.teams.member_of(agent.identity)
+        if known is not None:
+            return tuple(known.spec.get("skills", ()))
+    return ()

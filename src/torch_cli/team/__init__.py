@@ -1,1 +1,0 @@
-"""Agents by name: finding them, starting them, ending them, and their briefings."""

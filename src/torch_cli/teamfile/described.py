@@ -1,0 +1,126 @@
+"""A team as its file describes it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch_cli.teamfile.schema import STRATEGIES
+
+READY = 60.0
+"""Seconds until a process must be ready, unless the file says otherwise."""
+
+MIB = 1024 * 1024
+LARGEST_POOL = 64
+"""Agents that a pool can have. Four Claude Code 2.1 that had done a few turns took 183 to 206 MiB
+each (their share of what they share, 2026-11-25); a pool counts with twice that."""
+
+MAX_AGENTS, MAX_DEPTH = 16, 4
+"""What holds unless the team file says otherwise: 16 take some 3 GiB, and a chain of five is no
+team any more."""
+
+
+class Limits(NamedTuple):
+    """How many agents there may be in all, how deep below one that a person started, and which
+    roles may start others; all roles if none is named. ``source`` is where that stands.
+    """
+
+    max_agents: int = MAX_AGENTS
+    max_depth: int = MAX_DEPTH
+    spawners: tuple[str, ...] = ()
+    source: str = "the default"
+
+
+class Agreement(NamedTuple):
+    """The rules of work. Times are seconds; 0, and nothing in ``may_message``, is for no rule.
+
+    ``enforce`` has a message that ``may_message`` forbids refused. ``remind`` has agents be told
+    what they break, and ``parent_after`` is how long later their parents are, if it is not mended.
+    """
+
+    may_message: Mapping[str, tuple[str, ...]] = {}
+    ack_within: float = 0.0
+    blocked_at_most: float = 0.0
+    exchanges_at_most: int = 0
+    uncommitted_at_most: float = 0.0
+    research_after: int = 0
+    one_topic: bool = False
+    enforce: bool = False
+    remind: bool = True
+    parent_after: float = 300.0
+
+
+class Pool(NamedTuple):
+    """Agents of one role, of whom there are more while tasks wait.
+
+    ``names`` are those that there can be, and ``least`` how many of them always are. A task that
+    waits for ``wait`` seconds calls for one more, and one that is idle for ``idle`` seconds is
+    retired. ``memory`` is what one is taken to need and ``headroom`` what stays free, in bytes.
+    """
+
+    names: tuple[str, ...]
+    least: int
+    skills: tuple[str, ...] = ()
+    wait: float = 120.0
+    idle: float = 900.0
+    memory: int = 400 * MIB
+    headroom: int = 1024 * MIB
+
+
+class Member(NamedTuple):
+    """An agent or a process of the team, as the file has it.
+
+    ``kind`` is ``agent`` or ``process``. Directories are absolute. ``after`` are the names of what
+    must be ready before, its parent among them. ``briefing`` is '' for none. ``port`` is 0, and
+    ``ready`` '', if nothing is waited for. ``timeout`` is seconds. ``line`` is where it begins.
+    """
+
+    kind: str
+    name: str
+    directory: str
+    line: int
+    role: str = ""
+    profile: str = "claude"
+    worktree: str = ""
+    parent: str = ""
+    briefing: str = ""
+    arguments: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    port: int = 0
+    ready: str = ""
+    timeout: float = READY
+    environment: Mapping[str, str] = {}
+    env_files: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    autostart: bool = True
+    restart: str = "never"
+
+
+class Team(NamedTuple):
+    """A team: its file, the project's directory, its name and session, and who belongs to it.
+
+    ``members`` stand in the order in which they are started, those of ``pools`` among them.
+    ``route`` says that the daemon gives out tasks, by ``strategy``, to agents of ``roles``; empty
+    for all. ``text`` is the file's own.
+    """
+
+    path: str
+    root: str
+    name: str
+    session: str
+    members: tuple[Member, ...]
+    limits: Limits = Limits()
+    agreement: Agreement = Agreement()
+    pools: tuple[Pool, ...] = ()
+    route: bool = False
+    strategy: str = STRATEGIES[0]
+    roles: tuple[str, ...] = ()
+    text: str = ""
+
+    @property
+    def spare(self) -> frozenset[str]:
+        """The members of pools that are there only while they are needed."""
+        return frozenset(name for pool in self.pools for name in pool.names[pool.least :])
+
+    def member(self, name: str) -> Member | None:
+        """Return the member of that name."""
+        return next((one for one in self.members if one.name == name), None)

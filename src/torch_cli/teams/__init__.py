@@ -1,0 +1,1 @@
+"""Teams of agents: brought up, kept up, brought down, and held to their agreement."""

@@ -1,0 +1,200 @@
+"""Bringing down what a team file has brought up, and nothing else."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from torch_cli.checkpoint.record import Occasion, take
+from torch_cli.checkpoint.settings import load_settings
+from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.git.command import NotARepositoryError
+from torch_cli.git.worktree import locate
+from torch_cli.lifecycle.stop import end_pane, stop
+from torch_cli.lifecycle.worktrees import remove_worktree
+from torch_cli.roster.authority import check_outside, check_over, check_over_process
+from torch_cli.roster.project import FILE, own_place
+from torch_cli.roster.registry import lives
+from torch_cli.roster.started import agent_of, close_ended, pane_of
+from torch_cli.store import Store
+from torch_cli.store.teams import Started
+from torch_cli.teamfile.load import find_file
+from torch_cli.teams.handoff import Note, ask_for_note, save
+from torch_cli.tmux.socket import Socket
+
+
+class Ended(NamedTuple):
+    """What became of a member: ``stopped``, ``gone`` (it had ended), ``left`` (it was there before
+    the team), or ``failed``, with its error. ``words`` say more.
+    """
+
+    name: str
+    state: str
+    words: str = ""
+    error: TorchError | None = None
+
+
+def down(
+    store: Store,
+    team: str,
+    *,
+    only: Sequence[str] = (),
+    on: Socket | None = None,
+    force: bool = False,
+    notes: float = 0.0,
+) -> Iterator[Ended]:
+    """End the members of the team whose file is ``team``, the last that was started first.
+
+    ``on`` is the tmux server whose members alone are meant, if it was demanded. ``only`` are the
+    names of those that are meant; raises ``NotFoundError`` for one that is none,
+    ``RefusedError`` if an agent asks that has no say over all of them.
+
+    Each agent is asked for a handoff note, all at once, and given ``notes`` seconds for it; 0 asks
+    for none. The note and what its pane has shown are saved. A checkpoint of each one's directory
+    comes first; if that fails, what works there goes on, unless ``force``. What is no repository
+    has none. A worktree that was made for a member is removed only if nothing in it would be lost.
+    """
+    saved: dict[str, str] = {}
+    known = store.teams.members(team)
+    if on is not None and on.demanded:
+        known = {name: one for name, one in known.items() if _is_on(store, one, on)}
+    for name in only:
+        if name not in known:
+            raise NotFoundError(
+                f"nothing of {team} is up that is called '{name}'; nothing was done",
+                hint=f"There is: {', '.join(known) or 'nothing'}",
+                code="no-member",
+            )
+    members = [one for one in reversed(known.values()) if not only or one.name in only]
+    for one in members:
+        _check_may_end(store, one)
+    asked = _ask_all(store, members, notes) if notes else {}
+    for member in members:
+        try:
+            words = _save(member, saved)
+        except TorchError as error:
+            if not force:
+                yield Ended(member.name, "failed", f"it goes on: {error.message}", error)
+                continue
+            words = f"no checkpoint: {error.message}"
+        try:
+            left, lost = _keep(store, member, asked), _held(store, member)
+            yield _end(store, member, "; ".join(filter(None, [words, left, lost])))
+        except TorchError as error:
+            yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
+    if not store.teams.members(team):
+        store.teams.enforce(team, None)
+
+
+def _is_on(store: Store, member: Started, server: Socket) -> bool:
+    agent = agent_of(store, member) if member.kind == "agent" else None
+    path = agent.socket if agent else member.socket
+    return not path or server.leads_to(path)  # of what never came up nobody can tell
+
+
+def _check_may_end(store: Store, member: Started) -> None:
+    if member.kind == "process":
+        check_over_process(store, member)
+    elif agent := agent_of(store, member):
+        check_over(store, agent, "end")
+        check_outside(agent, "ended")
+
+
+def team_path(store: Store, directory: str) -> str:
+    """Return the path of the team file of ``directory``; it may be gone while the team is up.
+
+    Raises ``NotFoundError`` if there is neither.
+    """
+    path = Path(os.path.realpath(os.path.expanduser(directory)))
+    path = Path(own_place(str(path)))
+    known = set(store.teams.paths())
+    for place in (path, *path.parents):
+        file = place / FILE
+        if str(file) in known or file.is_file():
+            return str(file)
+    return find_file(directory)
+
+
+def _save(member: Started, saved: dict[str, str]) -> str:
+    """Make a checkpoint of where the member works, once for each worktree; return it in words."""
+    try:
+        worktree = locate(member.directory)
+        if worktree.top not in saved:
+            outcome = take(worktree, load_settings(), Occasion("down", member.name))
+            made = outcome.checkpoint or outcome.last
+            saved[worktree.top] = f"checkpoint {made.id}" if made else ""
+        return saved[worktree.top]
+    except NotARepositoryError:
+        return ""
+    except TorchError:
+        if not os.path.isdir(member.directory):
+            return ""  # nothing is left that could be lost
+        raise
+
+
+def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[str, Note]:
+    """Ask all agents of ours for their notes at once; return each one's, by identity."""
+    ours = [one for one in members if one.kind == "agent" and one.ours]
+    found = (agent_of(store, one) for one in ours)
+    agents = [agent for agent in found if agent is not None and lives(agent)]
+    if not agents:
+        return {}
+    with ThreadPoolExecutor(len(agents)) as pool:
+        notes = pool.map(lambda agent: ask_for_note(agent, seconds), agents)
+        return {agent.identity: note for agent, note in zip(agents, notes, strict=True)}
+
+
+def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
+    """Save what an agent that was asked leaves; return that in words."""
+    agent = agent_of(store, member) if member.kind == "agent" else None
+    note = asked.get(agent.identity) if agent else None
+    if note is None or agent is None:
+        return ""
+    saved = save(store, agent, note, time.time())
+    return f"note {saved.folder / 'note.md'}" if note.text else f"no note: {note.why}"
+
+
+def _held(store: Store, member: Started) -> str:
+    """Return in words what waits in the outbox for the member, and will not arrive."""
+    agent = agent_of(store, member) if member.kind == "agent" and member.ours else None
+    waiting = store.messages.waiting(agent.identity) if agent else []
+    if not waiting:
+        return ""
+    words = "1 message" if len(waiting) == 1 else f"{len(waiting)} messages"
+    return f"{words} for it did not arrive: torch outbox list"
+
+
+def _end(store: Store, member: Started, words: str) -> Ended:
+    state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
+    if state == "gone" and not member.pane:
+        words = "; ".join(filter(None, ["its start had failed", words]))
+    store.teams.remove(member.team, member.name)
+    if state != "left":
+        removed = remove_worktree(store, member)
+        words = "; ".join(filter(None, [words, removed]))
+    return Ended(member.name, state, words)
+
+
+def _end_agent(store: Store, member: Started) -> str:
+    agent = agent_of(store, member)
+    if agent is None:
+        return "gone"
+    if not member.ours:
+        return "left"
+    if agent.name != member.name:
+        # Its registration is found by the member's name when the team comes up again.
+        with contextlib.suppress(TorchError):
+            agent = store.agents.rename(agent, member.name)
+    return "gone" if stop(store, agent.name).how == "gone" else "stopped"
+
+
+def _end_pane(store: Store, member: Started) -> str:
+    pane = pane_of(store, member)
+    if pane is None:
+        close_ended(store, member)
+        return "gone"
+    end_pane(store, pane)
+    return "stopped"

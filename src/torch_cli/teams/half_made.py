@@ -1,0 +1,94 @@
+"""What an ``up`` that was killed has left: a window of its own that nobody has written down."""
+
+import os
+import re
+import select
+import time
+
+from torch_cli import procs
+from torch_cli.errors import NotFoundError
+from torch_cli.lifecycle.stop import end_tree
+from torch_cli.store.teams import Started
+from torch_cli.tmux.opening import PLACEHOLDER
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import close_window, find_window
+
+MARK = "TORCH_UP"
+"""The variable by which a program is known as started by one certain ``up``."""
+
+PATIENCE = 5.0
+"""Seconds that a placeholder may stand, which another ``torch`` replaces within one."""
+
+
+_HOLDER = re.compile(r"torch-[0-9a-f]{12}")
+"""The name of the placeholder window in a new session (tmux/opening.py)."""
+
+
+def new_mark() -> str:
+    """Return a mark that nothing else has."""
+    return os.urandom(8).hex()
+
+
+def clear(socket: Socket, session: str, known: Started) -> None:
+    """End the window of a start that was cut short, if it is proven to be of that start.
+
+    Its program has the mark in its environment, or there is still the placeholder that Torch puts
+    into a new window. Everything else is left, and its name stays taken.
+    """
+    mark = known.spec.get("mark")
+    deadline = time.monotonic() + PATIENCE
+    while mark:
+        pane = _window(socket, session, known.name)
+        if pane is None:
+            return
+        if _is_marked(pane, str(mark)) or _stood(pane, deadline):
+            end_tree(pane)
+            close_window(socket, pane)
+            return
+        if not _is_placeholder(pane):
+            return
+        select.select([], [], [], 0.1)
+
+
+def sweep(socket: Socket, session: str) -> None:
+    """End what stands for the first window of a new session, if it was never replaced by one.
+
+    It would keep the session for ever.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while held := [pane for pane in _panes(socket) if _holds(pane, session)]:
+        if time.monotonic() >= deadline:
+            for pane in held:
+                close_window(socket, pane)
+            return
+        select.select([], [], [], 0.1)
+
+
+def _holds(pane: Pane, session: str) -> bool:
+    named = pane.session == session and _HOLDER.fullmatch(pane.window)
+    return bool(named) and _is_placeholder(pane)
+
+
+def _panes(socket: Socket) -> list[Pane]:
+    try:
+        return list_panes(socket)
+    except NotFoundError:
+        return []
+
+
+def _window(socket: Socket, session: str, name: str) -> Pane | None:
+    return find_window(_panes(socket), session, name)
+
+
+def _is_marked(pane: Pane, mark: str) -> bool:
+    return (procs.environment(pane.pid) or {}).get(MARK) == mark
+
+
+def _is_placeholder(pane: Pane) -> bool:
+    return procs.arguments(pane.pid) == list(PLACEHOLDER)
+
+
+def _stood(pane: Pane, deadline: float) -> bool:
+    """Say whether a placeholder stands there longer than any that is about to be replaced."""
+    return _is_placeholder(pane) and time.monotonic() >= deadline

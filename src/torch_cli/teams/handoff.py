@@ -1,0 +1,99 @@
+"""What an agent leaves behind: its handoff note, and what tmux still has of its pane."""
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from torch_cli.delivery.ask import ask
+from torch_cli.delivery.send import Request
+from torch_cli.errors import TorchError
+from torch_cli.paths import make_private, state_dir
+from torch_cli.roster.registry import find
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.capture import shown
+from torch_cli.tmux.socket import Socket
+
+DEADLINE = 120.0
+"""Seconds that an agent is given to write its note."""
+
+ASKED = """\
+You are about to be relieved. Write a handoff note now, as your answer, in at most 20 lines:
+state: where the work stands (branch, commits, what is not committed)
+open: what is left
+next: the very next step
+risks: what may go wrong
+Start nothing new.
+"""
+
+
+class Note(NamedTuple):
+    """A handoff note: ``text`` is '' if there is none, and ``why`` says why."""
+
+    text: str
+    why: str = ""
+
+
+def ask_for_note(agent: Agent, deadline: float = DEADLINE) -> Note:
+    """Ask an agent for its handoff note, and wait ``deadline`` seconds for it at most.
+
+    An agent that works, or asks something itself, is not interrupted: then there is none.
+    """
+    request = Request(agent.name, ASKED.encode(), timeout=deadline, envelope=False, free=True)
+    try:
+        answer = ask(Socket(path=agent.socket), request)
+    except TorchError as error:
+        return Note("", error.message.partition("\n")[0])
+    if answer.text is None:
+        return Note("", answer.receipt.reason or str(answer.receipt.state))
+    return Note(answer.text.strip(), "" if answer.text.strip() else "its answer was empty")
+
+
+def folder(agent: Agent, at: float) -> Path:
+    """Return the directory that keeps what ``agent`` left at ``at`` (epoch seconds)."""
+    when = time.strftime("%Y%m%d-%H%M%S", time.localtime(at))
+    return Path(state_dir()) / "handoffs" / f"{agent.name}-{when}"
+
+
+class Saved(NamedTuple):
+    """Where something is saved, and what is missing of all that the pane has shown, in words."""
+
+    folder: Path
+    lacks: str = ""
+
+
+NO_HISTORY = "it has only what was shown last: tmux keeps no history of the alternate screen"
+
+
+def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
+    """Save the note, and all that tmux has kept of the agent's pane.
+
+    Raises ``TorchError`` if that cannot be written; a pane that is gone has left nothing.
+    """
+    place, lacks = folder(agent, at), ""
+    try:
+        make_private(str(place))
+        if note.text:
+            _write(place / "note.md", note.text + "\n")
+        try:
+            found = find(store, Socket(path=agent.socket), agent.name)
+            seen = shown(found.socket, found.pane, history=True, join=True)
+            lacks = NO_HISTORY if seen.alternate else ""
+            _write(place / "screen.txt", "\n".join([*seen.lines, ""]))
+        except TorchError as error:
+            lacks = f"it is empty: {error.message}"
+            _write(place / "screen.txt", f"{error.message}\n")
+    except OSError as error:
+        raise TorchError(
+            f"what '{agent.name}' leaves could not be saved in {place}: {error.strerror}; it goes "
+            "on",
+            hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
+            code="store",
+        ) from error
+    return Saved(place, lacks)
+
+
+def _write(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,191 @@
+"""What ``torch up`` would do: the team file against what is there."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch_cli.envfile import read_environment
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.lifecycle.worktrees import directory_of
+from torch_cli.roster.membership import is_listed
+from torch_cli.roster.registry import lives
+from torch_cli.roster.started import agent_of, pane_of
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
+from torch_cli.teamfile.described import Member, Team
+from torch_cli.teams.ready import listens
+from torch_cli.tmux.panes import Pane
+
+SOFT = ("role", "parent", "skills", "briefing")
+"""What can be changed of a running agent; for all else it must be started again."""
+
+BRIEFED = ("role", "parent", "briefing")
+"""What of it an agent is briefed again for."""
+
+
+class Step(NamedTuple):
+    """What is to be done for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
+    ``changed``, ``off``, ``elsewhere``, ``unlisted``). ``words`` say why.
+
+    ``agent`` or ``pane`` is what runs already, and ``noted`` says whether the store knows that.
+    What is not ``ours``, somebody else has started: it is never restarted, and left when the team
+    goes. ``brief`` says that its briefing is another now.
+    """
+
+    member: Member
+    what: str
+    words: str = ""
+    agent: Agent | None = None
+    pane: Pane | None = None
+    noted: bool = True
+    ours: bool = True
+    brief: bool = False
+
+
+def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[Step]:
+    """Return what ``torch up`` would do for each member, in order.
+
+    ``only`` are names or roles; what a pool has to spare is meant by its name alone. Raises
+    ``NotFoundError`` for one that is neither, ``RefusedError`` if the name of a member is another
+    agent's.
+    """
+    for name in only:
+        if not any(name in (member.name, member.role) for member in team.members):
+            raise NotFoundError(f"{team.path} has no member or role '{name}'", code="no-member")
+    known = store.teams.members(team.path)
+    steps = [_step(store, team, one, _known(store, team, known, one), only) for one in team.members]
+    return steps if only else [*steps, *_unlisted(store, team, known)]
+
+
+def _known(
+    store: Store, team: Team, known: Mapping[str, Started], member: Member
+) -> Started | None:
+    """Return what the team has started as ``member``; also if it was renamed, here and there."""
+    if member.name in known or member.kind != "agent":
+        return known.get(member.name)
+    agent = store.agents.get(member.name)
+    if agent is None or agent.stopped is not None:
+        return None
+    listed = {one.name for one in team.members}
+    rows = (one for one in known.values() if one.agent == agent.identity)
+    return next((one for one in rows if one.name not in listed), None)
+
+
+def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[Step]:
+    """Return what runs and was in the file when it was started, and is not any more."""
+    names = {member.name for member in team.members}
+    found = []
+    for one in known.values():
+        agent = agent_of(store, one) if one.kind == "agent" else None
+        runs = agent is not None if one.kind == "agent" else pane_of(store, one) is not None
+        if one.name in names or not is_listed(one) or not runs or (agent and agent.name in names):
+            continue
+        member = Member(one.kind, one.name, one.directory, 0)
+        words = f"it is not in the file any more: torch down --only {one.name} ends it"
+        found.append(Step(member, "unlisted", words))
+    return found
+
+
+def _step(
+    store: Store,
+    team: Team,
+    member: Member,
+    known: Started | None,
+    only: Sequence[str],
+) -> Step:
+    look = _agent_step if member.kind == "agent" else _process_step
+    by_role = member.role in only and member.name not in team.spare
+    wanted = member.name in only or by_role if only else member.autostart
+    try:
+        found = look(store, team, member, known)
+    except RefusedError as refused:  # that concerns who asks for the member alone
+        if wanted:
+            raise
+        return Step(member, "off", refused.message.partition("; nothing was done")[0])
+    if not wanted and found.what in ("start", "restart", "update"):
+        what = "off" if found.what == "start" else "running"
+        return found._replace(what=what, words="", brief=False)
+    return found
+
+
+def _agent_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
+    agent = store.agents.get(member.name)
+    if agent is None or agent.stopped is not None or not lives(agent):
+        renamed = agent_of(store, known) if known else None
+        if renamed is not None and renamed.name != member.name and lives(renamed):
+            words = f"it is called '{renamed.name}' now: write that name into the file"
+            return Step(member, "changed", words, renamed)
+        return Step(member, "start", "it has ended" if known else "")
+    own = agent_of(store, known) if known else None
+    if known is None or own is None or own.identity != agent.identity:
+        _check_no_other(store, member, agent)
+        same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
+        if same and agent.profile == member.profile:
+            words = "it was there already"
+            return Step(member, "running", words, agent, noted=False, ours=False)
+        raise RefusedError(
+            f"the name '{member.name}' is another agent's, in {agent.directory}; nothing was done",
+            hint=f"Names are unique on a machine: give the member another in {team.path}.",
+            code="name-taken",
+        )
+    changed = _differences(known.spec, spec_of(team, member))
+    if not changed:
+        words = "" if known.agent else "its start was cut short"
+        if not os.path.isdir(agent.directory):
+            words = f"its directory {agent.directory} is gone"
+        return Step(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
+    words = f"changed: {', '.join(changed)}"
+    if set(changed) <= set(SOFT):
+        again = bool(set(changed) & set(BRIEFED))
+        return Step(member, "update", words, agent, ours=known.ours, brief=again)
+    if not known.ours:
+        return Step(member, "changed", f"{words}; it was there before the team, and is left", agent)
+    return Step(member, "restart", words, agent)
+
+
+def _check_no_other(store: Store, member: Member, agent: Agent) -> None:
+    """Raise ``RefusedError`` if the agent that has the member's name is another team's."""
+    other = store.teams.member_of(agent.identity)
+    if other is not None:
+        raise RefusedError(
+            f"the agent '{member.name}' is '{other.name}' of {other.team}; nothing was done",
+            hint="Names are unique on a machine: give the member another in this team's file.",
+            code="name-taken",
+        )
+
+
+def _process_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
+    pane = pane_of(store, known) if known else None
+    if known is None or pane is None:
+        if member.port and listens(member.port):
+            return Step(member, "elsewhere", f"somebody listens on port {member.port} already")
+        return Step(member, "start", "it has ended" if known else "")
+    changed = _differences(known.spec, spec_of(team, member))
+    if changed:
+        return Step(member, "restart", f"changed: {', '.join(changed)}", pane=pane)
+    words = "" if known.pane else "its start was cut short"
+    return Step(member, "running", words, pane=pane, noted=bool(known.pane))
+
+
+def spec_of(team: Team, member: Member) -> dict[str, Any]:
+    """Return what is compared with the file later; values of variables as hashes only."""
+    variables = {**read_environment((), member.env_files), **member.environment}
+    secret = hashlib.sha256(json.dumps(sorted(variables.items())).encode()).hexdigest()[:16]
+    common = {
+        "directory": directory_of(team, member),
+        "environment": secret,
+        "session": team.session,
+    }
+    if member.kind == "process":
+        return {**common, "command": list(member.command)}
+    names = ("profile", "arguments", *SOFT)
+    return {**common, **{name: getattr(member, name) for name in names}}
+
+
+def _differences(before: Any, now: Any) -> list[str]:
+    now = json.loads(json.dumps(now))
+    before = {"session": now["session"], **before}  # what came up earlier does not say
+    return sorted(name for name in now if before.get(name) != now[name])

@@ -1,0 +1,131 @@
+"""Briefing an agent again whose program has forgotten: after a restart, or a compacted context."""
+
+import os
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch_cli.delivery.post import word_to
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.roster.membership import team_of
+from torch_cli.roster.registry import profile_named
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.briefings import Briefed
+from torch_cli.store.tasks import HELD, Task
+from torch_cli.tasks.text import outline
+from torch_cli.teamfile import briefing
+
+SETTLED = 60.0
+"""Seconds that an agent which was started again is left to whoever has started it: 'torch up', and
+'torch spawn --brief', brief it themselves."""
+
+FORGOTTEN = ("compact", "clear")
+"""The sources of a session's start with which a program says that its context is gone: Claude
+Code 2.1's hook SessionStart has them, besides startup and resume."""
+
+
+class Again(NamedTuple):
+    """An agent that is to be briefed again: its last briefing, why, and the message's own key."""
+
+    agent: Agent
+    last: Briefed
+    why: str
+    key: str
+
+
+def due(store: Store, now: float) -> Iterator[Again]:
+    """Yield each agent that was briefed, and has forgotten it since, at ``now`` (epoch seconds)."""
+    briefed = store.briefings.newest()
+    for agent in store.agents.all():
+        last = briefed.get(agent.identity)
+        if last is None or agent.ready is None:
+            continue
+        if report := _forgot(store, agent, max(last.sent, agent.created)):
+            yield Again(agent, last, "your context was compacted", f"brief:{report}")
+        elif agent.created > last.sent and now - agent.ready > SETTLED:
+            key = f"brief:{agent.identity}:{agent.created:.3f}"
+            yield Again(agent, last, "you were started again", key)
+
+
+def _forgot(store: Store, agent: Agent, since: float) -> int:
+    """Return the number of the program's newest report since then that it has forgotten, or 0."""
+    try:
+        events = profile_named(agent.profile).hooks.events
+    except TorchError:
+        return 0
+    names = [name for name, said in events.items() if said in ("started", "compacted")]
+    for report in reversed(store.hooks.named(agent.socket, agent.pane, names, since)):
+        said = events[report.name]
+        if said == "compacted" or store.hooks.detail(report.id).get("source") in FORGOTTEN:
+            return report.id
+    return 0
+
+
+def brief_again(store: Store, again: Again) -> str:
+    """Put the briefing, with the agent's open tasks, into its outbox; return the message's id.
+
+    It is to be acknowledged anew. Raises ``TorchError`` if it cannot be sent to that agent.
+    """
+    agent, last = again.agent, again.last
+    text = f"This is your briefing again, for {again.why}.\n\n{_text(store, agent, last).rstrip()}"
+    text += with_tasks(store, agent)
+    text += "" if "torch ack" in text else "\n\nWhen you have read this, run `torch ack`."
+    message = word_to(agent, text, again.key, kind="briefing", urgent=True)
+    with store.database.transaction():
+        message = store.messages.insert(message)
+        store.briefings.insert(message.id, agent.identity, last.name)
+    detail = {"message": message.id, "briefing": last.name, "why": again.why}
+    store.events.add("brief", agent.name, detail)
+    return message.id
+
+
+def with_tasks(store: Store, agent: Agent) -> str:
+    """Return the agent's open tasks as the end of its briefing, '' if it has none."""
+    own = [t for t in store.tasks.all() if t.agent == agent.identity and t.state in HELD]
+    return "".join(["\n\nYour open tasks:\n", *map(_line, own)]) if own else ""
+
+
+def _line(task: Task) -> str:
+    return f"- {outline(task)}\n"
+
+
+def _text(store: Store, agent: Agent, last: Briefed) -> str:
+    """Return the briefing as it would be given now, or as it was if that cannot be."""
+    if last.name and last.name != "-" and "/" not in last.name:
+        try:
+            return briefing.render(last.name, facts_of(store, agent))
+        except (NotFoundError, RefusedError):
+            pass  # it was a file, or is gone
+    try:
+        return store.messages.get(store.briefings.first(last)).body
+    except KeyError as error:
+        raise NotFoundError(
+            f"the briefing of '{agent.name}' is gone", code="no-briefing"
+        ) from error
+
+
+def facts_of(store: Store, agent: Agent) -> briefing.Facts:
+    """Return the facts of an agent that is there, for its briefing."""
+    from torch_cli.teamfile.load import load_team
+
+    facts = briefing.facts_for(
+        agent.name, agent.role, agent.parent, agent.directory, store.agents.all()
+    )
+    path = team_of(store, agent)
+    if not path:
+        return facts
+    try:
+        name = load_team(path).name
+    except TorchError:
+        name = os.path.basename(os.path.dirname(path))
+    return facts._replace(team=name, project_root=os.path.dirname(path))
+
+
+def brief_all_due(store: Store, now: float | None = None) -> Iterator[tuple[Again, str]]:
+    """Brief again whoever must be; yield each with the message's id, '' if it could not be sent."""
+    for again in due(store, time.time() if now is None else now):
+        try:
+            yield again, brief_again(store, again)
+        except TorchError:
+            yield again, ""

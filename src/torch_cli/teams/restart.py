@@ -1,0 +1,90 @@
+"""Starting members of a team again that have ended, as their restart policy says."""
+
+import random
+from typing import NamedTuple
+
+from torch_cli.roster.started import agent_of
+from torch_cli.store import Store
+from torch_cli.store.restarts import GIVEN_UP, Restart
+from torch_cli.store.teams import Started
+from torch_cli.teamfile.described import Member, Team
+from torch_cli.tmux.panes import Pane, pane_at, with_status
+
+FIRST, LONGEST = 2.0, 60.0
+"""Seconds before the first restart, and at most before one; each wait is twice the one before."""
+
+JITTER = 0.2
+"""The part of a wait by which it is longer or shorter, so that not all start at once."""
+
+MOST, WITHIN = 5, 600.0
+"""So many restarts within so many seconds, and it is given up, until a person starts it again."""
+
+HEALTHY = 300.0
+"""Seconds that a member must have run for its restarts to be forgotten."""
+
+
+class Fallen(NamedTuple):
+    """A member that has ended by itself: what is to be done, ``restart``, ``wait`` or ``give-up``,
+    and why, in words. It is given up once. ``socket`` is that of its tmux server.
+    """
+
+    name: str
+    what: str
+    why: str
+    socket: str
+
+
+def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
+    """Return the members that have ended against their policy, at ``now`` (epoch seconds).
+
+    Notes when each was first seen so, and forgets the restarts of those that have run for long.
+    What a person has stopped, or whose window somebody has closed, stays as it is.
+    """
+    wanted = [one for one in team.members if one.restart != "never"]
+    if not wanted:
+        return []
+    known = store.teams.members(team.path)
+    found = []
+    for member in wanted:
+        started = known.get(member.name)
+        if started is None or not started.pane:
+            continue  # it was never started, or is being started now
+        pane = _pane(store, member, started)
+        if pane is not None and pane.dead and _is_against(member, pane):
+            found += _decide(store, team, member, pane, now)
+        else:
+            store.restarts.settle(team.path, member.name, now - HEALTHY)
+    return found
+
+
+def _pane(store: Store, member: Member, known: Started) -> Pane | None:
+    """Return the pane in which the member runs, or has ended; ``None`` if a person stopped it."""
+    if member.kind == "agent" and agent_of(store, known) is None:
+        return None
+    pane = pane_at(known.socket, known.server, known.pane, known.pane_pid)
+    return with_status(pane) if pane is not None else None
+
+
+def _is_against(member: Member, pane: Pane) -> bool:
+    # A program that a signal has ended has no status.
+    return member.restart == "always" or pane.dead_status != 0
+
+
+def _decide(store: Store, team: Team, member: Member, pane: Pane, now: float) -> list[Fallen]:
+    history = store.restarts.of(team.path, member.name)
+    how = "a signal" if pane.dead_status is None else f"status {pane.dead_status}"
+    pending = next((one for one in history if one.at is None), None)
+    if pending is not None and pending.due == GIVEN_UP:
+        return []
+    done = [one.at for one in history if one.at is not None and now - one.at < WITHIN]
+    if len(done) >= MOST:
+        why = f"it ended with {how}, after {len(done)} restarts in {WITHIN / 60:.0f} min"
+        store.restarts.add(Restart(team.path, member.name, now, GIVEN_UP))
+        return [Fallen(member.name, "give-up", why, pane.socket_path)]
+    if pending is None:
+        wait = min(LONGEST, FIRST * 2 ** len(done)) * random.uniform(1 - JITTER, 1 + JITTER)
+        pending = Restart(team.path, member.name, now, now + wait)
+        store.restarts.add(pending)
+    what = "restart" if now >= pending.due else "wait"
+    why = f"it ended with {how}; restart {len(done) + 1} of {MOST}"
+    return [Fallen(member.name, what, why, pane.socket_path)]

@@ -1,0 +1,128 @@
+"""Ending an agent so that nothing of it is lost, or handing its work to another."""
+
+import contextlib
+import time
+from typing import NamedTuple
+
+from torch_cli.checkpoint.record import Occasion, take
+from torch_cli.checkpoint.settings import load_settings
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
+from torch_cli.git.command import NotARepositoryError
+from torch_cli.git.worktree import locate
+from torch_cli.lifecycle.stop import Stopped, stop
+from torch_cli.lifecycle.worktrees import remove_worktree
+from torch_cli.roster.actor import Actor
+from torch_cli.roster.registry import lives, registered
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import HELD, Task
+from torch_cli.tasks.life import pass_on, release
+from torch_cli.teams.handoff import DEADLINE, Note, Saved, ask_for_note, save
+from torch_cli.watch.draft import check_no_draft
+
+
+class Retired(NamedTuple):
+    """How an agent was retired: its note, where all was saved, its tasks that went back, the id of
+    the checkpoint ('' if its directory is in no repository), how it ended, and what became of its
+    worktree, in words.
+    """
+
+    note: Note
+    saved: Saved
+    tasks: tuple[Task, ...]
+    checkpoint: str
+    stopped: Stopped
+    worktree: str
+
+
+class HandedOver(NamedTuple):
+    """What went from one agent to another."""
+
+    note: Note
+    saved: Saved
+    tasks: tuple[Task, ...]
+
+
+def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool = False) -> Retired:
+    """Have the agent write its note, save what it leaves, return its tasks, and end it.
+
+    ``deadline`` is how many seconds it is given for the note; 0 asks for none. Raises
+    ``TorchError``, and the agent goes on with all its tasks, if what it leaves cannot be saved, no
+    checkpoint be made of its directory, or the program not be ended; ``HeldError`` if somebody is
+    typing there, unless ``force``.
+    """
+    agent, at = registered(store, name), time.time()
+    if not force:
+        check_no_draft(store, agent)
+    note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
+    saved = save(store, agent, note, at)
+    checkpoint = _checkpoint(agent)
+    member = store.teams.member_of(agent.identity)
+    try:
+        stopped = stop(store, name)
+    except TorchError as error:
+        error.message += f"; it goes on and keeps its tasks (what it left is in {saved.folder})"
+        raise
+    returned = []
+    for task in tasks_of(store, agent):
+        with contextlib.suppress(HeldError):  # the task has ended meanwhile
+            returned.append(release(store, task, Actor(None), f"{name} was retired"))
+    store.events.add("retire", name, {"note": bool(note.text), "saved": str(saved.folder)})
+    worktree = ""
+    if member is not None:
+        store.teams.remove(member.team, member.name)
+        worktree = remove_worktree(store, member)
+    return Retired(note, saved, tuple(returned), checkpoint, stopped, worktree)
+
+
+def _checkpoint(agent: Agent) -> str:
+    try:
+        outcome = take(locate(agent.directory), load_settings(), Occasion("retire", agent.name))
+    except NotARepositoryError:
+        return ""
+    except NotFoundError:
+        return ""  # its directory is gone: nothing is left that could be lost
+    made = outcome.checkpoint or outcome.last
+    return made.id if made else ""
+
+
+def tasks_of(store: Store, agent: Agent) -> list[Task]:
+    """Return the tasks that the agent has."""
+    every = store.tasks.all()
+    return [task for task in every if task.agent == agent.identity and task.state in HELD]
+
+
+def hand_over(
+    store: Store, giver: str, taker: str, *, deadline: float = DEADLINE
+) -> tuple[HandedOver, str]:
+    """Give the tasks of one agent to another; return what went over, and the message about it.
+
+    Both go on. Raises ``RefusedError`` if they are the same, ``NotFoundError`` if the one that is
+    to take them has ended.
+    """
+    one, other = registered(store, giver), registered(store, taker)
+    if one.identity == other.identity:
+        raise RefusedError(f"'{giver}' cannot hand over to itself; nothing was done", code="same")
+    if not lives(other):
+        raise NotFoundError(f"agent '{taker}' has ended; nothing was handed over", code="vanished")
+    note = ask_for_note(one, deadline) if deadline else Note("", "none was asked for")
+    saved = save(store, one, note, time.time())
+    moved = []
+    for task in tasks_of(store, one):
+        with contextlib.suppress(HeldError):  # it has ended meanwhile
+            moved.append(pass_on(store, task, other, Actor(None)))
+    done = HandedOver(note, saved, tuple(moved))
+    store.events.add("handoff", giver, {"to": taker, "tasks": [task.id for task in moved]})
+    return done, _message(one, done)
+
+
+def _message(giver: Agent, done: HandedOver) -> str:
+    lines = [f"You take over from {giver.name}, who worked in {giver.directory}."]
+    for task in done.tasks:
+        lines.append(f"Its task {task.id} is yours now: {task.title}")
+    lines += ["", done.note.text] if done.note.text else [f"It left no note: {done.note.why}."]
+    words = (
+        f"What it has shown ({done.saved.lacks})" if done.saved.lacks else "All that it has shown"
+    )
+    lines += ["", f"{words}: {done.saved.folder / 'screen.txt'}"]
+    return "\n".join(lines)

@@ -1,0 +1,345 @@
+"""Bringing up a team, from whatever of it is there already."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.send import Request, send
+from torch_cli.envfile import read_environment
+from torch_cli.errors import HeldError, TorchError
+from torch_cli.flock import hold, open_lock
+from torch_cli.lifecycle.spawn import Order, await_ready, spawn
+from torch_cli.lifecycle.stop import end_pane, stop
+from torch_cli.lifecycle.window import create_window
+from torch_cli.lifecycle.worktrees import directory_of, make_worktree, remove_worktree
+from torch_cli.paths import state_dir
+from torch_cli.roster.authority import check_outside, check_over
+from torch_cli.roster.membership import check_parent
+from torch_cli.roster.project import place_of, project_of_team
+from torch_cli.roster.registry import find, profile_named
+from torch_cli.roster.started import close_ended
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import PRIORITIES
+from torch_cli.store.teams import Started
+from torch_cli.teamfile import briefing
+from torch_cli.teamfile.described import Member, Team
+from torch_cli.teams import half_made
+from torch_cli.teams.plan import Step, spec_of
+from torch_cli.teams.ready import await_process
+from torch_cli.teams.rebrief import with_tasks
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.draft import check_no_draft
+
+BEFORE = "before"
+"""In what is noted of a start that goes on: the identity of the agent in whose place it is."""
+
+
+class Result(NamedTuple):
+    """What became of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
+    (it needs a new start), ``off``, ``elsewhere``, ``unlisted``, ``blocked``, ``asks`` (it
+    runs, and waits for somebody's answer) or ``failed``, the last two with their error.
+    ``receipt`` is that of a briefing that was sent.
+    """
+
+    member: Member
+    state: str
+    words: str = ""
+    error: TorchError | None = None
+    receipt: Receipt | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether what waits for it may go on."""
+        return self.state in ("started", "running", "updated", "restarted", "changed", "elsewhere")
+
+
+@contextlib.contextmanager
+def team_lock(path: str) -> Iterator[None]:
+    """Hold the right to bring the team of the file ``path`` up or down.
+
+    Raises ``HeldError`` if another process has it.
+    """
+    key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    file = open_lock(os.path.join(state_dir(), "locks", f"team-{key}"), "nothing was done")
+    try:
+        if not hold(file, 0.0):
+            raise HeldError(
+                f"another 'torch up' or 'torch down' of {path} is at work; nothing was done",
+                code="locked",
+            )
+        yield
+    finally:
+        os.close(file)
+
+
+def up(
+    store: Store,
+    socket: Socket,
+    team: Team,
+    steps: Sequence[Step],
+    *,
+    restart_changed: bool = False,
+    tell: Callable[[str], None] = lambda words: None,
+) -> Iterator[Result]:
+    """Do the steps, one by one; what waits for a member that failed is ``blocked``.
+
+    From now on who may write to whom is enforced, if the file says so.
+    """
+    rules = team.agreement
+    store.teams.enforce(team.path, rules.may_message if rules.enforce else None)
+    half_made.sweep(socket, team.session)
+    ready: dict[str, bool] = {}
+    for step in steps:
+        waits = [name for name in step.member.after if not ready.get(name, False)]
+        if waits and step.what in ("start", "restart"):
+            result = Result(step.member, "blocked", f"waits for {', '.join(waits)}")
+        else:
+            result = _Upward(store, socket, team, restart_changed, tell).do(step)
+        ready[step.member.name] = result.ready
+        yield result
+
+
+class _Upward:
+    """Brings up one member."""
+
+    def __init__(
+        self,
+        store: Store,
+        socket: Socket,
+        team: Team,
+        restart_changed: bool,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._store, self._socket, self._team = store, socket, team
+        self._restart_changed, self._tell = restart_changed, tell
+
+    def do(self, step: Step) -> Result:
+        """Do a step; what goes wrong is in the result."""
+        member = step.member
+        try:
+            if step.what == "restart" and not self._restart_changed:
+                words = f"{step.words}; 'torch up --restart-changed' starts it anew"
+                return Result(member, "changed", words)
+            if step.what in ("changed", "off", "elsewhere", "unlisted"):
+                return Result(member, step.what, step.words)
+            if member.kind == "process":
+                return self._process(step)
+            return self._agent(step)
+        except TorchError as error:
+            if error.code == "dialog":  # it runs, and will be ready once somebody has answered
+                error.hint += " Then run 'torch up' again."
+                return Result(member, "asks", error.message.partition("\n")[0], error)
+            return Result(member, "failed", error.message.partition("\n")[0], error)
+
+    def _process(self, step: Step) -> Result:
+        member = step.member
+        if step.what == "restart" and step.pane is not None:
+            end_pane(self._store, step.pane)
+        if step.what == "running" and step.pane is not None:
+            if not step.noted:
+                self._note(member, step.pane)
+            return Result(member, "running", step.words)
+        directory, variables = self._begin(member)
+        opened = create_window(
+            self._store,
+            self._socket,
+            name=member.name,
+            session=self._team.session,
+            directory=directory,
+            environment=variables,
+            command=member.command,
+            keep_dead=True,
+        )
+        self._note(member, opened.pane)
+        if member.port or member.ready:
+            await_process(opened.pane, member)
+        return Result(member, "restarted" if step.what == "restart" else "started", directory)
+
+    def _begin(self, member: Member) -> tuple[str, dict[str, str]]:
+        """Note that the member is being started; return where, and with which variables.
+
+        What is left of it from before is cleared away.
+        """
+        before = self._store.teams.members(self._team.path).get(member.name)
+        if before is not None:
+            close_ended(self._store, before)
+            half_made.clear(self._socket, self._team.session, before)
+        directory = directory_of(self._team, member)
+        self._tell(f"starting {member.name} in {directory}")
+        known, mark = self._known(member), half_made.new_mark()
+        begun = {"mark": mark, BEFORE: self._predecessor(member, directory)}
+        self._store.teams.add(known._replace(spec={**known.spec, **begun}))
+        given = {**read_environment((), member.env_files), **member.environment}
+        return directory, {**given, half_made.MARK: mark}
+
+    def _known(self, member: Member, *, ours: bool = True) -> Started:
+        spec, directory = spec_of(self._team, member), directory_of(self._team, member)
+        team = self._team.path
+        return Started(team, member.name, member.kind, spec, directory=directory, ours=ours)
+
+    def _row(self, member: Member, pane: Pane, agent: Agent | None, *, ours: bool) -> Started:
+        """Return what is to be noted; since when is kept: they are ended in that order."""
+        identity = agent.identity if agent else ""
+        before = self._store.teams.member_of(identity)
+        return self._known(member, ours=ours)._replace(
+            started=before.started if before else 0.0,
+            agent=identity,
+            socket=pane.socket_path,
+            server=pane.server,
+            pane=pane.id,
+            pane_pid=pane.pid,
+        )
+
+    def _note(
+        self, member: Member, pane: Pane, agent: Agent | None = None, *, ours: bool = True
+    ) -> None:
+        """Note what runs as the member now; check-ins to the one in whose place it is go on."""
+        begun = self._store.teams.members(self._team.path).get(member.name)
+        row = self._row(member, pane, agent, ours=ours)
+        before = begun.spec.get(BEFORE, "") if begun else ""
+        with self._store.database.transaction():
+            if agent is not None and before:
+                self._store.checkins.pass_on(before, agent)
+                self._store.agents.succeed(before, agent)
+                self._store.tasks.pass_on(before, agent.identity)
+            self._store.teams.put(row)
+
+    def _agent(self, step: Step) -> Result:
+        member, agent, state = step.member, step.agent, "running"
+        before: Started | None = None
+        if agent is not None:
+            self._follow(member, agent)
+        else:
+            self._call_back(member)
+        if step.what == "restart" and agent is not None:
+            check_over(self._store, agent, "restart")
+            check_outside(agent, "started anew")
+            check_no_draft(self._store, agent)
+            before = self._store.teams.member_of(agent.identity)
+            stop(self._store, agent.name)
+            agent, state = None, "restarted"
+        if agent is None:
+            agent = self._start(member)
+            state = state if state == "restarted" else "started"
+        elif step.what == "update":
+            return self._update(step, agent)
+        elif not step.noted:
+            pane = find(self._store, Socket(path=agent.socket), member.name).pane
+            self._note(member, pane, agent, ours=step.ours)
+        receipt = self._brief(member, agent)
+        words = step.words if state == "running" else agent.directory
+        if before is not None and before.directory != agent.directory:
+            removed = remove_worktree(self._store, before)
+            words = "; ".join(filter(None, [words, removed]))
+        return Result(member, state, words, receipt=receipt)
+
+    def _follow(self, member: Member, agent: Agent) -> None:
+        """Note the member under the name that the file gives it now, if it had another."""
+        row = self._store.teams.member_of(agent.identity)
+        if row is not None and (row.team, row.name) != (self._team.path, member.name):
+            self._store.teams.add(row._replace(team=self._team.path, name=member.name))
+
+    def _call_back(self, member: Member) -> None:
+        """Give the member's name back to the agent that was it, had another, and has ended."""
+        row = self._store.teams.members(self._team.path).get(member.name)
+        agent = self._store.agents.known_as(row.agent) if row and row.agent else None
+        if agent is not None and agent.stopped is None and agent.name != member.name:
+            self._store.agents.rename(agent, member.name)
+
+    def _update(self, step: Step, agent: Agent) -> Result:
+        """Change what can be changed of a running agent, and brief it again if need be."""
+        member, store = step.member, self._store
+        parent = self._parent(member)
+        check_parent(store, member.name, parent)
+        store.agents.describe(member.name, role=member.role, parent=parent)
+        pane = find(store, Socket(path=agent.socket), member.name).pane
+        row = self._row(member, pane, agent, ours=step.ours)
+        receipt = self._send_briefing(member, agent, again=True) if step.brief else None
+        # Both or neither: killed before, the next finds the same to do, under the same key.
+        with store.database.transaction():
+            if receipt is not None:
+                store.briefings.insert(receipt.id, agent.identity, member.briefing)
+            store.teams.put(row)
+        return Result(member, "updated", step.words, receipt=receipt or self._brief(member, agent))
+
+    def _parent(self, member: Member) -> str:
+        """Return the name that the member's parent has now, if it was renamed."""
+        row = self._store.teams.members(self._team.path).get(member.parent)
+        agent = self._store.agents.known_as(row.agent) if row and row.agent else None
+        return agent.name if agent else member.parent
+
+    def _start(self, member: Member) -> Agent:
+        if member.worktree:
+            make_worktree(self._team.root, member.worktree, member.name, self._tell)
+        directory, variables = self._begin(member)
+        agent, window = spawn(
+            self._store,
+            self._socket,
+            Order(
+                name=member.name,
+                profile=member.profile,
+                directory=directory,
+                session=self._team.session,
+                role=member.role,
+                parent=self._parent(member),
+                environment=variables,
+                arguments=member.arguments,
+            ),
+        )
+        self._note(member, window.pane, agent)
+        return agent
+
+    def _predecessor(self, member: Member, directory: str) -> str:
+        """Return the identity of the agent in whose place the member is started, '' if of none."""
+        agent = self._store.agents.get(member.name) if member.kind == "agent" else None
+        if agent is None or agent.profile != member.profile:
+            return ""
+        # A member may get another worktree, and is the same; elsewhere it is a namesake.
+        home = project_of_team(self._team.path)
+        same = os.path.realpath(agent.directory) == os.path.realpath(directory)
+        return agent.identity if same or place_of(agent.directory).project == home else ""
+
+    def _brief(self, member: Member, agent: Agent) -> Receipt | None:
+        """Brief the agent, unless it has been in this life."""
+        last = self._store.briefings.newest().get(agent.identity)
+        if last is not None and last.sent >= agent.created:
+            return None
+        return self._send_briefing(member, agent)
+
+    def _send_briefing(
+        self, member: Member, agent: Agent, *, again: bool = False
+    ) -> Receipt | None:
+        """Wait until the agent is ready and send it its briefing, if it has one."""
+        if agent.ready is None:
+            profile = profile_named(agent.profile)
+            pane = find(self._store, Socket(path=agent.socket), agent.name).pane
+            with ControlClient(Socket(path=agent.socket), pane.session_id) as client:
+                await_ready(client, self._store, agent, profile, profile.launch.ready_timeout)
+        if not member.briefing:
+            return None
+        facts = briefing.facts_for(
+            *(member.name, member.role, self._parent(member), agent.directory),
+            self._store.agents.all(),
+        )._replace(team=self._team.name, project_root=self._team.root)
+        text = briefing.read_member(member.briefing, facts) + with_tasks(self._store, agent)
+        self._tell(f"briefing {member.name}")
+        # If this process is killed before it is noted, the next sends nothing twice.
+        key = f"briefing-{agent.identity}-{agent.created:.3f}"
+        last = self._store.briefings.newest().get(agent.identity) if again else None
+        key += f"-after-{last.message}" if last else ""
+        earlier = self._store.messages.with_key(key)
+        body = (earlier.body if earlier else text).encode()
+        request = Request(
+            *(member.name, body),
+            key=key,
+            priority=PRIORITIES["high"],
+            free=True,
+            briefing="" if again else member.briefing,  # then it is noted with the rest
+        )
+        return send(self._socket, request)

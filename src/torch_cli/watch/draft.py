@@ -1,0 +1,27 @@
+"""A text in an agent's box that somebody has not submitted yet: nobody ends that agent unasked."""
+
+from torch_cli.errors import HeldError, TorchError
+from torch_cli.programs.observe import observe
+from torch_cli.roster.registry import find, profile_named
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+
+
+def check_no_draft(store: Store, agent: Agent) -> None:
+    """Raise ``HeldError`` if a text stands in the agent's box that nobody has submitted."""
+    try:
+        found = find(store, Socket(path=agent.socket), agent.name)
+        profile = profile_named(agent.profile)
+        with ControlClient(found.socket, found.pane.session_id) as client:
+            box = observe(client, store, found.pane, profile).state.box
+    except TorchError:  # nobody types into what cannot be seen
+        return
+    if box is not None and not box.empty:
+        raise HeldError(
+            f"a text that was not submitted stands in the box of '{agent.name}'; nothing was done",
+            hint=f"Submit or delete it: torch attach {agent.name}. 'torch retire --force' ends it "
+            "all the same, and saves its screen.",
+            code="draft",
+        )
