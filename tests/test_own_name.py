@@ -14,7 +14,7 @@ from conftest import SOURCE, TmuxServer, Torch
 from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
 
-ASK = "from torch_cli.delivery.send import own_name; from torch_cli.store import Store; "
+ASK = "from torch_cli.roster.actor import own_name; from torch_cli.store import Store; "
 ASK += "print('I am', repr(own_name(Store())))"
 
 

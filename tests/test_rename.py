@@ -8,8 +8,8 @@ import pytest
 
 from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
 from conftest import Result, TmuxServer, Torch
-from torch_cli.delivery.send import own_name
 from torch_cli.errors import NotFoundError
+from torch_cli.roster.actor import own_name
 from torch_cli.store import Store
 
 

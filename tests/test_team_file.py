@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from conftest import Torch
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.lifecycle.worktrees import is_branch
 from torch_cli.store.agents import Agent
 from torch_cli.teamfile.described import Team
 from torch_cli.teamfile.detect import Project, detect
+from torch_cli.teamfile.directories import is_branch
 from torch_cli.teamfile.generate import frozen, template, write_file
 from torch_cli.teamfile.load import find_file, load_team
 from torch_cli.teamfile.schema import TABLES, json_schema

@@ -9,7 +9,8 @@ from conftest import Torch
 from repository import Repository
 from torch_cli.errors import TorchError
 from torch_cli.git.linked import add_linked
-from torch_cli.lifecycle.worktrees import make_worktree, worktree_path
+from torch_cli.lifecycle.worktrees import make_worktree
+from torch_cli.teamfile.directories import worktree_path
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ def author_in(worktree: Worktree) -> str:
     if not os.path.exists(paths.database()):
         return ""
     with Store() as store:
-        from torch_cli.delivery.send import own_name
+        from torch_cli.roster.actor import own_name
 
         if own := own_name(store):
             return own

@@ -30,8 +30,8 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
     from torch_cli.cli.present import age, note, print_json, print_table
     from torch_cli.cli.schema import timestamp
     from torch_cli.delivery.receipt import receipt_of
-    from torch_cli.delivery.send import own_name
     from torch_cli.errors import NotFoundError, RefusedError
+    from torch_cli.roster.actor import own_name
     from torch_cli.store import Store
 
     with Store() as store:

@@ -1,8 +1,9 @@
 """Answers to messages: to whom they go, and what belongs to one conversation."""
 
 from torch_cli.delivery.outbox import find_message
-from torch_cli.delivery.send import Request, own_name
+from torch_cli.delivery.send import Request
 from torch_cli.errors import RefusedError
+from torch_cli.roster.actor import own_name
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 

@@ -4,10 +4,9 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
-from torch_cli import procs
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.outbox import WAITING, await_final, hold, revive
@@ -18,6 +17,7 @@ from torch_cli.delivery.recipient import no_shell, recipient
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import Guard, Profile
+from torch_cli.roster.actor import own_name
 from torch_cli.roster.registry import Found, find, profile_named
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
@@ -211,34 +211,6 @@ def _accept(
     if request.briefing:  # before it is typed: the agent may acknowledge it before we come back
         store.briefings.add(message.id, agent, request.briefing)
     return message, new
-
-
-def own_name(store: Store, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> str:
-    """Return the name of the agent that this process works for, '' if none.
-
-    Where the processes above it lead to a pane, the agent in that pane is meant, whatever the
-    environment says: that can be inherited, or written by anybody. Else the environment decides,
-    unless the process has a terminal, and not the pane's: then it is a terminal of an editor, say,
-    that was started from there. ``pid`` is the process (default: this one), 0 for none.
-    """
-    own = os.getpid() if pid is None else pid
-    above = procs.ancestors(own)
-    for agent in store.agents.among(above) if above else ():
-        if _lives(agent):
-            return agent.name
-    if above and store.agents.has_server(above):
-        return ""  # in a pane, or run by tmux itself, and no agent's
-    # TORCH_AGENT keeps the name that the agent was spawned with.
-    socket, pane = environ.get("TMUX", "").rsplit(",", 2)[0], environ.get("TMUX_PANE", "")
-    for agent in store.agents.on_terminal(socket, pane) if socket and pane else ():
-        if _lives(agent):
-            here, there = procs.terminal(own), procs.terminal(agent.pane_pid)
-            return "" if here and there and here != there else agent.name
-    return environ.get("TORCH_AGENT", "")
-
-
-def _lives(agent: Agent) -> bool:
-    return procs.alive(procs.Process(agent.program_pid, agent.program_started))
 
 
 def _check_permitted(store: Store, request: Request, recipient: Agent | None) -> bool:

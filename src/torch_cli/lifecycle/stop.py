@@ -19,9 +19,10 @@ from torch_cli.programs.state import State
 from torch_cli.roster.registry import Found, find, profile_named, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
 
@@ -220,3 +221,10 @@ def close_ours(store: Store, pane: Pane) -> None:
     """Close a pane that was kept for its last screen, if Torch opened it."""
     if store.windows.opened(pane):
         close_window(Socket(path=pane.socket_path), pane)
+
+
+def close_ended(store: Store, known: Started) -> None:
+    """Close the pane that was kept for the last screen of a process that has ended."""
+    pane = pane_at(known.socket, known.server, known.pane, known.pane_pid) if known.pane else None
+    if pane is not None and pane.dead:
+        close_ours(store, pane)

@@ -1,8 +1,10 @@
 """Who does something: an agent in its own pane, or a person."""
 
+import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from torch_cli.delivery.send import own_name
+from torch_cli import procs
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 
@@ -31,3 +33,31 @@ def actor(store: Store) -> Actor:
     name = own_name(store)
     agent = store.agents.get(name) if name else None
     return Actor(agent if agent is not None and agent.stopped is None else None)
+
+
+def own_name(store: Store, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> str:
+    """Return the name of the agent that this process works for, '' if none.
+
+    Where the processes above it lead to a pane, the agent in that pane is meant, whatever the
+    environment says: that can be inherited, or written by anybody. Else the environment decides,
+    unless the process has a terminal, and not the pane's: then it is a terminal of an editor, say,
+    that was started from there. ``pid`` is the process (default: this one), 0 for none.
+    """
+    own = os.getpid() if pid is None else pid
+    above = procs.ancestors(own)
+    for agent in store.agents.among(above) if above else ():
+        if _lives(agent):
+            return agent.name
+    if above and store.agents.has_server(above):
+        return ""  # in a pane, or run by tmux itself, and no agent's
+    # TORCH_AGENT keeps the name that the agent was spawned with.
+    socket, pane = environ.get("TMUX", "").rsplit(",", 2)[0], environ.get("TMUX_PANE", "")
+    for agent in store.agents.on_terminal(socket, pane) if socket and pane else ():
+        if _lives(agent):
+            here, there = procs.terminal(own), procs.terminal(agent.pane_pid)
+            return "" if here and there and here != there else agent.name
+    return environ.get("TORCH_AGENT", "")
+
+
+def _lives(agent: Agent) -> bool:
+    return procs.alive(procs.Process(agent.program_pid, agent.program_started))

@@ -1,6 +1,5 @@
 """What runs of what a team has started, also where its start was cut short."""
 
-from torch_cli.lifecycle.stop import close_ours
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started
@@ -29,13 +28,6 @@ def pane_of(store: Store, known: Started) -> Pane | None:
             return None
         place = found
     return living_pane(*place)
-
-
-def close_ended(store: Store, known: Started) -> None:
-    """Close the pane that was kept for the last screen of a process that has ended."""
-    pane = pane_at(known.socket, known.server, known.pane, known.pane_pid) if known.pane else None
-    if pane is not None and pane.dead:
-        close_ours(store, pane)
 
 
 def living_pane(socket_path: str, server: str, pane: str, pane_pid: int) -> Pane | None:

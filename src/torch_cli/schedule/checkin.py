@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from torch_cli import duration, procs
 from torch_cli.delivery.recipient import no_shell, recipient
-from torch_cli.delivery.send import check_permitted, own_name
+from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import Guard, Profile
+from torch_cli.roster.actor import own_name
 from torch_cli.roster.registry import NAME, Found, find, profile_named
 from torch_cli.schedule.trigger import AT, Trigger, next_after, shortest_gap
 from torch_cli.store import Store

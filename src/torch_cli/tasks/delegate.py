@@ -12,7 +12,7 @@ from torch_cli.git.worktree import locate
 from torch_cli.lifecycle.kept import check_start, is_kept
 from torch_cli.lifecycle.limits import check_spawn
 from torch_cli.lifecycle.spawn import Order, await_ready, check, spawn
-from torch_cli.lifecycle.worktrees import make_worktree, worktree_path
+from torch_cli.lifecycle.worktrees import make_worktree
 from torch_cli.roster.actor import Actor
 from torch_cli.roster.membership import enlist, team_of
 from torch_cli.store import Store
@@ -22,7 +22,8 @@ from torch_cli.store.tasks import OPEN, Task
 from torch_cli.tasks.life import pass_on
 from torch_cli.tasks.text import order
 from torch_cli.teamfile import briefing
-from torch_cli.teams.rebrief import facts_of
+from torch_cli.teamfile.directories import worktree_path
+from torch_cli.teamfile.facts import facts_of
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 

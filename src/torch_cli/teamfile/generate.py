@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.worktree import locate
-from torch_cli.lifecycle.worktrees import worktree_path
 from torch_cli.roster.project import FILE
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.detect import Project, detect
+from torch_cli.teamfile.directories import worktree_path
 from torch_cli.toml_text import string as _text
 from torch_cli.toml_text import strings as _list
 

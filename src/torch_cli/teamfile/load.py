@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.lifecycle.worktrees import is_branch, worktree_path
 from torch_cli.programs.profile import list_profiles
 from torch_cli.regular import read_regular
 from torch_cli.roster.project import FILE, own_place
 from torch_cli.roster.registry import check_name, profiles_dir
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
+from torch_cli.teamfile.directories import is_branch, worktree_path
 from torch_cli.teamfile.schema import AGENT, TABLES
 from torch_cli.teamfile.toml_lines import Lines
 from torch_cli.tmux.place import fit_session_name

@@ -13,12 +13,12 @@ from torch_cli.checkpoint.settings import load_settings
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
-from torch_cli.lifecycle.stop import end_pane, stop
+from torch_cli.lifecycle.stop import close_ended, end_pane, stop
 from torch_cli.lifecycle.worktrees import remove_worktree
 from torch_cli.roster.authority import check_outside, check_over, check_over_process
 from torch_cli.roster.project import FILE, own_place
 from torch_cli.roster.registry import lives
-from torch_cli.roster.started import agent_of, close_ended, pane_of
+from torch_cli.roster.started import agent_of, pane_of
 from torch_cli.store import Store
 from torch_cli.store.teams import Started
 from torch_cli.teamfile.load import find_file

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from torch_cli.envfile import read_environment
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.lifecycle.worktrees import directory_of
 from torch_cli.roster.membership import is_listed
 from torch_cli.roster.registry import lives
 from torch_cli.roster.started import agent_of, pane_of
@@ -16,6 +15,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started
 from torch_cli.teamfile.described import Member, Team
+from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams.ready import listens
 from torch_cli.tmux.panes import Pane
 

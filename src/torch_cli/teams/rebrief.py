@@ -1,13 +1,11 @@
 """Briefing an agent again whose program has forgotten: after a restart, or a compacted context."""
 
-import os
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch_cli.delivery.post import word_to
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
-from torch_cli.roster.membership import team_of
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -15,6 +13,7 @@ from torch_cli.store.briefings import Briefed
 from torch_cli.store.tasks import HELD, Task
 from torch_cli.tasks.text import outline
 from torch_cli.teamfile import briefing
+from torch_cli.teamfile.facts import facts_of
 
 SETTLED = 60.0
 """Seconds that an agent which was started again is left to whoever has started it: 'torch up', and
@@ -103,23 +102,6 @@ def _text(store: Store, agent: Agent, last: Briefed) -> str:
         raise NotFoundError(
             f"the briefing of '{agent.name}' is gone", code="no-briefing"
         ) from error
-
-
-def facts_of(store: Store, agent: Agent) -> briefing.Facts:
-    """Return the facts of an agent that is there, for its briefing."""
-    from torch_cli.teamfile.load import load_team
-
-    facts = briefing.facts_for(
-        agent.name, agent.role, agent.parent, agent.directory, store.agents.all()
-    )
-    path = team_of(store, agent)
-    if not path:
-        return facts
-    try:
-        name = load_team(path).name
-    except TorchError:
-        name = os.path.basename(os.path.dirname(path))
-    return facts._replace(team=name, project_root=os.path.dirname(path))
 
 
 def brief_all_due(store: Store, now: float | None = None) -> Iterator[tuple[Again, str]]:

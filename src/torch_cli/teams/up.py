@@ -12,21 +12,21 @@ from torch_cli.envfile import read_environment
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.flock import hold, open_lock
 from torch_cli.lifecycle.spawn import Order, await_ready, spawn
-from torch_cli.lifecycle.stop import end_pane, stop
+from torch_cli.lifecycle.stop import close_ended, end_pane, stop
 from torch_cli.lifecycle.window import create_window
-from torch_cli.lifecycle.worktrees import directory_of, make_worktree, remove_worktree
+from torch_cli.lifecycle.worktrees import make_worktree, remove_worktree
 from torch_cli.paths import state_dir
 from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.membership import check_parent
 from torch_cli.roster.project import place_of, project_of_team
 from torch_cli.roster.registry import find, profile_named
-from torch_cli.roster.started import close_ended
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import PRIORITIES
 from torch_cli.store.teams import Started
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import Member, Team
+from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams import half_made
 from torch_cli.teams.plan import Step, spec_of
 from torch_cli.teams.ready import await_process
