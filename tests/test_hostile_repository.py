@@ -9,6 +9,7 @@ from conftest import Torch
 from repository import Repository
 from torch_cli.checkpoint import secret
 from torch_cli.checkpoint.record import checkpoints
+from torch_cli.checkpoint.snapshot import may_hide
 from torch_cli.errors import RefusedError
 from torch_cli.git.worktree import locate
 
@@ -150,3 +151,30 @@ def test_usual_names_of_secrets(path: str) -> None:
 @pytest.mark.parametrize("path", ["id_rsa_work.pub", "secrets.py", "variables.tf", "hosts.yml"])
 def test_names_that_are_none(path: str) -> None:
     assert not secret.by_name(path)
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+@pytest.mark.parametrize("form", ["sha1", "sha256"])
+@pytest.mark.parametrize("version", ["2", "4"])
+def test_a_flag_is_seen_in_every_form_of_the_index(
+    tmp_path: Path, flag: str, form: str, version: str
+) -> None:
+    repository = Repository(tmp_path / "project")
+    repository.path.mkdir()
+    repository.git("init", "-q", "-b", "main", f"--object-format={form}")
+    for name, value in (("user.name", "Ann"), ("user.email", "ann@example.org")):
+        repository.git("config", name, value)
+    names = ["a", "b" * 250, "dir/c", "é"]
+    for name in names:
+        repository.write(name, "1\n")
+    repository.commit("one")
+    repository.git("update-index", "--index-version", version)
+    assert form == "sha256" or version == "4" or not may_hide(_index(repository))
+    repository.git("update-index", flag, names[-1])
+    assert may_hide(_index(repository))
+    repository.write(names[-1], "2\n")
+    assert repository.content(names[-1], repository.recorded()) == b"2\n"
+
+
+def _index(repository: Repository) -> bytes:
+    return (repository.path / ".git" / "index").read_bytes()

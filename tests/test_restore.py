@@ -12,7 +12,7 @@ from conftest import Torch
 from repository import Repository, at_a_terminal
 from torch_cli.checkpoint import restore as restoring
 from torch_cli.checkpoint.record import Checkpoint, checkpoints, find_checkpoint
-from torch_cli.checkpoint.restore import Plan, carry_out, pathspecs, plan
+from torch_cli.checkpoint.restore import Plan, Source, carry_out, pathspecs, plan
 from torch_cli.checkpoint.retention import over_quota, prune, size_of, surplus
 from torch_cli.checkpoint.settings import MIB, Settings
 from torch_cli.errors import HeldError, RefusedError, TorchError
@@ -28,15 +28,15 @@ def repository(tmp_path: Path) -> Repository:
 
 def planned(repository: Repository, identity: str, *paths: str) -> Plan:
     worktree = repository.worktree
-    tree = find_checkpoint(worktree, identity).tree
+    source = Source.of(find_checkpoint(worktree, identity))
     wanted = pathspecs(worktree, paths, str(repository.path))
-    return plan(worktree, Settings(), tree, wanted, identity)
+    return plan(worktree, Settings(), source, wanted)
 
 
 def restored(repository: Repository, identity: str, *paths: str) -> Plan:
     """Restore, and return what was done."""
     agreed = planned(repository, identity, *paths)
-    carry_out(repository.worktree, Settings(), agreed, identity)
+    carry_out(repository.worktree, Settings(), agreed)
     return agreed
 
 
@@ -230,7 +230,7 @@ def test_what_was_agreed_to_is_what_happens(repository: Repository) -> None:
     agreed = planned(repository, first)
     repository.write("src/b.py", "somebody writes here\n")
     with pytest.raises(HeldError, match="changed while this was decided"):
-        carry_out(repository.worktree, Settings(), agreed, first)
+        carry_out(repository.worktree, Settings(), agreed)
     assert repository.read("a.py") == "wrecked\n"
 
 
@@ -242,7 +242,7 @@ def test_a_restore_that_fails_names_the_checkpoint_of_what_was_there(
     agreed = planned(repository, first)
     monkeypatch.setattr(restoring, "_write", _fails)
     with pytest.raises(TorchError, match="ended on the way") as raised:
-        carry_out(repository.worktree, Settings(), agreed, first)
+        carry_out(repository.worktree, Settings(), agreed)
     saved = repository.ids()[-1]
     assert saved != first
     assert saved in raised.value.hint
@@ -374,7 +374,7 @@ def test_a_restore_that_is_refused_in_the_end_records_nothing(repository: Reposi
     agreed = planned(repository, first)
     repository.write("src/b.py", "somebody writes here\n")
     with pytest.raises(HeldError):
-        carry_out(repository.worktree, Settings(), agreed, first)
+        carry_out(repository.worktree, Settings(), agreed)
     assert repository.ids() == [first]
 
 

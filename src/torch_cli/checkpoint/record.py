@@ -47,7 +47,8 @@ class Checkpoint(NamedTuple):
     its branch, '' if there was none. ``files`` is the number of files in it. ``counts`` is how it
     differs from the one before. ``before`` is that one's id if so much was gone since then that
     it is never pruned. ``alert`` says so. ``more`` is the number of left-out files that are not
-    listed.
+    listed. ``exact`` says that the tree has each file as it was on disk, but for those of filters;
+    earlier versions kept text as its attributes say.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Checkpoint(NamedTuple):
     more: int = 0
     alert: str = ""
     before: str = ""
+    exact: bool = False
 
 
 class Occasion(NamedTuple):
@@ -79,14 +81,16 @@ class Occasion(NamedTuple):
 class Outcome(NamedTuple):
     """What became of one worktree: ``checkpoint`` is ``None`` if nothing had changed.
 
-    ``last`` is the newest checkpoint. ``nested`` are the outcomes of the worktrees below, or the
-    errors. ``error`` stands for all else.
+    ``last`` is the newest checkpoint. ``stored`` is what is there as git would commit it, a tree.
+    ``nested`` are the outcomes of the worktrees below, or the errors. ``error`` stands for all
+    else.
     """
 
     top: str
     checkpoint: Checkpoint | None = None
     last: Checkpoint | None = None
     left_out: tuple[LeftOut, ...] = ()
+    stored: str = ""
     nested: "tuple[Outcome, ...]" = ()
     error: TorchError | None = None
 
@@ -147,10 +151,10 @@ def take_locked(
         last = newest()
     check(now.tree)
     left_out = tuple(now.left_out)
-    if last and now.tree == last.tree:
-        return Outcome(worktree.top, None, last, left_out), now.nested
+    if last and now.tree == last.tree and last.exact:
+        return Outcome(worktree.top, None, last, left_out, now.stored), now.nested
     made = _record(git, worktree, occasion, now, last)
-    return Outcome(worktree.top, made, made, left_out), now.nested
+    return Outcome(worktree.top, made, made, left_out, now.stored), now.nested
 
 
 def _sweep(worktree: Worktree, git: Git) -> None:
@@ -199,6 +203,7 @@ def _record(
         more=max(0, len(now.left_out) - LISTED),
         alert=f"{counts.vanished:,} of {had:,} files are gone" if gone else "",
         before=last.id if last and gone else "",
+        exact=True,
     )
     configuration = now.configuration
     known = configuration.name and configuration.email
@@ -293,6 +298,7 @@ def _is_sound(made: Checkpoint) -> bool:
     numbers = [made.files, made.more, *made.counts]
     return (
         type(made.at) in (int, float)
+        and type(made.exact) is bool
         and 0 <= made.at < LATEST
         and all(isinstance(word, str) and _can_be_shown(word) for word in words)
         and all(type(number) is int and 0 <= number < LATEST for number in numbers)

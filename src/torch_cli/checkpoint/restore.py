@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
+from torch_cli.checkpoint.exact import write_as_stored
 from torch_cli.checkpoint.record import (
     BY_RESTORE,
     Checkpoint,
@@ -39,14 +40,31 @@ class Change(NamedTuple):
     what: str
 
 
-class Plan(NamedTuple):
-    """What a restore would do.
+class Source(NamedTuple):
+    """What is restored from: its name, and its tree.
 
-    ``now`` is the tree of what is there, ``tree`` what is brought back. ``skipped`` are paths that
-    stay as they are, each with the words why.
+    ``exact`` says that the tree has the files as they were on disk, as a checkpoint's has. Others
+    are written as git writes them.
     """
 
+    name: str
     tree: str
+    exact: bool
+
+    @classmethod
+    def of(cls, one: Checkpoint) -> "Source":
+        """Return the source that a checkpoint is."""
+        return cls(one.id, one.tree, one.exact)
+
+
+class Plan(NamedTuple):
+    """What a restore from ``source`` would do.
+
+    ``now`` is the tree of what is there. ``skipped`` are paths that stay as they are, each with the
+    words why.
+    """
+
+    source: Source
     now: str
     changes: tuple[Change, ...]
     skipped: tuple[tuple[str, str], ...]
@@ -85,23 +103,21 @@ def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
     return found
 
 
-def plan(
-    worktree: Worktree, settings: Settings, tree: str, paths: Sequence[str], source: str
-) -> Plan:
-    """Return what restoring ``paths`` (all, if none) from ``tree`` would change.
+def plan(worktree: Worktree, settings: Settings, source: Source, paths: Sequence[str]) -> Plan:
+    """Return what restoring ``paths`` (all, if none) from ``source`` would change.
 
-    Nothing is recorded; ``source`` is what the tree is called in errors. Raises ``RefusedError``
-    for a path that the tree does not have.
+    Nothing is recorded. Raises ``RefusedError`` for a path that the source does not have.
     """
+    tree = source.tree
     with locked(worktree) as lock:
         git = worktree.git(lock=lock)
         wanted = _wanted(paths)
         for path in wanted:
             if not git.run("ls-tree", "-z", tree, "--", path):
-                raise _no_path(worktree, git, path, tree, source)
+                raise _no_path(worktree, git, path, source)
         with saying("nothing was restored"):
             there = snapshot(worktree, settings, lock, lambda: tree)
-        return _plan(worktree, git, there, tree, wanted)
+        return _plan(worktree, git, there, source, wanted)
 
 
 def earlier(
@@ -122,7 +138,7 @@ def earlier(
             seen.add(one.tree)
             if not all(git.run("ls-tree", "-z", one.tree, "--", path) for path in wanted):
                 continue  # it has recorded the loss
-            if changes := _plan(worktree, git, there, one.tree, wanted).changes:
+            if changes := _plan(worktree, git, there, Source.of(one), wanted).changes:
                 return Earlier(one, len(changes))
     return None
 
@@ -138,9 +154,9 @@ def _wanted(paths: Sequence[str]) -> list[str]:
     return [path for path in paths if path] if "" not in paths else []
 
 
-def _no_path(worktree: Worktree, git: Git, path: str, tree: str, source: str) -> RefusedError:
-    """Return the error for a path that ``tree`` does not have; it names a checkpoint that does."""
-    for one in _before(worktree, tree)[:LOOKED_AT]:
+def _no_path(worktree: Worktree, git: Git, path: str, source: Source) -> RefusedError:
+    """Return the error for a path that is not in ``source``; it names a checkpoint that has it."""
+    for one in _before(worktree, source.tree)[:LOOKED_AT]:
         if git.run("ls-tree", "-z", one.tree, "--", path):
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
             hint = f"{one.id} of {at} ({one.reason}) has it: --from {one.id}."
@@ -148,12 +164,15 @@ def _no_path(worktree: Worktree, git: Git, path: str, tree: str, source: str) ->
     else:
         hint = "'torch checkpoint list' shows the others; 'torch recover' looks at commits, too."
     return RefusedError(
-        f"{source} does not have '{path}'; nothing was restored", hint=hint, code="no-path"
+        f"{source.name} does not have '{path}'; nothing was restored", hint=hint, code="no-path"
     )
 
 
-def _plan(worktree: Worktree, git: Git, there: Snapshot, tree: str, wanted: Sequence[str]) -> Plan:
-    found = rows(git, there.tree, tree, wanted)
+def _plan(
+    worktree: Worktree, git: Git, there: Snapshot, source: Source, wanted: Sequence[str]
+) -> Plan:
+    tree = source.tree
+    found = rows(git, there.tree if source.exact else there.stored, tree, wanted)
     left_out = {one.path: one.detail for one in there.left_out}
     skipped = _unsaved(git, tree, wanted, left_out, {row.path for row in found})
     deleted = {row.path for row in found if row.letter == "D"}
@@ -164,7 +183,7 @@ def _plan(worktree: Worktree, git: Git, there: Snapshot, tree: str, wanted: Sequ
             skipped.append((row.path, why))
         else:
             changes.append(Change(row.path, _WHAT.get(row.letter, "replaced")))
-    return Plan(tree, there.tree, tuple(changes), tuple(skipped))
+    return Plan(source, there.tree, tuple(changes), tuple(skipped))
 
 
 def _unsaved(
@@ -234,15 +253,16 @@ def _only_deleted(full: str, path: str, deleted: set[str]) -> bool:
     return True
 
 
-def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str) -> Checkpoint:
+def carry_out(worktree: Worktree, settings: Settings, planned: Plan) -> Checkpoint:
     """Do what was planned, after a checkpoint of what is there; return that.
 
     Raises ``HeldError``, and nothing is changed or recorded, if the files have changed since it was
     planned: what somebody agreed to would not be what happens. ``TorchError`` if it fails on the
     way, with the checkpoint that has all that was there.
     """
+    source = planned.source.name
     with locked(worktree) as lock:
-        saved = _save(worktree, settings, planned, source, lock)
+        saved = _save(worktree, settings, planned, lock)
         git = guarded(worktree, lock=lock, index_file=os.path.join(worktree.place, "index"))
         try:
             _write(worktree, git, planned)
@@ -262,9 +282,7 @@ def carry_out(worktree: Worktree, settings: Settings, planned: Plan, source: str
         return saved
 
 
-def _save(
-    worktree: Worktree, settings: Settings, planned: Plan, source: str, lock: int
-) -> Checkpoint:
+def _save(worktree: Worktree, settings: Settings, planned: Plan, lock: int) -> Checkpoint:
     """Make a checkpoint of what is there, if it is still what was planned for."""
 
     def check(tree: str) -> None:
@@ -275,7 +293,7 @@ def _save(
                 code="changed",
             )
 
-    occasion = Occasion(BY_RESTORE, note=f"from {source}")
+    occasion = Occasion(BY_RESTORE, note=f"from {planned.source.name}")
     with saying("nothing was restored"):
         saved = take_locked(worktree, settings, occasion, lock, check)[0].last
     assert saved is not None
@@ -290,9 +308,11 @@ def _write(worktree: Worktree, git: Git, now: Plan) -> None:
     wanted = [change.path for change in now.changes if change.what != "deleted"]
     if not wanted:
         return
-    git.run("read-tree", now.tree)
+    git.run("read-tree", now.source.tree)
     given = os.fsencode("\0".join([*wanted, ""]))
     git.run("checkout-index", "--force", "-z", "--stdin", given=given)
+    if now.source.exact:
+        write_as_stored(git, wanted)
 
 
 def _delete(top: str, path: str) -> None:

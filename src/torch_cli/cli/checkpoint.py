@@ -199,7 +199,8 @@ def diff_command(
         tree = find_checkpoint(worktree, after).tree
     else:
         with locked(worktree) as lock:
-            tree = snapshot(worktree, load_settings(), lock, lambda: first.tree).tree
+            now = snapshot(worktree, load_settings(), lock, lambda: first.tree)
+        tree = now.tree if first.exact else now.stored
     if common.json:
         counts = counts_object(count(worktree.git(), first.tree, tree, wanted))
         ends = {"from": first.id, "to": after, "from_tree": first.tree, "to_tree": tree}
@@ -260,7 +261,7 @@ def restore_command(
       torch checkpoint restore --all --from latest --dry-run
     """
     from torch_cli.checkpoint.record import find_checkpoint
-    from torch_cli.checkpoint.restore import pathspecs
+    from torch_cli.checkpoint.restore import Source, pathspecs
     from torch_cli.errors import RefusedError
     from torch_cli.git.worktree import locate
 
@@ -275,7 +276,7 @@ def restore_command(
     worktree = locate(directory)
     found = find_checkpoint(worktree, source)
     wanted = pathspecs(worktree, paths, directory)
-    return restore(worktree, found.tree, wanted, found.id, common, yes=yes, dry_run=dry_run)
+    return restore(worktree, Source.of(found), wanted, common, yes=yes, dry_run=dry_run)
 
 
 @command.command("prune")

@@ -146,13 +146,12 @@ def print_checkpoint(one: "Checkpoint") -> None:
 
 def print_plan(
     plan: "Plan",
-    source: str,
     common: Common,
     *,
     saved: str = "",
     earlier: "Earlier | None" = None,
 ) -> None:
-    """Print what a restore from ``source`` changes, and what it leaves alone.
+    """Print what a restore changes, and what it leaves alone.
 
     It is done if ``saved`` is the checkpoint of what was there. ``earlier`` would change something.
     """
@@ -162,8 +161,8 @@ def print_plan(
             {
                 "schema": "torch.restore/1",
                 "state": "restored" if saved else "planned",
-                "from": source,
-                "tree": plan.tree,
+                "from": plan.source.name,
+                "tree": plan.source.tree,
                 "saved": saved or None,
                 "earlier": before,
                 "changes": [{"path": c.path, "change": c.what} for c in plan.changes],

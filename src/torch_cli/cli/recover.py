@@ -34,7 +34,7 @@ def command(
       torch recover
       torch recover src/app.py --item HEAD@{2}
     """
-    from torch_cli.checkpoint.restore import pathspecs
+    from torch_cli.checkpoint.restore import Source, pathspecs
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.cli.present import note
     from torch_cli.cli.restoring import restore
@@ -53,7 +53,8 @@ def command(
     if item is None:
         return DONE
     chosen = find_item(found, item)
-    return restore(worktree, chosen.tree, wanted, chosen.name, common, yes=yes, dry_run=False)
+    source = Source(chosen.name, chosen.tree, chosen.exact)
+    return restore(worktree, source, wanted, common, yes=yes, dry_run=False)
 
 
 def _choice() -> str | None:

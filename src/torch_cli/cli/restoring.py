@@ -9,40 +9,39 @@ from torch_cli.cli.checkpoint_shown import print_plan
 from torch_cli.cli.common import Common
 
 if TYPE_CHECKING:
-    from torch_cli.checkpoint.restore import Plan
+    from torch_cli.checkpoint.restore import Plan, Source
     from torch_cli.checkpoint.settings import Settings
     from torch_cli.git.worktree import Worktree
 
 
 def restore(
     worktree: "Worktree",
-    tree: str,
+    source: "Source",
     paths: list[str],
-    source: str,
     common: Common,
     *,
     yes: bool,
     dry_run: bool,
 ) -> int:
-    """Show what restoring from ``tree`` changes, ask, and do it; return the exit status."""
+    """Show what restoring from ``source`` changes, ask, and do it; return the exit status."""
     from torch_cli.checkpoint.restore import carry_out, plan
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.cli.present import note
     from torch_cli.errors import DONE, HELD
 
     settings = load_settings()
-    planned = plan(worktree, settings, tree, paths, source)
+    planned = plan(worktree, settings, source, paths)
     if not planned.changes:
-        _print_nothing(worktree, settings, planned, paths, source, common)
+        _print_nothing(worktree, settings, planned, paths, common)
         return HELD if planned.skipped and not dry_run else DONE
     if dry_run:
-        print_plan(planned, source, common)
+        print_plan(planned, common)
         return DONE
     if not yes:
-        _ask(planned, source, common)
-    saved = carry_out(worktree, settings, planned, source)
+        _ask(planned, common)
+    saved = carry_out(worktree, settings, planned)
     if yes or common.json:
-        print_plan(planned, source, common, saved=saved.id)
+        print_plan(planned, common, saved=saved.id)
     note(f"  what was there is in {saved.id}", quiet=common.quiet or common.json)
     return HELD if planned.skipped else DONE
 
@@ -52,7 +51,6 @@ def _print_nothing(
     settings: "Settings",
     planned: "Plan",
     paths: list[str],
-    source: str,
     common: Common,
 ) -> None:
     """Say that nothing would change, and which checkpoint before it would change something."""
@@ -62,11 +60,11 @@ def _print_nothing(
     from torch_cli.cli.present import note
     from torch_cli.git.counts import number
 
-    before = earlier(worktree, settings, planned.tree, paths)
-    print_plan(planned, source, common, earlier=before)
+    before = earlier(worktree, settings, planned.source.tree, paths)
+    print_plan(planned, common, earlier=before)
     if common.json:
         return
-    note(f"  nothing to restore: what is there is as in {source}", quiet=common.quiet)
+    note(f"  nothing to restore: what is there is as in {planned.source.name}", quiet=common.quiet)
     if before:
         one = before.checkpoint
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
@@ -77,7 +75,7 @@ def _print_nothing(
         )
 
 
-def _ask(planned: "Plan", source: str, common: Common) -> None:
+def _ask(planned: "Plan", common: Common) -> None:
     """Have a person agree; raise if there is none, or the answer is no."""
     from torch_cli.errors import RefusedError
     from torch_cli.git.counts import number
@@ -89,6 +87,6 @@ def _ask(planned: "Plan", source: str, common: Common) -> None:
             hint="--yes does it, --dry-run shows what it does.",
             code="not-confirmed",
         )
-    print_plan(planned, source, common)
-    if not click.confirm(f"Restore {files} from {source}?", err=True):
+    print_plan(planned, common)
+    if not click.confirm(f"Restore {files} from {planned.source.name}?", err=True):
         raise RefusedError("nothing was restored", code="not-confirmed")

@@ -78,7 +78,7 @@ def commit(
         index = {line[2:] for line in listed}
         # What somebody told git not to look at is in the checkpoint, and is not to be committed.
         hidden = {line[2:] for line in listed if line[:1].islower() or line[:1] == "S"}
-        every = _changed(quiet, head.commit, outcome.last.tree, index)
+        every = _changed(quiet, head.commit, outcome.stored, index)
         changed = [row for row in every if row.path not in hidden]
         if not changed:
             return None
@@ -104,7 +104,7 @@ def commit(
 
 
 def _changed(git: Git, commit: str, tree: str, index: set[str]) -> list[Row]:
-    """Return what goes into the commit: what the checkpoint's tree has otherwise than HEAD.
+    """Return what goes into the commit: what ``tree``, git's of the files, has otherwise than HEAD.
 
     So what the checkpoint left out stays out. What is on disk and was only taken out of the index
     is somebody's own, and stays staged.

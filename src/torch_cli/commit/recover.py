@@ -27,7 +27,8 @@ class Item(NamedTuple):
     """Something to go back to; ``name`` is what it is chosen by.
 
     ``kind`` is ``commit``, ``checkpoint``, ``stash`` or ``reflog``. ``at`` is seconds since the
-    epoch. ``effect`` is what going back would change in the worktree as it is.
+    epoch. ``effect`` is what going back would change in the worktree as it is. ``exact`` says that
+    the tree has the files as they were on disk.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Item(NamedTuple):
     words: str
     tree: str
     effect: Counts = Counts()
+    exact: bool = False
 
 
 def items(worktree: Worktree, settings: Settings) -> list[Item]:
@@ -49,19 +51,23 @@ def items(worktree: Worktree, settings: Settings) -> list[Item]:
     readable = not worktree.shadow and len(now.tree) == SHA1
     found = list(_history(worktree)) if readable else []
     saved = [
-        Item(one.id, "checkpoint", one.at, _words(one.agent, one.reason, one.note), one.tree)
+        Item(
+            *(one.id, "checkpoint", one.at, _words(one.agent, one.reason, one.note), one.tree),
+            exact=one.exact,
+        )
         for one in reversed(checkpoints(worktree)[-CHECKPOINTS:])
     ]
     order = ("commit", "checkpoint", "stash", "reflog")
     every = sorted([*found, *saved], key=lambda item: order.index(item.kind))
     git = worktree.git()
-    seen = {now.tree}
+    seen = {(now.tree, True), (now.stored, False)}
     shown = []
     for item in every:
-        if item.tree in seen:
+        if (item.tree, item.exact) in seen:
             continue
-        seen.add(item.tree)
-        shown.append(item._replace(effect=count(git, now.tree, item.tree)))
+        seen.add((item.tree, item.exact))
+        there = now.tree if item.exact else now.stored
+        shown.append(item._replace(effect=count(git, there, item.tree)))
     return shown
 
 

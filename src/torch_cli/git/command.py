@@ -33,9 +33,10 @@ QUIET = (
     *("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.splitIndex=false"),
     *("core.logAllRefUpdates=false", "gc.auto=0", "maintenance.auto=false"),
     *("core.quotePath=false", "core.alternateRefsCommand=", "submodule.recurse=false"),
+    "core.safecrlf=false",
 )
-"""Settings under which git runs no program of the repository and writes nothing but what it is
-told to. Filters are the business of ``filters``."""
+"""Settings under which git runs no program of the repository, writes nothing but what it is told
+to, and refuses no line ends. Filters are the business of ``filters``."""
 
 
 class GitError(TorchError):

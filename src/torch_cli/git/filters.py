@@ -21,20 +21,29 @@ LFS = re.compile(r"git[- ]lfs (?:(?:clean|smudge)(?: --skip)? -- %f|filter-proce
 OF_REPOSITORY = ("local", "worktree")
 """The scopes of ``git config --show-scope`` that are files in the repository."""
 
-_ASKED = r"^(filter\..*\.(clean|smudge|process)|user\.(name|email))$"
+NO = ("", "false", "no", "off", "0")
+"""What says no in git's configuration, or nothing (git-config(1), "boolean")."""
+
+_ASKED = (
+    r"^(filter\..*\.(clean|smudge|process)|user\.(name|email)|core\.(autocrlf|attributesfile))$"
+)
 
 
 class Configuration(NamedTuple):
     """What git's configuration says here.
 
     ``filters`` are the commands of the repository's own filters, ``untrusted`` the names of those
-    that are not run. ``name`` and ``email`` are the user's, '' if there are none.
+    that are not run. ``name`` and ``email`` are the user's, '' if there are none. ``autocrlf`` says
+    that git changes line ends without attributes, ``attributes`` that the configuration names a
+    file of attributes.
     """
 
     filters: dict[str, str]
     untrusted: frozenset[str]
     name: str
     email: str
+    autocrlf: bool = False
+    attributes: bool = False
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -73,7 +82,7 @@ def configuration_of(worktree: Worktree, asked: Running) -> Configuration:
     """Read the answer; raises as ``read_configuration`` does."""
     said = asked.result(status=(0, 1))
     words = os.fsdecode(said).split("\0")
-    known = {"user.name": "", "user.email": ""}
+    known = dict.fromkeys(("user.name", "user.email", "core.autocrlf", "core.attributesfile"), "")
     filters: dict[str, str] = {}
     for scope, entry in zip(words[::2], words[1::2], strict=False):
         key, _, value = entry.partition("\n")
@@ -87,7 +96,14 @@ def configuration_of(worktree: Worktree, asked: Running) -> Configuration:
             raise RefusedError(f"{worktree.top} has a filter of the name '{name}'", code="filter")
     trusted = bool(filters) and is_trusted(worktree, filters)
     untrusted = frozenset() if trusted else names
-    return Configuration(filters, untrusted, known["user.name"], known["user.email"])
+    return Configuration(
+        filters,
+        untrusted,
+        known["user.name"],
+        known["user.email"],
+        autocrlf=known["core.autocrlf"].lower() not in NO,
+        attributes=bool(known["core.attributesfile"]),
+    )
 
 
 def guarded(worktree: Worktree, *, lock: int = -1, index_file: str = "") -> Git:
