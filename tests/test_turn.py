@@ -113,6 +113,46 @@ def test_a_box_is_not_the_agents_once_its_session_is_in_the_background(
         (tmp_path / ".claude" / "sessions" / f"{process.pid}.json").unlink()
 
 
+def test_it_is_said_how_a_session_in_the_background_is_gone_on_with(
+    start: Start, tmp_path: Path
+) -> None:
+    """Its copy there has a transcript from its first prompt on; before that, the old one counts."""
+    process = start(tmp_path, HOME=str(tmp_path))
+    shown = classify(EMPTY, CLAUDE)
+    home = tmp_path / ".claude"
+
+    def said() -> str:
+        return at_home(shown, CLAUDE, process).evidence
+
+    write_status(tmp_path, process, status="idle", parkedJobId="6bd0", sessionId="a-1")
+    assert said().endswith("stop the agent and start it again")
+    old, copy = (home / "projects" / "-work" / f"{name}.jsonl" for name in ("a-1", "b-2"))
+    old.parent.mkdir(parents=True)
+    old.touch()
+    assert said().endswith("start it again with '-- --resume a-1'")
+    job = home / "jobs" / "6bd0" / "state.json"
+    job.parent.mkdir(parents=True)
+    for text in ("", "[]", '{"sessionId": 3}', '{"sessionId": "../b-2"}', '{"sessionId": "b-2"}'):
+        job.write_text(text)
+        assert said().endswith("start it again with '-- --resume a-1'")
+    copy.touch()
+    assert said().endswith("start it again with '-- --resume b-2'")
+    write_status(tmp_path, process, status="idle", parkedJobId="../6bd0", sessionId="a-1 --x")
+    assert said().endswith("stop the agent and start it again")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"busy"', "\0"])
+def test_a_record_that_cannot_be_read_leaves_open_whose_box_it_is(
+    text: str, start: Start, tmp_path: Path
+) -> None:
+    process = start(tmp_path, HOME=str(tmp_path))
+    write_status(tmp_path, process)
+    (tmp_path / ".claude" / "sessions" / f"{process.pid}.json").write_text(text)
+    found = at_home(classify(EMPTY, CLAUDE), CLAUDE, process)
+    assert (found.state, found.rule) == (State.UNKNOWN, "another session")
+    assert "cannot be read" in found.evidence
+
+
 # -- the record of Codex
 
 

@@ -5,8 +5,11 @@ with a shell in the background; 2.1.330, 2026-11-28). Codex writes the beginning
 turn into its rollout (0.169.0); another Codex in the same directory has one there, too.
 """
 
+import contextlib
+import glob
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -21,6 +24,7 @@ LARGEST = 1 << 20
 """Bytes of a record, or of a rollout's first line, that are read at most."""
 
 _ROLLOUT = {"task_started": True, "task_complete": False, "turn_aborted": False}
+_WORD = re.compile(r"[A-Za-z0-9-]{1,64}")  # what the program calls a job or a session
 _STATUS = {"busy": True, "waiting": True, "idle": False, "shell": False}
 
 
@@ -63,10 +67,36 @@ def shows_another(kind: str, process: Process | int) -> str:
     if kind != "claude" or known is None:
         return ""
     try:
-        parked = claude_session(known).get("parkedJobId")
+        written = claude_session(known)
+    except FileNotFoundError:
+        return ""  # this version, or this machine, keeps none
     except (OSError, ValueError):
+        return "its record cannot be read, so this box may be another session's"
+    if not (job := written.get("parkedJobId")):
         return ""
-    return "its session was moved to the background, so this box may be another's" if parked else ""
+    moved = "its session was moved to the background, so this box may be another's"
+    session = _to_resume(_config_of(known), str(job), str(written.get("sessionId")))
+    return f"{moved}: to go on with it, stop the agent and start it again{session}"
+
+
+def _to_resume(config: str, job: str, before: str) -> str:
+    """Return the option that resumes the background job ``job``, '' if none is known.
+
+    Its session is a copy of the session ``before``, with a transcript of its own from its first
+    prompt on.
+    """
+    sessions = [before]
+    if _WORD.fullmatch(job):
+        with contextlib.suppress(OSError, ValueError):
+            with open(os.path.join(config, "jobs", job, "state.json"), "rb") as file:
+                written = json.loads(file.read(LARGEST))
+            if isinstance(written, dict):
+                sessions.insert(0, str(written.get("sessionId")))
+    projects = glob.escape(os.path.join(config, "projects"))
+    for session in sessions:
+        if _WORD.fullmatch(session) and glob.glob(os.path.join(projects, "*", f"{session}.jsonl")):
+            return f" with '-- --resume {session}'"
+    return ""
 
 
 def claude_session(process: Process) -> dict[str, Any]:
@@ -76,17 +106,24 @@ def claude_session(process: Process) -> dict[str, Any]:
     run below ``process``. ``sessionId`` names its transcript. Raises ``OSError`` or ``ValueError``
     if it cannot be read.
     """
-    from torch_cli.programs.setup import config_dir
-
-    folder = os.path.join(config_dir(procs.environment(process.pid) or os.environ), "sessions")
+    folder = os.path.join(_config_of(process), "sessions")
     here = _nearest(folder, process.pid)
     with open(os.path.join(folder, f"{here}.json"), "rb") as file:
         written = json.loads(file.read(LARGEST))
+    if not isinstance(written, dict):
+        raise ValueError("not an object")
     known = procs.identify(here)
-    if known is None or not isinstance(written, dict):
+    if known is None:
         return {}
     # Else it is an earlier process's of that number.
     return written if str(written.get("procStart") or known.started) == known.started else {}
+
+
+def _config_of(process: Process) -> str:
+    """Return the directory of a running program's settings."""
+    from torch_cli.programs.setup import config_dir
+
+    return config_dir(procs.environment(process.pid) or os.environ)
 
 
 def _nearest(folder: str, pid: int) -> int:
