@@ -160,9 +160,11 @@ def test_what_stood_in_the_box_of_a_killed_program_is_counted_by_itself() -> Non
     assert passes([Finding(Wrong.WENT_DOWN, "", "")] * 3, 10)
 
 
-def test_what_a_person_was_asked_for_is_counted_and_passes() -> None:
+def test_what_a_person_was_asked_for_is_counted_and_passes_where_it_is_rare() -> None:
     assert found(asked=[(1, "press Enter there or clear the box")]) == [Wrong.ASKED]
     assert passes([Finding(Wrong.ASKED, "", "")] * 3, 10)
+    assert not passes([Finding(Wrong.ASKED, "", "")] * 4, 399)
+    assert passes([Finding(Wrong.ASKED, "", "")] * 4, 400)
 
 
 def test_a_draft_before_the_envelope_is_not_an_alteration_of_it() -> None:
