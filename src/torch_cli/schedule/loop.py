@@ -2,9 +2,9 @@
 
 There is one job for each pass, planned anew whenever something changed: 10,000 check-ins as jobs
 would be a second copy of the table. APScheduler waits by the wall clock, so a clock that is put
-back an hour would have it sleep that long. Here it wakes at least every ``LOOK`` seconds, and sees
-by the clocks of the machine what has happened in between. For that ``_main_loop`` of APScheduler 3
-is replaced, which is not public: the version is bounded in pyproject.toml.
+back an hour would have it sleep that long. Here it wakes at least every ``INTERVALS.look`` seconds,
+and sees by the clocks of the machine what has happened in between. For that ``_main_loop`` of
+APScheduler 3 is replaced, which is not public: the version is bounded in pyproject.toml.
 """
 
 import contextlib
@@ -20,23 +20,12 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from torch_cli.errors import TorchError
+from torch_cli.intervals import INTERVALS
 from torch_cli.schedule.firing import FencedError, next_due
-from torch_cli.schedule.passes import AFTER_ERROR, OVERDUE, PASSES, Pass, Passes, Told
+from torch_cli.schedule.passes import PASSES, Pass, Passes, Told
 from torch_cli.store import Store, StoreError
-from torch_cli.store.lease import SECONDS, Clock, Held, Outage, clock_jump, outage_between
+from torch_cli.store.lease import Clock, Held, Outage, clock_jump, outage_between
 from torch_cli.teams.upkeep import is_needed
-
-LOOK = 0.25
-"""Seconds between two looks at whether the store has changed: one PRAGMA, 10 microseconds."""
-
-RENEW = SECONDS / 5
-"""Seconds between two renewals of the lease."""
-
-STALLED = 5.0
-"""Seconds that the loop must have stood still for it to be noted as an outage."""
-
-CLOSING = 20.0
-"""Seconds that what goes on is given at the end, all together."""
 
 
 class Listener(Told, Protocol):
@@ -86,9 +75,9 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self._clock = self._renewed = Clock.read()
         self._passes = Passes(self._told, held.token, lambda: self._stop)
         self.start()
-        deadline = time.monotonic() + CLOSING
+        deadline = time.monotonic() + INTERVALS.closing
         with self._ended:
-            self._ended.wait_for(lambda: not self._running, CLOSING)
+            self._ended.wait_for(lambda: not self._running, INTERVALS.closing)
             stuck = sorted(self._running)
         if not self._passes.close(max(0.0, deadline - time.monotonic())):
             self._told.error(TorchError("a delivery had not ended; the next scheduler settles it"))
@@ -98,7 +87,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         return stuck
 
     def stop(self) -> None:
-        """Have the loop end, within ``LOOK`` seconds; may be called from a signal handler.
+        """Have the loop end at its next look; may be called from a signal handler.
 
         That may come in the middle of anything, so nothing is locked, nor anybody woken.
         """
@@ -107,11 +96,11 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
     def _main_loop(self) -> None:
         wait = 0.0
         while not self._stop:
-            self._event.wait(min(wait, LOOK))
+            self._event.wait(min(wait, INTERVALS.look))
             self._event.clear()
             self._look()
             until_next = self._process_jobs()
-            wait = LOOK if until_next is None else until_next
+            wait = INTERVALS.look if until_next is None else until_next
         self.shutdown(wait=False)
 
     # -- looking -----------------------------------------------------------------------------------
@@ -125,16 +114,16 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
             self._on_look()
             if self._note_outage(before) or self._has_changed():
                 self._plan()
-            if self._clock.boot >= self._renewed.boot + RENEW:
+            if self._clock.boot >= self._renewed.boot + INTERVALS.renew:
                 self._renew()
         except StoreError as error:
             self._told.error(error)
             self._version = -1  # planned anew at the next look
-            self._look_again = time.monotonic() + AFTER_ERROR
+            self._look_again = time.monotonic() + INTERVALS.after_error
 
     def _note_outage(self, before: Clock) -> bool:
         """Note what kept the loop from its work, or set the clock; say whether anything did."""
-        outage = outage_between(before, self._clock, stalled=STALLED)
+        outage = outage_between(before, self._clock, stalled=INTERVALS.stalled)
         jump = clock_jump(before, self._clock)
         if jump:
             self._store.checkins.shift_intervals(jump, before.wall)
@@ -162,7 +151,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         now = self._clock.wall
         due = next_due(self._store)
         if self._store.checkins.overdue():
-            again = now + self._fired + OVERDUE - time.monotonic()
+            again = now + self._fired + INTERVALS.overdue - time.monotonic()
             due = again if due is None else min(due, again)
         newest, self._newest = self._newest, self._store.messages.newest()
         if newest != self._newest:

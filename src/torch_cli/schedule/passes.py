@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from torch_cli.errors import RefusedError
+from torch_cli.intervals import INTERVALS
 from torch_cli.schedule.firing import fire_due
 from torch_cli.store import Store
 
@@ -40,29 +41,8 @@ class Told(Protocol):
         """A pass, or a part of one, has failed, and is tried again."""
 
 
-FIRE_AGAIN = 0.2
-"""Seconds between two passes of firing at least."""
-
-OVERDUE = 5.0
-"""Seconds between two looks at whether somebody is there to take an overdue run."""
-
-ROUND = 0.5
-"""Seconds between two looks at agents whose messages are held."""
-
-UNKNOWN = 10.0
-"""Seconds between two looks for messages of unknown fate in what their programs wrote down."""
-
 LOOKED_FOR = 3600.0
 """Seconds in which a message of unknown fate is looked for."""
-
-LOOK_AT_TASKS = 15.0
-"""Seconds between two looks for tasks whose agents are gone."""
-
-COPY = 600.0
-"""Seconds between two looks at whether the state file's daily copy is due, or anything too old."""
-
-AFTER_ERROR = 2.0
-"""Seconds before a pass that failed is tried again, unless it is seldom needed."""
 
 
 class Pass(NamedTuple):
@@ -72,7 +52,7 @@ class Pass(NamedTuple):
     """
 
     name: str
-    after_error: float = AFTER_ERROR
+    after_error: float = INTERVALS.after_error
 
 
 PASSES: Sequence[Pass] = (
@@ -82,8 +62,8 @@ PASSES: Sequence[Pass] = (
     Pass("unknown"),
     Pass("outbox"),
     Pass("checkpoint"),
-    Pass("retention", COPY),
-    Pass("copy", COPY),
+    Pass("retention", INTERVALS.copy),
+    Pass("copy", INTERVALS.copy),
 )
 """In the order of a tick: what a check-in sends is delivered by the same one."""
 
@@ -127,11 +107,11 @@ class Passes:
 
     def fire(self, store: Store, now: float) -> float:
         """Fire the check-ins that are due."""
-        wait = FIRE_AGAIN
+        wait = INTERVALS.fire_again
 
         def note(error: Exception) -> None:
             nonlocal wait
-            wait = OVERDUE
+            wait = INTERVALS.overdue
             self._told.error(error)
 
         self._told.runs(fire_due(store, now, self._token, note))
@@ -144,18 +124,18 @@ class Passes:
 
             for task in reap(store, now):
                 self._told.returned(task)
-        return LOOK_AT_TASKS
+        return INTERVALS.tasks
 
     def teams(self, store: Store, now: float) -> float:
         """Look after teams, and whoever was briefed."""
         if self._upkeep is None and not store.teams.paths() and not store.briefings.any():
-            return LOOK_AT_TASKS
-        from torch_cli.teams.upkeep import LOOK, SOON, Upkeep
+            return INTERVALS.teams
+        from torch_cli.teams.upkeep import Upkeep
 
         self._upkeep = self._upkeep or Upkeep()
         for did in self._upkeep.run(store, now):
             self._told.team(did)
-        return SOON if self._upkeep.waits else LOOK
+        return INTERVALS.teams_soon if self._upkeep.waits else INTERVALS.teams
 
     def unknown(self, store: Store, now: float) -> float:
         """Settle messages of unknown fate, if their programs have reported them since."""
@@ -163,7 +143,7 @@ class Passes:
             from torch_cli.delivery.afterwards import settle_unknown
 
             self._told.receipts(settle_unknown(store, now - LOOKED_FOR, self._until))
-        return UNKNOWN
+        return INTERVALS.unknown
 
     def outbox(self, store: Store, now: float) -> float:
         """Deliver what can be delivered now."""
@@ -173,17 +153,17 @@ class Passes:
 
             if self._deadline is not None:
                 self._told.receipts(drain_once(now, self._deadline))
-                return ROUND
+                return INTERVALS.outbox
             self._drain = self._drain or Drain()
             self._told.receipts(self._drain.round(now))
-        return ROUND
+        return INTERVALS.outbox
 
     def checkpoint(self, store: Store, now: float) -> float:
         """Make the checkpoints and commits that are due."""
-        from torch_cli.schedule.worktrees import LOOK, next_look, run_due
+        from torch_cli.schedule.worktrees import next_look, run_due
 
         if not store.watches.has_any():
-            return LOOK
+            return INTERVALS.checkpoints
         known = store.watches.version()
         try:
             for done in run_due(store, now, until=self._until):
@@ -191,20 +171,20 @@ class Passes:
             wait = next_look(store, now)
         except RefusedError as error:  # of the settings, which somebody has to put right
             self._told.error(error)
-            wait = LOOK
+            wait = INTERVALS.checkpoints
         return wait if known == store.watches.version() else 1.0
 
     def retention(self, store: Store, now: float) -> float:
         """Delete what is older than it is kept."""
         store.retention.sweep(now, self._until)
-        return COPY
+        return INTERVALS.copy
 
     def copy(self, store: Store, now: float) -> float:
         """Keep the daily copy of the state file."""
         from torch_cli.schedule.copies import keep_copy
 
         keep_copy(store, now)
-        return COPY
+        return INTERVALS.copy
 
     def finish(self, now: float, deadline: float) -> None:
         """Wait until ``deadline`` (monotonic) for what was begun for teams."""

@@ -12,20 +12,12 @@ from torch_cli.checkpoint.settings import Settings, load_settings
 from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate, top_of
+from torch_cli.intervals import INTERVALS
 from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.database import storable
 from torch_cli.store.watches import Watch
-
-RETRY = 300.0
-"""Seconds after which an attempt that failed is made again, if the interval is longer."""
-
-LOOK = 60.0
-"""Seconds between two looks at what is due, at most."""
-
-LOOK_IDLE = 5.0
-"""The same while the end of somebody's turn is waited for: what a look costs is 5 ms."""
 
 
 class Watched(NamedTuple):
@@ -51,7 +43,7 @@ class Watched(NamedTuple):
         """Return when the next checkpoint is due (epoch seconds), ``None`` if never."""
         if not self.every:
             return None
-        wait = min(self.every, RETRY) if self.watch.failed else self.every
+        wait = min(self.every, INTERVALS.checkpoint_again) if self.watch.failed else self.every
         return self.watch.attempted + wait if self.watch.attempted else 0.0
 
 
@@ -124,7 +116,8 @@ def next_look(store: Store, now: float) -> float:
     """Return in how many seconds the next look at what is due is worth it."""
     settings = load_settings()
     found = watched(store, settings)
-    wait = LOOK_IDLE if any(one.on_idle for one in found) else LOOK
+    idle = any(one.on_idle for one in found)
+    wait = INTERVALS.checkpoints_idle if idle else INTERVALS.checkpoints
     for one in found:
         due = [one.due()] if one.repository else []
         if one.watch.commit_every:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from torch_cli.delivery.post import word_to
 from torch_cli.errors import TorchError
+from torch_cli.intervals import INTERVALS
 from torch_cli.roster.actor import TORCH
 from torch_cli.roster.membership import team_of
 from torch_cli.roster.project import project_of_team
@@ -22,15 +23,6 @@ from torch_cli.teams.rebrief import brief_all_due
 from torch_cli.teams.remind import Reminded, remind
 from torch_cli.teams.restart import fallen
 from torch_cli.teams.trust import Trust, trust_of
-
-LOOK, SOON = 15.0, 1.0
-"""Seconds between two looks at teams, and while something waits for its restart."""
-
-REMIND = 60.0
-"""Seconds between two looks at whether their agreements hold: git is asked for that."""
-
-AGAIN = 300.0
-"""Seconds before a pool that could not be changed is tried again."""
 
 
 class Did(NamedTuple):
@@ -64,7 +56,7 @@ class Upkeep:
         """
         self.waits = False
         yield from self._guarded("briefings", self._brief(store, now))
-        remind_now = not 0 <= now - self._reminded < REMIND
+        remind_now = not 0 <= now - self._reminded < INTERVALS.remind
         if remind_now:
             self._reminded = now
         for path in store.teams.paths():
@@ -151,7 +143,7 @@ class Upkeep:
         del self._going[path]
         if going.error is not None:
             if going.what != "restart":
-                self._rest[path] = now + AGAIN
+                self._rest[path] = now + INTERVALS.pools_again
             did = Did(going.what, going.name, "", going.error)
             yield from self._once(f"{path}:{going.name}", did)
 

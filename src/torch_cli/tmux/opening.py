@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.intervals import INTERVALS
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, TmuxError
 from torch_cli.tmux.panes import Pane, list_panes
@@ -18,15 +19,8 @@ from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
 
-QUIET = 0.1
-"""Seconds without output after which a program is taken to have settled. A shell's start-up file
-changed directory 8 to 33 ms after its start (tmux 3.3a, 2 cores, 2026-11-22)."""
-
 SHELL_SETTLES = 2.0
 """Seconds that a shell may take until its prompt shows; then it is looked at as it is."""
-
-COMMAND_SETTLES = 0.4
-"""Seconds in which a command that cannot start is expected to say so."""
 
 _MEANINGS = {126: " (it may not be executed)", 127: " (there is no such program)"}
 
@@ -161,7 +155,7 @@ def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
     text = b"\n".join([*lines, b""])
     done = run(client.socket, "-N", "source-file", "-", stdin=text, path=order.path)
     if done.status == 0:
-        _settle(client, pane_id, COMMAND_SETTLES if order.command else SHELL_SETTLES)
+        _settle(client, pane_id, INTERVALS.starts if order.command else SHELL_SETTLES)
     if order.command:
         client.ask(_started(order, pane_id))
     pane = _look(client, pane_id)
@@ -218,7 +212,8 @@ def _settle(client: ControlClient, pane_id: str, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not client.closed:
         seen = client.output.get(pane_id, 0)
-        if client.wait_output(pane_id, seen, min(QUIET, deadline - time.monotonic())) != seen:
+        patience = min(INTERVALS.quiet, deadline - time.monotonic())
+        if client.wait_output(pane_id, seen, patience) != seen:
             continue
         pane = _look(client, pane_id)
         if pane is None or pane.dead:

@@ -12,10 +12,10 @@ from types import MappingProxyType
 
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.intervals import INTERVALS
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.opening import (
-    QUIET,
     EndedError,
     Order,
     Place,
@@ -154,7 +154,7 @@ def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
         opened = _standing(pane, order.directory)
         if opened.rooted or time.monotonic() >= deadline:
             break
-        client.read_once(QUIET / 10)
+        client.read_once(INTERVALS.quiet / 10)
     notes = list(opened.notes)
     if not opened.rooted and not order.command:
         asked = ("show-options", "-A", "-v", "-t", pane.session_id, "default-command")

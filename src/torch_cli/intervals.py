@@ -1,0 +1,90 @@
+"""How often a scheduler looks, and how long it rests: one value, in seconds.
+
+The environment variable ``TORCH_INTERVALS`` is for Torch's own tests, which shorten some of them,
+as in ``teams=1 tasks=1``. What a delivery waits for is not among them: that was measured on
+programs, and stands with what is done.
+"""
+
+import os
+from typing import NamedTuple
+
+VARIABLE = "TORCH_INTERVALS"
+
+
+class Intervals(NamedTuple):
+    """All of them; each is a number of seconds."""
+
+    look: float = 0.25
+    """Between two looks of the daemon at whether the store has changed: one PRAGMA, 10 µs."""
+
+    renew: float = 3.0
+    """Between two renewals of the lease: a fifth of the time for which it holds."""
+
+    stalled: float = 5.0
+    """For which the loop must have stood still for it to be noted as an outage."""
+
+    closing: float = 20.0
+    """That what goes on is given at the end of the daemon, all together."""
+
+    fire_again: float = 0.2
+    """Between two passes of firing at least."""
+
+    overdue: float = 5.0
+    """Between two looks at whether somebody is there to take an overdue run."""
+
+    outbox: float = 0.5
+    """Between two looks at agents whose messages are held."""
+
+    unknown: float = 10.0
+    """Between two looks for messages of unknown fate in what their programs wrote down."""
+
+    tasks: float = 15.0
+    """Between two looks for tasks whose agents are gone."""
+
+    teams: float = 15.0
+    """Between two looks at teams."""
+
+    teams_soon: float = 1.0
+    """The same while something is started for one, or waits for its restart."""
+
+    remind: float = 60.0
+    """Between two looks at whether agreements hold: git is asked for that."""
+
+    pools_again: float = 300.0
+    """Before a pool that could not be changed is tried again."""
+
+    checkpoints: float = 60.0
+    """Between two looks at which worktrees are due, at most."""
+
+    checkpoints_idle: float = 5.0
+    """The same while the end of somebody's turn is waited for: what a look costs is 5 ms."""
+
+    checkpoint_again: float = 300.0
+    """After which an attempt that failed is made again, if the worktree's own is longer."""
+
+    copy: float = 600.0
+    """Between two looks at whether the state file's daily copy is due, or anything too old."""
+
+    after_error: float = 2.0
+    """Before a pass that failed is tried again, unless it is seldom needed."""
+
+    starts: float = 0.4
+    """In which a command that cannot start is expected to say so."""
+
+    quiet: float = 0.1
+    """Without output after which a program is taken to have settled. A shell's start-up file
+    changed directory 8 to 33 ms after its start (tmux 3.3a, 2 cores, 2026-11-22)."""
+
+
+def intervals(words: str) -> Intervals:
+    """Return the usual ones, changed by ``words``: NAME=SECONDS, with blanks between them.
+
+    Raises ``ValueError`` for any other words.
+    """
+    given = (word.partition("=") for word in words.split())
+    changes = {name: float(seconds) for name, _, seconds in given}
+    return Intervals()._replace(**changes)
+
+
+INTERVALS = intervals(os.environ.get(VARIABLE, ""))
+"""Those of this process."""
