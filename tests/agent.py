@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conftest import Result, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, Result, TmuxServer, Torch, wait_until
 from torch_cli import procs
 from torch_cli.tmux.panes import Pane
 
 DEMO_PROGRAM = str(Path(sys.executable).with_name("torch-demo-agent"))
 """The program of this environment, which need not be on the caller's ``PATH``."""
+
+
+def whole_lines(log: Path) -> list[Any]:
+    """Return the JSON lines of a file; one that is being written does not count yet."""
+    text = log.read_text() if log.exists() else ""
+    return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
 @dataclass
@@ -29,8 +35,7 @@ class DemoAgent:
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         """Return the events of its log, of these kinds if any are named."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        events = [json.loads(line) for line in lines]
+        events = whole_lines(self.log)
         return [event for event in events if not kinds or event["event"] in kinds]
 
     def submitted(self) -> list[str]:
@@ -45,7 +50,7 @@ class DemoAgent:
         """Return its state as ``torch state`` has it."""
         return str(self.torch("state", self.name, "--json").json["state"])
 
-    def wait_for(self, states: str, timeout: float = 15) -> None:
+    def wait_for(self, states: str, timeout: float = PATIENCE) -> None:
         """Wait until it is in one of the states."""
         done = self.torch("wait", self.name, "--for", states, "--timeout", str(timeout))
         assert done.code == 0, done.err + self.screen()
@@ -60,6 +65,10 @@ class DemoAgent:
         assert program is not None
         os.kill(program.pid, signal.SIGKILL)
         wait_until(lambda: not procs.alive(program), what="its end")
+
+    def end_work(self) -> None:
+        """Have it give its answer now, however long it was told to work."""
+        os.kill(self.events("start")[-1]["pid"], signal.SIGUSR2)
 
     def open_dialog(self) -> None:
         """Have it open its permission dialog at once."""

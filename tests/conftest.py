@@ -75,9 +75,14 @@ settings.register_profile(
 settings.load_profile("torch")
 
 
+PATIENCE = 60.0
+"""Seconds for what takes a fraction of one on a quiet machine: a test that waits for a condition
+goes on as soon as it is true, so that a long wait costs nothing but in a failure."""
+
+
 def wait_until(
     condition: Callable[[], T],
-    timeout: float = 10.0,
+    timeout: float = PATIENCE,
     what: str = "the condition",
     *,
     screen: Callable[[], str] | None = None,
@@ -112,7 +117,7 @@ class TmuxServer:
             [TMUX, "-u", "-f", "/dev/null", *self.socket.arguments, *words],
             input=stdin,
             capture_output=True,
-            timeout=20,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -164,16 +169,16 @@ class TmuxServer:
         return "\n".join(f"--- {pane.decode()}\n{self.screen(pane.decode())}" for pane in listed)
 
     def wait_until(
-        self, condition: Callable[[], T], what: str = "the condition", timeout: float = 10.0
+        self, condition: Callable[[], T], what: str = "the condition", timeout: float = PATIENCE
     ) -> T:
         """Wait as ``wait_until`` does; the failure shows every screen."""
         return wait_until(condition, timeout, what, screen=self.screens)
 
-    def wait_for_text(self, pane: Pane, text: str, timeout: float = 10.0) -> None:
+    def wait_for_text(self, pane: Pane, text: str, timeout: float = PATIENCE) -> None:
         """Wait until ``pane`` shows ``text``."""
         self.wait_until(lambda: text in self.screen(pane), f"{text!r} on {pane.id}", timeout)
 
-    def client(self, session: str | None = None, *, timeout: float = 5.0) -> ControlClient:
+    def client(self, session: str | None = None, *, timeout: float = 20.0) -> ControlClient:
         """Return a control client attached to a session, by default the first."""
         return ControlClient(self.socket, session or self.panes()[0].session_id, timeout=timeout)
 
@@ -242,7 +247,7 @@ class Torch:
         input: str | bytes | None = None,  # noqa: A002
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
-        timeout: float = 60.0,
+        timeout: float = 2 * PATIENCE,
     ) -> Result:
         """Run ``torch ARGS``, with ``-L`` of the private server behind the command's name."""
         done = subprocess.run(

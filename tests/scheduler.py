@@ -1,8 +1,10 @@
 """The scheduler as processes of its own, for tests that end, stop and deceive it."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from conftest import SOURCE, Torch, wait_until
+from torch_cli import paths
+from torch_cli.intervals import VARIABLE
 
 DECEIVED = """
 import datetime, os, sys, time
@@ -46,6 +50,21 @@ class Daemon:
         """Send it a signal."""
         self.process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Stop it where it does not hold the state file, which would stop all others, too."""
+        while True:
+            self.process.send_signal(signal.SIGSTOP)
+            os.waitpid(self.process.pid, os.WUNTRACED)
+            with contextlib.closing(sqlite3.connect(paths.database(), timeout=0.0)) as store:
+                store.isolation_level = None
+                try:
+                    store.execute("BEGIN IMMEDIATE")
+                    store.execute("ROLLBACK")
+                except sqlite3.OperationalError:
+                    self.process.send_signal(signal.SIGCONT)
+                else:
+                    return
+
     def kill(self) -> None:
         """End it by SIGKILL, as if its machine had lost power to it alone."""
         self.process.kill()
@@ -61,10 +80,17 @@ class Daemon:
         self.offset.write_text(str(seconds))
 
 
-def start(torch: Torch, tmp_path: Path | None = None, *, lease: float = 15.0) -> Daemon:
+QUICK = "overdue=1 unknown=1 tasks=1 teams=1 teams_soon=0.5"
+"""Intervals for which no test need wait."""
+
+
+def start(
+    torch: Torch, tmp_path: Path | None = None, *, lease: float = 15.0, intervals: str = ""
+) -> Daemon:
     """Start a daemon in the foreground and wait until it is at work.
 
-    With ``tmp_path`` its clock can be set, and its lease is ``lease`` seconds long.
+    With ``tmp_path`` its clock can be set, and its lease is ``lease`` seconds long. ``intervals``
+    are others than the usual ones and those of ``QUICK``.
     """
     offset = tmp_path / "offset" if tmp_path is not None else Path()
     words = (
@@ -77,7 +103,7 @@ def start(torch: Torch, tmp_path: Path | None = None, *, lease: float = 15.0) ->
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        env={**os.environ, VARIABLE: f"{QUICK} {intervals}", "PYTHONPATH": str(SOURCE)},
     )
     daemon = Daemon(process, offset)
 
@@ -86,7 +112,7 @@ def start(torch: Torch, tmp_path: Path | None = None, *, lease: float = 15.0) ->
         found = torch("daemon", "status", "--json").json
         return bool(found["pid"] == process.pid)
 
-    wait_until(at_work, what="the daemon at work", timeout=30)
+    wait_until(at_work, what="the daemon at work")
     return daemon
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import Result, Torch
+from conftest import PATIENCE, Result, Torch
 from torch_cli.errors import TorchError
 from torch_cli.programs import setup, setup_files
 from torch_cli.programs.changes import Change, apply
@@ -192,10 +192,10 @@ def test_at_a_terminal_it_asks(torch: Torch, claude: Path, answer: bytes, code: 
     os.close(terminal)
     said = b""
     while b"[y/N]" not in said:
-        assert select.select([master], [], [], 20)[0], said
+        assert select.select([master], [], [], PATIENCE)[0], said
         said += os.read(master, 65536)
     os.write(master, answer)
-    assert process.wait(20) == code
+    assert process.wait(PATIENCE) == code
     os.close(master)
     assert b'+        "SessionStart"' in said
     unchanged = contents(claude) == {"settings.json": SETTINGS, "keybindings.json": BINDINGS}

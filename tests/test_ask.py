@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import Result, TmuxServer, Torch
+from conftest import PATIENCE, Result, TmuxServer, Torch
 from torch_cli.delivery import ask as asking_module
 from torch_cli.delivery.send import Request
 from torch_cli.errors import TorchError
@@ -50,7 +50,7 @@ def asking(answer: str) -> str:
 
 
 def ask(demo: DemoAgent, message: str, *options: str) -> Result:
-    return demo.torch("ask", demo.name, "-", "--json", "--timeout", "30", *options, input=message)
+    return demo.torch("ask", demo.name, "-", "--json", "--timeout", "60", *options, input=message)
 
 
 def test_the_answer_that_a_hook_reports_is_exact(demo: DemoAgent) -> None:
@@ -76,12 +76,13 @@ def test_without_hooks_the_answer_is_read_off_the_screen_and_said_to_be(bare: De
 def test_the_answer_to_somebody_elses_message_is_no_part_of_it(bare: DemoAgent) -> None:
     """Theirs waited in the program's queue, and was answered before the program was idle again."""
     answers: list[Result] = []
-    asker = threading.Thread(target=lambda: answers.append(ask(bare, "DELAY(3) mine")))
+    asker = threading.Thread(target=lambda: answers.append(ask(bare, "DELAY(300) mine")))
     asker.start()
     bare.tmux.wait_until(lambda: bare.events("submit"), "our message")
     assert bare.send("DELAY(1) theirs").code == 0
+    bare.end_work()
     asker.join()
-    assert (answers[0].code, answers[0].json["text"]) == (0, "You said: DELAY(3) mine")
+    assert (answers[0].code, answers[0].json["text"]) == (0, "You said: DELAY(300) mine")
 
 
 def test_an_answer_that_has_scrolled_away_is_whole(bare: DemoAgent) -> None:
@@ -130,7 +131,8 @@ def test_an_answer_that_a_person_broke_off_is_none(
 
     def asks() -> None:
         try:
-            asking_module.ask(demo.tmux.socket, Request(demo.name, b"DELAY(60) mine", timeout=30.0))
+            request = Request(demo.name, b"DELAY(300) mine", timeout=PATIENCE)
+            asking_module.ask(demo.tmux.socket, request)
         except TorchError as error:
             failed.append(error)
 
@@ -161,11 +163,17 @@ def test_askers_of_different_agents_do_not_wait_for_each_other(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
     agents = [spawn_demo(tmux, torch, tmp_path / f"p{n}", name=f"demo{n}") for n in range(2)]
-    at_once(lambda n: ask(agents[n], f"DELAY(4) question {n}"), 2)
-    submitted, answered = (
-        [agent.events(kind)[0]["t"] for agent in agents] for kind in ("submit", "answer")
-    )
-    assert max(submitted) < min(answered)
+    askers = [
+        threading.Thread(target=ask, args=(agent, f"DELAY(300) question {n}"))
+        for n, agent in enumerate(agents)
+    ]
+    for asker in askers:
+        asker.start()
+    tmux.wait_until(lambda: all(agent.events("submit") for agent in agents), "both questions")
+    assert not any(agent.events("answer") for agent in agents)
+    for agent, asker in zip(agents, askers, strict=True):
+        agent.end_work()
+        asker.join()
 
 
 def at_once(run: Callable[[int], Result], count: int) -> list[Result]:

@@ -125,9 +125,7 @@ def test_an_agent_schedules_its_own_check_in_from_inside_its_pane(
         start_new_session=True,  # the terminal of who runs the tests says nothing
     )
     assert "demo (%1)" in done.stdout
-    wait_until(
-        lambda: torch("tick").code == 0 and len(demo.submitted()) == 1, timeout=30, what="the note"
-    )
+    wait_until(lambda: torch("tick").code == 0 and len(demo.submitted()) == 1, what="the note")
     first, second, *rest = demo.submitted()[0].splitlines()
     assert first.startswith("[from demo · check-in again · m-")
     assert second.startswith("due ")

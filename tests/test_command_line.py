@@ -10,7 +10,7 @@ import click
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, Result, TmuxServer, Torch, wait_until
 from torch_cli.cli.group import torch as group
 
 POSIX = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -197,7 +197,7 @@ def test_an_interrupt_is_an_object_too(demo: DemoAgent) -> None:
     ) as waiting:
         wait_until(lambda: "1" in demo.tmux.cmd(*mode), what="its control client")
         waiting.send_signal(signal.SIGINT)
-        said, _ = waiting.communicate(timeout=20)
+        said, _ = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == 130
     assert json.loads(said)["error"]["code"] == "interrupted"
 

@@ -15,9 +15,10 @@ import pytest
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import SOURCE, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
 from scheduler import history
 from torch_cli import paths
+from torch_cli.intervals import VARIABLE
 from torch_cli.schedule.firing import fire_due
 from torch_cli.schedule.passes import PASSES, Passes
 from torch_cli.schedule.tick import tick
@@ -107,7 +108,7 @@ def test_it_fires_when_due_and_delivers(demo: DemoAgent) -> None:
     wait_for(demo, ["once", "thrice", "thrice", "thrice"])
     runs = history(demo.torch)
     wait_until(lambda: {run["outcome"] for run in history(demo.torch)} == {"confirmed"})
-    assert all(run["late_s"] < 5 for run in runs)
+    assert all(run["late_s"] < 30 for run in runs)
     assert daemon.stop() == 0
     logged = [
         json.loads(line) for line in demo.torch("daemon", "logs", "-n", "99").out.splitlines()
@@ -123,7 +124,7 @@ def test_what_is_held_is_delivered_when_the_way_is_free(demo: DemoAgent) -> None
     assert demo.send("go on").json["state"] == "held"
     hash_ = demo.torch("state", demo.name, "--json").json["dialog"]["hash"]
     assert demo.torch("press", demo.name, "Escape", "--dialog", hash_).code == 0
-    wait_until(lambda: demo.submitted() == ["go on"], what="the message", timeout=20)
+    wait_until(lambda: demo.submitted() == ["go on"], what="the message")
 
 
 def test_two_daemons_and_three_ticks_at_once_fire_once(demo: DemoAgent) -> None:
@@ -147,7 +148,7 @@ def test_two_daemons_and_three_ticks_at_once_fire_once(demo: DemoAgent) -> None:
     assert len(history(demo.torch)) == 5
     for process in running:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 # -- tick ------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def test_a_tick_works_with_no_more_than_cron_gives(demo: DemoAgent) -> None:
         )
         return b"from-cron" in done.stdout
 
-    wait_until(ticked, what="a tick that fires", timeout=20)
+    wait_until(ticked, what="a tick that fires")
     assert notes(demo) == ["from cron"]
 
 
@@ -211,20 +212,20 @@ def test_a_tick_ends_when_its_time_is_up(demo: DemoAgent) -> None:
     finally:
         os.kill(server, signal.SIGCONT)
     assert (done.code, "did not answer" in done.err) == (6, True), done
-    wait_until(lambda: demo.torch("tick").code == 0 and notes(demo) == ["late"], timeout=30)
+    wait_until(lambda: demo.torch("tick").code == 0 and notes(demo) == ["late"])
 
 
 # -- faults ----------------------------------------------------------------------------------------
 
 
 def test_a_stopped_daemon_says_so_of_what_came_late(demo: DemoAgent) -> None:
-    daemon = scheduler.start(demo.torch)
+    daemon = scheduler.start(demo.torch, intervals="stalled=2")
+    daemon.freeze()
     add(demo, "in time", "--in", "1s")
     add(demo, "too late", "--every", "2s", "--count", "1", "--grace", "1s")
-    daemon.signal(signal.SIGSTOP)
     began = time.monotonic()
     # Longer than a stall, and than the grace.
-    wait_until(lambda: time.monotonic() - began > 7, timeout=20)
+    wait_until(lambda: time.monotonic() - began > 4)
     daemon.signal(signal.SIGCONT)
     wait_for(demo, ["in time"])
     runs = {run["checkin"]: run for run in history(demo.torch)}
@@ -236,15 +237,14 @@ def test_a_stopped_daemon_says_so_of_what_came_late(demo: DemoAgent) -> None:
 
 def test_a_stopped_daemon_is_followed_and_fenced(demo: DemoAgent, tmp_path: Path) -> None:
     daemon = scheduler.start(demo.torch, tmp_path, lease=2.0)
+    daemon.freeze()
     add(demo, "once", "--in", "0.5s")
-    daemon.signal(signal.SIGSTOP)
     wait_until(
         lambda: demo.torch("tick").code == 0 and notes(demo) == ["once"],
         what="a tick that takes over",
-        timeout=30,
     )
     daemon.signal(signal.SIGCONT)
-    assert daemon.process.wait(30) == 1
+    assert daemon.process.wait(PATIENCE) == 1
     assert daemon.process.stderr is not None
     assert b"another scheduler has taken over" in daemon.process.stderr.read()
     assert notes(demo) == ["once"]
@@ -258,11 +258,9 @@ def test_a_tmux_server_that_dies_and_comes_back_is_served_again(
     wait_for(demo, ["before"])
     add(demo, "after", "--in", "1s")
     demo.tmux.kill()
-    wait_until(
-        lambda: [run["state"] for run in history(demo.torch)][-1:] == ["overdue"], timeout=20
-    )
+    wait_until(lambda: [run["state"] for run in history(demo.torch)][-1:] == ["overdue"])
     again = spawn_demo(demo.tmux, demo.torch, tmp_path / "project", "--work", "0")
-    wait_until(lambda: notes(again)[-1:] == ["after"], what="the note", timeout=30)
+    wait_until(lambda: notes(again)[-1:] == ["after"], what="the note")
     wait_until(  # while it is on its way nobody knows
         lambda: history(demo.torch)[-1]["outcome"] in ("confirmed", "queued"), what="its receipt"
     )
@@ -281,7 +279,7 @@ def test_a_clock_that_is_set_an_hour_and_back_doubles_and_loses_nothing(
     for offset in (0.0, jump, 0.0):
         daemon.set_clock(offset)
         before = len(runs())
-        wait_until(lambda: len(runs()) >= before + 2, what="two more runs", timeout=30)  # noqa: B023
+        wait_until(lambda: len(runs()) >= before + 2, what="two more runs")  # noqa: B023
     assert demo.torch("checkin", "cancel", "often").code == 0
     dues = [run["due"] for run in runs()]
     assert len(dues) == len(set(dues))
@@ -296,11 +294,11 @@ def test_a_locked_store_delays_and_loses_nothing(demo: DemoAgent) -> None:
     connection = sqlite3.connect(paths.database(), isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 5, timeout=20)
+    wait_until(lambda: time.monotonic() - began > 5)
     connection.execute("ROLLBACK")
     connection.close()
-    wait_until(lambda: "once" in notes(demo) and "again" in notes(demo), timeout=30)
-    wait_until(lambda: not _waiting(), timeout=30)
+    wait_until(lambda: "once" in notes(demo) and "again" in notes(demo))
+    wait_until(lambda: not _waiting())
     states = [run["state"] for run in history(demo.torch)]
     assert notes(demo).count("once") == 1
     assert notes(demo).count("again") == states.count("sent") - 1
@@ -318,7 +316,7 @@ def test_a_full_disk_delays_and_loses_nothing(demo: DemoAgent) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     add(demo, "once", "--in", "0.5s")
     began = time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 3, timeout=20)
+    wait_until(lambda: time.monotonic() - began > 3)
     assert daemon.process.poll() is None, "it lives on"
     assert history(demo.torch) == []
     assert notes(demo) == []
@@ -455,8 +453,7 @@ def test_one_check_in_that_cannot_fire_stops_no_other(demo: DemoAgent) -> None:
 
 STUCK = """
 import sys, time
-from torch_cli.schedule import daemon, loop, passes
-loop.CLOSING, loop.RENEW = 0.5, 0.1
+from torch_cli.schedule import daemon, passes
 def stuck(self, store, now):
     open(sys.argv[1], "w").close()
     while True:
@@ -471,14 +468,15 @@ def test_a_signal_ends_a_daemon_of_which_a_pass_never_ends(
     torch: Torch, tmp_path: Path, number: signal.Signals
 ) -> None:
     words = [sys.executable, "-c", STUCK, str(tmp_path / "stuck")]
-    daemon = subprocess.Popen(words, env={**os.environ, "PYTHONPATH": str(SOURCE)})
+    quick = {VARIABLE: "closing=0.5 renew=0.1"}
+    daemon = subprocess.Popen(words, env={**os.environ, **quick, "PYTHONPATH": str(SOURCE)})
     try:
-        wait_until(lambda: (tmp_path / "stuck").exists(), what="the pass", timeout=30)
+        wait_until(lambda: (tmp_path / "stuck").exists(), what="the pass")
         with Store() as store:
             seen = store.lease.holder()
             wait_until(lambda: store.lease.holder() != seen, what="the lease renewed meanwhile")
         daemon.send_signal(number)
-        assert daemon.wait(20) == 0
+        assert daemon.wait(PATIENCE) == 0
     finally:
         daemon.kill()
         daemon.wait()

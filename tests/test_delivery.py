@@ -140,12 +140,13 @@ def test_a_persons_draft_is_kept_and_not_sent(demo: DemoAgent) -> None:
 
 
 def test_a_message_to_a_working_agent_is_queued_with_the_chord(demo: DemoAgent) -> None:
-    assert demo.send("DELAY(3) first").code == 0
+    assert demo.send("DELAY(300) first").code == 0
     done = demo.send("second")
     assert done.code == 0
     assert done.json["reason"] == "queued by the program"
+    demo.end_work()
     demo.wait_for("idle")
-    assert demo.submitted() == ["DELAY(3) first", "second"]
+    assert demo.submitted() == ["DELAY(300) first", "second"]
 
 
 def test_when_idle_waits_for_the_turn_to_end(demo: DemoAgent) -> None:
@@ -326,7 +327,7 @@ def on_step(step):
     os.kill(int(pid), signal.SIGUSR1)
     if step != "attempting":
         import subprocess, time
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         show = [program(), "-L", socket, "capture-pane", "-p", "-t", os.environ["PANE"]]
         while b"proceed" not in subprocess.check_output(show):
             assert time.monotonic() < deadline

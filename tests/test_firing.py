@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from conftest import PATIENCE, TmuxServer, Torch
 from torch_cli import paths
 from torch_cli.delivery.drain import drain_once
 from torch_cli.errors import NotFoundError, RefusedError
@@ -52,7 +52,7 @@ def every(text: str = "20m") -> trigger.Trigger:
 
 def deliver() -> None:
     """Deliver what waits, as the daemon or a tick does."""
-    drain_once(NOW, time.monotonic() + 20)
+    drain_once(NOW, time.monotonic() + PATIENCE)
 
 
 def once(text: str = "30m") -> trigger.Trigger:
@@ -235,15 +235,16 @@ def test_if_idle_waits_for_the_end_of_the_turn(store: Store, demo: DemoAgent) ->
 
 
 def test_a_note_that_waits_for_idle_holds_up_nobody(store: Store, demo: DemoAgent) -> None:
-    assert demo.send("DELAY(4) work").code == 0
+    assert demo.send("DELAY(300) work").code == 0
     add(store, demo, once(), condition="idle")
     only(store, NOW + 1800)
     deliver()
     assert [one.state for one in store.messages.waiting()] == ["held"]
     assert demo.send("and this").json["reason"] == "queued by the program"
+    demo.end_work()
     demo.wait_for("idle")
     deliver()
-    assert [text.split()[0] for text in demo.submitted()] == ["DELAY(4)", "and", "[check-in"]
+    assert [text.split()[0] for text in demo.submitted()] == ["DELAY(300)", "and", "[check-in"]
 
 
 # -- to whom ---------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def test_a_megabyte_arrives(tmux: TmuxServer, recorder: Recorder) -> None:
     text = b"0123456789abcde\n" * 65_536
     with tmux.client() as client:
         paste(client, recorder.pane, text, framed=False)
-    tmux.wait_until(lambda: len(recorder.got) >= len(text), "the paste", 30)
+    tmux.wait_until(lambda: len(recorder.got) >= len(text), "the paste")
     assert recorder.got == text
 
 

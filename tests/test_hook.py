@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conftest import PATIENCE
 from torch_cli import paths
 from torch_cli.store import Store
 
@@ -55,7 +56,7 @@ def hook(
         **given,
         env={key: value for key, value in env.items() if value},
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
         **more,
     )
@@ -158,7 +159,7 @@ def test_a_store_that_another_writer_holds_is_waited_for(
     with pytest.raises(subprocess.TimeoutExpired):
         other.wait(0.7)
     store.execute("COMMIT")
-    assert other.wait(30) == 0
+    assert other.wait(PATIENCE) == 0
     assert len(rows(store)) == 1
 
 
@@ -240,7 +241,7 @@ def test_it_imports_next_to_nothing(home: Path, store: sqlite3.Connection) -> No
 def test_it_costs_at_most_three_times_an_empty_python(
     home: Path, store: sqlite3.Connection
 ) -> None:
-    """Least of several runs, taken in turn, so that a busy machine burdens both alike."""
+    """Least of many runs, taken in turn, so that a busy machine burdens both alike."""
     event = json.dumps(EVENT).encode()
 
     def cost(run: Any) -> float:
@@ -250,7 +251,9 @@ def test_it_costs_at_most_three_times_an_empty_python(
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     empty, ours = [], []
-    for _ in range(20):
+    for number in range(100):
         empty.append(cost(lambda: subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)))
         ours.append(cost(lambda: hook(home, event)))
-    assert min(ours) <= 3 * min(empty)
+        if number >= 10 and min(ours) <= 3 * min(empty):
+            return
+    pytest.fail(f"{min(ours)} s of the processor, an empty Python {min(empty)} s")

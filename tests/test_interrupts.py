@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import SOURCE, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
 from torch_cli import paths
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
@@ -74,7 +74,7 @@ def test_a_sender_that_is_ended_before_it_types_cancels_its_message_and_says_so(
     with begun(busy.torch, "send", "demo", "not wanted", "--when", "idle") as child:
         (message,) = held()
         child.send_signal(number)
-        out, err = child.communicate(timeout=20)
+        out, err = child.communicate(timeout=PATIENCE)
     assert (child.returncode, out) == (code, "")
     assert err == f"torch: cancelled {message.id}, nothing was typed\n"
     (message,) = messages()
@@ -102,7 +102,7 @@ def test_whatever_sends_cancels_what_it_has_not_typed(
             assert child.stderr is not None
             assert "torch: waiting\n" in iter(child.stderr.readline, "")
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=20)
+        out, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130, err
     error = json.loads(out)["error"]
     assert error["code"] == "interrupted"
@@ -120,7 +120,7 @@ def test_an_answer_is_cancelled_too(busy: DemoAgent) -> None:
     with begun(busy.torch, "reply", identity, "my answer", "--when", "idle") as child:
         held(2)
         child.send_signal(signal.SIGTERM)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 143
     assert "cancelled m-" in err
     assert sorted(one.state for one in messages()) == ["confirmed", "failed"]
@@ -135,7 +135,7 @@ def test_a_broadcast_that_is_interrupted_names_whom_it_did_not_reach(
     with begun(torch, *words, "--json") as child:
         held()
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=20)
+        out, err = child.communicate(timeout=PATIENCE)
     if child.returncode == 130:
         error = json.loads(out.splitlines()[-1])["error"]
         assert "nothing was sent to zoe" in error["message"], err
@@ -148,7 +148,7 @@ def test_what_waited_under_its_key_before_is_left_in_the_outbox(busy: DemoAgent)
         assert child.stderr is not None
         assert child.stderr.readline() == "torch: accepted\n"
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=PATIENCE)
     (message,) = messages()
     assert (child.returncode, message.step) == (130, "accepted")
     assert f"torch outbox cancel {message.id}" in err
@@ -159,9 +159,11 @@ def test_a_retry_that_is_interrupted_leaves_its_message_in_the_outbox(demo: Demo
     assert demo.send("wanted").code == 4
     (message,) = messages()
     with begun(demo.torch, "outbox", "retry", message.id) as child:
-        wait_until(lambda: messages()[0].state == "queued", what="the retry")
+        wait_until(
+            lambda: messages()[0].state == "queued" or child.poll() is not None, what="the retry"
+        )
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=PATIENCE)
     if child.returncode == 130:  # else it had been tried already
         assert f"torch outbox cancel {message.id}" in err
     assert messages()[0].step == "accepted"
@@ -260,7 +262,7 @@ def test_an_interrupted_ask_says_that_its_message_was_delivered(demo: DemoAgent)
         assert child.stderr is not None
         assert "torch: asked\n" in iter(child.stderr.readline, "")
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130
     with Store() as store:
         (message,) = store.messages.latest(limit=2)
@@ -433,7 +435,7 @@ def test_an_interrupted_run_says_that_its_command_goes_on(
     with begun(torch, "run", pane.id, "--", f"touch {mark}; read answer") as child:
         wait_until(mark.exists, what="the command")
         child.send_signal(signal.SIGTERM)
-        _, err = child.communicate(timeout=20)
+        _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 143
     assert f"the command in pane {pane.id} goes on" in err
     assert f"torch press {pane.id} C-c" in err
@@ -525,7 +527,7 @@ def on_terminal(torch: Torch, *words: str, until: str) -> str:
         os.environ["PYTHONPATH"] = str(SOURCE)
         os.execv(sys.executable, list(torch.argv(*words)))
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while until.encode() not in shown and time.monotonic() < deadline:
             try:
                 shown += os.read(terminal, 1000)
@@ -554,7 +556,7 @@ def test_on_a_terminal_it_names_who_holds_the_pane(busy: DemoAgent) -> None:
         wanted = f"another sender (process {child.pid} {first.id})"
         shown = on_terminal(busy.torch, "send", "demo", "second", until=wanted)
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
+        child.communicate(timeout=PATIENCE)
     assert wanted in shown
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import PATIENCE, TmuxServer, Torch, wait_until
 from torch_cli import procs
 from torch_cli.watch import log_writer
 from torch_cli.watch.log_writer import Lines, Rotated
@@ -26,7 +26,7 @@ def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
 
 def logged(path: Path, text: str) -> None:
     """Wait until the log has ``text``."""
-    wait_until(lambda: path.exists() and text in path.read_text(), 15, f"{text!r} in {path}")
+    wait_until(lambda: path.exists() and text in path.read_text(), what=f"{text!r} in {path}")
 
 
 # -- lines -----------------------------------------------------------------------------------------
@@ -141,11 +141,11 @@ def test_when_there_is_no_room_the_gap_is_told_later(tmp_path: Path) -> None:
         for letter in (b"x", b"y"):
             writer.stdin.write(letter * 100 + b"\n")
             writer.stdin.flush()
-        wait_until(lambda: waits(writer), 10, "all of it dealt with")
+        wait_until(lambda: waits(writer), what="all of it dealt with")
         resource.prlimit(writer.pid, resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
         writer.stdin.write(b"later\n")
         writer.stdin.close()
-        assert writer.wait(10) == 0
+        assert writer.wait(PATIENCE) == 0
     lines = path.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("first", "later")
     assert "bytes until" in lines[1]
@@ -185,7 +185,7 @@ def test_the_log_of_the_alternate_screen_is_called_what_it_is(demo: DemoAgent) -
     with open(tty, "wb", buffering=0) as screen:
         screen.write(b"\x1b[?1049h")
     facts = ("display-message", "-p", "-t", demo.pane.id, "#{alternate_on}")
-    wait_until(lambda: demo.tmux.cmd(*facts) == "1", 10, "the alternate screen")
+    wait_until(lambda: demo.tmux.cmd(*facts) == "1", what="the alternate screen")
     done = demo.torch("log", "demo")
     assert (done.code, "draws on the alternate screen" in done.err) == (0, True), done.err
     assert demo.torch("log", "demo", "--json").json["keeps_history"] is False
@@ -240,14 +240,14 @@ def test_a_writer_that_is_still_at_it_is_waited_for(demo: DemoAgent) -> None:
         "the second command's look",
     )
     os.kill(writer, signal.SIGCONT)
-    assert (off.wait(30), on.wait(30)) == (0, 0)
+    assert (off.wait(PATIENCE), on.wait(PATIENCE)) == (0, 0)
     assert "the last words" in path.read_text()
 
 
 def test_after_its_writer_was_killed_it_can_be_begun_again(demo: DemoAgent) -> None:
     path = Path(demo.torch("log", "demo", "--json").json["path"])
     os.kill(writer_of(path), signal.SIGKILL)
-    wait_until(lambda: not demo.torch("log", "demo", "--path", "--json").json["on"], 10, "its end")
+    wait_until(lambda: not demo.torch("log", "demo", "--path", "--json").json["on"], what="its end")
     demo.send("ANSWER(lost) go")
     demo.wait_for("idle")
     assert demo.torch("log", "demo").code == 0
@@ -271,16 +271,16 @@ def test_a_pipe_of_somebody_elses_is_left_alone(demo: DemoAgent, tmp_path: Path)
     assert (done.code, done.json["error"]["code"]) == (4, "piped")
     assert demo.torch("log", "demo", "--off", "--json").json["on"] is False
     demo.send("ANSWER(for them) go")
-    wait_until(lambda: theirs.exists() and "for them" in theirs.read_text(), 10, "their pipe")
+    wait_until(lambda: theirs.exists() and "for them" in theirs.read_text(), what="their pipe")
 
 
 def test_a_pipe_that_took_the_place_of_ours_is_left_alone(demo: DemoAgent, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     assert demo.torch("log", "demo").code == 0
     demo.tmux.cmd("pipe-pane", "-t", demo.pane.id, f"cat > {theirs}")
-    wait_until(lambda: not demo.torch("log", "demo", "--off", "--json").json["on"], 10, "the end")
+    wait_until(lambda: not demo.torch("log", "demo", "--off", "--json").json["on"], what="the end")
     demo.send("ANSWER(for them) go")
-    wait_until(lambda: theirs.exists() and "for them" in theirs.read_text(), 10, "their pipe")
+    wait_until(lambda: theirs.exists() and "for them" in theirs.read_text(), what="their pipe")
 
 
 def test_it_goes_on_after_a_rename(demo: DemoAgent) -> None:
@@ -302,7 +302,7 @@ def test_the_writer_ends_with_the_pane(demo: DemoAgent) -> None:
             os.close(held)
         return held is not None
 
-    wait_until(is_free, 10, "the end of the writer")
+    wait_until(is_free, what="the end of the writer")
 
 
 def test_a_pane_with_an_odd_name_and_place(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_two_at_once_make_one_log(demo: DemoAgent) -> None:
         )
         for _ in range(2)
     ]
-    assert [(one.communicate(timeout=30), one.returncode)[1] for one in begun] == [0, 0]
+    assert [(one.communicate(timeout=PATIENCE), one.returncode)[1] for one in begun] == [0, 0]
     assert demo.torch("log", "demo", "--json").json["on"]
     demo.send("ANSWER(once only) go")
     path = Path(demo.torch("log", "demo", "--path").out.strip())

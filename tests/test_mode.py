@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import TmuxServer, Torch
 from torch_cli.programs.profile import STOCK
 
 
@@ -96,10 +96,11 @@ def test_a_dialog_keeps_every_key_away(demo: DemoAgent) -> None:
 
 def test_it_waits_for_the_end_of_the_work(demo: DemoAgent) -> None:
     assert demo.send("DELAY(4) go").code == 0
-    demo.wait_for("working")
     assert demo.torch("mode", "demo", "plan").code == 0
     assert demo.torch("mode", "demo").out == "plan\n"
-    wait_until(lambda: demo.events("answer"), 10, "the answer")
+    (answer,) = demo.events("answer")
+    (key,) = [event for event in demo.events("typed") if event.get("key") == "mode"]
+    assert answer["t"] < key["t"]
 
 
 def test_a_profile_without_modes_is_told(tmux: TmuxServer, torch: Torch) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, TMUX, Result, TmuxServer, Torch, wait_until
+from conftest import KEEPS_DEAD, PATIENCE, TMUX, Result, TmuxServer, Torch, wait_until
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.store import Store
@@ -500,7 +500,7 @@ def test_a_delivery_on_its_way_is_waited_for(demo: DemoAgent, other: Pane) -> No
             wait_until(lambda: waits_for_lock(moving.pid), what="its wait for the lock")
             assert place(demo) == "agents:demo"
             os.kill(moving.pid, signal.SIGINT)
-            assert moving.wait(20) == 130
+            assert moving.wait(PATIENCE) == 130
     assert move(demo, "--session", "other").code == 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TMUX_VERSION, TmuxServer, Torch
+from conftest import PATIENCE, TMUX_VERSION, TmuxServer, Torch
 from test_attach import terminal
 from test_delivery_faults import DIE, DIE_AFTER_THE_KEY, STOCK, send_with, type_as_a_person
 from torch_cli.delivery.drain import drain_once
@@ -246,15 +246,15 @@ def test_a_message_that_went_out_and_came_back_is_not_sent_twice(
 def test_people_at_tmux_see_once_what_was_left_in_a_box(demo: DemoAgent) -> None:
     assert send_with(demo, "hello", DIE_WHEN_SEEN).returncode == -signal.SIGKILL
     type_as_a_person(demo, " and more")
-    drain_once(time.time(), time.monotonic() + 20)
+    drain_once(time.time(), time.monotonic() + PATIENCE)
     left = latest()
     assert (left.state, left.step) == ("held", "seen")
     with terminal(demo.tmux, "agents") as (_, screen):
-        drain_once(time.time(), time.monotonic() + 20)
+        drain_once(time.time(), time.monotonic() + PATIENCE)
         told = f"{left.id} to demo was left in the box".encode()
         seen = b"" if TMUX_VERSION >= (3, 3) else told
         while told not in seen:
-            assert select.select([screen], [], [], 10)[0], seen
+            assert select.select([screen], [], [], PATIENCE)[0], seen
             seen += os.read(screen, 65536)
     assert latest().updated == left.updated, "nothing is written down while nothing changes"
     assert demo.submitted() == []

@@ -54,7 +54,7 @@ def test_a_zombie_is_not_alive() -> None:
         process = procs.identify(child.pid)
         assert process is not None
         child.kill()  # and nobody has waited for it yet
-        wait_until(lambda: not procs.alive(process), 5, "the death")
+        wait_until(lambda: not procs.alive(process), what="the death")
         assert procs.identify(child.pid) == process, "the zombie is still there"
         assert procs.directory(child.pid) is None
 
@@ -67,7 +67,7 @@ def test_a_program_s_name_cannot_pass_for_its_status(tmp_path: Path, name: str) 
     program = tmp_path / name
     shutil.copy(sleep, program)
     with running(str(program), "60") as child:
-        wait_until(lambda: Path(f"/proc/{child.pid}/comm").read_text() != "python", 5, "exec")
+        wait_until(lambda: Path(f"/proc/{child.pid}/comm").read_text() != "python", what="exec")
         process = procs.identify(child.pid)
         assert process is not None
         assert process.started.isdecimal()
@@ -85,7 +85,7 @@ def test_the_directory_keeps_every_byte(tmp_path: Path) -> None:
 def test_descendants_come_after_their_parents() -> None:
     nested = "sh -c 'sleep 60 & wait' & sh -c 'sleep 61 & wait' & wait"
     with running("sh", "-c", nested) as child:
-        wait_until(lambda: len(procs.descendants(child.pid)) == 4, 5, "the tree")
+        wait_until(lambda: len(procs.descendants(child.pid)) == 4, what="the tree")
         found = procs.descendants(child.pid)
         assert all(procs.alive(process) for process in found)
         shells, sleeps = found[:2], found[2:]
@@ -99,7 +99,7 @@ def test_descendants_come_after_their_parents() -> None:
 
 def test_the_foreground_is_what_the_terminal_s_user_started(tmux: TmuxServer) -> None:
     pane = tmux.new_session("main", "sh", "-i")
-    wait_until(lambda: procs.foreground(pane.pid) == pane.pid, 5, "the shell in the foreground")
+    wait_until(lambda: procs.foreground(pane.pid) == pane.pid, what="the shell in the foreground")
     tmux.cmd("send-keys", "-t", pane.id, "cd / && sleep 60", "Enter")
 
     def sleeping() -> bool:

@@ -1,6 +1,5 @@
 """``torch profile new``: a real program in a scratch pane, and the draft that comes of it."""
 
-import json
 import os
 import shutil
 import signal
@@ -14,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from agent import DEMO_PROGRAM
-from conftest import KEEPS_DEAD, SOURCE, TmuxServer, Torch, wait_until
+from agent import DEMO_PROGRAM, whole_lines
+from conftest import KEEPS_DEAD, PATIENCE, SOURCE, TmuxServer, Torch, wait_until
 from torch_cli import procs
 
 # It writes down who it is and who started it, then every byte that it is given.
@@ -92,7 +91,7 @@ def draft(tmp_path: Path, name: str) -> dict[str, Any]:
 
 def submitted(log: Path) -> list[str]:
     """Return what the demo agent was given with Enter."""
-    events = map(json.loads, log.read_text().splitlines())
+    events = whole_lines(log)
     return [event["text"] for event in events if event["event"] in ("submit", "queued")]
 
 
@@ -263,7 +262,7 @@ def test_the_private_server_ends_with_torch(
     try:
         started = fake.processes()
         running.send_signal(sign)
-        assert running.wait(20) == code
+        assert running.wait(PATIENCE) == code
         gone(started)
     finally:
         running.kill()

@@ -133,7 +133,7 @@ def test_work_is_handed_over(
 ) -> None:
     other = spawn_demo(tmux, torch, tmp_path / "other", name="other")
     identity = task(torch, "dev")
-    done = torch("handoff", "dev", "other", timeout=60)
+    done = torch("handoff", "dev", "other")
     assert done.code == 0, done.err
     (text,) = other.submitted()
     assert text.startswith("[from dev · handoff · m-")

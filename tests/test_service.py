@@ -6,15 +6,24 @@ import plistlib
 import shlex
 import socket
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conftest import Torch, wait_until
+from conftest import PATIENCE, Torch, wait_until
 from torch_cli.schedule import journal, logs, service
 from torch_cli.schedule.notify import notify, watchdog_seconds
 
 ODD = 'it\'s 100% "odd" $x \\ 🚀'
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a short path, for a socket."""
+    with tempfile.TemporaryDirectory(prefix="tt", dir="/tmp") as name:
+        yield Path(name)
 
 
 def parsed(text: str) -> configparser.ConfigParser:
@@ -78,20 +87,16 @@ def test_a_place_that_cannot_be_written_is_said(torch: Torch, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_systemd_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, abstract: bool) -> None:
+def test_systemd_is_told(monkeypatch: pytest.MonkeyPatch, short: Path, abstract: bool) -> None:
     if abstract and not os.path.exists("/proc"):
         return  # abstract sockets are Linux's alone
-    name = f"torch-test-{os.getpid()}" if abstract else f"/tmp/torch-test-{os.getpid()}"
+    name = f"torch-test-{os.getpid()}" if abstract else f"{short}/s"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{name}" if abstract else name)
-        listener.settimeout(10)
+        listener.settimeout(PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}" if abstract else name)
-        try:
-            assert notify("READY=1")
-            assert listener.recv(100) == b"READY=1"
-        finally:
-            if not abstract:
-                os.unlink(name)
+        assert notify("READY=1")
+        assert listener.recv(100) == b"READY=1"
     assert not notify("READY=1"), "nobody listens"
     monkeypatch.delenv("NOTIFY_SOCKET")
     assert not notify("READY=1")
@@ -109,13 +114,13 @@ def test_the_watchdog_is_told_twice_as_often_as_it_wants(monkeypatch: pytest.Mon
     assert watchdog_seconds() is None
 
 
-def test_a_daemon_is_ready_when_it_says_so(torch: Torch, tmp_path: Path) -> None:
+def test_a_daemon_is_ready_when_it_says_so(torch: Torch, short: Path) -> None:
     import subprocess
 
-    name = f"/tmp/torch-ready-{os.getpid()}"
+    name = f"{short}/s"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(name)
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         environment = {**os.environ, "NOTIFY_SOCKET": name, "WATCHDOG_USEC": "200000"}
         daemon = subprocess.Popen(torch.argv("daemon", "run", "-q"), env=environment)
         try:
@@ -124,8 +129,7 @@ def test_a_daemon_is_ready_when_it_says_so(torch: Torch, tmp_path: Path) -> None
             assert listener.recv(200) == b"WATCHDOG=1"
         finally:
             daemon.terminate()
-            assert daemon.wait(30) == 0
-            os.unlink(name)
+            assert daemon.wait(PATIENCE) == 0
 
 
 def test_the_service_takes_the_place_of_a_daemon_started_by_hand(
@@ -144,18 +148,17 @@ def test_the_service_takes_the_place_of_a_daemon_started_by_hand(
     assert "torch" in (tmp_path / "asked").read_text()
 
 
-def test_a_service_that_is_not_needed_is_ready_before_it_ends(torch: Torch) -> None:
-    name = f"/tmp/torch-needed-{os.getpid()}"
+def test_a_service_that_is_not_needed_is_ready_before_it_ends(torch: Torch, short: Path) -> None:
+    name = f"{short}/s"
     assert torch("daemon", "start").code == 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(name)
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         try:
             run = ("daemon", "run", "--quiet", "--if-needed")
             assert torch(*run, env={"NOTIFY_SOCKET": name}).code == 0
             assert listener.recv(200) == b"READY=1"
         finally:
-            os.unlink(name)
             assert torch("daemon", "stop").code == 0
 
 
@@ -200,17 +203,17 @@ def test_a_followed_log_goes_on_through_a_rotation(torch: Torch, tmp_path: Path)
     with out.open("wb") as target:
         follower = subprocess.Popen(torch.argv("daemon", "logs", "-n", "1", "-f"), stdout=target)
     try:
-        wait_until(lambda: out.read_text() == "old\n", timeout=20)
+        wait_until(lambda: out.read_text() == "old\n")
 
         def seen(text: str) -> bool:
             return out.read_text().endswith(text)
 
         with log.open("a") as file:
             file.write("one\n")
-        wait_until(lambda: seen("one\n"), timeout=20)
+        wait_until(lambda: seen("one\n"))
         log.rename(f"{log}.1")
         log.write_text("two\n")
-        wait_until(lambda: seen("one\ntwo\n"), timeout=20)
+        wait_until(lambda: seen("one\ntwo\n"))
     finally:
         follower.terminate()
-        follower.wait(10)
+        follower.wait(PATIENCE)

@@ -80,7 +80,7 @@ def test_a_program_that_does_not_end_is_made_to_and_its_children_too(
     assert spawned.code == 0, spawned
     pane = tmux.pane(spawned.json["pane"])
     family = [procs.identify(pane.pid), procs.identify(child_in(tmux, pane))]
-    done = torch("stop", "mule", "--json", timeout=90)
+    done = torch("stop", "mule", "--json")
     assert (done.code, done.json["how"]) == (0, how)
     assert done.json["leftovers"] == 1
     assert not any(process and procs.alive(process) for process in family)
@@ -91,7 +91,7 @@ def test_an_adopted_program_is_asked_and_never_made_to_end(tmux: TmuxServer, tor
     pane = tmux.new_session("mine", shlex.join(["exec", *mule()]))
     child = child_in(tmux, pane)
     assert torch("adopt", pane.id, "mule", "--profile", "mule").code == 0
-    done = torch("stop", "mule", "--json", timeout=90)
+    done = torch("stop", "mule", "--json")
     assert (done.code, done.json["error"]["code"]) == (4, "still-running")
     for number in (pane.pid, child):
         process = procs.identify(number)
@@ -154,7 +154,7 @@ def test_an_agent_whose_profile_is_gone_can_be_stopped(
         == 0
     )
     (Path(os.environ["TORCH_HOME"]) / "config/profiles/mule.toml").unlink()
-    assert torch("stop", "mule", "--json", timeout=90).json["how"] == "terminated"
+    assert torch("stop", "mule", "--json").json["how"] == "terminated"
 
 
 def test_an_agent_whose_pane_was_closed_is_forgotten(

@@ -105,7 +105,7 @@ def test_each_agent_is_seen_as_it_is(tmux: TmuxServer, torch: Torch, tmp_path: P
     idle, busy, asking = (
         spawn_demo(tmux, torch, tmp_path / name, name=name) for name in ("idle", "busy", "asking")
     )
-    assert busy.send("DELAY(30)").code == 0
+    assert busy.send("DELAY(300)").code == 0
     asking.open_dialog()
     with tmux.client() as client, Store() as store:
         seen = Sweep(client, store).look(store.agents.all())

@@ -441,7 +441,7 @@ def test_the_daemon_and_tick_return_the_task_of_an_agent_that_died(
         with Store() as own:
             return [one.state for one in own.tasks.all()]
 
-    wait_until(lambda: states() == [OPEN, OPEN], timeout=40, what="both in the pool")
+    wait_until(lambda: states() == [OPEN, OPEN], what="both in the pool")
     assert daemon.stop() == 0
     torch("task", "assign", made[0], "pm", "--no-send")
     pair[0].kill()

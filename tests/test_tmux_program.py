@@ -67,7 +67,7 @@ def test_every_command_runs_the_tmux_that_is_named(
     ):
         used.unlink(missing_ok=True)
         # A text of this size is loaded by a process of its own.
-        done = torch(*command, env=env, input="line\n" * 2000, timeout=120)
+        done = torch(*command, env=env, input="line\n" * 2000)
         assert done.code == 0, (command, done, tmux.screens())
         assert "TRAPPED" not in used.read_text(), command
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import SOURCE, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
 from torch_cli import paths
 
 
@@ -110,7 +110,7 @@ def test_a_stopped_server_does_not_hang_torch(demo: DemoAgent) -> None:
     server = int(demo.tmux.cmd("display-message", "-p", "#{pid}"))
     os.kill(server, signal.SIGSTOP)
     try:
-        done = demo.torch("send", demo.name, "hello", "--json", timeout=40)
+        done = demo.torch("send", demo.name, "hello", "--json")
     finally:
         os.kill(server, signal.SIGCONT)
     assert code(done) == (6, "timed-out")
@@ -191,6 +191,6 @@ def test_an_interrupted_wait_ends_with_130_and_no_traceback(demo: DemoAgent) -> 
     ) as waiting:
         wait_until(lambda: "1" in demo.tmux.cmd(*clients), what="its control client")
         waiting.send_signal(signal.SIGINT)
-        _, said = waiting.communicate(timeout=20)
+        _, said = waiting.communicate(timeout=PATIENCE)
     assert waiting.returncode == 130
     assert "Traceback" not in said

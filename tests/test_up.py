@@ -9,12 +9,11 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent import DEMO_PROGRAM
-from conftest import SOURCE, Result, TmuxServer, Torch, wait_until
+from agent import DEMO_PROGRAM, whole_lines
+from conftest import PATIENCE, SOURCE, Result, TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli.store import Store
 from torch_cli.teamfile.load import load_team
@@ -65,11 +64,11 @@ def project(tmp_path: Path) -> Repository:
 
 
 def up(torch: Torch, project: Repository, *words: str) -> Result:
-    return torch("up", "--dir", str(project.path), *words, env=ENV, timeout=120)
+    return torch("up", "--dir", str(project.path), *words, env=ENV)
 
 
 def down(torch: Torch, project: Repository, *words: str) -> Result:
-    return torch("down", "--dir", str(project.path), *words, env=ENV, timeout=120)
+    return torch("down", "--dir", str(project.path), *words, env=ENV)
 
 
 def states(done: Result) -> dict[str, str]:
@@ -93,11 +92,7 @@ def crash(tmux: TmuxServer, window: str) -> None:
 
 def prompts(tmp_path: Path, name: str) -> list[str]:
     """Return what a demo agent was sent."""
-    try:
-        lines = (tmp_path / f"{name}.log").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-    found: list[Any] = [json.loads(line) for line in lines]
+    found = whole_lines(tmp_path / f"{name}.log")
     return [one["text"] for one in found if one.get("event") == "submit"]
 
 
@@ -261,10 +256,13 @@ def test_a_briefing_comes_with_every_change_and_to_no_other(
 
 
 def test_what_has_ended_by_itself_is_no_hindrance(
-    tmux: TmuxServer, torch: Torch, project: Repository
+    tmux: TmuxServer, torch: Torch, project: Repository, tmp_path: Path
 ) -> None:
-    edit(project, "time.sleep(600)", "time.sleep(3)")
+    end = tmp_path / "end"
+    os.mkfifo(end)
+    edit(project, "time.sleep(600)", f"open('{end}').read()")
     assert states(up(torch, project, "--json"))["server"] == "started"
+    end.write_text("")
     wait_until(lambda: any(pane.dead for pane in tmux.panes()), what="its end")
     assert states(down(torch, project, "--json"))["server"] == "gone"
     assert tmux.run("list-panes", "-a").returncode != 0
@@ -567,7 +565,7 @@ def test_a_process_is_ready_when_its_port_is(torch: Torch, project: Repository) 
     )
     done = up(torch, project, "--only", "server", "--json")
     assert states(done)["server"] == "started", done.out
-    with sockets.create_connection(("127.0.0.1", port), timeout=5):
+    with sockets.create_connection(("127.0.0.1", port), timeout=PATIENCE):
         pass
     assert states(down(torch, project, "--json"))["server"] == "stopped"
 
@@ -837,7 +835,7 @@ def test_two_at_once_and_killed_at_any_point(
         subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(3)
     ]
-    codes = [(child.communicate(timeout=60), child.returncode)[1] for child in children]
+    codes = [(child.communicate(timeout=2 * PATIENCE), child.returncode)[1] for child in children]
     assert set(codes) <= {0, 4}
     done = up(torch, project, "--json")
     assert states(done) == {"server": "running", "pm": "running", "dev": "running"}, done.out

@@ -15,6 +15,7 @@ from repository import Repository
 from torch_cli import paths
 from torch_cli.checkpoint.settings import Settings, load_settings, settings_file
 from torch_cli.errors import RefusedError
+from torch_cli.intervals import INTERVALS
 from torch_cli.schedule import worktrees as watch
 from torch_cli.schedule.worktrees import Done, next_look, run_due, watched
 from torch_cli.store import Store
@@ -250,11 +251,11 @@ def test_the_next_look_is_when_something_is_due(demo: DemoAgent, repository: Rep
         now = time.time()
         assert next_look(store, now) == 1.0
         list(run_due(store, now))
-        assert next_look(store, now) == watch.LOOK
+        assert next_look(store, now) == INTERVALS.checkpoints
         store.watches.set(str(repository.path), every=90.0, on_idle=None)
         assert 1.0 <= next_look(store, now + 60) <= 31.0
         store.watches.set(str(repository.path), every=None, on_idle=True)
-        assert next_look(store, now) == watch.LOOK_IDLE
+        assert next_look(store, now) == INTERVALS.checkpoints_idle
 
 
 def test_the_daemon_records_an_agent_that_comes_and_goes_on(
@@ -263,15 +264,15 @@ def test_the_daemon_records_an_agent_that_comes_and_goes_on(
     setting("every = '2s'")
     daemon = scheduler.start(torch)
     spawn_demo(tmux, torch, repository.path)
-    wait_until(lambda: len(repository.ids()) == 1, timeout=20, what="the first checkpoint")
+    wait_until(lambda: len(repository.ids()) == 1, what="the first checkpoint")
     repository.write("a.py", "changed\n")
-    wait_until(lambda: len(repository.ids()) == 2, timeout=20, what="the next checkpoint")
+    wait_until(lambda: len(repository.ids()) == 2, what="the next checkpoint")
     # A daemon that is killed between a checkpoint and its line in the log leaves it out.
-    wait_until(lambda: len(logged("checkpoint")) == 2, timeout=20, what="its line in the log")
+    wait_until(lambda: len(logged("checkpoint")) == 2, what="its line in the log")
     daemon.kill()
     repository.write("a.py", "again\n")
     daemon = scheduler.start(torch)
-    wait_until(lambda: len(repository.ids()) == 3, timeout=20, what="one after the crash")
+    wait_until(lambda: len(repository.ids()) == 3, what="one after the crash")
     assert daemon.stop() == 0
     made = logged("checkpoint")
     assert len(made) == 3
@@ -286,7 +287,7 @@ def test_the_daemon_goes_on_when_the_settings_are_wrong(
     daemon = scheduler.start(torch)
     assert torch("send", "demo", "hello").code == 0
     torch("checkin", "add", "demo", "still there", "--in", "1s")
-    wait_until(lambda: len(demo.submitted()) == 2, timeout=20, what="the check-in")
+    wait_until(lambda: len(demo.submitted()) == 2, what="the check-in")
     assert daemon.stop() == 0
     assert repository.ids() == []
 

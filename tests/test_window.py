@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import KEEPS_DEAD, TMUX, TmuxServer, Torch
+from conftest import KEEPS_DEAD, PATIENCE, TMUX, TmuxServer, Torch
 from torch_cli import procs
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.intervals import VARIABLE, Intervals
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
+from torch_cli.tmux import opening
 from torch_cli.tmux.place import check_directory, check_session_name
 from torch_cli.tmux.window import EndedError, OpenedWindow, close_window, open_window
 
@@ -539,9 +541,12 @@ def test_a_command_that_cannot_start_is_an_error_with_what_it_printed(
     status: int | None,
     said: str,
     keep_dead: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is printed in the very moment of the end is lost now and then, by tmux itself."""
     tmux.new_session("old", "cat")
+    quiet = 0.5 if command in (fails, is_killed) else 0.1  # they end a moment after their words
+    monkeypatch.setattr(opening, "INTERVALS", Intervals(starts=PATIENCE, quiet=quiet))
     with pytest.raises(EndedError) as ended:
         open_window(
             tmux.socket,
@@ -735,7 +740,8 @@ def test_a_refused_window_exits_with_2_and_a_json_error(
 
 
 def test_a_command_that_cannot_start_exits_with_1_and_its_words(torch: Torch, work: Path) -> None:
-    done = torch("window", "dev", "--dir", str(work), "--", "no-such-program")
+    command = ("window", "dev", "--dir", str(work), "--", "no-such-program")
+    done = torch(*command, env={VARIABLE: "starts=60"})
     assert done.code == 1
     for words in ("no-such-program", "there is no such program"):
         assert (words in done.err) == KEEPS_DEAD

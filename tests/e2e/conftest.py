@@ -35,7 +35,7 @@ WIDTH, HEIGHT = 120, 40
 STARTING = 120.0
 """Seconds for a program to start on an overloaded machine."""
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for anything that the program does in a fraction of one on a quiet machine."""
 
 

@@ -409,7 +409,7 @@ class Contract(Shared):
         stopped = world.torch("stop", world.name, "--json")
         assert stopped.code == 0, stopped
         assert not world.alive
-        wait_until(lambda: not any(map(procs.alive, family)), 5, "the end of its processes")
+        wait_until(lambda: not any(map(procs.alive, family)), what="the end of its processes")
         assert_nothing_ran(world)
         left = [one for one in world.processes() if one not in server]
         assert left == [], "a process of the program's home lives on"

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from conftest import TMUX, Result
+from conftest import PATIENCE, TMUX, Result
 from e2e.conftest import FULL, Sent, Setup, World, describe
 from e2e.report import Report, upper_bound
 from e2e.stub import Behaviour, Hold, Mode
@@ -393,7 +393,7 @@ def attached(world: World) -> Iterator[None]:
         yield
     finally:
         client.terminate()
-        client.wait(10)
+        client.wait(PATIENCE)
         drain.join(10)
         os.close(main)
 

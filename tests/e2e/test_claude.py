@@ -243,7 +243,7 @@ def test_it_schedules_its_own_check_in_from_inside_its_pane(agent: World) -> Non
     mark = len(agent.stub.requests)
     assert agent.torch("press", agent.name, "Enter", "--dialog", seen).code == 0
     listed = ("checkin", "list", "--all", "--json")
-    agent.wait(lambda: agent.torch(*listed).out, "its check-in", 30)
+    agent.wait(lambda: agent.torch(*listed).out, "its check-in")
     assert agent.torch(*listed).json["target"] == agent.name
     agent.settle()
 
@@ -251,7 +251,7 @@ def test_it_schedules_its_own_check_in_from_inside_its_pane(agent: World) -> Non
         assert agent.torch("tick").code == 0
         return any(note in text for text in agent.stub.texts(mark))
 
-    agent.wait(told, "the note at the stub", 60)
+    agent.wait(told, "the note at the stub")
     run = agent.torch("checkin", "history", "--json").json
     assert (run["checkin"], run["recipient"]) == ("build", agent.name)
     assert run["outcome"] in ("confirmed", "submitted")
@@ -391,7 +391,7 @@ def test_stop_leaves_nothing_behind(make_world: MakeWorld) -> None:
     stopped = world.torch("stop", world.name, "--json")
     assert stopped.code == 0, stopped
     assert not world.alive
-    wait_until(lambda: not procs.alive(program), 5, "the end of the program's process")
+    wait_until(lambda: not procs.alive(program), what="the end of the program's process")
     assert stopped.json["how"] == "asked"
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agent import whole_lines
 from e2e import claude
 from e2e.program import rows_of
 from e2e.stub import MessagesHandler, StubServer
@@ -89,8 +90,7 @@ class Demo(Agent):
 
     def events(self) -> list[dict[str, Any]]:
         """Return all that stands in its log."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
-        return [json.loads(line) for line in lines]
+        return whole_lines(self._log)
 
     def arrivals(self) -> list[Arrival]:
         taken = [one for one in self.events() if one["event"] in ("submit", "queued")]

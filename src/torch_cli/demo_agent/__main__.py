@@ -21,7 +21,7 @@ Markers in a message make it misbehave:
   SLEEP(2)                    read no input for 2 seconds
 
 A message !COMMAND runs the command at once; /compact says that its context is
-compacted, /exit quits.
+compacted, /exit quits. SIGUSR1 has it ask for permission, SIGUSR2 end its work.
 """
 
 _TIMES = (

@@ -282,6 +282,11 @@ class Agent:
         if self.job and self.job.running == number:
             self.job.running, self.job.until = 0, now
 
+    def end_work(self, now: float) -> None:
+        """Have the work be done now, however long it was to take."""
+        if self.job and not self.job.running:
+            self.job.until = min(self.job.until, now)
+
     def quit(self, status: int, reason: str) -> None:
         """End, with ``status`` as the process's exit status."""
         if self.exit_status is None:

@@ -30,7 +30,7 @@ HOOKS_END_SECONDS = 2.0  # how long the end waits for hooks
 READ_BYTES = 65536
 _SLOW_DRAW_SECONDS = 0.02  # after a slower one, as much time goes to the input
 _QUITTING = (signal.SIGTERM, signal.SIGHUP)
-_SIGNALS = (*_QUITTING, signal.SIGUSR1, signal.SIGWINCH, signal.SIGCHLD)
+_SIGNALS = (*_QUITTING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCHLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,8 @@ class Program:
         for number in numbers:
             if number == signal.SIGUSR1:
                 self._agent.open_dialog(self._settings.agent.dialog_command)
+            elif number == signal.SIGUSR2:
+                self._agent.end_work(now)
             elif number in _QUITTING:
                 self._agent.quit(128 + number, signal.Signals(number).name)
         for command in self._world.reap():
