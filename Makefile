@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e e2e-full soak fuzz bench lint format types install clean
+.PHONY: help demo test test-fast e2e e2e-full soak fuzz bench lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -16,6 +16,9 @@ demo: ## Show a message delivered to an agent, with proof
 
 test: ## Run the tests that need no agent program
 	@scripts/test
+
+test-fast: ## The same in under two minutes, without the slow ones, which it names
+	@scripts/test --fast
 
 e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRAMS=codex for one
 	@scripts/prepare dev
