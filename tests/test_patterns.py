@@ -228,8 +228,7 @@ def worst(used: Used) -> str:
     source = used.pattern.pattern
     words = source.decode("latin-1") if isinstance(source, bytes) else source
     for attack in sorted(attacks(words, used.pattern.flags & ~re.UNICODE)):
-        grown = growth(used, attack)
-        if grown > 3 and min(grown, growth(used, attack), growth(used, attack)) > 3:  # no noise
+        if (grown := growth(used, attack)) > 3:
             return f"{used.where} {words!r}: {grown:.1f} times as long for twice {attack}"
     return ""
 
@@ -246,7 +245,8 @@ def test_the_search_for_a_bad_pattern_finds_the_known_ones() -> None:
 def test_no_pattern_takes_longer_than_in_proportion_to_the_text(kind: Any) -> None:
     found = list(kind())
     assert len(found) > 50
-    assert [said for used in found if (said := worst(used))] == []
+    # What is found is measured once more: a busy machine may have been at fault.
+    assert [said for used in found if worst(used) and (said := worst(used))] == []
 
 
 def test_a_file_of_underlines_is_no_conflict_and_is_seen_at_once() -> None:
