@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.cli import ask, direct, send
+from torch_cli.cli import direct
+from torch_cli.cli.messages import ask, send
 
 COMMANDS = {"ask": ask.command, "send": send.command}
 

@@ -1,4 +1,4 @@
-"""``torch`` and its commands, each a module of this package, imported when it is called."""
+"""``torch`` and its commands, each a module in its section's folder, imported when called."""
 
 import importlib
 import sys
@@ -11,61 +11,105 @@ from torch_cli.cli.options import declare_common
 from torch_cli.cli.present import for_a_reader, run, say
 from torch_cli.errors import DONE, Interrupted, RefusedError, TorchError
 
-COMMANDS = {
-    "window": "Open a window rooted in a directory, and prove it.",
-    "init": "Write a commented torch.toml for a project.",
-    "up": "Bring up the team of torch.toml.",
-    "trust": "Accept a torch.toml that has changed, for the daemon.",
-    "down": "End what 'torch up' has started.",
-    "tree": "Show who answers to whom.",
-    "team": "Write a torch.toml of what is running.",
-    "agreement": "Check the rules of work that torch.toml names.",
-    "config": "Check torch.toml, and print its schema.",
-    "spawn": "Open a window with an agent program in it, and wait until it is ready.",
-    "adopt": "Register an agent in a pane that exists already.",
-    "send": "Deliver a message to an agent, and say what is known of it.",
-    "ask": "Send a message, wait until it is answered, and print the answer.",
-    "run": "Run a command in the shell of a pane.",
-    "command": "Have an agent program run a command of its own.",
-    "reply": "Answer a message: send to the agent that sent it.",
-    "thread": "Show a message and the answers to it.",
-    "task": "Say what is to be done, take it, and show that it is done.",
-    "checkin": "Have a note sent to an agent later, once or again and again.",
-    "daemon": "Run the scheduler: check-ins, what waits in the outbox, checkpoints.",
-    "tick": "Do once all that is due: the daemon's work, for cron.",
-    "crontab": "Have cron call 'torch tick' every minute.",
-    "checkpoint": "Keep what is on disk, off every branch, and bring it back.",
-    "recover": "Show what there is to go back to, and go back to one.",
-    "commit": "Commit what has changed on the current branch.",
-    "branch": "Start a branch for a feature.",
-    "tag": "Tag a state that is good.",
-    "outbox": "Show and change what waits to be delivered.",
-    "inbox": "List the messages to an agent.",
-    "broadcast": "Send a message to every agent, or to all of a role.",
-    "message": "Kinds of messages between agents, and their forms.",
-    "who": "Find agents by skill, role and state.",
-    "receipt": "Show what is known of a message.",
-    "capture": "Print the last lines that a pane shows.",
-    "log": "Log what a pane writes, continuously, as text.",
-    "state": "Show the state of panes, with evidence.",
-    "wait": "Wait until a pane is in a state.",
-    "ps": "List the agents.",
-    "mode": "Show or switch the mode of an agent program: plan, manual, …",
-    "briefing": "List, show, render and edit briefings.",
-    "ack": "Acknowledge the briefing that you, an agent, were given.",
-    "press": "Press keys in a pane, on purpose.",
-    "stop": "Ask an agent program to end.",
-    "retire": "End an agent so that nothing of it is lost.",
-    "handoff": "Hand the work of one agent over to another.",
-    "rename": "Give an agent another name.",
-    "move": "Bring an agent to another session or window.",
-    "attach": "Attach this terminal to an agent's window.",
-    "profile": "List, show, check and draft profiles of agent programs.",
-    "agent-setup": "Install hooks and the submit chord for an agent program.",
-    "doctor": "Say what stands in the way on this machine.",
-    "completion": "Print the completion script of a shell.",
-    "hook": "What an agent program's hook calls; JSON on standard input.",
+SECTIONS = {
+    "agents": (
+        "Agents",
+        {
+            "spawn": "Open a window with an agent program in it, and wait until it is ready.",
+            "adopt": "Register an agent in a pane that exists already.",
+            "ps": "List the agents.",
+            "tree": "Show who answers to whom.",
+            "who": "Find agents by skill, role and state.",
+            "state": "Show the state of panes, with evidence.",
+            "wait": "Wait until a pane is in a state.",
+            "mode": "Show or switch the mode of an agent program: plan, manual, …",
+            "attach": "Attach this terminal to an agent's window.",
+            "rename": "Give an agent another name.",
+            "move": "Bring an agent to another session or window.",
+            "handoff": "Hand the work of one agent over to another.",
+            "retire": "End an agent so that nothing of it is lost.",
+            "stop": "Ask an agent program to end.",
+        },
+    ),
+    "messages": (
+        "Messages",
+        {
+            "send": "Deliver a message to an agent, and say what is known of it.",
+            "ask": "Send a message, wait until it is answered, and print the answer.",
+            "reply": "Answer a message: send to the agent that sent it.",
+            "command": "Have an agent program run a command of its own.",
+            "broadcast": "Send a message to every agent, or to all of a role.",
+            "thread": "Show a message and the answers to it.",
+            "receipt": "Show what is known of a message.",
+            "inbox": "List the messages to an agent.",
+            "outbox": "Show and change what waits to be delivered.",
+            "message": "Kinds of messages between agents, and their forms.",
+        },
+    ),
+    "panes": (
+        "Panes and windows",
+        {
+            "window": "Open a window rooted in a directory, and prove it.",
+            "run": "Run a command in the shell of a pane.",
+            "capture": "Print the last lines that a pane shows.",
+            "log": "Log what a pane writes, continuously, as text.",
+            "press": "Press keys in a pane, on purpose.",
+        },
+    ),
+    "teams": (
+        "Teams",
+        {
+            "init": "Write a commented torch.toml for a project.",
+            "up": "Bring up the team of torch.toml.",
+            "down": "End what 'torch up' has started.",
+            "trust": "Accept a torch.toml that has changed, for the daemon.",
+            "team": "Write a torch.toml of what is running.",
+            "config": "Check torch.toml, and print its schema.",
+            "agreement": "Check the rules of work that torch.toml names.",
+            "briefing": "List, show, render and edit briefings.",
+            "ack": "Acknowledge the briefing that you, an agent, were given.",
+        },
+    ),
+    "tasks": (
+        "Tasks",
+        {
+            "task": "Say what is to be done, take it, and show that it is done.",
+        },
+    ),
+    "schedule": (
+        "Check-ins and the daemon",
+        {
+            "checkin": "Have a note sent to an agent later, once or again and again.",
+            "daemon": "Run the scheduler: check-ins, what waits in the outbox, checkpoints.",
+            "tick": "Do once all that is due: the daemon's work, for cron.",
+            "crontab": "Have cron call 'torch tick' every minute.",
+        },
+    ),
+    "checkpoints": (
+        "Checkpoints and commits",
+        {
+            "checkpoint": "Keep what is on disk, off every branch, and bring it back.",
+            "recover": "Show what there is to go back to, and go back to one.",
+            "commit": "Commit what has changed on the current branch.",
+            "branch": "Start a branch for a feature.",
+            "tag": "Tag a state that is good.",
+        },
+    ),
+    "machine": (
+        "This machine",
+        {
+            "profile": "List, show, check and draft profiles of agent programs.",
+            "agent-setup": "Install hooks and the submit chord for an agent program.",
+            "doctor": "Say what stands in the way on this machine.",
+            "completion": "Print the completion script of a shell.",
+            "hook": "What an agent program's hook calls; JSON on standard input.",
+        },
+    ),
 }
+"""The sections of ``torch --help``: the folder of its commands, its heading, and each command."""
+
+_FOLDERS = {name: folder for folder, (_, names) in SECTIONS.items() for name in names}
+
 
 EPILOG = """\b
 Exit codes:
@@ -91,12 +135,14 @@ class _Torch(click.Group):
     """The commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(_FOLDERS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        folder = _FOLDERS.get(cmd_name)
+        if folder is None:
             return None
-        module = importlib.import_module(f"torch_cli.cli.{cmd_name.replace('-', '_')}")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"torch_cli.cli.{folder}.{name}")
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -104,11 +150,11 @@ class _Torch(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        known = not args or args[0] in COMMANDS or args[0].startswith("-")
+        known = not args or args[0] in _FOLDERS or args[0].startswith("-")
         if not known and not ctx.resilient_parsing:  # that is completion, which says nothing
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], COMMANDS, 1)
+            near = get_close_matches(args[0], _FOLDERS, 1)
             hint = f"Did you mean 'torch {near[0]}'?" if near else "See 'torch --help'."
             raise RefusedError(f"there is no command '{args[0]}'", hint=hint, code="usage")
         return super().resolve_command(ctx, args)
@@ -124,8 +170,10 @@ class _Torch(click.Group):
         return DONE
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        widest = max(map(len, _FOLDERS))
+        for heading, commands in SECTIONS.values():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(widest), said) for name, said in commands.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run, and turn every error into words, or with ``--json`` into an object, and a code."""

@@ -32,7 +32,7 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
       torch wait dev --for idle --timeout 600
       torch wait dev --for waiting,limited,dead --timeout 3600 && notify-send "dev needs you"
     """
-    from torch_cli.cli.state import show
+    from torch_cli.cli.agents.state import show
     from torch_cli.errors import RefusedError
     from torch_cli.programs.state import State
     from torch_cli.roster.registry import find

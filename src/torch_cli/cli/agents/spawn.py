@@ -95,8 +95,8 @@ def command(
       torch spawn qa --dir ~/project --role qa --parent dev --brief developer
       torch spawn dev --env-file .env -- --model opus
     """
-    from torch_cli.cli.briefing import facts
-    from torch_cli.cli.window import explain
+    from torch_cli.cli.panes.window import explain
+    from torch_cli.cli.teams.briefing import facts
     from torch_cli.envfile import read_environment
     from torch_cli.errors import TorchError
     from torch_cli.lifecycle.kept import check_start

@@ -10,15 +10,15 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_tasks
 from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
-from torch_cli.cli.task_delegate import command as delegate_command
-from torch_cli.cli.task_route import command as route_command
-from torch_cli.cli.task_shown import (
+from torch_cli.cli.tasks.task_delegate import command as delegate_command
+from torch_cli.cli.tasks.task_route import command as route_command
+from torch_cli.cli.tasks.task_shown import (
     print_records,
     print_task,
     print_tasks,
     print_whole,
 )
-from torch_cli.cli.task_told import send_about, tell_ended
+from torch_cli.cli.tasks.task_told import send_about, tell_ended
 
 if TYPE_CHECKING:
     from torch_cli.roster.actor import Actor

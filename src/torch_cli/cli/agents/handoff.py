@@ -2,10 +2,10 @@
 
 import click
 
+from torch_cli.cli.agents.retire import NOTE_WITHIN
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
-from torch_cli.cli.retire import NOTE_WITHIN
 
 
 @click.command("handoff")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from torch_cli.cli.checkpoint_shown import print_plan
+from torch_cli.cli.checkpoints.checkpoint_shown import print_plan
 from torch_cli.cli.common import Common
 
 if TYPE_CHECKING:

@@ -214,7 +214,7 @@ def edit_command(common: Common, identity: str, message: str | None, clean: bool
 
 def message_object(message: "Message") -> dict[str, Any]:
     """Return a message of the outbox under its published schema."""
-    from torch_cli.cli.receipt import PREVIEW
+    from torch_cli.cli.messages.receipt import PREVIEW
     from torch_cli.cli.schema import timestamp
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.store.messages import PRIORITIES

@@ -4,8 +4,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import EVERYWHERE, common_options
-from torch_cli.cli.task_shown import print_choice
-from torch_cli.cli.task_told import send_about
+from torch_cli.cli.tasks.task_shown import print_choice
+from torch_cli.cli.tasks.task_told import send_about
 from torch_cli.teamfile.schema import STRATEGIES
 
 

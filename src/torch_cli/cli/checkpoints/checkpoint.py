@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from torch_cli.cli.checkpoint_shown import (
+from torch_cli.cli.checkpoints.checkpoint_shown import (
     checkpoint_object,
     counts_object,
     print_checkpoint,
     print_checkpoints,
     print_outcomes,
 )
-from torch_cli.cli.checkpoint_watch import status_command, watch_command
+from torch_cli.cli.checkpoints.checkpoint_watch import status_command, watch_command
+from torch_cli.cli.checkpoints.restoring import restore
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_checkpoints
 from torch_cli.cli.options import COUNT, IN_DIR, common_options
-from torch_cli.cli.restoring import restore
 
 if TYPE_CHECKING:
     from torch_cli.checkpoint.settings import Settings

@@ -36,8 +36,8 @@ def command(
     """
     from torch_cli.checkpoint.restore import Source, pathspecs
     from torch_cli.checkpoint.settings import load_settings
+    from torch_cli.cli.checkpoints.restoring import restore
     from torch_cli.cli.present import note
-    from torch_cli.cli.restoring import restore
     from torch_cli.commit.recover import find_item, items
     from torch_cli.errors import DONE
     from torch_cli.git.worktree import locate
@@ -66,7 +66,7 @@ def _choice() -> str | None:
 
 
 def _print(found: "list[Item]", common: Common) -> None:
-    from torch_cli.cli.checkpoint_shown import counts_object
+    from torch_cli.cli.checkpoints.checkpoint_shown import counts_object
     from torch_cli.cli.present import age, print_json, print_table
     from torch_cli.cli.schema import timestamp
 

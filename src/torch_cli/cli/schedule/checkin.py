@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from torch_cli.cli.checkin_shown import (
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents, complete_checkins
+from torch_cli.cli.options import ANY_BYTES, COUNT, common_options
+from torch_cli.cli.schedule.checkin_shown import (
     FIRINGS,
     MANY,
     ahead,
@@ -20,9 +23,6 @@ from torch_cli.cli.checkin_shown import (
     run_object,
     when,
 )
-from torch_cli.cli.common import Common
-from torch_cli.cli.complete import complete_agents, complete_checkins
-from torch_cli.cli.options import ANY_BYTES, COUNT, common_options
 
 if TYPE_CHECKING:
     from torch_cli.schedule.trigger import Trigger

@@ -7,8 +7,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
+from torch_cli.cli.machine.profile_new import new_command
 from torch_cli.cli.options import ANY_BYTES, common_options
-from torch_cli.cli.profile_new import new_command
 
 if TYPE_CHECKING:
     from torch_cli.programs.profile import Profile

@@ -46,7 +46,7 @@ def command(
     """
     from torch_cli.checkpoint.author import author_in
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.cli.checkpoint_shown import left_out_objects
+    from torch_cli.cli.checkpoints.checkpoint_shown import left_out_objects
     from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.commit import commit
     from torch_cli.commit.status import last_status

@@ -1,0 +1,1 @@
+"""Agents: started, listed, looked at, moved and ended."""

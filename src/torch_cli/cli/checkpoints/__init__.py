@@ -1,0 +1,1 @@
+"""Work that is kept: checkpoints, commits, branches, tags."""

@@ -1,0 +1,1 @@
+"""This machine: profiles, set-up of agent programs, the doctor, completion."""

@@ -1,0 +1,1 @@
+"""Messages: sent, answered, waiting, and what is known of each."""

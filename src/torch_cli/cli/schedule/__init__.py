@@ -1,0 +1,1 @@
+"""What happens later: check-ins, the daemon, cron."""

@@ -1,0 +1,1 @@
+"""Tasks: said, taken, given out, done."""

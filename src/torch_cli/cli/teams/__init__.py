@@ -1,0 +1,1 @@
+"""Teams: ``torch.toml``, up and down, briefings, the agreement."""
