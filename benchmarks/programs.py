@@ -25,6 +25,7 @@ from benchmarks.lab import ROOT, Lab, say, timed, wait_until
 from benchmarks.sending import CLASSIC, RIPE
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.errors import TorchError
+from torch_cli.profiling.stub import Behaviour
 from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.tmux import gate, quote
@@ -40,7 +41,6 @@ from e2e.conftest import Setup, World
 from e2e.gemini import Gemini
 from e2e.opencode import OpenCode
 from e2e.program import NotInstalledError, Program, View
-from e2e.stub import Behaviour
 
 KITS: tuple[Program, ...] = (ClaudeCode(), Codex(), Gemini(), OpenCode(), Aider())
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from e2e.openai_stub import CompletionsHandler
-from e2e.program import CACHE, INSTALL_TIMEOUT, Home, NotInstalledError, Program, View, rows_of
+from e2e.program import CACHE, INSTALL_TIMEOUT, NotInstalledError, Program, View, rows_of
+from torch_cli.profiling.houses import Home
+from torch_cli.profiling.stub.completions import CompletionsHandler
 
 VERSION = os.environ.get("TORCH_E2E_AIDER", "0.86.2")
 """The version that is installed and driven."""

@@ -1,19 +1,17 @@
 """The real Claude Code for the e2e tests: installing it, a home for it, reading its screen.
 
-Nothing here uses Torch: what the tests look at must not come from what they test.
+The home is the one in which ``torch profile verify`` runs it; what reads its screen is not Torch's:
+what the tests look at must not come from what they test.
 """
 
-import json
 import os
 import platform
 import re
 import sys
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.program import (
-    Home,
     NotInstalledError,
     Program,
     View,
@@ -21,13 +19,12 @@ from e2e.program import (
     rows_of,
     without_ghost_text,
 )
-from e2e.stub import MessagesHandler
+from torch_cli.profiling.houses import Home
+from torch_cli.profiling.houses.claude import ClaudeHome, environment, make_home
+from torch_cli.profiling.stub.messages import MessagesHandler
 
 VERSION = os.environ.get("TORCH_E2E_CLAUDE", "2.1.330")
 """The version that is installed and driven."""
-
-API_KEY = "sk-ant-api03-not-a-real-key-0123456789ab"
-"""No key of anybody's. The program remembers the last 20 characters of an approved one."""
 
 NBSP = "\u00a0"
 
@@ -54,65 +51,6 @@ def install() -> Path:
     """
     package = platform_package()
     return install_from_npm(package, VERSION, "claude", f"{package}/claude")
-
-
-@dataclass(frozen=True)
-class ClaudeHome(Home):
-    """A home directory for Claude Code, and what it keeps there."""
-
-    @property
-    def settings(self) -> Path:
-        """The user's settings."""
-        return self.path / ".claude" / "settings.json"
-
-    @property
-    def state(self) -> Path:
-        """What the program remembers: what was agreed to, and what was seen."""
-        return self.path / ".claude.json"
-
-    @property
-    def keybindings(self) -> Path:
-        """The user's key bindings."""
-        return self.path / ".claude" / "keybindings.json"
-
-    def forget(self, name: str) -> None:
-        """Let the program ask again what the field ``name`` of its memory keeps it from asking."""
-        state = json.loads(self.state.read_text())
-        del state[name]
-        self.state.write_text(json.dumps(state))
-
-
-def make_home(root: Path, *, trusted: bool = True, mode_asked: bool = True) -> ClaudeHome:
-    """Make a home in which the program starts without a question, but for those asked for.
-
-    ``trusted``: its directory is trusted. ``mode_asked``: the question about the auto mode, which
-    comes a moment after the first box, has been asked before.
-    """
-    home = ClaudeHome.at(root)
-    home.settings.parent.mkdir()
-    home.settings.write_text(json.dumps({"permissions": {"defaultMode": "default"}}))
-    state = {
-        "hasCompletedOnboarding": True,
-        "customApiKeyResponses": {"approved": [API_KEY[-20:]], "rejected": []},
-        "projects": {str(home.work): {"hasTrustDialogAccepted": trusted}},
-    }
-    if mode_asked:
-        state["hasSeenAutoDefaultNudge"] = True
-    home.state.write_text(json.dumps(state))
-    return home
-
-
-def environment(home: Home, url: str) -> dict[str, str]:
-    """Return what the program needs in its environment to talk to the stub and to nobody else."""
-    return {
-        "ANTHROPIC_BASE_URL": url,
-        "ANTHROPIC_API_KEY": API_KEY,
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "DISABLE_AUTOUPDATER": "1",
-        "DISABLE_ERROR_REPORTING": "1",
-        "DISABLE_TELEMETRY": "1",
-        "HOME": str(home.path),
-    }
 
 
 # -- what a text becomes ---------------------------------------------------------------------------

@@ -2,46 +2,17 @@
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.program import Home, Program, View, install_from_npm, rows_of, without_ghost_text
-from e2e.stub_responses import ResponsesHandler
+from e2e.program import Program, View, install_from_npm, rows_of, without_ghost_text
+from torch_cli.profiling.houses import Home
+from torch_cli.profiling.houses.codex import CodexHome, environment, make_home
+from torch_cli.profiling.stub.responses import ResponsesHandler
 
 VERSION = os.environ.get("TORCH_E2E_CODEX", "0.169.0")
 """The version that is installed and driven."""
 
-CONFIG = """\
-model = "stub-model"
-model_provider = "stub"
-approval_policy = "on-request"
-sandbox_mode = "workspace-write"
-check_for_update_on_startup = {updates}
-
-[model_providers.stub]
-name = "stub"
-base_url = "{url}/v1"
-wire_api = "responses"
-env_key = "STUB_KEY"
-
-[projects."{work}"]
-trust_level = "trusted"
-
-[tui]
-screen_reader_detection_done = true
-"""
-
-NEWER = '{"latest_version":"0.999.0","last_checked_at":"2999-01-01T00:00:00Z"}'
-"""What the program remembers of its last look for updates; it does not look again."""
-
 _FOOTER = re.compile(r"  \S.* · ?")
-
-
-@dataclass(frozen=True)
-class CodexHome(Home):
-    """A home for Codex; ``updates`` lets it offer one at the start."""
-
-    updates: bool = False
 
 
 class Codex(Program):
@@ -56,18 +27,11 @@ class Codex(Program):
         return install_from_npm("@openai/codex", VERSION, "codex", ".bin/codex")
 
     def make_home(self, root: Path, **options: bool) -> CodexHome:
-        made = CodexHome.at(root)
-        (made.path / ".codex").mkdir()
-        return CodexHome(made.path, made.work, **options)
+        return make_home(root, **options)
 
     def environment(self, home: Home, url: str) -> dict[str, str]:
         assert isinstance(home, CodexHome)
-        updates = str(home.updates).lower()
-        written = CONFIG.format(url=url, work=home.work, updates=updates)
-        (home.path / ".codex" / "config.toml").write_text(written)
-        if home.updates:
-            (home.path / ".codex" / "version.json").write_text(NEWER)
-        return {"HOME": str(home.path), "STUB_KEY": "dummy"}
+        return environment(home, url)
 
     def expected(self, text: str) -> str:
         return re.sub("\r\n|[\r\u2028\u2029]", "\n", text).strip()

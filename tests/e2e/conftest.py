@@ -21,10 +21,11 @@ from typing import Any
 import pytest
 
 from conftest import SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
-from e2e.program import Home, NotInstalledError, Program, View
+from e2e.program import NotInstalledError, Program, View
 from e2e.report import REPORTS, Report, Tally
-from e2e.stub import Behaviour, StubServer
 from torch_cli import paths, procs
+from torch_cli.profiling.houses import Home
+from torch_cli.profiling.stub import Behaviour, StubServer
 from torch_cli.tmux.socket import Socket
 
 FULL = os.environ.get("TORCH_E2E") == "full"
@@ -120,7 +121,7 @@ class World:
         """House the program; ``beside`` another one, on its server and with its Torch."""
         self.kit, self.setup, self.program = kit, setup, program
         self.home = home or kit.make_home(root)
-        self.stub = StubServer(root / "requests.jsonl", handler=kit.handler).start()
+        self.stub = StubServer(kit.handler, root / "requests.jsonl").start()
         self.variables = kit.environment(self.home, self.stub.url) | (extra or {})
         self.beside = beside
         # The path of a socket must be short.

@@ -26,7 +26,6 @@ from e2e.scenes import (
     SIZED,
     SIZES,
     SPECIAL,
-    SPECIALS,
     UNSENDABLE,
     WINDOW,
     assert_not_approved,
@@ -38,14 +37,12 @@ from e2e.scenes import (
     deliver_many,
     how_many,
     in_copy_mode,
-    lines,
-    prose,
     race_many,
-    tag,
     until_paste,
 )
-from e2e.stub import Behaviour
 from torch_cli import procs
+from torch_cli.profiling.stub import Behaviour
+from torch_cli.profiling.verify.texts import SPECIALS, lines, prose, tag
 
 DRAFTS = ("half a tho", "two words\nand a line", "rm -rf /")
 

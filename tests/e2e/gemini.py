@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.program import Home, Program, View, install_from_npm, rows_of, without_ghost_text
-from e2e.stub_gemini import GeminiHandler
+from e2e.program import Program, View, install_from_npm, rows_of, without_ghost_text
+from torch_cli.profiling.houses import Home
+from torch_cli.profiling.stub.gemini import GeminiHandler
 
 VERSION = os.environ.get("TORCH_E2E_GEMINI", "0.61.0")
 """The version that is installed and driven."""

@@ -7,8 +7,9 @@ import re
 import sys
 from pathlib import Path
 
-from e2e.openai_stub import CompletionsHandler
-from e2e.program import CACHE, Home, NotInstalledError, Program, View, install_from_npm, rows_of
+from e2e.program import CACHE, NotInstalledError, Program, View, install_from_npm, rows_of
+from torch_cli.profiling.houses import Home
+from torch_cli.profiling.stub.completions import CompletionsHandler
 
 VERSION = os.environ.get("TORCH_E2E_OPENCODE", "1.18.33")
 """The version that is installed and driven."""

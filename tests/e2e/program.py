@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-from e2e.stub import Handler
+from torch_cli.profiling.houses import Home
+from torch_cli.profiling.stub import Handler
 
 CACHE = Path(__file__).parents[2] / ".cache" / "agents"
 """Where programs are kept between runs; the repository ignores it."""
@@ -24,22 +24,6 @@ INSTALL_TIMEOUT = 600.0
 
 class NotInstalledError(Exception):
     """The program could not be had; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Home:
-    """A home directory for the program, and the directory that it works in."""
-
-    path: Path
-    work: Path
-
-    @classmethod
-    def at(cls, root: Path) -> Self:
-        """Make the two directories in ``root``."""
-        home = cls(root / "home", (root / "work").resolve())
-        home.path.mkdir(parents=True)
-        home.work.mkdir()
-        return home
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from typing import NamedTuple
 from conftest import PATIENCE, TMUX, Result
 from e2e.conftest import FULL, Sent, Setup, World, describe
 from e2e.report import Report, upper_bound
-from e2e.stub import Behaviour, Hold, Mode
+from torch_cli.profiling.stub import Behaviour, Hold, Mode
+from torch_cli.profiling.verify.texts import lines, prose, tag
 
 
 class Amount(NamedTuple):
@@ -52,17 +53,8 @@ EARLY = 0.15
 
 SEED = 20261122
 
-WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "at", "night"]
-
 DIALOG = Behaviour(Mode.TOOL)
 """An answer that makes the program ask whether it may run ``touch approved``."""
-
-_serial = iter(range(1, 1_000_000))
-
-
-def tag() -> str:
-    """Return a word that no other message of this run holds."""
-    return f"m{next(_serial):05d}"
 
 
 def how_many(setup: Setup, amount: Amount) -> int:
@@ -72,84 +64,12 @@ def how_many(setup: Setup, amount: Amount) -> int:
     return amount.chord if setup is Setup.CHORD else amount.others
 
 
-def prose(length: int) -> str:
-    """Return a line of exactly ``length`` characters that begins with a tag."""
-    words = [tag()]
-    while sum(map(len, words)) + len(words) <= length:
-        words.append(WORDS[len(words) % len(WORDS)])
-    line = " ".join(words)[:length]
-    return line[:-1] + "." if line.endswith(" ") else line
-
-
-def lines(count: int) -> str:
-    """Return ``count`` lines that begin with a tag."""
-    return "\n".join(
-        [prose(60), *(f"line {n} of {count}: {WORDS[n % len(WORDS)]}" for n in range(1, count))]
-    )
-
-
 SIZES: dict[str, Callable[[], str]] = {
     "40 characters": lambda: prose(40),
     "2,000 characters": lambda: prose(2000),
     "10,000 characters": lambda: prose(10_000),
     "5 lines": lambda: lines(5),
     "200 lines": lambda: lines(200),
-}
-
-ASKING = """ Bash command
- Do you want to proceed?
- ❯ 1. Yes
-   2. No
- Esc to cancel · Tab to amend"""
-
-SPECIALS: dict[str, Callable[[], str]] = {
-    "! first": lambda: f"!touch ran-{tag()}",
-    "! on the second line": lambda: f"{tag()}\n!touch ran",
-    "a path first": lambda: f"/tmp/foo is {tag()}",
-    "a command on the second line": lambda: f"{tag()}\n/exit",
-    "# first": lambda: f"#{tag()} # note",
-    "@ first": lambda: f"@{tag()} and @README.md",
-    "- first": lambda: f"-{tag()} --help",
-    "? first": lambda: f"? {tag()}",
-    "& first": lambda: f"& {tag()} &",
-    "quotes": lambda: f"'{tag()}' \"two\" `three` $(touch ran) $HOME ${{X}}",
-    "emoji": lambda: f"{tag()} 👍🏽 👨‍👩‍👧 ❤️ 🇪🇺 1️⃣",
-    "CJK": lambda: f"{tag()} 你好，世界 日本語 한국어",
-    "combining": lambda: f"{tag()} e\u0301 a\u0308 o\u0302\u0323",
-    "right to left": lambda: f"{tag()} مرحبا שלום",
-    "tabs": lambda: f"{tag()}\ta\t\tb",
-    "a tab first": lambda: f"\t{tag()}",
-    "leading spaces": lambda: f"   {tag()}",
-    "trailing spaces": lambda: f"{tag()}   ",
-    "trailing newlines": lambda: f"{tag()}\n\n\n",
-    "blanks ending a line": lambda: f"{tag()}  \nand more",
-    "an empty line": lambda: f"{tag()}\n\nand more",
-    "CR": lambda: f"{tag()}\rand more",
-    "CRLF": lambda: f"{tag()}\r\nand more\r\n",
-    "trailing \\": lambda: f"{tag()} ends in \\",
-    "trailing \\\\": lambda: f"{tag()} ends in \\\\",
-    "\\ ending a line": lambda: f"{tag()} \\\nand more",
-    "a dialog's text": lambda: f"{tag()}\n Do you want to proceed?\n ❯ 1. Yes",
-    "a whole dialog's text": lambda: f"{tag()}\n{ASKING}",
-    "a box's text": lambda: f"❯\u00a0{tag()} ─────",
-    "a footer's text": lambda: f"{tag()} · esc to interrupt",
-    "#(…)": lambda: f"{tag()} #(touch ran)",
-    "#(…) first": lambda: f"#(touch ran) {tag()}",
-    "#{…}": lambda: f"#{{pane_id}} {tag()} #S ##",
-    "}": lambda: f"}} {tag()} }}",
-    ",": lambda: f",{tag()},",
-    "trailing ;": lambda: f"{tag()};",
-    "[": lambda: f"[{tag()} [[ (",
-    "^$": lambda: f"^{tag()}$ .* \\d+ |",
-    "%": lambda: f"%1 %s {tag()} %%",
-    "~": lambda: f"~{tag()}",
-    "a key's name": lambda: random.choice(["Enter", "C-c", "Escape", "Space", "C-x C-g"]),
-    "one character": lambda: random.choice(["1", "2", "y", "n", "q", "a"]),
-    "800 characters": lambda: prose(800),
-    "801 characters": lambda: prose(801),
-    "a word of 799 characters": lambda: tag() + "x" * 793,
-    "3 lines": lambda: lines(3),
-    "4 lines": lambda: lines(4),
 }
 
 UNSENDABLE = {

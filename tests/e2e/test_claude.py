@@ -1,6 +1,6 @@
 """Torch on the real Claude Code: what it says of a message is what became of it.
 
-The ground truth is what reached a stub of the API (``stub.py``), never a screen. Short form: as
+The ground truth is what reached a stub of the API, never a screen. Short form: as
 much as every change should pass. ``TORCH_E2E=full``: 30 of everything, and the document.
 """
 
@@ -17,13 +17,12 @@ from pathlib import Path
 import pytest
 
 from conftest import SOURCE, TMUX, Result, wait_until
-from e2e.claude import ClaudeCode, ClaudeHome
+from e2e.claude import ClaudeCode
 from e2e.conftest import HEIGHT, WIDTH, MakeWorld, Sent, Setup, World, describe
 from e2e.contract import Shared
 from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import (
-    ASKING,
     CRASHES,
     RACES,
     SEED,
@@ -34,14 +33,13 @@ from e2e.scenes import (
     assert_out_of_reach,
     assert_spread,
     how_many,
-    lines,
-    prose,
     race_many,
-    tag,
     until_paste,
 )
-from e2e.stub import Behaviour, Mode
 from torch_cli import procs
+from torch_cli.profiling.houses.claude import ClaudeHome
+from torch_cli.profiling.stub import Behaviour, Mode
+from torch_cli.profiling.verify.texts import ASKING, lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

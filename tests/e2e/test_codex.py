@@ -1,6 +1,6 @@
 """Torch on the real Codex: what it says of a message is what became of it.
 
-The ground truth is what reached a stub of the Responses API (``stub_responses.py``).
+The ground truth is what reached a stub of the Responses API (``profiling/stub/responses.py``).
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from e2e.conftest import MakeWorld, Setup, World
 from e2e.contract import Contract
 from e2e.program import Program
 from e2e.report import Report
-from e2e.scenes import SPECIAL, deliver_many, how_many, lines, prose, tag
+from e2e.scenes import SPECIAL, deliver_many, how_many
+from torch_cli.profiling.verify.texts import lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

@@ -17,7 +17,8 @@ from e2e.conftest import FULL, Setup, World, describe
 from e2e.gemini import Gemini
 from e2e.opencode import OpenCode
 from e2e.report import REPORTS, Report
-from e2e.scenes import SIZES, SPECIALS
+from e2e.scenes import SIZES
+from torch_cli.profiling.verify.texts import SPECIALS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 

@@ -1,6 +1,6 @@
 """Torch on the real opencode: what it says of a message is what became of it.
 
-The ground truth is what reached a stub of the Chat Completions API (``openai_stub.py``).
+The ground truth is what reached a stub of the Chat Completions API (``stub/completions.py``).
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from e2e.contract import Contract
 from e2e.opencode import OpenCode
 from e2e.program import Program
 from e2e.report import Report
-from e2e.scenes import SPECIAL, deliver_many, how_many, lines, prose, tag
+from e2e.scenes import SPECIAL, deliver_many, how_many
+from torch_cli.profiling.verify.texts import lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

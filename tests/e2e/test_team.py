@@ -21,11 +21,13 @@ from pathlib import Path
 import pytest
 
 from conftest import SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
-from e2e.claude import ClaudeCode, environment, make_home
+from e2e.claude import ClaudeCode
 from e2e.conftest import STARTING
-from e2e.stub import Behaviour, Hold, Mode, News, Request, StubServer
 from repository import Repository
 from torch_cli import capacity
+from torch_cli.profiling.houses.claude import environment, make_home
+from torch_cli.profiling.stub import Behaviour, Hold, Mode, News, Request, StubServer
+from torch_cli.profiling.stub.messages import MessagesHandler
 from torch_cli.store import Store
 from torch_cli.store.tasks import DONE
 from torch_cli.tmux.socket import Socket
@@ -115,7 +117,7 @@ class Scripted(StubServer):
     """A stub that has the program run what its script says to what it was told."""
 
     def __init__(self, log: Path, script: Sequence[Rule]) -> None:
-        super().__init__(log)
+        super().__init__(MessagesHandler, log)
         self.script = script
 
     def receive(self, news: News) -> tuple[Request, Hold | None]:

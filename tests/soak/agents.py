@@ -18,9 +18,11 @@ from typing import Any
 from agent import whole_lines
 from e2e import claude
 from e2e.program import rows_of
-from e2e.stub import MessagesHandler, StubServer
 from soak.oracle import Arrival
 from soak.texts import drafts_in, messages_in
+from torch_cli.profiling.houses import claude as house
+from torch_cli.profiling.stub import StubServer
+from torch_cli.profiling.stub.messages import MessagesHandler
 
 WIDTH, HEIGHT = 120, 40
 
@@ -133,7 +135,7 @@ class SoakStub(StubServer):
     """
 
     def __init__(self, log: Path, arrivals: Path) -> None:
-        super().__init__(log, handler=ConversationHandler)
+        super().__init__(ConversationHandler, log)
         self._arrivals = arrivals.open("a")
         self._told = threading.Lock()
         self.seen: dict[tuple[str, int, str], Arrival] = {}
@@ -200,7 +202,7 @@ class Claude(Agent):
     def __init__(self, name: str, root: Path, program: Path) -> None:
         place = root / name
         place.mkdir()
-        self.home = claude.make_home(place)
+        self.home = house.make_home(place)
         super().__init__(name, self.home.work)
         self.program = program
         self.stub = SoakStub(root / f"{name}-requests.jsonl", root / f"{name}-arrivals.jsonl")
@@ -211,7 +213,7 @@ class Claude(Agent):
     def variables(self) -> Mapping[str, str]:
         # A proxy that is not there keeps all but loopback out of reach.
         nowhere = "http://127.0.0.1:9"
-        own = claude.environment(self.home, self.stub.url)
+        own = house.environment(self.home, self.stub.url)
         return {**own, "HTTPS_PROXY": nowhere, "HTTP_PROXY": nowhere, "NO_PROXY": "127.0.0.1"}
 
     @property

@@ -17,12 +17,12 @@ from collections.abc import Callable
 from random import Random
 
 from conftest import TMUX
-from e2e.stub import Behaviour, Mode
 from soak.agents import HEIGHT, WIDTH, Agent, Claude, Demo
 from soak.oracle import Draft
 from soak.senders import Bag
 from soak.texts import draft, drafts_in
 from soak.world import SESSION, World
+from torch_cli.profiling.stub import Behaviour, Mode
 
 Fault = Callable[[World, Agent, Random], None]
 

@@ -1,1 +1,1 @@
-"""A profile for a program that Torch does not know: tried out, inferred and drafted."""
+"""Profiles of programs: drafted for one that Torch does not know, verified for one that is there."""

@@ -1,20 +1,18 @@
 """A stub of an agent's API on loopback: it answers as it is told and keeps what it was asked.
 
-What it logs is the ground truth of the e2e tests: a message arrived if it stands in a request.
-The API itself is the handler's: ``MessagesHandler`` here speaks Claude Code's, ``stub_responses``
-Codex's and ``stub_gemini`` Gemini's.
-Run by itself (``python tests/e2e/stub.py --log FILE``) it prints its URL, and ``POST /control``
-takes JSON with any of ``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold`` and
-``release``.
+What it logs is the ground truth of every proof: a message arrived if it stands in a request.
+The API itself is the handler's: ``messages`` speaks Claude Code's, ``responses`` Codex's,
+``gemini`` Gemini's, and ``completions`` that of opencode and aider.
+Run by itself (``python -m torch_cli.profiling.stub --log FILE``) it prints its URL, and ``POST
+/control`` takes JSON with any of ``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold``
+and ``release``.
 """
 
-import argparse
 import json
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,21 +24,6 @@ PACE = 0.1
 
 PING = 0.5
 """Seconds between the pings that keep a waiting stream alive."""
-
-ERRORS = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    429: "rate_limit_error",
-    500: "api_error",
-    529: "overloaded_error",
-}
-
-USAGE = {
-    "input_tokens": 10,
-    "output_tokens": 5,
-    "cache_creation_input_tokens": 0,
-    "cache_read_input_tokens": 0,
-}
 
 
 class Mode(StrEnum):
@@ -55,8 +38,9 @@ class Mode(StrEnum):
 class Behaviour:
     """How a request is answered: after ``delay`` seconds, with ``answer`` or with a tool call.
 
-    In mode ``tool`` the program is asked to run ``command`` in its shell, unless the request
-    brings the result of the call before. ``status`` is the HTTP status of mode ``error``.
+    In mode ``tool`` the program is asked to run ``command`` in its shell, or to use ``tool`` with
+    ``given`` where that is named, unless the request brings the result of the call before.
+    ``status`` is the HTTP status of mode ``error``.
     """
 
     mode: Mode = Mode.TEXT
@@ -64,6 +48,8 @@ class Behaviour:
     answer: str = "OK."
     command: str = "touch approved"
     status: int = 500
+    tool: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -107,16 +93,14 @@ class Hold:
 class StubServer:
     """The stub: start it, point the program at ``url``, and read ``requests``."""
 
-    def __init__(
-        self, log: Path | None = None, port: int = 0, handler: "type[Handler] | None" = None
-    ) -> None:
+    def __init__(self, handler: "type[Handler]", log: Path | None = None, port: int = 0) -> None:
         self.behaviour = Behaviour()
         self._requests: list[Request] = []
         self._holds: list[Hold] = []
         self._lock = threading.Lock()
         self._log = log
         self._stopping = threading.Event()
-        bound = type("BoundHandler", (handler or MessagesHandler,), {"server_stub": self})
+        bound = type("BoundHandler", (handler,), {"server_stub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", port), bound)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -251,7 +235,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, b"")
 
     def do_GET(self) -> None:
-        self._send_json(404, _error("not_found_error"))
+        self._send_json(404, {"error": {"type": "not_found_error", "message": "stub"}})
 
     def do_POST(self) -> None:
         body = json.loads(self._body() or b"{}")
@@ -336,128 +320,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class MessagesHandler(Handler):
-    """The Messages API, as Claude Code uses it."""
-
-    def serve(self, path: str, body: dict[str, Any]) -> None:
-        if path.endswith("/count_tokens"):
-            self._send_json(200, {"input_tokens": 10})
-        elif path == "/v1/messages":
-            blocks = _new_blocks(body.get("messages") or [])
-            texts = tuple(block["text"] for block in blocks if block.get("type") == "text")
-            side = not any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
-            # An answered call that a later message follows is history: only the newest block
-            # counts.
-            result = bool(blocks) and blocks[-1].get("type") == "tool_result"
-            self.answer(body, News(texts, side, result))
-        else:
-            self._send_json(200, {})
-
-    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
-        if body.get("stream"):
-            self._stream(request, hold, body)
-        else:
-            self._whole(request, body)
-
-    def ping(self) -> None:
-        self.event("ping")
-
-    def _whole(self, request: Request, body: dict[str, Any]) -> None:
-        """Answer in one piece; the program asks so only for itself."""
-        message = _message(request, body) | {
-            "content": [{"type": "text", "text": '{"title": "Stub", "isNewTopic": false}'}],
-            "stop_reason": "end_turn",
-        }
-        self._send_json(200, message)
-
-    def _stream(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
-        behaviour = self.server_stub.behaviour
-        if request.side:
-            behaviour = Behaviour()
-        elif behaviour.mode is Mode.ERROR:
-            self.fail(behaviour, _error(ERRORS.get(behaviour.status, "api_error")))
-            return
-        self.begin_stream()
-        self.event("message_start", message=_message(request, body))
-        behaviour = self.await_turn(behaviour, hold)
-        self._content(request, behaviour)
-
-    def _content(self, request: Request, behaviour: Behaviour) -> None:
-        """Write the answer itself and the end of the stream."""
-        tool = behaviour.mode is Mode.TOOL and not request.brings_result
-        if tool:
-            call = {"command": behaviour.command, "description": "stub command"}
-            block: dict[str, Any] = {
-                "type": "tool_use",
-                "id": f"toolu_{request.number:08d}",
-                "name": "Bash",
-                "input": {},
-            }
-            delta = {"type": "input_json_delta", "partial_json": json.dumps(call)}
-        else:
-            block = {"type": "text", "text": ""}
-            delta = {"type": "text_delta", "text": behaviour.answer}
-        self.event("content_block_start", index=0, content_block=block)
-        self.event("content_block_delta", index=0, delta=delta)
-        self.event("content_block_stop", index=0)
-        reason = "tool_use" if tool else "end_turn"
-        self.event(
-            "message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=USAGE
-        )
-        self.event("message_stop")
-
-
 def _changed(behaviour: Behaviour, wanted: dict[str, Any]) -> Behaviour:
     """Return ``behaviour`` with the fields that ``wanted`` names; other names are left out."""
     fields = asdict(behaviour)
     fields |= {name: value for name, value in wanted.items() if name in fields}
     return Behaviour(**{**fields, "mode": Mode(fields["mode"])})
-
-
-def _message(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer without content."""
-    return {
-        "id": f"msg_{request.number}",
-        "type": "message",
-        "role": "assistant",
-        "model": body.get("model"),
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": USAGE,
-    }
-
-
-def _error(kind: str) -> dict[str, Any]:
-    return {"type": "error", "error": {"type": kind, "message": f"stub: {kind}"}}
-
-
-def _new_blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the blocks of the user that stand behind the last answer, in order."""
-    blocks: list[dict[str, Any]] = []
-    for message in reversed(messages):
-        if message.get("role") == "assistant":
-            break
-        if message.get("role") == "user":
-            content = message.get("content") or []
-            if isinstance(content, str):
-                content = [{"type": "text", "text": content}]
-            blocks[:0] = content
-    return blocks
-
-
-def main() -> None:
-    """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description="A stub of the Messages API on loopback.")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--log", type=Path)
-    options = parser.parse_args()
-    with StubServer(options.log, options.port) as stub:
-        sys.stdout.write(stub.url + "\n")
-        sys.stdout.flush()
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

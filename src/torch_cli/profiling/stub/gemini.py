@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from e2e.stub import PACE, Behaviour, Handler, Hold, Mode, News, Request
+from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, Mode, News, Request
 
 SHELL_TOOL = "run_shell_command"
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from e2e.stub import Behaviour, Handler, Hold, Mode, News, Request
+from torch_cli.profiling.stub import Behaviour, Handler, Hold, Mode, News, Request
 
 SHELL_TOOL = "bash"
 

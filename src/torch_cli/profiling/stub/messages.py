@@ -1,0 +1,126 @@
+"""The Messages API as Claude Code uses it, for the stub."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from torch_cli.profiling.stub import Behaviour, Handler, Hold, Mode, News, Request
+
+ERRORS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    429: "rate_limit_error",
+    500: "api_error",
+    529: "overloaded_error",
+}
+
+USAGE = {
+    "input_tokens": 10,
+    "output_tokens": 5,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 0,
+}
+
+
+class MessagesHandler(Handler):
+    """The Messages API, as Claude Code uses it."""
+
+    def serve(self, path: str, body: dict[str, Any]) -> None:
+        if path.endswith("/count_tokens"):
+            self._send_json(200, {"input_tokens": 10})
+        elif path == "/v1/messages":
+            blocks = _new_blocks(body.get("messages") or [])
+            texts = tuple(block["text"] for block in blocks if block.get("type") == "text")
+            side = not any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
+            # An answered call that a later message follows is history: only the newest block
+            # counts.
+            result = bool(blocks) and blocks[-1].get("type") == "tool_result"
+            self.answer(body, News(texts, side, result))
+        else:
+            self._send_json(200, {})
+
+    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+        if body.get("stream"):
+            self._stream(request, hold, body)
+        else:
+            self._whole(request, body)
+
+    def ping(self) -> None:
+        self.event("ping")
+
+    def _whole(self, request: Request, body: dict[str, Any]) -> None:
+        """Answer in one piece; the program asks so only for itself."""
+        message = _message(request, body) | {
+            "content": [{"type": "text", "text": '{"title": "Stub", "isNewTopic": false}'}],
+            "stop_reason": "end_turn",
+        }
+        self._send_json(200, message)
+
+    def _stream(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+        behaviour = self.server_stub.behaviour
+        if request.side:
+            behaviour = Behaviour()
+        elif behaviour.mode is Mode.ERROR:
+            self.fail(behaviour, _error(ERRORS.get(behaviour.status, "api_error")))
+            return
+        self.begin_stream()
+        self.event("message_start", message=_message(request, body))
+        behaviour = self.await_turn(behaviour, hold)
+        self._content(request, behaviour)
+
+    def _content(self, request: Request, behaviour: Behaviour) -> None:
+        """Write the answer itself and the end of the stream."""
+        tool = behaviour.mode is Mode.TOOL and not request.brings_result
+        if tool:
+            shell = {"command": behaviour.command, "description": "stub command"}
+            call = dict(behaviour.given) if behaviour.tool else shell
+            block: dict[str, Any] = {
+                "type": "tool_use",
+                "id": f"toolu_{request.number:08d}",
+                "name": behaviour.tool or "Bash",
+                "input": {},
+            }
+            delta = {"type": "input_json_delta", "partial_json": json.dumps(call)}
+        else:
+            block = {"type": "text", "text": ""}
+            delta = {"type": "text_delta", "text": behaviour.answer}
+        self.event("content_block_start", index=0, content_block=block)
+        self.event("content_block_delta", index=0, delta=delta)
+        self.event("content_block_stop", index=0)
+        reason = "tool_use" if tool else "end_turn"
+        self.event(
+            "message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=USAGE
+        )
+        self.event("message_stop")
+
+
+def _message(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer without content."""
+    return {
+        "id": f"msg_{request.number}",
+        "type": "message",
+        "role": "assistant",
+        "model": body.get("model"),
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": USAGE,
+    }
+
+
+def _error(kind: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": f"stub: {kind}"}}
+
+
+def _new_blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the blocks of the user that stand behind the last answer, in order."""
+    blocks: list[dict[str, Any]] = []
+    for message in reversed(messages):
+        if message.get("role") == "assistant":
+            break
+        if message.get("role") == "user":
+            content = message.get("content") or []
+            if isinstance(content, str):
+                content = [{"type": "text", "text": content}]
+            blocks[:0] = content
+    return blocks
