@@ -6,8 +6,8 @@ import pytest
 
 from agent import DEMO_PROGRAM, DemoAgent
 from conftest import TmuxServer, Torch
-from torch_cli.delivery.recipient import submit_key
 from torch_cli.programs.profile import STOCK, load_profile, parse_profile
+from torch_cli.roster.safety import submit_key
 
 MISSING = "no dialog was seen"
 

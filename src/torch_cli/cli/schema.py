@@ -40,6 +40,7 @@ def agent_object(line: "Line") -> dict[str, Any]:
         "message": message.id if message else None,
         "message_state": str(receipt_of(message).state) if message else None,
         "briefing": briefing_object(line.briefed),
+        "submit": line.safety.as_json() if line.safety else None,
         **({"error": error_object(line.error)} if line.error else {}),
     }
 
@@ -70,6 +71,7 @@ def state_object(one: "StateOf") -> dict[str, Any]:
         "draft": one.state.box.text if one.state.box else None,
         "reset": one.state.reset,
         "mode": one.state.mode or None,
+        "submit": one.safety.as_json() if one.safety else None,
         "dialog": (
             {
                 "kind": dialog.kind,

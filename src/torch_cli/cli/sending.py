@@ -111,6 +111,11 @@ def _print_receipt(receipt: "Receipt", common: Common) -> None:
     for line in (receipt.reason, *receipt.evidence):
         if line:
             note(f"  {printable(line)}", quiet=common.quiet)
+    if receipt.submit:
+        common.tell(
+            f"submitted with {receipt.submit['key']} ({receipt.submit['degree']}): "
+            f"{receipt.submit['why']}"
+        )
     if receipt.kept and receipt.exit_code == HELD:
         note(f"  it waits in the outbox{_for_whom()}", quiet=common.quiet)
 

@@ -24,12 +24,13 @@ from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.reading import Policy, Reader, out_of_sight
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
-from torch_cli.delivery.recipient import Recipient, SubmitKey
+from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.text import same
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import ENDED, Box, State
+from torch_cli.roster.safety import SubmitKey
 from torch_cli.store import Store, StoreError
 from torch_cli.store.messages import COMMAND, Message
 from torch_cli.tmux import gate
@@ -577,6 +578,7 @@ class _Delivery:
             attempts=self.attempts,
             evidence=tuple(self.notes),
             elapsed_ms=(time.monotonic() - self.began) * 1000,
+            submit=self.recipient.safety.as_json() if self.recipient.safety else {},
         )
         detail = {"message": message.id, "state": message.state, "reason": message.reason}
         only_at = None

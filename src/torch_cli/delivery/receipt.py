@@ -1,6 +1,8 @@
 """What is known of a message, as it is told to the sender."""
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch_cli.errors import DONE, FAILURE, HELD, UNKNOWN
@@ -33,7 +35,8 @@ EXIT_CODES = {
 class Receipt(NamedTuple):
     """What is known of one message. ``elapsed_ms`` is milliseconds from acceptance.
 
-    ``kept`` says that the outbox delivers it later, if it was not delivered yet.
+    ``kept`` says that the outbox delivers it later, if it was not delivered yet. ``submit`` is what
+    protected it from answering a dialog (``safety``), empty if no delivery has ended.
     """
 
     id: str
@@ -45,6 +48,7 @@ class Receipt(NamedTuple):
     attempts: int
     elapsed_ms: float
     kept: bool = False
+    submit: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def exit_code(self) -> int:
@@ -64,6 +68,7 @@ class Receipt(NamedTuple):
             "attempts": self.attempts,
             "elapsed_ms": round(self.elapsed_ms, 1),
             "kept": self.kept,
+            "submit": dict(self.submit) or None,
         }
 
 
@@ -88,4 +93,5 @@ def receipt_of(message: Message) -> Receipt:
         message.attempts,
         message.elapsed_ms,
         message.kept and message.step != "done",
+        message.submit,
     )

@@ -18,8 +18,10 @@ from torch_cli import duration, paths
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.profile import BUILT_IN, Profile, list_profiles, load_profile
 from torch_cli.programs.program import ask_version, find_program
+from torch_cli.programs.proof import VERIFIABLE, proof_of
 from torch_cli.programs.setup import hooks_installed
 from torch_cli.roster.registry import knows_chord, profiles_dir
+from torch_cli.roster.safety import Degree, safety_of
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
@@ -319,8 +321,7 @@ def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
             continue
         version = ask_version(profile, program, environ)
         yield _version(profile, program, version)
-        if profile.submit.chord_setup:
-            yield _chord(profile, version, environ)
+        yield from _submit(profile, version, environ)
         if profile.hooks.kind == "claude" and profile.launch.settings_flag:
             yield from _hooks(profile, environ)
 
@@ -339,29 +340,34 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
         return Finding(profile.name, Level.OK, words)
     if not profile.verified:
         return Finding(profile.name, Level.NOTE, f"{words}; {profile.caution}")
+    proof = proof_of(profile, version)
+    if proof is not None and not proof.failures:
+        return Finding(profile.name, Level.OK, f"{words}, proven on this machine on {proof.date}")
+    if proof is not None:
+        failed = f"{words}; on this machine failed: {'; '.join(proof.failures)}"
+        return Finding(profile.name, Level.WARNING, failed, "What failed is not believed.")
+    verify = f", or prove it here: torch profile verify {profile.name}"
     return Finding(
         profile.name,
         Level.WARNING,
         f"{words}; the profile was proven with {', '.join(profile.verified)}",
-        "It may well work. If a state is read wrongly: torch profile check --help",
+        "It may well work. If a state is read wrongly: torch profile check --help"
+        + (verify if profile.name in VERIFIABLE else ""),
     )
 
 
-def _chord(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Finding:
-    """Say by which key messages are submitted, and what that means."""
-    subject, advice = f"{profile.name} chord", f"torch agent-setup {profile.name}"
-    if knows_chord(profile, environ):
-        return Finding(subject, Level.OK, "installed: it submits, and dialogs ignore it")
-    if profile.submit.idle_key and version in profile.verified:
-        words = "not installed: a message to a working agent waits until its turn ends"
-        return Finding(subject, Level.NOTE, words, advice)
-    return Finding(
-        subject,
-        Level.WARNING,
-        "not installed: messages are submitted with Enter, which a dialog that opens at that very "
-        "moment would take for its answer",
-        advice,
-    )
+def _submit(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Say by which key messages to agents that Torch starts are submitted, and what that means."""
+    chord = knows_chord(profile, environ, launched=True)
+    safety = safety_of(profile, chord=chord, version=version or "")
+    subject, levels = f"{profile.name} chord", {Degree.SAFE: Level.OK, Degree.SAFE_IDLE: Level.NOTE}
+    level = levels.get(safety.degree, Level.WARNING)
+    if profile.submit.chord_setup:
+        words = f"{'installed' if chord else 'not installed'}: {safety.degree}, {safety.why}"
+        advice = f"torch agent-setup {profile.name}" if not chord else safety.more
+        yield Finding(subject, level, words, advice)
+    elif safety.degree is not Degree.ENTER or profile.submit.chord:
+        yield Finding(subject, level, f"{safety.degree}: {safety.why}", safety.more)
 
 
 def _hooks(profile: Profile, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -120,7 +120,7 @@ def _version(profile: Profile, order: Order) -> str:
 
     It is asked and not read off the screen, which a first question can hide.
     """
-    if not profile.submit.idle_key:
+    if not (profile.submit.idle_key or profile.submit.chord):
         return ""
     environ = _environment(order)
     program = find_program(profile, environ)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.outbox import abandon
-from torch_cli.delivery.recipient import submit_key
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.programs.observe import observe
 from torch_cli.programs.profile import Profile, Step
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
 from torch_cli.roster.registry import Found, find, profile_named, registered
+from torch_cli.roster.safety import submit_key
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started

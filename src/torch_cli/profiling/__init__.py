@@ -1,1 +1,1 @@
-"""Profiles of programs: drafted for one that Torch does not know, verified for one that is there."""
+"""Profiles of programs: drafted for one that is not known, verified for one that is there."""

@@ -48,7 +48,7 @@ def version_on(screen: Screen, profile: Profile) -> str:
     pattern = profile.launch.version_pattern
     if pattern is None or not profile.title:
         return ""
-    found = re.search(re.escape(profile.title) + r"\s+v?" + pattern.pattern, screen.text)
+    found = re.search(re.escape(profile.title) + r"\s+\(?v?" + pattern.pattern, screen.text)
     return _version_in(found) or ""
 
 

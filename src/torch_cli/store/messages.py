@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
@@ -46,7 +47,8 @@ class Message(NamedTuple):
     (``ready``, ``idle`` or ``now``), ``told`` when its sender learnt that it will not arrive.
     ``free`` says that the agreement of a team does not look at it; ``author`` is the identity of
     the agent that has sent it, '' for a person, whoever it says it is from; ``permitted`` that the
-    agreement was looked at when it was sent, and let it pass.
+    agreement was looked at when it was sent, and let it pass. ``submit`` is what protected it from
+    answering a dialog, as its receipt says it; empty until its delivery has ended.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Message(NamedTuple):
     free: bool = False
     author: str = ""
     permitted: bool = False
+    submit: Mapping[str, Any] = MappingProxyType({})
 
 
 def new_id() -> str:
@@ -151,6 +154,7 @@ class Messages:
             "typed": message.typed.encode(),
             "evidence": json.dumps(list(message.evidence)),
             "baseline": json.dumps(dict(message.baseline)),
+            "submit": json.dumps(dict(message.submit)),
         }
         marks = ", ".join("?" for _ in row)
         self._database.query(
@@ -441,6 +445,7 @@ class Messages:
             "attempts": message.attempts,
             "evidence": json.dumps(list(message.evidence)),
             "elapsed_ms": message.elapsed_ms,
+            "submit": json.dumps(dict(message.submit)),
             "updated": time.time(),
         }
         return self._update(message.id, changes, only_at)
@@ -490,5 +495,6 @@ def _message(row: sqlite3.Row) -> Message:
     values["body"], values["typed"] = row["body"].decode(), row["typed"].decode()
     values["evidence"] = tuple(json.loads(row["evidence"]))
     values["baseline"] = json.loads(row["baseline"])
+    values["submit"] = json.loads(row["submit"])
     values["kept"] = bool(row["kept"])
     return Message(**values)

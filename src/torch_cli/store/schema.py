@@ -336,4 +336,8 @@ MIGRATIONS = (
     ALTER TABLE tasks ADD COLUMN creator_agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE checkins ADD COLUMN creator_agent TEXT NOT NULL DEFAULT '';
     """,
+    # 15: what protected a message from answering a dialog.
+    """
+    ALTER TABLE messages ADD COLUMN submit TEXT NOT NULL DEFAULT '{}';
+    """,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.state import ENDED, AgentState
+from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
@@ -22,7 +23,7 @@ class Line(NamedTuple):
 
     ``state`` is ``vanished`` if its pane is gone; ``since`` is in seconds since the epoch. With an
     ``error`` nobody can tell: the state is ``unknown``, and the evidence says why. ``briefed`` is
-    its last briefing.
+    its last briefing. ``safety`` is what protects messages to it, ``None`` if it takes none.
     """
 
     agent: Agent
@@ -32,6 +33,7 @@ class Line(NamedTuple):
     message: Message | None
     error: TorchError | None = None
     briefed: "Briefed | None" = None
+    safety: Safety | None = None
 
 
 def agents_on(store: Store, socket: Socket) -> list[Agent]:
@@ -44,7 +46,9 @@ def list_agents(store: Store, agents: Sequence[Agent]) -> list[Line]:
     """Return ``agents``, looked at now."""
     seen, briefed = look_at(store, agents), store.briefings.newest()
     return [
-        _line(store, agent, seen.get(agent.name))._replace(briefed=briefed.get(agent.identity))
+        _line(store, agent, seen.get(agent.name))._replace(
+            briefed=briefed.get(agent.identity), safety=safety_for(agent)
+        )
         for agent in agents
     ]
 

@@ -8,6 +8,7 @@ from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, State
 from torch_cli.roster.registry import Found, find, profile_named, recognise
+from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
@@ -20,7 +21,8 @@ class StateOf(NamedTuple):
     """The state of one target; ``since`` is in seconds since the epoch.
 
     With an ``error`` nobody can tell: the state is ``unknown``, and ``since`` ``None``. ``server``
-    is the path of the tmux server's socket, '' if the target was not found.
+    is the path of the tmux server's socket, '' if the target was not found. ``safety`` is what
+    protects messages to its program, ``None`` if that takes none or is not known.
     """
 
     target: str
@@ -29,6 +31,7 @@ class StateOf(NamedTuple):
     since: float | None
     server: str = ""
     error: TorchError | None = None
+    safety: Safety | None = None
 
 
 def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
@@ -65,7 +68,8 @@ def _state_of_agent(store: Store, agent: Agent, seen: Seen | TorchError | None) 
     gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
     state, reported, wrote = (seen.state, seen.reported, seen.wrote) if seen else (gone, 0.0, 0)
     since = note_state(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
-    return StateOf(agent.name, agent.pane, state, since, agent.socket)
+    safety = safety_for(agent)
+    return StateOf(agent.name, agent.pane, state, since, agent.socket, safety=safety)
 
 
 def _state_of(store: Store, found: Found) -> StateOf:
@@ -73,7 +77,8 @@ def _state_of(store: Store, found: Found) -> StateOf:
     with ControlClient(found.socket, pane.session_id) as client:
         profile = profile_of(client, store, found)
         sight = observe(client, store, pane, profile, since=found.started, program=found.program)
-    return remember(store, found, sight)
+    safety = safety_for(found.agent, profile)
+    return remember(store, found, sight)._replace(safety=safety)
 
 
 def remember(store: Store, found: Found, sight: Sight) -> StateOf:

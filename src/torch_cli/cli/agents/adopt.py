@@ -34,6 +34,7 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
     from torch_cli.lifecycle.spawn import adopt
     from torch_cli.roster.actor import actor
     from torch_cli.roster.registry import profile_named
+    from torch_cli.roster.safety import safety_for
     from torch_cli.store import Store
     from torch_cli.watch.listing import list_agents
 
@@ -46,5 +47,6 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
     else:
         click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
     caution = profile_named(agent.profile).caution
-    if caution:
-        note(f"  {caution}", quiet=common.quiet)
+    safety = safety_for(agent)
+    for words in filter(None, [caution, safety and f"messages are {safety.sentence}"]):
+        note(f"  {words}", quiet=common.quiet)

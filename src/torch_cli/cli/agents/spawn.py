@@ -147,7 +147,8 @@ def command(
                 raise
             state = str(sight.state.state)
             common.tell(f"it is ready: {sight.state.evidence}")
-    _print(common, agent, window, state, chosen.caution)
+        now = store.agents.get(agent.name) or agent  # with the version that its screen said
+    _print(common, now, window, state, chosen.caution)
     if text is None:
         return 0
     return _brief(common, agent, text, brief or "", at_once=limit > 0)
@@ -157,7 +158,9 @@ def _print(
     common: Common, agent: "Agent", window: "OpenedWindow", state: str, caution: str
 ) -> None:
     from torch_cli.cli.present import note, print_json, printable
+    from torch_cli.roster.safety import safety_for
 
+    safety = safety_for(agent)
     notes = [*window.notes, *filter(None, [caution])]
     if common.json:
         print_json(
@@ -171,13 +174,14 @@ def _print(
                 "agent": agent.name,
                 "profile": agent.profile,
                 "state": state,
+                "submit": safety.as_json() if safety else None,
                 "notes": notes,
             }
         )
         return
     words = (state, agent.name, f"{window.pane.place} ({agent.pane})", window.directory)
     click.echo("  ".join(printable(word) for word in words))
-    for line in notes:
+    for line in (*notes, *([f"messages are {safety.sentence}"] if safety else [])):
         note(f"  {printable(line)}", quiet=common.quiet)
 
 
