@@ -1,0 +1,240 @@
+"""libtmux's server, its commands carried over Torch's own connection.
+
+``Server`` is a ``libtmux.Server``: its sessions, windows and panes are libtmux's objects, with all
+that they can do. What differs is the way below them. Commands go through one control-mode client
+instead of a process each, so they are safe on every version of tmux, bounded in time, and keep
+every byte. Commands that open something, or that concern the asking client, go to a process of
+their own on its standard input: such a pane takes directory and ``PATH`` from whoever asks, and
+nothing of it shows in a process list.
+
+What makes, finds and names things is said in these objects. What types or presses (``gate``), reads
+the screens of 256 panes in one exchange (``panes``), opens a window without losing what it printed
+(``opening``), or moves one only if nobody looks (``move``) speaks to ``ControlClient`` itself: that
+takes several commands in one step of the server, or a condition that the server checks, and a
+libtmux method is one command and its answer.
+
+Importing libtmux takes 100 ms, more than a delivery: nothing that ``torch send``, ``hook``,
+``state`` or ``ps`` needs imports this module.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import libtmux
+from libtmux import neo
+from libtmux.common import tmux_cmd
+from libtmux.formats import FORMAT_SEPARATOR
+
+from torch_cli.errors import NotFoundError
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import ControlClient, Reply
+from torch_cli.tmux.process import CALL_TIMEOUT, Completed, program, run
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.version import of_server
+
+_OPENS = frozenset(
+    {
+        *("new-session", "new", "new-window", "neww", "split-window", "splitw"),
+        *("respawn-pane", "respawnp", "respawn-window", "respawnw", "start-server", "start"),
+    }
+)
+"""Commands that start a program: directory and ``PATH`` are the asking client's unless given."""
+
+_OF_A_CLIENT = frozenset(
+    {
+        *("attach-session", "attach", "switch-client", "switchc", "detach-client", "detach"),
+        *("suspend-client", "suspendc", "refresh-client", "refresh", "lock-client", "lockc"),
+        *("kill-server", "load-buffer", "loadb", "save-buffer", "saveb", "source-file", "source"),
+    }
+)
+"""Commands that mean the asking client or its standard input, or leave nobody to answer."""
+
+_READS = ("list-", "show-", "display-message", "has-session", "capture-pane")
+"""How commands begin that change nothing, and may be given twice."""
+
+_KILLS = "kill-"
+"""How commands begin that may end the session that carries the connection."""
+
+
+class Answer(tmux_cmd):
+    """What tmux answered to one command, in the form that libtmux reads."""
+
+    def __init__(self, words: list[str], status: int, printed: str, error: str) -> None:
+        # libtmux's own constructor is what runs a process.
+        self.cmd = words
+        self.returncode = status
+        self.stdout = _rows(words, printed)
+        self.stderr = [line for line in error.split("\n") if line]
+        if "has-session" in words and self.stderr and not self.stdout:
+            self.stdout = self.stderr[:1]  # where libtmux looks for it
+
+
+class Server(libtmux.Server):
+    """The tmux server at ``socket``, in libtmux's objects.
+
+    Each command is given ``timeout`` seconds; then it raises ``TimedOutError``. Used as a context
+    manager it lets go of its connection at the end, and does not kill the server, as libtmux's
+    does. A command without a target means the session that tmux, or this connection, has last
+    used: name one.
+    """
+
+    def __init__(self, socket: Socket, *, timeout: float = CALL_TIMEOUT) -> None:
+        if socket.path:
+            super().__init__(socket_path=socket.path)
+        else:
+            super().__init__(socket_name=socket.name)
+        self.socket = socket
+        self.tmux_bin = _Program(program(), self._ask)
+        self._timeout = timeout
+        self._client: ControlClient | None = None
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection; the next command opens another."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def cmd(self, cmd: str, *args: Any, target: str | int | None = None) -> tmux_cmd:
+        """Run one tmux command; the words are given to tmux as they are, to the byte.
+
+        A word ``;`` between others parts two commands, as it does on a command line of tmux. Raises
+        ``TimedOutError`` if tmux does not answer.
+        """
+        aimed = ["-t", str(target)] if target is not None else []
+        words = [cmd, *aimed, *map(str, args)]
+        if cmd in ("send-keys", "send") and "-l" in words[:-1] and words[-1].startswith("-"):
+            words.insert(-1, "--")  # libtmux does not say that it is text
+        return self._ask(words)
+
+    def raise_if_dead(self) -> None:
+        """Raise ``NotFoundError`` if no server answers."""
+        answer = self.cmd("list-sessions")
+        if answer.returncode != 0:
+            raise NotFoundError("; ".join(answer.stderr), code="no-server")
+
+    def _ask(self, words: list[str]) -> Answer:
+        line = b" ; ".join(quote.line(*part) for part in _parts(words))
+        replies = None
+        if words[0] not in _OPENS | _OF_A_CLIENT:
+            replies = self._over_connection(words[0], line)
+        if replies is None:
+            return self._by_process(words, line)
+        ok = all(reply.ok for reply in replies)
+        printed = "".join(reply.printed for reply in replies if reply.ok)
+        error = "".join(reply.printed for reply in replies if not reply.ok)
+        return Answer(words, 0 if ok else 1, self._meant(printed), error)
+
+    def _over_connection(self, command: str, line: bytes) -> list[Reply] | None:
+        """Return the replies to ``line``, ``None`` if there is no session to be attached to.
+
+        The session may end at any moment, and the connection with it. What only reads is then
+        asked again; of anything else nobody can tell whether it was done.
+        """
+        client = self._connected()
+        if client is None:
+            return None
+        try:
+            return client.ask(line)
+        except NotFoundError:
+            self.close()
+            if command.startswith(_KILLS):
+                return []
+            if not command.startswith(_READS):
+                raise
+            client = self._connected()
+            return client.ask(line) if client is not None else None
+        finally:
+            if command.startswith(_KILLS):
+                self.close()
+
+    def _connected(self) -> ControlClient | None:
+        """Return the connection, a new one if the last has ended; ``None`` without a session."""
+        if self._client is not None:
+            self._client.read_once(0.0)  # whether it has ended shows only when it is read
+            if not self._client.closed:
+                return self._client
+            self.close()
+        listed = run(self.socket, "-N", "list-sessions", "-F", "#{session_id}")
+        for session in listed.out.split():
+            with contextlib.suppress(NotFoundError):  # it has ended meanwhile
+                self._client = ControlClient(self.socket, session, timeout=self._timeout)
+                return self._client
+        return None
+
+    def _by_process(self, words: list[str], line: bytes) -> Answer:
+        if words[0] in _OPENS:
+            asked = ("start-server", ";", "source-file", "-")
+            done = run(self.socket, *asked, stdin=line + b"\n", timeout=self._timeout)
+            # The position in what was read means nothing to whoever gave the command.
+            error = done.error.removeprefix("-:1: ")
+            failed = done.status != 0 or bool(error)
+            done = Completed(int(failed), done.out, error)
+        else:
+            done = run(self.socket, "-N", *words, timeout=self._timeout)
+        return Answer(words, done.status, self._meant(done.out), done.error)
+
+    def _meant(self, printed: str) -> str:
+        """Return ``printed`` as tmux meant it; only what holds a ``$`` can differ."""
+        return quote.printed(printed, of_server(self.socket)) if "$" in printed else printed
+
+
+class _Program(str):
+    """The path of tmux, which also says who asks: libtmux hands nothing else to what reads lists.
+
+    It equals the path, so that what libtmux remembers of a program holds for it.
+    """
+
+    ask: Callable[[list[str]], Answer]
+    __slots__ = ("ask",)
+
+    def __new__(cls, path: str, ask: Callable[[list[str]], Answer]) -> "_Program":
+        """Return ``path`` with ``ask`` beside it."""
+        self = super().__new__(cls, path)
+        self.ask = ask
+        return self
+
+
+def _parts(words: list[str]) -> list[list[str]]:
+    """Return the commands in ``words``; a last word ``;`` is text, for nothing follows it."""
+    parts: list[list[str]] = [[]]
+    for place, word in enumerate(words):
+        if word == ";" and 0 < place < len(words) - 1:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return [part for part in parts if part]
+
+
+def _rows(words: list[str], printed: str) -> list[str]:
+    """Return the lines of ``printed``, or its rows where a format of libtmux's says how they end.
+
+    A directory or a name may hold a newline, and a row of such a format then has two lines.
+    """
+    shown = [word.removeprefix("-F") for word in words if FORMAT_SEPARATOR in word]
+    if not shown:
+        lines = printed.split("\n")
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines
+    count = shown[-1].count(FORMAT_SEPARATOR)
+    fields = printed.split(FORMAT_SEPARATOR)
+    rows = [fields[start : start + count] for start in range(0, len(fields) - 1, count)]
+    whole = (FORMAT_SEPARATOR.join(row) + FORMAT_SEPARATOR for row in rows)
+    return [row.removeprefix("\n") for row in whole]
+
+
+def _read_list(*words: Any, tmux_bin: str | None = None) -> tmux_cmd:
+    """Do what libtmux's ``tmux_cmd`` does, but ask the server object that a list is read for."""
+    if not isinstance(tmux_bin, _Program):
+        return tmux_cmd(*words, tmux_bin=tmux_bin)
+    return tmux_bin.ask([str(word) for word in words[1:]])  # the first says which socket
+
+
+# libtmux 0.62 reads its lists by a process of its own and not by ``Server.cmd``, and has no setting
+# for that. Only a list for a ``Server`` of this module takes another way.
+neo.tmux_cmd = _read_list  # type: ignore[attr-defined,assignment]

@@ -1,0 +1,188 @@
+"""libtmux's objects over Torch's connection, on a real tmux: right where libtmux alone is not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import libtmux
+import pytest
+
+from conftest import SOURCE, TmuxServer, wait_until
+from torch_cli.errors import NotFoundError, TimedOutError
+from torch_cli.tmux.server import Server
+from torch_cli.tmux.window import open_window
+
+
+@pytest.fixture
+def server(tmux: TmuxServer) -> Iterator[Server]:
+    with Server(tmux.socket) as server:
+        yield server
+
+
+def test_objects_are_those_of_libtmux(server: Server) -> None:
+    session = server.new_session("work", window_command="cat")
+    window = session.new_window("logs", window_shell="cat", attach=False)
+    assert isinstance(server, libtmux.Server)
+    assert type(session) is libtmux.Session
+    assert type(window) is libtmux.Window
+    assert [pane.window_name for pane in server.panes] == [session.windows[0].window_name, "logs"]
+    window.rename_window("output")
+    assert [one.window_name for one in session.windows][1:] == ["output"]
+    session.set_environment("COLOUR", "blue")
+    assert session.getenv("COLOUR") == "blue"
+    window.kill()
+    assert len(server.windows) == 1
+
+
+def test_a_server_that_is_not_there_has_no_sessions(server: Server) -> None:
+    assert not server.is_alive()
+    assert server.sessions == []
+    with pytest.raises(NotFoundError):
+        server.raise_if_dead()
+
+
+def test_commands_go_over_one_connection(server: Server, tmux: TmuxServer) -> None:
+    session = server.new_session("work", window_command="cat")
+    clients = "#{client_control_mode} #{client_created} #{client_pid}"
+    first = server.cmd("list-clients", "-F", clients).stdout
+    for _ in range(5):
+        assert session.panes
+    assert server.cmd("list-clients", "-F", clients).stdout == first
+    assert len(first) == 1
+    server.close()
+    assert tmux.cmd("list-clients") == ""
+
+
+def test_a_directory_with_a_newline_hides_nothing(
+    server: Server, tmux: TmuxServer, tmp_path: Path
+) -> None:
+    odd = tmp_path / "two\nlines"
+    odd.mkdir()
+    window = open_window(tmux.socket, name="odd", directory=str(odd), session="work")
+    open_window(tmux.socket, name="even", directory=str(tmp_path), session="work")
+    found = {pane.pane_id: pane.pane_current_path for pane in server.panes}
+    assert len(found) == 2
+    assert found[window.pane.id] == str(odd)
+    assert server.sessions[0].windows[0].panes[0].pane_current_path == str(odd)
+    with pytest.raises(ValueError, match="zip"):
+        assert libtmux.Server(socket_name=tmux.socket.name).panes
+
+
+def test_a_directory_is_never_read_as_a_format(
+    server: Server, tmux: TmuxServer, tmp_path: Path
+) -> None:
+    odd = tmp_path / "#(touch ran)#{pane_id}"
+    odd.mkdir()
+    opened = open_window(
+        tmux.socket, name="#(touch ran)#S", directory=str(odd), session="work", command=["cat"]
+    )
+    pane = server.panes.get(pane_id=opened.pane.id)
+    assert pane is not None
+    assert pane.pane_current_path == str(odd)
+    assert pane.window_name == "#(touch ran)#S"
+    assert not list(tmp_path.rglob("ran"))
+    plain = server.sessions[0].new_window("plain", start_directory=odd, attach=False)
+    assert plain.panes[0].pane_current_path != str(odd), "libtmux alone is right now as well"
+
+
+@pytest.mark.parametrize("text", ["-foo", ";", "a;", "--", "Enter", "$HOME #{pane_id} \\;", "é€"])
+def test_typed_text_is_not_read_as_anything_else(server: Server, text: str) -> None:
+    session = server.new_session("work", window_command="cat")
+    pane = session.active_window.panes[0]
+    pane.send_keys(text, enter=False, literal=True)
+    wait_until(lambda: pane.capture_pane()[:1] == [text], what=f"{text!r} in the pane")
+
+
+def test_bytes_that_are_not_utf_8_are_kept(server: Server, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")
+    os.mkdir(odd)
+    session = server.new_session("work", window_command="cat", start_directory=odd)
+    assert session.active_window.panes[0].pane_current_path == odd
+
+
+def test_a_target_that_begins_like_another_is_not_it(server: Server) -> None:
+    server.new_session("worker", window_command="cat")
+    assert not server.has_session("work")
+    assert server.has_session("worker")
+
+
+def test_two_commands_in_one_are_parted_as_libtmux_means_it(server: Server) -> None:
+    pane = server.new_session("work", window_command="cat").active_window.panes[0]
+    pane.send_keys("text", enter=True, literal=True)
+    wait_until(lambda: pane.capture_pane() == ["text", "text"], what="the echo")
+    pane.reset()
+    assert pane.capture_pane() == []
+
+
+def test_what_tmux_refuses_is_said_in_its_words(server: Server) -> None:
+    server.new_session("work", window_command="cat")
+    answers = {
+        words: server.cmd(*words)
+        for words in (("kill-pane", "-t", "%99"), ("new-window", "-t", "gone:"), ("nonsense",))
+    }
+    said = [answer.stderr[0] for answer in answers.values()]
+    assert said[:2] == ["can't find pane: %99", "can't find session: gone"]
+    assert "unknown command" in said[2]
+    assert all(answer.returncode == 1 and not answer.stdout for answer in answers.values())
+
+
+def test_a_session_that_ends_takes_the_connection_with_it(server: Server) -> None:
+    first = server.new_session("first", window_command="cat")
+    server.new_session("second", window_command="cat")
+    assert len(server.sessions) == 2
+    first.kill()
+    assert [one.session_name for one in server.sessions] == ["second"]
+    server.kill()
+    assert server.sessions == []
+    assert not server.is_alive()
+
+
+def test_leaving_it_leaves_the_server_alone(tmux: TmuxServer) -> None:
+    with Server(tmux.socket) as server:
+        server.new_session("work", window_command="cat")
+    assert tmux.cmd("list-sessions", "-F", "#{session_name}") == "work"
+
+
+def test_a_server_that_is_stopped_is_not_waited_for_without_end(tmux: TmuxServer) -> None:
+    with Server(tmux.socket, timeout=0.3) as server:
+        server.new_session("work", window_command="cat")
+        assert len(server.panes) == 1
+        pid = int(tmux.cmd("display-message", "-p", "#{pid}"))
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            with pytest.raises(TimedOutError):
+                server.cmd("list-sessions")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert time.monotonic() - began < 30
+
+
+def test_libtmux_of_others_is_left_as_it_is(tmux: TmuxServer, server: Server) -> None:
+    server.new_session("work", window_command="cat")
+    server.close()
+    plain = libtmux.Server(socket_name=tmux.socket.name)
+    assert len(plain.panes) == 1
+    assert tmux.cmd("list-clients") == ""
+
+
+def test_secrets_do_not_show_in_the_list_of_processes(server: Server, tmp_path: Path) -> None:
+    """A window's environment goes to tmux on standard input: no process has it as an argument."""
+    session = server.new_session("work", window_command="cat")
+    code = "import os, sys; sys.stdout.write(os.environ['SECRET'])"
+    shell = f"{sys.executable} -c {code!r} > {tmp_path}/out"
+    session.new_window("w", environment={"SECRET": "two\nlines"}, window_shell=shell)
+    out = tmp_path / "out"
+    wait_until(lambda: out.exists() and out.read_text() == "two\nlines", what="the secret")
+
+
+def test_importing_it_is_what_costs(tmp_path: Path) -> None:
+    """Only this module imports libtmux, so what does not need it does not pay for it."""
+    asked = ["grep", "-rlE", r"^\s*(import|from) libtmux", "--include=*.py", str(SOURCE)]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    found = {str(Path(line).relative_to(SOURCE / "torch_cli")) for line in done.stdout.split()}
+    assert found == {"tmux/server.py"}
