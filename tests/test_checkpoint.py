@@ -846,7 +846,7 @@ def test_killed_at_random_points_it_leaves_no_trace(repository: Repository) -> N
             except ProcessLookupError:
                 continue
         finished += child.wait() == 0
-        longest *= 1.1 if finished < n / 5 else 0.95
+        longest = min(3.0, longest * 1.1) if finished < n / 5 else longest * 0.95
         child.communicate()
     kept += [one for one in repository.ids() if one not in kept]
     assert 2 < finished < 98, "killed at all stages: some were done by then, others were not"

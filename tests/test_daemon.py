@@ -532,7 +532,8 @@ for number in range(times):
             if left.step != "accepted" and "nothing shows whether" in left.reason:
                 moments["left to a person"] += 1
                 run(Socket(name), "send-keys", "-t", left.pane, "Enter")
-        longest *= 1.1 if moments["after it arrived"] < number / 5 else 0.98
+        slow = moments["after it arrived"] < number / 5
+        longest = min(4.0, longest * 1.1) if slow else longest * 0.98
 print(json.dumps(moments))
 """
 
