@@ -114,11 +114,11 @@ def picture() -> str:
     below: dict[str, set[str]] = {}
     for upper, lower in found:
         below.setdefault(upper, set()).add(lower)
-    direct = sorted(
+    direct = [
         (upper, lower)
         for upper, lower in found
-        if not any(_leads(below, other, lower) for other in below[upper] - {lower})
-    )
+        if not any(lower in _reached(below, other) for other in below[upper] - {lower})
+    ]
     order = [names[0] for names in rows()]
     drawn = [name for name in order if any(name in pair for pair in direct)]
     lines = ["```mermaid", "flowchart TD", *(f"  {name}[{name}/]" for name in drawn)]
@@ -126,10 +126,15 @@ def picture() -> str:
     return "\n".join([*lines, *(f"  {upper} --> {lower}" for upper, lower in direct), "```", ""])
 
 
-def _leads(below: dict[str, set[str]], upper: str, lower: str) -> bool:
-    """Say whether arrows lead from ``upper`` to ``lower``; the rooms are in no circle."""
-    here = below.get(upper, set())
-    return lower in here or any(_leads(below, one, lower) for one in here)
+def _reached(below: dict[str, set[str]], upper: str) -> set[str]:
+    """Return the rooms that arrows lead to from ``upper``, over others too."""
+    seen: set[str] = set()
+    waiting = [upper]
+    while waiting:
+        new = below.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting += new
+    return seen
 
 
 def page() -> str:
