@@ -176,6 +176,8 @@ def test_a_draft_before_the_envelope_is_not_an_alteration_of_it() -> None:
 def test_one_unknown_passes_and_of_thousands_one_in_a_thousand_and_nothing_else() -> None:
     unknown, lost = Finding(Wrong.UNKNOWN, "", ""), Finding(Wrong.LOST, "", "")
     assert passes([unknown], 100)
+    assert passes([unknown] * 3, 700)
+    assert not passes([unknown] * 4, 700)
     assert not passes([unknown] * 2, 1999)
     assert passes([unknown] * 2, 2000)
     assert not passes([lost], 100_000)

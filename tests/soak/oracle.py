@@ -26,6 +26,10 @@ GONE = 5.0
 UNKNOWN_SHARE = 0.001
 """The share of messages that may end as ``unknown``; one always may."""
 
+TOO_FEW, BY_CHANCE = 1000, 3
+"""In a run of fewer messages so many ``unknown`` say nothing about the rate: at one in a thousand,
+more than three of 700 come in one of 170 runs."""
+
 ASKED_SHARE = 0.01
 """The share for which a person may be asked; three always may. In runs of 700 messages, of which
 every thirtieth sender is killed, there were two at most (2026-11-28)."""
@@ -192,8 +196,8 @@ def passes(findings: Iterable[Finding], messages: int) -> bool:
     counted = Counter(finding.wrong for finding in findings)
     del counted[Wrong.WENT_DOWN]
     unknown, asked = counted.pop(Wrong.UNKNOWN, 0), counted.pop(Wrong.ASKED, 0)
-    rare = unknown <= max(1, messages * UNKNOWN_SHARE) and asked <= max(3, messages * ASKED_SHARE)
-    return not counted and rare
+    most = max(BY_CHANCE if messages < TOO_FEW else 1, messages * UNKNOWN_SHARE)
+    return not counted and unknown <= most and asked <= max(3, messages * ASKED_SHARE)
 
 
 # -- one message -----------------------------------------------------------------------------------
