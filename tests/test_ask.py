@@ -1,5 +1,6 @@
 """``torch ask``: the whole way from a message to its answer, on the demo agent."""
 
+import json
 import re
 import sys
 import threading
@@ -17,6 +18,7 @@ from torch_cli.programs import turn
 from torch_cli.programs.answer import answer_on
 from torch_cli.programs.profile import AnswerSpec
 from torch_cli.roster.registry import profile_named
+from torch_cli.store import Store
 
 LONG = "\n".join(f"line {n} of a long answer" for n in range(500))
 
@@ -143,6 +145,25 @@ def test_an_answer_that_a_person_broke_off_is_none(
     asker.join()
     assert [error.code for error in failed] == ["unanswered"]
     assert "capture" in failed[0].hint
+
+
+def test_an_error_that_ends_the_turn_is_not_an_answer(demo: DemoAgent) -> None:
+    done: list[Result] = []
+    asker = threading.Thread(target=lambda: done.append(ask(demo, "DELAY(60) mine")))
+    asker.start()
+    demo.wait_for("working")
+    with Store() as store:
+        asked = store.hooks.latest(demo.pane.socket_path, demo.pane.id)
+        assert asked is not None
+        detail = store.hooks.detail(asked.id)
+    told = {"hook_event_name": "StopFailure", "session_id": asked.session, **detail}
+    told |= {"error": "invalid_request", "last_assistant_message": "API Error: 400 no"}
+    env = {"TMUX": f"{demo.pane.socket_path},1,0", "TMUX_PANE": demo.pane.id}
+    assert demo.torch("hook", input=json.dumps(told), env=env).code == 0
+    asker.join()
+    error = done[0].json["error"]
+    assert (done[0].code, error["code"]) == (1, "turn-failed")
+    assert "API Error: 400 no" in error["message"]
 
 
 def test_what_cannot_be_delivered_ends_with_its_receipt(demo: DemoAgent) -> None:

@@ -229,6 +229,50 @@ def test_an_interrupt_at_any_step_says_what_is_known_and_nothing_is_typed_twice(
     assert demo.submitted() == (["next"] if state == "failed" else ["hello", "next"])
 
 
+LONG = "\n".join(f"line {number} of a message" for number in range(5))
+"""Shows as a placeholder, which is ours only by the number that it was seen with."""
+
+AT_THE_PASTE = """
+from torch_cli.tmux import gate
+paste = gate.paste
+def pasted(*a, **k):
+    done = paste(*a, **k)
+    os.kill(os.getpid(), NUMBER)
+    return done
+gate.paste = pasted
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), CODES)
+def test_a_signal_at_the_paste_leaves_no_placeholder_that_nobody_knows(
+    demo: DemoAgent, number: signal.Signals, code: int
+) -> None:
+    fault = AT_THE_PASTE.replace("NUMBER", str(int(number)))
+    script = AT_STEP.replace("heed()", f"heed(){fault}", 1).replace('b"hello"', repr(LONG.encode()))
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(demo.tmux.socket.name), ""],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, ""), done
+    assert "the text was left in the box" in done.stderr
+    assert demo.send("next").code == 0
+    assert demo.submitted() == [LONG, "next"]
+
+
+def test_a_signal_is_put_off_for_a_bounded_time_only(demo: DemoAgent) -> None:
+    fault = """
+        from torch_cli.delivery import ours, procedure
+        procedure.NOTED = 0.2
+        ours.is_ours = lambda *a, **k: False
+        os.kill(os.getpid(), signal.SIGTERM)"""
+    done = at_step(demo, "attempting", fault)
+    assert done.returncode == 143, done
+
+
 def test_a_second_signal_does_not_end_the_settling_of_the_first(demo: DemoAgent) -> None:
     fault = """
         from torch_cli.store.messages import Messages
@@ -268,6 +312,85 @@ def test_an_interrupted_ask_says_that_its_message_was_delivered(demo: DemoAgent)
         (message,) = store.messages.latest(limit=2)
     assert f"{message.id} is {message.state}" in err
     assert "its answer is no longer waited for" in err
+
+
+# A reader that goes away
+
+
+@contextlib.contextmanager
+def unread(torch: Torch, *words: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Begin a command whose stdout is a pipe that nobody reads once this has ended.
+
+    What it then says on stderr is added to the list.
+    """
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        torch.argv(*words),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    ) as child:
+        os.close(writing)
+        said: list[str] = []
+        try:
+            yield child, said
+            os.close(reading)
+            said.append(child.communicate(timeout=20)[1])
+        finally:
+            child.kill()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("send", "demo", "not wanted", "--when", "idle"),
+        ("send", "demo", "not wanted", "--when", "idle", "--wait", "60", "--timeout", "0"),
+        ("send", "demo", "not wanted", "--when", "idle", "--json"),
+        ("ask", "demo", "not wanted"),
+        ("command", "demo", "/clear"),
+    ],
+    ids=["send", "wait", "json", "ask", "command"],
+)
+def test_what_nobody_will_read_of_is_cancelled_while_it_waits(
+    busy: DemoAgent, words: tuple[str, ...]
+) -> None:
+    with unread(busy.torch, *words) as (child, said):
+        (message,) = held()
+    assert child.returncode == 141
+    assert said[0].strip() == f"torch: cancelled {message.id}, nothing was typed"
+    (message,) = messages()
+    assert (message.state, message.reason) == ("failed", "cancelled; nothing was typed")
+
+
+def test_what_was_typed_goes_out_though_nobody_reads_its_receipt(demo: DemoAgent) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        demo.torch.argv("send", "demo", "hello"),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert demo.submitted() == ["hello"]
+
+
+def test_an_answer_that_nobody_will_read_is_not_waited_for(demo: DemoAgent) -> None:
+    with unread(demo.torch, "ask", "demo", "DELAY(300) work", "-v") as (child, said):
+        assert child.stderr is not None
+        assert "torch: asked\n" in iter(child.stderr.readline, "")
+    assert child.returncode == 141
+    assert "its answer is no longer waited for" in said[0]
+
+
+def test_a_state_that_nobody_will_read_is_not_waited_for(demo: DemoAgent) -> None:
+    with unread(demo.torch, "wait", "demo", "--for", "limited", "--timeout", "60") as (child, _):
+        pass
+    assert child.returncode == 141
 
 
 # The state file, the machine and Torch itself
@@ -439,6 +562,17 @@ def test_an_interrupted_run_says_that_its_command_goes_on(
     assert child.returncode == 143
     assert f"the command in pane {pane.id} goes on" in err
     assert f"torch press {pane.id} C-c" in err
+
+
+def test_a_run_whose_output_nobody_reads_says_that_its_command_goes_on(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    pane = tmux.new_session("main", "bash", "--norc", "--noprofile")
+    tmux.wait_for_text(pane, "$")
+    mark = tmp_path / "begun"
+    with unread(torch, "run", pane.id, "--", f"touch {mark}; read answer") as (_, said):
+        wait_until(mark.exists, what="the command")
+    assert f"the command in pane {pane.id} prints any more; it goes on" in said[0]
 
 
 # The start of Torch itself

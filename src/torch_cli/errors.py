@@ -20,7 +20,7 @@ EXHAUSTED = 7
 SIGNALLED = 128
 """To this the number of the signal is added that ended a command: 130 is Ctrl-C."""
 
-_SIGINT = 2
+_SIGINT, _SIGPIPE = 2, 13
 """Of POSIX; importing ``signal`` costs more than all else here."""
 
 
@@ -103,6 +103,16 @@ class Interrupted(KeyboardInterrupt):
     def number_of(interrupt: KeyboardInterrupt) -> int:
         """Return the number of the signal that ``interrupt`` came from: Python's own is SIGINT."""
         return interrupt.number if isinstance(interrupt, Interrupted) else _SIGINT
+
+
+class Abandoned(Interrupted):
+    """Nobody reads any more what the command has to say, which still waits for something.
+
+    It ends as an interrupted command does, with the exit status of SIGPIPE.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_SIGPIPE)
 
 
 def of_system(error: Exception) -> Exception:

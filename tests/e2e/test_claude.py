@@ -439,6 +439,20 @@ def test_after_an_interrupt_the_next_message_arrives(
 
 
 @pytest.mark.parametrize("setup", [Setup.HOOKS, Setup.BARE])
+def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld, setup: Setup) -> None:
+    """Its text stands as an answer in the transcript, and a report of the end carries it."""
+    world = make_world(setup)
+    world.start()
+    with world.stub.behaving(Behaviour(Mode.ERROR, status=400)):
+        done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
+    error = done.json["error"]
+    assert (done.code, error["code"]) == (1, "turn-failed"), done
+    assert "API Error" in error["message"]
+    done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
+    assert done.code == 0, done
+
+
+@pytest.mark.parametrize("setup", [Setup.HOOKS, Setup.BARE])
 def test_a_message_that_a_hook_refuses_is_not_delivered(
     make_world: MakeWorld, setup: Setup, tmp_path: Path
 ) -> None:

@@ -60,11 +60,10 @@ def error_object(error: TorchError | Interrupted) -> dict[str, Any]:
 def print_error(error: TorchError | Interrupted, as_json: bool) -> None:
     """Put ``error`` into words on stderr, or with ``as_json`` into an object on stdout."""
     try:
-        with for_a_reader():
-            if as_json:
-                print_json({"error": error_object(error)})
-            else:
-                _print_words(error)
+        if as_json:
+            print_json({"error": error_object(error)})
+        else:
+            _print_words(error)
     except OSError:
         drop_output()
         if as_json:  # stdout cannot be written, which may be what the error is about

@@ -10,8 +10,7 @@ import sys
 from typing import NoReturn
 
 from torch_cli.errors import SIGNALLED, Interrupted
-
-NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from torch_cli.interrupts import NUMBERS
 
 _heard: list[int] = []
 

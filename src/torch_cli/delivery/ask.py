@@ -183,6 +183,8 @@ class _Turn:
         turn = turn_of(self.transcript, lambda text: same(text, self.message.typed, self.profile))
         self.expected |= turn is not None
         self.begun |= turn is not None
+        if turn is not None and turn.failed is not None:
+            raise self._failed(turn.failed)
         return turn.answer if turn else None
 
     @property
@@ -236,12 +238,26 @@ class _Turn:
             if report.prompt and same(report.prompt, self.message.typed, self.profile):
                 ours = str(self.store.hooks.detail(report.id).get("prompt_id", ""))
                 self.begun = True
-            elif ours is not None and events.get(report.name) == "idle":
+            elif ours is not None and events.get(report.name) in ("idle", "failed"):
                 detail = self.store.hooks.detail(report.id)
+                if detail.get("prompt_id", "") != ours:
+                    continue
                 text = detail.get("last_assistant_message")
-                if isinstance(text, str) and detail.get("prompt_id", "") == ours:
+                if events[report.name] == "failed":
+                    raise self._failed(str(text or detail.get("error") or report.name))
+                if isinstance(text, str):
                     return text
         return None
+
+    def _failed(self, words: str) -> TorchError:
+        """Return the error for a turn that the program itself ended with one."""
+        name = self.found.name
+        return TorchError(
+            f"'{name}' ended the turn of {self.message.id} with an error, and did not answer: "
+            f"{' '.join(words.split())}",
+            hint=f"The message arrived. See what is left of the turn: torch capture {name}",
+            code="turn-failed",
+        )
 
     def _on_screen(self, sight: Sight) -> str:
         """Return the answer as it stands between our message and the box, history included."""

@@ -85,7 +85,12 @@ def place_among(store: Store, message: Message, panes: Sequence[Pane]) -> Place:
     return Place(None, f"gone: pane {lives[1]} was closed{NOTHING_TYPED}", lost=agent is not None)
 
 
-def attempt(store: Store, message: Message, patience: float = 0.0) -> Receipt:
+def attempt(
+    store: Store,
+    message: Message,
+    patience: float = 0.0,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Receipt:
     """Try to deliver a message that waits; return what is known of it then.
 
     ``patience`` is the seconds that may pass in waiting for what is expected to pass by itself.
@@ -96,13 +101,19 @@ def attempt(store: Store, message: Message, patience: float = 0.0) -> Receipt:
         if found is None:
             return settle_absent(store, message, place)
         with listen(found.socket, found.pane) as client:
-            return attempt_over(client, store, message, recipient(store, found, client), patience)
+            to = recipient(store, found, client)
+            return attempt_over(client, store, message, to, patience, on_step)
     except TorchError as error:
         return hold(store, message, error.message.removesuffix(NOTHING_TYPED) + NOTHING_TYPED)
 
 
 def attempt_over(
-    client: ControlClient, store: Store, message: Message, to: Recipient, patience: float
+    client: ControlClient,
+    store: Store,
+    message: Message,
+    to: Recipient,
+    patience: float,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> Receipt:
     """Do so over an open client, to a recipient that was looked up."""
     if _is_expired(message):
@@ -110,7 +121,7 @@ def attempt_over(
     if _was_elsewhere(message, to):
         return _settle_lost(store, message)
     policy = Policy(message.type_when, patience)
-    return deliver(client, store, to, message, policy, again=True)
+    return deliver(client, store, to, message, policy, on_step, again=True)
 
 
 def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
@@ -146,7 +157,7 @@ def await_final(
         if message.step == "done":
             return receipt_of(message)
         on_step(waits(message.recipient, message.reason))
-        attempt(store, message, max(0.0, left))
+        attempt(store, message, max(0.0, left), on_step)
         if receipt_of(store.messages.get(message.id)).state in WAITING:
             select.select([], [], [], max(0.0, min(LOOK_AGAIN, deadline - time.monotonic())))
 

@@ -27,6 +27,7 @@ from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.text import same
 from torch_cli.errors import HeldError, TorchError
+from torch_cli.interrupts import PutOff
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import ENDED, Box, State
@@ -52,6 +53,10 @@ CLI printed its history anew for 6 s (2026-11-25)."""
 HOOK_GRACE = 3.0
 """Seconds that a program's own report is waited for once the screen shows that the message went
 out. Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
+
+NOTED = 2.0
+"""Seconds that a signal is put off at most until a text that was pasted shows. A placeholder that
+nobody has seen come could be a person's, and would be left to one."""
 
 STANDS = 0.05
 """Seconds that the evidence of a screen must stand where an echo looks like the box: a redraw
@@ -166,7 +171,8 @@ class _Delivery:
         self.notes = [*message.evidence]
         self.attempts = message.attempts
         self.may_be_pressed = message.attempts > 0 or message.step == "submitting"
-        self.claimed = self.typed = self.stood = False
+        self.claimed = self.typed = self.shown = self.stood = False
+        self.signals = PutOff(NOTED)
         self.began = time.monotonic()
 
     def run(self) -> Receipt:
@@ -193,6 +199,8 @@ class _Delivery:
         except BaseException as error:
             self._break_off(error)
             raise
+        finally:
+            self.signals.end()
         raise AssertionError("a delivery ends by saying how")
 
     def hold(self, reason: str) -> Receipt:
@@ -237,7 +245,7 @@ class _Delivery:
         elif self.may_be_pressed:
             words = f"{words} after a submit key, before there was proof"
             ended = Ended(Outcome.UNKNOWN, words, step="submitting")
-        elif self.stood:
+        elif self.shown:
             ended = held(words, left=True)
         else:
             ended = unknown(f"{words} at the paste: the text may stand in the box")
@@ -266,8 +274,12 @@ class _Delivery:
             self.claimed = False
             raise _Changed
         self.on_step("attempting")
+        self.signals.begin()  # until it is noted how the text shows
         if not gate.load(self.client, self._buffer, self.message.typed.encode()):
             raise held(_GATE_REASONS["gone"])
+        if self.signals.heard:
+            gate.unload(self.client, self._buffer)
+            self.signals.end()
         self.typed = True  # and so it stays if tmux does not answer
         outcome = gate.paste(
             self.client,
@@ -280,6 +292,7 @@ class _Delivery:
         if not outcome.done:
             self.store.messages.step(self.message.id, "accepted")
             self.claimed = False
+            self.signals.end()
             if outcome.reason in ("input-off", "synchronized", "dead", "gone", "replaced"):
                 raise held(_GATE_REASONS[outcome.reason])
         return outcome.done
@@ -299,6 +312,7 @@ class _Delivery:
                 if first is None or first[0].rows != box.rows:
                     first = (box, now)
                     self._note_chip(box)
+                    self.signals.end()
                 wait = first[1] + self.profile.paste.settle - now
                 if wait <= 0:
                     self.stood = True
@@ -308,7 +322,8 @@ class _Delivery:
                 if box is not None and not box.empty:
                     raise held("draft: the box holds other text than ours alone", left=True)
                 raise unknown("the text was pasted, and never seen in the box")
-            self.reader.tell("its box to show the text")
+            self.signals.check()
+            self.reader.tell("its box to show the text", typed=True)
             self.reader.wait(heard, wait)
 
     def _note_chip(self, box: Box) -> None:
@@ -318,6 +333,7 @@ class _Delivery:
         self.before = self.before._replace(chip=ours.chip_in(box, self.profile))
         if self.before.chip:
             self.store.messages.note_baseline(self.message.id, self.before.as_json())
+        self.shown = True
 
     def _is_ours(self, box: Box | None) -> bool:
         return box is not None and ours.is_ours(
@@ -449,7 +465,7 @@ class _Delivery:
                     if self._is_ours(standing):
                         return
                     raise self._lost(sight)
-            self.reader.tell("proof that the text went out")
+            self.reader.tell("proof that the text went out", typed=True)
             # A report comes through the store, which wakes nobody.
             self.reader.wait(heard, 0.01)
 

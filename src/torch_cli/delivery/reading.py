@@ -1,5 +1,6 @@
 """Reading a pane before it is typed into: looks, and waits until nothing stands in the way."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from torch_cli.delivery.obstacle import PATIENCE, obstacle, question
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.restored import named
+from torch_cli.errors import Abandoned
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.state import Box, State
 from torch_cli.store import Store
@@ -80,9 +82,13 @@ class Reader:
             program=recipient.program,
         )
 
-    def tell(self, what: str) -> None:
-        """Say what is waited for."""
-        self.on_step(waits(self.recipient.name, what))
+    def tell(self, what: str, *, typed: bool = False) -> None:
+        """Say what is waited for.
+
+        Once the text is ``typed`` it is not left there because nobody reads the receipt.
+        """
+        with contextlib.suppress(*((Abandoned,) if typed else ())):
+            self.on_step(waits(self.recipient.name, what))
 
     def wait(self, heard: int, seconds: float) -> None:
         """Wait until the pane has written more than ``heard``, at most ``seconds``."""
@@ -136,7 +142,7 @@ class Reader:
                 raise out_of_sight(sight, pressed=pressed)
             if left <= 0 or self.policy.when == "now":
                 raise held(f"{sight.state.state}", left=True)
-            self.tell(f"{sight.state.state}, with the text in its box")
+            self.tell(f"{sight.state.state}, with the text in its box", typed=True)
             self.wait(heard, left)
 
     def leave_mode(self) -> str:

@@ -21,7 +21,8 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("answer", "transcript"): ("aider", "claude", "codex", "gemini", "opencode", ""),
     ("hooks", "kind"): ("claude", "plugin", ""),
     ("hooks", "events"): (
-        *("started", "submitted", "working", "idle", "waiting", "exited", "compacted", "notice"),
+        *("started", "submitted", "working", "idle", "failed", "waiting", "exited", "compacted"),
+        "notice",
     ),
 }
 

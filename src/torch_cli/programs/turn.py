@@ -20,7 +20,7 @@ STILL = 20.0
 ended though nobody reported its end. A working program shows the seconds that pass, or writes."""
 
 BEGINS = ("submitted",)
-ENDS = ("idle", "exited")
+ENDS = ("idle", "failed", "exited")
 """What an event must say to begin or to end a turn. A session that is started ends none: the
 program reports that when it compacts its context in the middle of one, too."""
 

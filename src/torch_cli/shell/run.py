@@ -12,6 +12,7 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.errors import (
+    Abandoned,
     HeldError,
     Interrupted,
     NotFoundError,
@@ -56,12 +57,14 @@ def run(
     timeout: float,
     apart: bool = False,
     on_output: Callable[[bytes], None],
+    on_wait: Callable[[], None] = lambda: None,
 ) -> Ran:
     """Run ``command`` in the shell of ``target`` and return how it ended.
 
     One word is a line of shell, several are a program and its arguments. It has the pane's own
     terminal; what it does to the shell (``cd``, variables) stays, unless it is run ``apart``, in a
-    subshell. ``on_output`` is given its output as it comes.
+    subshell. ``on_output`` is given its output as it comes, and ``on_wait`` is called meanwhile: if
+    it raises ``Abandoned``, nobody reads that output any more.
 
     Raises ``RefusedError`` if the pane's program is no shell, ``HeldError`` if the shell is not at
     its prompt; nothing was typed then. ``TimedOutError`` after ``timeout`` seconds: the command
@@ -86,10 +89,8 @@ def run(
             one = _Run(client, store, found, profile, directory)
             one.type(command, apart=apart)
             store.events.add("run", found.name, {"pane": pane.id, "shell": pane.command})
-            return one.wait(timeout, on_output)
-    except KeyboardInterrupt as interrupt:
-        raise _interrupted(interrupt, pane.id, one) from interrupt
-    except BrokenPipeError as error:
+            return one.wait(timeout, on_output, on_wait)
+    except (BrokenPipeError, Abandoned) as error:
         if one is None or not one.entered:
             raise
         raise TorchError(
@@ -97,6 +98,8 @@ def run(
             hint=f"Interrupt it with 'torch press {pane.id} C-c'.",
             code="output",
         ) from error
+    except KeyboardInterrupt as interrupt:
+        raise _interrupted(interrupt, pane.id, one) from interrupt
     finally:
         # A command that goes on has read its files already; one that is still to begin needs them.
         if one is None or not one.pending:
@@ -233,7 +236,9 @@ class _Run:
             code="not-seen",
         )
 
-    def wait(self, timeout: float, on_output: Callable[[bytes], None]) -> Ran:
+    def wait(
+        self, timeout: float, on_output: Callable[[bytes], None], on_wait: Callable[[], None]
+    ) -> Ran:
         """Hand the output on until the command has ended."""
         began = time.monotonic()
         back: float | None = None
@@ -260,6 +265,7 @@ class _Run:
                     hint="If the pane moved to another session the command goes on there.",
                     code="not-heard",
                 )
+            on_wait()
             self.client.wait_output(self.pane.id, count, min(0.1, began + timeout - now))
 
     def _is_back(self) -> bool:

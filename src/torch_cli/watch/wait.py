@@ -1,7 +1,7 @@
 """Waiting until a pane is in a state, woken by what it writes."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.programs.observe import Sight, observe
@@ -25,9 +25,11 @@ def wait_for(
     profile: Profile,
     wanted: Collection[State],
     seconds: float,
+    on_wait: Callable[[], None] = lambda: None,
 ) -> Sight:
     """Return the first sight of the pane in one of the ``wanted`` states.
 
+    ``on_wait`` is called each time that it is in none, and may raise.
     A pane that vanishes is ``dead`` or ``exited``, whichever is wanted. Raises ``NotFoundError`` if
     neither is, ``TimedOutError`` after ``seconds`` with the state it is in.
     """
@@ -52,4 +54,5 @@ def wait_for(
                 f"'{found.name}' was not {' or '.join(sorted(wanted))} within {seconds:g} s: it is "
                 f"{sight.state.state} ({sight.state.evidence})"
             )
+        on_wait()
         client.wait_output(found.pane.id, heard, min(left, LOOK_AGAIN))

@@ -33,6 +33,7 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
       torch wait dev --for waiting,limited,dead --timeout 3600 && notify-send "dev needs you"
     """
     from torch_cli.cli.agents.state import show
+    from torch_cli.cli.progress import check_reader
     from torch_cli.errors import RefusedError
     from torch_cli.programs.state import State
     from torch_cli.roster.registry import find
@@ -53,6 +54,6 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
         with ControlClient(found.socket, found.pane.session_id) as client:
             profile = profile_of(client, store, found)
             states = [State(name) for name in names]
-            sight = wait_for(client, store, found, profile, states, timeout)
+            sight = wait_for(client, store, found, profile, states, timeout, check_reader)
         one = remember(store, found, sight)
     show(one, common)

@@ -37,6 +37,7 @@ def command(
       torch run --apart %7 -- 'cd src && ls | wc -l'
     """
     from torch_cli.cli.present import print_json
+    from torch_cli.cli.progress import check_reader
     from torch_cli.shell.run import run
     from torch_cli.store import Store
 
@@ -59,6 +60,7 @@ def command(
             timeout=timeout,
             apart=apart,
             on_output=print_output,
+            on_wait=check_reader,
         )
     if common.json:
         print_json(

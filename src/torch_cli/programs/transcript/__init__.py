@@ -36,11 +36,13 @@ class Origin(NamedTuple):
 class Turn(NamedTuple):
     """A message as the transcript has it; ``answer`` is None until the turn has ended.
 
-    ``refused`` has the words of a hook of the user's that kept the message from being sent.
+    ``refused`` has the words of a hook of the user's that kept the message from being sent,
+    ``failed`` those of the error with which the program ended the turn.
     """
 
     answer: str | None = None
     refused: str | None = None
+    failed: str | None = None
 
 
 class Transcript(Protocol):

@@ -51,7 +51,7 @@ class Session:
         self._open = False
         self._id = ""
         self._texts: list[str] = []
-        self._ended = False
+        self._ended = self._failed = False
         self._refused: str | None = None
 
     def read(self, line: dict[str, Any], at: float) -> None:
@@ -66,13 +66,14 @@ class Session:
             self._open = self._is_ours(text) if text else self._open
             if text and self._open:
                 self._begun, self._id, self._texts, self._ended = True, "", [], False
-                self._refused = None
+                self._refused, self._failed = None, False
         elif line.get("type") == "assistant" and self._open:
             if message.get("id") != self._id:
                 self._id, self._texts = str(message.get("id")), []
             text = text_of(message.get("content"))
             self._texts += [text] if text else []
             self._ended = message.get("stop_reason") in ("end_turn", "stop_sequence", "max_tokens")
+            self._failed = line.get("isApiErrorMessage") is True  # its words stand as an answer
 
     def _read_notice(self, notice: str) -> None:
         """Take in that a hook refused a message of ours; either text may hold the other's mark."""
@@ -90,4 +91,7 @@ class Session:
             return Turn(refused=self._refused)
         if not self._begun:
             return None
-        return Turn("\n\n".join(self._texts) if self._ended else None)
+        said = "\n\n".join(self._texts)
+        if self._failed:
+            return Turn(failed=said)
+        return Turn(said if self._ended else None)

@@ -31,8 +31,10 @@ class Rollout:
             return
         turn, item = str(payload.get("turn_id", "")), payload.get("item")
         if payload.get("type") == "task_complete" and self._turn and turn == self._id:
-            said = payload.get("last_agent_message")
+            said, error = payload.get("last_agent_message"), payload.get("error")
             self._turn = Turn(said if isinstance(said, str) else "")
+            if isinstance(error, dict):
+                self._turn = Turn(failed=str(error.get("message") or "it does not say which"))
         elif not isinstance(item, dict) or item.get("type") != "UserMessage":
             return
         elif self._is_ours(text_of(item.get("content"))):
