@@ -820,6 +820,7 @@ def test_a_full_disk_leaves_everything_as_it_was(repository: Repository, size: i
     repository.recorded()
 
 
+@pytest.mark.timeout(900)
 def test_killed_at_random_points_it_leaves_no_trace(repository: Repository) -> None:
     """100 checkpoints are killed with their git processes; a spread of points is hit."""
     for n in range(150):

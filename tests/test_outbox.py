@@ -472,7 +472,7 @@ def test_messages_leave_nothing_in_memory(torch: Torch) -> None:
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=True,
     )
     # Half of the texts of the last thousand would be 36 MB. SQLite and the allocator take a step of

@@ -33,10 +33,10 @@ FULL = os.environ.get("TORCH_E2E") == "full"
 
 SESSION = "e2e"
 WIDTH, HEIGHT = 120, 40
-STARTING = 120.0
+STARTING = 300.0
 """Seconds for a program to start on an overloaded machine."""
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds for anything that the program does in a fraction of one on a quiet machine."""
 
 
@@ -205,7 +205,7 @@ class World:
             cwd=self.home.work,
         )
 
-    def torch(self, *args: str, text: str = "", timeout: float = 150.0) -> Result:
+    def torch(self, *args: str, text: str = "", timeout: float = 1.5 * STARTING) -> Result:
         """Run ``torch ARGS`` with ``text`` on standard input."""
         with self.popen(*args) as process:
             try:

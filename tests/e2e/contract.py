@@ -15,7 +15,7 @@ from typing import ClassVar
 import pytest
 
 from conftest import Result, wait_until
-from e2e.conftest import HEIGHT, WIDTH, MakeWorld, Sent, Setup, World, describe
+from e2e.conftest import HEIGHT, PATIENCE, WIDTH, MakeWorld, Sent, Setup, World, describe
 from e2e.report import Report
 from e2e.scenes import (
     CRASHES,
@@ -90,7 +90,7 @@ class Shared:
         outs: list[bytes] = [b"", b""]
 
         def talk(index: int) -> None:
-            outs[index] = begun[index][0].communicate(texts[index].encode(), 60)[0]
+            outs[index] = begun[index][0].communicate(texts[index].encode(), PATIENCE)[0]
 
         threads = [threading.Thread(target=talk, args=(index,)) for index in range(2)]
         for thread in threads:
@@ -257,7 +257,7 @@ class Contract(Shared):
         assert world.state()["state"] == "idle"
         sent = world.send(prose(40))
         assert sent.delivered, sent
-        assert world.await_arrival(sent, 120), world.server.screens()
+        assert world.await_arrival(sent), world.server.screens()
 
     def test_a_message_sent_before_the_program_is_ready_arrives(
         self, make_world: MakeWorld, report: Report
@@ -374,7 +374,7 @@ class Contract(Shared):
             killer = threading.Timer(lead + chance.uniform(-0.05, 0.2), kill)
             killer.start()
             text = prose(40)
-            out, err = process.communicate(text.encode(), 60)
+            out, err = process.communicate(text.encode(), PATIENCE)
             killer.join()
             sent = Sent(text, Result(process.returncode, out.decode(), err.decode()), mark)
             world.wait(lambda: not world.alive, "the end of the program")

@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from conftest import PATIENCE, TMUX, Result
-from e2e.conftest import FULL, Sent, Setup, World, describe
+from conftest import TMUX, Result
+from e2e.conftest import FULL, PATIENCE, Sent, Setup, World, describe
 from e2e.report import Report, upper_bound
 from torch_cli.profiling.stub import Behaviour, Hold, Mode
 from torch_cli.profiling.verify.texts import lines, prose, tag
@@ -158,8 +158,8 @@ def watch(world: World, text: str, *, looking: bool = False) -> Watched:
             asked = time.monotonic()
         time.sleep(0.005)  # not to take the processor from what is watched
     out = process.stdout.read()
-    process.wait(60)
-    listener.join(10)
+    process.wait(PATIENCE)
+    listener.join(PATIENCE)
     return Watched(
         Sent(text, Result(process.returncode, out.decode(), ""), mark), began, steps, asked
     )

@@ -18,7 +18,7 @@ import pytest
 
 from conftest import SOURCE, TMUX, Result, wait_until
 from e2e.claude import ClaudeCode
-from e2e.conftest import HEIGHT, WIDTH, MakeWorld, Sent, Setup, World, describe
+from e2e.conftest import HEIGHT, PATIENCE, WIDTH, MakeWorld, Sent, Setup, World, describe
 from e2e.contract import Shared
 from e2e.program import Program
 from e2e.report import Report
@@ -364,7 +364,7 @@ def test_a_crash_during_a_delivery_is_not_called_delivered(
         killer = threading.Timer(moment, os.kill, [world.pid, signal.SIGKILL])
         killer.start()
         text = prose(40)
-        out, err = process.communicate(text.encode(), 60)
+        out, err = process.communicate(text.encode(), PATIENCE)
         killer.join()
         sent = Sent(text, Result(process.returncode, out.decode(), err.decode()), mark)
         world.wait(lambda: not world.alive, "the end of the program")

@@ -32,7 +32,7 @@ from torch_cli.store import Store
 from torch_cli.store.tasks import DONE
 from torch_cli.tmux.socket import Socket
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
 GOAL = "GOAL: a.txt and b.txt on the main branch; 'quotes', {{ braces }} and #{pane_id} stay."
 
@@ -216,7 +216,7 @@ class RealTeam:
 
         stack.callback(end)
 
-    def wait(self, condition: Callable[[], object], what: str, timeout: float = 120.0) -> None:
+    def wait(self, condition: Callable[[], object], what: str, timeout: float = STARTING) -> None:
         """Wait for a condition; the failure shows every screen."""
         wait_until(condition, timeout, what, screen=self.server.screens)
 
@@ -264,7 +264,7 @@ def test_a_team_of_real_programs_does_a_tree_of_tasks(team: RealTeam) -> None:
                 tasks = store.tasks.all(ended=True)
                 return len(tasks) == 3 and all(one.state == DONE for one in tasks)
 
-            team.wait(ended, "three tasks done", 240)
+            team.wait(ended, "three tasks done")
 
             def told() -> bool:
                 pm = store.agents.get("pm")
