@@ -73,8 +73,9 @@ def test_a_directory_with_a_newline_hides_nothing(
 
 
 def test_a_directory_is_never_read_as_a_format(
-    server: Server, tmux: TmuxServer, tmp_path: Path
+    server: Server, tmux: TmuxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # what libtmux alone has tmux run is run here
     odd = tmp_path / "#(touch ran)#{pane_id}"
     odd.mkdir()
     opened = open_window(
