@@ -213,6 +213,18 @@ def test_hooks_and_chord_that_are_installed(torch: Torch, programs: Path, tmp_pa
     assert finding(torch, "claude chord")["level"] == "ok"
 
 
+def test_a_chord_in_a_version_that_nobody_has_tried_is_not_called_well(
+    torch: Torch, programs: Path
+) -> None:
+    """Not beside a warning that says that the version is not proven."""
+    program(programs, "claude", "echo '9.9.9 (Claude Code)'")
+    assert torch("agent-setup", "claude", "--yes").code == 0
+    assert finding(torch, "claude")["advice"].endswith("torch profile verify claude")
+    chord = finding(torch, "claude chord")
+    assert (chord["level"], chord["advice"]) == ("warning", "torch profile verify claude")
+    assert "nobody has tried version 9.9.9" in chord["message"]
+
+
 def test_hooks_that_call_a_torch_that_is_gone(torch: Torch, programs: Path, tmp_path: Path) -> None:
     program(programs, "claude", "echo '2.1.330 (Claude Code)'")
     settings = {"hooks": {"Stop": [{"hooks": [{"command": "'/old place/torch' hook"}]}]}}

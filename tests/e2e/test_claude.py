@@ -39,6 +39,8 @@ from e2e.scenes import (
 from torch_cli import procs
 from torch_cli.profiling.houses.claude import ClaudeHome
 from torch_cli.profiling.stub import Behaviour, Mode
+from torch_cli.profiling.verify.plan import QUICK
+from torch_cli.profiling.verify.run import verify
 from torch_cli.profiling.verify.texts import ASKING, lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -476,3 +478,17 @@ def test_a_message_that_a_hook_refuses_is_not_delivered(
     assert sent.delivered, f"{sent}\n{world.server.screens()}"
     assert world.await_arrival(sent)
     assert not any("REFUSE" in text for text in world.stub.texts())
+
+
+# -- proof on a user's machine ---------------------------------------------------------------------
+
+
+def test_the_proof_on_a_users_machine_finds_nothing_to_say(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``torch profile verify --quick``; the whole of it takes a minute, and is for users."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    found = verify("claude", QUICK, command=str(program), quick=True)
+    assert found.failures == []
+    assert sum(found.result["held"].values()) == found.result["total"]

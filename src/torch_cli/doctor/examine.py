@@ -336,16 +336,16 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
             f"Run '{shlex.join([program, *profile.launch.version[1:]])}' and see what it says.",
         )
     words = f"{program}, version {version}" if version else program
-    if version in profile.verified:
-        return Finding(profile.name, Level.OK, words)
-    if not profile.verified:
-        return Finding(profile.name, Level.NOTE, f"{words}; {profile.caution}")
     proof = proof_of(profile, version)
     if proof is not None and not proof.failures:
         return Finding(profile.name, Level.OK, f"{words}, proven on this machine on {proof.date}")
     if proof is not None:
         failed = f"{words}; on this machine failed: {'; '.join(proof.failures)}"
         return Finding(profile.name, Level.WARNING, failed, "What failed is not believed.")
+    if version in profile.verified:
+        return Finding(profile.name, Level.OK, words)
+    if not profile.verified:
+        return Finding(profile.name, Level.NOTE, f"{words}; {profile.caution}")
     verify = f", or prove it here: torch profile verify {profile.name}"
     return Finding(
         profile.name,

@@ -16,7 +16,7 @@ from torch_cli.programs.profile import BUILT_IN, STOCK, Profile
 
 SCHEMA = "torch.verified/1"
 
-VERIFIABLE: tuple[str, ...] = ()
+VERIFIABLE = ("claude", "codex", "demo")
 """The stock profiles that can be verified."""
 
 _VERSION = re.compile(r"\w[\w.+-]{0,63}")

@@ -8,6 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.machine.profile_new import new_command
+from torch_cli.cli.machine.profile_verify import verify_command
 from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
@@ -204,3 +205,4 @@ def _words(profile: "Profile", screen: "Screen", found: "AgentState") -> dict[st
 
 
 command.add_command(new_command)
+command.add_command(verify_command)

@@ -1,0 +1,245 @@
+"""A proof from outside: a private place for it, the process that does it, and its end.
+
+Whatever happens, nothing is left: no process, no tmux server, no directory. What was found is kept
+in the state directory, where ``agents/proof`` reads it.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.paths import make_private
+from torch_cli.profiling.verify.plan import Plan
+from torch_cli.programs import proof
+from torch_cli.programs.profile import BUILT_IN, Profile
+from torch_cli.programs.program import ask_version, find_program
+from torch_cli.roster.registry import profile_named
+from torch_cli.tmux.process import program as tmux_program
+from torch_cli.tmux.process import run as run_tmux
+from torch_cli.tmux.socket import Socket
+
+GRACE = 2.0
+"""Seconds that what was started gets to end after SIGTERM."""
+
+LONGEST = 900.0
+"""Seconds after which a proof that has not ended is given up."""
+
+
+class Report(NamedTuple):
+    """What came of it: the kept object, and whether it is kept (``path`` says where)."""
+
+    result: dict[str, Any]
+    path: str
+
+    @property
+    def failures(self) -> list[dict[str, str]]:
+        """What did not hold."""
+        found: list[dict[str, str]] = self.result["failures"]
+        return found
+
+
+def verify(
+    name: str,
+    plan: Plan,
+    *,
+    command: str | None = None,
+    quick: bool = False,
+    tell: Callable[[dict[str, Any]], None] = lambda said: None,
+) -> Report:
+    """Prove the program of the profile ``name``, or ``command``; ``tell`` is told how far it is.
+
+    Raises ``RefusedError`` for a profile whose program has no stub, ``NotFoundError`` without the
+    program, ``TorchError`` if the proof itself broke down; nothing is kept then.
+    """
+    profile = profile_named(name)
+    if name not in proof.VERIFIABLE:
+        raise RefusedError(
+            f"'{name}' cannot be verified: Torch has no stub for its program; nothing was started",
+            hint=f"These can: {', '.join(proof.VERIFIABLE)}.",
+            code="not-verifiable",
+        )
+    program = _program(profile, command)
+    began = time.monotonic()
+    root = Path(tempfile.mkdtemp(prefix="torch-")).resolve()
+    try:
+        environ = _environment(root, profile, program)
+        version = ask_version(profile, program, environ)
+        if not version:
+            raise TorchError(
+                f"{program} does not say its version, so there is nothing to be proven of",
+                hint=f"Run '{shlex.join([program, *profile.launch.version[1:]])}'.",
+                code="no-version",
+            )
+        tell({"version": version, "program": program})
+        found = _prove(root, profile, plan, environ, tell)
+    finally:
+        leave_nothing(root)
+    result = {
+        "schema": proof.SCHEMA,
+        "profile": name,
+        "title": profile.title or name,
+        "version": version,
+        "profile_digest": proof.digest(profile),
+        "binary": _binary(program),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - began, 1),
+        "quick": quick,
+        **found,
+    }
+    kept = not quick or bool(result["failures"])
+    return Report(result, _keep(name, version, result) if kept else "")
+
+
+def _program(profile: Profile, command: str | None) -> str:
+    if command is not None:
+        found = shutil.which(str(Path(command).expanduser().absolute()))
+    else:
+        found = find_program(profile, os.environ)
+    if found is None:
+        wanted = command or profile.launch.command[0]
+        raise NotFoundError(
+            f"there is no program '{wanted}'; nothing was started",
+            hint="Install it, or give its path with --command.",
+            code="no-program",
+        )
+    return str(Path(found).absolute())
+
+
+def _environment(root: Path, profile: Profile, program: str) -> dict[str, str]:
+    """Return all that the proof knows of the machine, with the program first on the PATH.
+
+    A user's own profile goes with it; nothing else of the user's does.
+    """
+    folder = root / "bin"
+    folder.mkdir()
+    start = folder / profile.launch.command[0]
+    start.write_text(f'#!/bin/sh\nexec {shlex.quote(program)} "$@"\n')
+    start.chmod(0o755)
+    home = root / "torch"
+    if profile.source != BUILT_IN:
+        own = home / "config" / "profiles"
+        own.mkdir(parents=True)
+        shutil.copy(profile.source, own / f"{profile.name}.toml")
+    environ = {
+        "HOME": str(root / "home"),
+        "LANG": "C.UTF-8",
+        "PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)]),
+        "SHELL": "/bin/sh",
+        "TERM": "xterm-256color",
+        "TMUX_TMPDIR": str(root),
+        "TORCH_HOME": str(home),
+        "TORCH_TMUX": shutil.which(tmux_program()) or tmux_program(),
+    }
+    if "PYTHONPATH" in os.environ:  # then Torch itself may come from there
+        environ["PYTHONPATH"] = str(Path(__file__).parents[3])
+    (root / "home").mkdir()
+    return environ
+
+
+def _prove(
+    root: Path,
+    profile: Profile,
+    plan: Plan,
+    environ: Mapping[str, str],
+    tell: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Run the process that proves; return its result."""
+    errors = root / "errors"
+    with errors.open("wb") as stderr:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "torch_cli.profiling.verify"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=dict(environ),
+            cwd=root,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for us: we end it
+        )
+    result: dict[str, Any] | None = None
+    try:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        order = {"root": str(root), "profile": profile.name, "plan": plan._asdict()}
+        child.stdin.write(json.dumps(order) + "\n")
+        child.stdin.flush()
+        for line in child.stdout:
+            said = json.loads(line)
+            result = said.get("result", result)
+            tell(said)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL if result is None else signal.SIGTERM)
+        with contextlib.suppress(OSError):
+            child.communicate(timeout=GRACE)
+    if result is None:
+        raise TorchError(
+            f"the proof broke down: {errors.read_text(errors='replace').strip()[-2000:]}",
+            hint="Nothing was kept. That is a fault of Torch's, not of the program's.",
+            code="broken-proof",
+        )
+    return result
+
+
+def leave_nothing(root: Path) -> None:
+    """End whatever runs in ``root``: its tmux servers, and programs that outlive their pane."""
+    for socket in root.glob("*/s"):
+        with contextlib.suppress(TorchError):
+            run_tmux(Socket(path=str(socket)), "-N", "kill-server")
+    for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):  # a machine may be slow
+        deadline = time.monotonic() + GRACE
+        while (left := _inside(root)) and time.monotonic() < deadline:
+            for process in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process.pid, sign)
+            time.sleep(0.02)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _inside(root: Path) -> list[procs.Process]:
+    """Return the living processes that work in ``root``, or whose home is there."""
+    inside = f"{root}{os.sep}"
+
+    def is_inside(pid: int) -> bool:
+        home = (procs.environment(pid) or {}).get("HOME", "")
+        return f"{procs.directory(pid) or ''}{os.sep}".startswith(inside) or home.startswith(inside)
+
+    own = os.getpid()
+    everything = procs.descendants(0)
+    return [one for one in everything if one.pid != own and procs.alive(one) and is_inside(one.pid)]
+
+
+def _binary(program: str) -> dict[str, Any]:
+    """Return what tells the program's file from any other."""
+    real = os.path.realpath(program)
+    with open(real, "rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return {"path": program, "file": real, "bytes": os.path.getsize(real), "sha256": digest}
+
+
+def _keep(name: str, version: str, result: dict[str, Any]) -> str:
+    """Write the result where deliveries look for it, whole or not at all; return the path."""
+    path = Path(proof.path_of(name, version))
+    try:
+        make_private(str(path.parent))
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        fresh.chmod(0o600)
+        fresh.replace(path)
+    except OSError as error:
+        raise TorchError(f"{path} cannot be written: {error.strerror}; nothing was kept") from None
+    return str(path)

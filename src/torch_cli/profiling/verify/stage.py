@@ -1,0 +1,241 @@
+"""The program as an agent of a private Torch on a private tmux server, and what is done to it."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.send import Request, send
+from torch_cli.errors import TorchError
+from torch_cli.lifecycle.spawn import Order, await_ready, spawn
+from torch_cli.pressing.mode import set_mode
+from torch_cli.profiling.verify.subject import Subject
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import State
+from torch_cli.roster.registry import find
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.process import run
+from torch_cli.tmux.socket import Socket
+
+SESSION = "verify"
+SIZE = (120, 40)
+"""Columns and rows in which everything is proven that does not name another size."""
+
+CALM = 0.06
+"""Seconds that an idle box must stand before the program counts as at rest."""
+
+AGAIN = 0.6
+"""Seconds between two keys that decline or empty: a second one at once may mean something else."""
+
+ODD = 6.0
+"""Seconds between two keys that say no to one question: at rest, a second Esc opens Claude Code's
+list of checkpoints, and on an overloaded machine the first takes its time."""
+
+_LOOK_AGAIN = 0.03
+
+
+class Failed(Exception):  # noqa: N818 - a finding, not an error of Torch's
+    """What was to be proven did not hold; ``screen`` is what was shown then."""
+
+    def __init__(self, sentence: str, screen: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence, self.screen = sentence, screen
+
+
+class Stage:
+    """One program, started as often as it takes. ``patience`` is in seconds."""
+
+    def __init__(
+        self, root: Path, subject: Subject, profile: Profile, store: Store, patience: float
+    ) -> None:
+        self.subject, self.profile, self.store = subject, profile, store
+        self.socket = Socket(path=str(root / "s"))
+        self.patience = patience
+        self._declined = self._odd = 0.0
+        self.agent: Agent | None = None
+        self.client: ControlClient | None = None
+        self.pane: Pane | None = None
+        self._number, self._starts = root.name, 0
+        size = ("-x", str(SIZE[0]), "-y", str(SIZE[1]))
+        words = ("new-session", "-d", "-s", SESSION, *size, "sleep 86400")
+        done = run(self.socket, "-f/dev/null", *words)
+        if done.status != 0:
+            raise TorchError(f"tmux could not start a server of its own: {done.error}")
+        run(self.socket, "set-option", "-g", "default-size", f"{SIZE[0]}x{SIZE[1]}")
+
+    # -- the program -------------------------------------------------------------------------------
+
+    def start(self, environment: Mapping[str, str] = {}, *, ready: bool = True) -> float:
+        """Start the program anew; return the seconds until its input was ready.
+
+        Not ``ready`` it is not waited for. Raises ``TorchError`` as ``await_ready`` does.
+        """
+        self.end()
+        self._starts += 1
+        began = time.monotonic()
+        order = Order(
+            name=f"{self.profile.name}{self._number}.{self._starts}",
+            profile=self.profile.name,
+            directory=str(self.subject.home.work),
+            session=SESSION,
+            environment={**self.subject.environment(), **environment},
+            arguments=self.subject.arguments,
+        )
+        self.agent, window = spawn(self.store, self.socket, order)
+        self.client = ControlClient(self.socket, window.pane.session_id)
+        self.pane = find(self.store, self.socket, self.agent.name).pane
+        self.resize(*SIZE)
+        if ready:
+            limit = self.profile.launch.ready_timeout
+            await_ready(self.client, self.store, self.agent, self.profile, limit)
+        return time.monotonic() - began
+
+    def end(self) -> None:
+        """End the program with its pane; the server stays."""
+        if self.client is not None and self.pane is not None:
+            self.client.ask(f"kill-pane -t {self.pane.id}".encode())
+            self.client.close()
+        if self.agent is not None:
+            self.store.agents.stopped(self.agent.name)
+        self.agent = self.client = self.pane = None
+
+    def kill(self, number: int) -> None:
+        """Send the program a signal."""
+        assert self.pane is not None
+        os.kill(self.pane.pid, number)
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the program's window this size."""
+        pane = self.pane
+        assert pane is not None
+        run(self.socket, "resize-window", "-t", pane.id, "-x", str(width), "-y", str(height))
+
+    def mode(self, wanted: str) -> None:
+        """Bring the program into a mode of its own."""
+        assert self.agent is not None
+        if self.look().state.mode != wanted:
+            set_mode(self.store, self.socket, self.agent.name, wanted)
+
+    # -- looks -------------------------------------------------------------------------------------
+
+    def look(self) -> Sight:
+        """Return what Torch makes of the program's screen now."""
+        assert self.client is not None
+        assert self.pane is not None
+        assert self.agent is not None
+        since = self.agent.created
+        return observe(self.client, self.store, self.pane, self.profile, since=since)
+
+    def screen(self) -> str:
+        """Return what the program shows, for the record."""
+        try:
+            return self.look().screen.text.rstrip()
+        except (AssertionError, TorchError) as error:
+            return str(error)
+
+    def wait(
+        self, condition: Callable[[Sight], object], what: str, seconds: float | None = None
+    ) -> Sight:
+        """Return the first sight that the condition holds for; raise ``Failed`` with ``what``."""
+        assert self.client is not None
+        assert self.pane is not None
+        limit = self.patience if seconds is None else seconds
+        deadline = time.monotonic() + limit
+        while True:
+            heard = self.client.output.get(self.pane.id, 0)
+            sight = self.look()
+            if condition(sight):
+                return sight
+            if time.monotonic() >= deadline:
+                raise Failed(f"{what}, not within {limit:g} s", sight.screen.text.rstrip())
+            self.client.wait_output(self.pane.id, heard, _LOOK_AGAIN)
+
+    def works(self) -> bool:
+        """Say whether the program works, by its screen."""
+        return self.look().state.state is State.WORKING
+
+    # -- acts --------------------------------------------------------------------------------------
+
+    def send(self, text: str, *, timeout: float = 10.0, when: str = "ready") -> Receipt:
+        """Send a message through the delivery that every message takes."""
+        assert self.agent is not None
+        request = Request(
+            *(self.agent.name, text.encode()),
+            when=when,
+            timeout=timeout,
+            envelope=False,
+            keep=False,
+        )
+        return send(self.socket, request)
+
+    def paste(self, text: str) -> None:
+        """Put ``text`` where the program reads, framed, as a person's paste."""
+        assert self.client is not None
+        assert self.pane is not None
+        gate.load(self.client, "verify", text.encode())
+        gate.paste(self.client, self.pane, framed=True, conditions=[], buffer="verify")
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, whatever the program shows."""
+        assert self.client is not None
+        assert self.pane is not None
+        gate.press(self.client, self.pane, keys)
+
+    def ask(self, text: str) -> None:
+        """Put a message to the idle program as a person does."""
+        self._declined = 0.0  # the next question is another one
+        self.paste(text)
+        self.wait(
+            lambda sight: sight.state.box is not None and text in sight.state.box.text,
+            "a pasted text was not seen in the input box",
+        )
+        time.sleep(self.profile.paste.settle)
+        self.keys("Enter")
+        self.wait(
+            lambda sight: sight.state.box is None or text not in sight.state.box.text,
+            "Enter did not submit the box",
+        )
+
+    def _decline(self, *, asked: bool) -> None:
+        """Press the key that says no, once for each question: twice at once, it opens another.
+
+        What is not known is left alone until it has stood for ``ODD`` seconds.
+        """
+        now = time.monotonic()
+        if not asked:
+            self._odd = self._odd or now
+        if now - (self._declined if asked else max(self._odd, self._declined)) >= ODD:
+            self.keys(self.subject.decline)
+            self._declined, self._odd = now, 0.0
+
+    def settle(self) -> None:
+        """Bring the program to rest as a person would: decline, let it finish, empty the box."""
+        pressed, calm, then = 0.0, 0.0, ""
+
+        def at_rest(sight: Sight) -> bool:
+            nonlocal pressed, calm, then
+            now, state = time.monotonic(), sight.state
+            resting = state.state is State.IDLE and state.box is not None and state.box.empty
+            if resting and not self.subject.busy:
+                calm = calm or now
+                return now - calm >= CALM
+            calm = 0.0
+            if state.state == then and now - pressed < AGAIN:
+                return False
+            if state.state is State.WORKING:
+                self.subject.rest(self)
+            elif state.state is State.WAITING or state.box is None:
+                self._decline(asked=state.state is State.WAITING)
+            elif state.state is State.IDLE and not state.box.empty:
+                self.keys(*[self.subject.clear] * len(state.box.rows))
+            pressed, then = now, str(state.state)
+            return False
+
+        self.subject.rest(self)
+        self.wait(at_rest, "the program did not come to rest")

@@ -1,0 +1,235 @@
+"""``torch profile verify`` on the demo agent, and on ones that were changed on purpose."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import DEMO_PROGRAM
+from conftest import SOURCE, Torch, wait_until
+from torch_cli import procs
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.profiling.verify.plan import QUICK, Plan, Tried
+from torch_cli.profiling.verify.run import Report, verify
+from torch_cli.programs import proof
+from torch_cli.programs.profile import load_profile
+from torch_cli.roster.safety import Degree, safety_of
+
+SMALL = QUICK._replace(texts=("40 characters",), specials=(), openings=1, patience=5.0)
+KEYS = SMALL._replace(deliveries=False, openings=20)
+
+WRAPPER = """#!{python}
+import sys
+sys.path.insert(0, {source!r})
+from torch_cli.demo_agent import __main__, agent, keys, program, view
+{change}
+sys.exit(__main__.main())
+"""
+
+MOVED_RULE = """
+rows = view.bottom_rows
+def bottom_rows(*given):
+    shown, cursor = rows(*given)
+    return [row.replace("─", "═") for row in shown], cursor
+view.bottom_rows = bottom_rows
+"""
+
+RENAMED_DIALOG = """
+rows = view.dialog_rows
+def dialog_rows(*given):
+    return [row.replace("Do you want to proceed?", "Shall I?") for row in rows(*given)]
+view.dialog_rows = dialog_rows
+"""
+
+HIDDEN_DIALOG = """
+rows = view.dialog_rows
+def dialog_rows(*given):
+    return [row.replace(" ❯ ", " + ") for row in rows(*given)]
+view.dialog_rows = dialog_rows
+"""
+
+OBEDIENT_DIALOG = """
+answer = agent.Agent._answer_dialog
+def answer_dialog(self, event, now):
+    answer(self, keys.Key.ENTER if event is keys.Key.SUBMIT else event, now)
+agent.Agent._answer_dialog = answer_dialog
+"""
+
+DEAF_CHORD = """
+press = agent.Agent._press
+def press_key(self, key, now):
+    if key is not keys.Key.SUBMIT:
+        press(self, key, now)
+agent.Agent._press = press_key
+"""
+
+FORGETFUL_BOX = """
+submit = agent.Agent._submit
+def submit_less(self, now):
+    self.box.erase()
+    submit(self, now)
+agent.Agent._submit = submit_less
+"""
+
+SILENT_HOOKS = """
+agent.Agent._hook = lambda self, event, **fields: None
+"""
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state directory of the person who proves."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path / "torch"
+
+
+def changed(tmp_path: Path, change: str) -> str:
+    """Return the path of a demo agent that was changed."""
+    path = tmp_path / "changed"
+    path.write_text(WRAPPER.format(python=sys.executable, source=str(SOURCE), change=change))
+    path.chmod(0o755)
+    return str(path)
+
+
+def prove(program: str = DEMO_PROGRAM, plan: Plan = SMALL) -> Report:
+    return verify("demo", plan, command=program)
+
+
+def words(report: Report) -> str:
+    return "\n".join(one["sentence"] for one in report.failures)
+
+
+def test_a_program_that_keeps_its_word_is_believed(tmp_path: Path) -> None:
+    own = load_profile("demo", None)
+    report = prove(plan=SMALL._replace(openings=20))
+    assert report.failures == [], report
+    kept = json.loads(Path(report.path).read_text())
+    assert (kept["schema"], kept["profile"], kept["version"]) == ("torch.verified/1", "demo", "1.0")
+    assert kept["keys"]["chord"]["dialogs"]["permission"] == {
+        "openings": 20,
+        "presses": 0,
+        "answered": 0,
+    }
+    assert sum(kept["held"].values()) == kept["total"]
+    assert len(kept["binary"]["sha256"]) == 64
+    found = proof.proof_of(own, "1.0")
+    assert found is not None
+    assert (dict(found.keys), found.queues) == ({"chord": True}, True)
+    safety = safety_of(own._replace(verified=()), chord=True, version="1.0")
+    assert safety.degree is Degree.SAFE, "what the profile does not say was proven here"
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith("torch-")] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param(RENAMED_DIALOG, "dialog at 120x40 is read as a 'menu'", id="name"),
+        pytest.param(HIDDEN_DIALOG, "at 120x40 is read as 'waiting' (hook", id="hidden"),
+        pytest.param(FORGETFUL_BOX, "did not arrive", id="text"),
+        pytest.param(SILENT_HOOKS, "its hook did not report it", id="hooks"),
+    ],
+)
+def test_what_differs_is_said_in_words(tmp_path: Path, change: str, sentence: str) -> None:
+    report = prove(changed(tmp_path, change))
+    assert sentence in words(report), report.failures
+    assert all(one["screen"] for one in report.failures)
+
+
+def test_a_dialog_that_obeys_the_chord_is_caught_and_the_chord_not_pressed_any_more(
+    tmp_path: Path,
+) -> None:
+    own = load_profile("demo", None)
+    assert safety_of(own, chord=True, version="1.0").key == "C-x C-g"
+    report = prove(changed(tmp_path, OBEDIENT_DIALOG), KEYS)
+    assert re.search("C-x C-g (answered|approved) the permission dialog", words(report))
+    safety = safety_of(own, chord=True, version="1.0")
+    assert (safety.degree, safety.key) == (Degree.ENTER, "Enter")
+
+
+def test_a_chord_that_does_not_submit_is_not_pressed_any_more(tmp_path: Path) -> None:
+    report = prove(changed(tmp_path, DEAF_CHORD), KEYS)
+    assert "C-x C-g does not submit" in words(report)
+    assert not report.result["keys"]["chord"]["ignored"]
+
+
+def test_a_box_that_is_not_found_is_never_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles = tmp_path / "torch" / "config" / "profiles"
+    profiles.mkdir(parents=True)
+    from torch_cli.programs.profile import STOCK
+
+    text = Path(STOCK, "demo.toml").read_text()
+    (profiles / "demo.toml").write_text(text.replace("ready_timeout = 15", "ready_timeout = 1"))
+    report = prove(changed(tmp_path, MOVED_RULE))
+    assert "was not ready after 1 s: unknown" in words(report)
+    assert "═══" in report.failures[0]["screen"]
+    assert report.result["keys"]["chord"]["ignored"] is False
+
+
+def test_a_quick_run_that_finds_nothing_is_not_kept(tmp_path: Path) -> None:
+    report = verify("demo", SMALL, command=DEMO_PROGRAM, quick=True)
+    assert (report.failures, report.path) == ([], "")
+    assert not Path(proof.folder()).exists()
+
+
+def test_too_few_dialogs_prove_nothing_and_one_that_was_answered_all() -> None:
+    tried = Tried("x", submitted=1)
+    tried.met("permission", openings=19)
+    assert tried.ignored is None
+    tried.met("question", openings=1)
+    assert tried.ignored is True
+    tried.broken = True
+    assert tried.ignored is False
+
+
+def test_what_cannot_be_proven_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="cannot be verified"):
+        verify("bash", SMALL)
+    with pytest.raises(NotFoundError, match="there is no program"):
+        verify("demo", SMALL, command=str(tmp_path / "nothing"))
+    assert not Path(proof.folder()).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
+def test_an_interrupted_proof_leaves_nothing(
+    tmp_path: Path, torch: Torch, number: signal.Signals
+) -> None:
+    begun = subprocess.Popen(
+        torch.argv("profile", "verify", "demo", "--command", DEMO_PROGRAM, "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+
+    def inside() -> list[procs.Process]:
+        home = f"{tmp_path}{os.sep}torch-"
+        return [
+            one
+            for one in procs.descendants(0)
+            if procs.alive(one)
+            and (procs.environment(one.pid) or {}).get("HOME", "").startswith(home)
+        ]
+
+    wait_until(lambda: len(inside()) > 3, 30, "programs that run")
+    os.kill(begun.pid, number)
+    begun.communicate(timeout=30)
+    wait_until(lambda: not inside(), 20, "the end of its processes")
+    wait_until(lambda: not list(tmp_path.glob("torch-*")), 20, "the end of its directory")
+    assert begun.returncode == (130 if number is signal.SIGINT else -signal.SIGKILL)
+    assert not Path(proof.folder()).exists()
+
+
+def test_the_command_says_what_held(torch: Torch) -> None:
+    done = torch("profile", "verify", "demo", "--command", DEMO_PROGRAM, "--quick")
+    assert done.code == 0, done
+    assert "verified  Torch demo agent 1.0" in done.out
+    assert "C-x C-g: too few dialogs to tell (permission 3)" in done.out
+    assert "not kept" in done.err
