@@ -21,6 +21,7 @@ LONGER = {
 """Modules that may be longer, each with the reason."""
 
 BY_NAME = {
+    "__init__": "what is public is loaded when it is asked for, from the modules that it lists",
     "cli.group": "the commands are loaded when they are called, from the folders of its sections",
     "programs.transcript": "the readers of its own folder, by the profile's word for one",
 }

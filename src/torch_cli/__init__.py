@@ -1,3 +1,42 @@
-"""Torch: a thin toolkit over tmux for people who run teams of coding agents."""
+"""Torch: a thin toolkit over tmux for people who run teams of coding agents.
+
+``Torch`` does from Python what the command ``torch`` does; docs/python-api.md shows it at work.
+"""
+
+TYPE_CHECKING = False  # importing typing would cost half of what "torch hook" does
+if TYPE_CHECKING:
+    from typing import Any
+
+    from torch_cli.api import Spawned, Torch
+    from torch_cli.delivery.ask import Answer
+    from torch_cli.delivery.receipt import Outcome, Receipt
+    from torch_cli.errors import (
+        HeldError,
+        NotFoundError,
+        RefusedError,
+        TimedOutError,
+        TorchError,
+    )
+    from torch_cli.programs.state import State
 
 __version__ = "0.1.0"
+
+__all__ = ["Answer", "HeldError", "NotFoundError", "Outcome", "Receipt", "RefusedError", "Spawned"]
+__all__ += ["State", "TimedOutError", "Torch", "TorchError", "__version__"]
+
+_HOMES = {
+    **dict.fromkeys(("Spawned", "Torch"), "torch_cli.api"),
+    "Answer": "torch_cli.delivery.ask",
+    **dict.fromkeys(("Outcome", "Receipt"), "torch_cli.delivery.receipt"),
+    "State": "torch_cli.programs.state",
+}
+"""Where what is public is made; the errors are in ``torch_cli.errors``."""
+
+
+def __getattr__(name: str) -> "Any":
+    """Load what is asked for: the command line imports this package, and needs none of it."""
+    if name.startswith("_") or name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES.get(name, "torch_cli.errors")), name)

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from torch_cli.paths import state_dir
+from torch_cli.paths import is_chosen, state_dir
 
 GRACE = 5.0
 """Seconds between SIGTERM, upon which git removes its lock files, and SIGKILL."""
@@ -29,4 +29,4 @@ def detached_environment() -> dict[str, str]:
     dropped = ("TMUX", "TMUX_PANE", "TORCH_AGENT")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     # It runs in another directory.
-    return {**kept, "TORCH_HOME": state_dir()} if kept.get("TORCH_HOME") else kept
+    return {**kept, "TORCH_HOME": state_dir()} if is_chosen() else kept

@@ -1,4 +1,4 @@
-"""Where Torch keeps its things. ``TORCH_HOME`` holds everything if it is set.
+"""Where Torch keeps its things. ``HOME``, else ``TORCH_HOME``, holds everything if it is set.
 
 Otherwise platformdirs decides. Its answer for Linux and macOS is worked out here, because
 importing it costs more than all else that ``torch hook`` does; a test compares the two.
@@ -6,6 +6,10 @@ importing it costs more than all else that ``torch hook`` does; a test compares 
 
 import os
 import sys
+from contextvars import ContextVar
+
+HOME: ContextVar[str] = ContextVar("HOME", default="")
+"""The directory that a caller of the Python API has chosen for the call that it makes."""
 
 DATABASE = "torch.db"
 _MAC = "Library/Application Support"
@@ -30,8 +34,13 @@ def database() -> str:
     return os.path.join(state_dir(), DATABASE)
 
 
+def is_chosen() -> bool:
+    """Say whether somebody has chosen the directory: what is started then must be told."""
+    return bool(_torch_home())
+
+
 def _torch_home() -> str:
-    chosen = os.environ.get("TORCH_HOME", "")
+    chosen = HOME.get() or os.environ.get("TORCH_HOME", "")
     # pathlib would cost half as much as an empty Python.
     return os.path.abspath(os.path.expanduser(chosen)) if chosen else ""  # noqa: PTH100
 

@@ -12,7 +12,7 @@ from typing import Any
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
-from torch_cli.paths import state_dir
+from torch_cli.paths import is_chosen, state_dir
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import STOCK, Launch, Profile
 from torch_cli.programs.program import ask_version, find_program, version_on
@@ -206,7 +206,7 @@ def await_ready(
 def _identity(name: str) -> dict[str, str]:
     """Return what an agent needs to know of itself, for its hooks and its own calls of torch."""
     identity = {"TORCH_AGENT": name}
-    if os.environ.get("TORCH_HOME"):
+    if is_chosen():
         identity["TORCH_HOME"] = state_dir()
     if os.environ.get("TORCH_TMUX"):
         identity["TORCH_TMUX"] = tmux_program()

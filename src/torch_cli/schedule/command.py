@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from torch_cli.paths import state_dir
+from torch_cli.paths import is_chosen, state_dir
 from torch_cli.tmux.process import program
 
 
@@ -17,7 +17,7 @@ def torch_words() -> list[str]:
 def environment() -> dict[str, str]:
     """Return the variables that a Torch started by the system lacks: paths, and where state is."""
     found = {}
-    if os.environ.get("TORCH_HOME"):
+    if is_chosen():
         found["TORCH_HOME"] = state_dir()
     for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         if os.environ.get(name):

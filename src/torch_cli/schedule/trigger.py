@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
-from torch_cli.schedule.zone import zone_named
+from torch_cli.schedule.zone import check_zone, local_zone, zone_named
 
 AT, EVERY, CRON = "at", "every", "cron"
 
@@ -38,6 +38,27 @@ class Trigger(NamedTuple):
 
 
 # -- making ---------------------------------------------------------------------------------------
+
+
+def make(kind: str, text: str, zone: str | None, now: float) -> Trigger:
+    """Return the trigger of one ``kind`` (``in``, ``at``, ``every``, ``cron``) that ``text`` says.
+
+    ``zone`` is the name of a time zone (default: this machine's). Raises ``RefusedError`` if either
+    cannot be read.
+    """
+    if zone is not None:
+        check_zone(zone)
+    zone = zone or local_zone()
+    if kind == "in":
+        return once_in(text, now, zone)
+    makes = {"at": once_at, "every": every, "cron": cron}
+    if kind not in makes:
+        raise RefusedError(
+            f"invalid time '{kind} {text}'",
+            hint="Begin with one of: in, at, every, cron. For example: every 20m.",
+            code="usage",
+        )
+    return makes[kind](text, zone, now)
 
 
 def once_in(text: str, now: float, zone: str) -> Trigger:

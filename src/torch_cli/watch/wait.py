@@ -3,19 +3,48 @@
 import time
 from collections.abc import Callable, Collection
 
-from torch_cli.errors import NotFoundError, TimedOutError
+from torch_cli.errors import NotFoundError, RefusedError, TimedOutError
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, State
-from torch_cli.roster.registry import Found
+from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.screen import Screen
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.state import StateOf, profile_of, remember
 
 LOOK_AGAIN = 1.0
 """Seconds after which a silent pane is looked at again: hooks and exits write nothing to it."""
 
 _NOTHING = Screen((), 0, 0)
+
+
+def wait_until(
+    store: Store,
+    socket: Socket,
+    target: str,
+    words: Collection[str],
+    seconds: float,
+    on_wait: Callable[[], None] = lambda: None,
+) -> StateOf:
+    """Wait until ``target`` is in one of the states that ``words`` name; return that.
+
+    Raises ``RefusedError`` for a word that names none, and what ``wait_for`` raises.
+    """
+    strange = [word for word in words if word not in set(State)]
+    if strange or not words:
+        hint = f"States: {', '.join(State)}."
+        if "vanished" in strange:
+            hint += " A pane that has vanished is 'dead' here."
+        said = f"unknown state '{', '.join(strange)}'" if strange else "no state was named"
+        raise RefusedError(said, hint=hint, code="usage")
+    found = find(store, socket, target)
+    with ControlClient(found.socket, found.pane.session_id) as client:
+        profile = profile_of(client, store, found)
+        wanted = [State(word) for word in words]
+        sight = wait_for(client, store, found, profile, wanted, seconds, on_wait)
+    return remember(store, found, sight)
 
 
 def wait_for(

@@ -9,6 +9,7 @@ from torch_cli.cli.complete import complete_agents, complete_briefings, complete
 from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
 
 if TYPE_CHECKING:
+    from torch_cli.lifecycle.begin import Begun
     from torch_cli.store.agents import Agent
     from torch_cli.tmux.window import OpenedWindow
 
@@ -96,27 +97,11 @@ def command(
       torch spawn dev --env-file .env -- --model opus
     """
     from torch_cli.cli.panes.window import explain
-    from torch_cli.cli.teams.briefing import facts
     from torch_cli.envfile import read_environment
-    from torch_cli.errors import TorchError
-    from torch_cli.lifecycle.kept import check_start
-    from torch_cli.lifecycle.limits import check_spawn
-    from torch_cli.lifecycle.spawn import Order, await_ready, spawn
-    from torch_cli.roster.actor import actor
-    from torch_cli.roster.membership import enlist, team_of
+    from torch_cli.lifecycle.begin import begin
+    from torch_cli.lifecycle.spawn import Order
     from torch_cli.roster.registry import profile_named
-    from torch_cli.store import Store
-    from torch_cli.teamfile import briefing
-    from torch_cli.tmux.control import ControlClient
-    from torch_cli.tmux.socket import Socket
 
-    with Store() as store:
-        spawner = actor(store).agent
-        if spawner is not None:  # an agent that starts another is its parent
-            check_spawn(store, spawner)
-            parent = parent or spawner.name
-        check_start(store, name, spawner)
-    text = briefing.read(brief, facts(name, role, parent, directory)) if brief else None
     order = Order(
         name=name,
         profile=profile,
@@ -127,31 +112,17 @@ def command(
         environment=read_environment(variables, env_files),
         arguments=arguments,
     )
-    with Store() as store:
-        agent, window = spawn(store, common.socket, order)
-        if spawner is not None:
-            enlist(store, team_of(store, spawner), agent, window.pane)
-        explain(window, common)
-        chosen = profile_named(profile)
-        limit = chosen.launch.ready_timeout if seconds is None else seconds
-        state = "starting"
-        if limit > 0:
-            common.tell(f"waiting up to {limit:g} s for its input to be ready")
-            socket = Socket(path=agent.socket)
-            try:
-                with ControlClient(socket, window.pane.session_id) as client:
-                    sight = await_ready(client, store, agent, chosen, limit)
-            except TorchError as error:
-                if text is not None:
-                    error.message += "; the briefing was not sent"
-                raise
-            state = str(sight.state.state)
-            common.tell(f"it is ready: {sight.state.evidence}")
-        now = store.agents.get(agent.name) or agent  # with the version that its screen said
-    _print(common, now, window, state, chosen.caution)
-    if text is None:
-        return 0
-    return _brief(common, agent, text, brief or "", at_once=limit > 0)
+    begun, text = begin(
+        common.socket,
+        order,
+        brief=brief or "",
+        seconds=seconds,
+        on_open=lambda window: explain(window, common),
+        on_step=common.tell,
+    )
+    state = "starting" if begun.state is None else str(begun.state.state)
+    _print(common, begun.agent, begun.window, state, profile_named(profile).caution)
+    return _brief(common, begun, text, brief) if brief else 0
 
 
 def _print(
@@ -185,17 +156,9 @@ def _print(
         note(f"  {printable(line)}", quiet=common.quiet)
 
 
-def _brief(common: Common, agent: "Agent", text: str, brief: str, *, at_once: bool) -> int:
-    """Deliver the briefing and print its receipt; it goes before what waits for the agent.
-
-    Not ``at_once`` it goes into the outbox, if the agent does not happen to be ready.
-    """
+def _brief(common: Common, begun: "Begun", text: str, brief: str) -> int:
+    """Deliver the briefing and print its receipt."""
     from torch_cli.cli.sending import print_receipt
-    from torch_cli.delivery.send import Request, send
-    from torch_cli.store.messages import PRIORITIES
+    from torch_cli.lifecycle.begin import send_briefing
 
-    request = Request(
-        *(agent.name, text.encode()), priority=PRIORITIES["high"], free=True, briefing=brief
-    )
-    request = request if at_once else request._replace(timeout=0.0)
-    return print_receipt(send(common.socket, request), common)
+    return print_receipt(send_briefing(common.socket, begun, text, brief), common)

@@ -34,26 +34,10 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     """
     from torch_cli.cli.agents.state import show
     from torch_cli.cli.progress import check_reader
-    from torch_cli.errors import RefusedError
-    from torch_cli.programs.state import State
-    from torch_cli.roster.registry import find
     from torch_cli.store import Store
-    from torch_cli.tmux.control import ControlClient
-    from torch_cli.watch.state import profile_of, remember
-    from torch_cli.watch.wait import wait_for
+    from torch_cli.watch.wait import wait_until
 
     names = [word.strip() for word in wanted.split(",") if word.strip()]
-    strange = [name for name in names if name not in set(State)]
-    if strange or not names:
-        hint = f"States: {', '.join(State)}."
-        if "vanished" in strange:
-            hint += " A pane that has vanished is 'dead' here."
-        raise RefusedError(f"'{', '.join(strange) or wanted}' is no state", hint=hint, code="usage")
     with Store() as store:
-        found = find(store, common.socket, target)
-        with ControlClient(found.socket, found.pane.session_id) as client:
-            profile = profile_of(client, store, found)
-            states = [State(name) for name in names]
-            sight = wait_for(client, store, found, profile, states, timeout, check_reader)
-        one = remember(store, found, sight)
+        one = wait_until(store, common.socket, target, names, timeout, check_reader)
     show(one, common)

@@ -1,7 +1,6 @@
 """``torch checkin``: messages that time sends."""
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,21 +59,9 @@ def _one_of(**given: str | None) -> tuple[str, str]:
 
 def _trigger(zone: str | None, now: float, **given: str | None) -> "Trigger":
     from torch_cli.schedule import trigger
-    from torch_cli.schedule import zone as zones
 
     kind, value = _one_of(**given)
-    if zone is not None:
-        zones.check_zone(zone)
-    else:
-        zone = zones.local_zone()
-    if kind == "in":
-        return trigger.once_in(value, now, zone)
-    makes: dict[str, Callable[[str, str, float], Trigger]] = {
-        "at": trigger.once_at,
-        "every": trigger.every,
-        "cron": trigger.cron,
-    }
-    return makes[kind](value, zone, now)
+    return trigger.make(kind, value, zone, now)
 
 
 @command.command("add")

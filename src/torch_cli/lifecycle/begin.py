@@ -1,0 +1,99 @@
+"""Starting an agent for whoever asks: may they, the window, readiness, the briefing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.send import Request, send
+from torch_cli.errors import TorchError
+from torch_cli.lifecycle.kept import check_start
+from torch_cli.lifecycle.limits import check_spawn
+from torch_cli.lifecycle.spawn import Order, await_ready, spawn
+from torch_cli.programs.state import AgentState
+from torch_cli.roster.actor import actor
+from torch_cli.roster.membership import enlist, team_of
+from torch_cli.roster.registry import profile_named
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import PRIORITIES
+from torch_cli.teamfile import briefing
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import OpenedWindow
+
+
+class Begun(NamedTuple):
+    """An agent that was started, and its window.
+
+    ``state`` is ``None`` if its readiness was not waited for.
+    """
+
+    agent: Agent
+    window: OpenedWindow
+    state: AgentState | None = None
+
+
+def begin(
+    socket: Socket,
+    order: Order,
+    *,
+    brief: str = "",
+    seconds: float | None = None,
+    on_open: Callable[[OpenedWindow], None] = lambda window: None,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> tuple[Begun, str]:
+    """Start the agent of ``order``; return it once its input is ready, and its briefing's text.
+
+    It is given ``seconds`` for that, by default the profile's; 0 does not wait. ``brief`` names
+    the briefing, as ``torch spawn --brief`` does. An agent that calls this becomes the parent.
+    ``on_open`` is told the window, ``on_step`` what is waited for.
+
+    Raises ``RefusedError`` or ``NotFoundError``, with nothing started, if the caller may not or the
+    order will not do; ``HeldError`` if the program asks something first, ``TimedOutError`` if it
+    is not ready in time: it goes on then, and was not briefed.
+    """
+    with Store() as store:
+        spawner = actor(store).agent
+        if spawner is not None:
+            check_spawn(store, spawner)
+            order = replace(order, parent=order.parent or spawner.name)
+        check_start(store, order.name, spawner)
+        text = _read(store, brief, order) if brief else ""
+        agent, window = spawn(store, socket, order)
+        if spawner is not None:
+            enlist(store, team_of(store, spawner), agent, window.pane)
+        on_open(window)
+        profile = profile_named(order.profile)
+        limit = profile.launch.ready_timeout if seconds is None else seconds
+        if limit <= 0:
+            return Begun(agent, window), text
+        on_step(f"waiting up to {limit:g} s for its input to be ready")
+        try:
+            with ControlClient(Socket(path=agent.socket), window.pane.session_id) as client:
+                sight = await_ready(client, store, agent, profile, limit)
+        except TorchError as error:
+            if brief:
+                error.message += "; the briefing was not sent"
+            raise
+        on_step(f"it is ready: {sight.state.evidence}")
+        now = store.agents.get(agent.name) or agent  # with the version that its screen said
+        return Begun(now, window, sight.state), text
+
+
+def send_briefing(socket: Socket, begun: Begun, text: str, brief: str) -> Receipt:
+    """Deliver the briefing before all that waits for the agent; return its receipt.
+
+    Into the outbox, if its readiness was not waited for and it does not happen to be ready.
+    """
+    request = Request(
+        *(begun.agent.name, text.encode()), priority=PRIORITIES["high"], free=True, briefing=brief
+    )
+    return send(socket, request if begun.state is not None else request._replace(timeout=0.0))
+
+
+def _read(store: Store, brief: str, order: Order) -> str:
+    known = store.agents.all()
+    return briefing.read(
+        brief, briefing.facts_for(order.name, order.role, order.parent, order.directory, known)
+    )
