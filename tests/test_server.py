@@ -11,7 +11,7 @@ from pathlib import Path
 import libtmux
 import pytest
 
-from conftest import SOURCE, TmuxServer, wait_until
+from conftest import PATIENCE, SOURCE, TmuxServer, wait_until
 from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.tmux.server import Server
 from torch_cli.tmux.window import open_window
@@ -19,7 +19,7 @@ from torch_cli.tmux.window import open_window
 
 @pytest.fixture
 def server(tmux: TmuxServer) -> Iterator[Server]:
-    with Server(tmux.socket) as server:
+    with Server(tmux.socket, timeout=PATIENCE) as server:
         yield server
 
 
@@ -175,7 +175,7 @@ def test_secrets_do_not_show_in_the_list_of_processes(server: Server, tmp_path: 
     """A window's environment goes to tmux on standard input: no process has it as an argument."""
     session = server.new_session("work", window_command="cat")
     code = "import os, sys; sys.stdout.write(os.environ['SECRET'])"
-    shell = f"{sys.executable} -c {code!r} > {tmp_path}/out"
+    shell = f"{sys.executable} -c {code!r} > {tmp_path}/out; cat"  # libtmux looks for a window that must be there
     session.new_window("w", environment={"SECRET": "two\nlines"}, window_shell=shell)
     out = tmp_path / "out"
     wait_until(lambda: out.exists() and out.read_text() == "two\nlines", what="the secret")
