@@ -175,7 +175,8 @@ def test_secrets_do_not_show_in_the_list_of_processes(server: Server, tmp_path: 
     """A window's environment goes to tmux on standard input: no process has it as an argument."""
     session = server.new_session("work", window_command="cat")
     code = "import os, sys; sys.stdout.write(os.environ['SECRET'])"
-    shell = f"{sys.executable} -c {code!r} > {tmp_path}/out; cat"  # libtmux looks for a window that must be there
+    # libtmux looks at the window afterwards: it has to be there.
+    shell = f"{sys.executable} -c {code!r} > {tmp_path}/out; cat"
     session.new_window("w", environment={"SECRET": "two\nlines"}, window_shell=shell)
     out = tmp_path / "out"
     wait_until(lambda: out.exists() and out.read_text() == "two\nlines", what="the secret")
