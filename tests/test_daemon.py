@@ -1,7 +1,9 @@
 """The daemon and tick: one scheduler at a time, and what they do through faults."""
 
+import inspect
 import json
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -20,6 +22,7 @@ from scheduler import history
 from torch_cli import paths
 from torch_cli.intervals import VARIABLE
 from torch_cli.schedule.firing import fire_due
+from torch_cli.schedule.loop import Loop
 from torch_cli.schedule.passes import PASSES, Passes
 from torch_cli.schedule.tick import tick
 from torch_cli.store import Store, StoreError, schema
@@ -461,6 +464,36 @@ def stuck(self, store, now):
 passes.Passes.copy = stuck
 daemon.run(as_json=False, bodies=False, echo=False)
 """
+
+
+FORSAKEN = """
+import threading
+from apscheduler.schedulers.blocking import BlockingScheduler
+from torch_cli.schedule import daemon
+start = BlockingScheduler.start
+def start_and_end(self):
+    threading.Timer(0.2, self.shutdown, [False]).start()
+    start(self)
+BlockingScheduler.start = start_and_end
+daemon.run(as_json=True, bodies=False, echo=False)
+"""
+"""A daemon whose APScheduler ends by itself."""
+
+
+def test_a_daemon_ends_with_the_thread_that_runs_its_passes() -> None:
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    words = [sys.executable, "-c", FORSAKEN]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "APScheduler has ended" in done.stderr
+    with Store() as store:
+        assert store.lease.current() is None, "another can take over at once"
+
+
+def test_apscheduler_is_used_as_it_is() -> None:
+    assert Loop.__mro__ == (Loop, object)
+    source = Path(inspect.getfile(Loop)).read_text()
+    assert not re.findall(r"_scheduler\._\w+|_main_loop|_process_jobs|\(\w*Scheduler\):", source)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

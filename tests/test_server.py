@@ -10,9 +10,10 @@ from pathlib import Path
 
 import libtmux
 import pytest
+from libtmux.exc import LibTmuxException
 
 from conftest import PATIENCE, SOURCE, TmuxServer, wait_until
-from torch_cli.errors import NotFoundError, TimedOutError
+from torch_cli.errors import NotFoundError, RefusedError, TimedOutError
 from torch_cli.tmux.server import Server
 from torch_cli.tmux.window import open_window
 
@@ -84,16 +85,42 @@ def test_a_directory_is_never_read_as_a_format(
     assert pane is not None
     assert pane.pane_current_path == str(odd)
     assert pane.window_name == "#(echo ran)#S"
-    harmless = tmp_path / "#{pane_id}"
-    harmless.mkdir()
-    plain = server.sessions[0].new_window("plain", start_directory=harmless, attach=False)
-    assert plain.panes[0].pane_current_path != str(harmless), "libtmux alone is right now as well"
 
 
-@pytest.mark.parametrize("text", ["-foo", ";", "a;", "--", "Enter", "$HOME #{pane_id} \\;", "é€"])
-def test_typed_text_is_not_read_as_anything_else(server: Server, text: str) -> None:
-    session = server.new_session("work", window_command="cat")
-    pane = session.active_window.panes[0]
+def test_names_and_directories_that_libtmux_is_given_are_never_read_as_formats(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where a command would run
+    name = "#(touch ran)#S"
+    odd = tmp_path / "#(touch ran)#{pane_id}"
+    odd.mkdir()
+    session = server.new_session(name, window_name=name, start_directory=odd, window_command="cat")
+    window = session.new_window(name, start_directory=odd, window_shell="cat", attach=False)
+    pane = window.split(start_directory=odd, shell="cat")
+    assert (session.session_name, session.windows[0].window_name) == (name, name)
+    assert window.window_name == name
+    assert {one.pane_current_path for one in server.panes} == {str(odd)}
+    window.rename_window("#(touch ran)#W")
+    session.rename_session("#(touch ran)#W")
+    pane.set_title("#(touch ran)#T")
+    shown = server.cmd("display-message", "-p", "-t", pane.pane_id, "#S #W #T").stdout
+    assert shown == ["#(touch ran)#W #(touch ran)#W #(touch ran)#T"]
+    assert not list(tmp_path.rglob("ran"))
+
+
+@pytest.mark.parametrize("literal", [True, False])
+@pytest.mark.parametrize("text", ["-foo", ";", "a;", "--", "-- x", "$HOME #{pane_id} \\;", "é€"])
+def test_typed_text_is_not_read_as_anything_else(
+    server: Server, text: str, *, literal: bool
+) -> None:
+    pane = server.new_session("work", window_command="cat").active_window.panes[0]
+    pane.send_keys(text, enter=False, literal=literal)
+    wait_until(lambda: pane.capture_pane()[:1] == [text], what=f"{text!r} in the pane")
+
+
+@pytest.mark.parametrize("text", ["Enter", "-R", "-X"])
+def test_literal_text_is_no_key_and_no_option(server: Server, text: str) -> None:
+    pane = server.new_session("work", window_command="cat").active_window.panes[0]
     pane.send_keys(text, enter=False, literal=True)
     wait_until(lambda: pane.capture_pane()[:1] == [text], what=f"{text!r} in the pane")
 
@@ -109,6 +136,40 @@ def test_a_target_that_begins_like_another_is_not_it(server: Server) -> None:
     server.new_session("worker", window_command="cat")
     assert not server.has_session("work")
     assert server.has_session("worker")
+
+
+def test_what_takes_a_target_takes_nothing_that_begins_like_it(server: Server) -> None:
+    session = server.new_session("worker", window_name="logs", window_command="cat")
+    with pytest.raises(LibTmuxException, match="can't find session"):
+        server.kill_session("work")
+    with pytest.raises(LibTmuxException, match="can't find window"):
+        session.select_window("log")
+    with pytest.raises(LibTmuxException, match="can't find session"):
+        session.kill_window("work:logs")
+    with pytest.raises(RefusedError, match="not of which session"):
+        session.kill_window("logs")
+    assert [one.window_name for one in session.windows] == ["logs"]
+    assert session.select_window("logs").window_name == "logs"
+    assert session.select_window(str(session.windows[0].window_index)).window_name == "logs"
+    assert server.cmd("list-windows", "-F", "#W", target="worker").stdout == ["logs"]
+    server.kill_session("worker")
+    assert not server.is_alive()
+
+
+def test_nothing_is_typed_into_a_pane_whose_program_has_ended(
+    server: Server, tmux: TmuxServer
+) -> None:
+    server.new_session("other", window_command="cat")
+    pane = server.new_session("work", window_command="cat").active_window.panes[0]
+    pane.set_option("remain-on-exit", "on")
+    server.cmd("set-buffer", "text")
+    pane.send_keys("C-d", enter=False)
+    shown = ("display-message", "-p", "-t", pane.pane_id, "#{pane_dead}")
+    wait_until(lambda: server.cmd(*shown).stdout == ["1"], what="its end")
+    for act in (lambda: pane.send_keys("text"), lambda: pane.cmd("paste-buffer")):
+        with pytest.raises(RefusedError, match="has ended"):
+            act()
+    assert len(server.sessions) == 2, "a paste to a dead pane ends the server of 3.3a"
 
 
 def test_two_commands_in_one_are_parted_as_libtmux_means_it(server: Server) -> None:

@@ -1,10 +1,11 @@
 """The loop of the daemon: APScheduler runs the passes, our table says when.
 
-There is one job for each pass, planned anew whenever something changed: 10,000 check-ins as jobs
-would be a second copy of the table. APScheduler waits by the wall clock, so a clock that is put
-back an hour would have it sleep that long. Here it wakes at least every ``INTERVALS.look`` seconds,
-and sees by the clocks of the machine what has happened in between. For that ``_main_loop`` of
-APScheduler 3 is replaced, which is not public: the version is bounded in pyproject.toml.
+There is one job for each pass. It is brought forward, or put off, whenever something changed:
+10,000 check-ins as jobs would be a second copy of the table. APScheduler waits by the wall clock,
+so a clock that is put back an hour would have it sleep that long. So it has a thread of its own,
+and the loop here looks every ``INTERVALS.look`` seconds, by the clocks of the machine: it sees what
+has changed or stood still, plans the passes by it, and wakes APScheduler to compare the time again.
+A pass waits for a look before it does anything, so it knows of an outage that has just ended.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from apscheduler.events import EVENT_SCHEDULER_STARTED
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
@@ -35,7 +37,7 @@ class Listener(Told, Protocol):
         """Nothing could fire for a time."""
 
 
-class Loop(BlockingScheduler):  # type: ignore[misc]
+class Loop:
     """Runs the passes until it is stopped, or another scheduler has taken the lease.
 
     ``store`` is used by the loop itself, and by nobody else meanwhile; passes open their own.
@@ -47,9 +49,11 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self, store: Store, told: Listener, on_look: Callable[[], None] = lambda: None
     ) -> None:
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # passes log for themselves
-        super().__init__(
+        self._scheduler = BlockingScheduler(
             executors={"default": ThreadPoolExecutor(len(PASSES))},  # none waits for another
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            # A pass may be planned before APScheduler has noticed that it has ended; with one
+            # instance it would then be dropped. It never runs twice at once: see ``_run``.
+            job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
             timezone=datetime.UTC,
         )
         self._store, self._told, self._on_look = store, told, on_look
@@ -57,8 +61,9 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self._watches: tuple[object, ...] = ()
         self._running: set[str] = set()
         self._not_before: dict[str, float] = {}
-        self._lock = threading.Lock()
-        self._ended = threading.Condition(self._lock)
+        self._changed = threading.Condition()
+        self._asked = self._looked = 0
+        self._wake, self._plan_anew = threading.Event(), threading.Event()
         self._stop = False
         self._clock = self._renewed = Clock.read()
         self._version = -1
@@ -74,10 +79,10 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         self.held = held
         self._clock = self._renewed = Clock.read()
         self._passes = Passes(self._told, held.token, lambda: self._stop)
-        self.start()
+        self._keep_looking()
         deadline = time.monotonic() + INTERVALS.closing
-        with self._ended:
-            self._ended.wait_for(lambda: not self._running, INTERVALS.closing)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, INTERVALS.closing)
             stuck = sorted(self._running)
         if not self._passes.close(max(0.0, deadline - time.monotonic())):
             self._told.error(TorchError("a delivery had not ended; the next scheduler settles it"))
@@ -93,15 +98,36 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
         """
         self._stop = True
 
-    def _main_loop(self) -> None:
-        wait = 0.0
-        while not self._stop:
-            self._event.wait(min(wait, INTERVALS.look))
-            self._event.clear()
-            self._look()
-            until_next = self._process_jobs()
-            wait = INTERVALS.look if until_next is None else until_next
-        self.shutdown(wait=False)
+    def _keep_looking(self) -> None:
+        jobs = self._started()
+        try:
+            while not self._stop:
+                with self._changed:
+                    asked = self._asked
+                self._look()
+                with self._changed:
+                    self._looked = asked
+                    self._changed.notify_all()
+                if not jobs.is_alive():
+                    raise TorchError("APScheduler has ended: nothing would be run any more")
+                self._scheduler.wakeup()
+                self._wake.wait(INTERVALS.look)
+                self._wake.clear()
+        finally:
+            self._stop = True
+            with self._changed:
+                self._changed.notify_all()
+            self._scheduler.shutdown(wait=False)
+
+    def _started(self) -> threading.Thread:
+        """Start APScheduler in a thread of its own, which lives as long as it runs jobs."""
+        begun = threading.Event()
+        self._scheduler.add_listener(lambda _: begun.set(), EVENT_SCHEDULER_STARTED)
+        jobs = threading.Thread(target=self._scheduler.start, name="jobs", daemon=True)
+        jobs.start()
+        if not begun.wait(INTERVALS.closing):
+            raise TorchError("APScheduler did not start")
+        return jobs
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -118,7 +144,7 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
                 self._renew()
         except StoreError as error:
             self._told.error(error)
-            self._version = -1  # planned anew at the next look
+            self._plan_anew.set()
             self._look_again = time.monotonic() + INTERVALS.after_error
 
     def _note_outage(self, before: Clock) -> bool:
@@ -141,10 +167,12 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
             self.stop()
 
     def _has_changed(self) -> bool:
-        """Say whether anybody has written to the store since the last look."""
+        """Say whether the store was written to, or a pass has ended, since the last look."""
+        ended = self._plan_anew.is_set()
+        self._plan_anew.clear()  # before looking: what ends meanwhile is for the next look
         version = int(self._store.database.query("PRAGMA data_version")[0][0])
         changed, self._version = version != self._version, version
-        return changed
+        return changed or ended
 
     def _plan(self) -> None:
         """Plan the next run of each pass by what stands in the store."""
@@ -172,32 +200,33 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
 
     def _plan_at(self, one: Pass, at: float | None) -> None:
         """Plan a pass for the moment ``at`` (epoch seconds), or not at all."""
-        with self._lock:
+        with self._changed:
             if one.name in self._running:
                 return  # it is planned when it ends
             rest = self._not_before.get(one.name, 0.0) - time.monotonic()
         if at is None:
             with contextlib.suppress(JobLookupError):
-                self.remove_job(one.name)
+                self._scheduler.remove_job(one.name)
             return
         at = max(at, self._clock.wall + rest)
         when = datetime.datetime.fromtimestamp(at, datetime.UTC)
-        self.add_job(self._run, "date", [one], run_date=when, id=one.name, replace_existing=True)
+        self._scheduler.add_job(
+            self._run, "date", [one], run_date=when, id=one.name, replace_existing=True
+        )
 
     # -- passes ------------------------------------------------------------------------------------
 
     def _run(self, one: Pass) -> None:
         """Run a pass, never twice at once; what goes wrong is told, and tried again."""
-        with self._lock:
+        with self._changed:
             if one.name in self._running:
-                raise AssertionError(f"the pass '{one.name}' runs already")
-            if self._stop:
-                return
+                return  # it is planned when it ends
             self._running.add(one.name)
         rest = one.after_error
         try:
-            with Store() as store:
-                rest = self._passes.run(one.name, store, time.time())
+            if self._has_looked():
+                with Store() as store:
+                    rest = self._passes.run(one.name, store, time.time())
         except FencedError:
             self.fenced = True
             self.stop()
@@ -205,9 +234,18 @@ class Loop(BlockingScheduler):  # type: ignore[misc]
             self._told.error(error)
         finally:
             self._fired = time.monotonic() if one.name == "fire" else self._fired
-            with self._ended:
+            with self._changed:
                 self._running.discard(one.name)
                 self._not_before[one.name] = time.monotonic() + rest
-                self._ended.notify_all()
-            self._version = -1
-            self.wakeup()
+                self._changed.notify_all()
+            self._plan_anew.set()
+            self._wake.set()
+
+    def _has_looked(self) -> bool:
+        """Wait for a look that begins now; ``False`` if the loop is to end."""
+        with self._changed:
+            self._asked += 1
+            mine = self._asked
+            self._wake.set()
+            self._changed.wait_for(lambda: self._looked >= mine or self._stop)
+        return not self._stop

@@ -26,12 +26,13 @@ from libtmux import neo
 from libtmux.common import tmux_cmd
 from libtmux.formats import FORMAT_SEPARATOR
 
-from torch_cli.errors import NotFoundError
+from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, Reply
 from torch_cli.tmux.process import CALL_TIMEOUT, Completed, program, run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import of_server
+from torch_cli.tmux.wording import DEAD, command_line, exactly
 
 _OPENS = frozenset(
     {
@@ -100,16 +101,15 @@ class Server(libtmux.Server):
             self._client = None
 
     def cmd(self, cmd: str, *args: Any, target: str | int | None = None) -> tmux_cmd:
-        """Run one tmux command; the words are given to tmux as they are, to the byte.
+        """Run one tmux command, its words exact to the byte, and as ``wording`` says that they are
+        meant: names and directories are literal, and a target matches nothing that begins like it.
 
         A word ``;`` between others parts two commands, as it does on a command line of tmux. Raises
-        ``TimedOutError`` if tmux does not answer.
+        ``TimedOutError`` if tmux does not answer, ``RefusedError`` for a target that is not exact,
+        and for keys or a paste to a pane whose program has ended.
         """
         aimed = ["-t", str(target)] if target is not None else []
-        words = [cmd, *aimed, *map(str, args)]
-        if cmd in ("send-keys", "send") and "-l" in words[:-1] and words[-1].startswith("-"):
-            words.insert(-1, "--")  # libtmux does not say that it is text
-        return self._ask(words)
+        return self._ask([cmd, *aimed, *map(str, args)])
 
     def raise_if_dead(self) -> None:
         """Raise ``NotFoundError`` if no server answers."""
@@ -118,7 +118,7 @@ class Server(libtmux.Server):
             raise NotFoundError("; ".join(answer.stderr), code="no-server")
 
     def _ask(self, words: list[str]) -> Answer:
-        line = b" ; ".join(quote.line(*part) for part in _parts(words))
+        line = b" ; ".join(command_line(part) for part in _parts(words))
         replies = None
         if words[0] not in _OPENS | _OF_A_CLIENT:
             replies = self._over_connection(words[0], line)
@@ -127,6 +127,10 @@ class Server(libtmux.Server):
         ok = all(reply.ok for reply in replies)
         printed = "".join(reply.printed for reply in replies if reply.ok)
         error = "".join(reply.printed for reply in replies if not reply.ok)
+        if any(reply.text.strip() == DEAD for reply in replies):
+            raise RefusedError(
+                f"the program in the pane has ended; '{words[0]}' did nothing", code="dead"
+            )
         return Answer(words, 0 if ok else 1, self._meant(printed), error)
 
     def _over_connection(self, command: str, line: bytes) -> list[Reply] | None:
@@ -175,7 +179,7 @@ class Server(libtmux.Server):
             failed = done.status != 0 or bool(error)
             done = Completed(int(failed), done.out, error)
         else:
-            done = run(self.socket, "-N", *words, timeout=self._timeout)
+            done = run(self.socket, "-N", *exactly(words), timeout=self._timeout)
         return Answer(words, done.status, self._meant(done.out), done.error)
 
     def _meant(self, printed: str) -> str:
