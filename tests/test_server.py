@@ -210,8 +210,9 @@ def test_leaving_it_leaves_the_server_alone(tmux: TmuxServer) -> None:
 
 
 def test_a_server_that_is_stopped_is_not_waited_for_without_end(tmux: TmuxServer) -> None:
-    with Server(tmux.socket, timeout=0.3) as server:
-        server.new_session("work", window_command="cat")
+    with Server(tmux.socket) as starting:
+        starting.new_session("work", window_command="cat")
+    with Server(tmux.socket, timeout=2.0) as server:
         assert len(server.panes) == 1
         pid = int(tmux.cmd("display-message", "-p", "#{pid}"))
         os.kill(pid, signal.SIGSTOP)
