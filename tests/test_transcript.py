@@ -389,3 +389,39 @@ def test_a_message_that_was_sent_again_is_not_refused_any_more() -> None:
     read.read({"type": "system", "subtype": "informational", "content": content}, 1.0)
     read.read({"type": "user", "message": {"role": "user", "content": "asked"}}, 2.0)
     assert read.turn() == Turn()
+
+
+def test_a_message_that_waits_in_the_queue_is_written_down() -> None:
+    """Its turn begins later, and what is answered before belongs to another."""
+    read = claude.Session(is_ours)
+    operation = {"type": "queue-operation", "operation": "enqueue", "content": "another"}
+    read.read(operation, 1.0)
+    assert read.turn() is None
+    read.read({**operation, "operation": "remove", "content": ASKED}, 1.0)
+    assert read.turn() is None
+    read.read({**operation, "content": ASKED}, 1.0)
+    assert read.turn() == Turn()
+    said = {"id": "msg_1", "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn"}
+    read.read({"type": "assistant", "message": said}, 1.0)
+    assert read.turn() == Turn()
+    read.read({"type": "user", "message": {"content": ASKED}}, 1.0)
+    assert read.turn() == Turn()
+    read.read({"type": "assistant", "message": {**said, "id": "msg_2"}}, 1.0)
+    assert read.turn() == Turn("x")
+
+
+def test_a_turn_that_a_hook_stopped_has_the_hooks_words() -> None:
+    """They name no message, so they are of the one that stands before them."""
+    stopped = {"type": "system", "subtype": "informational"}
+    stopped["content"] = "Operation stopped by hook: not\nso"
+    read = claude.Session(is_ours)
+    read.read(stopped, 1.0)
+    read.read({"type": "user", "message": {"content": ASKED}}, 1.0)
+    assert read.turn() == Turn()
+    read.read(stopped, 1.0)
+    assert read.turn() == Turn(stopped="not so")
+    read.read({"type": "user", "message": {"content": "another"}}, 1.0)
+    read.read({**stopped, "content": "Operation stopped by hook: other"}, 1.0)
+    assert read.turn() == Turn(stopped="not so")
+    read.read({"type": "user", "message": {"content": ASKED}}, 1.0)
+    assert read.turn() == Turn()

@@ -404,6 +404,8 @@ def _approved(world: World, pressed: list[float]) -> bool:
     if view.asks and (not pressed or time.monotonic() - pressed[-1] > 2):
         pressed.append(time.monotonic())
         world.keys("1")
+    if view.box == "1":  # the first one had counted
+        world.keys("BSpace")
     return view.working
 
 
@@ -454,21 +456,41 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld, set
     assert done.code == 0, done
 
 
-@pytest.mark.parametrize("setup", [Setup.HOOKS, Setup.BARE])
-def test_a_message_that_a_hook_refuses_is_not_delivered(
-    make_world: MakeWorld, setup: Setup, tmp_path: Path
-) -> None:
-    """Torch's own hook runs beside it and has reported the text by then."""
-    world = make_world(setup)
-    script = tmp_path / "refuse"
-    script.write_text('#!/bin/sh\nif grep -q REFUSE; then echo "not so" >&2; exit 2; fi\n')
+_REFUSING = """#!/usr/bin/env python3
+import json, sys
+prompt = json.load(sys.stdin)["prompt"]
+if "EXIT" in prompt:
+    sys.stderr.write("not so")
+    sys.exit(2)
+if "BLOCK" in prompt:
+    print(json.dumps({"decision": "block", "reason": "not so"}))
+if "STOP" in prompt:
+    print(json.dumps({"continue": False, "stopReason": "not so"}))
+"""
+_REFUSED = ("EXIT this", "BLOCK this")
+_LONG = "\n".join(f"{n} of a text that shows as a placeholder" for n in range(8))
+
+
+def _with_a_refusing_hook(world: World) -> World:
+    """Give the user a hook that refuses some messages, and start the program."""
+    script = world.home.path / "refuse"
+    script.write_text(_REFUSING)
     script.chmod(0o755)
     settings = json.loads(home_of(world).settings.read_text())
     entry = {"hooks": [{"type": "command", "command": str(script)}]}
     settings.setdefault("hooks", {}).setdefault("UserPromptSubmit", []).append(entry)
     home_of(world).settings.write_text(json.dumps(settings))
     world.start()
-    for text in ("REFUSE this", "REFUSE this\nof three\nlines"):
+    return world
+
+
+@pytest.mark.parametrize("setup", [Setup.HOOKS, Setup.BARE])
+def test_a_message_that_a_hook_refuses_is_not_delivered(
+    make_world: MakeWorld, setup: Setup
+) -> None:
+    """Torch's own hook runs beside it and has reported the text by then."""
+    world = _with_a_refusing_hook(make_world(setup))
+    for text in ("EXIT this", "BLOCK this\nof three\nlines", f"EXIT this\n{_LONG}"):
         sent = world.send(text)
         assert sent.state == "failed", f"{sent}\n{world.server.screens()}"
         assert "not so" in sent.result.json["reason"]
@@ -477,7 +499,44 @@ def test_a_message_that_a_hook_refuses_is_not_delivered(
     sent = world.send(prose(40))
     assert sent.delivered, f"{sent}\n{world.server.screens()}"
     assert world.await_arrival(sent)
-    assert not any("REFUSE" in text for text in world.stub.texts())
+    assert not any(word in text for text in world.stub.texts(sent.mark) for word in _REFUSED)
+
+
+def test_a_message_that_a_hook_refuses_while_it_works_is_not_delivered(
+    make_world: MakeWorld,
+) -> None:
+    """Nothing is written down of that; what waits in the queue is."""
+    world = _with_a_refusing_hook(make_world(Setup.CHORD))
+    for text in ("EXIT this", f"BLOCK this\n{_LONG}"):
+        hold = world.stub.hold()
+        assert world.send(prose(40)).delivered
+        hold.wait()
+        world.wait(lambda: world.view().working, "a working program")
+        sent = world.send(text)
+        assert sent.state == "failed", f"{sent}\n{world.server.screens()}"
+        assert "put the text back into its box" in sent.result.json["reason"]
+        assert world.view().box == ""
+        queued = world.send(prose(40))
+        assert queued.state == "confirmed", f"{queued}\n{world.server.screens()}"
+        assert queued.result.json["reason"] == "queued by the program"
+        hold.release(Behaviour())
+        assert world.await_arrival(queued)
+        assert not any(word in text for text in world.stub.texts(sent.mark) for word in _REFUSED)
+        world.settle()
+
+
+def test_a_message_whose_turn_a_hook_stops_is_kept_by_the_program(make_world: MakeWorld) -> None:
+    world = _with_a_refusing_hook(make_world(Setup.HOOKS))
+    sent = world.send("STOP this")
+    assert sent.state == "confirmed", f"{sent}\n{world.server.screens()}"
+    assert "a hook of the program's stopped the turn: not so" in sent.result.json["evidence"]
+    asked = world.torch("ask", world.name, "STOP that", "--json", "--timeout", "30")
+    assert asked.code == 1, f"{asked}\n{world.server.screens()}"
+    assert asked.json["error"]["code"] == "unanswered"
+    assert "not so" in asked.json["error"]["message"]
+    sent = world.send(prose(40))
+    assert world.await_arrival(sent)
+    assert any("STOP that" in text for text in world.stub.texts(sent.mark))
 
 
 # -- proof on a user's machine ---------------------------------------------------------------------

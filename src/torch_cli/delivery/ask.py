@@ -185,6 +185,13 @@ class _Turn:
         self.begun |= turn is not None
         if turn is not None and turn.failed is not None:
             raise self._failed(turn.failed)
+        if turn is not None and turn.stopped is not None:
+            raise TorchError(
+                f"a hook of '{self.found.name}' stopped the turn of {self.message.id} before an "
+                f"answer began: {turn.stopped}",
+                hint="The program keeps the message, and takes it along with the next one.",
+                code="unanswered",
+            )
         return turn.answer if turn else None
 
     @property

@@ -508,26 +508,27 @@ class _Delivery:
                 raise Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
 
     def _prove_by_fate(self) -> None:
-        """End by what the transcript says if a hook of the user's may have refused our text.
-
-        What waits in the program's queue is not written down until its turn comes.
-        """
+        """End by what the transcript says if a hook of the user's may have refused our text."""
         from torch_cli.delivery import refused
 
-        if self._is_command or self.before.state != State.IDLE or not refused.tells(self.reader):
+        known = self.before.state in (State.IDLE, State.WORKING)
+        if self._is_command or not known or not refused.tells(self.reader):
             return
-        turn = refused.fate(self.reader, self.message)
+        turn = refused.fate(self.reader, self.message, self.before)
         if turn is None:
             self._note(f"the program's transcript did not have it after {refused.WRITTEN:g} s")
             raise Ended(Outcome.SUBMITTED)
         if turn.refused is not None:
             raise self._refused(turn.refused)
+        if turn.stopped is not None:
+            self._note(f"a hook of the program's stopped the turn: {turn.stopped}")
 
     def _refused(self, words: str) -> Ended:
         """Return the end for a text that a hook kept from being sent; it is taken back out."""
         from torch_cli.delivery import refused
 
-        left = "" if refused.clear(self.reader, self.message) else "; the text was left in the box"
+        cleared = refused.clear(self.reader, self.message, self.before)
+        left = "" if cleared else "; the text was left in the box"
         return Ended(Outcome.FAILED, f"a hook of the program's refused it: {words}{left}")
 
     def _await_report(self) -> None:

@@ -1,7 +1,8 @@
 """Messages that a hook of the user's refuses: the program has them, and sends them nowhere.
 
 Our own hook runs beside that one, so its report proves only that the text was submitted. What
-became of it stands in the program's transcript, and a refused text stands in the box again.
+became of it stands in the program's transcript, and a refused text stands in the box again. Of one
+that is refused while the program works nothing is written down.
 """
 
 import time
@@ -12,6 +13,7 @@ from torch_cli.delivery.reading import Reader
 from torch_cli.delivery.text import same
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.standing import box_stands
+from torch_cli.programs.state import State
 from torch_cli.programs.transcript import REFUSALS, Turn, open_transcript, turn_of
 from torch_cli.programs.transcript.lines import Lines
 from torch_cli.store.messages import Message
@@ -28,7 +30,14 @@ _LOOK = 0.02
 """Seconds between two looks at the transcript, which wakes nobody."""
 
 _RESTORED = 1.0
-"""Seconds that a refused text is given to stand in the box again."""
+"""Seconds that a refused text is given to stand in the box again, and that one must stand there
+which was never seen to leave it."""
+
+_BACK = 0.3
+"""Seconds that a text must stand in the box again to count as put back."""
+
+UNTOLD = "the program put the text back into its box, and did not write down why"
+"""What is said of a refusal without words."""
 
 
 def tells(reader: Reader) -> bool:
@@ -36,15 +45,18 @@ def tells(reader: Reader) -> bool:
     return reader.recipient.profile.answer.transcript in REFUSALS
 
 
-def fate(reader: Reader, message: Message) -> Turn | None:
+def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
     """Return the turn that ``message`` began or was refused in; ``None`` if no transcript has it.
 
-    An empty ``Turn`` stands for a program that keeps no transcript: nothing more can be known.
+    ``before`` is what was known of the screen and the text. An empty ``Turn`` stands for a message
+    that waits in the program's queue, and for a program that keeps no transcript: nothing more can
+    be known.
     """
     to = reader.recipient
     pid = to.program.pid if to.program is not None else to.pane.pid
     transcript = open_transcript(to.profile.answer.transcript, pid, message.created)
     began = time.monotonic()
+    back = _Back(reader, message, before) if before.state == State.WORKING else None
     while True:
         heard = reader.heard()
         turn = turn_of(transcript, lambda text: same(text, message.typed, to.profile))
@@ -53,38 +65,65 @@ def fate(reader: Reader, message: Message) -> Turn | None:
             return turn
         if waited >= ABSENT and isinstance(transcript, Lines) and not transcript.exists:
             return Turn()
+        if back is not None and back.stands():
+            return Turn(refused=UNTOLD)
         reader.wait(heard, _LOOK)
 
 
-def clear(reader: Reader, message: Message) -> bool:
+class _Back:
+    """Whether a text that was submitted stands in the box again."""
+
+    def __init__(self, reader: Reader, message: Message, before: Baseline) -> None:
+        self._reader, self._message, self._before = reader, message, before
+        self._since = 0.0
+        self._needed = _RESTORED
+
+    def stands(self) -> bool:
+        """Look once."""
+        now = time.monotonic()
+        sight = self._reader.look()
+        if not _is_ours(sight, self._message, self._before, self._reader):
+            self._since = 0.0
+            if sight.state.box is not None and sight.state.box.empty:
+                self._needed = _BACK
+            return False
+        self._since = self._since or now
+        return now - self._since >= self._needed
+
+
+def clear(reader: Reader, message: Message, before: Baseline) -> bool:
     """Take a refused text out of the box again; say whether that is empty then.
 
     Each key goes through the gate, and only while nothing but our text, or its beginning, stands
-    there: the key deletes one line.
+    there: the key deletes one line. A placeholder must have the number that our own was seen with,
+    as ``before`` has it.
     """
-    keys = reader.recipient.profile.submit.clear
+    keys, profile = reader.recipient.profile.submit.clear, reader.recipient.profile
     until = time.monotonic() + _RESTORED
     seen = False
     for _ in range(2 * message.typed.count("\n") + 4 if keys else 0):
         heard = reader.heard()
         sight = reader.look()
-        while not seen and not (seen := _is_ours(sight, message, reader)):
+        while not seen and not (seen := _is_ours(sight, message, before, reader)):
             if time.monotonic() >= until:
                 return False
             reader.wait(heard, _LOOK)
             heard, sight = reader.heard(), reader.look()
         box = sight.state.box
-        if box is None or not ours.begins_with(message.typed, box, reader.recipient.profile):
-            return False
-        if box.empty:
+        if box is not None and box.empty:
             return True
-        gate.press(reader.client, reader.pane, keys, box_stands(sight, reader.recipient.profile))
+        if box is None or not (
+            ours.begins_with(message.typed, box, profile)
+            or _is_ours(sight, message, before, reader)
+        ):
+            return False
+        gate.press(reader.client, reader.pane, keys, box_stands(sight, profile))
         reader.wait(heard, _RESTORED)
     return False
 
 
-def _is_ours(sight: Sight, message: Message, reader: Reader) -> bool:
-    box, profile = sight.state.box, reader.recipient.profile
-    if box is None or box.placeholders:
-        return False
-    return ours.is_ours(box, message.typed, Baseline(), profile, pasted=False)
+def _is_ours(sight: Sight, message: Message, before: Baseline, reader: Reader) -> bool:
+    box = sight.state.box
+    return box is not None and ours.is_ours(
+        box, message.typed, before, reader.recipient.profile, pasted=False
+    )

@@ -349,10 +349,14 @@ class Messages:
         )
 
     def gone_out(self, server: str, pane: str, pane_pid: int, limit: int) -> list[Message]:
-        """Return the newest messages that went out, or may have, in a pane, the newest first."""
+        """Return the newest messages that went out, or may have, in a pane, the newest first.
+
+        One that the program then refused has failed, and had been submitted.
+        """
         return self._where(
             "server = ? AND pane = ? AND pane_pid = ? AND step = 'done'"
-            " AND state IN ('submitted', 'confirmed', 'unknown')"
+            " AND (state IN ('submitted', 'confirmed', 'unknown')"
+            " OR (state = 'failed' AND attempts > 0))"
             " ORDER BY created DESC, rowid DESC LIMIT ?",
             *(server, pane, pane_pid, limit),
         )

@@ -37,12 +37,14 @@ class Turn(NamedTuple):
     """A message as the transcript has it; ``answer`` is None until the turn has ended.
 
     ``refused`` has the words of a hook of the user's that kept the message from being sent,
-    ``failed`` those of the error with which the program ended the turn.
+    ``stopped`` those of one that ended the turn before it began, ``failed`` those of the error with
+    which the program ended it.
     """
 
     answer: str | None = None
     refused: str | None = None
     failed: str | None = None
+    stopped: str | None = None
 
 
 class Transcript(Protocol):

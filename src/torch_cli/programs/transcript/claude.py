@@ -18,6 +18,9 @@ _REFUSED = "UserPromptSubmit operation blocked by hook:"
 _PROMPT = "\n\nOriginal prompt: "
 """How it tells that a hook refused a message: these, the hook's words between them, the message."""
 
+_STOPPED = "Operation stopped by hook: "
+"""How it tells that a hook ended a turn before it began: this, and the hook's words."""
+
 
 def open_transcript(origin: Origin) -> Lines:
     """Return the program's transcript, or those of every Claude Code of that home."""
@@ -42,7 +45,8 @@ class Session:
     """A turn begins with a user's message, and ends with an answer that stopped by itself.
 
     Each block of an answer is a line of its own, with the answer's id. What follows the next
-    message is no part of it.
+    message is no part of it. A message that waits for its turn is written down when it is queued,
+    and one that a hook refuses then is not.
     """
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
@@ -53,12 +57,16 @@ class Session:
         self._texts: list[str] = []
         self._ended = self._failed = False
         self._refused: str | None = None
+        self._stopped: str | None = None
+        self._queued = False
 
     def read(self, line: dict[str, Any], at: float) -> None:
         """Take in one line; those of its helpers (side chains) are not part of it."""
         message = line.get("message")
         if line.get("type") == "system" and line.get("subtype") == "informational":
             self._read_notice(str(line.get("content")))
+        if line.get("type") == "queue-operation" and line.get("operation") == "enqueue":
+            self._queued |= self._is_ours(str(line.get("content")))
         if not isinstance(message, dict) or line.get("isSidechain") or line.get("isMeta"):
             return
         if line.get("type") == "user":
@@ -66,7 +74,8 @@ class Session:
             self._open = self._is_ours(text) if text else self._open
             if text and self._open:
                 self._begun, self._id, self._texts, self._ended = True, "", [], False
-                self._refused, self._failed = None, False
+                self._refused = self._stopped = None
+                self._failed = False
         elif line.get("type") == "assistant" and self._open:
             if message.get("id") != self._id:
                 self._id, self._texts = str(message.get("id")), []
@@ -76,7 +85,12 @@ class Session:
             self._failed = line.get("isApiErrorMessage") is True  # its words stand as an answer
 
     def _read_notice(self, notice: str) -> None:
-        """Take in that a hook refused a message of ours; either text may hold the other's mark."""
+        """Take in that a hook refused a message of ours; either text may hold the other's mark.
+
+        One that only stopped the turn names no message: the text is kept, and goes with the next.
+        """
+        if notice.startswith(_STOPPED) and self._open:
+            self._stopped = " ".join(notice.removeprefix(_STOPPED).split())
         if not notice.startswith(_REFUSED):
             return
         parts = notice.removeprefix(_REFUSED).split(_PROMPT)
@@ -90,8 +104,8 @@ class Session:
         if self._refused is not None:
             return Turn(refused=self._refused)
         if not self._begun:
-            return None
+            return Turn() if self._queued else None
         said = "\n\n".join(self._texts)
         if self._failed:
             return Turn(failed=said)
-        return Turn(said if self._ended else None)
+        return Turn(said if self._ended else None, stopped=self._stopped)
