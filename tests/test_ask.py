@@ -13,7 +13,8 @@ from agent import DemoAgent, spawn_demo
 from conftest import PATIENCE, Result, TmuxServer, Torch
 from torch_cli.delivery import ask as asking_module
 from torch_cli.delivery.send import Request
-from torch_cli.errors import TorchError
+from torch_cli.errors import UNKNOWN, TorchError
+from torch_cli.programs import profile as profile_module
 from torch_cli.programs import turn
 from torch_cli.programs.answer import answer_on
 from torch_cli.programs.profile import AnswerSpec
@@ -164,6 +165,28 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(demo: DemoAgent) -> None:
     error = done[0].json["error"]
     assert (done[0].code, error["code"]) == (1, "turn-failed")
     assert "API Error: 400 no" in error["message"]
+
+
+def test_what_may_be_half_an_answer_is_none(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that writes its turns down elsewhere, and shows no work on the screen."""
+    profiles = tmp_path / "torch" / "config" / "profiles"
+    profiles.mkdir(parents=True)
+    stock = Path(profile_module.__file__).with_name("profiles") / "demo.toml"
+    (profiles / "demo.toml").write_text(
+        stock.read_text().replace("[answer]\n", '[answer]\ntranscript = "claude"\n')
+    )
+    log = tmp_path / "bare.log"
+    pane = tmux.new_session("bare", f"{sys.executable} -m torch_cli.demo_agent --log {log}")
+    tmux.wait_for_text(pane, "for help")
+    assert torch("adopt", pane.id, "bare", "--profile", "demo").code == 0
+    monkeypatch.setattr(turn, "STILL", 0.5)
+    request = Request("bare", asking("the first half").encode(), timeout=PATIENCE)
+    with pytest.raises(TorchError, match="may have answered m-") as failed:
+        asking_module.ask(tmux.socket, request)
+    assert (failed.value.code, failed.value.exit_code) == ("unknown", UNKNOWN)
+    assert "capture" in failed.value.hint
 
 
 def test_what_cannot_be_delivered_ends_with_its_receipt(demo: DemoAgent) -> None:

@@ -15,10 +15,13 @@ from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.send import Request, send
 from torch_cli.delivery.text import same
 from torch_cli.errors import DONE, FAILURE, UNKNOWN, HeldError, TimedOutError, TorchError
+from torch_cli.programs import turn as turns
 from torch_cli.programs.answer import answer_on, before_next
 from torch_cli.programs.observe import Sight
+from torch_cli.programs.record import RECORDED
 from torch_cli.programs.state import ENDED, State
 from torch_cli.programs.transcript import Transcript, open_transcript, turn_of
+from torch_cli.programs.turn import may_hide_work
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
@@ -153,11 +156,14 @@ class _Turn:
                     return written, "transcript"
                 shown = sight.screen.text
                 idle = idle if idle and idle[1] == shown else (now, shown)
-                if now >= idle[0] + self._quiet:
+                doubted = self._may_go_on(sight)
+                if now >= idle[0] + (turns.STILL if doubted else self._quiet):
                     self._check_ended()
-                text = self._on_screen(sight) if now >= idle[0] + self._quiet else ""
-                if text or now >= idle[0] + REPORT_GRACE:
-                    return text, "screen"
+                    if doubted:
+                        raise self._half()
+                    text = self._on_screen(sight)
+                    if text or now >= idle[0] + REPORT_GRACE:
+                        return text, "screen"
             if now >= self.reader.deadline:
                 raise TimedOutError(
                     f"'{self.found.name}' has not finished answering {self.message.id}: it is "
@@ -198,6 +204,27 @@ class _Turn:
     def _quiet(self) -> float:
         """Seconds that an idle screen must stand before it is the end of the turn."""
         return REPORT_GRACE if self.expected else max(0.3, self.profile.launch.steady)
+
+    def _may_go_on(self, sight: Sight) -> bool:
+        """Say whether the program may work on, though its screen shows an empty box and no work.
+
+        A screen can hide work. Programs that write down whether they work are believed, and where
+        that cannot be read, nothing else tells.
+        """
+        kind = self.profile.answer.transcript
+        return kind in RECORDED and not self.begun and may_hide_work(sight.state)
+
+    def _half(self) -> TorchError:
+        """Return the error for an answer of which nobody can tell if it is whole."""
+        name = self.found.name
+        error = TorchError(
+            f"'{name}' may have answered {self.message.id}: its screen has not changed for "
+            f"{turns.STILL:.0f} s, but no hook and no file of its own tells of the turn's end",
+            hint=f"What it shows may be half an answer: torch capture {name} --history",
+            code="unknown",
+        )
+        error.exit_code = UNKNOWN
+        return error
 
     def _check_ended(self) -> None:
         """Raise if the program told of the beginning of the turn and not of its end.

@@ -23,6 +23,9 @@ TAILS = (1 << 16, 1 << 22)
 LARGEST = 1 << 20
 """Bytes of a record, or of a rollout's first line, that are read at most."""
 
+RECORDED = ("claude", "codex")
+"""The kinds of transcript whose programs write down whether they work."""
+
 _ROLLOUT = {"task_started": True, "task_complete": False, "turn_aborted": False}
 _WORD = re.compile(r"[A-Za-z0-9-]{1,64}")  # what the program calls a job or a session
 _STATUS = {"busy": True, "waiting": True, "idle": False, "shell": False}
