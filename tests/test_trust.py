@@ -1,6 +1,8 @@
 """What a scheduler does by torch.toml with nobody there: what a person has accepted."""
 
+import contextlib
 import os
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 import scheduler
 from conftest import Result, TmuxServer, Torch, wait_until
+from torch_cli import paths
 from torch_cli.store import Store
 from torch_cli.teamfile.load import load_team
 from torch_cli.teams.trust import digest_of, trust_of
@@ -169,3 +172,34 @@ def test_a_person_accepts_by_up_and_hears_what_that_means(torch: Torch, project:
     assert state(project) == "same"
     again = up(torch, project)
     assert (again.code, again.err) == (0, "")
+
+
+def test_a_team_of_an_earlier_version_is_told_once_what_to_run(torch: Torch, project: Path) -> None:
+    """It was brought up before there was anything to accept."""
+    with contextlib.closing(sqlite3.connect(paths.database())) as store, store:
+        store.execute("DELETE FROM team_accepted")
+    (said,) = look(time.time())
+    assert (said.what, said.people) == ("untrusted", True)
+    assert "nobody has accepted it yet" in said.words
+    assert f"'torch up' or 'torch trust --dir {project}'" in said.words
+    assert look(time.time()) == [], "once"
+    found = torch("doctor", "--json").json["findings"]
+    assert f"torch trust --dir {project}" in [one["advice"] for one in found]
+    assert trust(torch, project).code == 0
+    assert look(time.time()) == []
+    assert state(project) == "same"
+
+
+def test_who_accepts_is_told_of_scripts_that_are_not_looked_at(torch: Torch, project: Path) -> None:
+    (project / "tools").mkdir()
+    (project / "tools/serve.sh").write_text("exit 0\n")
+    command = '["sh", "tools/serve.sh", "--config", "../outside", "/bin/sh"]'
+    (project / "torch.toml").write_text(
+        TEAM.replace('["sh", "-c", "read line <answer; exit $line"]', command)
+    )
+    shown = trust(torch, project, "--dry-run", "--json").json
+    assert shown["scripts"] == [{"member": "job", "path": "tools/serve.sh"}]
+    done = trust(torch, project)
+    assert "tools/serve.sh, which 'job' runs" in done.err
+    (project / "tools/serve.sh").write_text("exit 1\n")
+    assert state(project) == "same"

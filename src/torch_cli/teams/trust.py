@@ -2,11 +2,13 @@
 
 Agents can write to ``torch.toml``, and it names programs to start, with arguments and variables.
 So a scheduler acts on a file only while it says what it said when a person last ran ``torch up`` or
-``torch trust``. What stands in the programs themselves is not looked at.
+``torch trust``. What stands in the programs themselves is not looked at: agents write those, too,
+as their work.
 """
 
 import hashlib
 import json
+import os
 import time
 import tomllib
 from difflib import unified_diff
@@ -58,6 +60,23 @@ def digest_of(team: Team) -> str:
         facts["variables"][path] = hashlib.sha256(content).hexdigest()
     text = json.dumps(facts, sort_keys=True, default=str)  # TOML has dates
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def scripts_of(team: Team) -> list[tuple[str, str]]:
+    """Return the files of the project that commands and arguments name, each with whose they are.
+
+    A path is relative to the project. Agents change such files as their work, so they are no part
+    of what is accepted; who accepts is told of them.
+    """
+    found = []
+    root = os.path.realpath(team.root)
+    for member in team.members:
+        for word in (*member.command, *member.arguments):
+            path = os.path.realpath(os.path.join(member.directory, word))
+            inside = os.path.relpath(path, root)
+            if word and not inside.startswith("..") and os.path.isfile(path):
+                found.append((member.name, inside))
+    return found
 
 
 def trust_of(store: Store, team: Team) -> Trust:

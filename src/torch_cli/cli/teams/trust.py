@@ -1,5 +1,7 @@
 """``torch trust``."""
 
+from typing import Any
+
 import click
 
 from torch_cli.cli.common import Common
@@ -24,7 +26,7 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
     from torch_cli.cli.present import note, print_json, print_text, printable, say
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
-    from torch_cli.teams.trust import accept, changes, check_person, trust_of
+    from torch_cli.teams.trust import accept, changes, check_person, scripts_of, trust_of
 
     team = load_team(find_file(directory))
     with Store() as store:
@@ -33,10 +35,14 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
         before = trust_of(store, team) if dry_run else accept(store, team)
     accepted = not dry_run or before.state == "same"
     if common.json:
-        facts = {"path": team.path, "before": before.state, "accepted": accepted}
+        facts: dict[str, Any] = {"path": team.path, "before": before.state, "accepted": accepted}
+        facts["scripts"] = [{"member": name, "path": path} for name, path in scripts_of(team)]
         print_json({"schema": "torch.trust/1", **facts, "changes": changes(team, before) or None})
         return
     print_text(changes(team, before))
     say(printable(f"{'accepted' if accepted else before.state}  {team.path}"))
     if before.state == "changed" and not changes(team, before):
         note("  its file of variables (env_files) is another", quiet=common.quiet)
+    for name, path in scripts_of(team):
+        words = f"  not looked at: {path}, which '{name}' runs, and which anybody may change"
+        note(printable(words), quiet=common.quiet)
