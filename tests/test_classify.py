@@ -139,6 +139,8 @@ SIZED: dict[str, tuple[str, str, str | None]] = {
     "queued": ("working", "footer", ""),
     "queued_draft": ("working", "spinner", "third"),
     "renamed": ("idle", "box", ""),
+    "renamed_cut": ("idle", "title", ""),
+    "renamed_cut_wide": ("idle", "title", ""),
     "retrying": ("working", "retrying", ""),
     "shell_after_exit": ("exited", "exited", None),
     "shell_mode": ("idle", "box", "!ls"),
@@ -633,3 +635,17 @@ def test_any_screen_is_read_without_error_and_never_ready_without_a_box(
         assert found.box.rows == screen.lines[found.box.first : found.box.last + 1]
     if found.dialog is not None:
         assert found.state is State.WAITING
+
+
+@pytest.mark.parametrize("name", ["renamed_cut@40x30", "renamed_cut_wide@24x30"])
+def test_a_rule_that_a_long_name_fills_is_known_by_the_title_alone(name: str) -> None:
+    """Anything else that ends so is not the program's: there is no box, and nothing is typed."""
+    shown = load(name)
+    assert classify(shown, CLAUDE).box is not None
+    for title in ("", "✳", "✳ Claude Code", shown.title[2:], shown.title[:12], f"✳ x{shown.title}"):
+        assert classify(shown._replace(title=title), CLAUDE).box is None, title
+    rule = next(n for n, row in enumerate(shown.rows) if row.text.endswith("… ─"))
+    for other in ("", shown.rows[rule].text[1:], shown.rows[rule].text.replace("…", "..")):
+        rows = [row.text for row in shown.rows]
+        rows[rule] = other
+        assert classify(rewrite(shown, rows), CLAUDE).box is None, other

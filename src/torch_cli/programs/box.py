@@ -8,7 +8,7 @@ program gives its ghosts another mark, the profile knows their words.
 import re
 from collections.abc import Sequence
 
-from torch_cli.programs.place import Place, behind_bar, in_lines, in_wrapped
+from torch_cli.programs.place import Place, behind_bar, cells_of, in_lines, in_wrapped
 from torch_cli.programs.profile import BoxSpec, Profile
 from torch_cli.programs.state import Box
 from torch_cli.tmux.screen import Row, Screen
@@ -239,7 +239,10 @@ def _last_rules(screen: Screen, spec: BoxSpec) -> tuple[int, int, bool] | None:
     for index in range(len(screen.rows) - 1, -1, -1):
         text = screen.rows[index].text
         plain = is_rule(text, screen.width, spec.rule)
-        if not plain and not _labelled_rule(text, screen.width, spec):
+        labelled = _labelled_rule(text, screen.width, spec) or (
+            len(found) == 1 and _is_cut_label(text, screen, spec)
+        )
+        if not plain and not labelled:
             continue
         if not plain and spec.scrolled is not None and spec.scrolled.search(text):
             scrolled = True
@@ -264,6 +267,18 @@ def _labelled_rule(text: str, width: int, spec: BoxSpec) -> bool:
         and re.fullmatch(f"{re.escape(rule)}+ [^{re.escape(rule)}]+ {re.escape(rule)}+", text)
         is not None
     )
+
+
+def _is_cut_label(text: str, screen: Screen, spec: BoxSpec) -> bool:
+    """Whether ``text`` is the upper rule of a box whose label leaves no room for the rule.
+
+    The label is cut and takes the row up to the rule's last character. It must be what the title
+    says behind its sign: whatever else may look so is not the program's.
+    """
+    match = re.fullmatch(f" (\\S.*)… {re.escape(spec.rule)}", text)
+    name = screen.title.partition(" ")[2]
+    whole = sum(map(cells_of, text)) == screen.width
+    return match is not None and whole and name != match[1] and name.startswith(match[1])
 
 
 def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:

@@ -106,7 +106,7 @@ def in_wrapped(screen: Screen, spec: BoxSpec) -> Place | None:
     while match is None and first:
         first -= 1
         text = rows[first].text
-        if sum(map(_cells_of, text)) < screen.width - 1:
+        if sum(map(cells_of, text)) < screen.width - 1:
             return None
         match = re.match(spec.prompt, text)
     if match is None:
@@ -126,11 +126,12 @@ def _index_at(text: str, column: int) -> int | None:
     for index, char in enumerate(text):
         if at > column:
             return index
-        at += _cells_of(char)
+        at += cells_of(char)
     return None
 
 
-def _cells_of(char: str) -> int:
+def cells_of(char: str) -> int:
+    """Return how many cells of a terminal a character takes."""
     if char.isascii():
         return 1
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
