@@ -91,6 +91,31 @@ def test_a_persons_paste_is_not_submitted_for_a_message_that_was_never_pasted(
     assert (killed.body, killed.state) == (TEXT, "unknown")
 
 
+@pytest.mark.parametrize("text", ["of one line", TEXT])
+def test_what_was_left_is_not_finished_where_the_box_may_be_anothers(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, text: str
+) -> None:
+    """A person has opened something else in the pane, whose box looks the same."""
+    profiles = Path(os.environ["TORCH_HOME"]) / "config/profiles"
+    profiles.mkdir(parents=True)
+    rule = 'state = "unknown"\nname = "elsewhere"\nwhere = "title"\nmatch = "elsewhere"\n'
+    stock = (STOCK / "demo.toml").read_text()
+    (profiles / "demo.toml").write_text(
+        stock.replace("[[rules]]", f"[[rules]]\n{rule}box = true\n\n[[rules]]", 1)
+    )
+    demo = spawn_demo(tmux, torch, tmp_path / "project")
+    assert send_with(demo, text, DIE_WHEN_SEEN).returncode == -signal.SIGKILL
+    tmux.cmd("select-pane", "-t", demo.pane.id, "-T", "elsewhere")
+    held = demo.send("next", "--timeout", "1")
+    assert (held.code, held.json["state"]) == (4, "held"), held
+    assert "elsewhere" in held.json["reason"]
+    assert demo.torch("tick").code == 0
+    assert demo.submitted() == []
+    tmux.cmd("select-pane", "-t", demo.pane.id, "-T", "here")
+    assert demo.send("last").code == 0
+    assert demo.submitted() == [text, "next", "last"]
+
+
 def test_a_placeholder_that_was_seen_is_finished_and_another_is_not(demo: DemoAgent) -> None:
     assert send_with(demo, TEXT, DIE_WHEN_SEEN).returncode == -signal.SIGKILL
     assert demo.send("next").code == 0

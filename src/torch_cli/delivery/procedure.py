@@ -214,7 +214,7 @@ class _Delivery:
             self._prove_by_report()
             sight = self.reader.look()
             box = sight.state.box
-            if box is None:
+            if box is None or sight.state.elsewhere:
                 # What hides the box holds the next message, too; this one is settled after it.
                 return receipt_of(self.message)
             if self._is_ours(box):
@@ -308,7 +308,7 @@ class _Delivery:
             box, wait = sight.state.box, deadline - now
             if sight.state.state in (State.WAITING, *ENDED):
                 raise out_of_sight(sight, pressed=self.may_be_pressed, seen=False)
-            if box is not None and self._is_ours(box):
+            if box is not None and self._is_ours(box) and not sight.state.elsewhere:
                 if first is None or first[0].rows != box.rows:
                     first = (box, now)
                     self._note_chip(box)
@@ -319,12 +319,18 @@ class _Delivery:
                     self._step("seen")
                     return sight
             elif now >= deadline:
+                self._check_here(sight)
                 if box is not None and not box.empty:
                     raise held("draft: the box holds other text than ours alone", left=True)
                 raise unknown("the text was pasted, and never seen in the box")
             self.signals.check()
             self.reader.tell("its box to show the text", typed=True)
             self.reader.wait(heard, wait)
+
+    def _check_here(self, sight: Sight) -> None:
+        """Hold a message whose text stands in a box that may not be the agent's any more."""
+        if sight.state.elsewhere:
+            raise held(f"unknown screen: {sight.state.evidence}", left=True)
 
     def _note_chip(self, box: Box) -> None:
         """Write down at once as which placeholder our text shows: whoever has to go on from here
@@ -420,6 +426,7 @@ class _Delivery:
         if box is None:
             self.reader.wait(heard, 1.0)
             return sight
+        self._check_here(now)
         if self._is_ours(box):
             return now
         # Somebody typed, or submitted it for us: only evidence can tell.
@@ -449,6 +456,7 @@ class _Delivery:
             cleared_at = (cleared_at or now) if gone else 0.0
             if standing is not None and standing.rows == box.rows:
                 if now >= began + seconds:
+                    self._check_here(sight)
                     return
             elif gone:
                 if now >= cleared_at + (HOOK_GRACE if self._reports else stands):

@@ -8,7 +8,15 @@ import re
 
 from torch_cli.programs.box import below_box, echo_in, find_box, is_rule
 from torch_cli.programs.profile import Profile, Rule
-from torch_cli.programs.state import AgentState, Box, Dialog, HookEvent, State, one_line
+from torch_cli.programs.state import (
+    LOW_PANE,
+    AgentState,
+    Box,
+    Dialog,
+    HookEvent,
+    State,
+    one_line,
+)
 from torch_cli.tmux.screen import Screen
 
 _QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages and the spinner
@@ -134,7 +142,7 @@ class _Look:
 
     def _by_structure(self) -> tuple[State, str, str]:
         if self.box is not None and self.profile.box.footer_own and not self._around():
-            return State.UNKNOWN, "the pane is too low to show more than the input box", "low pane"
+            return State.UNKNOWN, "the pane is too low to show more than the input box", LOW_PANE
         if self.box is not None and self.box.empty:
             return State.IDLE, "the input box is empty and nothing says work", "box"
         if self.box is not None:

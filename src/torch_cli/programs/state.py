@@ -64,6 +64,10 @@ class Dialog(NamedTuple):
     hash: str
 
 
+LOW_PANE = "low pane"
+"""The rule of a pane that shows the input box and nothing else."""
+
+
 class HookEvent(NamedTuple):
     """The latest event that a pane's agent program reported through its own hooks.
 
@@ -96,6 +100,14 @@ class AgentState(NamedTuple):
     reset: str | None = None
     queued: bool = False
     mode: str = ""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the box may be another's than the agent's, or what it is cannot be told.
+
+        One that fills a low pane is the agent's: nothing else has been seen to.
+        """
+        return self.state is State.UNKNOWN and self.rule != LOW_PANE
 
 
 def one_line(text: str, limit: int = 100) -> str:
