@@ -188,6 +188,24 @@ def test_line_ends_and_filters_come_back_as_they_were_on_disk(repository: Reposi
     assert (repository.path / "dos.txt").read_bytes() == b"one\r\ntwo\r\n"
 
 
+def test_what_a_sparse_checkout_left_out_comes_when_it_is_asked_for(
+    repository: Repository,
+) -> None:
+    """It is in the checkpoint as in the index, so nothing differs, and yet it is not on disk."""
+    repository.write("a.py", "changed\n")
+    first = repository.recorded()
+    repository.git("sparse-checkout", "set", "--no-cone", "/a.py")
+    assert not (repository.path / "src").exists()
+    assert planned(repository, first).changes == ()
+    done = restored(repository, first, "src/b.py")
+    assert [(one.path, one.what) for one in done.changes] == [("src/b.py", "created")]
+    assert repository.read("src/b.py") == "b\n"
+    assert not (repository.path / "src/deep").exists()
+    restored(repository, first, "src")
+    assert repository.read("src/deep/c.py") == "c\n"
+    assert planned(repository, first, "src").changes == ()
+
+
 def test_an_ignored_link_in_a_directory_that_makes_way_is_kept(repository: Repository) -> None:
     repository.write("place", "a file\n")
     first = repository.recorded()

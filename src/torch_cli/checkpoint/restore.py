@@ -173,6 +173,7 @@ def _plan(
 ) -> Plan:
     tree = source.tree
     found = rows(git, there.tree if source.exact else there.stored, tree, wanted)
+    found += _not_written(git, tree, wanted, {row.path for row in found})
     left_out = {one.path: one.detail for one in there.left_out}
     skipped = _unsaved(git, tree, wanted, left_out, {row.path for row in found})
     deleted = {row.path for row in found if row.letter == "D"}
@@ -184,6 +185,24 @@ def _plan(
         else:
             changes.append(Change(row.path, _WHAT.get(row.letter, "replaced")))
     return Plan(source, there.tree, tuple(changes), tuple(skipped))
+
+
+def _not_written(git: Git, tree: str, wanted: Sequence[str], listed: set[str]) -> list[Row]:
+    """Return what a sparse checkout has not written of the paths that somebody asks for.
+
+    Such files are not gone, so that restoring everything leaves them out.
+    """
+    if not wanted:
+        return []
+    rows_of_tree = os.fsdecode(git.run("ls-tree", "-r", "-z", tree, "--", *wanted)).split("\0")
+    found = []
+    for line in rows_of_tree:
+        facts, _, path = line.partition("\t")
+        full = os.path.join(git.directory, path)
+        if path and path not in listed and " blob " in facts and not os.path.lexists(full):
+            mode = facts.partition(" ")[0]
+            found.append(Row(mode, mode, "A", path))
+    return found
 
 
 def _unsaved(
