@@ -166,7 +166,12 @@ def check_presses(
     found = sight.state
     if found.dialog is None or found.dialog.kind != kind:
         tried.broken = True
-        ledger.failed(Failed(misread(kind, found.state, found, ""), stage.screen()))
+        words = misread(kind, found.state, found, "")
+        if found.state is State.IDLE:
+            words = (
+                f"the {kind} dialog was not seen: 'idle' ({found.evidence}); no key was tried on it"
+            )
+        ledger.failed(Failed(words, stage.screen()))
         return
     stage.paste(WORDS)  # some dialogs take words for an answer, and keep them until Enter
     time.sleep(STANDS)

@@ -206,6 +206,7 @@ class Part:
         stage.settle()
 
     def _ask(self, tried: Tried, pressed: tuple[str, ...], kind: str) -> None:
+        self.stage.end()  # at its end the program may write what it remembers
         self.stage.subject.ask_at_start(kind)
         self.stage.start(ready=False)
         keys.check_presses(self.stage, tried, pressed, kind, self.plan.presses, self._ledger())

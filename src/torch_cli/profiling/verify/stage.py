@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from torch_cli import procs
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
 from torch_cli.errors import TorchError
@@ -97,10 +98,14 @@ class Stage:
         return time.monotonic() - began
 
     def end(self) -> None:
-        """End the program with its pane; the server stays."""
+        """End the program with its pane, and wait until it is gone; the server stays."""
         if self.client is not None and self.pane is not None:
+            program = procs.identify(self.pane.pid)
             self.client.ask(f"kill-pane -t {self.pane.id}".encode())
             self.client.close()
+            deadline = time.monotonic() + self.patience
+            while program and procs.alive(program) and time.monotonic() < deadline:
+                time.sleep(_LOOK_AGAIN)
         if self.agent is not None:
             self.store.agents.stopped(self.agent.name)
         self.agent = self.client = self.pane = None
