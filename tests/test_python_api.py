@@ -81,6 +81,12 @@ def test_what_was_sent_from_python_is_what_the_agent_got(api: Torch, demo: DemoA
     assert demo.submitted()[1:] == ["once"]
 
 
+def test_a_pane_in_two_sessions_is_found(api: Torch, demo: DemoAgent, tmux: TmuxServer) -> None:
+    tmux.cmd("new-session", "-d", "-s", "other", "cat")
+    tmux.cmd("link-window", "-d", "-s", demo.pane.id, "-t", "other:9")
+    assert api.pane(demo.name).pane_id == demo.pane.id
+
+
 def test_a_name_that_is_not_there_is_an_error(api: Torch, demo: DemoAgent) -> None:
     with pytest.raises(NotFoundError):
         api.send("nobody", "x")

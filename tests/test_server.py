@@ -73,6 +73,18 @@ def test_a_directory_with_a_newline_hides_nothing(
         assert libtmux.Server(socket_name=tmux.socket.name).panes
 
 
+def test_a_window_in_two_sessions_is_one(server: Server) -> None:
+    window = server.new_session("work", window_command="cat").active_window
+    server.new_session("other", window_command="cat")
+    server.cmd("link-window", "-d", "-s", str(window.window_id), "-t", "other:9")
+    pane = server.pane(str(window.panes[0].pane_id))
+    assert pane is not None
+    assert pane.window_id == window.window_id
+    assert server.window(str(window.window_id)) == window
+    assert server.pane("%99") is None
+    assert server.window("@99") is None
+
+
 def test_a_directory_is_never_read_as_a_format(
     server: Server, tmux: TmuxServer, tmp_path: Path
 ) -> None:

@@ -306,7 +306,7 @@ class Torch:
         from torch_cli.errors import NotFoundError
         from torch_cli.tmux.server import Server
 
-        pane = Server(Socket(path=agent.socket)).panes.get(pane_id=agent.pane, default=None)
+        pane = Server(Socket(path=agent.socket)).pane(agent.pane)
         if pane is None or pane.pane_pid != str(agent.pane_pid):
             raise NotFoundError(f"the pane of agent '{agent.name}' is gone", code="vanished")
         return pane

@@ -9,7 +9,7 @@ from torch_cli.roster.registry import check_name, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.panes import Pane, list_panes
-from torch_cli.tmux.process import run
+from torch_cli.tmux.server import Server
 from torch_cli.tmux.socket import Socket
 
 
@@ -56,10 +56,10 @@ def _rename_window(store: Store, agent: Agent, old: str) -> str:
         return pane.window if pane else agent.window
     if any(p.session == pane.session and p.window == agent.name for p in panes):
         return pane.window
-    socket = Socket(path=agent.socket)
-    # A name that `check_name` lets through means nothing to tmux, in a format or elsewhere.
-    if run(socket, "rename-window", "-t", pane.window_id, "--", agent.name).status != 0:
-        return pane.window
+    with Server(Socket(path=agent.socket)) as server:
+        window = server.window(pane.window_id)
+        if window is None or window.cmd("rename-window", agent.name).returncode != 0:
+            return pane.window
     store.agents.in_window(agent.name, agent.name)
     return agent.name
 

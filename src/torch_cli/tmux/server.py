@@ -14,7 +14,8 @@ takes several commands in one step of the server, or a condition that the server
 libtmux method is one command and its answer.
 
 Importing libtmux takes 100 ms, more than a delivery: nothing that ``torch send``, ``hook``,
-``state`` or ``ps`` needs imports this module.
+``state`` or ``ps`` needs imports this module. What is one command, such as the title of a pane when
+a task is given out, is not worth that either.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from typing import Any
 import libtmux
 from libtmux import neo
 from libtmux.common import tmux_cmd
+from libtmux.exc import LibTmuxException
 from libtmux.formats import FORMAT_SEPARATOR
 
 from torch_cli.errors import NotFoundError, RefusedError
@@ -110,6 +112,21 @@ class Server(libtmux.Server):
         """
         aimed = ["-t", str(target)] if target is not None else []
         return self._ask([cmd, *aimed, *map(str, args)])
+
+    def pane(self, pane_id: str) -> libtmux.Pane | None:
+        """Return the pane of that id, ``None`` if there is none.
+
+        ``panes.get`` of libtmux finds two where a window stands in two sessions, and refuses.
+        """
+        with contextlib.suppress(LibTmuxException):
+            return libtmux.Pane.from_pane_id(server=self, pane_id=pane_id)
+        return None
+
+    def window(self, window_id: str) -> libtmux.Window | None:
+        """Return the window of that id, ``None`` if there is none; as ``pane``."""
+        with contextlib.suppress(LibTmuxException):
+            return libtmux.Window.from_window_id(server=self, window_id=window_id)
+        return None
 
     def raise_if_dead(self) -> None:
         """Raise ``NotFoundError`` if no server answers."""
