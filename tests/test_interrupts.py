@@ -337,7 +337,7 @@ def unread(torch: Torch, *words: str) -> Iterator[tuple[subprocess.Popen[str], l
         try:
             yield child, said
             os.close(reading)
-            said.append(child.communicate(timeout=20)[1])
+            said.append(child.communicate(timeout=PATIENCE)[1])
         finally:
             child.kill()
 
