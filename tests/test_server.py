@@ -221,6 +221,17 @@ def test_leaving_it_leaves_the_server_alone(tmux: TmuxServer) -> None:
     assert tmux.cmd("list-sessions", "-F", "#{session_name}") == "work"
 
 
+def test_a_server_that_nobody_holds_lets_go_of_its_connection(tmux: TmuxServer) -> None:
+    tmux.cmd("new-session", "-d", "cat")
+    pane = Server(tmux.socket).pane("%0")
+    assert pane is not None
+    assert pane.pane_id == "%0"
+    assert pane.cmd("display-message", "-p", "#{pane_id}").stdout == ["%0"]
+    assert len(tmux.cmd("list-clients").splitlines()) == 1
+    del pane
+    wait_until(lambda: tmux.cmd("list-clients") == "", what="the end of the connection")
+
+
 def test_a_server_that_is_stopped_is_not_waited_for_without_end(tmux: TmuxServer) -> None:
     with Server(tmux.socket) as starting:
         starting.new_session("work", window_command="cat")

@@ -19,6 +19,7 @@ a task is given out, is not worth that either.
 """
 
 import contextlib
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,7 @@ class Server(libtmux.Server):
     Each command is given ``timeout`` seconds; then it raises ``TimedOutError``. Used as a context
     manager it lets go of its connection at the end, and does not kill the server, as libtmux's
     does. A command without a target means the session that tmux, or this connection, has last
-    used: name one.
+    used: name one. A server that nobody holds any more, nor anything of it, lets go as well.
     """
 
     def __init__(self, socket: Socket, *, timeout: float = CALL_TIMEOUT) -> None:
@@ -88,9 +89,11 @@ class Server(libtmux.Server):
         else:
             super().__init__(socket_name=socket.name)
         self.socket = socket
-        self.tmux_bin = _Program(program(), self._ask)
+        # Weakly, for a circle would keep the connection until Python looks for circles.
+        self.tmux_bin = _Program(program(), weakref.WeakMethod(self._ask))
         self._timeout = timeout
         self._client: ControlClient | None = None
+        self._let_go: Callable[[], object] = lambda: None
 
     def __exit__(self, *_: object) -> None:
         """Let go of the connection."""
@@ -98,9 +101,8 @@ class Server(libtmux.Server):
 
     def close(self) -> None:
         """Let go of the connection; the next command opens another."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._let_go()
+        self._client = None
 
     def cmd(self, cmd: str, *args: Any, target: str | int | None = None) -> tmux_cmd:
         """Run one tmux command, its words exact to the byte, and as ``wording`` says that they are
@@ -184,6 +186,7 @@ class Server(libtmux.Server):
         for session in listed.out.split():
             with contextlib.suppress(NotFoundError):  # it has ended meanwhile
                 self._client = ControlClient(self.socket, session, timeout=self._timeout)
+                self._let_go = weakref.finalize(self, self._client.close)
                 return self._client
         return None
 
@@ -210,10 +213,12 @@ class _Program(str):
     It equals the path, so that what libtmux remembers of a program holds for it.
     """
 
-    ask: Callable[[list[str]], Answer]
+    ask: Callable[[], Callable[[list[str]], Answer] | None]
     __slots__ = ("ask",)
 
-    def __new__(cls, path: str, ask: Callable[[list[str]], Answer]) -> "_Program":
+    def __new__(
+        cls, path: str, ask: Callable[[], Callable[[list[str]], Answer] | None]
+    ) -> "_Program":
         """Return ``path`` with ``ask`` beside it."""
         self = super().__new__(cls, path)
         self.ask = ask
@@ -251,9 +256,10 @@ def _rows(words: list[str], printed: str) -> list[str]:
 
 def _read_list(*words: Any, tmux_bin: str | None = None) -> tmux_cmd:
     """Do what libtmux's ``tmux_cmd`` does, but ask the server object that a list is read for."""
-    if not isinstance(tmux_bin, _Program):
+    ask = tmux_bin.ask() if isinstance(tmux_bin, _Program) else None
+    if ask is None:
         return tmux_cmd(*words, tmux_bin=tmux_bin)
-    return tmux_bin.ask([str(word) for word in words[1:]])  # the first says which socket
+    return ask([str(word) for word in words[1:]])  # the first says which socket
 
 
 # libtmux 0.62 reads its lists by a process of its own and not by ``Server.cmd``, and has no setting
