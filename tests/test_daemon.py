@@ -467,12 +467,17 @@ daemon.run(as_json=False, bodies=False, echo=False)
 
 
 FORSAKEN = """
-import threading
+import threading, time
 from apscheduler.schedulers.blocking import BlockingScheduler
 from torch_cli.schedule import daemon
 start = BlockingScheduler.start
+def end(self):
+    while not self.running:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    self.shutdown(False)
 def start_and_end(self):
-    threading.Timer(0.2, self.shutdown, [False]).start()
+    threading.Thread(target=end, args=[self], daemon=True).start()
     start(self)
 BlockingScheduler.start = start_and_end
 daemon.run(as_json=True, bodies=False, echo=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import DEMO_PROGRAM
-from conftest import SOURCE, Torch, wait_until
+from conftest import PATIENCE, SOURCE, Torch, wait_until
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.profiling.verify.plan import QUICK, Plan, Tried
@@ -218,11 +218,11 @@ def test_an_interrupted_proof_leaves_nothing(
             and (procs.environment(one.pid) or {}).get("HOME", "").startswith(home)
         ]
 
-    wait_until(lambda: len(inside()) > 3, 30, "programs that run")
+    wait_until(lambda: len(inside()) > 3, what="programs that run")
     os.kill(begun.pid, number)
-    begun.communicate(timeout=30)
-    wait_until(lambda: not inside(), 20, "the end of its processes")
-    wait_until(lambda: not list(tmp_path.glob("torch-*")), 20, "the end of its directory")
+    begun.communicate(timeout=PATIENCE)
+    wait_until(lambda: not inside(), what="the end of its processes")
+    wait_until(lambda: not list(tmp_path.glob("torch-*")), what="the end of its directory")
     assert begun.returncode == (130 if number is signal.SIGINT else -signal.SIGKILL)
     assert not Path(proof.folder()).exists()
 
