@@ -119,7 +119,7 @@ def test_undo_spares_what_others_changed_since(torch: Torch, claude: Path) -> No
     changed = path.read_bytes().replace(b'"zeta": 1.50', b'"zeta": 1.50, "theirs": [1,  2]')
     path.write_bytes(changed)
     done = install(torch, "--undo")
-    assert "changed by others" in done.err
+    assert "others have changed it" in done.err
     assert path.read_bytes() == SETTINGS.replace(
         b'"zeta": 1.50', b'"zeta": 1.50, "theirs": [1,  2]'
     )
@@ -207,7 +207,7 @@ def test_at_a_terminal_it_asks(torch: Torch, claude: Path, answer: bytes, code: 
     [
         ("settings.json", b'{\n  "a": 1,\n  b\n}', "line 3, column 3"),
         ("settings.json", b"// mine\n{}", "line 1, column 1"),
-        ("settings.json", b"[]", "no object"),
+        ("settings.json", b"[]", "not an object"),
         ("settings.json", b'{"a": "\xff"}', "utf-8"),
         ("settings.json", b'{"hooks": []}', "'hooks' is not an object"),
         ("settings.json", b'{"hooks": {"Stop": {}}}', "'hooks.Stop' is not a list"),
@@ -296,7 +296,7 @@ def test_a_failure_restores_the_files_before_it(claude: Path, tmp_path: Path) ->
 def test_a_file_that_changed_meanwhile_is_not_written(claude: Path) -> None:
     changes = setup_files.plan(None, "torch hook")
     (claude / "keybindings.json").write_bytes(b"{}")
-    with pytest.raises(TorchError, match="changed by another program"):
+    with pytest.raises(TorchError, match="another program has just changed"):
         apply(changes)
     assert (claude / "settings.json").read_bytes() == SETTINGS
 

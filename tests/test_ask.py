@@ -97,7 +97,7 @@ def test_an_answer_that_has_scrolled_away_is_whole(bare: DemoAgent) -> None:
 def test_a_person_reads_the_answer_on_stdout_alone(bare: DemoAgent) -> None:
     done = bare.torch("ask", bare.name, "hello there")
     assert (done.code, done.out) == (0, "You said: hello there\n")
-    assert "read off the screen" in done.err
+    assert "read from the screen" in done.err
 
 
 def test_a_question_on_the_way_ends_it_and_is_not_answered(demo: DemoAgent) -> None:

@@ -239,7 +239,7 @@ def test_an_agent_is_briefed_by_name_and_acknowledges(
     again = torch("ack", env={"TORCH_AGENT": "dev"})
     assert (again.code, len(pm.submitted())) == (0, 1), "once in its life"
     unbriefed = torch("ack", env={"TORCH_AGENT": "pm"})
-    assert (unbriefed.code, "was given no briefing" in unbriefed.err) == (3, True)
+    assert (unbriefed.code, "has no briefing" in unbriefed.err) == (3, True)
 
 
 def test_briefings_are_listed_shown_rendered_and_edited(torch: Torch, project: Path) -> None:

@@ -33,11 +33,11 @@ def test_add_tells_the_next_three_firings_in_both_times(demo: DemoAgent) -> None
     done = checkin(demo, "add", "demo", "x", "--every", "20m", "--timezone", "Asia/Kolkata")
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert lines[0].startswith("x  c-")
+    assert lines[0].startswith("x  ci-")
     assert lines[0].endswith("demo (%1)")
     assert [line.rpartition("  ")[2] for line in lines[1:]] == ["in 20 min", "in 40 min", "in 1 h"]
     assert all("IST (" in line and " UTC)" in line for line in lines[1:])
-    assert "no scheduler runs" in done.err
+    assert "no scheduler is running" in done.err
     once = checkin(demo, "add", "demo", "y", "--in", "1.5m", "--timezone", "UTC")
     assert len(once.out.splitlines()) == 2
 
@@ -152,7 +152,7 @@ def test_list_show_and_history_tell_the_story(demo: DemoAgent) -> None:
     assert found["remaining"] == 9
 
 
-def test_pause_resume_snooze_and_cancel(demo: DemoAgent) -> None:
+def test_pause_resume_snooze_and_remove(demo: DemoAgent) -> None:
     checkin(demo, "add", "demo", "x", "--every", "1h", "--name", "x")
     first = checkin(demo, "show", "x", "--json").json["next"][0]
     assert checkin(demo, "pause", "x", "--json").json["state"] == "paused"
@@ -160,13 +160,41 @@ def test_pause_resume_snooze_and_cancel(demo: DemoAgent) -> None:
     assert checkin(demo, "resume", "x", "--json").json["state"] == "active"
     assert checkin(demo, "snooze", "x", "0m").code == 2
     assert checkin(demo, "snooze", "x", "10m", "--json").json["next"][0] > first
-    assert checkin(demo, "cancel", "x", "ghost").code == 3, "all or none"
+    assert checkin(demo, "remove", "x", "ghost").code == 3, "all or none"
     assert checkin(demo, "show", "x", "--json").json["state"] == "active"
-    assert checkin(demo, "cancel", "x").out.startswith("cancelled  x")
+    assert checkin(demo, "remove", "x").out.startswith("removed  x")
     assert checkin(demo, "list", "--json").out == ""
     again = checkin(demo, "pause", "x", "--json")
     assert (again.code, again.json["error"]["code"]) == (3, "ended")
     assert len(objects(checkin(demo, "list", "--all", "--json"))) == 1
+
+
+def test_the_earlier_word_for_remove_still_works_and_names_the_new_one(demo: DemoAgent) -> None:
+    checkin(demo, "add", "demo", "x", "--in", "1h", "--name", "x")
+    done = checkin(demo, "cancel", "x")
+    assert done.out.startswith("cancelled  x")
+    assert done.err == "'torch checkin cancel' is now 'torch checkin remove'\n"
+    assert checkin(demo, "list", "--json").out == ""
+    assert "cancel" not in checkin(demo, "--help").out
+
+
+def test_ids_of_check_ins_differ_from_those_of_checkpoints_and_old_ones_stay_readable(
+    demo: DemoAgent,
+) -> None:
+    for name in ("new", "old"):
+        checkin(demo, "add", "demo", name, "--every", "1h", "--name", name)
+    assert checkin(demo, "show", "new", "--json").json["id"].startswith("ci-")
+    before = "c-0123456789ab"
+    with Store() as store:
+        store.database.write(f"UPDATE checkins SET id = '{before}' WHERE name = 'old'")
+    assert checkin(demo, "show", before, "--json").json["name"] == "old"
+    assert {one["id"] for one in objects(checkin(demo, "list", "--json"))} > {before}
+    assert checkin(demo, "run", before).code == 0
+    assert [one["checkin"] for one in objects(checkin(demo, "history", before, "--json"))] == [
+        "old"
+    ]
+    assert checkin(demo, "pause", before, "--json").json["state"] == "paused"
+    assert checkin(demo, "remove", before).out.startswith("removed  old")
 
 
 def test_a_held_note_is_followed_in_the_outbox(demo: DemoAgent) -> None:

@@ -83,8 +83,8 @@ def test_what_may_be_chosen_is_said_in_one_line(torch: Torch, words: tuple[str, 
 def test_a_message_taken_for_an_option_is_explained(torch: Torch, message: str) -> None:
     done = torch("send", "dev", message, "--json")
     assert code(done) == (2, "usage")
-    assert "goes behind '--'" in done.json["error"]["hint"]
-    assert "goes behind" not in torch("ps", "--foo", "--json").json["error"]["hint"]
+    assert "that begins with '-' behind '--'" in done.json["error"]["hint"]
+    assert "behind '--'" not in torch("ps", "--foo", "--json").json["error"]["hint"]
 
 
 def test_such_a_message_is_sent_behind_two_dashes(demo: DemoAgent) -> None:
@@ -267,7 +267,7 @@ def test_verbose_says_more_on_stderr(demo: DemoAgent, tmp_path: Path) -> None:
     assert "80x24" in demo.torch("capture", demo.name, "-v").err
     steps = demo.torch("window", "w", "--session", "agents", "--dir", str(tmp_path), "-v").err
     assert "session agents" in steps
-    assert f"stands in {tmp_path}" in steps
+    assert f"is in {tmp_path}" in steps
 
 
 @pytest.mark.parametrize(

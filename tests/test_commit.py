@@ -206,7 +206,7 @@ def test_it_refuses_in_the_middle_of_something(repository: Repository, state: st
 def test_it_refuses_while_another_git_locks_the_index(repository: Repository) -> None:
     repository.write("a.py", "changed\n")
     (repository.path / ".git/index.lock").touch()
-    with pytest.raises(HeldError, match="another git is at work") as held:
+    with pytest.raises(HeldError, match="another git is working") as held:
         commit(repository.worktree, Settings())
     assert held.value.code == "index-locked"
     assert (repository.path / ".git/index.lock").exists()
@@ -214,7 +214,7 @@ def test_it_refuses_while_another_git_locks_the_index(repository: Repository) ->
 
 def test_it_refuses_conflict_markers(repository: Repository) -> None:
     repository.write("a.py", "x\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> side\n")
-    with pytest.raises(HeldError, match=r"'a\.py' has conflict markers"):
+    with pytest.raises(HeldError, match=r"'a\.py' contains conflict markers"):
         commit(repository.worktree, Settings())
     repository.write("a.py", "Title\n=======\n")
     committed(repository)
@@ -226,7 +226,7 @@ def test_signing_that_would_ask_is_reported(repository: Repository, tmp_path: Pa
     repository.git("config", "commit.gpgSign", "true")
     repository.write("a.py", "changed\n")
     status = repository.git("status", "--porcelain")
-    with pytest.raises(TorchError, match="could not be signed without asking") as raised:
+    with pytest.raises(TorchError, match="could not be signed without a question") as raised:
         commit(repository.worktree, Settings())
     assert raised.value.code == "signing"
     assert repository.git("status", "--porcelain") == status
@@ -317,7 +317,7 @@ def test_a_shadow_has_no_branch(tmp_path: Path) -> None:
         lambda: start_branch(shadow, "x"),
         lambda: tag_stable(shadow, "x", "", 0.0),
     ):
-        with pytest.raises(RefusedError, match="in no repository of yours"):
+        with pytest.raises(RefusedError, match="not in a repository of yours"):
             act()
 
 
@@ -352,7 +352,7 @@ def test_no_branch_in_a_merge(repository: Repository) -> None:
     repository.write("c", "main\n")
     repository.commit("two")
     repository.run("merge", "side")
-    with pytest.raises(HeldError, match="a merge goes on"):
+    with pytest.raises(HeldError, match="a merge is in progress"):
         start_branch(repository.worktree, "x")
 
 
@@ -435,7 +435,7 @@ def test_nothing_is_done_without_a_choice_and_the_files_come_back_with_one(
     assert (listed.code, "HEAD@{1}" in listed.out) == (0, True), listed.err
     assert (repository.path / "c").read_text() == before
     refused = torch("recover", "--item", "HEAD@{1}", *there)
-    assert (refused.code, "nobody is there to be asked" in refused.err) == (2, True)
+    assert (refused.code, "there is no terminal to ask you" in refused.err) == (2, True)
     done = torch("recover", "c", "--item", "HEAD@{1}", "--yes", *there)
     monkeypatch.delenv("GIT_DIR")
     assert (done.code, repository.read("c")) == (0, "lost\n"), done.err

@@ -122,7 +122,7 @@ def test_one_that_refuses_leaves_all_as_it_was(torch: Torch, file: Path) -> None
     Path(f"{file}.refuse").touch()
     done = torch("crontab", "install")
     assert done.code == 1
-    assert "it is as it was" in done.err
+    assert "it was not changed" in done.err
     assert file.read_text() == "1 * * * * a\n"
 
 

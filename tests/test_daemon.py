@@ -147,7 +147,7 @@ def test_two_daemons_and_three_ticks_at_once_fire_once(demo: DemoAgent) -> None:
     ended = next(process for process in running[:2] if process.poll() is not None)
     assert ended.returncode == 4
     assert ended.stderr is not None
-    assert b"a scheduler is at work" in ended.stderr.read()
+    assert b"a scheduler is already working" in ended.stderr.read()
     assert len(history(demo.torch)) == 5
     for process in running:
         process.terminate()
@@ -159,19 +159,19 @@ def test_two_daemons_and_three_ticks_at_once_fire_once(demo: DemoAgent) -> None:
 
 def test_a_tick_says_nothing_if_there_is_nothing_to_do(demo: DemoAgent) -> None:
     first = demo.torch("tick")
-    assert "is in no git repository: it has no checkpoints" in first.out  # which is said once
+    assert "is not in a git repository: it has no checkpoints" in first.out  # which is said once
     done = demo.torch("tick")
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
 def test_what_cron_does_counts_as_a_scheduler(demo: DemoAgent) -> None:
     said = demo.torch("-L", "t", "checkin", "add", "demo", "x", "--in", "1h")
-    assert "no scheduler runs" in said.err
+    assert "no scheduler is running" in said.err
     assert demo.torch("tick").code == 0
     said = demo.torch("-L", "t", "checkin", "add", "demo", "x", "--in", "1h")
     assert said.err == ""
     status = demo.torch("daemon", "status")
-    assert (status.code, "a tick was at work" in status.out) == (3, True)
+    assert (status.code, "a tick worked" in status.out) == (3, True)
 
 
 def test_a_tick_works_with_no_more_than_cron_gives(demo: DemoAgent) -> None:
@@ -198,7 +198,7 @@ def test_a_tick_beside_a_daemon_does_nothing(demo: DemoAgent) -> None:
     assert demo.torch("tick").out == ""
     said = demo.torch("tick", "--verbose")
     assert (said.code, said.out) == (0, "")
-    assert f"daemon {daemon.process.pid} is at work" in said.err
+    assert f"daemon {daemon.process.pid} is working" in said.err
 
 
 def test_a_tick_ends_when_its_time_is_up(demo: DemoAgent) -> None:
@@ -283,7 +283,7 @@ def test_a_clock_that_is_set_an_hour_and_back_doubles_and_loses_nothing(
         daemon.set_clock(offset)
         before = len(runs())
         wait_until(lambda: len(runs()) >= before + 2, what="two more runs")  # noqa: B023
-    assert demo.torch("checkin", "cancel", "often").code == 0
+    assert demo.torch("checkin", "remove", "often").code == 0
     dues = [run["due"] for run in runs()]
     assert len(dues) == len(set(dues))
     sent = [run for run in runs() if run["state"] == "sent"]

@@ -84,10 +84,14 @@ def test_what_cannot_be_delegated_starts_nothing(
     other = spawn_demo(tmux, torch, project.path, name="other")
     assert torch("task", "claim", first, env={"TORCH_AGENT": "other"}).code == 0
     for words, code, said in (
-        (("t-nothing",), 3, "there is no task"),
+        (("t-nothing",), 3, "no task"),
         ((first,), 4, "is other's (claimed); nothing was started"),
         ((second,), 4, "waits for"),
-        ((add(torch, "third"), "--to", "other", "--worktree", "w"), 2, "there is an agent 'other'"),
+        (
+            (add(torch, "third"), "--to", "other", "--worktree", "w"),
+            2,
+            "agent 'other' already exists",
+        ),
         ((add(torch, "fourth"), "--profile", "nobody's", "--worktree", "w"), 3, "no profile"),
     ):
         done = torch("task", "delegate", *words, env=AS_PM)

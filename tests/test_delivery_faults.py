@@ -214,7 +214,7 @@ def on_step(step):
 """
     done = send_with(demo, "hello", full)
     assert done.returncode == 5, done
-    assert "not written down" in done.stdout
+    assert "not saved" in done.stdout
     assert demo.submitted() == []
     assert demo.send("next").code == 0
     assert demo.submitted() == ["hello", "next"], "what was in the box was finished, not doubled"

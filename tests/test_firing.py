@@ -115,9 +115,9 @@ def test_a_late_one_says_by_how_much_and_why(store: Store, demo: DemoAgent) -> N
     ("kind", "words"),
     [
         ("rebooted", "the machine was restarted, and no scheduler ran for 10 min"),
-        ("stopped", "the scheduler stood still for 10 min"),
+        ("stopped", "the scheduler was stopped for 10 min"),
         ("absent", "no scheduler ran for 10 min"),
-        ("clock", "the clock was put forward by up to 10 min"),
+        ("clock", "the clock was set forward by up to 10 min"),
     ],
 )
 def test_every_outage_has_its_words(store: Store, demo: DemoAgent, kind: str, words: str) -> None:
@@ -173,7 +173,7 @@ def test_until_is_the_last_moment(store: Store, demo: DemoAgent) -> None:
     run, _ = only(store, NOW + 99_999)
     assert (run.due, run.coalesced) == (NOW + 2400, 1)
     assert store.checkins.get(made.id).state == "done"  # type: ignore[union-attr]
-    with pytest.raises(RefusedError, match="never be due"):
+    with pytest.raises(RefusedError, match="never fire"):
         add(store, demo, every(), until=NOW + 60)
 
 
@@ -353,7 +353,7 @@ def test_a_server_that_does_not_answer_is_left_for_the_next_pass(
 def test_the_own_pane_is_named_with_a_dot(
     store: Store, demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(RefusedError, match="not run in a pane"):
+    with pytest.raises(RefusedError, match="not run in a tmux pane"):
         add(store, demo, once(), target=".")
     monkeypatch.setenv("TMUX", f"{demo.pane.socket_path},1,0")
     monkeypatch.setenv("TMUX_PANE", demo.pane.id)

@@ -311,7 +311,7 @@ def test_an_interrupted_ask_says_that_its_message_was_delivered(demo: DemoAgent)
     with Store() as store:
         (message,) = store.messages.latest(limit=2)
     assert f"{message.id} is {message.state}" in err
-    assert "its answer is no longer waited for" in err
+    assert "Torch no longer waits for its answer" in err
 
 
 # A reader that goes away
@@ -384,7 +384,7 @@ def test_an_answer_that_nobody_will_read_is_not_waited_for(demo: DemoAgent) -> N
         assert child.stderr is not None
         assert "torch: asked\n" in iter(child.stderr.readline, "")
     assert child.returncode == 141
-    assert "its answer is no longer waited for" in said[0]
+    assert "Torch no longer waits for its answer" in said[0]
 
 
 def test_a_state_that_nobody_will_read_is_not_waited_for(demo: DemoAgent) -> None:
@@ -402,7 +402,7 @@ def test_a_state_that_nobody_will_read_is_not_waited_for(demo: DemoAgent) -> Non
     [
         ("raise ValueError('a fault of our own')", "a fault of our own"),
         ("raise OSError(28, os.strerror(28))", "No space left on device"),
-        ("raise MemoryError", "no memory left"),
+        ("raise MemoryError", "no memory is left"),
     ],
 )
 def test_what_fails_before_the_paste_is_never_delivered_later(
@@ -421,7 +421,7 @@ def test_what_fails_before_the_paste_is_never_delivered_later(
 def test_what_fails_after_the_paste_does_not_read_as_a_failure(demo: DemoAgent, step: str) -> None:
     done = at_step(demo, step, "raise OSError(28, os.strerror(28))")
     assert done.returncode in (4, 5), done
-    assert "broken off: No space left on device" in done.stdout
+    assert "interrupted: No space left on device" in done.stdout
 
 
 def test_a_tmux_that_stops_while_an_earlier_message_is_unfinished_delivers_nothing_later(
@@ -560,7 +560,7 @@ def test_an_interrupted_run_says_that_its_command_goes_on(
         child.send_signal(signal.SIGTERM)
         _, err = child.communicate(timeout=PATIENCE)
     assert child.returncode == 143
-    assert f"the command in pane {pane.id} goes on" in err
+    assert f"the command in pane {pane.id} continues" in err
     assert f"torch press {pane.id} C-c" in err
 
 
@@ -572,7 +572,7 @@ def test_a_run_whose_output_nobody_reads_says_that_its_command_goes_on(
     mark = tmp_path / "begun"
     with unread(torch, "run", pane.id, "--", f"touch {mark}; read answer") as (_, said):
         wait_until(mark.exists, what="the command")
-    assert f"the command in pane {pane.id} prints any more; it goes on" in said[0]
+    assert f"the command in pane {pane.id} any more; the command continues" in said[0]
 
 
 # The start of Torch itself
@@ -609,7 +609,7 @@ MODULES = ["torch_cli.cli.signals", "torch_cli.cli.direct", "torch_cli.delivery.
     ("fault", "code", "words"),
     [
         ("os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted"),
-        ("raise MemoryError", 7, "no memory left"),
+        ("raise MemoryError", 7, "no memory is left"),
         ("raise OSError(24, os.strerror(24))", 7, "Too many open files"),
         (
             "raise ImportError('x.so: failed to map segment from shared object')",

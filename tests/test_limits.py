@@ -97,5 +97,8 @@ def test_the_team_file_says_who_may(tmp_path: Path) -> None:
         with pytest.raises(RefusedError, match=r"max_agents = 3 \(.*torch\.toml\)"):
             check_spawn(store, boss)
         path.write_text("[[")
-        with pytest.raises(RefusedError, match="nobody can tell what 'boss' may start"):
+        with pytest.raises(
+            RefusedError,
+            match="the team file of 'boss' cannot be read, so what it may start is not known",
+        ):
             check_spawn(store, boss)

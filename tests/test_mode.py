@@ -107,7 +107,7 @@ def test_a_profile_without_modes_is_told(tmux: TmuxServer, torch: Torch) -> None
     pane = tmux.new_session("shells", "sh")
     done = torch("mode", pane.id)
     assert done.code == 2, done
-    assert "knows of no modes" in done.err
+    assert "has no modes" in done.err
 
 
 def test_a_target_that_is_not_there_is_told(torch: Torch) -> None:

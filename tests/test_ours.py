@@ -220,7 +220,7 @@ def test_a_placeholder_that_is_quoted_is_not_a_paste() -> None:
 
 
 def test_a_text_that_is_only_a_placeholder_is_refused() -> None:
-    with pytest.raises(RefusedError, match="shows in place of pasted text") as refused:
+    with pytest.raises(RefusedError, match="in place of pasted text") as refused:
         prepare("[Pasted text #1 +3 lines]", CLAUDE)
     assert refused.value.code == "placeholder"
     assert prepare("see [Pasted text #1 +3 lines]", CLAUDE).changes == ()

@@ -117,7 +117,7 @@ def test_the_numbers_of_a_prompt_may_be_others() -> None:
     ("empty", "filled", "why"),
     [
         (("Hello",), ("Hello",), "never showed"),
-        (("", "  "), ("", "  word"), "nothing stands before"),
+        (("", "  "), ("", "  word"), "no text before the input"),
         (("╭──╮", "│ > │", "╰──╯"), ("╭──╮", "│ > word", "╰──╯"), "corners"),
         (("> ", "", "  help"), ("> word", "", "  help"), "'help'"),
         (boxed("│ >      │"), boxed("│ > word │"), "behind"),
@@ -130,7 +130,9 @@ def test_a_box_of_no_known_kind_is_none_and_says_why(
     assert box.kind == "none"
     assert why in box.why
     assert profile_of(seen(box)).box.kind == "none"
-    assert unproven(seen(box))[0] == "The input box is not told: no message can be delivered."
+    assert (
+        unproven(seen(box))[0] == "The input box was not recognised: no message can be delivered."
+    )
 
 
 def test_a_box_that_the_draft_would_misread_is_found_out() -> None:

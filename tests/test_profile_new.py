@@ -157,7 +157,7 @@ def test_nothing_is_typed_into_a_question(
 ) -> None:
     done = torch("profile", "new", "mine", "--command", fake.command(kind), "--press-enter")
     assert done.code == 4
-    assert "asks something first" in done.err
+    assert "first asks a question" in done.err
     assert "nothing was typed" in done.err
     assert fake.given() == b""
     assert not own(tmp_path, "mine").exists()
@@ -175,7 +175,7 @@ def test_a_program_that_ends_at_once_shows_its_last_words(torch: Torch, tmp_path
 def test_a_screen_that_never_rests_is_no_draft(torch: Torch, fake: Fake, tmp_path: Path) -> None:
     done = torch("profile", "new", "mine", "--command", fake.command("restless"), "--timeout", "2")
     assert done.code == 6
-    assert "never stood still" in done.err
+    assert "never stayed the same" in done.err
     assert "'loading " in done.err
     assert not own(tmp_path, "mine").exists()
     gone(fake.processes())

@@ -145,7 +145,7 @@ def test_a_pattern_of_any_row_holds_no_code() -> None:
 
 @pytest.mark.parametrize("prompt", ["#", "a.b", "$ ", "(", "x:", "/"])
 def test_a_prompt_that_is_code_is_refused(prompt: str) -> None:
-    with pytest.raises(ValueError, match="cannot stand in a tmux pattern"):
+    with pytest.raises(ValueError, match="cannot be used in a tmux pattern"):
         quote.row_pattern("text", prompt=prompt)
 
 

@@ -59,7 +59,7 @@ def test_an_agent_wrecks_a_file_and_it_comes_back(repository: Repository, torch:
     before = repository.own()
     done = torch("checkpoint", "restore", "a.py", "--from", first, "--yes", *there)
     assert (done.code, done.out) == (0, "replaced  a.py\n"), done.err
-    assert f"what was there is in {second}" in done.err
+    assert f"the files from before are in {second}" in done.err
     assert repository.read("a.py") == "good\n"
     assert repository.own() == before
     assert repository.git("log", "--all", "--oneline", "--", ".").count("\n") == 0
@@ -247,7 +247,7 @@ def test_what_was_agreed_to_is_what_happens(repository: Repository) -> None:
     repository.write("a.py", "wrecked\n")
     agreed = planned(repository, first)
     repository.write("src/b.py", "somebody writes here\n")
-    with pytest.raises(HeldError, match="changed while this was decided"):
+    with pytest.raises(HeldError, match="changed during the decision"):
         carry_out(repository.worktree, Settings(), agreed)
     assert repository.read("a.py") == "wrecked\n"
 
@@ -259,7 +259,7 @@ def test_a_restore_that_fails_names_the_checkpoint_of_what_was_there(
     repository.write("a.py", "wrecked\n")
     agreed = planned(repository, first)
     monkeypatch.setattr(restoring, "_write", _fails)
-    with pytest.raises(TorchError, match="ended on the way") as raised:
+    with pytest.raises(TorchError, match="stopped half way") as raised:
         carry_out(repository.worktree, Settings(), agreed)
     saved = repository.ids()[-1]
     assert saved != first
@@ -335,7 +335,7 @@ def test_the_example_of_the_help_brings_a_file_back_and_does_so_again(
     assert len(repository.ids()) == 2
     again = torch(*words, "--yes", *there)
     assert (again.code, again.out) == (0, ""), again.err
-    assert f"nothing to restore: what is there is as in {first}" in again.err
+    assert f"nothing to restore: the files are as in {first}" in again.err
     assert repository.read("a.py") == "good\n"
     listed = torch("checkpoint", "list", str(repository.path)).out.splitlines()
     assert [line.split()[0] for line in listed if "latest" in line] == [first]
@@ -357,7 +357,7 @@ def test_a_checkpoint_that_has_recorded_the_loss_leads_to_the_one_before(
     assert alone.json["error"]["code"] == "no-path"
     assert f"--from {first}" in alone.json["error"]["hint"]
     whole = torch("checkpoint", "restore", "--all", "--from", "latest", *there)
-    assert f"what is there is as in {lost}" in whole.err
+    assert f"the files are as in {lost}" in whole.err
     assert f"--from {first} would change 1 file" in whole.err
     repository.write("a.py", "wrecked\n")
     repository.recorded()

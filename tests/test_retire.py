@@ -64,7 +64,7 @@ def test_what_the_alternate_screen_has_lost_is_not_promised(
     )
     done = torch("retire", "dev", "--deadline", "0", "--force")
     assert done.code == 0, done.err
-    assert "screen.txt: it has only what was shown last" in done.err
+    assert "screen.txt: it has only the last screen" in done.err
 
 
 def test_who_is_typing_is_not_interrupted_unless_it_is_forced(
@@ -105,7 +105,7 @@ def test_an_agent_that_does_not_end_keeps_its_tasks(
     identity = task(torch, "mule")
     done = torch("retire", "mule", "--deadline", "0", "--json")
     assert (done.code, done.json["error"]["code"]) == (4, "still-running")
-    assert "it goes on and keeps its tasks" in done.json["error"]["message"]
+    assert "it continues and keeps its tasks" in done.json["error"]["message"]
     with Store() as store:
         kept = store.tasks.get(identity)
         assert kept is not None
@@ -137,7 +137,7 @@ def test_work_is_handed_over(
     assert done.code == 0, done.err
     (text,) = other.submitted()
     assert text.startswith("[from dev · handoff · m-")
-    assert f"Its task {identity} is yours now: a task" in text
+    assert f"Its task {identity} is now yours: a task" in text
     assert "You are about to be relieved" in text, "the note of an agent that repeats what it hears"
     with Store() as store:
         moved = store.tasks.get(identity)

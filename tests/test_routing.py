@@ -85,7 +85,7 @@ def test_who_cannot_take_it_is_named_with_the_reason() -> None:
         "busy": "it has 2 tasks",
         "working": "it is working",
         "unskilled": "it lacks sql",
-        "leads": "others answer to it",
+        "leads": "it leads other agents",
     }
 
 

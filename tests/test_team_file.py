@@ -87,38 +87,49 @@ def test_a_team_is_read_in_the_order_in_which_it_is_started(tmp_path: Path) -> N
             "[team]\nsession = 'a:b'",
             (2, "'session' cannot be 'a:b': tmux would change it to 'a_b'"),
         ),
-        ("[[agent]]\nname = 'a'\nworktree = 'x..y'", (3, "git can have no branch 'x..y'")),
+        ("[[agent]]\nname = 'a'\nworktree = 'x..y'", (3, "'x..y' is not a valid branch name")),
         (
             "[[agent]]\nname = 'a'\nrole = 'develper'",
             (
                 3,
-                "there is no briefing for the role 'develper'; did you mean 'developer'? "
+                "no briefing for the role 'develper'; did you mean 'developer'? "
                 "(if it needs none: briefing = '')",
             ),
         ),
         (
             "[agreement]\nmay_message = { develper = ['*'] }",
-            (2, "'may_message' names 'develper', which is no role here; did you mean 'developer'?"),
+            (
+                2,
+                "'may_message' names 'develper', which is not a role here; "
+                "did you mean 'developer'?",
+            ),
         ),
         (
             "[agreement]\n\n[agreement.may_message]\ndevelper = ['*']",
-            (3, "'may_message' names 'develper', which is no role here; did you mean 'developer'?"),
+            (
+                3,
+                "'may_message' names 'develper', which is not a role here; "
+                "did you mean 'developer'?",
+            ),
         ),
         (
             "[agreement]\nmay_message = { developer = ['parnt'] }",
-            (2, "'may_message' names 'parnt', which is no role here; did you mean 'parent'?"),
+            (2, "'may_message' names 'parnt', which is not a role here; did you mean 'parent'?"),
         ),
         (
             "[team]\nspawners = ['orchestator']",
             (
                 2,
-                "'spawners' names 'orchestator', which is no role here; did you mean "
+                "'spawners' names 'orchestator', which is not a role here; did you mean "
                 "'orchestrator'?",
             ),
         ),
         (
             "[tasks]\nroles = ['qa', 'researchers']",
-            (2, "'roles' names 'researchers', which is no role here; did you mean 'researcher'?"),
+            (
+                2,
+                "'roles' names 'researchers', which is not a role here; did you mean 'researcher'?",
+            ),
         ),
     ],
 )
@@ -168,27 +179,27 @@ def test_an_empty_file_is_a_team_of_nobody(tmp_path: Path) -> None:
             "'profle' in agent; did you mean 'profile'",
         ),
         ('[[agent]]\nname = "a"\nprofile = "cluade"\n', 3, "did you mean 'claude'"),
-        ('[[agent]]\nrole = "x"\n', 1, "agent has no 'name'"),
-        ('[[agent]]\nname = "a b"\n', 2, "cannot be an agent's name"),
+        ('[[agent]]\nrole = "x"\n', 1, "agent needs 'name'"),
+        ('[[agent]]\nname = "a b"\n', 2, "not a valid agent name"),
         ('[[agent]]\nname = "a"\n\n[[agent]]\nname = "a"\n', 4, "'a' is taken in line 1"),
-        ('[[agent]]\nname = "a"\nparent = "b"\n', 1, "no agent 'b' to be parent"),
+        ('[[agent]]\nname = "a"\nparent = "b"\n', 1, "no agent named 'b' to be the parent"),
         ('[[agent]]\nname = "a"\nafter = ["x"]\n', 1, "'after' names no member: 'x'"),
-        ('[[agent]]\nname = "a"\ndir = "nowhere"\n', 3, "there is no directory"),
+        ('[[agent]]\nname = "a"\ndir = "nowhere"\n', 3, "no directory"),
         ('[[agent]]\nname = "a"\ndir = "docs"\nworktree = "x"\n', 3, "dir or worktree, not both"),
         ('[[agent]]\nname = "a"\nbriefing = "develper"\n', 3, "did you mean 'developer'"),
         ('[[agent]]\nname = "a"\nbriefing = "docs/x.md"\n', 3, "no briefing docs/x.md"),
-        ('[[agent]]\nname = "a"\nenv_files = [".env"]\n', 3, "there is no file"),
+        ('[[agent]]\nname = "a"\nenv_files = [".env"]\n', 3, "no file"),
         ('[[agent]]\nname = "a"\nenv = { A = 1 }\n', 3, "'env' must be a text"),
         ('[[agent]]\nname = "a"\nautostart = "yes"\n', 3, "must be true or false"),
         ('[[agent]]\nname = "a"\nrestart = "maybe"\n', 3, "one of never, on-failure, always"),
-        ('[[process]]\nname = "s"\n', 1, "process has no 'command'"),
+        ('[[process]]\nname = "s"\n', 1, "process needs 'command'"),
         ('[[process]]\nname = "s"\ncommand = "npm run dev"\n', 3, "must be a list"),
         ('[[process]]\nname = "s"\ncommand = ["x"]\nport = 0\n', 4, "must be a port"),
         ('[[process]]\nname = "s"\ncommand = ["x"]\ntimeout = "9"\n', 4, "must be a duration"),
         ('[agent]\nname = "a"\n', 1, "write [[agent]]"),
         ('[[agnet]]\nname = "a"\n', 1, "'agnet'; did you mean 'agent'"),
         ('[team]\nname = ""\n', 2, "must not be empty"),
-        ("title = 1\n", 1, "no table or key 'title'"),
+        ("title = 1\n", 1, "unknown table or key 'title'"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, said: str) -> None:
@@ -259,7 +270,7 @@ def test_members_that_wait_for_all_before_them_take_no_time(tmp_path: Path) -> N
         ("x = " + "{a=" * 20_000, "nested too deeply"),
         ("x = " + "9" * 5_000, "digits"),
         ("# " + "x" * 300_000, "Larger than"),
-        ('[[agent]]\nname = "a"\n' * 600, "there are 600 members; 500 are possible"),
+        ('[[agent]]\nname = "a"\n' * 600, "600 members; at most 500 are possible"),
     ],
 )
 def test_a_file_that_would_take_too_much_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -302,7 +313,7 @@ def test_the_check_says_what_is_wrong_for_people_and_programs(torch: Torch, tmp_
     there = ("--dir", str(tmp_path))
     done = torch("config", "check", *there)
     assert done.code == 2
-    assert f"{tmp_path}/torch.toml:3: there is no key 'profle'" in done.err
+    assert f"{tmp_path}/torch.toml:3: unknown key 'profle'" in done.err
     said = torch("config", "check", *there, "--json").json["error"]
     assert said["details"]["mistakes"][0]["line"] == 3
     (tmp_path / "torch.toml").write_text('[[agent]]\nname = "a"\n')
@@ -364,7 +375,7 @@ def test_init_writes_once(torch: Torch, tmp_path: Path) -> None:
     assert (done.code, done.out.startswith("written")) == (0, True), done.err
     assert load_team(str(project / "torch.toml")).name == 'a "name" 🔥'
     again = torch("init", str(project))
-    assert (again.code, "left as it is" in again.err) == (2, True)
+    assert (again.code, "was not changed" in again.err) == (2, True)
     assert torch("init", str(tmp_path / "no")).code == 3
 
 

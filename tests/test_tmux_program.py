@@ -125,7 +125,7 @@ def test_doctor_says_so_of_a_program_that_is_no_tmux(
     script(tmp_path / "grep", f"echo {shlex.quote(said)}")
     done = torch("doctor", env={"TORCH_TMUX": str(tmp_path / "grep")})
     assert done.code == 1, done
-    assert f"{tmp_path}/grep does not say its version as tmux does" in done.out
+    assert f"{tmp_path}/grep does not print its version as tmux does" in done.out
 
 
 def test_doctor_names_the_program_and_its_version(torch: Torch, wrapper: Path) -> None:

@@ -168,7 +168,7 @@ def test_a_person_accepts_by_up_and_hears_what_that_means(torch: Torch, project:
     assert up(torch, project, "--dry-run").code == 0
     assert state(project) == "changed"
     done = up(torch, project)
-    assert (done.code, "it is accepted now" in done.err) == (0, True)
+    assert (done.code, "now it is accepted" in done.err) == (0, True)
     assert state(project) == "same"
     again = up(torch, project)
     assert (again.code, again.err) == (0, "")
@@ -180,7 +180,7 @@ def test_a_team_of_an_earlier_version_is_told_once_what_to_run(torch: Torch, pro
         store.execute("DELETE FROM team_accepted")
     (said,) = look(time.time())
     assert (said.what, said.people) == ("untrusted", True)
-    assert "nobody has accepted it yet" in said.words
+    assert "no person has accepted it yet" in said.words
     assert f"'torch up' or 'torch trust --dir {project}'" in said.words
     assert look(time.time()) == [], "once"
     found = torch("doctor", "--json").json["findings"]

@@ -125,20 +125,20 @@ def test_it_is_said_how_a_session_in_the_background_is_gone_on_with(
         return at_home(shown, CLAUDE, process).evidence
 
     write_status(tmp_path, process, status="idle", parkedJobId="6bd0", sessionId="a-1")
-    assert said().endswith("stop the agent and start it again")
+    assert said().endswith("stop the agent and restart it")
     old, copy = (home / "projects" / "-work" / f"{name}.jsonl" for name in ("a-1", "b-2"))
     old.parent.mkdir(parents=True)
     old.touch()
-    assert said().endswith("start it again with '-- --resume a-1'")
+    assert said().endswith("restart it with '-- --resume a-1'")
     job = home / "jobs" / "6bd0" / "state.json"
     job.parent.mkdir(parents=True)
     for text in ("", "[]", '{"sessionId": 3}', '{"sessionId": "../b-2"}', '{"sessionId": "b-2"}'):
         job.write_text(text)
-        assert said().endswith("start it again with '-- --resume a-1'")
+        assert said().endswith("restart it with '-- --resume a-1'")
     copy.touch()
-    assert said().endswith("start it again with '-- --resume b-2'")
+    assert said().endswith("restart it with '-- --resume b-2'")
     write_status(tmp_path, process, status="idle", parkedJobId="../6bd0", sessionId="a-1 --x")
-    assert said().endswith("stop the agent and start it again")
+    assert said().endswith("stop the agent and restart it")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"busy"', "\0"])
@@ -280,7 +280,7 @@ def test_an_open_turn_ends_only_after_a_long_silence(quiet: float) -> None:
     assert found is not None
     assert found.running is (quiet < turn.STILL)
     assert turn_of(DEMO, 2**22 + 1, event, 0.0) == found._replace(
-        running=True, evidence="hook: UserPromptSubmit, and no end of the turn was reported"
+        running=True, evidence="hook: UserPromptSubmit, and no report of the end of the turn"
     )
 
 

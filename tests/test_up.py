@@ -134,7 +134,7 @@ def test_a_team_comes_up_and_goes_down(
     ]
     assert project.content("src/a.py") == b"not committed\n"
     assert tmux.run("list-panes", "-a").returncode != 0
-    assert "nothing of this team is up" in down(torch, project).err
+    assert "nothing of this team is running" in down(torch, project).err
     with Store() as store:
         assert store.agents.all() == []
 
@@ -194,7 +194,7 @@ def test_what_is_no_longer_in_the_file_is_named_and_ended_alone(
     ended = down(torch, project, "--only", "dev", "--json")
     assert (ended.code, states(ended)) == (0, {"dev": "stopped"})
     nobody = down(torch, project, "--only", "dev")
-    assert (nobody.code, "There is: server, pm" in nobody.err) == (3, True), nobody.err
+    assert (nobody.code, "Running: server, pm" in nobody.err) == (3, True), nobody.err
     (project.path / "torch.toml").unlink()
     ended = down(torch, project, "--json")
     assert states(ended) == {"pm": "stopped", "server": "stopped"}
@@ -206,9 +206,9 @@ def test_a_member_that_was_renamed_is_known(torch: Torch, project: Repository) -
     assert torch("rename", "dev", "backend").code == 0
     dry = up(torch, project, "--json")
     assert states(dry)["dev"] == "changed"
-    assert "it is called 'backend' now" in dry.out
+    assert "it is now named 'backend'" in dry.out
     kept = torch("rename", "pm", "dev")
-    assert (kept.code, "is kept for a member of" in kept.err) == (2, True)
+    assert (kept.code, "is reserved for a member of" in kept.err) == (2, True)
     edit(project, 'name = "dev"', 'name = "backend"')
     assert states(up(torch, project, "--json"))["backend"] == "running"
     assert torch("rename", "pm", "dev").code == 0, "nobody is called so any more"
@@ -323,7 +323,7 @@ def test_a_name_that_is_taken_concerns_who_asks_for_it(torch: Torch, project: Re
     assert torch("spawn", "painter-2", "--profile", "demo", *words, env=ENV).code == 0
     done = up(torch, project, "--json")
     assert (done.code, states(done)["painter-2"], states(done)["dev"]) == (0, "off", "started")
-    assert "another agent's" in done.out
+    assert "belongs to another agent" in done.out
     assert up(torch, project, "--only", "painter-2").code == 2
 
 
@@ -424,7 +424,7 @@ def test_who_is_typing_is_not_started_anew(
     tmux.wait_for_text(dev, "half a thought")
     edit(project, 'name = "shop"', 'name = "shop"\nsession = "other"')
     shown = up(torch, project, "--dry-run").out
-    assert "changed: session; 'torch up --restart-changed' starts it anew" in shown
+    assert "changed: session; 'torch up --restart-changed' restarts it" in shown
     done = up(torch, project, "--restart-changed", "--json")
     assert (done.code, states(done)["dev"], states(done)["pm"]) == (4, "failed", "restarted")
     assert "half a thought" in tmux.screen(dev)
@@ -447,7 +447,7 @@ def test_an_agent_leaves_alone_what_others_have_made(torch: Torch, project: Repo
     for name, target in (("theirs", "pm"), ("own", "dev")):
         made = torch("checkin", "add", target, "How far?", "--in", "9m", "--name", name)
         assert made.code == 0
-    for verb in ("pause", "resume", "run", "cancel"):
+    for verb in ("pause", "resume", "run", "remove"):
         refused = torch("checkin", verb, "theirs", env=as_dev)
         assert (refused.code, "which does not answer to it" in refused.err) == (2, True), verb
         assert torch("checkin", verb, "own", env=as_dev).code == 0, "it comes to itself"
@@ -501,7 +501,7 @@ def test_a_name_that_the_file_keeps_is_no_other_agents(
     as_pm = {**ENV, "TORCH_AGENT": "pm"}
     assert torch("spawn", "d1", "--profile", "demo", env=as_pm, cwd=project.path).code == 0
     kept = torch("rename", "d1", "dev")
-    assert (kept.code, "is kept for a member of" in kept.err) == (2, True)
+    assert (kept.code, "is reserved for a member of" in kept.err) == (2, True)
     assert torch("rename", "d1", "d2").code == 0
     assert torch("spawn", "d1", "--profile", "demo", env=as_pm, cwd=project.path).code == 0
     with Store() as store:
@@ -631,7 +631,7 @@ def test_a_name_that_is_another_agents_is_refused(torch: Torch, project: Reposit
     )
     assert torch("spawn", "pm", *words, env=ENV).code == 0
     done = up(torch, project)
-    assert (done.code, "is another agent's" in done.err) == (2, True)
+    assert (done.code, "belongs to another agent" in done.err) == (2, True)
     assert torch("ps").out.count("\n") == 2, "nothing was started"
 
 
@@ -771,7 +771,7 @@ def test_who_may_write_to_whom_is_enforced_from_up_to_down(
         assert torch(*words, env=as_pm).code == 0, words
     dry = torch("broadcast", "x", "--everywhere", "--dry-run", env={"TORCH_AGENT": "helper"})
     assert dry.out.split() == ["dev"], "its parent alone"
-    assert "It may write to: 'dev'" in torch("send", "pm", "no", env={"TORCH_AGENT": "helper"}).err
+    assert "It may write to 'dev'" in torch("send", "pm", "no", env={"TORCH_AGENT": "helper"}).err
     with Store() as store:
         dev = store.agents.get("dev")
         assert dev is not None

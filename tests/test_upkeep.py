@@ -228,7 +228,7 @@ def test_who_has_forgotten_is_briefed_again_with_its_tasks(
     (did,) = [json.loads(line) for line in ticked.out.splitlines() if '"what"' in line]
     assert (did["what"], did["agent"]) == ("brief", "dev")
     (text,) = dev.submitted()
-    assert "for your context was compacted" in text
+    assert "because your context was compacted" in text
     assert "You are dev under ." in text
     assert f"- {task.id} (claimed): {{{{ x }}}} #{{y}}" in text
     assert "run `torch ack`" in text
@@ -257,7 +257,7 @@ def test_who_was_started_again_is_briefed_if_nobody_else_does(store: Store) -> N
     rebrief.brief_again(store, one)
     assert list(rebrief.due(store, time.time() + 61)) == []
     (text,) = inbox(store, "dev")
-    assert "you were started again.\n\nWords." in text
+    assert "you were restarted.\n\nWords." in text
 
 
 # -- tasks -----------------------------------------------------------------------------------------
@@ -326,12 +326,12 @@ def test_pools_are_members_and_only_what_is_needed_is_started(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("role = 'x'", "pool has no 'max'"),
-        ("role = 'x'\nmax = 1\nmin = 2", "4: 'min' is 2, and 'max' only 1"),
-        ("role = 'x'\nmax = 65", "3: 'max' can be 64 at most"),
+        ("role = 'x'", "pool needs 'max'"),
+        ("role = 'x'\nmax = 1\nmin = 2", "4: 'min' is 2, but 'max' only 1"),
+        ("role = 'x'\nmax = 65", "3: 'max' can be at most 64"),
         ("role = 'x'\nmax = 1\nworktree = 'y'", "did you mean 'worktrees'?"),
-        ("role = 'x'\nmax = 1\nparent = 'y'", "there is no agent 'y' to be parent"),
-        ("role = 'x'\nmax = 1\nprofile = 'demp'", "4: there is no profile 'demp'; did you mean"),
+        ("role = 'x'\nmax = 1\nparent = 'y'", "no agent named 'y' to be the parent"),
+        ("role = 'x'\nmax = 1\nprofile = 'demp'", "4: no profile named 'demp'; did you mean"),
     ],
 )
 def test_what_is_wrong_with_a_pool(tmp_path: Path, text: str, said: str) -> None:
@@ -395,16 +395,16 @@ def test_a_pool_grows_only_as_far_as_rules_and_memory_allow(
     (one,) = decided(store, pooled(skilled), later)
     assert one[:2] == ("grow", "hand-1")
     (one,) = decided(store, pooled(skilled, "[team]\nmax_agents = 4\n"), later)
-    assert one == ("stay", "", f"{task.id} waits, and there are 4 agents: max_agents")
+    assert one == ("stay", "", f"{task.id} waits, and 4 agents are running: max_agents")
     (one,) = decided(store, pooled(skilled + "headroom_mib = 999999999\n"), later)
     assert one[:2] == ("stay", "")
-    assert "MiB of memory are free, 1000000399 wanted" in one[2]
+    assert "MiB of memory are free, 1000000399 are needed" in one[2]
     for name in ("hand-1", "hand-2"):
         spawn_demo(tmux, torch, tmp_path / name, name=name)
         hold(store, known(store, name))
     enlist(store, pooled(skilled), "hand-1", "hand-2")
     (one,) = decided(store, pooled(skilled), later)
-    assert one == ("stay", "", f"{task.id} waits, and all 2 are there: max")
+    assert one == ("stay", "", f"{task.id} waits, and all 2 are running: max")
     store.database.write("UPDATE agents SET ready = NULL WHERE name = 'hand-2'")
     (one,) = decided(store, pooled(skilled), later)
     assert one == ("stay", "", f"{task.id} waits, and hand-2 is not ready")
@@ -432,15 +432,15 @@ def test_a_pool_is_never_smaller_than_min_whoever_has_left(
     (one,) = decided(store, pooled(0), day)
     assert one == ("shrink", "hand-2", "it is idle, and no task waits")
     (one,) = decided(store, pooled(2), day)
-    assert one == ("grow", "hand-1", "1 of 2 are there")
+    assert one == ("grow", "hand-1", "1 of 2 are running")
     os.kill(demo.pane.pid, signal.SIGKILL)
     wait_until(lambda: tmux.pane(demo.pane.id).dead, what="its end")
     (one,) = decided(store, pooled(1), 9)
-    assert one == ("grow", "hand-1", "0 of 1 are there"), "not the one that has just ended"
+    assert one == ("grow", "hand-1", "0 of 1 are running"), "not the one that has just ended"
     enlist(store, pooled(1), "hand-2")
     store.teams.add(Started(str(file), "hand-3", "agent", {}))
     (one,) = decided(store, pooled(1), 9)
-    assert one[2] == "0 of 1 are there, and hand-2, hand-3 ended soon after the start"
+    assert one[2] == "0 of 1 are running, and hand-2, hand-3 ended soon after the start"
     (one,) = decided(store, pooled(1), day)
     assert one[:2] == ("grow", "hand-1"), "in time it is tried again"
     assert torch("stop", "hand-2").code == 0
@@ -479,7 +479,7 @@ def test_what_one_takes_is_seen(store: Store, monkeypatch: pytest.MonkeyPatch) -
     assert free > 50 * MIB
     monkeypatch.setattr(capacity, "available", lambda: free)  # others on the machine change it
     small = Pool(("x",), 0, memory=1, headroom=max(0, free - seen // 2))
-    assert "wanted" in pool.memory_short(small, [own])
+    assert "are needed" in pool.memory_short(small, [own])
     assert pool.memory_short(Pool(("x",), 0, memory=1, headroom=0), [own]) == ""
     assert procs.alive(procs.Process(own.program_pid, own.program_started))
 

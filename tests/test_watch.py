@@ -105,7 +105,7 @@ def test_the_setting_turns_it_off_and_a_watch_is_for_one_directory(
     other = Repository.make(tmp_path / "other", {"x": "1\n"})
     set_ = torch("checkpoint", "watch", str(other.path), "--every", "10m")
     assert (set_.code, "every 10 min" in set_.out) == (0, True)
-    assert "no scheduler runs" in set_.err
+    assert "no scheduler is running" in set_.err
     assert [one.watched.top for one in due_now()] == [str(other.path)]
     other.write("x", "2\n")
     assert later(599) == []
@@ -148,11 +148,11 @@ def test_when_an_agent_goes_idle(demo: DemoAgent, repository: Repository, torch:
 def test_what_is_no_repository_is_said_once(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
     spawn_demo(tmux, torch, tmp_path / "plain")
     first = torch("tick")
-    assert "in no git repository: it has no checkpoints" in first.out
+    assert "not in a git repository: it has no checkpoints" in first.out
     (again,) = later(1801)
     assert again.again
     shown = torch("checkpoint", "status")
-    assert "in no git repository" in shown.out
+    assert "not in a git repository" in shown.out
     assert torch("checkpoint", "init", str(tmp_path / "plain"), "--shadow").code == 0
     (made,) = later(3700)
     assert made.outcome is not None

@@ -108,8 +108,8 @@ def test_a_relative_directory_is_the_caller_s(
         ("file", "is not a directory"),
         ("file/below", "not a directory"),
         ("loop", "symbolic links"),
-        ("", "cannot be a directory"),
-        ("a\0b", "cannot be a directory"),
+        ("", "is not a valid directory"),
+        ("a\0b", "is not a valid directory"),
         ("x" * 300, "too long"),
         ("#{pane_id}", "no such file or directory"),
     ],
@@ -127,7 +127,7 @@ def test_a_directory_that_cannot_be_is_refused_and_nothing_is_started(
 
 @pytest.fixture
 def unenterable() -> Iterator[Path]:
-    """A directory that may not be entered, below one that everybody may."""
+    """A directory that cannot be entered, below one that everybody may."""
     with tempfile.TemporaryDirectory(prefix="tt", dir="/tmp") as parent:
         Path(parent).chmod(0o755)
         closed = Path(parent, "closed")
@@ -145,7 +145,7 @@ def test_a_directory_that_may_not_be_entered_is_refused(unenterable: Path) -> No
                 os.setuid(65534)
             check_directory(str(unenterable))
         except RefusedError as refused:
-            os._exit(10 if "may not be entered" in refused.message else 11)
+            os._exit(10 if "cannot be entered" in refused.message else 11)
         finally:
             os._exit(12)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
@@ -526,8 +526,8 @@ def says_nothing(work: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("command", "status", "said"),
     [
-        (not_there, 127, "there is no such program"),
-        (not_executable, 126, "it may not be executed"),
+        (not_there, 127, "no such program"),
+        (not_executable, 126, "it is not executable"),
         (fails, 3, "out\nerr"),
         (is_killed, None, "dying"),
         (says_nothing, 1, ""),
@@ -687,7 +687,7 @@ def test_a_reused_window_is_where_it_is_unless_a_directory_is_asked_for(
     assert (again.code, again.json["rooted"], again.json["dir"]) == (0, True, str(work))
     assert again.json["notes"] == []
     assert torch(*words, "--reuse", "--env", "K=V", cwd="/").json["notes"] == [
-        "the window existed: command and environment were not applied"
+        "the window already existed: command and environment were not applied"
     ]
     elsewhere = torch(*words, "--reuse", "--dir", "/")
     assert (elsewhere.code, elsewhere.json["error"]["code"]) == (1, "not-rooted")
@@ -743,7 +743,7 @@ def test_a_command_that_cannot_start_exits_with_1_and_its_words(torch: Torch, wo
     command = ("window", "dev", "--dir", str(work), "--", "no-such-program")
     done = torch(*command, env={VARIABLE: "starts=60"})
     assert done.code == 1
-    for words in ("no-such-program", "there is no such program"):
+    for words in ("no-such-program", "no such program"):
         assert (words in done.err) == KEEPS_DEAD
     assert KEEPS_DEAD or "ended at once, and its window with it" in done.err
 

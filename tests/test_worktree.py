@@ -110,7 +110,7 @@ def test_a_hook_that_fails_is_named_and_the_worktree_is_there(
     trusted(torch, project)
     place, said = made(project)
     assert (place / "a.py").exists()
-    assert said == ["the worktree is there, but its hook failed: no dependencies"]
+    assert said == ["the worktree exists, but its hook failed: no dependencies"]
     assert (Path(project.path) / ".git/worktrees" / place.name / "torch-worktree").exists()
 
 
@@ -121,7 +121,7 @@ def test_a_hook_that_hangs_is_ended(project: Repository, torch: Torch) -> None:
     path = str(project.path.parent / "beside")
     add_linked(project.worktree, path, "x", new=True, tell=said.append, timeout=1.0)
     assert os.path.exists(f"{path}/a.py")
-    assert said == ["a hook did not end within 1 s, and was ended; the worktree is there"]
+    assert said == ["a hook did not end within 1 s, and was ended; the worktree exists"]
 
 
 def test_submodules_come_up_empty_and_it_is_said(project: Repository, tmp_path: Path) -> None:

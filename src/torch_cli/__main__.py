@@ -23,7 +23,7 @@ def main() -> None:
         words = _exhausted(error)
         if not words:
             raise
-        _end(7, "exhausted", f"torch could not be loaded: {words}; nothing was done")
+        _end(7, "exhausted", f"Torch could not be loaded: {words}; nothing was done")
     finally:
         # A signal while Python ends would show a traceback, and change nothing.
         if "signal" in sys.modules and sys.argv[1:2] != ["hook"]:
@@ -65,7 +65,7 @@ def _ignore_signals() -> None:
 def _exhausted(error: BaseException) -> str:
     """Return which limit ``error`` is of, '' if it is of none."""
     if isinstance(error, MemoryError):
-        return "there is no memory left for it"
+        return "no memory is left for it"
     if isinstance(error, OSError):
         return os.strerror(error.errno or 0) if error.errno in _EXHAUSTED else ""
     said = str(error)

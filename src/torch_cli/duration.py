@@ -12,7 +12,7 @@ LONGEST = 1e9
 
 _WORDS = {"d": "d", "h": "h", "m": "min", "s": "s"}
 _PART = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)([dhms]) *")
-_HINT = "Write a number with its unit, as in 90s, 30m, 1.5h, 2h30m or 1d."
+_HINT = "Write a number with its unit, for example 90s, 30m, 1.5h, 2h30m or 1d."
 
 
 def parse(text: str) -> float:
@@ -27,12 +27,12 @@ def parse(text: str) -> float:
         parts = []
     if not parts:
         bare = re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*", text)
-        why = "has no unit" if bare else "is no duration"
-        raise RefusedError(f"'{text}' {why}", hint=_HINT, code="bad-duration")
+        why = ": it has no unit" if bare else ""
+        raise RefusedError(f"invalid duration '{text}'{why}", hint=_HINT, code="bad-duration")
     seconds = sum(float(value) * UNITS[unit] for value, unit in parts)
     if not 0 < seconds <= LONGEST:
-        why = "is no time at all" if seconds == 0 else "is longer than 30 years"
-        raise RefusedError(f"'{text}' {why}", hint=_HINT, code="bad-duration")
+        why = "it is zero" if seconds == 0 else "it is longer than 30 years"
+        raise RefusedError(f"invalid duration '{text}': {why}", hint=_HINT, code="bad-duration")
     return seconds
 
 

@@ -33,7 +33,7 @@ def read_environment(
         _check(name, value, "--env")
         if not equals:
             if name not in environ:
-                raise RefusedError(f"--env {name}: it is not set here", code="bad-environment")
+                raise RefusedError(f"--env {name}: {name} is not set here", code="bad-environment")
             value = environ[name]
         variables[name] = value
     return variables
@@ -53,8 +53,8 @@ def read_file(path: str) -> dict[str, str]:
         place = f"{path!r}, line {_line(binding.original.string, binding.original.line)}"
         if binding.error:
             raise RefusedError(
-                f"{place}: this is no NAME=VALUE",
-                hint="A value that spans lines stands in quotes.",
+                f"{place}: not NAME=VALUE",
+                hint="Put a value of several lines in quotes.",
                 code="bad-environment",
             )
         if binding.key is None:
@@ -62,7 +62,7 @@ def read_file(path: str) -> dict[str, str]:
         if binding.value is None:
             raise RefusedError(
                 f"{place}: variable {binding.key!r} has no value",
-                hint="Write NAME= for an empty one; --env NAME takes the caller's.",
+                hint="Write NAME= for an empty value; --env NAME takes the caller's value.",
                 code="bad-environment",
             )
         _check(binding.key, binding.value, place)
@@ -88,14 +88,14 @@ def _line(original: str, first: int) -> int:
 def _check(name: str, value: str, place: str) -> None:
     if not _NAME.fullmatch(name):
         raise RefusedError(
-            f"{place}: {name!r} cannot be a variable's name",
-            hint="Letters, digits and '_', no digit first.",
+            f"{place}: {name!r} is not a valid variable name",
+            hint="Use letters, digits and '_', and no digit first.",
             code="bad-environment",
         )
     if name in _TMUX_OWN:
         raise RefusedError(f"{place}: tmux sets {name} itself", code="bad-environment")
     if "\0" in value:
         raise RefusedError(
-            f"{place}: the value of {name} holds a NUL byte, which no variable can",
+            f"{place}: the value of {name} contains a NUL byte, and a variable cannot",
             code="bad-environment",
         )

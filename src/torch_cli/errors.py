@@ -118,7 +118,7 @@ class Abandoned(Interrupted):
 def of_system(error: Exception) -> Exception:
     """Return an error of the operating system in words, as a ``TorchError``; any other as it is."""
     if isinstance(error, MemoryError):
-        exhausted = TorchError("there is no memory left for torch", code="memory")
+        exhausted = TorchError("no memory is left for torch", code="memory")
         exhausted.exit_code = EXHAUSTED
         return exhausted
     if not isinstance(error, OSError):

@@ -24,7 +24,7 @@ def open_lock(path: str, nothing: str) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise TorchError(
-            f"no lock could be made in {directory}: {error.strerror}; {nothing}",
+            f"could not make a lock in {directory}: {error.strerror}; {nothing}",
             hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
             code="store",
         ) from error

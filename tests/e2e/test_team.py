@@ -318,7 +318,7 @@ def _compacted_is_briefed_again(team: RealTeam) -> None:
     began = time.time()
     done = team.torch("command", "bob", "/compact", "--json")
     assert done.code == 0, done
-    again = "This is your briefing again, for your context was compacted."
+    again = "This is your briefing again, because your context was compacted."
 
     def told() -> bool:
         return any(again in text for text in team.stubs["bob"].texts(mark))

@@ -173,7 +173,7 @@ def end_repeats(world: World, sent: list[Sent]) -> None:
     """Let the check-ins that repeat fire no more."""
     names = [f"note-{one.number}" for one in sent if one.repeats]
     for name in names:
-        world.others.append(("checkin cancel", world.torch("checkin", "cancel", name)))
+        world.others.append(("checkin remove", world.torch("checkin", "remove", name)))
 
 
 def tick(world: World) -> None:

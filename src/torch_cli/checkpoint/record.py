@@ -125,7 +125,9 @@ def _below(
     try:
         worktree = locate(top)
         if worktree.top != os.path.realpath(top):
-            raise RefusedError(f"{top} has a .git, and is no repository", code="not-a-repository")
+            raise RefusedError(
+                f"{top} has a .git, but is not a repository", code="not-a-repository"
+            )
         return take(worktree, settings, occasion, skip=skip)
     except TorchError as error:
         return Outcome(top, error=error)
@@ -173,7 +175,7 @@ def _sweep(worktree: Worktree, git: Git) -> None:
 
 def _check_note(note: str) -> None:
     if "\0" in note:
-        raise RefusedError("a note cannot hold a NUL character; nothing was recorded")
+        raise RefusedError("a note cannot contain a NUL character; nothing was recorded")
 
 
 def _record(
@@ -331,8 +333,9 @@ def find_checkpoint(worktree: Worktree, name: str) -> Checkpoint:
         if newest := latest(own):
             return newest
         raise NotFoundError(
-            f"all checkpoints of {worktree.top} were made by a restore: none of them is the latest",
-            hint=f"Name one, as in '--from {own[-1].id}'; 'torch checkpoint list' shows them.",
+            f"restores made all checkpoints of {worktree.top}: none of them is 'latest'",
+            hint=f"Name one, for example '--from {own[-1].id}'; 'torch checkpoint "
+            "list' shows them.",
             code="no-checkpoint",
         )
     for among in (own, checkpoints(worktree, every=True)):
@@ -342,10 +345,10 @@ def find_checkpoint(worktree: Worktree, name: str) -> Checkpoint:
             return (exact or found)[0]
         if found:
             raise NotFoundError(
-                f"'{name}' may be {len(found)} checkpoints: {', '.join(one.id for one in found)}"
+                f"checkpoint '{name}' is ambiguous: {', '.join(one.id for one in found)}"
             )
     raise NotFoundError(
-        f"{worktree.top} has no checkpoint '{name}'",
-        hint="'torch checkpoint list' shows those that there are.",
+        f"no checkpoint '{name}' of {worktree.top}",
+        hint="'torch checkpoint list' shows them.",
         code="no-checkpoint",
     )

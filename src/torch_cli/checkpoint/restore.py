@@ -98,7 +98,7 @@ def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
                 code="outside",
             )
         if ".git" in (part.lower() for part in inside.split("/")):
-            raise RefusedError(f"{path} is git's own; nothing was restored", code="outside")
+            raise RefusedError(f"{path} belongs to git; nothing was restored", code="outside")
         found.append("" if inside == "." else inside)
     return found
 
@@ -162,7 +162,7 @@ def _no_path(worktree: Worktree, git: Git, path: str, source: Source) -> Refused
             hint = f"{one.id} of {at} ({one.reason}) has it: --from {one.id}."
             break
     else:
-        hint = "'torch checkpoint list' shows the others; 'torch recover' looks at commits, too."
+        hint = "'torch checkpoint list' shows the others. 'torch recover' also looks at commits."
     return RefusedError(
         f"{source.name} does not have '{path}'; nothing was restored", hint=hint, code="no-path"
     )
@@ -224,7 +224,7 @@ def _unsaved(
 
 
 def _no_checkpoint(why: str) -> str:
-    return f"what is there is in no checkpoint: {why}"
+    return f"the present file is in no checkpoint: {why}"
 
 
 def _objection(worktree: Worktree, row: Row, left_out: dict[str, str], deleted: set[str]) -> str:
@@ -241,7 +241,7 @@ def _objection(worktree: Worktree, row: Row, left_out: dict[str, str], deleted: 
         return standing
     full = os.path.join(worktree.top, path)
     if row.letter == "A" and os.path.lexists(full) and not _only_deleted(full, path, deleted):
-        return "something is there that is in no checkpoint: it is ignored, or was left out"
+        return "the present file is in no checkpoint: it is ignored, or was left out"
     return ""
 
 
@@ -253,7 +253,7 @@ def _standing(top: str, path: str) -> str:
         except OSError:
             return ""
         if not stat.S_ISDIR(mode):
-            return f"'{parent}' is a link or a file, which is not followed or replaced"
+            return f"'{parent}' is a link or a file, and Torch neither follows nor replaces it"
         if os.path.lexists(os.path.join(top, parent, ".git")):
             return f"'{parent}' is a repository of its own"
     return ""
@@ -288,9 +288,9 @@ def carry_out(worktree: Worktree, settings: Settings, planned: Plan) -> Checkpoi
         except (TorchError, OSError) as error:
             words = error.message if isinstance(error, TorchError) else str(error)
             raise TorchError(
-                f"the restore from {source} ended on the way: {words}",
-                hint=f"All that was there is in {saved.id}: "
-                f"torch checkpoint restore --all --from {saved.id}",
+                f"the restore from {source} stopped half way: {words}",
+                hint=f"The files from before are in {saved.id}: torch checkpoint restore --all "
+                f"--from {saved.id}",
                 code="half-restored",
             ) from error
         finally:
@@ -307,8 +307,8 @@ def _save(worktree: Worktree, settings: Settings, planned: Plan, lock: int) -> C
     def check(tree: str) -> None:
         if tree != planned.now:
             raise HeldError(
-                f"files in {worktree.top} changed while this was decided; nothing was restored",
-                hint="Try again, when nobody writes there.",
+                f"files in {worktree.top} changed during the decision; nothing was restored",
+                hint="Try again when nobody writes there.",
                 code="changed",
             )
 

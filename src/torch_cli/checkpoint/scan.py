@@ -196,7 +196,7 @@ class _Look:
         except OSError as error:
             return "unreadable", error.strerror or str(error)
         if _matches(entry.path, self._settings.deny):
-            return "denied", "by the settings"
+            return "denied", "excluded by the settings"
         allowed = _matches(entry.path, self._settings.allow)
         if secret.by_name(entry.path) and not allowed:
             return "secret-name", "its name is that of a secret"
@@ -225,7 +225,7 @@ class _Look:
         if found and entry.head:  # a key that was committed long ago is no secret any more
             known = self._git.run("cat-file", "blob", entry.head.partition(" ")[2])
             found = self._contents.find_new(content, known)
-        return ("secret-content", f"it holds what looks like a {found[0]}") if found else None
+        return ("secret-content", f"it seems to contain a {found[0]}") if found else None
 
 
 def _matches(path: str, globs: Sequence[str]) -> bool:

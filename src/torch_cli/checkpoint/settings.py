@@ -48,7 +48,7 @@ def load_settings() -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _wrong(path, f"cannot be read: {error}") from error
     if not isinstance(table, dict):
-        raise _wrong(path, "'checkpoint' is no table")
+        raise _wrong(path, "'checkpoint' is not a table")
     return Settings(**dict(_setting(path, name, value) for name, value in table.items()))
 
 
@@ -59,8 +59,8 @@ def _setting(path: str, name: str, value: Any) -> tuple[str, Any]:
         from difflib import get_close_matches
 
         near = get_close_matches(name, _READERS, 1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(_READERS)}."
-        raise _wrong(path, f"there is no setting 'checkpoint.{name}'", hint)
+        hint = f"Did you mean '{near[0]}'?" if near else f"Known settings: {', '.join(_READERS)}."
+        raise _wrong(path, f"unknown setting 'checkpoint.{name}'", hint)
     field, kind, reads, wanted = reader
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise _wrong(path, f"'checkpoint.{name}' must be {wanted}")
@@ -87,10 +87,10 @@ def _globs(value: list[Any]) -> tuple[str, ...]:
 
 
 _COUNT = (int, _number, f"a number, 0 to {MOST}")
-_GLOBS = (list, _globs, 'a list of globs, ["*.sqlite"]')
+_GLOBS = (list, _globs, 'a list of globs, for example ["*.sqlite"]')
 _SIZE = (int, lambda value: _number(value) * MIB, f"a number of MiB, 0 to {MOST}")
 _READERS: dict[str, tuple[str, type, Any, str]] = {
-    "every": ("every", str, _interval, 'a duration, "30m", or "0" for never'),
+    "every": ("every", str, _interval, 'a duration, for example "30m", or "0" for never'),
     "on_idle": ("on_idle", bool, bool, "true or false"),
     "max_file_mib": ("max_file", *_SIZE),
     "max_new_files": ("max_new", *_COUNT),

@@ -24,10 +24,10 @@ def make_shadow(directory: str) -> Worktree:
     """
     path = os.path.realpath(directory)
     if not os.path.isdir(path):
-        raise NotFoundError(f"there is no directory {directory}", code="no-directory")
+        raise NotFoundError(f"no directory {directory}", code="no-directory")
     if path in (os.path.realpath(os.path.expanduser("~")), "/"):
         raise RefusedError(
-            f"{path} is no project's directory: all of it would be read every time",
+            f"{path} is not a project's directory: each checkpoint would read all of it",
             code="refused",
         )
     try:
@@ -35,8 +35,8 @@ def make_shadow(directory: str) -> Worktree:
     except NotARepositoryError:
         found = None
     if found is not None:
-        what = "has a shadow" if found.shadow else "is in the repository"
-        raise RefusedError(f"{path} {what} already: {found.top}", code="repository")
+        what = "already has a shadow" if found.shadow else "is already in the repository"
+        raise RefusedError(f"{path} {what}: {found.top}", code="repository")
     target = shadow_dir(path)
     try:
         make_private(os.path.dirname(target))

@@ -206,8 +206,8 @@ def _copy_index(worktree: Worktree, target: str) -> bytes:
         return b""  # nothing was ever added
     except OSError as error:
         raise TorchError(
-            f"the index of {worktree.top} could not be copied to {target}: {error.strerror}; "
-            "nothing was recorded",
+            f"could not copy the index of {worktree.top} to {target}: {error.strerror}; nothing "
+            "was recorded",
             hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
             code="store",
         ) from error

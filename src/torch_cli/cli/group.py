@@ -15,44 +15,44 @@ SECTIONS = {
     "agents": (
         "Agents",
         {
-            "spawn": "Open a window with an agent program in it, and wait until it is ready.",
-            "adopt": "Register an agent in a pane that exists already.",
+            "spawn": "Open a window with an agent program, and wait until it is ready.",
+            "adopt": "Register an agent in an existing pane.",
             "ps": "List the agents.",
-            "tree": "Show who answers to whom.",
+            "tree": "Show the agents, each below its parent.",
             "who": "Find agents by skill, role and state.",
             "state": "Show the state of panes, with evidence.",
             "wait": "Wait until a pane is in a state.",
-            "mode": "Show or switch the mode of an agent program: plan, manual, …",
+            "mode": "Show or switch an agent program's mode: plan, manual, …",
             "attach": "Attach this terminal to an agent's window.",
-            "rename": "Give an agent another name.",
-            "move": "Bring an agent to another session or window.",
-            "handoff": "Hand the work of one agent over to another.",
-            "retire": "End an agent so that nothing of it is lost.",
+            "rename": "Rename an agent.",
+            "move": "Move an agent to another session or window.",
+            "handoff": "Hand one agent's work over to another.",
+            "retire": "End an agent, and keep its note, screen and work.",
             "stop": "Ask an agent program to end.",
         },
     ),
     "messages": (
         "Messages",
         {
-            "send": "Deliver a message to an agent, and say what is known of it.",
-            "ask": "Send a message, wait until it is answered, and print the answer.",
-            "reply": "Answer a message: send to the agent that sent it.",
-            "command": "Have an agent program run a command of its own.",
+            "send": "Send a message to an agent, with a receipt.",
+            "ask": "Send a message, wait for the answer, and print it.",
+            "reply": "Answer a message.",
+            "command": "Run one of an agent program's own commands.",
             "broadcast": "Send a message to every agent, or to all of a role.",
             "thread": "Show a message and the answers to it.",
-            "receipt": "Show what is known of a message.",
+            "receipt": "Show what is known about a message.",
             "inbox": "List the messages to an agent.",
-            "outbox": "Show and change what waits to be delivered.",
-            "message": "Kinds of messages between agents, and their forms.",
+            "outbox": "Show and change the messages that wait for delivery.",
+            "message": "Show the kinds of messages, and their forms.",
         },
     ),
     "panes": (
         "Panes and windows",
         {
-            "window": "Open a window rooted in a directory, and prove it.",
+            "window": "Open a window in a directory, and prove that it is there.",
             "run": "Run a command in the shell of a pane.",
-            "capture": "Print the last lines that a pane shows.",
-            "log": "Log what a pane writes, continuously, as text.",
+            "capture": "Print the last lines of a pane.",
+            "log": "Write a pane's output to a log file, as text.",
             "press": "Press keys in a pane, on purpose.",
         },
     ),
@@ -60,39 +60,39 @@ SECTIONS = {
         "Teams",
         {
             "init": "Write a commented torch.toml for a project.",
-            "up": "Bring up the team of torch.toml.",
+            "up": "Start the team of torch.toml.",
             "down": "End what 'torch up' has started.",
-            "trust": "Accept a torch.toml that has changed, for the daemon.",
+            "trust": "Accept a changed torch.toml, for the daemon.",
             "team": "Write a torch.toml of what is running.",
             "config": "Check torch.toml, and print its schema.",
             "agreement": "Check the rules of work that torch.toml names.",
             "briefing": "List, show, render and edit briefings.",
-            "ack": "Acknowledge the briefing that you, an agent, were given.",
+            "ack": "Acknowledge your briefing, as an agent.",
         },
     ),
     "tasks": (
         "Tasks",
         {
-            "task": "Say what is to be done, take it, and show that it is done.",
+            "task": "Share out work as tasks, each with a check.",
         },
     ),
     "schedule": (
         "Check-ins and the daemon",
         {
-            "checkin": "Have a note sent to an agent later, once or again and again.",
-            "daemon": "Run the scheduler: check-ins, what waits in the outbox, checkpoints.",
-            "tick": "Do once all that is due: the daemon's work, for cron.",
-            "crontab": "Have cron call 'torch tick' every minute.",
+            "checkin": "Send a message to an agent later, once or repeatedly.",
+            "daemon": "Run the scheduler: check-ins, the outbox, checkpoints, teams.",
+            "tick": "Run everything that is due, once: the daemon's work, for cron.",
+            "crontab": "Have cron run 'torch tick' every minute.",
         },
     ),
     "checkpoints": (
         "Checkpoints and commits",
         {
-            "checkpoint": "Keep what is on disk, off every branch, and bring it back.",
-            "recover": "Show what there is to go back to, and go back to one.",
-            "commit": "Commit what has changed on the current branch.",
-            "branch": "Start a branch for a feature.",
-            "tag": "Tag a state that is good.",
+            "checkpoint": "Save the files of a worktree, off every branch, and restore them.",
+            "recover": "Show what you can go back to, and go back.",
+            "commit": "Commit the changes on the current branch.",
+            "branch": "Start a branch.",
+            "tag": "Tag a stable state.",
         },
     ),
     "machine": (
@@ -100,9 +100,9 @@ SECTIONS = {
         {
             "profile": "List, show, check and draft profiles of agent programs.",
             "agent-setup": "Install hooks and the submit chord for an agent program.",
-            "doctor": "Say what stands in the way on this machine.",
-            "completion": "Print the completion script of a shell.",
-            "hook": "What an agent program's hook calls; JSON on standard input.",
+            "doctor": "Find problems on this machine.",
+            "completion": "Print a shell's completion script.",
+            "hook": "Take the report of an agent program's hook (JSON on standard input).",
         },
     ),
 }
@@ -123,7 +123,7 @@ Exit codes:
 Environment:
   TORCH_TMUX         the tmux program, by name or path (else tmux on the PATH)
   TORCH_TMUX_SOCKET  the tmux server, by name or path (else that of $TMUX)
-  TORCH_HOME         the directory of all that Torch keeps
+  TORCH_HOME         the directory of all of Torch's files
 """
 
 
@@ -156,7 +156,7 @@ class _Torch(click.Group):
 
             near = get_close_matches(args[0], _FOLDERS, 1)
             hint = f"Did you mean 'torch {near[0]}'?" if near else "See 'torch --help'."
-            raise RefusedError(f"there is no command '{args[0]}'", hint=hint, code="usage")
+            raise RefusedError(f"unknown command '{args[0]}'", hint=hint, code="usage")
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -202,7 +202,7 @@ def _usage(misused: click.UsageError) -> TorchError:
     command = misused.ctx.command_path if misused.ctx else "torch"
     hint = f"See '{command} --help'."
     if _may_be_a_message(misused):
-        hint = f"A message that begins with '-' goes behind '--': {command} … -- MESSAGE"
+        hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"
     # click puts what may be chosen on lines of their own.
     words = misused.format_message().replace("\n\t", " ").rstrip(".")
     return RefusedError(words, hint=hint, code="usage")
@@ -226,12 +226,12 @@ def _may_be_a_message(misused: click.UsageError) -> bool:
 def torch(**common: object) -> None:
     """Run teams of coding agents in tmux.
 
-    The options -L, -S, --json, -q and -v may stand before the command's name or behind it.
+    The options -L, -S, --json, -q and -v may stand before or after the command's name.
 
     \b
     Examples:
       torch spawn dev --profile claude --dir ~/project
-      torch send dev "Run the tests and mend what fails."
+      torch send dev "Run the tests and fix what fails."
       torch state dev
       torch ps
     """

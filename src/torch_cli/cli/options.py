@@ -23,7 +23,7 @@ class _Seconds(click.FloatRange):
     ) -> float:
         seconds: float = super().convert(value, param, ctx)
         if not seconds <= LONGEST:  # so written because "nan" compares with nothing
-            self.fail(f"{value} is no time that can be waited for.", param, ctx)
+            self.fail(f"{value} seconds is too long to wait.", param, ctx)
         return seconds
 
 
@@ -48,7 +48,7 @@ IN_DIR = click.option(
 )
 
 EVERYWHERE = click.option(
-    "--everywhere", is_flag=True, help="In all projects, not only the one that you are in."
+    "--everywhere", is_flag=True, help="In all projects, not only the one you are in."
 )
 IN_PROJECT = click.option(
     "--dir",
@@ -61,21 +61,25 @@ IN_PROJECT = click.option(
 )
 
 _COMMON = [
-    click.option("-L", "--socket-name", metavar="NAME", help="tmux server by name, as tmux -L."),
-    click.option("-S", "--socket-path", metavar="PATH", help="tmux server by path, as tmux -S."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON; errors too."),
+    click.option(
+        "-L", "--socket-name", metavar="NAME", help="The tmux server by name, as tmux -L."
+    ),
+    click.option(
+        "-S", "--socket-path", metavar="PATH", help="The tmux server by path, as tmux -S."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON, for errors too."),
     click.option("-q", "--quiet", is_flag=True, help="Print the result only."),
-    click.option("-v", "--verbose", is_flag=True, help="Say more about what is done."),
+    click.option("-v", "--verbose", is_flag=True, help="Print more about each step."),
 ]
 
 
 _MESSAGE = [
     click.option("--plain", is_flag=True, help="Send the body alone, without an envelope."),
     click.option(
-        "--clean", is_flag=True, help="Strip control and invisible characters, and say so."
+        "--clean", is_flag=True, help="Remove control and invisible characters, and say so."
     ),
     click.option(
-        "--from", "sender", metavar="NAME", help="Who sends it (default: the agent we are)."
+        "--from", "sender", metavar="NAME", help="The sender's name (default: the agent you are)."
     ),
 ]
 _DELIVERY = [
@@ -84,8 +88,8 @@ _DELIVERY = [
         type=click.Choice(WHEN),
         default="ready",
         show_default=True,
-        help="ready: also to a working program that queues messages safely; idle: wait for its "
-        "turn to end; now: do not wait at all.",
+        help="ready: also send to a working program that queues messages safely; "
+        "idle: wait for the end of its turn; now: do not wait.",
     ),
     click.option(
         "--timeout",
@@ -93,31 +97,33 @@ _DELIVERY = [
         default=30.0,
         show_default=True,
         metavar="SECONDS",
-        help="The most seconds to wait for the agent to take the message. What is not expected to "
-        "pass by itself holds it sooner: a dialog or a limit at once, a draft or copy mode after "
-        "2 s.",
+        help="The most seconds to wait until the agent takes the message. Torch holds the message "
+        "sooner if waiting would not help: for a dialog or a limit at once, for a draft or copy "
+        "mode after 2 s.",
     ),
     click.option(
         "--wait",
         type=SECONDS,
         default=0.0,
         metavar="SECONDS",
-        help="What is held is tried again for so long, until what becomes of it is known.",
+        help="Keep trying a held message for this long, until its outcome is known.",
     ),
     click.option(
         "--expires",
         metavar="DURATION",
-        help="The most time (30m, 2h) that it may wait in the outbox; then it fails.",
+        help="The longest time in the outbox (30m, 2h); then the message fails.",
     ),
     click.option(
         "--priority",
         type=click.Choice(list(PRIORITIES)),
         default="normal",
         show_default=True,
-        help="high goes before all else that waits for the agent, low after it.",
+        help="high: before all other waiting messages of the agent; low: after them.",
     ),
     click.option(
-        "--key", metavar="KEY", help="Idempotency key: the same key is delivered once (in 90 days)."
+        "--key",
+        metavar="KEY",
+        help="An idempotency key: a message with the same key is delivered once (in 90 days).",
     ),
 ]
 

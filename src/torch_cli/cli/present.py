@@ -178,7 +178,7 @@ def unscheduled(store: "Store") -> str:
     """Say what is missing for what should happen by itself later, '' if a scheduler is at work."""
     if store.lease.at_work() is not None:
         return ""
-    return "no scheduler runs: 'torch daemon start', or 'torch crontab install'"
+    return "no scheduler is running: 'torch daemon start', or 'torch crontab install'"
 
 
 def printable(text: str) -> str:

@@ -150,7 +150,7 @@ def _print_answer(answer: "Answer", common: Common) -> None:
         return
     print_text(f"{answer.text or ''}\n")
     if answer.source == "screen":
-        words = "line ends and blanks may differ"
+        words = "line ends and spaces may differ"
         if not answer.complete:
             words = "its beginning had scrolled away, and the program keeps no history"
-        note(f"torch: read off the screen: {words}", quiet=common.quiet)
+        note(f"torch: read from the screen: {words}", quiet=common.quiet)

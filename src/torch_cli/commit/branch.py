@@ -43,7 +43,7 @@ def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> Start
     check_quiet(worktree, git, nothing)
     if git.run("for-each-ref", f"refs/heads/{name}", f"refs/heads/{name}/"):
         raise RefusedError(
-            f"there is a branch '{name}', or one below it, already; {nothing}", code="branch-taken"
+            f"branch '{name}', or one below it, already exists; {nothing}", code="branch-taken"
         )
     before = read_head(git)
     changes = len(list(entries(git.run(*STATUS))))
@@ -82,7 +82,7 @@ def tag_stable(worktree: Worktree, name: str, message: str, now: float) -> Tagge
 def _check_own(worktree: Worktree, nothing: str) -> None:
     if worktree.shadow:
         raise RefusedError(
-            f"{worktree.top} is in no repository of yours; {nothing}", code="not-a-repository"
+            f"{worktree.top} is not in a repository of yours; {nothing}", code="not-a-repository"
         )
 
 
@@ -90,8 +90,9 @@ def _check_name(git: Git, name: str, ref: str, nothing: str) -> None:
     bad = not name or name.startswith("-") or name == "HEAD"
     if bad or not _is_ref(git, ref):
         raise RefusedError(
-            f"'{name}' is no name that git takes; {nothing}",
-            hint="Letters, digits, - and /, without blanks, '..', '~', '^', ':', '?', '*', '['.",
+            f"'{name}' is not a name that git takes; {nothing}",
+            hint="Use letters, digits, - and /, without spaces, '..', '~', '^', "
+            "':', '?', '*', '['.",
             code="bad-name",
         )
 
@@ -110,7 +111,7 @@ def _visible(worktree: Worktree, nothing: str, *words: str) -> None:
     except TimedOutError as error:
         raise TimedOutError(
             f"hooks or signing took more than {TIMEOUT:g} s, and were ended",
-            hint=f"Look with 'git status' and 'git tag' in {worktree.top} whether it was done.",
+            hint=f"Check with 'git status' and 'git tag' in {worktree.top} whether it was done.",
         ) from error
     except GitError as error:
         raise TorchError(

@@ -59,7 +59,7 @@ def commit(
     """
     if worktree.shadow:
         raise RefusedError(
-            f"{worktree.top} is in no repository of yours; {NOTHING}", code="not-a-repository"
+            f"{worktree.top} is not in a repository of yours; {NOTHING}", code="not-a-repository"
         )
     with locked(worktree) as lock:
         quiet = guarded(worktree, lock=lock)
@@ -126,8 +126,8 @@ def _check_markers(worktree: Worktree, changed: Sequence[Row]) -> None:
         with open(path, "rb") as file:
             if has_markers(file.read()):
                 raise HeldError(
-                    f"'{row.path}' has conflict markers in it; {NOTHING}",
-                    hint="Settle the conflict first.",
+                    f"'{row.path}' contains conflict markers; {NOTHING}",
+                    hint="Resolve the conflict first.",
                     code="conflicts",
                 )
 
@@ -177,7 +177,7 @@ def _settle(quiet: Git, before: str, made: str, changed: Sequence[Row]) -> None:
         raise TorchError(
             f"{made[:10]} is committed in {quiet.directory}, and a hook changed it, but the index "
             f"still has {len(differing)} of its files as they were before that hook: {error.said}",
-            hint="'git add -u' there puts that right.",
+            hint="'git add -u' there fixes that.",
             code="index",
         ) from error
 
@@ -213,7 +213,7 @@ def _explained(error: TorchError, quiet: Git, timeout: float) -> TorchError:
     said = error.said if isinstance(error, GitError) else error.message
     if "failed to write commit object" in said and "No space" not in said and _signs(quiet):
         return TorchError(
-            f"the commit in {top} could not be signed without asking for something; {NOTHING}: "
+            f"the commit in {top} could not be signed without a question; {NOTHING}: "
             f"{said.splitlines()[0] if said else ''}",
             hint="Unlock the key first (its agent remembers it), and try again.",
             code="signing",

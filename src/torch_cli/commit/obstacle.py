@@ -34,20 +34,20 @@ def check_quiet(worktree: Worktree, git: Git, nothing: str) -> None:
     for name, what in IN_PROGRESS.items():
         if os.path.lexists(os.path.join(worktree.git_dir, name)):
             raise HeldError(
-                f"{what} goes on in {worktree.top}; {nothing}",
-                hint="Finish it, or end it, first: 'git status' says how.",
+                f"{what} is in progress in {worktree.top}; {nothing}",
+                hint="Finish or abort it first: 'git status' says how.",
                 code="in-progress",
             )
     lock = os.path.join(worktree.git_dir, "index.lock")
     if os.path.lexists(lock):
         raise HeldError(
-            f"{lock} is there: another git is at work, or was killed; {nothing}",
-            hint="Try again when it has ended. If none runs, remove that file.",
+            f"{lock} exists: another git is working, or was killed; {nothing}",
+            hint="Try again when it has ended. If no git is running, remove that file.",
             code="index-locked",
         )
     if git.run("ls-files", "--unmerged", "-z"):
         raise HeldError(
             f"files in {worktree.top} have conflicts; {nothing}",
-            hint="Settle them first: 'git status' names them.",
+            hint="Resolve them first: 'git status' names them.",
             code="conflicts",
         )

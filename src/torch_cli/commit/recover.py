@@ -79,8 +79,8 @@ def find_item(found: list[Item], name: str) -> Item:
         if item.name == name:
             return item
     raise NotFoundError(
-        f"'{name}' is not in the list of what can be recovered; nothing was changed",
-        hint="'torch recover' shows it.",
+        f"'{name}' is not in the list of 'torch recover'; nothing was changed",
+        hint="'torch recover' shows the list.",
         code="no-item",
     )
 

@@ -78,7 +78,7 @@ def ask(
         pane = found.pane
         with pane_lock(
             *(pane.server, f"{pane.id}.ask", "torch ask", request.timeout),
-            on_wait=lambda by: on_step(waits(found.name, f"{by} asks it something")),
+            on_wait=lambda by: on_step(waits(found.name, f"{by} asks it a question")),
         ):
             left = max(0.0, deadline - time.monotonic())
             receipt = send(socket, request._replace(when="idle", timeout=left, keep=False), on_step)
@@ -88,7 +88,7 @@ def ask(
                 on_step("asked")
                 answer = _await(store, found, receipt, deadline, on_step)
             except KeyboardInterrupt as interrupt:
-                late = ", and its answer is no longer waited for"
+                late = ", and Torch no longer waits for its answer"
                 raise told_late(interrupt, receipt, what=late) from interrupt
             except TorchError as error:
                 raise _of_answer(error, receipt) from error
@@ -116,7 +116,9 @@ def _of_answer(error: TorchError, receipt: Receipt) -> TorchError:
     """Return ``error`` with what is known: the message was delivered, whatever failed after it."""
     if receipt.id not in error.message:
         error.message = f"{receipt.id} was delivered ({receipt.state}), and then: {error.message}"
-        error.hint = f"Do not send it again. Its answer: torch capture {receipt.target} --history"
+        error.hint = (
+            f"Do not send it again. To see its answer: torch capture {receipt.target} --history"
+        )
         error.details.setdefault("id", receipt.id)
         if error.exit_code == FAILURE:
             error.exit_code = UNKNOWN
@@ -168,7 +170,7 @@ class _Turn:
                 raise TimedOutError(
                     f"'{self.found.name}' has not finished answering {self.message.id}: it is "
                     f"{sight.state.state} ({sight.state.evidence})",
-                    hint=f"It goes on. Later: torch capture {self.found.name} --history",
+                    hint=f"It continues. Later: torch capture {self.found.name} --history",
                 )
             self.reader.tell(f"its answer, {sight.state.state}")
             pause = POLL if idle is None else SOON
@@ -234,9 +236,9 @@ class _Turn:
         if self.begun:
             name = self.found.name
             raise TorchError(
-                f"'{name}' stopped before it answered {self.message.id}: it is idle, and did not "
-                "report the end of the turn, which is so when a person interrupts it",
-                hint=f"Look at what it had said: torch capture {name} --history",
+                f"'{name}' stopped before it answered {self.message.id}: it is idle, and did "
+                "not report the end of the turn. This happens when a person interrupts it",
+                hint=f"See what it had said: torch capture {name} --history",
                 code="unanswered",
             )
 
@@ -253,7 +255,7 @@ class _Turn:
             )
         if state is State.LIMITED:
             raise HeldError(
-                f"'{name}' ran into a limit before it answered {identity}: {sight.state.evidence}",
+                f"'{name}' reached a limit before it answered {identity}: {sight.state.evidence}",
                 code="limited",
             )
         if state in ENDED:

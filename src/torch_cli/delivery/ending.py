@@ -7,7 +7,7 @@ NOTHING_TYPED = "; nothing was typed"
 
 CANCELLED = f"cancelled{NOTHING_TYPED}"
 
-EXPIRED = f"expired: it was not delivered in the time that it was given{NOTHING_TYPED}"
+EXPIRED = f"expired: it was not delivered in its time{NOTHING_TYPED}"
 
 
 WAITS = "waiting for "
@@ -33,7 +33,7 @@ def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
     ``left`` says that our text stands in the box: the next delivery to this pane finishes it.
     Unless it was ``seen`` there, it was pasted, and what hides the box may have taken it.
     """
-    where = "was left in the box" if seen else "was pasted, and may stand in the box"
+    where = "was left in the box" if seen else "was pasted, and may be in the box"
     reason = f"{reason}; the text {where}" if left else f"{reason}{NOTHING_TYPED}"
     return Ended(Outcome.HELD, reason, step="seen" if left else "accepted")
 

@@ -66,7 +66,7 @@ class Hand:
         if receipt.state is Outcome.FAILED:
             self._tell(row)
             raise _told(error, row)
-        note = f"broken off: {_words(error)}"
+        note = f"interrupted: {_words(error)}"
         return receipt._replace(evidence=(*receipt.evidence, note))
 
     def interrupted(self, interrupt: KeyboardInterrupt) -> Interrupted:
@@ -83,8 +83,8 @@ class Hand:
             assert message is not None
             return Interrupted(
                 number,
-                f"interrupted, and what became of {message.id} could not be written down or read: "
-                f"{error.message}" + ("; it may be delivered later" if message.kept else ""),
+                f"interrupted, and the outcome of {message.id} could not be saved or "
+                f"read: {error.message}" + ("; it may be delivered later" if message.kept else ""),
                 hint=_cancel_it(message),
                 details={"id": message.id, "state": str(Outcome.UNKNOWN)},
             )
@@ -134,8 +134,8 @@ def _told(error: Exception, message: Message) -> Exception:
 def _may_be_delivered(message: Message, error: Exception) -> TorchError:
     """Return the error for a message that waits, though its sender wanted to give it up."""
     unsure = TorchError(
-        f"{message.id} to {message.recipient} was accepted, and then: {_words(error)}. That it is "
-        "not to be sent could not be written down: it may be delivered later by the scheduler",
+        f"{message.id} to {message.recipient} was accepted, and then: {_words(error)}. Torch "
+        "could not save that the message is not to be sent: the scheduler may deliver it later",
         hint=_cancel_it(message),
         code="store",
         details={"id": message.id, "state": str(Outcome.UNKNOWN)},
@@ -145,7 +145,7 @@ def _may_be_delivered(message: Message, error: Exception) -> TorchError:
 
 
 def _cancel_it(message: Message) -> str:
-    return f"Do not send it again before you have seen: torch outbox cancel {message.id}"
+    return f"Do not send it again before: torch outbox cancel {message.id}"
 
 
 def _interrupted(number: int, receipt: Receipt, *, typed: bool) -> Interrupted:
@@ -159,9 +159,9 @@ def _interrupted(number: int, receipt: Receipt, *, typed: bool) -> Interrupted:
     if receipt.state in (Outcome.UNKNOWN, Outcome.HELD, Outcome.QUEUED):
         hint = f"Look before you send it again: torch capture {receipt.target}, {hint}"
         if typed:
-            hint += ". A text that stands in the box goes out with the next delivery"
+            hint += ". A text that is left in the box goes out with the next delivery"
         elif receipt.kept:
-            hint = f"It stays in the outbox. To take it out: torch outbox cancel {receipt.id}"
+            hint = f"It stays in the outbox. To cancel it: torch outbox cancel {receipt.id}"
     return Interrupted(number, f"interrupted; {receipt.id} is {state}", hint=hint, details=details)
 
 

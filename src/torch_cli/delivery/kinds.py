@@ -19,20 +19,20 @@ class Field(NamedTuple):
 KINDS: dict[str, tuple[Field, ...]] = {
     "status": (
         Field("done", "what is done, with commits", required=True),
-        Field("doing", "what you are at"),
-        Field("next", "what comes then"),
-        Field("blocked", "what keeps you, and who could help"),
+        Field("doing", "what you are doing"),
+        Field("next", "what comes next"),
+        Field("blocked", "what blocks you, and who could help"),
     ),
     "task": (
-        Field("what", "what is to be done", required=True),
-        Field("why", "what it is good for"),
+        Field("what", "the work to be done", required=True),
+        Field("why", "the reason for the work"),
         Field("where", "files, branch, directory"),
         Field("done-when", "what must be true, and the command that shows it", required=True),
     ),
     "ack": (Field("of", "the message that you have read", required=True), Field("words", "more")),
     "question": (
         Field("question", "one question", required=True),
-        Field("tried", "what you found yourself"),
+        Field("tried", "what you found out yourself"),
         Field("needed-for", "what waits for the answer"),
     ),
     "answer": (
@@ -40,17 +40,17 @@ KINDS: dict[str, tuple[Field, ...]] = {
         Field("because", "how you know: file, command, source"),
     ),
     "escalation": (
-        Field("problem", "what cannot go on", required=True),
-        Field("tried", "what was tried, and what came of it", required=True),
+        Field("problem", "what is blocked", required=True),
+        Field("tried", "what was tried, and with what result", required=True),
         Field("need", "what you need, from whom", required=True),
     ),
     "handoff": (
-        Field("state", "where the work stands: branch, commits", required=True),
+        Field("state", "the state of the work: branch, commits", required=True),
         Field("open", "what is left"),
-        Field("next", "the very next step", required=True),
-        Field("risks", "what may go wrong"),
+        Field("next", "the next step", required=True),
+        Field("risks", "the risks"),
     ),
-    "broadcast": (Field("text", "what all should know", required=True),),
+    "broadcast": (Field("text", "what everybody should know", required=True),),
 }
 """The kinds, by name."""
 
@@ -64,8 +64,8 @@ def kind_named(name: str) -> str:
         return kind
     near = get_close_matches(kind, KINDS, 1)
     raise RefusedError(
-        f"there is no kind of message '{name}'",
-        hint=f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(KINDS)}.",
+        f"no kind of message named '{name}'",
+        hint=f"Did you mean '{near[0]}'?" if near else f"Known kinds: {', '.join(KINDS)}.",
         code="bad-kind",
     )
 
@@ -109,7 +109,7 @@ def fields_of(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise RefusedError(f"'{pair}' is no NAME=VALUE; nothing was sent", code="bad-form")
+            raise RefusedError(f"'{pair}' is not NAME=VALUE; nothing was sent", code="bad-form")
         found[name] = value
     return found
 

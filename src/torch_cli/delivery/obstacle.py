@@ -40,7 +40,7 @@ def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tu
         low = f"; {_low(sight)}" if sight.screen.height < recipient.profile.box.low else ""
         return f"unknown screen: {sight.state.evidence}{low}", PATIENCE
     if not box.empty:
-        return "draft: a person's text stands in the box", PATIENCE
+        return "draft: a person's text is in the box", PATIENCE
     joined = sight.state.queued and recipient.profile.paste.queue_joins
     queues = recipient.submit.while_working and when != "idle" and not joined
     if state is State.WORKING and not queues:

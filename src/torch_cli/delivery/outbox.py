@@ -169,7 +169,10 @@ def _was_elsewhere(message: Message, to: Recipient) -> bool:
 
 
 def _settle_lost(store: Store, message: Message) -> Receipt:
-    reason = f"its pane {message.pane} is gone, and the text with it: nothing shows whether it went"
+    reason = (
+        f"its pane {message.pane} is gone, and the text with it: nothing shows whether it was "
+        "submitted"
+    )
     lost = message._replace(state=str(Outcome.UNKNOWN), reason=reason, step="done")
     store.messages.settle(lost, only_at=(message.step,))
     return receipt_of(store.messages.get(message.id))
@@ -349,9 +352,9 @@ def find_message(store: Store, identity: str) -> Message:
         return store.messages.get(identity)
     except KeyError:
         raise NotFoundError(
-            f"there is no message '{identity}'",
-            hint="'torch outbox list' shows what waits, 'torch receipt -n 10' the latest. What was "
-            "settled more than 90 days ago is deleted.",
+            f"no message '{identity}'",
+            hint="'torch outbox list' shows waiting messages, 'torch receipt -n 10' the latest. "
+            "Messages settled more than 90 days ago are deleted.",
             code="no-message",
         ) from None
 
@@ -373,11 +376,11 @@ def _not_waiting(message: Message, done: str) -> TorchError:
         return HeldError(
             f"message {message.id} was typed into pane {message.pane} and is not settled "
             f"({receipt.state}: {receipt.reason}); it was not {done}",
-            hint=f"Where its text stands in the box, remove it: torch attach {message.recipient}",
+            hint=f"If its text is in the box, remove it: torch attach {message.recipient}",
             code="typed",
         )
     return RefusedError(
-        f"message {message.id} is not in the outbox any more: it is {receipt.state}; it was not "
+        f"message {message.id} is no longer in the outbox: it is {receipt.state}; it was not "
         f"{done}",
         code="not-waiting",
     )

@@ -190,7 +190,7 @@ class _Delivery:
         except TorchError as error:
             if self.typed:
                 stands = self.stood and not self.may_be_pressed
-                where = "; the text stands in the box" if stands else ""
+                where = "; the text is in the box" if stands else ""
                 return self._settle(unknown(error.message + where))
             if self.again:
                 return self._settle(held(error.message.removesuffix(NOTHING_TYPED)))
@@ -225,7 +225,7 @@ class _Delivery:
             self._prove_afterwards(sight, box)
             if self._reports and self.may_be_pressed:
                 self._await_report()
-            earlier = self.message.reason or "its sender ended on the way"
+            earlier = self.message.reason or "its sender ended before the receipt"
             raise Ended(Outcome.UNKNOWN, f"{earlier}; later, neither box nor program had the text")
         except Ended as ended:
             known = (self.message.state, self.message.reason, self.message.step)
@@ -248,7 +248,7 @@ class _Delivery:
         elif self.shown:
             ended = held(words, left=True)
         else:
-            ended = unknown(f"{words} at the paste: the text may stand in the box")
+            ended = unknown(f"{words} at the paste: the text may be in the box")
         with contextlib.suppress(StoreError):  # whoever accepted it sees that it is not settled
             self._settle(ended)
 
@@ -353,12 +353,12 @@ class _Delivery:
         """Hold a message that is not alone in ``box``, or of which nobody knows if it is there."""
         if ours.may_be_anybodys(box, self.message.typed, self.before, self.profile):
             reason = (
-                "draft: pasted text stands in the box, and nothing shows whether it is this message"
-                " or a person's: press Enter there or clear the box"
+                "draft: pasted text is in the box, and nothing shows whether it is this message "
+                "or a person's: press Enter there or clear the box"
             )
             raise Ended(Outcome.HELD, reason, step=self.message.step)
         if self._holds(box):
-            raise held("draft: more than our text stands in the box", left=True)
+            raise held("draft: the box holds more than our text", left=True)
 
     # -- submit and prove ----------------------------------------------------------------------
 
@@ -372,7 +372,9 @@ class _Delivery:
             self._step("submitting")
             sight = self._press(key, sight)
             self._prove(sight, pause)
-        raise held(f"not submitted: {self.attempts} presses left the text standing", left=True)
+        raise held(
+            f"not submitted: after {self.attempts} presses the text is still in the box", left=True
+        )
 
     def _check_box_is_told(self, *, left: bool = False) -> None:
         """Hold the message if a key that dialogs heed could not be kept from one by the gate."""
@@ -409,7 +411,7 @@ class _Delivery:
         if reason == "mode":
             person = self.reader.leave_mode()
             if person:
-                raise held(f"copy mode, and {person} looks on", left=True)
+                raise held(f"copy mode, and {person} is looking at it", left=True)
         elif reason in ("dead", "gone", "replaced"):
             ended = Outcome.UNKNOWN if self.may_be_pressed else Outcome.FAILED
             raise Ended(ended, _GATE_REASONS[reason])
@@ -537,7 +539,7 @@ class _Delivery:
 
         cleared = refused.clear(self.reader, self.message, self.before)
         left = "" if cleared else "; the text was left in the box"
-        return Ended(Outcome.FAILED, f"a hook of the program's refused it: {words}{left}")
+        return Ended(Outcome.FAILED, f"the program's own hook refused it: {words}{left}")
 
     def _await_report(self) -> None:
         """Give the program's own report the time that it may take; end as confirmed if it comes."""
@@ -618,7 +620,7 @@ class _Delivery:
         except StoreError as error:
             if not (self.typed or self.may_be_pressed):
                 raise
-            self._note(f"not written down: {error.message}")
+            self._note(f"not saved: {error.message}")
             message = message._replace(evidence=tuple(self.notes))
         self.on_step("settled")
         return receipt_of(message)
@@ -630,7 +632,7 @@ def _with(message: Message, ended: Ended) -> Message:
 
 _GATE_REASONS = {
     "input-off": "the pane's input is off (select-pane -d)",
-    "synchronized": "the window's panes are synchronised: every one would get the text",
+    "synchronized": "the window's panes are synchronised: each of them would get the text",
     "dead": "dead: the pane's process has ended",
     "gone": "gone: the pane was closed",
     "replaced": "another process runs in the pane now",

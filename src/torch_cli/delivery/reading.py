@@ -152,7 +152,7 @@ class Reader:
     def _obstacle(self, sight: Sight, typed: str) -> tuple[str, float]:
         if sight.screen.in_mode:
             person = self.leave_mode()
-            return f"copy mode, and {person} looks on" if person else "copy mode", PATIENCE
+            return f"copy mode, and {person} is looking at it" if person else "copy mode", PATIENCE
         reason, patience = obstacle(sight, self.recipient, typed, when=self.policy.when)
         return named(reason, self.store, self.recipient, sight), patience
 

@@ -80,7 +80,7 @@ def receipt_of(message: Message) -> Receipt:
     """
     state, reason = Outcome(message.state), message.reason
     if state is Outcome.QUEUED and message.step != "accepted":
-        state, reason = Outcome.UNKNOWN, f"the sender has not reported back since '{message.step}'"
+        state, reason = Outcome.UNKNOWN, f"the sender has not reported since '{message.step}'"
     elif state is Outcome.QUEUED:
         reason = reason or "accepted, and nothing typed yet"
     return Receipt(

@@ -74,7 +74,7 @@ def no_shell(profile: Profile, name: str) -> Profile:
     """Return ``profile``; raise ``RefusedError`` if it is a shell's, which is sent no messages."""
     if profile.process.shells:
         raise RefusedError(
-            f"'{name}' is a shell: what is sent to it would run as commands; nothing was sent",
+            f"'{name}' is a shell: it would run the message as commands; nothing was sent",
             hint="Start an agent program in it first, or name another pane.",
             code="shell",
         )

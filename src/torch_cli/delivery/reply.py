@@ -17,8 +17,8 @@ def reply_to(store: Store, identity: str, request: Request) -> Request:
     message = find_message(store, identity)
     if not message.sender:
         raise RefusedError(
-            f"message {identity} was sent by a person, who has no pane to be answered in",
-            hint="What an agent prints in its own pane is the answer to a person.",
+            f"message {identity} is from a person, who has no pane for an answer",
+            hint="To answer a person, print the answer in your own pane.",
             code="no-sender",
         )
     own = message.sender == own_name(store)

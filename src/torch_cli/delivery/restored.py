@@ -23,7 +23,7 @@ def named(reason: str, store: Store, to: Recipient, sight: Sight) -> str:
         if is_ours(box, message.typed, Baseline(), to.profile, pasted=True):
             what = "pasted text of the size of" if box.placeholders else "the text of"
             return (
-                f"draft: {what} message {message.id}, which is {message.state}, stands in the box "
+                f"draft: {what} message {message.id}, which is {message.state}, is in the box "
                 "again: press Enter there to send it once more, or clear the box"
             )
     return reason

@@ -250,7 +250,7 @@ def _check_key(key: str | None) -> None:
     if key == "":
         raise RefusedError(
             "the idempotency key is empty; nothing was sent",
-            hint="Leave --key out, or give each message a key of its own.",
+            hint="Leave --key out, or give each message its own key.",
             code="bad-key",
         )
 
@@ -259,8 +259,8 @@ def _check_sender(sender: str) -> None:
     """Refuse a name that could pass for another part of the envelope."""
     if sender and not _SENDER.fullmatch(sender):
         raise RefusedError(
-            f"'{sender}' cannot be a sender's name; nothing was sent",
-            hint="Use letters, digits, blanks and any of _ . @ + -, at most 64.",
+            f"'{sender}' is not a valid sender's name; nothing was sent",
+            hint="Use at most 64 letters, digits, spaces and any of _ . @ + -.",
             code="bad-sender",
         )
 

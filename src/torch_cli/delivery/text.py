@@ -59,7 +59,7 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
     if profile.normalise.trim_trailing:
         trimmed = cleaned.rstrip(" \t\n")
         if trimmed != cleaned:
-            changes.append("trailing blanks trimmed")
+            changes.append("trailing spaces trimmed")
     else:
         trimmed = cleaned
     if not trimmed.strip():
@@ -72,7 +72,7 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
         changes.append(f"the program shows a tab as {profile.normalise.tab} spaces")
     trims = profile.normalise.placeholder_trims and shows_as_placeholder(typed, profile)
     if trims and typed != typed.lstrip():
-        changes.append("the program drops the blanks before a long text")
+        changes.append("the program drops the spaces before a long text")
     _check_size(len(typed.encode()), profile)
     return Prepared(typed, tuple(changes))
 
@@ -81,7 +81,7 @@ def _check_size(size: int, profile: Profile) -> None:
     """Refuse a message of so many bytes, if the program is not given as many."""
     if size > profile.paste.max_bytes:
         raise RefusedError(
-            f"the message has {size:,} bytes; {profile.title or profile.name} is given at most "
+            f"the message has {size:,} bytes; the limit for {profile.title or profile.name} is "
             f"{profile.paste.max_bytes:,}; nothing was sent",
             hint="Put it into a file and send the file's path.",
             code="too-large",
@@ -197,9 +197,9 @@ def _refuse_unprintable(text: str, profile: Profile) -> None:
         offset = len(text[:index].encode("utf-8", "surrogatepass"))
         name = unicodedata.name(char, "")
         raise RefusedError(
-            f"the message holds U+{ord(char):04X}{' ' + name if name else ''} at byte {offset}: "
-            f"{kind}; nothing was sent",
-            hint="--clean strips such characters and says so.",
+            f"the message contains U+{ord(char):04X}{' ' + name if name else ''} at byte "
+            f"{offset}: {kind}; nothing was sent",
+            hint="--clean removes these characters and says so.",
             code="control-character",
         )
 
@@ -210,9 +210,9 @@ def _refuse_placeholder(typed: str, profile: Profile) -> None:
     if placeholder is None or not placeholder.fullmatch(typed.strip()):
         return
     raise RefusedError(
-        f"'{typed.strip()}' is what {profile.title or profile.name} shows in place of pasted text; "
+        f"{profile.title or profile.name} shows '{typed.strip()}' in place of pasted text; "
         "nothing was sent",
-        hint="Put words in front of it to send it as text.",
+        hint="To send it as text, put words in front of it.",
         code="placeholder",
     )
 
@@ -227,7 +227,7 @@ def _clean(text: str, profile: Profile, changes: list[str]) -> str:
     ]
     stripped = len(text) - len(kept)
     if stripped:
-        changes.append(f"{stripped} control or invisible characters stripped")
+        changes.append(f"{stripped} control or invisible characters removed")
     return "".join(kept)
 
 
@@ -250,7 +250,7 @@ def _guard(text: str, profile: Profile, changes: list[str]) -> str:
     last = next((mark for mark in guard.last if text.endswith(mark)), None)
     if last is None and guard.tail is not None and guard.suffix and guard.tail.search(text):
         text += guard.suffix
-        changes.append("guarded with a blank behind a word that would open a menu")
+        changes.append("guarded with a space behind a word that would open a menu")
     for mark, blank, where in ((first, guard.prefix, "first"), (last, guard.suffix, "last")):
         if mark is None:
             continue
@@ -261,5 +261,5 @@ def _guard(text: str, profile: Profile, changes: list[str]) -> str:
                 code="guarded",
             )
         text = blank + text if where == "first" else text + blank
-        changes.append(f"guarded with a blank {'before' if where == 'first' else 'after'} '{mark}'")
+        changes.append(f"guarded with a space {'before' if where == 'first' else 'after'} '{mark}'")
     return text

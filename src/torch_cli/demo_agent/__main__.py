@@ -20,16 +20,16 @@ Markers in a message make it misbehave:
   CRASH(7)                    exit with status 7
   SLEEP(2)                    read no input for 2 seconds
 
-A message !COMMAND runs the command at once; /compact says that its context is
-compacted, /exit quits. SIGUSR1 has it ask for permission, SIGUSR2 end its work.
+A message !COMMAND runs the command at once. /compact reports a compacted context,
+/exit quits. SIGUSR1 has it ask for permission, SIGUSR2 end its work.
 """
 
 _TIMES = (
-    ("--work", 0.3, "work so long on a message (0.3)"),
-    ("--dialog-after", None, "ask for permission so long after the start (never)"),
-    ("--limit-lifts", math.inf, "a usage limit lasts so long (for ever)"),
-    ("--start-delay", 0.0, "draw nothing before, and drop what is typed before (0)"),
-    ("--frame", 0.0, "draw at most so often (0: at once)"),
+    ("--work", 0.3, "seconds of work on a message (0.3)"),
+    ("--dialog-after", None, "seconds from the start until it asks for permission (never)"),
+    ("--limit-lifts", math.inf, "how long a usage limit lasts (for ever)"),
+    ("--start-delay", 0.0, "seconds before it draws; what is typed before is dropped (0)"),
+    ("--frame", 0.0, "the least seconds between two drawings (0: at once)"),
 )
 _SWITCHES = (
     ("--trust", "ask first whether to trust the directory"),

@@ -86,8 +86,8 @@ def _tmux(environ: Mapping[str, str]) -> tuple[Finding, str]:
     if environ.get("TORCH_TMUX"):
         words += " (TORCH_TMUX)"
     if not re.fullmatch(r"tmux \S+", said):
-        words = f"{program} does not say its version as tmux does"
-        advice = "Let TORCH_TMUX, or the PATH, lead to a tmux program."
+        words = f"{program} does not print its version as tmux does"
+        advice = "Make TORCH_TMUX, or the PATH, lead to a tmux program."
         return Finding("tmux", Level.FAILURE, words, advice), ""
     return Finding("tmux", Level.OK, words), version
 
@@ -126,7 +126,7 @@ def _locale(environ: Mapping[str, str]) -> Finding:
         Level.WARNING,
         f"no UTF-8 locale of this machine ({name}={value or 'unset'}): agent programs may draw "
         "with other characters than their profiles know",
-        "Set LANG to C.UTF-8 or another that 'locale -a' lists before tmux is started.",
+        "Before tmux starts, set LANG to C.UTF-8 or to another locale that 'locale -a' lists.",
     )
 
 
@@ -173,9 +173,12 @@ def _no_server(socket: Socket, said: str, environ: Mapping[str, str]) -> Finding
         )
     if re.search(r"permission|unsafe", said, re.IGNORECASE):
         return Finding(
-            "server", Level.FAILURE, said, "The socket and its directory must be yours alone."
+            "server",
+            Level.FAILURE,
+            said,
+            "Only you may have access to the socket and its directory.",
         )
-    return Finding("server", Level.NOTE, f"none runs at {socket}; 'torch spawn' starts one")
+    return Finding("server", Level.NOTE, f"no server at {socket}; 'torch spawn' starts one")
 
 
 def _state_directory() -> Iterator[Finding]:
@@ -202,7 +205,7 @@ def _state_directory() -> Iterator[Finding]:
             "state",
             Level.FAILURE,
             f"{existing} cannot be written: {error.strerror}",
-            "Mend its permissions or free some space, or set TORCH_HOME to another directory.",
+            "Fix its permissions or free some space, or set TORCH_HOME to another directory.",
         )
         return
     disk = os.statvfs(existing)
@@ -218,7 +221,7 @@ def _state_directory() -> Iterator[Finding]:
             yield Finding(
                 "state",
                 Level.WARNING,
-                f"others can read {paths.database()}, which holds every message",
+                f"others can read {paths.database()}, which contains every message",
                 f"chmod 600 {shlex.quote(paths.database())}",
             )
 
@@ -231,7 +234,7 @@ def _store() -> Finding:
             said = [str(row[0]) for row in store.database.query("PRAGMA integrity_check")]
     except TorchError as error:
         if error.code == "no-store":
-            return Finding("store", Level.NOTE, "not made yet; the first message makes it")
+            return Finding("store", Level.NOTE, "does not exist yet; the first message makes it")
         return Finding("store", Level.FAILURE, error.message, error.hint)
     if said == ["ok"]:
         return Finding("store", Level.OK, "its integrity was checked")
@@ -254,7 +257,7 @@ def _scheduler() -> Finding:
     return Finding(
         "scheduler",
         Level.NOTE if idle else Level.WARNING,
-        "none is at work" + ("" if idle else ", and check-ins or messages wait for one"),
+        "none is running" + ("" if idle else ", and check-ins or messages wait for one"),
         "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'.",
     )
 
@@ -292,7 +295,7 @@ def _git(environ: Mapping[str, str]) -> Finding:
     often = (
         f"every {duration.words(settings.every)}"
         if settings.every
-        else "only where they are watched"
+        else "only of directories that are watched"
     )
     return Finding("checkpoints", Level.OK, f"of agents' directories, {often}")
 
@@ -332,8 +335,8 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
         return Finding(
             profile.name,
             Level.WARNING,
-            f"{program} does not say its version",
-            f"Run '{shlex.join([program, *profile.launch.version[1:]])}' and see what it says.",
+            f"{program} does not print its version",
+            f"Run '{shlex.join([program, *profile.launch.version[1:]])}' and see what it prints.",
         )
     words = f"{program}, version {version}" if version else program
     proof = proof_of(profile, version)
@@ -341,7 +344,7 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
         return Finding(profile.name, Level.OK, f"{words}, proven on this machine on {proof.date}")
     if proof is not None:
         failed = f"{words}; on this machine failed: {'; '.join(proof.failures)}"
-        return Finding(profile.name, Level.WARNING, failed, "What failed is not believed.")
+        return Finding(profile.name, Level.WARNING, failed, "Torch does not use what failed.")
     if version in profile.verified:
         return Finding(profile.name, Level.OK, words)
     if not profile.verified:
@@ -351,7 +354,7 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
         profile.name,
         Level.WARNING,
         f"{words}; the profile was proven with {', '.join(profile.verified)}",
-        "It may well work. If a state is read wrongly: torch profile check --help"
+        "It will probably work. If a state is read wrongly: torch profile check --help"
         + (verify if profile.name in VERIFIABLE else ""),
     )
 
@@ -380,7 +383,7 @@ def _hooks(profile: Profile, environ: Mapping[str, str]) -> Iterator[Finding]:
     for command in sorted(set(commands.values())):
         program = shlex.split(command)[0]
         if shutil.which(program, path=environ.get("PATH")) is None:
-            words = f"they call {program}, which is not there"
+            words = f"they call {program}, which does not exist"
             yield Finding(subject, Level.FAILURE, words, advice)
         else:
             yield Finding(subject, Level.OK, f"installed: they call {program}")

@@ -112,7 +112,7 @@ class Git(NamedTuple):
             )
         except FileNotFoundError as error:
             if not os.path.isdir(self.directory):
-                raise GitError(f"{self.directory} is no directory any more") from error
+                raise GitError(f"directory {self.directory} no longer exists") from error
             raise GitError("git is not installed, or not on the PATH", code="no-git") from error
         except OSError as error:
             raise GitError(f"git could not be run in {self.directory}: {error.strerror}") from error
@@ -204,8 +204,9 @@ class Running:
             )
         if "not a git repository" in said:
             return NotARepositoryError(
-                f"{where} is in no git repository",
-                hint="'git init' makes one; 'torch checkpoint init DIR --shadow' one beside it.",
+                f"{where} is not in a git repository",
+                hint="'git init' makes one; 'torch checkpoint init DIR --shadow' makes one beside "
+                "it.",
             )
         if "must be run in a work tree" in said:
             return RefusedError(

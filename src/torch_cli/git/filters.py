@@ -93,7 +93,7 @@ def configuration_of(worktree: Worktree, asked: Running) -> Configuration:
     names = frozenset(key.removeprefix("filter.").rpartition(".")[0] for key in filters)
     for name in names:
         if "=" in name or "\n" in name:
-            raise RefusedError(f"{worktree.top} has a filter of the name '{name}'", code="filter")
+            raise RefusedError(f"{worktree.top} has a filter named '{name}'", code="filter")
     trusted = bool(filters) and is_trusted(worktree, filters)
     untrusted = frozenset() if trusted else names
     return Configuration(

@@ -42,12 +42,12 @@ def add_linked(
     except TimedOutError:
         if not _is_made(path):
             raise
-        tell(f"a hook did not end within {limit:g} s, and was ended; the worktree is there")
+        tell(f"a hook did not end within {limit:g} s, and was ended; the worktree exists")
     except GitError as error:
         if not _is_made(path):
             raise
         said = error.said.rpartition("\n")[2] or "it did not say why"
-        tell(f"the worktree is there, but its hook failed: {said}")
+        tell(f"the worktree exists, but its hook failed: {said}")
     for words_of in _remarks(project, path, hooks, configuration.untrusted):
         tell(words_of)
 
@@ -80,4 +80,4 @@ def _remarks(
         yield f"its submodules are empty ({shown}): 'git submodule update --init' there fills them"
     used = set(filters_of(git, [name for _, name in rows]).values()) if untrusted else set()
     for name in sorted(used & untrusted):
-        yield f"the filter '{name}' was not run, so that its files are as git stores them: {allow}"
+        yield f"the filter '{name}' was not run, so its files are as git stores them: {allow}"

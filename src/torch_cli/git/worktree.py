@@ -68,7 +68,7 @@ def locate(directory: str) -> Worktree:
     """
     path = os.path.realpath(directory)
     if not os.path.isdir(path):
-        raise NotFoundError(f"there is no directory {directory}", code="no-directory")
+        raise NotFoundError(f"no directory {directory}", code="no-directory")
     git = Git(path)
     try:
         top, git_dir, common = _ask(git, "--show-toplevel", "--git-dir", "--git-common-dir")
@@ -81,9 +81,9 @@ def locate(directory: str) -> Worktree:
     common = os.path.realpath(os.path.join(path, common))
     if _git_dir_at(top) != git_dir:
         raise RefusedError(
-            f"the repository {git_dir} takes {top} for its worktree, which does not lead back to "
-            "it; nothing was done",
-            hint="'git config core.worktree' in it names that directory.",
+            f"the repository {git_dir} names {top} as its worktree, but {top} does not lead "
+            "back to it; nothing was done",
+            hint="Its setting core.worktree names that directory.",
             code="redirected",
         )
     return Worktree(top, git_dir, common, _name(git_dir, common))
@@ -159,8 +159,8 @@ def locked(worktree: Worktree, patience: float = PATIENCE) -> Iterator[int]:
     try:
         if not hold(file, time.monotonic() + patience):
             raise HeldError(
-                f"another process makes a checkpoint of {worktree.top}, or restores one; nothing "
-                "was done",
+                f"another process is making or restoring a checkpoint of {worktree.top}; "
+                "nothing was done",
                 hint="Try again when it has finished.",
                 code="locked",
             )

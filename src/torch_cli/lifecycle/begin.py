@@ -68,7 +68,7 @@ def begin(
         limit = profile.launch.ready_timeout if seconds is None else seconds
         if limit <= 0:
             return Begun(agent, window), text
-        on_step(f"waiting up to {limit:g} s for its input to be ready")
+        on_step(f"waiting up to {limit:g} s until its input is ready")
         try:
             with ControlClient(Socket(path=agent.socket), window.pane.session_id) as client:
                 sight = await_ready(client, store, agent, profile, limit)

@@ -71,7 +71,7 @@ def _is_held(store: Store, row: Started) -> bool:
 
 def _kept(name: str, path: str, nothing: str) -> RefusedError:
     return RefusedError(
-        f"the name '{name}' is kept for a member of {path}; {nothing}",
+        f"the name '{name}' is reserved for a member of {path}; {nothing}",
         hint="Choose another name, or change the file.",
         code="name-kept",
     )

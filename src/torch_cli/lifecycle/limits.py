@@ -18,8 +18,8 @@ def limits_for(store: Store, agent: Agent) -> Limits:
     except TorchError as error:
         first = error.message.partition("\n")[0]
         raise RefusedError(
-            f"nobody can tell what '{agent.name}' may start, for its team file cannot be read: "
-            f"{first}; nothing was started",
+            f"the team file of '{agent.name}' cannot be read, so what it may start is not "
+            f"known: {first}; nothing was started",
             hint=error.hint,
             code="bad-team",
         ) from error
@@ -47,8 +47,8 @@ def check_spawn(store: Store, spawner: Agent) -> None:
     depth = depth_of(store, spawner) + 1
     if depth > rules.max_depth:
         raise _refused(
-            f"it would stand {depth} below the one that a person started: "
-            f"max_depth = {rules.max_depth}",
+            f"it would be {depth} levels below the agent that a person started: max_depth = "
+            f"{rules.max_depth}",
             rules,
         )
 

@@ -68,8 +68,9 @@ def move(
     agent = found.agent
     if agent is None:
         raise NotFoundError(
-            f"pane {found.pane.id} ({found.pane.place}) is no registered agent; nothing was moved",
-            hint=f"Register it: torch adopt {found.pane.id} NAME. Else it is tmux's to move.",
+            f"pane {found.pane.id} ({found.pane.place}) is not a registered agent; nothing was "
+            "moved",
+            hint=f"Register it: torch adopt {found.pane.id} NAME. Or move it with tmux.",
             code="not-an-agent",
         )
     with _unhurried(found, timeout):
@@ -184,8 +185,8 @@ class _Move:
         if standing.linked and not goal.beside and (standing.alone or self.wanted.session is None):
             names = sorted({p.session for p in self.panes if p.window_id == pane.window_id})
             raise RefusedError(
-                f"the window of {where} is linked into several sessions ({', '.join(names)}), and "
-                "which of them it should leave is not said; nothing was moved",
+                f"the window of {where} is linked into several sessions ({', '.join(names)}), "
+                "and it is not said which of them the window should leave; nothing was moved",
                 hint="'tmux unlink-window -t SESSION:WINDOW' takes it out of one."
                 if standing.alone
                 else "--session SESSION says where it goes.",
@@ -228,8 +229,9 @@ class _Move:
             after = list_panes(self.socket)
         except TimedOutError as error:
             raise TimedOutError(
-                f"{error.message}; whether agent '{self.name}' was moved is not known",
-                hint="Repeat the command when the server answers: where it is already, it stays.",
+                f"{error.message}; it is not known whether agent '{self.name}' was moved",
+                hint="Repeat the command when the server answers: an agent that is there already "
+                "stays.",
             ) from error
         now = self._here(after, goal.session_id)
         ended = self._ended(after)
@@ -268,8 +270,8 @@ class _Move:
         rows = [p for p in panes if (p.server, p.id, p.pid) == identity]
         if not rows:
             raise NotFoundError(
-                f"agent '{self.name}' was in pane {agent.pane} of {agent.socket}, which is gone",
-                hint=f"'torch stop {self.name}' forgets it.",
+                f"pane {agent.pane} of agent '{self.name}' on {agent.socket} is gone",
+                hint=f"'torch stop {self.name}' removes it.",
                 code="vanished",
             )
         return next((p for p in rows if p.session_id == session_id), rows[0])
@@ -313,7 +315,7 @@ def _followed(along: Sequence[Client], select: bool, now: Pane) -> list[str]:
 
 def _looked_at(where: str, standing: Standing, *, ends: bool) -> HeldError:
     names = ", ".join(client.name for client in standing.deprived)
-    what = "what is typed there would reach another program"
+    what = "input typed there would reach another program"
     if ends:
         what = "its session would end with its only window, and detach them"
     return HeldError(
@@ -328,7 +330,7 @@ def _no_session(session: str, panes: Sequence[Pane], socket: Socket) -> NotFound
     near = sorted({p.session for p in panes if session and p.session.startswith(session)})
     similar = f" Similar, but Torch matches no prefixes: {', '.join(near[:5])}" if near else ""
     return NotFoundError(
-        f"there is no session '{session}' on tmux server {socket}; nothing was moved",
+        f"no session '{session}' on tmux server {socket}; nothing was moved",
         hint=f"--create makes it.{similar}",
         code="no-session",
     )

@@ -32,7 +32,7 @@ def rename(store: Store, name: str, new: str) -> Renamed:
     """
     check_name(new)
     if name == new:
-        raise RefusedError(f"'{name}' has that name already; nothing was changed", code="same-name")
+        raise RefusedError(f"'{name}' already has that name; nothing was changed", code="same-name")
     agent = registered(store, name)
     member = store.teams.member_of(agent.identity)
     check_rename(store, agent, new)

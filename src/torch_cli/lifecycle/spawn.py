@@ -83,7 +83,7 @@ def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]
     check_name(order.name)
     profile = profile_named(order.profile)
     if order.parent and store.agents.get(order.parent) is None:
-        raise NotFoundError(f"there is no agent '{order.parent}' to be the parent", code="no-agent")
+        raise NotFoundError(f"no agent named '{order.parent}' to be the parent", code="no-agent")
     check_parent(store, order.name, order.parent)
     gone = _refuse_living(store, order.name)
     return profile, _command(profile, order), gone
@@ -133,7 +133,7 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
     found = find(store, socket, target)
     if found.agent is not None:
         raise RefusedError(
-            f"pane {found.pane.id} is agent '{found.agent.name}' already", code="adopted"
+            f"pane {found.pane.id} is already agent '{found.agent.name}'", code="adopted"
         )
     gone = _refuse_living(store, name)
     pane = found.pane
@@ -198,7 +198,7 @@ def await_ready(
             raise TimedOutError(
                 f"agent '{agent.name}' in pane {agent.pane} was not ready after {seconds:g} s: "
                 f"{state} ({sight.state.evidence})",
-                hint=f"Look with 'torch capture {agent.name}'; it goes on starting.",
+                hint=f"Look with 'torch capture {agent.name}'; it continues to start.",
             )
         client.wait_output(pane.id, heard, min(0.1, deadline - now))
 
@@ -302,7 +302,7 @@ def _refuse_living(store: Store, name: str) -> Agent | None:
     if not lives(taken):
         return taken
     raise RefusedError(
-        f"there is an agent '{taken.name}' already, in pane {taken.pane} "
+        f"agent '{taken.name}' already exists, in pane {taken.pane} "
         f"({taken.session}:{taken.window})",
         hint=f"Choose another name, or end it first: torch stop {taken.name}",
         code="name-taken",
@@ -312,12 +312,12 @@ def _refuse_living(store: Store, name: str) -> Agent | None:
 def _asks(agent: Agent, sight: Sight) -> HeldError:
     dialog = sight.state.dialog
     rows = "\n".join(f"  {row}" for row in dialog.rows if row.strip()) if dialog else ""
-    hint = "Nothing was answered for you. "
+    hint = "Torch did not answer for you. "
     if dialog:
         hint += f"Answer it with 'torch attach {agent.name}', or with 'torch press {agent.name} "
         hint += f"KEY --dialog {dialog.hash}'."
     return HeldError(
-        f"agent '{agent.name}' runs in pane {agent.pane}, and asks something first "
+        f"agent '{agent.name}' runs in pane {agent.pane}, and first asks a question "
         f"({sight.state.evidence})" + (f":\n{rows}" if rows else ""),
         hint=hint,
         code="dialog",

@@ -79,11 +79,13 @@ def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
 
 
 def _still_running(agent: Agent, *, asked: bool) -> HeldError:
-    happened = "was asked to end and has not" if asked else "cannot be asked to end as it is now"
+    happened = (
+        "was asked to end and has not" if asked else ("cannot be asked to end in its present state")
+    )
     return HeldError(
         f"agent '{agent.name}' (pane {agent.pane}) {happened}; it was adopted, so Torch does not "
         "end it",
-        hint=f"End it yourself, or let Torch forget it: torch stop {agent.name} --forget",
+        hint=f"End it yourself, or remove only its record: torch stop {agent.name} --forget",
         code="still-running",
     )
 

@@ -174,13 +174,13 @@ def _check_own(root: str, name: str, path: str, branch: str) -> None:
         raise RefusedError(
             f"{path} is the worktree of the branch '{own}', not of '{branch}'; '{name}' was not "
             "started",
-            hint="Call one of the branches otherwise: their directories would be the same.",
+            hint="Rename one of the branches: their directories would be the same.",
             code="worktree",
         )
 
 
 def _not_ours(name: str, path: str) -> RefusedError:
     return RefusedError(
-        f"{path} is there already, and is no worktree of this project; '{name}' was not started",
+        f"{path} already exists and is not a worktree of this project; '{name}' was not started",
         code="worktree",
     )

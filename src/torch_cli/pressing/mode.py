@@ -75,7 +75,7 @@ def set_mode(
         names = _names_of(profile, target)
         if wanted not in names:
             raise RefusedError(
-                f"'{wanted}' is no mode of {profile.title or profile.name}; nothing was pressed",
+                f"unknown mode '{wanted}' of {profile.title or profile.name}; nothing was pressed",
                 hint=f"Its modes: {', '.join(names)}.",
                 code="no-mode",
             )
@@ -108,8 +108,8 @@ class _Switch:
             sight = self._press(keys, sight)
             if self.mode in seen and self.mode != wanted:
                 raise RefusedError(
-                    f"'{self.target}' offers no mode '{wanted}': it showed {', '.join(seen)} and "
-                    f"is in {self.mode} mode again",
+                    f"'{self.target}' does not offer the mode '{wanted}': it showed "
+                    f"{', '.join(seen)} and is in {self.mode} mode again",
                     hint="Some modes must be allowed in the program's own settings.",
                     code="no-mode",
                 )
@@ -140,7 +140,7 @@ class _Switch:
         )
         if not outcome.done:
             raise HeldError(
-                f"the screen of '{self.target}' changed meanwhile ({outcome.reason}); it was left "
+                f"the screen of '{self.target}' changed meanwhile ({outcome.reason}); it is now "
                 f"in {self.mode} mode",
                 hint="Try again when nobody types there.",
                 code=outcome.reason,
@@ -196,7 +196,7 @@ def _names_of(profile: Profile, target: str) -> list[str]:
     names = [mode.name for mode in profile.modes.known]
     if not names:
         raise RefusedError(
-            f"the profile '{profile.name}' of '{target}' knows of no modes; nothing was pressed",
+            f"the profile '{profile.name}' of '{target}' has no modes; nothing was pressed",
             code="no-modes",
         )
     return names

@@ -30,14 +30,12 @@ def check_keys(keys: Sequence[str]) -> None:
         if _KEY.fullmatch(key) or _is_a_letter(key):
             continue
         hint = (
-            "The space bar is called Space."
+            "The space bar is named Space."
             if key == " "
-            else "Keys: Enter, Escape, Tab, Up, C-c, M-x, F5, or one character that is printed. "
-            "Text goes with 'torch send'."
+            else "Keys: Enter, Escape, Tab, Up, C-c, M-x, F5, or one printable character. To send "
+            "text: 'torch send'."
         )
-        raise RefusedError(
-            f"'{key}' is no key's name; nothing was pressed", hint=hint, code="bad-key"
-        )
+        raise RefusedError(f"unknown key '{key}'; nothing was pressed", hint=hint, code="bad-key")
 
 
 def _is_a_letter(key: str) -> bool:
@@ -95,11 +93,11 @@ def _check_dialog(target: str, pane: str, shown: Dialog | None, meant: str | Non
     if shown is None and meant is None:
         return
     if shown is None:
-        raise HeldError(f"no dialog is up in '{target}'; nothing was pressed", code="no-dialog")
+        raise HeldError(f"'{target}' shows no dialog; nothing was pressed", code="no-dialog")
     if shown.hash != meant:
         which = "another dialog" if meant else "a dialog"
         raise HeldError(
-            f"{which} is up in '{target}': '{shown.question}'; nothing was pressed",
+            f"'{target}' shows {which}: '{shown.question}'; nothing was pressed",
             hint=f"To answer it: torch press {target} KEY --dialog {shown.hash}",
             code="dialog",
             details={"pane": pane, "dialog": shown.hash, "question": shown.question},

@@ -84,9 +84,9 @@ def misread(seen: Seen, empty: Screen, filled: Screen, text: str) -> str:
         return error.message.removeprefix("the draft: ")
     without, with_it = find_box(empty, profile), find_box(filled, profile)
     if without is None or not without.empty:
-        return f"a {seen.box.kind} box with this prompt does not read as empty when it is"
+        return f"an empty {seen.box.kind} box with this prompt does not read as empty"
     if with_it is None or with_it.text != text:
-        return f"a {seen.box.kind} box with this prompt does not read the text that stands in it"
+        return f"the text in a {seen.box.kind} box with this prompt is not read"
     return ""
 
 
@@ -94,25 +94,29 @@ def unproven(seen: Seen) -> list[str]:
     """Return what is missing until messages may be trusted to this profile, a sentence each."""
     missing = []
     if seen.box.kind == "none":
-        missing.append("The input box is not told: no message can be delivered.")
+        missing.append("The input box was not recognised: no message can be delivered.")
     elif not seen.box.cursor_real:
-        missing.append("Nothing tells the box from a dialog: set prompt_unique once you know.")
+        missing.append(
+            "It is not known what tells the box from a dialog: set prompt_unique once you know."
+        )
     if seen.box.kind == "prompt" and not seen.box.wraps:
-        missing.append("A text longer than a row of the pane is not told: it would be held.")
+        missing.append(
+            "A text longer than a row of the pane is not recognised: such a message is held."
+        )
     if seen.erased is False:
-        missing.append("Backspace did not take the pasted word away.")
+        missing.append("Backspace did not remove the pasted word.")
     if seen.enter is None:
-        missing.append("Enter was not pressed: how a message shows once it is sent is not known.")
+        missing.append("Enter was not pressed: it is not known how a sent message shows.")
     elif seen.enter.cleared is None:
         missing.append("Enter did not empty the box.")
     elif seen.enter.echo is None:
-        missing.append("A sent message was not seen again: receipts end as unknown.")
+        missing.append("The sent message was not seen again: receipts end as unknown.")
     if seen.box.kind != "prompt":  # where the prompt goes while it works, that reads as unknown
-        missing.append("No rule says when it works: it reads as idle then.")
+        missing.append("No rule says when the program works: it reads as idle then.")
     missing.append("No dialog was seen.")
-    missing.append("It is not known what text it runs as a command.")
+    missing.append("It is not known which texts it runs as commands.")
     if not seen.framed:
-        missing.append("It did not ask for bracketed paste: one line only.")
+        missing.append("It did not ask for bracketed paste: messages of one line only.")
     return missing
 
 
@@ -134,11 +138,11 @@ def _head(seen: Seen) -> list[str]:
 def _launch(seen: Seen) -> list[str]:
     limit = max(_READY_LEAST, math.ceil(seen.ready * _READY_TIMES / 5) * 5)
     steady = max(_STEADY_LEAST, math.ceil(seen.pause * 20) / 10)
-    pause = f"on the way it stood for {seen.pause:.1f} s" if seen.pause else "a guess"
+    pause = f"before that it paused for {seen.pause:.1f} s" if seen.pause else "a guess"
     return [
         "[launch]",
         f"command = {strings(seen.command)}",
-        '# version = ["PROGRAM", "--version"]   # not asked; and version_pattern with it',
+        '# version = ["PROGRAM", "--version"]   # not asked; add version_pattern too',
         noted(f"ready_timeout = {limit}", f"seconds; it took {seen.ready:.1f}"),
         noted(f"steady = {steady:g}", f"seconds; {pause}"),
         noted("stop = []", 'not tried, for example [{ text = "/exit" }, { keys = ["C-d"] }];'),
@@ -168,7 +172,7 @@ def _box(seen: Seen) -> list[str]:
     lines = ["[box]"]
     if box.kind == "none":
         lines += [f"# {comment(box.why)}"] if box.why else []
-        return [*lines, 'kind = "none"', f"# before the text stood {string(box.prompt)}"]
+        return [*lines, 'kind = "none"', f"# the text before the input was {string(box.prompt)}"]
     lines += [f"kind = {string(box.kind)}"]
     if box.kind == "ruled":
         lines += [f"rule = {string(box.rule)}", f"prompt = {string(box.prompt)}"]
@@ -177,17 +181,20 @@ def _box(seen: Seen) -> list[str]:
         else:
             blanks = " " * len(box.prompt)
             lines += [noted(f"continuation = {string(blanks)}", "not seen")]
-        lines += [noted("prompt_unique = false", "not seen: do dialogs begin a row so, too?")]
+        lines += [
+            noted("prompt_unique = false", "not seen: do rows of dialogs begin like this too?")
+        ]
     else:
         lines += [
             f"prompt = {pattern(prompt_pattern(box.prompt))}",
-            "# a pattern; the last row with text must match it. A prompt that changes needs more",
+            "# a pattern; the last row with text must match it. A prompt that changes needs a "
+            "wider one",
         ]
     real = str(box.cursor_real).lower()
     where = "right behind the text" if box.cursor_real else "elsewhere"
-    lines += [noted(f"cursor_real = {real}", f"tmux's cursor stood {where}")]
+    lines += [noted(f"cursor_real = {real}", f"tmux's cursor was {where}")]
     if box.wraps:
-        lines += [noted("wraps = true", "a text longer than a row of the pane was read")]
+        lines += [noted("wraps = true", "a text longer than a row of the pane was read correctly")]
     if box.ghost:
         mark = "dim, so it needs no pattern" if box.dim else "not dim"
         lines += [f"# ghost text: {string(box.ghost)}, {mark}"]
@@ -205,21 +212,21 @@ def prompt_pattern(prompt: str) -> str:
 def _echo(seen: Seen) -> list[str]:
     enter, box = seen.enter, seen.box
     if enter is not None and enter.echo is not None:
-        note = f"# '{comment(enter.echo + enter.text)}' stood above the box after Enter"
+        note = f"# '{comment(enter.echo + enter.text)}' was above the box after Enter"
         if box.kind == "prompt":
             return [note, f"echoes = {pattern('^' + pattern_of(enter.echo))}"]
         return [note, f"echo = {string(enter.echo)}"]
     if box.kind == "prompt":
         return [
-            "# not seen: the row is taken to stay where it is, with its prompt",
+            "# not seen: Torch takes the row to stay where it is, with its prompt",
             f"echoes = {pattern('^' + prompt_pattern(box.prompt))}",
         ]
-    return [noted('echo = ""', "not seen: what begins the row of a sent message?")]
+    return [noted('echo = ""', "not seen: what does the row of a sent message begin with?")]
 
 
 def _rules(seen: Seen) -> list[str]:
     lines = [
-        "# A menu with a marked row, where the box is not seen. A guess: no dialog was seen.",
+        "# A menu with a marked row, where no box is seen. A guess: no dialog was seen.",
         "[[rules]]",
         'state = "waiting"',
         'name = "menu"',
@@ -245,7 +252,7 @@ def _told(enter: EnterSeen) -> list[str]:
     if enter.ended:
         lines += ["# After Enter the program ended."]
     if enter.passing:
-        lines += ['# Rows that came after Enter and went. Those that say "it works" become rules:']
+        lines += ["# Rows that came after Enter and went. Make rules of those that mean work:"]
     return lines if len(lines) > 1 else []
 
 
@@ -269,7 +276,7 @@ def _paste(seen: Seen) -> list[str]:
         lines += [noted("framed_in = []", "it did not ask for bracketed paste: one line only")]
     elif seen.box.kind == "prompt":
         lines += [
-            "# it asked for bracketed paste, but this kind of box is for one line",
+            "# it asked for bracketed paste, but this kind of box takes one line",
             "framed_in = []",
         ]
     else:
@@ -282,7 +289,11 @@ def _paste(seen: Seen) -> list[str]:
 
 
 def _submit(seen: Seen) -> list[str]:
-    pressed = "it emptied the box" if seen.enter and seen.enter.cleared is not None else "not seen"
+    pressed = (
+        ("the key that emptied the box")
+        if seen.enter and seen.enter.cleared is not None
+        else "not seen"
+    )
     return [
         "[submit]",
         noted('key = ["Enter"]', pressed),
@@ -292,6 +303,6 @@ def _submit(seen: Seen) -> list[str]:
         "trim_trailing = true",
         "",
         "[guard]",
-        noted('first = ["/", "!"]', "not seen: what does it run instead of reading it?"),
-        noted('prefix = ""', "such a message is refused"),
+        noted('first = ["/", "!"]', "not seen: which texts does it run instead of reading them?"),
+        noted('prefix = ""', "a message that matches is refused"),
     ]

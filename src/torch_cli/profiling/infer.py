@@ -126,7 +126,7 @@ def infer_box(empty: Screen, filled: Screen, text: str) -> BoxSeen:
     """Return the box that held nothing on ``empty`` and ``text``, one word, on ``filled``."""
     at = row_of(filled, text)
     if at is None:
-        return BoxSeen(why="what was pasted never showed on the screen")
+        return BoxSeen(why="the pasted text never showed on the screen")
     prompt, _, behind = filled.lines[at].rpartition(text)
     # Also a cursor that the program hides may be moved along, and then tells the place as well.
     real = filled.cursor[1] == at and filled.cursor[0] - empty.cursor[0] == len(text)
@@ -134,9 +134,9 @@ def infer_box(empty: Screen, filled: Screen, text: str) -> BoxSeen:
     below = [row for row in filled.lines[at + 1 :] if row.strip()]
     kind, why = "none", ""
     if not prompt.strip():
-        why = "nothing stands before the text by which its row could be told"
+        why = "no text before the input tells which row is the box"
     elif behind.strip():
-        why = f"text stands behind what is typed: '{behind.strip()}'"
+        why = f"there is text behind the input: '{behind.strip()}'"
     elif rule:
         kind = "ruled"
     elif not below:
@@ -171,10 +171,10 @@ def _rule_around(screen: Screen, at: int) -> str:
 def _unknown_frame(screen: Screen, at: int, below: Sequence[str]) -> str:
     near = screen.lines[max(0, at - 1)].strip()[:1] + below[0].strip()[:1]
     if any(corner in near for corner in _CORNERS):
-        return "a frame with corners stands around it, which no kind of box fits as it is"
+        return "it has a frame with corners, which no kind of box fits as it is"
     return (
-        f"rows stand below it ('{below[0].strip()[:40]}') and no full rules around it; see whether "
-        "'footed' (codex.toml), 'barred' (opencode.toml) or 'lines' (aider.toml) fits"
+        f"there are rows below it ('{below[0].strip()[:40]}') and no full rules around it; see "
+        "whether 'footed' (codex.toml), 'barred' (opencode.toml) or 'lines' (aider.toml) fits"
     )
 
 
@@ -288,7 +288,7 @@ def longest_pause(frames: Sequence[Frame]) -> float:
 def moving(frames: Sequence[Frame]) -> str:
     """Return a row that changed last, for people."""
     if len(frames) < 2:
-        return "it kept writing"
+        return "it kept printing"
     then, now = frames[-2].screen.lines, frames[-1].screen.lines
     rows = [row.strip() for row in now if row.strip() and row not in then]
     return f"'{rows[0][:60]}' changed last" if rows else "rows came and went"

@@ -85,7 +85,7 @@ def try_out(
     program = find_program(named, {**os.environ, **request.environment})
     if program is None:
         raise NotFoundError(
-            f"there is no program '{request.command[0]}' on the PATH; nothing was started",
+            f"no program '{request.command[0]}' on the PATH; nothing was started",
             hint="Install it, or give its path in --command.",
             code="no-program",
         )
@@ -129,7 +129,7 @@ class _Trial:
             tmux=self.client.call("display-message", "-p", "#{version}").text,
             size=(empty.width, empty.height),
         )
-        self.tell(f"its screen stands still after {seen.ready:.1f} s")
+        self.tell(f"its screen has stopped changing after {seen.ready:.1f} s")
         question = asks(empty)
         if question:
             self._refuse_question(question, empty)
@@ -137,7 +137,8 @@ class _Trial:
 
     def _try_typing(self, seen: Seen, empty: Screen) -> Seen:
         """Paste the probe and erase it, then more; then Enter, if that was asked for."""
-        self.tell(f"pasting '{PROBE}', {'framed' if seen.framed else 'as it did not ask, plain'}")
+        plain = "without a frame, because it did not ask for one"
+        self.tell(f"pasting '{PROBE}' {'in a frame' if seen.framed else plain}")
         filled = self._paste(PROBE, _shows(PROBE))
         box = infer_box(empty, filled, PROBE)
         seen = seen._replace(box=box)
@@ -185,7 +186,7 @@ class _Trial:
         box = find_box(before, profile)
         if box is None or box.text != text:
             return seen
-        self.tell(f"pressing Enter behind '{text}'")
+        self.tell(f"pressing Enter after '{text}'")
         conditions = gate.rows_stand([box.rows[0]], prompt=profile.box.mark)
         if profile.box.cursor_real:
             conditions += gate.cursor_at(before.cursor)
@@ -233,15 +234,16 @@ class _Trial:
         waited = time.monotonic() - self.began
         if not last.screen.text.strip():
             raise TimedOutError(
-                f"'{self.request.command[0]}' showed nothing in {waited:.0f} s; "
-                "it was ended, and nothing was written",
-                hint="Give it longer with --timeout, or look at it in a terminal of your own.",
+                f"'{self.request.command[0]}' showed nothing in {waited:.0f} s; the program was "
+                "ended, and nothing was written",
+                hint="Give it more time with --timeout, or look at it in a terminal of your own.",
             )
         if waited - last.at < RESTS:
             raise TimedOutError(
-                f"the screen of '{self.request.command[0]}' never stood still for {RESTS:g} s in "
-                f"{waited:.0f} s: {moving(frames)}; it was ended, and nothing was written",
-                hint="Give it longer with --timeout, or turn off what moves while it waits.",
+                f"the screen of '{self.request.command[0]}' never stayed the same for {RESTS:g} "
+                f"s in {waited:.0f} s: {moving(frames)}; the program was ended, and nothing was "
+                "written",
+                hint="Give it more time with --timeout, or turn off what moves on its screen.",
                 code="restless",
             )
         return last.screen, frames
@@ -301,10 +303,10 @@ class _Trial:
     def _refuse_question(self, question: str, screen: Screen) -> NoReturn:
         rows = "\n".join(f"  {row}" for row in screen.text.split("\n") if row.strip())
         raise HeldError(
-            f"'{self.request.command[0]}' asks something first ({question}); nothing was typed, it "
-            f"was ended, and nothing was written:\n{rows}",
-            hint="Start it yourself in that directory, answer, and try again; or give the option "
-            "that keeps it from asking in --command.",
+            f"'{self.request.command[0]}' first asks a question ({question}); nothing was "
+            f"typed, the program was ended, and nothing was written:\n{rows}",
+            hint="Start it yourself in that directory, answer, and try again. Or give its option "
+            "that avoids the question in --command.",
             code="dialog",
         )
 
@@ -313,7 +315,8 @@ def _ended(request: Request, said: str = "") -> TorchError:
     """Return the error for a program that ended by itself; ``said`` are its last words."""
     return TorchError(
         f"'{request.command[0]}' ended before it could be looked at; nothing was written{said}",
-        hint="A profile is for a program that stays; start it in a terminal to see why.",
+        hint="A profile is for a program that keeps running. Start it in a terminal to see why it "
+        "ended.",
         code="ended",
     )
 

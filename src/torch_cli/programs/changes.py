@@ -132,7 +132,7 @@ def apply(changes: list[Change]) -> None:
             raise TorchError(
                 f"{error.filename or change.path} cannot be written ({error.strerror}); "
                 "nothing was changed",
-                hint="Look at the permissions and the space of that directory.",
+                hint="Check the permissions and the free space of that directory.",
                 code="unwritable",
             ) from error
         done.append(change)
@@ -146,7 +146,7 @@ def _check(change: Change) -> None:
         return
     if read(change.path) != change.before:
         raise TorchError(
-            f"{change.path} was changed by another program just now; nothing was written",
+            f"another program has just changed {change.path}; nothing was written",
             hint="Try again.",
             code="changed",
         )

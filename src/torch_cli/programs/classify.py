@@ -142,16 +142,16 @@ class _Look:
 
     def _by_structure(self) -> tuple[State, str, str]:
         if self.box is not None and self.profile.box.footer_own and not self._around():
-            return State.UNKNOWN, "the pane is too low to show more than the input box", LOW_PANE
+            return State.UNKNOWN, "the pane is too low to show the input box and more", LOW_PANE
         if self.box is not None and self.box.empty:
-            return State.IDLE, "the input box is empty and nothing says work", "box"
+            return State.IDLE, "the input box is empty and no work shows", "box"
         if self.box is not None:
             draft = one_line(self.box.text, 60)
-            return State.IDLE, f"the input box holds text and nothing says work: {draft}", "box"
+            return State.IDLE, f"the input box holds text and no work shows: {draft}", "box"
         if len(self.filled) <= _NEARLY_BLANK:
             return State.STARTING, "the screen is blank and shows no input box", "blank"
         last = one_line(self.screen.rows[self.filled[-1]].text)
-        return State.UNKNOWN, f"no input box and no known dialog; last row: {last}", "no box"
+        return State.UNKNOWN, f"no input box and no known dialog; the last row is: {last}", "no box"
 
     def _around(self) -> bool:
         """Whether anything stands above or below the box."""

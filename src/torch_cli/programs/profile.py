@@ -275,8 +275,8 @@ def check_profile_name(name: str) -> None:
     """Raise ``RefusedError`` unless ``name`` can be a profile's."""
     if not _NAME.fullmatch(name):
         raise RefusedError(
-            f"'{name}' cannot be a profile's name",
-            hint="Lower-case letters, digits, '-' and '_', a letter first.",
+            f"'{name}' is not a valid profile name",
+            hint="Use lower-case letters, digits, '-' and '_', with a letter first.",
             code="bad-name",
         )
 
@@ -315,19 +315,19 @@ def load_profile(name: str, user_dir: Place | None) -> Profile:
                 profile = load_profile_file(path)
                 if profile.name != name:
                     raise RefusedError(
-                        f"{path}: name is {profile.name!r}, but the file is called {name!r}.",
+                        f"{path}: name is {profile.name!r}, but the file is named {name!r}.",
                         hint="Give the file the profile's name.",
                     )
                 return profile
     known = [known_name for known_name, _ in list_profiles(user_dir)]
     if name in known:
         raise RefusedError(
-            f"{name}.toml is no profile: its name must be lower-case letters, digits, - and _, a "
-            "letter first, and the file must be there.",
+            f"{name}.toml is not a profile: its name must be lower-case letters, digits, - and "
+            "_, with a letter first, and the file must exist.",
             code="bad-profile",
         )
     raise NotFoundError(
-        f"There is no profile {name!r}.{nearest(name, known)}",
+        f"no profile named {name!r}.{nearest(name, known)}",
         hint="Known profiles: " + ", ".join(known) + ".",
         code="no-profile",
     )
@@ -381,12 +381,12 @@ def parse_profile(text: str, source: str) -> Profile:
 def _check(profile: Profile, reader: Reader) -> None:
     """Refuse what the types allow but the program could not work with."""
     if not _NAME.fullmatch(profile.name):
-        reader.refuse("name", "must be lower-case letters, digits, - and _, a letter first")
+        reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
     _check_box(profile.box, reader)
     _check_launch(profile.launch, reader)
     for rule in profile.rules:
         if rule.reset is not None and rule.reset.groups < 1:
-            reader.refuse(f"rules.reset ({rule.name})", "must hold a group for the time")
+            reader.refuse(f"rules.reset ({rule.name})", "must contain a group for the time")
         if rule.rows < 1:
             reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
     if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
@@ -398,7 +398,7 @@ def _check(profile: Profile, reader: Reader) -> None:
 def _check_launch(launch: Launch, reader: Reader) -> None:
     for item in launch.env_set:
         if not _SETTING.match(item):
-            reader.refuse("launch.env_set", f"must hold NAME=VALUE, not {item!r}")
+            reader.refuse("launch.env_set", f"must contain NAME=VALUE, not {item!r}")
     for step in launch.stop:
         if bool(step.text) == bool(step.keys):
             reader.refuse("launch.stop", "steps must have either text or keys")
@@ -408,7 +408,7 @@ def _check_box(box: BoxSpec, reader: Reader) -> None:
     if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
         reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
     if not quote.can_stand(box.mark):
-        reader.refuse("box.prompt", "holds a character that means something to tmux's patterns")
+        reader.refuse("box.prompt", "contains a character with a meaning in tmux's patterns")
     if box.kind == "footed" and not (box.prompt and box.footer):
         reader.refuse("box.footer", "and box.prompt must be given for a footed box")
     if box.kind == "barred" and not (box.bar and box.corner and len(box.rule) == 1):
@@ -418,6 +418,6 @@ def _check_box(box: BoxSpec, reader: Reader) -> None:
     if box.kind in ("prompt", "lines"):
         reader.pattern(box.prompt, "box.prompt")
     if box.wraps and not (box.kind == "prompt" and box.cursor_real):
-        reader.refuse("box.wraps", "is for a box of kind prompt with a real cursor")
+        reader.refuse("box.wraps", "is only for a box of kind prompt with a real cursor")
     if box.placeholder is not None and box.placeholder.groups < 1:
-        reader.refuse("box.placeholder", "must hold a group for the number")
+        reader.refuse("box.placeholder", "must contain a group for the number")

@@ -50,7 +50,7 @@ class Reader:
         for key in value:
             if key not in fields:
                 known = [name for name in fields if name != "source"]
-                self.refuse(_dotted(where, key), "is no key of a profile." + nearest(key, known))
+                self.refuse(_dotted(where, key), "is not a key of a profile." + nearest(key, known))
         for name in fields:
             if name not in defaults and name not in value:
                 self.refuse(_dotted(where, name), "is missing")

@@ -77,9 +77,9 @@ def shows_another(kind: str, process: Process | int) -> str:
         return "its record cannot be read, so this box may be another session's"
     if not (job := written.get("parkedJobId")):
         return ""
-    moved = "its session was moved to the background, so this box may be another's"
+    moved = "its session was moved to the background, so this box may be another session's"
     session = _to_resume(_config_of(known), str(job), str(written.get("sessionId")))
-    return f"{moved}: to go on with it, stop the agent and start it again{session}"
+    return f"{moved}: to continue it, stop the agent and restart it{session}"
 
 
 def _to_resume(config: str, job: str, before: str) -> str:

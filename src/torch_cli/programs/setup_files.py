@@ -68,7 +68,7 @@ def _settings(project: str | None) -> str:
     if project is None:
         return os.path.join(config_dir(), SETTINGS)
     if not os.path.isdir(project):
-        raise NotFoundError(f"there is no directory {project}", code="no-directory")
+        raise NotFoundError(f"no directory {project}", code="no-directory")
     return os.path.join(os.path.realpath(project), ".claude", LOCAL_SETTINGS)
 
 
@@ -102,17 +102,21 @@ def _undo(path: str, remove: Remove) -> Change:
     before = read(path)
     memory = recall(path)
     if is_ours(before, memory) and memory is not None:
-        why = "to be removed: Torch made it" if memory.original is None else "to be as before Torch"
+        why = (
+            "to be removed: Torch made it"
+            if memory.original is None
+            else ("to be restored to its state before Torch")
+        )
         return Change(path, before, memory.original, why=why, forget=True)
     if before is None:
-        return Change(path, None, None, why="is not there", forget=True)
+        return Change(path, None, None, why="does not exist", forget=True)
     bom, text = _text(before, path)
     original = memory.original if memory else None
     kept = json_text.check(_text(original, path)[1]) if original is not None else None
     after = (bom + remove(text, kept)).encode()
     if after == before:
-        return Change(path, before, before, why="holds nothing of Torch's", forget=True)
-    why = "changed by others since: only Torch's entries are taken out"
+        return Change(path, before, before, why="contains nothing of Torch's", forget=True)
+    why = "others have changed it since: only Torch's entries are removed"
     return Change(path, before, after, why=why, forget=True)
 
 
@@ -125,12 +129,12 @@ def _text(content: bytes | None, path: str) -> tuple[str, str]:
             return bom, "{}"
         if isinstance(json_text.check(text), dict):
             return bom, text
-        problem = "it is no object"
+        problem = "it is not an object"
     except ValueError as error:
         problem = str(error)
     raise RefusedError(
         f"{path} is not the JSON that it should be: {problem}. Nothing was changed",
-        hint="Mend the file, then try again.",
+        hint="Fix the file, then try again.",
         code="bad-json",
     )
 
@@ -142,7 +146,7 @@ def _member(text: str, keys: tuple[str, ...], kind: str, path: str) -> int | Non
         wanted = "an object" if kind == "{" else "a list"
         raise RefusedError(
             f"{path}: '{'.'.join(keys)}' is not {wanted}; nothing was changed",
-            hint="Claude Code would not take it either: mend the file, then try again.",
+            hint="Claude Code would not accept it either: fix the file, then try again.",
             code="bad-settings",
         )
     return at
@@ -225,9 +229,9 @@ def add_chord(text: str, path: str) -> str:
     for taken in (CHORD, CHORD.split()[0]):
         if taken in keys and (taken, keys[taken]) != (CHORD, ACTION):
             raise RefusedError(
-                f"{path} binds '{taken}' to {keys[taken]!r} in the message box: Torch's submit "
-                f"chord '{CHORD}' would not work beside it. Nothing was changed",
-                hint="Bind that to other keys and try again; without the chord, Torch uses Enter.",
+                f"{path} binds '{taken}' to {keys[taken]!r} in the message box, so Torch's "
+                f"submit chord '{CHORD}' would not work. Nothing was changed",
+                hint="Bind it to other keys and try again. Without the chord, Torch uses Enter.",
                 code="chord-taken",
             )
     if CHORD in keys:

@@ -97,7 +97,7 @@ def turn_of(
     record = record_of(profile.answer.transcript, process)
     if record is not None and record.running and event is not None and event.ended > record.at:
         # It goes on saying so while helpers that it started work in the background.
-        return Turn(False, "the end of the turn was reported")
+        return Turn(False, "the program reported the end of the turn")
     if record is not None and (record.current or not record.running):
         return Turn(record.running, record.evidence)
     said = profile.hooks.events.get(event.name, "") if event is not None else ""
@@ -105,10 +105,12 @@ def turn_of(
     if record is not None:
         at, words = record.at, record.evidence
     elif heard is not None:
-        at, words = heard.at, f"hook: {heard.name}, and no end of the turn was reported"
+        at, words = heard.at, f"hook: {heard.name}, and no report of the end of the turn"
     else:
         return None
     still = time.time() - max(wrote, at) if wrote else 0.0
     if still < STILL:
         return Turn(True, words)
-    return Turn(False, f"nothing changed for {STILL:.0f} s, though no end of the turn was reported")
+    return Turn(
+        False, f"nothing has changed for {STILL:.0f} s, though no end of the turn was reported"
+    )

@@ -24,7 +24,7 @@ def check_over(store: Store, agent: Agent, verb: str) -> None:
         return
     if team := team_of(store, own):
         what = f"'{own.name}' may not {verb} '{agent.name}', which does not answer to it ({team})"
-        raise _refused(what, "the agent to which it answers")
+        raise _refused(what, "the agent's parent")
 
 
 def check_over_process(store: Store, process: Started) -> None:
@@ -44,8 +44,8 @@ def check_outside(agent: Agent, done: str) -> None:
     here = os.getpid()
     if here in {agent.pane_pid, *(one.pid for one in procs.descendants(agent.pane_pid))}:
         raise RefusedError(
-            f"this command runs in '{agent.name}', and would be cut off when that ends; it was not "
-            f"{done}",
+            f"this command runs in '{agent.name}' and would be cut off when that agent ends; it "
+            f"was not {done}",
             hint="Run it from elsewhere, or have tmux run it: tmux run-shell -b 'torch …'",
             code="own-pane",
         )
@@ -60,9 +60,11 @@ def check_over_checkin(store: Store, checkin: Checkin) -> None:
     if own is None or own.identity == checkin.creator_agent:
         return
     if to is not None:
-        check_over(store, to, "change what time sends to")
+        check_over(store, to, "change the check-ins of")
     elif team_of(store, own):
-        raise _refused(f"'{own.name}' has not made check-in '{checkin.name}'", "who made it")
+        raise _refused(
+            f"'{own.name}' did not make check-in '{checkin.name}'", "the agent that made it"
+        )
 
 
 def check_author(store: Store, message: Message, done: str) -> None:
@@ -73,7 +75,7 @@ def check_author(store: Store, message: Message, done: str) -> None:
     own = actor(store).agent
     if own is not None and own.identity != message.author and team_of(store, own):
         whose = f"'{message.sender}' has" if message.sender else "a person has"
-        what = f"{whose} sent message {message.id}, and not '{own.name}'; it was not {done}"
+        what = f"{whose} sent message {message.id}, not '{own.name}'; it was not {done}"
         raise RefusedError(what, code="not-yours")
 
 

@@ -93,12 +93,12 @@ def check_edge(
     allowed = forbidden(store, sender, recipient, rules, reply_to)
     if allowed is not None:
         above = superior(store, sender)
-        parent = f"'{above.name}'" if above else "nobody, for its parent is gone"
+        parent = f"'{above.name}'" if above else "nobody, because its parent is gone"
         to = ", ".join(parent if one == "parent" else one for one in dict.fromkeys(allowed))
         raise RefusedError(
             f"'{sender.name}' may not write to '{recipient.name}': may_message in {team}; "
             f"{nothing}",
-            hint=f"It may write to: {to or 'nobody'}; and answer what it was asked.",
+            hint=f"It may write to {to or 'nobody'}, and answer the messages it got.",
             code="may-not-message",
             details={"team": team, "may_message": list(allowed)},
         )

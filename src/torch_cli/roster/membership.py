@@ -49,8 +49,10 @@ def check_parent(store: Store, name: str, parent: str) -> None:
     while above and above not in seen:
         if above == name:
             raise RefusedError(
-                f"'{parent}' answers to '{name}', which cannot answer to it; nothing was done",
-                hint="'torch tree' shows who answers to whom. Choose another name, or parent.",
+                f"'{parent}' answers to '{name}', so '{name}' cannot answer to '{parent}'; "
+                "nothing was done",
+                hint="'torch tree' shows each agent below its parent. Choose another name, or "
+                "parent.",
                 code="circle",
             )
         seen.add(above)

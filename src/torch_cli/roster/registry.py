@@ -62,14 +62,15 @@ def check_name(name: str) -> None:
     """
     if name in RESERVED:
         raise RefusedError(
-            f"'{name}' cannot be an agent's name: it means something else to Torch",
+            f"'{name}' is not allowed as an agent's name: it means something else to Torch",
             hint="Choose another name.",
             code="bad-name",
         )
     if not NAME.fullmatch(name):
         raise RefusedError(
-            f"'{name}' cannot be an agent's name",
-            hint="Use letters, digits, '_', '-' and '.', at most 64, not '-' or '.' first.",
+            f"'{name}' is not a valid agent name",
+            hint="Use at most 64 letters, digits, '_', '-' and '.', with neither "
+            "'-' nor '.' first.",
             code="bad-name",
         )
 
@@ -100,12 +101,12 @@ def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFound
         return NotFoundError(
             f"agent '{agent.name}' is on the tmux server {agent.socket}, and no pane of "
             f"{socket} has that name",
-            hint="Leave -L and -S out: an agent is found wherever it is.",
+            hint="Leave -L and -S out: Torch finds an agent on any server.",
             code="other-server",
         )
     return NotFoundError(
         f"agent '{agent.name}' was stopped, and no pane has that name",
-        hint=f"Start it again: torch spawn {agent.name}, or torch up if a team's file names it.",
+        hint=f"Start it again: torch spawn {agent.name}. If a team's file names it: torch up.",
         code="stopped",
     )
 
@@ -119,7 +120,7 @@ def registered(store: Store, name: str, nothing: str = "") -> Agent:
     if agent is None or agent.stopped is not None:
         done = f"; {nothing}" if nothing else ""
         raise NotFoundError(
-            f"there is no agent '{name}'{done}", hint="'torch ps' lists them.", code="no-agent"
+            f"no agent named '{name}'{done}", hint="'torch ps' lists them.", code="no-agent"
         )
     return agent
 
@@ -136,8 +137,8 @@ def _pane_of(agent: Agent) -> Pane:
     if pane is not None:
         return pane
     raise NotFoundError(
-        f"agent '{agent.name}' was in pane {agent.pane} of {agent.socket}, which is gone",
-        hint=f"'torch stop {agent.name}' forgets it; 'torch spawn {agent.name}' starts it anew.",
+        f"pane {agent.pane} of agent '{agent.name}' on {agent.socket} is gone",
+        hint=f"'torch stop {agent.name}' removes it; 'torch spawn {agent.name}' restarts it.",
         code="vanished",
     )
 
@@ -156,7 +157,7 @@ def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
         if observe(client, store, pane, profile).state.state is not State.UNKNOWN:
             return profile
     raise NotFoundError(
-        f"pane {pane.id} ({pane.place}) is no registered agent, and its program "
+        f"pane {pane.id} ({pane.place}) is not a registered agent, and its program "
         f"'{pane.command}' is not recognised; nothing was typed",
         hint=f"Register it: torch adopt {pane.id} NAME --profile PROFILE",
         code="not-an-agent",

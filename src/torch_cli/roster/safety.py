@@ -104,7 +104,7 @@ def safety_of(profile: Profile, *, chord: bool, version: str) -> Safety:
         return Safety(Degree.UNPROVEN, name, None, why, _more(profile, chord, version, proof))
     if not key.safe:
         why = (
-            f"{name} submits, only while it is idle and its input box stands as it was read; a "
+            f"{name} submits, only while it is idle and its input box is as it was read; a "
             "dialog that opens at that very moment would take it for its answer"
         )
         lost = _lost(profile, version, proof)

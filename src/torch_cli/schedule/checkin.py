@@ -71,7 +71,7 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
     fallback = store.agents.get(order.fallback) if order.fallback else None
     if order.fallback and (fallback is None or fallback.stopped is not None):
         raise NotFoundError(
-            f"there is no agent '{order.fallback}' to fall back to; no check-in was made",
+            f"no agent named '{order.fallback}' for --fallback; no check-in was made",
             hint="'torch ps' lists them.",
             code="no-agent",
         )
@@ -85,7 +85,7 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
     own = own_name(store)
     maker = store.agents.get(own) if own else None
     checkin = Checkin(
-        id=new_id("c"),
+        id=new_id("ci"),
         name=order.name or _name_for(store, note),
         target=found.name,
         agent=agent.identity if agent else "",
@@ -123,9 +123,7 @@ def first_nominal(trigger: Trigger, until: float | None, now: float) -> float:
     """Return when it is due first; raises ``RefusedError`` if that is never."""
     at = next_after(trigger, now)
     if at is None or (until is not None and at > until):
-        raise RefusedError(
-            "it would never be due before --until; no check-in was made", code="never"
-        )
+        raise RefusedError("it would never fire before --until; no check-in was made", code="never")
     return at
 
 
@@ -159,14 +157,14 @@ def find_checkin(store: Store, name: str, *, living: bool = True) -> Checkin:
     found = store.checkins.get(name) or store.checkins.last_named(name)
     if found is None:
         raise NotFoundError(
-            f"there is no check-in '{name}'",
+            f"no check-in named '{name}'",
             hint="'torch checkin list' shows them.",
             code="no-checkin",
         )
     if living and found.state not in (ACTIVE, PAUSED):
         raise NotFoundError(
             f"check-in '{name}' is {found.state}; nothing was changed",
-            hint="'torch checkin list' shows those that are not.",
+            hint="'torch checkin list' shows the others.",
             code="ended",
         )
     return found
@@ -211,7 +209,7 @@ def snooze(store: Store, name: str, seconds: float, now: float) -> Checkin:
     """Put the next firing off by ``seconds``, from when it is due or, if that has passed, now."""
     checkin = find_checkin(store, name)
     if checkin.due is None:
-        raise RefusedError(f"check-in '{name}' is not due any more", code="ended")
+        raise RefusedError(f"check-in '{name}' will not fire again", code="ended")
     return _change(store, checkin, {"due": max(checkin.due, now) + seconds}, "snooze")
 
 
@@ -234,7 +232,7 @@ def _whereabouts(socket: Socket, target: str) -> tuple[Socket, str]:
     pane, server = os.environ.get("TMUX_PANE", ""), os.environ.get("TMUX", "")
     if not pane or not server:
         raise RefusedError(
-            "'.' means the own pane, and this is not run in a pane of tmux; no check-in was made",
+            "'.' means the own pane, but this is not run in a tmux pane; no check-in was made",
             hint="Name an agent, or a tmux target.",
             code="no-pane",
         )
@@ -272,15 +270,16 @@ def _checked(note: str, profile: Profile, *, clean: bool) -> str:
 def _check_limits(order: Order, now: float) -> None:
     if order.name and not NAME.fullmatch(order.name):
         raise RefusedError(
-            f"'{order.name}' cannot be a check-in's name; none was made",
-            hint="Use letters, digits, '_', '-' and '.', at most 64, not '-' or '.' first.",
+            f"'{order.name}' is not a valid check-in name; no check-in was made",
+            hint="Use at most 64 letters, digits, '_', '-' and '.', with neither "
+            "'-' nor '.' first.",
             code="bad-name",
         )
     trigger = order.trigger
     limited = order.runs is not None or order.until is not None
     if trigger.kind == AT and limited:
         raise RefusedError(
-            "--count and --until are for what is due more than once; no check-in was made",
+            "--count and --until need --every or --cron; no check-in was made",
             code="usage",
         )
     between = shortest_gap(trigger, now) if order.jitter else None

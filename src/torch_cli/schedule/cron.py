@@ -53,7 +53,7 @@ def read(text: str, zone_name: str) -> str:
     expression = MACROS.get(text.strip().lower(), " ".join(text.split()))
     if expression.startswith("@"):
         known = ", ".join(MACROS)
-        raise RefusedError(f"'{text}' is not known; known are {known}", code="bad-cron")
+        raise RefusedError(f"unknown '{text}'; known are {known}", code="bad-cron")
     _rules(expression, zone_name, 0)
     return expression
 
@@ -151,7 +151,7 @@ def _part(expression: str, index: int, part: str) -> str:
         if index == _WEEKDAY and last and high == 0 < low:
             high = 7  # "sat-sun"
     if not lowest <= low <= high <= highest:
-        raise _bad(expression, index, part, f"is not within {lowest}-{highest}, in order")
+        raise _bad(expression, index, part, f"is not an ascending range within {lowest}-{highest}")
     # APScheduler refuses a step that is longer than its range; cron takes the first of it.
     chosen = range(low, high + 1, int(step or 1))
     names = [_WEEKDAYS[one] if index == _WEEKDAY else str(one) for one in chosen]
@@ -170,7 +170,7 @@ def _number(expression: str, index: int, part: str, word: str) -> int:
 
 def _bad(expression: str, index: int, part: str, why: str) -> RefusedError:
     return RefusedError(
-        f"'{expression}' is no cron expression: the {_FIELDS[index]} '{part}' {why}",
+        f"invalid cron expression '{expression}': the {_FIELDS[index]} '{part}' {why}",
         hint="For example '*/15 9-18 * * 1-5'.",
         code="bad-cron",
     )

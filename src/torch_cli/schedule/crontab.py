@@ -70,7 +70,7 @@ def write(text: bytes) -> None:
     """Make ``text`` the user's crontab."""
     done = _crontab(["-"], text)
     if done.returncode != 0:
-        raise _failed("be written; it is as it was", done)
+        raise _failed("be written; it was not changed", done)
 
 
 def _crontab(words: list[str], given: bytes) -> "subprocess.CompletedProcess[bytes]":
@@ -80,7 +80,7 @@ def _crontab(words: list[str], given: bytes) -> "subprocess.CompletedProcess[byt
         )
     except FileNotFoundError:
         raise NotFoundError(
-            "there is no crontab program on this machine; nothing was changed",
+            "this machine has no crontab program; nothing was changed",
             hint="Install cron, or use 'torch daemon start' or 'torch daemon install'.",
             code="no-crontab",
         ) from None

@@ -72,7 +72,8 @@ def busy(holder: Held) -> HeldError:
     """Return the error that says who is the scheduler."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
     return HeldError(
-        f"a scheduler is at work: {holder.kind}, process {holder.process.pid}, since {since}",
+        f"a scheduler is already working: {holder.kind}, process {holder.process.pid}, since "
+        f"{since}",
         hint="'torch daemon status' shows it, 'torch daemon stop' ends it.",
         code="busy",
         details={"pid": holder.process.pid, "kind": holder.kind, "token": holder.token},
@@ -168,7 +169,7 @@ def start(options: list[str]) -> Held:
             select.select([], [], [], 0.02)
     child.terminate()
     raise TimedOutError(
-        f"the daemon did not get to work in {READY + AFTER_TICK:g} s, and was ended",
+        f"the daemon did not start working within {READY + AFTER_TICK:g} s, and was ended",
         hint="'torch daemon logs' may say why.",
     )
 
@@ -208,9 +209,10 @@ def stop() -> Held | None:
     while procs.alive(held.process):
         if time.monotonic() > deadline:
             raise TimedOutError(
-                f"the daemon, process {held.process.pid}, was asked to end and has not in "
+                f"the daemon, process {held.process.pid}, was asked to end and did not within "
                 f"{STOPPING:g} s",
-                hint="It may be stopped (SIGSTOP), or wait for a delivery. 'torch daemon logs'",
+                hint="It may be suspended (SIGSTOP), or waiting for a delivery. See 'torch daemon "
+                "logs'",
             )
         select.select([], [], [], 0.02)
     return held

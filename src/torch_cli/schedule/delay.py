@@ -9,9 +9,9 @@ LATE = 60.0
 _WORDS = {
     "asleep": "the machine was asleep for %s",
     "rebooted": "the machine was restarted, and no scheduler ran for %s",
-    "stopped": "the scheduler stood still for %s",
+    "stopped": "the scheduler was stopped for %s",
     "absent": "no scheduler ran for %s",
-    "clock": "the clock was put forward by up to %s",
+    "clock": "the clock was set forward by up to %s",
 }
 
 

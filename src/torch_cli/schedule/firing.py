@@ -219,7 +219,7 @@ def _write(
     )
     if addressee is None:
         own = store.agents.known_as(checkin.agent) if checkin.agent else None
-        run = run._replace(reason=f"{checkin.target}, {gone(own)}; nobody else is there")
+        run = run._replace(reason=f"{checkin.target}, {gone(own)}; no other agent takes its place")
         store.checkins.add_run(run)
         return run
     store.checkins.add_run(run)
@@ -230,9 +230,9 @@ def _supersede(store: Store, checkin: Checkin) -> int:
     """Take back earlier runs of which nothing was typed; return for how many this one stands."""
     count = 0
     for run in store.checkins.waiting_runs(checkin.id):
-        if run.message and not store.messages.supersede(run.message, "a later run took its place"):
+        if run.message and not store.messages.supersede(run.message, "a later run replaced it"):
             continue
-        store.checkins.change_run(run, state=SUPERSEDED, reason="a later run took its place")
+        store.checkins.change_run(run, state=SUPERSEDED, reason="a later run replaced it")
         count += 1 + run.coalesced
     return count
 

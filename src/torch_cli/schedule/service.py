@@ -49,7 +49,7 @@ def _systemd(words: list[str]) -> Service:
             "Restart=on-failure",
             "RestartSec=5",
             f"WatchdogSec={WATCHDOG}",
-            "# A tmux server that was started from here would end with the unit: none is.",
+            "# A tmux server started from here would end with the unit: none is.",
             "KillMode=process",
             "",
             "[Install]",
@@ -144,7 +144,7 @@ def _check_control(unit: Service) -> None:
     """Raise ``TorchError`` if there is nothing that could start or end the service."""
     name = unit.start[0][0]
     if shutil.which(name) is None:
-        raise TorchError(f"there is no {name} on this machine", code="service")
+        raise TorchError(f"this machine has no {name}", code="service")
 
 
 def _carry_out(commands: tuple[tuple[str, ...], ...]) -> list[str]:

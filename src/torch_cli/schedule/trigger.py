@@ -103,8 +103,8 @@ def cron(text: str, zone: str, now: float) -> Trigger:
     trigger = Trigger(CRON, crontab.read(text, zone), zone, now)
     if next_after(trigger, now) is None:
         raise RefusedError(
-            f"'{text}' never comes: no day of the next years matches it",
-            hint="Look at day of month and month; 31 February, say, does not exist.",
+            f"'{text}' never fires: no day of the next years matches it",
+            hint="Check day of month and month; 31 February, for example, does not exist.",
             code="never",
         )
     return trigger
@@ -132,12 +132,12 @@ def _read_time(text: str, zone: str, now: float) -> float:
             return moment.timestamp()
     except (ValueError, OverflowError):
         raise RefusedError(
-            f"'{text}' is no time",
+            f"invalid time '{text}'",
             hint="Write it as '2026-12-01 09:00', or '09:00' for the next such time.",
             code="bad-time",
         ) from None
     raise RefusedError(
-        f"'{text}' does not exist in {zone}: the clock is put forward over it",
+        f"'{text}' does not exist in {zone}: the clock is set forward over it",
         hint=f"It would be {show(moment.timestamp(), zone)}.",
         code="bad-time",
     )

@@ -188,7 +188,7 @@ def _check_meant(one: Watched) -> None:
     home = os.path.realpath(os.path.expanduser("~"))
     if one.top == home and not one.watch.wanted:
         raise _NotMeantError(
-            f"{home} is your home directory: watched only if 'torch checkpoint watch' says so"
+            f"{home} is your home directory: it is watched only after 'torch checkpoint watch'"
         )
 
 
@@ -208,7 +208,7 @@ def _alert(outcome: Outcome) -> str:
 def in_words(outcome: Outcome) -> str:
     """Return what became of a worktree, and of those in it."""
     made = outcome.checkpoint
-    words = [f"{made.id}: {made.counts}" if made else "nothing has changed"]
+    words = [f"{made.id}: {made.counts}" if made else "unchanged"]
     words += [made.alert] if made and made.alert else []
     words += [f"{len(outcome.left_out)} left out"] if outcome.left_out else []
     words += [f"{one.top}: {one.error.message}" for one in outcome.nested if one.error]

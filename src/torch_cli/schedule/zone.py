@@ -22,7 +22,7 @@ def zone_named(name: str) -> datetime.tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise RefusedError(
-            f"there is no time zone '{name}'",
+            f"no time zone named '{name}'",
             hint="Use a name such as Europe/Berlin, America/New_York or UTC.",
             code="bad-zone",
         ) from None

@@ -74,8 +74,8 @@ def run(
     pane, profile = found.pane, _shell_profile(found.pane.command)
     if profile is None:
         raise RefusedError(
-            f"pane {pane.id} ({pane.place}) runs '{pane.command}', which is no shell; nothing was "
-            "typed",
+            f"pane {pane.id} ({pane.place}) runs '{pane.command}', which is not a shell; "
+            "nothing was typed",
             hint=f"To talk to an agent: torch send {target} MESSAGE",
             code="no-shell",
         )
@@ -94,7 +94,8 @@ def run(
         if one is None or not one.entered:
             raise
         raise TorchError(
-            f"nobody reads what the command in pane {pane.id} prints any more; it goes on",
+            f"nobody reads the output of the command in pane {pane.id} any more; the command "
+            "continues",
             hint=f"Interrupt it with 'torch press {pane.id} C-c'.",
             code="output",
         ) from error
@@ -115,14 +116,14 @@ def _interrupted(interrupt: KeyboardInterrupt, pane: str, one: "_Run | None") ->
     if not one.entered:
         return Interrupted(
             number,
-            f"interrupted; the line that runs the command may stand in pane {pane}, and Enter was "
+            f"interrupted; the line that runs the command may be in pane {pane}, and Enter was "
             "not pressed",
-            hint=f"Look, and empty the line: torch capture {pane}",
+            hint=f"Look, and clear the line: torch capture {pane}",
             details=details,
         )
     return Interrupted(
         number,
-        f"interrupted; the command in pane {pane} goes on",
+        f"interrupted; the command in pane {pane} continues",
         hint=f"Interrupt it with 'torch press {pane} C-c'.",
         details=details,
     )
@@ -198,11 +199,11 @@ class _Run:
         if sight.state.state is not State.IDLE or box is None or not box.empty:
             raise self._not_at_prompt(sight.state.evidence)
         if self.group is None:
-            raise self._not_at_prompt("nothing has its terminal")
+            raise self._not_at_prompt("no process has its terminal")
         if runs_script(self.group):
             raise self._not_at_prompt(f"process {self.group} runs a script")
         if self.edits and not edits_line(self.tty, self.shell):
-            raise self._not_at_prompt("what its terminal waits for is no command line")
+            raise self._not_at_prompt("its terminal does not wait for a command line")
         return sight
 
     def _not_at_prompt(self, why: str) -> HeldError:
@@ -230,9 +231,9 @@ class _Run:
                     return
             self.client.wait_output(self.pane.id, count, 0.05)
         raise TorchError(
-            f"the line that runs the command was typed into pane {self.pane.id}, and was not seen "
-            "to stand there alone; Enter was not pressed",
-            hint="A person may be typing there: look, and empty the line.",
+            f"the line that runs the command was typed into pane {self.pane.id}, but was not "
+            "seen there alone; Enter was not pressed",
+            hint="A person may be typing there: look, and clear the line.",
             code="not-seen",
         )
 
@@ -260,9 +261,9 @@ class _Run:
                 raise self._too_slow(timeout)
             if self.client.closed and self._lives():
                 raise TorchError(
-                    f"tmux no longer tells what pane {self.pane.id} writes: its session has ended, "
-                    "or the server; how the command ended will not be known",
-                    hint="If the pane moved to another session the command goes on there.",
+                    f"tmux no longer reports the output of pane {self.pane.id}: its session has "
+                    "ended, or the server; how the command ends will not be known",
+                    hint="If the pane moved to another session, the command continues there.",
                     code="not-heard",
                 )
             on_wait()
@@ -281,9 +282,9 @@ class _Run:
         return self.edits or box.rows[0] == self.prompt
 
     def _too_slow(self, timeout: float) -> TimedOutError:
-        what = "not ended within {:g} s; it goes on"
+        what = "not ended within {:g} s; it continues"
         if not self.between.started:
-            what = "not begun within {:g} s; the shell runs it as soon as it reads on"
+            what = "not begun within {:g} s; the shell runs it as soon as it reads again"
         return TimedOutError(
             f"the command in pane {self.pane.id} has {what.format(timeout)}",
             hint=f"Interrupt it with 'torch press {self.pane.id} C-c'.",

@@ -160,7 +160,7 @@ class Agents:
             now = self._one("name = ? AND stopped IS NULL", agent.name)
             if now is None or now.created != agent.created:
                 raise NotFoundError(
-                    f"there is no agent '{agent.name}' any more; nothing was changed",
+                    f"agent '{agent.name}' no longer exists; nothing was changed",
                     hint="'torch ps' lists them.",
                     code="no-agent",
                 )
@@ -226,7 +226,7 @@ class Agents:
         taken = self._one("name = ? AND stopped IS NULL", name)
         if taken and not (instead_of and instead_of.created == taken.created):
             raise RefusedError(
-                f"there is an agent '{name}' already, in pane {taken.pane} "
+                f"agent '{name}' already exists, in pane {taken.pane} "
                 f"({taken.session}:{taken.window})",
                 hint=f"Choose another name, or end it first: torch stop {name}",
                 code="name-taken",

@@ -81,7 +81,10 @@ class Run(NamedTuple):
 
 
 def new_id(kind: str) -> str:
-    """Return an id for a check-in (``c``) or a run (``r``) that is to be."""
+    """Return a new id for a check-in (``ci``) or a run (``r``).
+
+    Check-ins made by earlier versions have ids with ``c``, as checkpoints still do.
+    """
     return f"{kind}-{os.urandom(6).hex()}"
 
 
@@ -98,8 +101,8 @@ class Checkins:
             taken = self.named(checkin.name)
             if taken is not None:
                 raise RefusedError(
-                    f"there is a check-in '{checkin.name}' already, for {taken.target}",
-                    hint=f"Choose another --name, or first: torch checkin cancel {checkin.name}",
+                    f"check-in '{checkin.name}' already exists, for {taken.target}",
+                    hint=f"Choose another --name, or first: torch checkin remove {checkin.name}",
                     code="name-taken",
                 )
             self._database.query(

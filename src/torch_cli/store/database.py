@@ -36,7 +36,7 @@ class Database:
     def __init__(self, *, create: bool = True) -> None:
         self.path = paths.database()
         if not create and not os.path.exists(self.path):
-            raise StoreError(f"there is no state file at {self.path}", code="no-store")
+            raise StoreError(f"no state file at {self.path}", code="no-store")
         with self._explained("opened"):
             _make_private(self.path)
             self._connection = sqlite3.connect(
@@ -183,7 +183,7 @@ def _copy(path: str, target: str) -> None:
 def _advice(error: Exception, path: str) -> str:
     said = str(error)
     if "locked" in said:
-        return "Another process holds it; try again, and see who with 'torch doctor'."
+        return "Another process holds it. Try again; 'torch doctor' shows which process."
     if "full" in said or "I/O" in said:
         return "Free some space on that disk, or set TORCH_HOME to another directory."
     if "not a database" in said or "malformed" in said:
@@ -195,15 +195,15 @@ def _advice_of_damage(path: str) -> str:
     """Say how to go on with a damaged file: with the newest copy, if there is one."""
     places = [backup(path), *(f"{path}.schema-{n}" for n in range(len(MIGRATIONS), 0, -1))]
     copies = [(os.path.getmtime(copy), copy) for copy in places if os.path.exists(copy)]
-    words = "The file is damaged and was left as it is."
+    words = "The file is damaged and was not changed."
     if not copies:
-        return f"{words} Move it away to begin anew."
+        return f"{words} To begin without it, move it away."
     at, copy = max(copies)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
     # What is left of the write-ahead log belongs to the damaged file.
     return (
-        f"{words} There is a copy of {when}. To go on with it: move {path} and, if they are there, "
-        f"{path}-wal and {path}-shm away, then: cp {copy} {path}"
+        f"{words} There is a copy of {when}. To continue with the copy: move {path} and, if they "
+        f"exist, {path}-wal and {path}-shm away, then: cp {copy} {path}"
     )
 
 

@@ -136,7 +136,7 @@ class Messages:
             raise RefusedError(
                 f"the key '{message.key}' was used for another message, {earlier[0].id}; "
                 "nothing was sent",
-                hint="An idempotency key belongs to one text and one recipient: use a new one.",
+                hint="An idempotency key belongs to one text and one recipient: use a new key.",
                 code="key-reused",
             )
         return earlier[0], False

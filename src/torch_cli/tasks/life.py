@@ -51,10 +51,8 @@ def find_task(store: Store, name: str) -> Task:
         return (exact or found)[0]
     if found:
         ids = ", ".join(task.id for task in found)
-        raise NotFoundError(f"'{name}' may be {len(found)} tasks: {ids}", code="no-task")
-    raise NotFoundError(
-        f"there is no task '{name}'", hint="'torch task list' shows them.", code="no-task"
-    )
+        raise NotFoundError(f"task '{name}' is ambiguous: {ids}", code="no-task")
+    raise NotFoundError(f"no task '{name}'", hint="'torch task list' shows them.", code="no-task")
 
 
 def by(who: Actor, task: Task) -> Task:
@@ -227,7 +225,7 @@ def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHEC
     if task.check:
         agent = store.agents.known_as(task.agent)
         if agent is None:
-            raise HeldError(f"task {task.id} is of an agent that is gone", code="no-agent")
+            raise HeldError(f"the agent of task {task.id} is gone", code="no-agent")
         try:
             evidence |= _prove(task, agent.directory, timeout)
         except TorchError as failed:
@@ -289,8 +287,9 @@ def _change(
         assert fresh is not None
         if fresh.agent != task.agent or fresh.attempts != task.attempts:
             raise HeldError(
-                f"task {task.id} is {f'of {fresh.holder}' if fresh.holder else 'in the pool'} "
-                f"now; it was not changed",
+                f"task {task.id} is now "
+                f"{f'with {fresh.holder}' if fresh.holder else 'in the pool'}; it was not "
+                "changed",
                 code="changed",
             )
         if fresh.state not in allowed:
@@ -300,7 +299,7 @@ def _change(
 
 
 def _wrong_state(task: Task, verb: str) -> HeldError:
-    why = "has ended" if task.state in ENDED else "is nobody's: claim it first"
+    why = "has ended" if task.state in ENDED else "belongs to no agent: claim it first"
     words = f"is {task.state}" if task.state in HELD else why
     return HeldError(f"task {task.id} {words}; '{verb}' was not done", code="state")
 

@@ -70,7 +70,7 @@ def route(
         ]
         fit = [one for one in free if not objection(task, one)]
         if not fit:
-            choices.append(Choice(task, None, "nobody can take it now", tuple(refused)))
+            choices.append(Choice(task, None, "no agent can take it now", tuple(refused)))
             continue
         best = min(fit, key=lambda one: (*rank(task, one), one.name))
         others = [(one.name, _why(task, one, strategy)) for one in fit if one is not best]
@@ -93,7 +93,7 @@ def objection(task: Task, one: Candidate) -> str:
     if not one.serves:
         return f"its role is '{one.role}'" if one.role else "it has no role"
     if one.leads:
-        return "others answer to it"
+        return "it leads other agents"
     if one.load:
         return f"it has {one.load} task{'' if one.load == 1 else 's'}"
     if not skills_fit(task.skills, one.skills):
@@ -145,11 +145,13 @@ STRATEGIES: dict[str, Callable[[Task, Candidate], tuple[float, ...]]] = {
 
 
 def _why(task: Task, one: Candidate, strategy: str) -> str:
-    since = "has had none yet" if not one.last else "has waited longest since its last"
+    since = "has had no task yet" if not one.last else "has waited longest since its last task"
     reasons = {
         "least-loaded": f"idle, {since}",
         "best-skilled": f"{rate(task, one):.0%} of such tasks done, {len(one.skills)} skills",
         "round-robin": since,
-        "sticky-to-directory": "works there" if near(task, one) else f"works elsewhere, {since}",
+        "sticky-to-directory": "works in the task's directory"
+        if near(task, one)
+        else f"works elsewhere, {since}",
     }
     return reasons[strategy]

@@ -150,7 +150,7 @@ def find(name: str, root: Path | None = None) -> Path:
                 check_inside(path, root)
             return path
     raise NotFoundError(
-        f"there is no briefing '{name}'",
+        f"no briefing named '{name}'",
         hint=f"Known briefings: {', '.join(names(root)) or 'none'}; or give a path.",
         code="no-briefing",
     )
@@ -190,8 +190,8 @@ def check_briefing_name(name: str) -> None:
     """Raise ``RefusedError`` for what can be no name of a briefing."""
     if not re.fullmatch(r"\w[\w.-]{0,63}", name) or name.startswith("_"):
         raise RefusedError(
-            f"'{name}' is no name for a briefing",
-            hint="Letters, digits, '.', '-' and '_', at most 64, with a letter first.",
+            f"'{name}' is not a valid briefing name",
+            hint="Use at most 64 letters, digits, '.', '-' and '_', with a letter first.",
             code="bad-name",
         )
 
@@ -213,7 +213,7 @@ def read(source: str, facts: Facts) -> str:
 
 def _read_file(path: Path) -> str:
     if not path.is_file():
-        raise NotFoundError(f"there is no briefing '{path}'", code="no-briefing")
+        raise NotFoundError(f"no briefing file '{path}'", code="no-briefing")
     try:
         return _decoded(read_regular(path, LARGEST), str(path))
     except OSError as error:
@@ -251,7 +251,7 @@ def render(name: str, facts: Facts) -> str:
 def _bad(path: Path, why: str) -> RefusedError:
     return RefusedError(
         f"the briefing {path} cannot be rendered: {why}",
-        hint=f"It may name: {', '.join([*NAMED, 'project', 'learnings'])}.",
+        hint=f"It may use: {', '.join([*NAMED, 'project', 'learnings'])}.",
         code="bad-briefing",
     )
 

@@ -18,7 +18,7 @@ from torch_cli.toml_text import string as _text
 from torch_cli.toml_text import strings as _list
 
 _HEAD = """\
-# The team of this project. 'torch up' brings it up, 'torch up --dry-run' says what that would do,
+# The team of this project. 'torch up' starts it, 'torch up --dry-run' shows what that would do,
 # 'torch down' ends what it started, and nothing else. 'torch config schema' prints every key.
 
 [team]
@@ -35,31 +35,31 @@ role = "project-manager"        # also its briefing: 'torch briefing list'
 [[agent]]
 name = {dev}
 role = "developer"
-parent = {pm}                   # whom it answers to; is started after it
+parent = {pm}                   # the agent that it answers to, and that is started first
 # worktree = "feature/x"        # works on this branch, in a git worktree beside the project
 # model = "opus"                # given to the program as --model
-# args = []                     # more arguments for it
+# args = []                     # more arguments for the program
 # skills = ["python"]
 # env = {{ NAME = "value" }}
 # env_files = [".env"]
 # autostart = false             # only with 'torch up --only NAME'
 
-# [[pool]]                      # more of a role while tasks wait; needs 'torch daemon start'
+# [[pool]]                      # grows while tasks wait; needs 'torch daemon start'
 # role = "developer"
 # max = 4
 
 # [tasks]
 # route = true                  # the daemon gives tasks to idle agents
-# roles = ["developer"]         # to those of these roles alone
+# roles = ["developer"]         # only to agents of these roles
 
-# [agreement]                   # 'torch agreement check'; the daemon reminds who breaks it
+# [agreement]                   # 'torch agreement check'; the daemon reminds agents of breaches
 # ack_within = "10m"
 # blocked_at_most = "10m"
 # exchanges_at_most = 3
 # uncommitted_at_most = "1h"
 # research_after = 3
 # may_message = {{ developer = ["parent"] }}
-# enforce = true                # a message that may_message forbids is refused
+# enforce = true                # refuse messages that may_message forbids
 """
 
 _SERVER = """
@@ -70,10 +70,10 @@ command = {command}
 """
 
 _NO_SERVER = """
-# [[process]]                   # a dev server, or tests in watch mode, in a window of its own
+# [[process]]                   # a dev server, or tests in watch mode, in its own window
 # name = "server"
 # command = ["npm", "run", "dev"]
-# port = 3000                   # ready when somebody listens there; or: ready = "a text it shows"
+# port = 3000                   # ready when this port is open; or: ready = "a text it shows"
 """
 
 
@@ -87,7 +87,7 @@ def template(root: Path, taken: Collection[str] = ()) -> tuple[str, Project]:
     text = f"# {project.kind}\n" + _HEAD.format(name=name)
     if project.server:
         ready = f"port = {project.port}" if project.port else "# port = 3000"
-        ready += "                     # ready when somebody listens there"
+        ready += "                     # ready when this port is open"
         text += _SERVER.format(command=_list(project.server), ready=ready)
     else:
         text += _NO_SERVER
@@ -169,9 +169,7 @@ def write_file(root: Path, text: str) -> Path:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise RefusedError(
-            f"there is a {path} already; it was left as it is", code="exists"
-        ) from error
+        raise RefusedError(f"{path} already exists; it was not changed", code="exists") from error
     except OSError as error:
         raise RefusedError(f"{path} cannot be written: {error.strerror}", code="os") from error
     return path

@@ -48,8 +48,8 @@ def find_file(directory: str) -> str:
         if (path / FILE).is_file():
             return str(path / FILE)
     raise NotFoundError(
-        f"there is no {FILE} in {here} or above it",
-        hint="'torch init' writes one, 'torch team freeze' one of what runs.",
+        f"no {FILE} in {here} or above it",
+        hint="'torch init' writes one; 'torch team freeze' writes one of what is running.",
         code="no-team",
     )
 
@@ -83,7 +83,7 @@ class _Reader:
         for name in self._document:
             if name not in TABLES:
                 line = self._lines.of(name, 0) or self._lines.of("", 0, name) or 1
-                self._say(line, f"there is no table or key '{name}'{_near(name, TABLES)}")
+                self._say(line, f"unknown table or key '{name}'{_near(name, TABLES)}")
         head = self._table("team", 0, self._document.get("team", {}))
         agreed = self._table("agreement", 0, self._document.get("agreement", {}))
         tasks = self._table("tasks", 0, self._document.get("tasks", {}))
@@ -117,7 +117,7 @@ class _Reader:
         """Raise ``RefusedError`` for more members than can be compared with each other."""
         if len(members) > MOST_MEMBERS:
             line = members[MOST_MEMBERS].line
-            self._wrong = [(line, f"there are {len(members)} members; {MOST_MEMBERS} are possible")]
+            self._wrong = [(line, f"{len(members)} members; at most {MOST_MEMBERS} are possible")]
             raise self._error()
 
     @functools.cached_property
@@ -149,7 +149,7 @@ class _Reader:
         for name, value in given.items():
             line = self._lines.of(table, index, name) or at
             if name not in keys:
-                self._say(line, f"there is no key '{name}' in {table}{_near(name, keys)}")
+                self._say(line, f"unknown key '{name}' in {table}{_near(name, keys)}")
                 continue
             try:
                 found[name] = keys[name].read(value)
@@ -157,7 +157,7 @@ class _Reader:
                 self._say(line, f"'{name}' {error}")
         for name, key in keys.items():
             if key.required and name not in given:
-                self._say(at, f"{table} has no '{name}'")
+                self._say(at, f"{table} needs '{name}'")
         return found
 
     def _members(self, kind: str) -> list[Member]:
@@ -182,12 +182,12 @@ class _Reader:
         most, least = found.get("max", 0), found.get("min", min(1, found.get("max", 0)))
         if least > most and "max" in found:
             at = self._lines.of("pool", index, "min") or line
-            self._say(at, f"'min' is {least}, and 'max' only {most}")
+            self._say(at, f"'min' is {least}, but 'max' only {most}")
         base = found.get("name", found.get("role", ""))
         names = tuple(f"{base}-{n}" for n in range(1, min(most, LARGEST_POOL) + 1))
         if most > LARGEST_POOL:
             at = self._lines.of("pool", index, "max") or line
-            self._say(at, f"'max' can be {LARGEST_POOL} at most")
+            self._say(at, f"'max' can be at most {LARGEST_POOL}")
         common = {key: found[key] for key in AGENT if key in found and key != "name"}
         for n, name in enumerate(names):
             branch = {"worktree": name} if found.get("worktrees") else {}
@@ -257,19 +257,19 @@ class _Reader:
         self._check_place(member, found, wrong)
         for path in member.env_files:
             if not os.path.isfile(path):
-                wrong("env_files", f"there is no file {path}")
+                wrong("env_files", f"no file {path}")
         if member.kind != "agent":
             return
         if member.profile not in self._profiles:
             near = _near(member.profile, self._profiles)
-            wrong("profile", f"there is no profile '{member.profile}'{near}")
+            wrong("profile", f"no profile named '{member.profile}'{near}")
         self._check_briefing(member, found, wrong)
 
     def _check_place(self, member: Member, found: Mapping[str, Any], wrong: Any) -> None:
         if not member.worktree and not os.path.isdir(member.directory):
-            wrong("dir", f"there is no directory {member.directory}")
+            wrong("dir", f"no directory {member.directory}")
         if member.worktree and not is_branch(member.worktree):
-            wrong("worktree", f"git can have no branch '{member.worktree}'")
+            wrong("worktree", f"'{member.worktree}' is not a valid branch name")
         if member.worktree and "dir" in found:
             wrong("dir", "give dir or worktree, not both")
 
@@ -277,14 +277,14 @@ class _Reader:
         name, known = member.briefing, self._briefings
         if "/" in name:
             if not os.path.isfile(os.path.join(self._root, name)):
-                wrong("briefing", f"there is no briefing {name}")
+                wrong("briefing", f"no briefing {name}")
             elif not briefing.is_inside(os.path.join(self._root, name), self._root):
                 wrong("briefing", f"{name} leads out of the project")
         elif name and name not in known:
-            wrong("briefing", f"there is no briefing '{name}'{_near(name, known)}")
+            wrong("briefing", f"no briefing named '{name}'{_near(name, known)}")
         near = "" if name or "briefing" in found else _slip(member.role, known)
         if member.role and near:
-            words = f"there is no briefing for the role '{member.role}'{near}"
+            words = f"no briefing for the role '{member.role}'{near}"
             wrong("role", f"{words} (if it needs none: briefing = '')")
 
     def _check_together(self, members: list[Member]) -> None:
@@ -298,7 +298,7 @@ class _Reader:
         for member in members:
             if member.parent and member.parent not in agents:
                 near = _near(member.parent, agents)
-                self._say(member.line, f"there is no agent '{member.parent}' to be parent{near}")
+                self._say(member.line, f"no agent named '{member.parent}' to be the parent{near}")
             for name in member.after:
                 if name not in names and name != member.parent:
                     self._say(member.line, f"'after' names no member: '{name}'{_near(name, names)}")
@@ -328,7 +328,7 @@ class _Reader:
         for table, key, name, among in named:
             if name not in among and (near := _slip(name, among)):
                 line = self._lines.of(table, 0, key) or 1
-                self._say(line, f"'{key}' names '{name}', which is no role here{near}")
+                self._say(line, f"'{key}' names '{name}', which is not a role here{near}")
 
 
 def _near(name: str, known: Any, cutoff: float = 0.6) -> str:

@@ -75,7 +75,7 @@ def _render(name: str, folders: list[str], root: str, variables: dict[str, Any])
     for piece in environment.get_template(name).generate(variables):
         size += len(piece)
         if size > LARGEST:
-            raise TemplateError(f"it gives more than {LARGEST} characters")
+            raise TemplateError(f"it prints more than {LARGEST} characters")
         text.append(piece)
     return "".join(text)
 

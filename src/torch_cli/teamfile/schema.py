@@ -27,7 +27,7 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a text")
     if "\0" in value:
-        raise ValueError("cannot hold a NUL character")
+        raise ValueError("cannot contain a NUL character")
     return value
 
 
@@ -39,14 +39,14 @@ def _word(value: Any) -> str:
 
 def _words(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError('must be a list of texts, ["a", "b"]')
+        raise ValueError('must be a list of texts, for example ["a", "b"]')
     return tuple(_text(one) for one in value)
 
 
 def _command(value: Any) -> tuple[str, ...]:
     words = _words(value)
     if not words or not words[0]:
-        raise ValueError('must be a list of words, ["npm", "run", "dev"]')
+        raise ValueError('must be a list of words, for example ["npm", "run", "dev"]')
     return words
 
 
@@ -66,7 +66,7 @@ def _seconds(value: Any) -> float:
     try:
         return duration.parse(_text(value))
     except RefusedError as error:
-        raise ValueError(f"must be a duration, as in 90s or 2m: {error.message}") from error
+        raise ValueError(f"must be a duration, for example 90s or 2m: {error.message}") from error
 
 
 def _restart(value: Any) -> str:
@@ -77,7 +77,7 @@ def _restart(value: Any) -> str:
 
 def _environment(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise ValueError('must be a table, { NAME = "value" }')
+        raise ValueError('must be a table, for example { NAME = "value" }')
     return {name: _text(one) for name, one in value.items()}
 
 
@@ -92,7 +92,7 @@ _COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
 
 def _edges(value: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, dict):
-        raise ValueError('must be a table, { developer = ["parent"] }')
+        raise ValueError('must be a table, for example { developer = ["parent"] }')
     return {name: _words(one) for name, one in value.items()}
 
 
@@ -106,36 +106,44 @@ _STRING = {"type": "string"}
 _STRINGS = {"type": "array", "items": _STRING}
 _VARIABLES = {"type": "object", "additionalProperties": _STRING}
 
-NAME = Key(_word, _STRING, "Its name; no two in the file may share one.", required=True)
-_DIRECTORY = Key(_word, _STRING, "Where it works, from this file's directory.")
+NAME = Key(_word, _STRING, "Its name, unique in the file.", required=True)
+_DIRECTORY = Key(_word, _STRING, "Its directory, relative to this file's directory.")
 _ENVIRONMENT = Key(_environment, _VARIABLES, "Variables; a value may have several lines.")
-_ENV_FILES = Key(_words, _STRINGS, "dotenv files, from this file's directory.")
-_AFTER = Key(_words, _STRINGS, "Names of what must be ready before.")
-_AUTOSTART = Key(_yes_or_no, {"type": "boolean"}, "Whether 'torch up' starts it; else --only does.")
+_ENV_FILES = Key(_words, _STRINGS, "dotenv files, relative to this file's directory.")
+_AFTER = Key(_words, _STRINGS, "The members that must be ready before it.")
+_AUTOSTART = Key(
+    _yes_or_no, {"type": "boolean"}, "Whether 'torch up' starts it; if false, --only starts it."
+)
 _RESTART = Key(
     _restart,
     {"enum": list(RESTARTS)},
-    "Whether the daemon starts it again; default: never.",
+    "When the daemon restarts it; default: never.",
 )
 
 TEAM = {
     "name": Key(_word, _STRING, "The team's name; default: the directory's."),
     "session": Key(_word, _STRING, "The tmux session; default: the team's name."),
-    "max_agents": Key(_count, _COUNT, "So many agents, and agents start no more; default: 16."),
-    "max_depth": Key(_count, _COUNT, "How deep below a person's agent others stand; default: 4."),
+    "max_agents": Key(
+        _count, _COUNT, "The most agents; at that number agents start no more; default: 16."
+    ),
+    "max_depth": Key(
+        _count, _COUNT, "How many levels agents may be below a person's agent; default: 4."
+    ),
     "spawners": Key(_words, _STRINGS, "The roles that may start agents; default: all."),
 }
 AGENT = {
     "name": NAME,
-    "role": Key(_text, _STRING, "What it is for; also the briefing, unless that is given."),
-    "profile": Key(_word, _STRING, "The agent program; default: claude."),
+    "role": Key(_text, _STRING, "Its role; also its briefing, unless that is given."),
+    "profile": Key(_word, _STRING, "Its program's profile; default: claude."),
     "dir": _DIRECTORY,
-    "worktree": Key(_word, _STRING, "A branch: it works in a git worktree beside the project."),
-    "parent": Key(_word, _STRING, "The agent that it answers to."),
+    "worktree": Key(
+        _word, _STRING, "A branch: the agent works in a git worktree beside the project."
+    ),
+    "parent": Key(_word, _STRING, "Its parent: the agent that it answers to."),
     "briefing": Key(_text, _STRING, "A briefing's name, or a file; '' for none."),
-    "model": Key(_word, _STRING, "Given to the program as --model."),
+    "model": Key(_word, _STRING, "The model, given to the program as --model."),
     "args": Key(_words, _STRINGS, "More arguments for the program."),
-    "skills": Key(_words, _STRINGS, "What it is good at, for the routing of tasks."),
+    "skills": Key(_words, _STRINGS, "Its skills, for giving out tasks."),
     "env": _ENVIRONMENT,
     "env_files": _ENV_FILES,
     "after": _AFTER,
@@ -144,12 +152,14 @@ AGENT = {
 }
 PROCESS = {
     "name": NAME,
-    "command": Key(_command, {**_STRINGS, "minItems": 1}, "Program and arguments.", required=True),
+    "command": Key(
+        _command, {**_STRINGS, "minItems": 1}, "The program and its arguments.", required=True
+    ),
     "dir": _DIRECTORY,
     "port": Key(
         _port,
         {"type": "integer", "minimum": 1, "maximum": 65535},
-        "It is ready when somebody listens there on this machine.",
+        "It is ready when this port is open on this machine.",
     ),
     "ready": Key(_word, _STRING, "It is ready when its screen shows this text."),
     "timeout": Key(_seconds, _STRING, "The most time until it is ready; default: 60s."),
@@ -163,23 +173,26 @@ AGREEMENT = {
     "may_message": Key(
         _edges,
         {"type": "object", "additionalProperties": _STRINGS},
-        'By role or name, to whom: names, roles, "parent", "*". Answers are always allowed.',
+        'Who may write to whom: for a role or name, a list of names, roles, "parent", "*". '
+        "Answers are always allowed.",
     ),
     "ack_within": Key(_seconds, _STRING, "How long a briefing may stay unacknowledged."),
-    "blocked_at_most": Key(_seconds, _STRING, "How long a task may be blocked without escalation."),
-    "exchanges_at_most": Key(_count, _COUNT, "How many answers in a thread without escalation."),
+    "blocked_at_most": Key(
+        _seconds, _STRING, "How long a task may be blocked without an escalation."
+    ),
+    "exchanges_at_most": Key(_count, _COUNT, "The most answers in a thread without an escalation."),
     "uncommitted_at_most": Key(_seconds, _STRING, "How old a change may be that is in no commit."),
     "research_after": Key(
         _count,
         _COUNT,
-        "At which try of a task, failed checks counted, a question must have been asked.",
+        "At which try of a task a question must have been asked; failed checks count.",
     ),
-    "one_topic": Key(_yes_or_no, {"type": "boolean"}, "A message is about one task at most."),
+    "one_topic": Key(_yes_or_no, {"type": "boolean"}, "A message is about at most one task."),
     "enforce": Key(
         _yes_or_no, {"type": "boolean"}, "Refuse what may_message forbids, from 'torch up' on."
     ),
     "remind": Key(
-        _yes_or_no, {"type": "boolean"}, "Whether agents are told what they break; default: true."
+        _yes_or_no, {"type": "boolean"}, "Whether agents are told of their breaches; default: true."
     ),
     "parent_after": Key(
         _seconds, _STRING, "How long after its reminder an agent's parent is told; default: 5m."
@@ -188,24 +201,30 @@ AGREEMENT = {
 TASKS = {
     "route": Key(_yes_or_no, {"type": "boolean"}, "Whether the daemon gives out tasks."),
     "strategy": Key(
-        _strategy, {"enum": list(STRATEGIES)}, "How those who can take a task are ranked."
+        _strategy, {"enum": list(STRATEGIES)}, "How to rank the agents that can take a task."
     ),
-    "roles": Key(_words, _STRINGS, "The roles to which tasks are given; default: all."),
+    "roles": Key(_words, _STRINGS, "The roles that get tasks; default: all."),
 }
 _ONES_OWN = ("name", "role", "worktree", "autostart", "restart")
 POOL = {
     "role": Key(_word, _STRING, "The role of its agents; also their briefing.", required=True),
-    "name": Key(_word, _STRING, "They are called NAME-1, NAME-2 …; default: the role."),
-    "min": Key(_count, _COUNT, "So many are there from the start; default: 1."),
-    "max": Key(_count, _COUNT, "And never more than so many.", required=True),
-    "wait": Key(_seconds, _STRING, "A task that waits longer calls for one more; default: 2m."),
-    "idle": Key(_seconds, _STRING, "One that is idle for longer is retired; default: 15m."),
+    "name": Key(_word, _STRING, "Its agents are named NAME-1, NAME-2 …; default: the role."),
+    "min": Key(_count, _COUNT, "How many agents run from the start; default: 1."),
+    "max": Key(_count, _COUNT, "The most agents.", required=True),
+    "wait": Key(
+        _seconds, _STRING, "How long a task waits until the pool grows by one; default: 2m."
+    ),
+    "idle": Key(_seconds, _STRING, "How long an agent is idle until it is retired; default: 15m."),
     "memory_mib": Key(
-        _count, _COUNT, "What one takes, until one that runs shows more; default: 400."
+        _count,
+        _COUNT,
+        "The memory that one agent takes, until a running one shows more; default: 400.",
     ),
     "headroom_mib": Key(_count, _COUNT, "Memory of the machine that stays free; default: 1024."),
     "worktrees": Key(
-        _yes_or_no, {"type": "boolean"}, "Whether each works in a git worktree, a branch its name."
+        _yes_or_no,
+        {"type": "boolean"},
+        "Whether each agent works in a git worktree, on a branch with its name.",
     ),
     **{name: key for name, key in AGENT.items() if name not in _ONES_OWN},
 }

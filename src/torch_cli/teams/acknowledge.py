@@ -35,12 +35,12 @@ def acknowledge(store: Store, words: str) -> Acknowledged:
     agent = actor(store).agent
     if agent is None:
         raise RefusedError(
-            "only an agent can acknowledge its briefing, in its own pane; nothing was noted",
+            "only an agent can acknowledge its briefing, in its own pane; nothing was saved",
             code="no-agent",
         )
     briefed = store.briefings.acknowledge(agent.identity, words)
     if briefed is None:
-        raise NotFoundError(f"agent '{agent.name}' was given no briefing", code="no-briefing")
+        raise NotFoundError(f"agent '{agent.name}' has no briefing", code="no-briefing")
     store.events.add("acknowledge", agent.name, {"message": briefed.message}, actor=agent.name)
     return Acknowledged(agent, briefed)
 

@@ -74,7 +74,9 @@ def _edges(facts: _Facts) -> Iterator[Breach]:
         if not message.permitted:  # as things were then
             allowed = forbidden(facts.store, sender, recipient, may, message.reply_to)
         if allowed is not None:
-            said = f"wrote to {recipient.name}, and may write to {', '.join(allowed) or 'nobody'}"
+            said = (
+                f"wrote to {recipient.name}, but may write only to {', '.join(allowed) or 'nobody'}"
+            )
             yield Breach("may_message", sender.name, said, {"message": message.id})
 
 

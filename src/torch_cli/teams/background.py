@@ -12,7 +12,7 @@ from torch_cli.errors import HELD, TorchError
 from torch_cli.store import Store
 from torch_cli.teamfile.described import Team
 
-DONE = {"grow": "started", "shrink": "retired", "restart": "started again"}
+DONE = {"grow": "started", "shrink": "retired", "restart": "restarted"}
 """What is done, by its name in the log."""
 
 

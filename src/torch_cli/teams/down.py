@@ -64,8 +64,8 @@ def down(
     for name in only:
         if name not in known:
             raise NotFoundError(
-                f"nothing of {team} is up that is called '{name}'; nothing was done",
-                hint=f"There is: {', '.join(known) or 'nothing'}",
+                f"nothing named '{name}' of {team} is running; nothing was done",
+                hint=f"Running: {', '.join(known) or 'nothing'}",
                 code="no-member",
             )
     members = [one for one in reversed(known.values()) if not only or one.name in only]
@@ -77,7 +77,7 @@ def down(
             words = _save(member, saved)
         except TorchError as error:
             if not force:
-                yield Ended(member.name, "failed", f"it goes on: {error.message}", error)
+                yield Ended(member.name, "failed", f"it continues: {error.message}", error)
                 continue
             words = f"no checkpoint: {error.message}"
         try:

@@ -20,9 +20,9 @@ DEADLINE = 120.0
 
 ASKED = """\
 You are about to be relieved. Write a handoff note now, as your answer, in at most 20 lines:
-state: where the work stands (branch, commits, what is not committed)
+state: the state of the work (branch, commits, what is not committed)
 open: what is left
-next: the very next step
+next: the next step
 risks: what may go wrong
 Start nothing new.
 """
@@ -63,7 +63,7 @@ class Saved(NamedTuple):
     lacks: str = ""
 
 
-NO_HISTORY = "it has only what was shown last: tmux keeps no history of the alternate screen"
+NO_HISTORY = "it has only the last screen: tmux keeps no history of the alternate screen"
 
 
 def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
@@ -86,8 +86,8 @@ def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
             _write(place / "screen.txt", f"{error.message}\n")
     except OSError as error:
         raise TorchError(
-            f"what '{agent.name}' leaves could not be saved in {place}: {error.strerror}; it goes "
-            "on",
+            f"the note and screen of '{agent.name}' could not be saved in {place}: "
+            f"{error.strerror}; it continues",
             hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
             code="store",
         ) from error

@@ -84,7 +84,7 @@ def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[St
         if one.name in names or not is_listed(one) or not runs or (agent and agent.name in names):
             continue
         member = Member(one.kind, one.name, one.directory, 0)
-        words = f"it is not in the file any more: torch down --only {one.name} ends it"
+        words = f"it is no longer in the file: torch down --only {one.name} ends it"
         found.append(Step(member, "unlisted", words))
     return found
 
@@ -116,7 +116,7 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
     if agent is None or agent.stopped is not None or not lives(agent):
         renamed = agent_of(store, known) if known else None
         if renamed is not None and renamed.name != member.name and lives(renamed):
-            words = f"it is called '{renamed.name}' now: write that name into the file"
+            words = f"it is now named '{renamed.name}': write that name into the file"
             return Step(member, "changed", words, renamed)
         return Step(member, "start", "it has ended" if known else "")
     own = agent_of(store, known) if known else None
@@ -124,11 +124,12 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
         _check_no_other(store, member, agent)
         same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
         if same and agent.profile == member.profile:
-            words = "it was there already"
+            words = "it existed already"
             return Step(member, "running", words, agent, noted=False, ours=False)
         raise RefusedError(
-            f"the name '{member.name}' is another agent's, in {agent.directory}; nothing was done",
-            hint=f"Names are unique on a machine: give the member another in {team.path}.",
+            f"the name '{member.name}' belongs to another agent, in {agent.directory}; nothing "
+            "was done",
+            hint=f"Names are unique on a machine: give the member another name in {team.path}.",
             code="name-taken",
         )
     changed = _differences(known.spec, spec_of(team, member))
@@ -142,7 +143,9 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
         again = bool(set(changed) & set(BRIEFED))
         return Step(member, "update", words, agent, ours=known.ours, brief=again)
     if not known.ours:
-        return Step(member, "changed", f"{words}; it was there before the team, and is left", agent)
+        return Step(
+            member, "changed", f"{words}; it existed before the team, and is left alone", agent
+        )
     return Step(member, "restart", words, agent)
 
 
@@ -152,7 +155,7 @@ def _check_no_other(store: Store, member: Member, agent: Agent) -> None:
     if other is not None:
         raise RefusedError(
             f"the agent '{member.name}' is '{other.name}' of {other.team}; nothing was done",
-            hint="Names are unique on a machine: give the member another in this team's file.",
+            hint="Names are unique on a machine: give the member another name in this team's file.",
             code="name-taken",
         )
 
@@ -161,7 +164,7 @@ def _process_step(store: Store, team: Team, member: Member, known: Started | Non
     pane = pane_of(store, known) if known else None
     if known is None or pane is None:
         if member.port and listens(member.port):
-            return Step(member, "elsewhere", f"somebody listens on port {member.port} already")
+            return Step(member, "elsewhere", f"port {member.port} is already in use")
         return Step(member, "start", "it has ended" if known else "")
     changed = _differences(known.spec, spec_of(team, member))
     if changed:

@@ -92,7 +92,7 @@ class _Look:
         least = pool.least - len(self.stopped.intersection(pool.names))
         is_up = there or self.ended.intersection(pool.names)
         if is_up and len(there) < least:
-            return self._grow(pool, f"{len(there)} of {least} are there")
+            return self._grow(pool, f"{len(there)} of {least} are running")
         for name, line in reversed(free.items()) if not fit and len(there) > least else ():
             since = self.now - line.since if line.since else 0.0
             # The first ones stay: 'torch up' would start them again.
@@ -122,11 +122,11 @@ class _Look:
         if len(fresh) >= FAILED or (fresh and not names):
             stays = f"{', '.join(fresh)} ended soon after the start"
         elif len(there) == len(pool.names):
-            stays = f"all {len(pool.names)} are there: max"
+            stays = f"all {len(pool.names)} are running: max"
         elif not names:
             stays = "the others were stopped, or their names are taken"
         elif len(agents) >= self.team.limits.max_agents:
-            stays = f"there are {len(agents)} agents: max_agents"
+            stays = f"{len(agents)} agents are running: max_agents"
         else:
             stays = memory_short(pool, there)
         if stays:
@@ -160,4 +160,4 @@ def memory_short(pool: Pool, agents: Sequence[Agent]) -> str:
     free = capacity.available()
     if free >= needs:
         return ""
-    return f"{free // MIB} MiB of memory are free, {needs // MIB} wanted"
+    return f"{free // MIB} MiB of memory are free, {needs // MIB} are needed"

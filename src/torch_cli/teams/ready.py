@@ -42,7 +42,8 @@ def await_process(pane: Pane, member: Member) -> None:
         if time.monotonic() >= deadline:
             wanted = f"port {member.port}" if member.port else f"'{member.ready}' on its screen"
             raise TimedOutError(
-                f"'{member.name}' was not ready after {member.timeout:g} s: no {wanted}; it goes on"
+                f"'{member.name}' was not ready after {member.timeout:g} s: no {wanted}; it "
+                "continues"
             )
         select.select([], [], [], POLL)
 

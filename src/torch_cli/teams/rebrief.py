@@ -44,7 +44,7 @@ def due(store: Store, now: float) -> Iterator[Again]:
             yield Again(agent, last, "your context was compacted", f"brief:{report}")
         elif agent.created > last.sent and now - agent.ready > SETTLED:
             key = f"brief:{agent.identity}:{agent.created:.3f}"
-            yield Again(agent, last, "you were started again", key)
+            yield Again(agent, last, "you were restarted", key)
 
 
 def _forgot(store: Store, agent: Agent, since: float) -> int:
@@ -67,7 +67,9 @@ def brief_again(store: Store, again: Again) -> str:
     It is to be acknowledged anew. Raises ``TorchError`` if it cannot be sent to that agent.
     """
     agent, last = again.agent, again.last
-    text = f"This is your briefing again, for {again.why}.\n\n{_text(store, agent, last).rstrip()}"
+    text = (
+        f"This is your briefing again, because {again.why}.\n\n{_text(store, agent, last).rstrip()}"
+    )
     text += with_tasks(store, agent)
     text += "" if "torch ack" in text else "\n\nWhen you have read this, run `torch ack`."
     message = word_to(agent, text, again.key, kind="briefing", urgent=True)

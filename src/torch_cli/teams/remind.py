@@ -17,14 +17,14 @@ SAID = ("may_message", "one_topic")
 """The rules that a message breaks once and for all: nothing can be mended, only not done again."""
 
 ADVICE: Mapping[str, str] = {
-    "may_message": "Do not do it again: write to whom you may.",
+    "may_message": "Do not do it again: write only to the agents you may write to.",
     "ack_within": "Run 'torch ack' when you have read your briefing.",
     "blocked_at_most": "Say what you need: torch send {parent} --kind escalation -",
-    "exchanges_at_most": "Stop, and let somebody else decide: torch send {parent} --kind "
+    "exchanges_at_most": "Stop, and let another agent decide: torch send {parent} --kind "
     "escalation -",
-    "uncommitted_at_most": "Commit what is sound: torch commit",
+    "uncommitted_at_most": "Commit what works: torch commit",
     "research_after": "Ask before you try again: torch send {parent} --kind question -",
-    "one_topic": "Send one message for each.",
+    "one_topic": "Send one message for each task.",
 }
 """What an agent is told to do about a breach."""
 

@@ -54,14 +54,16 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
     agent, at = registered(store, name), time.time()
     if not force:
         check_no_draft(store, agent)
-    note = ask_for_note(agent, deadline) if deadline else Note("", "none was asked for")
+    note = ask_for_note(agent, deadline) if deadline else Note("", "no note was asked for")
     saved = save(store, agent, note, at)
     checkpoint = _checkpoint(agent)
     member = store.teams.member_of(agent.identity)
     try:
         stopped = stop(store, name)
     except TorchError as error:
-        error.message += f"; it goes on and keeps its tasks (what it left is in {saved.folder})"
+        error.message += (
+            f"; it continues and keeps its tasks (its note and screen are in {saved.folder})"
+        )
         raise
     returned = []
     for task in tasks_of(store, agent):
@@ -105,7 +107,7 @@ def hand_over(
         raise RefusedError(f"'{giver}' cannot hand over to itself; nothing was done", code="same")
     if not lives(other):
         raise NotFoundError(f"agent '{taker}' has ended; nothing was handed over", code="vanished")
-    note = ask_for_note(one, deadline) if deadline else Note("", "none was asked for")
+    note = ask_for_note(one, deadline) if deadline else Note("", "no note was asked for")
     saved = save(store, one, note, time.time())
     moved = []
     for task in tasks_of(store, one):
@@ -119,10 +121,8 @@ def hand_over(
 def _message(giver: Agent, done: HandedOver) -> str:
     lines = [f"You take over from {giver.name}, who worked in {giver.directory}."]
     for task in done.tasks:
-        lines.append(f"Its task {task.id} is yours now: {task.title}")
+        lines.append(f"Its task {task.id} is now yours: {task.title}")
     lines += ["", done.note.text] if done.note.text else [f"It left no note: {done.note.why}."]
-    words = (
-        f"What it has shown ({done.saved.lacks})" if done.saved.lacks else "All that it has shown"
-    )
+    words = f"Its screen ({done.saved.lacks})" if done.saved.lacks else "Its whole screen history"
     lines += ["", f"{words}: {done.saved.folder / 'screen.txt'}"]
     return "\n".join(lines)

@@ -40,7 +40,7 @@ class Trust(NamedTuple):
     def words(self) -> str:
         """What is so with a file that is not the same."""
         if self.accepted is None:
-            return "nobody has accepted it yet"
+            return "no person has accepted it yet"
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.accepted.at))
         return f"it has changed since it was accepted ({at})"
 
@@ -106,13 +106,13 @@ def admit(store: Store, team: Team, *, as_accepted: bool) -> str:
     own = actor(store).agent
     if own is None and not as_accepted:
         before = accept(store, team)
-        return f"{before.words}: it is accepted now" if before.state == "changed" else ""
+        return f"{before.words}: now it is accepted" if before.state == "changed" else ""
     trust = trust_of(store, team)
     if trust.state == "same":
         return ""
     if as_accepted or trust.state == "changed":
         raise untrusted(team, trust, own)
-    return f"{trust.words}: no scheduler acts on it before a person has run 'torch trust'"
+    return f"{trust.words}: no scheduler acts on it until a person runs 'torch trust'"
 
 
 def check_person(store: Store) -> None:
@@ -120,7 +120,7 @@ def check_person(store: Store) -> None:
     own = actor(store).agent
     if own is not None:
         raise RefusedError(
-            f"'{own.name}' is an agent, and a file is accepted by people; nothing was accepted",
+            f"'{own.name}' is an agent, and only people accept a file; nothing was accepted",
             hint="Ask a person to look at it, and to run 'torch trust'.",
             code="not-yours",
         )

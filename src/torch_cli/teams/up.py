@@ -70,7 +70,7 @@ def team_lock(path: str) -> Iterator[None]:
     try:
         if not hold(file, 0.0):
             raise HeldError(
-                f"another 'torch up' or 'torch down' of {path} is at work; nothing was done",
+                f"another 'torch up' or 'torch down' of {path} is running; nothing was done",
                 code="locked",
             )
         yield
@@ -124,7 +124,7 @@ class _Upward:
         member = step.member
         try:
             if step.what == "restart" and not self._restart_changed:
-                words = f"{step.words}; 'torch up --restart-changed' starts it anew"
+                words = f"{step.words}; 'torch up --restart-changed' restarts it"
                 return Result(member, "changed", words)
             if step.what in ("changed", "off", "elsewhere", "unlisted"):
                 return Result(member, step.what, step.words)
@@ -219,7 +219,7 @@ class _Upward:
             self._call_back(member)
         if step.what == "restart" and agent is not None:
             check_over(self._store, agent, "restart")
-            check_outside(agent, "started anew")
+            check_outside(agent, "restarted")
             check_no_draft(self._store, agent)
             before = self._store.teams.member_of(agent.identity)
             stop(self._store, agent.name)

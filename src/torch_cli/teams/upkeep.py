@@ -170,7 +170,7 @@ def _reminded(one: Reminded) -> Did:
 def _untrusted(store: Store, team: Team, trust: Trust) -> Did:
     known = store.teams.members(team.path).values()
     socket = next((one.socket for one in known if one.socket), "")
-    words = f"{trust.words}; the daemon does nothing by it until 'torch up' or 'torch trust --dir "
+    words = f"{trust.words}; the daemon does not act on it until 'torch up' or 'torch trust --dir "
     return Did("untrusted", team.path, f"{words}{team.root}'", socket=socket, people=True)
 
 

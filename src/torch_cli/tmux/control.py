@@ -256,8 +256,9 @@ def no_server(socket: Socket, said: str) -> NotFoundError:
         return NotFoundError(f"{said} on tmux server {socket}", code="no-session")
     if "Permission denied" in said:
         return NotFoundError(
-            f"the tmux server {socket} is another user's, or its socket is closed to you ({said})",
-            hint="Run torch as the user whose server it is.",
+            f"the tmux server {socket} belongs to another user, or its socket is closed to you "
+            f"({said})",
+            hint="Run torch as the user that owns the server.",
             code="no-access",
         )
     return NotFoundError(

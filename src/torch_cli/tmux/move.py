@@ -149,7 +149,7 @@ def carry_out(socket: Socket, standing: Standing, act: Act) -> bool:
     if _MOVED in done.out.split("\n"):
         return True
     if done.error and "can't find" not in done.error:
-        raise TmuxError(f"tmux: {done.error}; pane {pane.id} is where it was")
+        raise TmuxError(f"tmux: {done.error}; pane {pane.id} was not moved")
     return False
 
 

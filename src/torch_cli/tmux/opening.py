@@ -22,7 +22,7 @@ from torch_cli.tmux.version import kept_name
 SHELL_SETTLES = 2.0
 """Seconds that a shell may take until its prompt shows; then it is looked at as it is."""
 
-_MEANINGS = {126: " (it may not be executed)", 127: " (there is no such program)"}
+_MEANINGS = {126: " (it is not executable)", 127: " (no such program)"}
 
 _PRINTED_LINES = 20
 """How much of what a failed command printed is shown."""
@@ -232,8 +232,8 @@ def _look(client: ControlClient, pane_id: str) -> Pane | None:
 def name_taken(pane: Pane) -> RefusedError:
     """Return the error for a name that ``pane``'s window has."""
     return RefusedError(
-        f"session {pane.session!r} has a window {pane.window!r} already: {pane.id}"
-        f" ({pane.session}:{pane.window_index})",
+        f"session {pane.session!r} already has a window {pane.window!r}: {pane.id} "
+        f"({pane.session}:{pane.window_index})",
         hint="Use --reuse, or another name.",
         code="name-taken",
     )

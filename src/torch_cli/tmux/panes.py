@@ -209,7 +209,7 @@ def resolve(panes: Sequence[Pane], target: str, environ: Mapping[str, str] = os.
     if target == ".":
         target = environ.get("TMUX_PANE", "")
         if not target:
-            raise RefusedError("'.' means the pane that torch runs in, and it runs in none")
+            raise RefusedError("'.' means torch's own pane, but torch runs in none")
     if re.fullmatch(r"[%@$]\d+", target):
         found = [p for p in panes if target in (p.id, p.window_id, p.session_id)]
         kind = target[0]
@@ -250,7 +250,7 @@ def _only(found: Sequence[Pane], panes: Sequence[Pane], target: str) -> Pane:
         places = ", ".join(f"{p.id} ({p.place})" for p in unique.values())
         raise RefusedError(
             f"'{target}' is ambiguous: {places}",
-            hint="Name one by its pane id.",
+            hint="Name the pane by its id.",
             code="ambiguous",
         )
     name = target.rpartition(":")[2] or target.rstrip(":")

@@ -26,7 +26,7 @@ def check_directory(path: str) -> str:
     it does not exist, is no directory, or may not be entered.
     """
     if not path or "\0" in path:
-        raise RefusedError(f"{path!r} cannot be a directory", code="bad-directory")
+        raise RefusedError(f"{path!r} is not a valid directory", code="bad-directory")
     shown = f"{path!r}"
     try:
         resolved = os.path.realpath(os.path.expanduser(path))
@@ -34,13 +34,15 @@ def check_directory(path: str) -> str:
             shown += f" ({resolved!r})"
         os.stat(resolved)
     except OSError as error:
-        said = (error.strerror or "it cannot be looked at").lower()
+        said = (error.strerror or "it cannot be read").lower()
         raise RefusedError(f"directory {shown}: {said}", code="bad-directory") from None
     if not os.path.isdir(resolved):
         raise RefusedError(f"{shown} is not a directory", code="bad-directory")
     if not os.access(resolved, os.X_OK):
         raise RefusedError(
-            f"directory {shown} may not be entered", hint="Check its mode.", code="bad-directory"
+            f"directory {shown} cannot be entered",
+            hint="Check its permissions.",
+            code="bad-directory",
         )
     return resolved
 
@@ -52,7 +54,7 @@ def check_window_name(name: str) -> None:
     for offset, char in enumerate(name):
         if unicodedata.category(char) == "Cc":
             raise RefusedError(
-                f"the window's name {name!r} holds a control character at {offset}",
+                f"the window's name {name!r} contains a control character at {offset}",
                 code="bad-name",
             )
 
@@ -63,8 +65,9 @@ def check_session_name(name: str) -> None:
         raise RefusedError("the session's name is empty", code="bad-name")
     if fit_session_name(name) != name:
         raise RefusedError(
-            f"{name!r} cannot name a session: tmux would change ':', '.', '\\', a '$' before a"
-            " letter, and characters that cannot be shown, and it reads '$1', '@1' and '%1' as ids",
+            f"{name!r} is not a valid session name: tmux would change ':', '.', '\\', a '$' "
+            "before a letter, and characters that cannot be shown, and it reads '$1', '@1' and "
+            "'%1' as ids",
             hint=f"Use --session {fit_session_name(name)!r}.",
             code="bad-name",
         )
@@ -90,8 +93,8 @@ def check_environment(environment: Mapping[str, str]) -> None:
             raise RefusedError(f"variable {name!r} cannot be passed on", code="bad-environment")
         if len(os.fsencode(f"{name}={value}")) > _LONGEST_VARIABLE:
             raise RefusedError(
-                f"variable {name!r} is longer than {_LONGEST_VARIABLE} bytes, which no program"
-                " can be started with here",
+                f"variable {name!r} is longer than {_LONGEST_VARIABLE} bytes, too long for a "
+                "program to be started with",
                 hint="Put the value into a file and pass its path.",
                 code="bad-environment",
             )
@@ -100,7 +103,7 @@ def check_environment(environment: Mapping[str, str]) -> None:
 def check_command(command: Sequence[str]) -> None:
     """Raise ``RefusedError`` for a command that no system call could carry."""
     if (command and not command[0]) or any("\0" in word for word in command):
-        raise RefusedError(f"{list(command)!r} cannot be a command", code="bad-command")
+        raise RefusedError(f"{list(command)!r} is not a valid command", code="bad-command")
 
 
 def fit_session_name(name: str) -> str:

@@ -82,7 +82,7 @@ def row_pattern(text: str, *, prompt: str = "") -> str:
     special to formats or patterns raises ``ValueError``.
     """
     if not can_stand(prompt):
-        raise ValueError(f"the prompt {prompt!r} cannot stand in a tmux pattern")
+        raise ValueError(f"the prompt {prompt!r} cannot be used in a tmux pattern")
     head = prompt if prompt and text.startswith(prompt) else ""
     out: list[str] = []
     previous = head[-1:]

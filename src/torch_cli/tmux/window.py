@@ -175,18 +175,20 @@ def _standing(pane: Pane, wanted: str) -> OpenedWindow:
     if pane.dead:
         notes.append(f"the program in {pane.id} has ended")
     elif own is None:
-        notes.append(f"where process {pane.pid} stands cannot be seen")
+        notes.append(f"the directory of process {pane.pid} cannot be seen")
     elif own != wanted:
-        notes.append(f"process {pane.pid} stands in {own!r}, not in {wanted!r}")
+        notes.append(f"process {pane.pid} is in {own!r}, not in {wanted!r}")
     if front is not None and front not in (own, wanted):
-        notes.append(f"the program in the foreground ({front_pid}) stands in {front!r}")
+        notes.append(f"the program in the foreground ({front_pid}) is in {front!r}")
     rooted = own == wanted and front in (None, wanted)
     return OpenedWindow(pane, own or "", rooted, notes=tuple(notes))
 
 
 def _reused(pane: Pane, wanted: str, *, given: bool) -> OpenedWindow:
     opened = _standing(pane, wanted)
-    said = ("the window existed: command and environment were not applied",) if given else ()
+    said = (
+        ("the window already existed: command and environment were not applied",) if given else ()
+    )
     return replace(opened, reused=True, notes=opened.notes + said)
 
 

@@ -20,8 +20,8 @@ def check_no_draft(store: Store, agent: Agent) -> None:
         return
     if box is not None and not box.empty:
         raise HeldError(
-            f"a text that was not submitted stands in the box of '{agent.name}'; nothing was done",
-            hint=f"Submit or delete it: torch attach {agent.name}. 'torch retire --force' ends it "
-            "all the same, and saves its screen.",
+            f"the box of '{agent.name}' holds a text that was not submitted; nothing was done",
+            hint=f"Submit or delete it: torch attach {agent.name}. 'torch retire --force' ends the "
+            "agent all the same, and saves its screen.",
             code="draft",
         )

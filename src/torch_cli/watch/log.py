@@ -145,8 +145,8 @@ def _check_writable(path: str) -> None:
     if _is_written(path):
         raise HeldError(
             f"{path} is being written by another process; nothing is logged",
-            hint="It writes for a pane whose agent had this name, until 'torch log PANE --off', or "
-            "what this pane wrote before: then try again.",
+            hint="A program writes it for a pane whose agent had this name, until 'torch log PANE "
+            "--off', or writes out what this pane printed before: then try again.",
             code="log-taken",
         )
 
@@ -170,8 +170,8 @@ def _begins(client: ControlClient, found: Found, seconds: float) -> bool:
 
 def _piped(found: Found) -> HeldError:
     return HeldError(
-        f"pane {found.pane.id} of '{found.name}' has a pipe that does not lead to a writer of "
-        "Torch's; it was left alone, and nothing is logged",
+        f"pane {found.pane.id} of '{found.name}' has a pipe that does not lead to Torch; it was "
+        "left alone, and nothing is logged",
         hint=f"To end that pipe: tmux pipe-pane -t {found.pane.id}. If Torch's writer was killed, "
         "tmux ends it when the pane writes next.",
         code="piped",
@@ -180,8 +180,8 @@ def _piped(found: Found) -> HeldError:
 
 def _ended(found: Found) -> RefusedError:
     return RefusedError(
-        f"the program in pane {found.pane.id} of '{found.name}' has ended, and tmux neither begins "
-        "nor ends a pipe then; nothing was done",
+        f"the program in pane {found.pane.id} of '{found.name}' has ended, and tmux then "
+        "neither begins nor ends a pipe; nothing was done",
         hint="A log ends with its pane.",
         code="dead",
     )
@@ -189,7 +189,6 @@ def _ended(found: Found) -> RefusedError:
 
 def _no_writer(found: Found, log: Log) -> TorchError:
     return TorchError(
-        f"the log of '{found.name}' did not begin within {STARTS:g} s; {log.path} may lack what "
-        "was written",
+        f"the log of '{found.name}' did not begin within {STARTS:g} s; {log.path} may lack output",
         code="no-writer",
     )

@@ -146,7 +146,7 @@ class Rotated:
         written = os.write(self._file, data)
         if written != len(data):
             os.ftruncate(self._file, size)
-            raise OSError(0, "there was no room for all of it")
+            raise OSError(0, "there was not enough room for all of it")
 
     def _make_room(self, more: int) -> None:
         """Begin a new file if this one is large, or is no longer the one of that name."""

@@ -14,13 +14,13 @@ from torch_cli.cli.options import common_options
     "--profile",
     metavar="PROFILE",
     shell_complete=complete_profiles,
-    help="The agent program (default: recognised).",
+    help="The program's profile (default: recognised).",
 )
 @common_options
 def command(common: Common, target: str, name: str, profile: str | None) -> None:
     """Register the program in pane TARGET as the agent NAME.
 
-    'torch stop' asks an adopted program to end, and never makes it.
+    'torch stop' asks an adopted program to end, but never forces it.
 
     \b
     Examples:

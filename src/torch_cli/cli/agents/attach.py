@@ -13,7 +13,7 @@ from torch_cli.cli.options import common_options
 def command(common: Common, target: str) -> None:
     """Attach this terminal to TARGET's window; inside tmux, switch to it.
 
-    With --json nothing is attached: the command that would do it is printed.
+    With --json Torch attaches nothing, and prints the command that would.
 
     \b
     Examples:

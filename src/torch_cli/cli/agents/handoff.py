@@ -14,7 +14,7 @@ from torch_cli.cli.options import common_options
 @NOTE_WITHIN
 @common_options
 def command(common: Common, giver: str, taker: str, deadline: float) -> int:
-    """Hand the work of one agent over to another: its note, its directory, its tasks. Both go on.
+    """Hand one agent's work over to another: its note, its directory, its tasks. Both continue.
 
     \b
     Examples:

@@ -16,7 +16,7 @@ from torch_cli.cli.options import SECONDS, common_options
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait until it is idle.",
+    help="The most seconds to wait until the agent is idle.",
 )
 @common_options
 def command(common: Common, target: str, mode: str | None, timeout: float) -> None:
@@ -24,8 +24,8 @@ def command(common: Common, target: str, mode: str | None, timeout: float) -> No
 
     The modes are the program's own: manual, accept-edits, plan and auto for Claude Code; default
     and plan for Codex; manual, accept-edits, plan and yolo for Gemini CLI; build and plan for
-    opencode. Keys are pressed only while it is idle with nothing in its box, and each is followed
-    by a look; a mode that the program does not offer leaves it in the one in which it was.
+    opencode. Torch presses keys only while the program is idle and its box is empty, and looks
+    after each key. If the program does not offer the mode, it stays in its present mode.
 
     \b
     Examples:

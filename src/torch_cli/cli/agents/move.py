@@ -15,30 +15,30 @@ from torch_cli.cli.options import SECONDS, common_options
     "--session",
     metavar="SESSION",
     shell_complete=complete_sessions,
-    help="Into this session, as a window of its own.",
+    help="Move it to this session, into a window of its own.",
 )
-@click.option("--create", is_flag=True, help="Make the session if it is missing.")
+@click.option("--create", is_flag=True, help="Make the session if it does not exist.")
 @click.option(
     "--window",
     "target",
     metavar="TARGET",
     shell_complete=complete_agents,
-    help="Into this window, as a pane beside the others: SESSION:WINDOW, or another agent.",
+    help="Move it beside other panes, in this window: SESSION:WINDOW, or another agent.",
 )
 @click.option(
     "--vertical/--horizontal",
     default=None,
-    help="Below the other pane (default), or to its right; as tmux calls it.",
+    help="Put it below the other pane (default), or to its right; as tmux names the two.",
 )
-@click.option("--apart", is_flag=True, help="Out of a shared window, into one of its own.")
-@click.option("--follow", is_flag=True, help="Take along the people who are looking at it.")
+@click.option("--apart", is_flag=True, help="Move it out of a shared window, into one of its own.")
+@click.option("--follow", is_flag=True, help="Take the people along who are looking at it.")
 @click.option(
     "--timeout",
     type=SECONDS,
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="The most seconds to wait for a message that is being delivered to it.",
+    help="The most seconds to wait while a message is delivered to it.",
 )
 @common_options
 def command(
@@ -52,11 +52,12 @@ def command(
     follow: bool,
     timeout: float,
 ) -> None:
-    """Bring the agent NAME to another session or window of its tmux server.
+    """Move the agent NAME to another session or window of its tmux server.
 
-    Its pane and its program stay the same, and with them its name, its messages and its log. Where
-    other panes share its window, it leaves alone. Nobody's window or focus changes: if somebody is
-    looking at it, it is not moved, unless they --follow. A session that loses its only window ends.
+    Its pane and its program stay the same, and so do its name, its messages and its log. If other
+    panes share its window, the agent leaves alone. Nobody's window or focus changes: if a person is
+    looking at the agent, it is not moved, unless you --follow. A session that loses its only window
+    ends.
 
     \b
     Examples:
@@ -75,11 +76,11 @@ def command(
 
     given = sum((session is not None, target is not None, apart))
     misused = (
-        "say where it goes: with --session, --window or --apart, one of them"
+        "say where to move it: give one of --session, --window and --apart"
         if given != 1
-        else "--create is for --session"
+        else "--create needs --session"
         if create and session is None
-        else "--vertical and --horizontal are for --window"
+        else "--vertical and --horizontal need --window"
         if vertical is not None and target is None
         else ""
     )

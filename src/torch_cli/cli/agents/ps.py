@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def command(common: Common) -> int:
     """List the agents: name, role, profile, state and since when, pane, directory, last message.
 
-    An agent whose pane is gone is shown as 'vanished'. One that cannot be looked at is 'unknown',
-    with the reason, and the exit status is then that of the first such error. -L or -S lists the
-    agents of that server only. With --json, one object for each agent; -v says the evidence for
-    each state, and where its tmux server is.
+    An agent whose pane is gone is shown as 'vanished'. If Torch cannot look at an agent, it shows
+    'unknown' with the reason, and the exit status is that of the first such error. -L or -S lists
+    the agents of that server only. With --json, one object for each agent; -v adds the evidence for
+    each state, and the agent's tmux server.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def command(common: Common) -> int:
     elif lines:
         _print(lines)
     else:
-        note("no agents; start one with 'torch spawn NAME'", quiet=common.quiet)
+        note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
     for line in lines:
         words = f"{line.agent.name}: {line.evidence} (tmux server {line.agent.socket})"
         common.tell(words)
@@ -58,7 +58,7 @@ def command(common: Common) -> int:
         note(f"torch: {words} did not arrive: torch outbox list", quiet=common.quiet)
     if overdue:
         words = "1 check-in is" if overdue == 1 else f"{overdue} check-ins are"
-        ways = "torch checkin list shows them, torch checkin cancel NAME ends one"
+        ways = "'torch checkin list' shows them, 'torch checkin remove NAME' removes one"
         note(f"torch: {words} overdue: {ways}", quiet=common.quiet)
     return errors[0].exit_code if errors else DONE
 

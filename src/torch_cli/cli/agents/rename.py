@@ -12,10 +12,10 @@ from torch_cli.cli.options import common_options
 @click.argument("new")
 @common_options
 def command(common: Common, name: str, new: str) -> None:
-    """Call the agent NAME NEW from now on; its program notices nothing.
+    """Rename the agent NAME to NEW; its program notices nothing.
 
-    Its messages and their threads, the agents that it has spawned, and what it sends from now on
-    go by the new name. Its window is renamed too if Torch made it and it had the agent's name.
+    Its messages and their threads, the agents that it has spawned, and its later messages have the
+    new name. Its window is renamed too, if Torch made it and it had the agent's name.
 
     \b
     Examples:

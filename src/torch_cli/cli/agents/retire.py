@@ -12,22 +12,24 @@ NOTE_WITHIN = click.option(
     default=120.0,
     show_default=True,
     metavar="SECONDS",
-    help="What it is given for its note; 0 asks for none.",
+    help="The most seconds to wait for its note; 0 asks for none.",
 )
 
 
 @click.command("retire")
 @click.argument("agent", shell_complete=complete_agents)
 @NOTE_WITHIN
-@click.option("--force", is_flag=True, help="Also if a text stands in its box, not yet submitted.")
+@click.option(
+    "--force", is_flag=True, help="Also if its input box holds a text that was not submitted."
+)
 @common_options
 def command(common: Common, agent: str, deadline: float, force: bool) -> None:
-    """End an agent so that nothing of it is lost.
+    """End an agent, and keep its note, screen and work.
 
-    It is asked for a handoff note; the note and what tmux still has of its pane are saved (of the
-    alternate screen, only what it shows), a checkpoint of its directory is made, it is stopped, and
-    once it has ended its tasks return to the pool. A worktree that 'torch up' made for it goes only
-    if it is clean, merged, and nobody else is in it.
+    Torch asks the agent for a handoff note, and saves the note and what tmux still has of its pane
+    (of the alternate screen, only what it shows). Then Torch makes a checkpoint of its directory
+    and stops it. Once it has ended, its tasks return to the pool. A worktree that 'torch up' made
+    for it is removed only if it is clean, merged, and nobody else is in it.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     default="claude",
     show_default=True,
     shell_complete=complete_profiles,
-    help="The agent program.",
+    help="The agent program's profile.",
 )
 @click.option(
     "--dir",
@@ -31,12 +31,16 @@ if TYPE_CHECKING:
     default=".",
     show_default=True,
     metavar="DIR",
-    help="Where it works.",
+    help="The agent's directory.",
 )
-@click.option("--session", metavar="SESSION", help="The tmux session; made if it is missing.")
-@click.option("--role", default="", metavar="ROLE", help="What the agent is for.")
+@click.option("--session", metavar="SESSION", help="The tmux session; made if it does not exist.")
+@click.option("--role", default="", metavar="ROLE", help="The agent's role.")
 @click.option(
-    "--parent", default="", metavar="AGENT", shell_complete=complete_agents, help="Its superior."
+    "--parent",
+    default="",
+    metavar="AGENT",
+    shell_complete=complete_agents,
+    help="The agent's parent.",
 )
 @click.option(
     "--env",
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
     type=ANY_BYTES,
     multiple=True,
     metavar="K[=V]",
-    help="Set K for the agent, or hand on the caller's K. K=V shows in torch's own arguments.",
+    help="Set K for the agent, or pass on the caller's K. K=V shows in torch's own arguments.",
 )
 @click.option(
     "--env-file",
@@ -59,14 +63,14 @@ if TYPE_CHECKING:
     type=ANY_BYTES,
     metavar="FILE|NAME|-",
     shell_complete=complete_briefings,
-    help="Deliver this briefing once it is ready: a name ('torch briefing list'), or a text.",
+    help="Send this briefing once the agent is ready: a name ('torch briefing list'), or a file.",
 )
 @click.option(
     "--wait",
     "seconds",
     type=SECONDS,
     metavar="SECONDS",
-    help="How long it may take to be ready (default: the profile's); 0 does not wait: a briefing "
+    help="The most seconds until it is ready (default: the profile's); 0 does not wait: a briefing "
     "goes into the outbox (exit code 4).",
 )
 @common_options
@@ -84,11 +88,11 @@ def command(
     brief: str | None,
     seconds: float | None,
 ) -> int:
-    """Open a window with an agent program in it; return once its input is really ready.
+    """Open a window with an agent program in it; return once its input is ready.
 
-    If it asks something first (a trust question, a login) or ends, what it shows is printed and
-    nothing is answered. ARGS behind -- are given to the program. An agent that runs this becomes
-    the parent; how many agents may start is bounded ('max_agents' and more in torch.toml).
+    If the program first asks a question (trust, a login) or ends, Torch prints its screen and
+    answers nothing. ARGS behind -- go to the program. An agent that runs this becomes the parent.
+    The number of agents that agents may start is limited ('max_agents' and more in torch.toml).
 
     \b
     Examples:

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 @click.argument("targets", nargs=-1, shell_complete=complete_agents)
 @common_options
 def command(common: Common, targets: tuple[str, ...]) -> int:
-    """Show the state of TARGETs (default: every agent), since when, and on what evidence.
+    """Show the state of TARGETs (default: every agent), since when, and the evidence.
 
-    A dialog is shown with its text and the hash that 'torch press --dialog' wants. With --json,
-    one object is printed for each target. What cannot be looked at hides none of the others: an
-    agent is shown as 'unknown' with the reason, a TARGET has its error at the end; the exit status
-    is that of the first error.
+    A dialog is shown with its text and the hash for 'torch press --dialog'. With --json, one object
+    for each target. If Torch cannot look at one, the others are still shown: an agent is 'unknown'
+    with the reason, a TARGET has its error at the end. The exit status is that of the first error.
 
     \b
     Examples:

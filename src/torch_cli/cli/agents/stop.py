@@ -9,13 +9,15 @@ from torch_cli.cli.options import common_options
 
 @click.command("stop")
 @click.argument("name", shell_complete=complete_agents)
-@click.option("--forget", is_flag=True, help="Only forget the agent; its program goes on.")
+@click.option(
+    "--forget", is_flag=True, help="Only remove the agent's record; its program continues."
+)
 @common_options
 def command(common: Common, name: str, forget: bool) -> None:
     """Ask the agent NAME to end, wait, and then end what Torch started and nothing else.
 
-    It is asked as its profile says: by a command typed into its empty box, else by keys such as
-    C-c, which also turn down a dialog that is open. Its window is closed if Torch opened it. An
+    Torch asks as the agent's profile says: by a command typed into its empty box, else by keys such
+    as C-c, which also decline an open dialog. Torch closes its window if Torch opened it. An
     adopted program that does not end is left alone.
 
     \b
@@ -50,7 +52,7 @@ def command(common: Common, name: str, forget: bool) -> None:
         "terminated": "ended by SIGTERM",
         "killed": "ended by SIGKILL",
         "gone": "had ended already",
-        "forgotten": "is no agent any more; its program was left alone",
+        "forgotten": "is no longer an agent; its program was left alone",
     }
     click.echo(f"stopped  {stopped.name}  {words[stopped.how]}")
     if stopped.leftovers:

@@ -11,7 +11,7 @@ from torch_cli.cli.options import common_options
 @click.command("tree")
 @common_options
 def command(common: Common) -> int:
-    """Show who answers to whom, with the state of each, and the task that it has.
+    """Show the agents, each below its parent, with their states and tasks.
 
     With --json, one object for each agent, a parent before its children.
 

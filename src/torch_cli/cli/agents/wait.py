@@ -21,11 +21,11 @@ from torch_cli.cli.options import SECONDS, common_options
     type=SECONDS,
     required=True,
     metavar="SECONDS",
-    help="The most seconds to wait for it.",
+    help="The most seconds to wait for the state.",
 )
 @common_options
 def command(common: Common, target: str, wanted: str, timeout: float) -> None:
-    """Wait until TARGET is in one of the states, and print it. Exit status 6 when time runs out.
+    """Wait until TARGET is in one of the states, and print it. Exit status 6 if the time runs out.
 
     \b
     Examples:

@@ -7,14 +7,19 @@ from torch_cli.cli.options import common_options
 
 
 @click.command("who")
-@click.option("--skill", "skills", multiple=True, help="Who has it; repeatable, all are meant.")
-@click.option("--role", help="Who is of this role.")
-@click.option("--state", help="Who is in this state: idle, working, waiting, …")
+@click.option(
+    "--skill",
+    "skills",
+    multiple=True,
+    help="A skill that the agent has; repeatable, all must match.",
+)
+@click.option("--role", help="The agent's role.")
+@click.option("--state", help="The agent's state: idle, working, waiting, …")
 @common_options
 def command(common: Common, skills: tuple[str, ...], role: str | None, state: str | None) -> int:
-    """Find agents by skill, role and state; exit status 3 if there is none.
+    """Find agents by skill, role and state; exit status 3 if no agent matches.
 
-    Skills are those of the team file. With --json, one object for each.
+    Skills are those of the team file. With --json, one object for each agent.
 
     \b
     Examples:
@@ -57,5 +62,5 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
         ]
         print_table(["NAME", "ROLE", "STATE", "TASKS", "SKILLS"], rows)
     else:
-        note("nobody is like that; 'torch ps' lists all agents", quiet=common.quiet)
+        note("no agent matches; 'torch ps' lists all agents", quiet=common.quiet)
     return DONE if lines else NOT_FOUND

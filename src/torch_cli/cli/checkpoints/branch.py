@@ -8,7 +8,7 @@ from torch_cli.cli.options import IN_DIR, common_options
 
 @click.group("branch")
 def command() -> None:
-    """Start a branch for a feature.
+    """Start a branch.
 
     \b
     Examples:
@@ -18,7 +18,7 @@ def command() -> None:
 
 @command.command("start")
 @click.argument("name")
-@click.option("--clean", is_flag=True, help="Refuse if anything has changed.")
+@click.option("--clean", is_flag=True, help="Refuse if there are changes.")
 @IN_DIR
 @common_options
 def start_command(common: Common, name: str, clean: bool, directory: str) -> None:

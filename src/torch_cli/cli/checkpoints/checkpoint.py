@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @click.group("checkpoint")
 def command() -> None:
-    """Keep what is on disk, off every branch, and bring it back.
+    """Save the files of a worktree, off every branch, and restore them.
 
     A checkpoint is a tree in the repository itself, under refs/torch/. HEAD, the index and the
-    files are not touched, no hook runs, and 'git log --all', 'git push' and 'git clone' see nothing
-    of it. Secrets, and what is too large, are left out and named. 'torch daemon' and 'torch tick'
-    make one of every agent's directory each 30 minutes.
+    files stay untouched, no hook runs, and 'git log --all', 'git push' and 'git clone' do not see
+    it. Secrets, and files that are too large, are left out and named. Every 30 minutes 'torch
+    daemon' or 'torch tick' makes one of every agent's directory.
 
     \b
     Examples:
@@ -46,12 +46,14 @@ def command() -> None:
 
 @command.command("now")
 @click.argument("directories", metavar="[DIR]...", nargs=-1, type=click.Path())
-@click.option("-m", "--note", default="", metavar="NOTE", help="Say why, for the list.")
+@click.option(
+    "-m", "--note", default="", metavar="NOTE", help="A note for the list: why you made it."
+)
 @common_options
 def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
     """Make a checkpoint of the worktree of each DIR (default: this directory), if it has changed.
 
-    Submodules, and repositories in the worktree, get one of their own.
+    Submodules, and repositories in the worktree, get their own.
 
     \b
     Examples:
@@ -94,14 +96,16 @@ def _thin_out(worktree: "Worktree", settings: "Settings") -> None:
 
 @command.command("list")
 @click.argument("directory", default=".", type=click.Path())
-@click.option("--all", "every", is_flag=True, help="Of all worktrees of the repository.")
-@click.option("-n", "--number", type=COUNT, help="The newest only.")
+@click.option(
+    "--all", "every", is_flag=True, help="Checkpoints of all worktrees of the repository."
+)
+@click.option("-n", "--number", type=COUNT, help="The newest N only.")
 @common_options
 def list_command(common: Common, directory: str, every: bool, number: int | None) -> None:
     """List the checkpoints of the worktree of DIRECTORY, the newest last.
 
-    With --json, one object for each. --all lists those of worktrees that were removed, too. Marked
-    is the one that 'latest' means: the newest that was not made by a restore.
+    With --json, one object for each checkpoint. --all also lists those of removed worktrees. A mark
+    shows which one 'latest' means: the newest that no restore has made.
 
     \b
     Examples:
@@ -162,8 +166,10 @@ def _same_worktree(one: str, other: str) -> bool:
 @command.command("diff")
 @click.argument("before", metavar="[A]", required=False, shell_complete=complete_checkpoints)
 @click.argument("after", metavar="[B]", required=False, shell_complete=complete_checkpoints)
-@click.option("--path", "paths", multiple=True, type=click.Path(), help="Only in this; repeatable.")
-@click.option("--stat", is_flag=True, help="The files, and how many lines of each.")
+@click.option(
+    "--path", "paths", multiple=True, type=click.Path(), help="Only below this path; repeatable."
+)
+@click.option("--stat", is_flag=True, help="List the files, with the number of changed lines.")
 @IN_DIR
 @common_options
 def diff_command(
@@ -176,7 +182,7 @@ def diff_command(
 ) -> None:
     """Show what changed between checkpoint A (default: the latest) and B (default: the disk).
 
-    What is left out of checkpoints is left out here.
+    Files that checkpoints leave out are left out here.
 
     \b
     Examples:
@@ -234,7 +240,7 @@ def _print_diff(
     shell_complete=complete_checkpoints,
     help="The checkpoint; 'latest' is the newest that no restore has made.",
 )
-@click.option("--all", "whole", is_flag=True, help="All of the worktree.")
+@click.option("--all", "whole", is_flag=True, help="Restore the whole worktree.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @IN_DIR
@@ -248,12 +254,12 @@ def restore_command(
     dry_run: bool,
     directory: str,
 ) -> int:
-    """Bring files, directories, or with --all the whole worktree back from a checkpoint.
+    """Restore files, directories, or with --all the whole worktree, from a checkpoint.
 
-    What is replaced gets a checkpoint first. Files that were made since then, in what is restored,
-    are deleted; ignored ones, and all that is in no checkpoint, are left alone. HEAD and the index
-    stay as they are. It shows what will change, and asks. 'latest' is the newest checkpoint that no
-    restore has made; 'torch checkpoint list' marks it.
+    First Torch shows what will change, and asks. Then it makes a checkpoint of the present files.
+    Files made since the checkpoint, among those to be restored, are deleted. Ignored files, and
+    files in no checkpoint, are left alone. HEAD and the index stay as they are. 'latest' is the
+    newest checkpoint that no restore has made; 'torch checkpoint list' marks it.
 
     \b
     Examples:
@@ -267,12 +273,12 @@ def restore_command(
 
     if source is None:
         raise RefusedError(
-            "say from which checkpoint: --from ID; nothing was restored",
+            "say which checkpoint: --from ID; nothing was restored",
             hint="'torch checkpoint list' shows them.",
             code="usage",
         )
     if bool(paths) == whole:
-        raise RefusedError("give PATHs, or --all; nothing was restored", code="usage")
+        raise RefusedError("give a PATH, or --all; nothing was restored", code="usage")
     worktree = locate(directory)
     found = find_checkpoint(worktree, source)
     wanted = pathspecs(worktree, paths, directory)
@@ -281,13 +287,13 @@ def restore_command(
 
 @command.command("prune")
 @click.argument("directory", default=".", type=click.Path())
-@click.option("--dry-run", is_flag=True, help="Show what would go, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be pruned, and prune nothing.")
 @common_options
 def prune_command(common: Common, directory: str, dry_run: bool) -> None:
-    """Delete the checkpoints that are not to be kept: by age, and by the quota.
+    """Remove the checkpoints that need not be kept: by age, and by the quota.
 
-    Kept are all of today, the newest of each hour for a week and of each day for 90 days, and those
-    with a note for as long. Only refs of Torch are deleted; git's own gc frees the rest.
+    Torch keeps all of today, the newest of each hour for a week and of each day for 90 days, and
+    those with a note for 90 days. It deletes only its own refs; git's own gc frees the rest.
 
     \b
     Examples:
@@ -316,12 +322,17 @@ def prune_command(common: Common, directory: str, dry_run: bool) -> None:
 
 @command.command("init")
 @click.argument("directory", type=click.Path())
-@click.option("--shadow", is_flag=True, required=True, help="Beside Torch's state; required.")
+@click.option(
+    "--shadow",
+    is_flag=True,
+    required=True,
+    help="Keep the repository beside Torch's state; required.",
+)
 @common_options
 def init_command(common: Common, directory: str, shadow: bool) -> None:
-    """Keep checkpoints of a DIRECTORY that is in no repository.
+    """Keep checkpoints of a DIRECTORY outside of any repository.
 
-    Torch makes a repository of its own beside its state and touches nothing in DIRECTORY.
+    Torch makes a repository beside its own state and touches nothing in DIRECTORY.
 
     \b
     Examples:
@@ -343,11 +354,11 @@ def init_command(common: Common, directory: str, shadow: bool) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @common_options
 def trust_command(common: Common, directory: str, yes: bool) -> None:
-    """Let Torch run the filters that a repository's own configuration names, and its hooks.
+    """Allow the filters that a repository's own configuration names, and its hooks, to run.
 
-    They are programs that whoever works in the repository can put there. Until then checkpoints
-    leave out the files that the filters are for, and worktrees are made without filters and hooks.
-    If one of them changes, it is not trusted any more. The hooks of a commit run without this.
+    They are programs that anybody who works in the repository can put there. Until you allow them,
+    checkpoints leave out the files of these filters, and worktrees are made without filters and
+    hooks. If one of them changes, it is no longer trusted. The hooks of a commit run without this.
 
     \b
     Examples:
@@ -367,7 +378,7 @@ def trust_command(common: Common, directory: str, yes: bool) -> None:
         return
     for name, value in sorted({**filters, **hooks}.items()):
         say(f"{printable(name)} = {printable(value)}")
-    if not yes and not (sys.stdin.isatty() and click.confirm("Run these?", err=True)):
+    if not yes and not (sys.stdin.isatty() and click.confirm("Allow these to run?", err=True)):
         raise RefusedError("nothing was trusted", hint="--yes does not ask.", code="not-confirmed")
     for commands in filter(None, (filters, hooks)):
         trust(worktree, commands)

@@ -10,18 +10,18 @@ from torch_cli.cli.options import common_options
 
 @click.command("watch")
 @click.argument("directory", default=".", type=click.Path())
-@click.option("--every", metavar="DURATION", help="30m, 2h; 0: not at all.")
+@click.option("--every", metavar="DURATION", help="30m, 2h; 0: never.")
 @click.option(
-    "--on-idle/--no-on-idle", default=None, help="When an agent there has finished its turn, too."
+    "--on-idle/--no-on-idle", default=None, help="Also when an agent there has finished its turn."
 )
-@click.option("--default", "forget", is_flag=True, help="Back to what the settings say.")
+@click.option("--default", "forget", is_flag=True, help="Use the settings again.")
 @common_options
 def watch_command(
     common: Common, directory: str, every: str | None, on_idle: bool | None, forget: bool
 ) -> None:
     """Have the daemon, or tick, make checkpoints of the worktree of DIRECTORY.
 
-    The directory of every agent is watched without this, every 30 minutes.
+    Without this, Torch watches the directory of every agent, every 30 minutes.
 
     \b
     Examples:
@@ -74,7 +74,7 @@ def _print_watch(top: str, every: float | None, on_idle: bool | None, common: Co
 @click.command("status")
 @common_options
 def status_command(common: Common) -> None:
-    """Show which directories are watched, and what became of the last attempt in each.
+    """Show which directories are watched, and the outcome of the last attempt in each.
 
     \b
     Examples:
@@ -111,7 +111,10 @@ def status_command(common: Common) -> None:
             )
         return
     if not found:
-        note("nothing is watched: no agents, and no 'torch checkpoint watch'", quiet=common.quiet)
+        note(
+            "nothing is watched: there are no agents, and no 'torch checkpoint watch'",
+            quiet=common.quiet,
+        )
         return
     rows = [
         [

@@ -11,12 +11,13 @@ from torch_cli.cli.options import IN_DIR, SECONDS, common_options
     "-m",
     "--message",
     default="",
-    help="The message (default: 'Progress: …', of the agent's last status or the files).",
+    help="The commit's message (default: 'Progress: …', from the agent's last "
+    "status or the files).",
 )
 @click.option(
     "--every",
     metavar="DURATION",
-    help="From now on again and again, by the daemon or tick (30m); 0 ends it.",
+    help="Have the daemon or tick commit repeatedly, for example every 30m; 0 ends it.",
 )
 @click.option(
     "--timeout",
@@ -31,12 +32,12 @@ from torch_cli.cli.options import IN_DIR, SECONDS, common_options
 def command(
     common: Common, message: str, every: str | None, timeout: float, directory: str
 ) -> None:
-    """Commit what has changed, new files too, on the current branch.
+    """Commit your changes, new files too, on the current branch.
 
-    It is a real commit, with your identity, hooks and signing; what would prompt is reported. A
-    checkpoint comes first, and what that leaves out, secrets for one, is left out here as well. It
-    refuses in the middle of a merge, rebase, cherry-pick, revert or bisection, on a detached HEAD,
-    with conflicts, and while another git is at work.
+    It is a real commit, with your identity, hooks and signing. Torch reports what would prompt. A
+    checkpoint comes first. What the checkpoint leaves out, for example secrets, the commit leaves
+    out too. Torch refuses in the middle of a merge, rebase, cherry-pick, revert or bisection, on a
+    detached HEAD, with conflicts, and while another git is working.
 
     \b
     Examples:
@@ -58,7 +59,7 @@ def command(
     if every is not None:
         if message:
             raise RefusedError(
-                "--every makes a message of what has changed, each time; nothing was changed",
+                "--every makes each message from the changes; nothing was changed",
                 code="usage",
             )
         _commit_every(worktree.top, every, common)
@@ -103,5 +104,5 @@ def _commit_every(top: str, every: str, common: Common) -> None:
     if common.json:
         print_json({"schema": "torch.commit-watch/1", "dir": top, "every_s": seconds})
         return
-    often = f"commits every {duration.words(seconds)}" if seconds else "no commits by itself"
+    often = f"commits every {duration.words(seconds)}" if seconds else "no repeated commits"
     say(f"{often}  {printable(top)}")

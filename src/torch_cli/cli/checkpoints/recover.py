@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 @click.command("recover")
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())
-@click.option("--item", metavar="ITEM", help="Go back to this: its number or its name.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask whether to do it.")
+@click.option("--item", metavar="ITEM", help="Go back to this one: its number or its name.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @IN_DIR
 @common_options
 def command(
     common: Common, paths: tuple[str, ...], item: str | None, yes: bool, directory: str
 ) -> int:
-    """Show what there is to go back to, with what each would change, and go back to one.
+    """Show what you can go back to, with what each would change, and go back to one.
 
-    The last commits, the checkpoints, the stashes, and what HEAD was at. Nothing is done without a
-    choice. The files of what is chosen, or PATHs of it, are restored as 'torch checkpoint restore'
-    does it: after a checkpoint of what is there. No branch, stash or index is touched. In a
-    repository with SHA-256 names there are the checkpoints only.
+    The list has the last commits, the checkpoints, the stashes, and the places where HEAD was.
+    Torch does nothing until you choose. Then it restores the files of your choice, or PATHs of it,
+    as 'torch checkpoint restore' does: after a checkpoint of the present files. No branch, stash or
+    index is touched. In a repository with SHA-256 names the list has checkpoints only.
 
     \b
     Examples:
@@ -48,7 +48,7 @@ def command(
     if item is None:
         _print(found, common)
         if not found:
-            note("  nothing differs from what is there", quiet=common.quiet)
+            note("  nothing differs from the present files", quiet=common.quiet)
         item = _choice() if found and not common.json else None
     if item is None:
         return DONE

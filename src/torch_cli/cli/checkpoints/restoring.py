@@ -42,7 +42,7 @@ def restore(
     saved = carry_out(worktree, settings, planned)
     if yes or common.json:
         print_plan(planned, common, saved=saved.id)
-    note(f"  what was there is in {saved.id}", quiet=common.quiet or common.json)
+    note(f"  the files from before are in {saved.id}", quiet=common.quiet or common.json)
     return HELD if planned.skipped else DONE
 
 
@@ -64,12 +64,12 @@ def _print_nothing(
     print_plan(planned, common, earlier=before)
     if common.json:
         return
-    note(f"  nothing to restore: what is there is as in {planned.source.name}", quiet=common.quiet)
+    note(f"  nothing to restore: the files are as in {planned.source.name}", quiet=common.quiet)
     if before:
         one = before.checkpoint
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
         note(
-            f"  the one before it that differs is {one.id} of {at} ({one.reason}): "
+            f"  the newest one before it that differs is {one.id} of {at} ({one.reason}): "
             f"--from {one.id} would change {number(before.files, 'file')}",
             quiet=common.quiet,
         )
@@ -83,8 +83,8 @@ def _ask(planned: "Plan", common: Common) -> None:
     files = number(len(planned.changes), "file")
     if common.json or not sys.stdin.isatty():
         raise RefusedError(
-            f"{files} would change, and nobody is there to be asked; nothing was restored",
-            hint="--yes does it, --dry-run shows what it does.",
+            f"{files} would change, and there is no terminal to ask you; nothing was restored",
+            hint="--yes restores without asking, --dry-run shows the changes.",
             code="not-confirmed",
         )
     print_plan(planned, common)

@@ -10,7 +10,7 @@ from torch_cli.cli.options import IN_DIR, common_options
 
 @click.group("tag")
 def command() -> None:
-    """Tag a state that is good.
+    """Tag a stable state.
 
     \b
     Examples:
@@ -20,13 +20,13 @@ def command() -> None:
 
 @command.command("stable")
 @click.argument("name")
-@click.option("-m", "--message", default="", help="The message (default: 'Stable: NAME').")
+@click.option("-m", "--message", default="", help="The tag's message (default: 'Stable: NAME').")
 @IN_DIR
 @common_options
 def stable_command(common: Common, name: str, message: str, directory: str) -> None:
     """Make the annotated tag stable-NAME-YYYYMMDD-HHMMSS of the current commit.
 
-    The time is the local one. What is not committed is not in it, and that is said.
+    The time is local. Uncommitted changes are not in the tag, and Torch says so.
 
     \b
     Examples:

@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 @click.command("agent-setup")
 @click.argument("program", type=click.Choice(["claude"]))
-@click.option("--undo", is_flag=True, help="Take back what was installed.")
-@click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
+@click.option("--undo", is_flag=True, help="Remove what was installed.")
+@click.option("--dry-run", is_flag=True, help="Show the changes, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--project",
     type=ANY_BYTES,
     metavar="DIR",
-    help="Hooks for this project alone, in DIR/.claude/settings.local.json.",
+    help="Install the hooks for this project alone, in DIR/.claude/settings.local.json.",
 )
 @common_options
 def command(
     common: Common, program: str, undo: bool, dry_run: bool, yes: bool, project: str | None
 ) -> None:
-    """Install hooks and the submit chord for an agent program, or take them back.
+    """Install hooks and the submit chord for an agent program, or remove them.
 
-    The hooks tell Torch what the program does; the chord (ctrl+x ctrl+g) submits a message and,
-    unlike Enter, answers no dialog. The differences are shown first. What stood in the files is
-    kept, and --undo restores it byte for byte. Agents that 'torch spawn' starts get the hooks
-    without this; the chord is known to those that start after it was installed.
+    The hooks tell Torch what the program does. The chord (ctrl+x ctrl+g) submits a message and,
+    unlike Enter, answers no dialog. You see the differences first. Torch keeps the old content of
+    the files, and --undo restores it byte for byte. Agents that 'torch spawn' starts get the hooks
+    without this. The chord works in programs that start after you install it.
 
     \b
     Examples:
@@ -79,7 +79,7 @@ def _show(change: "Change", common: Common) -> None:
     """Print what becomes of one file: the difference on stdout, words about it on stderr."""
     from torch_cli.cli.present import note, print_text
 
-    why = change.why or ("" if change.needed else "has all that is needed")
+    why = change.why or ("" if change.needed else "needs no change")
     if why:
         note(f"{change.path}: {why}", quiet=common.quiet)
     if change.needed:
@@ -92,7 +92,7 @@ def _ask(common: Common) -> None:
 
     if common.json or not sys.stdin.isatty():
         raise RefusedError(
-            "these are files of yours, and there is nobody to ask; nothing was changed",
+            "these files are yours, and there is no terminal to ask you; nothing was changed",
             hint="Agree with --yes, or look first with --dry-run.",
             code="no-consent",
         )
@@ -110,5 +110,5 @@ def _conclude(common: Common, pending: bool, undo: bool, dry_run: bool) -> None:
     elif undo:
         words = "Undone."
     else:
-        words = "Installed. Claude Code reads this when it starts; --undo takes it back."
+        words = "Installed. Claude Code reads this when it starts; --undo removes it."
     note(words, quiet=common.quiet)

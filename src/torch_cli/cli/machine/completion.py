@@ -22,8 +22,8 @@ _ZSH_REGISTER_LATE = """\
 @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 @common_options
 def command(common: Common, shell: str) -> None:
-    """Print the completion script of a shell: commands, options, and the names of agents, sessions
-    and windows as they are at that moment.
+    """Print a shell's completion script: for commands, options, and the present names of agents,
+    sessions and windows.
 
     \b
     Examples:

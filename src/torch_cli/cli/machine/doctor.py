@@ -9,14 +9,14 @@ from torch_cli.cli.options import common_options
 @click.command("doctor")
 @common_options
 def command(common: Common) -> int:
-    """Say what stands in the way on this machine, and what to do about it.
+    """Find problems on this machine, and say how to fix them.
 
-    Looks at tmux and its server, the locale, the state directory and the store, the agent
+    Torch looks at tmux and its server, the locale, the state directory and the store, the agent
     programs and their versions, hooks and the submit chord. Exit status 1 if something fails;
-    warnings do not count. -q leaves out what is well.
+    warnings do not count. -q shows problems only.
 
     Torch runs the 'tmux' on the PATH, or the program that TORCH_TMUX names (a name or a path), also
-    for the agents that it spawns; the first line says which, and its version.
+    for the agents that it spawns. The first line says which, and its version.
 
     \b
     Examples:

@@ -6,9 +6,9 @@ import click
 @click.command("hook", context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="")
 def command(arguments: tuple[str, ...]) -> None:
-    """What an agent program's hook calls: one event, as JSON on standard input, is written down.
+    """Take the report of an agent program's hook: one event, as JSON on standard input.
 
-    It ends with 0 and says nothing, whatever happens: the agent program waits for it. Without a
+    It always ends with 0 and prints nothing, because the agent program waits for it. Without a
     state file it does nothing. 'torch spawn' gives the hooks to its agents, 'torch agent-setup'
     installs them for all.
 

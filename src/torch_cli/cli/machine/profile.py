@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def command() -> None:
     """List, show, check and draft profiles: what Torch knows of each agent program.
 
-    A profile is a TOML file. One of your own comes before a stock one of the same name. Yours
-    stand in $TORCH_HOME/config/profiles, without TORCH_HOME in the directory torch/profiles of
-    your platform's configuration directory; 'torch doctor' shows which that is.
+    A profile is a TOML file. A profile of yours comes before a stock profile of the same name.
+    Yours are in $TORCH_HOME/config/profiles, or without TORCH_HOME in the directory torch/profiles
+    of your platform's configuration directory; 'torch doctor' shows which one.
 
     \b
     Examples:
@@ -39,8 +39,8 @@ def command() -> None:
 def list_command(common: Common) -> None:
     """List the profiles, with the versions that each was proven with.
 
-    One that was proven with none is unverified ("no"): messages are typed only while its program
-    is idle. What is missing stands in its file, and in the JSON.
+    A profile that was proven with no version is unverified ("no"): Torch types messages only while
+    its program is idle. The profile's file, and the JSON, say what is missing.
 
     \b
     Examples:
@@ -112,14 +112,14 @@ def show_command(common: Common, name: str) -> None:
     "screen_file",
     type=ANY_BYTES,
     metavar="FILE",
-    help="From tmux capture-pane -p -e.",
+    help="A screen from tmux capture-pane -p -e.",
 )
 @click.option("--size", metavar="COLUMNSxROWS", help="The pane's size (default: the capture's).")
 @common_options
 def check_command(common: Common, file: str, screen_file: str | None, size: str | None) -> None:
-    """Say whether FILE, or the profile of that name, is a profile, and what it makes of a screen.
+    """Check FILE, or the profile of that name, and show how it reads a screen.
 
-    The state is printed with the rule that decided and what it saw. The cursor is taken to stand
+    Torch prints the state with the rule that decided and the evidence. It takes the cursor to be
     behind the last text.
 
     \b
@@ -180,7 +180,7 @@ def _read_screen(file: str, size: str | None) -> "Screen":
         given = re.fullmatch(r"(\d{1,4})x(\d{1,4})", size)
         if given is None or not (int(given[1]) and int(given[2])):
             raise RefusedError(
-                f"'{size}' is no size", hint="For example --size 120x40.", code="usage"
+                f"invalid size '{size}'", hint="Write it as in --size 120x40.", code="usage"
             )
         width, height = int(given[1]), int(given[2])
     last = min(len(screen.text.split("\n")), height) - 1

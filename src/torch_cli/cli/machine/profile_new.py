@@ -21,7 +21,7 @@ from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
     default=".",
     show_default=True,
     metavar="DIR",
-    help="Where it is started.",
+    help="The directory to start it in.",
 )
 @click.option(
     "--env",
@@ -29,7 +29,7 @@ from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
     type=ANY_BYTES,
     multiple=True,
     metavar="K[=V]",
-    help="Set K for this run, or hand on the caller's K. It does not go into the profile.",
+    help="Set K for this run, or pass on the caller's K. K does not go into the profile.",
 )
 @click.option(
     "--timeout",
@@ -37,7 +37,7 @@ from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long it may take until its screen stands still.",
+    help="The most seconds until its screen stops changing.",
 )
 @click.option(
     "--press-enter",
@@ -46,15 +46,15 @@ from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
     flag_value="hello",
     metavar="[TEXT]",
     help="Also type TEXT (hello) and press Enter, to see how a sent message shows. Enter can run "
-    "things: what TEXT means is up to the program.",
+    "things: the program decides what TEXT means.",
 )
 @click.option(
     "--output",
     type=ANY_BYTES,
     metavar="FILE",
-    help="Write the draft to FILE, - for stdout (default: your profile directory).",
+    help="Write the draft to FILE, or to stdout for - (default: your profile directory).",
 )
-@click.option("--force", is_flag=True, help="Replace a profile that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing profile.")
 @common_options
 def new_command(
     common: Common,
@@ -69,11 +69,11 @@ def new_command(
 ) -> None:
     """Start an unknown program, look at it, and write a draft of a profile for it.
 
-    It runs in a pane of 120x40 on a private tmux server, which is ended afterwards with all that
-    ran in it. One harmless word is pasted into its input box and erased again; if it asks something
-    first, nothing is typed and nothing is written (exit code 4). Enter is pressed with
-    --press-enter only. The draft says what was seen and what is missing; docs/writing-a-profile.md
-    goes on from there.
+    The program runs in a pane of 120x40 on a private tmux server, which is ended afterwards with
+    everything in it. Torch pastes one harmless word into its input box and erases it again. If the
+    program first asks a question, nothing is typed and nothing is written (exit code 4). Torch
+    presses Enter with --press-enter only. The draft says what was seen and what is missing.
+    docs/writing-a-profile.md continues from there.
 
     \b
     Examples:
@@ -130,16 +130,14 @@ def _place(name: str, output: str | None, *, force: bool) -> Path | None:
     if path.exists():
         taken = str(path)
     if taken is not None and not force:
-        what = f"there is a profile '{name}' already ({taken})"
+        what = f"profile '{name}' already exists ({taken})"
         raise RefusedError(
-            f"{what if output is None else f'{path} is there already'}; nothing was started",
+            f"{what if output is None else f'{path} already exists'}; nothing was started",
             hint="Choose another name, or replace it with --force.",
             code="name-taken",
         )
     if not path.parent.is_dir() and output is not None:
-        raise RefusedError(
-            f"there is no directory {path.parent}; nothing was started", code="no-dir"
-        )
+        raise RefusedError(f"no directory {path.parent}; nothing was started", code="no-dir")
     return path
 
 
@@ -154,7 +152,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
             file.write(text)
     except FileExistsError:
         raise RefusedError(
-            f"{path} was made by somebody else meanwhile; it was left as it is",
+            f"somebody else has just made {path}; it was not changed",
             hint="Try again with another name, or with --force.",
             code="name-taken",
         ) from None
@@ -179,7 +177,7 @@ def _split(command: str) -> tuple[str, ...]:
     except ValueError as error:
         raise RefusedError(f"--command: {str(error).lower()}", code="usage") from None
     if not words:
-        raise RefusedError("--command names no program", code="usage")
+        raise RefusedError("--command is empty: it must name a program", code="usage")
     path = os.path.expanduser(words[0])
     return (str(Path(path).absolute()) if os.sep in path else path, *words[1:])
 
@@ -190,7 +188,7 @@ def _check_enter(text: str) -> str:
 
     if not text.strip() or text != text.strip() or not text.isprintable():
         raise RefusedError(
-            f"--press-enter takes one line of text without blanks at its ends, not {text!r}; "
+            f"--press-enter takes one line of text without spaces at its ends, not {text!r}; "
             "nothing was started",
             code="usage",
         )

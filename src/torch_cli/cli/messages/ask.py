@@ -19,17 +19,17 @@ from torch_cli.cli.sending import ANSWERED_WITHIN
     default=ANSWERED_WITHIN,
     show_default=True,
     metavar="SECONDS",
-    help="For all of it: until it is idle, the delivery, and its answer.",
+    help="The most seconds for all of it: until the agent is idle, the delivery, and the answer.",
 )
 @message_options
 @common_options
 def command(common: Common, **given: Any) -> int:
-    """Send MESSAGE to TARGET when it is idle, wait until it has answered, and print the answer.
+    """Send MESSAGE to TARGET when it is idle, wait for the answer, and print it.
 
-    MESSAGE - reads standard input. The answer is what the program itself reports or writes
-    into its transcript, else what stands on the screen between the message and the input box
-    ("approximate": true in the JSON). A question that the program asks on the way is not
-    answered: exit code 4.
+    MESSAGE - reads standard input. The answer is what the program itself reports or writes into its
+    transcript, else the text on the screen between the message and the input box ("approximate":
+    true in the JSON). If the program asks a question meanwhile, Torch does not answer it: exit code
+    4.
 
     \b
     Examples:

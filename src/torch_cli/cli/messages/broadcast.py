@@ -8,16 +8,16 @@ from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, SECONDS, common_options
 
 @click.command("broadcast")
 @click.argument("message", type=ANY_BYTES)
-@click.option("--role", "roles", multiple=True, help="Those of this role only; repeatable.")
+@click.option("--role", "roles", multiple=True, help="Send to this role only; repeatable.")
 @EVERYWHERE
-@click.option("--dry-run", is_flag=True, help="Say who would get it, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Show who would get the message, and send nothing.")
 @click.option(
     "--timeout",
     type=SECONDS,
     default=5.0,
     show_default=True,
     metavar="SECONDS",
-    help="The most seconds to wait for each agent; what is held stays in the outbox.",
+    help="The most seconds to wait for each agent; held messages stay in the outbox.",
 )
 @common_options
 def command(
@@ -30,9 +30,9 @@ def command(
 ) -> int:
     """Send MESSAGE to every agent of this project but yourself; - is standard input.
 
-    An agent reaches those to whom it may write. Each has a receipt; the exit status is the first
-    that is not 0. In no project, and with --everywhere, it is every agent. -L or -S means the
-    agents of that tmux server only.
+    An agent reaches only the agents it may write to. Each message has a receipt. The exit status is
+    the first that is not 0. Outside of any project, and with --everywhere, it goes to every agent.
+    -L or -S means the agents of that tmux server only.
 
     \b
     Examples:
@@ -66,9 +66,13 @@ def command(
             check_edge(store, own.agent, meant[0])
     if not names:
         where = f" in {project}" if project else ""
-        hint = "--everywhere means those of all projects." if project else "'torch ps' lists them."
+        hint = (
+            ("--everywhere means the agents of all projects.")
+            if project
+            else "'torch ps' lists them."
+        )
         raise NotFoundError(
-            f"no agent{where} is meant by that; nothing was sent", hint=hint, code="no-agent"
+            f"no agent{where} matches; nothing was sent", hint=hint, code="no-agent"
         )
     if dry_run:
         if common.json:

@@ -20,15 +20,15 @@ _COMMAND = re.compile(r"/[A-Za-z]\S*(?: .*)?")
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="The most seconds to wait until the agent is idle and its box is empty.",
+    help="The most seconds to wait until the agent is idle and its input box is empty.",
 )
 @common_options
 def command(common: Common, target: str, text: str, timeout: float) -> int:
-    """Have the program of TARGET run /COMMAND, a command of its own, and print the receipt.
+    """Run /COMMAND, one of the program's own commands, in TARGET, and print the receipt.
 
-    'torch send' refuses such texts or makes them harmless; here they are meant. It is typed into
-    an idle program's empty box, and its effect on the screen is the proof: a menu or another
-    screen opens, what stands above the box changes, the program ends.
+    'torch send' refuses such texts or makes them harmless. Here you mean them. Torch types the
+    command into an idle program's empty box. The proof is its effect on the screen: a menu or
+    another screen opens, the text above the box changes, the program ends.
 
     \b
     Examples:
@@ -42,8 +42,8 @@ def command(common: Common, target: str, text: str, timeout: float) -> int:
 
     if not _COMMAND.fullmatch(text):
         raise RefusedError(
-            f"'{text}' is no command: it must be one line that begins with '/' and a letter",
-            hint=f"To say something: torch send {target} MESSAGE",
+            f"'{text}' is not a command: a command is one line that begins with '/' and a letter",
+            hint=f"To send a message: torch send {target} MESSAGE",
             code="no-command",
         )
     request = Request(target, text.encode(), when="idle", timeout=timeout, command=True)

@@ -13,14 +13,17 @@ from torch_cli.cli.options import COUNT, common_options
 @click.argument("agent", required=False, shell_complete=complete_agents)
 @click.option("-n", "--number", type=COUNT, default=20, show_default=True)
 @click.option(
-    "--open", "unanswered", is_flag=True, help="Only what others asked and it has not answered."
+    "--open",
+    "unanswered",
+    is_flag=True,
+    help="Only questions of others that the agent has not answered.",
 )
 @common_options
 def command(common: Common, agent: str | None, number: int, unanswered: bool) -> None:
-    """List the messages to AGENT (default: the agent that you are), the newest last.
+    """List the messages to AGENT (default: the agent you are), the newest last.
 
-    --open leaves questions, escalations and plain messages of other agents that it has not replied
-    to. With --json, one object for each.
+    --open lists only questions, escalations and plain messages of other agents that AGENT has not
+    answered. With --json, one object for each message.
 
     \b
     Examples:
@@ -40,7 +43,7 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
             raise RefusedError("say whose inbox: torch inbox AGENT", code="usage")
         known = store.agents.get(name)
         if known is None:
-            raise NotFoundError(f"there is no agent '{name}'", code="no-agent")
+            raise NotFoundError(f"no agent named '{name}'", code="no-agent")
         found = store.messages.inbox(known, number + 1, unanswered=unanswered)
         older, found = len(found) > number, found[-number:]
     if common.json:
@@ -68,4 +71,4 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
     ]
     print_table(["MESSAGE", "FROM", "KIND", "WHEN", "STATE", ""], rows)
     if older:
-        note(f"  and older ones: -n {2 * number} shows more", quiet=common.quiet)
+        note(f"  there are older ones: -n {2 * number} shows more", quiet=common.quiet)

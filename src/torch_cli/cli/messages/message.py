@@ -8,7 +8,7 @@ from torch_cli.cli.options import common_options
 
 @click.group("message")
 def command() -> None:
-    """Kinds of messages between agents, and their forms.
+    """Show the kinds of messages between agents, and their forms.
 
     \b
     Examples:
@@ -21,7 +21,7 @@ def command() -> None:
 @command.command("kinds")
 @common_options
 def kinds_command(common: Common) -> None:
-    """List the kinds and their fields; those with a star are required.
+    """List the kinds and their fields; fields with a star are required.
 
     \b
     Examples:
@@ -46,7 +46,7 @@ def kinds_command(common: Common) -> None:
 @click.argument("kind")
 @common_options
 def new_command(common: Common, kind: str) -> None:
-    """Print the form of KIND, to be filled in and sent.
+    """Print the form of KIND, to fill in and send.
 
     \b
     Examples:

@@ -19,11 +19,11 @@ FIRST_WORDS = 40
 
 @click.group("outbox")
 def command() -> None:
-    """Show and change what waits to be delivered.
+    """Show and change the messages that wait for delivery.
 
-    What 'torch send' could not deliver waits here, for each agent in the order in which it was
-    accepted, and is delivered when the way is free: by 'torch daemon', by 'torch tick' from cron,
-    or before the next message that is sent to the same agent.
+    Messages that 'torch send' could not deliver wait here, for each agent in the order of
+    acceptance. Torch delivers them when the way is free: by 'torch daemon', by 'torch tick' from
+    cron, or before the next message to the same agent.
 
     \b
     Examples:
@@ -35,13 +35,17 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="For this agent.")
-@click.option("--all", "also_ended", is_flag=True, help="What did not arrive earlier as well.")
+@click.option(
+    "--agent", metavar="NAME", shell_complete=complete_agents, help="Check-ins for this agent only."
+)
+@click.option(
+    "--all", "also_ended", is_flag=True, help="Also messages that did not arrive earlier."
+)
 @common_options
 def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
-    """List what waits, in the order of delivery, and what did not arrive.
+    """List waiting messages, in the order of delivery, and messages that did not arrive.
 
-    What did not arrive is listed until it was shown to a person once; with --all always. With
+    A message that did not arrive is listed until you have seen it once; with --all always. With
     --json, one object for each message.
 
     \b
@@ -76,7 +80,7 @@ def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
 @click.argument("identity", metavar="ID", shell_complete=complete_waiting)
 @common_options
 def show_command(common: Common, identity: str) -> int:
-    """Show one message whole: what is known of it, and its text.
+    """Show everything about a message: its receipt, and its text.
 
     \b
     Examples:
@@ -106,13 +110,13 @@ def show_command(common: Common, identity: str) -> int:
 
 @command.command("retry")
 @click.argument("identity", metavar="ID", shell_complete=complete_waiting)
-@click.option("--expires", metavar="DURATION", help="The most time (30m, 2h) that it may wait.")
+@click.option("--expires", metavar="DURATION", help="The longest time (30m, 2h) that it may wait.")
 @click.option("--anyway", is_flag=True, help="Also if it may have arrived already.")
 @common_options
 def retry_command(common: Common, identity: str, expires: str | None, anyway: bool) -> int:
     """Try to deliver a message now: one that waits, or one that did not arrive.
 
-    One that is 'unknown' may have arrived: look first, then say --anyway.
+    A message that is 'unknown' may have arrived: look first, then add --anyway.
 
     \b
     Examples:
@@ -132,10 +136,15 @@ def retry_command(common: Common, identity: str, expires: str | None, anyway: bo
 
 @command.command("cancel")
 @click.argument("identities", metavar="[ID]...", nargs=-1, shell_complete=complete_waiting)
-@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="All for this agent.")
+@click.option(
+    "--agent",
+    metavar="NAME",
+    shell_complete=complete_agents,
+    help="Cancel all messages for this agent.",
+)
 @common_options
 def cancel_command(common: Common, identities: tuple[str, ...], agent: str | None) -> int:
-    """Take messages out of the outbox, of which nothing was typed.
+    """Cancel messages in the outbox that Torch has not typed.
 
     \b
     Examples:
@@ -168,7 +177,7 @@ def cancel_command(common: Common, identities: tuple[str, ...], agent: str | Non
             else:
                 say(f"cancelled  {receipt.id}  {receipt.target}")
         if not chosen:
-            note(f"nothing waits for {agent}", quiet=common.quiet)
+            note(f"no message waits for {agent}", quiet=common.quiet)
     return status
 
 
@@ -180,12 +189,12 @@ def _waiting_for(store: "Store", agent: str | None) -> list[str]:
 @command.command("edit")
 @click.argument("identity", metavar="ID", shell_complete=complete_waiting)
 @click.argument("message", type=ANY_BYTES, required=False)
-@click.option("--clean", is_flag=True, help="Strip control and invisible characters, and say so.")
+@click.option("--clean", is_flag=True, help="Remove control and invisible characters, and say so.")
 @common_options
 def edit_command(common: Common, identity: str, message: str | None, clean: bool) -> int:
-    """Give a message that waits another text; its place in the order stays.
+    """Change the text of a waiting message; its place in the order stays.
 
-    MESSAGE - reads standard input; without MESSAGE your editor is opened ($VISUAL, $EDITOR).
+    MESSAGE - reads standard input; without MESSAGE your editor opens ($VISUAL, $EDITOR).
 
     \b
     Examples:
@@ -203,7 +212,7 @@ def edit_command(common: Common, identity: str, message: str | None, clean: bool
         if message is None:
             text = click.edit(find_message(store, identity).body)
             if text is None:
-                raise RefusedError(f"the editor saved nothing; {identity} was left as it is")
+                raise RefusedError(f"you saved nothing in the editor; {identity} was not changed")
             body = text.removesuffix("\n").encode()
         else:
             body = body_of(message)

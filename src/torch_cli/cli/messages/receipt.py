@@ -28,18 +28,18 @@ STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
     "--agent",
     metavar="NAME",
     shell_complete=complete_agents,
-    help="Of this agent, not of an earlier one of its name.",
+    help="Messages of this agent, not of an earlier one of its name.",
 )
-@click.option("--state", type=click.Choice(STATES), help="In this state.")
-@click.option("-n", "--number", type=COUNT, default=1, show_default=True, help="How many.")
+@click.option("--state", type=click.Choice(STATES), help="Messages in this state.")
+@click.option("-n", "--number", type=COUNT, default=1, show_default=True, help="The newest N.")
 @common_options
 def command(
     common: Common, identity: str | None, agent: str | None, state: str | None, number: int
 ) -> int:
-    """Show what is known of message ID, or of the latest.
+    """Show what is known about message ID, or about the latest message.
 
-    The exit status says the same as the receipt. With -n above 1 the newest come first, a line
-    each: age, id, state, recipient, sender, first words; the exit status is then 0.
+    The exit status says the same as the receipt. With -n above 1 the newest come first, one on each
+    line: age, id, state, recipient, sender, first words; the exit status is then 0.
 
     \b
     Examples:

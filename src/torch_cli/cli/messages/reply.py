@@ -16,8 +16,8 @@ from torch_cli.cli.options import ANY_BYTES, common_options, delivery_options
 def command(common: Common, identity: str, **given: Any) -> int:
     """Answer the message MESSAGE-ID: send MESSAGE to the agent that sent it.
 
-    MESSAGE - reads standard input. The id stands in the first line of every message between
-    agents: [from pm · message · m-4f2a09c1d1c8].
+    MESSAGE - reads standard input. The id is in the first line of every message between agents:
+    [from pm · message · m-4f2a09c1d1c8].
 
     \b
     Examples:

@@ -23,7 +23,7 @@ def _needed(ctx: click.Context, param: click.Parameter, value: str | None) -> st
     "--kind",
     metavar="KIND",
     is_eager=True,
-    help="Of the message: status, task, … ('torch message').",
+    help="The kind of the message: status, task, … ('torch message kinds').",
 )
 @click.option(
     "--field",
@@ -37,14 +37,14 @@ def _needed(ctx: click.Context, param: click.Parameter, value: str | None) -> st
 @delivery_options
 @common_options
 def command(common: Common, **given: Any) -> int:
-    """Deliver MESSAGE to TARGET, an agent's name or a tmux target, and print its receipt.
+    """Send MESSAGE to TARGET, an agent's name or a tmux target, and print its receipt.
 
-    MESSAGE - reads standard input. No key is pressed unless the text stands in the program's own
-    input box: a dialog is not answered, and a person's draft is not touched.
+    MESSAGE - reads standard input. Torch presses no key unless the text is in the program's own
+    input box: it does not answer a dialog, and does not touch a person's draft.
 
     \b
     Examples:
-      torch send dev "Run the tests and mend what fails."
+      torch send dev "Run the tests and fix what fails."
       git diff | torch send reviewer -
       torch send work:2.1 "status?" --when idle --timeout 120
       torch send dev "deploy" --key release-42 --json
@@ -67,7 +67,7 @@ def _filled_in(kind: str | None, fields: tuple[str, ...], message: str | None) -
     from torch_cli.errors import RefusedError
 
     if kind is None:
-        raise RefusedError("--field is for a --kind; nothing was sent", code="usage")
+        raise RefusedError("--field needs --kind; nothing was sent", code="usage")
     name = kind_named(kind)
     given = fields_of(fields)
     if message is not None:

@@ -10,10 +10,9 @@ from torch_cli.cli.options import common_options
 @click.argument("identity", metavar="MESSAGE-ID")
 @common_options
 def command(common: Common, identity: str) -> None:
-    """Show the conversation that MESSAGE-ID belongs to, oldest first: the message that began it,
-    and all answers.
+    """Show the conversation of MESSAGE-ID, oldest first: its first message, and all answers.
 
-    With --json, one object is printed for each message.
+    With --json, one object for each message.
 
     \b
     Examples:

@@ -14,19 +14,19 @@ from torch_cli.cli.options import COUNT, common_options
     "--lines",
     type=COUNT,
     metavar="LINES",
-    help="The last so many lines; more than the screen holds are taken from the history.",
+    help="The last N lines; lines above the screen come from the history.",
 )
-@click.option("--history", is_flag=True, help="Everything that tmux still has.")
+@click.option("--history", is_flag=True, help="All lines that tmux still has.")
 @click.option("--ansi", is_flag=True, help="Keep colours and attributes.")
 @click.option("--join", is_flag=True, help="Join wrapped lines.")
 @common_options
 def command(
     common: Common, target: str, lines: int | None, history: bool, ansi: bool, join: bool
 ) -> None:
-    """Print what the pane of TARGET shows, without the blank lines at its end.
+    """Print the screen of TARGET's pane, without the blank lines at its end.
 
-    Of a program that draws on the alternate screen (Claude Code's full-screen renderer, opencode)
-    tmux keeps no history: what it shows now is all there is, and you are told.
+    If a program draws on the alternate screen (Claude Code's full-screen renderer, opencode), tmux
+    keeps no history: only the present screen exists, and Torch says so.
 
     \b
     Examples:
@@ -47,8 +47,9 @@ def command(
     common.tell(f"pane {pane.id} ({pane.place}), {size}, {len(seen.lines)} lines")
     if seen.alternate and (history or (lines or 0) > pane.height):
         note(
-            f"torch: {found.name} draws on the alternate screen, of which tmux keeps no history: "
-            f"its {pane.height} rows are all there is; lines above them are from before it began",
+            f"torch: {found.name} draws on the alternate screen, of which tmux keeps no "
+            f"history. Its {pane.height} rows are all that exists; lines above them are from "
+            "before it began",
             quiet=common.quiet,
         )
     if common.json:

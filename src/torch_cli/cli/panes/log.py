@@ -10,15 +10,16 @@ from torch_cli.cli.options import common_options
 @click.command("log")
 @click.argument("target", shell_complete=complete_agents)
 @click.option("--off", is_flag=True, help="End the log; its files stay.")
-@click.option("--path", "ask", is_flag=True, help="Change nothing; print the file's path.")
+@click.option("--path", "ask", is_flag=True, help="Print the file's path, and change nothing.")
 @common_options
 def command(common: Common, target: str, off: bool, ask: bool) -> None:
-    """Log what TARGET's pane writes from now on, as text without colours, until it ends.
+    """Log the output of TARGET's pane from now on, as text without colours, until the pane ends.
 
-    The file is put aside at 10 MB, four such are kept (NAME.log.1 is the newest), and only you may
-    read it. tmux pipes the pane to a process of Torch's; another pipe that the pane has is left
-    alone. When the disk is full the pane goes on, and the file says how much it lacks. Of a program
-    that draws on the alternate screen the file has rows as they are redrawn, again and again.
+    At 10 MB the file is put aside. Torch keeps four old files (NAME.log.1 is the newest), and only
+    you may read them. tmux pipes the pane to a process of Torch's. If the pane has another pipe,
+    that pipe is left alone. If the disk is full, the pane continues, and the file says how much it
+    lacks. If a program draws on the alternate screen, the file has each row as often as it is
+    redrawn.
 
     \b
     Examples:
@@ -32,7 +33,7 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
     from torch_cli.watch.log import log_of, start_log, stop_log
 
     if off and ask:
-        raise RefusedError("--off and --path exclude each other; nothing was done", code="usage")
+        raise RefusedError("give --off or --path, not both; nothing was done", code="usage")
     act = stop_log if off else log_of if ask else start_log
     with Store() as store:
         log = act(store, common.socket, target)
@@ -53,7 +54,7 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
         say(f"{'logging' if log.on else 'not logged'}  {log.target}  {log.pane}  {log.path}")
         if log.on and log.alternate:
             note(
-                f"  {log.target} draws on the alternate screen: the log has its rows as they are "
-                "redrawn, and nothing from before",
+                f"  {log.target} draws on the alternate screen: the log has its rows each time "
+                "they are redrawn, and nothing from before",
                 quiet=common.quiet,
             )

@@ -10,14 +10,16 @@ from torch_cli.cli.options import common_options
 @click.command("press")
 @click.argument("target", shell_complete=complete_agents)
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
-@click.option("--dialog", metavar="HASH", help="The dialog meant, as 'torch state' shows it.")
+@click.option(
+    "--dialog", metavar="HASH", help="The dialog that you answer, by its hash from 'torch state'."
+)
 @common_options
 def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | None) -> None:
     """Press KEYs in TARGET's pane, on purpose: an interrupt, an answer to a dialog.
 
-    KEYs are tmux's names (Enter, Escape, Tab, Space, Up, C-c, M-x, F5) or one printed character
-    each. While a dialog is up they are pressed only with its hash, and only if it is still exactly
-    that dialog.
+    KEYs are tmux's names (Enter, Escape, Tab, Space, Up, C-c, M-x, F5) or one printable character
+    each. While a dialog shows, Torch presses them only with the dialog's hash, and only if it is
+    still exactly that dialog.
 
     \b
     Examples:

@@ -18,18 +18,22 @@ from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="The most seconds to wait for the command's end; it goes on after that.",
+    help="The most seconds to wait for the command's end; the command continues after that.",
 )
-@click.option("--apart", is_flag=True, help="In a subshell: cd, variables and exit stay in there.")
+@click.option(
+    "--apart",
+    is_flag=True,
+    help="Run it in a subshell: cd, variables and exit do not affect the shell.",
+)
 @common_options
 def command(
     common: Common, target: str, command: tuple[str, ...], timeout: float, apart: bool
 ) -> int:
     """Run COMMAND in the shell of pane TARGET, print its output, and exit with its status.
 
-    One word is a line of shell, several are a program and its arguments. The shell must be at its
-    prompt. Where torch itself fails its own exit codes apply, and stderr says so; --json tells
-    the two apart.
+    One word is a line of shell; several are a program and its arguments. The shell must be at its
+    prompt. If torch itself fails, its own exit codes apply, and stderr says so; --json tells the
+    two apart.
 
     \b
     Examples:

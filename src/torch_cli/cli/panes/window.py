@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 @click.option(
     "--session",
     metavar="S",
-    help="Session to use or create. Default: the one you are in, else named after the directory.",
+    help="The session to use or create (default: the one you are in, else named after the "
+    "directory).",
 )
 @click.option(
     "--dir",
     "directory",
     type=ANY_BYTES,
     metavar="D",
-    help="Where it stands. Default: here; with --reuse, where the window is found.",
+    help="The window's directory (default: here; with --reuse, where the window is found).",
 )
 @click.option(
     "--env",
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     type=ANY_BYTES,
     metavar="K[=V]",
     multiple=True,
-    help="Set a variable, or hand on your own K. K=V is visible among torch's own arguments in"
-    " process lists; K alone and --env-file are not.",
+    help="Set a variable, or pass on your own K. K=V is visible among torch's own arguments in "
+    "process lists; K alone and --env-file are not.",
 )
 @click.option(
     "--env-file",
@@ -43,9 +44,9 @@ if TYPE_CHECKING:
     type=ANY_BYTES,
     metavar="F",
     multiple=True,
-    help="Set the variables of a dotenv file; quoted values may span lines.",
+    help="Set the variables of a dotenv file; quoted values may have several lines.",
 )
-@click.option("--reuse", is_flag=True, help="Take the window of that name if there is one.")
+@click.option("--reuse", is_flag=True, help="Take an existing window of that name.")
 @common_options
 def command(
     common: Common,
@@ -57,7 +58,7 @@ def command(
     files: tuple[str, ...],
     reuse: bool,
 ) -> int:
-    """Open a window rooted in a directory, and prove it.
+    """Open a window in a directory, and prove that it is there.
 
     \b
     Examples:
@@ -66,8 +67,8 @@ def command(
       torch window tests --env CI=1 --env-file .env -- make watch
 
     The directory is checked first. Then the window's own process is looked at: exit code 1 if it,
-    or the program in the foreground, stands elsewhere; the window stays. CMD is run without a
-    shell; one that ends within 0.4 s is an error with what it printed, and leaves no window.
+    or the program in the foreground, is elsewhere; the window stays. CMD is run without a
+    shell; a CMD that ends within 0.4 s is an error with its output, and leaves no window.
     """
     from torch_cli.envfile import read_environment
     from torch_cli.errors import DONE
@@ -104,7 +105,7 @@ def _strays(opened: "OpenedWindow") -> TorchError:
     """Return the error of a window that does not stand where it was asked to."""
     return TorchError(
         "; ".join(opened.notes),
-        hint=f"The window {opened.pane.id} was left as it is; 'cd' in it, or close it.",
+        hint=f"The window {opened.pane.id} was not changed; 'cd' in it, or close it.",
         code="not-rooted",
     )
 
@@ -129,12 +130,12 @@ def _object(opened: "OpenedWindow", strays: TorchError | None) -> dict[str, Any]
 def explain(opened: "OpenedWindow", common: Common) -> None:
     """Say with -v what was done to have the window."""
     pane = opened.pane
-    made = "created" if opened.created_session else "was there"
+    made = "created" if opened.created_session else "exists already"
     which = "reused" if opened.reused else "opened"
     for words in (
         f"tmux server {pane.socket_path}",
         f"session {pane.session} ({pane.session_id}) {made}",
         f"window {pane.window} ({pane.window_id}, pane {pane.id}) {which}",
-        f"its process {pane.pid} stands in {opened.directory or 'a place that cannot be seen'}",
+        f"its process {pane.pid} is in {opened.directory or 'a directory that cannot be seen'}",
     ):
         common.tell(words)

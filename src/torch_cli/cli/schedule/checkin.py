@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 @click.group("checkin")
 def command() -> None:
-    """Have a note sent to an agent later, once or again and again.
+    """Send a message to an agent later, once or repeatedly.
 
-    Each check-in has a note of its own. It is verified when it is made and when it fires that its
-    agent is there; if not, the note goes to the fallback, else to the agent's parent, else it is
-    kept and shown as overdue. 'torch daemon' fires check-ins, or 'torch tick' from cron.
+    Each check-in has its own note. Torch checks that the agent exists when you make the check-in
+    and when it fires. If the agent is gone, the note goes to the fallback, else to the agent's
+    parent, else it is kept and shown as overdue. 'torch daemon' fires check-ins, or 'torch tick'
+    from cron.
 
     \b
     Examples:
@@ -52,7 +53,7 @@ def _one_of(**given: str | None) -> tuple[str, str]:
     chosen = [(name, value) for name, value in given.items() if value is not None]
     if len(chosen) != 1:
         raise RefusedError(
-            "give one of --in, --at, --every and --cron; no check-in was made", code="usage"
+            "give one of --in, --at, --every or --cron; no check-in was made", code="usage"
         )
     return chosen[0]
 
@@ -67,44 +68,48 @@ def _trigger(zone: str | None, now: float, **given: str | None) -> "Trigger":
 @command.command("add")
 @click.argument("target", shell_complete=complete_agents)
 @click.argument("note", type=ANY_BYTES, required=False)
-@click.option("--in", "in_", metavar="DURATION", help="Once, after 30m, 1.5h, 2d.")
-@click.option("--at", metavar="TIME", help="Once, at '2026-12-01 09:00', or 09:00 next.")
-@click.option("--every", metavar="DURATION", help="Again and again, counted from now.")
-@click.option("--cron", metavar="EXPRESSION", help="As '*/15 9-18 * * 1-5' says.")
+@click.option("--in", "in_", metavar="DURATION", help="Once, after this long: 30m, 1.5h, 2d.")
+@click.option("--at", metavar="TIME", help="Once, at '2026-12-01 09:00', or at the next 09:00.")
+@click.option("--every", metavar="DURATION", help="Repeatedly, counted from now: 20m.")
+@click.option(
+    "--cron", metavar="EXPRESSION", help="Repeatedly, by a cron expression: '*/15 9-18 * * 1-5'."
+)
 @click.option(
     "--timezone",
     metavar="ZONE",
-    help="Of --at and --cron: Europe/Berlin (default: this machine's).",
+    help="The time zone of --at and --cron, for example Europe/Berlin (default: this machine's).",
 )
 @click.option("--file", type=click.Path(), help="Read the note from a file.")
-@click.option("--name", default="", help="Its name (default: made from the note).")
-@click.option("--until", metavar="TIME", help="The last moment at which it may be due.")
-@click.option("--count", type=COUNT, help="The most times that it fires.")
-@click.option("--jitter", metavar="DURATION", help="Put each firing off by chance, up to this.")
-@click.option("--grace", metavar="DURATION", help="Later than this it is not sent any more.")
+@click.option("--name", default="", help="The check-in's name (default: made from the note).")
+@click.option("--until", metavar="TIME", help="The last moment at which it may fire.")
+@click.option("--count", type=COUNT, help="How often it fires at most.")
+@click.option(
+    "--jitter", metavar="DURATION", help="Delay each firing by a random time, at most this long."
+)
+@click.option("--grace", metavar="DURATION", help="Do not send it if it would be later than this.")
 @click.option(
     "--if",
     "condition",
     type=click.Choice(["idle", "always"]),
     default="always",
     show_default=True,
-    help="idle: typed once the agent is idle; always: also while it works, where it queues.",
+    help="idle: type the note once the agent is idle; always: also while the agent works, where it "
+    "queues.",
 )
 @click.option(
     "--fallback",
     default="",
     metavar="AGENT",
     shell_complete=complete_agents,
-    help="Who gets the note if the agent is gone (else its parent).",
+    help="The agent that gets the note if the agent is gone (default: its parent).",
 )
-@click.option("--clean", is_flag=True, help="Strip control and invisible characters.")
+@click.option("--clean", is_flag=True, help="Remove control and invisible characters.")
 @common_options
 def add_command(common: Common, **given: Any) -> None:
-    """Make a check-in: NOTE goes to TARGET, an agent, a tmux target, or . for the own pane.
+    """Make a check-in that sends NOTE to TARGET: an agent, a tmux target, or . for your own pane.
 
-    NOTE may have several lines; - reads standard input. Of a recurring check-in that comes late
-    one message stands for all that was missed, and one that was not yet typed gives way to the
-    next.
+    NOTE may have several lines; - reads standard input. If a recurring check-in comes late, one
+    message stands for all missed moments. A note that was not yet typed is replaced by the next.
 
     \b
     Examples:
@@ -164,13 +169,15 @@ def _note(note: str | None, file: str | None) -> bytes:
 
 
 @command.command("list")
-@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="For this agent.")
-@click.option("--all", "ended", is_flag=True, help="Those that have ended as well.")
+@click.option(
+    "--agent", metavar="NAME", shell_complete=complete_agents, help="Check-ins for this agent only."
+)
+@click.option("--all", "ended", is_flag=True, help="Also check-ins that have ended.")
 @common_options
 def list_command(common: Common, agent: str | None, ended: bool) -> None:
-    """List the check-ins, the next first, and what became of each one's last run.
+    """List the check-ins, the next first, with the outcome of each one's last run.
 
-    With --json, one object for each.
+    With --json, one object for each check-in.
 
     \b
     Examples:
@@ -199,14 +206,14 @@ def list_command(common: Common, agent: str | None, ended: bool) -> None:
     elif checkins:
         print_list(checkins, runs, messages)
     else:
-        note("no check-ins; make one with 'torch checkin add'", quiet=common.quiet)
+        note("no check-ins; 'torch checkin add' makes one", quiet=common.quiet)
 
 
 @command.command("show")
 @click.argument("name", shell_complete=complete_checkins)
 @common_options
 def show_command(common: Common, name: str) -> None:
-    """Show one check-in whole: its note, its rule, its next firings and its last runs.
+    """Show everything about a check-in: its note, its rule, its next firings and its last runs.
 
     \b
     Examples:
@@ -253,18 +260,40 @@ def show_command(common: Common, name: str) -> None:
         say(printable(line))
 
 
-@command.command("cancel")
+@command.command("remove")
+@click.argument(
+    "names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_checkins
+)
+@common_options
+def remove_command(common: Common, names: tuple[str, ...]) -> None:
+    """Remove check-ins. A note that has fired and waits in the outbox stays there.
+
+    \b
+    Examples:
+      torch checkin remove tests
+    """
+    _remove(common, names, "removed")
+
+
+@command.command("cancel", hidden=True)
 @click.argument(
     "names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_checkins
 )
 @common_options
 def cancel_command(common: Common, names: tuple[str, ...]) -> None:
-    """End check-ins. What has fired and waits in the outbox stays there.
+    """End check-ins. A note that has fired and waits in the outbox stays there.
 
     \b
     Examples:
       torch checkin cancel tests
     """
+    from torch_cli.cli.present import note
+
+    note("'torch checkin cancel' is now 'torch checkin remove'", quiet=common.quiet)
+    _remove(common, names, "cancelled")
+
+
+def _remove(common: Common, names: tuple[str, ...], done: str) -> None:
     from torch_cli.roster.authority import check_over_checkin
     from torch_cli.schedule.checkin import cancel, find_checkin
     from torch_cli.store import Store
@@ -273,14 +302,14 @@ def cancel_command(common: Common, names: tuple[str, ...]) -> None:
         for name in names:  # a wrong one is refused before anything is changed
             check_over_checkin(store, find_checkin(store, name, living=False))
         for name in dict.fromkeys(names):
-            print_changed(cancel(store, name), "cancelled", common)
+            print_changed(cancel(store, name), done, common)
 
 
 @command.command("pause")
 @click.argument("name", shell_complete=complete_checkins)
 @common_options
 def pause_command(common: Common, name: str) -> None:
-    """Have a check-in not fire until it is resumed.
+    """Pause a check-in until you resume it.
 
     \b
     Examples:
@@ -299,9 +328,9 @@ def pause_command(common: Common, name: str) -> None:
 @click.argument("name", shell_complete=complete_checkins)
 @common_options
 def resume_command(common: Common, name: str) -> None:
-    """Have a paused check-in fire again; what passed meanwhile is not made up.
+    """Resume a paused check-in; moments that passed meanwhile are not made up.
 
-    One that is due only once, and was due in the pause, fires at once.
+    A check-in that fires only once, and was due during the pause, fires at once.
 
     \b
     Examples:
@@ -321,7 +350,7 @@ def resume_command(common: Common, name: str) -> None:
 @click.argument("duration")
 @common_options
 def snooze_command(common: Common, name: str, duration: str) -> None:
-    """Put the next firing off by DURATION (10m, 2h); those after it stay.
+    """Delay the next firing by DURATION (10m, 2h); those after it stay.
 
     \b
     Examples:
@@ -342,7 +371,7 @@ def snooze_command(common: Common, name: str, duration: str) -> None:
 @click.argument("name", shell_complete=complete_checkins)
 @common_options
 def run_command(common: Common, name: str) -> int:
-    """Fire a check-in now, once more than its rule says, and deliver its note.
+    """Fire a check-in now, in addition to its rule, and deliver its note.
 
     \b
     Examples:
@@ -385,8 +414,8 @@ def run_command(common: Common, name: str) -> int:
 def history_command(common: Common, name: str | None, number: int) -> None:
     """Show the latest runs, of all check-ins or of one, the newest last.
 
-    When each was due, how late it came and why, to whom it went, and what became of its message.
-    With --json, one object for each.
+    Each line says when the run was due, how late it came and why, where it went, and the outcome of
+    its message. With --json, one object for each run.
 
     \b
     Examples:
@@ -408,4 +437,4 @@ def history_command(common: Common, name: str | None, number: int) -> None:
         else:
             say(printable(run_line(run, checkin, message)))
     if not lines and not common.json:
-        note("nothing has fired yet", quiet=common.quiet)
+        note("no check-in has fired yet", quiet=common.quiet)

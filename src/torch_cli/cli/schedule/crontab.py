@@ -8,9 +8,9 @@ from torch_cli.cli.options import common_options
 
 @click.group("crontab")
 def command() -> None:
-    """Have cron call 'torch tick' every minute: life without a daemon.
+    """Have cron run 'torch tick' every minute, in place of a daemon.
 
-    One line of your crontab is Torch's, and it ends with '# torch tick'. All else stays as it is.
+    Torch's line in your crontab ends with '# torch tick'. All other lines stay as they are.
 
     \b
     Examples:
@@ -25,7 +25,7 @@ def command() -> None:
 @click.option("--dry-run", is_flag=True, help="Print the line, and change nothing.")
 @common_options
 def install_command(common: Common, dry_run: bool) -> None:
-    """Put Torch's line into your crontab, or bring it up to date.
+    """Put Torch's line into your crontab, or update it.
 
     \b
     Examples:
@@ -39,14 +39,18 @@ def install_command(common: Common, dry_run: bool) -> None:
     change = crontab.change(keep=True)
     if change.after != change.before:
         crontab.write(change.after)
-    _print("installed" if change.after != change.before else "was there", change.line_after, common)
+    _print(
+        "installed" if change.after != change.before else "was there",
+        change.line_after,
+        common,
+    )
 
 
 @command.command("remove")
 @click.option("--dry-run", is_flag=True, help="Print the line, and change nothing.")
 @common_options
 def remove_command(common: Common, dry_run: bool) -> None:
-    """Take Torch's line out of your crontab.
+    """Remove Torch's line from your crontab.
 
     \b
     Examples:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from torch_cli.schedule.daemon import Status
 
 IF_NEEDED = click.option(
-    "--if-needed", is_flag=True, help="Be content, with status 0, if a scheduler is at work."
+    "--if-needed", is_flag=True, help="Succeed (status 0) if a scheduler already works."
 )
 LOG_JSON = click.option("--log-json", is_flag=True, help="Log JSON lines.")
-LOG_BODIES = click.option("--log-bodies", is_flag=True, help="Log the text of messages too.")
+LOG_BODIES = click.option("--log-bodies", is_flag=True, help="Also log the text of messages.")
 
 
 @click.group("daemon")
 def command() -> None:
-    """Run the scheduler: check-ins, what waits in the outbox, checkpoints.
+    """Run the scheduler: check-ins, the outbox, checkpoints, teams.
 
-    There is one for each user and state directory. Without it, 'torch tick' from cron does the
-    same once a minute: see 'torch crontab'.
+    There is one scheduler for each user and state directory. Without a daemon, 'torch tick' from
+    cron does the same once a minute: see 'torch crontab'.
 
     \b
     Examples:
@@ -40,10 +40,10 @@ def command() -> None:
 @LOG_BODIES
 @common_options
 def run_command(common: Common, if_needed: bool, log_json: bool, log_bodies: bool) -> int:
-    """Be the scheduler, in the foreground, until SIGTERM or SIGINT.
+    """Run the scheduler in the foreground, until SIGTERM or SIGINT.
 
-    It logs to stderr as well, unless --quiet. systemd is told when it is ready, and its watchdog
-    that it lives.
+    It also logs to stderr, unless --quiet. It tells systemd when it is ready, and the watchdog that
+    it lives.
 
     \b
     Examples:
@@ -78,7 +78,7 @@ def _content_with(held: Exception, if_needed: bool, common: Common) -> None:
 @LOG_BODIES
 @common_options
 def start_command(common: Common, if_needed: bool, log_json: bool, log_bodies: bool) -> int:
-    """Start the scheduler in the background, and wait until it is at work.
+    """Start the scheduler in the background, and wait until it works.
 
     \b
     Examples:
@@ -105,7 +105,7 @@ def start_command(common: Common, if_needed: bool, log_json: bool, log_bodies: b
 @command.command("stop")
 @common_options
 def stop_command(common: Common) -> None:
-    """Ask the daemon to end, and wait until it has; a delivery that goes on is let finish.
+    """Ask the daemon to end, and wait until it has; it finishes a delivery first.
 
     \b
     Examples:
@@ -118,7 +118,7 @@ def stop_command(common: Common) -> None:
     if common.json:
         print_json({"schema": "torch.daemon/1", "pid": held.process.pid if held else None})
     elif held is None:
-        note("no daemon runs", quiet=common.quiet)
+        note("no daemon is running", quiet=common.quiet)
     else:
         say(f"stopped  process {held.process.pid}")
 
@@ -126,7 +126,7 @@ def stop_command(common: Common) -> None:
 @command.command("status")
 @common_options
 def status_command(common: Common) -> int:
-    """Show which scheduler is at work, and what it has to do; exit status 3 if none is.
+    """Show which scheduler is running, and what it has to do; exit status 3 if none is.
 
     \b
     Examples:
@@ -181,7 +181,7 @@ def _print(status: "Status") -> None:
     fields: dict[str, object] = {
         "scheduler": _scheduler(status),
         "check-ins": f"{status.checkins}, {status.overdue} overdue",
-        "next due": when or "nothing",
+        "next check-in": when or "nothing",
         "outbox": f"{status.waiting} waiting, {status.undelivered} did not arrive",
     }
     for path, answers in status.servers.items():
@@ -197,13 +197,13 @@ def _scheduler(status: "Status") -> str:
         age = duration.words(time.time() - held.since)
         return f"{held.kind}, process {held.process.pid}, for {age}"
     if status.ticked is not None:
-        return f"no daemon; a tick was at work {duration.words(time.time() - status.ticked)} ago"
-    return "none runs: 'torch daemon start', or 'torch crontab install'"
+        return f"no daemon; a tick worked {duration.words(time.time() - status.ticked)} ago"
+    return "none is running: 'torch daemon start', or 'torch crontab install'"
 
 
 @command.command("logs")
 @click.option("-n", "--number", type=COUNT_OR_NONE, default=20, show_default=True)
-@click.option("-f", "--follow", is_flag=True, help="Go on printing what is written.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new lines.")
 @common_options
 def logs_command(common: Common, number: int, follow: bool) -> None:
     """Print the last lines of the daemon's log.
@@ -219,7 +219,7 @@ def logs_command(common: Common, number: int, follow: bool) -> None:
     log = Tail()
     lines = log.last(number)
     if not lines:
-        note(f"nothing has been logged to {log_file()}", quiet=common.quiet)
+        note(f"{log_file()} is empty: nothing has been logged", quiet=common.quiet)
     for line in lines:
         say(printable(line))
     if follow:
@@ -229,15 +229,15 @@ def logs_command(common: Common, number: int, follow: bool) -> None:
 
 @command.command("install")
 @click.option("--dry-run", is_flag=True, help="Print what would be written, and where.")
-@click.option("--uninstall", is_flag=True, help="Take it away again.")
+@click.option("--uninstall", is_flag=True, help="Remove it.")
 @click.option(
     "--now",
     is_flag=True,
-    help="Start it as well, in the place of one that runs; with --uninstall end it.",
+    help="Start the daemon too, in place of a running one; with --uninstall, end it.",
 )
 @common_options
 def install_command(common: Common, dry_run: bool, uninstall: bool, now: bool) -> None:
-    """Have the daemon started with your session: a systemd user unit, on macOS a launchd agent.
+    """Have systemd, or launchd on macOS, start the daemon with your session.
 
     \b
     Examples:

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     default=50.0,
     show_default=True,
     metavar="SECONDS",
-    help="The most seconds that it may take.",
+    help="The most seconds that the tick may take.",
 )
 @common_options
 def command(common: Common, timeout: float) -> int:
-    """Do once all that is due: check-ins, what waits in the outbox, checkpoints, teams.
+    """Run everything that is due, once: check-ins, the outbox, checkpoints, teams.
 
-    For cron, without a daemon: * * * * * torch tick. It says nothing if there was nothing to do,
-    does nothing while a daemon or another tick is at work, and ends when its time is up; what it
-    was doing then is settled by the next. What goes wrong in one part stops no other: it is said
-    at the end, and the exit status is that of the last error.
+    For cron, without a daemon: * * * * * torch tick. It prints nothing if there was nothing to do.
+    It does nothing while a daemon or another tick is working. It ends when its time is up, and the
+    next one settles what is left. An error in one part stops no other part: it is shown at the end,
+    and the exit status is that of the last error.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def command(common: Common, timeout: float) -> int:
     _end_at(timeout + OVERTIME)
     done = tick(time.time(), timeout)
     if done.holder is not None:
-        common.tell(f"{done.holder.kind} {done.holder.process.pid} is at work; nothing was done")
+        common.tell(f"{done.holder.kind} {done.holder.process.pid} is working; nothing was done")
     if common.json:
         _print_json(done)
     elif not common.quiet:
@@ -120,7 +120,7 @@ def _end_at(seconds: float) -> None:
         import os
         import sys
 
-        sys.stderr.write(f"torch: tick was ended after {seconds:g} s; the next one goes on\n")
+        sys.stderr.write(f"torch: tick was ended after {seconds:g} s; the next one continues\n")
         sys.stderr.flush()
         os._exit(6)
 

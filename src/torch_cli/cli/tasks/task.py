@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from torch_cli.store import Store
     from torch_cli.store.tasks import Task
 
-REASON = click.option("-m", "--message", default="", metavar="WORDS", help="Why, in words.")
+REASON = click.option("-m", "--message", default="", metavar="WORDS", help="The reason.")
 
 
 @click.group("task")
 def command() -> None:
-    """Say what is to be done, take it, and show that it is done.
+    """Share out work as tasks, each with a check.
 
-    A task is in the pool or somebody's. It returns to the pool if its agent is gone, or silent for
-    longer than the task's lease. It is done once its check, a command, exits with 0 in the agent's
-    directory.
+    A task is in the pool, or belongs to one agent. It returns to the pool if its agent is gone, or
+    silent for longer than the task's lease. It is done once its check, a command, exits with 0 in
+    the agent's directory.
 
     \b
     Examples:
-      torch task add "Mend the parser" --skill python -- pytest -q tests/test_parser.py
+      torch task add "Fix the parser" --skill python -- pytest -q tests/test_parser.py
       torch task claim
       torch task done t-4afefc20
       torch task list
@@ -48,7 +48,9 @@ def command() -> None:
 @command.command("add")
 @click.argument("title")
 @click.argument("check", metavar="[-- CHECK…]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--body", default="", type=ANY_BYTES, help="All that is to be said; - is stdin.")
+@click.option(
+    "--body", default="", type=ANY_BYTES, help="The full text of the task; - reads stdin."
+)
 @click.option("--criteria", default="", help="What must be true when it is done.")
 @click.option(
     "--priority",
@@ -57,29 +59,33 @@ def command() -> None:
     show_default=True,
     help="high is taken first, low last.",
 )
-@click.option("--skill", "skills", multiple=True, help="Who takes it must have it; repeatable.")
+@click.option(
+    "--skill", "skills", multiple=True, help="A skill that the agent must have; repeatable."
+)
 @click.option(
     "--dir",
     "directory",
     type=ANY_BYTES,
     metavar="DIR",
-    help="Where it belongs (default: the project that you are in).",
+    help="The directory of its project (default: the project you are in).",
 )
-@click.option("--anywhere", is_flag=True, help="It belongs to no project: any agent may get it.")
+@click.option(
+    "--anywhere", is_flag=True, help="Make it belong to no project: any agent may get it."
+)
 @click.option(
     "--after",
     "depends",
     multiple=True,
     metavar="TASK",
     shell_complete=complete_tasks,
-    help="A task that must be done before; repeatable.",
+    help="A task that must be done first; repeatable.",
 )
 @click.option(
     "--lease",
     default="30m",
     show_default=True,
     metavar="DURATION",
-    help="Silent for longer, its agent loses it.",
+    help="If its agent is silent for longer, the agent loses the task.",
 )
 @common_options
 def add_command(
@@ -97,12 +103,13 @@ def add_command(
 ) -> None:
     """Put a task into the pool.
 
-    CHECK is the command that shows that it is done: 'torch task done' runs it, without a shell.
-    Agents of its project get it: what one torch.toml, else one git repository is for.
+    CHECK is the command that shows that the task is done: 'torch task done' runs it, without a
+    shell. Agents of the task's project get it. A project is one torch.toml, else one git
+    repository.
 
     \b
     Examples:
-      torch task add "Mend the parser" -- pytest -q tests/test_parser.py
+      torch task add "Fix the parser" -- pytest -q tests/test_parser.py
       torch task add "Write the guide" --after t-4afefc20 --criteria "Every command was run."
     """
     from torch_cli import duration
@@ -118,7 +125,7 @@ def add_command(
     if directory and anywhere:
         raise RefusedError("give --dir or --anywhere, not both; no task was made", code="usage")
     if not title.strip():
-        raise RefusedError("a task needs a title; none was made", code="usage")
+        raise RefusedError("a task needs a title; no task was made", code="usage")
     try:
         text = body_of(body).decode("utf-8") if body else ""
     except UnicodeDecodeError as error:
@@ -143,10 +150,12 @@ def add_command(
 
 
 @command.command("list")
-@click.option("--agent", metavar="NAME", shell_complete=complete_agents, help="This agent's only.")
-@click.option("--mine", is_flag=True, help="Your own only, as an agent.")
-@click.option("--here", is_flag=True, help="Those of the project that you are in only.")
-@click.option("--all", "ended", is_flag=True, help="Those that have ended as well.")
+@click.option(
+    "--agent", metavar="NAME", shell_complete=complete_agents, help="Tasks of this agent only."
+)
+@click.option("--mine", is_flag=True, help="Your own tasks only, as an agent.")
+@click.option("--here", is_flag=True, help="Tasks of the project you are in only.")
+@click.option("--all", "ended", is_flag=True, help="Also check-ins that have ended.")
 @common_options
 def list_command(common: Common, agent: str | None, mine: bool, here: bool, ended: bool) -> None:
     """List the tasks, the most urgent first. With --json, one object for each.
@@ -167,8 +176,8 @@ def list_command(common: Common, agent: str | None, mine: bool, here: bool, ende
             own = actor(store).agent
             if own is None:
                 raise RefusedError(
-                    "--mine is for an agent, in its own pane",
-                    hint="--agent NAME shows another's tasks.",
+                    "--mine works for an agent only, in its own pane",
+                    hint="--agent NAME shows an agent's tasks.",
                     code="no-agent",
                 )
             agent = own.name
@@ -184,7 +193,7 @@ def list_command(common: Common, agent: str | None, mine: bool, here: bool, ende
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
 @common_options
 def show_command(common: Common, name: str) -> None:
-    """Show a task whole: what it asks for, its evidence, and its history.
+    """Show everything about a task: what it asks for, its evidence, and its history.
 
     \b
     Examples:
@@ -201,10 +210,12 @@ def show_command(common: Common, name: str) -> None:
 
 @command.command("claim")
 @click.argument("name", metavar="[TASK]", required=False, shell_complete=complete_tasks)
-@click.option("--skill", "skills", multiple=True, help="What you can do, besides the team file.")
+@click.option(
+    "--skill", "skills", multiple=True, help="A skill of yours, besides those in the team file."
+)
 @common_options
 def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> int:
-    """Take TASK, or the most urgent one that you can, as an agent; exit status 4 if there is none.
+    """Take TASK, or the most urgent task that you can, as an agent; exit status 4 if there is none.
 
     \b
     Examples:
@@ -222,7 +233,7 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
         who = actor(store)
         if who.agent is None:
             raise RefusedError(
-                "only an agent claims a task, in its own pane; nothing was taken",
+                "only an agent can claim a task, in its own pane; no task was taken",
                 hint="'torch task assign TASK AGENT' gives one to an agent.",
                 code="no-agent",
             )
@@ -245,7 +256,7 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
 @click.option("--no-send", is_flag=True, help="Do not send the agent a message.")
 @common_options
 def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
-    """Give TASK to AGENT, and send it a message that says what is to be done.
+    """Give TASK to AGENT, and send it a message with what is to be done.
 
     \b
     Examples:
@@ -295,7 +306,7 @@ def _act(
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
 @common_options
 def start_command(common: Common, name: str) -> None:
-    """Say that work on TASK has begun; one of the pool is taken by that.
+    """Say that work on TASK has begun; this also takes a task from the pool.
 
     \b
     Examples:
@@ -315,14 +326,14 @@ def start_command(common: Common, name: str) -> None:
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="The most seconds that its check may take.",
+    help="The most seconds for the check.",
 )
 @common_options
 def done_command(common: Common, name: str, message: str, timeout: float) -> None:
-    """Say that TASK is done; its check is run first, in the agent's directory.
+    """Say that TASK is done; its check runs first, in the agent's directory.
 
-    If the check does not exit with 0 the task goes on, and its last lines are shown. Who made the
-    task, and your parent, is told.
+    If the check does not exit with 0, the task continues, and the check's last lines are shown. The
+    maker of the task, and your parent, are told.
 
     \b
     Examples:
@@ -338,7 +349,7 @@ def done_command(common: Common, name: str, message: str, timeout: float) -> Non
 @REASON
 @common_options
 def fail_command(common: Common, name: str, message: str) -> None:
-    """End TASK: it will not be done. Who made it, and your parent, is told.
+    """End TASK: it will not be done. Its maker, and your parent, are told.
 
     \b
     Examples:
@@ -354,7 +365,7 @@ def fail_command(common: Common, name: str, message: str) -> None:
 @REASON
 @common_options
 def block_command(common: Common, name: str, message: str) -> None:
-    """Say that TASK waits for somebody else; it stays yours, and its lease stands still.
+    """Say that TASK waits for somebody else; it stays yours, and its lease is paused.
 
     \b
     Examples:
@@ -388,7 +399,7 @@ command.add_command(delegate_command)
 @command.command("stats")
 @common_options
 def stats_command(common: Common) -> None:
-    """Show what each agent has done with tasks: taken, done, failed, lost, and how long it took.
+    """Show each agent's tasks: taken, done, failed, lost, and how long they took.
 
     \b
     Examples:

@@ -16,17 +16,25 @@ if TYPE_CHECKING:
 @click.command("delegate")
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
 @click.argument("arguments", metavar="[-- ARGS]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--to", "child", metavar="NAME", help="Its name (default: yours, and a number).")
-@click.option("--role", default="developer", show_default=True, help="Its role, and briefing.")
+@click.option(
+    "--to", "child", metavar="NAME", help="The new agent's name (default: yours, and a number)."
+)
+@click.option("--role", default="developer", show_default=True, help="Its role, and its briefing.")
 @click.option(
     "--profile",
     shell_complete=complete_profiles,
-    help="Its program (default: your own, or claude).",
+    help="Its program's profile (default: your own, or claude).",
 )
 @click.option(
-    "--dir", "directory", type=ANY_BYTES, metavar="DIR", help="Where (default: your own)."
+    "--dir", "directory", type=ANY_BYTES, metavar="DIR", help="Its directory (default: your own)."
 )
-@click.option("--worktree", "branch", default="", metavar="BRANCH", help="In a git worktree.")
+@click.option(
+    "--worktree",
+    "branch",
+    default="",
+    metavar="BRANCH",
+    help="Start it in a git worktree of this branch.",
+)
 @click.option("--session", metavar="SESSION", help="The tmux session (default: your own).")
 @common_options
 def command(
@@ -40,11 +48,11 @@ def command(
     branch: str,
     session: str | None,
 ) -> int:
-    """Start an agent for TASK, which is in the pool or your own, and give it to it.
+    """Start a new agent, and give it TASK, which is in the pool or your own.
 
-    As an agent you become its parent, and are told how the task ends. How many agents may start is
-    bounded, as with 'torch spawn'. --worktree makes a git worktree of BRANCH beside the project.
-    ARGS behind -- are given to the program.
+    As an agent you become its parent, and are told how the task ends. The number of agents is
+    limited, as with 'torch spawn'. --worktree makes a git worktree of BRANCH beside the project.
+    ARGS behind -- go to the program.
 
     \b
     Examples:

@@ -13,10 +13,11 @@ from torch_cli.teamfile.schema import STRATEGIES
 @click.option(
     "--strategy",
     type=click.Choice(STRATEGIES),
-    help="How those who can take a task are ranked (default: as torch.toml says, or least-loaded).",
+    help="How to rank the agents that can take a task (default: as torch.toml says, or "
+    "least-loaded).",
 )
-@click.option("--explain", is_flag=True, help="Say of each agent why it is not the one.")
-@click.option("--dry-run", is_flag=True, help="Say what would be given, and give nothing.")
+@click.option("--explain", is_flag=True, help="Say of each agent why it was not chosen.")
+@click.option("--dry-run", is_flag=True, help="Show what would be given, and give nothing.")
 @click.option("--no-send", is_flag=True, help="Do not send the agents a message.")
 @EVERYWHERE
 @common_options
@@ -28,10 +29,10 @@ def command(
     no_send: bool,
     everywhere: bool,
 ) -> int:
-    """Give the tasks of this project to idle agents that have what they ask for, and lead nobody.
+    """Give the tasks of this project to idle agents that have the skills and lead nobody.
 
-    Urgent tasks first; one that waits gains a step of priority with each hour. An agent gets one
-    task, of its own project or of none. -L or -S means the agents of that tmux server only.
+    Urgent tasks come first; a waiting task gains a step of priority with each hour. An agent gets
+    one task, of its own project or of none. -L or -S means the agents of that tmux server only.
 
     \b
     Examples:

@@ -67,7 +67,7 @@ def print_tasks(tasks: "Sequence[Task]", unmet: "dict[str, list[Task]]", common:
             print_json(task_object(task, unmet[task.id]))
         return
     if not tasks:
-        note("no tasks; add one with 'torch task add'", quiet=common.quiet)
+        note("no tasks; 'torch task add' makes one", quiet=common.quiet)
         return
     now = time.time()
     rows = []
@@ -135,7 +135,7 @@ def print_records(found: "Sequence[Record]", common: "Common") -> None:
             print_json({"schema": "torch.task-stats/1", **one._asdict(), "rate": one.rate})
         return
     if not found:
-        note("nobody has taken a task yet", quiet=common.quiet)
+        note("no agent has taken a task yet", quiet=common.quiet)
         return
     from torch_cli.store import Store
 

@@ -10,10 +10,10 @@ from torch_cli.cli.options import common_options
 @click.argument("words", default="", metavar="[WORDS]")
 @common_options
 def command(common: Common, words: str) -> None:
-    """Acknowledge the briefing that you, an agent, were given last; 'torch ps' shows it.
+    """Acknowledge your newest briefing, as an agent; 'torch ps' shows it.
 
-    To be run by the agent itself, in its own pane. WORDS are what it wants to say to it. The first
-    time, its parent is told that it is there: where, on which branch, and what it is good at.
+    The agent itself runs this, in its own pane. WORDS are its comment on the briefing. The first
+    time, its parent is told that the agent is there: its directory, its branch, and its skills.
 
     \b
     Examples:

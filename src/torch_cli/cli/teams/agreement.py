@@ -22,9 +22,9 @@ def command() -> None:
 @IN_PROJECT
 @common_options
 def check_command(common: Common, directory: str) -> int:
-    """List each breach of [agreement] with its evidence; exit status 1 if there is any.
+    """List each breach of [agreement] with its evidence; exit status 1 if there are any.
 
-    With --json, one object for each.
+    With --json, one object for each breach.
 
     \b
     Examples:
@@ -49,5 +49,5 @@ def check_command(common: Common, directory: str) -> int:
         say(printable(f"{one.rule}  {one.agent}  {one.words}"))
         note(printable(f"  {shown}"), quiet=common.quiet)
     if not breaches and not common.json:
-        note("  the agreement holds", quiet=common.quiet)
+        note("  no breach of the agreement", quiet=common.quiet)
     return FAILURE if breaches else DONE

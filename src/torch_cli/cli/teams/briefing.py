@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """List, show, render and edit briefings: an agent's first message, by its role.
 
-    A briefing is a Jinja2 template, NAME.md in the directory briefings/ of the project, in your own
-    configuration, or one that comes with Torch; the first that is found is taken.
+    A briefing is a Jinja2 template, NAME.md. Torch looks in the directory briefings/ of the
+    project, then in your own configuration, then among those that come with Torch.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def command() -> None:
 @IN_PROJECT
 @common_options
 def list_command(common: Common, directory: str) -> None:
-    """List the briefings that can be named, and where each comes from.
+    """List the briefings, and where each comes from.
 
     \b
     Examples:
@@ -56,7 +56,7 @@ def list_command(common: Common, directory: str) -> None:
 @IN_PROJECT
 @common_options
 def show_command(common: Common, name: str, directory: str) -> None:
-    """Print a briefing as it stands in its file, the template.
+    """Print a briefing's file, the template.
 
     \b
     Examples:
@@ -77,9 +77,11 @@ def show_command(common: Common, name: str, directory: str) -> None:
 
 @command.command("render")
 @click.argument("name", shell_complete=complete_briefings)
-@click.option("--agent", default="NAME", show_default=True, help="The agent it is for.")
-@click.option("--role", default="", help="Its role (default: the briefing's name).")
-@click.option("--parent", default="", help="Its superior.")
+@click.option(
+    "--agent", default="NAME", show_default=True, help="The agent that the briefing is for."
+)
+@click.option("--role", default="", help="The agent's role (default: the briefing's name).")
+@click.option("--parent", default="", help="The agent's parent.")
 @IN_PROJECT
 @common_options
 def render_command(
@@ -112,13 +114,13 @@ def facts(agent: str, role: str, parent: str, directory: str) -> "Facts":
 
 @command.command("edit")
 @click.argument("name", shell_complete=complete_briefings)
-@click.option("--project", is_flag=True, help="The project's, and not your own.")
+@click.option("--project", is_flag=True, help="The project's briefings, not your own.")
 @IN_PROJECT
 @common_options
 def edit_command(common: Common, name: str, project: bool, directory: str) -> None:
     """Edit a briefing in $EDITOR: a copy of your own, or of the project's.
 
-    One that is not there yet begins as the one that would be taken without it.
+    If there is no copy yet, it begins as the briefing that Torch would use without it.
 
     \b
     Examples:

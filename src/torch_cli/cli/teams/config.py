@@ -10,7 +10,7 @@ from torch_cli.cli.options import IN_PROJECT, common_options
 
 @click.group("config")
 def command() -> None:
-    """Check a project's torch.toml, and print what it may hold.
+    """Check a project's torch.toml, and print its schema.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def schema_command(common: Common) -> None:
 @IN_PROJECT
 @common_options
 def check_command(common: Common, directory: str) -> None:
-    """Read torch.toml and say what is wrong with it, each with its line.
+    """Read torch.toml and list its mistakes, each with its line.
 
     \b
     Examples:

@@ -7,15 +7,17 @@ from torch_cli.cli.options import IN_PROJECT, SECONDS, common_options
 
 
 @click.command("down")
-@click.option("--only", multiple=True, metavar="NAME", help="This member alone; repeatable.")
-@click.option("--force", is_flag=True, help="Also where no checkpoint can be made first.")
+@click.option("--only", multiple=True, metavar="NAME", help="End this member alone; repeatable.")
+@click.option(
+    "--force", is_flag=True, help="Also end members where no checkpoint can be made first."
+)
 @click.option(
     "--deadline",
     type=SECONDS,
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="What each agent is given for a handoff note; 0 asks for none.",
+    help="The most seconds to wait for each agent's handoff note; 0 asks for none.",
 )
 @IN_PROJECT
 @common_options
@@ -24,10 +26,10 @@ def command(
 ) -> int:
     """End what 'torch up' has started of this project's team, and nothing else.
 
-    A checkpoint of each directory comes first, and a handoff note of each agent that is idle and
-    answers in time. A worktree that 'torch up' made is removed only if it is clean, merged, and
-    nobody else is in it. What was there before the team is left. The file itself is not needed.
-    -L or -S means what is on that tmux server alone.
+    First each directory gets a checkpoint, and each idle agent is asked for a handoff note. A
+    worktree that 'torch up' made is removed only if it is clean, merged, and nobody else is in it.
+    What existed before the team is left alone. The file itself is not needed. -L or -S means what
+    is on that tmux server only.
 
     \b
     Examples:
@@ -55,5 +57,5 @@ def command(
             if one.error is not None:
                 status = status or one.error.exit_code
     if not any_ended and not common.json:
-        note("  nothing of this team is up", quiet=common.quiet)
+        note("  nothing of this team is running", quiet=common.quiet)
     return status

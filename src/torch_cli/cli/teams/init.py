@@ -10,12 +10,12 @@ from torch_cli.cli.options import ANY_BYTES, common_options
 
 @click.command("init")
 @click.argument("directory", type=ANY_BYTES, default=".")
-@click.option("--print", "only_print", is_flag=True, help="Print it, and write nothing.")
+@click.option("--print", "only_print", is_flag=True, help="Print the file, and write nothing.")
 @common_options
 def command(common: Common, directory: str, only_print: bool) -> None:
     """Write a commented torch.toml for the project in DIRECTORY (default: this one).
 
-    Its kind, its package manager and its dev server are looked up; all else is yours to change.
+    Torch detects the project's kind, its package manager and its dev server. You change the rest.
 
     \b
     Examples:
@@ -29,7 +29,7 @@ def command(common: Common, directory: str, only_print: bool) -> None:
 
     root = Path(directory).expanduser().resolve()
     if not root.is_dir():
-        raise NotFoundError(f"there is no directory {directory}", code="no-directory")
+        raise NotFoundError(f"no directory {directory}", code="no-directory")
     with Store() as store:
         taken = {one.name for one in store.agents.all()}
         taken |= {name for path in store.teams.paths() for name in store.teams.members(path)}

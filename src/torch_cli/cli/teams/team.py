@@ -24,10 +24,10 @@ def command() -> None:
 @EVERYWHERE
 @common_options
 def freeze_command(common: Common, directory: str, everywhere: bool) -> None:
-    """Print a torch.toml of the agents, and of its team's processes, in the project in DIRECTORY.
+    """Print a torch.toml of the agents and the team's processes in the project in DIRECTORY.
 
-    Variables are known of none, and how a program was called only of those that a team file has
-    started: add env and args by hand. -L or -S takes the agents of that tmux server only.
+    Torch knows no variables, and knows arguments only of programs that a team file has started: add
+    env and args by hand. -L or -S takes the agents of that tmux server only.
 
     \b
     Examples:

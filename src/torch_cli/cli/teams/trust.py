@@ -42,7 +42,7 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
     print_text(changes(team, before))
     say(printable(f"{'accepted' if accepted else before.state}  {team.path}"))
     if before.state == "changed" and not changes(team, before):
-        note("  its file of variables (env_files) is another", quiet=common.quiet)
+        note("  its variables (env_files) have changed", quiet=common.quiet)
     for name, path in scripts_of(team):
         words = f"  not looked at: {path}, which '{name}' runs, and which anybody may change"
         note(printable(words), quiet=common.quiet)

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 @click.command("up")
 @click.option(
-    "--only", multiple=True, metavar="NAME|ROLE", help="Only this member, or role; repeatable."
+    "--only", multiple=True, metavar="NAME|ROLE", help="Only this member, or this role; repeatable."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option(
-    "--restart-changed", is_flag=True, help="Start anew what runs otherwise than the file says."
+    "--restart-changed", is_flag=True, help="Restart members that run otherwise than the file says."
 )
-@click.option("--as-accepted", is_flag=True, hidden=True, help="Accept nothing new; a scheduler's.")
+@click.option(
+    "--as-accepted", is_flag=True, hidden=True, help="Accept nothing new; for schedulers."
+)
 @IN_PROJECT
 @common_options
 def command(
@@ -31,17 +33,17 @@ def command(
     as_accepted: bool,
     directory: str,
 ) -> int:
-    """Bring up the team of torch.toml: processes and agents, each after what it waits for.
+    """Start the team of torch.toml: processes and agents, each after the members that it waits for.
 
-    What runs already stays as it is; a second run changes nothing. An agent is waited for until its
-    input is ready, and briefed once. A role, parent or briefing that has changed is noted; for
-    other changes an agent must be started anew, which --restart-changed does.
+    What already runs stays as it is; a second run changes nothing. Torch waits until an agent's
+    input is ready, and briefs it once. A changed role, parent or briefing needs no restart. For
+    other changes the agent must be restarted, which --restart-changed does.
 
-    One that asks something first (a trust question, a login) is listed as 'asks', with the question
-    and the command that answers it (exit code 4); then run 'torch up' again.
+    An agent that first asks a question (trust, a login) is listed as 'asks', with the question and
+    the command that answers it (exit code 4); then run 'torch up' again.
 
-    A person who runs this accepts the file: the daemon acts on what was accepted, and waits when
-    the file changes ('torch trust').
+    If you run this, you accept the file: the daemon acts on the accepted file, and waits when the
+    file changes ('torch trust').
 
     \b
     Examples:
@@ -97,7 +99,7 @@ def _print_step(step: "Step", common: Common, *, restarts: bool) -> None:
 
     member = step.member
     if step.what == "restart" and not restarts:
-        words = f"{step.words}; 'torch up --restart-changed' starts it anew"
+        words = f"{step.words}; 'torch up --restart-changed' restarts it"
         step = step._replace(what="changed", words=words)
     if common.json:
         facts = {"name": member.name, "kind": member.kind, "what": step.what}
