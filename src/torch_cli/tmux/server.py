@@ -26,7 +26,7 @@ from typing import Any
 import libtmux
 from libtmux import neo
 from libtmux.common import tmux_cmd
-from libtmux.exc import LibTmuxException
+from libtmux.exc import LibTmuxException, TmuxObjectDoesNotExist
 from libtmux.formats import FORMAT_SEPARATOR
 
 from torch_cli.errors import NotFoundError, RefusedError
@@ -120,13 +120,13 @@ class Server(libtmux.Server):
 
         ``panes.get`` of libtmux finds two where a window stands in two sessions, and refuses.
         """
-        with contextlib.suppress(LibTmuxException):
+        with contextlib.suppress(LibTmuxException, TmuxObjectDoesNotExist):
             return libtmux.Pane.from_pane_id(server=self, pane_id=pane_id)
         return None
 
     def window(self, window_id: str) -> libtmux.Window | None:
         """Return the window of that id, ``None`` if there is none; as ``pane``."""
-        with contextlib.suppress(LibTmuxException):
+        with contextlib.suppress(LibTmuxException, TmuxObjectDoesNotExist):
             return libtmux.Window.from_window_id(server=self, window_id=window_id)
         return None
 
