@@ -6,11 +6,13 @@ import sys
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _NOT_LOADED = ("map segment", "allocate", "open files", "Error 24")
-"""What the C library says of a part of Python that a limit keeps it from loading (glibc, musl)."""
+"""What the C library says if a limit keeps it from loading a part of Python (glibc, musl)."""
 
 
 def main() -> None:
-    """Run the command line in ``sys.argv``; whatever keeps it from being begun is said in words."""
+    """Run the command line in ``sys.argv``; print an error in words, also if the start itself
+    fails.
+    """
     try:
         _execute()
     except KeyboardInterrupt as interrupt:

@@ -17,10 +17,10 @@ def available(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def used_by(pid: int) -> int:
-    """Return the bytes of memory that a program and all that it has started take, 0 if it is gone.
+    """Return the bytes of memory that a program takes with all processes it has started, 0 if it is
+    gone.
 
-    What they share with others counts for each of them in part, where the system says so (Linux);
-    else whole.
+    Shared memory counts in part where the system says so (Linux), else whole.
     """
     import psutil
 

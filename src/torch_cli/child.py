@@ -25,7 +25,7 @@ def end(child: "subprocess.Popen[bytes]") -> None:
 
 
 def detached_environment() -> dict[str, str]:
-    """Return the environment of a Torch in the background: not that of the pane it starts from."""
+    """Return the environment for a Torch in the background: not that of the pane it starts from."""
     dropped = ("TMUX", "TMUX_PANE", "TORCH_AGENT")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     # It runs in another directory.

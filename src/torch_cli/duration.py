@@ -8,7 +8,7 @@ UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
 """Seconds of each unit, the greatest first."""
 
 LONGEST = 1e9
-"""The most seconds that are taken, some 31 years."""
+"""The longest duration in seconds, some 31 years."""
 
 _WORDS = {"d": "d", "h": "h", "m": "min", "s": "s"}
 _PART = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)([dhms]) *")
@@ -18,7 +18,7 @@ _HINT = "Write a number with its unit, for example 90s, 30m, 1.5h, 2h30m or 1d."
 def parse(text: str) -> float:
     """Return the seconds that ``text`` means: numbers, fractions too, with ``d h m s`` in order.
 
-    Raises ``RefusedError`` for anything else, for nothing, and for more than ``LONGEST``.
+    Raises ``RefusedError`` for any other text, for zero, and for more than ``LONGEST``.
     """
     # One pattern for all four would take 4 ms to compile, a tenth of the whole command.
     parts = _PART.findall(text.strip().lower())

@@ -1,6 +1,6 @@
 """The variables that ``--env`` and ``--env-file`` name, as a dictionary.
 
-Values keep every byte: what is not UTF-8 is carried by ``surrogateescape``. Messages name
+Values keep every byte: ``surrogateescape`` carries bytes that are not UTF-8. Error messages name
 variables and lines, never values.
 """
 

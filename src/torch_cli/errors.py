@@ -1,7 +1,7 @@
 """The errors that Torch shows to people, and the exit code of each.
 
-Every error says what happened, to which target, what was not done, and what to do next.
-Code below the command line raises these; only the command line prints them.
+Every error says what happened, to which target, what was not done, and what to do next. Code below
+the command line raises these errors; only the command line prints them.
 """
 
 import errno
@@ -18,19 +18,19 @@ UNKNOWN = 5
 TIMED_OUT = 6
 EXHAUSTED = 7
 SIGNALLED = 128
-"""To this the number of the signal is added that ended a command: 130 is Ctrl-C."""
+"""A command ended by a signal exits with this plus the signal's number: 130 is Ctrl-C."""
 
 _SIGINT, _SIGPIPE = 2, 13
-"""Of POSIX; importing ``signal`` costs more than all else here."""
+"""As POSIX has it; importing ``signal`` costs more than everything else here."""
 
 
 class TorchError(Exception):
     """A failure that a person can act on.
 
-    ``message`` is one or two sentences without a trailing newline; ``hint`` is the next step,
-    or an empty string; ``code`` is a stable word for programs (``--json``); ``exit_code`` is the
-    process's exit status. ``details`` are what a program would have to pick out of the words: JSON
-    values, by name.
+    ``message`` is one or two sentences without a trailing newline. ``hint`` is the next step, or an
+    empty string. ``code`` is a stable word for programs (``--json``). ``exit_code`` is the
+    process's exit status. ``details`` are JSON values, by name, that a program would otherwise have
+    to pick out of the words.
     """
 
     exit_code = FAILURE
@@ -53,7 +53,7 @@ class TorchError(Exception):
 
 
 class RefusedError(TorchError):
-    """The request itself cannot be honoured; nothing was touched."""
+    """The request cannot be carried out; nothing was touched."""
 
     exit_code = USAGE
     code = "refused"
@@ -67,17 +67,17 @@ class NotFoundError(TorchError):
 
 
 class HeldError(TorchError):
-    """Something stands in the way now; it may be gone later."""
+    """An obstacle stops the request now, and may be gone later."""
 
     exit_code = HELD
     code = "held"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has ended the command. ``message`` says what is known, '' if that is nothing.
+    """A signal has ended the command.
 
-    It is no ``TorchError``: who goes on after one does not go on after this. The other fields are
-    those of an error.
+    ``message`` says what is known, '' if nothing is. This is not a ``TorchError``, so code that
+    continues after an error does not continue after this. The other fields are those of an error.
     """
 
     code = "interrupted"
@@ -116,7 +116,9 @@ class Abandoned(Interrupted):
 
 
 def of_system(error: Exception) -> Exception:
-    """Return an error of the operating system in words, as a ``TorchError``; any other as it is."""
+    """Return an error of the operating system as a ``TorchError`` in words; any other error as it
+    is.
+    """
     if isinstance(error, MemoryError):
         exhausted = TorchError("no memory is left for torch", code="memory")
         exhausted.exit_code = EXHAUSTED

@@ -14,9 +14,9 @@ POLL = 0.02
 
 
 def open_lock(path: str, nothing: str) -> int:
-    """Open the file of a lock, and make it and its directory if need be.
+    """Open the file of a lock; make the file and its directory if needed.
 
-    Raises ``TorchError``, which says ``nothing`` (what was not done), if that cannot be.
+    If that fails, raises ``TorchError``, which says ``nothing`` (what was not done).
     """
     directory = os.path.dirname(path)
     try:
@@ -31,12 +31,12 @@ def open_lock(path: str, nothing: str) -> int:
 
 
 def hold(file: int, deadline: float, on_wait: Callable[[], None] = lambda: None) -> bool:
-    """Take the exclusive lock on an open ``file`` by ``deadline`` (monotonic); say if it was had.
+    """Take the exclusive lock on an open ``file`` by ``deadline`` (monotonic); say whether it was
+    taken.
 
-    ``on_wait`` is called each time that another still has it.
-
-    One that has passed means a single try. Closing the file lets go. Raises ``OSError`` where the
-    file system has no locks.
+    ``on_wait`` is called each time that another process still has the lock. A deadline that has
+    passed means a single try. Closing the file releases the lock. Raises ``OSError`` if the file
+    system has no locks.
     """
     while True:
         try:

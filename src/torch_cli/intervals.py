@@ -1,8 +1,8 @@
 """How often a scheduler looks, and how long it rests: one value, in seconds.
 
-The environment variable ``TORCH_INTERVALS`` is for Torch's own tests, which shorten some of them,
-as in ``teams=1 tasks=1``. What a delivery waits for is not among them: that was measured on
-programs, and stands with what is done.
+The environment variable ``TORCH_INTERVALS`` is for Torch's own tests, which shorten some of the
+intervals, for example ``teams=1 tasks=1``. The times of a delivery are not here: they were measured
+on programs, and are in the modules that use them.
 """
 
 import os
@@ -15,28 +15,28 @@ class Intervals(NamedTuple):
     """All of them; each is a number of seconds."""
 
     look: float = 0.25
-    """Between two looks of the daemon at whether the store has changed: one PRAGMA, 10 µs."""
+    """Between two checks by the daemon whether the store has changed: one PRAGMA, 10 µs."""
 
     renew: float = 3.0
     """Between two renewals of the lease: a fifth of the time for which it holds."""
 
     stalled: float = 5.0
-    """For which the loop must have stood still for it to be noted as an outage."""
+    """How long the loop must have been stopped for an outage to be recorded."""
 
     closing: float = 20.0
-    """That what goes on is given at the end of the daemon, all together."""
+    """How long running work is given when the daemon ends, all together."""
 
     fire_again: float = 0.2
-    """Between two passes of firing at least."""
+    """At least this long between two passes of firing."""
 
     overdue: float = 5.0
-    """Between two looks at whether somebody is there to take an overdue run."""
+    """Between two checks whether an agent is there to take an overdue run."""
 
     outbox: float = 0.5
     """Between two looks at agents whose messages are held."""
 
     unknown: float = 10.0
-    """Between two looks for messages of unknown fate in what their programs wrote down."""
+    """Between two looks for messages of unknown fate in the records of their programs."""
 
     tasks: float = 15.0
     """Between two looks for tasks whose agents are gone."""
@@ -77,7 +77,7 @@ class Intervals(NamedTuple):
 
 
 def intervals(words: str) -> Intervals:
-    """Return the usual ones, changed by ``words``: NAME=SECONDS, with blanks between them.
+    """Return the usual intervals, changed by ``words``: NAME=SECONDS, separated by spaces.
 
     Raises ``ValueError`` for any other words.
     """

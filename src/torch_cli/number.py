@@ -1,4 +1,4 @@
-"""How great a number may be that a person or a file gives."""
+"""How large a number from a person or a file may be."""
 
 MOST = 10**9
-"""The most of anything that can be asked for: SQLite and tmux take no number without end."""
+"""The largest number that can be asked for: SQLite and tmux have limits."""

@@ -59,9 +59,9 @@ def _platform(variable: str, under_home: str, function: str) -> str:
 
 
 def make_private(directory: str) -> None:
-    """Make a directory, and those above it that are missing, for their owner alone.
+    """Make a directory, and missing ones above it, for their owner alone.
 
-    Those below the state directory become so if they are not. Raises ``OSError``.
+    Directories below the state directory are made private if they are not. Raises ``OSError``.
     """
     missing, own = [], f"{state_dir()}{os.sep}"
     path = directory

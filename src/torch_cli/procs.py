@@ -1,8 +1,8 @@
-"""Facts about processes: who they are, whether they live, where they stand, whose they are.
+"""Facts about processes: identity, life, working directory, owner.
 
-Linux is read from ``/proc``. On macOS ``ps`` and ``lsof`` are asked; that half has been written
-from their manuals and not been tried. This module is on the way of every message, so it imports
-nothing but ``os`` where ``/proc`` exists.
+On Linux they are read from ``/proc``. On macOS ``ps`` and ``lsof`` are asked; that half was written
+from their manuals and never tried. Every message needs this module, so it imports nothing but
+``os`` where ``/proc`` exists.
 """
 
 import os
@@ -19,7 +19,8 @@ class Process(NamedTuple):
     """A process that cannot be mistaken for a later one with the same number.
 
     ``started`` is opaque: on Linux the clock ticks from boot to its start (field 22 of
-    ``/proc/PID/stat``), on macOS the date that ``ps -o lstart=`` prints. Compare it, nothing else.
+    ``/proc/PID/stat``), on macOS the date that ``ps -o lstart=`` prints. Use it for comparison
+    only.
     """
 
     pid: int
@@ -41,7 +42,7 @@ class _Status(NamedTuple):
 def identify(pid: int) -> Process | None:
     """Return the identity of the process that has this number now; ``None`` if none has.
 
-    A zombie has an identity, though it is not ``alive``.
+    A zombie has an identity, but is not ``alive``.
     """
     status = _status(pid)
     return Process(pid, status.started) if status else None
@@ -106,9 +107,9 @@ def environment(pid: int) -> dict[str, str] | None:
 
 
 def arguments(pid: int) -> list[str] | None:
-    """Return the words that a process was started with, or has put in their place.
+    """Return the words that a process was started with, or that it has set instead.
 
-    ``None`` if there is no such process, and on macOS, where ``ps`` does not tell them apart.
+    ``None`` if there is no such process, and on macOS, where ``ps`` does not separate the words.
     """
     if not _LINUX:
         return None
@@ -133,7 +134,7 @@ def foreground(pid: int) -> int | None:
 def terminal(pid: int) -> int | None:
     """Return the number of the terminal that controls a process, 0 if none does.
 
-    ``None`` if there is no such process, and on macOS, where this is not asked for.
+    ``None`` if there is no such process, and on macOS, where Torch does not ask for it.
     """
     status = _status(pid) if _LINUX else None
     return status.terminal if status else None
@@ -192,7 +193,7 @@ def _table() -> dict[int, _Status]:
 
 
 def _read_stat(stat: bytes) -> _Status:
-    """Read ``/proc/PID/stat`` (proc(5)); the name in brackets may hold brackets and blanks."""
+    """Read ``/proc/PID/stat`` (proc(5)); the name in brackets may hold brackets and spaces."""
     fields = stat[stat.rindex(b")") + 2 :].split()
     return _Status(
         dead=fields[0] in (b"Z", b"X"),

@@ -1,6 +1,6 @@
-"""Reading files that somebody else may have put there: regular ones, and only so much of each.
+"""Reading files that others may have put there: only regular ones, and only a limited part.
 
-A pipe in the place of a file would be waited for without end, and a device never ends.
+A pipe in place of a file would block forever, and a device never ends.
 """
 
 import errno

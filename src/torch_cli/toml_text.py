@@ -1,4 +1,4 @@
-"""Values as TOML text: strings, patterns, comments. Python reads TOML and does not write it."""
+"""Values as TOML text: strings, patterns, comments. Python reads TOML but does not write it."""
 
 import json
 from collections.abc import Iterable
@@ -34,5 +34,7 @@ def noted(setting: str, note: str) -> str:
 
 
 def comment(text: str) -> str:
-    """Return ``text`` as it may stand in a comment: TOML allows no control characters there."""
+    """Return ``text`` in a form that a comment may contain: TOML allows no control characters
+    there.
+    """
     return "".join(one if one.isprintable() else " " for one in text).strip()

@@ -1,4 +1,4 @@
-"""What was done to a worktree, in the log of events."""
+"""The log of what was done to a worktree."""
 
 import contextlib
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from torch_cli.store.database import storable
 def note_event(
     verb: str, worktree: Worktree, detail: Mapping[str, object], *, actor: str = ""
 ) -> None:
-    """Note that ``actor`` (an agent's name, or '' for a person) did ``verb`` to ``worktree``.
+    """Record that ``actor`` (an agent's name, or '' for a person) did ``verb`` to ``worktree``.
 
-    It is done by then: a log that cannot be written makes it no failure.
+    By then it is done, so a log that cannot be written is not an error.
     """
     with contextlib.suppress(TorchError), Store() as store:
         store.events.add(verb, storable(worktree.top), detail, actor)

@@ -8,7 +8,9 @@ from torch_cli.store import Store
 
 
 def author_in(worktree: Worktree) -> str:
-    """Return the agent that we are, else those that work in the worktree, '' for nobody."""
+    """Return the agent that runs this process, else the agents that work in the worktree, '' if
+    none.
+    """
     if not os.path.exists(paths.database()):
         return ""
     with Store() as store:

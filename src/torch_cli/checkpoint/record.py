@@ -1,8 +1,8 @@
-"""Checkpoints: making one, and the list of those that there are.
+"""Checkpoints: making one, and listing them.
 
-A checkpoint is a ref to a tag object, and that to a tree. There is no commit: ``git log --all``,
-``gitk --all`` and what else walks from every ref see nothing of it, and thinning them out rewrites
-nothing.
+A checkpoint is a ref to a tag object, which refers to a tree. There is no commit, so ``git log
+--all``, ``gitk --all`` and other commands that walk from every ref do not see it, and pruning
+rewrites nothing.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ from torch_cli.git.counts import Counts
 from torch_cli.git.worktree import REFS, Worktree, locate, locked
 
 LISTED = 100
-"""Left-out files that a checkpoint lists; of the rest it says how many."""
+"""The most left-out files that a checkpoint lists; it gives the number of the others."""
 
 NOBODY = ("Torch", "torch@localhost")
-"""Name and address of who makes a checkpoint where git knows no user."""
+"""Name and address of a checkpoint's maker if git knows no user."""
 
 BY_RESTORE = "before restore"
 """The reason of the checkpoint that a restore makes of what it replaces."""
@@ -44,11 +44,11 @@ class Checkpoint(NamedTuple):
     """A checkpoint as its repository has it.
 
     ``at`` is seconds since the epoch. ``head`` is the commit that was checked out and ``branch``
-    its branch, '' if there was none. ``files`` is the number of files in it. ``counts`` is how it
-    differs from the one before. ``before`` is that one's id if so much was gone since then that
-    it is never pruned. ``alert`` says so. ``more`` is the number of left-out files that are not
-    listed. ``exact`` says that the tree has each file as it was on disk, but for those of filters;
-    earlier versions kept text as its attributes say.
+    its branch, '' if there was none. ``files`` is the number of its files. ``counts`` is the
+    difference from the checkpoint before. If so many files were gone that the one before must never
+    be pruned, ``before`` is its id and ``alert`` says so. ``more`` is the number of left-out files
+    that are not listed. ``exact`` says that the tree has each file as it was on disk, except files
+    of filters; earlier versions kept text as its attributes say.
     """
 
     id: str
@@ -79,11 +79,11 @@ class Occasion(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of one worktree: ``checkpoint`` is ``None`` if nothing had changed.
+    """The outcome for one worktree: ``checkpoint`` is ``None`` if nothing had changed.
 
-    ``last`` is the newest checkpoint. ``stored`` is what is there as git would commit it, a tree.
-    ``nested`` are the outcomes of the worktrees below, or the errors. ``error`` stands for all
-    else.
+    ``last`` is the newest checkpoint. ``stored`` is a tree of the present files as git would commit
+    them. ``nested`` are the outcomes of the worktrees below, or their errors. With an ``error`` the
+    other fields say nothing.
     """
 
     top: str
@@ -108,10 +108,10 @@ def take(
     *,
     skip: Callable[[str], bool] = lambda top: False,
 ) -> Outcome:
-    """Make a checkpoint of ``worktree`` and of those in it, if anything has changed.
+    """Make a checkpoint of ``worktree`` and of the worktrees in it, if anything has changed.
 
-    ``skip`` says of a worktree below, by its top, that it is somebody else's business. Raises
-    ``TorchError``, and nothing is recorded then; what goes wrong below is in the outcome.
+    ``skip`` says, by its top, that a worktree below is to be left out. Raises ``TorchError``, and
+    nothing is recorded then; errors of worktrees below are in the outcome.
     """
     with locked(worktree) as lock, turn(), saying("nothing was recorded"):
         outcome, below = take_locked(worktree, settings, occasion, lock)
@@ -140,9 +140,10 @@ def take_locked(
     lock: int,
     check: Callable[[str], None] = lambda tree: None,
 ) -> tuple[Outcome, list[str]]:
-    """As ``take``, with the lock held and for this worktree alone; return those below as well.
+    """As ``take``, with the lock held and for this worktree alone; return the worktrees below as
+    well.
 
-    ``check`` is given the tree of what is there, and raises if it is not to be recorded.
+    ``check`` gets the tree of the present files, and raises if it must not be recorded.
     """
     git = worktree.git(lock=lock)
     _check_note(occasion.note)
@@ -316,15 +317,17 @@ def _can_be_shown(word: str) -> bool:
 
 
 def latest(found: Sequence[Checkpoint]) -> Checkpoint | None:
-    """Return which of the checkpoints of one worktree is meant by ``latest``.
+    """Return which checkpoint of a worktree ``latest`` means.
 
-    It is the newest that was not made by a restore: that one holds what was to be replaced.
+    That is the newest that no restore has made: a restore's checkpoint holds the files that it
+    replaced.
     """
     return next((one for one in reversed(found) if one.reason != BY_RESTORE), None)
 
 
 def find_checkpoint(worktree: Worktree, name: str) -> Checkpoint:
-    """Return the checkpoint of that id, or the only one whose id begins so, or the ``latest``.
+    """Return the checkpoint with that id, or the only one whose id begins with it, or the
+    ``latest``.
 
     Those of other worktrees of the repository are found too. Raises ``NotFoundError``.
     """

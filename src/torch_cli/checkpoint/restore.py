@@ -1,6 +1,6 @@
-"""Bringing files back: what would change, and changing it, after a checkpoint of what is there.
+"""Restoring files: what would change, and changing it, after a checkpoint of the present files.
 
-HEAD and the index stay as they are: what is restored is a change in the worktree like any other.
+HEAD and the index stay as they are: a restored file is a change in the worktree like any other.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class Change(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What is restored from: its name, and its tree.
+    """The source of a restore: its name, and its tree.
 
     ``exact`` says that the tree has the files as they were on disk, as a checkpoint's has. Others
     are written as git writes them.
@@ -58,10 +58,9 @@ class Source(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a restore from ``source`` would do.
+    """What a restore from ``source`` would do. ``now`` is the tree of the present files.
 
-    ``now`` is the tree of what is there. ``skipped`` are paths that stay as they are, each with the
-    words why.
+    ``skipped`` are paths that stay as they are, each with the reason.
     """
 
     source: Source
@@ -104,7 +103,7 @@ def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
 
 
 def plan(worktree: Worktree, settings: Settings, source: Source, paths: Sequence[str]) -> Plan:
-    """Return what restoring ``paths`` (all, if none) from ``source`` would change.
+    """Return what restoring ``paths`` (all, if none are given) from ``source`` would change.
 
     Nothing is recorded. Raises ``RefusedError`` for a path that the source does not have.
     """
@@ -246,7 +245,7 @@ def _objection(worktree: Worktree, row: Row, left_out: dict[str, str], deleted: 
 
 
 def _standing(top: str, path: str) -> str:
-    """Return which parent of ``path`` is no directory of the worktree, in words."""
+    """Return which parent of ``path`` is not a directory of the worktree, in words."""
     for parent in above(path):
         try:
             mode = os.lstat(os.path.join(top, parent)).st_mode
@@ -273,11 +272,11 @@ def _only_deleted(full: str, path: str, deleted: set[str]) -> bool:
 
 
 def carry_out(worktree: Worktree, settings: Settings, planned: Plan) -> Checkpoint:
-    """Do what was planned, after a checkpoint of what is there; return that.
+    """Carry out the plan, after a checkpoint of the present files; return that checkpoint.
 
-    Raises ``HeldError``, and nothing is changed or recorded, if the files have changed since it was
-    planned: what somebody agreed to would not be what happens. ``TorchError`` if it fails on the
-    way, with the checkpoint that has all that was there.
+    Raises ``HeldError``, and changes and records nothing, if the files have changed since the plan
+    was made: the person agreed to something else. Raises ``TorchError`` if it fails half way,
+    naming the checkpoint with all files from before.
     """
     source = planned.source.name
     with locked(worktree) as lock:

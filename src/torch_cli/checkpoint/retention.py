@@ -12,7 +12,7 @@ DAY = 86_400.0
 
 
 def surplus(found: Sequence[Checkpoint], now: float, settings: Settings) -> list[Checkpoint]:
-    """Return which of the checkpoints of one worktree are not kept, the oldest first.
+    """Return which checkpoints of one worktree are not kept, the oldest first.
 
     ``now`` is epoch seconds; days and hours are those of the local clock. Kept are: all of today;
     for ``hourly_days`` the newest of each hour, for ``daily_days`` the newest of each day and those
@@ -59,7 +59,7 @@ def over_quota(git: Git, found: Sequence[Checkpoint], quota: int) -> list[Checkp
 
 
 def size_of(git: Git, found: Sequence[Checkpoint]) -> int:
-    """Return about how many bytes of the repository are there for these checkpoints alone."""
+    """Return about how many bytes of the repository these checkpoints alone take."""
     if not found:
         return 0
     lines = [one.object for one in found]
@@ -74,8 +74,8 @@ def prune(
 ) -> list[Checkpoint]:
     """Delete the refs of checkpoints that are not kept; return them, the oldest first.
 
-    With ``size`` those that are over the quota as well. Git's own garbage collection frees what
-    they held, when it likes. ``dry_run`` deletes nothing.
+    With ``size`` also those over the quota. Git's own garbage collection frees their space at a
+    time of its choice. ``dry_run`` deletes nothing.
     """
     with locked(worktree) as lock:
         git = worktree.git(lock=lock)

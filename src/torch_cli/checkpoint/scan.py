@@ -1,4 +1,4 @@
-"""What has changed in a worktree, and what of it may go into a checkpoint."""
+"""What has changed in a worktree, and which of it may go into a checkpoint."""
 
 import os
 import stat

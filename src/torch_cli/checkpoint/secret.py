@@ -1,8 +1,8 @@
-"""What must not get into a repository: files that are secrets by name, and by what they hold.
+"""What must not get into a repository: files that are secrets by name or by content.
 
-A short list of our own: detect-secrets 1.5.0, the library for this, takes 130 ms to import and 250
-for its first file (Python 3.11, 2026-11-25), and brings requests with it; a checkpoint of 20,000
-files takes 200. The forms are those that the services document for their own keys.
+This is a short list of our own: detect-secrets 1.5.0, the library for this, takes 130 ms to import
+and 250 for its first file (Python 3.11, 2026-11-25), and brings requests with it; a checkpoint of
+20,000 files takes 200. The forms are those that the services document for their own keys.
 """
 
 import re

@@ -16,7 +16,7 @@ class Settings(NamedTuple):
 
     ``every`` is seconds between two checkpoints of an agent's directory, 0 for none. ``max_file``
     and ``quota`` are bytes, ``max_new`` a number of files. ``allow`` and ``deny`` are globs, whose
-    ``*`` matches slashes; one without a slash is for the name alone.
+    ``*`` matches slashes; a glob without a slash matches the name alone.
     """
 
     every: float = 1800.0

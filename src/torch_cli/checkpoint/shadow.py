@@ -1,4 +1,4 @@
-"""Repositories that Torch keeps beside its state, for directories that are in none."""
+"""Repositories that Torch keeps beside its state, for directories outside of any repository."""
 
 import os
 import shutil
@@ -19,8 +19,8 @@ IGNORED = (
 def make_shadow(directory: str) -> Worktree:
     """Make the repository that keeps the checkpoints of ``directory``; nothing in it is touched.
 
-    Raises ``RefusedError`` if it is in a repository, or has a shadow, ``NotFoundError`` if there is
-    no such directory.
+    Raises ``RefusedError`` if it is in a repository or already has a shadow, ``NotFoundError`` if
+    there is no such directory.
     """
     path = os.path.realpath(directory)
     if not os.path.isdir(path):

@@ -1,4 +1,4 @@
-"""A tree of what a worktree holds, made beside its index: neither it nor HEAD is touched."""
+"""A tree of a worktree's files, made beside its index: neither the index nor HEAD is touched."""
 
 import contextlib
 import os

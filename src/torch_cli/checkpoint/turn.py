@@ -10,7 +10,7 @@ from torch_cli.flock import POLL, hold
 from torch_cli.paths import state_dir
 
 PATIENCE = 20.0
-"""Seconds that a turn is waited for; then it goes on without. It is a courtesy, no lock."""
+"""Seconds that a turn is waited for; then it continues without. It is a courtesy, no lock."""
 
 
 def turns() -> int:
@@ -20,7 +20,7 @@ def turns() -> int:
 
 @contextlib.contextmanager
 def turn(patience: float = PATIENCE) -> Iterator[None]:
-    """Wait until few enough are at it, and keep one of the turns meanwhile."""
+    """Wait until few enough others are working, and hold one of the turns meanwhile."""
     file = _wait(time.monotonic() + patience)
     try:
         yield

@@ -20,7 +20,7 @@ def as_utf8(word: str) -> str:
 
 
 class Common(NamedTuple):
-    """What the common options said: the tmux server, the form of the output, how much to say."""
+    """The common options' values: the tmux server, the form of the output, how much to print."""
 
     socket: Socket
     json: bool
@@ -28,7 +28,7 @@ class Common(NamedTuple):
     verbose: bool
 
     def tell(self, step: str) -> None:
-        """Say on stderr what is being done, if that was asked for."""
+        """Print on stderr what is being done, with ``-v``."""
         if self.verbose:
             self.inform(step)
 

@@ -16,7 +16,9 @@ _PATIENCE = 1.0
 
 
 def complete_agents(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the agents whose names begin so; for a target, sessions and windows as well."""
+    """Return the agents whose names begin with ``incomplete``; for a target, sessions and windows
+    too.
+    """
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         names |= _agents()
@@ -27,7 +29,7 @@ def complete_agents(ctx: Context, param: Parameter, incomplete: str) -> "list[Co
 
 
 def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the profiles whose names begin so."""
+    """Return the profiles whose names begin with ``incomplete``."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         from torch_cli.programs.profile import list_profiles
@@ -38,7 +40,7 @@ def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[
 
 
 def complete_waiting(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the messages of the outbox whose ids begin so."""
+    """Return the messages of the outbox whose ids begin with ``incomplete``."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         sql = "SELECT id, recipient FROM messages WHERE kept = 1 AND step <> 'done'"
@@ -47,7 +49,7 @@ def complete_waiting(ctx: Context, param: Parameter, incomplete: str) -> "list[C
 
 
 def complete_tasks(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the tasks that have not ended and whose ids begin so."""
+    """Return the tasks that have not ended and whose ids begin with ``incomplete``."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         names = dict(_read("SELECT id, title FROM tasks WHERE state NOT IN ('done', 'failed')"))
@@ -55,7 +57,7 @@ def complete_tasks(ctx: Context, param: Parameter, incomplete: str) -> "list[Com
 
 
 def complete_checkins(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the check-ins whose names begin so."""
+    """Return the check-ins whose names begin with ``incomplete``."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         sql = "SELECT name, target FROM checkins WHERE state IN ('active', 'paused')"
@@ -64,7 +66,7 @@ def complete_checkins(ctx: Context, param: Parameter, incomplete: str) -> "list[
 
 
 def complete_checkpoints(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the checkpoints of this worktree whose ids begin so."""
+    """Return the checkpoints of this worktree whose ids begin with ``incomplete``."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         from torch_cli.checkpoint.record import checkpoints
@@ -78,7 +80,7 @@ def complete_checkpoints(ctx: Context, param: Parameter, incomplete: str) -> "li
 
 
 def complete_briefings(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the briefings whose names begin so."""
+    """Return the briefings whose names begin with ``incomplete``."""
     known: dict[str, str] = {}
     with contextlib.suppress(Exception):
         from torch_cli.teamfile.briefing import names, project_of
@@ -88,7 +90,7 @@ def complete_briefings(ctx: Context, param: Parameter, incomplete: str) -> "list
 
 
 def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the modes of the agent that stands before."""
+    """Return the modes of the agent named before on the command line."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         from torch_cli.roster.registry import profile_named
@@ -99,7 +101,7 @@ def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[Com
 
 
 def complete_sessions(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Return the sessions whose names begin so."""
+    """Return the sessions whose names begin with ``incomplete``."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
         names = {session: "session" for session, _ in _pairs(ctx)}

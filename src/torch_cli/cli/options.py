@@ -152,7 +152,7 @@ def declare_common(function: F) -> F:
 def common_options(function: F) -> F:
     """Add the common options, and pass them as one ``common`` argument.
 
-    They may stand before the command's name as well. All that must be UTF-8 is looked at here.
+    They may be before the command's name as well. All that must be UTF-8 is looked at here.
     """
 
     @declare_common

@@ -1,7 +1,7 @@
-"""How results are printed: for people, or as JSON for programs. Words about them go to stderr.
+"""How results are printed: for people, or as JSON for programs. Notes go to stderr.
 
-Nothing that was read from elsewhere reaches a terminal as it is: a name, a message, a file or a
-screen could steer it.
+No text from elsewhere reaches a terminal unchanged: a name, a message, a file or a screen could
+steer the terminal.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ begun = False
 
 
 def run(command: Callable[[], int], *, as_json: bool) -> int:
-    """Run ``command`` and return its exit status; what it raises is put into words.
+    """Run ``command`` and return its exit status; print its errors in words.
 
-    With ``as_json`` an error is an object on stdout, an interrupt as well. A reader that goes away
-    is no error.
+    With ``as_json`` an error or an interrupt is an object on stdout. A reader that goes away is not
+    an error.
     """
     global begun
     begun = True
@@ -175,7 +175,9 @@ def note(text: str, *, quiet: bool = False) -> None:
 
 
 def unscheduled(store: "Store") -> str:
-    """Say what is missing for what should happen by itself later, '' if a scheduler is at work."""
+    """Say what is missing for work that should happen later by itself, '' if a scheduler is
+    running.
+    """
     if store.lease.at_work() is not None:
         return ""
     return "no scheduler is running: 'torch daemon start', or 'torch crontab install'"

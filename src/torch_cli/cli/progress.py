@@ -1,4 +1,4 @@
-"""What is waited for, said to a person who looks on: on a terminal, after the first second.
+"""What is waited for, said to a person who is looking: on a terminal, after the first second.
 
 And whether anybody still reads what will be said: if not, nothing is waited for any more.
 """

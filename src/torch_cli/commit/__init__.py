@@ -1,4 +1,4 @@
-"""What Torch does on a person's branch, and only when it is asked to: commits, branches, tags.
+"""What Torch does on a person's branch, only on request: commits, branches, tags.
 
 Nothing here pushes, rewrites, stashes, resets, or deletes a branch.
 """

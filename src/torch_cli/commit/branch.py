@@ -1,4 +1,4 @@
-"""A feature branch from where one is, and tags of states that are good."""
+"""A feature branch from the current commit, and tags of stable states."""
 
 import time
 from typing import NamedTuple

@@ -18,13 +18,14 @@ from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
 
 TIMEOUT = 60.0
-"""Seconds that hooks and signing may take: nobody is there to answer a prompt."""
+"""Seconds that hooks and signing may take: no person is there to answer a prompt."""
 
 NOTHING = "nothing was committed"
 
 _MARKERS = [re.compile(line, re.MULTILINE) for line in (rb"^<{7} ", rb"^={7}\r?$", rb"^>{7} ")]
 """The lines of a conflict, in their order; one after the other, because one pattern for all three
-takes a time that grows with the cube of what stands between them."""
+takes a time that grows with the cube of what is between them.
+"""
 
 
 class Committed(NamedTuple):
@@ -48,14 +49,14 @@ def commit(
     timeout: float = TIMEOUT,
     slow: Callable[[], None] | None = None,
 ) -> Committed | None:
-    """Commit what has changed in ``worktree``, new files too; ``None`` if nothing has.
+    """Commit the changes in ``worktree``, new files too; return ``None`` if there are none.
 
-    A checkpoint comes first, and what it leaves out is left out here as well. Without ``message``
-    it is ``said``, what the agent last said of its work, else one is made of the changed files.
-    ``slow`` is called once if hooks and signing take long.
-    Raises ``HeldError`` in the middle of a merge and the like, on a detached HEAD, with conflicts
-    or their markers; ``TorchError`` if a hook or signing refuses, ``TimedOutError`` after
-    ``timeout`` seconds. Nothing is committed then, and the index is as it was.
+    A checkpoint comes first, and files that it leaves out are left out here as well. Without
+    ``message`` the message is ``said``, the agent's last status, else it is made from the changed
+    files. ``slow`` is called once if hooks and signing take long. Raises ``HeldError`` in the
+    middle of a merge and the like, on a detached HEAD, with conflicts or their markers;
+    ``TorchError`` if a hook or signing refuses, ``TimedOutError`` after ``timeout`` seconds.
+    Nothing is committed then, and the index is as it was.
     """
     if worktree.shadow:
         raise RefusedError(

@@ -1,4 +1,4 @@
-"""What stands in the way of a commit on the branch, or of a new branch."""
+"""Obstacles to a commit on the branch, or to a new branch."""
 
 import os
 
@@ -27,7 +27,8 @@ def read_head(git: Git) -> Head:
 
 
 def check_quiet(worktree: Worktree, git: Git, nothing: str) -> None:
-    """Raise ``HeldError`` if a merge or the like goes on, or the index is locked or has conflicts.
+    """Raise ``HeldError`` if a merge or the like is in progress, or the index is locked or has
+    conflicts.
 
     ``nothing`` says what was not done.
     """

@@ -1,4 +1,4 @@
-"""What there is to go back to: commits, checkpoints, stashes, and the reflog."""
+"""What a person can go back to: commits, checkpoints, stashes, and the reflog."""
 
 import os
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ SHA1 = 40
 
 
 class Item(NamedTuple):
-    """Something to go back to; ``name`` is what it is chosen by.
+    """An item to go back to; ``name`` is the name to choose it by.
 
     ``kind`` is ``commit``, ``checkpoint``, ``stash`` or ``reflog``. ``at`` is seconds since the
-    epoch. ``effect`` is what going back would change in the worktree as it is. ``exact`` says that
+    epoch. ``effect`` is what going back would change in the present worktree. ``exact`` says that
     the tree has the files as they were on disk.
     """
 
@@ -41,10 +41,11 @@ class Item(NamedTuple):
 
 
 def items(worktree: Worktree, settings: Settings) -> list[Item]:
-    """Return what there is to go back to, each kind with the newest first.
+    """Return the items to go back to, each kind with the newest first.
 
-    Of the reflog only what the other kinds do not have, and nothing that would change nothing. In a
-    repository with SHA-256 names the checkpoints only: GitPython 3.1 reads no such history.
+    Of the reflog only commits that the other kinds do not have, and no item that would change
+    nothing. In a repository with SHA-256 names only checkpoints: GitPython 3.1 cannot read such a
+    history.
     """
     with locked(worktree) as lock:
         now = snapshot(worktree, settings, lock)

@@ -1,4 +1,4 @@
-"""What an agent last said of its work, as the message of a commit."""
+"""What an agent last said about its work, as the message of a commit."""
 
 from torch_cli.delivery.kinds import read_form
 from torch_cli.git.worktree import Worktree

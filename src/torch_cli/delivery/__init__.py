@@ -1,5 +1,5 @@
 """Messages that arrive exactly once and byte for byte, with a receipt.
 
-``procedure`` is the whole of it: gate, paste, see, submit, prove. ``text`` decides what may be
-sent at all, ``evidence`` what a screen or a hook proves, ``receipt`` what is said in the end.
+``procedure`` is the whole delivery: gate, paste, see, submit, prove. ``text`` decides which texts
+may be sent, ``evidence`` what a screen or a hook proves, ``receipt`` what the sender is told.
 """

@@ -1,7 +1,7 @@
-"""Messages of unknown fate, settled later by what their program has reported or written down.
+"""Messages of unknown fate, settled later by the reports or records of their program.
 
-Nothing is typed for that, and no screen is looked at. What another message with the same text could
-have brought about proves nothing.
+Nothing is typed for that, and no screen is looked at. A report proves nothing if another message
+with the same text could have caused it.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,8 @@ def settle_unknown(
 ) -> list[Receipt]:
     """Look for the messages of unknown fate; return the receipts of those that were found.
 
-    They were left so after ``since`` (epoch seconds). Nothing more is begun once ``until`` says so.
+    They became unknown after ``since`` (epoch seconds). No further message is looked for once
+    ``until`` returns true.
     """
     found = []
     for message in store.messages.unknown(since):

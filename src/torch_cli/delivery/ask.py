@@ -41,18 +41,20 @@ reported of a turn that a person interrupted."""
 
 
 ASKED = 2.0
-"""Seconds that a dialog must stand to end an ``ask``: an answer that quotes one looks the same
-while it is being written. Seen with aider 0.86.2, 2026-11-24, for more than half a second on a
-machine with seven times more work than cores."""
+"""Seconds that a dialog must stay to end an ``ask``: an answer that quotes one looks the same while
+it is being written. Seen with aider 0.86.2, 2026-11-24, for more than half a second on a machine
+with seven times more work than cores.
+"""
 
 
 class Answer(NamedTuple):
-    """An answer, or why there is none: ``text`` is ``None`` if the message was not delivered.
+    """An answer, or the reason why there is none: ``text`` is ``None`` if the message was not
+    delivered.
 
-    ``source`` is ``hook`` if the program itself reported the text, ``transcript`` if it stands so
-    in a file of the program's, ``screen`` if it was read off the pane and may differ in blanks,
-    line ends and what the program draws. It is not ``complete`` if its beginning was out of sight,
-    and nothing of it in the pane's history.
+    ``source`` is ``hook`` if the program itself reported the text, ``transcript`` if a file of the
+    program's has it, ``screen`` if it was read off the pane and may differ in spaces, line ends and
+    what the program draws. It is not ``complete`` if its beginning was out of sight and the pane's
+    history has nothing of it.
     """
 
     receipt: Receipt
@@ -67,9 +69,9 @@ def ask(
 ) -> Answer:
     """Send ``request`` when its recipient is idle, wait for the end of the turn, return the answer.
 
-    ``request.timeout`` (seconds) bounds all of it. Several askers of one pane take turns. Raises
-    ``HeldError`` if the program asks something or runs into a limit on the way, ``TimedOutError``
-    if it has not answered in time, and what ``send`` raises.
+    ``request.timeout`` (seconds) limits all of it. Several askers of one pane take turns. Raises
+    ``HeldError`` if the program asks a question or reaches a limit meanwhile, ``TimedOutError`` if
+    it has not answered in time, and the errors of ``send``.
     """
     began = time.monotonic()
     deadline = began + request.timeout
@@ -185,7 +187,7 @@ class _Turn:
         return open_transcript(kind, pid, self.message.created)
 
     def _written(self) -> str | None:
-        """Return the answer that stands in the program's transcript, if it has one."""
+        """Return the answer that is in the program's transcript, if it has one."""
         if self.transcript is None:
             return None
         turn = turn_of(self.transcript, lambda text: same(text, self.message.typed, self.profile))
@@ -204,13 +206,13 @@ class _Turn:
 
     @property
     def _quiet(self) -> float:
-        """Seconds that an idle screen must stand before it is the end of the turn."""
+        """Seconds that an idle screen must stay before it is the end of the turn."""
         return REPORT_GRACE if self.expected else max(0.3, self.profile.launch.steady)
 
     def _may_go_on(self, sight: Sight) -> bool:
         """Say whether the program may work on, though its screen shows an empty box and no work.
 
-        A screen can hide work. Programs that write down whether they work are believed, and where
+        A screen can hide work. Programs that record whether they work are believed, and where
         that cannot be read, nothing else tells.
         """
         kind = self.profile.answer.transcript
@@ -296,7 +298,7 @@ class _Turn:
         )
 
     def _on_screen(self, sight: Sight) -> str:
-        """Return the answer as it stands between our message and the box, history included."""
+        """Return the answer as it is between our message and the box, history included."""
         box, pane = sight.state.box, self.found.pane
         if box is None:
             return ""

@@ -1,8 +1,8 @@
 """Draining the outbox: who waits, whose gate is open, and the deliveries side by side.
 
-One connection to each tmux server is kept for looking. What is found open is delivered by
-threads, one recipient each, over connections of their own; the store and the lock of the pane keep
-them apart from every other sender.
+One connection to each tmux server is kept for looking. Threads deliver where the way is free, one
+recipient each, over their own connections; the store and the lock of the pane separate them from
+every other sender.
 """
 
 import contextlib
@@ -42,14 +42,14 @@ Address = tuple[str, ...]
 
 
 def address(message: Message) -> Address:
-    """Return whom ``message`` is for."""
+    """Return the recipient of ``message``, as a key."""
     return address_of(message.agent, message.server, message.pane, message.pane_pid)
 
 
 class Drain:
-    """Delivers what waits; to be used by one thread at a time.
+    """Delivers waiting messages; to be used by one thread at a time.
 
-    ``receipts`` are collected by the threads and given out by ``round``.
+    The threads collect ``receipts``, and ``round`` returns them.
     """
 
     def __init__(self, workers: int = WORKERS) -> None:
@@ -66,10 +66,11 @@ class Drain:
         return bool(self._settled) or any(not one.done() for one in self._running.values())
 
     def round(self, now: float) -> list[Receipt]:
-        """Look at everybody for whom something waits, and begin to deliver where the way is free.
+        """Look at every recipient with waiting messages, and begin to deliver where the way is
+        free.
 
         ``now`` is epoch seconds. Returns the receipts that became final since the last round.
-        Raises ``StoreError``, and what a delivery failed of without foreseeing it.
+        Raises ``StoreError``, and the unforeseen error of a delivery.
         """
         self._reap()
         with Store() as store:
@@ -93,7 +94,9 @@ class Drain:
         return not wait(self._running.values(), max(0.0, deadline - time.monotonic())).not_done
 
     def close(self, seconds: float) -> bool:
-        """End: nothing more is begun, and what goes on is given ``seconds``; say if it ended."""
+        """End: begin no more deliveries, and give running ones ``seconds``; say whether all have
+        ended.
+        """
         self._pool.shutdown(wait=False, cancel_futures=True)
         ended = self.wait(time.monotonic() + seconds)
         for client in self._clients.values():
@@ -217,7 +220,7 @@ class Drain:
 
 
 def _is_left(message: Message) -> bool:
-    """Say whether the text may stand in a box where only a person can say what becomes of it."""
+    """Say whether the text may be in a box whose outcome only a person can tell."""
     return message.step != "accepted" and message.state == Outcome.HELD
 
 
@@ -226,7 +229,7 @@ def _words(error: TorchError) -> str:
 
 
 def drain_once(now: float, deadline: float) -> list[Receipt]:
-    """Deliver what can be delivered now; return what became final.
+    """Deliver now; return the receipts that became final.
 
     ``now`` is epoch seconds, ``deadline`` seconds of the monotonic clock.
     """

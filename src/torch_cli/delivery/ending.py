@@ -1,4 +1,4 @@
-"""How a delivery ends: the outcome, the reason, and the step from which the next one goes on."""
+"""How a delivery ends: the outcome, the reason, and the step where the next delivery continues."""
 
 from torch_cli.delivery.receipt import Outcome
 
@@ -11,11 +11,11 @@ EXPIRED = f"expired: it was not delivered in its time{NOTHING_TYPED}"
 
 
 WAITS = "waiting for "
-"""How a step begins that is told again and again until what is waited for has come."""
+"""How a step begins that is told repeatedly until what is waited for has come."""
 
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
-    """The delivery has come to its end, with this outcome; ``step`` is what is recorded."""
+    """The end of a delivery, with its outcome; ``step`` is recorded."""
 
     def __init__(self, outcome: Outcome, reason: str = "", *, step: str = "done") -> None:
         super().__init__(reason)
@@ -28,10 +28,10 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
 
 
 def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
-    """Return the end of a message that something stands in the way of.
+    """Return the end of a delivery that an obstacle stops.
 
-    ``left`` says that our text stands in the box: the next delivery to this pane finishes it.
-    Unless it was ``seen`` there, it was pasted, and what hides the box may have taken it.
+    ``left`` says that our text is in the box: the next delivery to this pane finishes it. Unless it
+    was ``seen`` there, it was pasted, and the obstacle that hides the box may have taken it.
     """
     where = "was left in the box" if seen else "was pasted, and may be in the box"
     reason = f"{reason}; the text {where}" if left else f"{reason}{NOTHING_TYPED}"
@@ -39,7 +39,7 @@ def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
 
 
 def waits(recipient: str, reason: str) -> str:
-    """Return what ``on_step`` is told while something stands in the way of a message."""
+    """Return what ``on_step`` is told while something is in the way of a message."""
     return f"{WAITS}{recipient}: {reason.removesuffix(NOTHING_TYPED)}"
 
 

@@ -80,7 +80,7 @@ def _echoes(screen: Screen, box: Box | None, profile: Profile) -> list[tuple[int
 
 
 _ROW = 12
-"""Characters without blanks from which an echo's row that is shorter than the box's is enough."""
+"""Characters without spaces from which an echo's row that is shorter than the box's is enough."""
 
 
 def _words(skeleton: str) -> str:
@@ -88,13 +88,13 @@ def _words(skeleton: str) -> str:
 
 
 _TAIL = 60
-"""Characters without blanks at the end of a text by which its echo is known."""
+"""Characters without spaces at the end of a text by which its echo is known."""
 
 
 def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profile: Profile) -> bool:
     """Say whether the screen shows an echo of our text that was not there before.
 
-    ``shown`` is the first row of the text as it stood in the box. An echo counts if there are
+    ``shown`` is the first row of the text as it was in the box. An echo counts if there are
     more of them than before, or if one stands further down the pane's history than any did.
     """
 
@@ -136,7 +136,7 @@ def echoed_whole(screen: Screen, box: Box, typed: str, before: Baseline, profile
 def echo_at(lines: Sequence[str], typed: str, profile: Profile) -> int | None:
     """Return the index of the last row of ``lines`` at which ``typed`` is echoed.
 
-    A text that is echoed in short form stands at the last echo of all.
+    A text that is echoed in short form is at the last echo of all.
     """
     echoes = {
         number: text
@@ -220,7 +220,7 @@ def took_effect(screen: Screen, state: AgentState, pressed: Screen, box: Box) ->
 
 
 def _endings(screen: Screen, box: Box | None, typed: str, profile: Profile) -> int:
-    """Return how often the end of our text stands above the box.
+    """Return how often the end of our text is above the box.
 
     It tells the echo of a text that the box showed only in part, or as a placeholder.
     """

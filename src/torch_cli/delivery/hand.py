@@ -1,8 +1,8 @@
-"""In whose hand a message is from its acceptance until it is settled or waits in the outbox.
+"""Who owns a message from its acceptance until it is settled or waits in the outbox.
 
-Whatever ends the sender on the way (a signal, a state file that cannot be written, a tmux that
-does not answer, a fault of Torch's own) comes through here: the message is settled as one of which
-nothing was typed, or what is known of it is said. None is called failed and delivered later.
+Whatever ends the sender meanwhile (a signal, a state file that cannot be written, a tmux that does
+not answer, a fault of Torch's) comes through here. If nothing was typed, the message is settled;
+else the sender is told what is known. No message is reported as failed and delivered later.
 """
 
 import contextlib
@@ -26,28 +26,30 @@ class Hand:
         self._waits = False
 
     def prepare(self, message: Message) -> Message:
-        """Take a message that is to be accepted: it may be in the store from now on."""
+        """Take a message to be accepted: from now on it may be in the store."""
         self._message = message
         return message
 
     def take(self, message: Message, *, own: bool) -> None:
-        """Take it as it is in the store; it is not ``own`` if an earlier sender accepted it."""
+        """Take a stored message; it is not ``own`` if an earlier sender accepted it."""
         self._message, self._own = message, own
 
     def wait(self) -> None:
-        """Note that its receipt says that it waits: an error does not end it any more."""
+        """Note that its receipt says that it waits: an error no longer ends it."""
         self._waits = True
 
     @contextlib.contextmanager
     def while_interrupted(self) -> Iterator[None]:
-        """Answer a signal in here with what ``interrupted`` returns."""
+        """Let ``interrupted`` answer a signal in here."""
         try:
             yield
         except KeyboardInterrupt as interrupt:
             raise self.interrupted(interrupt) from interrupt
 
     def broken(self, error: Exception) -> Receipt:
-        """Return what is known of the message after ``error``; raise that if nothing was typed."""
+        """Return what is known of the message after ``error``; raise the error if nothing was
+        typed.
+        """
         try:
             row = self._row()
             if row is not None and row.step == "accepted" and not self._waits:
@@ -70,7 +72,7 @@ class Hand:
         return receipt._replace(evidence=(*receipt.evidence, note))
 
     def interrupted(self, interrupt: KeyboardInterrupt) -> Interrupted:
-        """Cancel the message if nothing of it was typed; return what is to be said."""
+        """Cancel the message if nothing of it was typed; return what to tell the sender."""
         message, number = self._message, Interrupted.number_of(interrupt)
         try:
             row = self._row()

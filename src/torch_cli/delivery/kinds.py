@@ -58,7 +58,7 @@ _LINE = re.compile(r"^([a-z][a-z-]*):[ \t]*+(.*)$")
 
 
 def kind_named(name: str) -> str:
-    """Return the kind called ``name``, in any case; raises ``RefusedError`` with the known."""
+    """Return the kind named ``name``, in any case; raises ``RefusedError`` with the known kinds."""
     kind = name.lower()
     if kind in KINDS:
         return kind
@@ -80,9 +80,10 @@ def form(kind: str) -> str:
 
 
 def read_form(kind: str, text: str) -> dict[str, str]:
-    """Return the fields of a form that was filled in; a value goes on until the next field.
+    """Return the fields of a filled-in form; a value continues until the next field.
 
-    A line that begins with ``#`` is left out. Raises ``RefusedError`` for text before any field.
+    Lines that begin with ``#`` are left out. Raises ``RefusedError`` for text before the first
+    field.
     """
     known = {field.name for field in KINDS[kind]}
     found: dict[str, list[str]] = {}

@@ -21,8 +21,8 @@ def pane_lock(
 ) -> Iterator[None]:
     """Hold the right to type into ``pane`` of ``server``.
 
-    ``holder`` is what others are shown while they wait, by ``on_wait``. Raises ``HeldError`` with
-    the present holder's words if it was not to be had within ``timeout`` seconds.
+    ``holder`` is shown to others while they wait, by ``on_wait``. Raises ``HeldError`` with the
+    present holder's words if the right is not free within ``timeout`` seconds.
     """
     directory = os.path.join(state_dir(), "locks")
     # The server's process and its start name it as well as its path does, and fit a file's name.
@@ -47,7 +47,7 @@ def _holder(file: int) -> str:
 
 
 def _tell(file: int, holder: str) -> None:
-    """Write down who holds the lock; a full disk takes nothing but this courtesy."""
+    """Record who holds the lock; a full disk takes nothing but this courtesy."""
     with contextlib.suppress(OSError):
         os.ftruncate(file, 0)
         os.pwrite(file, holder.encode("utf-8", "replace"), 0)

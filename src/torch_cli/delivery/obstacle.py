@@ -1,4 +1,4 @@
-"""What stands in the way of a paste: a decision on what was seen, and how long it may last."""
+"""Obstacles to a paste: a decision on what was seen, and how long each may last."""
 
 from torch_cli import procs
 from torch_cli.delivery.recipient import Recipient
@@ -8,7 +8,7 @@ from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
 
 PATIENCE = 2.0
-"""Seconds that a draft or an unknown screen is waited for: a person pauses, a redraw ends."""
+"""Seconds to wait for a draft or an unknown screen: a person pauses, a redraw ends."""
 
 LOWEST = 6
 """Rows of a pane in which a box with two rows of text, its rules and a footer can be seen."""
@@ -17,9 +17,9 @@ _CLEAR = ("", 0.0)
 
 
 def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tuple[str, float]:
-    """Return what forbids pasting ``typed`` now, and the seconds that it is given to pass.
+    """Return the obstacle to pasting ``typed`` now, and the seconds that it is given to pass.
 
-    The reason is '' if nothing does. Its first words are the obstacle's kind: ``dead``,
+    The reason is '' if there is none. Its first words are the obstacle's kind: ``dead``,
     ``exited``, ``foreign``, ``not visible``, ``dialog``, ``limited``, ``starting``, ``unknown``,
     ``draft`` or ``working``.
     """

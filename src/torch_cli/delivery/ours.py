@@ -1,7 +1,7 @@
-"""Whose text stands in the input box: pure comparisons of a box with what was typed.
+"""Whose text is in the input box: pure comparisons of a box with the typed text.
 
-A placeholder proves nothing by itself, for anybody's paste shows as one: it is ours if it has the
-size of our text and we saw it come, or it still has the number that it had then.
+A placeholder by itself proves nothing, because anybody's paste shows as one. It is ours if it has
+the size of our text and we saw it come, or if it still has the number that it had then.
 """
 
 import re
@@ -72,7 +72,7 @@ def _placeholders(box: Box, profile: Profile) -> list[re.Match[str]]:
 
 
 def _alone(box: Box, profile: Profile) -> re.Match[str] | None:
-    """Return the placeholder that is all that stands in ``box``, None if there is more or none."""
+    """Return the placeholder that is all that is in ``box``, None if there is more or none."""
     found = _placeholders(box, profile)
     whole = box.text.replace("\n", " ").strip()
     return found[0] if len(found) == 1 and found[0][0] == whole else None

@@ -1,8 +1,8 @@
-"""The outbox: messages that were accepted and could not be delivered, or that time sends.
+"""The outbox: accepted messages that could not be delivered yet, and those of check-ins.
 
-Each waits for its recipient, an agent by its identity or a pane, in the order of acceptance. What
-may be typed when is the delivery procedure's to decide; here stand who is meant, what expires, and
-who is told.
+Each waits for its recipient, an agent by its identity or a pane, in the order of acceptance. The
+delivery procedure decides what may be typed when. This module decides who the recipient is, what
+expires, and who is told.
 """
 
 import select
@@ -36,7 +36,7 @@ WAITING = (Outcome.QUEUED, Outcome.HELD)
 
 
 class Place(NamedTuple):
-    """Where a message is to be typed now, or why it cannot be.
+    """Where to type a message now, or why that is not possible.
 
     ``lost`` says that the recipient may come back; else it never will.
     """
@@ -55,7 +55,7 @@ def server_of(store: Store, message: Message) -> str:
 def place_of(store: Store, message: Message) -> Place:
     """Return where the recipient of ``message`` is.
 
-    Raises ``TorchError`` if tmux does not answer, which says nothing.
+    Raises ``TorchError`` if tmux does not answer: then it is not known.
     """
     try:
         panes = list_panes(Socket(path=server_of(store, message)))
@@ -91,9 +91,9 @@ def attempt(
     patience: float = 0.0,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Receipt:
-    """Try to deliver a message that waits; return what is known of it then.
+    """Try to deliver a waiting message; return its receipt.
 
-    ``patience`` is the seconds that may pass in waiting for what is expected to pass by itself.
+    ``patience`` is how many seconds to wait for obstacles that are expected to pass by themselves.
     """
     try:
         place = place_of(store, message)
@@ -125,7 +125,7 @@ def attempt_over(
 
 
 def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
-    """Return the receipt of a message whose recipient is not there, which is written down."""
+    """Return the receipt of a message whose recipient is not there, which is recorded."""
     if message.step != "accepted":
         return _settle_lost(store, message)
     if not place.lost:
@@ -134,7 +134,7 @@ def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
 
 
 def hold(store: Store, message: Message, reason: str) -> Receipt:
-    """Note why a message of which nothing was typed still waits, and return its receipt."""
+    """Record why a message of which nothing was typed still waits, and return its receipt."""
     if message.step == "accepted" and (message.state, message.reason) != ("held", reason):
         held = message._replace(state=str(Outcome.HELD), reason=reason)
         store.messages.settle(held, only_at=("accepted",))
@@ -147,7 +147,7 @@ def await_final(
     seconds: float,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Receipt:
-    """Try until what becomes of ``message`` is known, at most ``seconds``; return its receipt."""
+    """Try until the outcome of ``message`` is known, at most ``seconds``; return its receipt."""
     deadline = time.monotonic() + seconds
     while True:
         message = store.messages.get(message.id)
@@ -182,9 +182,9 @@ def _settle_lost(store: Store, message: Message) -> Receipt:
 
 
 def expire(store: Store, now: float) -> list[Receipt]:
-    """End what has waited for longer than it was given; return the receipts.
+    """End the messages that have passed their deadline; return the receipts.
 
-    What stands in a box is left to the next delivery, which knows whether it was submitted.
+    A text in a box is left to the next delivery, which knows whether it was submitted.
     """
     return [_expire(store, message) for message in store.messages.expired(now)]
 
@@ -209,10 +209,10 @@ def _fail(store: Store, message: Message, reason: str) -> Receipt:
 
 
 def tell_senders(store: Store, since: float) -> list[Message]:
-    """Tell agents what became of their messages that did not arrive; return what persons sent.
+    """Tell agents the fate of their messages that did not arrive; return those of people.
 
-    Of the latter only what has ended since then (epoch seconds). The word goes to the sender's own
-    outbox; about such a word nobody is told.
+    Of the latter only messages that have ended since then (epoch seconds). The notice goes to the
+    sender's own outbox; if a notice does not arrive, nobody is told.
     """
     persons = []
     for message in store.messages.to_tell(since):
@@ -244,7 +244,7 @@ def _tell(store: Store, sender: Agent, about: Message) -> None:
 
 
 def abandon(store: Store, agent: Agent) -> int:
-    """End what waits for an agent that a person stops; return how many messages that were."""
+    """End the messages that wait for an agent that is stopped; return how many there were."""
     reason = f"agent '{agent.name}' was stopped{NOTHING_TYPED}"
     waiting = store.messages.waiting(agent.identity) if agent.identity else []
     ended = [_fail(store, message, reason) for message in waiting if message.step == "accepted"]
@@ -255,10 +255,10 @@ def abandon(store: Store, agent: Agent) -> int:
 
 
 def cancel(store: Store, identity: str) -> Receipt:
-    """Take a message out of the outbox; return its receipt.
+    """Cancel a message in the outbox; return its receipt.
 
-    Raises ``HeldError`` if it is being typed or stands in a box, ``RefusedError`` if it is not in
-    the outbox any more, ``NotFoundError`` if it never was.
+    Raises ``HeldError`` if it is being typed or is in a box, ``RefusedError`` if it is no longer in
+    the outbox, ``NotFoundError`` if it never was.
     """
     message = find_message(store, identity)
     if not store.messages.withdraw(identity, CANCELLED, told=True):
@@ -268,7 +268,7 @@ def cancel(store: Store, identity: str) -> Receipt:
 
 
 def edit(store: Store, identity: str, body: bytes, *, clean: bool = False) -> Receipt:
-    """Give a message that waits another text; return its receipt.
+    """Change the text of a waiting message; return its receipt.
 
     Raises as ``cancel`` does, and ``RefusedError`` for a text that cannot be sent.
     """
@@ -284,9 +284,9 @@ def edit(store: Store, identity: str, body: bytes, *, clean: bool = False) -> Re
 
 
 def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = False) -> Receipt:
-    """Put a message that did not arrive back into the outbox, or try one that waits now.
+    """Put a message that did not arrive back into the outbox, or try a waiting one now.
 
-    ``expires`` are the seconds that it is given this time. Raises ``RefusedError`` for one that
+    ``expires`` is its new time limit in seconds. Raises ``RefusedError`` for a message that
     arrived, and for one that may have, unless ``anyway``.
     """
     message = find_message(store, identity)
@@ -315,7 +315,7 @@ def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = 
 
 
 def _head(message: Message) -> str:
-    """Return the lines that stand before the body in what is typed: the envelope, '' if none."""
+    """Return the lines that are before the body in what is typed: the envelope, '' if none."""
     envelope, newline, rest = message.typed.partition("\n")
     if not envelope.endswith(f"{message.id}]"):
         return ""

@@ -1,4 +1,4 @@
-"""Words of Torch's own to an agent: they go into its outbox, and nothing is typed here."""
+"""Notices from Torch itself to an agent: they go into its outbox, and nothing is typed here."""
 
 from torch_cli.delivery.text import prepare
 from torch_cli.roster.registry import profile_named
@@ -11,7 +11,7 @@ SENDER = "torch"
 def word_to(
     to: Agent, body: str, key: str | None, *, kind: str = NOTICE, urgent: bool = False
 ) -> Message:
-    """Return a message of Torch's to an agent, as it is to be typed, for the outbox.
+    """Return a message from Torch to an agent, ready to be typed, for the outbox.
 
     ``key`` is its idempotency key. Raises ``NotFoundError`` if the agent's profile is gone,
     ``RefusedError`` for a text that its program cannot take.

@@ -1,8 +1,8 @@
 """The delivery of one message: gate, read, paste, see, submit, prove.
 
-Three promises are kept here. No key is pressed unless tmux finds, in the same step, our own text
-standing in the box. What may have been typed is never typed again. And the receipt says no more
-than was seen or reported.
+Three promises are kept here. Torch presses no key unless tmux finds, in the same step, Torch's own
+text in the box. Torch never types again what may have been typed. The receipt says no more than was
+seen or reported.
 """
 
 import contextlib
@@ -48,7 +48,8 @@ PROOF = 5.0
 HIDDEN_PROOF = 15.0
 """The same while the box is out of sight and no dialog shows. On a machine with seven times more
 work than cores opencode's screen was blank for more than 5 s after its first message, and Gemini
-CLI printed its history anew for 6 s (2026-11-25)."""
+CLI printed its history again for 6 s (2026-11-25).
+"""
 
 HOOK_GRACE = 3.0
 """Seconds that a program's own report is waited for once the screen shows that the message went
@@ -59,17 +60,18 @@ NOTED = 2.0
 nobody has seen come could be a person's, and would be left to one."""
 
 STANDS = 0.05
-"""Seconds that the evidence of a screen must stand where an echo looks like the box: a redraw
-that is half done shows one without the other."""
+"""Seconds that the evidence of a screen must stay where an echo looks like the box: a redraw that
+is half done shows one without the other.
+"""
 
 UNSEEN = 0.25
 """Seconds without evidence after which the program's transcript is read, and read again."""
 
 PRESSES = 4
-"""Presses of the submit key at most: one, and three repetitions while the text still stands."""
+"""The most presses of the submit key: one, and three repetitions while the text is still there."""
 
 REDRAWN = 0.05
-"""Seconds that a box which is redrawn all the time is left alone between two looks."""
+"""Seconds between two looks at a box that is redrawn all the time."""
 
 
 def deliver(
@@ -148,7 +150,7 @@ class _Changed(Exception):  # noqa: N818 - an outcome, not an error
 class _Delivery:
     """One message on its way to one pane; the pane's lock is held throughout.
 
-    ``said`` are the state and reason that were written down of it last.
+    ``said`` are the state and reason that were recorded of it last.
     """
 
     def __init__(
@@ -328,12 +330,12 @@ class _Delivery:
             self.reader.wait(heard, wait)
 
     def _check_here(self, sight: Sight) -> None:
-        """Hold a message whose text stands in a box that may not be the agent's any more."""
+        """Hold a message whose text is in a box that may not be the agent's any more."""
         if sight.state.elsewhere:
             raise held(f"unknown screen: {sight.state.evidence}", left=True)
 
     def _note_chip(self, box: Box) -> None:
-        """Write down at once as which placeholder our text shows: whoever has to go on from here
+        """Record at once as which placeholder our text shows: whoever has to go on from here
         knows it by nothing else.
         """
         self.before = self.before._replace(chip=ours.chip_in(box, self.profile))
@@ -566,7 +568,7 @@ class _Delivery:
             raise Ended(Outcome.CONFIRMED)
 
     def _check_other_report(self) -> None:
-        """End as unknown if the program reported another text in the place of ours.
+        """End as unknown if the program reported another text in place of ours.
 
         While it works, an earlier message that it had queued can be reported meanwhile.
         """

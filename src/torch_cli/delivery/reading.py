@@ -1,4 +1,4 @@
-"""Reading a pane before it is typed into: looks, and waits until nothing stands in the way."""
+"""Reading a pane before Torch types into it: looks, and waits until no obstacle is left."""
 
 import contextlib
 import time
@@ -146,7 +146,7 @@ class Reader:
             self.wait(heard, left)
 
     def leave_mode(self) -> str:
-        """End the pane's modes; return '' or the name of the client whose person looks on."""
+        """End the pane's modes; return '' or the name of the client whose person is looking."""
         return leave_mode(self.client, self.pane)
 
     def _obstacle(self, sight: Sight, typed: str) -> tuple[str, float]:

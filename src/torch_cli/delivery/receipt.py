@@ -1,4 +1,4 @@
-"""What is known of a message, as it is told to the sender."""
+"""What is known about a message, as the sender is told."""
 
 import enum
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ EXIT_CODES = {
 
 
 class Receipt(NamedTuple):
-    """What is known of one message. ``elapsed_ms`` is milliseconds from acceptance.
+    """What is known about one message. ``elapsed_ms`` is milliseconds from acceptance.
 
     ``kept`` says that the outbox delivers it later, if it was not delivered yet. ``submit`` is what
     protected it from answering a dialog (``safety``), empty if no delivery has ended.
@@ -75,8 +75,8 @@ class Receipt(NamedTuple):
 def receipt_of(message: Message) -> Receipt:
     """Return the receipt that the store holds.
 
-    A message left in the middle of a delivery is ``unknown``: the next look at its pane settles
-    it. (While its sender still lives this is also all that can be said.)
+    A message in the middle of a delivery is ``unknown``: the next look at its pane settles it.
+    (While its sender lives, no more can be said either.)
     """
     state, reason = Outcome(message.state), message.reason
     if state is Outcome.QUEUED and message.step != "accepted":

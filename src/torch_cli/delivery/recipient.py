@@ -1,4 +1,4 @@
-"""To whom a message goes: a pane, the program that is expected in it, and what it offers."""
+"""The recipient of a message: a pane, the program that is expected in it, and what it offers."""
 
 import os
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """Messages that a hook of the user's refuses: the program has them, and sends them nowhere.
 
-Our own hook runs beside that one, so its report proves only that the text was submitted. What
-became of it stands in the program's transcript, and a refused text stands in the box again. Of one
-that is refused while the program works nothing is written down.
+Torch's own hook runs beside that one, so its report proves only that the text was submitted. The
+program's transcript has the outcome, and a refused text is in the box again. If a text is refused
+while the program works, nothing is recorded.
 """
 
 import time
@@ -20,8 +20,9 @@ from torch_cli.store.messages import Message
 from torch_cli.tmux import gate
 
 WRITTEN = 5.0
-"""Seconds that the transcript is given to tell what became of a message. Claude Code writes it down
-0.1 s after its last hook has ended (2.1.330, 2026-11-28); a hook of the user's may be slow."""
+"""Seconds that the transcript is given to tell the outcome of a message. Claude Code writes it down
+0.1 s after its last hook has ended (2.1.330, 2026-11-28); a hook of the user's may be slow.
+"""
 
 ABSENT = 1.0
 """The same for a program that has no transcript and does not name one: it may keep none."""
@@ -30,11 +31,12 @@ _LOOK = 0.02
 """Seconds between two looks at the transcript, which wakes nobody."""
 
 _RESTORED = 1.0
-"""Seconds that a refused text is given to stand in the box again, and that one must stand there
-which was never seen to leave it."""
+"""Seconds that a refused text is given to be in the box again, and that one must be there which was
+never seen to leave it.
+"""
 
 _BACK = 0.3
-"""Seconds that a text must stand in the box again to count as put back."""
+"""Seconds that a text must be in the box again to count as put back."""
 
 UNTOLD = "the program put the text back into its box, and did not write down why"
 """What is said of a refusal without words."""
@@ -71,7 +73,7 @@ def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
 
 
 class _Back:
-    """Whether a text that was submitted stands in the box again."""
+    """Whether a text that was submitted is in the box again."""
 
     def __init__(self, reader: Reader, message: Message, before: Baseline) -> None:
         self._reader, self._message, self._before = reader, message, before

@@ -1,4 +1,4 @@
-"""Answers to messages: to whom they go, and what belongs to one conversation."""
+"""Answers to messages: who gets them, and which messages belong to one conversation."""
 
 from torch_cli.delivery.outbox import find_message
 from torch_cli.delivery.send import Request
@@ -11,8 +11,8 @@ from torch_cli.store.messages import Message
 def reply_to(store: Store, identity: str, request: Request) -> Request:
     """Return ``request`` as an answer to the message ``identity``, to the agent that sent it.
 
-    Who has sent it itself goes on with the one to whom it went.
-    Raises ``NotFoundError`` if there is no such message, ``RefusedError`` if a person sent it.
+    If the caller sent the message itself, the answer goes to its recipient. Raises
+    ``NotFoundError`` if there is no such message, ``RefusedError`` if a person sent it.
     """
     message = find_message(store, identity)
     if not message.sender:

@@ -1,7 +1,7 @@
 """A text of ours that a program has put back into its box, as some do after Esc.
 
-It was delivered, and a person has stopped it: it is never submitted again, and the messages behind
-it are told which one stands in their way.
+It was delivered, and a person has stopped it. Torch never submits it again, and tells the messages
+behind it which message blocks them.
 """
 
 from torch_cli.delivery.evidence import Baseline

@@ -38,7 +38,7 @@ class Request(NamedTuple):
 
     ``keep`` puts what cannot be delivered now into the outbox, where it expires ``expires`` seconds
     after it was accepted, if ever, and goes before those of less ``priority``. ``wait`` is how many
-    seconds it may take until what became of it is known. ``kind`` is what the envelope calls it.
+    seconds it may take until the outcome of it is known. ``kind`` is what the envelope calls it.
     ``briefing`` is the name of the one that this is, '' if it is none.
     ``free`` messages are not looked at by the agreement of a team: one may brief whom one starts.
     """
@@ -67,8 +67,8 @@ def send(
 ) -> Receipt:
     """Deliver one message, or put it into the outbox; return its receipt.
 
-    Raises ``RefusedError`` for a body or recipient that cannot be sent to, ``NotFoundError`` if
-    there is none; nothing has been typed then.
+    Raises ``RefusedError`` for a body or a recipient that cannot be sent to, ``NotFoundError`` if
+    there is no such recipient; nothing has been typed then.
     """
     body = decode(request.body)
     _check_key(request.key)

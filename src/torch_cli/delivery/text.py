@@ -1,4 +1,6 @@
-"""What may be sent: refusal of what cannot arrive intact, the guard, and what "the same" means."""
+"""Which texts may be sent: refusals of texts that cannot arrive intact, the guard, and what "the
+same" means.
+"""
 
 import re
 import unicodedata
@@ -42,10 +44,11 @@ def decode(data: bytes) -> str:
 
 
 def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
-    """Return ``text`` as it is to be typed into a program of this profile.
+    """Return ``text`` in the form that is typed into a program of this profile.
 
-    Raises ``RefusedError`` for text that is empty, too large, or holds what the program or the
-    terminal would change or run; ``clean`` strips such characters instead, and says so.
+    Raises ``RefusedError`` for text that is empty, too large, or contains characters that the
+    program or the terminal would change or run; ``clean`` removes these characters instead, and
+    says so.
     """
     changes: list[str] = []
     if not clean and len(text.rstrip()) > profile.paste.max_bytes:
@@ -122,7 +125,7 @@ def skeletons(shown: str, typed: str) -> tuple[str, str]:
 
 
 def unwrapped(text: str) -> str:
-    """Return ``text`` without blanks and line ends, in Unicode form NFC."""
+    """Return ``text`` without spaces and line ends, in Unicode form NFC."""
     return "".join(unicodedata.normalize("NFC", text).split())
 
 

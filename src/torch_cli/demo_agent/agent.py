@@ -54,7 +54,7 @@ class Agent:
 
     @property
     def limit_line(self) -> str:
-        """What stands on the screen while a usage limit lasts."""
+        """What is on the screen while a usage limit lasts."""
         return f"Usage limit reached · resets {self.limit}" if self.limit else ""
 
     # Time

@@ -86,7 +86,7 @@ class Decoder:
 
     @property
     def waiting(self) -> bool:
-        """Whether an Esc stands at the end that may be a key, or the start of a sequence."""
+        """Whether an Esc is at the end that may be a key, or the start of a sequence."""
         return bool(self._rest)
 
     def flush(self) -> list[Event]:

@@ -68,7 +68,7 @@ def _beginning(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """Return ``text`` as the agent takes it: LF for CR, 4 spaces for a tab, no blanks at the end.
+    """Return ``text`` as the agent takes it: LF for CR, 4 spaces for a tab, no spaces at the end.
 
     Bytes that are not UTF-8 become U+FFFD.
     """
@@ -136,6 +136,6 @@ class Box:
         return True
 
     def message(self) -> Message:
-        """Return the content as a message; its text is empty if there is nothing but blanks."""
+        """Return the content as a message; its text is empty if there is nothing but spaces."""
         text = self.text
         return Message(normalise(text), to_bytes(text), normalise(self.shown))

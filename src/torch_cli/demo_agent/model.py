@@ -71,7 +71,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Dialog:
-    """A question that stands in place of the input box; ``chosen`` is 0 for yes, 1 for no."""
+    """A question that is in place of the input box; ``chosen`` is 0 for yes, 1 for no."""
 
     kind: str  # "permission" or "trust"
     command: str = ""

@@ -215,7 +215,7 @@ class Program:
             self._draw(terminal, now)
 
     def _patience(self, now: float, change: float) -> float | None:
-        """Return the seconds until something is due without input; None for ever."""
+        """Return the seconds until something is due without input; None forever."""
         times = [change]
         if now < self._agent.deaf_until:
             times.append(self._agent.deaf_until)

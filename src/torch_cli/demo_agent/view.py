@@ -39,7 +39,7 @@ class Size:
 class Frame:
     """A picture: the visible ``rows``, the ``cursor`` as (column, row) from 0.
 
-    ``above`` counts the rows of the transcript that stand above the first visible one.
+    ``above`` counts the rows of the transcript that are above the first visible one.
     """
 
     rows: tuple[str, ...]
@@ -109,7 +109,7 @@ def box_rows(agent: Agent, columns: int, most: int) -> tuple[list[str], int]:
 
 
 def dialog_rows(dialog: Dialog, cwd: str, columns: int) -> list[str]:
-    """Return the rows that stand in place of the input box while a question is open."""
+    """Return the rows that are in place of the input box while a question is open."""
     if dialog.kind == "trust":
         head = [" Do you trust the files in this folder?", *_indented(cwd, columns)]
         options = ["1. Yes, proceed", "2. No, exit"]
@@ -208,7 +208,7 @@ class Painter:
         return output
 
     def _scroll(self, above: int, size: Size) -> str:
-        """Push the rows that stand above the visible ones into the scrollback, each once."""
+        """Push the rows that are above the visible ones into the scrollback, each once."""
         leaving = self._body[self._scrolled : above]
         self._scrolled = max(self._scrolled, above)
         parts = []

@@ -1,1 +1,1 @@
-"""What stands in the way on this machine: it looks at everything, and everything is below it."""
+"""The problems of this machine: this room looks at everything, and everything is below it."""

@@ -1,6 +1,6 @@
-"""What stands in the way on this machine, as values: what was looked at, how it is, what to do.
+"""The problems of this machine, as values: what was looked at, its state, what to do.
 
-Nothing is changed, but that a few kilobytes are written to the state directory and removed.
+Nothing is changed, except that a few kilobytes are written to the state directory and removed.
 """
 
 import contextlib

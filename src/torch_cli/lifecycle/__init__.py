@@ -1,1 +1,1 @@
-"""The life of an agent in its window: started, adopted, moved, renamed, stopped; its worktree."""
+"""The life of an agent in its window: start, adoption, moves, names, end; its worktree."""

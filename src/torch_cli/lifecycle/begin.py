@@ -51,7 +51,7 @@ def begin(
 
     Raises ``RefusedError`` or ``NotFoundError``, with nothing started, if the caller may not or the
     order will not do; ``HeldError`` if the program asks something first, ``TimedOutError`` if it
-    is not ready in time: it goes on then, and was not briefed.
+    is not ready in time: it continues then, and was not briefed.
     """
     with Store() as store:
         spawner = actor(store).agent

@@ -1,4 +1,4 @@
-"""Names that teams keep for their members: no other agent may take one."""
+"""Names that teams reserve for their members: no other agent may take one."""
 
 import contextlib
 import os
@@ -30,8 +30,8 @@ def check_start(
 ) -> None:
     """Raise ``RefusedError`` if no agent may be started, or adopted, under that name.
 
-    A person may start a member again that has ended, or one that the file names. An agent brings
-    up members with ``torch up --only``, and not as others.
+    A person may restart a member that has ended, or start one that the file names. An agent starts
+    members with ``torch up --only`` only.
     """
     for path in _files(store, spawner):
         row = store.teams.members(path).get(name)

@@ -26,7 +26,7 @@ def limits_for(store: Store, agent: Agent) -> Limits:
 
 
 def depth_of(store: Store, agent: Agent) -> int:
-    """Return how many agents stand above ``agent``."""
+    """Return how many agents are above ``agent``."""
     line = list(chain(store, agent))
     parent = line[-1].parent
     # One whose parent is gone stands below it all the same.

@@ -1,4 +1,4 @@
-"""Bringing an agent to another session or window; all that is known of it stays true."""
+"""Moving an agent to another session or window; everything known about it stays true."""
 
 import contextlib
 import os
@@ -23,11 +23,11 @@ one for each half and the line between."""
 
 
 class Wanted(NamedTuple):
-    """Where an agent is to go.
+    """Where an agent is to move.
 
-    To a ``session`` (a name or an id; ``create`` makes it if it is missing), ``beside`` a target in
-    another window (``horizontal``: to its right, not below), or, with neither, into a window of its
-    own in its session. ``follow`` takes along the people who look at it.
+    To a ``session`` (a name or an id; ``create`` makes it if it does not exist), ``beside`` a
+    target in another window (``horizontal``: to its right, not below), or, with neither, into a
+    window of its own in its session. ``follow`` takes along the people who are looking at it.
     """
 
     session: str | None = None
@@ -38,10 +38,10 @@ class Wanted(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """An agent, the pane as it stood ``before`` and as it stands ``now``.
+    """An agent, its pane ``before`` and its pane ``now``. ``done`` is false if it was there
+    already.
 
-    ``done`` is false if it was there already. ``ended`` are the sessions that lost their only
-    window, ``notes`` what people should know.
+    ``ended`` are the sessions that lost their only window, ``notes`` what people should know.
     """
 
     agent: Agent
@@ -56,12 +56,13 @@ class Moved(NamedTuple):
 def move(
     store: Store, socket: Socket, target: str, wanted: Wanted, *, timeout: float = 30.0
 ) -> Moved:
-    """Bring the agent ``target`` to where it is ``wanted``; its program notices at most a resize.
+    """Move the agent ``target`` to where it is ``wanted``; its program notices at most a resize.
 
-    Pane and process stay the same. What is being typed into the pane is waited for, ``timeout``
-    seconds. Raises ``NotFoundError`` if there is no such agent, session or window, ``RefusedError``
-    if it cannot go there, ``HeldError`` if somebody looks at it who is not to ``follow``, or the
-    pane is not let go of. Nothing was moved then. ``TimedOutError`` says if that is not known.
+    Pane and process stay the same. A message that is being typed into the pane delays the move, for
+    at most ``timeout`` seconds. Raises ``NotFoundError`` if there is no such agent, session or
+    window, ``RefusedError`` if it cannot go there, ``HeldError`` if a person is looking at it who
+    is not to ``follow``, or the pane does not become free. Nothing was moved then.
+    ``TimedOutError`` says so if that is not known.
     """
     deadline = time.monotonic() + timeout
     found = find(store, socket, target)

@@ -1,4 +1,4 @@
-"""Giving an agent another name; all that is known of it goes along."""
+"""Renaming an agent; everything known about it moves along."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from torch_cli.tmux.socket import Socket
 
 
 class Renamed(NamedTuple):
-    """An agent and the name that it had; ``window`` is its tmux window's name now."""
+    """An agent and its earlier name; ``window`` is its tmux window's name now."""
 
     agent: Agent
     before: str

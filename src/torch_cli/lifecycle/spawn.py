@@ -1,4 +1,4 @@
-"""Starting an agent program in a window of its own, and registering one that runs already."""
+"""Starting an agent program in a window of its own, and registering a running one."""
 
 import json
 import os
@@ -39,7 +39,7 @@ from torch_cli.tmux.window import OpenedWindow, check_directory
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be started: the profile's program with ``arguments``, in ``directory``."""
+    """An order to start an agent: the profile's program with ``arguments``, in ``directory``."""
 
     name: str
     profile: str
@@ -52,10 +52,10 @@ class Order:
 
 
 def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWindow]:
-    """Open a window with the program in it and register the agent; do not wait for readiness.
+    """Open a window with the program in it and register the agent; do not wait until it is ready.
 
     Raises before anything is touched if the name, the profile, the program, the parent or the
-    directory will not do.
+    directory is not acceptable.
     """
     profile, command, gone = check(store, order)
     directory = check_directory(order.directory)
@@ -92,7 +92,7 @@ def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]
 def _register(
     store: Store, order: Order, profile: Profile, window: OpenedWindow, gone: Agent | None
 ) -> Agent:
-    """Write down the agent in ``window``; ``gone`` is a vanished one of the same name."""
+    """Record the agent in ``window``; ``gone`` is a vanished one of the same name."""
     pane = window.pane
     ours = not _given(profile).keys() & order.environment.keys()
     agent = Agent.of(
@@ -171,7 +171,7 @@ def await_ready(
 ) -> Sight:
     """Wait until the program's input is really ready, and return what it shows then.
 
-    Raises ``HeldError`` if it asks something first, ``TorchError`` with its last screen if it
+    Raises ``HeldError`` if it first asks a question, ``TorchError`` with its last screen if it
     ended, ``TimedOutError`` after ``seconds``.
     """
     pane = find(store, Socket(path=agent.socket), agent.name).pane

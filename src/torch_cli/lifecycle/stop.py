@@ -1,4 +1,4 @@
-"""Ending an agent: the program is asked first; only what Torch started is made to end."""
+"""Ending an agent: Torch first asks the program, and forces only programs that Torch started."""
 
 import contextlib
 import os
@@ -47,10 +47,10 @@ class Stopped:
 
 
 def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
-    """End the agent ``name`` and forget it; with ``forget`` only forget it.
+    """End the agent ``name`` and remove its record; with ``forget`` only remove the record.
 
-    Raises ``NotFoundError`` if there is no such agent, ``HeldError`` if an adopted program does
-    not end when asked, or cannot be asked: it was not Torch that started it.
+    Raises ``NotFoundError`` if there is no such agent, ``HeldError`` if an adopted program does not
+    end when asked, or cannot be asked: Torch did not start it.
     """
     agent = registered(store, name)
     if forget:
@@ -125,7 +125,7 @@ def _ask(store: Store, found: Found, agent: Agent) -> str:
 
 
 def _profile(agent: Agent) -> Profile:
-    """Return the agent's profile; one without steps if the user's file is no more."""
+    """Return the agent's profile; one without steps if the user's file no longer exists."""
     try:
         return profile_named(agent.profile)
     except (NotFoundError, RefusedError):

@@ -1,4 +1,4 @@
-"""Opening a window that Torch remembers as its own, or none."""
+"""Opening a window that Torch records as its own, or none."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,9 +25,9 @@ def create_window(
     reuse: bool = False,
     keep_dead: bool = False,
 ) -> OpenedWindow:
-    """Open a window and write it down; one that cannot be written down is closed again.
+    """Open a window and write it down; one that cannot be recorded is closed again.
 
-    Without a ``directory`` it stands in the current one, and a window that is reused where it was
+    Without a ``directory`` it is in the current one, and a window that is reused where it was
     found: nothing was asked of it. Raises as ``open_window`` does.
     """
     opened = open_window(

@@ -89,9 +89,11 @@ def _complete(path: str, git_dir: str) -> None:
 
 
 def remove_worktree(store: Store, member: Started) -> str:
-    """Remove a worktree that Torch made for the member if it is clean and merged; say what is so.
+    """Remove a worktree that Torch made for the member if it is clean and merged; return what
+    happened.
 
-    The member has ended. What git ignores in it goes with it. It stays while anybody else is in it.
+    The member has ended. Files that git ignores in it are removed with it. It stays while anybody
+    else is in it.
     """
     path, root = member.directory, os.path.dirname(member.team)
     if not path.startswith(f"{root}-") or not os.path.isdir(path):

@@ -26,7 +26,7 @@ SHOWN = 3.0
 0.61.0 and opencode 1.18.33 take less than 0.3 (2026-11-24)."""
 
 STANDS = 0.15
-"""Seconds that a mode must stand before it counts: a redraw may be half done."""
+"""Seconds that a mode must stay before it counts: a redraw may be half done."""
 
 _POLL = 0.05
 
@@ -57,11 +57,11 @@ def mode_of(store: Store, socket: Socket, target: str) -> ModeOf:
 def set_mode(
     store: Store, socket: Socket, target: str, wanted: str, timeout: float = 10.0
 ) -> ModeOf:
-    """Bring the program of ``target`` into the mode ``wanted`` and return how that went.
+    """Switch the program of ``target`` to the mode ``wanted`` and return the result.
 
-    It must be idle, with nothing in its box; it is waited for ``timeout`` seconds. Raises
-    ``RefusedError`` for a mode that the profile does not know, or that the program did not show in
-    a whole round; it is then in the mode in which it was. ``HeldError`` and ``TimedOutError`` say
+    The program must be idle, with nothing in its box; Torch waits for that for ``timeout`` seconds.
+    Raises ``RefusedError`` for a mode that the profile does not know, or that the program did not
+    show in a whole round; it is then in its earlier mode. ``HeldError`` and ``TimedOutError`` say
     in which mode it was left.
     """
     found = find(store, socket, target)

@@ -51,8 +51,8 @@ def press(
 ) -> str:
     """Press ``keys`` in the pane of ``target`` and return the pane's id.
 
-    Raises ``HeldError`` if a dialog is up and ``dialog`` is not its hash, or the pane is not as
-    it must be; nothing has been pressed then.
+    Raises ``HeldError`` if a dialog shows and ``dialog`` is not its hash, or the pane is not as it
+    must be; nothing has been pressed then.
     """
     check_keys(keys)
     found = find(store, socket, target)

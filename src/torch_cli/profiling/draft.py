@@ -1,6 +1,6 @@
 """From what was seen of an unknown program to the text of a profile, with comments. Pure.
 
-A value that was seen stands as a value; what was not seen stands in a comment that says so.
+A value that was seen is a value of the profile. For a value that was not seen, a comment says so.
 """
 
 import math
@@ -33,9 +33,9 @@ _STEADY_LEAST = 0.5
 class Seen(NamedTuple):
     """All that one run of an unknown program showed.
 
-    ``command`` is how it was started. ``ready`` is how many seconds it took until the screen stood
-    still, ``pause`` the longest time for which it had stood before it changed once more on the
-    way. ``process`` is the name that the pane showed. ``framed``: it asked for bracketed paste.
+    ``command`` is how it was started. ``ready`` is how many seconds it took until the screen
+    stopped changing, ``pause`` the longest pause between two changes before that. ``process`` is
+    the name that the pane showed. ``framed``: it asked for bracketed paste.
     ``erased``: Backspace took the pasted word away; ``None`` if none showed. ``enter`` is ``None``
     if Enter was not pressed. ``today`` and ``tmux`` are for the heading, ``size`` is the pane's.
     """
@@ -204,7 +204,7 @@ def _box(seen: Seen) -> list[str]:
 
 
 def prompt_pattern(prompt: str) -> str:
-    """Return the pattern of a prompt that ends in blanks, which an empty row has lost."""
+    """Return the pattern of a prompt that ends in spaces, which an empty row has lost."""
     bare = prompt.rstrip(" ")
     return pattern_of(bare) + ("(?: |$)" if bare != prompt else "")
 

@@ -37,9 +37,9 @@ class BoxSeen(NamedTuple):
     """The input box, as it showed when a word was pasted into it.
 
     ``kind`` is a profile's: ``ruled`` or ``prompt``, and ``none`` where neither fits, ``why`` then
-    saying so. ``prompt`` stands before the text, letter for letter; ``rule`` is the character of
-    the rows around it. ``cursor_real``: tmux's cursor stood right behind the text. ``ghost`` is
-    what stood in its place before, and ``dim`` that tmux shows it so. ``continuation`` begins its
+    saying so. ``prompt`` is before the text, letter for letter; ``rule`` is the character of
+    the rows around it. ``cursor_real``: tmux's cursor was right behind the text. ``ghost`` is
+    what was in its place before, and ``dim`` that tmux shows it so. ``continuation`` begins its
     second row, ``None`` if that was not seen.
     """
 
@@ -57,7 +57,7 @@ class BoxSeen(NamedTuple):
 class Passing(NamedTuple):
     """A row that came after Enter and went: from when to when (seconds after it), and where.
 
-    ``pattern`` matches it and its like: a first sign that stands alone and numbers may be others.
+    ``pattern`` matches it and its like: a first sign that is alone and numbers may be others.
     ``where`` is a region of a rule: ``above`` or ``footer`` of the box, or ``bottom`` without one.
     """
 
@@ -112,7 +112,7 @@ def asks(screen: Screen) -> str:
 
 
 def row_of(screen: Screen, text: str) -> int | None:
-    """Return the row in which ``text`` was typed: the cursor's if it stands there, else the last.
+    """Return the row in which ``text`` was typed: the cursor's if it is there, else the last.
 
     ``None`` if it shows nowhere.
     """
@@ -225,9 +225,9 @@ def infer_enter(before: Screen, frames: Sequence[Frame], profile: Profile, text:
 
 
 def _echo(before: Screen, above: Sequence[str], text: str) -> str | None:
-    """Return the mark before ``text`` in the first row that shows it anew above the box.
+    """Return the mark before ``text`` in the first row that shows it again above the box.
 
-    The row in which it was typed counts: where a prompt stands in the last row, that becomes the
+    The row in which it was typed counts: where a prompt is in the last row, that becomes the
     echo.
     """
     typed = row_of(before, text)
@@ -279,7 +279,7 @@ def _row_pattern(row: str) -> str:
 
 
 def longest_pause(frames: Sequence[Frame]) -> float:
-    """Return the longest time for which a screen with text stood before another came."""
+    """Return the longest time for which a screen with text stayed before another came."""
     times = [frame.at for frame in frames if frame.screen.text.strip()]
     pauses = [after - at for at, after in itertools.pairwise(times)]
     return max(pauses, default=0.0)

@@ -38,14 +38,15 @@ PROBE = "zubzub"
 for an answer most often (y, n, a, q, digits)."""
 
 RESTS = 1.0
-"""Seconds without a change after which a screen stands still. Claude Code asked 0.46 s after its
-first box at most (2.1.330, loaded machine, 2026-11-22)."""
+"""Seconds without a change after which a screen stays the same. Claude Code asked 0.46 s after its
+first box at most (2.1.330, loaded machine, 2026-11-22).
+"""
 
 SHOWS = 5.0
 """Seconds that a pasted word is given to show, or to go when it was erased."""
 
 ANSWERS = 30.0
-"""Seconds after Enter for which the screen is watched, unless it stands still before."""
+"""Seconds after Enter for which the screen is watched, unless it stays the same before."""
 
 _STILL = 0.3
 """Seconds without a change after a paste until its box is read: redraws come in steps."""
@@ -59,7 +60,7 @@ _BRACKETED_ON, _BRACKETED_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 class Request(NamedTuple):
     """What is to be tried: ``command`` in ``directory`` with ``environment`` added.
 
-    ``timeout`` is how many seconds it may take until its screen stands still. ``enter`` is the
+    ``timeout`` is how many seconds it may take until its screen stays the same. ``enter`` is the
     text to be submitted with Enter, ``None`` for no Enter.
     """
 
@@ -78,7 +79,7 @@ def try_out(
 
     Raises, before anything is started, ``NotFoundError`` if there is no such program, and
     ``TorchError`` for a directory that will not do. Then ``TorchError`` if the program ends by
-    itself, ``TimedOutError`` if its screen never stands still, and ``HeldError`` if it asks
+    itself, ``TimedOutError`` if its screen never stays the same, and ``HeldError`` if it asks
     something first, with nothing typed.
     """
     named = Profile(request.name, launch=Launch(command=request.command))
@@ -199,7 +200,7 @@ class _Trial:
     # -- acts ----------------------------------------------------------------------------------
 
     def _paste(self, text: str, shows: Callable[[Screen], bool]) -> Screen:
-        """Paste ``text`` and return the screen once it ``shows`` and stands still.
+        """Paste ``text`` and return the screen once it ``shows`` and stays the same.
 
         The screen is returned as it is if that does not come true in ``SHOWS`` seconds.
         """
@@ -226,7 +227,7 @@ class _Trial:
     # -- looks ---------------------------------------------------------------------------------
 
     def _await_ready(self) -> tuple[Screen, list[Frame]]:
-        """Return the first screen that stands still, and the different ones up to it."""
+        """Return the first screen that stays the same, and the different ones up to it."""
         frames = self._watch(self.began, self.request.timeout, RESTS, blank=False)
         last = frames[-1]
         if last.screen.dead:
@@ -249,7 +250,7 @@ class _Trial:
         return last.screen, frames
 
     def _await(self, condition: Callable[[Screen], bool]) -> Screen:
-        """Return the screen once ``condition`` holds and it stands still, or after ``SHOWS``."""
+        """Return the screen once ``condition`` holds and it stays the same, or after ``SHOWS``."""
         began = time.monotonic()
         while True:
             left = began + SHOWS - time.monotonic()

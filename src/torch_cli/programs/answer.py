@@ -1,7 +1,7 @@
 """What a program answered, read off the screen: between our message and the box. Pure.
 
-Programs break lines where the pane ends and put marks in front, so this is close to what was
-said and no more. A program that reports its answer through a hook is believed instead.
+Programs break lines where the pane ends and put marks in front, so this is only close to the
+answer. A report through the program's hook is better, and is used instead.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Find the input box of an agent program on a screen, and what stands in it. Pure.
+"""Find the input box of an agent program on a screen, and what is in it. Pure.
 
-Ghost text is told from a draft by its attribute: it is dim, except for its first character when
-the program draws its cursor there (reverse). A capture without attributes has no ghosts. Where a
+Ghost text is told from a draft by its attribute: it is dim, except for its first character when the
+program draws its cursor there (reverse). A capture without attributes has no ghosts. Where a
 program gives its ghosts another mark, the profile knows their words.
 """
 
@@ -47,7 +47,7 @@ def is_rule(text: str, width: int, characters: str) -> bool:
 
 
 def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
-    """Whether a dialog stands below ``box``, which is then left from before, or is the box itself.
+    """Whether a dialog is below ``box``, which is then left from before, or is the box itself.
 
     Its top may be out of sight: what is left of it is told by its rows, by its last one, or by the
     gap between it and the footer.
@@ -84,7 +84,7 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
 def below_box(screen: Screen, box: Box, spec: BoxSpec) -> tuple[range, range]:
     """Return the rows of the footer below ``box``, and those of the list of agents below that.
 
-    The list ends the screen. A blank row stands between the two.
+    The list ends the screen. A blank row is between the two.
     """
     start = box.last + 1 + spec.frame
     end = max((i + 1 for i in range(start, len(screen.rows)) if screen.rows[i].text), default=start)
@@ -100,7 +100,7 @@ def below_box(screen: Screen, box: Box, spec: BoxSpec) -> tuple[range, range]:
 def _status_rows(below: list[str], spec: BoxSpec) -> int:
     """Return how many rows of the footer are a status line of the user's, which may say anything.
 
-    They stand between the box and the program's own row. What reads as a numbered menu is none.
+    They are between the box and the program's own row. What reads as a numbered menu is none.
     """
     filled = [text for text in below if text.strip()]
     if spec.footer_own is None or not filled or not spec.footer_own.search(filled[-1]):
@@ -177,8 +177,8 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
 def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -> int:
     """Return the index behind the last row of a box without a footer, 0 if it cannot be told.
 
-    It ends with the cursor's row, where that means something, and at most a blank and another row
-    of the footer stand below it.
+    It ends with the cursor's row, where that means something, and at most a space and another row
+    of the footer are below it.
     """
     column, line = screen.cursor
     last = max(index for index, row in enumerate(screen.rows) if row.text)
@@ -209,7 +209,7 @@ def _box_of(
     *,
     scrolled: bool,
 ) -> Box:
-    """Return the box of ``rows``; ``cells`` is what stands in the first of them."""
+    """Return the box of ``rows``; ``cells`` is what is in the first of them."""
     cells += [_cells(row)[len(spec.continuation) :] for row in rows[1:]]
     text, ghost = _split_ghost(cells)
     if spec.ghost is not None and spec.ghost.search(text):
@@ -228,7 +228,7 @@ def _box_of(
 
 
 def _begins(text: str, start: str) -> bool:
-    """Whether a row begins with ``start``, whose own blanks the row may have lost at its end."""
+    """Whether a row begins with ``start``, whose own spaces the row may have lost at its end."""
     return text.startswith(start) or text == start.rstrip(" ")
 
 
@@ -282,7 +282,7 @@ def _is_cut_label(text: str, screen: Screen, spec: BoxSpec) -> bool:
 
 
 def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:
-    """Return the box that stands at ``place``; what the profile calls a ghost is no draft."""
+    """Return the box that is at ``place``; what the profile calls a ghost is no draft."""
     last = place.first + len(place.cuts) - 1
     rows = screen.rows[place.first : last + 1]
     cells = [_cells(row)[start:end] for row, (start, end) in zip(rows, place.cuts, strict=True)]
@@ -335,7 +335,7 @@ def _cells(row: Row) -> list[_Cell]:
 
 
 def _split_ghost(rows: list[list[_Cell]]) -> tuple[str, str]:
-    """Return (text, ghost): what stands before the dim end of the box, and that end."""
+    """Return (text, ghost): what is before the dim end of the box, and that end."""
     flat: list[_Cell] = []
     for row in rows:
         flat += [*row, ("\n", False, False)]

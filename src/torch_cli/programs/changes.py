@@ -1,6 +1,6 @@
 """Changes to files that belong to a person: shown first, written whole or not at all, remembered.
 
-What stood in a file before Torch first changed it is kept in the state directory, byte for byte,
+A file's content from before Torch first changed it is kept in the state directory, byte for byte,
 with the hash of what Torch wrote. Symbolic links are followed and stay links.
 """
 
@@ -188,7 +188,7 @@ def _make_directory(directory: str) -> str:
 
 
 def _write(path: str, content: bytes | None) -> None:
-    """Put ``content`` in the place of the file in one step; keep its mode and owner."""
+    """Put ``content`` in place of the file in one step; keep its mode and owner."""
     target = os.path.realpath(path)
     if content is None:
         with contextlib.suppress(FileNotFoundError):

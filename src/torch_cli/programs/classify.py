@@ -29,7 +29,7 @@ def classify(screen: Screen, profile: Profile, hook: HookEvent | None = None) ->
     """Return the state that ``screen`` shows, with its evidence.
 
     ``hook`` is the latest event of the pane's own hooks, if it has any. It counts only where the
-    screen says nothing: what stands on the screen is newer than any event that led to it.
+    screen says nothing: what is on the screen is newer than any event that led to it.
     """
     if screen.dead:
         return AgentState(State.DEAD, "the pane's process has ended", "dead")
@@ -55,7 +55,7 @@ class _Look:
     def region(self, where: str, rows: int) -> list[str]:
         """Return the rows of a region with text, top to bottom, at most ``rows`` of them.
 
-        What stands above the box ends at the last echoed message: rows before it are past. Of
+        What is above the box ends at the last echoed message: rows before it are past. Of
         that, ``nearest`` is what begins with the last row that is not indented.
         """
         if where == "title":
@@ -154,7 +154,7 @@ class _Look:
         return State.UNKNOWN, f"no input box and no known dialog; the last row is: {last}", "no box"
 
     def _around(self) -> bool:
-        """Whether anything stands above or below the box."""
+        """Whether anything is above or below the box."""
         return bool(self._indexes("above") or self._indexes("footer"))
 
     def queued(self) -> bool:

@@ -107,7 +107,7 @@ def event_row(
 ) -> tuple[float, str, str, str, str, str, str, str]:
     """Return the values of ``INSERT`` for the event ``raw``, JSON from a program with ``environ``.
 
-    Raises ``ValueError`` or ``AttributeError`` if it is no JSON object.
+    Raises ``ValueError`` or ``AttributeError`` if it is not a JSON object.
     """
     import json
 

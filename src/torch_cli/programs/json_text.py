@@ -102,7 +102,7 @@ def drop(text: str, position: int, index: int) -> str:
 
 
 def replace(text: str, position: int, new: str) -> str:
-    """Put the string ``new`` in the place of the value at ``position``."""
+    """Put the string ``new`` in place of the value at ``position``."""
     end = _VALUE.raw_decode(text, position)[1]
     return text[:position] + json.dumps(new, ensure_ascii=False) + text[end:]
 
@@ -113,7 +113,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _gap(text: str, present: list[Entry], position: int) -> str:
-    """Return the blanks that stand before a further entry of the container at ``position``."""
+    """Return the spaces that are before a further entry of the container at ``position``."""
     if len(present) > 1:
         comma = text.index(",", present[-2].end)
         return text[comma + 1 : present[-1].start]
@@ -132,7 +132,7 @@ def _render(text: str, new: Any, key: str | None, indent: str | None) -> str:
 
 
 def _lead(text: str) -> str | None:
-    """Return the blanks before the first entry of the whole, ``None`` if it has none."""
+    """Return the spaces before the first entry of the whole, ``None`` if it has none."""
     root = _skip(text, 0)
     present = entries(text, root) if text[root] in "{[" else []
     return text[root + 1 : present[0].start] if present else None

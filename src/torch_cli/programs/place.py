@@ -67,7 +67,7 @@ def _behind(text: str, column: int, spec: BoxSpec) -> bool:
 def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
     """Return the place of a box of rows that begin with the prompt, in one of which the cursor is.
 
-    A row of nothing but the rule stands above it; rows between the two name the files that the
+    A row of nothing but the rule is above it; rows between the two name the files that the
     program was given. A text that is taller than the screen hides the rule.
     """
     rows = screen.rows
@@ -92,7 +92,7 @@ def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
 def in_wrapped(screen: Screen, spec: BoxSpec) -> Place | None:
     """Return the place of a text behind a prompt that fills its rows but the last, the cursor's.
 
-    Nothing stands below it. A full row may be one cell short: a blank at its end is not seen, and
+    Nothing is below it. A full row may be one cell short: a space at its end is not seen, and
     a wide character may not have fitted.
     """
     rows = screen.rows
@@ -115,13 +115,13 @@ def in_wrapped(screen: Screen, spec: BoxSpec) -> Place | None:
 
 
 def _prompt_of(text: str, spec: BoxSpec) -> str | None:
-    """Return the prompt that a row begins with, without the blank behind it."""
+    """Return the prompt that a row begins with, without the space behind it."""
     match = re.match(spec.prompt, text)
     return match[0].rstrip() if match else None
 
 
 def _index_at(text: str, column: int) -> int | None:
-    """Return which character stands at a column, None if the row ends before it."""
+    """Return which character is at a column, None if the row ends before it."""
     at = 0
     for index, char in enumerate(text):
         if at > column:

@@ -1,6 +1,6 @@
 """Profiles: how one agent program is started, looks and takes messages, read from TOML.
 
-The named tuples are the schema: a key that is no field, or has another type, is refused by name.
+The named tuples are the schema: a key that is not a field, or has another type, is refused by name.
 ``profiles/claude.toml`` explains every key and is the example to copy.
 """
 
@@ -61,7 +61,7 @@ class Process(NamedTuple):
 
 
 class BoxSpec(NamedTuple):
-    """Where the input box stands on the screen and what it is made of."""
+    """Where the input box is on the screen and what it is made of."""
 
     kind: str = "none"
     rule: str = ""
@@ -146,12 +146,12 @@ class Paste(NamedTuple):
 class Submit(NamedTuple):
     """The keys that submit the box. Times are seconds.
 
-    Dialogs ignore ``chord`` and ``idle_key``; the latter submits like Enter from ``idle`` only,
-    and only in the versions that the profile is verified with. ``chord_setup`` says that the
-    chord is there only after ``torch agent-setup``, ``chord_launch`` that only programs which
-    Torch started with ``launch.arguments`` have it, ``chord_match`` that it is there if that is
-    found in ``chord_file``, a file in the home directory. ``clear`` deletes the text between the
-    start of a line and the cursor, and nothing where there is none.
+    Dialogs ignore ``chord`` and ``idle_key``. ``idle_key`` submits like Enter, from ``idle`` only,
+    and only in the versions that the profile is verified with. ``chord_setup`` says that the chord
+    needs ``torch agent-setup``; ``chord_launch`` that only programs which Torch started with
+    ``launch.arguments`` have it; ``chord_match`` that it exists if this pattern is found in
+    ``chord_file``, a file in the home directory. ``clear`` deletes the text between the start of a
+    line and the cursor, and does nothing if there is none.
     """
 
     key: Words = ("Enter",)
@@ -169,7 +169,7 @@ class Submit(NamedTuple):
 class Normalise(NamedTuple):
     """What the program changes in a text it is given; ``wrapper`` is none, or opening and end.
 
-    ``placeholder_trims`` says that blanks round a paste which shows as a placeholder are dropped.
+    ``placeholder_trims`` says that spaces round a paste which shows as a placeholder are dropped.
     """
 
     tab: int = 0
@@ -183,8 +183,8 @@ class Normalise(NamedTuple):
 class Guard(NamedTuple):
     """Texts that would run as a command, and what is put before or after to prevent it.
 
-    ``tail`` finds, in the whole text, further ends that get the suffix. ``refuse`` are patterns,
-    searched in the text without the blanks at its ends, of texts that nothing makes harmless.
+    ``tail`` finds, in the whole text, further ends that get the suffix. ``refuse`` are patterns of
+    texts that nothing makes harmless; they are searched in the text without the spaces at its ends.
     """
 
     first: Words = ()
@@ -205,7 +205,7 @@ class Hooks(NamedTuple):
 class Mode(NamedTuple):
     """One mode of a program, and how it shows: ``match`` in a row of ``where``.
 
-    ``footer`` is what stands below the box, ``above`` the nearest row with text above it. ``keys``
+    ``footer`` is what is below the box, ``above`` the nearest row with text above it. ``keys``
     lead there, and back, from any other; a mode without is reached by the program's ``cycle``.
     """
 
@@ -226,8 +226,8 @@ class AnswerSpec(NamedTuple):
     """Where an answer is found that the program does not report.
 
     ``transcript`` is the kind of file that has it word for word, '' if there is none. On the
-    screen, ``begin`` matches what stands in front of its first row, and of every further part;
-    ``indent`` is how many blanks stand in front of the other rows; rows that match ``skip`` are no
+    screen, ``begin`` matches what is in front of its first row, and of every further part;
+    ``indent`` is how many spaces are in front of the other rows; rows that match ``skip`` are no
     part.
     """
 
@@ -240,7 +240,7 @@ class AnswerSpec(NamedTuple):
 class Profile(NamedTuple):
     """Everything Torch knows about one agent program; ``source`` is the file it came from.
 
-    ``verified`` lists the program versions that it was proven with end to end; with none the
+    ``verified`` lists the program versions that it was proven with end to end. With none the
     profile is unverified, in TOML also ``verified = false``. ``unproven`` are sentences about what
     was not proven.
     """

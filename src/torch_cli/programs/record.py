@@ -24,7 +24,7 @@ LARGEST = 1 << 20
 """Bytes of a record, or of a rollout's first line, that are read at most."""
 
 RECORDED = ("claude", "codex")
-"""The kinds of transcript whose programs write down whether they work."""
+"""The kinds of transcript whose programs record whether they work."""
 
 _ROLLOUT = {"task_started": True, "task_complete": False, "turn_aborted": False}
 _WORD = re.compile(r"[A-Za-z0-9-]{1,64}")  # what the program calls a job or a session
@@ -105,7 +105,7 @@ def _to_resume(config: str, job: str, before: str) -> str:
 def claude_session(process: Process) -> dict[str, Any]:
     """Return what Claude Code writes down of its running process, empty if that is nothing.
 
-    It stands in ``sessions/PID.json`` in the directory of the program's settings; the program may
+    It is in ``sessions/PID.json`` in the directory of the program's settings; the program may
     run below ``process``. ``sessionId`` names its transcript. Raises ``OSError`` or ``ValueError``
     if it cannot be read.
     """

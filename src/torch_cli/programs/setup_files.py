@@ -1,6 +1,6 @@
 """Edits of Claude Code's own files: hooks in its settings, the submit chord in its key bindings.
 
-Hooks for one project stand in the project's ``.claude/settings.local.json``, the file that is not
+Hooks for one project are in the project's ``.claude/settings.local.json``, the file that is not
 shared: they hold a path of this machine. The chord is known per user only. Nothing here writes;
 ``changes`` does.
 """
@@ -33,7 +33,7 @@ _BOM = "\ufeff"
 def plan(project: str | None, command: str) -> list[Change]:
     """Return the changes that install hooks and chord, the unneeded ones too.
 
-    Raises ``RefusedError`` if a file is no valid JSON, has another form than the program's, or
+    Raises ``RefusedError`` if a file is not valid JSON, has another form than the program's, or
     binds the chord's keys to something else.
     """
     return [

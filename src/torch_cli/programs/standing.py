@@ -6,7 +6,7 @@ from torch_cli.tmux import gate
 
 
 def box_stands(sight: Sight, profile: Profile) -> list[str]:
-    """Return the gate's conditions: the box of ``sight`` stands there with the same rows.
+    """Return the gate's conditions: the box of ``sight`` is there with the same rows.
 
     Where the program really moves the cursor, it must be where it was, too: an echo or a row of a
     menu may look like the box.
@@ -22,7 +22,7 @@ def box_stands(sight: Sight, profile: Profile) -> list[str]:
 
 
 def dialog_stands(sight: Sight) -> list[str]:
-    """Return the gate's conditions: every row of the dialog of ``sight`` stands there."""
+    """Return the gate's conditions: every row of the dialog of ``sight`` is there."""
     dialog = sight.state.dialog
     assert dialog is not None
     return gate.rows_stand([row for row in dialog.rows if row.strip()])

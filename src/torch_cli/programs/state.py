@@ -26,14 +26,14 @@ ENDED = (State.EXITED, State.DEAD)
 
 
 class Box(NamedTuple):
-    """The program's input box as it stands on the screen.
+    """The program's input box as it is on the screen.
 
     ``first`` and ``last`` are screen rows (from 0, inclusive) that hold, or would hold, text;
-    ``rows`` their exact texts without trailing blanks. ``text`` is what a person or Torch put
+    ``rows`` their exact texts without trailing spaces. ``text`` is what a person or Torch put
     there: prompt and indent removed, rows joined by newlines (a wrapped line and a line break
     look the same), empty if only ghost text shows. ``ghost`` is the dim placeholder.
     ``placeholders`` are the numbers of the pasted-text chips in the box, in screen order.
-    ``scrolled`` says that the box is lower than its text: what stands above ``rows`` is hidden.
+    ``scrolled`` says that the box is lower than its text: what is above ``rows`` is hidden.
     """
 
     first: int
@@ -54,7 +54,7 @@ class Dialog(NamedTuple):
     """A question that stands where the input box would be.
 
     ``kind`` is the profile's word for it, ``question`` its question or title in one line,
-    ``rows`` its visible rows. ``hash`` is 12 hex digits over those rows with blanks normalised,
+    ``rows`` its visible rows. ``hash`` is 12 hex digits over those rows with spaces normalised,
     cursor marker included: the same over redraws, different once the selection moves.
     """
 
@@ -111,6 +111,6 @@ class AgentState(NamedTuple):
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """Return ``text`` with every run of blanks as one space, cut to ``limit`` characters."""
+    """Return ``text`` with every run of spaces as one space, cut to ``limit`` characters."""
     line = re.sub(r"\s+", " ", text).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"

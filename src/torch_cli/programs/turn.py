@@ -3,7 +3,7 @@
 A screen can hide work: it is too narrow, scrolled up, or drawn without a spinner. And hooks can
 leave a turn open that has ended: nothing fires on Esc, and a report can get lost. So the program's
 own record decides where it keeps one; else the latest report does, until the window has been still
-for so long that nothing can be at work in it.
+for so long that nothing can be working in it.
 """
 
 import time
@@ -79,7 +79,7 @@ def at_home(state: AgentState, profile: Profile, process: Process | int) -> Agen
 def may_hide_work(state: AgentState) -> bool:
     """Say whether a screen with the box on it leaves open if the program works.
 
-    What a rule of the profile found stands on the screen, and is newer than any report.
+    What a rule of the profile found is on the screen, and is newer than any report.
     """
     return state.box is not None and state.rule in ("box", "hook")
 

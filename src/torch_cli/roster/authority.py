@@ -1,4 +1,4 @@
-"""What an agent may do to others, and to what others have made: to those that answer to it."""
+"""What an agent may do to others, and to what others have made: only to agents below it."""
 
 import os
 
@@ -14,9 +14,9 @@ from torch_cli.store.teams import Started
 
 
 def check_over(store: Store, agent: Agent, verb: str) -> None:
-    """Raise ``RefusedError`` if this process works for an agent that has no say over ``agent``.
+    """Raise ``RefusedError`` if the agent that runs this process has no right over ``agent``.
 
-    In a team an agent has one over itself and all below it. People, and agents that are in no
+    In a team an agent has this right over itself and all agents below it. People, and agents in no
     team, may do anything. ``verb`` is what was to be done.
     """
     own = actor(store).agent
@@ -68,7 +68,7 @@ def check_over_checkin(store: Store, checkin: Checkin) -> None:
 
 
 def check_author(store: Store, message: Message, done: str) -> None:
-    """Raise ``RefusedError`` if this process works for an agent that has not sent ``message``.
+    """Raise ``RefusedError`` if the agent that runs this process did not send ``message``.
 
     In a team only, as above. ``done`` is what was to be done with it.
     """

@@ -15,11 +15,12 @@ def forbidden(
     may_message: Mapping[str, Sequence[str]],
     reply_to: str = "",
 ) -> Sequence[str] | None:
-    """Return to whom ``sender`` may write if ``recipient`` is none of those, else ``None``.
+    """Return the agents that ``sender`` may write to if ``recipient`` is not one of them, else
+    ``None``.
 
-    The rule of its name, as the team's file has it, goes before that of its role. Without one it
-    may write to everybody; but to one without a role that of its parent applies. To itself it
-    always may, and answer what it was sent.
+    The team file's rule for its name comes before that for its role. Without a rule it may write to
+    everybody; but an agent without a role has its parent's rule. It may always write to itself, and
+    answer messages that it got.
     """
     allowed = _rule(store, sender, may_message)
     if allowed is None or sender.identity == recipient.identity:

@@ -44,7 +44,7 @@ def team_of(store: Store, agent: Agent) -> str:
 
 
 def check_parent(store: Store, name: str, parent: str) -> None:
-    """Raise ``RefusedError`` if an agent called ``name`` would stand below itself."""
+    """Raise ``RefusedError`` if an agent named ``name`` would be below itself."""
     seen, above = set[str](), parent
     while above and above not in seen:
         if above == name:

@@ -1,6 +1,6 @@
 """Which project a directory, an agent or a task belongs to.
 
-A project is what one ``torch.toml`` stands in, else one git repository with all its worktrees.
+A project is what one ``torch.toml`` is in, else one git repository with all its worktrees.
 """
 
 import os
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 class Made(NamedTuple):
     """A worktree that Torch has made: for which branch, whether that was ``new``, and whose project
-    it is of, '' if that was not written down.
+    it is of, '' if that was not recorded.
     """
 
     branch: str

@@ -1,4 +1,4 @@
-"""From a name or a target to one pane, and to the agent program that runs in it."""
+"""From a name or a target to one pane, and to the agent program in it."""
 
 import contextlib
 import os
@@ -50,7 +50,7 @@ def profiles_dir() -> str:
 
 
 def profile_named(name: str) -> Profile:
-    """Return the profile called ``name``; raises ``NotFoundError`` with the names there are."""
+    """Return the profile named ``name``; raises ``NotFoundError`` with the names there are."""
     return load_profile(name, profiles_dir())
 
 
@@ -78,8 +78,8 @@ def check_name(name: str) -> None:
 def find(store: Store, socket: Socket, target: str) -> Found:
     """Return the pane that ``target`` means: a registered agent's name first, else a tmux target.
 
-    An agent is found on whatever server it is, unless ``socket`` was demanded. Raises
-    ``NotFoundError`` if the target leads nowhere, or the agent's pane has vanished.
+    An agent is found on any server, unless ``socket`` was demanded. Raises ``NotFoundError`` if the
+    target leads nowhere, or the agent's pane has vanished.
     """
     agent = store.agents.get(target)
     elsewhere = agent is not None and socket.demanded and not socket.leads_to(agent.socket)
@@ -112,9 +112,10 @@ def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFound
 
 
 def registered(store: Store, name: str, nothing: str = "") -> Agent:
-    """Return the agent ``name``; raises ``NotFoundError``, which says ``nothing``, if none lives.
+    """Return the agent ``name``; raises ``NotFoundError``, which says ``nothing``, if there is
+    none.
 
-    Whether its program does is another question.
+    Whether its program lives is another question.
     """
     agent = store.agents.get(name)
     if agent is None or agent.stopped is not None:

@@ -54,7 +54,7 @@ class Safety(NamedTuple):
     more: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in receipts, states and lists."""
+        """Return it as it appears in receipts, states and lists."""
         return {
             "degree": str(self.degree),
             "key": self.key,

@@ -1,4 +1,4 @@
-"""What runs of what a team has started, also where its start was cut short."""
+"""What still runs of what a team has started, also after a start that was cut short."""
 
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -7,7 +7,7 @@ from torch_cli.tmux.panes import Pane, pane_at
 
 
 def agent_of(store: Store, known: Started) -> Agent | None:
-    """Return the agent that the team has started, ``None`` if it is no more.
+    """Return the agent that the team has started, ``None`` if it no longer exists.
 
     If its start was cut short, it is the one of its name that was registered since.
     """

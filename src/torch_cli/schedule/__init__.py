@@ -1,1 +1,1 @@
-"""What time sends: triggers, check-ins, and the one scheduler that fires them."""
+"""What is sent later: triggers, check-ins, and the one scheduler that fires them."""

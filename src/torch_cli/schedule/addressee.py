@@ -93,7 +93,7 @@ def _is_there(agent: Agent, panes: Panes) -> bool:
 
 
 def gone(agent: Agent | None) -> str:
-    """Return in words how an agent that is not there has gone; ``None`` if another has its name."""
+    """Return in words how an agent has gone; ``None`` if another agent has its name."""
     if agent is None or agent.stopped is not None:
         return "which was stopped"
     return f"whose program in pane {agent.pane} is gone"

@@ -1,4 +1,4 @@
-"""Check-ins: making them, changing them, and what is known of them."""
+"""Check-ins: making them, changing them, and what is known about them."""
 
 import os
 import re
@@ -28,7 +28,7 @@ from torch_cli.tmux.panes import listen
 from torch_cli.tmux.socket import Socket
 
 HEADER = 600
-"""The most bytes that stand before a note in its message: an envelope and three lines."""
+"""The most bytes that are before a note in its message: an envelope and three lines."""
 
 WORDS_OF_NAME = 3
 """How many words of its note name a check-in that is given no name."""
@@ -128,7 +128,7 @@ def first_nominal(trigger: Trigger, until: float | None, now: float) -> float:
 
 
 def jittered(at: float, jitter: float) -> float:
-    """Return ``at`` put off by up to ``jitter`` seconds, by chance."""
+    """Return ``at`` put off by up to ``jitter`` seconds, at random."""
     if not jitter:
         return at
     return at + jitter * int.from_bytes(os.urandom(4)) / 2**32
@@ -183,14 +183,15 @@ def cancel(store: Store, name: str) -> Checkin:
 
 
 def pause(store: Store, name: str) -> Checkin:
-    """Have a check-in not fire until it is resumed."""
+    """Pause a check-in until it is resumed."""
     return _change(store, find_checkin(store, name), {"state": PAUSED}, "pause")
 
 
 def resume(store: Store, name: str, now: float) -> Checkin:
-    """Have a paused check-in fire again.
+    """Resume a paused check-in.
 
-    What passed meanwhile is not made up, but a single moment is: that fires at once, late.
+    Moments that passed meanwhile are not made up, but a check-in that fires only once fires at
+    once, late.
     """
     checkin = find_checkin(store, name)
     if checkin.state == ACTIVE:
@@ -206,7 +207,7 @@ def resume(store: Store, name: str, now: float) -> Checkin:
 
 
 def snooze(store: Store, name: str, seconds: float, now: float) -> Checkin:
-    """Put the next firing off by ``seconds``, from when it is due or, if that has passed, now."""
+    """Delay the next firing by ``seconds``, from its due time or, if that has passed, from now."""
     checkin = find_checkin(store, name)
     if checkin.due is None:
         raise RefusedError(f"check-in '{name}' will not fire again", code="ended")
@@ -255,7 +256,7 @@ def _profile(store: Store, found: Found) -> Profile:
 
 
 def _checked(note: str, profile: Profile, *, clean: bool) -> str:
-    """Return the note without blanks at its end; raise ``RefusedError`` if it cannot be sent."""
+    """Return the note without spaces at its end; raise ``RefusedError`` if it cannot be sent."""
     most = profile.paste.max_bytes - HEADER
     taking = profile._replace(guard=Guard(), paste=profile.paste._replace(max_bytes=most))
     try:

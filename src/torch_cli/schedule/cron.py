@@ -1,14 +1,15 @@
 """Cron expressions: what they mean, and the moments that follow from them.
 
-APScheduler reads them, with three things put right. Weekdays are cron's: 0 and 7 are Sunday
-(APScheduler 3 counts from Monday). Where both day of month and weekday are given, either will do
-(crontab(5); APScheduler wants both). And on the days on which the clock is changed:
+APScheduler reads them, with three corrections. Weekdays are cron's: 0 and 7 are Sunday (APScheduler
+3 counts from Monday). If both day of month and weekday are given, either is enough (crontab(5);
+APScheduler wants both). And on the days on which the clock changes:
 
-- A time that is skipped fires once, as much later as the gap is long: 02:30 in Berlin becomes
-  03:30 summer time (RFC 5545, 3.3.5, has it so, and APScheduler 3.11.3).
+- A time that is skipped fires once, later by the length of the gap: 02:30 in Berlin becomes 03:30
+summer time (RFC 5545, 3.3.5, has it so, and APScheduler 3.11.3).
+
 - A time that comes twice fires the first time only, if the hour is named; where the hour is ``*``
-  or a step of it, real time counts, and it fires both times (so does Debian's cron;
-  APScheduler fires twice always, measured 2026-11-25).
+or a step of it, real time counts, and it fires both times (so does Debian's cron; APScheduler fires
+twice always, measured 2026-11-25).
 """
 
 import datetime

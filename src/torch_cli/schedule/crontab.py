@@ -1,4 +1,4 @@
-"""The one line of Torch's in the user's crontab; all else in it stays byte for byte."""
+"""Torch's one line in the user's crontab; all other lines stay byte for byte."""
 
 import shlex
 import subprocess

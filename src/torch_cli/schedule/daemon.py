@@ -1,4 +1,4 @@
-"""The daemon: the scheduler that stays. Starting, stopping, and what is known of it."""
+"""The daemon: the scheduler that keeps running. Starting, stopping, and what is known about it."""
 
 import contextlib
 import os
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from torch_cli.schedule.loop import Loop
 
 AFTER_TICK = 90.0
-"""Seconds that a tick which is at work is waited for: it is bounded."""
+"""Seconds that a tick which is working is waited for: it is bounded."""
 
 READY = 15.0
-"""Seconds in which a daemon that was started must be at work; it takes half of one."""
+"""Seconds in which a daemon that was started must be working; it takes half of one."""
 
 LAST = 25
 """Whole seconds after which a daemon that is asked to end is ended by the kernel."""
@@ -53,7 +53,7 @@ class Status(NamedTuple):
 
 
 def take_lease(store: Store) -> Held:
-    """Take the scheduler's lease for this process, after a tick that is at work.
+    """Take the scheduler's lease for this process, after a tick that is working.
 
     Raises ``HeldError`` that says who has it.
     """
@@ -83,7 +83,8 @@ def busy(holder: Held) -> HeldError:
 def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
     """Be the scheduler until SIGTERM or SIGINT.
 
-    Raises ``HeldError`` if another is, ``FencedError`` if another has taken over on the way.
+    Raises ``HeldError`` if another scheduler is running, ``FencedError`` if another has taken over
+    meanwhile.
     """
     os.umask(0o077)  # its log may name what nobody else should read
     with Store() as store:
@@ -139,7 +140,7 @@ class _Pulse:
 def start(options: list[str]) -> Held:
     """Start a daemon of its own, with ``options`` of ``torch daemon run``; return its lease.
 
-    Raises ``HeldError`` if a scheduler is at work, ``TorchError`` with its words if it ended,
+    Raises ``HeldError`` if a scheduler is working, ``TorchError`` with its words if it ended,
     ``TimedOutError`` if it does not get to work.
     """
     with Store() as store:

@@ -1,4 +1,4 @@
-"""Firing: what is due becomes a message in the outbox, once.
+"""Firing: a check-in that is due becomes a message in the outbox, once.
 
 A firing is one transaction: the run, which is unique for a check-in and its moment, the message,
 and the next moment. A scheduler that dies leaves all of it or nothing. Nothing is typed here; that
@@ -55,9 +55,10 @@ def fire_due(
     token: int,
     on_error: Callable[[TorchError], None] = lambda error: None,
 ) -> list[Run]:
-    """Fire all that is due at ``now`` (epoch seconds), and what was overdue; return the runs.
+    """Fire every check-in that is due at ``now`` (epoch seconds), and overdue ones; return the
+    runs.
 
-    ``token`` is that of the lease; 0 is not looked at. Raises ``FencedError`` if the lease has
+    ``token`` is that of the lease; 0 is not checked. Raises ``FencedError`` if the lease has
     another. A check-in whose tmux server does not answer is left for the next pass, and
     ``on_error`` is told once for each server.
     """
@@ -90,7 +91,7 @@ def next_due(store: Store) -> float | None:
 
 
 def run_now(store: Store, checkin: Checkin, now: float) -> Run:
-    """Fire a check-in once more than its trigger says; what it is next due for stays."""
+    """Fire a check-in once more than its trigger says; its next due time stays."""
     addressee = addressee_of(store, checkin, Panes())
     with store.database.transaction():
         run = _write(store, checkin, Due(now, 0, now), addressee, now, 0)

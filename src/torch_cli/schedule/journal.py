@@ -67,11 +67,11 @@ class Journal:
             self._log.addHandler(handler)
 
     def say(self, event: str, **facts: Any) -> None:
-        """Write down that ``event`` happened; facts without a value are left out."""
+        """Record that ``event`` happened; facts without a value are left out."""
         self._log.info(event, extra={"facts": _kept(facts)})
 
     def runs(self, runs: list[Run]) -> None:
-        """Write down what fired."""
+        """Record what fired."""
         for run in runs:
             self.say(
                 "run",
@@ -86,7 +86,7 @@ class Journal:
             )
 
     def receipts(self, receipts: list[Receipt]) -> None:
-        """Write down what left the outbox."""
+        """Record what left the outbox."""
         for receipt in receipts:
             self.say(
                 "message",
@@ -99,7 +99,7 @@ class Journal:
             )
 
     def done(self, done: Done) -> None:
-        """Write down a checkpoint, or a commit, and show people what they should know of."""
+        """Record a checkpoint, or a commit, and show people what they should know of."""
         if done.again or not done.noteworthy:
             return
         self.say(
@@ -114,11 +114,11 @@ class Journal:
             alert_people(done)
 
     def returned(self, task: Task) -> None:
-        """Write down that a task is in the pool again."""
+        """Record that a task is in the pool again."""
         self.say("task", task=task.id, state=task.state, reason=task.reason)
 
     def team(self, did: Did) -> None:
-        """Write down what was done for a team, and show people what no agent can be told."""
+        """Record what was done for a team, and show people what no agent can be told."""
         if did.error is not None:
             self.error(did.error)
             return
@@ -127,12 +127,12 @@ class Journal:
             show_people(did)
 
     def outage(self, outage: Outage) -> None:
-        """Write down that nothing could fire for a time."""
+        """Record that nothing could fire for a time."""
         seconds = round(outage.ended - outage.began, 3)
         self.say("outage", kind=outage.kind, seconds=seconds)
 
     def error(self, error: BaseException) -> None:
-        """Write down what went wrong; with a traceback, unless it is an error for people."""
+        """Record what went wrong; with a traceback, unless it is an error for people."""
         if isinstance(error, TorchError):
             facts = _kept({"code": error.code, "hint": error.hint})
             self._log.error(error.message, extra={"facts": facts})

@@ -25,7 +25,7 @@ class Tail:
         self._rest = ""
 
     def last(self, number: int) -> list[str]:
-        """Return the last ``number`` lines, of the file before the present one too if need be."""
+        """Return the last ``number`` lines, of the file before the present one too if needed."""
         lines = self._read()
         if len(lines) < number:
             with contextlib.suppress(FileNotFoundError), _opened(f"{log_file()}.1") as file:

@@ -2,10 +2,11 @@
 
 There is one job for each pass. It is brought forward, or put off, whenever something changed:
 10,000 check-ins as jobs would be a second copy of the table. APScheduler waits by the wall clock,
-so a clock that is put back an hour would have it sleep that long. So it has a thread of its own,
+so a clock that is set back an hour would have it sleep that long. So it has a thread of its own,
 and the loop here looks every ``INTERVALS.look`` seconds, by the clocks of the machine: it sees what
-has changed or stood still, plans the passes by it, and wakes APScheduler to compare the time again.
-A pass waits for a look before it does anything, so it knows of an outage that has just ended.
+has changed or stayed the same, plans the passes by it, and wakes APScheduler to compare the time
+again. A pass waits for a look before it does anything, so it knows of an outage that has just
+ended.
 """
 
 import contextlib
@@ -175,7 +176,7 @@ class Loop:
         return changed or ended
 
     def _plan(self) -> None:
-        """Plan the next run of each pass by what stands in the store."""
+        """Plan the next run of each pass by what is in the store."""
         now = self._clock.wall
         due = next_due(self._store)
         if self._store.checkins.overdue():

@@ -1,5 +1,7 @@
 """What a scheduler does, as one list of passes: the daemon repeats them, ``torch tick`` runs each
-once. They are guarded one by one: what goes wrong in one is told, and stops no other.
+once.
+
+They are guarded one by one: an error in one is reported, and stops no other.
 """
 
 from collections.abc import Callable, Sequence

@@ -14,8 +14,9 @@ from torch_cli.schedule.command import environment, torch_words
 
 LABEL = "torch"
 WATCHDOG = 60
-"""Seconds without a sign of life after which systemd starts the daemon anew. The loop gives one
-every quarter of a second; a writer that holds the store can delay it by ten seconds."""
+"""Seconds without a sign of life after which systemd starts the daemon again. The loop gives one
+every quarter of a second; a writer that holds the store can delay it by ten seconds.
+"""
 
 
 class Service(NamedTuple):

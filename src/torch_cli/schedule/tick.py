@@ -25,7 +25,7 @@ OVERTIME = 20.0
 
 
 class Ticked(NamedTuple):
-    """What a tick did; ``holder`` is the scheduler that was at work, and nothing was done.
+    """What a tick did; ``holder`` is the scheduler that was working, and nothing was done.
 
     ``done`` are the checkpoints and commits, ``did`` is what was done for teams; ``errors`` are
     those of passes that failed.
@@ -91,7 +91,7 @@ class _Gathered:
 def tick(now: float, seconds: float) -> Ticked:
     """Run each pass at ``now`` (epoch seconds), and deliver what can be, within ``seconds``.
 
-    Does nothing while another scheduler is at work. Raises ``FencedError`` if another has taken
+    Does nothing while another scheduler is working. Raises ``FencedError`` if another has taken
     over on the way.
     """
     deadline = time.monotonic() + seconds

@@ -52,7 +52,7 @@ class Done(NamedTuple):
 
     ``said`` is it in words, ``again`` whether the same was said the last time; ``alert`` is for
     people to see. ``noteworthy`` says that there is more to it than that nothing had changed.
-    ``outcome`` is ``None`` if a commit was due, and of what is no repository.
+    ``outcome`` is ``None`` if a commit was due, and of what is not a repository.
     """
 
     watched: Watched
@@ -206,7 +206,7 @@ def _alert(outcome: Outcome) -> str:
 
 
 def in_words(outcome: Outcome) -> str:
-    """Return what became of a worktree, and of those in it."""
+    """Return the outcome of a worktree, and of those in it."""
     made = outcome.checkpoint
     words = [f"{made.id}: {made.counts}" if made else "unchanged"]
     words += [made.alert] if made and made.alert else []

@@ -15,7 +15,7 @@ def check_zone(name: str) -> None:
 
 @functools.lru_cache(maxsize=64)
 def zone_named(name: str) -> datetime.tzinfo:
-    """Return the time zone called ``name``; raises ``RefusedError`` if the IANA has none."""
+    """Return the time zone named ``name``; raises ``RefusedError`` if the IANA has none."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:

@@ -1,7 +1,7 @@
 """Whether a shell reads a command line, or something in it asks a question that looks like one.
 
-``read -p 'name> '`` stands on the screen as a prompt does. The terminal tells: a shell that edits
-its line takes keys one by one and draws them itself.
+``read -p 'name> '`` is on the screen as a prompt does. The terminal tells: a shell that edits its
+line takes keys one by one and draws them itself.
 """
 
 import os

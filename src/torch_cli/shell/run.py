@@ -33,7 +33,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 
 SEEN = 3.0
-"""Seconds for the typed line to stand behind the prompt; fish redraws it a moment later."""
+"""Seconds for the typed line to be behind the prompt; fish redraws it a moment later."""
 
 BACK = 0.5
 """Seconds that the prompt must be back without a status before the command counts as broken off."""
@@ -130,7 +130,7 @@ def _interrupted(interrupt: KeyboardInterrupt, pane: str, one: "_Run | None") ->
 
 
 def _shell_profile(command: str) -> Profile | None:
-    """Return the profile of the shell that is called ``command``, ``None`` if it is none."""
+    """Return the profile of the shell that is named ``command``, ``None`` if it is none."""
     for name in (command, "shell"):
         with contextlib.suppress(NotFoundError):
             profile = profile_named(name)
@@ -215,7 +215,7 @@ class _Run:
         )
 
     def _enter(self, wanted: str) -> None:
-        """Press Enter once the whole line stands there, and nothing else; else say that it does."""
+        """Press Enter once the whole line is there, and nothing else; else say that it does."""
         deadline = time.monotonic() + SEEN
         while time.monotonic() < deadline:
             count = self.client.output.get(self.pane.id, 0)
@@ -270,7 +270,7 @@ class _Run:
             self.client.wait_output(self.pane.id, count, min(0.1, began + timeout - now))
 
     def _is_back(self) -> bool:
-        """Say whether the shell waits for its next line, or is no more."""
+        """Say whether the shell waits for its next line, or no longer exists."""
         if procs.foreground(self.pane.pid) != self.group:
             return procs.foreground(self.pane.pid) is None
         if self.edits and not edits_line(self.tty, self.shell):

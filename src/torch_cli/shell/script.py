@@ -1,9 +1,9 @@
 """What is typed into a shell, and how its output is told from the rest of the terminal. Pure.
 
-The command stands in a file of its own, so nothing of it is quoted, typed or wrapped. What is
-typed is one short line that sources a second file, which prints an OSC sequence with a word that
-nobody else knows before the command, and another with the status behind it. Terminals show
-neither; what stands between them is the output.
+The command is in a file of its own, so nothing of it is quoted, typed or wrapped. What is typed is
+one short line that sources a second file, which prints an OSC sequence with a word that nobody else
+knows before the command, and another with the status behind it. Terminals show neither; what is
+between them is the output.
 """
 
 import re
@@ -40,12 +40,12 @@ def wrapper(shell: str, word: str, command_file: str, *, apart: bool) -> str:
 
 
 def typed_line(shell: str, file: str) -> str:
-    """Return the line that is typed; the blank keeps it out of histories that heed one."""
+    """Return the line that is typed; the space keeps it out of histories that heed one."""
     return f" {'source' if shell == 'fish' else '.'} {shlex.quote(file)}"
 
 
 class Between:
-    """Takes what a terminal was sent, and gives what stands between the two marks.
+    """Takes what a terminal was sent, and gives what is between the two marks.
 
     ``started`` says that the first mark was seen; ``status`` is the command's once the second was.
     """

@@ -1,6 +1,6 @@
-"""One SQLite file under the state directory: what Torch knows, and all that happened.
+"""One SQLite file under the state directory: what Torch knows, and everything that happened.
 
-``Store`` is the only door to it; each group of tables has a module of its own.
+``Store`` is the only door to it; each group of tables has its own module.
 """
 
 from types import TracebackType
@@ -77,7 +77,7 @@ class Store:
 
     @property
     def retention(self) -> "Retention":
-        """How long what has happened is kept."""
+        """How long Torch keeps what has happened."""
         from torch_cli.store.retention import Retention
 
         return Retention(self.database)
@@ -91,7 +91,7 @@ class Store:
 
     @property
     def teams(self) -> "Teams":
-        """What team files have brought up."""
+        """What team files have started."""
         from torch_cli.store.teams import Teams
 
         return Teams(self.database)

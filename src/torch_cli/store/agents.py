@@ -21,7 +21,7 @@ class Agent(NamedTuple):
     ``ready`` is when its input was first seen to be ready. Times are seconds since the epoch.
     ``identity`` stays with an agent that is renamed, or started again after it was lost; another
     agent that gets the name later has one of its own. ``parent_agent`` is the identity of the agent
-    that was called ``parent`` when it was made that.
+    that was named ``parent`` when it was made that.
     """
 
     name: str
@@ -73,7 +73,7 @@ class Agents:
         self._database = database
 
     def get(self, name: str) -> Agent | None:
-        """Return the agent called ``name``, stopped or not."""
+        """Return the agent named ``name``, stopped or not."""
         return self._one("name = ?", name)
 
     def in_pane(self, server: str, pane: str, pane_pid: int) -> Agent | None:

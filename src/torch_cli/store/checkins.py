@@ -1,4 +1,4 @@
-"""Check-ins and their runs: what time is to send, and what it has sent."""
+"""Check-ins and their runs: messages that are sent later, and those that were sent."""
 
 import os
 import time
@@ -18,12 +18,12 @@ it came later than its grace; a later run took its place before it was typed; it
 
 
 class Checkin(NamedTuple):
-    """A message that time sends.
+    """A message that is sent later.
 
-    ``target`` is how the recipient was called, ``agent`` its identity, '' for a pane that is no
+    ``target`` is the recipient's name, ``agent`` its identity, '' for a pane that is not a
     registered agent: that is ``server``, ``pane`` and ``pane_pid``. ``kind``, ``expression``,
-    ``zone`` and ``start`` are its trigger. ``until`` is the last moment at which it may be due,
-    ``remaining`` how many runs are left, ``jitter`` and ``grace`` are seconds; ``None`` is no
+    ``zone`` and ``start`` are its trigger. ``until`` is the last moment at which it may fire,
+    ``remaining`` how many runs are left, ``jitter`` and ``grace`` are seconds; ``None`` means no
     limit. ``fallback`` and ``parent`` are names, and ``…_agent`` the identities they had: another
     agent that has the name later gets nothing. ``nominal`` is when the trigger is next due, ``due``
     when it will fire for that, with jitter and snooze; both are ``None`` when nothing is left.
@@ -114,11 +114,11 @@ class Checkins:
         return self._one("id = ?", identity)
 
     def named(self, name: str) -> Checkin | None:
-        """Return the check-in called ``name`` that is active or paused."""
+        """Return the check-in named ``name`` that is active or paused."""
         return self._one("name = ? AND state IN ('active', 'paused')", name)
 
     def last_named(self, name: str) -> Checkin | None:
-        """Return the newest check-in called ``name``, a living one first."""
+        """Return the newest check-in named ``name``, a living one first."""
         return self._one(
             "name = ? ORDER BY state IN ('active', 'paused') DESC, created DESC LIMIT 1", name
         )
@@ -175,7 +175,7 @@ class Checkins:
     def shift_intervals(self, seconds: float, made_before: float) -> int:
         """Move what is due by elapsed time along with a clock that was set; return how many moved.
 
-        ``seconds`` is how far it was put forward, ``made_before`` the moment (epoch seconds) of
+        ``seconds`` is how far it was set forward, ``made_before`` the moment (epoch seconds) of
         the old clock before which they were made.
         """
         return self._database.write(
@@ -187,7 +187,7 @@ class Checkins:
     # -- runs --------------------------------------------------------------------------------------
 
     def add_run(self, run: Run) -> None:
-        """Write a run down, as part of the caller's transaction. One check-in, one due, one run."""
+        """Save a run, as part of the caller's transaction. One check-in, one due, one run."""
         marks = ", ".join("?" for _ in run)
         self._database.query(f"INSERT INTO runs ({', '.join(run._fields)}) VALUES ({marks})", *run)
 

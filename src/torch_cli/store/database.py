@@ -125,7 +125,7 @@ class Database:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def copy(self) -> str:
-        """Copy the file, if it is sound, in the place of the last copy; return the copy's path."""
+        """Copy the file, if it is sound, in place of the last copy; return the copy's path."""
         target = backup(self.path)
         with self._explained("copied"):
             found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -17,7 +17,7 @@ ABSENT = 90.0
 """Seconds without a scheduler that are an outage: cron's tick comes once a minute."""
 
 JUMP = 30.0
-"""Seconds by which the wall clock must be put forward or back for it to be noticed."""
+"""Seconds by which the wall clock must be set forward or back for it to be noticed."""
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -54,7 +54,7 @@ def _machine() -> str:
 
 
 def clock_jump(before: Clock, after: Clock) -> float:
-    """Return how many seconds the wall clock was put forward between two looks, 0 if it was not.
+    """Return how many seconds the wall clock was set forward between two looks, 0 if it was not.
 
     Time servers set it by less than ``JUMP``; that is no jump.
     """
@@ -92,8 +92,8 @@ class Held(NamedTuple):
 class Outage(NamedTuple):
     """A time, in seconds since the epoch, in which nothing could fire, and its ``kind``.
 
-    ``asleep`` (the machine), ``rebooted``, ``stopped`` (the scheduler stood still), ``absent``
-    (there was none), ``clock`` (it was put forward).
+    ``asleep`` (the machine), ``rebooted``, ``stopped`` (the scheduler stayed the same), ``absent``
+    (there was none), ``clock`` (it was set forward).
     """
 
     began: float
@@ -129,7 +129,7 @@ class Lease:
         return held if held is not None and held.is_valid(clock or Clock.read()) else None
 
     def at_work(self, clock: Clock | None = None) -> Held | None:
-        """Return the lease if a scheduler is at work: one that has it, or cron's last tick."""
+        """Return the lease if a scheduler is working: one that has it, or cron's last tick."""
         clock, held = clock or Clock.read(), self.holder()
         if held is None or held.is_valid(clock):
             return held
@@ -159,7 +159,7 @@ class Lease:
         return Held(kind, process, clock, seconds, token, clock.wall, released=False)
 
     def renew(self, held: Held, clock: Clock) -> bool:
-        """Say that the holder is at work; ``False`` if another has the lease."""
+        """Say that the holder is working; ``False`` if another has the lease."""
         return self._write(held, clock, released=False)
 
     def release(self, held: Held, clock: Clock) -> None:

@@ -121,7 +121,7 @@ class Messages:
         self._database = database
 
     def accept(self, message: Message) -> tuple[Message, bool]:
-        """Write a new message down, durably, before anything is typed.
+        """Save a new message, durably, before anything is typed.
 
         Returns it and whether it is new: the same idempotency key gives the same message.
         Raises ``RefusedError`` if the key was used for another text or recipient.
@@ -142,7 +142,7 @@ class Messages:
         return earlier[0], False
 
     def insert(self, message: Message) -> Message:
-        """Write a new message down as part of the caller's transaction; return it.
+        """Save a new message as part of the caller's transaction; return it.
 
         If another one has its id already, it gets a new one, also in its envelope.
         """
@@ -327,7 +327,7 @@ class Messages:
         return bool(found)
 
     def agents_to_tell(self) -> bool:
-        """Say whether an agent has not heard what became of a message of its own."""
+        """Say whether an agent has not heard the outcome of a message of its own."""
         return bool(
             self._database.query(
                 "SELECT 1 FROM messages WHERE kept = 1 AND step = 'done' AND told IS NULL"
@@ -336,7 +336,7 @@ class Messages:
         )
 
     def told(self, identity: str) -> None:
-        """Note that the sender knows what became of the message."""
+        """Note that the sender knows the outcome of the message."""
         sql = "UPDATE messages SET told = ? WHERE id = ? AND told IS NULL"
         self._database.write(sql, time.time(), identity, durable=False)
 

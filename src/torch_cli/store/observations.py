@@ -25,7 +25,7 @@ class Observations:
         """Note the state seen now; return since when (epoch seconds) it is known to be so.
 
         ``reported`` is when the program last reported: before it there was another state.
-        ``wrote`` is when the pane's window last wrote: what it shows stands at least since then,
+        ``wrote`` is when the pane's window last wrote: what it shows is at least since then,
         but no longer than since another state was seen. Without it a new state begins now.
         """
         now = time.time()

@@ -35,7 +35,7 @@ class Reminders:
         return [Reminder(**{**dict(row), "team": os.fsdecode(row["team"])}) for row in rows]
 
     def put(self, reminder: Reminder) -> None:
-        """Write a reminder down, as part of the caller's transaction.
+        """Save a reminder, as part of the caller's transaction.
 
         What was known of the same breach is replaced.
         """
@@ -46,7 +46,7 @@ class Reminders:
         )
 
     def remove(self, reminder: Reminder) -> None:
-        """Forget a reminder: what it was about is mended."""
+        """Forget a reminder: what it was about is fixed."""
         self._database.write(
             "DELETE FROM reminders WHERE team = ? AND rule = ? AND agent = ? AND subject = ?",
             *(os.fsencode(reminder.team), reminder.rule, reminder.agent, reminder.subject),

@@ -1,4 +1,4 @@
-"""Tasks: what is to be done, who does it, and what became of it."""
+"""Tasks: the work, who does it, and its outcome."""
 
 import json
 import os
@@ -22,9 +22,9 @@ TAKEN = ("claim", "assign")
 class Task(NamedTuple):
     """A task.
 
-    ``check`` is the command, as an argument list, that must exit with 0 for it to be done; empty if
-    none is asked for. ``directory`` is where it belongs, '' for anywhere. ``depends`` are ids of
-    tasks that must be done before. ``agent`` is the identity of whose it is, '' in the pool, and
+    ``check`` is the command, as an argument list, that must exit with 0 for the task to be done;
+    empty if there is none. ``directory`` is where it belongs, '' for anywhere. ``depends`` are ids
+    of tasks that must be done before. ``agent`` is the identity of its agent, '' in the pool, and
     ``holder`` that agent's name. ``creator_agent`` is the identity of the agent ``creator``.
     ``lease`` is the seconds without activity after which it returns to the pool, ``active_at`` the
     last activity that the task itself saw. Times are seconds since the epoch.

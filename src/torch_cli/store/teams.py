@@ -1,4 +1,4 @@
-"""What a team file has brought up: which agents and processes are its own."""
+"""What a team file has started: which agents and processes belong to the team."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Directories that are watched for checkpoints, and what became of the last attempt."""
+"""Directories that are watched for checkpoints, and the outcome of the last attempt."""
 
 import os
 import time
@@ -77,12 +77,12 @@ class Watches:
         self._upsert(worktree, commit_every=every, committed=now, changed=now)
 
     def attempted(self, worktree: str, at: float, *, failed: bool, said: str, made: str) -> None:
-        """Note what became of an attempt; ``made`` is the checkpoint's id, '' for none."""
+        """Note the outcome of an attempt; ``made`` is the checkpoint's id, '' for none."""
         facts: dict[str, object] = {"attempted": at, "failed": failed, "said": said}
         self._upsert(worktree, **facts, **({"checkpoint": made} if made else {}))
 
     def committed(self, worktree: str, at: float, said: str) -> None:
-        """Note what became of a commit on the branch."""
+        """Note the outcome of a commit on the branch."""
         self._upsert(worktree, committed=at, commit_said=said)
 
     def _upsert(self, worktree: str, **facts: object) -> None:

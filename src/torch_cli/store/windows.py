@@ -22,7 +22,7 @@ class Windows:
         )
 
     def parted(self, pane: Pane) -> None:
-        """Note that ``pane``, if Torch opened it, has the window that it stands in to itself.
+        """Note that ``pane``, if Torch opened it, has the window that it is in to itself.
 
         The one that it came from is left to those who are still in there.
         """
@@ -33,7 +33,7 @@ class Windows:
         )
 
     def opened(self, pane: Pane) -> bool:
-        """Say whether Torch opened ``pane``, wherever it stands now."""
+        """Say whether Torch opened ``pane``, wherever it is now."""
         sql = "SELECT 1 FROM windows WHERE server = ? AND pane = ?"
         return bool(self._database.query(sql, pane.server, pane.id))
 

@@ -1,1 +1,1 @@
-"""Tasks: what is to be done, who does it, whether it is done, and who is told of it."""
+"""Tasks: the work, who does it, whether it is done, and who is told."""

@@ -1,6 +1,6 @@
-"""What is done with tasks: taking, starting, ending and giving them back.
+"""The life of tasks: taking, starting, ending and giving them back.
 
-A task is somebody's or in the pool. Whoever has one keeps it as long as there is activity; it
+A task belongs to an agent or is in the pool. An agent keeps it as long as there is activity; it
 returns to the pool when its agent is gone, or silent for longer than the lease.
 """
 
@@ -44,7 +44,7 @@ SHOWN = 20
 
 
 def find_task(store: Store, name: str) -> Task:
-    """Return the task of that id, or the only one whose id begins so."""
+    """Return the task with that id, or the only one whose id begins with it."""
     found = store.tasks.beginning(name) if name.startswith("t-") else []
     exact = [task for task in found if task.id == name]
     if exact or len(found) == 1:
@@ -71,7 +71,7 @@ def add(store: Store, task: Task) -> Task:
 
 
 def reap(store: Store, now: float) -> list[Task]:
-    """Return to the pool what belongs to agents that are gone, or were silent for too long.
+    """Return to the pool the tasks of agents that are gone, or were silent for too long.
 
     ``now`` is epoch seconds. Returns those tasks.
     """
@@ -124,8 +124,8 @@ def claim(
 ) -> Task | None:
     """Give ``agent`` a task of the pool: ``task``, else the first that it could take.
 
-    Returns ``None`` if there is none. Raises ``HeldError`` if ``task`` is somebody's, or what it
-    depends on is not done.
+    Returns ``None`` if there is none. Raises ``HeldError`` if ``task`` belongs to an agent, or a
+    task that it depends on is not done.
     """
     reap(store, time.time())
     while True:
@@ -184,9 +184,9 @@ def _not_free(task: Task) -> HeldError:
 
 
 def start(store: Store, task: Task, who: Actor) -> Task:
-    """Note that work on a task has begun, or goes on after it was blocked.
+    """Record that work on a task has begun, or continues after it was blocked.
 
-    One that is in the pool is taken first. Raises as ``claim`` does.
+    A task in the pool is taken first. Raises as ``claim`` does.
     """
     if task.state == OPEN and who.agent is not None:
         claimed = claim(store, who.agent, who, task, ())
@@ -212,11 +212,11 @@ def fail(store: Store, task: Task, who: Actor, reason: str) -> Task:
 
 
 def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHECK_TIMEOUT) -> Task:
-    """End a task that is done, once its check says so.
+    """End a task that is done, once its check passes.
 
-    The check runs in the directory of the agent that has the task, without a shell. Raises
-    ``TorchError`` with its last lines if it does not exit with 0, ``TimedOutError`` after
-    ``timeout`` seconds: the task goes on then.
+    The check runs in the directory of the task's agent, without a shell. Raises ``TorchError`` with
+    its last lines if it does not exit with 0, ``TimedOutError`` after ``timeout`` seconds: the task
+    continues then.
     """
     if task.state not in HELD:
         raise _wrong_state(task, "done")
@@ -329,7 +329,7 @@ def _made(store: Store, task: Task, agent: Agent) -> bool:
 
 
 def concerned(store: Store, task: Task) -> list[Agent]:
-    """Return who is told how a task ended: who made it, and to whom its holder answers."""
+    """Return the agents that are told how a task ended: its maker, and its agent's parent."""
     maker = store.agents.get(task.creator) if task.creator else None
     maker = store.agents.known_as(task.creator_agent) if task.creator_agent else maker
     maker = maker if maker and maker.stopped is None and _made(store, task, maker) else None

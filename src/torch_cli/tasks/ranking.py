@@ -1,6 +1,6 @@
 """Which agent gets which task: decided on values alone, with the reasons.
 
-A task that waits gains urgency with time, so that none is passed over for ever.
+A task that waits gains urgency with time, so that none is passed over forever.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Briefings: the first message of an agent, from a file, a named template, or standard input.
 
-A briefing that is named is a Jinja2 template, looked for in the project, then among the user's own,
-then among those that come with Torch. One that is given as a file or on standard input is sent as
-it is: nothing in it is a template.
+A named briefing is a Jinja2 template. Torch looks for it in the project, then among the user's own,
+then among those that come with Torch. A briefing from a file or standard input is sent as it is:
+nothing in it is a template.
 """
 
 import json

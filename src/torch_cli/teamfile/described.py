@@ -33,7 +33,7 @@ class Agreement(NamedTuple):
     """The rules of work. Times are seconds; 0, and nothing in ``may_message``, is for no rule.
 
     ``enforce`` has a message that ``may_message`` forbids refused. ``remind`` has agents be told
-    what they break, and ``parent_after`` is how long later their parents are, if it is not mended.
+    what they break, and ``parent_after`` is how long later their parents are, if it is not fixed.
     """
 
     may_message: Mapping[str, tuple[str, ...]] = {}
@@ -98,7 +98,7 @@ class Member(NamedTuple):
 class Team(NamedTuple):
     """A team: its file, the project's directory, its name and session, and who belongs to it.
 
-    ``members`` stand in the order in which they are started, those of ``pools`` among them.
+    ``members`` are in the order in which they are started, those of ``pools`` among them.
     ``route`` says that the daemon gives out tasks, by ``strategy``, to agents of ``roles``; empty
     for all. ``text`` is the file's own.
     """

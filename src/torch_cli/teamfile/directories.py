@@ -6,7 +6,7 @@ from torch_cli.teamfile.described import Member, Team
 
 
 def directory_of(team: Team, member: Member) -> str:
-    """Return where ``member`` works; a worktree stands beside the project, whether it is there."""
+    """Return where ``member`` works; a worktree is beside the project, whether it is there."""
     if not member.worktree:
         return member.directory
     return worktree_path(team.root, member.worktree)

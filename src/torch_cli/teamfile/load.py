@@ -1,4 +1,4 @@
-"""``torch.toml``: the file that describes a team. Reading it, and saying what is wrong with it."""
+"""``torch.toml``: the file that describes a team. Reading it, and listing its mistakes."""
 
 import functools
 import os
@@ -29,7 +29,7 @@ SHOWN = 10
 """Mistakes that are shown at once."""
 
 LARGEST = 256 * 1024
-"""Bytes of a team file at most: a scheduler reads those of all teams, again and again."""
+"""Bytes of a team file at most: a scheduler reads those of all teams, repeatedly."""
 
 MOST_MEMBERS = 500
 """Members that a file can have: each is compared with all others."""
@@ -365,7 +365,7 @@ def _cycles(members: list[Member]) -> list[list[str]]:
 
 
 def _in_order(members: list[Member]) -> list[Member]:
-    """Return the members so that each stands behind what it waits for, else as in the file."""
+    """Return the members so that each is behind what it waits for, else as in the file."""
     by_name = {member.name: member for member in members}
     placed: dict[str, Member] = {}
     begun: set[str] = set()

@@ -1,4 +1,4 @@
-"""Where tables and keys stand in a TOML file; tomllib does not say."""
+"""Where tables and keys are in a TOML file; tomllib does not say."""
 
 import re
 

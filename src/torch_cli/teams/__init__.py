@@ -1,1 +1,1 @@
-"""Teams of agents: brought up, kept up, brought down, and held to their agreement."""
+"""Teams of agents: starting, keeping and ending them, and checking their agreement."""

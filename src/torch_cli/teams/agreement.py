@@ -177,7 +177,7 @@ def _changed_at(top: str, path: str) -> float | None:
 
 
 def _research(facts: _Facts) -> Iterator[Breach]:
-    """A task that was taken, or whose check failed, again and again needs a question."""
+    """A task that was taken, or whose check failed, repeatedly needs a question."""
     limit = facts.rules.research_after
     for task in _tasks(facts) if limit else ():
         asked = any(

@@ -1,4 +1,4 @@
-"""A ``torch up`` or ``torch retire`` that a scheduler has begun: it goes on when that one ends."""
+"""A ``torch up`` or ``torch retire`` begun by a scheduler: it continues when that one ends."""
 
 import contextlib
 import subprocess
@@ -51,7 +51,7 @@ class Background:
 
     @property
     def error(self) -> TorchError | None:
-        """What went wrong, in its own words; ``None`` if nothing did, or it goes on."""
+        """What went wrong, in its own words; ``None`` if nothing did, or it continues."""
         if not self._child.returncode:
             return None
         self._said.seek(0)

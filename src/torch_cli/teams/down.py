@@ -1,4 +1,4 @@
-"""Bringing down what a team file has brought up, and nothing else."""
+"""Ending what a team file has started, and nothing else."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ from torch_cli.tmux.socket import Socket
 
 
 class Ended(NamedTuple):
-    """What became of a member: ``stopped``, ``gone`` (it had ended), ``left`` (it was there before
+    """The outcome of a member: ``stopped``, ``gone`` (it had ended), ``left`` (it was there before
     the team), or ``failed``, with its error. ``words`` say more.
     """
 
@@ -54,7 +54,7 @@ def down(
 
     Each agent is asked for a handoff note, all at once, and given ``notes`` seconds for it; 0 asks
     for none. The note and what its pane has shown are saved. A checkpoint of each one's directory
-    comes first; if that fails, what works there goes on, unless ``force``. What is no repository
+    comes first; if that fails, what works there goes on, unless ``force``. What is not a repository
     has none. A worktree that was made for a member is removed only if nothing in it would be lost.
     """
     saved: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What an ``up`` that was killed has left: a window of its own that nobody has written down."""
+"""What an ``up`` that was killed has left: a window of its own that nobody has recorded."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def clear(socket: Socket, session: str, known: Started) -> None:
 def sweep(socket: Socket, session: str) -> None:
     """End what stands for the first window of a new session, if it was never replaced by one.
 
-    It would keep the session for ever.
+    It would keep the session forever.
     """
     deadline = time.monotonic() + PATIENCE
     while held := [pane for pane in _panes(socket) if _holds(pane, session)]:
@@ -90,5 +90,5 @@ def _is_placeholder(pane: Pane) -> bool:
 
 
 def _stood(pane: Pane, deadline: float) -> bool:
-    """Say whether a placeholder stands there longer than any that is about to be replaced."""
+    """Say whether a placeholder is there longer than any that is about to be replaced."""
     return _is_placeholder(pane) and time.monotonic() >= deadline

@@ -1,4 +1,4 @@
-"""What ``torch up`` would do: the team file against what is there."""
+"""What ``torch up`` would do: the team file compared with what is running."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Whether a process of a team is ready: somebody listens on its port, or its screen says so."""
+"""Whether a process of a team is ready: its port is open, or its screen says so."""
 
 import contextlib
 import select
@@ -29,7 +29,7 @@ def await_process(pane: Pane, member: Member) -> None:
     """Wait until the process in ``pane`` is ready, as its member says.
 
     Raises ``TorchError`` with its last lines if it ended, ``TimedOutError`` if it is not ready in
-    time; it goes on then.
+    time; it continues then.
     """
     deadline = time.monotonic() + member.timeout
     while True:

@@ -1,4 +1,4 @@
-"""Briefing an agent again whose program has forgotten: after a restart, or a compacted context."""
+"""Briefing an agent again if its program has forgotten: after a restart, or a compacted context."""
 
 import time
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def _forgot(store: Store, agent: Agent, since: float) -> int:
 def brief_again(store: Store, again: Again) -> str:
     """Put the briefing, with the agent's open tasks, into its outbox; return the message's id.
 
-    It is to be acknowledged anew. Raises ``TorchError`` if it cannot be sent to that agent.
+    It is to be acknowledged again. Raises ``TorchError`` if it cannot be sent to that agent.
     """
     agent, last = again.agent, again.last
     text = (

@@ -1,4 +1,4 @@
-"""Reminding agents of what they break of the team's agreement: first them, then their parents."""
+"""Reminding agents of their breaches of the team's agreement: first them, then their parents."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from torch_cli.teamfile.described import Team
 from torch_cli.teams.agreement import SINCE, Breach, check
 
 SAID = ("may_message", "one_topic")
-"""The rules that a message breaks once and for all: nothing can be mended, only not done again."""
+"""The rules that a message breaks once and for all: nothing can be fixed, only not done again."""
 
 ADVICE: Mapping[str, str] = {
     "may_message": "Do not do it again: write only to the agents you may write to.",
@@ -38,9 +38,9 @@ class Reminded(NamedTuple):
 
 
 def remind(store: Store, team: Team, now: float) -> Iterator[Reminded]:
-    """Tell of each breach of the agreement the agent, and after ``parent_after`` its parent.
+    """Tell each breach of the agreement to the agent, and after ``parent_after`` to its parent.
 
-    ``now`` is epoch seconds. What a message breaks is told to the parent when it is done again.
+    ``now`` is epoch seconds. A breach by a message is told to the parent when it is repeated.
     """
     known = {_key(one): one for one in store.reminders.of(team.path)}
     for breach in _grouped(check(store, team, now)):

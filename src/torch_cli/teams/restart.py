@@ -1,4 +1,4 @@
-"""Starting members of a team again that have ended, as their restart policy says."""
+"""Restarting members of a team that have ended, as their restart policy says."""
 
 import random
 from typing import NamedTuple

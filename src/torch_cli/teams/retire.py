@@ -1,4 +1,4 @@
-"""Ending an agent so that nothing of it is lost, or handing its work to another."""
+"""Ending an agent without losing its work, or handing its work to another."""
 
 import contextlib
 import time
@@ -23,7 +23,7 @@ from torch_cli.watch.draft import check_no_draft
 
 class Retired(NamedTuple):
     """How an agent was retired: its note, where all was saved, its tasks that went back, the id of
-    the checkpoint ('' if its directory is in no repository), how it ended, and what became of its
+    the checkpoint ('' if its directory is in no repository), how it ended, and the outcome of its
     worktree, in words.
     """
 
@@ -44,12 +44,12 @@ class HandedOver(NamedTuple):
 
 
 def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool = False) -> Retired:
-    """Have the agent write its note, save what it leaves, return its tasks, and end it.
+    """Let the agent write its note, save what it leaves, return its tasks, and end it.
 
-    ``deadline`` is how many seconds it is given for the note; 0 asks for none. Raises
-    ``TorchError``, and the agent goes on with all its tasks, if what it leaves cannot be saved, no
-    checkpoint be made of its directory, or the program not be ended; ``HeldError`` if somebody is
-    typing there, unless ``force``.
+    ``deadline`` is how many seconds it gets for the note; 0 asks for none. Raises ``TorchError``,
+    and the agent continues with all its tasks, if its note and screen cannot be saved, no
+    checkpoint of its directory can be made, or the program cannot be ended; ``HeldError`` if a
+    person is typing there, unless ``force``.
     """
     agent, at = registered(store, name), time.time()
     if not force:
@@ -97,10 +97,10 @@ def tasks_of(store: Store, agent: Agent) -> list[Task]:
 def hand_over(
     store: Store, giver: str, taker: str, *, deadline: float = DEADLINE
 ) -> tuple[HandedOver, str]:
-    """Give the tasks of one agent to another; return what went over, and the message about it.
+    """Give the tasks of one agent to another; return the tasks, and the message about them.
 
-    Both go on. Raises ``RefusedError`` if they are the same, ``NotFoundError`` if the one that is
-    to take them has ended.
+    Both continue. Raises ``RefusedError`` if they are the same, ``NotFoundError`` if the one that
+    is to take them has ended.
     """
     one, other = registered(store, giver), registered(store, taker)
     if one.identity == other.identity:

@@ -1,9 +1,9 @@
 """Which team files may be acted on with nobody there: those that a person has accepted.
 
-Agents can write to ``torch.toml``, and it names programs to start, with arguments and variables.
-So a scheduler acts on a file only while it says what it said when a person last ran ``torch up`` or
-``torch trust``. What stands in the programs themselves is not looked at: agents write those, too,
-as their work.
+Agents can write to ``torch.toml``, and it names programs to start, with arguments and variables. So
+a scheduler acts on a file only while it says what it said when a person last ran ``torch up`` or
+``torch trust``. What is in the programs themselves is not looked at: agents write those, too, as
+their work.
 """
 
 import hashlib

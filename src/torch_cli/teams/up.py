@@ -1,4 +1,4 @@
-"""Bringing up a team, from whatever of it is there already."""
+"""Starting a team; members that already run are kept."""
 
 import contextlib
 import hashlib
@@ -41,7 +41,7 @@ BEFORE = "before"
 
 
 class Result(NamedTuple):
-    """What became of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
+    """The outcome of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
     (it needs a new start), ``off``, ``elsewhere``, ``unlisted``, ``blocked``, ``asks`` (it
     runs, and waits for somebody's answer) or ``failed``, the last two with their error.
     ``receipt`` is that of a briefing that was sent.
@@ -253,7 +253,7 @@ class _Upward:
             self._store.agents.rename(agent, member.name)
 
     def _update(self, step: Step, agent: Agent) -> Result:
-        """Change what can be changed of a running agent, and brief it again if need be."""
+        """Change what can be changed of a running agent, and brief it again if needed."""
         member, store = step.member, self._store
         parent = self._parent(member)
         check_parent(store, member.name, parent)

@@ -1,12 +1,12 @@
 """A control client that introduces itself in one step, because a server died of the usual one.
 
 ``tmux -C`` says first that it is a control client, and in later writes the rest. A server before
-3.7 that has something to tell all control clients in between dies, with everything in it
-(GitHub issues 4980 and 5004): six processes that connected 25 times each ended it in 30 of 30
-rounds, whoever was killed meanwhile made it worse, and no lock reaches what people do. Here the
-descriptors go first, and that it is a control client, and all that is left, in one write, which the
-server reads as one: none died in 20 rounds of 6 times 250 (3.3a, 2026-11-26). It also takes 1 ms
-where the process takes 5.
+3.7 that has something to tell all control clients in between dies, with everything in it (GitHub
+issues 4980 and 5004): six processes that connected 25 times each ended it in 30 of 30 rounds,
+whoever was killed meanwhile made it worse, and no lock reaches what people do. Here the descriptors
+go first, and that it is a control client, and all that is left, in one write, which the server
+reads as one: none died in 20 rounds of 6 times 250 (3.3a, 2026-11-26). It also takes 1 ms where the
+process takes 5.
 
 What is said is in tmux-protocol.h and ``client_send_identify()`` in client.c, the same in all of
 those versions but for the frame, imsg, of which 3.6 has a newer kind. They will not change any
@@ -14,7 +14,7 @@ more, and with other versions ``tmux -C`` is used: no other server is ever spoke
 attached client's environment, directory and terminal mean nothing to the server, and are not given.
 
 One thing is worse: a Torch that is stopped (SIGSTOP, Ctrl-Z) cannot leave, and a server that is
-killed meanwhile stays until it goes on.
+killed meanwhile stays until it continues.
 """
 
 import _socket  # "socket" costs 6 ms to import: more than the process that is saved

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 def rows_stand(rows: Sequence[str], *, prompt: str = "") -> list[str]:
-    """Return conditions: each of ``rows`` stands on the screen, whole, somewhere.
+    """Return conditions: each of ``rows`` is on the screen, whole, somewhere.
 
     The first may begin with ``prompt``, which is matched literally.
     """

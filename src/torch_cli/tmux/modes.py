@@ -7,7 +7,7 @@ from torch_cli.tmux.panes import Pane, list_panes
 def leave_mode(client: ControlClient, pane: Pane) -> str:
     """End every mode of ``pane`` if no person's client shows a session with its window.
 
-    Returns '' when the modes were ended, else the name of the client whose person looks on.
+    Returns '' when the modes were ended, else the name of the client whose person is looking.
     Control-mode clients are programs and do not count.
     """
     sessions = {

@@ -90,7 +90,7 @@ class Act(NamedTuple):
 
 
 def stand(socket: Socket, pane: Pane, goal: Goal) -> Standing | None:
-    """Return how ``pane`` and ``goal`` stand now, ``None`` if either is not where it was."""
+    """Return how ``pane`` and ``goal`` are now, ``None`` if either is not where it was."""
     target, wanted = goal.asked
     asked = [
         quote.line("display-message", "-p", "-t", _full(pane), _FACTS),

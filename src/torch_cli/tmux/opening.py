@@ -28,7 +28,7 @@ _PRINTED_LINES = 20
 """How much of what a failed command printed is shown."""
 
 PLACEHOLDER = ("/bin/sh", "-c", "read -r nothing")
-"""What stands in a pane until the real program does. It ends at the first line typed."""
+"""What is in a pane until the real program does. It ends at the first line typed."""
 
 
 class EndedError(TorchError):

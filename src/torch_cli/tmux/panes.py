@@ -45,7 +45,8 @@ SCREEN_FACTS = (
     " #{pane_title}"
 )
 """What ``screen_of`` has to know of a pane beside its rows. The title comes last, for it may hold
-blanks; tmux takes none that holds a control character."""
+spaces; tmux takes none that holds a control character.
+"""
 
 # Names may hold tabs, and to tmux 3.3a newlines; nobody can put this between them. Having tmux
 # replace such characters cost a third of the whole list. Directories are asked for one by one.
@@ -60,7 +61,7 @@ class Pane(NamedTuple):
 
     ``id`` (``%7``), ``window_id`` (``@4``) and ``session_id`` (``$2``) are tmux's. ``pid`` is the
     process that tmux started in the pane. ``version`` is the server's (``3.3a``). ``server_pid``
-    and ``server_started`` (epoch seconds) tell servers apart: ids begin anew with each.
+    and ``server_started`` (epoch seconds) tell servers apart: ids begin again with each.
     """
 
     version: str

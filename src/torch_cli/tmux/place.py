@@ -23,7 +23,7 @@ def check_directory(path: str) -> str:
     """Return the directory that ``path`` means: absolute, symbolic links resolved.
 
     ``~`` and ``~user`` are expanded. Nothing else in it means anything. Raises ``RefusedError`` if
-    it does not exist, is no directory, or may not be entered.
+    it does not exist, is not a directory, or may not be entered.
     """
     if not path or "\0" in path:
         raise RefusedError(f"{path!r} is not a valid directory", code="bad-directory")

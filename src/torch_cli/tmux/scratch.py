@@ -1,7 +1,7 @@
 """A pane on a tmux server of its own, for a program that is only to be looked at.
 
-The server's socket stands in a new temporary directory and it reads no configuration, so nothing
-of the caller's tmux is touched or shows. It ends with the ``with`` block; and where that cannot be,
+The server's socket is in a new temporary directory and it reads no configuration, so nothing of the
+caller's tmux is touched or shows. It ends with the ``with`` block; and where that cannot be,
 because Torch was killed, with the connection: then only the directory is left.
 """
 

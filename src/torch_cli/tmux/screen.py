@@ -15,9 +15,9 @@ _SPECIAL = re.compile("[\x1b\x0e\x0f]")
 
 
 class Row(NamedTuple):
-    """One row of a screen, without its trailing blanks.
+    """One row of a screen, without its trailing spaces.
 
-    ``text`` is what stands there. ``dim`` and ``reverse`` hold one ``True`` or ``False`` for each
+    ``text`` is what is there. ``dim`` and ``reverse`` hold one ``True`` or ``False`` for each
     character of ``text``.
     """
 

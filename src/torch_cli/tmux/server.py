@@ -118,7 +118,7 @@ class Server(libtmux.Server):
     def pane(self, pane_id: str) -> libtmux.Pane | None:
         """Return the pane of that id, ``None`` if there is none.
 
-        ``panes.get`` of libtmux finds two where a window stands in two sessions, and refuses.
+        ``panes.get`` of libtmux finds two where a window is in two sessions, and refuses.
         """
         with contextlib.suppress(LibTmuxException, TmuxObjectDoesNotExist):
             return libtmux.Pane.from_pane_id(server=self, pane_id=pane_id)

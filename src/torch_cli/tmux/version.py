@@ -35,7 +35,7 @@ def check_version(version: str) -> None:
 
 
 def kept_name(name: str, version: str) -> str:
-    """Return what tmux ``version`` calls a window that is to be called ``name``.
+    """Return what tmux ``version`` calls a window that is to be named ``name``.
 
     From 3.7 on it doubles backslashes (``clean_name()`` in its tmux.c).
     """

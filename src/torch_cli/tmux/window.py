@@ -52,7 +52,7 @@ class OpenedWindow:
     """A window that was opened or, if ``reused``, found.
 
     ``directory`` is where the pane's own process was seen to stand, '' if that cannot be seen.
-    ``rooted`` says that it, and the program in the foreground, stand in the directory that was
+    ``rooted`` says that it, and the program in the foreground, are in the directory that was
     asked for; if not, ``notes`` say why. ``created_session`` says that the session is new too.
     """
 
@@ -77,7 +77,7 @@ def open_window(
     keep_dead: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> OpenedWindow:
-    """Open a window called ``name``, rooted in ``directory``, and prove that it is.
+    """Open a window named ``name``, rooted in ``directory``, and prove that it is.
 
     ``session`` is a name or an id; it is created if there is none of that name, with ``size``
     (columns, rows) if given. ``environment`` reaches the window's program only. ``command`` is run
@@ -167,7 +167,7 @@ def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
 
 
 def _standing(pane: Pane, wanted: str) -> OpenedWindow:
-    """Return what can be said of a running pane against the directory it should stand in."""
+    """Return what can be said of a running pane against the directory it should be in."""
     notes = []
     own = procs.directory(pane.pid)
     front_pid = procs.foreground(pane.pid)

@@ -1,4 +1,4 @@
-"""A text in an agent's box that somebody has not submitted yet: nobody ends that agent unasked."""
+"""A text in an agent's box that was not submitted yet: nobody ends that agent by accident."""
 
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.programs.observe import observe
@@ -10,7 +10,7 @@ from torch_cli.tmux.socket import Socket
 
 
 def check_no_draft(store: Store, agent: Agent) -> None:
-    """Raise ``HeldError`` if a text stands in the agent's box that nobody has submitted."""
+    """Raise ``HeldError`` if a text is in the agent's box that nobody has submitted."""
     try:
         found = find(store, Socket(path=agent.socket), agent.name)
         profile = profile_named(agent.profile)

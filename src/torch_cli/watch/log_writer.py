@@ -50,7 +50,7 @@ _MOVES = "ABEFHfd"  # CSI that goes to another row
 class Lines:
     """Turns what a terminal is given into lines of text; sequences may come in pieces.
 
-    A carriage return begins its line anew, going to another row ends it, and blank lines in a row
+    A carriage return begins its line again, going to another row ends it, and blank lines in a row
     are one. Programs that draw a screen leave a line for each row that they draw.
     """
 

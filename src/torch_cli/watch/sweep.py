@@ -1,7 +1,7 @@
-"""The states of the agents on one tmux server, looked at again and again at little cost.
+"""The states of the agents on one tmux server, looked at repeatedly at little cost.
 
-A sweep asks tmux once about all panes, reads only the screens that may have changed since the
-sweep before, and classifies only those that did.
+A sweep asks tmux once about all panes, reads only the screens that may have changed since the sweep
+before, and classifies only those that did.
 """
 
 import time

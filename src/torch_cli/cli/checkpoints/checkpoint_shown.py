@@ -21,7 +21,7 @@ SHOWN = 20
 def checkpoint_object(one: "Checkpoint", *, latest: bool | None = None) -> dict[str, Any]:
     """Return a checkpoint under its published schema; ``latest`` says whether that word means it.
 
-    ``None`` leaves that out.
+    With ``None`` the field is left out.
     """
     return {
         "schema": "torch.checkpoint/1",
@@ -59,7 +59,7 @@ def left_out_objects(left_out: "Iterable[LeftOut]") -> list[dict[str, str]]:
 
 
 def print_outcomes(outcomes: "Sequence[Outcome]", common: Common) -> int:
-    """Print what became of each worktree; return the exit status of the first error, or 0."""
+    """Print the outcome for each worktree; return the exit status of the first error, or 0."""
     status = 0
     for one in (each for outcome in outcomes for each in outcome.each()):
         if common.json:
@@ -119,7 +119,7 @@ def print_checkpoints(found: "Sequence[Checkpoint]", *, every: bool, latest: str
 
 
 def print_checkpoint(one: "Checkpoint") -> None:
-    """Print all that is known of a checkpoint, but for its files."""
+    """Print everything about a checkpoint except its files."""
     from torch_cli.cli.present import print_fields
 
     at = f"{one.branch or 'a detached HEAD'} at {one.head[:10] or 'no commit yet'}"
@@ -153,7 +153,8 @@ def print_plan(
 ) -> None:
     """Print what a restore changes, and what it leaves alone.
 
-    It is done if ``saved`` is the checkpoint of what was there. ``earlier`` would change something.
+    It is done if ``saved`` is the checkpoint of the files from before. ``earlier`` would change
+    something.
     """
     if common.json:
         before = {"id": earlier.checkpoint.id, "files": earlier.files} if earlier else None

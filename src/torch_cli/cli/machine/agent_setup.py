@@ -76,7 +76,7 @@ def command(
 
 
 def _show(change: "Change", common: Common) -> None:
-    """Print what becomes of one file: the difference on stdout, words about it on stderr."""
+    """Print the outcome of one file: the difference on stdout, words about it on stderr."""
     from torch_cli.cli.present import note, print_text
 
     why = change.why or ("" if change.needed else "needs no change")

@@ -80,7 +80,7 @@ def _next(checkin: "Checkin") -> str:
 
 
 def outcome(run: "Run", message: "Message | None") -> str:
-    """Return in a word or two what became of a run: of its message, if it has one."""
+    """Return the outcome of a run in a word or two: of its message, if it has one."""
     from torch_cli.delivery.receipt import receipt_of
 
     return str(receipt_of(message).state) if run.state == "sent" and message else run.state

@@ -1,11 +1,10 @@
 """A stub of an agent's API on loopback: it answers as it is told and keeps what it was asked.
 
-What it logs is the ground truth of every proof: a message arrived if it stands in a request.
-The API itself is the handler's: ``messages`` speaks Claude Code's, ``responses`` Codex's,
-``gemini`` Gemini's, and ``completions`` that of opencode and aider.
-Run by itself (``python -m torch_cli.profiling.stub --log FILE``) it prints its URL, and ``POST
-/control`` takes JSON with any of ``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold``
-and ``release``.
+What it logs is the ground truth of every proof: a message arrived if it is in a request. The API
+itself is the handler's: ``messages`` speaks Claude Code's, ``responses`` Codex's, ``gemini``
+Gemini's, and ``completions`` that of opencode and aider. Run by itself (``python -m
+torch_cli.profiling.stub --log FILE``) it prints its URL, and ``POST /control`` takes JSON with any
+of ``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold`` and ``release``.
 """
 
 import json
@@ -54,7 +53,7 @@ class Behaviour:
 
 @dataclass
 class Request:
-    """One request for an answer of the conversation, and what became of it.
+    """One request for an answer of the conversation, and its outcome.
 
     ``texts`` are the text blocks that are new in it: those behind the last answer. ``side`` marks
     one that the program made for itself (a title, a summary): it has no tools.

@@ -99,7 +99,7 @@ def _whole(request: Request, body: dict[str, Any], answer: str) -> dict[str, Any
 
 
 def _news(body: dict[str, Any]) -> News:
-    """Read what stands behind the last answer."""
+    """Read what is behind the last answer."""
     messages: Sequence[dict[str, Any]] = body.get("messages") or []
     system = next((_text(one) for one in messages if one.get("role") == "system"), "")
     texts: list[str] = []

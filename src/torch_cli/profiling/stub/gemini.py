@@ -65,7 +65,7 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _news(body: dict[str, Any]) -> News:
-    """Read what stands behind the last answer; a side request has no tools."""
+    """Read what is behind the last answer; a side request has no tools."""
     tools = [
         one.get("name")
         for tool in body.get("tools") or []

@@ -113,7 +113,7 @@ def _error(kind: str) -> dict[str, Any]:
 
 
 def _new_blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the blocks of the user that stand behind the last answer, in order."""
+    """Return the blocks of the user that are behind the last answer, in order."""
     blocks: list[dict[str, Any]] = []
     for message in reversed(messages):
         if message.get("role") == "assistant":

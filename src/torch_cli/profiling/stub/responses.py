@@ -82,7 +82,7 @@ def _item(request: Request, behaviour: Behaviour) -> dict[str, Any]:
 
 
 def _news(body: dict[str, Any]) -> News:
-    """Read what stands behind the last answer; a side request has no shell tool."""
+    """Read what is behind the last answer; a side request has no shell tool."""
     items = body.get("input") or []
     if isinstance(items, str):
         items = [{"type": "message", "role": "user", "content": items}]

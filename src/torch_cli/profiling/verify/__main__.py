@@ -38,7 +38,7 @@ def main() -> int:
 def _end_with_parent(root: Path) -> None:
     """Wait for the end of standard input, and end with everything that was started.
 
-    Another process cleans up: as long as this one lives, it would start programs anew.
+    Another process cleans up: as long as this one lives, it would start programs again.
     """
     while os.read(0, 4096):  # not through sys.stdin, whose lock would be held at our end
         pass

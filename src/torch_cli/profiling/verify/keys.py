@@ -24,7 +24,7 @@ GAP = 0.06
 """Seconds between paste and key beside the profile's settle time, as in a delivery."""
 
 STANDS = 0.15
-"""Seconds that a dialog must stand after the key."""
+"""Seconds that a dialog must stay after the key."""
 
 WORDS = "no, please stop"
 """What is pasted: an answer to a question, if it were taken for one."""
@@ -191,7 +191,7 @@ def check_presses(
 
 
 def _asks(sight: Sight) -> bool:
-    """Say whether something stands in the place of the box that is no work."""
+    """Say whether something is in place of the box that is no work."""
     state = sight.state
     return state.state is State.WAITING or (state.box is None and state.state is State.UNKNOWN)
 

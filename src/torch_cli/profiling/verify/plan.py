@@ -9,7 +9,7 @@ ENOUGH = 20
 
 class Plan(NamedTuple):
     """How much of each thing. ``openings`` are dialogs opened around paste and key for each key
-    and kind, ``presses`` keys against each dialog that stands at a start. ``patience`` is how many
+    and kind, ``presses`` keys against each dialog that is at a start. ``patience`` is how many
     seconds a program gets for what takes it a fraction of one on a quiet machine.
     """
 

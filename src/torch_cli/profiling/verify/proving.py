@@ -240,7 +240,7 @@ class Part:
         return False
 
     def _recover(self) -> None:
-        """Bring the program to rest, or start it anew; without, nothing more can be proven."""
+        """Bring the program to rest, or start it again; without, nothing more can be proven."""
         try:
             self.stage.settle()
         except (Failed, TorchError, AssertionError):

@@ -29,7 +29,7 @@ SIZE = (120, 40)
 """Columns and rows in which everything is proven that does not name another size."""
 
 CALM = 0.06
-"""Seconds that an idle box must stand before the program counts as at rest."""
+"""Seconds that an idle box must be before the program counts as at rest."""
 
 AGAIN = 0.6
 """Seconds between two keys that decline or empty: a second one at once may mean something else."""
@@ -73,7 +73,7 @@ class Stage:
     # -- the program -------------------------------------------------------------------------------
 
     def start(self, environment: Mapping[str, str] = {}, *, ready: bool = True) -> float:
-        """Start the program anew; return the seconds until its input was ready.
+        """Start the program again; return the seconds until its input was ready.
 
         Not ``ready`` it is not waited for. Raises ``TorchError`` as ``await_ready`` does.
         """

@@ -1,7 +1,7 @@
 """The transcript of aider: ``.aider.chat.history.md`` at the root of the repository (0.86.2).
 
-It has no times. What a person typed stands behind ``#### ``, what aider says behind ``> ``, and
-between them the answer as it came, without the blanks around it.
+It has no times. What a person typed is behind ``#### ``, what aider says behind ``> ``, and between
+them the answer as it came, without the spaces around it.
 """
 
 import os
@@ -76,7 +76,7 @@ def _typed(lines: list[str]) -> list[tuple[int, int]]:
 def _is_message(lines: list[str], at: int, begun: int) -> bool:
     """Say whether the line ``at`` begins a message, and no heading of the answer from ``begun`` on.
 
-    A blank line stands before it, and before that what aider said, or nothing was answered.
+    A blank line is before it, and before that what aider said, or nothing was answered.
     """
     before = at - 1
     if lines[before].strip():
@@ -87,6 +87,6 @@ def _is_message(lines: list[str], at: int, begun: int) -> bool:
 
 
 def _turn(lines: list[str]) -> Turn:
-    """Return the turn whose answer stands in ``lines``, up to the last count of tokens."""
+    """Return the turn whose answer is in ``lines``, up to the last count of tokens."""
     counted = [n for n, line in enumerate(lines) if line.startswith(_COUNTED)]
     return Turn("\n".join(lines[: counted[-1]]).strip() if counted else None)

@@ -45,7 +45,7 @@ class Session:
     """A turn begins with a user's message, and ends with an answer that stopped by itself.
 
     Each block of an answer is a line of its own, with the answer's id. What follows the next
-    message is no part of it. A message that waits for its turn is written down when it is queued,
+    message is no part of it. A message that waits for its turn is recorded when it is queued,
     and one that a hook refuses then is not.
     """
 
