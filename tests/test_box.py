@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch_cli.programs.box import find_box, is_rule
-from torch_cli.programs.profile import Profile, load_profile
+from torch_cli.programs.loading import load_profile
+from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import Box
 from torch_cli.tmux.screen import Row, Screen
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch_cli.programs.classify import classify
-from torch_cli.programs.profile import Profile, load_profile
+from torch_cli.programs.loading import load_profile
+from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State
 from torch_cli.tmux.screen import Row, Screen
 

@@ -5,7 +5,7 @@ import pytest
 from torch_cli.delivery.evidence import Baseline, baseline, departed, echoed
 from torch_cli.delivery.ours import is_ours
 from torch_cli.programs.classify import classify
-from torch_cli.programs.profile import load_profile
+from torch_cli.programs.loading import load_profile
 from torch_cli.programs.state import AgentState
 from torch_cli.roster.registry import knows_chord
 from torch_cli.roster.safety import submit_key

@@ -12,7 +12,7 @@ from conftest import PATIENCE, TmuxServer, Torch
 from torch_cli import paths
 from torch_cli.delivery.drain import drain_once
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.programs.profile import STOCK
+from torch_cli.programs.loading import STOCK
 from torch_cli.roster.registry import profiles_dir
 from torch_cli.schedule import checkin as checkins
 from torch_cli.schedule import trigger

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from torch_cli.programs.classify import classify
-from torch_cli.programs.profile import Profile, load_profile
+from torch_cli.programs.loading import load_profile
+from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
 from torch_cli.tmux.screen import Screen
 

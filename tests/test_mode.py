@@ -6,7 +6,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
-from torch_cli.programs.profile import STOCK
+from torch_cli.programs.loading import STOCK
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tasks import life as tasks
 from torch_cli.tasks.assignment import Rules, candidates
+from torch_cli.tasks.record import records
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
 
@@ -65,10 +66,10 @@ def test_tasks_and_what_was_done_stay_the_earlier_ones(store: Store) -> None:
     other, boss = again(store, "dev"), again(store, "pm")
     assert tasks.concerned(store, task) == []
     assert [one.identity for one in tasks.concerned(store, task)] == []
-    (record,) = tasks.records(store)
+    (record,) = records(store)
     assert (record.name, record.agent, record.done) == ("dev", dev.identity, 1)
     mine(store, other, new_task(store))
-    assert [(one.agent, one.taken) for one in tasks.records(store)] == [
+    assert [(one.agent, one.taken) for one in records(store)] == [
         (dev.identity, 1),
         (other.identity, 1),
     ]

@@ -9,8 +9,8 @@ import pytest
 from torch_cli.delivery.obstacle import obstacle
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.programs.classify import classify
+from torch_cli.programs.loading import load_profile
 from torch_cli.programs.observe import Sight
-from torch_cli.programs.profile import load_profile
 from torch_cli.roster.safety import submit_key
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.screen import Screen

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch_cli.programs.classify import classify
-from torch_cli.programs.profile import load_profile
+from torch_cli.programs.loading import load_profile
 from torch_cli.programs.state import AgentState, State
 from torch_cli.tmux.screen import Row, Screen
 

@@ -19,7 +19,7 @@ from torch_cli.delivery.ours import holds, is_ours
 from torch_cli.delivery.text import prepare
 from torch_cli.errors import RefusedError
 from torch_cli.programs.classify import classify
-from torch_cli.programs.profile import load_profile
+from torch_cli.programs.loading import load_profile
 from torch_cli.programs.state import Box
 from torch_cli.store import Store
 from torch_cli.store.messages import Message

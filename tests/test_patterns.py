@@ -18,7 +18,7 @@ import pytest
 import torch_cli
 from torch_cli.checkpoint import secret
 from torch_cli.commit.commit import has_markers
-from torch_cli.programs.profile import list_profiles, load_profile
+from torch_cli.programs.loading import list_profiles, load_profile
 
 parser: Any = import_module("re._parser")
 codes: Any = import_module("re._constants")

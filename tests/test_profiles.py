@@ -5,14 +5,8 @@ from pathlib import Path
 import pytest
 
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.programs.profile import (
-    BUILT_IN,
-    Profile,
-    list_profiles,
-    load_profile,
-    load_profile_file,
-    parse_profile,
-)
+from torch_cli.programs.loading import list_profiles, load_profile, load_profile_file, parse_profile
+from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.state import State
 
 STOCK = [

@@ -11,12 +11,8 @@ LONGEST = 400
 """Lines of a module at most."""
 
 LONGER = {
-    "cli.schedule.checkin": "nine commands on check-ins, each with its help",
-    "cli.tasks.task": "the commands on tasks, each with its help",
     "delivery.procedure": "a delivery's six steps and how each may end, to be read in one piece",
-    "programs.profile": "the schema of a profile: every key with what it means",
     "store.messages": "every query on one table",
-    "tasks.life": "what may follow what in the life of a task",
 }
 """Modules that may be longer, each with the reason."""
 

@@ -9,7 +9,8 @@ from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from torch_cli.paths import make_private
 from torch_cli.programs import proof
-from torch_cli.programs.profile import Profile, load_profile
+from torch_cli.programs.loading import load_profile
+from torch_cli.programs.profile import Profile
 from torch_cli.roster.safety import Degree, safety_of, submit_key
 
 FIELDS = {"degree", "key", "dialogs_ignore_it", "why"}

@@ -24,6 +24,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import DONE, ENDED, FAILED, HELD, OPEN, Task, skills_fit
 from torch_cli.tasks import life as tasks
+from torch_cli.tasks.record import records
 
 PERSON = Actor(None)
 
@@ -254,7 +255,7 @@ def test_the_task_of_an_agent_that_is_gone_returns(store: Store) -> None:
     assert _task(store, task).reason == "its agent's program has ended"
     last = store.tasks.history(task.id)[-1]
     assert (last.verb, last.actor) == ("return", "torch")
-    (record,) = tasks.records(store)
+    (record,) = records(store)
     assert (record.name, record.taken, record.returned, record.rate) == ("dev", 2, 2, None)
 
 

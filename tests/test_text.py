@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch_cli.delivery import text as texts
 from torch_cli.delivery.text import decode, prepare, same
 from torch_cli.errors import RefusedError
-from torch_cli.programs.profile import load_profile
+from torch_cli.programs.loading import load_profile
 
 CLAUDE = load_profile("claude", None)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.programs.profile import load_profile
+from torch_cli.programs.loading import load_profile
 from torch_cli.programs.transcript import (
     KINDS,
     Origin,

@@ -15,8 +15,8 @@ from conftest import TmuxServer, Torch
 from torch_cli import procs
 from torch_cli.programs import turn
 from torch_cli.programs.classify import classify
+from torch_cli.programs.loading import load_profile
 from torch_cli.programs.observe import observe
-from torch_cli.programs.profile import load_profile
 from torch_cli.programs.record import Record, record_of
 from torch_cli.programs.state import HookEvent, State
 from torch_cli.programs.turn import Turn, at_home, turn_of, weighed

@@ -6,7 +6,7 @@ import pytest
 
 from agent import DEMO_PROGRAM, DemoAgent
 from conftest import TmuxServer, Torch
-from torch_cli.programs.profile import STOCK, load_profile, parse_profile
+from torch_cli.programs.loading import STOCK, load_profile, parse_profile
 from torch_cli.roster.safety import submit_key
 
 MISSING = "no dialog was seen"

@@ -17,7 +17,7 @@ from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.profiling.verify.plan import QUICK, Plan, Tried
 from torch_cli.profiling.verify.run import Report, verify
 from torch_cli.programs import proof
-from torch_cli.programs.profile import load_profile
+from torch_cli.programs.loading import load_profile
 from torch_cli.roster.safety import Degree, safety_of
 
 SMALL = QUICK._replace(texts=("40 characters",), specials=(), openings=1, patience=5.0)
@@ -164,7 +164,7 @@ def test_a_box_that_is_not_found_is_never_ready(
 ) -> None:
     profiles = tmp_path / "torch" / "config" / "profiles"
     profiles.mkdir(parents=True)
-    from torch_cli.programs.profile import STOCK
+    from torch_cli.programs.loading import STOCK
 
     text = Path(STOCK, "demo.toml").read_text()
     (profiles / "demo.toml").write_text(text.replace("ready_timeout = 15", "ready_timeout = 1"))

@@ -32,7 +32,7 @@ def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[
     """Return the profiles whose names begin with ``incomplete``."""
     names: dict[str, str] = {}
     with contextlib.suppress(Exception):
-        from torch_cli.programs.profile import list_profiles
+        from torch_cli.programs.loading import list_profiles
         from torch_cli.roster.registry import profiles_dir
 
         names = dict(list_profiles(profiles_dir()))

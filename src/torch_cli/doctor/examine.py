@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from torch_cli import duration, paths
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.programs.profile import BUILT_IN, Profile, list_profiles, load_profile
+from torch_cli.programs.loading import list_profiles, load_profile
+from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.programs.proof import VERIFIABLE, proof_of
 from torch_cli.programs.setup import hooks_installed

@@ -13,8 +13,9 @@ from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
+from torch_cli.programs.loading import STOCK
 from torch_cli.programs.observe import Sight, observe
-from torch_cli.programs.profile import STOCK, Launch, Profile
+from torch_cli.programs.profile import Launch, Profile
 from torch_cli.programs.program import ask_version, find_program, version_on
 from torch_cli.programs.setup import hook_command, hook_settings
 from torch_cli.programs.state import State

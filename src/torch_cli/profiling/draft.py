@@ -10,7 +10,8 @@ from typing import NamedTuple
 from torch_cli.errors import RefusedError
 from torch_cli.profiling.infer import BoxSeen, EnterSeen, Passing, pattern_of
 from torch_cli.programs.box import find_box
-from torch_cli.programs.profile import Profile, parse_profile
+from torch_cli.programs.loading import parse_profile
+from torch_cli.programs.profile import Profile
 from torch_cli.tmux.screen import Screen
 from torch_cli.toml_text import comment, noted, pattern, string, strings
 

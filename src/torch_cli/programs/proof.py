@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch_cli.paths import state_dir
-from torch_cli.programs.profile import BUILT_IN, STOCK, Profile
+from torch_cli.programs.loading import STOCK
+from torch_cli.programs.profile import BUILT_IN, Profile
 
 SCHEMA = "torch.verified/1"
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.paths import config_dir
+from torch_cli.programs.loading import list_profiles, load_profile
 from torch_cli.programs.observe import observe
-from torch_cli.programs.profile import Profile, list_profiles, load_profile
+from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent

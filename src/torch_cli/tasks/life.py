@@ -5,15 +5,12 @@ returns to the pool when its agent is gone, or silent for longer than the lease.
 """
 
 import contextlib
-import subprocess
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from torch_cli import procs
-from torch_cli.child import end
 from torch_cli.duration import words as in_words
-from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.roster.actor import TORCH, Actor
 from torch_cli.roster.membership import chain, superior
 from torch_cli.roster.project import belongs, project_of
@@ -28,19 +25,13 @@ from torch_cli.store.tasks import (
     FAILED,
     HELD,
     OPEN,
-    TAKEN,
     Task,
     skills_fit,
 )
-
-CHECK_TIMEOUT = 600.0
-"""Seconds that the command which shows that a task is done may take."""
+from torch_cli.tasks.check import CHECK_TIMEOUT, prove
 
 CHECK_FAILED = "check-failed"
 """In a task's history: its check was run, and did not show that it is done."""
-
-SHOWN = 20
-"""Lines of its output that are kept as evidence."""
 
 
 def find_task(store: Store, name: str) -> Task:
@@ -227,52 +218,13 @@ def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHEC
         if agent is None:
             raise HeldError(f"the agent of task {task.id} is gone", code="no-agent")
         try:
-            evidence |= _prove(task, agent.directory, timeout)
+            evidence |= prove(task, agent.directory, timeout)
         except TorchError as failed:
             words = failed.message.partition("\n")[0]
             with store.database.transaction():
                 store.tasks.log(task, who.name, CHECK_FAILED, words)
             raise
     return _change(store, task, who, "done", HELD, state=DONE, evidence=evidence, reason=words)
-
-
-def _prove(task: Task, directory: str, timeout: float) -> dict[str, object]:
-    shown = " ".join(task.check)
-    began = time.time()
-    try:
-        ran = subprocess.Popen(
-            task.check,
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise TorchError(
-            f"the check of task {task.id} cannot be run in {directory}: {shown}: "
-            f"{error.strerror}; it is not done",
-            code="check",
-        ) from error
-    try:
-        output, _ = ran.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        raise TimedOutError(
-            f"the check of task {task.id} took more than {timeout:g} s: {shown}; it is not done"
-        ) from error
-    finally:
-        if ran.returncode is None:  # what it has started holds the pipe open, too
-            end(ran)
-    lines = output.decode("utf-8", "replace").splitlines()[-SHOWN:]
-    if ran.returncode != 0:
-        said = "\n".join(f"  {line}" for line in lines)
-        raise TorchError(
-            f"the check of task {task.id} exited with {ran.returncode} in {directory}: {shown}\n"
-            f"{said}\nit is not done",
-            code="check",
-        )
-    seconds = round(time.time() - began, 3)
-    return {"check": list(task.check), "exit": 0, "seconds": seconds, "output": lines}
 
 
 def _change(
@@ -336,65 +288,6 @@ def concerned(store: Store, task: Task) -> list[Agent]:
     holder = store.agents.known_as(task.agent) if task.agent else None
     above = superior(store, holder) if holder else None
     return list({one.identity: one for one in (maker, above) if one is not None}.values())
-
-
-class Record(NamedTuple):
-    """What an agent has done with tasks: how many it took, ended well, failed, and lost.
-
-    ``seconds`` is the median from taking one to its end. ``agent`` is its identity: an earlier one
-    can have had its name.
-    """
-
-    name: str
-    taken: int
-    done: int
-    failed: int
-    returned: int
-    seconds: float | None
-    agent: str = ""
-
-    @property
-    def rate(self) -> float | None:
-        """The share of what it ended that was done; ``None`` before it has ended any."""
-        ended = self.done + self.failed
-        return self.done / ended if ended else None
-
-
-def records(store: Store) -> list[Record]:
-    """Return what each agent has done with tasks, as their history says."""
-    from statistics import median
-
-    names: dict[str, str] = {}
-    taken: dict[str, tuple[str, float]] = {}
-    counts: dict[str, dict[str, int]] = {}
-    took: dict[str, list[float]] = {}
-    for entry in store.tasks.history():
-        # Who returns a task does not have it any more; it is the last that has taken it.
-        last, since = taken.get(entry.task, ("", 0.0))
-        whose = entry.agent or entry.holder or last
-        if entry.verb not in (*TAKEN, "done", "fail", "return") or not whose:
-            continue
-        names[whose] = entry.holder or names.get(whose, "")
-        kind = "claim" if entry.verb in TAKEN else entry.verb
-        mine = counts.setdefault(whose, {})
-        mine[kind] = mine.get(kind, 0) + 1
-        if entry.verb in TAKEN:
-            taken[entry.task] = (whose, entry.at)
-        if entry.verb == "done" and last == whose:
-            took.setdefault(whose, []).append(entry.at - since)
-    found = [
-        Record(
-            name=names[whose],
-            taken=mine.get("claim", 0),
-            done=mine.get("done", 0),
-            failed=mine.get("fail", 0),
-            returned=mine.get("return", 0),
-            seconds=median(took[whose]) if whose in took else None,
-            agent=whose if whose != names[whose] else "",
-        )
-        for whose, mine in counts.items()
-    ]
-    return sorted(found, key=lambda one: one.name)
 
 
 def skills_of(store: Store, agent: Agent) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.programs.profile import list_profiles
+from torch_cli.programs.loading import list_profiles
 from torch_cli.regular import read_regular
 from torch_cli.roster.project import FILE, own_place
 from torch_cli.roster.registry import check_name, profiles_dir

@@ -100,7 +100,7 @@ def command(
       torch spawn qa --dir ~/project --role qa --parent dev --brief developer
       torch spawn dev --env-file .env -- --model opus
     """
-    from torch_cli.cli.panes.window import explain
+    from torch_cli.cli.opened import explain
     from torch_cli.envfile import read_environment
     from torch_cli.lifecycle.begin import begin
     from torch_cli.lifecycle.spawn import Order

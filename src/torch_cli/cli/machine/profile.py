@@ -49,7 +49,7 @@ def list_command(common: Common) -> None:
     """
     from torch_cli.cli.present import note, print_json, print_table
     from torch_cli.errors import TorchError
-    from torch_cli.programs.profile import list_profiles, load_profile
+    from torch_cli.programs.loading import list_profiles, load_profile
     from torch_cli.roster.registry import profiles_dir
 
     rows: list[dict[str, Any]] = []
@@ -92,7 +92,8 @@ def show_command(common: Common, name: str) -> None:
     import tomllib
 
     from torch_cli.cli.present import print_json, print_text
-    from torch_cli.programs.profile import BUILT_IN, STOCK
+    from torch_cli.programs.loading import STOCK
+    from torch_cli.programs.profile import BUILT_IN
     from torch_cli.roster.registry import profile_named
 
     profile = profile_named(name)
@@ -130,7 +131,7 @@ def check_command(common: Common, file: str, screen_file: str | None, size: str 
     """
     from torch_cli.cli.present import note, print_fields, print_json
     from torch_cli.programs.classify import classify
-    from torch_cli.programs.profile import load_profile_file
+    from torch_cli.programs.loading import load_profile_file
     from torch_cli.roster.registry import profile_named
 
     path = Path(file)

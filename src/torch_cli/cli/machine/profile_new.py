@@ -119,7 +119,7 @@ def new_command(
 def _place(name: str, output: str | None, *, force: bool) -> Path | None:
     """Return the file to be written, ``None`` for stdout; refuse what is taken or no name."""
     from torch_cli.errors import RefusedError
-    from torch_cli.programs.profile import check_profile_name, list_profiles
+    from torch_cli.programs.loading import check_profile_name, list_profiles
     from torch_cli.roster.registry import profiles_dir
 
     check_profile_name(name)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from torch_cli.cli.common import Common
+from torch_cli.cli.opened import explain
 from torch_cli.cli.options import ANY_BYTES, common_options
 from torch_cli.cli.present import error_object, note, print_json, printable
 from torch_cli.errors import TorchError
@@ -125,17 +126,3 @@ def _object(opened: "OpenedWindow", strays: TorchError | None) -> dict[str, Any]
         "notes": list(opened.notes),
         **({"error": error_object(strays)} if strays else {}),
     }
-
-
-def explain(opened: "OpenedWindow", common: Common) -> None:
-    """Say with -v what was done to have the window."""
-    pane = opened.pane
-    made = "created" if opened.created_session else "exists already"
-    which = "reused" if opened.reused else "opened"
-    for words in (
-        f"tmux server {pane.socket_path}",
-        f"session {pane.session} ({pane.session_id}) {made}",
-        f"window {pane.window} ({pane.window_id}, pane {pane.id}) {which}",
-        f"its process {pane.pid} is in {opened.directory or 'a directory that cannot be seen'}",
-    ):
-        common.tell(words)

@@ -1,30 +1,27 @@
 """``torch checkin``: messages that time sends."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_checkins
 from torch_cli.cli.options import ANY_BYTES, COUNT, common_options
+from torch_cli.cli.schedule.checkin_given import note_of, trigger_of
+from torch_cli.cli.schedule.checkin_runs import history_command, run_command
 from torch_cli.cli.schedule.checkin_shown import (
     FIRINGS,
     MANY,
     ahead,
     checkin_object,
     last_run,
-    message_of,
     print_added,
     print_changed,
     print_list,
     run_line,
-    run_object,
     when,
 )
-
-if TYPE_CHECKING:
-    from torch_cli.schedule.trigger import Trigger
 
 
 @click.group("checkin")
@@ -44,25 +41,6 @@ def command() -> None:
       torch checkin list
       torch checkin history
     """
-
-
-def _one_of(**given: str | None) -> tuple[str, str]:
-    """Return the option that was given and its value; raise ``RefusedError`` unless it is one."""
-    from torch_cli.errors import RefusedError
-
-    chosen = [(name, value) for name, value in given.items() if value is not None]
-    if len(chosen) != 1:
-        raise RefusedError(
-            "give one of --in, --at, --every or --cron; no check-in was made", code="usage"
-        )
-    return chosen[0]
-
-
-def _trigger(zone: str | None, now: float, **given: str | None) -> "Trigger":
-    from torch_cli.schedule import trigger
-
-    kind, value = _one_of(**given)
-    return trigger.make(kind, value, zone, now)
 
 
 @command.command("add")
@@ -128,8 +106,8 @@ def add_command(common: Common, **given: Any) -> None:
     now = time.time()
     times = {"in": given.pop("in_"), **{name: given.pop(name) for name in ("at", "every", "cron")}}
     zone, until = given.pop("timezone"), given.pop("until")
-    trigger = _trigger(zone, now, **times)
-    note = _note(given.pop("note"), given.pop("file"))
+    trigger = trigger_of(zone, now, **times)
+    note = note_of(given.pop("note"), given.pop("file"))
     order = Order(
         note=note,
         trigger=trigger,
@@ -147,25 +125,6 @@ def add_command(common: Common, **given: Any) -> None:
             print_json(checkin_object(checkin, last_run(store, checkin)))
         else:
             print_added(store, checkin, found.pane.id, common)
-
-
-def _note(note: str | None, file: str | None) -> bytes:
-    from torch_cli.cli.sending import body_of
-    from torch_cli.errors import RefusedError
-
-    if (note is None) == (file is None):
-        raise RefusedError("give a NOTE or a --file; no check-in was made", code="usage")
-    if note is not None:
-        return body_of(note)
-    assert file is not None
-    try:
-        with open(file, "rb") as source:
-            return source.read()
-    except OSError as error:
-        raise RefusedError(
-            f"the file {file} cannot be read: {error.strerror}; no check-in was made",
-            code="no-file",
-        ) from error
 
 
 @command.command("list")
@@ -367,74 +326,5 @@ def snooze_command(common: Common, name: str, duration: str) -> None:
         print_changed(snooze(store, name, seconds, time.time()), "snoozed", common)
 
 
-@command.command("run")
-@click.argument("name", shell_complete=complete_checkins)
-@common_options
-def run_command(common: Common, name: str) -> int:
-    """Fire a check-in now, in addition to its rule, and deliver its note.
-
-    \b
-    Examples:
-      torch checkin run tests
-    """
-    from torch_cli.cli.present import note, print_json, printable, say
-    from torch_cli.cli.sending import print_receipt
-    from torch_cli.delivery.outbox import attempt
-    from torch_cli.delivery.send import check_permitted
-    from torch_cli.errors import DONE, HELD
-    from torch_cli.roster.authority import check_over_checkin
-    from torch_cli.schedule.checkin import find_checkin
-    from torch_cli.schedule.firing import run_now
-    from torch_cli.store import Store
-
-    with Store() as store:
-        checkin = find_checkin(store, name)
-        check_over_checkin(store, checkin)
-        check_permitted(store, store.agents.known_as(checkin.agent), "it was not fired")
-        run = run_now(store, checkin, time.time())
-        if not run.message:
-            if common.json:
-                print_json(run_object(run, checkin, None))
-            else:
-                say(f"{run.state}  {checkin.name}")
-                note(f"  {printable(run.reason)}", quiet=common.quiet)
-            return HELD
-        receipt = attempt(store, store.messages.get(run.message), patience=2.0)
-        if common.json:
-            print_json(run_object(run, checkin, store.messages.get(run.message)))
-            return receipt.exit_code
-        print_receipt(receipt, common)
-        return receipt.exit_code if receipt.exit_code != HELD else DONE
-
-
-@command.command("history")
-@click.argument("name", required=False, shell_complete=complete_checkins)
-@click.option("-n", "--number", type=COUNT, default=20, show_default=True)
-@common_options
-def history_command(common: Common, name: str | None, number: int) -> None:
-    """Show the latest runs, of all check-ins or of one, the newest last.
-
-    Each line says when the run was due, how late it came and why, where it went, and the outcome of
-    its message. With --json, one object for each run.
-
-    \b
-    Examples:
-      torch checkin history
-      torch checkin history tests -n 5 --json
-    """
-    from torch_cli.cli.present import note, print_json, printable, say
-    from torch_cli.schedule.checkin import find_checkin
-    from torch_cli.store import Store
-
-    with Store() as store:
-        only = find_checkin(store, name, living=False) if name else None
-        runs = store.checkins.history(only.id if only else None, number)
-        lines = [(run, store.checkins.get(run.checkin), message_of(store, run)) for run in runs]
-    for run, checkin, message in reversed(lines):
-        assert checkin is not None
-        if common.json:
-            print_json(run_object(run, checkin, message))
-        else:
-            say(printable(run_line(run, checkin, message)))
-    if not lines and not common.json:
-        note("no check-in has fired yet", quiet=common.quiet)
+command.add_command(run_command)
+command.add_command(history_command)

@@ -18,8 +18,8 @@ from torch_cli.cli.schema import timestamp
 if TYPE_CHECKING:
     from torch_cli.cli.common import Common
     from torch_cli.store.tasks import Entry, Task
-    from torch_cli.tasks.life import Record
     from torch_cli.tasks.ranking import Choice
+    from torch_cli.tasks.record import Record
 
 
 def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""Profiles from files: those that come with Torch, and a user's own; read, and checked."""
+
+import os
+import re
+
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.profile import BUILT_IN, BoxSpec, Launch, Profile
+from torch_cli.programs.reader import Reader, nearest
+from torch_cli.tmux import quote
+
+STOCK = os.path.join(os.path.dirname(__file__), "profiles")  # pathlib costs 5 ms of CPU time
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_SETTING = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
+
+Place = str | os.PathLike[str]
+
+
+def check_profile_name(name: str) -> None:
+    """Raise ``RefusedError`` unless ``name`` can be a profile's."""
+    if not _NAME.fullmatch(name):
+        raise RefusedError(
+            f"'{name}' is not a valid profile name",
+            hint="Use lower-case letters, digits, '-' and '_', with a letter first.",
+            code="bad-name",
+        )
+
+
+def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:
+    """Return (name, source) of every profile by name; a user's file hides a stock one."""
+    found = {name: BUILT_IN for name, _ in _files(STOCK)}
+    if user_dir is not None:
+        found |= _files(user_dir)
+    return sorted(found.items())
+
+
+def _files(folder: Place) -> list[tuple[str, str]]:
+    """Return (name, path) of the profiles in ``folder``, none if there is no such directory."""
+    try:
+        files = os.listdir(folder)
+    except OSError:
+        return []  # not there, no directory, or not ours to read
+    return [(stem, os.path.join(folder, file)) for file in files if (stem := _stem(file))]
+
+
+def _stem(file: str) -> str:
+    name, extension = os.path.splitext(file)
+    return name if extension == ".toml" else ""
+
+
+def load_profile(name: str, user_dir: Place | None) -> Profile:
+    """Return the profile ``name``: the file in ``user_dir`` if there is one, else the stock one.
+
+    Raises NotFoundError with the known names, RefusedError if the file is not a profile.
+    """
+    if _NAME.fullmatch(name):
+        for folder in (user_dir, STOCK):
+            path = os.path.join(folder, f"{name}.toml") if folder is not None else ""
+            if os.path.isfile(path):
+                profile = load_profile_file(path)
+                if profile.name != name:
+                    raise RefusedError(
+                        f"{path}: name is {profile.name!r}, but the file is named {name!r}.",
+                        hint="Give the file the profile's name.",
+                    )
+                return profile
+    known = [known_name for known_name, _ in list_profiles(user_dir)]
+    if name in known:
+        raise RefusedError(
+            f"{name}.toml is not a profile: its name must be lower-case letters, digits, - and "
+            "_, with a letter first, and the file must exist.",
+            code="bad-profile",
+        )
+    raise NotFoundError(
+        f"no profile named {name!r}.{nearest(name, known)}",
+        hint="Known profiles: " + ", ".join(known) + ".",
+        code="no-profile",
+    )
+
+
+_LOADED: dict[str, tuple[tuple[int, ...], Profile]] = {}
+
+
+def load_profile_file(path: Place) -> Profile:
+    """Return the profile in the file ``path``; raises RefusedError if it is not one.
+
+    A file that has not changed is read once: a daemon asks for it at every look at every agent.
+    """
+    source = BUILT_IN if os.path.dirname(path) == STOCK else os.fspath(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            facts = os.fstat(file.fileno())
+            state = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            known = _LOADED.get(os.fspath(path))
+            if known is not None and known[0] == state:
+                return known[1]
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
+    profile = parse_profile(text, source)
+    _LOADED[os.fspath(path)] = (state, profile)
+    return profile
+
+
+def parse_profile(text: str, source: str) -> Profile:
+    """Return the profile that the TOML ``text`` holds; ``source`` names it in errors.
+
+    Raises RefusedError naming the key, and the nearest right word for one that does not exist.
+    """
+    import tomllib
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
+    if table.get("verified") is False:
+        table["verified"] = []
+    reader = Reader(source)
+    if "source" in table:
+        reader.refuse("source", "is set by Torch")
+    profile = reader.table(Profile, table, "")._replace(source=source)
+    _check(profile, reader)
+    return profile
+
+
+def _check(profile: Profile, reader: Reader) -> None:
+    """Refuse what the types allow but the program could not work with."""
+    if not _NAME.fullmatch(profile.name):
+        reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
+    _check_box(profile.box, reader)
+    _check_launch(profile.launch, reader)
+    for rule in profile.rules:
+        if rule.reset is not None and rule.reset.groups < 1:
+            reader.refuse(f"rules.reset ({rule.name})", "must contain a group for the time")
+        if rule.rows < 1:
+            reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
+    if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
+        reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
+    if len(profile.normalise.wrapper) not in (0, 2):
+        reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
+
+
+def _check_launch(launch: Launch, reader: Reader) -> None:
+    for item in launch.env_set:
+        if not _SETTING.match(item):
+            reader.refuse("launch.env_set", f"must contain NAME=VALUE, not {item!r}")
+    for step in launch.stop:
+        if bool(step.text) == bool(step.keys):
+            reader.refuse("launch.stop", "steps must have either text or keys")
+
+
+def _check_box(box: BoxSpec, reader: Reader) -> None:
+    if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
+        reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
+    if not quote.can_stand(box.mark):
+        reader.refuse("box.prompt", "contains a character with a meaning in tmux's patterns")
+    if box.kind == "footed" and not (box.prompt and box.footer):
+        reader.refuse("box.footer", "and box.prompt must be given for a footed box")
+    if box.kind == "barred" and not (box.bar and box.corner and len(box.rule) == 1):
+        reader.refuse("box.bar", "box.corner and box.rule must be given for a barred box")
+    if box.kind == "lines" and not (box.prompt and len(box.rule) == 1):
+        reader.refuse("box.prompt", "and box.rule (one character) must be given for a box of lines")
+    if box.kind in ("prompt", "lines"):
+        reader.pattern(box.prompt, "box.prompt")
+    if box.wraps and not (box.kind == "prompt" and box.cursor_real):
+        reader.refuse("box.wraps", "is only for a box of kind prompt with a real cursor")
+    if box.placeholder is not None and box.placeholder.groups < 1:
+        reader.refuse("box.placeholder", "must contain a group for the number")
