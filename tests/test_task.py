@@ -236,7 +236,7 @@ def test_a_task_that_was_lost_during_its_check_is_not_done(store: Store, tmp_pat
     task = mine(store, dev, new(store, check=("true",)))
     tasks.release(store, task, PERSON, "")
     mine(store, other, _task(store, task))
-    with pytest.raises(HeldError, match="is of other now"):
+    with pytest.raises(HeldError, match="is now with other"):
         tasks.done(store, task, Actor(dev), "")
 
 
