@@ -660,7 +660,7 @@ def test_a_window_that_is_not_rooted_fails_loudly_and_stays(
     (Path.home() / ".profile").write_text("cd /\n")
     done = torch("window", "dev", "--dir", str(work))
     assert done.code == 1
-    assert f"stands in '/', not in '{work}'" in done.err
+    assert f"is in '/', not in '{work}'" in done.err
     assert len(tmux.panes()) == 1
     again = torch("window", "dev", "--session", "work", "--dir", "/", "--reuse", "--json")
     assert (again.code, again.json["reused"], again.json["rooted"]) == (0, True, True)
@@ -674,7 +674,7 @@ def test_a_window_that_is_not_rooted_has_an_error_in_its_object(
     assert (done.code, done.json["schema"], done.json["dir"]) == (1, "torch.window/1", "/")
     error = done.json["error"]
     assert error["code"] == "not-rooted"
-    assert f"stands in '/', not in '{work}'" in error["message"]
+    assert f"is in '/', not in '{work}'" in error["message"]
     assert done.json["pane"] in error["hint"]
 
 
