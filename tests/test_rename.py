@@ -125,7 +125,7 @@ def test_one_agent_gets_one_of_two_names(demo: DemoAgent) -> None:
         slower = store.agents.get("demo")
         assert slower is not None
         assert demo.torch("rename", "demo", "dev").code == 0
-        with pytest.raises(NotFoundError, match="no agent 'demo' any more"):
+        with pytest.raises(NotFoundError, match="agent 'demo' no longer exists"):
             store.agents.rename(slower, "other")
     assert listed(demo.torch).keys() == {"dev"}
 
