@@ -34,7 +34,7 @@ def test_a_name_alone_takes_the_caller_s_value() -> None:
 
 
 def test_a_name_that_the_caller_has_not_set_is_refused() -> None:
-    with pytest.raises(RefusedError, match="--env NOT_THERE: it is not set"):
+    with pytest.raises(RefusedError, match="--env NOT_THERE: NOT_THERE is not set"):
         read_environment(["NOT_THERE"], environ={})
 
 
@@ -52,7 +52,7 @@ def test_what_tmux_sets_itself_is_refused_in_a_file_too(dotenv: Path) -> None:
 
 def test_a_nul_is_refused_without_showing_the_value(dotenv: Path) -> None:
     dotenv.write_bytes(b"# c\n\nSECRET='hush\0hush'\n")
-    with pytest.raises(RefusedError, match="line 3: the value of SECRET holds a NUL") as refused:
+    with pytest.raises(RefusedError, match="line 3: the value of SECRET contains a NUL") as refused:
         read_file(str(dotenv))
     assert "hush" not in str(refused.value)
 
