@@ -14,7 +14,7 @@ from functools import partial
 from benchmarks.figures import Row, median
 from benchmarks.lab import COLUMNS, ROWS, Lab, timed
 from benchmarks.sending import RIPE, WORK, adopted, answered
-from torch_cli.delivery.procedure import deliver
+from torch_cli.delivery.queueing import deliver
 from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient, recipient

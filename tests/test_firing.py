@@ -450,6 +450,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
                 "free",
                 "author",
                 "permitted",
+                "submit",
             )
         )
         + "ALTER TABLE agents DROP COLUMN parent_agent;"

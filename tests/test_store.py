@@ -16,6 +16,7 @@ import pytest
 from conftest import SOURCE
 from torch_cli import paths
 from torch_cli.errors import RefusedError
+from torch_cli.pane_id import PaneId
 from torch_cli.store import Store, StoreError, database
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message, new_id, new_message
@@ -336,7 +337,7 @@ def test_what_is_looked_up_at_every_send_does_not_read_what_was_settled_long_ago
     with Store() as store:
         message, _ = store.messages.accept(written("m-1", kept=True, key="k"))
         store.database._connection.set_trace_callback(said.append)
-        store.messages.unfinished("s", "%1", 1)
+        store.messages.unfinished(PaneId("s", "%1", 1))
         store.messages.ahead_of(message)
         store.messages.ahead_of(message._replace(agent="a-1"))
         store.messages.waiting()

@@ -1,5 +1,7 @@
 """Messages that arrive exactly once and byte for byte, with a receipt.
 
-``procedure`` is the whole delivery: gate, paste, see, submit, prove. ``text`` decides which texts
-may be sent, ``evidence`` what a screen or a hook proves, ``receipt`` what the sender is told.
+``queueing`` says whose turn it is; ``procedure`` takes one message through six steps: gate, read,
+paste, see, submit, prove. ``job`` holds what is known of it on the way, ``typist`` types and
+presses, ``proof`` says that it went out. ``text`` decides what may be sent at all, ``evidence``
+what a screen proves, ``receipt`` what is said in the end.
 """

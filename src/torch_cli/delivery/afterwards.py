@@ -17,6 +17,7 @@ from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import COMMAND, Message
+from torch_cli.store.steps import Step
 
 if TYPE_CHECKING:
     from torch_cli.programs.transcript import Turn
@@ -42,7 +43,7 @@ def settle_unknown(
                 reason="found afterwards",
                 evidence=(*message.evidence, evidence),
             )
-            if store.messages.settle(arrived, only_at=("done",)):
+            if store.messages.settle(arrived, only_at=(Step.DONE,)):
                 detail = {"message": message.id, "state": arrived.state, "reason": arrived.reason}
                 store.events.add("deliver", message.recipient, detail, actor=message.sender)
                 found.append(receipt_of(store.messages.get(message.id)))
@@ -68,8 +69,7 @@ def _evidence(store: Store, message: Message, agent: Agent) -> str:
 def _turn(message: Message, agent: Agent, profile: Profile) -> "Turn | None":
     """Return the turn of ``message`` in the transcript of its program, if that still runs."""
     program = procs.Process(agent.program_pid, agent.program_started)
-    here = (message.server, message.pane, message.pane_pid)
-    if here != (agent.server, agent.pane, agent.pane_pid) or not procs.alive(program):
+    if message.at != agent.at or not procs.alive(program):
         return None
     if not profile.answer.transcript:
         return None

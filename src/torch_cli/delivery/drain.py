@@ -43,7 +43,7 @@ Address = tuple[str, ...]
 
 def address(message: Message) -> Address:
     """Return the recipient of ``message``, as a key."""
-    return address_of(message.agent, message.server, message.pane, message.pane_pid)
+    return address_of(message.agent, message.at)
 
 
 class Drain:

@@ -1,6 +1,10 @@
 """How a delivery ends: the outcome, the reason, and the step where the next delivery continues."""
 
+from typing import NamedTuple
+
 from torch_cli.delivery.receipt import Outcome
+from torch_cli.store.messages import Message
+from torch_cli.store.steps import Step
 
 NOTHING_TYPED = "; nothing was typed"
 """How the reason ends of a message of which that is known."""
@@ -14,17 +18,16 @@ WAITS = "waiting for "
 """How a step begins that is told repeatedly until what is waited for has come."""
 
 
-class Ended(Exception):  # noqa: N818 - an outcome, not an error
+class Ended(NamedTuple):
     """The end of a delivery, with its outcome; ``step`` is recorded."""
 
-    def __init__(self, outcome: Outcome, reason: str = "", *, step: str = "done") -> None:
-        super().__init__(reason)
-        self.outcome, self.reason, self.step = outcome, reason, step
+    outcome: Outcome
+    reason: str = ""
+    step: Step = Step.DONE
 
-    @property
-    def noted(self) -> tuple[str, str, str]:
-        """State, reason and step as a message has them that ended so."""
-        return str(self.outcome), self.reason, self.step
+    def of(self, message: Message) -> Message:
+        """Return ``message`` as it is once it has ended so."""
+        return message._replace(state=str(self.outcome), reason=self.reason, step=self.step)
 
 
 def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
@@ -35,7 +38,7 @@ def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
     """
     where = "was left in the box" if seen else "was pasted, and may be in the box"
     reason = f"{reason}; the text {where}" if left else f"{reason}{NOTHING_TYPED}"
-    return Ended(Outcome.HELD, reason, step="seen" if left else "accepted")
+    return Ended(Outcome.HELD, reason, Step.SEEN if left else Step.ACCEPTED)
 
 
 def waits(recipient: str, reason: str) -> str:
@@ -48,4 +51,4 @@ def unknown(reason: str) -> Ended:
 
     It stays open: the next delivery to this pane looks for it again, and never types it.
     """
-    return Ended(Outcome.UNKNOWN, reason, step="seen")
+    return Ended(Outcome.UNKNOWN, reason, Step.SEEN)

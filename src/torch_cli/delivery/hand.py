@@ -34,6 +34,11 @@ class Hand:
         """Take a stored message; it is not ``own`` if an earlier sender accepted it."""
         self._message, self._own = message, own
 
+    @property
+    def owns(self) -> bool:
+        """Whether this sender has accepted it, or took it up again after it had failed."""
+        return self._own
+
     def wait(self) -> None:
         """Note that its receipt says that it waits: an error no longer ends it."""
         self._waits = True

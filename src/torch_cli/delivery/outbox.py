@@ -13,7 +13,7 @@ from typing import NamedTuple
 from torch_cli.delivery.ending import CANCELLED, EXPIRED, NOTHING_TYPED, waits
 from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.post import word_to
-from torch_cli.delivery.procedure import deliver
+from torch_cli.delivery.queueing import deliver
 from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import Recipient, recipient
@@ -24,6 +24,7 @@ from torch_cli.roster.registry import Found, profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import CHECKIN, NOTICE, Message
+from torch_cli.store.steps import Step
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes, listen
 from torch_cli.tmux.socket import Socket
@@ -72,17 +73,17 @@ def place_among(store: Store, message: Message, panes: Sequence[Pane]) -> Place:
     An agent is known by its identity, so that nothing is typed into another one with its name.
     """
     if not message.agent:
-        agent, lives = None, (message.server, message.pane, message.pane_pid)
+        agent, lives = None, message.at
     else:
         agent = store.agents.known_as(message.agent)
         if agent is None or agent.stopped is not None:
             return Place(None, f"agent '{message.recipient}' was stopped{NOTHING_TYPED}")
-        lives = (agent.server, agent.pane, agent.pane_pid)
+        lives = agent.at
     for pane in panes:
-        if (pane.server, pane.id, pane.pid) == lives:
+        if pane.at == lives:
             agent = agent or store.agents.in_pane(*lives)
             return Place(Found(message.recipient, Socket(path=pane.socket_path), pane, agent))
-    return Place(None, f"gone: pane {lives[1]} was closed{NOTHING_TYPED}", lost=agent is not None)
+    return Place(None, f"gone: pane {lives.pane} was closed{NOTHING_TYPED}", lost=agent is not None)
 
 
 def attempt(
@@ -126,7 +127,7 @@ def attempt_over(
 
 def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
     """Return the receipt of a message whose recipient is not there, which is recorded."""
-    if message.step != "accepted":
+    if message.step != Step.ACCEPTED:
         return _settle_lost(store, message)
     if not place.lost:
         return _fail(store, message, place.reason)
@@ -135,9 +136,9 @@ def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
 
 def hold(store: Store, message: Message, reason: str) -> Receipt:
     """Record why a message of which nothing was typed still waits, and return its receipt."""
-    if message.step == "accepted" and (message.state, message.reason) != ("held", reason):
+    if message.step == Step.ACCEPTED and (message.state, message.reason) != ("held", reason):
         held = message._replace(state=str(Outcome.HELD), reason=reason)
-        store.messages.settle(held, only_at=("accepted",))
+        store.messages.settle(held, only_at=(Step.ACCEPTED,))
     return receipt_of(store.messages.get(message.id))
 
 
@@ -154,7 +155,7 @@ def await_final(
         left = deadline - time.monotonic()
         if receipt_of(message).state not in WAITING or left <= 0:
             return receipt_of(message)
-        if message.step == "done":
+        if message.step == Step.DONE:
             return receipt_of(message)
         on_step(waits(message.recipient, message.reason))
         attempt(store, message, max(0.0, left), on_step)
@@ -164,8 +165,7 @@ def await_final(
 
 def _was_elsewhere(message: Message, to: Recipient) -> bool:
     """Say whether the text may have been typed into a pane that the recipient is no longer in."""
-    here = (to.pane.server, to.pane.id, to.pane.pid)
-    return message.step != "accepted" and here != (message.server, message.pane, message.pane_pid)
+    return message.step != Step.ACCEPTED and to.pane.at != message.at
 
 
 def _settle_lost(store: Store, message: Message) -> Receipt:
@@ -173,7 +173,7 @@ def _settle_lost(store: Store, message: Message) -> Receipt:
         f"its pane {message.pane} is gone, and the text with it: nothing shows whether it was "
         "submitted"
     )
-    lost = message._replace(state=str(Outcome.UNKNOWN), reason=reason, step="done")
+    lost = message._replace(state=str(Outcome.UNKNOWN), reason=reason, step=Step.DONE)
     store.messages.settle(lost, only_at=(message.step,))
     return receipt_of(store.messages.get(message.id))
 
@@ -191,7 +191,9 @@ def expire(store: Store, now: float) -> list[Receipt]:
 
 def _is_expired(message: Message, now: float | None = None) -> bool:
     now = time.time() if now is None else now
-    return message.deadline is not None and message.deadline <= now and message.step == "accepted"
+    return (
+        message.deadline is not None and message.deadline <= now and message.step == Step.ACCEPTED
+    )
 
 
 def _expire(store: Store, message: Message) -> Receipt:
@@ -247,7 +249,7 @@ def abandon(store: Store, agent: Agent) -> int:
     """End the messages that wait for an agent that is stopped; return how many there were."""
     reason = f"agent '{agent.name}' was stopped{NOTHING_TYPED}"
     waiting = store.messages.waiting(agent.identity) if agent.identity else []
-    ended = [_fail(store, message, reason) for message in waiting if message.step == "accepted"]
+    ended = [_fail(store, message, reason) for message in waiting if message.step == Step.ACCEPTED]
     return len(ended)
 
 
@@ -274,7 +276,7 @@ def edit(store: Store, identity: str, body: bytes, *, clean: bool = False) -> Re
     """
     message = find_message(store, identity)
     text = decode(body)
-    if message.step != "accepted":
+    if message.step != Step.ACCEPTED:
         raise _not_waiting(message, "edited")
     prepared = prepare(_head(message) + text, _profile_of(store, message), clean=clean)
     if not store.messages.rewrite(identity, text, prepared.typed, prepared.changes):
@@ -291,9 +293,9 @@ def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = 
     """
     message = find_message(store, identity)
     receipt = receipt_of(message)
-    if message.step == "done" and receipt.state not in (Outcome.FAILED, Outcome.UNKNOWN):
+    if message.step == Step.DONE and receipt.state not in (Outcome.FAILED, Outcome.UNKNOWN):
         raise _not_waiting(message, "sent again")
-    if message.step == "done":
+    if message.step == Step.DONE:
         if receipt.state is Outcome.UNKNOWN and not anyway:
             raise RefusedError(
                 f"message {identity} may have arrived ({receipt.reason}); it was not sent again",
@@ -330,11 +332,11 @@ def revive(store: Store, message: Message, agent: str) -> Message:
     ``agent`` is the identity of whom it is for now.
     """
     untyped = message.state == Outcome.FAILED and message.reason.endswith(NOTHING_TYPED)
-    if message.step == "done" and not untyped:
+    if message.step == Step.DONE and not untyped:
         return message
     if message.agent != agent:
         store.messages.address(message.id, agent)
-    if message.step == "done":
+    if message.step == Step.DONE:
         store.messages.requeue(message.id, None)
     return store.messages.get(message.id)
 
@@ -372,7 +374,7 @@ def _profile_of(store: Store, message: Message) -> Profile:
 
 def _not_waiting(message: Message, done: str) -> TorchError:
     receipt = receipt_of(message)
-    if message.step != "done":
+    if message.step != Step.DONE:
         return HeldError(
             f"message {message.id} was typed into pane {message.pane} and is not settled "
             f"({receipt.state}: {receipt.reason}); it was not {done}",

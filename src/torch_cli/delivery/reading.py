@@ -94,8 +94,8 @@ class Reader:
         """Wait until the pane has written more than ``heard``, at most ``seconds``."""
         self.client.wait_output(self.pane.id, heard, max(0.001, min(seconds, LOOK_AGAIN)))
 
-    def await_open(self, typed: str) -> Sight:
-        """Return a sight of the pane in which ``typed`` may be pasted; raises ``Ended``, held."""
+    def await_open(self, typed: str) -> Sight | Ended:
+        """Return a sight of the pane in which ``typed`` may be pasted, or the end, held."""
         patient_until: float | None = None
         left_mode = False
         steady: tuple[Box | None, float] | None = None
@@ -123,25 +123,26 @@ class Reader:
                 patient_until = patient_until or now + patience
                 limit = min(self.deadline, patient_until)
             if now >= limit:
-                raise held(reason)
+                return held(reason)
             self.tell(reason)
             self.wait(heard, limit - now)
 
-    def await_idle(self, *, pressed: bool) -> None:
+    def await_idle(self, *, pressed: bool) -> Ended | None:
         """Wait until the program is idle: a key that may act otherwise goes to no other state.
 
+        Returns the end if that cannot be waited for.
         ``pressed`` says that a submit key may have reached the program.
         """
         while True:
             heard = self.heard()
             sight = self.look()
             if sight.state.state is State.IDLE and sight.state.box is not None:
-                return
+                return None
             left = self.deadline - time.monotonic()
             if sight.state.state in (State.WAITING, State.EXITED, State.DEAD):
-                raise out_of_sight(sight, pressed=pressed)
+                return out_of_sight(sight, pressed=pressed)
             if left <= 0 or self.policy.when == "now":
-                raise held(f"{sight.state.state}", left=True)
+                return held(f"{sight.state.state}", left=True)
             self.tell(f"{sight.state.state}, with the text in its box", typed=True)
             self.wait(heard, left)
 
@@ -158,6 +159,13 @@ class Reader:
 
     def _is_young(self) -> bool:
         return not self.recipient.ready and time.time() - self.recipient.started < YOUNG
+
+
+def not_here(sight: Sight) -> Ended | None:
+    """Hold a message whose text stands in a box that may not be the agent's any more."""
+    if not sight.state.elsewhere:
+        return None
+    return held(f"unknown screen: {sight.state.evidence}", left=True)
 
 
 def out_of_sight(sight: Sight, *, pressed: bool = True, seen: bool = True) -> Ended:

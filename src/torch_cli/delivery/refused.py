@@ -11,13 +11,13 @@ from torch_cli.delivery import ours
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.reading import Reader
 from torch_cli.delivery.text import same
+from torch_cli.delivery.typist import Typist
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
 from torch_cli.programs.transcript import REFUSALS, Turn, open_transcript, turn_of
 from torch_cli.programs.transcript.lines import Lines
 from torch_cli.store.messages import Message
-from torch_cli.tmux import gate
 
 WRITTEN = 5.0
 """Seconds that the transcript is given to tell the outcome of a message. Claude Code writes it down
@@ -119,7 +119,7 @@ def clear(reader: Reader, message: Message, before: Baseline) -> bool:
             or _is_ours(sight, message, before, reader)
         ):
             return False
-        gate.press(reader.client, reader.pane, keys, box_stands(sight, profile))
+        Typist(reader.client, reader.pane).press(keys, box_stands(sight, profile))
         reader.wait(heard, _RESTORED)
     return False
 

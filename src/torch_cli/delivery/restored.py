@@ -16,10 +16,10 @@ _LATEST = 5
 
 def named(reason: str, store: Store, to: Recipient, sight: Sight) -> str:
     """Return ``reason``; for a draft that reads like a message which went out, one that says so."""
-    box, pane = sight.state.box, to.pane
+    box = sight.state.box
     if box is None or not reason.startswith("draft"):
         return reason
-    for message in store.messages.gone_out(pane.server, pane.id, pane.pid, _LATEST):
+    for message in store.messages.gone_out(to.pane.at, _LATEST):
         if is_ours(box, message.typed, Baseline(), to.profile, pasted=True):
             what = "pasted text of the size of" if box.placeholders else "the text of"
             return (

@@ -10,12 +10,13 @@ from typing import NamedTuple
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.outbox import WAITING, await_final, hold, revive
-from torch_cli.delivery.procedure import deliver
+from torch_cli.delivery.queueing import deliver
 from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import no_shell, recipient
 from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.pane_id import PaneId
 from torch_cli.programs.profile import Guard, Profile
 from torch_cli.roster.actor import own_name
 from torch_cli.roster.registry import Found, find, profile_named
@@ -125,10 +126,11 @@ def _deliver_to(
     pane = found.pane
     with listen(found.socket, pane) as client:
         to = recipient(store, found, client)
-        place = (found.name, pane.server, pane.id, pane.pid)
         permitted = _check_permitted(store, request, found.agent)
         identity = found.agent.identity if found.agent else ""
-        message, new = _accept(store, hand, request, body, to.profile, place, identity, permitted)
+        message, new = _accept(
+            store, hand, request, body, to.profile, found.name, pane.at, identity, permitted
+        )
         if not new:
             message = _take_again(store, hand, message, identity)
         if not new and _is_settled(message, pane):
@@ -136,7 +138,9 @@ def _deliver_to(
         on_step("accepted")
         seconds = request.timeout if request.expires is None else request.expires
         left = max(0.0, min(request.timeout, seconds) - (time.monotonic() - began))
-        return deliver(client, store, to, message, Policy(request.when, left), on_step)
+        policy = Policy(request.when, left)
+        # What waited under its key before stays in the outbox, whatever ends this sender.
+        return deliver(client, store, to, message, policy, on_step, again=not hand.owns)
 
 
 def _take_again(store: Store, hand: Hand, message: Message, agent: str) -> Message:
@@ -153,9 +157,10 @@ def _accept_for_lost(
     if agent is None or not request.keep:
         raise missing
     permitted = _check_permitted(store, request, agent)
-    place = (agent.name, agent.server, agent.pane, agent.pane_pid)
     profile = no_shell(profile_named(agent.profile), agent.name)
-    message, _ = _accept(store, hand, request, body, profile, place, agent.identity, permitted)
+    message, _ = _accept(
+        store, hand, request, body, profile, agent.name, agent.at, agent.identity, permitted
+    )
     if message.step != "accepted":
         return receipt_of(message)
     return hold(store, message, f"gone: {missing.message}{NOTHING_TYPED}")
@@ -167,13 +172,14 @@ def _accept(
     request: Request,
     body: str,
     profile: Profile,
-    place: tuple[str, str, str, int],
+    name: str,
+    pane: PaneId,
     agent: str,
     permitted: bool,
 ) -> tuple[Message, bool]:
     """Write the message down, as it is to be typed; return it and whether it is new.
 
-    ``place`` is the recipient's name, tmux server, pane and the pane's process.
+    ``name`` is how the recipient is called, ``agent`` its identity, '' if it has none.
     """
     identity = new_id()
     own = own_name(store)
@@ -181,7 +187,6 @@ def _accept(
     headed = _enveloped(body, sender, identity, request)
     taking = profile._replace(guard=Guard()) if request.command else profile
     prepared = prepare(headed, taking, clean=request.clean)
-    name, server, pane, pane_pid = place
     planned = hand.prepare(
         new_message(
             identity,
@@ -191,9 +196,7 @@ def _accept(
             kind=COMMAND if request.command else request.kind,
             body=body,
             typed=prepared.typed,
-            server=server,
-            pane=pane,
-            pane_pid=pane_pid,
+            **pane.columns,
             evidence=(*prepared.changes, *filter(None, [profile.caution])),
             reply_to=request.reply_to,
             agent=agent,
@@ -242,7 +245,7 @@ def check_permitted(
 
 def _is_settled(message: Message, pane: Pane) -> bool:
     """Say whether nothing is left to be done for ``message``, or to be found out in ``pane``."""
-    here = (message.server, message.pane, message.pane_pid) == (pane.server, pane.id, pane.pid)
+    here = message.at == pane.at
     return message.step == "done" or (message.step != "accepted" and not here)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.outbox import abandon
+from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.programs.observe import observe
 from torch_cli.programs.profile import Profile, Step
@@ -20,7 +21,6 @@ from torch_cli.roster.safety import submit_key
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Started
-from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.socket import Socket
@@ -145,7 +145,7 @@ def _take(client: ControlClient, store: Store, found: Found, agent: Agent, step:
     if not step.keys:
         return _type(client, store, found, agent, step.text)
     return all(
-        _has_terminal(agent) and gate.press(client, found.pane, [key]).done for key in step.keys
+        _has_terminal(agent) and Typist(client, found.pane).press([key]).done for key in step.keys
     )
 
 
@@ -160,11 +160,10 @@ def _type(client: ControlClient, store: Store, found: Found, agent: Agent, comma
     box = sight.state.box
     if sight.state.state is not State.IDLE or box is None or not box.empty:
         return False
-    buffer, empty = f"torch-stop-{os.getpid()}", box_stands(sight, profile)
+    typist, buffer = Typist(client, pane), f"torch-stop-{os.getpid()}"
     pasted = (
         _has_terminal(agent)
-        and gate.load(client, buffer, command.encode())
-        and gate.paste(client, pane, framed=True, conditions=empty, buffer=buffer).done
+        and typist.type(command.encode(), buffer, box_stands(sight, profile)).done
     )
     keys = submit_key(profile, chord=agent.chord, version=agent.version).keys
     deadline = time.monotonic() + 2.0
@@ -173,7 +172,7 @@ def _type(client: ControlClient, store: Store, found: Found, agent: Agent, comma
         sight = observe(client, store, pane, profile)
         box = sight.state.box
         if box is not None and box.text.strip() == command and _has_terminal(agent):
-            return gate.press(client, pane, keys, box_stands(sight, profile)).done
+            return typist.press(keys, box_stands(sight, profile)).done
         client.wait_output(pane.id, heard, 0.1)
     return False
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.obstacle import question
 from torch_cli.delivery.send import check_permitted
+from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, RefusedError, TimedOutError
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
@@ -16,7 +17,6 @@ from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
-from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
@@ -135,9 +135,8 @@ class _Switch:
 
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
         """Press once and return the sight of another mode."""
-        outcome = gate.press(
-            self.client, self.found.pane, list(keys), box_stands(sight, self.profile)
-        )
+        conditions = box_stands(sight, self.profile)
+        outcome = Typist(self.client, self.found.pane).press(list(keys), conditions)
         if not outcome.done:
             raise HeldError(
                 f"the screen of '{self.target}' changed meanwhile ({outcome.reason}); it is now "

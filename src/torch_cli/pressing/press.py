@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from torch_cli.delivery.send import check_permitted
+from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
@@ -11,7 +12,6 @@ from torch_cli.programs.standing import box_stands, dialog_stands
 from torch_cli.programs.state import Dialog
 from torch_cli.roster.registry import find
 from torch_cli.store import Store
-from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
@@ -68,7 +68,7 @@ def press(
             sight = observe(client, store, found.pane, profile)
             _check_dialog(target, found.pane.id, sight.state.dialog, dialog)
             conditions = _as_seen(sight, profile)
-        outcome = gate.press(client, found.pane, list(keys), conditions)
+        outcome = Typist(client, found.pane).press(list(keys), conditions)
     if not outcome.done:
         raise HeldError(
             f"nothing was pressed in pane {found.pane.id}: {outcome.reason}",

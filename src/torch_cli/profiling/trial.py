@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, NoReturn
 
+from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, TimedOutError, TorchError
 from torch_cli.profiling.draft import Seen, misread, profile_of
 from torch_cli.profiling.infer import (
@@ -112,6 +113,7 @@ class _Trial:
 
     def __init__(self, scratch: Scratch, request: Request, tell: Callable[[str], None]) -> None:
         self.client, self.pane, self.written = scratch
+        self._typist = Typist(self.client, self.pane)
         self.request, self.tell = request, tell
         self.began = time.monotonic()
 
@@ -192,7 +194,7 @@ class _Trial:
         if profile.box.cursor_real:
             conditions += gate.cursor_at(before.cursor)
         pressed = time.monotonic()
-        if not gate.press(self.client, self.pane, ["Enter"], conditions).done:
+        if not self._typist.press(["Enter"], conditions).done:
             return seen
         frames = self._watch(pressed, ANSWERS, RESTS)
         return seen._replace(enter=infer_enter(before, frames, profile, text))
@@ -204,16 +206,14 @@ class _Trial:
 
         The screen is returned as it is if that does not come true in ``SHOWS`` seconds.
         """
-        gate.load(self.client, "probe", text.encode())
-        framed = self._framed()
-        done = gate.paste(self.client, self.pane, framed=framed, conditions=[], buffer="probe")
+        done = self._typist.type(text.encode(), "probe", [], framed=self._framed())
         if not done.done:
             self._ended()
         return self._await(shows)
 
     def _erase(self, count: int, *words: str) -> bool:
         """Press Backspace ``count`` times; say whether none of ``words`` shows any more."""
-        gate.press(self.client, self.pane, ["BSpace"] * count)
+        self._typist.press(["BSpace"] * count)
 
         def clear(screen: Screen) -> bool:
             return all(row_of(screen, word) is None for word in words)

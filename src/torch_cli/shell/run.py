@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
+from torch_cli.delivery.typist import Typist
 from torch_cli.errors import (
     Abandoned,
     HeldError,
@@ -154,6 +155,7 @@ class _Run:
         self.pane, self.shell, self.directory = found.pane, found.pane.command, directory
         self.group = procs.foreground(self.pane.pid)
         self.process = procs.identify(self.pane.pid)
+        self.typist = Typist(client, found.pane)
         self.between = Between(word := os.urandom(8).hex())
         self.word = word
         self.heard = client.listen(self.pane.id)
@@ -181,13 +183,10 @@ class _Run:
         assert sight.state.box is not None
         self.prompt = sight.state.box.rows[0]
         buffer = f"torch-run-{self.word}"
-        if not gate.load(self.client, buffer, os.fsencode(line)):
+        if not self.typist.load(buffer, os.fsencode(line)):
             raise self._not_at_prompt("the pane is gone")
-        conditions = box_stands(sight, self.profile)
         self.typed = True  # as far as a signal can tell
-        self.typed = gate.paste(
-            self.client, self.pane, framed=True, conditions=conditions, buffer=buffer
-        ).done
+        self.typed = self.typist.paste(buffer, box_stands(sight, self.profile)).done
         if not self.typed:
             raise self._not_at_prompt("its prompt has changed")
         self._enter(self.prompt + line)
@@ -226,7 +225,7 @@ class _Run:
                 row = next(row.text for row in reversed(sight.screen.rows) if row.text)
                 stands = [*gate.rows_stand([row]), *gate.cursor_at(sight.screen.cursor)]
                 self.entered = True
-                self.entered = gate.press(self.client, self.pane, ["Enter"], stands).done
+                self.entered = self.typist.press(["Enter"], stands).done
                 if self.entered:
                     return
             self.client.wait_output(self.pane.id, count, 0.05)

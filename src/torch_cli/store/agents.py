@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.pane_id import PaneId
 from torch_cli.procs import Process
 from torch_cli.store.database import Database, storable
 from torch_cli.tmux.panes import Pane
@@ -46,6 +47,11 @@ class Agent(NamedTuple):
     stopped: float | None = None
     identity: str = ""
     parent_agent: str = ""
+
+    @property
+    def at(self) -> PaneId:
+        """The pane that it lives in, and the process there."""
+        return PaneId(self.server, self.pane, self.pane_pid)
 
     @classmethod
     def of(cls, pane: Pane, program: Process, **known: Any) -> "Agent":

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.pane_id import PaneId
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, Reply, no_server
 from torch_cli.tmux.process import run
@@ -88,6 +89,11 @@ class Pane(NamedTuple):
     def server(self) -> str:
         """What tells this server from every other that ever used a socket."""
         return f"{self.socket_path}|{self.server_pid}|{self.server_started}"
+
+    @property
+    def at(self) -> PaneId:
+        """What names it, and the process in it."""
+        return PaneId(self.server, self.id, self.pid)
 
     @property
     def place(self) -> str:

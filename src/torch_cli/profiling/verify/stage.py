@@ -8,6 +8,7 @@ from pathlib import Path
 from torch_cli import procs
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
+from torch_cli.delivery.typist import Typist
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.spawn import Order, await_ready, spawn
 from torch_cli.pressing.mode import set_mode
@@ -18,7 +19,6 @@ from torch_cli.programs.state import State
 from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import run
@@ -183,14 +183,13 @@ class Stage:
         """Put ``text`` where the program reads, framed, as a person's paste."""
         assert self.client is not None
         assert self.pane is not None
-        gate.load(self.client, "verify", text.encode())
-        gate.paste(self.client, self.pane, framed=True, conditions=[], buffer="verify")
+        Typist(self.client, self.pane).type(text.encode(), "verify", [])
 
     def keys(self, *keys: str) -> None:
         """Press keys, whatever the program shows."""
         assert self.client is not None
         assert self.pane is not None
-        gate.press(self.client, self.pane, keys)
+        Typist(self.client, self.pane).press(keys)
 
     def ask(self, text: str) -> None:
         """Put a message to the idle program as a person does."""

@@ -1,0 +1,211 @@
+"""What shows that a message went out: the program's report, its transcript, its screen.
+
+Each returns how the delivery ended by that, ``None`` if it proves nothing.
+"""
+
+import time
+
+from torch_cli.delivery import evidence
+from torch_cli.delivery.ending import Ended, held, unknown
+from torch_cli.delivery.job import Job
+from torch_cli.delivery.reading import not_here, out_of_sight
+from torch_cli.delivery.receipt import Outcome
+from torch_cli.delivery.text import same
+from torch_cli.programs.observe import Sight
+from torch_cli.programs.state import ENDED, Box, State
+from torch_cli.tmux.screen import Screen
+
+PROOF = 5.0
+"""Seconds after a submit key in which evidence may still come."""
+
+HIDDEN_PROOF = 15.0
+"""The same while the box is out of sight and no dialog shows. On a machine with seven times more
+work than cores opencode's screen was blank for more than 5 s after its first message, and Gemini
+CLI printed its history anew for 6 s (2026-11-25)."""
+
+HOOK_GRACE = 3.0
+"""Seconds that a program's own report is waited for once the screen shows that the message went
+out. Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
+
+STANDS = 0.05
+"""Seconds that the evidence of a screen must stand where an echo looks like the box: a redraw
+that is half done shows one without the other."""
+
+UNSEEN = 0.25
+"""Seconds without evidence after which the program's transcript is read, and read again."""
+
+
+def prove(job: Job, pressed: Sight, seconds: float) -> Ended | None:
+    """Look for evidence; return ``None`` if after ``seconds`` our text still stands as it did.
+
+    ``pressed`` is the sight of it that the submit key was pressed on.
+    """
+    began = time.monotonic()
+    box = pressed.state.box
+    assert box is not None
+    unique = job.profile.box.prompt_unique and not job.is_command
+    stands = 0.0 if unique else STANDS
+    cleared_at = 0.0
+    transcript = _NowAndThen(job)
+    while True:
+        heard = job.reader.heard()
+        if ended := by_report(job):
+            return ended
+        sight = job.reader.look()
+        now, standing = time.monotonic(), sight.state.box
+        if sight.state.state in ENDED and not job.is_command:
+            # An echo is no proof then: the program may have died before it acted on it.
+            return by_report(job) or out_of_sight(sight)
+        gone = _seen_gone(job, sight, pressed.screen, box)
+        cleared_at = (cleared_at or now) if gone else 0.0
+        if standing is not None and standing.rows == box.rows:
+            if now >= began + seconds:
+                return not_here(sight)
+        elif gone:
+            if now >= cleared_at + (HOOK_GRACE if job.reports else stands):
+                job.note(gone)
+                return _other_report(job) or by_fate(job) or Ended(Outcome.SUBMITTED)
+        elif ended := transcript.read():
+            return ended
+        elif now >= began + max(seconds, _patience(sight)):
+            return None if job.is_ours(standing) else _lost(job, sight)
+        job.reader.tell("proof that the text went out", typed=True)
+        # A report comes through the store, which wakes nobody.
+        job.reader.wait(heard, 0.01)
+
+
+class _NowAndThen:
+    """Reads the program's transcript now and then, while the screen shows nothing."""
+
+    def __init__(self, job: Job) -> None:
+        self._job, self._at = job, time.monotonic() + UNSEEN
+
+    def read(self) -> Ended | None:
+        """Read it if it is time to."""
+        if time.monotonic() < self._at:
+            return None
+        ended = by_transcript(self._job)
+        self._at = time.monotonic() + UNSEEN
+        return ended
+
+
+def _patience(sight: Sight) -> float:
+    """Return the seconds after which a screen without a trace of our text is the end."""
+    hidden = sight.state.box is None and sight.state.state is not State.WAITING
+    return HIDDEN_PROOF if hidden else PROOF
+
+
+def _seen_gone(job: Job, sight: Sight, pressed: Screen, box: Box) -> str:
+    """Return how the screen shows that our text left ``box`` by being submitted, '' if not."""
+    screen, state = sight.screen, sight.state
+    if job.is_command:
+        return evidence.took_effect(screen, state, pressed, box)
+    typed = job.message.typed
+    return evidence.departed(screen, state, pressed, box, typed, job.before, job.profile)
+
+
+def _lost(job: Job, sight: Sight) -> Ended:
+    """Return the end for a text that left the box after a key, with no trace of it."""
+    box = sight.state.box
+    if box is not None and job.holds(box):
+        return held("draft: the text in the box was changed", left=True)
+    if box is not None:
+        return unknown("the box was cleared, and nothing shows where the text went")
+    if sight.state.state is State.WAITING and not job.recipient.hooks:
+        return unknown("a dialog hides the box, and nothing shows whether the text went out")
+    return out_of_sight(sight)
+
+
+def afterwards(job: Job, sight: Sight, box: Box) -> Ended | None:
+    """Look for our text on the screen above ``box``, and in the program's transcript."""
+    if not job.reports and evidence.echoed_whole(
+        sight.screen, box, job.message.typed, job.before, job.profile
+    ):
+        return Ended(Outcome.SUBMITTED, "found on the screen afterwards")
+    return by_transcript(job)
+
+
+# -- the program's own word ------------------------------------------------------------------------
+
+
+def by_report(job: Job) -> Ended | None:
+    """Look for a report of the program's own hook that carries our text."""
+    pane = job.reader.pane
+    for report in job.store.hooks.after(pane.socket_path, pane.id, job.before.report):
+        if report.prompt and same(report.prompt, job.message.typed, job.profile):
+            job.note(f"hook {report.name} carried the text")
+            queued = job.before.state == State.WORKING
+            confirmed = Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
+            return by_fate(job) or confirmed
+    return None
+
+
+def await_report(job: Job) -> Ended | None:
+    """Give the program's own report the time that it may take."""
+    deadline = time.monotonic() + HOOK_GRACE
+    while time.monotonic() < deadline:
+        heard = job.reader.heard()
+        if ended := by_report(job):
+            return ended
+        job.reader.wait(heard, 0.02)
+    return None
+
+
+def _other_report(job: Job) -> Ended | None:
+    """Look for a report of another text in the place of ours.
+
+    While it works, an earlier message that it had queued can be reported meanwhile.
+    """
+    if job.before.state != State.IDLE:
+        return None
+    pane = job.reader.pane
+    for report in job.store.hooks.after(pane.socket_path, pane.id, job.before.report):
+        if report.prompt:
+            shown = " ".join(report.prompt.split())[:60]
+            return unknown(f"hook {report.name} carried another text: '{shown}'")
+    return None
+
+
+def by_fate(job: Job) -> Ended | None:
+    """Read in the transcript what became of our text: a hook of the user's may have refused it."""
+    from torch_cli.delivery import refused
+
+    known = job.before.state in (State.IDLE, State.WORKING)
+    if job.is_command or not known or not refused.tells(job.reader):
+        return None
+    turn = refused.fate(job.reader, job.message, job.before)
+    if turn is None:
+        job.note(f"the program's transcript did not have it after {refused.WRITTEN:g} s")
+        return Ended(Outcome.SUBMITTED)
+    if turn.refused is not None:
+        return _refused(job, turn.refused)
+    if turn.stopped is not None:
+        job.note(f"a hook of the program's stopped the turn: {turn.stopped}")
+    return None
+
+
+def _refused(job: Job, words: str) -> Ended:
+    """Return the end for a text that a hook kept from being sent; it is taken back out."""
+    from torch_cli.delivery import refused
+
+    cleared = refused.clear(job.reader, job.message, job.before)
+    left = "" if cleared else "; the text was left in the box"
+    return Ended(Outcome.FAILED, f"the program's own hook refused it: {words}{left}")
+
+
+def by_transcript(job: Job) -> Ended | None:
+    """Look for our text in the program's transcript."""
+    kind, program = job.profile.answer.transcript, job.recipient.program
+    if not kind or job.is_command:
+        return None
+    from torch_cli.programs.transcript import open_transcript, turn_of
+
+    pid = program.pid if program is not None else job.reader.pane.pid
+    transcript = open_transcript(kind, pid, job.message.created)
+    turn = turn_of(transcript, lambda text: same(text, job.message.typed, job.profile))
+    if turn is None:
+        return None
+    if turn.refused is not None:
+        return _refused(job, turn.refused)
+    job.note("the program's transcript has the text")
+    return Ended(Outcome.CONFIRMED)

@@ -1,0 +1,58 @@
+"""The one typist: whatever Torch pastes or presses goes through here, and so through the gate.
+
+What must stand on the screen for it is the caller's to say, by ``programs.standing``. Whoever types
+a text holds the pane's lock.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch_cli.tmux import gate
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.gate import Outcome
+from torch_cli.tmux.panes import Pane
+
+REASONS = {
+    "input-off": "the pane's input is off (select-pane -d)",
+    "synchronized": "the window's panes are synchronised: each of them would get the text",
+    "dead": "dead: the pane's process has ended",
+    "gone": "gone: the pane was closed",
+    "replaced": "another process runs in the pane now",
+}
+"""What the gate found that no further look will change, in words."""
+
+
+class Typist(NamedTuple):
+    """Types into one pane, over one client."""
+
+    client: ControlClient
+    pane: Pane
+
+    def load(self, buffer: str, text: bytes) -> bool:
+        """Put ``text`` into a buffer of tmux's with a name of its own; types nothing."""
+        return gate.load(self.client, buffer, text)
+
+    def paste(self, buffer: str, conditions: Sequence[str], *, framed: bool = True) -> Outcome:
+        """Paste what was loaded if the ``conditions`` are true of the pane in that same step.
+
+        The buffer is gone afterwards. ``framed`` asks for a bracketed paste.
+        """
+        return gate.paste(
+            self.client, self.pane, framed=framed, conditions=conditions, buffer=buffer
+        )
+
+    def unload(self, buffer: str) -> None:
+        """Delete a buffer that was not pasted, if there is one."""
+        gate.unload(self.client, buffer)
+
+    def type(
+        self, text: bytes, buffer: str, conditions: Sequence[str], *, framed: bool = True
+    ) -> Outcome:
+        """Load and paste ``text``."""
+        if not self.load(buffer, text):
+            return Outcome(False, "gone")
+        return self.paste(buffer, conditions, framed=framed)
+
+    def press(self, keys: Sequence[str], conditions: Sequence[str] = ()) -> Outcome:
+        """Press ``keys`` (tmux's names) if the ``conditions`` are true in that same step."""
+        return gate.press(self.client, self.pane, keys, conditions)

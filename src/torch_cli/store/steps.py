@@ -1,0 +1,94 @@
+"""How far a message has come, and what may follow on what: one table, which every write obeys.
+
+A message's status is its ``state``, which the receipt shows, and its ``step``, from which whoever
+finds it goes on. Nothing else in Torch writes the two columns.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Step(enum.StrEnum):
+    """How far the delivery of a message came."""
+
+    ACCEPTED = "accepted"
+    """Written down; nothing of it was typed."""
+    ATTEMPTING = "attempting"
+    """About to be pasted; it may be in the box."""
+    SEEN = "seen"
+    """It was in the box, and no key was pressed for it, or it came back after one."""
+    SUBMITTING = "submitting"
+    """A submit key may have been pressed."""
+    DONE = "done"
+    """Settled: nothing more is typed or pressed for it."""
+
+
+class Status(NamedTuple):
+    """A message's state and step."""
+
+    state: str
+    step: str
+
+
+OPEN: Mapping[Step, tuple[str, ...]] = {
+    Step.ACCEPTED: ("queued", "held"),
+    Step.ATTEMPTING: ("queued", "held"),
+    Step.SEEN: ("queued", "held", "unknown"),
+    Step.SUBMITTING: ("queued", "held", "unknown"),
+}
+"""The states that a message can have at each step at which it is not settled."""
+
+SETTLED = ("submitted", "confirmed", "failed", "unknown")
+"""The states of one that is."""
+
+NEXT: Mapping[Step, tuple[Step, ...]] = {
+    Step.ACCEPTED: (Step.ACCEPTED, Step.ATTEMPTING, Step.DONE),
+    # Back, if the gate let nothing through.
+    Step.ATTEMPTING: (Step.ACCEPTED, Step.ATTEMPTING, Step.SEEN, Step.DONE),
+    Step.SEEN: (Step.SEEN, Step.SUBMITTING, Step.DONE),
+    Step.SUBMITTING: (Step.SEEN, Step.SUBMITTING, Step.DONE),
+}
+"""Which steps may follow on one at which a message is not settled, in any of its states."""
+
+AGAIN: Mapping[Status, tuple[Status, ...]] = {
+    # A person, or the same idempotency key, sends it again.
+    Status("failed", Step.DONE): (Status("queued", Step.ACCEPTED),),
+    # So, or it was found in the program's own records later.
+    Status("unknown", Step.DONE): (
+        Status("queued", Step.ACCEPTED),
+        Status("confirmed", Step.DONE),
+    ),
+}
+"""What may follow on a message that is settled; on all others nothing may."""
+
+
+def statuses() -> list[Status]:
+    """Return every status that a message can have."""
+    found = [Status(state, step) for step, states in OPEN.items() for state in states]
+    return found + [Status(state, Step.DONE) for state in SETTLED]
+
+
+def may_follow(before: Status, after: Status) -> bool:
+    """Say whether a message of the status ``before`` may come to be of the status ``after``."""
+    if after not in _ALL:
+        return False
+    if before.step == Step.DONE:
+        return after in AGAIN.get(before, ())
+    return before in _ALL and after.step in NEXT[Step(before.step)]
+
+
+def before(after: Status) -> list[Status]:
+    """Return every status on which ``after`` may follow. Raises ``ValueError`` if none may."""
+    found = [status for status in _ALL if may_follow(status, after)]
+    if not found:
+        raise ValueError(f"no message can be {after.state} at the step {after.step}")
+    return found
+
+
+def steps_before(step: str) -> list[Step]:
+    """Return the steps on which ``step`` may follow while the state stays as it is."""
+    return [at for at, then in NEXT.items() if step in then]
+
+
+_ALL = statuses()
