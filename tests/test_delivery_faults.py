@@ -63,6 +63,14 @@ DIE_AT_THE_PASTE = """
 gate.paste = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
 """
 
+DIE_AFTER_THE_PASTE = """
+paste = gate.paste
+def pasted(*a, **k):
+    paste(*a, **k)
+    os.kill(os.getpid(), signal.SIGKILL)
+gate.paste = pasted
+"""
+
 DIE_AFTER_THE_KEY = """
 press = gate.press
 def pressed(*a, **k):
@@ -292,7 +300,46 @@ def test_nothing_of_a_killed_sender_stays_in_tmux(demo: DemoAgent) -> None:
     assert "a secret" in demo.tmux.cmd("list-buffers")
     assert demo.send("next").code == 0
     assert demo.tmux.cmd("list-buffers") == ""
+    assert demo.submitted() == ["a secret", "next"], "it was never pasted, and that is known"
+
+
+@pytest.mark.parametrize("by_tick", [True, False])
+def test_what_a_killed_sender_did_not_paste_is_delivered_once(
+    demo: DemoAgent, by_tick: bool
+) -> None:
+    """tmux deletes a buffer in the step that pastes it: one that is there was not pasted."""
+    assert send_with(demo, "first", DIE).returncode == -signal.SIGKILL
+    assert demo.tmux.cmd("list-buffers") != ""
+    done = demo.torch("tick") if by_tick else demo.send("next")
+    assert done.code == 0, done
+    assert demo.torch("tick").code == 0
+    assert demo.submitted() == (["first"] if by_tick else ["first", "next"])
+    assert demo.tmux.cmd("list-buffers") == ""
+    with Store() as store:
+        assert {one.state for one in store.messages.latest(limit=2)} == {"confirmed"}
+
+
+def test_what_a_killed_sender_did_not_paste_and_nobody_keeps_has_failed(demo: DemoAgent) -> None:
+    fault = f"import functools\nRequest = functools.partial(Request, keep=False)\n{DIE}"
+    assert send_with(demo, "first", fault).returncode == -signal.SIGKILL
+    assert demo.send("next").code == 0
     assert demo.submitted() == ["next"]
+    with Store() as store:
+        first = store.messages.latest(limit=2)[1]
+    assert (first.body, first.state) == ("first", "failed")
+    assert "nothing was typed" in first.reason
+
+
+def test_each_paste_has_a_buffer_of_its_own(demo: DemoAgent) -> None:
+    """Else what a dead sender has on its way to tmux could paste the text a second time."""
+    seen = []
+    for text in ("first", "second"):
+        assert send_with(demo, text, DIE).returncode == -signal.SIGKILL
+        seen.append(demo.tmux.cmd("list-buffers", "-F", "#{buffer_name}"))
+        assert demo.torch("tick").code == 0
+    first, second = (name.rsplit("-", 1)[1] for name in seen)
+    assert first != second
+    assert demo.submitted() == ["first", "second"]
 
 
 def test_what_was_left_is_not_submitted_where_the_box_can_no_longer_be_told(
@@ -317,8 +364,9 @@ def test_what_was_left_is_not_submitted_where_the_box_can_no_longer_be_told(
 
 
 def test_anothers_message_that_begins_the_same_proves_nothing(bare: DemoAgent) -> None:
-    assert send_with(bare, "ok", DIE).returncode == -signal.SIGKILL
-    type_as_a_person(bare, "okay do that")
+    assert send_with(bare, "ok", DIE_AFTER_THE_PASTE).returncode == -signal.SIGKILL
+    bare.tmux.wait_until(lambda: "ok" in bare.screen(), "the text")
+    type_as_a_person(bare, "ay do that")
     bare.tmux.cmd("send-keys", "-t", bare.pane.id, "Enter")
     bare.wait_for("idle")
     assert bare.send("next").code == 0

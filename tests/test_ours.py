@@ -12,7 +12,14 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import PATIENCE, TMUX_VERSION, TmuxServer, Torch
 from test_attach import terminal
-from test_delivery_faults import DIE, DIE_AFTER_THE_KEY, STOCK, send_with, type_as_a_person
+from test_delivery_faults import (
+    DIE,
+    DIE_AFTER_THE_KEY,
+    DIE_AFTER_THE_PASTE,
+    STOCK,
+    send_with,
+    type_as_a_person,
+)
 from torch_cli.delivery.drain import drain_once
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.ours import holds, is_ours
@@ -76,6 +83,26 @@ def test_a_persons_paste_is_not_submitted_for_a_message_that_was_never_pasted(
 ) -> None:
     assert send_with(demo, TEXT, DIE).returncode == -signal.SIGKILL
     paste_as_a_person(demo, DRAFT, "[Pasted text #1 +4 lines]")
+    if by_tick:
+        assert demo.torch("tick").code == 0
+    else:
+        held = demo.send("next", "--timeout", "1")
+        assert (held.code, held.json["state"]) == (4, "held"), held
+        assert "a person's text stands in the box" in held.json["reason"]
+    assert demo.submitted() == []
+    clear_the_box(demo)
+    assert demo.send("last").code == 0
+    assert demo.submitted() == [TEXT, *([] if by_tick else ["next"]), "last"]
+
+
+@pytest.mark.parametrize("by_tick", [False, True])
+def test_a_persons_paste_is_not_submitted_for_a_message_that_nobody_saw_come(
+    demo: DemoAgent, by_tick: bool
+) -> None:
+    assert send_with(demo, TEXT, DIE_AFTER_THE_PASTE).returncode == -signal.SIGKILL
+    demo.tmux.wait_for_text(demo.pane, "[Pasted text #1 +4 lines]")
+    clear_the_box(demo)
+    paste_as_a_person(demo, DRAFT, "[Pasted text #2 +4 lines]")
     if by_tick:
         assert demo.torch("tick").code == 0
     else:

@@ -17,6 +17,7 @@ class Baseline(NamedTuple):
     from the start of the pane's history; ``report`` is the number of the newest hook report;
     ``queued`` says that messages were waiting. ``program`` names the process that the text is for,
     ``chip`` is the number of the placeholder as which it was seen there, 0 if it was not.
+    ``paste`` tells this paste from every other of the same message, '' if that is not known.
     """
 
     echoes: tuple[tuple[int, str], ...] = ()
@@ -25,6 +26,7 @@ class Baseline(NamedTuple):
     queued: bool = False
     program: str = ""
     chip: int = 0
+    paste: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the store keeps it."""
@@ -35,6 +37,7 @@ class Baseline(NamedTuple):
             "queued": self.queued,
             "program": self.program,
             "chip": self.chip,
+            "paste": self.paste,
         }
 
     @classmethod
@@ -48,6 +51,7 @@ class Baseline(NamedTuple):
             bool(value.get("queued", False)),
             str(value.get("program", "")),
             int(value.get("chip", 0)),
+            str(value.get("paste", "")),
         )
 
 

@@ -75,8 +75,8 @@ class Job:
 
     @property
     def buffer(self) -> str:
-        """The name of tmux's buffer for its text."""
-        return f"torch-{self.message.id}"
+        """The name of tmux's buffer for its text, which no other paste has."""
+        return "-".join(filter(None, ("torch", self.message.id, self.before.paste)))
 
     def is_ours(self, box: Box | None) -> bool:
         """Say whether ``box`` holds our text, whole and alone."""

@@ -6,10 +6,11 @@ seen or reported.
 """
 
 import itertools
+import os
 import time
 
 from torch_cli.delivery import evidence, ours, proof
-from torch_cli.delivery.ending import Ended, held, unknown
+from torch_cli.delivery.ending import NOTHING_TYPED, Ended, held, unknown
 from torch_cli.delivery.job import Job
 from torch_cli.delivery.reading import not_here, out_of_sight
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
@@ -57,15 +58,27 @@ def deliver_one(job: Job) -> Receipt:
 
 
 def finish(job: Job) -> Receipt:
-    """Settle a message whose sender died on the way, without ever pasting it again."""
-    job.typist.unload(job.buffer)  # a sender that was killed left it behind
-    ended = _finished(job)
+    """Settle a message whose sender died on the way, without ever pasting it again.
+
+    If tmux has its text still, that was never pasted: it is queued again, to be delivered in its
+    turn, unless its sender was told that its fate is unknown, or nobody keeps it for later.
+    """
+    ended = _never_pasted(job) or _finished(job)
     if ended is None:
         # What hides the box holds the next message, too; this one is settled after it.
         return receipt_of(job.message)
     if job.attempts == job.message.attempts and ended.of(job.message) == job.message:
         return receipt_of(job.message)
     return job.settle(ended)
+
+
+def _never_pasted(job: Job) -> Ended | None:
+    if not job.typist.unload(job.buffer) or job.may_be_pressed:
+        return None
+    if job.message.kept and job.message.state != Outcome.UNKNOWN:
+        return Ended(Outcome.QUEUED, step=Step.ACCEPTED)
+    earlier = job.message.reason or "its sender ended on the way"
+    return Ended(Outcome.FAILED, f"{earlier}; later, tmux had its text still{NOTHING_TYPED}")
 
 
 class _Changed(Exception):  # noqa: N818 - an outcome, not an error
@@ -149,13 +162,14 @@ def _paste_into(job: Job, sight: Sight) -> str:
     """Paste; return why not if the pane is no longer as ``sight`` showed it, '' if it is done."""
     job.before = evidence.baseline(
         sight.screen, sight.state, job.profile, job.store.hooks.last_id(), job.program
-    )
-    if not job.claim():
-        raise _Changed
-    job.on_step(Step.ATTEMPTING)
+    )._replace(paste=os.urandom(4).hex())
     job.signals.begin()  # until it is noted how the text shows
+    # Loaded before it is claimed: what was claimed, and tmux has still, was not pasted.
     if not job.typist.load(job.buffer, job.message.typed.encode()):
+        job.signals.end()
         return "gone"
+    _claim(job)
+    job.on_step(Step.ATTEMPTING)
     if job.signals.heard:
         job.typist.unload(job.buffer)
         job.signals.end()
@@ -166,6 +180,19 @@ def _paste_into(job: Job, sight: Sight) -> str:
         job.unclaim()
         job.signals.end()
     return outcome.reason
+
+
+def _claim(job: Job) -> None:
+    """Write down that the text is about to be pasted; delete what was loaded if that fails."""
+    claimed = False
+    try:
+        claimed = job.claim()
+    finally:
+        if not claimed:
+            job.typist.unload(job.buffer)
+            job.signals.end()
+    if not claimed:
+        raise _Changed
 
 
 # -- see -------------------------------------------------------------------------------------------

@@ -61,6 +61,8 @@ def _in_turn(job: Job) -> Receipt:
     messages, reader = job.store.messages, job.reader
     for earlier in messages.unfinished(reader.pane.at):
         left = finish(Job(reader, earlier, job.on_step))
+        if earlier.id == job.message.id and left.state is Outcome.QUEUED:
+            return deliver_one(Job(reader, messages.get(earlier.id), job.on_step, again=True))
         if earlier.id == job.message.id:
             return left
         if left.state is Outcome.HELD:

@@ -41,9 +41,9 @@ class Typist(NamedTuple):
             self.client, self.pane, framed=framed, conditions=conditions, buffer=buffer
         )
 
-    def unload(self, buffer: str) -> None:
-        """Delete a buffer that was not pasted, if there is one."""
-        gate.unload(self.client, buffer)
+    def unload(self, buffer: str) -> bool:
+        """Delete a buffer; say whether there was one, which then was not and will not be pasted."""
+        return gate.unload(self.client, buffer)
 
     def type(
         self, text: bytes, buffer: str, conditions: Sequence[str], *, framed: bool = True

@@ -86,9 +86,12 @@ def paste(
     return outcome
 
 
-def unload(client: ControlClient, buffer: str) -> None:
-    """Delete the buffer if there is one of that name."""
-    client.ask(quote.line("delete-buffer", "-b", buffer))
+def unload(client: ControlClient, buffer: str) -> bool:
+    """Delete the buffer of that name; say whether there was one.
+
+    If there was, it was not pasted, for a paste deletes it in the same step, and it never will be.
+    """
+    return client.ask(quote.line("delete-buffer", "-b", buffer))[-1].ok
 
 
 def load(client: ControlClient, buffer: str, text: bytes) -> bool:
