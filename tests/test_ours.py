@@ -88,7 +88,7 @@ def test_a_persons_paste_is_not_submitted_for_a_message_that_was_never_pasted(
     else:
         held = demo.send("next", "--timeout", "1")
         assert (held.code, held.json["state"]) == (4, "held"), held
-        assert "a person's text stands in the box" in held.json["reason"]
+        assert "draft: a person's text" in held.json["reason"]
     assert demo.submitted() == []
     clear_the_box(demo)
     assert demo.send("last").code == 0
