@@ -483,7 +483,7 @@ def test_what_cannot_be_written_down_at_all_is_not_called_failed(demo: DemoAgent
     done = at_step(demo, "accepted", short_timeout(LOCKED))
     assert done.returncode == 5, done
     (message,) = messages()
-    assert "may be delivered later" in done.stderr
+    assert "the scheduler may deliver it later" in done.stderr
     assert f"torch outbox cancel {message.id}" in done.stderr
 
 
