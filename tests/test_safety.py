@@ -139,11 +139,11 @@ def test_spawn_and_adopt_say_it_in_one_line(tmux: TmuxServer, torch: Torch, tmp_
     words = ("spawn", "one", "--profile", "demo", "--dir", str(tmp_path / "one"))
     done = torch(*words, env={"PATH": f"{path}:/usr/bin:/bin:/usr/local/bin"})
     assert done.code == 0, done
-    assert "messages are safe: C-x C-g submits and dialogs ignore it" in done.err
+    assert "protection: safe. C-x C-g submits and dialogs ignore it" in done.err
     pane = tmux.new_session("main", DEMO_PROGRAM)
     tmux.wait_for_text(pane, "? for help")
     adopted = torch("adopt", pane.id, "two", "--profile", "demo")
-    assert "messages are unproven: C-x C-g submits" in adopted.err, "its version is not known"
+    assert "protection: unproven. C-x C-g submits" in adopted.err, "its version is not known"
 
 
 def test_a_message_that_was_not_delivered_says_nothing_of_it(demo: DemoAgent, torch: Torch) -> None:

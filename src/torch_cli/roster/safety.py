@@ -66,7 +66,7 @@ class Safety(NamedTuple):
     def sentence(self) -> str:
         """Word, sentence and command in one line, for people."""
         more = f" (more: {self.more})" if self.more else ""
-        return f"{self.degree}: {self.why}{more}"
+        return f"{self.degree}. {self.why}{more}"
 
 
 def submit_key(profile: Profile, *, chord: bool, version: str) -> SubmitKey:

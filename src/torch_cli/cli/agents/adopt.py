@@ -48,5 +48,5 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
         click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
     caution = profile_named(agent.profile).caution
     safety = safety_for(agent)
-    for words in filter(None, [caution, safety and f"messages are {safety.sentence}"]):
+    for words in filter(None, [caution, safety and f"protection: {safety.sentence}"]):
         note(f"  {words}", quiet=common.quiet)

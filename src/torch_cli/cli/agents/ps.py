@@ -49,7 +49,7 @@ def command(common: Common) -> int:
         words = f"{line.agent.name}: {line.evidence} (tmux server {line.agent.socket})"
         common.tell(words)
         if line.safety:
-            common.tell(f"{line.agent.name}: messages are {line.safety.sentence}")
+            common.tell(f"{line.agent.name}, protection: {line.safety.sentence}")
     errors = [line.error for line in lines if line.error]
     if not common.json:
         _explain(lines)

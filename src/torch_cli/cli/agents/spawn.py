@@ -156,7 +156,7 @@ def _print(
         return
     words = (state, agent.name, f"{window.pane.place} ({agent.pane})", window.directory)
     click.echo("  ".join(printable(word) for word in words))
-    for line in (*notes, *([f"messages are {safety.sentence}"] if safety else [])):
+    for line in (*notes, *([f"protection: {safety.sentence}"] if safety else [])):
         note(f"  {printable(line)}", quiet=common.quiet)
 
 

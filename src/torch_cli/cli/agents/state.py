@@ -58,7 +58,7 @@ def show(one: "StateOf", common: Common) -> None:
     click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))
     common.tell(f"{one.target} is on the tmux server {one.server}")
     if one.safety:
-        common.tell(f"messages to {one.target} are {one.safety.sentence}")
+        common.tell(f"protection of messages to {one.target}: {one.safety.sentence}")
     if one.error and one.error.hint:
         note(f"    {printable(one.error.hint)}", quiet=common.quiet)
     dialog = one.state.dialog
