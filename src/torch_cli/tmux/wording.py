@@ -183,7 +183,7 @@ def _keys(words: list[str]) -> list[str]:
     *before, last = words
     if not last.startswith("-") or len(last) == 1 or "--" in before:
         return words
-    literal = any(re.fullmatch("-[FHKlMR]*l[FHKlMR]*", word) for word in before)
+    literal = any(re.fullmatch("-[FHKlMR]+", word) and "l" in word for word in before)
     flags = re.fullmatch("-[FHKlMRX]+", last)
     of_an_option = before[-1] in ("-N", "-t", "-c")
     return words if of_an_option or (flags and not literal) else [*before, "--", last]
