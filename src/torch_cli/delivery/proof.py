@@ -176,6 +176,9 @@ def by_fate(job: Job) -> Ended | None:
     turn = refused.fate(job.reader, job.message, job.before)
     if turn is None:
         job.note(f"the program's transcript did not have it after {refused.WRITTEN:g} s")
+        sight = job.reader.look()
+        if sight.state.state in ENDED:
+            return out_of_sight(sight)  # it may have died between the report and the request
         return Ended(Outcome.SUBMITTED)
     if turn.refused is not None:
         return _refused(job, turn.refused)
