@@ -61,8 +61,10 @@ WITHOUT_SOCKET = frozenset(
 )
 """Commands that are not asked about one tmux server, or that have verbs of their own."""
 
-# A shell starts what runs in its background with SIGINT ignored, and our children inherit that.
+# A shell starts what runs in its background with SIGINT ignored, nohup ignores SIGHUP, and our
+# children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile(
     "torch",
