@@ -265,6 +265,12 @@ def tmux_stopped(world: World, agent: Agent, chance: Random) -> None:
         os.kill(server.pid, signal.SIGCONT)
 
 
+LEASE_LASTS = 10
+"""Seconds of a locked state file that a scheduler's lease survives: it lasts 15 s, and is renewed
+every 3 s, later where a write fails. After more, another may take over, and the first has to
+end."""
+
+
 def state_locked(world: World, agent: Agent, chance: Random) -> None:
     """Another process writes to Torch's state file for some seconds, hooks and all others wait."""
     with contextlib.closing(
@@ -274,8 +280,11 @@ def state_locked(world: World, agent: Agent, chance: Random) -> None:
             store.execute(f"BEGIN {chance.choice(['IMMEDIATE', 'EXCLUSIVE'])}")
         except sqlite3.OperationalError:
             return  # it is in use all the time
-        world.over.wait(chance.choice([0.5, 2, 5, 12]))
+        seconds = chance.choice([0.5, 2, 5, 12])
+        world.over.wait(seconds)
         store.execute("ROLLBACK")
+        if seconds > LEASE_LASTS:
+            world.long_lock = time.monotonic()
 
 
 def busy_machine(world: World, agent: Agent, chance: Random) -> None:

@@ -36,6 +36,9 @@ STARTED = 30.0
 NOT_NOW = ("database is locked", "at work")
 """What one says that cannot start now: it is for its caller to start it again."""
 
+FENCED = 30.0
+"""Seconds after a long lock of the state file in which a scheduler may find its lease taken."""
+
 SPAWNS = 5
 """How often a person tries to start an agent while other things go wrong."""
 
@@ -61,6 +64,7 @@ class World:
         self.drafts: list[Draft] = []
         self.entered: list[tuple[str, float]] = []
         self.ended: list[tuple[str, float]] = []
+        self.long_lock = -FENCED
         self.others: list[tuple[str, Attempt]] = []
         self.schedulers: list[str] = []
         self.asked: list[tuple[int, str]] = []
@@ -183,7 +187,8 @@ class World:
             words = newest.read_text()
             self.note("daemon ended", status=daemon.returncode, words=words)
             young = time.monotonic() - self._daemon_began < STARTED
-            if not (young and any(one in words for one in NOT_NOW)):
+            fenced = "has taken over" in words and time.monotonic() - self.long_lock < FENCED
+            if not fenced and not (young and any(one in words for one in NOT_NOW)):
                 self.schedulers.append(f"status {daemon.returncode}: {words}")
             self.running.discard(daemon)
             self.start_daemon()
