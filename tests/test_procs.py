@@ -34,6 +34,22 @@ def test_a_running_process_has_a_lasting_identity() -> None:
     assert procs.alive(first)
 
 
+@linux
+def test_a_process_never_seems_to_have_begun_later_than_it_did() -> None:
+    """What it writes would be taken for an earlier process's then."""
+    tick = 1 / os.sysconf("SC_CLK_TCK")
+    for _ in range(40):  # /proc/uptime, which is cut to 10 ms, is too late in every second try
+        before = time.time()
+        with running("sleep", "60") as child:
+            after = time.time()
+            process = procs.identify(child.pid)
+            assert process is not None
+            begun = procs.begun(process)
+            assert begun is not None
+            assert begun <= after
+            assert begun >= before - tick - 1.0  # whatever came between the two clocks
+
+
 def test_a_process_that_never_was_has_none() -> None:
     assert procs.identify(2**30) is None
     assert procs.identify(0) is None

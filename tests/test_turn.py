@@ -230,6 +230,21 @@ def test_a_rollout_from_before_the_program_is_not_its_own(start: Start, tmp_path
     assert record_of("codex", process) is None
 
 
+def test_a_rollout_may_be_stamped_with_the_tick_before_the_program_began(
+    start: Start, tmp_path: Path
+) -> None:
+    """The kernel stamps files with the time of its last tick."""
+    rollouts, where = Rollouts(tmp_path / "codex"), (tmp_path / "work").resolve()
+    process = start(where, CODEX_HOME=str(tmp_path / "codex"))
+    begun = procs.begun(process)
+    assert begun is not None
+    path = rollouts.write("1", where, "task_started")
+    os.utime(path, (begun - 0.012, begun - 0.012))
+    found = record_of("codex", process)
+    assert found is not None
+    assert found.running
+
+
 # -- what is made of it
 
 RULE = "─" * 40

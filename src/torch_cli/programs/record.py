@@ -23,6 +23,11 @@ TAILS = (1 << 16, 1 << 22)
 LARGEST = 1 << 20
 """Bytes of a record, or of a rollout's first line, that are read at most."""
 
+COARSE = 0.02
+"""Seconds by which a file's time may be behind the clock: the kernel stamps files with the time of
+its last tick, which comes every 1 to 10 ms, and late on a virtual machine that is busy.
+"""
+
 RECORDED = ("claude", "codex")
 """The kinds of transcript whose programs record whether they work."""
 
@@ -183,7 +188,7 @@ def _rollouts(home: str, since: float) -> Iterator[str]:
             return
         for name in os.listdir(os.path.join(home, day)):
             path = os.path.join(home, day, name)
-            if name.startswith("rollout-") and os.stat(path).st_mtime >= since:
+            if name.startswith("rollout-") and os.stat(path).st_mtime >= since - COARSE:
                 yield path
 
 
