@@ -18,6 +18,8 @@ class Baseline(NamedTuple):
     ``queued`` says that messages were waiting. ``program`` names the process that the text is for,
     ``chip`` is the number of the placeholder as which it was seen there, 0 if it was not.
     ``paste`` tells this paste from every other of the same message, '' if that is not known.
+    ``at`` is when that was (epoch seconds, 0 if it is not known), ``seen`` says that the text was
+    in the box afterwards, alone or with other text.
     """
 
     echoes: tuple[tuple[int, str], ...] = ()
@@ -27,6 +29,8 @@ class Baseline(NamedTuple):
     program: str = ""
     chip: int = 0
     paste: str = ""
+    at: float = 0.0
+    seen: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the store keeps it."""
@@ -38,6 +42,8 @@ class Baseline(NamedTuple):
             "program": self.program,
             "chip": self.chip,
             "paste": self.paste,
+            "at": self.at,
+            "seen": self.seen,
         }
 
     @classmethod
@@ -52,6 +58,8 @@ class Baseline(NamedTuple):
             str(value.get("program", "")),
             int(value.get("chip", 0)),
             str(value.get("paste", "")),
+            float(value.get("at", 0.0)),
+            bool(value.get("seen", False)),
         )
 
 

@@ -105,10 +105,16 @@ class Job:
         """Write down at once as which placeholder our text shows: whoever has to go on from here
         knows it by nothing else.
         """
-        self.before = self.before._replace(chip=ours.chip_in(box, self.profile))
+        self.before = self.before._replace(chip=ours.chip_in(box, self.profile), seen=True)
         if self.before.chip:
             self.store.messages.note_baseline(self.message.id, self.before.as_json())
         self.shown = True
+
+    def saw_part(self) -> None:
+        """Write down that our text is in the box, with other text."""
+        if not self.before.seen:
+            self.before = self.before._replace(seen=True)
+            self.store.messages.note_baseline(self.message.id, self.before.as_json())
 
     def step(self, step: Step) -> None:
         """Write the step down, then tell the caller."""

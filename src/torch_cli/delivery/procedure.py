@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 
-from torch_cli.delivery import evidence, ours, proof
+from torch_cli.delivery import evidence, ours, proof, removed
 from torch_cli.delivery.ending import NOTHING_TYPED, Ended, held, unknown
 from torch_cli.delivery.job import Job
 from torch_cli.delivery.reading import not_here, out_of_sight
@@ -114,6 +114,8 @@ def _finished(job: Job) -> Ended | None:
     ended = _left(job, box) or proof.afterwards(job, sight, box)
     if ended is None and job.reports and job.may_be_pressed:
         ended = proof.await_report(job)
+    if ended is None:
+        ended = removed.from_box(job)
     earlier = job.message.reason or "its sender ended before the receipt"
     lost = Ended(Outcome.UNKNOWN, f"{earlier}; later, neither box nor program had the text")
     return ended or lost
@@ -162,7 +164,7 @@ def _paste_into(job: Job, sight: Sight) -> str:
     """Paste; return why not if the pane is no longer as ``sight`` showed it, '' if it is done."""
     job.before = evidence.baseline(
         sight.screen, sight.state, job.profile, job.store.hooks.last_id(), job.program
-    )._replace(paste=os.urandom(4).hex())
+    )._replace(paste=os.urandom(4).hex(), at=time.time())
     job.signals.begin()  # until it is noted how the text shows
     # Loaded before it is claimed: what was claimed, and tmux has still, was not pasted.
     if not job.typist.load(job.buffer, job.message.typed.encode()):
@@ -220,17 +222,22 @@ def _see(job: Job) -> Sight | Ended:
                 job.step(Step.SEEN)
                 return sight
         elif now >= deadline:
-            return not_here(sight) or _unseen(box)
+            return not_here(sight) or _unseen(job, box)
+        elif box is not None and job.holds(box) and not sight.state.elsewhere:
+            job.saw_part()
         job.signals.check()
         job.reader.tell("its box to show the text", typed=True)
         job.reader.wait(heard, wait)
 
 
-def _unseen(box: Box | None) -> Ended:
+def _unseen(job: Job, box: Box | None) -> Ended:
     """Return the end for a text that was pasted, and never stood alone in ``box``."""
     if box is not None and not box.empty:
         return held("draft: the box holds other text than ours alone", left=True)
-    return unknown("the text was pasted, and never seen in the box")
+    if ended := removed.from_box(job):
+        return ended
+    seen = "is gone from the box" if job.before.seen else "never seen in the box"
+    return unknown(f"the text was pasted, and {seen}")
 
 
 # -- submit, and prove -----------------------------------------------------------------------------

@@ -73,6 +73,20 @@ def open_transcript(kind: str, pid: int, since: float) -> Transcript:
     return transcript
 
 
+def is_silent(transcript: Transcript) -> bool:
+    """Say whether the transcript, which the program itself names, has no message of anybody's.
+
+    ``False`` if the program does not name it, or it cannot be read whole.
+    """
+    from torch_cli.programs.transcript.lines import Lines
+
+    try:
+        found = transcript.turns(lambda text: True)
+    except (OSError, ValueError):
+        return False
+    return not found and isinstance(transcript, Lines) and transcript.named and transcript.whole
+
+
 def turn_of(transcript: Transcript, is_ours: Callable[[str], bool]) -> Turn | None:
     """Return the turn that our message began, None if there is none or more than one.
 

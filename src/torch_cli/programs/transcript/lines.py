@@ -44,6 +44,16 @@ class Lines:
         self._scanned = -rescan
 
     @property
+    def named(self) -> bool:
+        """Whether the program has said which file its transcript is."""
+        return self._expected
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that was written since the beginning of the search has been read."""
+        return all(file.whole for file in self._files.values())
+
+    @property
     def exists(self) -> bool:
         """Whether there is such a file, or the program has said that there will be."""
         return self._expected or any(True for _ in self._paths())
@@ -67,6 +77,8 @@ class _File:
     def __init__(self, path: str, conversation: Conversation, since: float) -> None:
         self.path, self.conversation, self.since = path, conversation, since
         self.offset = max(0, os.path.getsize(path) - LARGEST)
+        self.whole = self.offset == 0
+        """Whether no line since then is in front of what is read."""
 
     def turn(self) -> Turn | None:
         for line in self._lines():
@@ -76,6 +88,7 @@ class _File:
                 continue  # the first one may have been cut
             if isinstance(value, dict):
                 at = _epoch(value.get("timestamp"))
+                self.whole |= 0 < at < self.since
                 if not at or at >= self.since:
                     self.conversation.read(value, at)
         return self.conversation.turn()
