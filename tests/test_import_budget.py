@@ -13,8 +13,8 @@ from agent import DemoAgent, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch
 
 HEAVY = (
-    *("apscheduler", "dotenv", "git", "libtmux", "platformdirs", "redis", "rich", "sqlalchemy"),
-    "tzlocal",
+    *("apscheduler", "dotenv", "git", "libtmux", "platformdirs", "psutil", "redis", "rich"),
+    *("sqlalchemy", "tomlkit", "tzlocal"),
 )
 """Packages of others; each costs as much as an empty Python or more."""
 

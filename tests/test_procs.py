@@ -15,6 +15,14 @@ from conftest import TmuxServer, wait_until
 from torch_cli import procs
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+both_ways = pytest.mark.usefixtures("way")
+
+
+@pytest.fixture(params=["this platform's way", "by psutil"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test in both ways of finding facts; macOS has only the second."""
+    if request.param == "by psutil":
+        monkeypatch.setattr(procs, "_LINUX", False)
 
 
 @contextmanager
@@ -27,6 +35,7 @@ def running(*argv: str, cwd: str | bytes | None = None) -> Iterator[subprocess.P
         child.wait()
 
 
+@both_ways
 def test_a_running_process_has_a_lasting_identity() -> None:
     first = procs.identify(os.getpid())
     assert first is not None
@@ -50,6 +59,7 @@ def test_a_process_never_seems_to_have_begun_later_than_it_did() -> None:
             assert begun >= before - tick - 1.0  # whatever came between the two clocks
 
 
+@both_ways
 def test_a_process_that_never_was_has_none() -> None:
     assert procs.identify(2**30) is None
     assert procs.identify(0) is None
@@ -59,12 +69,14 @@ def test_a_process_that_never_was_has_none() -> None:
     assert procs.descendants(2**30) == []
 
 
+@both_ways
 def test_a_later_process_with_the_same_number_is_another() -> None:
     me = procs.identify(os.getpid())
     assert me is not None
     assert not procs.alive(me._replace(started="1"))
 
 
+@both_ways
 def test_a_zombie_is_not_alive() -> None:
     with running("sleep", "60") as child:
         process = procs.identify(child.pid)
@@ -91,6 +103,7 @@ def test_a_program_s_name_cannot_pass_for_its_status(tmp_path: Path, name: str) 
         assert process in procs.descendants(os.getpid())
 
 
+@both_ways
 def test_the_directory_keeps_every_byte(tmp_path: Path) -> None:
     odd = os.fsencode(tmp_path.resolve()) + b"/new\nline \xff \xc3\xa9 (deleted)"
     os.mkdir(odd)
@@ -98,6 +111,7 @@ def test_the_directory_keeps_every_byte(tmp_path: Path) -> None:
         assert os.fsencode(procs.directory(child.pid) or "") == odd
 
 
+@both_ways
 def test_descendants_come_after_their_parents() -> None:
     nested = "sh -c 'sleep 60 & wait' & sh -c 'sleep 61 & wait' & wait"
     with running("sh", "-c", nested) as child:
@@ -113,6 +127,7 @@ def test_descendants_come_after_their_parents() -> None:
             os.kill(process.pid, 9)
 
 
+@both_ways
 def test_the_foreground_is_what_the_terminal_s_user_started(tmux: TmuxServer) -> None:
     pane = tmux.new_session("main", "sh", "-i")
     wait_until(lambda: procs.foreground(pane.pid) == pane.pid, what="the shell in the foreground")
@@ -125,10 +140,49 @@ def test_the_foreground_is_what_the_terminal_s_user_started(tmux: TmuxServer) ->
     tmux.wait_until(sleeping, "sleep in the foreground")
 
 
+@both_ways
 def test_a_process_without_a_terminal_has_no_foreground() -> None:
     child = subprocess.Popen(["sleep", "60"], start_new_session=True)
     try:
         assert procs.foreground(child.pid) is None
+    finally:
+        child.kill()
+        child.wait()
+
+
+@both_ways
+def test_it_is_known_how_a_process_was_started(tmp_path: Path) -> None:
+    before = time.time()
+    with running("sleep", "60", cwd=str(tmp_path)) as child:
+        wait_until(lambda: procs.arguments(child.pid) == ["sleep", "60"], what="exec")
+        assert (procs.environment(child.pid) or {})["PATH"] == os.environ["PATH"]
+        assert child.pid in procs.standing(str(tmp_path.resolve()))
+        assert os.getpid() not in procs.standing(str(tmp_path.resolve()))
+        assert procs.ancestors(child.pid)[:2] == [child.pid, os.getpid()]
+        process = procs.identify(child.pid)
+        assert process is not None
+        begun = procs.begun(process)
+        # psutil counts from the second in which the machine was started.
+        assert begun is not None
+        assert before - 2 < begun < time.time() + 2
+
+
+@both_ways
+def test_of_a_process_that_never_was_nothing_is_known() -> None:
+    assert procs.arguments(2**30) is None
+    assert procs.environment(2**30) is None
+    assert procs.terminal(2**30) is None
+    assert procs.ancestors(2**30) == [2**30]
+
+
+@both_ways
+def test_the_terminal_is_known_by_its_number(tmux: TmuxServer) -> None:
+    one, other = tmux.new_session("one", "cat"), tmux.new_session("other", "cat")
+    assert procs.terminal(one.pid)
+    assert procs.terminal(one.pid) != procs.terminal(other.pid)
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        assert procs.terminal(child.pid) == 0
     finally:
         child.kill()
         child.wait()

@@ -1,26 +1,25 @@
 """Facts about processes: identity, life, working directory, owner.
 
-On Linux they are read from ``/proc``. On macOS ``ps`` and ``lsof`` are asked; that half was written
-from their manuals and never tried. Every message needs this module, so it imports nothing but
-``os`` where ``/proc`` exists.
+On Linux they are read from ``/proc``: every message needs this module, and importing psutil costs
+20 ms. Elsewhere psutil says them. Only tests on Linux have tried that half; psutil does not know
+the process group that has a terminal, for which ``ps`` is asked.
 """
 
 import os
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _LINUX = sys.platform.startswith("linux")
 
 _ASK_TIMEOUT = 5.0
-"""Seconds that ``ps`` or ``lsof`` may take (macOS); a guess, they answer in milliseconds."""
+"""Seconds that ``ps`` may take (macOS); a guess, it answers in milliseconds."""
 
 
 class Process(NamedTuple):
     """A process that cannot be mistaken for a later one with the same number.
 
     ``started`` is opaque: on Linux the clock ticks from boot to its start (field 22 of
-    ``/proc/PID/stat``), on macOS the date that ``ps -o lstart=`` prints. Use it for comparison
-    only.
+    ``/proc/PID/stat``), on macOS its date in UTC, to the second. Use it for comparison only.
     """
 
     pid: int
@@ -29,13 +28,13 @@ class Process(NamedTuple):
 
 class _Status(NamedTuple):
     """The part of a process's status that is used here; ``foreground`` is a process group,
-    ``terminal`` the number of a device.
+    ``terminal`` the number of a device, 0 if there is none.
     """
 
     dead: bool
     parent: int
-    foreground: int
     started: str
+    foreground: int = 0
     terminal: int = 0
 
 
@@ -49,12 +48,14 @@ def identify(pid: int) -> Process | None:
 
 
 def begun(process: Process) -> float | None:
-    """Return when a process began, in epoch seconds; ``None`` where that cannot be known (macOS).
+    """Return when a process began, in epoch seconds; ``None`` where that cannot be known.
 
-    It is at most one tick of the kernel's clock too early (10 ms as a rule), and never too late.
+    On Linux it is at most one tick of the kernel's clock too early (10 ms as a rule), and never too
+    late; on macOS it is exact.
     """
     if not _LINUX:
-        return None
+        moment = _asked(process.pid, "create_time") if alive(process) else None
+        return None if moment is None else float(moment)
     import time
 
     # Not /proc/uptime: it is cut to 10 ms, which makes a process seem to have begun later.
@@ -82,20 +83,17 @@ def directory(pid: int) -> str | None:
             return os.readlink(f"/proc/{pid}/cwd")
         except OSError:
             return None
-    for line in _ask("lsof", "-a", "-p", str(pid), "-d", "cwd", "-Fn").splitlines():
-        if line.startswith("n"):
-            return line[1:]
-    return None
+    return _asked(pid, "cwd") or None
 
 
 def environment(pid: int) -> dict[str, str] | None:
     """Return the environment that a process was started with; ``None`` if it cannot be known.
 
-    That is so for another user's process, and on macOS, where ``ps`` does not say where a value
-    ends.
+    That is so for another user's process.
     """
     if not _LINUX:
-        return None
+        found: dict[str, str] | None = _asked(pid, "environ")
+        return found
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             entries = os.fsdecode(file.read()).split("\0")
@@ -108,10 +106,10 @@ def environment(pid: int) -> dict[str, str] | None:
 def arguments(pid: int) -> list[str] | None:
     """Return the words that a process was started with, or that it has set instead.
 
-    ``None`` if there is no such process, and on macOS, where ``ps`` does not separate the words.
+    ``None`` if there is no such process, or if it is another user's.
     """
     if not _LINUX:
-        return None
+        return _asked(pid, "cmdline") or None
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = os.fsdecode(file.read()).removesuffix("\0")
@@ -126,6 +124,8 @@ def foreground(pid: int) -> int | None:
     ``None`` if there is no such process or it has no terminal. The leader itself may have ended
     while others of its group go on.
     """
+    if not _LINUX:
+        return _ask_ps(pid)
     status = _status(pid)
     return status.foreground if status and status.foreground > 0 else None
 
@@ -133,10 +133,13 @@ def foreground(pid: int) -> int | None:
 def terminal(pid: int) -> int | None:
     """Return the number of the terminal that controls a process, 0 if none does.
 
-    ``None`` if there is no such process, and on macOS, where Torch does not ask for it.
+    ``None`` if there is no such process.
     """
-    status = _status(pid) if _LINUX else None
-    return status.terminal if status else None
+    status = _status(pid)
+    if status is None or _LINUX:
+        return status.terminal if status else None
+    path = _asked(pid, "terminal")
+    return os.stat(path).st_rdev if path else 0
 
 
 def ancestors(pid: int) -> list[int]:
@@ -145,10 +148,9 @@ def ancestors(pid: int) -> list[int]:
     A process whose parent has ended is a child of that first one, or of who looks after orphans.
     """
     found: list[int] = []
-    table = {} if _LINUX else _table()
     while pid > 1 and pid not in found:
         found.append(pid)
-        status = _status(pid) if _LINUX else table.get(pid)
+        status = _status(pid)
         pid = status.parent if status else 0
     return found
 
@@ -159,7 +161,8 @@ def descendants(pid: int) -> list[Process]:
     ``pid`` itself is not among them. A process whose parent has ended belongs to another tree and
     is not found; take the list before ending anything.
     """
-    table = _table()
+    every = ((one, _status(one)) for one in _pids())
+    table = {one: status for one, status in every if status}
     children: dict[int, list[int]] = {}
     for number, status in table.items():
         children.setdefault(status.parent, []).append(number)
@@ -171,24 +174,30 @@ def descendants(pid: int) -> list[Process]:
     return found
 
 
+def standing(top: str) -> list[int]:
+    """Return the processes whose working directory is ``top`` or below, resolved."""
+    return [pid for pid in _pids() if f"{directory(pid) or ''}/".startswith(f"{top}/")]
+
+
+def _pids() -> list[int]:
+    """Return the numbers of the processes that may be seen."""
+    if _LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    import psutil
+
+    return psutil.pids()
+
+
 def _status(pid: int) -> _Status | None:
     if pid <= 0:
         return None
-    if _LINUX:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                return _read_stat(file.read())
-        except OSError:
-            return None
-    return _read_ps(_ask("ps", "-o", _PS_COLUMNS, "-p", str(pid))).get(pid)
-
-
-def _table() -> dict[int, _Status]:
-    """Return the status of every process that may be seen."""
     if not _LINUX:
-        return _read_ps(_ask("ps", "-A", "-o", _PS_COLUMNS))
-    every = ((int(name), _status(int(name))) for name in os.listdir("/proc") if name.isdecimal())
-    return {pid: status for pid, status in every if status}
+        return _look(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return _read_stat(file.read())
+    except OSError:
+        return None
 
 
 def _read_stat(stat: bytes) -> _Status:
@@ -197,44 +206,42 @@ def _read_stat(stat: bytes) -> _Status:
     return _Status(
         dead=fields[0] in (b"Z", b"X"),
         parent=int(fields[1]),
-        foreground=int(fields[5]),
         started=fields[19].decode("ascii"),
+        foreground=int(fields[5]),
         terminal=int(fields[4]),
     )
 
 
-_PS_COLUMNS = "pid=,ppid=,tpgid=,stat=,lstart="
+def _look(pid: int) -> _Status | None:
+    """Return what psutil sees of a process (macOS)."""
+    import time
+
+    facts = _asked(pid, "as_dict", ["status", "ppid", "create_time"])
+    if facts is None:
+        return None
+    # The date has the form of ``ps -o lstart=``, with which agents were registered before.
+    started = time.asctime(time.gmtime(facts["create_time"]))
+    return _Status(facts["status"] == "zombie", facts["ppid"], started)
 
 
-def _read_ps(output: str) -> dict[int, _Status]:
-    """Read what ``ps`` printed for ``_PS_COLUMNS``: four words and a date a line."""
-    table = {}
-    for line in output.splitlines():
-        fields = line.split(None, 4)
-        if len(fields) == 5:
-            pid, parent, group, state, started = fields
-            dead = state.startswith("Z")
-            table[int(pid)] = _Status(dead, int(parent), int(group), started.strip())
-    return table
+def _asked(pid: int, fact: str, *arguments: Any) -> Any:
+    """Return what psutil says of a process; ``None`` if it says nothing (macOS)."""
+    import psutil
+
+    try:
+        return getattr(psutil.Process(pid), fact)(*arguments)
+    except (psutil.Error, ValueError, OverflowError):  # no such process, or none of ours
+        return None
 
 
-def _ask(*argv: str) -> str:
-    """Return what a system tool prints, '' if it cannot be asked (macOS only)."""
+def _ask_ps(pid: int) -> int | None:
+    """Return the foreground group of a process's terminal as ``ps`` says it (macOS)."""
     import subprocess
 
-    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    words = ("ps", "-o", "tpgid=", "-p", str(pid))
     try:
-        done = subprocess.run(
-            argv, capture_output=True, timeout=_ASK_TIMEOUT, env=environment, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return os.fsdecode(done.stdout)
-
-
-def standing(top: str) -> list[int]:
-    """Return the processes whose working directory is ``top`` or below, resolved; [] on macOS."""
-    if not _LINUX:
-        return []  # lsof would have to ask each
-    numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [pid for pid in numbers if f"{directory(pid) or ''}/".startswith(f"{top}/")]
+        done = subprocess.run(words, capture_output=True, timeout=_ASK_TIMEOUT, check=False)
+        group = int(done.stdout)
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+    return group if group > 0 else None

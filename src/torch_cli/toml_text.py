@@ -1,13 +1,28 @@
-"""Values as TOML text: strings, patterns, comments. Python reads TOML but does not write it."""
+"""TOML as text: values, files, patterns, comments. tomlkit writes it; tomllib reads it.
 
-import json
-from collections.abc import Iterable
+What cannot be seen, such as a mark that turns the direction of writing, is written as its number.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
-def string(text: str) -> str:
-    """Return ``text`` as a TOML string; what cannot be seen is written as its number."""
-    plain = json.dumps(text, ensure_ascii=False)
-    return "".join(one if one.isprintable() else _number(one) for one in plain)
+def document(tables: Mapping[str, Any]) -> str:
+    """Return a file with ``tables`` as TOML."""
+    import tomlkit  # 30 ms, which reading a profile can do without
+
+    return _visible(tomlkit.dumps(tables))
+
+
+def value(of: str | Sequence[str]) -> str:
+    """Return a string, or a list of strings, as TOML."""
+    import tomlkit
+
+    return _visible(tomlkit.item(of).as_string())
+
+
+def _visible(text: str) -> str:
+    return "".join(one if one.isprintable() or one == "\n" else _number(one) for one in text)
 
 
 def _number(character: str) -> str:
@@ -17,15 +32,10 @@ def _number(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def strings(texts: Iterable[str]) -> str:
-    """Return ``texts`` as a TOML array of strings."""
-    return "[" + ", ".join(map(string, texts)) + "]"
-
-
 def pattern(text: str) -> str:
     """Return a pattern as a TOML string, in the form that keeps backslashes if it can."""
     literal = "'" not in text and text.isprintable()
-    return f"'{text}'" if literal else string(text)
+    return f"'{text}'" if literal else value(text)
 
 
 def noted(setting: str, note: str) -> str:

@@ -13,7 +13,7 @@ from torch_cli.programs.box import find_box
 from torch_cli.programs.loading import parse_profile
 from torch_cli.programs.profile import Profile
 from torch_cli.tmux.screen import Screen
-from torch_cli.toml_text import comment, noted, pattern, string, strings
+from torch_cli.toml_text import comment, noted, pattern, value
 
 _UNTELLING = re.compile(
     r"(?:python|pypy|ruby|perl|lua|java|php)[\d.]*|node|nodejs|bun|deno|electron|env|sudo|npx|uv|uvx",
@@ -128,12 +128,12 @@ def _head(seen: Seen) -> list[str]:
         f"# in a pane of {columns}x{rows} of tmux {seen.tmux}. The keys are explained in claude's",
         "# profile: torch profile show claude",
         "",
-        f"name = {string(seen.name)}",
-        f"title = {string(seen.name)}",
+        f"name = {value(seen.name)}",
+        f"title = {value(seen.name)}",
         "verified = false",
         "unproven = [",
     ]
-    return [*lines, *(f"    {string(one)}," for one in unproven(seen)), "]"]
+    return [*lines, *(f"    {value(one)}," for one in unproven(seen)), "]"]
 
 
 def _launch(seen: Seen) -> list[str]:
@@ -142,7 +142,7 @@ def _launch(seen: Seen) -> list[str]:
     pause = f"before that it paused for {seen.pause:.1f} s" if seen.pause else "a guess"
     return [
         "[launch]",
-        f"command = {strings(seen.command)}",
+        f"command = {value(seen.command)}",
         '# version = ["PROGRAM", "--version"]   # not asked; add version_pattern too',
         noted(f"ready_timeout = {limit}", f"seconds; it took {seen.ready:.1f}"),
         noted(f"steady = {steady:g}", f"seconds; {pause}"),
@@ -156,7 +156,7 @@ def _process(seen: Seen) -> list[str]:
     if seen.process in _SHELLS:
         return [
             *lines,
-            f"names = {strings([seen.process])}",
+            f"names = {value([seen.process])}",
             noted("shells = true", "it takes `torch run`, never messages"),
         ]
     if not seen.process or _UNTELLING.fullmatch(seen.process):
@@ -165,7 +165,7 @@ def _process(seen: Seen) -> list[str]:
             *lines,
             noted("names = []", f"the pane shows '{said}', as for other programs"),
         ]
-    return [*lines, noted(f"names = {strings([seen.process])}", "the pane shows it")]
+    return [*lines, noted(f"names = {value([seen.process])}", "the pane shows it")]
 
 
 def _box(seen: Seen) -> list[str]:
@@ -173,15 +173,15 @@ def _box(seen: Seen) -> list[str]:
     lines = ["[box]"]
     if box.kind == "none":
         lines += [f"# {comment(box.why)}"] if box.why else []
-        return [*lines, 'kind = "none"', f"# the text before the input was {string(box.prompt)}"]
-    lines += [f"kind = {string(box.kind)}"]
+        return [*lines, 'kind = "none"', f"# the text before the input was {value(box.prompt)}"]
+    lines += [f"kind = {value(box.kind)}"]
     if box.kind == "ruled":
-        lines += [f"rule = {string(box.rule)}", f"prompt = {string(box.prompt)}"]
+        lines += [f"rule = {value(box.rule)}", f"prompt = {value(box.prompt)}"]
         if box.continuation is not None:
-            lines += [f"continuation = {string(box.continuation)}"]
+            lines += [f"continuation = {value(box.continuation)}"]
         else:
             blanks = " " * len(box.prompt)
-            lines += [noted(f"continuation = {string(blanks)}", "not seen")]
+            lines += [noted(f"continuation = {value(blanks)}", "not seen")]
         lines += [
             noted("prompt_unique = false", "not seen: do rows of dialogs begin like this too?")
         ]
@@ -198,7 +198,7 @@ def _box(seen: Seen) -> list[str]:
         lines += [noted("wraps = true", "a text longer than a row of the pane was read correctly")]
     if box.ghost:
         mark = "dim, so it needs no pattern" if box.dim else "not dim"
-        lines += [f"# ghost text: {string(box.ghost)}, {mark}"]
+        lines += [f"# ghost text: {value(box.ghost)}, {mark}"]
         if not box.dim:
             lines += [f"ghost = {pattern('^ *' + pattern_of(box.ghost))}"]
     return lines + _echo(seen)
@@ -216,7 +216,7 @@ def _echo(seen: Seen) -> list[str]:
         note = f"# '{comment(enter.echo + enter.text)}' was above the box after Enter"
         if box.kind == "prompt":
             return [note, f"echoes = {pattern('^' + pattern_of(enter.echo))}"]
-        return [note, f"echo = {string(enter.echo)}"]
+        return [note, f"echo = {value(enter.echo)}"]
     if box.kind == "prompt":
         return [
             "# not seen: Torch takes the row to stay where it is, with its prompt",

@@ -1,12 +1,12 @@
 """Having the daemon started by the system: a systemd user unit, or a launchd agent on macOS."""
 
 import os
+import plistlib
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from torch_cli.errors import TorchError
 from torch_cli.paths import state_dir
@@ -76,28 +76,18 @@ def _quoted(word: str) -> str:
 def _launchd(words: list[str]) -> Service:
     label = f"cli.{LABEL}.daemon"
     path = os.path.join(os.path.expanduser("~"), "Library", "LaunchAgents", f"{label}.plist")
-    pairs = "".join(
-        f"    <key>{escape(name)}</key><string>{escape(value)}</string>\n"
-        for name, value in environment().items()
-    )
-    arguments = "".join(f"    <string>{escape(word)}</string>\n" for word in words)
-    text = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        '<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" '
-        '"http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n'
-        '<plist version="1.0">\n<dict>\n'
-        f"  <key>Label</key><string>{label}</string>\n"
-        f"  <key>ProgramArguments</key>\n  <array>\n{arguments}  </array>\n"
-        f"  <key>EnvironmentVariables</key>\n  <dict>\n{pairs}  </dict>\n"
-        "  <key>RunAtLoad</key><true/>\n"
-        "  <key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>\n"
-        f"  <key>StandardErrorPath</key><string>{escape(state_dir())}/daemon.err</string>\n"
-        "</dict>\n</plist>\n"
-    )
+    agent = {
+        "Label": label,
+        "ProgramArguments": words,
+        "EnvironmentVariables": environment(),
+        "RunAtLoad": True,
+        "KeepAlive": {"SuccessfulExit": False},
+        "StandardErrorPath": f"{state_dir()}/daemon.err",
+    }
     domain = f"gui/{os.getuid()}"
     return Service(
         path,
-        text,
+        plistlib.dumps(agent, sort_keys=False).decode(),
         (("launchctl", "bootstrap", domain, path),),
         (("launchctl", "bootout", f"{domain}/{label}"),),
     )

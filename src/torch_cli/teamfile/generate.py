@@ -4,7 +4,9 @@ import contextlib
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.worktree import locate
@@ -14,8 +16,7 @@ from torch_cli.store.teams import Started
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.detect import Project, detect
 from torch_cli.teamfile.directories import worktree_path
-from torch_cli.toml_text import string as _text
-from torch_cli.toml_text import strings as _list
+from torch_cli.toml_text import document, value
 
 _HEAD = """\
 # The team of this project. 'torch up' starts it, 'torch up --dry-run' shows what that would do,
@@ -83,17 +84,17 @@ def template(root: Path, taken: Collection[str] = ()) -> tuple[str, Project]:
     Names are unique on a machine: of those that are ``taken`` none is given.
     """
     project = detect(root)
-    name = _text(root.name or "team")
+    name = value(root.name or "team")
     text = f"# {project.kind}\n" + _HEAD.format(name=name)
     if project.server:
         ready = f"port = {project.port}" if project.port else "# port = 3000"
         ready += "                     # ready when this port is open"
-        text += _SERVER.format(command=_list(project.server), ready=ready)
+        text += _SERVER.format(command=value(project.server), ready=ready)
     else:
         text += _NO_SERVER
     base = re.sub(r"[^\w.-]+", "-", root.name).strip("-.")[:40]
     free = {name: f"{base}-{name}" if name in taken else name for name in ("pm", "dev")}
-    return text + _AGENTS.format(**{name: _text(one) for name, one in free.items()}), project
+    return text + _AGENTS.format(**{name: value(one) for name, one in free.items()}), project
 
 
 def frozen(
@@ -108,58 +109,68 @@ def frozen(
     teams have started beside them.
     """
     sessions = {agent.session for agent in agents}
-    lines = ["[team]", f"name = {_text(root.name or 'team')}"]
-    lines += [f"session = {_text(sessions.pop())}"] if len(sessions) == 1 else []
-    for process in processes:
-        lines += ["", "[[process]]", f"name = {_text(process.name)}"]
-        lines += [f"command = {_list(process.spec['command'])}"]
-        lines += _place(root, process.directory)
+    team = {"name": root.name or "team"}
+    team |= {"session": sessions.pop()} if len(sessions) == 1 else {}
+    beside = [
+        {"name": one.name, "command": one.spec["command"], **_place(root, one.directory)}
+        for one in processes
+    ]
+    ordered = _parents_first(agents)
+    before = {one.name: {other.name for other in ordered[:n]} for n, one in enumerate(ordered)}
     roles = briefing.names(root)
-    placed: set[str] = set()
-    for agent in _parents_first(agents):
-        member = members.get(agent.identity)
-        spec = member.spec if member else {}
-        named = spec.get("briefing", agent.role if agent.role in roles else "")
-        lines += ["", "[[agent]]", f"name = {_text(agent.name)}"]
-        lines += [f"role = {_text(agent.role)}"] if agent.role else []
-        lines += [f"briefing = {_text(named)}"] if named != agent.role else []
-        lines += [f"profile = {_text(agent.profile)}"] if agent.profile != "claude" else []
-        lines += [f"args = {_list(spec['arguments'])}"] if spec.get("arguments") else []
-        lines += _worktree(root, agent.directory) or _place(root, agent.directory)
-        lines += [f"parent = {_text(agent.parent)}"] if agent.parent in placed else []
-        lines += [f"skills = {_list(spec['skills'])}"] if spec.get("skills") else []
-        placed.add(agent.name)
-    return "\n".join([*lines, ""])
+    started = [
+        _agent(root, one, members.get(one.identity), roles, before[one.name]) for one in ordered
+    ]
+    tables = {"team": team, "process": beside, "agent": started}
+    return document({name: table for name, table in tables.items() if table})
 
 
-def _place(root: Path, directory: str) -> list[str]:
+def _agent(
+    root: Path,
+    agent: Agent,
+    member: Started | None,
+    roles: Collection[str],
+    before: Collection[str],
+) -> dict[str, Any]:
+    """Return the table of an agent; ``before`` are the names of those that are before it."""
+    spec = member.spec if member else {}
+    named = spec.get("briefing", agent.role if agent.role in roles else "")
+    return {
+        "name": agent.name,
+        **({"role": agent.role} if agent.role else {}),
+        **({"briefing": named} if named != agent.role else {}),
+        **({"profile": agent.profile} if agent.profile != "claude" else {}),
+        **({"args": spec["arguments"]} if spec.get("arguments") else {}),
+        **(_worktree(root, agent.directory) or _place(root, agent.directory)),
+        **({"parent": agent.parent} if agent.parent in before else {}),
+        **({"skills": spec["skills"]} if spec.get("skills") else {}),
+    }
+
+
+def _place(root: Path, directory: str) -> dict[str, str]:
     place = os.path.relpath(directory, root)
     place = directory if place.startswith("../..") else place
-    return [f"dir = {_text(place)}"] if place != "." else []
+    return {"dir": place} if place != "." else {}
 
 
-def _worktree(root: Path, directory: str) -> list[str]:
+def _worktree(root: Path, directory: str) -> dict[str, str]:
     """Return the branch if the directory is where ``torch up`` would make its worktree."""
     if not directory.startswith(f"{root}-"):
-        return []
+        return {}
     with contextlib.suppress(TorchError):
         branch = locate(directory).git().text("branch", "--show-current")
         if branch and worktree_path(str(root), branch) == directory:
-            return [f"worktree = {_text(branch)}"]
-    return []
+            return {"worktree": branch}
+    return {}
 
 
 def _parents_first(agents: Iterable[Agent]) -> list[Agent]:
-    left, placed = list(agents), set[str]()
-    ordered: list[Agent] = []
-    while left:
-        known = {agent.name for agent in left}
-        ready = [agent for agent in left if agent.parent in placed or agent.parent not in known]
-        for agent in ready or left[:1]:
-            ordered.append(agent)
-            placed.add(agent.name)
-            left.remove(agent)
-    return ordered
+    named = {agent.name: agent for agent in agents}
+    parents = {name: [one.parent] if one.parent in named else [] for name, one in named.items()}
+    try:
+        return [named[name] for name in TopologicalSorter(parents).static_order()]
+    except CycleError:  # an agent of a parent's name came later
+        return list(named.values())
 
 
 def write_file(root: Path, text: str) -> Path:

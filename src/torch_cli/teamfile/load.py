@@ -3,7 +3,7 @@
 import functools
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -365,23 +365,10 @@ def _cycles(members: list[Member]) -> list[list[str]]:
 
 
 def _in_order(members: list[Member]) -> list[Member]:
-    """Return the members so that each is behind what it waits for, else as in the file."""
+    """Return the members so that each is behind what it waits for: those first that wait for none.
+
+    Of members that wait for as much, the first in the file is the first.
+    """
+    after = {member.name: member.after for member in members}
     by_name = {member.name: member for member in members}
-    placed: dict[str, Member] = {}
-    begun: set[str] = set()
-
-    def awaited(member: Member) -> Iterator[Member]:
-        return (by_name[name] for name in member.after)
-
-    for member in members:
-        path = [(member, awaited(member))]
-        while path:
-            here, rest = path[-1]
-            begun.add(here.name)
-            following = next((one for one in rest if one.name not in begun), None)
-            if following is not None:
-                path.append((following, awaited(following)))
-                continue
-            placed.setdefault(here.name, here)
-            path.pop()
-    return list(placed.values())
+    return [by_name[name] for name in TopologicalSorter(after).static_order()]
