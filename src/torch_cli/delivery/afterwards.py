@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from torch_cli import procs
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
-from torch_cli.delivery.text import same
+from torch_cli.delivery.text import carries, same
 from torch_cli.errors import TorchError
 from torch_cli.programs.profile import Profile
 from torch_cli.roster.registry import profile_named
@@ -61,9 +61,16 @@ def _evidence(store: Store, message: Message, agent: Agent) -> str:
     if turn is not None and turn.refused is not None:
         return ""  # by a hook of the user's, which runs beside ours
     for report in store.hooks.after(socket, message.pane, after):
-        if report.prompt and same(report.prompt, message.typed, profile):
+        if report.prompt and _is_it(report.prompt, message, profile):
             return f"hook {report.name} carried the text"
     return "the program's transcript has the text" if turn is not None else ""
+
+
+def _is_it(reported: str, message: Message, profile: Profile) -> bool:
+    """Say whether a text is the message, or has it in it, known by the id in its envelope."""
+    if same(reported, message.typed, profile):
+        return True
+    return message.id in message.typed and carries(reported, message.typed, profile)
 
 
 def _turn(message: Message, agent: Agent, profile: Profile) -> "Turn | None":
@@ -76,4 +83,4 @@ def _turn(message: Message, agent: Agent, profile: Profile) -> "Turn | None":
     from torch_cli.programs.transcript import open_transcript, turn_of
 
     transcript = open_transcript(profile.answer.transcript, program.pid, message.created)
-    return turn_of(transcript, lambda text: same(text, message.typed, profile))
+    return turn_of(transcript, lambda text: _is_it(text, message, profile))

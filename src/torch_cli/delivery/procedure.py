@@ -9,7 +9,7 @@ import itertools
 import os
 import time
 
-from torch_cli.delivery import evidence, ours, proof, removed
+from torch_cli.delivery import absent, evidence, ours, proof
 from torch_cli.delivery.ending import NOTHING_TYPED, Ended, held, unknown
 from torch_cli.delivery.job import Job
 from torch_cli.delivery.reading import not_here, out_of_sight
@@ -115,7 +115,7 @@ def _finished(job: Job) -> Ended | None:
     if ended is None and job.reports and job.may_be_pressed:
         ended = proof.await_report(job)
     if ended is None:
-        ended = removed.from_box(job)
+        ended = absent.from_program(job)
     earlier = job.message.reason or "its sender ended before the receipt"
     lost = Ended(Outcome.UNKNOWN, f"{earlier}; later, neither box nor program had the text")
     return ended or lost
@@ -234,7 +234,7 @@ def _unseen(job: Job, box: Box | None) -> Ended:
     """Return the end for a text that was pasted, and never stood alone in ``box``."""
     if box is not None and not box.empty:
         return held("draft: the box holds other text than ours alone", left=True)
-    if ended := removed.from_box(job):
+    if ended := absent.from_program(job):
         return ended
     seen = "is gone from the box" if job.before.seen else "never seen in the box"
     return unknown(f"the text was pasted, and {seen}")

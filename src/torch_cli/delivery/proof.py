@@ -4,16 +4,22 @@ Each returns how the delivery ended by that, ``None`` if it proves nothing.
 """
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch_cli.delivery import evidence
 from torch_cli.delivery.ending import Ended, held, unknown
 from torch_cli.delivery.job import Job
 from torch_cli.delivery.reading import not_here, out_of_sight
 from torch_cli.delivery.receipt import Outcome
-from torch_cli.delivery.text import same
+from torch_cli.delivery.text import carries, same
 from torch_cli.programs.observe import Sight
+from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import ENDED, Box, State
 from torch_cli.tmux.screen import Screen
+
+if TYPE_CHECKING:
+    from torch_cli.programs.transcript import Turn
 
 PROOF = 5.0
 """Seconds after a submit key in which evidence may still come."""
@@ -137,7 +143,24 @@ def by_report(job: Job) -> Ended | None:
             queued = job.before.state == State.WORKING
             confirmed = Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
             return by_fate(job) or confirmed
+        if report.prompt and carries(report.prompt, job.message.typed, job.profile):
+            return _among_others(job, f"hook {report.name} carried it")
     return None
+
+
+AMONG_OTHERS = "somebody submitted it from the input box, with other text"
+"""The reason of a message that arrived as part of a person's."""
+
+
+def _among_others(job: Job, evidence: str) -> Ended | None:
+    """Return the end for a text that a report has in it, unless it may have been refused."""
+    kind = job.profile.answer.transcript
+    if kind:
+        turn = _turn_of(job, carries)
+        if turn is None or turn.refused is not None:
+            return None
+    job.note(evidence)
+    return Ended(Outcome.CONFIRMED, AMONG_OTHERS)
 
 
 def await_report(job: Job) -> Ended | None:
@@ -198,17 +221,22 @@ def _refused(job: Job, words: str) -> Ended:
 
 def by_transcript(job: Job) -> Ended | None:
     """Look for our text in the program's transcript."""
-    kind, program = job.profile.answer.transcript, job.recipient.program
-    if not kind or job.is_command:
+    if not job.profile.answer.transcript or job.is_command:
         return None
-    from torch_cli.programs.transcript import open_transcript, turn_of
-
-    pid = program.pid if program is not None else job.reader.pane.pid
-    transcript = open_transcript(kind, pid, job.message.created)
-    turn = turn_of(transcript, lambda text: same(text, job.message.typed, job.profile))
+    turn = _turn_of(job, same)
     if turn is None:
         return None
     if turn.refused is not None:
         return _refused(job, turn.refused)
     job.note("the program's transcript has the text")
     return Ended(Outcome.CONFIRMED)
+
+
+def _turn_of(job: Job, told: Callable[[str, str, Profile], bool]) -> "Turn | None":
+    """Return the turn in the program's transcript that our text began, as ``told`` compares it."""
+    from torch_cli.programs.transcript import open_transcript, turn_of
+
+    program = job.recipient.program
+    pid = program.pid if program is not None else job.reader.pane.pid
+    transcript = open_transcript(job.profile.answer.transcript, pid, job.message.created)
+    return turn_of(transcript, lambda text: told(text, job.message.typed, job.profile))

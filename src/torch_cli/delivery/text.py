@@ -140,6 +140,19 @@ def same(reported: str, typed: str, profile: Profile) -> bool:
     return _normal(reported, profile) == _normal(typed, profile)
 
 
+FEW = 12
+"""Characters without spaces below which a text may be part of another by chance."""
+
+
+def carries(reported: str, typed: str, profile: Profile) -> bool:
+    """Say whether a text that the program reported is the one typed, whole, with more around it."""
+    if len("".join(typed.split())) < FEW:
+        return False
+    for wrapper in profile.normalise.wrapper:
+        reported = wrapper.sub("", reported)
+    return _normal(typed, profile) in _normal(reported, profile)
+
+
 def _normal(text: str, profile: Profile) -> str:
     text = _one_line_end(text)
     if profile.normalise.nfc:

@@ -61,30 +61,39 @@ REFUSALS = ("claude",)
 """The kinds that tell of a message which a hook of the user's refused."""
 
 
+NAMED = ("claude",)
+"""The kinds whose programs say which file their transcript is."""
+
+
 def open_transcript(kind: str, pid: int, since: float) -> Transcript:
     """Return the transcripts that the program ``pid`` may write to.
 
     Messages before ``since`` (epoch seconds) are not looked at.
     """
-    where = procs.directory(pid) or ""
-    environ = procs.environment(pid) or os.environ
     module = import_module(f"torch_cli.programs.transcript.{kind}")
-    transcript: Transcript = module.open_transcript(Origin(where, environ, since - SKEW, pid))
+    transcript: Transcript = module.open_transcript(_origin(pid, since))
     return transcript
 
 
-def is_silent(transcript: Transcript) -> bool:
-    """Say whether the transcript, which the program itself names, has no message of anybody's.
+def _origin(pid: int, since: float) -> Origin:
+    where = procs.directory(pid) or ""
+    return Origin(where, procs.environment(pid) or os.environ, since - SKEW, pid)
 
-    ``False`` if the program does not name it, or it cannot be read whole.
+
+def is_silent(kind: str, pid: int, since: float, text: str) -> bool:
+    """Say whether the program ``pid`` has got no message since, nor ``text`` in anything else.
+
+    ``since`` is in epoch seconds. ``False`` if it does not name its transcript, or that cannot be
+    read whole.
     """
-    from torch_cli.programs.transcript.lines import Lines
-
+    if kind not in NAMED:
+        return False
+    module = import_module(f"torch_cli.programs.transcript.{kind}")
     try:
-        found = transcript.turns(lambda text: True)
+        lines = module.open_transcript(_origin(pid, since), lambda _: module.Anything(text))
+        return lines.named and not lines.turns(lambda _: True) and lines.whole
     except (OSError, ValueError):
         return False
-    return not found and isinstance(transcript, Lines) and transcript.named and transcript.whole
 
 
 def turn_of(transcript: Transcript, is_ours: Callable[[str], bool]) -> Turn | None:

@@ -2,14 +2,14 @@
 
 import glob
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch_cli import procs
 from torch_cli.programs.record import claude_session
 from torch_cli.programs.setup import config_dir
 from torch_cli.programs.transcript import Origin, Turn
-from torch_cli.programs.transcript.lines import RESCAN, Lines, text_of
+from torch_cli.programs.transcript.lines import RESCAN, Conversation, Lines, text_of
 
 SOON = 0.05
 """Seconds between looks for the one file of a known session, which costs little."""
@@ -22,13 +22,20 @@ _STOPPED = "Operation stopped by hook: "
 """How it tells that a hook ended a turn before it began: this, and the hook's words."""
 
 
-def open_transcript(origin: Origin) -> Lines:
-    """Return the program's transcript, or those of every Claude Code of that home."""
+def open_transcript(
+    origin: Origin, read_by: Callable[[Callable[[str], bool]], Conversation] | None = None
+) -> Lines:
+    """Return the program's transcript, or those of every Claude Code of that home.
+
+    ``read_by`` makes what reads one, a ``Session`` unless it is given.
+    """
     home = glob.escape(config_dir(origin.environ))
     session = glob.escape(_session(origin.pid))
     pattern = os.path.join(home, "projects", "*", f"{session or '*'}.jsonl")
     rescan = SOON if session else RESCAN
-    return Lines(origin, lambda: glob.iglob(pattern), Session, rescan, expected=bool(session))
+    return Lines(
+        origin, lambda: glob.iglob(pattern), read_by or Session, rescan, expected=bool(session)
+    )
 
 
 def _session(pid: int) -> str:
@@ -109,3 +116,34 @@ class Session:
         if self._failed:
             return Turn(failed=said)
         return Turn(said if self._ended else None, stopped=self._stopped)
+
+
+class Anything:
+    """Any message of anybody's, sent or waiting or refused, and ``text`` in what a tool was told.
+
+    A person's answer to a question is a tool's result.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = "".join(text.split())
+        self._session = Session(lambda _: True)
+        self._told = False
+
+    def read(self, line: dict[str, Any], at: float) -> None:
+        """Take in one line."""
+        self._session.read(line, at)
+        if line.get("type") == "user":
+            self._told |= any(self._text in "".join(one.split()) for one in _strings(line))
+
+    def turn(self) -> Turn | None:
+        """Return an empty turn if there was anything."""
+        return Turn() if self._told else self._session.turn()
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Give all texts in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _strings(one)

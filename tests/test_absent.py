@@ -1,10 +1,11 @@
-"""Messages that a person removes from the box: that they failed is said only if it is sure."""
+"""Messages that a person erases from the box, or submits with a text of their own."""
 
 import contextlib
 import json
 import os
 import signal
 import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from test_delivery_faults import ADD_AFTER_THE_PASTE, DIE, STOCK, send_with
 from torch_cli import paths, procs
-from torch_cli.delivery.removed import REASON
+from torch_cli.delivery.absent import REASON
+from torch_cli.delivery.proof import AMONG_OTHERS
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 
@@ -22,7 +24,7 @@ TEXT = "please do it"
 
 ERASE = """
 from torch_cli.delivery import job, procedure
-procedure.SEE = 3.0
+procedure.SEE = 6.0
 saw_part = job.Job.saw_part
 def seen(self):
     saw_part(self)
@@ -49,16 +51,16 @@ def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
     return demo
 
 
-def name_session(demo: DemoAgent, tmp_path: Path) -> None:
+def name_session(demo: DemoAgent, tmp_path: Path, **more: object) -> None:
     process = procs.identify(demo.pane.pid)
     assert process is not None
     path = tmp_path / "claude/sessions" / f"{process.pid}.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     record = {"pid": process.pid, "procStart": process.started, "sessionId": "session"}
-    path.write_text(json.dumps(record))
+    path.write_text(json.dumps(record | more))
 
 
-def write_down(tmp_path: Path, text: str, **more: object) -> None:
+def write_down(tmp_path: Path, text: object, **more: object) -> None:
     folder = tmp_path / "claude/projects/project"
     folder.mkdir(parents=True, exist_ok=True)
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -75,6 +77,25 @@ def lose(demo: DemoAgent, text: str = TEXT) -> str:
     demo.tmux.wait_for_text(demo.pane, "Type a message")
     with Store() as store:
         return store.messages.latest()[0].id
+
+
+SWALLOW = f"""
+from torch_cli.delivery import procedure
+procedure.SEE = 3.0
+def shown():
+    return {TEXT!r} in tmux("capture-pane", "-p", "-t", os.environ["PANE"])
+paste = gate.paste
+def pasted(*a, **k):
+    done = paste(*a, **k)
+    while not shown():
+        pass
+    tmux("send-keys", "-t", os.environ["PANE"], "C-u")
+    while shown():
+        pass
+    return done
+gate.paste = pasted
+"""
+"""The text is gone before anybody has looked, as if a dialog had taken it."""
 
 
 def message(identity: str) -> Message:
@@ -140,26 +161,64 @@ def test_a_transcript_that_cannot_be_read_whole_proves_nothing(
     assert message(lost).state == "unknown"
 
 
-def test_a_text_that_was_never_seen_in_the_box_may_be_anywhere(demo: DemoAgent) -> None:
-    """A dialog may have swallowed it."""
-    clear = 'tmux("send-keys", "-t", os.environ["PANE"], "C-u")'
-    fault = f"""
-from torch_cli.delivery import procedure
-procedure.SEE = 3.0
-paste = gate.paste
-def pasted(*a, **k):
-    done = paste(*a, **k)
-    {clear}
-    while {TEXT!r} in tmux("capture-pane", "-p", "-t", os.environ["PANE"]):
-        pass
-    return done
-gate.paste = pasted
-"""
-    done = send_with(demo, TEXT, fault)
+def test_a_program_that_did_not_show_the_text_may_not_have_read_it_yet(demo: DemoAgent) -> None:
+    done = send_with(demo, TEXT, SWALLOW)
     assert done.stdout.startswith("unknown: the text was pasted, and never seen in the box"), done
     assert demo.send("next").code == 0
     with Store() as store:
         assert store.messages.latest(limit=2)[1].state == "unknown"
+
+
+def test_a_text_that_was_never_seen_has_failed_once_the_program_has_gone_on(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    done = send_with(demo, TEXT, SWALLOW)
+    assert done.stdout.startswith("unknown"), done
+    name_session(demo, tmp_path, status="idle", statusUpdatedAt=(time.time() + 60) * 1000)
+    assert demo.send("next").code == 0
+    with Store() as store:
+        lost = store.messages.latest(limit=2)[1]
+    assert (lost.state, lost.reason) == ("failed", REASON)
+
+
+def test_an_answer_to_a_question_may_have_been_ours(demo: DemoAgent, tmp_path: Path) -> None:
+    """A dialog takes a text, too, and what becomes of it is a tool's result."""
+    lost = lose(demo)
+    said = {"type": "tool_result", "content": [{"type": "text", "text": f"The user: {TEXT}"}]}
+    write_down(tmp_path, [said])
+    assert demo.send("next").code == 0
+    assert message(lost).state == "unknown"
+
+
+def test_another_answer_is_not_ours(demo: DemoAgent, tmp_path: Path) -> None:
+    lost = lose(demo)
+    said = {"type": "tool_result", "content": [{"type": "text", "text": "done"}]}
+    write_down(tmp_path, [said])
+    assert demo.send("next").code == 0
+    assert message(lost).state == "failed"
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_text_that_a_person_submitted_with_theirs_has_arrived(
+    written: bool, demo: DemoAgent, tmp_path: Path
+) -> None:
+    text = "please look at the tests, and mend what fails"
+    killed = send_with(demo, text, DIE.replace("attempting", "seen"))
+    assert killed.returncode == -signal.SIGKILL, killed
+    with Store() as store:
+        lost = store.messages.latest()[0].id
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "-l", " now")
+    demo.tmux.wait_for_text(demo.pane, f"{text} now")
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Enter")
+    demo.tmux.wait_until(lambda: demo.submitted() == [f"{text} now"], "the message")
+    if written:
+        write_down(tmp_path, f"{text} now")
+    assert demo.send("next").code == 0
+    found = message(lost)
+    # Without it, a hook of the person's may have refused the message.
+    wanted = ("confirmed", AMONG_OTHERS) if written else ("unknown", found.reason)
+    assert (found.state, found.reason) == wanted
+    assert demo.submitted() == [f"{text} now", "next"]
 
 
 def test_after_a_key_a_text_that_is_gone_may_have_been_submitted(demo: DemoAgent) -> None:
@@ -168,3 +227,24 @@ def test_after_a_key_a_text_that_is_gone_may_have_been_submitted(demo: DemoAgent
         store.execute("UPDATE messages SET attempts = 1 WHERE id = ?", (lost,))
     assert demo.send("next").code == 0
     assert message(lost).state == "unknown"
+
+
+def test_such_a_text_is_found_afterwards_by_the_id_in_its_envelope(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    text = f"[from dev · message · m-0123456789ab]\n{TEXT}"
+    lost = lose(demo, text)
+    for record in (tmp_path / "claude/sessions").iterdir():
+        record.unlink()
+    assert demo.send("next").code == 0
+    assert message(lost).state == "unknown"
+    write_down(tmp_path, f"{text} or not")
+    assert demo.torch("tick").code == 0
+    assert message(lost).state == "unknown", "the id is another's"
+    with contextlib.closing(sqlite3.connect(paths.database(), isolation_level=None)) as store:
+        store.execute(
+            "UPDATE messages SET typed = CAST(replace(typed, 'm-0123456789ab', id) AS BLOB)"
+        )
+    write_down(tmp_path, f"{message(lost).typed} or not")
+    assert demo.torch("tick").code == 0
+    assert message(lost).state == "confirmed"

@@ -1,0 +1,65 @@
+"""Messages that are neither in the box nor in the program: erased there, or swallowed by a dialog.
+
+A text that is gone from the box may also have been submitted there by hand, changed or not. So a
+message is called failed only if no submit key of ours can have reached the program, which has read
+the paste and is idle at an empty box, and if its own transcript, which it names, has had no message
+since the paste, nor the text in anything else.
+"""
+
+import time
+
+from torch_cli.delivery import proof
+from torch_cli.delivery.ending import Ended
+from torch_cli.delivery.job import Job
+from torch_cli.delivery.receipt import Outcome
+from torch_cli.programs.state import State
+
+STILL = 1.0
+"""Seconds that the program must be idle at an empty box. Claude Code writes a message down 0.1 s
+after it was submitted, and is not idle meanwhile (2.1.330, 2026-11-28)."""
+
+REASON = "neither the input box nor the program's transcript has the text: it was not submitted"
+
+
+def from_program(job: Job) -> Ended | None:
+    """Return the end of a message that is nowhere; ``None`` if that is not sure."""
+    if not job.before.at or job.may_be_pressed or job.is_command or not _has_read(job):
+        return None
+    until = time.monotonic() + STILL
+    while True:
+        heard = job.reader.heard()
+        if ended := proof.by_report(job):
+            return ended
+        state = job.reader.look().state
+        if state.state is not State.IDLE or state.box is None or not state.box.empty:
+            return None
+        if (left := until - time.monotonic()) <= 0:
+            break
+        job.reader.wait(heard, left)
+    return Ended(Outcome.FAILED, REASON) if _got_nothing(job) else None
+
+
+def _has_read(job: Job) -> bool:
+    """Say whether the program has read our paste: it showed the text, or wrote of itself later.
+
+    One that hangs may show the text, and get it submitted, after any time.
+    """
+    if job.before.seen:
+        return True
+    from torch_cli.programs.record import record_of
+
+    record = record_of(job.profile.answer.transcript, _pid(job))
+    return record is not None and record.current and record.at > job.before.at + STILL
+
+
+def _got_nothing(job: Job) -> bool:
+    """Say whether the program's transcript is known, and has had nothing of it since the paste."""
+    from torch_cli.programs.transcript import is_silent
+
+    kind = job.profile.answer.transcript
+    return is_silent(kind, _pid(job), job.before.at, job.message.typed)
+
+
+def _pid(job: Job) -> int:
+    program = job.recipient.program
+    return program.pid if program is not None else job.reader.pane.pid
