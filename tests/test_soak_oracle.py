@@ -47,6 +47,20 @@ def test_what_went_down_with_its_pane_is_not_lost() -> None:
     assert found(arrivals=[], ended=[("dev", 60.0)]) == [Wrong.LOST]
 
 
+def test_what_went_down_in_the_queue_of_its_program_is_not_lost() -> None:
+    queued = dataclasses.replace(CLAIM, reason="queued by the program")
+    planted = {"claims": [queued], "arrivals": []}
+    assert found(**planted, ended=[("dev", 60.0)]) == []
+    assert found(**planted) == [Wrong.LOST]
+    assert found(**planted, ended=[("dev", 3.0), ("ops", 60.0)]) == [Wrong.LOST]
+    # It took up its queue, and that message was not in it.
+    second = Sent(2, "dev", "K2q two q2E", attempts=[Attempt(12, 13, 0)])
+    later = Arrival("dev", 2, "K2q two q2E", 12.5, 0)
+    claims = [queued, Claim(2, "m-02", "confirmed", settled=13)]
+    lost = found(sent=[SENT, second], claims=claims, arrivals=[later], ended=[("dev", 60.0)])
+    assert lost == [Wrong.LOST]
+
+
 def test_a_message_that_arrives_twice_is_doubled() -> None:
     assert found(arrivals=[ARRIVAL, ARRIVAL]) == [Wrong.DOUBLED]
 

@@ -23,6 +23,9 @@ DELIVERED = frozenset({"submitted", "confirmed"})
 GONE = 5.0
 """Seconds before the end of its program in which a message may go down with it unnoticed."""
 
+QUEUED = "queued by the program"
+"""What the receipt says of a message that the program has, and has not begun on."""
+
 UNKNOWN_SHARE = 0.001
 """The share of messages that may end as ``unknown``; one always may."""
 
@@ -298,9 +301,20 @@ def _lost(sent: Sent, claims: list[Claim], records: Records) -> str:
 
 
 def _went_down(sent: Sent, claim: Claim, records: Records) -> bool:
-    """Say whether the recipient's program was ended just after it had taken the message."""
-    return any(
-        name == sent.recipient and -1.0 <= at - claim.settled < GONE for name, at in records.ended
+    """Say whether the recipient's program was ended just after it had taken the message.
+
+    One that the program has queued goes down with it at any time before that takes up a message
+    again: it keeps its queue in memory, and its receipt says that it is there.
+    """
+    after = [at - claim.settled for name, at in records.ended if name == sent.recipient]
+    if any(-1.0 <= seconds < GONE for seconds in after):
+        return True
+    if QUEUED not in claim.reason:
+        return False
+    end = min((seconds for seconds in after if seconds >= 0), default=0.0)
+    return end > 0 and not any(
+        one.agent == sent.recipient and 0 <= one.at - claim.settled < end
+        for one in records.arrivals
     )
 
 
