@@ -1,13 +1,16 @@
 """A profile that nobody has proven: what is said of it, and how carefully it is used."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from agent import DEMO_PROGRAM, DemoAgent
 from conftest import TmuxServer, Torch
+from torch_cli.paths import make_private
+from torch_cli.programs import proof
 from torch_cli.programs.loading import STOCK, load_profile, parse_profile
-from torch_cli.roster.safety import submit_key
+from torch_cli.roster.safety import caution_of, submit_key
 
 MISSING = "no dialog was seen"
 
@@ -40,8 +43,8 @@ def agent(own: Path, tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgen
 
 def test_false_is_no_version() -> None:
     assert parse_profile('name = "x"\nverified = false', "f").verified == ()
-    assert parse_profile('name = "x"', "f").caution
-    assert not parse_profile('name = "x"\nverified = ["1"]', "f").caution
+    assert caution_of(parse_profile('name = "x"', "f"), "1")
+    assert not caution_of(parse_profile('name = "x"\nverified = ["1"]', "f"), "2")
 
 
 def test_the_list_says_which_are_unverified_and_what_is_missing(own: Path, torch: Torch) -> None:
@@ -90,3 +93,46 @@ def test_adopting_says_so(own: Path, tmux: TmuxServer, torch: Torch) -> None:
     assert done.code == 0, done
     assert "unverified" in done.err
     assert torch("adopt", "-q", pane.id, "other", "--profile", "mine").err.count("unverified") == 0
+
+
+def keep_proof(own: Path, *failures: str) -> None:
+    """Keep a proof of this machine's, as a verification of that profile does."""
+    profile = load_profile("mine", str(own.parent))
+    make_private(proof.folder())
+    kept = {
+        "schema": proof.SCHEMA,
+        "version": "1.0",
+        "profile_digest": proof.digest(profile),
+        "date": "2026-11-28T10:00:00+00:00",
+        "keys": {"chord": {"ignored": True}},
+        "queues": True,
+        "failures": [{"sentence": one} for one in failures],
+    }
+    Path(proof.path_of("mine", "1.0")).write_text(json.dumps(kept))
+
+
+def test_a_proof_on_this_machine_ends_the_caution_everywhere(
+    own: Path, tmux: TmuxServer, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    keep_proof(own)
+    words = ("--profile", "mine", "--session", "agents", "--dir", str(tmp_path))
+    spawned = torch("spawn", "demo", *words, "--json")
+    assert spawned.code == 0, spawned
+    assert spawned.json["submit"]["degree"] == "safe"
+    adopted = torch("adopt", spawned.json["pane"], "other", "--profile", "mine")
+    sent = torch("send", "demo", "hello", "--json")
+    seen = torch("doctor")
+    for said in (spawned, adopted, sent, seen):
+        assert "unverified" not in said.out + said.err, said
+    assert "proven on this machine on 2026-11-28" in seen.out
+
+
+def test_what_failed_on_this_machine_is_said_in_its_place(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    mine = load_profile("mine", str(own.parent))
+    keep_proof(own, "a draft was sent")
+    assert "1 of what was tried on this machine on 2026-11-28 failed" in caution_of(mine, "1.0")
+    assert "only to an idle program" in caution_of(mine, "1.1"), "of that version nothing is known"

@@ -20,6 +20,7 @@ from torch_cli.pane_id import PaneId
 from torch_cli.programs.profile import Guard, Profile
 from torch_cli.roster.actor import own_name
 from torch_cli.roster.registry import Found, find, profile_named
+from torch_cli.roster.safety import caution_of
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import COMMAND, MESSAGE, NORMAL, Message, new_id, new_message
@@ -129,7 +130,8 @@ def _deliver_to(
         permitted = _check_permitted(store, request, found.agent)
         identity = found.agent.identity if found.agent else ""
         message, new = _accept(
-            store, hand, request, body, to.profile, found.name, pane.at, identity, permitted
+            *(store, hand, request, body, to.profile, found.name, pane.at, identity, permitted),
+            version=found.agent.version if found.agent else "",
         )
         if not new:
             message = _take_again(store, hand, message, identity)
@@ -159,7 +161,8 @@ def _accept_for_lost(
     permitted = _check_permitted(store, request, agent)
     profile = no_shell(profile_named(agent.profile), agent.name)
     message, _ = _accept(
-        store, hand, request, body, profile, agent.name, agent.at, agent.identity, permitted
+        *(store, hand, request, body, profile, agent.name, agent.at, agent.identity, permitted),
+        version=agent.version,
     )
     if message.step != "accepted":
         return receipt_of(message)
@@ -176,10 +179,13 @@ def _accept(
     pane: PaneId,
     agent: str,
     permitted: bool,
+    *,
+    version: str,
 ) -> tuple[Message, bool]:
     """Write the message down, as it is to be typed; return it and whether it is new.
 
-    ``name`` is how the recipient is called, ``agent`` its identity, '' if it has none.
+    ``name`` is how the recipient is called, ``agent`` its identity, '' if it has none, ``version``
+    its program's, '' if that is not known.
     """
     identity = new_id()
     own = own_name(store)
@@ -197,7 +203,7 @@ def _accept(
             body=body,
             typed=prepared.typed,
             **pane.columns,
-            evidence=(*prepared.changes, *filter(None, [profile.caution])),
+            evidence=(*prepared.changes, *filter(None, [caution_of(profile, version)])),
             reply_to=request.reply_to,
             agent=agent,
             kept=request.keep and not request.command,

@@ -22,7 +22,7 @@ from torch_cli.programs.program import ask_version, find_program
 from torch_cli.programs.proof import VERIFIABLE, proof_of
 from torch_cli.programs.setup import hooks_installed
 from torch_cli.roster.registry import knows_chord, profiles_dir
-from torch_cli.roster.safety import Degree, safety_of
+from torch_cli.roster.safety import Degree, caution_of, safety_of
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
@@ -349,7 +349,7 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
     if version in profile.verified:
         return Finding(profile.name, Level.OK, words)
     if not profile.verified:
-        return Finding(profile.name, Level.NOTE, f"{words}; {profile.caution}")
+        return Finding(profile.name, Level.NOTE, f"{words}; {caution_of(profile, version)}")
     verify = f", or prove it here: torch profile verify {profile.name}"
     return Finding(
         profile.name,

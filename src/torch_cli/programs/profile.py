@@ -254,11 +254,3 @@ class Profile(NamedTuple):
     hooks: Hooks = Hooks()
     answer: AnswerSpec = AnswerSpec()
     modes: Modes = Modes()
-
-    @property
-    def caution(self) -> str:
-        """What people are told of an unverified profile; '' if it is verified."""
-        if self.verified:
-            return ""
-        idle_only = "" if self.process.shells else ": messages go only to an idle program"
-        return f"the profile '{self.name}' is unverified{idle_only}"

@@ -145,6 +145,24 @@ def safety_for(agent: Agent | None, profile: Profile | None = None) -> Safety | 
     return safety_of(known, chord=agent.chord, version=agent.version)
 
 
+def caution_of(profile: Profile, version: str) -> str:
+    """Return what people are told of a profile that was proven with no version of its program.
+
+    '' if it was proven, or if a proof on this machine of ``version`` found nothing.
+    """
+    if profile.verified:
+        return ""
+    proof = proof_of(profile, version)
+    unverified = f"the profile '{profile.name}' is unverified"
+    if proof is None:
+        idle_only = "" if profile.process.shells else ": messages go only to an idle program"
+        return f"{unverified}{idle_only}"
+    if not proof.failures:
+        return ""
+    failed = f"{len(proof.failures)} of what was tried on this machine on {proof.date} failed"
+    return f"{unverified}: {failed}; 'torch doctor' says what"
+
+
 def _lost(profile: Profile, version: str, proof: Proof | None) -> str:
     """Say which better key the profile has that is not pressed, and why; '' if it has none."""
     submit = profile.submit

@@ -34,7 +34,7 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
     from torch_cli.lifecycle.spawn import adopt
     from torch_cli.roster.actor import actor
     from torch_cli.roster.registry import profile_named
-    from torch_cli.roster.safety import safety_for
+    from torch_cli.roster.safety import caution_of, safety_for
     from torch_cli.store import Store
     from torch_cli.watch.listing import list_agents
 
@@ -46,7 +46,7 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
         print_json(agent_object(line))
     else:
         click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
-    caution = profile_named(agent.profile).caution
+    caution = caution_of(profile_named(agent.profile), agent.version)
     safety = safety_for(agent)
     for words in filter(None, [caution, safety and f"protection: {safety.sentence}"]):
         note(f"  {words}", quiet=common.quiet)

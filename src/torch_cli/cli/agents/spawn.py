@@ -105,6 +105,7 @@ def command(
     from torch_cli.lifecycle.begin import begin
     from torch_cli.lifecycle.spawn import Order
     from torch_cli.roster.registry import profile_named
+    from torch_cli.roster.safety import caution_of
 
     order = Order(
         name=name,
@@ -125,7 +126,8 @@ def command(
         on_step=common.tell,
     )
     state = "starting" if begun.state is None else str(begun.state.state)
-    _print(common, begun.agent, begun.window, state, profile_named(profile).caution)
+    caution = caution_of(profile_named(profile), begun.agent.version)
+    _print(common, begun.agent, begun.window, state, caution)
     return _brief(common, begun, text, brief) if brief else 0
 
 
