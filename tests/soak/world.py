@@ -6,6 +6,7 @@ It ends all that it has started. The agents and what happens to them are in othe
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,8 @@ NOT_NOW = ("database is locked", "at work")
 
 FENCED = 30.0
 """Seconds after a long lock of the state file in which a scheduler may find its lease taken."""
+
+_RUNS = re.compile(r"already exists, in pane (%\d+)")
 
 SPAWNS = 5
 """How often a person tries to start an agent while other things go wrong."""
@@ -276,12 +279,15 @@ class World:
         for _ in range(SPAWNS):
             done = self.torch("spawn", agent.name, *words, "--", *agent.arguments, env=env)
             self.others.append((f"spawn {agent.name}", done))
-            # A server that is stopped at the time answers nobody.
-            if done.status == 0 or self.quitting.wait(2):
+            # A server that is stopped at the time answers nobody. An earlier try may have left the
+            # agent starting.
+            here = _RUNS.search(done.out)
+            if done.status == 0 or here or self.quitting.wait(2):
                 break
+            self.note("did not start", agent=agent.name, attempt=done)
         else:
             raise BrokenError(f"{agent.name} did not start: {done.out}{done.err}")
-        agent.pane = json.loads(done.out)["pane"]
+        agent.pane = here[1] if here else json.loads(done.out)["pane"]
         pid = self.tmux("display-message", "-p", "-t", agent.pane, "#{pane_pid}")
         agent.pid = int(pid or 0)
         self.resize(agent, WIDTH, HEIGHT)
