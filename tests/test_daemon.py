@@ -210,7 +210,7 @@ def test_a_tick_ends_when_its_time_is_up(demo: DemoAgent) -> None:
     os.kill(server, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        done = demo.torch("tick", "--timeout", "1", timeout=60)
+        done = demo.torch("tick", "--timeout", "1", timeout=60, env={VARIABLE: "answer=1"})
         assert time.monotonic() - began < 40
     finally:
         os.kill(server, signal.SIGCONT)
@@ -274,7 +274,7 @@ def test_a_clock_that_is_set_an_hour_and_back_doubles_and_loses_nothing(
     demo: DemoAgent, tmp_path: Path, jump: float
 ) -> None:
     daemon = scheduler.start(demo.torch, tmp_path)
-    add(demo, "often", "--every", "2s")
+    add(demo, "often", "--every", "1s")
 
     def runs() -> list[dict[str, object]]:
         return history(demo.torch)

@@ -12,6 +12,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, TMUX_VERSION, Result, TmuxServer, Torch, wait_until
+from torch_cli.intervals import VARIABLE
 from torch_cli.store import Store
 from torch_cli.store.messages import new_message
 from torch_cli.tmux.socket import Socket
@@ -197,7 +198,7 @@ def test_a_server_that_does_not_answer_hides_no_other(
     everywhere = Torch(demo.tmux.socket, demands=False)
     for command, name in (("ps", "name"), ("state", "target")):
         assert objects(demo.torch(command, "--json"))[0][name] == "demo"
-        done = everywhere(command, "--json")
+        done = everywhere(command, "--json", env={VARIABLE: "answer=2.5"})
         assert done.code == 6
         first, second = objects(done)
         assert (first[name], first["state"]) == ("demo", "idle")

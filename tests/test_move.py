@@ -17,6 +17,7 @@ from agent import DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, PATIENCE, TMUX, Result, TmuxServer, Torch, wait_until
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
+from torch_cli.intervals import VARIABLE
 from torch_cli.store import Store
 from torch_cli.tmux.move import Act, Goal, carry_out, stand
 from torch_cli.tmux.panes import Pane
@@ -626,7 +627,7 @@ def test_a_stopped_server_is_told_in_time(demo: DemoAgent, other: Pane) -> None:
     server = demo.pane.server_pid
     os.kill(server, signal.SIGSTOP)
     try:
-        done = move(demo, "--session", "other")
+        done = move(demo, "--session", "other", env={VARIABLE: "answer=1"})
     finally:
         os.kill(server, signal.SIGCONT)
     assert (done.code, done.json["error"]["code"]) == (6, "timed-out")

@@ -1,4 +1,4 @@
-"""How often a scheduler looks, and how long it rests: one value, in seconds.
+"""How often a scheduler looks, how long it rests, and what it waits for: one value, in seconds.
 
 The environment variable ``TORCH_INTERVALS`` is for Torch's own tests, which shorten some of the
 intervals, for example ``teams=1 tasks=1``. The times of a delivery are not here: they were measured
@@ -67,6 +67,10 @@ class Intervals(NamedTuple):
 
     after_error: float = 2.0
     """Before a pass that failed is tried again, unless it is seldom needed."""
+
+    answer: float = 5.0
+    """In which tmux must answer one call. A loaded 2-core machine answered in 0.15 s at worst
+    (2026-11-22); a server that is stopped never answers."""
 
     starts: float = 0.4
     """In which a command that cannot start is expected to say so."""

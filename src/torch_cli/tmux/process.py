@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, TimedOutError
+from torch_cli.intervals import INTERVALS
 from torch_cli.tmux.socket import Socket
 
-CALL_TIMEOUT = 5.0
-"""Seconds that one exchange with tmux may take. A loaded 2-core machine answered in 0.15 s at
-worst (2026-11-22); a server that is stopped never answers."""
+CALL_TIMEOUT = INTERVALS.answer
+"""Seconds that one exchange with tmux may take."""
 
 READ_SIZE = 1 << 18
 """Bytes asked of a pipe at once."""
