@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,8 @@ def test_a_tmux_that_can_die_of_control_clients_is_named(
     program(programs, "tmux", f'[ "$4" = -V ] && exec echo tmux {version}; exit 1')
     done = torch("doctor", "--json", env={"TORCH_TMUX": ""})
     found = done.json["findings"]
-    tmux = [one for one in found if one["subject"] == "tmux" and "can end" in one["message"]]
+    subjects = ("tmux panes", "tmux clients")
+    tmux = [one for one in found if one["subject"] in subjects and "can end" in one["message"]]
     assert [one["level"] for one in tmux].count("note") == notes  # with what to do about it
     assert [one["level"] for one in tmux].count("ok") == safe
 
@@ -272,3 +274,28 @@ def test_git_and_the_settings_of_checkpoints(
     (tmp_path / "bin/tmux").symlink_to(TMUX)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert "git is not on the PATH" in finding(torch, "checkpoints")["message"]
+    assert finding(torch, "git")["level"] == "warning"
+
+
+def test_no_two_rows_have_one_name(torch: Torch, tmux: TmuxServer) -> None:
+    tmux.new_session()
+    with Store():
+        pass
+    subjects = [one["subject"] for one in torch("doctor", "--json").json["findings"]]
+    assert sorted(set(subjects)) == sorted(subjects)
+
+
+def test_python_and_git_are_named_with_their_versions(torch: Torch) -> None:
+    assert finding(torch, "python")["message"].endswith(sys.executable)
+    assert finding(torch, "git")["message"].startswith("git version 2")
+
+
+def test_the_scheduler_and_what_starts_it(torch: Torch, programs: Path) -> None:
+    program(programs, "crontab", "echo '* * * * * /bin/torch tick --quiet # torch tick'")
+    found = finding(torch, "scheduler")
+    assert (found["level"], "torch daemon start" in found["advice"]) == ("note", True)
+    assert found["message"] == "none is running; your crontab runs 'torch tick' every minute"
+    assert torch("daemon", "start").code == 0
+    found = finding(torch, "scheduler")
+    assert torch("daemon", "stop").code == 0
+    assert (found["level"], found["message"].split(",")[0]) == ("ok", "daemon")

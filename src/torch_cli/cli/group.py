@@ -127,7 +127,7 @@ Environment:
 """
 
 
-# What click 8.2 and later raise for a group without a command: help, and no fault.
+# What click 8.2 and later raise for a group without a command. Earlier ones print the help.
 _NO_WORDS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
@@ -192,8 +192,8 @@ class _Torch(click.Group):
             raise cause if isinstance(cause, Interrupted) else KeyboardInterrupt from None
         except click.UsageError as misused:
             if isinstance(misused, _NO_WORDS):
-                say(misused.format_message(), err=True)
-                return int(misused.exit_code)
+                say(misused.format_message())
+                return DONE
             raise _usage(misused) from None
         return outcome if isinstance(outcome, int) else DONE
 

@@ -1,28 +1,24 @@
-"""The problems of this machine, as values: what was looked at, its state, what to do.
+"""What ``torch doctor`` looks at, in order. Each thing that it looks at becomes one finding.
 
-Nothing is changed, except that a few kilobytes are written to the state directory and removed.
+It changes nothing, except that it writes a few kilobytes to the state directory and removes them.
 """
 
 import contextlib
-import enum
 import locale
 import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from torch_cli import duration, paths
+from torch_cli.doctor.finding import Finding, Level
+from torch_cli.doctor.programs import own_profiles, programs
+from torch_cli.doctor.scheduler import scheduler
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.programs.loading import list_profiles, load_profile
-from torch_cli.programs.profile import BUILT_IN, Profile
-from torch_cli.programs.program import ask_version, find_program
-from torch_cli.programs.proof import VERIFIABLE, proof_of
-from torch_cli.programs.setup import hooks_installed
-from torch_cli.roster.registry import knows_chord, profiles_dir
-from torch_cli.roster.safety import Degree, caution_of, safety_of
+from torch_cli.git.command import Git
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
@@ -33,25 +29,6 @@ LITTLE_SPACE = 100 * 1024 * 1024
 """Bytes free on the disk of the state directory below which a warning is given."""
 
 PROBE = b"torch doctor\n" * 1024
-
-
-class Level(enum.StrEnum):
-    """How much a finding matters: only a failure makes the exit status 1."""
-
-    OK = "ok"
-    NOTE = "note"
-    WARNING = "warning"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. ``advice`` says what to do, '' if nothing."""
-
-    subject: str
-    level: Level
-    message: str
-    advice: str = ""
 
 
 def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
@@ -65,12 +42,15 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield from _state_directory()
     store = _store()
     yield store
+    if store.level is not Level.FAILURE:
+        yield scheduler(has_store=store.level is Level.OK)
     if store.level is Level.OK:
-        yield _scheduler()
         yield from _teams()
-    yield _git(environ)
-    yield _own_profiles()
-    yield from _programs(environ)
+    yield _python()
+    yield _git()
+    yield _checkpoints(environ)
+    yield own_profiles()
+    yield from programs(environ)
 
 
 def _tmux(environ: Mapping[str, str]) -> tuple[Finding, str]:
@@ -98,7 +78,7 @@ def _frail(version: str) -> Iterator[Finding]:
     known = numbers(version)
     if known == (3, 2):
         yield Finding(
-            "tmux",
+            "tmux panes",
             Level.NOTE,
             f"tmux {version} can end, with all its sessions, when a program ends in a pane with "
             "'remain-on-exit' while a control client is attached",
@@ -106,7 +86,7 @@ def _frail(version: str) -> Iterator[Finding]:
         )
     if known and known < (3, 7):
         yield Finding(
-            "tmux",
+            "tmux clients",
             Level.OK,
             f"Torch connects to tmux {version} in a way that is safe; other programs that use "
             "'tmux -C' can end a server before tmux 3.7 (tmux issue 4980)",
@@ -238,28 +218,12 @@ def _store() -> Finding:
             return Finding("store", Level.NOTE, "does not exist yet; the first message makes it")
         return Finding("store", Level.FAILURE, error.message, error.hint)
     if said == ["ok"]:
-        return Finding("store", Level.OK, "its integrity was checked")
+        return Finding("store", Level.OK, f"{paths.database()}: its integrity was checked")
     return Finding(
         "store",
         Level.FAILURE,
         f"{paths.database()} is damaged: {said[0]}",
         "Keep a copy, then move it away: Torch begins a new one.",
-    )
-
-
-def _scheduler() -> Finding:
-    from torch_cli.store import Store
-
-    with Store(create=False) as store:
-        held = store.lease.at_work()
-        idle = not store.checkins.names() and not store.messages.waiting()
-    if held is not None:
-        return Finding("scheduler", Level.OK, f"{held.kind}, process {held.process.pid}")
-    return Finding(
-        "scheduler",
-        Level.NOTE if idle else Level.WARNING,
-        "none is running" + ("" if idle else ", and check-ins or messages wait for one"),
-        "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'.",
     )
 
 
@@ -282,13 +246,28 @@ def _teams() -> Iterator[Finding]:
                 yield Finding("team", Level.WARNING, f"{path}: {trust.words}", advice)
 
 
-def _git(environ: Mapping[str, str]) -> Finding:
-    """Look for git, and at the settings of checkpoints."""
+def _python() -> Finding:
+    """Say which Python runs Torch."""
+    return Finding("python", Level.OK, f"Python {sys.version.split()[0]}, {sys.executable}")
+
+
+def _git() -> Finding:
+    """Ask git for its version."""
+    try:
+        said = Git("/", visible=True).text("--version")
+    except TorchError as error:
+        advice = error.hint or "Install it (apt-get install git, brew install git)."
+        return Finding("git", Level.WARNING, error.message, advice)
+    return Finding("git", Level.OK, f"{said}, {shutil.which('git')}")
+
+
+def _checkpoints(environ: Mapping[str, str]) -> Finding:
+    """Look at the settings of checkpoints."""
     from torch_cli.checkpoint.settings import load_settings
 
     if shutil.which("git", path=environ.get("PATH")) is None:
         missing = "git is not on the PATH: no checkpoints are made"
-        return Finding("checkpoints", Level.WARNING, missing, "Install git.")
+        return Finding("checkpoints", Level.WARNING, missing)
     try:
         settings = load_settings()
     except TorchError as error:
@@ -299,92 +278,3 @@ def _git(environ: Mapping[str, str]) -> Finding:
         else "only of directories that are watched"
     )
     return Finding("checkpoints", Level.OK, f"of agents' directories, {often}")
-
-
-def _own_profiles() -> Finding:
-    """Say where the user's own profiles stand, and how many there are."""
-    own = [source for _, source in list_profiles(profiles_dir()) if source != BUILT_IN]
-    words = f"{len(own)} of your own" if own else "none of your own"
-    return Finding("profiles", Level.OK, f"{words} in {profiles_dir()}")
-
-
-def _programs(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look for the program of every profile, and at what it was told of Torch."""
-    for name, _ in list_profiles(profiles_dir()):
-        try:
-            profile = load_profile(name, profiles_dir())
-        except TorchError as error:
-            yield Finding(f"profile {name}", Level.WARNING, error.message, error.hint)
-            continue
-        if not profile.launch.command or profile.process.shells:
-            continue
-        program = find_program(profile, environ)
-        if program is None:
-            missing = f"not installed: no '{profile.launch.command[0]}' on the PATH"
-            yield Finding(name, Level.NOTE, missing, "Only needed for agents of this profile.")
-            continue
-        version = ask_version(profile, program, environ)
-        yield _version(profile, program, version)
-        yield from _submit(profile, version, environ)
-        if profile.hooks.kind == "claude" and profile.launch.settings_flag:
-            yield from _hooks(profile, environ)
-
-
-def _version(profile: Profile, program: str, version: str | None) -> Finding:
-    """Say whether the profile was proven with this version of the program."""
-    if version is None:
-        return Finding(
-            profile.name,
-            Level.WARNING,
-            f"{program} does not print its version",
-            f"Run '{shlex.join([program, *profile.launch.version[1:]])}' and see what it prints.",
-        )
-    words = f"{program}, version {version}" if version else program
-    proof = proof_of(profile, version)
-    if proof is not None and not proof.failures:
-        return Finding(profile.name, Level.OK, f"{words}, proven on this machine on {proof.date}")
-    if proof is not None:
-        failed = f"{words}; on this machine failed: {'; '.join(proof.failures)}"
-        return Finding(profile.name, Level.WARNING, failed, "Torch does not use what failed.")
-    if version in profile.verified:
-        return Finding(profile.name, Level.OK, words)
-    if not profile.verified:
-        return Finding(profile.name, Level.NOTE, f"{words}; {caution_of(profile, version)}")
-    verify = f", or prove it here: torch profile verify {profile.name}"
-    return Finding(
-        profile.name,
-        Level.WARNING,
-        f"{words}; the profile was proven with {', '.join(profile.verified)}",
-        "It will probably work. If a state is read wrongly: torch profile check --help"
-        + (verify if profile.name in VERIFIABLE else ""),
-    )
-
-
-def _submit(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Say by which key messages to agents that Torch starts are submitted, and what that means."""
-    chord = knows_chord(profile, environ, launched=True)
-    safety = safety_of(profile, chord=chord, version=version or "")
-    subject, levels = f"{profile.name} chord", {Degree.SAFE: Level.OK, Degree.SAFE_IDLE: Level.NOTE}
-    level = levels.get(safety.degree, Level.WARNING)
-    if profile.submit.chord_setup:
-        words = f"{'installed' if chord else 'not installed'}: {safety.degree}, {safety.why}"
-        advice = f"torch agent-setup {profile.name}" if not chord else safety.more
-        yield Finding(subject, level, words, advice)
-    elif safety.degree is not Degree.ENTER or profile.submit.chord:
-        yield Finding(subject, level, f"{safety.degree}: {safety.why}", safety.more)
-
-
-def _hooks(profile: Profile, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at the hooks in the program's own settings, and whether what they call is there."""
-    subject, advice = f"{profile.name} hooks", f"torch agent-setup {profile.name}"
-    commands = hooks_installed(environ)
-    if not commands:
-        words = "not installed: the agents that 'torch spawn' starts have them, others do not"
-        yield Finding(subject, Level.NOTE, words, advice)
-    for command in sorted(set(commands.values())):
-        program = shlex.split(command)[0]
-        if shutil.which(program, path=environ.get("PATH")) is None:
-            words = f"they call {program}, which does not exist"
-            yield Finding(subject, Level.FAILURE, words, advice)
-        else:
-            yield Finding(subject, Level.OK, f"installed: they call {program}")

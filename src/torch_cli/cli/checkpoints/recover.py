@@ -82,11 +82,11 @@ def _print(found: "list[Item]", common: Common) -> None:
         for n, one in enumerate(found, 1)
     ]
     if rows:
-        print_table(["", "name", "kind", "age", "would bring back", ""], rows)
+        print_table(["", "name", "kind", "age", "files it would change", ""], rows)
 
 
 def _effect(one: "Item") -> str:
     effect = one.effect
     changed = effect.files - effect.new - effect.vanished
-    parts = ((effect.new, "back"), (changed, "as it was"), (effect.vanished, "away"))
+    parts = ((effect.new, "restored"), (changed, "changed back"), (effect.vanished, "removed"))
     return ", ".join(f"{number:,} {what}" for number, what in parts if number)

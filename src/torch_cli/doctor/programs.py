@@ -1,0 +1,104 @@
+"""What the doctor finds about profiles and the agent programs that they are for."""
+
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+
+from torch_cli.doctor.finding import Finding, Level
+from torch_cli.errors import TorchError
+from torch_cli.programs.loading import list_profiles, load_profile
+from torch_cli.programs.profile import BUILT_IN, Profile
+from torch_cli.programs.program import ask_version, find_program
+from torch_cli.programs.proof import VERIFIABLE, proof_of
+from torch_cli.programs.setup import hooks_installed
+from torch_cli.roster.registry import knows_chord, profiles_dir
+from torch_cli.roster.safety import Degree, caution_of, safety_of
+
+
+def own_profiles() -> Finding:
+    """Say where the user's own profiles stand, and how many there are."""
+    own = [source for _, source in list_profiles(profiles_dir()) if source != BUILT_IN]
+    words = f"{len(own)} of your own" if own else "none of your own"
+    return Finding("profiles", Level.OK, f"{words} in {profiles_dir()}")
+
+
+def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look for the program of every profile, and at what it was told of Torch."""
+    for name, _ in list_profiles(profiles_dir()):
+        try:
+            profile = load_profile(name, profiles_dir())
+        except TorchError as error:
+            yield Finding(f"profile {name}", Level.WARNING, error.message, error.hint)
+            continue
+        if not profile.launch.command or profile.process.shells:
+            continue
+        program = find_program(profile, environ)
+        if program is None:
+            missing = f"not installed: no '{profile.launch.command[0]}' on the PATH"
+            yield Finding(name, Level.NOTE, missing, "Only needed for agents of this profile.")
+            continue
+        version = ask_version(profile, program, environ)
+        yield _version(profile, program, version)
+        yield from _submit(profile, version, environ)
+        if profile.hooks.kind == "claude" and profile.launch.settings_flag:
+            yield from _hooks(profile, environ)
+
+
+def _version(profile: Profile, program: str, version: str | None) -> Finding:
+    """Say whether the profile was proven with this version of the program."""
+    if version is None:
+        return Finding(
+            profile.name,
+            Level.WARNING,
+            f"{program} does not print its version",
+            f"Run '{shlex.join([program, *profile.launch.version[1:]])}' and see what it prints.",
+        )
+    words = f"{program}, version {version}" if version else program
+    proof = proof_of(profile, version)
+    if proof is not None and not proof.failures:
+        return Finding(profile.name, Level.OK, f"{words}, proven on this machine on {proof.date}")
+    if proof is not None:
+        failed = f"{words}; on this machine failed: {'; '.join(proof.failures)}"
+        return Finding(profile.name, Level.WARNING, failed, "Torch does not use what failed.")
+    if version in profile.verified:
+        return Finding(profile.name, Level.OK, words)
+    if not profile.verified:
+        return Finding(profile.name, Level.NOTE, f"{words}; {caution_of(profile, version)}")
+    verify = f", or prove it here: torch profile verify {profile.name}"
+    return Finding(
+        profile.name,
+        Level.WARNING,
+        f"{words}; the profile was proven with {', '.join(profile.verified)}",
+        "It will probably work. If a state is read wrongly: torch profile check --help"
+        + (verify if profile.name in VERIFIABLE else ""),
+    )
+
+
+def _submit(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Say by which key messages to agents that Torch starts are submitted, and what that means."""
+    chord = knows_chord(profile, environ, launched=True)
+    safety = safety_of(profile, chord=chord, version=version or "")
+    subject, levels = f"{profile.name} chord", {Degree.SAFE: Level.OK, Degree.SAFE_IDLE: Level.NOTE}
+    level = levels.get(safety.degree, Level.WARNING)
+    if profile.submit.chord_setup:
+        words = f"{'installed' if chord else 'not installed'}: {safety.degree}, {safety.why}"
+        advice = f"torch agent-setup {profile.name}" if not chord else safety.more
+        yield Finding(subject, level, words, advice)
+    elif safety.degree is not Degree.ENTER or profile.submit.chord:
+        yield Finding(subject, level, f"{safety.degree}: {safety.why}", safety.more)
+
+
+def _hooks(profile: Profile, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at the hooks in the program's own settings, and whether what they call is there."""
+    subject, advice = f"{profile.name} hooks", f"torch agent-setup {profile.name}"
+    commands = hooks_installed(environ)
+    if not commands:
+        words = "not installed: the agents that 'torch spawn' starts have them, others do not"
+        yield Finding(subject, Level.NOTE, words, advice)
+    for command in sorted(set(commands.values())):
+        program = shlex.split(command)[0]
+        if shutil.which(program, path=environ.get("PATH")) is None:
+            words = f"they call {program}, which does not exist"
+            yield Finding(subject, Level.FAILURE, words, advice)
+        else:
+            yield Finding(subject, Level.OK, f"installed: they call {program}")

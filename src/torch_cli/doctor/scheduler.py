@@ -1,0 +1,48 @@
+"""What the doctor finds about the scheduler: the daemon, or cron's line."""
+
+import os
+
+from torch_cli.doctor.finding import Finding, Level
+from torch_cli.errors import TorchError
+from torch_cli.store.lease import ABSENT
+
+ADVICE = "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'."
+
+
+def scheduler(*, has_store: bool) -> Finding:
+    """Say whether a scheduler is working, and what starts one on this machine."""
+    held, idle = None, True
+    if has_store:
+        from torch_cli.store import Store
+
+        with Store(create=False) as store:
+            held = store.lease.at_work()
+            idle = not store.checkins.names() and not store.messages.waiting()
+    if held is not None and held.kind == "daemon":
+        words = f"daemon, process {held.process.pid}"
+    elif held is not None:
+        words = f"no daemon, but a tick worked less than {ABSENT:g} s ago"
+    else:
+        words = "none is running" + ("" if idle else ", and check-ins or messages wait for one")
+    words += "".join(f"; {one}" for one in _installed())
+    if held is not None:
+        return Finding("scheduler", Level.OK, words)
+    return Finding("scheduler", Level.NOTE if idle else Level.WARNING, words, ADVICE)
+
+
+def _installed() -> list[str]:
+    """Say what starts a scheduler by itself: the service's file, and Torch's line for cron."""
+    from torch_cli.schedule import crontab
+    from torch_cli.schedule.service import service
+
+    found = []
+    unit = service().path
+    if os.path.exists(unit):
+        found.append(f"{unit} is installed")
+    try:
+        line = crontab.change(keep=False).line_before
+    except TorchError:  # no crontab program, or none that answers
+        line = ""
+    if line:
+        found.append("your crontab runs 'torch tick' every minute")
+    return found
