@@ -1,1 +1,1 @@
-"""The only place that talks to tmux: sockets, exact targets, rooted windows, typing, screens."""
+"""The only place that talks to tmux: sockets, exact targets, windows, typing, screens."""

@@ -1,4 +1,4 @@
-"""Handing this terminal to tmux."""
+"""Attaching this terminal to tmux."""
 
 import os
 import sys
@@ -11,22 +11,22 @@ from torch_cli.tmux.socket import Socket
 
 
 class AttachCommand(NamedTuple):
-    """The command that shows a pane; ``switches`` if it does so in the client that we are in."""
+    """The command that shows a pane. ``switches`` says that it switches the present tmux client."""
 
     words: list[str]
     switches: bool
 
     @property
     def environment(self) -> dict[str, str]:
-        """What it is run with.
+        """The environment for the command.
 
-        To switch, tmux must know which client asks; to attach, it must not think that it is nested.
+        To switch, tmux must know which client asks. To attach, it must not think that it is nested.
         """
         return dict(os.environ) if self.switches else environment()
 
 
 def attach_command(socket: Socket, pane: Pane) -> AttachCommand:
-    """Return the command that shows ``pane``: attach, or inside the same server, switch."""
+    """Return the command that shows ``pane``: attach, or switch inside the same server."""
     inside = os.environ.get("TMUX", "").rsplit(",", 2)[0] == pane.socket_path
     show = ["switch-client" if inside else "attach-session", "-t", pane.session_id]
     choose = [";", "select-window", "-t", pane.window_id, ";", "select-pane", "-t", pane.id]

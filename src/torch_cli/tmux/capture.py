@@ -14,7 +14,7 @@ _SGR = re.compile(r"\x1b\[[0-9;:]*m|[\x0e\x0f]")
 class Shown(NamedTuple):
     """What a pane shows. ``alternate`` says that its program draws on the alternate screen.
 
-    Of that tmux keeps no history: lines above the screen are from before the program began.
+    tmux keeps no history of the alternate screen: the lines above it are older than the program.
     """
 
     lines: list[str]
@@ -37,9 +37,9 @@ def shown(
 ) -> Shown:
     """Return what ``pane`` shows, without blank lines at the end.
 
-    ``count`` asks for exactly the last so many lines where they exist, ``history`` for all that
-    tmux has kept; ``ansi`` keeps colours, ``join`` joins wrapped lines. Raises ``NotFoundError``
-    if the pane is gone.
+    ``count`` asks for exactly that many last lines, if they exist, and ``history`` for all that
+    tmux has kept. ``ansi`` keeps colours, ``join`` joins wrapped lines. Raises ``NotFoundError`` if
+    the pane is gone.
     """
     flags = ["-p", *(["-e"] if ansi else []), *(["-J"] if join else [])]
     # Blank lines at the end do not count, and joining makes fewer, so all of it is read: 100,000

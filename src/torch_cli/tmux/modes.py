@@ -1,13 +1,13 @@
-"""Leaving copy mode and its kin, unless a person is looking at the pane."""
+"""Leaving copy mode and other modes, unless a person is looking at the pane."""
 
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes
 
 
 def leave_mode(client: ControlClient, pane: Pane) -> str:
-    """End every mode of ``pane`` if no person's client shows a session with its window.
+    """End every mode of ``pane``, unless the client of a person shows a session with its window.
 
-    Returns '' when the modes were ended, else the name of the client whose person is looking.
+    Returns '' if the modes were ended, else the name of the client of a person who is looking.
     Control-mode clients are programs and do not count.
     """
     sessions = {

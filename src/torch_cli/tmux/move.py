@@ -1,7 +1,7 @@
-"""Taking a pane to another session or window of its server, by ids, in one step of the server.
+"""Moving a pane to another session or window of its server, by ids, in one step of the server.
 
-All that the decision rests on is one line that tmux prints: which window, how many panes share it,
-who looks at it. The step that moves compares that line once more and does nothing if it differs.
+The decision depends on one line that tmux prints: which window, how many panes share it, and who
+looks at it. The step that moves compares this line again, and does nothing if it differs.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 
-# No names are in here: they could hold anything.
+# No names are in here, because they could contain anything.
 _FACTS = (
     "#{pid} #{start_time} #{session_id} #{window_id} #{pane_id} #{pane_pid} #{window_panes}"
     " #{?pane_active,1,0} #{?window_zoomed_flag,1,0} #{session_windows} #{window_linked_sessions}"
@@ -25,7 +25,7 @@ _MOVED = "torch-moved"
 
 
 class Client(NamedTuple):
-    """A client of the server; ``person`` is false for those with which Torch itself listens."""
+    """A client of the server. ``person`` is false for the clients with which Torch listens."""
 
     name: str
     session_id: str
@@ -35,7 +35,8 @@ class Client(NamedTuple):
 class Goal(NamedTuple):
     """Where a pane is to go: into a session, or ``beside`` a pane (an id) of a window of it.
 
-    ``horizontal`` puts it to the right of that pane, as ``join-pane -h`` does, else below.
+    ``horizontal`` puts it to the right of that pane, as ``join-pane -h`` does. Otherwise it goes
+    below.
     """
 
     session_id: str
@@ -44,16 +45,16 @@ class Goal(NamedTuple):
 
     @property
     def asked(self) -> tuple[str, str]:
-        """The target of the goal, and the format of what must stay true of it."""
+        """The target of the goal, and the format of the facts that must not change."""
         return (self.beside, _NEIGHBOUR) if self.beside else (f"{self.session_id}:", _GOAL)
 
 
 class Standing(NamedTuple):
-    """How a pane stood, and its goal, at one moment.
+    """Where a pane and its goal were at one moment.
 
-    ``facts`` and ``goal_facts`` are what tmux printed. ``alone`` says that no other pane is in its
-    window, ``linked`` that sessions which are not of one group show it. ``clients`` are all of the
-    server, ``shown`` those that show the window.
+    ``facts`` and ``goal_facts`` are what tmux printed. ``alone`` says that no other pane is in the
+    window. ``linked`` says that sessions of different groups show it. ``clients`` are all clients
+    of the server, ``shown`` those that show the window.
     """
 
     pane: Pane
@@ -70,17 +71,17 @@ class Standing(NamedTuple):
 
     @property
     def deprived(self) -> tuple[Client, ...]:
-        """The people who would find another program under their keyboard."""
+        """The clients of people whose keyboard would suddenly type into another program."""
         return tuple(c for c in self.shown if c.person and (self.alone or self.active))
 
 
 class Act(NamedTuple):
-    """How it is to be done.
+    """How to move the pane.
 
-    ``name`` is the name that the window gets, '' to keep its own; a pane that leaves a window which
-    it shares needs one. It is made of an agent's name, which means nothing to tmux. ``taken_along``
-    are the clients that go along; ``select`` shows them the pane. ``held_by`` is the target of the
-    placeholder in a session that was made for it.
+    ``name`` is the new name of the window, '' to keep its name. A pane that leaves a shared window
+    needs a name. It is made from an agent's name, which has no special meaning to tmux.
+    ``taken_along`` are the clients that move too; ``select`` shows them the pane. ``held_by`` is
+    the target of the placeholder in a session that was made for the pane.
     """
 
     name: str = ""
@@ -100,7 +101,7 @@ def stand(socket: Socket, pane: Pane, goal: Goal) -> Standing | None:
     done = run(socket, "-N", "source-file", "-", stdin=b"\n".join([*asked, b""]))
     facts, goal_facts, *listed = [*done.out.splitlines(), "", ""]
     before = f"{pane.server_pid} {pane.server_started} {pane.session_id} {pane.window_id}"
-    # display-message answers for another pane where its target is gone.
+    # If its target is gone, display-message answers for another pane.
     if not facts.startswith(f"{before} {pane.id} {pane.pid} "):
         return None
     if goal_facts.split(" ")[0] != (goal.beside or goal.session_id):
@@ -124,10 +125,10 @@ def stand(socket: Socket, pane: Pane, goal: Goal) -> Standing | None:
 
 
 def carry_out(socket: Socket, standing: Standing, act: Act) -> bool:
-    """Move the pane if all is still as it stood; return whether that was done.
+    """Move the pane if nothing has changed since; return whether it was moved.
 
-    Nobody's active window or pane changes but where they were in what moves, and a zoom of others
-    stays. Raises ``TmuxError`` with tmux's words if it would not.
+    The active window and pane of a client change only if they move themselves. A zoom of other
+    panes stays. Raises ``TmuxError`` with tmux's words if tmux refuses.
     """
     goal, pane = standing.goal, standing.pane
     target, wanted = goal.asked
@@ -154,7 +155,7 @@ def carry_out(socket: Socket, standing: Standing, act: Act) -> bool:
 
 
 def _acts(standing: Standing, act: Act) -> list[bytes]:
-    """Return the commands that move, in order."""
+    """Return the commands that move the pane, in order."""
     goal, pane = standing.goal, standing.pane
     quietly = [] if act.select else ["-d"]
     into = f"{goal.session_id}:"
@@ -179,13 +180,14 @@ def _acts(standing: Standing, act: Act) -> list[bytes]:
 
 
 def _full(pane: Pane) -> str:
-    """Return the target of ``pane`` in its session, so that tmux chooses no other that shows it."""
+    """Return the target of ``pane`` in its session, so that tmux does not choose another session.
+    """
     return f"{pane.session_id}:{pane.window_id}.{pane.id}"
 
 
 def _client(line: str) -> Client:
     name, session, flags = line.rsplit(" ", 2)
-    # Torch attaches so, and no program that a person types into.
+    # Torch attaches in this way. A program that a person types into does not.
     listens = {"control-mode", "ignore-size"} <= set(flags.split(","))
     return Client(name, session, person=not listens)
 
@@ -200,6 +202,6 @@ def _if(condition: str, target: str, body: bytes) -> bytes:
 
 
 def _zoom(window: str) -> bytes:
-    """Return the command that zooms the active pane of ``window`` unless it is zoomed."""
+    """Return the command that zooms the active pane of ``window`` if it is not zoomed yet."""
     zoom = quote.line("resize-pane", "-Z", "-t", window).decode()
     return quote.line("if-shell", "-F", "-t", window, "#{?window_zoomed_flag,0,1}", zoom)

@@ -1,8 +1,8 @@
-"""How tmux is brought to open a window, step by step, so that nothing is lost on the way.
+"""The steps in which tmux opens a window, so that nothing is lost on the way.
 
-Everything that could show in a process list or be read as code goes to tmux through standard
-input. A command is put into a pane that is already told to keep what a dead program printed, so
-one that cannot start is always seen.
+Everything that could show in a process list, or be read as code, goes to tmux through standard
+input. The pane is told to keep the output of a dead program before the command starts in it. So the
+error of a command that cannot start is always seen.
 """
 
 import secrets
@@ -20,12 +20,12 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
 
 SHELL_SETTLES = 2.0
-"""Seconds that a shell may take until its prompt shows; then it is looked at as it is."""
+"""Seconds that a shell may take until its prompt shows. After that Torch looks at it as it is."""
 
 _MEANINGS = {126: " (it is not executable)", 127: " (no such program)"}
 
 _PRINTED_LINES = 20
-"""How much of what a failed command printed is shown."""
+"""How many of the lines that a failed command printed are shown."""
 
 PLACEHOLDER = ("/bin/sh", "-c", "read -r nothing")
 """What is in a pane until the real program does. It ends at the first line typed."""
@@ -44,7 +44,7 @@ class EndedError(TorchError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be opened; ``directory`` has been checked."""
+    """What to open. ``directory`` has been checked."""
 
     name: str
     directory: str
@@ -54,9 +54,9 @@ class Order:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """The command so that tmux runs it as it is: one word alone would go to a shell.
+        """The command in a form that tmux runs directly. tmux gives a single word to a shell.
 
-        ``env`` starts it, changes nothing of the environment, and prints why it could not.
+        ``env`` starts the command, changes no variable, and prints why the command cannot start.
         """
         if "=" in self.command[0]:
             return ("/bin/sh", "-c", 'exec "$@"', "torch", *self.command)
@@ -64,19 +64,19 @@ class Order:
 
     @property
     def path(self) -> str | None:
-        """The ``PATH`` that was ordered: tmux gives a new pane the one of the asking client."""
+        """The ``PATH`` of the order. tmux gives a new pane the ``PATH`` of the asking client."""
         return self.environment.get("PATH")
 
     @property
     def variables(self) -> list[str]:
-        """The words that set the environment. ``PWD`` is set by tmux itself from 3.3 on."""
+        """The words that set the environment. From 3.3 on tmux itself sets ``PWD``."""
         given = {"PWD": self.directory, **self.environment}
         return [word for name, value in given.items() for word in ("-e", f"{name}={value}")]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a new window goes: a session, whether it is new, and the words that say where in it.
+    """Where a new window goes: a session, whether it is new, and the words for the place in it.
 
     ``held_by`` is the target of the placeholder window in a new session, else ''.
     """
@@ -115,7 +115,7 @@ def new_session(
 
 
 def new_window(socket: Socket, order: Order, place: Place) -> str:
-    """Create the window: with a shell at once, or with a placeholder for a command.
+    """Create the window, with a shell, or with a placeholder if a command will follow.
 
     Returns the id of its pane.
     """
@@ -127,7 +127,7 @@ def new_window(socket: Socket, order: Order, place: Place) -> str:
 
 
 def remove(socket: Socket, pane_id: str, place: Place) -> None:
-    """Remove what a failed attempt has made; a session that is empty then goes with it."""
+    """Remove what a failed attempt has made. A session that is then empty ends too."""
     if pane_id:
         run(socket, "-N", "kill-pane", "-t", pane_id)
     elif place.held_by:
@@ -144,7 +144,7 @@ def _source(socket: Socket, *words: str, path: str | None = None) -> str:
 
 
 def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
-    """Make the name stay, put the command in, and wait until what runs there has settled."""
+    """Fix the window's name, start the command, and wait until the program has settled."""
     _refuse_twin(client, order, pane_id)
     lines = [
         quote.line("set-option", "-w", "-t", pane_id, "automatic-rename", "off"),
@@ -169,17 +169,17 @@ def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
 
 
 def start_command(order: Order, pane_id: str) -> list[bytes]:
-    """Return the lines that put the command into a pane, so that all that it prints is kept."""
+    """Return the lines that start the command in a pane and keep all that it prints."""
     keep = quote.line("set-option", "-p", "-t", pane_id, "remain-on-exit", "on").decode()
     return [
         # A pane that stays dead can end the server of tmux 3.2 while a control client is attached
         # (GitHub issue 2828; once in a run of the suite, 2026-11-25). There it is not kept, and
         # what the program printed is lost.
         quote.line("if-shell", "-F", "#{?#{m:3.2*,#{version}},0,1}", keep),
-        # New in 3.3. Without it the words "Pane is dead" stand among what was printed.
+        # New in 3.3. Without it the words "Pane is dead" are mixed into the output.
         quote.line("set-option", "-p", "-q", "-t", pane_id, "remain-on-exit-format", ""),
-        # Where the end of a program is noticed before its output, only a pane with a pipe is read
-        # to its end (window_pane_destroy_ready() of 3.3a).
+        # tmux may notice the end of a program before its output. Then it reads only a pane with a
+        # pipe to the end (window_pane_destroy_ready() of 3.3a).
         quote.line("pipe-pane", "-O", "-t", pane_id, "exec cat >/dev/null"),
         quote.line(
             *("respawn-pane", "-k", "-t", pane_id, *order.variables),
@@ -189,7 +189,7 @@ def start_command(order: Order, pane_id: str) -> list[bytes]:
 
 
 def _started(order: Order, pane_id: str) -> bytes:
-    """Return the line that takes back what only the start needed, unless the program is dead."""
+    """Return the line that undoes what only the start needed, unless the program is dead."""
     options = ["remain-on-exit-format"] + ([] if order.keep_dead else ["remain-on-exit"])
     lines = [quote.line("set-option", "-p", "-q", "-u", "-t", pane_id, name) for name in options]
     back = b" ; ".join([*lines, quote.line("pipe-pane", "-t", pane_id)]).decode()
@@ -197,7 +197,7 @@ def _started(order: Order, pane_id: str) -> bytes:
 
 
 def _refuse_twin(client: ControlClient, order: Order, pane_id: str) -> None:
-    """Of two windows opened under one name at the same time, let the earlier one live."""
+    """If two windows were opened under one name at the same time, keep the earlier one."""
     panes = list_panes(client.socket, client)
     ours = next((pane for pane in panes if pane.id == pane_id), None)
     for pane in panes:
@@ -230,7 +230,7 @@ def _look(client: ControlClient, pane_id: str) -> Pane | None:
 
 
 def name_taken(pane: Pane) -> RefusedError:
-    """Return the error for a name that ``pane``'s window has."""
+    """Return the error for a name that the window of ``pane`` already has."""
     return RefusedError(
         f"session {pane.session!r} already has a window {pane.window!r}: {pane.id} "
         f"({pane.session}:{pane.window_index})",
@@ -240,7 +240,7 @@ def name_taken(pane: Pane) -> RefusedError:
 
 
 def vanished(order: Order) -> EndedError:
-    """Return the error for a program that ended, its window with it."""
+    """Return the error for a program that ended together with its window."""
     what = "the command" if order.command else "the shell"
     return EndedError(f"{what} ended at once, and its window with it", status=None, printed="")
 

@@ -19,7 +19,7 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version, note
 
 _REMOVALS = 5
-"""How often a pane may go to another session while it is being attached to."""
+"""How often a pane may move to another session while Torch attaches to it."""
 
 _SERVER = "#{version}\t#{socket_path}\t#{pid}\t#{start_time}"
 
@@ -45,12 +45,13 @@ SCREEN_FACTS = (
     " #{cursor_x} #{cursor_y} #{?cursor_flag,1,0} #{history_size} #{?alternate_on,1,0}"
     " #{pane_title}"
 )
-"""What ``screen_of`` has to know of a pane beside its rows. The title comes last, for it may hold
-spaces; tmux takes none that holds a control character.
+"""What ``screen_of`` needs about a pane beside its rows. The title comes last, because it may
+contain spaces. tmux accepts no title with a control character.
 """
 
-# Names may hold tabs, and to tmux 3.3a newlines; nobody can put this between them. Having tmux
-# replace such characters cost a third of the whole list. Directories are asked for one by one.
+# Names may contain tabs, and in tmux 3.3a newlines, so they are separated by this random word. To
+# have tmux replace such characters cost a third of the whole list. Directories are asked for one by
+# one.
 _BORDER = os.urandom(8).hex()
 _NAMES = _BORDER.join(["", "#{pane_current_command}", "#{session_name}", "#{window_name}", ""])
 _ODD_IN_COMMAND = re.compile("[^ -~]")
@@ -87,12 +88,12 @@ class Pane(NamedTuple):
 
     @property
     def server(self) -> str:
-        """What tells this server from every other that ever used a socket."""
+        """What distinguishes this server from every other that ever used its socket."""
         return f"{self.socket_path}|{self.server_pid}|{self.server_started}"
 
     @property
     def at(self) -> PaneId:
-        """What names it, and the process in it."""
+        """The identity of the pane and of the process in it."""
         return PaneId(self.server, self.id, self.pid)
 
     @property
@@ -127,7 +128,7 @@ def list_panes(socket: Socket, client: ControlClient | None = None) -> list[Pane
     else:
         done = run(socket, "-N", *about_server, ";", *about_panes)
         if done.status != 0:
-            # An old tmux does not know -N, and would be taken for a server that is not there.
+            # An old tmux does not know -N. Its error would look like a server that is not there.
             check_version(run(socket, "-V").out.strip().removeprefix("tmux "))
             raise no_server(socket, done.error)
         server, _, listed = done.out.partition("\n")
@@ -144,17 +145,18 @@ def pane_at(path: str, server: str, pane_id: str, pane_pid: int) -> Pane | None:
         panes = list_panes(Socket(path=path))
     except NotFoundError as missing:
         if missing.code != "no-server":
-            raise  # without tmux nobody can tell whether the pane is gone
+            raise  # without an answer of tmux nobody knows whether the pane is gone
         return None
     place = (server, pane_id, pane_pid)
     return next((one for one in panes if (one.server, one.id, one.pid) == place), None)
 
 
 def with_status(pane: Pane) -> Pane:
-    """Return a dead pane with the status of its program, ``None`` in it if a signal ended that.
+    """Return a dead pane with the exit status of its program, ``None`` if a signal ended it.
 
-    tmux built with utempter (Debian's 3.3a) misses the end of a process now and then, until another
-    of its own ends: it is given one (17 to 24 of 40, 2026-11-25; GitHub issue 4559).
+    tmux built with utempter (Debian's 3.3a) sometimes misses the end of a process, until another
+    one of its processes ends (17 to 24 of 40, 2026-11-25; GitHub issue 4559). So Torch has it run
+    one.
     """
     if not pane.dead or pane.dead_status is not None:
         return pane
@@ -163,7 +165,7 @@ def with_status(pane: Pane) -> Pane:
 
 
 def look_over(client: ControlClient) -> list[Glance]:
-    """Return every pane of the server with what ``screen_of`` has to know of it."""
+    """Return every pane of the server with what ``screen_of`` needs about it."""
     server = client.call("display-message", "-p", _SERVER).printed
     wanted = f"{_FIELDS}\t#{{window_activity}}\t{SCREEN_FACTS}{_NAMES}"
     return _read(server, client.call("list-panes", "-a", "-F", wanted).printed)
@@ -208,7 +210,7 @@ def resolve(panes: Sequence[Pane], target: str, environ: Mapping[str, str] = os.
 
     A target is a pane id (``%7``), a window id (``@4``), a session id (``$2``), ``.`` (the pane
     that Torch runs in), ``session:window``, ``session:window.pane``, ``session:``, a session's
-    name or a window's name; a window is named or given by index. Nothing matches by prefix.
+    name, or a window's name. A window is given by name or index. Nothing matches by prefix.
     Raises ``NotFoundError`` if nothing has that name, ``RefusedError`` if several have.
     """
     if not target:
@@ -272,10 +274,9 @@ def _only(found: Sequence[Pane], panes: Sequence[Pane], target: str) -> Pane:
 
 
 def listen(socket: Socket, pane: Pane) -> ControlClient:
-    """Return a control client that hears ``pane``, also if its session ended and it lives on.
+    """Return a control client that hears ``pane``, also if the pane moves to another session.
 
-    That is so where somebody moves it while it is being attached to. Raises ``NotFoundError`` if
-    the pane is gone.
+    Its first session may have ended then. Raises ``NotFoundError`` if the pane is gone.
     """
     sessions = {pane.session_id}
     while True:
@@ -315,7 +316,7 @@ def capture(client: ControlClient, panes: Sequence[Pane]) -> list[Screen | None]
 def _screen(pane: Pane, facts: Reply | None, rows: Reply | None) -> Screen | None:
     if facts is None or rows is None or not rows.ok:
         return None
-    # display-message answers for another pane where its target is gone.
+    # If its target is gone, display-message answers for another pane.
     found, pid, wrote, text = facts.text.split(" ", 3)
     if (found, pid) != (pane.id, str(pane.pid)):
         return None
@@ -323,8 +324,8 @@ def _screen(pane: Pane, facts: Reply | None, rows: Reply | None) -> Screen | Non
 
 
 def screen_of(facts: str, rows: str) -> Screen:
-    """Return the screen that ``SCREEN_FACTS`` and ``capture-pane -p -e`` gave ``facts`` and
-    ``rows`` of.
+    """Return a screen from ``facts``, which ``SCREEN_FACTS`` printed, and ``rows``, which
+    ``capture-pane -p -e`` printed.
     """
     *numbers, title = facts.split(" ", 9)
     dead, mode, width, height, x, y, flag, history, alternate = map(int, numbers)
@@ -343,9 +344,9 @@ def screen_of(facts: str, rows: str) -> Screen:
 
 
 def capture_rows(client: ControlClient, panes: Sequence[Pane]) -> list[str | None]:
-    """Return the rows of each of ``panes``, unread, in one exchange; ``None`` where it is gone.
+    """Return the raw rows of each of ``panes``, in one exchange; ``None`` for one that is gone.
 
-    It costs half of what ``capture`` does: the facts are to come from ``look_over``.
+    This costs half as much as ``capture``. The facts must come from ``look_over``.
     """
     lines = [b"capture-pane -p -e -t %b" % pane.id.encode() for pane in panes]
     return [reply.text if reply.ok else None for reply in client.ask_all(lines)]

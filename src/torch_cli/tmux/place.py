@@ -1,4 +1,4 @@
-"""What a window may be called and where it may stand: checks made before anything is touched."""
+"""Checks of names, directories and commands for a window, made before anything is touched."""
 
 import os
 import re
@@ -22,8 +22,8 @@ _LONGEST_VARIABLE = 131_071 if sys.platform.startswith("linux") else sys.maxsize
 def check_directory(path: str) -> str:
     """Return the directory that ``path`` means: absolute, symbolic links resolved.
 
-    ``~`` and ``~user`` are expanded. Nothing else in it means anything. Raises ``RefusedError`` if
-    it does not exist, is not a directory, or may not be entered.
+    ``~`` and ``~user`` are expanded, and nothing else is. Raises ``RefusedError`` if it does not
+    exist, is not a directory, or may not be entered.
     """
     if not path or "\0" in path:
         raise RefusedError(f"{path!r} is not a valid directory", code="bad-directory")
@@ -48,7 +48,7 @@ def check_directory(path: str) -> str:
 
 
 def check_window_name(name: str) -> None:
-    """Raise ``RefusedError`` unless ``name`` can be a window's: no control characters in it."""
+    """Raise ``RefusedError`` unless ``name`` can be a window's name: no control characters."""
     if not name:
         raise RefusedError("the window's name is empty", code="bad-name")
     for offset, char in enumerate(name):
@@ -74,9 +74,10 @@ def check_session_name(name: str) -> None:
 
 
 def default_session(panes: Sequence[Pane], directory: str, environ: Mapping[str, str]) -> str:
-    """Return the session to use where none is named.
+    """Return the session to use if the caller names none.
 
-    The caller's own if it runs in a pane of this server, else one named after ``directory``.
+    It is the caller's own session if the caller runs in a pane of this server, else one named after
+    ``directory``.
     """
     here = environ.get("TMUX_PANE", "")
     server = environ.get("TMUX", "").rsplit(",", 2)[1:2]
@@ -87,7 +88,7 @@ def default_session(panes: Sequence[Pane], directory: str, environ: Mapping[str,
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Raise ``RefusedError`` for a variable that no program could be given."""
+    """Raise ``RefusedError`` for a variable that cannot be given to any program."""
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name + value:
             raise RefusedError(f"variable {name!r} cannot be passed on", code="bad-environment")
@@ -101,13 +102,15 @@ def check_environment(environment: Mapping[str, str]) -> None:
 
 
 def check_command(command: Sequence[str]) -> None:
-    """Raise ``RefusedError`` for a command that no system call could carry."""
+    """Raise ``RefusedError`` for a command that no system call can carry."""
     if (command and not command[0]) or any("\0" in word for word in command):
         raise RefusedError(f"{list(command)!r} is not a valid command", code="bad-command")
 
 
 def fit_session_name(name: str) -> str:
-    """Return ``name`` as tmux keeps a session's name, with ``_`` for what it would change."""
+    """Return ``name`` in a form that tmux keeps as a session's name, with ``_`` for what it would
+    change.
+    """
     shown = "".join(
         "_" if unicodedata.category(char) in ("Cc", "Cs", "Cn", "Zl", "Zp") else char
         for char in _UNFIT_FOR_A_SESSION.sub("_", name)

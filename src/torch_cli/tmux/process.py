@@ -30,8 +30,8 @@ class Completed(NamedTuple):
 def program() -> str:
     """Return the tmux program: what ``TORCH_TMUX`` names, else ``tmux``.
 
-    Without a slash it is looked for on the ``PATH`` when it is run. A path is absolute here, so
-    that it means the same in an agent's directory.
+    A name without a slash is searched for on the ``PATH`` when it is run. A path is made absolute,
+    so that it means the same in an agent's directory.
     """
     chosen = os.environ.get("TORCH_TMUX", "")
     if "/" not in chosen:
@@ -76,7 +76,7 @@ def run(
 
 
 def too_slow(socket: Socket, what: str, timeout: float) -> TimedOutError:
-    """Return the error for a tmux that did not answer ``what`` within ``timeout`` seconds."""
+    """Return the error for ``what``, which tmux did not answer within ``timeout`` seconds."""
     return TimedOutError(
         f"tmux server {socket} did not answer '{what}' within {timeout:g} s",
         hint="The server may be stopped or overloaded; try 'tmux ls' on it.",
@@ -84,7 +84,7 @@ def too_slow(socket: Socket, what: str, timeout: float) -> TimedOutError:
 
 
 _NO_PROGRAM = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC, errno.ELOOP)
-"""What execve(2) says of a path that leads to no program."""
+"""The errors of execve(2) for a path that does not lead to a program."""
 
 
 def no_tmux(error: OSError) -> NotFoundError:
@@ -104,12 +104,13 @@ def no_tmux(error: OSError) -> NotFoundError:
 
 
 class Streams:
-    """The two pipes to a tmux client: what is written to ``stdin`` it reads. -1 is closed."""
+    """The two pipes to a tmux client. The client reads what is written to ``stdin``. -1 is closed.
+    """
 
     stdin = stdout = -1
 
     def open_streams(self, theirs: list[int]) -> None:
-        """Make both; the client's ends, its input first, are added to ``theirs``."""
+        """Make both pipes. Adds the client's ends to ``theirs``, its input first."""
         end, self.stdin = os.pipe()
         theirs.append(end)
         self.stdout, end = os.pipe()
@@ -117,7 +118,7 @@ class Streams:
         os.set_blocking(self.stdin, False)
 
     def send(self, data: bytes, deadline: float, drain: Callable[[], object] | None = None) -> None:
-        """Write all of ``data``; ``drain`` is called when output waits, so that nobody blocks.
+        """Write all of ``data``. Calls ``drain`` when output waits, so that neither side blocks.
 
         Raises ``TimeoutError`` at ``deadline`` (monotonic seconds).
         """
@@ -208,7 +209,7 @@ class Pipes(Streams):
         return b"".join(parts[self.stdout]), b"".join(parts[self.stderr])
 
     def wait(self, seconds: float) -> int:
-        """Reap the child; it is killed if it has not ended after ``seconds``."""
+        """Reap the child. Kills it if it has not ended after ``seconds``."""
         deadline = time.monotonic() + seconds
         pause = 0.0005
         while self.pid:
@@ -219,7 +220,7 @@ class Pipes(Streams):
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
                 deadline += 60
-            select.select([], [], [], pause)  # SIGCHLD would be the caller's, not ours to take
+            select.select([], [], [], pause)  # SIGCHLD belongs to the caller
             pause = min(pause * 2, 0.02)
         return 0
 

@@ -1,6 +1,6 @@
 """Text made safe for tmux's three languages: its command lines, its formats, its patterns.
 
-Each of them runs or swallows something when given a string of somebody else's as it is.
+Each of them runs or swallows parts of a string that is not quoted.
 """
 
 import re
@@ -22,7 +22,7 @@ def word(text: str) -> bytes:
     """
     if "\0" in text:
         raise ValueError("tmux cannot carry a NUL byte")
-    # "%" at the start means something to the parser ("%if"); "$" expands wherever it stands.
+    # "%" at the start has a meaning to the parser ("%if"); "$" expands anywhere.
     if _BARE.fullmatch(text) and text[0] not in "%=":
         return text.encode()
     if re.fullmatch(r"[%@]\d+", text):
@@ -48,11 +48,11 @@ def line(*words: str) -> bytes:
 
 
 def format_literal(text: str) -> str:
-    """Return ``text`` so that a format expands to it unchanged.
+    """Return a format that expands to exactly ``text``.
 
-    For the arguments that tmux expands (``-c`` and ``-n`` of ``new-window`` and its kin): there,
-    ``#(command)`` would run. ``##`` stands for one ``#``, except that tmux leaves a run of them
-    before ``[`` as it is, for styles (``format_expand1()`` in its format.c; measured on 3.3a,
+    It is for arguments that tmux expands (``-c`` and ``-n`` of ``new-window`` and the like): in
+    these, ``#(command)`` would run. ``##`` means one ``#``, except that tmux leaves several of them
+    before ``[`` as they are, for styles (``format_expand1()`` in its format.c; measured on 3.3a,
     2026-11-22).
     """
     return _HASHES.sub(lambda found: found[0] if found[1] else found[0] * 2, text)
@@ -61,25 +61,25 @@ def format_literal(text: str) -> str:
 def printed(text: str, version: str) -> str:
     """Return what tmux ``version`` (``3.3a``) meant when it printed ``text``.
 
-    3.4, and no other, puts a backslash before every ``$`` that could begin a variable's name
-    (``utf8_strvis()`` in its utf8.c, called for all output but that of ``capture-pane``).
+    Only 3.4 puts a backslash before every ``$`` that could begin a variable's name
+    (``utf8_strvis()`` in its utf8.c, called for all output except that of ``capture-pane``).
     """
     return _DOLLAR_OF_34.sub("", text) if version == "3.4" else text
 
 
 def can_stand(prompt: str) -> bool:
-    """Say whether ``prompt`` may stand literally in a pattern: nothing in it is special there."""
+    """Return whether ``prompt`` can be used literally in a pattern, with nothing special in it."""
     return not _FORBIDDEN_IN_PROMPT & set(prompt)
 
 
 def row_pattern(text: str, *, prompt: str = "") -> str:
     """Return a pattern for ``#{C/r:…}`` that matches a screen row which reads exactly ``text``.
 
-    Only ASCII letters, digits and single spaces stand for themselves; every other character
-    becomes ``.``, which matches one character of any width. tmux expands formats inside the
-    pattern, so anything else could run a command. ``prompt``, which comes from a profile and never
-    from a message, stands literally if ``text`` begins with it; a prompt with a character that is
-    special to formats or patterns raises ``ValueError``.
+    Only ASCII letters, digits and single spaces are used as they are. Every other character becomes
+    ``.``, which matches one character of any width, because tmux expands formats inside the pattern
+    and could run a command. ``prompt`` comes from a profile and never from a message. If ``text``
+    begins with it, it is used literally. A prompt with a character that is special to formats or
+    patterns raises ``ValueError``.
     """
     if not can_stand(prompt):
         raise ValueError(f"the prompt {prompt!r} cannot be used in a tmux pattern")

@@ -1,8 +1,8 @@
-"""A pane on a tmux server of its own, for a program that is only to be looked at.
+"""A pane on a tmux server of its own, for a program that Torch only looks at.
 
-The server's socket is in a new temporary directory and it reads no configuration, so nothing of the
-caller's tmux is touched or shows. It ends with the ``with`` block; and where that cannot be,
-because Torch was killed, with the connection: then only the directory is left.
+The server's socket is in a new temporary directory, and the server reads no configuration. So it
+does not touch the caller's tmux. The server ends with the ``with`` block. If Torch is killed, the
+server ends with the connection, and only the directory is left.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ SIZE = (120, 40)
 """Columns and rows, those of the screens that the stock profiles were made from."""
 
 _GRACE = 1.0
-"""Seconds that what ran in the pane gets to end after SIGHUP, and again after SIGTERM."""
+"""Seconds that the processes of the pane get to end after SIGHUP, and again after SIGTERM."""
 
 
 class Scratch(NamedTuple):
@@ -42,8 +42,8 @@ class Scratch(NamedTuple):
 def scratch_pane(order: Order) -> Iterator[Scratch]:
     """Run ``order.command`` in a pane of ``SIZE`` on a private server; end both afterwards.
 
-    A program that ends leaves its pane, dead, with its last words (but for tmux 3.2: the pane is
-    gone). Raises ``NotFoundError`` if there is no tmux, ``RefusedError`` if it is too old.
+    If the program ends, its dead pane stays with its last output (in tmux 3.2 the pane is gone).
+    Raises ``NotFoundError`` if there is no tmux, ``RefusedError`` if it is too old.
     """
     folder = tempfile.mkdtemp(prefix="torch-")
     socket = Socket(path=os.path.join(folder, "tmux"))

@@ -41,8 +41,8 @@ class Screen(NamedTuple):
     ``dead`` that the pane's process has ended. ``width`` and ``height`` are in cells; ``history``
     counts the lines that have scrolled off the top; ``wrote`` is the second since the epoch in
     which its window last wrote, 0 if that was not asked. ``alternate`` says that the program draws
-    on the alternate screen, of which tmux keeps no history: what has scrolled off there was before
-    it. ``title`` is what the program, or somebody, named the pane.
+    on the alternate screen. tmux keeps no history of that, so lines that have scrolled off are
+    older. ``title`` is the title that the program, or a person, gave the pane.
     """
 
     rows: tuple[Row, ...]

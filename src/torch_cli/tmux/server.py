@@ -1,21 +1,21 @@
-"""libtmux's server, its commands carried over Torch's own connection.
+"""libtmux's server, with its commands sent over Torch's own connection.
 
 ``Server`` is a ``libtmux.Server``: its sessions, windows and panes are libtmux's objects, with all
-that they can do. What differs is the way below them. Commands go through one control-mode client
-instead of a process each, so they are safe on every version of tmux, bounded in time, and keep
-every byte. Commands that open something, or that concern the asking client, go to a process of
-their own on its standard input: such a pane takes directory and ``PATH`` from whoever asks, and
-nothing of it shows in a process list.
+that they can do. Only the way to tmux differs. Commands go through one control-mode client, not
+through a process each. So they are safe on every version of tmux, limited in time, and keep every
+byte. Commands that open something, or that concern the asking client, go to the standard input of a
+process of their own. A new pane gets its directory and ``PATH`` from that process, and nothing of
+it shows in a process list.
 
-What makes, finds and names things is said in these objects. What types or presses (``gate``), reads
-the screens of 256 panes in one exchange (``panes``), opens a window without losing what it printed
-(``opening``), or moves one only if nobody looks (``move``) speaks to ``ControlClient`` itself: that
-takes several commands in one step of the server, or a condition that the server checks, and a
-libtmux method is one command and its answer.
+Code that makes, finds and names things uses these objects. Some code speaks to ``ControlClient``
+itself: it types or presses (``gate``), reads the screens of 256 panes in one exchange (``panes``),
+opens a window without losing its output (``opening``), or moves one only if nobody looks
+(``move``). That needs several commands in one step of the server, or a condition that the server
+checks. A method of libtmux is one command and its answer.
 
-Importing libtmux takes 100 ms, more than a delivery: nothing that ``torch send``, ``hook``,
-``state`` or ``ps`` needs imports this module. What is one command, such as the title of a pane when
-a task is given out, is not worth that either.
+To import libtmux takes 100 ms, more than a delivery. So nothing that ``torch send``, ``hook``,
+``state`` or ``ps`` needs imports this module. Neither does code that needs a single command, such
+as setting the title of a pane when a task is given out.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ _OPENS = frozenset(
         *("respawn-pane", "respawnp", "respawn-window", "respawnw", "start-server", "start"),
     }
 )
-"""Commands that start a program: directory and ``PATH`` are the asking client's unless given."""
+"""Commands that start a program. Unless given, directory and ``PATH`` are those of the client."""
 
 _OF_A_CLIENT = frozenset(
     {
@@ -52,10 +52,10 @@ _OF_A_CLIENT = frozenset(
         *("kill-server", "load-buffer", "loadb", "save-buffer", "saveb", "source-file", "source"),
     }
 )
-"""Commands that mean the asking client or its standard input, or leave nobody to answer."""
+"""Commands that concern the asking client or its standard input, or after which nothing answers."""
 
 _READS = ("list-", "show-", "display-message", "has-session", "capture-pane")
-"""How commands begin that change nothing, and may be given twice."""
+"""How commands begin that change nothing and may be repeated."""
 
 _KILLS = "kill-"
 """How commands begin that may end the session that carries the connection."""
@@ -65,22 +65,22 @@ class Answer(tmux_cmd):
     """What tmux answered to one command, in the form that libtmux reads."""
 
     def __init__(self, words: list[str], status: int, printed: str, error: str) -> None:
-        # libtmux's own constructor is what runs a process.
+        # libtmux's own constructor would run a process.
         self.cmd = words
         self.returncode = status
         self.stdout = _rows(words, printed)
         self.stderr = [line for line in error.split("\n") if line]
         if "has-session" in words and self.stderr and not self.stdout:
-            self.stdout = self.stderr[:1]  # where libtmux looks for it
+            self.stdout = self.stderr[:1]  # libtmux looks for it there
 
 
 class Server(libtmux.Server):
     """The tmux server at ``socket``, in libtmux's objects.
 
-    Each command is given ``timeout`` seconds; then it raises ``TimedOutError``. Used as a context
-    manager it lets go of its connection at the end, and does not kill the server, as libtmux's
-    does. A command without a target means the session that tmux, or this connection, has last
-    used: name one. A server that nobody holds any more, nor anything of it, lets go as well.
+    A command that takes more than ``timeout`` seconds raises ``TimedOutError``. At the end of a
+    ``with`` block the connection closes, and the server continues; libtmux would kill the server.
+    A command without a target means the session that tmux, or this connection, has last used, so
+    name a target. When the object and all objects from it are gone, the connection closes too.
     """
 
     def __init__(self, socket: Socket, *, timeout: float = CALL_TIMEOUT) -> None:
@@ -89,28 +89,28 @@ class Server(libtmux.Server):
         else:
             super().__init__(socket_name=socket.name)
         self.socket = socket
-        # Weakly, for a circle would keep the connection until Python looks for circles.
+        # A weak reference: a circle would keep the connection until Python looks for circles.
         self.tmux_bin = _Program(program(), weakref.WeakMethod(self._ask))
         self._timeout = timeout
         self._client: ControlClient | None = None
         self._let_go: Callable[[], object] = lambda: None
 
     def __exit__(self, *_: object) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection; the next command opens another."""
+        """Close the connection. The next command opens another."""
         self._let_go()
         self._client = None
 
     def cmd(self, cmd: str, *args: Any, target: str | int | None = None) -> tmux_cmd:
-        """Run one tmux command, its words exact to the byte, and as ``wording`` says that they are
-        meant: names and directories are literal, and a target matches nothing that begins like it.
+        """Run one tmux command, with its words exact to the byte.
 
-        A word ``;`` between others parts two commands, as it does on a command line of tmux. Raises
-        ``TimedOutError`` if tmux does not answer, ``RefusedError`` for a target that is not exact,
-        and for keys or a paste to a pane whose program has ended.
+        As ``wording`` says, names and directories are literal, and a target matches only the exact
+        name. A word ``;`` separates two commands, as on a command line of tmux. Raises
+        ``TimedOutError`` if tmux does not answer, and ``RefusedError`` for a target that is not
+        exact, and for keys or a paste to a pane whose program has ended.
         """
         aimed = ["-t", str(target)] if target is not None else []
         return self._ask([cmd, *aimed, *map(str, args)])
@@ -118,14 +118,14 @@ class Server(libtmux.Server):
     def pane(self, pane_id: str) -> libtmux.Pane | None:
         """Return the pane of that id, ``None`` if there is none.
 
-        ``panes.get`` of libtmux finds two where a window is in two sessions, and refuses.
+        If a window is in two sessions, ``panes.get`` of libtmux finds two panes and refuses.
         """
         with contextlib.suppress(LibTmuxException, TmuxObjectDoesNotExist):
             return libtmux.Pane.from_pane_id(server=self, pane_id=pane_id)
         return None
 
     def window(self, window_id: str) -> libtmux.Window | None:
-        """Return the window of that id, ``None`` if there is none; as ``pane``."""
+        """Return the window of that id, ``None`` if there is none. See ``pane``."""
         with contextlib.suppress(LibTmuxException, TmuxObjectDoesNotExist):
             return libtmux.Window.from_window_id(server=self, window_id=window_id)
         return None
@@ -153,10 +153,10 @@ class Server(libtmux.Server):
         return Answer(words, 0 if ok else 1, self._meant(printed), error)
 
     def _over_connection(self, command: str, line: bytes) -> list[Reply] | None:
-        """Return the replies to ``line``, ``None`` if there is no session to be attached to.
+        """Return the replies to ``line``, ``None`` if there is no session to attach to.
 
-        The session may end at any moment, and the connection with it. What only reads is then
-        asked again; of anything else nobody can tell whether it was done.
+        The session may end at any moment, and the connection ends with it. A command that only
+        reads is then repeated. For any other command nobody knows whether it was done.
         """
         client = self._connected()
         if client is None:
@@ -178,7 +178,7 @@ class Server(libtmux.Server):
     def _connected(self) -> ControlClient | None:
         """Return the connection, a new one if the last has ended; ``None`` without a session."""
         if self._client is not None:
-            self._client.read_once(0.0)  # whether it has ended shows only when it is read
+            self._client.read_once(0.0)  # only reading shows whether it has ended
             if not self._client.closed:
                 return self._client
             self.close()
@@ -194,7 +194,7 @@ class Server(libtmux.Server):
         if words[0] in _OPENS:
             asked = ("start-server", ";", "source-file", "-")
             done = run(self.socket, *asked, stdin=line + b"\n", timeout=self._timeout)
-            # The position in what was read means nothing to whoever gave the command.
+            # The caller does not need the position in the input.
             error = done.error.removeprefix("-:1: ")
             failed = done.status != 0 or bool(error)
             done = Completed(int(failed), done.out, error)
@@ -203,14 +203,15 @@ class Server(libtmux.Server):
         return Answer(words, done.status, self._meant(done.out), done.error)
 
     def _meant(self, printed: str) -> str:
-        """Return ``printed`` as tmux meant it; only what holds a ``$`` can differ."""
+        """Return ``printed`` as tmux meant it. Only text with a ``$`` can differ."""
         return quote.printed(printed, of_server(self.socket)) if "$" in printed else printed
 
 
 class _Program(str):
-    """The path of tmux, which also says who asks: libtmux hands nothing else to what reads lists.
+    """The path of tmux, which also holds the server object: libtmux gives the function that reads
+    lists nothing else.
 
-    It equals the path, so that what libtmux remembers of a program holds for it.
+    It equals the path, so that it matches what libtmux remembers about a program.
     """
 
     ask: Callable[[], Callable[[list[str]], Answer] | None]
@@ -226,7 +227,7 @@ class _Program(str):
 
 
 def _parts(words: list[str]) -> list[list[str]]:
-    """Return the commands in ``words``; a last word ``;`` is text, for nothing follows it."""
+    """Return the commands in ``words``. A ``;`` as the last word is text, as nothing follows."""
     parts: list[list[str]] = [[]]
     for place, word in enumerate(words):
         if word == ";" and 0 < place < len(words) - 1:
@@ -237,9 +238,9 @@ def _parts(words: list[str]) -> list[list[str]]:
 
 
 def _rows(words: list[str], printed: str) -> list[str]:
-    """Return the lines of ``printed``, or its rows where a format of libtmux's says how they end.
+    """Return the lines of ``printed``, or its rows if a format of libtmux says how they end.
 
-    A directory or a name may hold a newline, and a row of such a format then has two lines.
+    A directory or a name may contain a newline. A row of such a format then has two lines.
     """
     shown = [word.removeprefix("-F") for word in words if FORMAT_SEPARATOR in word]
     if not shown:
@@ -262,6 +263,6 @@ def _read_list(*words: Any, tmux_bin: str | None = None) -> tmux_cmd:
     return ask([str(word) for word in words[1:]])  # the first says which socket
 
 
-# libtmux 0.62 reads its lists by a process of its own and not by ``Server.cmd``, and has no setting
-# for that. Only a list for a ``Server`` of this module takes another way.
+# libtmux 0.62 reads its lists with a process of its own and not with ``Server.cmd``, and has no
+# setting for that. Only a list for a ``Server`` of this module goes over the connection.
 neo.tmux_cmd = _read_list  # type: ignore[attr-defined,assignment]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Socket(NamedTuple):
     """How to reach one tmux server: a socket name (``tmux -L``) or a path (``tmux -S``).
 
-    ``demanded`` says that the caller named it for this one call, and means no other.
+    ``demanded`` says that the caller named it for this one call and means no other server.
     """
 
     name: str = "default"

@@ -1,4 +1,4 @@
-"""Words to the people at a server: in the status line of every terminal that is attached."""
+"""Texts for the people at a server, in the status line of every attached terminal."""
 
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
@@ -6,17 +6,17 @@ from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
 
 SHOWN = 10_000
-"""Milliseconds that the words stay, if no key is pressed meanwhile; tmux's own default is 750."""
+"""Milliseconds that the text stays if nobody presses a key. tmux's own default is 750."""
 
 
 def show(client: ControlClient, words: str) -> int:
     """Show ``words`` to everybody; return to how many. Programs in control mode do not count.
 
-    To nobody with tmux 3.2, whose display-message takes no client (``-c`` there has no value).
+    With tmux 3.2 it shows them to nobody: display-message takes no client there.
     """
     rows = client.call("list-clients", "-F", "#{?client_control_mode,1,0} #{client_name}").lines
     people = [name for control, name in (row.split(" ", 1) for row in rows) if control == "0"]
-    # It goes through strftime as well (cmd-display-message.c).
+    # tmux also gives the text to strftime (cmd-display-message.c).
     literal = quote.format_literal(words).replace("%", "%%")
     asked = [
         client.ask(quote.line("display-message", "-c", name, "-d", str(SHOWN), "--", literal))

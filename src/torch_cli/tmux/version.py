@@ -1,4 +1,4 @@
-"""What versions of tmux there are, which one a server has, and where they differ in a name."""
+"""Versions of tmux: reading them, the version of a server, and names that versions change."""
 
 import os
 import re
@@ -11,13 +11,13 @@ OLDEST = (3, 2)
 """The oldest tmux that has what Torch needs: ``-f ignore-size``, ``new-session -e``, ``-N``."""
 
 _seen: dict[tuple[int, ...], str] = {}
-"""The versions of servers that this process has heard of, by what tells their sockets apart."""
+"""The versions of the servers that this process has asked, by the identity of their sockets."""
 
 
 def numbers(version: str) -> tuple[int, int] | None:
     """Return the numbers of tmux ``version``: (3, 3) of ``3.3a``, (3, 8) of ``next-3.8``.
 
-    ``None`` if it has none, or those of OpenBSD, whose tmux has none of its own.
+    ``None`` if it has none, or only those of OpenBSD, whose tmux has no version of its own.
     """
     found = re.search(r"(\d{1,9})\.(\d{1,9})", version)
     return (int(found[1]), int(found[2])) if found and "openbsd" not in version else None
@@ -35,9 +35,9 @@ def check_version(version: str) -> None:
 
 
 def kept_name(name: str, version: str) -> str:
-    """Return what tmux ``version`` calls a window that is to be named ``name``.
+    """Return the name that tmux ``version`` keeps for a window that gets the name ``name``.
 
-    From 3.7 on it doubles backslashes (``clean_name()`` in its tmux.c).
+    From 3.7 on tmux doubles backslashes (``clean_name()`` in its tmux.c).
     """
     return name.replace("\\", "\\\\") if (numbers(version) or OLDEST) >= (3, 7) else name
 
@@ -61,9 +61,10 @@ def of_server(socket: Socket) -> str:
 
 
 def _identity(socket: Socket) -> tuple[int, ...]:
-    """Return what tells this socket from that of a later server at the same path, if it is there.
+    """Return what distinguishes this socket from one of a later server at the same path.
 
-    Its time of modification is when it was made; attaching changes its mode, and so its ctime.
+    The socket's modification time is the time when it was made. Attaching changes its mode, and so
+    its ctime.
     """
     try:
         found = os.stat(socket.file)

@@ -1,6 +1,6 @@
-"""Windows rooted in a directory: checked before, opened without a race, proven after.
+"""Opening a window in a directory: checked before, opened without a race, proven after.
 
-How tmux is brought to do it is in ``opening``; what is allowed, in ``place``.
+The steps that tmux takes are in ``opening``. What is allowed is in ``place``.
 """
 
 import os
@@ -51,9 +51,9 @@ needs milliseconds."""
 class OpenedWindow:
     """A window that was opened or, if ``reused``, found.
 
-    ``directory`` is where the pane's own process was seen to stand, '' if that cannot be seen.
-    ``rooted`` says that it, and the program in the foreground, are in the directory that was
-    asked for; if not, ``notes`` say why. ``created_session`` says that the session is new too.
+    ``directory`` is the working directory of the pane's process, '' if it cannot be read.
+    ``rooted`` says that this process and the program in the foreground are in the directory that
+    was asked for. If not, ``notes`` say why. ``created_session`` says that the session is new too.
     """
 
     pane: Pane
@@ -77,15 +77,16 @@ def open_window(
     keep_dead: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> OpenedWindow:
-    """Open a window named ``name``, rooted in ``directory``, and prove that it is.
+    """Open a window named ``name`` in ``directory``, and prove that its process is there.
 
-    ``session`` is a name or an id; it is created if there is none of that name, with ``size``
-    (columns, rows) if given. ``environment`` reaches the window's program only. ``command`` is run
-    without a shell in between; without one it is tmux's default, a shell. ``keep_dead`` leaves the
-    pane with its last screen when the program ends. ``reuse`` returns a window that has that name.
+    ``session`` is a name or an id. A session of that name is created if there is none, with
+    ``size`` (columns, rows) if given. ``environment`` reaches only the window's program.
+    ``command`` runs without a shell in between; without a command tmux starts its default, a shell.
+    ``keep_dead`` keeps the pane with its last screen when the program ends. ``reuse`` returns an
+    existing window of that name.
 
-    The window never takes the focus. Raises ``RefusedError`` if the name is taken or anything is
-    not as it must be, ``EndedError`` if the command ended at once; then nothing is left behind.
+    The window never takes the focus. Raises ``RefusedError`` if the name is taken or something else
+    is wrong, and ``EndedError`` if the command ended at once. Nothing is left behind then.
     """
     wanted = check_directory(directory)
     check_window_name(name)
@@ -119,10 +120,10 @@ def find_window(panes: Sequence[Pane], session: str, name: str) -> Pane | None:
 
 
 def close_window(socket: Socket, pane: Pane) -> bool:
-    """End ``pane``, and with it its window unless others were opened in there.
+    """End ``pane``, and its window too if it has no other pane.
 
-    tmux itself checks, in the same step, that it is still the same server, pane and process.
-    Returns whether it was ended; ``False`` means that it is gone already.
+    tmux itself checks in the same step that it is still the same server, pane and process. Returns
+    whether the pane was ended; ``False`` means that it was gone already.
     """
     facts = f"{pane.server_pid}/{pane.server_started}/{pane.id}/{pane.pid}"
     same = "#{==:#{pid}/#{start_time}/#{pane_id}/#{pane_pid},%s}" % facts
@@ -148,7 +149,7 @@ def _open(socket: Socket, order: Order, place: Place) -> OpenedWindow:
 
 
 def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
-    """Look where the pane's processes stand; give one that has just started time to get there."""
+    """Check the directories of the pane's processes. A new process gets time to reach its own."""
     deadline = time.monotonic() + LAG
     while True:
         opened = _standing(pane, order.directory)
@@ -167,7 +168,7 @@ def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
 
 
 def _standing(pane: Pane, wanted: str) -> OpenedWindow:
-    """Return what can be said of a running pane against the directory it should be in."""
+    """Compare the directories of a running pane with the directory that it should be in."""
     notes = []
     own = procs.directory(pane.pid)
     front_pid = procs.foreground(pane.pid)
@@ -193,9 +194,9 @@ def _reused(pane: Pane, wanted: str, *, given: bool) -> OpenedWindow:
 
 
 def _refuse_deadly_size(socket: Socket) -> None:
-    """Refuse to open a window where that ends the server: 4 of 4 times on 3.3a (2026-11-23).
+    """Refuse to open a window if that would end the server: 4 of 4 times on 3.3a (2026-11-23).
 
-    So did 3.4, 3.5a and 3.6b, once each; 3.2a and 3.7c went on (2026-11-25).
+    3.4, 3.5a and 3.6b ended too, once each. 3.2a and 3.7c continued (2026-11-25).
     """
     if run(socket, "-N", "show-options", "-gwv", "window-size").out.strip() == "manual":
         raise RefusedError(

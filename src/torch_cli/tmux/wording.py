@@ -1,9 +1,9 @@
-"""What the words of a tmux command mean, said so that tmux reads nothing else into them.
+"""The words of a tmux command, in a form in which tmux reads them exactly as they are meant.
 
-libtmux hands names, directories and texts to tmux as they are. tmux expands formats in some of
-them, where ``#(command)`` runs; it takes a target for any that begins like it; it reads a text that
-begins with ``-`` as options; and it types into a pane whose program has ended, which up to 3.3a can
-end the server.
+libtmux hands names, directories and texts to tmux as they are. But tmux expands formats in some of
+them, and ``#(command)`` runs. It matches a target with any name that begins like it. It reads a
+text that begins with ``-`` as options. And it types into a pane whose program has ended, which up
+to 3.3a can end the server.
 """
 
 import re
@@ -18,10 +18,10 @@ DEAD = "torch-dead"
 
 
 class _Form(NamedTuple):
-    """How a command is read: its options as getopt(3) takes them, and what they are.
+    """How tmux reads a command: its options as getopt(3) takes them, and what they mean.
 
-    ``texts`` are options whose value tmux expands and libtmux means literally, ``-`` the word
-    behind all options. ``sessions`` and ``windows`` are options that name one.
+    ``texts`` are options whose value tmux expands although libtmux means it literally; ``-`` is the
+    word behind all options. ``sessions`` and ``windows`` are options that name one.
     """
 
     options: str
@@ -54,8 +54,8 @@ _FORMS = {
     "swap-window": _Form("ds:t:", windows="st"),
     "unlink-window": _Form("kt:", windows="t"),
 }
-"""The commands in which something must be said otherwise (the ``cmd_entry`` of each in tmux 3.2 to
-3.7); an option that is not here is taken for one without a value."""
+"""The commands whose words must be changed (the ``cmd_entry`` of each in tmux 3.2 to 3.7). An
+option that is not listed has no value."""
 
 _SHORT = {
     "new": "new-session",
@@ -86,16 +86,17 @@ _SHORT = {
 _TYPES = {"send-keys": _Form("c:FHKlMN:Rt:X"), "paste-buffer": _Form("b:dprSs:t:")}
 
 _NO_NAME = re.compile(r"[$@%=+\-!^{~]|$")
-"""How a target begins that is no name: an id, one that is exact already, or a place."""
+"""How a target begins that is not a name: an id, one that is already exact, or a place."""
 
 
 def command_line(words: Sequence[str]) -> bytes:
-    """Return the line that tmux reads as ``words`` are meant.
+    """Return a command line that means exactly ``words``.
 
-    Names, directories and titles are literal, targets exact. What types does nothing, and prints
-    ``DEAD``, if the pane's program has ended: tmux itself looks, in the same step.
+    Names, directories and titles are literal, and targets are exact. If the pane's program has
+    ended, a command that types does nothing and prints ``DEAD``. tmux itself checks that in the
+    same step.
 
-    Raises ``RefusedError`` for a window's name alone: which session's is not said.
+    Raises ``RefusedError`` for a window's name without its session.
     """
     exact = exactly(words)
     said = quote.line(*exact)
@@ -175,10 +176,10 @@ def _name(word: str) -> str:
 
 
 def _keys(words: list[str]) -> list[str]:
-    """Return the words of ``send-keys`` with the text last, and nothing but text.
+    """Return the words of ``send-keys`` with the text last, and marked as text.
 
-    libtmux says nowhere that it is text. What reads as flags of ``send-keys`` alone, such as
-    ``-R``, stays that unless the keys are literal.
+    libtmux does not mark it. Words that are flags of ``send-keys``, such as ``-R``, stay flags
+    unless the keys are literal.
     """
     *before, last = words
     if not last.startswith("-") or len(last) == 1 or "--" in before:
