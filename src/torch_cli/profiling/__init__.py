@@ -1,1 +1,1 @@
-"""Profiles of programs: drafted for one that is not known, verified for one that is there."""
+"""Profiles of programs: a draft for an unknown program, a proof for an installed one."""

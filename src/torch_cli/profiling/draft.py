@@ -1,4 +1,4 @@
-"""From what was seen of an unknown program to the text of a profile, with comments. Pure.
+"""Turns what was seen of an unknown program into the text of a profile, with comments. Pure.
 
 A value that was seen is a value of the profile. For a value that was not seen, a comment says so.
 """
@@ -19,13 +19,13 @@ _UNTELLING = re.compile(
     r"(?:python|pypy|ruby|perl|lua|java|php)[\d.]*|node|nodejs|bun|deno|electron|env|sudo|npx|uv|uvx",
     re.IGNORECASE,
 )
-"""Names of processes that say nothing of the program: what it is written in, what starts it."""
+"""Names of processes that say nothing about the program: its interpreter, or what starts it."""
 
 _SHELLS = ("bash", "zsh", "sh", "fish", "dash", "ksh")
 
 _READY_TIMES = 10
-"""How many times the measured start a later one may take: four on a loaded machine, a first one
-after an update more. At least ``_READY_LEAST`` seconds."""
+"""A later start may take this many times as long as the measured one. On a loaded machine it took
+four times as long, and more after an update. At least ``_READY_LEAST`` seconds."""
 
 _READY_LEAST = 15
 _STEADY_LEAST = 0.5
@@ -70,14 +70,14 @@ def draft_text(seen: Seen) -> str:
 
 
 def profile_of(seen: Seen) -> Profile:
-    """Return the profile that the draft is by now."""
+    """Return the draft as a profile."""
     return parse_profile(draft_text(seen), "the draft")
 
 
 def misread(seen: Seen, empty: Screen, filled: Screen, text: str) -> str:
     """Return why the draft's box does not read what was seen, '' if it does.
 
-    The proof of the draft: the empty box must read as empty, and the one with ``text`` as that.
+    This tests the draft: the empty box must read as empty, and the box with ``text`` as ``text``.
     """
     try:
         profile = profile_of(seen)
@@ -92,7 +92,7 @@ def misread(seen: Seen, empty: Screen, filled: Screen, text: str) -> str:
 
 
 def unproven(seen: Seen) -> list[str]:
-    """Return what is missing until messages may be trusted to this profile, a sentence each."""
+    """Return what is still missing before messages can rely on this profile, a sentence each."""
     missing = []
     if seen.box.kind == "none":
         missing.append("The input box was not recognised: no message can be delivered.")
@@ -205,7 +205,7 @@ def _box(seen: Seen) -> list[str]:
 
 
 def prompt_pattern(prompt: str) -> str:
-    """Return the pattern of a prompt that ends in spaces, which an empty row has lost."""
+    """Return a pattern for a prompt. An empty row has lost the spaces at the prompt's end."""
     bare = prompt.rstrip(" ")
     return pattern_of(bare) + ("(?: |$)" if bare != prompt else "")
 

@@ -1,4 +1,4 @@
-"""What the screens of an unknown program tell of it: questions, its input box, an echo. Pure.
+"""What the screens of an unknown program show: questions, its input box, an echo. Pure.
 
 ``draft`` makes a profile of these values.
 """
@@ -25,10 +25,11 @@ _YES_OR_NO = re.compile(
     re.IGNORECASE,
 )
 _LAST = 3
-"""Rows with text at the bottom in which a question without a menu is looked for."""
+"""A question without a menu is searched for in this many rows with text at the bottom."""
 
 _SHOWN = 8
-"""Rows that came and went which are kept, the longest-lived ones: more is no help to a reader."""
+"""How many of the rows that came and went are kept. More do not help a reader. The rows that
+stayed longest are kept."""
 
 _CORNERS = "╭┌┏╔╰└┗╚"
 
@@ -36,11 +37,11 @@ _CORNERS = "╭┌┏╔╰└┗╚"
 class BoxSeen(NamedTuple):
     """The input box, as it showed when a word was pasted into it.
 
-    ``kind`` is a profile's: ``ruled`` or ``prompt``, and ``none`` where neither fits, ``why`` then
-    saying so. ``prompt`` is before the text, letter for letter; ``rule`` is the character of
-    the rows around it. ``cursor_real``: tmux's cursor was right behind the text. ``ghost`` is
-    what was in its place before, and ``dim`` that tmux shows it so. ``continuation`` begins its
-    second row, ``None`` if that was not seen.
+    ``kind`` is as in a profile: ``ruled``, ``prompt``, or ``none`` if neither fits; ``why`` then
+    gives the reason. ``prompt`` is the exact text before the word. ``rule`` is the character of the
+    rows around it. ``cursor_real``: tmux's cursor was right behind the word. ``ghost`` is the text
+    that was there before the word, and ``dim`` says that tmux shows that text dim.
+    ``continuation`` is how the second row of the box begins, ``None`` if no second row was seen.
     """
 
     kind: str = "none"
@@ -55,10 +56,11 @@ class BoxSeen(NamedTuple):
 
 
 class Passing(NamedTuple):
-    """A row that came after Enter and went: from when to when (seconds after it), and where.
+    """A row that came after Enter and went: from when to when (seconds after Enter), and where.
 
-    ``pattern`` matches it and its like: a first sign that is alone and numbers may be others.
-    ``where`` is a region of a rule: ``above`` or ``footer`` of the box, or ``bottom`` without one.
+    ``pattern`` matches this row and similar ones: its numbers, and a single sign at its start, may
+    differ. ``where`` is a region of a rule: ``above`` the box, its ``footer``, or ``bottom`` if
+    there is no box.
     """
 
     pattern: str
@@ -68,11 +70,11 @@ class Passing(NamedTuple):
 
 
 class EnterSeen(NamedTuple):
-    """What Enter did to ``text`` in the box; times are seconds after it.
+    """What Enter did to ``text`` in the box. Times are in seconds after Enter.
 
-    ``cleared`` is when the box was empty again, ``None`` if it never was. ``echo`` is what stood
-    before the text where it was shown again, ``None`` if it was not. ``asked`` is the row of a
-    question that followed, '' for none; ``ended`` says that the program ended.
+    ``cleared`` is when the box was empty again, ``None`` if it never was. ``echo`` is what is
+    before the text in the row that shows it again, ``None`` if no row does. ``asked`` is the row of
+    a question that followed, '' for none. ``ended`` says that the program ended.
     """
 
     text: str
@@ -93,8 +95,9 @@ class Frame(NamedTuple):
 def asks(screen: Screen) -> str:
     """Return the row of ``screen`` that shows a question: a menu's choice, or its last row.
 
-    '' if none is seen. A numbered list without a marked row counts only where the screen ends with
-    it, or with one row right below it: programs print numbered advice when they start.
+    Returns '' if there is no question. A numbered list without a marked row counts only if the
+    screen ends with it, or with one row below it, because programs print numbered advice when they
+    start.
     """
     filled = [row for row in screen.lines if row.strip()]
     for row in filled:
@@ -112,9 +115,9 @@ def asks(screen: Screen) -> str:
 
 
 def row_of(screen: Screen, text: str) -> int | None:
-    """Return the row in which ``text`` was typed: the cursor's if it is there, else the last.
+    """Return the row that shows ``text``: the cursor's row if it does, else the last such row.
 
-    ``None`` if it shows nowhere.
+    ``None`` if no row does.
     """
     rows = [index for index, row in enumerate(screen.lines) if text in row]
     if screen.cursor[1] in rows:
@@ -123,12 +126,12 @@ def row_of(screen: Screen, text: str) -> int | None:
 
 
 def infer_box(empty: Screen, filled: Screen, text: str) -> BoxSeen:
-    """Return the box that held nothing on ``empty`` and ``text``, one word, on ``filled``."""
+    """Return the box that was empty on ``empty`` and held the word ``text`` on ``filled``."""
     at = row_of(filled, text)
     if at is None:
         return BoxSeen(why="the pasted text never showed on the screen")
     prompt, _, behind = filled.lines[at].rpartition(text)
-    # Also a cursor that the program hides may be moved along, and then tells the place as well.
+    # A program may move the cursor even while it hides it. Then the cursor shows the place too.
     real = filled.cursor[1] == at and filled.cursor[0] - empty.cursor[0] == len(text)
     rule = _rule_around(filled, at)
     below = [row for row in filled.lines[at + 1 :] if row.strip()]
@@ -157,7 +160,7 @@ def infer_box(empty: Screen, filled: Screen, text: str) -> BoxSeen:
 
 
 def _rule_around(screen: Screen, at: int) -> str:
-    """Return the character of the full rows right above and below row ``at``, '' without them."""
+    """Return the character that fills the rows above and below row ``at``, '' if none does."""
     if not 0 < at < screen.height - 1:
         return ""
     above, below = screen.lines[at - 1], screen.lines[at + 1]
@@ -181,7 +184,7 @@ def _unknown_frame(screen: Screen, at: int, below: Sequence[str]) -> str:
 def infer_continuation(screen: Screen, first: str, second: str) -> str | None:
     """Return what begins the second row of a box with the lines ``first`` and ``second``.
 
-    ``None`` if they do not stand one below the other, as where a paste shows as a placeholder.
+    ``None`` if one line is not below the other, for example if a paste shows as a placeholder.
     """
     at = row_of(screen, second)
     if not at or first not in screen.lines[at - 1]:
@@ -190,20 +193,20 @@ def infer_continuation(screen: Screen, first: str, second: str) -> str | None:
 
 
 def pattern_of(text: str) -> str:
-    """Return a pattern for ``text`` in which numbers may be others."""
+    """Return a pattern for ``text`` that also matches other numbers."""
     pieces = re.split(r"(\d+)", text)
     return "".join(r"\d+" if piece.isdecimal() else _escape(piece) for piece in pieces)
 
 
 def _escape(text: str) -> str:
-    """Escape what is special in a pattern, and nothing else: a person is to read it."""
+    """Escape what is special in a pattern, and nothing else, so that a person can read it."""
     return re.sub(r"[.^$*+?{}\[\]\\|()]", r"\\\g<0>", text)
 
 
 def infer_enter(before: Screen, frames: Sequence[Frame], profile: Profile, text: str) -> EnterSeen:
     """Return what Enter did: ``before`` is the screen with ``text`` in the box, ``frames`` follow.
 
-    ``profile`` is what is known so far; by it the box is told.
+    ``profile`` is what is known so far. It says where the box is.
     """
     cleared: float | None = None
     echo: str | None = None
@@ -227,8 +230,8 @@ def infer_enter(before: Screen, frames: Sequence[Frame], profile: Profile, text:
 def _echo(before: Screen, above: Sequence[str], text: str) -> str | None:
     """Return the mark before ``text`` in the first row that shows it again above the box.
 
-    The row in which it was typed counts: where a prompt is in the last row, that becomes the
-    echo.
+    The row in which it was typed counts too: if the prompt is in the last row, that row becomes
+    the echo.
     """
     typed = row_of(before, text)
     past = [row for index, row in enumerate(before.lines) if index != typed]
@@ -260,7 +263,7 @@ def _passing(
 
 
 def _region(screen: Screen, index: int, profile: Profile) -> str:
-    """Return the region of a rule in which row ``index`` stands, ``box`` for the box itself."""
+    """Return the region of a rule that row ``index`` is in, ``box`` for the box itself."""
     box = find_box(screen, profile)
     if box is None:
         return "bottom"
@@ -271,7 +274,7 @@ def _region(screen: Screen, index: int, profile: Profile) -> str:
 
 
 def _row_pattern(row: str) -> str:
-    """Return a pattern for a row; a sign in front of it may turn, as a spinner does."""
+    """Return a pattern for a row. The sign in front may be any, because a spinner changes it."""
     spinner = re.match(r"^(\s*)([^\w\s]) (?=\S)", row)
     if spinner:
         return "^" + spinner[1] + r"\S " + pattern_of(row[spinner.end() :])

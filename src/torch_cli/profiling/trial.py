@@ -1,7 +1,7 @@
 """A trial run of an unknown program in a scratch pane: how it starts, and how it takes text.
 
-What the screens mean is decided in ``infer``; here they are waited for, and the few acts
-are done: one harmless word is pasted and erased again. Enter is pressed only if that was asked for.
+This module waits for screens, and pastes and erases one harmless word. ``infer`` decides what the
+screens mean. Enter is pressed only if the caller asks for it.
 """
 
 import os
@@ -35,22 +35,22 @@ from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.window import check_directory
 
 PROBE = "zubzub"
-"""The word that is pasted: no word of a prompt or a menu, and none of the letters that menus take
-for an answer most often (y, n, a, q, digits)."""
+"""The word that is pasted. It is not a word of a prompt or a menu, and it has none of the letters
+that menus usually take as an answer (y, n, a, q, digits)."""
 
 RESTS = 1.0
-"""Seconds without a change after which a screen stays the same. Claude Code asked 0.46 s after its
-first box at most (2.1.330, loaded machine, 2026-11-22).
+"""A screen counts as steady after this many seconds without a change. Claude Code asked at most
+0.46 s after its first box (2.1.330, loaded machine, 2026-11-22).
 """
 
 SHOWS = 5.0
-"""Seconds that a pasted word is given to show, or to go when it was erased."""
+"""Seconds in which a pasted word must show, or an erased word must disappear."""
 
 ANSWERS = 30.0
-"""Seconds after Enter for which the screen is watched, unless it stays the same before."""
+"""The screen is watched for this many seconds after Enter, or until it is steady."""
 
 _STILL = 0.3
-"""Seconds without a change after a paste until its box is read: redraws come in steps."""
+"""Seconds without a change after a paste before the box is read, because redraws come in steps."""
 
 _LOOK_AGAIN = 0.05
 """Seconds after which a silent pane is looked at again."""
@@ -59,10 +59,10 @@ _BRACKETED_ON, _BRACKETED_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 
 
 class Request(NamedTuple):
-    """What is to be tried: ``command`` in ``directory`` with ``environment`` added.
+    """What to try: ``command`` in ``directory`` with ``environment`` added.
 
-    ``timeout`` is how many seconds it may take until its screen stays the same. ``enter`` is the
-    text to be submitted with Enter, ``None`` for no Enter.
+    The screen must be steady within ``timeout`` seconds. ``enter`` is the text to submit with
+    Enter, ``None`` for no Enter.
     """
 
     name: str
@@ -78,10 +78,10 @@ def try_out(
 ) -> Seen:
     """Run the program, watch it, end it, and return what was seen; ``today`` is for the heading.
 
-    Raises, before anything is started, ``NotFoundError`` if there is no such program, and
-    ``TorchError`` for a directory that will not do. Then ``TorchError`` if the program ends by
-    itself, ``TimedOutError`` if its screen never stays the same, and ``HeldError`` if it asks
-    something first, with nothing typed.
+    Before it starts anything, raises ``NotFoundError`` if there is no such program, and
+    ``TorchError`` if the directory cannot be used. Later raises ``TorchError`` if the program ends
+    by itself, ``TimedOutError`` if its screen never becomes steady, and ``HeldError`` if it asks
+    something first; nothing is typed then.
     """
     named = Profile(request.name, launch=Launch(command=request.command))
     program = find_program(named, {**os.environ, **request.environment})
@@ -105,7 +105,7 @@ def try_out(
     except NotFoundError as missing:
         if missing.code != "no-server":
             raise
-        raise _ended(request) from None  # tmux 3.2: the server went with its only pane
+        raise _ended(request) from None  # tmux 3.2: the server ended with its only pane
 
 
 class _Trial:
@@ -139,7 +139,8 @@ class _Trial:
         return self._try_typing(seen._replace(framed=self._framed()), empty)
 
     def _try_typing(self, seen: Seen, empty: Screen) -> Seen:
-        """Paste the probe and erase it, then more; then Enter, if that was asked for."""
+        """Paste the probe and erase it, then longer texts. Press Enter last, if it was asked for.
+        """
         plain = "without a frame, because it did not ask for one"
         self.tell(f"pasting '{PROBE}' {'in a frame' if seen.framed else plain}")
         filled = self._paste(PROBE, _shows(PROBE))
@@ -202,9 +203,9 @@ class _Trial:
     # -- acts ----------------------------------------------------------------------------------
 
     def _paste(self, text: str, shows: Callable[[Screen], bool]) -> Screen:
-        """Paste ``text`` and return the screen once it ``shows`` and stays the same.
+        """Paste ``text`` and return the screen once it ``shows`` and is steady.
 
-        The screen is returned as it is if that does not come true in ``SHOWS`` seconds.
+        After ``SHOWS`` seconds returns the screen as it is.
         """
         done = self._typist.type(text.encode(), "probe", [], framed=self._framed())
         if not done.done:
@@ -212,7 +213,7 @@ class _Trial:
         return self._await(shows)
 
     def _erase(self, count: int, *words: str) -> bool:
-        """Press Backspace ``count`` times; say whether none of ``words`` shows any more."""
+        """Press Backspace ``count`` times. Return whether all of ``words`` have disappeared."""
         self._typist.press(["BSpace"] * count)
 
         def clear(screen: Screen) -> bool:
@@ -221,13 +222,13 @@ class _Trial:
         return clear(self._await(clear))
 
     def _framed(self) -> bool:
-        """Whether the program's last word on bracketed paste was that it wants it."""
+        """Whether the program last switched bracketed paste on, not off."""
         return self.written.rfind(_BRACKETED_ON) > self.written.rfind(_BRACKETED_OFF)
 
     # -- looks ---------------------------------------------------------------------------------
 
     def _await_ready(self) -> tuple[Screen, list[Frame]]:
-        """Return the first screen that stays the same, and the different ones up to it."""
+        """Return the first steady screen, and the different ones before it."""
         frames = self._watch(self.began, self.request.timeout, RESTS, blank=False)
         last = frames[-1]
         if last.screen.dead:
@@ -250,7 +251,7 @@ class _Trial:
         return last.screen, frames
 
     def _await(self, condition: Callable[[Screen], bool]) -> Screen:
-        """Return the screen once ``condition`` holds and it stays the same, or after ``SHOWS``."""
+        """Return the screen once ``condition`` holds and it is steady, or after ``SHOWS``."""
         began = time.monotonic()
         while True:
             left = began + SHOWS - time.monotonic()
@@ -263,10 +264,10 @@ class _Trial:
     def _watch(
         self, since: float, seconds: float, still: float, *, blank: bool = True
     ) -> list[Frame]:
-        """Return every different screen until one stood for ``still`` seconds, ``seconds`` at most.
+        """Return each different screen until one stays for ``still`` seconds, at most ``seconds``.
 
         Each has the time at which it was first seen, in seconds after ``since``. Without ``blank``
-        an empty screen does not count as one that stands.
+        an empty screen does not count as steady.
         """
         frames: list[Frame] = []
         while True:
@@ -286,7 +287,7 @@ class _Trial:
     def _look(self) -> Screen:
         try:
             return capture_one(self.client, self.pane)
-        except NotFoundError:  # the pane went with the program (tmux 3.2), and the server with it
+        except NotFoundError:  # tmux 3.2: the pane and the server ended with the program
             self._ended()
 
     # -- ends ----------------------------------------------------------------------------------

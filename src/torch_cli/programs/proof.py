@@ -1,7 +1,7 @@
-"""What was proven of an agent program on this machine: ``torch profile verify`` leaves it here.
+"""What ``torch profile verify`` has proven about an agent program on this machine.
 
-A proof speaks for one version of the program and for the profile as it was read; for another
-version, or after a change of the profile, it says nothing.
+A proof is valid for one version of the program and for the profile as it was read. It says nothing
+about other versions, or about a profile that has changed since.
 """
 
 import json
@@ -26,8 +26,8 @@ _VERSION = re.compile(r"\w[\w.+-]{0,63}")
 class Proof(NamedTuple):
     """What one verification found. ``date`` is the day, ISO 8601.
 
-    ``keys`` says of ``chord`` and ``idle_key``, as far as they were tried, whether dialogs ignored
-    them; ``queues`` whether messages to the working program arrived, ``None`` if that was not
+    ``keys`` says for ``chord`` and ``idle_key``, if they were tried, whether dialogs ignored them.
+    ``queues`` says whether messages to the working program arrived, ``None`` if that was not
     tried. ``failures`` are sentences about what failed.
     """
 
@@ -49,9 +49,9 @@ def path_of(name: str, version: str) -> str:
 
 
 def proof_of(profile: Profile, version: str) -> Proof | None:
-    """Return what was proven on this machine of that version, ``None`` if nothing counts.
+    """Return what was proven about that version on this machine, ``None`` if nothing valid was.
 
-    Light enough for every delivery: without a proof it costs one failing ``open``.
+    Every delivery can afford this: without a proof it costs one failing ``open``.
     """
     kept = read(profile.name, version)
     if kept is None or kept.get("profile_digest") != digest(profile):
@@ -73,7 +73,7 @@ def proof_of(profile: Profile, version: str) -> Proof | None:
 
 
 def read(name: str, version: str) -> dict[str, Any] | None:
-    """Return the kept result as it was written, ``None`` if there is none that can be read."""
+    """Return the kept result as it was written, ``None`` if none can be read."""
     if not _VERSION.fullmatch(version):
         return None
     try:

@@ -1,7 +1,6 @@
-"""Homes for agent programs in which they start without an account and talk to the stub alone.
+"""Home directories in which agent programs start without an account and talk only to the stub.
 
-Whoever runs a program only to look at it makes its home with these: nothing of the user's is read
-or written.
+A program that runs in such a home reads and writes nothing of yours.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch_cli.profiling.houses import Home
 
 API_KEY = "sk-ant-api03-not-a-real-key-0123456789ab"
-"""No key of anybody's. The program remembers the last 20 characters of an approved one."""
+"""An invented key. The program remembers the last 20 characters of an approved key."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ClaudeHome(Home):
 
     @property
     def state(self) -> Path:
-        """What the program remembers: what was agreed to, and what was seen."""
+        """What the program remembers: what a person agreed to, and what was shown already."""
         return self.path / ".claude.json"
 
     @property
@@ -30,17 +30,17 @@ class ClaudeHome(Home):
         return self.path / ".claude" / "keybindings.json"
 
     def forget(self, name: str) -> None:
-        """Let the program ask again what the field ``name`` of its memory keeps it from asking."""
+        """Delete the field ``name`` from its memory, so that the program asks again."""
         state = json.loads(self.state.read_text())
         del state[name]
         self.state.write_text(json.dumps(state))
 
 
 def make_home(root: Path, *, trusted: bool = True, mode_asked: bool = True) -> ClaudeHome:
-    """Make a home in which the program starts without a question, but for those asked for.
+    """Make a home in which the program starts without a question, except those asked for.
 
-    ``trusted``: its directory is trusted. ``mode_asked``: the question about the auto mode, which
-    comes a moment after the first box, has been asked before.
+    ``trusted``: the program trusts its directory. ``mode_asked``: the program has already asked
+    about the auto mode. It asks that a moment after its first box.
     """
     home = ClaudeHome.at(root)
     furnish(home, trusted=trusted, mode_asked=mode_asked)
@@ -48,7 +48,7 @@ def make_home(root: Path, *, trusted: bool = True, mode_asked: bool = True) -> C
 
 
 def furnish(home: ClaudeHome, *, trusted: bool = True, mode_asked: bool = True) -> None:
-    """Write the settings and the memory of a home; the parameters are ``make_home``'s."""
+    """Write the settings and the memory of a home. The parameters are as in ``make_home``."""
     home.settings.parent.mkdir(exist_ok=True)
     home.settings.write_text(json.dumps({"permissions": {"defaultMode": "default"}}))
     state = {
@@ -62,7 +62,7 @@ def furnish(home: ClaudeHome, *, trusted: bool = True, mode_asked: bool = True) 
 
 
 def environment(home: Home, url: str) -> dict[str, str]:
-    """Return what the program needs in its environment to talk to the stub and to nobody else."""
+    """Return the variables with which the program talks to the stub and to nothing else."""
     return {
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": API_KEY,

@@ -26,25 +26,25 @@ screen_reader_detection_done = true
 """
 
 NEWER = '{"latest_version":"0.999.0","last_checked_at":"2999-01-01T00:00:00Z"}'
-"""What the program remembers of its last look for updates; it does not look again."""
+"""What the program remembers of its last check for updates. It does not check again."""
 
 
 @dataclass(frozen=True)
 class CodexHome(Home):
-    """A home for Codex; ``updates`` lets it offer one at the start."""
+    """A home for Codex. With ``updates`` Codex offers an update when it starts."""
 
     updates: bool = False
 
 
 def make_home(root: Path, *, updates: bool = False) -> CodexHome:
-    """Make a home; with ``updates`` the program offers one at its start."""
+    """Make a home. With ``updates`` the program offers an update when it starts."""
     made = CodexHome.at(root)
     (made.path / ".codex").mkdir()
     return CodexHome(made.path, made.work, updates)
 
 
 def environment(home: CodexHome, url: str) -> dict[str, str]:
-    """Write what the program needs to talk to the stub, and return its environment."""
+    """Write the configuration with which Codex talks to the stub; return its environment."""
     updates = str(home.updates).lower()
     written = CONFIG.format(url=url, work=home.work, updates=updates)
     (home.path / ".codex" / "config.toml").write_text(written)

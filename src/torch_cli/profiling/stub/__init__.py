@@ -1,10 +1,10 @@
-"""A stub of an agent's API on loopback: it answers as it is told and keeps what it was asked.
+"""A stub of an agent's API on loopback: it answers as it is told, and keeps each request.
 
-What it logs is the ground truth of every proof: a message arrived if it is in a request. The API
-itself is the handler's: ``messages`` speaks Claude Code's, ``responses`` Codex's, ``gemini``
-Gemini's, and ``completions`` that of opencode and aider. Run by itself (``python -m
-torch_cli.profiling.stub --log FILE``) it prints its URL, and ``POST /control`` takes JSON with any
-of ``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold`` and ``release``.
+Its log is the ground truth of every proof: a message arrived if it is in a request. A handler
+speaks one API: ``messages`` that of Claude Code, ``responses`` that of Codex, ``gemini`` that of
+Gemini CLI, ``completions`` that of opencode and aider. As a program of its own (``python -m
+torch_cli.profiling.stub --log FILE``) it prints its URL. ``POST /control`` takes JSON with any of
+``mode``, ``delay``, ``answer``, ``command``, ``status``, ``hold`` and ``release``.
 """
 
 import json
@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 PACE = 0.1
-"""Seconds that an answer takes at least, where a program shows only then that it works."""
+"""The least seconds that an answer takes, for programs that show only then that they work."""
 
 PING = 0.5
 """Seconds between the pings that keep a waiting stream alive."""
 
 
 class Mode(StrEnum):
-    """What the next answers are: words, a call of the shell tool, or an error."""
+    """What the next answers are: text, a call of the shell tool, or an error."""
 
     TEXT = "text"
     TOOL = "tool"
@@ -37,9 +37,9 @@ class Mode(StrEnum):
 class Behaviour:
     """How a request is answered: after ``delay`` seconds, with ``answer`` or with a tool call.
 
-    In mode ``tool`` the program is asked to run ``command`` in its shell, or to use ``tool`` with
-    ``given`` where that is named, unless the request brings the result of the call before.
-    ``status`` is the HTTP status of mode ``error``.
+    In mode ``tool`` the answer asks the program to run ``command`` in its shell, or to use ``tool``
+    with ``given`` if ``tool`` is set. A request that brings the result of the last call is answered
+    with text. ``status`` is the HTTP status of mode ``error``.
     """
 
     mode: Mode = Mode.TEXT
@@ -55,8 +55,8 @@ class Behaviour:
 class Request:
     """One request for an answer of the conversation, and its outcome.
 
-    ``texts`` are the text blocks that are new in it: those behind the last answer. ``side`` marks
-    one that the program made for itself (a title, a summary): it has no tools.
+    ``texts`` are the text blocks that are new: those behind the last answer. ``side`` marks a
+    request that the program makes for itself (a title, a summary). Such a request has no tools.
     """
 
     number: int
@@ -83,7 +83,7 @@ class Hold:
             raise TimeoutError(f"no request came within {timeout:g} s")
 
     def release(self, behaviour: Behaviour) -> None:
-        """Go on with the answer, as ``behaviour`` says; its delay counts from now."""
+        """Continue the answer as ``behaviour`` says. Its delay counts from now."""
         self.behaviour = behaviour
         self.released_at = time.time()
         self.released.set()
@@ -111,7 +111,7 @@ class StubServer:
 
     @property
     def requests(self) -> list[Request]:
-        """The requests of the conversation so far; those with ``side`` are left out."""
+        """The requests of the conversation so far, without those with ``side``."""
         with self._lock:
             return [request for request in self._requests if not request.side]
 
@@ -121,7 +121,7 @@ class StubServer:
         return any(request.outcome == "open" for request in self.requests)
 
     def texts(self, since: int = 0) -> list[str]:
-        """Return every new text block of the requests from number ``since`` (0: all) on."""
+        """Return the new text blocks of the requests from number ``since`` on (0: of all)."""
         return [text for one in self.requests[since:] for text in one.texts]
 
     def start(self) -> Self:
@@ -130,7 +130,7 @@ class StubServer:
         return self
 
     def stop(self) -> None:
-        """Let go of every stream and end."""
+        """End every stream, and then the stub."""
         self._stopping.set()
         for hold in self._holds:
             hold.released.set()
@@ -154,21 +154,21 @@ class StubServer:
             self.behaviour = before
 
     def hold(self) -> Hold:
-        """Let the next request of the conversation wait in mid-stream until it is released."""
+        """Have the next request of the conversation wait in mid-stream until it is released."""
         hold = Hold()
         with self._lock:
             self._holds.append(hold)
         return hold
 
     def holds(self) -> list[Hold]:
-        """Return the holds that are not released yet, those that no request hangs on included."""
+        """Return the holds that are not released yet, also those that no request waits on."""
         with self._lock:
             return [hold for hold in self._holds if not hold.released.is_set()]
 
     # What follows is called by the handler's threads.
 
     def receive(self, news: "News") -> tuple[Request, Hold | None]:
-        """Take down a request; the second value is the hold that it has to wait for."""
+        """Record a request. The second value is the hold that the request has to wait for."""
         texts, side, result = news
         with self._lock:
             request = Request(len(self._requests), time.time(), texts, side, result)
@@ -183,7 +183,7 @@ class StubServer:
         return request, hold
 
     def finish(self, request: Request, outcome: str) -> None:
-        """Take down how the answer to ``request`` ended."""
+        """Record how the answer to ``request`` ended."""
         request.outcome = outcome
         self._write(request)
 
@@ -197,7 +197,8 @@ class StubServer:
             yield
 
     def control(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Do what a control request asks (see the module's words); return the behaviour."""
+        """Do what a control request asks (the module's docstring says how); return the behaviour.
+        """
         self.behaviour = _changed(self.behaviour, wanted)
         if wanted.get("hold"):
             self.hold()
@@ -214,7 +215,7 @@ class StubServer:
 
 
 class News(NamedTuple):
-    """What a request brings that the ones before did not; the fields are ``Request``'s."""
+    """What is new in a request. The fields are those of ``Request``."""
 
     texts: tuple[str, ...]
     side: bool
@@ -222,7 +223,7 @@ class News(NamedTuple):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Speaks HTTP; what to say is the stub's to decide, and how to say it a subclass's."""
+    """Speaks HTTP. The stub decides what to answer, a subclass decides in which form."""
 
     protocol_version = "HTTP/1.1"
     server_stub: StubServer
@@ -259,7 +260,7 @@ class Handler(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def answer(self, body: dict[str, Any], news: News) -> None:
-        """Take the request down, and its end: answered, or given up by the program."""
+        """Record the request and how it ends: answered, or given up by the program."""
         request, hold = self.server_stub.receive(news)
         try:
             self.reply(request, hold, body)
@@ -320,7 +321,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _changed(behaviour: Behaviour, wanted: dict[str, Any]) -> Behaviour:
-    """Return ``behaviour`` with the fields that ``wanted`` names; other names are left out."""
+    """Return ``behaviour`` with the fields in ``wanted``. Unknown names are ignored."""
     fields = asdict(behaviour)
     fields |= {name: value for name, value in wanted.items() if name in fields}
     return Behaviour(**{**fields, "mode": Mode(fields["mode"])})

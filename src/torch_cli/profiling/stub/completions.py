@@ -12,13 +12,13 @@ SHELL_TOOL = "bash"
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 SIDE = ("You are a title generator",)
-"""How the system prompt begins of a request that the program makes for itself."""
+"""How the system prompt begins in a request that the program makes for itself."""
 
 
 class CompletionsHandler(Handler):
     """Answers ``POST /v1/chat/completions`` with a stream.
 
-    A program that has no shell tool is given the command in a fenced block.
+    A program without a shell tool gets the command in a fenced block.
     """
 
     def do_GET(self) -> None:  # noqa: N802

@@ -11,7 +11,7 @@ SHELL_TOOL = "run_shell_command"
 _STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED"}
 
 _SIDE = {"reasoning": "x", "next_speaker": "user", "complexity_score": 1, "response": "x"}
-"""What the program asks for itself, in JSON."""
+"""The JSON answer to requests that the program makes for itself."""
 
 
 class GeminiHandler(Handler):

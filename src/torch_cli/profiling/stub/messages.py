@@ -49,7 +49,7 @@ class MessagesHandler(Handler):
         self.event("ping")
 
     def _whole(self, request: Request, body: dict[str, Any]) -> None:
-        """Answer in one piece; the program asks so only for itself."""
+        """Answer in one piece. The program asks for that only in requests for itself."""
         message = _message(request, body) | {
             "content": [{"type": "text", "text": '{"title": "Stub", "isNewTopic": false}'}],
             "stop_reason": "end_turn",
@@ -113,7 +113,7 @@ def _error(kind: str) -> dict[str, Any]:
 
 
 def _new_blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the blocks of the user that are behind the last answer, in order."""
+    """Return the user's blocks behind the last answer, in order."""
     blocks: list[dict[str, Any]] = []
     for message in reversed(messages):
         if message.get("role") == "assistant":

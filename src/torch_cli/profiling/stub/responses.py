@@ -9,7 +9,7 @@ from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, Mode, News,
 SHELL_TOOL = "exec_command"
 
 ESCALATED = {"sandbox_permissions": "require_escalated", "justification": "the stub asks for it"}
-"""What makes Codex ask a person before it runs a command, whatever its sandbox allows."""
+"""Makes Codex ask a person before it runs a command, also one that its sandbox allows."""
 
 
 class ResponsesHandler(Handler):
@@ -60,7 +60,7 @@ def _limit(behaviour: Behaviour) -> dict[str, Any]:
 
 
 def _item(request: Request, behaviour: Behaviour) -> dict[str, Any]:
-    """Return what is answered: a call of the shell tool, or words."""
+    """Return the answer: a call of the shell tool, or text."""
     if behaviour.mode is Mode.TOOL and not request.brings_result:
         call = {"cmd": behaviour.command, **ESCALATED}
         return {

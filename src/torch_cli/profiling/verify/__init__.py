@@ -1,1 +1,1 @@
-"""Proof on this machine: an installed program is run against a stub, and what it does is kept."""
+"""Proof on this machine: an installed program runs against a stub, and the result is kept."""

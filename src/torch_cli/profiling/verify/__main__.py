@@ -1,7 +1,7 @@
-"""The process that does the proof, in an environment of its own: ``run`` starts it.
+"""The process that does the proof, in an environment of its own. ``run`` starts it.
 
-Its standard input stays open as long as whoever started it lives; when that ends, so does this.
-It writes JSON lines: how far it is, each failure, and the result.
+Its standard input stays open as long as the process that started it lives. When that process
+ends, this one ends too. It writes JSON lines: its progress, each failure, and the result.
 """
 
 import json
@@ -36,11 +36,11 @@ def main() -> int:
 
 
 def _end_with_parent(root: Path) -> None:
-    """Wait for the end of standard input, and end with everything that was started.
+    """Wait for the end of standard input, then end this process and all that it has started.
 
-    Another process cleans up: as long as this one lives, it would start programs again.
+    Another process cleans up, because this one would start programs again while it lives.
     """
-    while os.read(0, 4096):  # not through sys.stdin, whose lock would be held at our end
+    while os.read(0, 4096):  # not sys.stdin: its lock would be held when this process ends
         pass
     subprocess.Popen([sys.executable, "-c", _CLEAN, str(root)], start_new_session=True, cwd="/")
     os._exit(1)

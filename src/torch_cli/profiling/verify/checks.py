@@ -1,7 +1,7 @@
-"""What is proven of a program beside its keys: start, texts, queue, draft, states, reports.
+"""What is proven about a program beside its keys: start, texts, queue, draft, states, reports.
 
-Each check counts what held and raises ``Failed`` with a sentence, or hands it to the ledger and
-goes on where the next thing can be proven all the same.
+Each check counts what passed. If something fails, the check raises ``Failed`` with a sentence, or
+gives it to the ledger and continues if the next thing can still be proven.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from torch_cli.programs.state import State
 from torch_cli.programs.transcript import open_transcript, turn_of
 
 HELD_WITHIN = 1.0
-"""Seconds that a message gets which is to be held."""
+"""Seconds that Torch tries to deliver a message that the test expects to be held."""
 
 TEXTS: dict[str, Callable[[], str]] = {
     "40 characters": lambda: prose(40),
@@ -29,21 +29,21 @@ TEXTS: dict[str, Callable[[], str]] = {
 
 
 class Ledger(NamedTuple):
-    """Where findings go: ``held`` counts one thing that held, ``failed`` takes one that did not."""
+    """Where findings go: ``held`` counts what passed, ``failed`` takes what did not."""
 
     held: Callable[[], None]
     failed: Callable[[Failed], None]
 
 
 def contents(plan: Plan) -> dict[str, Callable[[], str]]:
-    """Return the texts that ``plan`` wants, by what is hard about each."""
+    """Return the texts that ``plan`` wants, each by the name of what makes it difficult."""
     texts = {name: TEXTS[name] for name in plan.texts}
     specials = SPECIALS if plan.specials is None else {n: SPECIALS[n] for n in plan.specials}
     return {**texts, **specials}
 
 
 def check_text(stage: Stage, kind: str, text: str) -> None:
-    """Send one text: it arrives once and as it is, or is refused before anything is typed."""
+    """Send one text: it must arrive once and exactly, or be refused before anything is typed."""
     stage.settle()
     mark = stage.subject.mark()
     try:
@@ -64,7 +64,7 @@ def check_text(stage: Stage, kind: str, text: str) -> None:
 
 
 def await_text(stage: Stage, mark: int, typed: str, kind: str) -> None:
-    """Wait until the program was given the text; raise with what it was given instead."""
+    """Wait until the program has the text; raise with what it has instead."""
 
     def came(_: object) -> bool:
         return any(same(one, typed, stage.profile) for one in stage.subject.texts(mark))
@@ -83,7 +83,7 @@ def _nothing_came(stage: Stage, mark: int, sentence: str) -> None:
 
 
 def check_queue(stage: Stage) -> None:
-    """Send two messages to the working program: both arrive, once, when it is done."""
+    """Send two messages to the working program: both must arrive, once, when it is done."""
     stage.settle()
     stage.subject.work(stage)
     stage.wait(lambda sight: sight.state.state is State.WORKING, "work was not seen")
@@ -95,7 +95,7 @@ def check_queue(stage: Stage) -> None:
             raise Failed(f"while it works: {receipt.state}, {receipt.reason}", stage.screen())
     stage.subject.rest(stage)
     for text in texts:
-        # Some make one message of all that waits.
+        # Some programs make one message of all that wait.
         stage.wait(
             lambda _, text=text: any(text in one for one in stage.subject.texts(mark)),  # type: ignore[misc]
             "a message to the working program did not arrive",
@@ -107,7 +107,7 @@ def check_queue(stage: Stage) -> None:
 
 
 def check_draft(stage: Stage) -> None:
-    """Leave a half-written line in the box: a message is held, and the line stays as it was."""
+    """Leave a half-written line in the box: a message must be held, and the line must stay."""
     stage.settle()
     draft = "half a tho"
     stage.paste(draft)
@@ -128,7 +128,7 @@ def check_draft(stage: Stage) -> None:
 
 
 def check_states(stage: Stage, size: tuple[int, int]) -> None:
-    """See that rest, work and a dialog are read as what they are in a pane of ``size``."""
+    """Check that rest, work and a dialog are read correctly in a pane of ``size``."""
     where = f"at {size[0]}x{size[1]}"
     stage.resize(*size)
     try:
@@ -147,7 +147,7 @@ def check_states(stage: Stage, size: tuple[int, int]) -> None:
 
 
 def check_read(stage: Stage, kind: str, where: str = "") -> None:
-    """Wait for the dialog; raise with what Torch takes it for if that is not ``kind``."""
+    """Wait for the dialog; raise if Torch reads it as something other than ``kind``."""
     sight = stage.wait(
         lambda sight: sight.state.box is None or sight.state.state is State.WAITING,
         f"the {kind} dialog did not open",
@@ -164,7 +164,7 @@ def check_read(stage: Stage, kind: str, where: str = "") -> None:
 
 
 def misread(kind: str, state: State, found: object, where: str) -> str:
-    """Say as what a dialog is read instead of ``kind``, what its last row is, and what follows."""
+    """Return a sentence: how a ``kind`` dialog is misread, its last row, and what follows."""
     from torch_cli.programs.state import AgentState
 
     assert isinstance(found, AgentState)
@@ -179,7 +179,7 @@ def misread(kind: str, state: State, found: object, where: str) -> str:
 
 
 def check_transcript(stage: Stage) -> bool:
-    """Say whether there is a transcript to be found; raise if it does not have a turn of ours."""
+    """Return whether there is a transcript; raise if it does not have one of our turns."""
     kind = stage.profile.answer.transcript
     if not kind:
         return False
@@ -199,5 +199,5 @@ def check_transcript(stage: Stage) -> bool:
 
 
 def describe(error: TorchError) -> str:
-    """Return an error as a sentence of a finding."""
+    """Return an error as the sentence of a finding."""
     return error.message

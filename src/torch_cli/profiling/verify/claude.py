@@ -51,12 +51,12 @@ class ClaudeCode(Stubbed):
         return {"permissions.defaultMode": "default", "telemetry": False, "chord": True}
 
     def environment(self) -> dict[str, str]:
-        """The stub's address, a key of nobody's, and no other traffic."""
+        """The stub's address, an invented key, and settings that stop all other traffic."""
         assert isinstance(self.home, house.ClaudeHome)
         return house.environment(self.home, self.stub.url) | self.quiet
 
     def ask_at_start(self, kind: str) -> None:
-        """Write its settings so that the next start asks this, and nothing else."""
+        """Write its settings so that the next start asks this question and no other."""
         from torch_cli.programs.setup_files import add_chord
 
         home = house.ClaudeHome(self.home.path, self.home.work)
@@ -65,5 +65,5 @@ class ClaudeCode(Stubbed):
         home.keybindings.write_text(add_chord("{}\n", str(home.keybindings)))
 
     def prepare(self, stage: Acts, kind: str) -> None:
-        """A plan is asked about in the mode for planning only."""
+        """Switch the mode: the program asks about a plan only in plan mode."""
         stage.mode("plan" if kind == "plan" else "manual")

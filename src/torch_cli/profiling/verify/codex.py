@@ -9,7 +9,7 @@ from torch_cli.profiling.verify.subject import Stubbed
 
 
 class Codex(Stubbed):
-    """Codex with the stub of the Responses API; its key comes with the arguments of its start."""
+    """Codex with the stub of the Responses API. The arguments at its start bind its key."""
 
     handler = ResponsesHandler
 
@@ -23,6 +23,6 @@ class Codex(Stubbed):
         return {"approval_policy": "on-request", "sandbox_mode": "workspace-write"}
 
     def environment(self) -> dict[str, str]:
-        """The stub's address, a key of nobody's, and no other traffic."""
+        """The stub's address, an invented key, and settings that stop all other traffic."""
         home = house.CodexHome(self.home.path, self.home.work)
         return house.environment(home, self.stub.url) | self.quiet

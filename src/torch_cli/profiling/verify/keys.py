@@ -1,6 +1,6 @@
-"""A submit key against dialogs: they open around paste and key, or stand when it is pressed.
+"""Tests a submit key against dialogs that open around paste and key, or that are already open.
 
-The key passes if it submits, and if no dialog is gone, or its selection moved, after it.
+The key passes if it submits, and if it closes no dialog and moves no selection.
 """
 
 import statistics
@@ -24,25 +24,25 @@ GAP = 0.06
 """Seconds between paste and key beside the profile's settle time, as in a delivery."""
 
 TRIES = 4
-"""How often as many dialogs are tried to open as are wanted: some keys come too early."""
+"""At most this many tries for each dialog that is wanted, because some keys come too early."""
 
 SOONER = 0.05
-"""Seconds by which a dialog opens sooner for each key that came before it and cut the work short:
-a busy machine shows it later than it did when that was measured."""
+"""For each key that came too early and cut the work short, the next dialog opens this many seconds
+sooner: on a busy machine a dialog shows later than was measured."""
 
 STANDS = 0.15
 """Seconds that a dialog must stay after the key."""
 
 WORDS = "no, please stop"
-"""What is pasted: an answer to a question, if it were taken for one."""
+"""The text that is pasted. A dialog that took it would take it as an answer."""
 
 
 class Answered(Failed):
-    """A key did something to a dialog."""
+    """A key changed a dialog."""
 
 
 def check_submits(stage: Stage, tried: Tried, keys: tuple[str, ...]) -> None:
-    """See that ``keys`` submit the box of the idle program."""
+    """Check that ``keys`` submit the box of the idle program."""
     stage.settle()
     text, mark = prose(40), stage.subject.mark()
     stage.paste(text)
@@ -80,7 +80,7 @@ def check_openings(
 ) -> None:
     """Open ``count`` dialogs of ``kind`` around paste and key.
 
-    ``working``: the key may be pressed while the program works; else it comes as the dialog does.
+    ``working``: the key may be pressed while the program works. Otherwise it comes with the dialog.
     """
     lag = _lag(stage, kind)
     done = missed = 0
@@ -89,7 +89,7 @@ def check_openings(
             return
         share = (number % count + 0.5) / count
         paste, key = 0.0, stage.profile.paste.settle + GAP
-        # The dialog shows between these times: where the key may not meet work, before it.
+        # When the dialog shows: before the key, if the key must not be pressed during work.
         shown = share * WINDOW - BEFORE if working else key - share * 0.1
         try:
             opened = _open_around(stage, keys, kind, shown - lag - missed * SOONER, paste, key)
@@ -111,7 +111,7 @@ def check_openings(
 
 
 def _lag(stage: Stage, kind: str) -> float:
-    """Return the seconds from the answer that opens a dialog until it shows, in the median."""
+    """Return the median seconds from the answer that opens a dialog until the dialog shows."""
     lags = []
     for _ in range(2):
         _work(stage, kind)
@@ -133,7 +133,7 @@ def _work(stage: Stage, kind: str) -> None:
 def _open_around(
     stage: Stage, keys: tuple[str, ...], kind: str, opens: float, paste: float, key: float
 ) -> bool:
-    """Do the three at their times (seconds); say whether the dialog opened, and stood.
+    """Open, paste and press at the given times (seconds). Return whether the dialog opened.
 
     Raises ``Failed`` if the key answered it.
     """
@@ -153,7 +153,7 @@ def _open_around(
         lambda sight: _asks(sight) or sight.state.state in ended or stage.subject.approved(),
         f"the {kind} dialog did not open",
     )
-    if not _asks(sight):  # the key has cut the work short
+    if not _asks(sight):  # the key cut the work short
         _check_approved(stage, keys, kind)
         stage.settle()
         return False
@@ -166,7 +166,7 @@ def _open_around(
 def check_presses(
     stage: Stage, tried: Tried, keys: tuple[str, ...], kind: str, count: int, ledger: Ledger
 ) -> None:
-    """Press ``keys`` at a dialog that stands, ``count`` times, with a text pasted before."""
+    """Press ``keys`` at an open dialog ``count`` times, each time after a pasted text."""
     try:
         sight = stage.wait(lambda sight: sight.state.state is State.WAITING, "")
     except Failed:
@@ -199,7 +199,7 @@ def check_presses(
 
 
 def _asks(sight: Sight) -> bool:
-    """Say whether something is in place of the box that is no work."""
+    """Return whether something other than work is shown in place of the box."""
     state = sight.state
     return state.state is State.WAITING or (state.box is None and state.state is State.UNKNOWN)
 
@@ -213,9 +213,9 @@ def _check_stands(
     *,
     selection: bool = True,
 ) -> None:
-    """Raise ``Answered`` unless the dialog stands as it did for ``seconds``.
+    """Raise ``Answered`` unless the dialog stays unchanged for ``seconds``.
 
-    ``selection``: with the same row selected; what was pasted may have selected another.
+    ``selection``: the same row must be selected too. The paste may have selected another.
     """
     deadline = time.monotonic() + seconds
     name = " ".join(keys)

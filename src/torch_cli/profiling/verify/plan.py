@@ -1,16 +1,16 @@
-"""How much is proven, and what came of it."""
+"""How much to prove, and the result."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 ENOUGH = 20
-"""Dialogs that must have stood against a key before it is believed that they ignore it."""
+"""This many dialogs must ignore a key before Torch believes that dialogs ignore it."""
 
 
 class Plan(NamedTuple):
-    """How much of each thing. ``openings`` are dialogs opened around paste and key for each key
-    and kind, ``presses`` keys against each dialog that is at a start. ``patience`` is how many
-    seconds a program gets for what takes it a fraction of one on a quiet machine.
+    """How much of each thing. ``openings`` are the dialogs opened around paste and key, for each
+    key and kind. ``presses`` are the keys pressed at each dialog of a start. ``patience`` is the
+    seconds that a program gets for something that takes less than one on a quiet machine.
     """
 
     texts: tuple[str, ...]
@@ -45,7 +45,7 @@ QUICK = Plan(
 
 
 class Failure(NamedTuple):
-    """One thing that did not hold: of which check, in a sentence, and the screen then."""
+    """One thing that failed: the check, a sentence, and the screen at that moment."""
 
     check: str
     sentence: str
@@ -54,11 +54,11 @@ class Failure(NamedTuple):
 
 @dataclass
 class Tried:
-    """What a key did: ``submitted`` messages, and dialogs it met, by kind.
+    """What a key did: ``submitted`` messages, and the dialogs it met, by kind.
 
-    ``openings`` are dialogs that opened around paste and key, ``presses`` keys pressed while one
-    stood, ``answered`` dialogs that the key answered. ``broken`` says that it did so, or that a
-    trial could not be brought to its end.
+    ``openings`` counts dialogs that opened around paste and key, ``presses`` keys pressed while one
+    was open, ``answered`` dialogs that the key answered. ``broken`` says that the key answered one,
+    or that a trial could not be finished.
     """
 
     keys: str

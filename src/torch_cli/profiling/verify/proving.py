@@ -1,7 +1,7 @@
-"""One proof from start to end: every check in turn, what held, what failed, and how far it is.
+"""One proof from start to end: every check in turn, what passed, what failed, and the progress.
 
-The parts of a proof do not need each other, so each has a program, a home and a server of its own,
-and as many run at once as the machine has cores for.
+The parts of a proof do not need each other. So each has its own program, home and server, and one
+part runs on each core of the machine.
 """
 
 import os
@@ -22,13 +22,13 @@ from torch_cli.programs.profile import Profile
 from torch_cli.store import Store
 
 AT_ONCE = 4
-"""Programs that run at once at most."""
+"""At most this many programs run at once."""
 
 Say = Callable[[dict[str, Any]], None]
 
 
 class Proving:
-    """What is proven of one program; ``say`` is told how far it is, and each failure."""
+    """The proof of one program. ``say`` is called with the progress and with each failure."""
 
     def __init__(
         self, root: Path, subject: type[Subject], profile: Profile, plan: Plan, say: Say
@@ -49,7 +49,7 @@ class Proving:
 
     @property
     def total(self) -> int:
-        """How many things are to hold."""
+        """How many things must pass."""
         subject, plan = self.subject, self.plan
         stands = len(subject.commands) + (len(subject.at_start) if plan.at_start else 0)
         met = len(subject.dialogs) * plan.openings + stands * plan.presses
@@ -63,7 +63,7 @@ class Proving:
 
     @property
     def renderers(self) -> list[str]:
-        """The ways of drawing that are looked at."""
+        """The ways of drawing that are tested."""
         return list(self.subject.renderers)[: self.plan.renderers]
 
     @property
@@ -72,7 +72,7 @@ class Proving:
         return bool(self.profile.paste.queues and self.profile.submit.chord)
 
     def run(self) -> dict[str, Any]:
-        """Prove everything; return what came of it."""
+        """Prove everything; return the result."""
         parts: list[Callable[[Part], None]] = [Part.deliveries] if self.plan.deliveries else []
         parts += [lambda part, name=name: part.key(name) for name in self.tried]  # type: ignore[misc]
         parts += [Part.others] if len(self.renderers) > 1 or self.plan.at_start else []
@@ -99,7 +99,7 @@ class Proving:
 
     @contextmanager
     def _stage(self, number: int) -> Iterator[Stage]:
-        """House the program once more, and end what was started there."""
+        """Give the program another home, and afterwards end what was started there."""
         root = self.root / str(number)
         root.mkdir()
         subject = self.subject(root)
@@ -115,13 +115,13 @@ class Proving:
             subject.close()
 
     def held(self, check: str) -> None:
-        """Count one thing that held."""
+        """Count one thing that passed."""
         with self._lock:
             self.counts[check] = self.counts.get(check, 0) + 1
             self.say({"check": check, "held": sum(self.counts.values()), "total": self.total})
 
     def failed(self, check: str, failed: Failed) -> None:
-        """Take down one thing that did not; the same sentence once."""
+        """Record one thing that failed. The same sentence is recorded once."""
         failure = Failure(check, failed.sentence, failed.screen)
         with self._lock:
             if failure.sentence not in [one.sentence for one in self.failures]:
@@ -152,7 +152,7 @@ class Part:
         self._states(first)
 
     def key(self, name: str) -> None:
-        """Try one key: it submits; then against what opens while it works, and on a command."""
+        """Try one key: does it submit, and do dialogs of work and of commands ignore it?"""
         tried, pressed = self.proving.tried[name], getattr(self.proving.profile.submit, name)
         ready = self._do("start", self._start, self.proving.renderers[0], counts=False)
         if not (ready and self._do("keys", keys.check_submits, self.stage, tried, pressed)):
@@ -168,7 +168,7 @@ class Part:
                 tried.broken = True
 
     def others(self) -> None:
-        """Prove the states in other renderers; press every key at the questions of a start."""
+        """Prove the states in other renderers, and press every key at the questions of a start."""
         for renderer in self.proving.renderers[1:]:
             if self._do("start", self._start, renderer, counts=False):
                 self._states(renderer)
@@ -206,7 +206,7 @@ class Part:
         stage.settle()
 
     def _ask(self, tried: Tried, pressed: tuple[str, ...], kind: str) -> None:
-        self.stage.end()  # at its end the program may write what it remembers
+        self.stage.end()  # the program may write its memory when it ends
         self.stage.subject.ask_at_start(kind)
         self.stage.start(ready=False)
         keys.check_presses(self.stage, tried, pressed, kind, self.plan.presses, self._ledger())
@@ -220,7 +220,8 @@ class Part:
         )
 
     def _do(self, check: str, act: Callable[..., object], *given: Any, counts: bool = True) -> bool:
-        """Do one thing; say whether it held. Whatever fails, the next thing finds the program."""
+        """Do one thing; return whether it passed. After a failure the program is made ready again.
+        """
         self.check = check
         if self.lost:
             return False
@@ -240,7 +241,7 @@ class Part:
         return False
 
     def _recover(self) -> None:
-        """Bring the program to rest, or start it again; without, nothing more can be proven."""
+        """Bring the program to rest, or start it again, so that more can be proven."""
         try:
             self.stage.settle()
         except (Failed, TorchError, AssertionError):

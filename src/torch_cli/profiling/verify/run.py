@@ -1,7 +1,7 @@
-"""A proof from outside: a private place for it, the process that does it, and its end.
+"""Runs a proof: makes a private place for it, starts the process that does it, and cleans up.
 
-Whatever happens, nothing is left: no process, no tmux server, no directory. What was found is kept
-in the state directory, where ``agents/proof`` reads it.
+Nothing is left in any case: no process, no tmux server, no directory. The result is kept in the
+state directory, where ``programs/proof`` reads it.
 """
 
 import contextlib
@@ -33,21 +33,21 @@ from torch_cli.tmux.process import run as run_tmux
 from torch_cli.tmux.socket import Socket
 
 GRACE = 2.0
-"""Seconds that what was started gets to end after SIGTERM."""
+"""Seconds that processes get to end after SIGTERM."""
 
 LONGEST = 900.0
 """Seconds after which a proof that has not ended is given up."""
 
 
 class Report(NamedTuple):
-    """What came of it: the kept object, and whether it is kept (``path`` says where)."""
+    """The result of a proof. ``path`` says where it is kept, '' if it is not kept."""
 
     result: dict[str, Any]
     path: str
 
     @property
     def failures(self) -> list[dict[str, str]]:
-        """What did not hold."""
+        """What failed."""
         found: list[dict[str, str]] = self.result["failures"]
         return found
 
@@ -60,10 +60,10 @@ def verify(
     quick: bool = False,
     tell: Callable[[dict[str, Any]], None] = lambda said: None,
 ) -> Report:
-    """Prove the program of the profile ``name``, or ``command``; ``tell`` is told how far it is.
+    """Prove the program of the profile ``name``, or ``command``. ``tell`` gets the progress.
 
-    Raises ``RefusedError`` for a profile whose program has no stub, ``NotFoundError`` without the
-    program, ``TorchError`` if the proof itself broke down; nothing is kept then.
+    Raises ``RefusedError`` for a profile whose program has no stub, ``NotFoundError`` if the
+    program is not there, ``TorchError`` if the proof itself failed; nothing is kept then.
     """
     profile = profile_named(name)
     if name not in proof.VERIFIABLE:
@@ -120,9 +120,9 @@ def _program(profile: Profile, command: str | None) -> str:
 
 
 def _environment(root: Path, profile: Profile, program: str) -> dict[str, str]:
-    """Return all that the proof knows of the machine, with the program first on the PATH.
+    """Return the environment of the proof, with the program first on the PATH.
 
-    A user's own profile goes with it; nothing else of the user's does.
+    It gets your own profile if you have one, and nothing else of yours.
     """
     folder = root / "bin"
     folder.mkdir()
@@ -144,7 +144,7 @@ def _environment(root: Path, profile: Profile, program: str) -> dict[str, str]:
         "TORCH_HOME": str(home),
         "TORCH_TMUX": shutil.which(tmux_program()) or tmux_program(),
     }
-    if "PYTHONPATH" in os.environ:  # then Torch itself may come from there
+    if "PYTHONPATH" in os.environ:  # Torch itself may be there
         environ["PYTHONPATH"] = str(Path(__file__).parents[3])
     (root / "home").mkdir()
     return environ
@@ -168,7 +168,7 @@ def _prove(
             env=dict(environ),
             cwd=root,
             text=True,
-            start_new_session=True,  # Ctrl-C is for us: we end it
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the proof
         )
     result: dict[str, Any] | None = None
     try:
@@ -196,7 +196,7 @@ def _prove(
 
 
 def leave_nothing(root: Path) -> None:
-    """End whatever runs in ``root``: its tmux servers, and programs that outlive their pane."""
+    """End all that runs in ``root``: its tmux servers, and programs that outlive their pane."""
     for socket in root.glob("*/s"):
         with contextlib.suppress(TorchError):
             run_tmux(Socket(path=str(socket)), "-N", "kill-server")
@@ -211,7 +211,7 @@ def leave_nothing(root: Path) -> None:
 
 
 def _inside(root: Path) -> list[procs.Process]:
-    """Return the living processes that work in ``root``, or whose home is there."""
+    """Return the living processes whose working directory or home is in ``root``."""
     inside = f"{root}{os.sep}"
 
     def is_inside(pid: int) -> bool:
@@ -224,7 +224,7 @@ def _inside(root: Path) -> list[procs.Process]:
 
 
 def _binary(program: str) -> dict[str, Any]:
-    """Return what tells the program's file from any other."""
+    """Return what identifies the program's file."""
     real = os.path.realpath(program)
     with open(real, "rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
@@ -232,7 +232,7 @@ def _binary(program: str) -> dict[str, Any]:
 
 
 def _keep(name: str, version: str, result: dict[str, Any]) -> str:
-    """Write the result where deliveries look for it, whole or not at all; return the path."""
+    """Write the result, whole or not at all, where deliveries look for it; return the path."""
     path = Path(proof.path_of(name, version))
     try:
         make_private(str(path.parent))

@@ -1,4 +1,4 @@
-"""The program as an agent of a private Torch on a private tmux server, and what is done to it."""
+"""The program under proof, as an agent of a private Torch on a private tmux server."""
 
 import os
 import time
@@ -26,23 +26,23 @@ from torch_cli.tmux.socket import Socket
 
 SESSION = "verify"
 SIZE = (120, 40)
-"""Columns and rows in which everything is proven that does not name another size."""
+"""Columns and rows of the pane, unless a check names another size."""
 
 CALM = 0.06
-"""Seconds that an idle box must be before the program counts as at rest."""
+"""The program counts as at rest when its box has been idle for this many seconds."""
 
 AGAIN = 0.6
-"""Seconds between two keys that decline or empty: a second one at once may mean something else."""
+"""Seconds between two keys that decline or empty. A second one at once may mean something else."""
 
 ODD = 6.0
-"""Seconds between two keys that say no to one question: at rest, a second Esc opens Claude Code's
-list of checkpoints, and on an overloaded machine the first takes its time."""
+"""Seconds between two keys that say no to one question. In an idle Claude Code a second Esc opens
+its list of checkpoints, and on an overloaded machine the first Esc takes effect late."""
 
 _LOOK_AGAIN = 0.03
 
 
 class Failed(Exception):  # noqa: N818 - a finding, not an error of Torch's
-    """What was to be proven did not hold; ``screen`` is what was shown then."""
+    """Something failed in the proof. ``screen`` is what the program showed then."""
 
     def __init__(self, sentence: str, screen: str = "") -> None:
         super().__init__(sentence)
@@ -50,7 +50,7 @@ class Failed(Exception):  # noqa: N818 - a finding, not an error of Torch's
 
 
 class Stage:
-    """One program, started as often as it takes. ``patience`` is in seconds."""
+    """One program, started as often as needed. ``patience`` is in seconds."""
 
     def __init__(
         self, root: Path, subject: Subject, profile: Profile, store: Store, patience: float
@@ -75,7 +75,7 @@ class Stage:
     def start(self, environment: Mapping[str, str] = {}, *, ready: bool = True) -> float:
         """Start the program again; return the seconds until its input was ready.
 
-        Not ``ready`` it is not waited for. Raises ``TorchError`` as ``await_ready`` does.
+        Without ``ready`` it does not wait. Raises ``TorchError`` as ``await_ready`` does.
         """
         self.end()
         self._starts += 1
@@ -122,7 +122,7 @@ class Stage:
         run(self.socket, "resize-window", "-t", pane.id, "-x", str(width), "-y", str(height))
 
     def mode(self, wanted: str) -> None:
-        """Bring the program into a mode of its own."""
+        """Switch the program to another of its modes."""
         assert self.agent is not None
         if self.look().state.mode != wanted:
             set_mode(self.store, self.socket, self.agent.name, wanted)
@@ -147,7 +147,7 @@ class Stage:
     def wait(
         self, condition: Callable[[Sight], object], what: str, seconds: float | None = None
     ) -> Sight:
-        """Return the first sight that the condition holds for; raise ``Failed`` with ``what``."""
+        """Return the first sight for which the condition holds; raise ``Failed`` with ``what``."""
         assert self.client is not None
         assert self.pane is not None
         limit = self.patience if seconds is None else seconds
@@ -162,13 +162,13 @@ class Stage:
             self.client.wait_output(self.pane.id, heard, _LOOK_AGAIN)
 
     def works(self) -> bool:
-        """Say whether the program works, by its screen."""
+        """Return whether the screen says that the program works."""
         return self.look().state.state is State.WORKING
 
     # -- acts --------------------------------------------------------------------------------------
 
     def send(self, text: str, *, timeout: float = 10.0, when: str = "ready") -> Receipt:
-        """Send a message through the delivery that every message takes."""
+        """Send a message in the same way as any other message is sent."""
         assert self.agent is not None
         request = Request(
             *(self.agent.name, text.encode()),
@@ -180,7 +180,7 @@ class Stage:
         return send(self.socket, request)
 
     def paste(self, text: str) -> None:
-        """Put ``text`` where the program reads, framed, as a person's paste."""
+        """Paste ``text`` as a person does, as a bracketed paste."""
         assert self.client is not None
         assert self.pane is not None
         Typist(self.client, self.pane).type(text.encode(), "verify", [])
@@ -192,7 +192,7 @@ class Stage:
         Typist(self.client, self.pane).press(keys)
 
     def ask(self, text: str) -> None:
-        """Put a message to the idle program as a person does."""
+        """Submit a message to the idle program as a person does."""
         self._declined = 0.0  # the next question is another one
         self.paste(text)
         self.wait(
@@ -207,9 +207,9 @@ class Stage:
         )
 
     def _decline(self, *, asked: bool) -> None:
-        """Press the key that says no, once for each question: twice at once, it opens another.
+        """Press the key that says no, once for each question: a second press opens another dialog.
 
-        What is not known is left alone until it has stood for ``ODD`` seconds.
+        An unknown screen is left alone until it has stayed for ``ODD`` seconds.
         """
         now = time.monotonic()
         if not asked:

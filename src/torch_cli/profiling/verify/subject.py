@@ -1,6 +1,6 @@
-"""A program under proof: how it is housed, how its dialogs are raised, and what reached it.
+"""A program under proof: its home, how its dialogs are opened, and which messages reached it.
 
-What it says here comes from the stub or from its own log, never from a screen.
+What reached it is read from the stub or from its own log, never from a screen.
 """
 
 import signal
@@ -13,22 +13,22 @@ from torch_cli.profiling.houses import Home
 from torch_cli.profiling.stub import Behaviour, Handler, Hold, Mode, StubServer
 
 APPROVED = "approved"
-"""The file that a command makes which nobody may approve."""
+"""The file that a command would make if somebody approved it. Nobody may."""
 
 ASKS = Behaviour(Mode.TOOL, command=f"touch {APPROVED}")
 """An answer that makes a program ask whether it may run that command."""
 
 NOWHERE = "http://127.0.0.1:9"
-"""A proxy that is not there: what is not for this machine goes to nobody."""
+"""A proxy that does not exist, so that nothing leaves this machine."""
 
 
 class Acts(Protocol):
-    """What is done to the running program. ``patience`` is in seconds."""
+    """What can be done to the running program. ``patience`` is in seconds."""
 
     patience: float
 
     def ask(self, text: str) -> None:
-        """Put a message to the idle program as a person does."""
+        """Submit a message to the idle program as a person does."""
 
     def keys(self, *keys: str) -> None:
         """Press keys, whatever the program shows."""
@@ -37,19 +37,19 @@ class Acts(Protocol):
         """Send the program a signal."""
 
     def mode(self, wanted: str) -> None:
-        """Bring the program into a mode of its own."""
+        """Switch the program to another of its modes."""
 
     def works(self) -> bool:
-        """Say whether the program works, by its screen."""
+        """Return whether the screen says that the program works."""
 
 
 class Subject(ABC):
     """One program in one home.
 
-    ``dialogs`` are the kinds that open while it works, ``at_start`` those that a start can raise,
-    ``commands`` those that a command of its own opens. ``decline`` says no to a question and stops
-    work, ``clear`` empties a row of the box. ``renderers`` are the ways in which it can draw, each
-    with what its environment needs for that.
+    ``dialogs`` are the kinds that open while it works, ``at_start`` those that can open at a start,
+    ``commands`` those that one of its own commands opens. ``decline`` says no to a question and
+    stops work, ``clear`` empties a row of the box. ``renderers`` are the ways in which it can draw,
+    each with the environment variables for it.
     """
 
     dialogs: ClassVar[tuple[str, ...]] = ("permission",)
@@ -66,42 +66,42 @@ class Subject(ABC):
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The arguments that it is started with."""
+        """The arguments at its start."""
         return ()
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What was set for this run, for the record."""
+        """The settings of this run, for the record."""
         return {}
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """Return the variables by which it talks to the stub and to nobody else."""
+        """Return the variables with which it talks to the stub and to nothing else."""
 
     def ask_at_start(self, kind: str) -> None:
-        """Let the next start raise the question ``kind``."""
+        """Have the next start ask the question ``kind``."""
         raise NotImplementedError
 
     def prepare(self, stage: Acts, kind: str) -> None:
-        """Bring the program to where the dialog ``kind`` can be raised."""
+        """Bring the program into a state in which the dialog ``kind`` can open."""
         return
 
     @abstractmethod
     def mark(self) -> int:
-        """Return a mark for ``texts``: from now on."""
+        """Return a mark of this moment, for ``texts``."""
 
     @abstractmethod
     def texts(self, mark: int) -> list[str]:
-        """Return the messages that reached it since ``mark``, as it was given them."""
+        """Return the messages that reached it since ``mark``, exactly as they arrived."""
 
     @property
     @abstractmethod
     def busy(self) -> bool:
-        """Whether it has not been answered yet."""
+        """Whether a message of its is not answered yet."""
 
     @abstractmethod
     def work(self, stage: Acts) -> None:
-        """Let it work until ``rest``, or a dialog."""
+        """Have it work until ``rest``, or until a dialog opens."""
 
     @abstractmethod
     def open(self, stage: Acts, kind: str) -> None:
@@ -109,14 +109,14 @@ class Subject(ABC):
 
     @abstractmethod
     def rest(self, stage: Acts) -> None:
-        """Let it finish what it works on."""
+        """Have it finish its work."""
 
     def approved(self) -> bool:
-        """Say whether what nobody may approve was done."""
+        """Return whether the command that nobody may approve has run."""
         return (self.home.work / APPROVED).exists()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         return
 
 
@@ -133,7 +133,7 @@ class Stubbed(Subject):
 
     @property
     def quiet(self) -> dict[str, str]:
-        """Variables that keep whatever heeds a proxy from any other machine."""
+        """Proxy variables that keep the program from reaching any other machine."""
         names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
         near = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
         return dict.fromkeys(names, NOWHERE) | near
@@ -143,7 +143,7 @@ class Stubbed(Subject):
         return len(self.stub.requests)
 
     def texts(self, mark: int) -> list[str]:
-        """Return the text blocks that the stub was given since then."""
+        """Return the text blocks that reached the stub since then."""
         return self.stub.texts(mark)
 
     @property
@@ -152,18 +152,18 @@ class Stubbed(Subject):
         return self.stub.busy
 
     def work(self, stage: Acts) -> None:
-        """Ask something that the stub begins to answer and does not finish."""
+        """Send a message that the stub begins to answer and does not finish."""
         self._hold = self.stub.hold()
         stage.ask("work")
         self._hold.wait(stage.patience)
 
     def open(self, stage: Acts, kind: str) -> None:
-        """Finish that answer with the call of a tool that is asked about."""
+        """Finish that answer with a tool call for which the program asks permission."""
         assert self._hold is not None
         self._hold.release(self.raises[kind])
 
     def rest(self, stage: Acts) -> None:
-        """Finish every answer with words."""
+        """Finish every answer with text."""
         for hold in self.stub.holds():
             hold.release(Behaviour())
 
@@ -185,7 +185,7 @@ class Signalled(Subject):
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Its log is what reached it; it is quick."""
+        """Its log file shows what reached it. Its times are short."""
         trust = ("--trust",) if self._trust else ()
         command = f"touch {self.home.work / APPROVED}"
         given = ("--log", str(self.log), "--work", "0.05", "--dialog-command", command)
@@ -196,7 +196,7 @@ class Signalled(Subject):
         return {"HOME": str(self.home.path)}
 
     def ask_at_start(self, kind: str) -> None:
-        """Let it ask about its directory, or not any more."""
+        """Have it ask about its directory, or not ask any more."""
         self._trust = kind == "trust"
 
     def _events(self) -> list[dict[str, Any]]:
@@ -210,17 +210,17 @@ class Signalled(Subject):
         return len(self._events())
 
     def texts(self, mark: int) -> list[str]:
-        """Return the messages that it says it was given since then."""
+        """Return the messages that its log says it got since then."""
         events = self._events()[mark:]
         return [one["text"] for one in events if one["event"] in ("submit", "queued")]
 
     @property
     def busy(self) -> bool:
-        """Its screen says it."""
+        """Whether its screen says so."""
         return False
 
     def work(self, stage: Acts) -> None:
-        """Give it something that takes longer than the proof."""
+        """Give it work that takes longer than the proof."""
         stage.ask("DELAY(600)")
 
     def open(self, stage: Acts, kind: str) -> None:

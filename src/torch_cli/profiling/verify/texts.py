@@ -1,4 +1,4 @@
-"""What is sent to a program to see that it arrives: words, lines, and whatever could go wrong."""
+"""The texts that are sent to a program to see whether they arrive, difficult ones among them."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _serial = iter(range(1, 1_000_000))
 
 
 def tag() -> str:
-    """Return a word that no other message of this run holds."""
+    """Return a word that is in no other message of this run."""
     return f"m{next(_serial):05d}"
 
 
