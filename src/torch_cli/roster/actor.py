@@ -12,7 +12,7 @@ from torch_cli.store.agents import Agent
 class Actor(NamedTuple):
     """Who does something: an agent, or a person if ``agent`` is ``None``.
 
-    ``title`` names what is neither.
+    ``title`` names Torch itself, which is neither.
     """
 
     agent: Agent | None
@@ -25,11 +25,11 @@ class Actor(NamedTuple):
 
 
 TORCH = Actor(None, "torch")
-"""Torch itself: what the scheduler does unasked."""
+"""Torch itself, for what the scheduler does without being asked."""
 
 
 def actor(store: Store) -> Actor:
-    """Return who runs this process: the agent in whose pane it is, else a person."""
+    """Return who runs this process: the agent whose pane it is in, else a person."""
     name = own_name(store)
     agent = store.agents.get(name) if name else None
     return Actor(agent if agent is not None and agent.stopped is None else None)
@@ -38,10 +38,10 @@ def actor(store: Store) -> Actor:
 def own_name(store: Store, environ: Mapping[str, str] = os.environ, pid: int | None = None) -> str:
     """Return the name of the agent that this process works for, '' if none.
 
-    Where the processes above it lead to a pane, the agent in that pane is meant, whatever the
-    environment says: that can be inherited, or written by anybody. Else the environment decides,
-    unless the process has a terminal, and not the pane's: then it is a terminal of an editor, say,
-    that was started from there. ``pid`` is the process (default: this one), 0 for none.
+    If the processes above it lead to a pane, it is the agent in that pane. The environment does not
+    count then, because it can be inherited, and anybody can set it. Otherwise the environment
+    decides, unless the process has a terminal that is not the pane's, such as the terminal of an
+    editor that was started from there. ``pid`` is the process (default: this one), 0 for none.
     """
     own = os.getpid() if pid is None else pid
     above = procs.ancestors(own)
@@ -49,7 +49,7 @@ def own_name(store: Store, environ: Mapping[str, str] = os.environ, pid: int | N
         if _lives(agent):
             return agent.name
     if above and store.agents.has_server(above):
-        return ""  # in a pane, or run by tmux itself, and no agent's
+        return ""  # in a pane without an agent, or run by tmux itself
     # TORCH_AGENT keeps the name that the agent was spawned with.
     socket, pane = environ.get("TMUX", "").rsplit(",", 2)[0], environ.get("TMUX_PANE", "")
     for agent in store.agents.on_terminal(socket, pane) if socket and pane else ():

@@ -1,4 +1,4 @@
-"""What an agent may do to others, and to what others have made: only to agents below it."""
+"""What an agent may do to other agents and to what they have made: only to agents below it."""
 
 import os
 
@@ -16,8 +16,8 @@ from torch_cli.store.teams import Started
 def check_over(store: Store, agent: Agent, verb: str) -> None:
     """Raise ``RefusedError`` if the agent that runs this process has no right over ``agent``.
 
-    In a team an agent has this right over itself and all agents below it. People, and agents in no
-    team, may do anything. ``verb`` is what was to be done.
+    In a team an agent has this right over itself and all agents below it. People, and agents
+    outside of teams, may do anything. ``verb`` is what the agent wanted to do.
     """
     own = actor(store).agent
     if own is None or any(one.identity == own.identity for one in chain(store, agent)):
@@ -30,8 +30,8 @@ def check_over(store: Store, agent: Agent, verb: str) -> None:
 def check_over_process(store: Store, process: Started) -> None:
     """Raise ``RefusedError`` if this process works for an agent that may not end ``process``.
 
-    What runs beside the agents of a team belongs to all of them: only one that answers to nobody
-    may, and people.
+    A process of a team belongs to all its agents. So only people, and an agent without a parent,
+    may end it.
     """
     own = actor(store).agent
     if own is not None and own.parent and team_of(store, own) == process.team:
@@ -40,7 +40,7 @@ def check_over_process(store: Store, process: Started) -> None:
 
 
 def check_outside(agent: Agent, done: str) -> None:
-    """Raise ``RefusedError`` if this process runs in ``agent``, and would end with it half way."""
+    """Raise ``RefusedError`` if this process runs in ``agent`` and would end together with it."""
     here = os.getpid()
     if here in {agent.pane_pid, *(one.pid for one in procs.descendants(agent.pane_pid))}:
         raise RefusedError(
@@ -54,7 +54,8 @@ def check_outside(agent: Agent, done: str) -> None:
 def check_over_checkin(store: Store, checkin: Checkin) -> None:
     """Raise ``RefusedError`` if this process works for an agent that may not change ``checkin``.
 
-    In a team an agent may change what it has made, and what comes to it or to those below it.
+    In a team an agent may change a check-in that it made, or that goes to itself or to an agent
+    below it.
     """
     own, to = actor(store).agent, store.agents.known_as(checkin.agent)
     if own is None or own.identity == checkin.creator_agent:
@@ -70,7 +71,7 @@ def check_over_checkin(store: Store, checkin: Checkin) -> None:
 def check_author(store: Store, message: Message, done: str) -> None:
     """Raise ``RefusedError`` if the agent that runs this process did not send ``message``.
 
-    In a team only, as above. ``done`` is what was to be done with it.
+    This holds only in a team. ``done`` is what the agent wanted to do with the message.
     """
     own = actor(store).agent
     if own is not None and own.identity != message.author and team_of(store, own):

@@ -18,9 +18,9 @@ def forbidden(
     """Return the agents that ``sender`` may write to if ``recipient`` is not one of them, else
     ``None``.
 
-    The team file's rule for its name comes before that for its role. Without a rule it may write to
-    everybody; but an agent without a role has its parent's rule. It may always write to itself, and
-    answer messages that it got.
+    In the team file a rule for the sender's name comes before one for its role. An agent without a
+    role has its parent's rule. An agent without a rule may write to everybody. An agent may always
+    write to itself, and answer messages that it got.
     """
     allowed = _rule(store, sender, may_message)
     if allowed is None or sender.identity == recipient.identity:
@@ -47,13 +47,13 @@ def _rule(
 
 
 def _listed_name(store: Store, agent: Agent) -> str:
-    """Return the name that the agent has in its team's file: it may have been renamed since."""
+    """Return the agent's name in its team's file. The agent may have been renamed since."""
     member = store.teams.member_of(agent.identity)
     return member.name if member else agent.name
 
 
 def _is_between(store: Store, message: str, one: Agent, other: Agent) -> bool:
-    """Say whether one of the two has sent that message to the other."""
+    """Return whether one of the two agents sent that message to the other."""
     if not message:
         return False
     try:
@@ -64,7 +64,7 @@ def _is_between(store: Store, message: str, one: Agent, other: Agent) -> bool:
 
 
 def may_write(store: Store, sender: Agent, recipient: Agent) -> bool:
-    """Say whether ``check_edge`` lets the message pass."""
+    """Return whether ``check_edge`` permits the message."""
     try:
         check_edge(store, sender, recipient)
     except RefusedError:
@@ -81,9 +81,8 @@ def check_edge(
 ) -> bool:
     """Raise ``RefusedError``, with the permitted way, if the team's rule forbids the message.
 
-    The rule is the one that was in the file when the team was last brought up. It says nothing of
-    agents outside of the team. ``nothing`` says what was not done. Returns whether
-    there was a rule to be looked at.
+    The rule is the one in the file at the last ``torch up``. It does not concern agents outside of
+    the team. ``nothing`` says what was not done. Returns whether there was a rule.
     """
     if not store.teams.any_enforced():
         return False

@@ -1,4 +1,4 @@
-"""Which team an agent belongs to: its file's own, or that of the agent above it."""
+"""Which team an agent belongs to: the team whose file lists it, else the team of its parent."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,9 @@ from torch_cli.tmux.panes import Pane
 
 
 def chain(store: Store, agent: Agent) -> Iterator[Agent]:
-    """Yield ``agent`` and each one above it, up to one without a parent, or that is gone."""
+    """Yield ``agent`` and each agent above it, up to one that has no parent or whose parent is
+    gone.
+    """
     seen: set[str] = set()
     one: Agent | None = agent
     while one is not None and one.name not in seen:
@@ -20,7 +22,7 @@ def chain(store: Store, agent: Agent) -> Iterator[Agent]:
 
 
 def _above(store: Store, agent: Agent) -> Agent | None:
-    """Return the agent's parent, stopped or not; another that has its name now is none."""
+    """Return the agent's parent, stopped or not. A later agent of that name is not the parent."""
     found = store.agents.get(agent.parent) if agent.parent else None
     if found is None or agent.parent_agent not in ("", found.identity):
         return None
@@ -28,14 +30,14 @@ def _above(store: Store, agent: Agent) -> Agent | None:
 
 
 def superior(store: Store, agent: Agent) -> Agent | None:
-    """Return to whom the agent answers now: for a parent that was stopped, the one above that."""
+    """Return the agent that ``agent`` answers to now: above a stopped parent, the next one up."""
     return next((one for one in list(chain(store, agent))[1:] if one.stopped is None), None)
 
 
 def team_of(store: Store, agent: Agent) -> str:
     """Return the path of the file of the team that ``agent`` is in, '' for none.
 
-    What an agent has started, or was put below one, is bound by the rules of that one's team.
+    An agent that another one started, or that was put below one, is in the team of that one.
     """
     for one in chain(store, agent):
         if member := store.teams.member_of(one.identity):
@@ -44,7 +46,7 @@ def team_of(store: Store, agent: Agent) -> str:
 
 
 def check_parent(store: Store, name: str, parent: str) -> None:
-    """Raise ``RefusedError`` if an agent named ``name`` would be below itself."""
+    """Raise ``RefusedError`` if ``parent`` would put the agent ``name`` below itself."""
     seen, above = set[str](), parent
     while above and above not in seen:
         if above == name:
@@ -61,14 +63,14 @@ def check_parent(store: Store, name: str, parent: str) -> None:
 
 
 def is_listed(member: Started) -> bool:
-    """Say whether it was started as its team's file said, and not by an agent of the team."""
+    """Return whether the team's file lists the member, and no agent of the team started it."""
     return "environment" in member.spec
 
 
 def enlist(store: Store, team: str, agent: Agent, pane: Pane, *, branch: str = "") -> None:
-    """Note that an agent of the team has started ``agent``, which ends with the team.
+    """Record that an agent of the team has started ``agent``, which ends with the team.
 
-    Nothing is noted without a team.
+    Without a team records nothing.
     """
     if not team:
         return

@@ -1,6 +1,6 @@
 """Which project a directory, an agent or a task belongs to.
 
-A project is what one ``torch.toml`` is in, else one git repository with all its worktrees.
+A project is the directory of one ``torch.toml``, else one git repository with all its worktrees.
 """
 
 import os
@@ -15,19 +15,21 @@ from torch_cli.store.tasks import Task
 FILE = "torch.toml"
 
 MADE = "torch-worktree"
-"""The file in a linked worktree's own git directory that says that Torch made it, and for what."""
+"""A file in the git directory of a linked worktree. It says that Torch made the worktree, and for
+which project.
+"""
 
 LONGEST = 16 * 1024
-"""Bytes that such a file, or a ``.git`` that is one, has at most: each holds a path or two."""
+"""The most bytes of such a file, and of a ``.git`` file. Each holds one or two paths."""
 
 NEW = "new"
-"""Its second line, if Torch made the branch as well."""
+"""The file's second line, if Torch made the branch too."""
 
 
 class Place(NamedTuple):
     """Where a directory is: ``project`` is the top of its project, '' if it is in none.
 
-    ``path`` is the directory, or of a linked worktree the same one in the main worktree.
+    ``path`` is the directory. In a linked worktree it is the same directory of the main worktree.
     """
 
     project: str
@@ -35,8 +37,8 @@ class Place(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A worktree that Torch has made: for which branch, whether that was ``new``, and whose project
-    it is of, '' if that was not recorded.
+    """A worktree that Torch has made: its branch, whether the branch was ``new``, and its project,
+    '' if that was not recorded.
     """
 
     branch: str
@@ -45,14 +47,14 @@ class Made(NamedTuple):
 
 
 def made_for(git_dir: str) -> Made:
-    """Read the mark of a worktree by its own git directory; raises ``OSError`` if it has none."""
+    """Read the mark in the git directory of a worktree; raises ``OSError`` if there is none."""
     mark = read_regular(os.path.join(git_dir, MADE), LONGEST).decode("utf-8", "surrogateescape")
     lines = [*mark.split("\n"), "", "", ""]
     return Made(lines[0], lines[1] == NEW, lines[2])
 
 
 def made_at(directory: str) -> Made | None:
-    """Return how the worktree that ``directory`` is in was made, ``None`` if not by Torch."""
+    """Return how Torch made the worktree of ``directory``, ``None`` if Torch did not make it."""
     top = _above(os.path.realpath(directory), ".git")
     try:
         return made_for(_linked_to(top)) if top else None
@@ -61,7 +63,7 @@ def made_at(directory: str) -> Made | None:
 
 
 def place_of(directory: str) -> Place:
-    """Return where ``directory`` is, by looking for ``torch.toml`` and ``.git`` alone."""
+    """Return where ``directory`` is. Looks only for ``torch.toml`` and ``.git``."""
     path = os.path.realpath(os.path.expanduser(directory))
     top, made = _above(path, ".git"), made_at(path)
     if top:
@@ -72,7 +74,7 @@ def place_of(directory: str) -> Place:
 
 
 def own_place(directory: str) -> str:
-    """Return ``directory``; of a worktree that Torch has made, from where that was made."""
+    """Return ``directory``; in a worktree that Torch made, the same directory of the project."""
     made = made_at(directory)
     if made is None:
         return directory
@@ -90,19 +92,19 @@ def project_of(store: Store, agent: Agent) -> str:
 def project_of_team(path: str) -> str:
     """Return the project that the team of the file ``path`` works on.
 
-    A file in a linked worktree is of the same project as the one in the main worktree.
+    A file in a linked worktree means the same project as the file in the main worktree.
     """
     root = os.path.dirname(path)
     return place_of(root).project or root
 
 
 def project_here(store: Store, agent: Agent | None) -> str:
-    """Return the project in which this process works, '' for none: its agent's, if it has one."""
+    """Return the project that this process works in, '' for none. In an agent it is the agent's."""
     return project_of(store, agent) if agent else place_of(".").project
 
 
 def belongs(task: Task, project: str) -> bool:
-    """Say whether a task is for the project, '' for none: made for it, or for anywhere."""
+    """Return whether a task belongs to ``project`` ('' for none), or was made for anywhere."""
     return not task.directory or place_of(task.directory).project == project
 
 
@@ -119,7 +121,7 @@ def _main_worktree(top: str) -> str:
     """Return the main worktree of the one at ``top``; ``top`` itself if it is that, or has none."""
     try:
         where = _linked_to(top)
-    except OSError:  # a directory, in the main one
+    except OSError:  # a directory: this is the main worktree
         return top
     shared, kind = os.path.split(os.path.dirname(where))
     if kind != "worktrees" or os.path.basename(shared) != ".git":
@@ -128,7 +130,7 @@ def _main_worktree(top: str) -> str:
 
 
 def _linked_to(top: str) -> str:
-    """Return the git directory of the linked worktree at ``top``; raises ``OSError`` if it is none.
+    """Return the git directory of the linked worktree at ``top``; ``OSError`` if it is not one.
 
     There ``.git`` is a file, ``gitdir: MAIN/.git/worktrees/NAME`` (gitrepository-layout).
     """

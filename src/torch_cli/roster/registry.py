@@ -20,7 +20,9 @@ from torch_cli.tmux.panes import Pane, list_panes, pane_at, resolve
 from torch_cli.tmux.socket import Socket
 
 RESERVED = ("torch", "parent")
-"""Who writes what Torch says itself, and to whom an agent answers in a team's rules."""
+"""Names that no agent can have: the sender of Torch's own messages, and ``parent`` in the rules
+of a team.
+"""
 
 NAME = re.compile(r"\w[\w.-]{0,63}")
 
@@ -35,7 +37,7 @@ class Found(NamedTuple):
 
     @property
     def started(self) -> float:
-        """When the agent was registered (epoch seconds), 0 if the pane is none."""
+        """When the agent was registered (epoch seconds), 0 if the pane has no agent."""
         return self.agent.created if self.agent else 0.0
 
     @property
@@ -56,10 +58,10 @@ def profile_named(name: str) -> Profile:
 
 
 def check_name(name: str) -> None:
-    """Raise ``RefusedError`` unless ``name`` can be an agent's.
+    """Raise ``RefusedError`` unless ``name`` can be an agent's name.
 
-    Letters, digits, ``_``, ``-`` and ``.``, at most 64: what needs no quoting in any shell and
-    cannot be taken for a tmux target.
+    A name is at most 64 letters, digits, ``_``, ``-`` and ``.``. It needs no quotes in any shell,
+    and cannot be confused with a tmux target.
     """
     if name in RESERVED:
         raise RefusedError(
@@ -79,8 +81,8 @@ def check_name(name: str) -> None:
 def find(store: Store, socket: Socket, target: str) -> Found:
     """Return the pane that ``target`` means: a registered agent's name first, else a tmux target.
 
-    An agent is found on any server, unless ``socket`` was demanded. Raises ``NotFoundError`` if the
-    target leads nowhere, or the agent's pane has vanished.
+    An agent is found on any server, unless the caller named ``socket``. Raises ``NotFoundError`` if
+    nothing matches the target, or the agent's pane has vanished.
     """
     agent = store.agents.get(target)
     elsewhere = agent is not None and socket.demanded and not socket.leads_to(agent.socket)
@@ -113,10 +115,10 @@ def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFound
 
 
 def registered(store: Store, name: str, nothing: str = "") -> Agent:
-    """Return the agent ``name``; raises ``NotFoundError``, which says ``nothing``, if there is
-    none.
+    """Return the agent ``name``. If there is none, raises ``NotFoundError``, which says
+    ``nothing``.
 
-    Whether its program lives is another question.
+    The agent's program may have ended.
     """
     agent = store.agents.get(name)
     if agent is None or agent.stopped is not None:
@@ -128,7 +130,7 @@ def registered(store: Store, name: str, nothing: str = "") -> Agent:
 
 
 def lives(agent: Agent) -> bool:
-    """Say whether the program of ``agent`` is there; raises ``TorchError`` if nobody can tell."""
+    """Return whether the program of ``agent`` runs; raises ``TorchError`` if nobody can tell."""
     pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
     program = procs.Process(agent.program_pid, agent.program_started)
     return pane is not None and not pane.dead and procs.alive(program)
@@ -148,8 +150,8 @@ def _pane_of(agent: Agent) -> Pane:
 def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
     """Return the profile of the program in an unregistered pane.
 
-    The name of the process must be one of the profile's, and the screen one that the profile
-    knows. Raises ``NotFoundError`` with the command that registers it by hand.
+    The profile must list the name of the process and know the screen. Otherwise raises
+    ``NotFoundError``, with the command that registers the program by hand.
     """
     for profile in _sound_profiles():
         if pane.command not in profile.process.names:
@@ -167,16 +169,16 @@ def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
 
 
 def _sound_profiles() -> Iterator[Profile]:
-    """Yield every profile; a user's file that is none concerns only those who ask for it."""
+    """Yield every valid profile. An invalid file matters only to a command that names it."""
     for name, _ in list_profiles(profiles_dir()):
         with contextlib.suppress(NotFoundError, RefusedError):
             yield profile_named(name)
 
 
 def knows_chord(profile: Profile, environ: Mapping[str, str], *, launched: bool = False) -> bool:
-    """Say whether a program with this environment knows the profile's submit chord.
+    """Return whether a program with this environment knows the profile's submit chord.
 
-    ``launched`` says that Torch starts it, with the profile's arguments.
+    ``launched`` says that Torch starts the program, with the profile's arguments.
     """
     if profile.submit.chord_launch:
         return launched and bool(profile.submit.chord)

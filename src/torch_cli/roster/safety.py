@@ -1,6 +1,6 @@
-"""What protects a message from answering a dialog that opens at that very moment.
+"""What protects a message from answering a dialog that opens at the same moment.
 
-One key, one word and one sentence, decided here for every place that presses or says it.
+Only this module decides on the key, the word and the sentence. All others press or print them.
 """
 
 import enum
@@ -17,8 +17,8 @@ from torch_cli.store.agents import Agent
 class SubmitKey(NamedTuple):
     """The keys that submit the box of one program.
 
-    ``safe`` says that dialogs ignore them, ``while_working`` that they queue a message in a
-    working program. ``retries`` are the seconds before each repetition.
+    ``safe`` says that dialogs ignore the keys. ``while_working`` says that a working program queues
+    the message. ``retries`` are the seconds before each repetition.
     """
 
     keys: tuple[str, ...]
@@ -28,22 +28,22 @@ class SubmitKey(NamedTuple):
 
 
 class Degree(enum.StrEnum):
-    """How well a message is protected, the best first."""
+    """How well a message is protected. The best comes first."""
 
     SAFE = "safe"
-    """A key that dialogs ignore, in an idle and in a working program."""
+    """A key that dialogs ignore, in an idle program and in a working one."""
     SAFE_IDLE = "safe-idle"
     """A key that dialogs ignore, in an idle program only."""
     UNPROVEN = "unproven"
     """A key that dialogs ignored in other versions; nobody has tried this one."""
     ENTER = "enter"
-    """Plain Enter, into an idle program's box alone."""
+    """Plain Enter, only into the box of an idle program."""
 
 
 class Safety(NamedTuple):
     """What protects messages to one program: ``degree`` is the word, ``why`` the sentence.
 
-    ``ignored`` says whether dialogs ignore ``key``, ``None`` that it is not known of this version.
+    ``ignored`` says whether dialogs ignore ``key``, ``None`` if that is not known for this version.
     ``more`` is the command that leads to a better degree or to its proof, '' if there is none.
     """
 
@@ -64,7 +64,7 @@ class Safety(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Word, sentence and command in one line, for people."""
+        """The word, the sentence and the command in one line, for people."""
         more = f" (more: {self.more})" if self.more else ""
         return f"{self.degree}. {self.why}{more}"
 
@@ -72,10 +72,10 @@ class Safety(NamedTuple):
 def submit_key(profile: Profile, *, chord: bool, version: str) -> SubmitKey:
     """Return the best submit key that the program is known to have.
 
-    ``chord`` says that it knows the profile's chord, ``version`` which one it is ('' if that is
-    not known). What was proven on this machine of that version comes before what the profile says:
-    a key that failed is not pressed, and one that passed is believed. Else nothing is believed of
-    an unverified profile that would let a key be pressed anywhere but into an idle program's box.
+    ``chord`` says that the program knows the profile's chord. ``version`` is the program's version,
+    '' if it is not known. A proof of that version on this machine overrides the profile: a key that
+    failed is not pressed, and a key that passed counts as safe. Without a proof, an unverified
+    profile allows only keys into the box of an idle program.
     """
     return _key(profile, chord, version, proof_of(profile, version))
 
@@ -95,7 +95,7 @@ def _key(profile: Profile, chord: bool, version: str, proof: Proof | None) -> Su
 
 
 def safety_of(profile: Profile, *, chord: bool, version: str) -> Safety:
-    """Return what protects messages to a program; the parameters are ``submit_key``'s."""
+    """Return what protects messages to a program. The parameters are as in ``submit_key``."""
     proof = proof_of(profile, version)
     key = _key(profile, chord, version, proof)
     name = " ".join(key.keys)
@@ -130,7 +130,7 @@ def safety_of(profile: Profile, *, chord: bool, version: str) -> Safety:
 def safety_for(agent: Agent | None, profile: Profile | None = None) -> Safety | None:
     """Return what protects messages to ``agent``, or to an unregistered program of ``profile``.
 
-    ``None`` for a shell, which is sent none, and where the profile cannot be read.
+    ``None`` for a shell, which gets no messages, and if the profile cannot be read.
     """
     if agent is None:
         if profile is None or profile.process.shells:
@@ -164,7 +164,7 @@ def caution_of(profile: Profile, version: str) -> str:
 
 
 def _lost(profile: Profile, version: str, proof: Proof | None) -> str:
-    """Say which better key the profile has that is not pressed, and why; '' if it has none."""
+    """Say which better key of the profile is not pressed, and why; '' if there is none."""
     submit = profile.submit
     failed = [name for name, ignored in (proof.keys if proof else {}).items() if not ignored]
     if failed:

@@ -1,4 +1,4 @@
-"""What still runs of what a team has started, also after a start that was cut short."""
+"""What a team has started and still runs, also after a start that was interrupted."""
 
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -9,7 +9,7 @@ from torch_cli.tmux.panes import Pane, pane_at
 def agent_of(store: Store, known: Started) -> Agent | None:
     """Return the agent that the team has started, ``None`` if it no longer exists.
 
-    If its start was cut short, it is the one of its name that was registered since.
+    If its start was interrupted, it is the agent of that name that was registered since.
     """
     if known.agent:
         agent = store.agents.known_as(known.agent)
@@ -31,6 +31,6 @@ def pane_of(store: Store, known: Started) -> Pane | None:
 
 
 def living_pane(socket_path: str, server: str, pane: str, pane_pid: int) -> Pane | None:
-    """Return that pane of that server if its process is still there and lives."""
+    """Return that pane of that server if its process is still alive."""
     found = pane_at(socket_path, server, pane, pane_pid)
     return None if found is None or found.dead else found
