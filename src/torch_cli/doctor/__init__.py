@@ -1,1 +1,1 @@
-"""The problems of this machine: this room looks at everything, and everything is below it."""
+"""Finds the problems of this machine. This room may import from all rooms below it."""

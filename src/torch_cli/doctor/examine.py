@@ -94,10 +94,10 @@ def _frail(version: str) -> Iterator[Finding]:
 
 
 def _locale(environ: Mapping[str, str]) -> Finding:
-    """Look at the variable that decides: the first of the three that is set."""
+    """Look at the first of the three variables that is set: it decides."""
     names = ["LC_ALL", "LC_CTYPE", "LANG"]
     if environ.get("LC_CTYPE") in ("C.UTF-8", "UTF-8") and not _is_utf8(environ.get("LANG", "")):
-        names.remove("LC_CTYPE")  # Python sets it for itself (PEP 538); the shell has it not
+        names.remove("LC_CTYPE")  # Python sets it for itself (PEP 538), not the shell
     name = next((name for name in names if environ.get(name)), "LANG")
     value = environ.get(name, "")
     if _is_utf8(value):
@@ -112,7 +112,7 @@ def _locale(environ: Mapping[str, str]) -> Finding:
 
 
 def _is_utf8(name: str) -> bool:
-    """Say whether ``name`` is a UTF-8 locale and installed."""
+    """Return whether ``name`` is an installed UTF-8 locale."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         locale.setlocale(locale.LC_CTYPE, name or "C")
@@ -163,7 +163,7 @@ def _no_server(socket: Socket, said: str, environ: Mapping[str, str]) -> Finding
 
 
 def _state_directory() -> Iterator[Finding]:
-    """Write a file where the store is, or will be: permissions alone say too little."""
+    """Write a file where the store is, or will be. Permissions alone say too little."""
     directory = paths.state_dir()
     existing = directory
     while not os.path.lexists(existing) and existing != os.path.dirname(existing):

@@ -16,14 +16,14 @@ from torch_cli.roster.safety import Degree, caution_of, safety_of
 
 
 def own_profiles() -> Finding:
-    """Say where the user's own profiles stand, and how many there are."""
+    """Say where your own profiles are, and how many there are."""
     own = [source for _, source in list_profiles(profiles_dir()) if source != BUILT_IN]
     words = f"{len(own)} of your own" if own else "none of your own"
     return Finding("profiles", Level.OK, f"{words} in {profiles_dir()}")
 
 
 def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look for the program of every profile, and at what it was told of Torch."""
+    """Look for the program of every profile, and at its hooks and its submit chord."""
     for name, _ in list_profiles(profiles_dir()):
         try:
             profile = load_profile(name, profiles_dir())
@@ -75,7 +75,7 @@ def _version(profile: Profile, program: str, version: str | None) -> Finding:
 
 
 def _submit(profile: Profile, version: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Say by which key messages to agents that Torch starts are submitted, and what that means."""
+    """Say which key submits messages to agents that Torch starts, and what that means."""
     chord = knows_chord(profile, environ, launched=True)
     safety = safety_of(profile, chord=chord, version=version or "")
     subject, levels = f"{profile.name} chord", {Degree.SAFE: Level.OK, Degree.SAFE_IDLE: Level.NOTE}
@@ -89,7 +89,7 @@ def _submit(profile: Profile, version: str | None, environ: Mapping[str, str]) -
 
 
 def _hooks(profile: Profile, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at the hooks in the program's own settings, and whether what they call is there."""
+    """Look at the hooks in the program's own settings, and whether the program they call exists."""
     subject, advice = f"{profile.name} hooks", f"torch agent-setup {profile.name}"
     commands = hooks_installed(environ)
     if not commands:
