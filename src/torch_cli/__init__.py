@@ -1,6 +1,6 @@
 """Torch: a thin toolkit over tmux for people who run teams of coding agents.
 
-``Torch`` does from Python what the command ``torch`` does; docs/python-api.md shows it at work.
+``Torch`` does from Python what the command ``torch`` does. docs/python-api.md has examples.
 """
 
 TYPE_CHECKING = False  # importing typing would cost half of what "torch hook" does
@@ -30,11 +30,11 @@ _HOMES = {
     **dict.fromkeys(("Outcome", "Receipt"), "torch_cli.delivery.receipt"),
     "State": "torch_cli.programs.state",
 }
-"""Where what is public is made; the errors are in ``torch_cli.errors``."""
+"""The module of each public name. The errors are in ``torch_cli.errors``."""
 
 
 def __getattr__(name: str) -> "Any":
-    """Load what is asked for: the command line imports this package, and needs none of it."""
+    """Load a public name when it is used, because the command line needs none of them."""
     if name.startswith("_") or name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

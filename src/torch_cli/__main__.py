@@ -1,4 +1,4 @@
-"""The ``torch`` command. The hook, ``send`` and ``ask``, which run all day, go past click."""
+"""The ``torch`` command. The hook, ``send`` and ``ask`` run all day, so they do without click."""
 
 import errno
 import os
@@ -10,13 +10,11 @@ _NOT_LOADED = ("map segment", "allocate", "open files", "Error 24")
 
 
 def main() -> None:
-    """Run the command line in ``sys.argv``; print an error in words, also if the start itself
-    fails.
-    """
+    """Run the command line in ``sys.argv``. Print errors as sentences, also errors of the start."""
     try:
         _execute()
     except KeyboardInterrupt as interrupt:
-        # A command answers for itself: this came while Torch was being loaded, or after the answer.
+        # A command handles its own signals. This one came while Torch was loaded, or after the end.
         status = 128 + getattr(interrupt, "number", 2)
         if getattr(sys.modules.get("torch_cli.cli.present"), "begun", False):
             os._exit(status)
@@ -27,7 +25,7 @@ def main() -> None:
             raise
         _end(7, "exhausted", f"Torch could not be loaded: {words}; nothing was done")
     finally:
-        # A signal while Python ends would show a traceback, and change nothing.
+        # A signal while Python ends would only show a traceback.
         if "signal" in sys.modules and sys.argv[1:2] != ["hook"]:
             _ignore_signals()
 
@@ -65,7 +63,7 @@ def _ignore_signals() -> None:
 
 
 def _exhausted(error: BaseException) -> str:
-    """Return which limit ``error`` is of, '' if it is of none."""
+    """Return the limit that ``error`` comes from, '' if it comes from none."""
     if isinstance(error, MemoryError):
         return "no memory is left for it"
     if isinstance(error, OSError):
@@ -89,9 +87,10 @@ def _end(status: int, code: str, words: str) -> None:
 
 
 def _open_streams() -> None:
-    """Put nothing where a standard stream was closed, lest a pipe to tmux gets its number.
+    """Open the null device for closed standard streams, so that no pipe to tmux gets their numbers.
 
-    What an output's encoding lacks is shown as an escape: a receipt must not fail at a letter.
+    A character that the encoding of an output does not have is printed as an escape, so that a
+    receipt does not fail because of it.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)

@@ -1,9 +1,9 @@
 """Torch from Python: one object whose methods do what the commands do.
 
-What exists in tmux comes back as libtmux's objects, all else as the plain values that the rooms
-below use. Errors are those of ``torch_cli.errors``. Each method loads what it needs when it is
-called, as the commands do: ``import torch_cli`` costs nothing, and a message sent from here does
-not pay for libtmux or APScheduler.
+Things in tmux come back as libtmux's objects, and everything else as the plain values of the rooms
+below. Errors are those of ``torch_cli.errors``. Each method loads what it needs when it is called,
+as the commands do. So ``import torch_cli`` costs nothing, and sending a message does not load
+libtmux or APScheduler.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Spawned(NamedTuple):
     """An agent that was started.
 
-    ``pane`` is libtmux's. ``state`` is ``None`` if readiness was not waited for, ``briefing`` the
-    receipt of its briefing, ``None`` if it was given none.
+    ``pane`` is an object of libtmux. ``state`` is ``None`` if ``spawn`` did not wait. ``briefing``
+    is the receipt of its briefing, ``None`` if it got none.
     """
 
     agent: "Agent"
@@ -69,8 +69,8 @@ class Torch:
     def server(self) -> "Server":
         """The tmux server as a ``libtmux.Server``, over a connection of its own.
 
-        Use it in a ``with`` statement, or ``close()`` it: that lets go of the connection, and
-        leaves the server alone.
+        Use it in a ``with`` statement, or ``close()`` it. Both close the connection and leave the
+        server running.
         """
         from torch_cli.tmux.server import Server
 
@@ -102,10 +102,10 @@ class Torch:
     ) -> Spawned:
         """Start an agent program in a window; return once its input is ready.
 
-        It is given ``timeout`` seconds for that (default: the profile's); 0 does not wait.
+        Waits for at most ``timeout`` seconds (default: the profile's value); 0 does not wait.
         ``brief`` is the name of a briefing, or the path of a file that holds one. Raises
-        ``RefusedError`` or ``NotFoundError`` with nothing started, ``HeldError`` if the program
-        asks something first, ``TimedOutError`` if it is not ready in time.
+        ``RefusedError`` or ``NotFoundError`` (then nothing was started), ``HeldError`` if the
+        program asks something first, ``TimedOutError`` if it is not ready in time.
         """
         from torch_cli.lifecycle.begin import begin, send_briefing
         from torch_cli.lifecycle.spawn import Order
@@ -126,7 +126,7 @@ class Torch:
         return Spawned(begun.agent, self._pane(begun.agent), begun.state, told)
 
     def adopt(self, target: str, name: str, *, profile: str | None = None) -> "Agent":
-        """Register the program in a pane as the agent ``name``; it is not touched.
+        """Register the program in a pane as the agent ``name``. Nothing is typed.
 
         Raises ``RefusedError`` if the name is taken or the program is not recognised.
         """
@@ -140,9 +140,9 @@ class Torch:
             return adopt(store, self._socket, target, name, profile)
 
     def stop(self, name: str) -> "Stopped":
-        """Ask an agent to end, wait, and then end what Torch started and nothing else.
+        """Ask an agent to end, and wait. If it does not end, kill it, but only if Torch started it.
 
-        Raises ``HeldError`` if an adopted program does not end: it is left alone.
+        Raises ``HeldError`` if an adopted program does not end. It continues to run.
         """
         from torch_cli.lifecycle.stop import stop
         from torch_cli.roster.authority import check_outside, check_over
@@ -183,9 +183,10 @@ class Torch:
     ) -> "Receipt":
         """Deliver a message to an agent or a tmux target; return its receipt.
 
-        ``when`` is ``ready``, ``idle`` or ``now``. The agent has ``timeout`` seconds to take it;
-        what is held is tried again for ``wait`` seconds, and by the daemon after that. The same
-        ``key`` is delivered once. Raises ``RefusedError`` or ``NotFoundError``: nothing was typed.
+        ``when`` is ``ready``, ``idle`` or ``now``. The agent has ``timeout`` seconds to take the
+        message. A held message is tried again for ``wait`` seconds, and after that by the daemon.
+        Messages with the same ``key`` are delivered once. Raises ``RefusedError`` or
+        ``NotFoundError``; nothing was typed then.
         """
         from torch_cli.delivery.send import Request, send
 
@@ -203,9 +204,10 @@ class Torch:
     def ask(self, target: str, message: str, *, timeout: float = 600.0) -> "Answer":
         """Send a message once the agent is idle, wait for the end of its turn, return its answer.
 
-        All of it may take ``timeout`` seconds. The answer's ``text`` is ``None`` if the message was
-        not delivered; its ``source`` says whether the program reported it or it was read off the
-        screen. Raises ``HeldError`` if the program asks something, ``TimedOutError``.
+        All of this may take ``timeout`` seconds. The answer's ``text`` is ``None`` if the message
+        was not delivered. Its ``source`` says whether the program reported the answer, or Torch
+        read it from the screen. Raises ``HeldError`` if the program asks something, and
+        ``TimedOutError``.
         """
         from torch_cli.delivery.ask import ask
         from torch_cli.delivery.send import Request
@@ -218,7 +220,7 @@ class Torch:
     # -- states ------------------------------------------------------------------------------------
 
     def state(self, target: str) -> "StateOf":
-        """Return the state of an agent or pane now, since when, and on what evidence.
+        """Return the state of an agent or pane, since when it is in it, and the evidence.
 
         Raises ``NotFoundError`` if there is no such target.
         """
@@ -234,8 +236,8 @@ class Torch:
     def wait(self, target: str, *states: str, timeout: float = 600.0) -> "StateOf":
         """Wait until an agent or pane is in one of ``states`` (``idle``, ``waiting``, …).
 
-        Raises ``RefusedError`` for what is not a state, ``TimedOutError`` after ``timeout`` seconds
-        with the state it is in.
+        Raises ``RefusedError`` for an unknown state, and ``TimedOutError`` after ``timeout``
+        seconds. That error names the present state.
         """
         from torch_cli.store import Store
         from torch_cli.watch.wait import wait_until
@@ -255,11 +257,11 @@ class Torch:
         timezone: str | None = None,
         only_idle: bool = False,
     ) -> "Checkin":
-        """Make a check-in: ``note`` goes to an agent at the time, or the times, that ``when`` says.
+        """Make a check-in: it sends ``note`` to an agent at the time, or the times, of ``when``.
 
-        ``when`` is a word and what belongs to it: ``in 30m``, ``at 2026-12-01 09:00``, ``every
-        20m``, ``cron 0 9 * * 1-5``. The daemon, or ``torch tick``, fires it. Raises
-        ``RefusedError`` or ``NotFoundError``; nothing was made then.
+        Examples of ``when``: ``in 30m``, ``at 2026-12-01 09:00``, ``every 20m``, ``cron 0 9 * *
+        1-5``. The daemon, or ``torch tick``, fires it. Raises ``RefusedError`` or
+        ``NotFoundError``; nothing was made then.
         """
         from torch_cli.schedule import trigger
         from torch_cli.schedule.checkin import Order, add
@@ -277,9 +279,9 @@ class Torch:
             return add(store, self._socket, order, now)[0]
 
     def checkpoint(self, directory: str | os.PathLike[str] = ".", *, note: str = "") -> "Outcome":
-        """Keep what the worktree of ``directory`` holds, off every branch, if it has changed.
+        """Keep the files of the worktree of ``directory``, off every branch, if any has changed.
 
-        Raises ``TorchError``, and nothing is kept, if that cannot be done.
+        Raises ``TorchError`` if that fails; nothing is kept then.
         """
         from torch_cli.checkpoint.author import author_in
         from torch_cli.checkpoint.record import Occasion, take
@@ -295,7 +297,7 @@ class Torch:
 
     @contextlib.contextmanager
     def _at_home(self) -> Iterator[None]:
-        """Have what is called in here keep its things in ``home``."""
+        """Use ``home`` as Torch's directory inside the block."""
         token = paths.HOME.set(self._home or paths.HOME.get())
         try:
             yield

@@ -17,10 +17,10 @@ def available(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def used_by(pid: int) -> int:
-    """Return the bytes of memory that a program takes with all processes it has started, 0 if it is
+    """Return the bytes of memory that a program and all processes it has started take, 0 if it is
     gone.
 
-    Shared memory counts in part where the system says so (Linux), else whole.
+    On Linux shared memory counts in part, elsewhere in full.
     """
     import psutil
 

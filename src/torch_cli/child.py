@@ -1,4 +1,4 @@
-"""Programs in sessions of their own: with which variables they start, and how they are ended."""
+"""Programs in sessions of their own: their variables at the start, and how they are ended."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import subprocess
 from torch_cli.paths import is_chosen, state_dir
 
 GRACE = 5.0
-"""Seconds between SIGTERM, upon which git removes its lock files, and SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL. On SIGTERM git removes its lock files."""
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:
@@ -19,7 +19,7 @@ def end(child: "subprocess.Popen[bytes]") -> None:
             child.kill()
         try:
             child.communicate(timeout=GRACE)
-        except subprocess.TimeoutExpired:  # who left the group may still hold the pipes
+        except subprocess.TimeoutExpired:  # a process that left the group may hold the pipes
             continue
         return
 

@@ -45,5 +45,5 @@ def words(seconds: float) -> str:
         if count or (unit == "s" and not parts):
             parts.append(f"{count} {_WORDS[unit]}")
         elif parts:
-            break  # "1 d 5 s" would say more than is meant
+            break  # "1 d 5 s" would be too exact
     return " ".join(parts[:2])

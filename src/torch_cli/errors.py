@@ -101,14 +101,14 @@ class Interrupted(KeyboardInterrupt):
 
     @staticmethod
     def number_of(interrupt: KeyboardInterrupt) -> int:
-        """Return the number of the signal that ``interrupt`` came from: Python's own is SIGINT."""
+        """Return the number of the signal of ``interrupt``. Python raises its own for SIGINT."""
         return interrupt.number if isinstance(interrupt, Interrupted) else _SIGINT
 
 
 class Abandoned(Interrupted):
-    """Nobody reads any more what the command has to say, which still waits for something.
+    """Nobody reads the command's output any more, and the command still waits for something.
 
-    It ends as an interrupted command does, with the exit status of SIGPIPE.
+    The command ends like an interrupted one, with the exit status of SIGPIPE.
     """
 
     def __init__(self) -> None:
@@ -116,8 +116,9 @@ class Abandoned(Interrupted):
 
 
 def of_system(error: Exception) -> Exception:
-    """Return an error of the operating system as a ``TorchError`` in words; any other error as it
-    is.
+    """Return an error of the operating system as a ``TorchError`` with a sentence for people.
+
+    Other errors are returned unchanged.
     """
     if isinstance(error, MemoryError):
         exhausted = TorchError("no memory is left for torch", code="memory")

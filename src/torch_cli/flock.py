@@ -1,4 +1,4 @@
-"""A file lock that is waited for, and that dies with its holder."""
+"""A file lock that waits for a limited time, and that ends when its holder ends."""
 
 import fcntl
 import os

@@ -1,7 +1,7 @@
-"""Signals that are put off for a moment: in the middle of an act they would leave half of it.
+"""Delays signals for a moment, so that they do not interrupt an act half way.
 
-Raised there, the exception of a signal leaves what nobody can make sense of afterwards: a reply of
-tmux's that is read in part, or text in a box that nobody has seen come.
+An exception in the middle of an act would leave something that nobody can interpret afterwards: a
+half-read reply of tmux, or text in a box that nobody saw arrive.
 """
 
 import signal
@@ -10,14 +10,14 @@ from types import FrameType
 from typing import Any
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What ends a command from outside."""
+"""The signals that end a command from outside."""
 
 
 class PutOff:
-    """Puts off the signals that come between ``begin`` and ``end``, and then has them act.
+    """Delays the signals that come between ``begin`` and ``end``. At ``end`` they take effect.
 
-    ``check`` ends it if the first of them came more than ``seconds`` ago. Only the main thread
-    hears signals: in any other nothing is put off, and nothing comes.
+    ``check`` ends the delay if the first signal came more than ``seconds`` ago. Only the main
+    thread gets signals, so in other threads this does nothing.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -33,7 +33,7 @@ class PutOff:
         return bool(self._heard)
 
     def begin(self) -> None:
-        """Put off what comes from now on, but what is ignored or is not Python's to handle."""
+        """Delay signals from now on, except ignored ones and those that Python does not handle."""
         if self._active:
             return
         self._active = True
@@ -48,12 +48,12 @@ class PutOff:
             self._handlers[number] = handler
 
     def check(self) -> None:
-        """End it if a signal has waited for long enough."""
+        """End the delay if a signal has waited for long enough."""
         if self._heard and time.monotonic() >= self._first + self.seconds:
             self.end()
 
     def end(self) -> None:
-        """Put nothing off any more; what came acts now, which may raise ``KeyboardInterrupt``."""
+        """End the delay. Signals that came take effect now, and may raise ``KeyboardInterrupt``."""
         self._active = False
         for number, handler in self._handlers.items():
             signal.signal(number, handler)

@@ -36,7 +36,7 @@ class Intervals(NamedTuple):
     """Between two looks at agents whose messages are held."""
 
     unknown: float = 10.0
-    """Between two looks for messages of unknown fate in the records of their programs."""
+    """Between two looks for the outcome of ``unknown`` messages in the records of programs."""
 
     tasks: float = 15.0
     """Between two looks for tasks whose agents are gone."""
@@ -45,10 +45,10 @@ class Intervals(NamedTuple):
     """Between two looks at teams."""
 
     teams_soon: float = 1.0
-    """The same while something is started for one, or waits for its restart."""
+    """The same while a member of a team starts, or waits for its restart."""
 
     remind: float = 60.0
-    """Between two looks at whether agreements hold: git is asked for that."""
+    """Between two checks of the working agreements. These checks run git."""
 
     pools_again: float = 300.0
     """Before a pool that could not be changed is tried again."""
@@ -57,27 +57,27 @@ class Intervals(NamedTuple):
     """Between two looks at which worktrees are due, at most."""
 
     checkpoints_idle: float = 5.0
-    """The same while the end of somebody's turn is waited for: what a look costs is 5 ms."""
+    """The same while a checkpoint waits for the end of a turn. One look costs 5 ms."""
 
     checkpoint_again: float = 300.0
-    """After which an attempt that failed is made again, if the worktree's own is longer."""
+    """Before a failed attempt is repeated, if the worktree's own interval is longer."""
 
     copy: float = 600.0
-    """Between two looks at whether the state file's daily copy is due, or anything too old."""
+    """Between two checks whether the daily copy of the state file is due, or rows are too old."""
 
     after_error: float = 2.0
-    """Before a pass that failed is tried again, unless it is seldom needed."""
+    """Before a pass that failed is tried again, unless that pass has a longer interval."""
 
     answer: float = 5.0
     """In which tmux must answer one call. A loaded 2-core machine answered in 0.15 s at worst
     (2026-11-22); a server that is stopped never answers."""
 
     starts: float = 0.4
-    """In which a command that cannot start is expected to say so."""
+    """Within this time a command that cannot start should have said so."""
 
     quiet: float = 0.1
-    """Without output after which a program is taken to have settled. A shell's start-up file
-    changed directory 8 to 33 ms after its start (tmux 3.3a, 2 cores, 2026-11-22)."""
+    """A program counts as settled after this time without output. A shell's start-up file changed
+    the directory 8 to 33 ms after the start (tmux 3.3a, 2 cores, 2026-11-22)."""
 
 
 def intervals(words: str) -> Intervals:

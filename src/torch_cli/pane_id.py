@@ -1,11 +1,12 @@
-"""What names one life of one pane, on every server that ever was: a value of three parts."""
+"""The identity of one pane with one process in it, on one server: a value of three parts."""
 
 from typing import NamedTuple
 
 
 class PaneId(NamedTuple):
     """The ``server`` (``Pane.server``), tmux's id of the ``pane`` (``%7``), and the ``pid`` of the
-    process that tmux started in it: ids begin anew with each server, and panes are respawned.
+    process that tmux started in the pane. Ids begin again with each server, and a pane can be
+    respawned.
     """
 
     server: str

@@ -1,7 +1,7 @@
-"""Where Torch keeps its things. ``HOME``, else ``TORCH_HOME``, holds everything if it is set.
+"""Where Torch keeps its files: in ``HOME`` if it is set, else in ``TORCH_HOME`` if that is set.
 
-Otherwise platformdirs decides. Its answer for Linux and macOS is worked out here, because
-importing it costs more than all else that ``torch hook`` does; a test compares the two.
+Otherwise platformdirs decides. This module works out its answer for Linux and macOS itself, because
+importing platformdirs costs more than all else that ``torch hook`` does. A test compares the two.
 """
 
 import os
@@ -9,14 +9,14 @@ import sys
 from contextvars import ContextVar
 
 HOME: ContextVar[str] = ContextVar("HOME", default="")
-"""The directory that a caller of the Python API has chosen for the call that it makes."""
+"""The directory that a caller of the Python API has chosen for the present call."""
 
 DATABASE = "torch.db"
 _MAC = "Library/Application Support"
 
 
 def state_dir() -> str:
-    """Return the directory of the database and of what belongs to it; it may not exist yet."""
+    """Return the directory of the database and its other files. It may not exist yet."""
     home = _torch_home()
     return home or _platform("XDG_STATE_HOME", ".local/state", "user_state_dir")
 
@@ -35,7 +35,7 @@ def database() -> str:
 
 
 def is_chosen() -> bool:
-    """Say whether somebody has chosen the directory: what is started then must be told."""
+    """Return whether the directory was chosen. Programs that Torch starts must then be told."""
     return bool(_torch_home())
 
 
@@ -71,7 +71,7 @@ def make_private(directory: str) -> None:
     for one in reversed(missing):
         try:
             os.mkdir(one, 0o700)
-        except FileExistsError:  # another process was first, or it is no directory
+        except FileExistsError:  # another process was first, or it is not a directory
             if not os.path.isdir(one):
                 raise
     while path.startswith(own):
