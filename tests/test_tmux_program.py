@@ -140,7 +140,7 @@ def test_doctor_names_the_program_and_its_version(torch: Torch, wrapper: Path) -
     ("says", "status", "words"),
     [
         ("echo tmux 3.1c", 1, "tmux 3.1c is too old"),
-        ("exit 1", 1, "no tmux that can be run"),
+        ("exit 1", 1, "not a tmux that can be run"),
         (f"exec {shlex.quote(TMUX)} -V", 0, ""),
     ],
 )

@@ -1,6 +1,6 @@
-"""One SQLite file under the state directory: what Torch knows, and everything that happened.
+"""One SQLite file in the state directory: what Torch knows, and everything that happened.
 
-``Store`` is the only door to it; each group of tables has its own module.
+All access goes through ``Store``. Each group of tables has its own module.
 """
 
 from types import TracebackType
@@ -29,7 +29,7 @@ __all__ = ["Store", "StoreError"]
 
 
 class Store:
-    """The open state file, a table group an attribute. Use it as a context manager."""
+    """The open state file. Each group of tables is an attribute. Use it as a context manager."""
 
     def __init__(self, *, create: bool = True) -> None:
         self.database = Database(create=create)
@@ -42,14 +42,14 @@ class Store:
 
     @property
     def briefings(self) -> "Briefings":
-        """Who was briefed, and has acknowledged it."""
+        """Which agents were briefed, and which have acknowledged it."""
         from torch_cli.store.briefings import Briefings
 
         return Briefings(self.database)
 
     @property
     def checkins(self) -> "Checkins":
-        """The check-ins and their runs; a message on its way does without them."""
+        """The check-ins and their runs. Sending a message does not load them."""
         from torch_cli.store.checkins import Checkins
 
         return Checkins(self.database)
@@ -70,14 +70,14 @@ class Store:
 
     @property
     def restarts(self) -> "Restarts":
-        """Restarts of what teams have started."""
+        """Restarts of members of teams."""
         from torch_cli.store.restarts import Restarts
 
         return Restarts(self.database)
 
     @property
     def retention(self) -> "Retention":
-        """How long Torch keeps what has happened."""
+        """How long Torch keeps old rows."""
         from torch_cli.store.retention import Retention
 
         return Retention(self.database)

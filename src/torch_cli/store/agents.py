@@ -15,14 +15,14 @@ from torch_cli.tmux.panes import Pane
 class Agent(NamedTuple):
     """A named program in a pane.
 
-    ``server`` tells tmux servers apart that used the same socket in turn. ``program_pid`` and
+    ``server`` distinguishes tmux servers that used the same socket in turn. ``program_pid`` and
     ``program_started`` identify the program's process. ``origin`` is ``spawned`` or ``adopted``:
-    Torch ends only what it spawned. ``hooks`` and ``chord`` say that the program was given
-    Torch's hooks and knows the submit chord; ``version`` is what its screen said.
-    ``ready`` is when its input was first seen to be ready. Times are seconds since the epoch.
-    ``identity`` stays with an agent that is renamed, or started again after it was lost; another
-    agent that gets the name later has one of its own. ``parent_agent`` is the identity of the agent
-    that was named ``parent`` when it was made that.
+    Torch ends only what it spawned. ``hooks`` and ``chord`` say that the program has Torch's hooks
+    and knows the submit chord. ``version`` is what its screen said. ``ready`` is when its input was
+    first ready. Times are seconds since the epoch. ``identity`` stays with an agent that is
+    renamed, or started again after it was lost. Another agent that gets the name later has its own
+    identity. ``parent_agent`` is the identity of the agent that had the name ``parent`` when it
+    became the parent.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Agent(NamedTuple):
 
     @property
     def at(self) -> PaneId:
-        """The pane that it lives in, and the process there."""
+        """The pane of the agent, and the process in it."""
         return PaneId(self.server, self.pane, self.pane_pid)
 
     @classmethod
     def of(cls, pane: Pane, program: Process, **known: Any) -> "Agent":
-        """Return the agent that ``program`` in ``pane`` is; ``known`` are the other fields."""
+        """Return an agent for ``program`` in ``pane``. ``known`` are the other fields."""
         return cls(
             socket=pane.socket_path,
             server=pane.server,
@@ -115,21 +115,21 @@ class Agents:
         return any(int(row[0].rsplit("|", 2)[1]) in pids for row in rows)
 
     def all(self) -> list[Agent]:
-        """Return every agent that was not stopped, by name."""
+        """Return the agents that were not stopped, by name."""
         rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")
         return [_agent(dict(row)) for row in rows]
 
     def add(self, agent: Agent, *, instead_of: Agent | None = None) -> Agent:
-        """Register ``agent``; a stopped one of that name gives way, and so does ``instead_of``.
+        """Register ``agent``. It replaces a stopped agent of that name, and ``instead_of``.
 
         If ``instead_of`` was lost and not stopped, and ran the same program in the same directory,
-        the new one is that agent come back. Raises ``RefusedError`` if another living registration
-        has the name.
+        the new agent counts as the same one. Raises ``RefusedError`` if another living agent has
+        the name.
         """
         identity = f"a-{os.urandom(4).hex()}"
         if instead_of and _is_again(agent, instead_of):
             identity = instead_of.identity
-            if not agent.role and not agent.parent:  # nobody said that it is another now
+            if not agent.role and not agent.parent:  # nobody named others
                 agent = agent._replace(
                     role=instead_of.role,
                     parent=instead_of.parent,
@@ -143,7 +143,7 @@ class Agents:
             agent = _agent({**_row(agent), **known})
             self._check_free(agent.name, instead_of)
             before = self._one("name = ?", agent.name)
-            if before and _is_same(agent, before):  # those below it stay there
+            if before and _is_same(agent, before):  # the agents below it stay below it
                 self.succeed(before.identity, agent)
             marks = ", ".join("?" for _ in _COLUMNS)
             self._database.query(
@@ -157,10 +157,10 @@ class Agents:
         return self._one("identity = ?", identity)
 
     def rename(self, agent: Agent, new: str) -> Agent:
-        """Call ``agent`` ``new``, here and in the messages of its life; return it.
+        """Rename ``agent`` to ``new``, here and in its own messages; return it.
 
-        Raises ``RefusedError`` if a living registration has the name; a stopped one gives way.
-        ``NotFoundError`` if ``agent`` was stopped or renamed since it was read.
+        It replaces a stopped agent of that name. Raises ``RefusedError`` if a living agent has the
+        name, ``NotFoundError`` if ``agent`` was stopped or renamed since it was read.
         """
         with self._database.transaction():
             now = self._one("name = ? AND stopped IS NULL", agent.name)
@@ -188,31 +188,31 @@ class Agents:
             for column in ("fallback", "parent", "creator"):
                 sql = f"UPDATE checkins SET {column} = ? WHERE {column} = ? AND {column}_agent = ?"
                 self._database.query(sql, new, agent.name, agent.identity)
-            # What waited while it was lost is older than its present life.
+            # Messages that waited while it was lost are older than its present registration.
             sql = "UPDATE messages SET recipient = ? WHERE agent = ? AND step <> 'done'"
             self._database.query(sql, new, agent.identity)
         return agent._replace(name=new)
 
     def describe(self, name: str, *, role: str, parent: str) -> None:
-        """Note another role, and another parent, of the agent ``name``."""
+        """Record the new role and parent of the agent ``name``."""
         above = self._one("name = ?", parent) if parent else None
         sql = "UPDATE agents SET role = ?, parent = ?, parent_agent = ? WHERE name = ?"
         self._database.write(sql, role, parent, above.identity if above else "", name)
 
     def succeed(self, before: str, now: Agent) -> None:
-        """Put those below the agent of the identity ``before`` below ``now``, in its place.
+        """Put the agents below the one of the identity ``before`` below ``now`` instead.
 
-        As part of the caller's transaction.
+        This is part of the caller's transaction.
         """
         sql = "UPDATE agents SET parent = ?, parent_agent = ? WHERE parent_agent = ?"
         self._database.query(sql, now.name, now.identity, before)
 
     def in_window(self, name: str, window: str) -> None:
-        """Note what the window of the agent ``name`` is called."""
+        """Record the name of the window of the agent ``name``."""
         self._database.write("UPDATE agents SET window = ? WHERE name = ?", window, name)
 
     def placed(self, pane: Pane) -> None:
-        """Note in which session and window the agent of ``pane`` is, whatever it is called now."""
+        """Record the session and window of the agent in ``pane``."""
         self._database.write(
             "UPDATE agents SET session = ?, window = ?"
             " WHERE server = ? AND pane = ? AND pane_pid = ? AND stopped IS NULL",
@@ -220,12 +220,12 @@ class Agents:
         )
 
     def ready(self, name: str, version: str) -> None:
-        """Note that the program was seen ready, and its version."""
+        """Record that the program was seen ready, and its version."""
         sql = "UPDATE agents SET ready = ?, version = ? WHERE name = ?"
         self._database.write(sql, time.time(), version, name)
 
     def stopped(self, name: str) -> None:
-        """Note that the agent has ended and its name is free."""
+        """Record that the agent has ended and that its name is free."""
         self._database.write("UPDATE agents SET stopped = ? WHERE name = ?", time.time(), name)
 
     def _check_free(self, name: str, instead_of: Agent | None = None) -> None:

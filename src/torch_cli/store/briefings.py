@@ -1,4 +1,4 @@
-"""Who was briefed with what, and has acknowledged it."""
+"""Which agents were briefed with what, and which have acknowledged it."""
 
 import time
 from typing import NamedTuple
@@ -7,10 +7,10 @@ from torch_cli.store.database import Database
 
 
 class Briefed(NamedTuple):
-    """A briefing that was sent: the message, the agent's identity, what it is called.
+    """A briefing that was sent: the message, the agent's identity, the briefing's name.
 
-    ``sent`` and ``acknowledged`` are seconds since the epoch, the latter ``None`` until then;
-    ``words`` is what the agent said to it.
+    ``sent`` and ``acknowledged`` are seconds since the epoch. ``acknowledged`` is ``None`` as long
+    as the agent has not acknowledged it. ``words`` is what the agent said then.
     """
 
     message: str
@@ -28,27 +28,27 @@ class Briefings:
         self._database = database
 
     def add(self, message: str, agent: str, name: str) -> None:
-        """Note that the agent with that identity was sent a briefing."""
+        """Record that a briefing was sent to the agent with that identity."""
         with self._database.transaction():
             self.insert(message, agent, name)
 
     def insert(self, message: str, agent: str, name: str) -> None:
-        """Note that it was, as part of the caller's transaction."""
+        """Record the same, as part of the caller's transaction."""
         self._database.query(
             "INSERT OR IGNORE INTO briefings (message, agent, name, sent) VALUES (?, ?, ?, ?)",
             *(message, agent, name, time.time()),
         )
 
     def remove(self, message: str) -> None:
-        """Forget a briefing that was not sent after all."""
+        """Remove a briefing that was not sent after all."""
         self._database.write("DELETE FROM briefings WHERE message = ?", message, durable=False)
 
     def any(self) -> bool:
-        """Say whether anybody was ever briefed."""
+        """Return whether any agent was ever briefed."""
         return bool(self._database.query("SELECT EXISTS (SELECT 1 FROM briefings)")[0][0])
 
     def first(self, briefed: Briefed) -> str:
-        """Return the message by which the agent was given that briefing for the first time."""
+        """Return the message that brought the agent that briefing for the first time."""
         rows = self._database.query(
             "SELECT message FROM briefings WHERE agent = ? AND name = ? ORDER BY sent LIMIT 1",
             *(briefed.agent, briefed.name),
@@ -61,9 +61,9 @@ class Briefings:
         return {row["agent"]: Briefed(**dict(row)) for row in rows}
 
     def acknowledge(self, agent: str, words: str) -> Briefed | None:
-        """Note that the agent acknowledges its last briefing; return it, ``None`` if it has none.
+        """Record that the agent acknowledges its last briefing; return it, ``None`` if none.
 
-        One that was acknowledged before keeps its time.
+        If it was acknowledged before, that time stays.
         """
         with self._database.transaction():
             rows = self._database.query(

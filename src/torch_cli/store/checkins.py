@@ -1,4 +1,4 @@
-"""Check-ins and their runs: messages that are sent later, and those that were sent."""
+"""Check-ins, which are messages that are sent later, and their runs."""
 
 import os
 import time
@@ -13,8 +13,9 @@ ACTIVE, PAUSED, DONE, CANCELLED = "active", "paused", "done", "cancelled"
 """The states of a check-in."""
 
 SENT, OVERDUE, MISSED, SUPERSEDED, FAILED = "sent", "overdue", "missed", "superseded", "failed"
-"""The states of a run: its message is in the outbox or beyond it; nobody is there to take it yet;
-it came later than its grace; a later run took its place before it was typed; it cannot be sent."""
+"""The states of a run, in this order: its message is in the outbox, or has left it; no agent is
+there to take it yet; it came later than its grace; a later run replaced it before it was typed; it
+cannot be sent."""
 
 
 class Checkin(NamedTuple):
@@ -24,10 +25,10 @@ class Checkin(NamedTuple):
     registered agent: that is ``server``, ``pane`` and ``pane_pid``. ``kind``, ``expression``,
     ``zone`` and ``start`` are its trigger. ``until`` is the last moment at which it may fire,
     ``remaining`` how many runs are left, ``jitter`` and ``grace`` are seconds; ``None`` means no
-    limit. ``fallback`` and ``parent`` are names, and ``…_agent`` the identities they had: another
-    agent that has the name later gets nothing. ``nominal`` is when the trigger is next due, ``due``
-    when it will fire for that, with jitter and snooze; both are ``None`` when nothing is left.
-    Moments are seconds since the epoch.
+    limit. ``fallback`` and ``parent`` are names, and ``…_agent`` the identities of these agents, so
+    that another agent that gets the name later gets nothing. ``nominal`` is when the trigger is
+    next due. ``due`` is when it will fire for that, with jitter and snooze. Both are ``None`` if
+    nothing is left. Moments are seconds since the epoch.
     """
 
     id: str
@@ -63,8 +64,8 @@ class Checkin(NamedTuple):
 class Run(NamedTuple):
     """One firing: of which check-in, when it was ``due`` and when it ``fired`` (epoch seconds).
 
-    ``delay`` says why it was late, ``coalesced`` for how many earlier times it stands as well.
-    ``message`` is the id of what was sent to ``recipient``. ``token`` is the lease's.
+    ``delay`` says why it was late. ``coalesced`` counts the earlier moments that it includes.
+    ``message`` is the id of the message to ``recipient``. ``token`` is that of the lease.
     """
 
     id: str
@@ -83,7 +84,7 @@ class Run(NamedTuple):
 def new_id(kind: str) -> str:
     """Return a new id for a check-in (``ci``) or a run (``r``).
 
-    Check-ins made by earlier versions have ids with ``c``, as checkpoints still do.
+    Earlier versions gave check-ins ids with ``c``, as checkpoints still have.
     """
     return f"{kind}-{os.urandom(6).hex()}"
 
@@ -95,7 +96,7 @@ class Checkins:
         self._database = database
 
     def add(self, checkin: Checkin) -> None:
-        """Write a new check-in down; raises ``RefusedError`` if a living one has its name."""
+        """Save a new check-in; raises ``RefusedError`` if an active or paused one has its name."""
         marks = ", ".join("?" for _ in checkin)
         with self._database.transaction():
             taken = self.named(checkin.name)
@@ -118,7 +119,7 @@ class Checkins:
         return self._one("name = ? AND state IN ('active', 'paused')", name)
 
     def last_named(self, name: str) -> Checkin | None:
-        """Return the newest check-in named ``name``, a living one first."""
+        """Return the newest check-in named ``name``, an active or paused one first."""
         return self._one(
             "name = ? ORDER BY state IN ('active', 'paused') DESC, created DESC LIMIT 1", name
         )
@@ -129,18 +130,18 @@ class Checkins:
         return {row["name"] for row in rows}
 
     def all(self, *, ended: bool = False) -> list[Checkin]:
-        """Return the active and paused ones, the next first; with ``ended`` all."""
+        """Return the active and paused check-ins, the next first; with ``ended`` all of them."""
         where = "1" if ended else "state IN ('active', 'paused')"
         return self._where(f"{where} ORDER BY due IS NULL, due, created")
 
     def due(self, now: float) -> list[Checkin]:
-        """Return what is due at ``now``, the longest overdue first."""
+        """Return the check-ins that are due at ``now``, the longest overdue first."""
         return self._where("state = 'active' AND due <= ? ORDER BY due", now)
 
     def pass_on(self, before: str, now: Agent) -> None:
-        """Have what was for the agent of the identity ``before`` come to ``now`` from now on.
+        """Have check-ins for the agent of the identity ``before`` go to ``now`` from now on.
 
-        As part of the caller's transaction.
+        This is part of the caller's transaction.
         """
         for column in ("fallback_agent", "parent_agent", "creator_agent"):
             sql = f"UPDATE checkins SET {column} = ? WHERE {column} = ?"
@@ -158,9 +159,9 @@ class Checkins:
         return due
 
     def change(self, checkin: Checkin, changes: Mapping[str, Any]) -> bool:
-        """Change fields of ``checkin``, if it is still as it was read; say whether it was.
+        """Change fields of ``checkin`` if it is still as it was read; return whether it was.
 
-        To be called within a transaction.
+        Call it within a transaction.
         """
         now = self.get(checkin.id)
         if now != checkin:
@@ -173,10 +174,10 @@ class Checkins:
         return True
 
     def shift_intervals(self, seconds: float, made_before: float) -> int:
-        """Move what is due by elapsed time along with a clock that was set; return how many moved.
+        """Move check-ins by elapsed time along with a clock that was set; return how many.
 
-        ``seconds`` is how far it was set forward, ``made_before`` the moment (epoch seconds) of
-        the old clock before which they were made.
+        ``seconds`` is how far the clock was set forward. Only check-ins made before
+        ``made_before`` (epoch seconds of the old clock) move.
         """
         return self._database.write(
             "UPDATE checkins SET start = start + ?, nominal = nominal + ?, due = due + ?"
@@ -187,7 +188,7 @@ class Checkins:
     # -- runs --------------------------------------------------------------------------------------
 
     def add_run(self, run: Run) -> None:
-        """Save a run, as part of the caller's transaction. One check-in, one due, one run."""
+        """Save a run, as part of the caller's transaction. A check-in has one run for a moment."""
         marks = ", ".join("?" for _ in run)
         self._database.query(f"INSERT INTO runs ({', '.join(run._fields)}) VALUES ({marks})", *run)
 
@@ -199,7 +200,7 @@ class Checkins:
         return changed
 
     def has_run(self, checkin: str, due: float) -> bool:
-        """Say whether the check-in has had its run for that moment."""
+        """Return whether the check-in has had its run for that moment."""
         sql = "SELECT 1 FROM runs WHERE checkin = ? AND due = ?"
         return bool(self._database.query(sql, checkin, due))
 
@@ -211,11 +212,11 @@ class Checkins:
         return found[0]
 
     def overdue(self) -> list[Run]:
-        """Return the runs that nobody was there to take, the oldest first."""
+        """Return the runs for which no agent was there, the oldest first."""
         return self._runs("state = 'overdue' ORDER BY due")
 
     def waiting_runs(self, checkin: str) -> list[Run]:
-        """Return the runs of a check-in of which nothing was typed, or that nobody took."""
+        """Return the runs of a check-in that were not typed, or for which no agent was there."""
         return self._runs(
             "checkin = ? AND (state = 'overdue' OR (state = 'sent' AND EXISTS (SELECT 1 FROM"
             " messages m WHERE m.id = runs.message AND m.kept = 1 AND m.step = 'accepted')))"

@@ -1,4 +1,4 @@
-"""The one SQLite file: opening it, bringing its schema up to date, and words for its failures."""
+"""The one SQLite file: opening it, updating its schema, and its errors."""
 
 import contextlib
 import errno
@@ -23,7 +23,7 @@ class StoreError(TorchError):
 
 
 def storable(name: str) -> str:
-    """Return the name of a file with bytes that are not UTF-8 made visible: SQLite takes none."""
+    """Return the name of a file with bytes that are not UTF-8 made visible, for SQLite."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -59,8 +59,8 @@ class Database:
     def write(self, sql: str, *values: object, durable: bool = True) -> int:
         """Run one writing statement as a transaction; return the number of rows changed.
 
-        A write that is not ``durable`` survives the death of this process but perhaps not a
-        power cut: enough for steps of a delivery, whose pane would not survive one either.
+        A write that is not ``durable`` survives the end of this process, but perhaps not a power
+        cut. That is enough for the steps of a delivery: its pane does not survive a power cut.
         """
         with self._explained("written"):
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -75,7 +75,7 @@ class Database:
                 yield
 
     def _enter_wal(self) -> None:
-        """Switch to WAL mode, which alone of all statements does not wait for other openers."""
+        """Switch to WAL mode. Only this statement does not wait for others that open the file."""
         deadline = time.monotonic() + BUSY_TIMEOUT
         while True:
             try:
@@ -83,12 +83,12 @@ class Database:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() >= deadline:
                     raise
-                select.select([], [], [], 0.01)  # SQLite tells nobody when a lock is free
+                select.select([], [], [], 0.01)  # SQLite does not tell when a lock is free
             else:
                 return
 
     def _migrate(self) -> None:
-        """Bring the schema to the newest version; an older file is copied first."""
+        """Update the schema to the newest version. Copies an older file first."""
         version = self._version()
         if version > len(MIGRATIONS):
             raise StoreError(
@@ -110,7 +110,7 @@ class Database:
 
     @contextlib.contextmanager
     def _immediate(self) -> Iterator[None]:
-        """Hold the write lock; commit in the end, or undo everything and raise."""
+        """Hold the write lock. Commit at the end, or undo everything and raise."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -125,14 +125,14 @@ class Database:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def copy(self) -> str:
-        """Copy the file, if it is sound, in place of the last copy; return the copy's path."""
+        """If the file is sound, replace the last copy with a new one; return the copy's path."""
         target = backup(self.path)
         with self._explained("copied"):
             found = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {found}")
             size, room = os.path.getsize(self.path), os.statvfs(os.path.dirname(self.path))
-            if room.f_bavail * room.f_frsize < 2 * size:  # what is left is for the file itself
+            if room.f_bavail * room.f_frsize < 2 * size:  # the file itself needs the rest
                 raise OSError(errno.ENOSPC, "the disk is nearly full", target)
             try:
                 _copy(self.path, f"{target}.new")
@@ -144,7 +144,7 @@ class Database:
         return target
 
     def _copy_aside(self, version: int) -> None:
-        """Copy the file as it is; a connection that holds the write lock cannot read it out."""
+        """Copy the bytes of the file, because a connection with the write lock cannot copy it."""
         _copy(self.path, f"{self.path}.schema-{version}")
 
     @contextlib.contextmanager
@@ -192,7 +192,7 @@ def _advice(error: Exception, path: str) -> str:
 
 
 def _advice_of_damage(path: str) -> str:
-    """Say how to go on with a damaged file: with the newest copy, if there is one."""
+    """Say how to continue after damage: with the newest copy, if there is one."""
     places = [backup(path), *(f"{path}.schema-{n}" for n in range(len(MIGRATIONS), 0, -1))]
     copies = [(os.path.getmtime(copy), copy) for copy in places if os.path.exists(copy)]
     words = "The file is damaged and was not changed."
@@ -200,7 +200,7 @@ def _advice_of_damage(path: str) -> str:
         return f"{words} To begin without it, move it away."
     at, copy = max(copies)
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
-    # What is left of the write-ahead log belongs to the damaged file.
+    # The rest of the write-ahead log belongs to the damaged file.
     return (
         f"{words} There is a copy of {when}. To continue with the copy: move {path} and, if they "
         f"exist, {path}-wal and {path}-shm away, then: cp {copy} {path}"

@@ -1,4 +1,4 @@
-"""The append-only log of what happened: the audit trail that other views are made of."""
+"""The append-only log of what happened. Other views are made from it."""
 
 import json
 import time
@@ -16,7 +16,7 @@ class Events:
     def add(
         self, verb: str, target: str, detail: Mapping[str, object] | None = None, actor: str = ""
     ) -> None:
-        """Note that ``actor`` (an agent's name, or '' for a person) did ``verb`` to ``target``."""
+        """Record that ``actor`` (an agent's name, '' for a person) did ``verb`` to ``target``."""
         self._database.write(
             "INSERT INTO events (at, actor, verb, target, detail) VALUES (?, ?, ?, ?, ?)",
             *(time.time(), actor, verb, target, json.dumps(detail or {}, default=str)),

@@ -1,7 +1,7 @@
 """The right to be the one scheduler, and the times in which there was none.
 
-The lease does not go by the wall clock, which people and time servers set. It goes by the seconds
-since the machine started, and by whether the process that holds it lives.
+The lease does not use the wall clock, because people and time servers set it. It uses the seconds
+since the machine started, and whether the process that holds it lives.
 """
 
 import time
@@ -11,20 +11,20 @@ from torch_cli import procs
 from torch_cli.store.database import Database
 
 SECONDS = 15.0
-"""Seconds after its last renewal in which a holder that lives cannot be replaced."""
+"""A living holder cannot be replaced for this many seconds after its last renewal."""
 
 ABSENT = 90.0
-"""Seconds without a scheduler that are an outage: cron's tick comes once a minute."""
+"""More than this many seconds without a scheduler are an outage. A tick comes once a minute."""
 
 JUMP = 30.0
-"""Seconds by which the wall clock must be set forward or back for it to be noticed."""
+"""A change of the wall clock by more than this many seconds counts as setting the clock."""
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class Clock(NamedTuple):
     """The clocks at one moment, in seconds: ``wall`` since the epoch, ``boot`` since the machine
-    started, with what it slept, ``awake`` without. ``machine`` tells one start from another.
+    started, ``awake`` the same without the time asleep. ``machine`` distinguishes its starts.
     """
 
     wall: float
@@ -42,9 +42,10 @@ class Clock(NamedTuple):
 
 
 def _machine() -> str:
-    """Return what tells this start of the machine from others, '' where processes tell it.
+    """Return what distinguishes this start of the machine from others, '' if it is not needed.
 
-    On Linux the start of a process is counted from that of the machine, elsewhere it is a date.
+    On Linux the start of a process is counted from the start of the machine. Elsewhere it is a
+    date, which is enough.
     """
     try:
         with open(_BOOT_ID, encoding="ascii") as file:
@@ -56,19 +57,19 @@ def _machine() -> str:
 def clock_jump(before: Clock, after: Clock) -> float:
     """Return how many seconds the wall clock was set forward between two looks, 0 if it was not.
 
-    Time servers set it by less than ``JUMP``; that is no jump.
+    Time servers set it by less than ``JUMP``, which does not count.
     """
     if before.machine != after.machine:
-        return 0.0  # nobody knows
+        return 0.0  # it cannot be known
     jump = (after.wall - before.wall) - (after.boot - before.boot)
     return jump if abs(jump) > JUMP else 0.0
 
 
 class Held(NamedTuple):
-    """A lease: of which ``kind`` (``daemon`` or ``tick``) its holder is, and its process.
+    """A lease: the ``kind`` of its holder (``daemon`` or ``tick``), and the holder's process.
 
     ``clock`` is when it was last renewed or released, ``seconds`` how long it is valid after that,
-    ``since`` when it was taken (epoch seconds). A larger ``token`` is a later holder's.
+    ``since`` when it was taken (epoch seconds). A later holder has a larger ``token``.
     """
 
     kind: str
@@ -80,7 +81,7 @@ class Held(NamedTuple):
     released: bool
 
     def is_valid(self, clock: Clock) -> bool:
-        """Say whether nobody else may have it: its holder lives, and has renewed it in time."""
+        """Return whether the holder lives and has renewed the lease in time."""
         return (
             not self.released
             and self.clock.machine == clock.machine
@@ -92,8 +93,8 @@ class Held(NamedTuple):
 class Outage(NamedTuple):
     """A time, in seconds since the epoch, in which nothing could fire, and its ``kind``.
 
-    ``asleep`` (the machine), ``rebooted``, ``stopped`` (the scheduler stayed the same), ``absent``
-    (there was none), ``clock`` (it was set forward).
+    The kinds: the machine was ``asleep`` or ``rebooted``; the scheduler was ``stopped`` and then
+    continued; the scheduler was ``absent``; the ``clock`` was set forward.
     """
 
     began: float
@@ -108,7 +109,8 @@ class Lease:
         self._database = database
 
     def holder(self) -> Held | None:
-        """Return the lease as it was last written, valid or not; ``None`` if there never was."""
+        """Return the lease as it was last written, valid or not; ``None`` if there never was one.
+        """
         rows = self._database.query("SELECT * FROM lease WHERE name = 'scheduler'")
         if not rows:
             return None
@@ -129,7 +131,7 @@ class Lease:
         return held if held is not None and held.is_valid(clock or Clock.read()) else None
 
     def at_work(self, clock: Clock | None = None) -> Held | None:
-        """Return the lease if a scheduler is working: one that has it, or cron's last tick."""
+        """Return the lease if a scheduler works: the present holder, or a recent tick of cron."""
         clock, held = clock or Clock.read(), self.holder()
         if held is None or held.is_valid(clock):
             return held
@@ -139,9 +141,9 @@ class Lease:
     def take(
         self, kind: str, process: procs.Process, clock: Clock, *, seconds: float = SECONDS
     ) -> Held | None:
-        """Take the lease for ``process``; ``None`` if another has it.
+        """Take the lease for ``process``; return ``None`` if another process has it.
 
-        Until now nobody may have been at work: that is noted as an outage.
+        If there was no scheduler until now, records that as an outage.
         """
         with self._database.transaction():
             before = self.holder()
@@ -159,11 +161,11 @@ class Lease:
         return Held(kind, process, clock, seconds, token, clock.wall, released=False)
 
     def renew(self, held: Held, clock: Clock) -> bool:
-        """Say that the holder is working; ``False`` if another has the lease."""
+        """Renew the lease; return ``False`` if another process has it."""
         return self._write(held, clock, released=False)
 
     def release(self, held: Held, clock: Clock) -> None:
-        """Give the lease back; nothing happens if another has it."""
+        """Release the lease. Does nothing if another process has it."""
         self._write(held, clock, released=True)
 
     def _write(self, held: Held, clock: Clock, *, released: bool) -> bool:
@@ -176,16 +178,16 @@ class Lease:
         return changed == 1
 
     def is_token(self, token: int) -> bool:
-        """Say whether ``token`` is that of the lease, within the caller's transaction."""
+        """Return whether ``token`` is that of the lease, within the caller's transaction."""
         rows = self._database.query("SELECT token FROM lease WHERE name = 'scheduler'")
         return bool(rows) and rows[0]["token"] == token
 
     def note_outage(self, outage: Outage) -> None:
-        """Note that nothing could fire for a time."""
+        """Record a time in which nothing could fire."""
         self._database.write("INSERT INTO outages (began, ended, kind) VALUES (?, ?, ?)", *outage)
 
     def outages(self, began: float, ended: float) -> list[Outage]:
-        """Return the outages that fall into a time, the longest first."""
+        """Return the outages in a period, the longest first."""
         rows = self._database.query(
             "SELECT began, ended, kind FROM outages WHERE began < ? AND ended > ?"
             " ORDER BY ended - began DESC",
@@ -216,10 +218,10 @@ def _absence(before: Held | None, clock: Clock) -> Outage | None:
 
 
 def outage_between(before: Clock, after: Clock, *, stalled: float) -> Outage | None:
-    """Return what kept one holder from its work between two looks at the clocks.
+    """Return what stopped the holder between two looks at the clocks, ``None`` if nothing did.
 
-    ``stalled`` is how many seconds between them are more than its loop takes. Moments are the
-    wall clock's.
+    More than ``stalled`` seconds between the looks are longer than its loop takes. Moments are
+    those of the wall clock.
     """
     awake = after.awake - before.awake
     slept = (after.boot - before.boot) - awake

@@ -1,4 +1,4 @@
-"""A message as the store has it: what was asked to be sent, and what became of it so far."""
+"""A message as the store has it: what to send, and what is known of it so far."""
 
 import json
 import os
@@ -12,29 +12,29 @@ from torch_cli.pane_id import PaneId
 from torch_cli.store.steps import Step
 
 MESSAGE, COMMAND, CHECKIN, NOTICE = "message", "command", "check-in", "notice"
-"""The kinds: what is said to an agent, a command of its program's own, what time sends, and word
-to a sender that its message will not arrive."""
+"""The kinds: a message to an agent, one of its program's own commands, the message of a check-in,
+and a notice to a sender that its message will not arrive."""
 
 NORMAL = 0
 PRIORITIES = {"low": -1, "normal": NORMAL, "high": 1}
-"""Of the messages that wait for one agent the one of most priority goes first, then the oldest."""
+"""Of the messages that wait for one agent, the highest priority goes first, then the oldest."""
 
 
 class Message(NamedTuple):
-    """A row of the table. ``body`` is what was asked to be sent, ``typed`` what is put in the box.
+    """A row of the table. ``body`` is the text as it was given, ``typed`` what goes into the box.
 
-    ``state`` is the receipt's; ``step`` how far the delivery came (``accepted``, ``attempting``,
-    ``seen``, ``submitting``, ``done``); ``baseline`` what the screen showed before the paste;
-    ``reply_to`` the id of the message that it answers, '' if none.
+    ``state`` is that of the receipt. ``step`` is how far the delivery came (``accepted``,
+    ``attempting``, ``seen``, ``submitting``, ``done``). ``baseline`` is what the screen showed
+    before the paste. ``reply_to`` is the id of the message that it answers, '' if none.
 
-    ``agent`` is the identity of the agent that it is for, '' if it is for whatever program was
-    recognised in the pane. ``kept`` says that it is in the outbox until it is settled,
-    ``deadline`` when it expires there (epoch seconds), ``type_when`` at which state it is typed
-    (``ready``, ``idle`` or ``now``), ``told`` when its sender learnt that it will not arrive.
-    ``free`` says that the agreement of a team does not look at it; ``author`` is the identity of
-    the agent that has sent it, '' for a person, whoever it says it is from; ``permitted`` that the
-    agreement was looked at when it was sent, and let it pass. ``submit`` is what protected it from
-    answering a dialog, as its receipt says it; empty until its delivery has ended.
+    ``agent`` is the identity of the recipient, '' if the recipient is a pane with a recognised
+    program. ``kept`` says that it is in the outbox until it is settled. ``deadline`` is when it
+    expires there (epoch seconds), ``type_when`` in which state it is typed (``ready``, ``idle`` or
+    ``now``), ``told`` when its sender learnt that it will not arrive. ``free`` says that the
+    agreement of a team does not apply to it. ``author`` is the identity of the agent that really
+    sent it, '' for a person. ``permitted`` says that the agreement was checked when it was sent,
+    and permitted it. ``submit`` is what protected it from answering a dialog, as in its receipt;
+    empty until its delivery has ended.
     """
 
     id: str
@@ -70,24 +70,24 @@ class Message(NamedTuple):
 
     @property
     def at(self) -> PaneId:
-        """The pane that it is, or was, to be typed into."""
+        """The pane that the message is for."""
         return PaneId(self.server, self.pane, self.pane_pid)
 
 
 def new_id() -> str:
-    """Return an id for a message that is to be.
+    """Return an id for a new message.
 
-    Of 600,000 messages some 42 would share one of 32 bits; of 48 bits, one pair in 1,500 such
-    stores. ``insert`` looks all the same. Older ids have 8 digits, and stay what they are.
+    Of 600,000 messages some 42 would share an id of 32 bits. With 48 bits there is one such pair in
+    1,500 stores. ``insert`` checks nevertheless. Older ids have 8 digits and stay valid.
     """
     return f"m-{os.urandom(6).hex()}"
 
 
 def new_message(identity: str, **given: Any) -> Message:
-    """Return a message that was accepted now and of which nothing has been typed.
+    """Return a message that is accepted now and not typed yet.
 
-    ``given`` are the fields that differ from those of a person's plain message; ``PaneId.columns``
-    are those of the pane that it is for.
+    ``given`` are the fields that differ from those of a person's plain message. ``PaneId.columns``
+    gives the fields of its pane.
     """
     now = time.time()
     fresh: dict[str, Any] = {

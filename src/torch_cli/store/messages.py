@@ -1,4 +1,4 @@
-"""The table of messages: what is accepted is written here before anything is typed."""
+"""The table of messages. An accepted message is saved here before anything is typed."""
 
 from torch_cli.errors import RefusedError
 from torch_cli.store.agents import Agent
@@ -33,17 +33,18 @@ __all__ = [
 ]
 
 _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE state END"
-"""The state that a receipt shows: of a message in the middle of a delivery nothing is known."""
+"""The state that a receipt shows. In the middle of a delivery it is ``unknown``."""
 
 
 class Messages(Outbox, Progress):
-    """Reads and writes the table: acceptance and conversations here, the rest by its subjects."""
+    """Reads and writes the table: acceptance and conversations here, the rest in its base classes.
+    """
 
     def accept(self, message: Message) -> tuple[Message, bool]:
-        """Write a new message down, durably, before anything is typed.
+        """Save a new message durably, before anything is typed.
 
-        Returns it and whether it is new: the same idempotency key gives the same message.
-        Raises ``RefusedError`` if the key was used for another text or recipient.
+        Returns it and whether it is new: the same key gives the same message. Raises
+        ``RefusedError`` if the key was used for another text or recipient.
         """
         with self._database.transaction():
             earlier = self._where("key = ?", message.key) if message.key is not None else []
@@ -61,9 +62,9 @@ class Messages(Outbox, Progress):
         return earlier[0], False
 
     def insert(self, message: Message) -> Message:
-        """Write a new message down as part of the caller's transaction; return it.
+        """Save a new message as part of the caller's transaction; return it.
 
-        If another one has its id already, it gets a new one, also in its envelope.
+        If another message has its id already, it gets a new id, also in its envelope.
         """
         while self._database.query("SELECT 1 FROM messages WHERE id = ?", message.id):
             message = renamed(message, new_id())
@@ -82,7 +83,7 @@ class Messages(Outbox, Progress):
         return found[0]
 
     def with_key(self, key: str) -> Message | None:
-        """Return the message of that idempotency key."""
+        """Return the message that was sent with that key."""
         return next(iter(self._where("key = ?", key)), None)
 
     def latest(
@@ -93,9 +94,10 @@ class Messages(Outbox, Progress):
         state: str | None = None,
         limit: int = 1,
     ) -> list[Message]:
-        """Return the newest messages first, of one recipient or state where given.
+        """Return the newest messages first, only of one recipient or state if given.
 
-        ``agent`` is the recipient's identity: not to an earlier one of its name.
+        ``agent`` is the recipient's identity, so that messages to an earlier agent of the same name
+        are left out.
         """
         where, values = ["1"], []
         for column, value in (("recipient", recipient), ("agent", agent), (_STATE, state)):
@@ -118,9 +120,10 @@ class Messages(Outbox, Progress):
         )
 
     def inbox(self, agent: Agent, limit: int, *, unanswered: bool = False) -> list[Message]:
-        """Return the newest messages to an agent, the newest last; not to an earlier one so called.
+        """Return the newest messages to an agent, the newest last.
 
-        With ``unanswered`` only what other agents have asked and it has not replied to.
+        Messages to an earlier agent of the same name are left out. With ``unanswered`` only
+        messages of other agents that it has not answered.
         """
         only = (
             " AND sender NOT IN ('', recipient) AND free = 0"

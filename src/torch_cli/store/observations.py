@@ -1,4 +1,4 @@
-"""The last state seen of each pane, and since when it has been so."""
+"""The last state seen of each pane, and since when the pane has been in it."""
 
 import time
 
@@ -22,11 +22,12 @@ class Observations:
         reported: float = 0.0,
         wrote: float = 0.0,
     ) -> float:
-        """Note the state seen now; return since when (epoch seconds) it is known to be so.
+        """Record the state seen now; return since when (epoch seconds) it has been this state.
 
-        ``reported`` is when the program last reported: before it there was another state.
-        ``wrote`` is when the pane's window last wrote: what it shows is at least since then,
-        but no longer than since another state was seen. Without it a new state begins now.
+        ``reported`` is when the program last reported: before that the state was another one.
+        ``wrote`` is when the pane's window last wrote. The state is at least as old as that, but
+        not older than the last look at which it was another. Without ``wrote`` a new state begins
+        now.
         """
         now = time.time()
         known = min(now, max(reported, wrote)) if wrote else now

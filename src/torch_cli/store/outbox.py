@@ -1,4 +1,4 @@
-"""What waits in the outbox, what left it without arriving, and who has heard of that."""
+"""Messages that wait in the outbox, and messages that left it without arriving."""
 
 import time
 from collections.abc import Collection
@@ -32,10 +32,10 @@ class Outbox(Rows):
     """Reads the messages that are kept until they are settled, and those that were typed."""
 
     def ahead_of(self, message: Message) -> list[Message]:
-        """Return what waits in the outbox for the same recipient and goes before ``message``.
+        """Return the messages in the outbox for the same recipient that go before ``message``.
 
-        The order is that of acceptance, which a clock that is set back does not change; a higher
-        priority goes first.
+        A higher priority goes first. Otherwise the order is that of acceptance, also if the clock
+        is set back.
         """
         rowid = "(SELECT rowid FROM messages WHERE id = ?)"
         return self._where(
@@ -46,13 +46,14 @@ class Outbox(Rows):
         )
 
     def waiting(self, agent: str | None = None) -> list[Message]:
-        """Return what is in the outbox, in order; only what is for the agent of that identity."""
+        """Return the messages in the outbox, in order; with ``agent`` only those for that identity.
+        """
         mine = "" if agent is None else " AND agent = ?"
         values = () if agent is None else (agent,)
         return self._where(f"kept = 1 AND step <> 'done'{mine} ORDER BY {_ORDER}", *values)
 
     def expired(self, now: float) -> list[Message]:
-        """Return what is in the outbox, untyped, and was given until ``now`` (epoch seconds)."""
+        """Return the untyped messages in the outbox whose deadline is before ``now``."""
         return self._where(
             "kept = 1 AND step <> 'done' AND step = 'accepted' AND deadline <= ?"
             f" ORDER BY {_ORDER}",
@@ -60,10 +61,10 @@ class Outbox(Rows):
         )
 
     def heads(self, passed_over: Collection[tuple[str, ...]] = ()) -> list[Message]:
-        """Return of what is in the outbox the first message for each recipient, in order.
+        """Return the first message in the outbox for each recipient, in order.
 
-        What was typed already comes before all else. ``passed_over`` are recipients, as
-        ``address`` names them, that are left out. The bodies of all others are not read.
+        Messages that were already typed come first. ``passed_over`` are recipients to leave out, as
+        ``address`` returns them. Only the bodies of these first messages are read.
         """
         rows = self._database.query(
             "SELECT id, agent, server, pane, pane_pid FROM messages"
@@ -87,9 +88,10 @@ class Outbox(Rows):
         return int(self._database.query("SELECT coalesce(max(rowid), 0) FROM messages")[0][0])
 
     def to_tell(self, since: float) -> list[Message]:
-        """Return what did not arrive, or may not have, and of which somebody is to hear.
+        """Return messages that did not, or perhaps did not, arrive, and whose sender must be told.
 
-        That are agents which live, and people for what has ended since then (epoch seconds).
+        Living agents are always told, people only about messages that ended after ``since`` (epoch
+        seconds).
         """
         return self._where(
             "kept = 1 AND step = 'done' AND told IS NULL AND state IN ('failed', 'unknown')"
@@ -99,18 +101,18 @@ class Outbox(Rows):
         )
 
     def undelivered(self, *, untold: bool = False, limit: int = 1000) -> list[Message]:
-        """Return what left the outbox and did not arrive, or may not have, the newest first.
+        """Return messages that left the outbox and perhaps did not arrive, the newest first.
 
-        With ``untold`` only that of which the sender has not heard.
+        With ``untold`` only those whose sender has not been told.
         """
         also = " AND told IS NULL" if untold else ""
         return self._where(
             "kept = 1 AND step = 'done' AND state IN ('failed', 'unknown')"
-            f"{also} ORDER BY +rowid DESC LIMIT {int(limit)}"  # by an index, not by the rows
+            f"{also} ORDER BY +rowid DESC LIMIT {int(limit)}"  # "+" has SQLite use the index
         )
 
     def unknown(self, since: float, limit: int = 50) -> list[Message]:
-        """Return the newest messages of unknown fate that were left so since then (epoch seconds).
+        """Return the newest ``unknown`` messages that ended after ``since`` (epoch seconds).
 
         Nothing more is typed for them.
         """
@@ -120,7 +122,7 @@ class Outbox(Rows):
         )
 
     def has_twin(self, message: Message) -> bool:
-        """Say whether its recipient was sent another message with the same text since then."""
+        """Return whether another message with the same text was sent to its recipient since."""
         found = self._database.query(
             "SELECT 1 FROM messages WHERE recipient = ? AND created >= ? AND id <> ?"
             " AND typed = ? LIMIT 1",
@@ -129,7 +131,7 @@ class Outbox(Rows):
         return bool(found)
 
     def agents_to_tell(self) -> bool:
-        """Say whether an agent has not heard what became of a message of its own."""
+        """Return whether an agent must still be told that its message did not arrive."""
         return bool(
             self._database.query(
                 "SELECT 1 FROM messages WHERE kept = 1 AND step = 'done' AND told IS NULL"
@@ -138,12 +140,12 @@ class Outbox(Rows):
         )
 
     def told(self, identity: str) -> None:
-        """Note that the sender knows what became of the message."""
+        """Record that the sender knows the outcome of the message."""
         sql = "UPDATE messages SET told = ? WHERE id = ? AND told IS NULL"
         self._database.write(sql, time.time(), identity, durable=False)
 
     def unfinished(self, pane: PaneId) -> list[Message]:
-        """Return messages that were, or may have been, typed into the pane and not settled."""
+        """Return unsettled messages that were, or perhaps were, typed into the pane."""
         return self._where(
             "server = ? AND pane = ? AND pane_pid = ? AND step <> 'done'"  # by its index
             " AND step IN ('attempting', 'seen', 'submitting') ORDER BY +created",
@@ -151,9 +153,9 @@ class Outbox(Rows):
         )
 
     def gone_out(self, pane: PaneId, limit: int) -> list[Message]:
-        """Return the newest messages that went out, or may have, in a pane, the newest first.
+        """Return the newest messages that went out, or perhaps did, in a pane, the newest first.
 
-        One that the program then refused has failed, and had been submitted.
+        This includes messages that were submitted and that the program then refused.
         """
         return self._where(
             "server = ? AND pane = ? AND pane_pid = ? AND step = 'done'"
@@ -165,7 +167,7 @@ class Outbox(Rows):
 
 
 def address(agent: str, pane: PaneId) -> tuple[str, ...]:
-    """Return what tells one recipient from another: an agent's identity, else a pane."""
+    """Return what identifies a recipient: an agent's identity, else a pane."""
     return (agent,) if agent else (pane.server, pane.pane, str(pane.pid))
 
 

@@ -1,7 +1,7 @@
-"""What becomes of a message, written down: every write of its state or step stands here.
+"""Every write of a message's state or step.
 
-Each obeys the table of ``steps``: a row that meanwhile came to be of another status than the write
-may follow on is left as it is, and the caller is told.
+Each write obeys the table of ``steps``. If a row meanwhile has a status that the write may not
+follow, the row stays as it is, and the caller is told.
 """
 
 import json
@@ -15,26 +15,27 @@ from torch_cli.store.outbox import Rows
 from torch_cli.store.steps import Status, Step, before, steps_before
 
 _UNTYPED = (Step.ACCEPTED,)
-"""Where a message may still be changed or taken back."""
+"""The steps at which a message can still be changed or cancelled."""
 
 
 class Progress(Rows):
     """Moves messages from one status to the next."""
 
     def step(self, identity: str, step: str, baseline: Mapping[str, Any] | None = None) -> bool:
-        """Note how far the delivery has come, and what is known by then of how the text shows."""
+        """Record how far the delivery has come, and what is known of how the text shows."""
         known = {} if baseline is None else {"baseline": json.dumps(baseline)}
         changes = {"step": step, "updated": time.time(), **known}
         return self._update(identity, changes, _at(steps_before(step)))
 
     def note_baseline(self, identity: str, baseline: Mapping[str, Any]) -> None:
-        """Note what is known by now of how the text shows."""
+        """Record what is known of how the text shows."""
         self._update(identity, {"baseline": json.dumps(baseline), "updated": time.time()})
 
     def claim(self, message: Message, baseline: Mapping[str, Any]) -> bool:
-        """Note that ``message`` is about to be typed, with what the screen shows before that.
+        """Record that ``message`` is about to be typed, and what the screen shows before that.
 
-        ``False`` if meanwhile it was cancelled, edited or replaced: then it must not be typed.
+        Returns ``False`` if it was cancelled, edited or replaced meanwhile. Then it must not be
+        typed.
         """
         changes = {
             "step": Step.ATTEMPTING,
@@ -46,7 +47,7 @@ class Progress(Rows):
         return self._update(message.id, changes, same)
 
     def rewrite(self, identity: str, body: str, typed: str, evidence: Sequence[str]) -> bool:
-        """Give a message of which nothing was typed another text; say whether that was possible."""
+        """Change the text of a message that was not typed; return whether that was possible."""
         changes = {
             "body": body.encode(),
             "typed": typed.encode(),
@@ -56,7 +57,7 @@ class Progress(Rows):
         return self._database.write(*_statement(identity, changes, _at(_UNTYPED))) == 1
 
     def withdraw(self, identity: str, reason: str, *, told: bool) -> bool:
-        """End a message of which nothing was typed; say whether that was possible.
+        """End a message that was not typed; return whether that was possible.
 
         ``told`` says that its sender knows.
         """
@@ -64,17 +65,17 @@ class Progress(Rows):
         return self._database.write(*statement) == 1
 
     def supersede(self, identity: str, reason: str) -> bool:
-        """End a message of which nothing was typed, as part of the caller's transaction.
+        """End a message that was not typed, as part of the caller's transaction.
 
-        Says whether that was possible. Its sender need not be told.
+        Returns whether that was possible. Its sender need not be told.
         """
         sql, *values = _statement(identity, _withdrawn(reason, told=True), _at(_UNTYPED))
         return bool(self._database.query(f"{sql} RETURNING id", *values))
 
     def requeue(self, identity: str, deadline: float | None) -> bool:
-        """Put a message that did not arrive into the outbox; say whether it was one.
+        """Put a message that did not arrive into the outbox; return whether that was possible.
 
-        Without a ``deadline`` one that waits keeps its own.
+        Without a ``deadline``, a waiting message keeps its own.
         """
         clause, values = _on(before(Status("queued", Step.ACCEPTED)), but=Step.ATTEMPTING)
         changed = self._database.write(
@@ -87,14 +88,14 @@ class Progress(Rows):
         return changed == 1
 
     def address(self, identity: str, agent: str) -> None:
-        """Say that the message is for the agent of that identity."""
+        """Record that the message is for the agent of that identity."""
         self._database.write("UPDATE messages SET agent = ? WHERE id = ?", agent, identity)
 
     def settle(self, message: Message, *, only_at: Sequence[str] | None = None) -> bool:
-        """Write the state of ``message``, and what it is founded on, down; say whether it was.
+        """Save the state of ``message`` and its evidence; return whether it was saved.
 
-        With ``only_at`` only if its step is still one of those. Raises ``ValueError`` for a state
-        that no message has at its step.
+        With ``only_at`` saves only if the step is still one of those. Raises ``ValueError`` for a
+        state that no message has at its step.
         """
         changes: dict[str, object] = {
             "state": message.state,
@@ -113,7 +114,7 @@ class Progress(Rows):
         return self._update(message.id, changes, (clause, values))
 
     def reopen(self, identity: str, pane: PaneId) -> Message:
-        """Return the message; one of which nothing was typed is queued again, for that pane."""
+        """Return the message. If it was not typed, queue it again for that pane."""
         self._update(identity, {"state": "queued", "reason": "", **pane.columns}, _at(_UNTYPED))
         return self._where("id = ?", identity)[0]
 
@@ -123,7 +124,7 @@ class Progress(Rows):
         changes: Mapping[str, object],
         only: tuple[str, tuple[object, ...]] = ("1", ()),
     ) -> bool:
-        """Write what the disk may forget with the machine; say whether it was written."""
+        """Make a write that may be lost in a power cut; return whether a row was written."""
         return self._database.write(*_statement(identity, changes, only), durable=False) == 1
 
 
@@ -154,7 +155,7 @@ def _at(steps: Sequence[str]) -> tuple[str, tuple[object, ...]]:
 
 
 def _on(statuses: Sequence[Status], but: str = "") -> tuple[str, tuple[object, ...]]:
-    """Return the condition that a message is of one of ``statuses``, except at the step ``but``."""
+    """Return the condition that a message has one of ``statuses``, except at the step ``but``."""
     meant = [status for status in statuses if status.step != but]
     clause = f"(state, step) IN (VALUES {', '.join('(?, ?)' for _ in meant)})"
     return clause, tuple(value for status in meant for value in status)

@@ -1,4 +1,4 @@
-"""Who was reminded of which breach of a team's agreement, and whether its parent was told."""
+"""Which agents were reminded of which breach of an agreement, and whether a parent was told."""
 
 import os
 from typing import NamedTuple
@@ -7,10 +7,10 @@ from torch_cli.store.database import Database
 
 
 class Reminder(NamedTuple):
-    """An agent, by its identity, was reminded at ``at`` that it breaks ``rule``.
+    """At ``at``, an agent (by its identity) was reminded that it breaks ``rule``.
 
-    ``subject`` is what it breaks it with: a task, a directory; '' for what was said. ``seen`` is
-    the evidence of that time. ``parent_at`` is when its parent was told, ``None`` if it was not.
+    ``subject`` is the task or directory of the breach, '' if the breach is a message. ``seen`` is
+    the evidence at that time. ``parent_at`` is when its parent was told, ``None`` if it was not.
     Times are seconds since the epoch.
     """
 
@@ -37,7 +37,7 @@ class Reminders:
     def put(self, reminder: Reminder) -> None:
         """Save a reminder, as part of the caller's transaction.
 
-        What was known of the same breach is replaced.
+        It replaces an earlier reminder of the same breach.
         """
         row = reminder._asdict() | {"team": os.fsencode(reminder.team)}
         marks = ", ".join("?" for _ in row)
@@ -46,7 +46,7 @@ class Reminders:
         )
 
     def remove(self, reminder: Reminder) -> None:
-        """Forget a reminder: what it was about is fixed."""
+        """Remove a reminder, because the breach is over."""
         self._database.write(
             "DELETE FROM reminders WHERE team = ? AND rule = ? AND agent = ? AND subject = ?",
             *(os.fsencode(reminder.team), reminder.rule, reminder.agent, reminder.subject),

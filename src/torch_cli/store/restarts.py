@@ -1,4 +1,4 @@
-"""Restarts of members of teams: those that were, and one that is to be."""
+"""Restarts of members of teams: past ones, and the next one."""
 
 import math
 import os
@@ -10,10 +10,10 @@ GIVEN_UP = math.inf
 
 
 class Restart(NamedTuple):
-    """A member was seen to have ended at ``noticed``, and is to be restarted at ``due``.
+    """Torch saw at ``noticed`` that a member had ended, and will restart it at ``due``.
 
-    ``at`` is when it was, ``None`` until then. ``due`` is never (``GIVEN_UP``) if it is to be left
-    until a person starts it. Times are seconds since the epoch.
+    ``at`` is when Torch restarted it, ``None`` before. ``due`` is ``GIVEN_UP`` if only a person may
+    start it again. Times are seconds since the epoch.
     """
 
     team: str
@@ -38,24 +38,24 @@ class Restarts:
         return [Restart(**{**dict(row), "team": os.fsdecode(row["team"])}) for row in rows]
 
     def add(self, restart: Restart) -> None:
-        """Note that a member has ended, and when it is to be restarted."""
+        """Record that a member has ended, and when to restart it."""
         row = restart._asdict() | {"team": os.fsencode(restart.team)}
         marks = ", ".join("?" for _ in row)
         sql = f"INSERT INTO restarts ({', '.join(row)}) VALUES ({marks})"
         self._database.write(sql, *row.values())
 
     def begin(self, team: str, name: str, at: float) -> None:
-        """Note that what is to be restarted is being so."""
+        """Record that the restart of a member begins."""
         self._database.write(
             "UPDATE restarts SET at = ? WHERE team = ? AND name = ? AND at IS NULL",
             *(at, os.fsencode(team), name),
         )
 
     def settle(self, team: str, name: str, before: float) -> None:
-        """Forget one that was to be: the member runs, or has ended as it may.
+        """Remove the next restart, because the member runs, or has ended in a permitted way.
 
-        All are forgotten if the last was before that time (epoch seconds), or if it had been given
-        up: a person has started it again.
+        Removes past restarts too if the last one was before ``before`` (epoch seconds), or if Torch
+        had given up and a person has started the member again.
         """
         if not self._database.query("SELECT EXISTS (SELECT 1 FROM restarts)")[0][0]:
             return

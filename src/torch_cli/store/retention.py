@@ -1,5 +1,5 @@
-"""How long what has happened is kept. It is deleted in small transactions, the oldest first, so
-that nobody waits for it; what is not settled, or still referred to, stays however old it is.
+"""How long old rows are kept. They are deleted in small transactions, the oldest first, so that
+nobody waits long. Rows that are not settled, or that others refer to, stay at any age.
 """
 
 import select
@@ -10,15 +10,15 @@ from torch_cli.store.database import Database
 DAY = 86_400.0
 
 HISTORY = 90 * DAY
-"""Seconds that messages, runs of check-ins and events are kept. An idempotency key is remembered
-for as long as its message."""
+"""Seconds that messages, runs of check-ins and events are kept. A key is remembered as long as its
+message."""
 
 REPORTS = 7 * DAY
 """Seconds that reports of hooks are kept."""
 
 PROMPTS = DAY
-"""Seconds that they keep the words of prompts and answers: a message that was typed is told from
-one that was submitted by them, so while one is not settled those after it stay."""
+"""Seconds that reports keep the text of prompts and answers. This text shows whether a typed
+message was submitted. So as long as a message is not settled, the later reports keep theirs."""
 
 BATCH = 200
 """Rows of one transaction: some milliseconds."""
@@ -29,7 +29,7 @@ PAUSE = 0.02
 _SETTLED = (
     "step = 'done' AND created < ?1 AND updated < ?1"
     " AND NOT (kept = 1 AND told IS NULL AND state IN ('failed', 'unknown'))"
-    # the newest stays, for rows are counted
+    # the newest stays, because new rows are numbered after it
     " AND rowid < (SELECT max(rowid) FROM messages)"
 )
 _OPEN_THREAD = (
@@ -66,7 +66,7 @@ _EVENTS = "DELETE FROM events WHERE id IN ({rows}) AND at < ?1"
 _REPORTS = "DELETE FROM hook_events WHERE id IN ({rows}) AND at < ?1"
 
 SAID = "(prompt <> '' OR instr(detail, 'last_assistant_message') > 0)"
-"""Which reports hold words; an index has the same condition."""
+"""Which reports contain text. An index has the same condition."""
 
 _WORDS = (
     "UPDATE hook_events SET prompt = '', detail ="
@@ -76,15 +76,15 @@ _WORDS = (
 
 
 class Retention:
-    """Deletes what is older than it is kept."""
+    """Deletes old rows."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def sweep(self, now: float, until: Callable[[], bool] = lambda: False) -> int:
-        """Delete what has become too old at ``now`` (epoch seconds); return how many rows.
+        """Delete rows that are too old at ``now`` (epoch seconds); return how many.
 
-        Nothing more is begun once ``until`` says so: the next sweep goes on.
+        Stops when ``until`` returns true. The next sweep continues.
         """
         history = now - HISTORY
         keeps = self._newest_reports()
@@ -107,9 +107,9 @@ class Retention:
         return deleted + self._database.write(sql, history, durable=False)
 
     def _newest_reports(self) -> set[int]:
-        """Return the newest report of each agent that lives, and of all: the next has its number.
+        """Return the newest report of each living agent, and the newest of all.
 
-        By that of an agent it is known what its program does.
+        An agent's newest report shows what its program does. The newest of all keeps the numbering.
         """
         rows = self._database.query(
             "SELECT (SELECT max(id) FROM hook_events h WHERE h.socket = a.socket AND h.pane ="
@@ -118,7 +118,7 @@ class Retention:
         return {row[0] for row in rows if row[0] is not None}
 
     def _cut(self, before: float) -> Iterator[int]:
-        """Drop the words of reports from before, but not of those that may prove a message."""
+        """Delete the text of older reports, except of those that may prove a message."""
         open_ = "step <> 'done' AND step <> 'accepted'"
         typed = self._database.query(f"SELECT min(updated) FROM messages WHERE {open_}")[0][0]
         before = before if typed is None else min(before, typed)
@@ -135,9 +135,9 @@ class Retention:
         sql: str,
         keeps: Collection[int] = (),
     ) -> Iterator[int]:
-        """Delete rows of a table from before by ``sql``, batch by batch, and yield how many.
+        """Delete older rows of a table with ``sql``, batch by batch, and yield how many.
 
-        Rows are numbered in the order of time, so it ends with the first batch that has none.
+        Rows are numbered in the order of time, so it ends with the first batch without such a row.
         """
         columns, last = f"{key}, {moment}", -1
         next_ = f"SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {BATCH}"

@@ -102,8 +102,8 @@ MIGRATIONS = (
     ALTER TABLE messages ADD COLUMN reply_to TEXT NOT NULL DEFAULT '';
     CREATE INDEX messages_by_reply ON messages (reply_to);
     """,
-    # 3: the outbox, check-ins and their runs, the scheduler's lease and when none was at work.
-    # What was held before was not promised to be sent later: it is not kept.
+    # 3: the outbox, check-ins and their runs, the scheduler's lease and its outages. Earlier
+    # versions did not promise to send held messages later, so these are not kept.
     """
     ALTER TABLE agents ADD COLUMN identity TEXT NOT NULL DEFAULT '';
     UPDATE agents SET identity = 'a-' || lower(hex(randomblob(4)));
@@ -181,7 +181,7 @@ MIGRATIONS = (
         kind            TEXT NOT NULL
     );
     """,
-    # 4: directories that are watched for checkpoints, and what became of the last ones.
+    # 4: directories that are watched for checkpoints, and the outcome of the last attempts.
     """
     CREATE TABLE watches (
         worktree        BLOB PRIMARY KEY,
@@ -197,7 +197,7 @@ MIGRATIONS = (
         commit_said     TEXT NOT NULL DEFAULT ''
     );
     """,
-    # 5: who was briefed, and has acknowledged it.
+    # 5: which agents were briefed, and which have acknowledged it.
     """
     CREATE TABLE briefings (
         message         TEXT PRIMARY KEY,
@@ -209,7 +209,7 @@ MIGRATIONS = (
     );
     CREATE INDEX briefings_by_agent ON briefings (agent, sent);
     """,
-    # 6: what team files have brought up.
+    # 6: what team files have started.
     """
     CREATE TABLE team_members (
         team            BLOB NOT NULL,
@@ -266,7 +266,7 @@ MIGRATIONS = (
     );
     CREATE INDEX task_log_by_task ON task_log (task);
     """,
-    # 8: what is enforced in a team, who was reminded of a breach, and restarts.
+    # 8: what is enforced in a team, which agents were reminded of a breach, and restarts.
     """
     CREATE TABLE team_rules (
         team            BLOB PRIMARY KEY,
@@ -291,8 +291,8 @@ MIGRATIONS = (
     );
     CREATE INDEX restarts_by_member ON restarts (team, name);
     """,
-    # 9: who has sent a message, and at which a team's agreement does not look; who the parent
-    # of an agent and of a check-in are, and its fallback.
+    # 9: the author of a message, and whether a team's agreement applies to it; the identities of
+    # the parents of agents and check-ins, and of a check-in's fallback.
     """
     ALTER TABLE agents ADD COLUMN parent_agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE checkins ADD COLUMN fallback_agent TEXT NOT NULL DEFAULT '';
@@ -301,11 +301,12 @@ MIGRATIONS = (
     ALTER TABLE messages ADD COLUMN author TEXT NOT NULL DEFAULT '';
     ALTER TABLE messages ADD COLUMN permitted INTEGER NOT NULL DEFAULT 0;
     """,
-    # 10: the few messages that are not settled, among all that ever were.
+    # 10: an index of the few messages that are not settled.
     """
     CREATE INDEX messages_open ON messages (server, pane, pane_pid) WHERE step <> 'done';
     """,
-    # 11: what agents have sent by its time; reports that hold words; old events can be deleted.
+    # 11: indexes of messages of agents by time, and of reports with text; old events can be
+    # deleted.
     """
     CREATE INDEX messages_sent ON messages (created) WHERE sender <> '';
     CREATE INDEX hook_events_said ON hook_events (at)
@@ -315,12 +316,12 @@ MIGRATIONS = (
         WHEN OLD.at > CAST(strftime('%s', 'now') AS REAL) - 30 * 86400
         BEGIN SELECT RAISE(ABORT, 'events are append-only for 30 days'); END;
     """,
-    # 12: the few messages of unknown fate, by the time of their last change.
+    # 12: an index of the few unknown messages, by the time of their last change.
     """
     CREATE INDEX messages_unknown ON messages (updated) WHERE state = 'unknown' AND step = 'done';
     """,
-    # 13: which team files people have accepted, as they were then ('' for none), and of which
-    # other version they were told.
+    # 13: the team files that people have accepted, as they were then ('' for none), and the other
+    # version that people were told about.
     """
     CREATE TABLE team_accepted (
         team            BLOB PRIMARY KEY,
@@ -330,7 +331,7 @@ MIGRATIONS = (
         told            TEXT NOT NULL DEFAULT ''
     );
     """,
-    # 14: who has had, made and scheduled what, by identity: a later agent can have the name.
+    # 14: identities beside names of agents, because a later agent can have the name.
     """
     ALTER TABLE task_log ADD COLUMN agent TEXT NOT NULL DEFAULT '';
     ALTER TABLE tasks ADD COLUMN creator_agent TEXT NOT NULL DEFAULT '';

@@ -1,7 +1,7 @@
-"""How far a message has come, and what may follow on what: one table, which every write obeys.
+"""How far a message has come, and which status may follow which: one table that every write obeys.
 
-A message's status is its ``state``, which the receipt shows, and its ``step``, from which whoever
-finds it goes on. Nothing else in Torch writes the two columns.
+A message's status is its ``state``, which the receipt shows, and its ``step``, from which the next
+process continues. Nothing else in Torch writes the two columns.
 """
 
 import enum
@@ -13,7 +13,7 @@ class Step(enum.StrEnum):
     """How far the delivery of a message came."""
 
     ACCEPTED = "accepted"
-    """Written down; nothing of it was typed."""
+    """Saved; nothing of it was typed."""
     ATTEMPTING = "attempting"
     """About to be pasted; it may be in the box."""
     SEEN = "seen"
@@ -37,30 +37,30 @@ OPEN: Mapping[Step, tuple[str, ...]] = {
     Step.SEEN: ("queued", "held", "unknown"),
     Step.SUBMITTING: ("queued", "held", "unknown"),
 }
-"""The states that a message can have at each step at which it is not settled."""
+"""The states that a message can have at each step before it is settled."""
 
 SETTLED = ("submitted", "confirmed", "failed", "unknown")
-"""The states of one that is."""
+"""The states of a settled message."""
 
 NEXT: Mapping[Step, tuple[Step, ...]] = {
     Step.ACCEPTED: (Step.ACCEPTED, Step.ATTEMPTING, Step.DONE),
-    # Back, if the gate let nothing through.
+    # Back to accepted if the gate let nothing through.
     Step.ATTEMPTING: (Step.ACCEPTED, Step.ATTEMPTING, Step.SEEN, Step.DONE),
     Step.SEEN: (Step.SEEN, Step.SUBMITTING, Step.DONE),
     Step.SUBMITTING: (Step.SEEN, Step.SUBMITTING, Step.DONE),
 }
-"""Which steps may follow on one at which a message is not settled, in any of its states."""
+"""The steps that may follow each step of an unsettled message, in any state."""
 
 AGAIN: Mapping[Status, tuple[Status, ...]] = {
     # A person, or the same idempotency key, sends it again.
     Status("failed", Step.DONE): (Status("queued", Step.ACCEPTED),),
-    # So, or it was found in the program's own records later.
+    # The same, or it was found in the program's own records later.
     Status("unknown", Step.DONE): (
         Status("queued", Step.ACCEPTED),
         Status("confirmed", Step.DONE),
     ),
 }
-"""What may follow on a message that is settled; on all others nothing may."""
+"""What may follow a settled status. Nothing may follow the settled statuses that are not listed."""
 
 
 def statuses() -> list[Status]:
@@ -70,7 +70,7 @@ def statuses() -> list[Status]:
 
 
 def may_follow(before: Status, after: Status) -> bool:
-    """Say whether a message of the status ``before`` may come to be of the status ``after``."""
+    """Return whether a message may go from the status ``before`` to the status ``after``."""
     if after not in _ALL:
         return False
     if before.step == Step.DONE:
@@ -79,7 +79,7 @@ def may_follow(before: Status, after: Status) -> bool:
 
 
 def before(after: Status) -> list[Status]:
-    """Return every status on which ``after`` may follow. Raises ``ValueError`` if none may."""
+    """Return every status that ``after`` may follow. Raises ``ValueError`` if there is none."""
     found = [status for status in _ALL if may_follow(status, after)]
     if not found:
         raise ValueError(f"no message can be {after.state} at the step {after.step}")
@@ -87,7 +87,7 @@ def before(after: Status) -> list[Status]:
 
 
 def steps_before(step: str) -> list[Step]:
-    """Return the steps on which ``step`` may follow while the state stays as it is."""
+    """Return the steps that ``step`` may follow while the state stays as it is."""
     return [at for at, then in NEXT.items() if step in then]
 
 

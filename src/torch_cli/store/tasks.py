@@ -11,12 +11,12 @@ from torch_cli.store.database import Database
 OPEN, CLAIMED, ACTIVE, BLOCKED = "open", "claimed", "active", "blocked"
 DONE, FAILED = "done", "failed"
 HELD = (CLAIMED, ACTIVE, BLOCKED)
-"""The states in which a task is somebody's."""
+"""The states in which a task has an agent."""
 
 ENDED = (DONE, FAILED)
 
 TAKEN = ("claim", "assign")
-"""What the history says when a task becomes somebody's."""
+"""What the history says when a task gets an agent."""
 
 
 class Task(NamedTuple):
@@ -95,7 +95,7 @@ class Tasks:
         return _task(dict(rows[0])) if rows else None
 
     def beginning(self, start: str) -> list[Task]:
-        """Return the tasks whose ids begin so."""
+        """Return the tasks whose ids begin with ``start``."""
         rows = self.database.query(
             "SELECT * FROM tasks WHERE substr(id, 1, ?) = ? ORDER BY created", len(start), start
         )
@@ -108,7 +108,7 @@ class Tasks:
         return [_task(dict(row)) for row in rows]
 
     def save(self, task: Task, actor: str, verb: str, words: str = "") -> Task:
-        """Write a task that has changed, in a transaction that the caller has begun."""
+        """Save a changed task, in a transaction that the caller has begun."""
         task = task._replace(changed=time.time())
         row = _row(task)
         sets = ", ".join(f"{_quoted(column)} = ?" for column in row)
@@ -117,7 +117,7 @@ class Tasks:
         return task
 
     def touch(self, task: Task, at: float) -> None:
-        """Note that there was activity for a task."""
+        """Record activity for a task."""
         sql = "UPDATE tasks SET active_at = max(active_at, ?) WHERE id = ?"
         self.database.write(sql, at, task.id, durable=False)
 
@@ -137,27 +137,27 @@ class Tasks:
         return [Entry(*row) for row in self.database.query(sql, *values)]
 
     def pass_on(self, before: str, now: str) -> None:
-        """Have what the agent of the identity ``before`` has done and made be that of ``now``.
+        """Give the tasks and history of the agent of the identity ``before`` to ``now``.
 
-        As part of the caller's transaction.
+        This is part of the caller's transaction.
         """
         self.database.query("UPDATE task_log SET agent = ? WHERE agent = ?", now, before)
         sql = "UPDATE tasks SET creator_agent = ? WHERE creator_agent = ?"
         self.database.query(sql, now, before)
 
     def any_held(self) -> bool:
-        """Say whether any task is somebody's."""
+        """Return whether any task has an agent."""
         sql = f"SELECT EXISTS (SELECT 1 FROM tasks WHERE state IN {HELD})"
         return bool(self.database.query(sql)[0][0])
 
     def unmet(self, task: Task) -> list[Task]:
-        """Return what the task depends on and that is not done."""
+        """Return the tasks that this one depends on and that are not done."""
         found = [self.get(identity) for identity in task.depends]
         return [one for one in found if one is not None and one.state != DONE]
 
 
 def _quoted(column: str) -> str:
-    return f'"{column}"'  # "check" is a word of SQL's own
+    return f'"{column}"'  # "check" is a keyword of SQL
 
 
 def _row(task: Task) -> dict[str, object]:
@@ -172,6 +172,6 @@ def _task(row: dict[str, Any]) -> Task:
 
 
 def skills_fit(wanted: Sequence[str], has: Sequence[str]) -> bool:
-    """Say whether ``has`` holds every skill that is wanted, in any case of letters."""
+    """Return whether ``has`` contains every skill in ``wanted``; upper and lower case are equal."""
     known = {skill.casefold() for skill in has}
     return all(skill.casefold() in known for skill in wanted)

@@ -10,12 +10,12 @@ from torch_cli.store.database import Database
 
 
 class Started(NamedTuple):
-    """A member of a team that was started, or found running and taken as one.
+    """A member of a team that was started, or that was found running and added to the team.
 
-    ``team`` is the path of the file. ``spec`` is what the file said of it then. ``agent`` is an
-    agent's identity, '' for a process, which is known by its pane; nothing is known of either while
-    it is being started. ``ours`` says that Torch started it for this team: ``torch down`` ends
-    nothing else. ``started`` is seconds since the epoch.
+    ``team`` is the path of the file. ``spec`` is what the file said about the member then.
+    ``agent`` is an agent's identity, '' for a process, which is identified by its pane. While the
+    member starts, neither is known. ``ours`` says that Torch started it for this team: ``torch
+    down`` ends nothing else. ``started`` is seconds since the epoch.
     """
 
     team: str
@@ -33,9 +33,9 @@ class Started(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """What a person has accepted of a team's file: its digest and text, and when (epoch seconds).
+    """The file of a team as a person accepted it: digest, text, and when (epoch seconds).
 
-    The digest is made by ``torch_cli.teams.trust`` and is compared, nothing else.
+    ``torch_cli.teams.trust`` makes the digest. Only the digest is compared.
     """
 
     digest: str
@@ -50,7 +50,7 @@ class Teams:
         self._database = database
 
     def members(self, team: str) -> dict[str, Started]:
-        """Return what the team has brought up, by name, in the order in which it was."""
+        """Return the members that were started, by name, in the order of their start."""
         rows = self._database.query(
             "SELECT * FROM team_members WHERE team = ? ORDER BY started, rowid", _key(team)
         )
@@ -58,15 +58,15 @@ class Teams:
         return {one.name: one for one in found}
 
     def add(self, started: Started) -> None:
-        """Note that a member was brought up; what was known of it before is replaced.
+        """Record that a member was started. Replaces earlier records of it.
 
-        So is what was known of the same agent under another name.
+        This includes records of the same agent under another name.
         """
         with self._database.transaction():
             self.put(started)
 
     def put(self, started: Started) -> None:
-        """Note that it was, as part of the caller's transaction."""
+        """Record the same, as part of the caller's transaction."""
         row = started._asdict() | {"started": started.started or time.time()}
         row |= {"team": _key(started.team), "directory": os.fsencode(started.directory)}
         row |= {"spec": json.dumps(started.spec)}
@@ -81,7 +81,7 @@ class Teams:
         )
 
     def remove(self, team: str, name: str) -> None:
-        """Forget a member: it was brought down."""
+        """Remove a member that has ended."""
         self._database.write(
             "DELETE FROM team_members WHERE team = ? AND name = ?", _key(team), name
         )
@@ -92,21 +92,21 @@ class Teams:
         return [os.fsdecode(row[0]) for row in rows]
 
     def accept(self, team: str, accepted: Accepted) -> None:
-        """Note that a person has accepted the team's file."""
+        """Record that a person has accepted the team's file."""
         sql = "INSERT OR REPLACE INTO team_accepted (team, digest, text, at) VALUES (?, ?, ?, ?)"
         text = accepted.text.encode("utf-8", "surrogateescape")
         self._database.write(sql, _key(team), accepted.digest, text, accepted.at)
 
     def accepted(self, team: str) -> Accepted | None:
-        """Return what was accepted of the team's file last, ``None`` if nothing was."""
+        """Return the team's file as it was last accepted, ``None`` if it never was."""
         sql = "SELECT digest, text, at FROM team_accepted WHERE team = ? AND digest <> ''"
         rows = self._database.query(sql, _key(team))
         return Accepted(rows[0][0], os.fsdecode(rows[0][1]), rows[0][2]) if rows else None
 
     def tell(self, team: str, digest: str) -> bool:
-        """Note that people are told of a file that is not as it was accepted, by its digest.
+        """Record that people are told of a changed file with this digest, '' for an accepted file.
 
-        '' is for one that is. Says whether that is news.
+        Returns whether this is new.
         """
         changed = self._database.write(
             "INSERT INTO team_accepted (team, digest, text, at, told) VALUES (?, '', '', 0, ?)"
@@ -116,7 +116,7 @@ class Teams:
         return changed == 1
 
     def enforce(self, team: str, may_message: Mapping[str, Sequence[str]] | None) -> None:
-        """Have who may write to whom be enforced as it says, or, with ``None``, not."""
+        """Enforce ``may_message`` in the team; ``None`` ends that."""
         if may_message is None:
             if self.any_enforced():
                 self._database.write("DELETE FROM team_rules WHERE team = ?", _key(team))
@@ -126,17 +126,17 @@ class Teams:
         self._database.write(sql, _key(team), rules)
 
     def enforced(self, team: str) -> Mapping[str, Sequence[str]] | None:
-        """Return who may write to whom in the team, ``None`` if that is not enforced."""
+        """Return the enforced ``may_message`` of the team, ``None`` if it is not enforced."""
         sql = "SELECT may_message FROM team_rules WHERE team = ?"
         rows = self._database.query(sql, _key(team)) if team and self.any_enforced() else []
         return json.loads(rows[0][0]) if rows else None
 
     def any_enforced(self) -> bool:
-        """Say whether there is any team in which it is."""
+        """Return whether any team enforces ``may_message``."""
         return bool(self._database.query("SELECT EXISTS (SELECT 1 FROM team_rules)")[0][0])
 
     def member_of(self, agent: str) -> Started | None:
-        """Return what an agent, by its identity, is in a team; ``None`` if it is in none."""
+        """Return the member of a team that the agent of that identity is, ``None`` if none."""
         rows = self._database.query("SELECT * FROM team_members WHERE agent = ?", agent)
         return _started(dict(rows[0])) if rows and agent else None
 
