@@ -58,8 +58,8 @@ def begun(process: Process) -> float | None:
         return None if moment is None else float(moment)
     import time
 
-    # Not /proc/uptime: it is cut to 10 ms, which makes a process seem to have begun later.
-    # An interruption between the two clocks makes it seem earlier.
+    # Not /proc/uptime: it is cut to 10 ms, so a process would seem to have begun later. An
+    # interruption between the two clocks makes it seem earlier.
     now = time.time()
     up = time.clock_gettime(time.CLOCK_BOOTTIME)
     return now - up + int(process.started) / os.sysconf("SC_CLK_TCK")
@@ -75,8 +75,8 @@ def directory(pid: int) -> str | None:
     """Return the working directory of a process, symbolic links resolved.
 
     Bytes that are not UTF-8 are kept by ``surrogateescape``. ``None`` if there is no such process,
-    if it is a zombie, or if it is another user's. On Linux a directory that has been removed is
-    given with `` (deleted)`` behind it, as the kernel writes it.
+    if it is a zombie, or if it is another user's. On Linux the path of a removed directory ends in
+    `` (deleted)``, as the kernel writes it.
     """
     if _LINUX:
         try:
@@ -104,7 +104,7 @@ def environment(pid: int) -> dict[str, str] | None:
 
 
 def arguments(pid: int) -> list[str] | None:
-    """Return the words that a process was started with, or that it has set instead.
+    """Return the words that a process was started with, or that it has set since.
 
     ``None`` if there is no such process, or if it is another user's.
     """
@@ -121,8 +121,8 @@ def arguments(pid: int) -> list[str] | None:
 def foreground(pid: int) -> int | None:
     """Return the process group that has the terminal of ``pid``: the number of its leader.
 
-    ``None`` if there is no such process or it has no terminal. The leader itself may have ended
-    while others of its group go on.
+    ``None`` if there is no such process, or it has no terminal. The leader itself may have ended
+    while other processes of its group continue.
     """
     if not _LINUX:
         return _ask_ps(pid)
@@ -145,7 +145,8 @@ def terminal(pid: int) -> int | None:
 def ancestors(pid: int) -> list[int]:
     """Return ``pid``, its parent, and so on up to the first process of the machine, not included.
 
-    A process whose parent has ended is a child of that first one, or of who looks after orphans.
+    A process whose parent has ended is a child of that first process, or of one that adopts
+    orphans.
     """
     found: list[int] = []
     while pid > 1 and pid not in found:
@@ -159,7 +160,7 @@ def descendants(pid: int) -> list[Process]:
     """Return the children of ``pid``, their children, and so on: every parent before its children.
 
     ``pid`` itself is not among them. A process whose parent has ended belongs to another tree and
-    is not found; take the list before ending anything.
+    is not found. So take the list before you end anything.
     """
     every = ((one, _status(one)) for one in _pids())
     table = {one: status for one, status in every if status}

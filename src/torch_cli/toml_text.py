@@ -27,7 +27,7 @@ def _visible(text: str) -> str:
 
 def _number(character: str) -> str:
     code = ord(character)
-    if 0xD800 <= code < 0xE000:  # TOML has none; a byte that is not UTF-8 was read so
+    if 0xD800 <= code < 0xE000:  # a byte that is not UTF-8 was read so; TOML cannot hold it
         return "\\ufffd"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 

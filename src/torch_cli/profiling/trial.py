@@ -139,8 +139,7 @@ class _Trial:
         return self._try_typing(seen._replace(framed=self._framed()), empty)
 
     def _try_typing(self, seen: Seen, empty: Screen) -> Seen:
-        """Paste the probe and erase it, then longer texts. Press Enter last, if it was asked for.
-        """
+        """Paste the probe and erase it, then longer texts. Press Enter last, if asked for."""
         plain = "without a frame, because it did not ask for one"
         self.tell(f"pasting '{PROBE}' {'in a frame' if seen.framed else plain}")
         filled = self._paste(PROBE, _shows(PROBE))

@@ -109,8 +109,7 @@ class Lease:
         self._database = database
 
     def holder(self) -> Held | None:
-        """Return the lease as it was last written, valid or not; ``None`` if there never was one.
-        """
+        """Return the lease as it was last written, valid or not; ``None`` if there was none."""
         rows = self._database.query("SELECT * FROM lease WHERE name = 'scheduler'")
         if not rows:
             return None

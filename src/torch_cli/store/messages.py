@@ -37,8 +37,7 @@ _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE 
 
 
 class Messages(Outbox, Progress):
-    """Reads and writes the table: acceptance and conversations here, the rest in its base classes.
-    """
+    """Reads and writes the table: acceptance and conversations here, the rest is in its bases."""
 
     def accept(self, message: Message) -> tuple[Message, bool]:
         """Save a new message durably, before anything is typed.

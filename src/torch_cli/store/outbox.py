@@ -46,8 +46,7 @@ class Outbox(Rows):
         )
 
     def waiting(self, agent: str | None = None) -> list[Message]:
-        """Return the messages in the outbox, in order; with ``agent`` only those for that identity.
-        """
+        """Return the messages in the outbox, in order; with ``agent`` only those for it."""
         mine = "" if agent is None else " AND agent = ?"
         values = () if agent is None else (agent,)
         return self._where(f"kept = 1 AND step <> 'done'{mine} ORDER BY {_ORDER}", *values)

@@ -180,8 +180,7 @@ def _acts(standing: Standing, act: Act) -> list[bytes]:
 
 
 def _full(pane: Pane) -> str:
-    """Return the target of ``pane`` in its session, so that tmux does not choose another session.
-    """
+    """Return the target of ``pane`` in its session, so that tmux chooses no other session."""
     return f"{pane.session_id}:{pane.window_id}.{pane.id}"
 
 

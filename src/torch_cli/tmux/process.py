@@ -104,8 +104,7 @@ def no_tmux(error: OSError) -> NotFoundError:
 
 
 class Streams:
-    """The two pipes to a tmux client. The client reads what is written to ``stdin``. -1 is closed.
-    """
+    """The two pipes to a tmux client, which reads what is written to ``stdin``. -1 is closed."""
 
     stdin = stdout = -1
 

@@ -197,8 +197,7 @@ class StubServer:
             yield
 
     def control(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Do what a control request asks (the module's docstring says how); return the behaviour.
-        """
+        """Do what a control request asks (see the module's docstring); return the behaviour."""
         self.behaviour = _changed(self.behaviour, wanted)
         if wanted.get("hold"):
             self.hold()

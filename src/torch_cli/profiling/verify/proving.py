@@ -220,8 +220,7 @@ class Part:
         )
 
     def _do(self, check: str, act: Callable[..., object], *given: Any, counts: bool = True) -> bool:
-        """Do one thing; return whether it passed. After a failure the program is made ready again.
-        """
+        """Do one thing; return whether it passed. After a failure make the program ready again."""
         self.check = check
         if self.lost:
             return False
