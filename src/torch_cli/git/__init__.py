@@ -1,1 +1,1 @@
-"""The only place that runs git: its processes, the worktrees, and what its configuration may do."""
+"""The only place that runs git: processes, worktrees, and what git's configuration may do."""

@@ -13,11 +13,11 @@ TIMEOUT = 300.0
 """Seconds that one git process may take; 20,000 files take less than one."""
 
 SLOW = 2.0
-"""Seconds after which a person who waits is told for what."""
+"""After this many seconds a person who waits is told what Torch waits for."""
 
 NICENESS = 19
-"""How far a git process of a checkpoint steps back behind what people and agents wait for: with 10,
-'torch send' took seven times as long beside eight of them on two cores (2026-11-25)."""
+"""The niceness of git processes for checkpoints, so that people and agents do not wait for them.
+With 10, 'torch send' took seven times as long beside eight of them on two cores (2026-11-25)."""
 
 KEPT = frozenset(
     {
@@ -26,8 +26,8 @@ KEPT = frozenset(
         "GIT_TEST_ASSUME_DIFFERENT_OWNER",
     }
 )
-"""The variables of git that say where it is installed and configured. All others, which lead it to
-another repository or index, do not reach it (git(1), "ENVIRONMENT VARIABLES")."""
+"""The variables that say where git is installed and configured. Git gets no others, because they
+name another repository or index (git(1), "ENVIRONMENT VARIABLES")."""
 
 QUIET = (
     *("core.fsmonitor=false", f"core.hooksPath={os.devnull}", "core.splitIndex=false"),
@@ -35,12 +35,12 @@ QUIET = (
     *("core.quotePath=false", "core.alternateRefsCommand=", "submodule.recurse=false"),
     "core.safecrlf=false",
 )
-"""Settings under which git runs no program of the repository, writes nothing but what it is told
-to, and refuses no line ends. Filters are the business of ``filters``."""
+"""With these settings git runs no program of the repository, writes only what it is told to, and
+refuses no line ends. ``filters`` handles filters."""
 
 
 class GitError(TorchError):
-    """A git command failed; ``said`` is what it wrote to stderr."""
+    """A git command failed. ``said`` is what it wrote to stderr."""
 
     code = "git"
     said = ""
@@ -48,7 +48,7 @@ class GitError(TorchError):
 
 @contextlib.contextmanager
 def saying(nothing: str) -> Iterator[None]:
-    """Have an error of git say what was not done for it."""
+    """Add to an error of git what was not done because of it."""
     try:
         yield
     except GitError as error:
@@ -57,7 +57,7 @@ def saying(nothing: str) -> Iterator[None]:
 
 
 class NotARepositoryError(RefusedError):
-    """The directory is in no git repository."""
+    """The directory is not in a git repository."""
 
     code = "not-a-repository"
 
@@ -65,11 +65,11 @@ class NotARepositoryError(RefusedError):
 class Git(NamedTuple):
     """How git is run for one worktree.
 
-    ``directory`` is where; ``git_dir`` names the repository if it is not found from there (a
-    shadow). ``index_file`` is another index than the repository's. ``settings`` are ``name=value``.
-    ``lock`` is a file descriptor that every process inherits: what it locks stays locked until the
-    last of them has ended. ``visible`` leaves hooks and signing as the user has them. ``slow`` is
-    called once if a process takes longer than ``SLOW`` seconds.
+    Git runs in ``directory``. ``git_dir`` names the repository if git does not find it from there
+    (a shadow). ``index_file`` is used in place of the repository's index. ``settings`` are
+    ``name=value``. ``lock`` is a file descriptor that every process inherits, so that the lock
+    lasts until the last of them has ended. ``visible`` leaves hooks and signing as the user has
+    them. ``slow`` is called once if a process takes longer than ``SLOW`` seconds.
     """
 
     directory: str
@@ -88,9 +88,9 @@ class Git(NamedTuple):
     def run(self, *words: str, given: bytes = b"", status: Sequence[int] = (0,)) -> bytes:
         """Run git with ``given`` on its standard input; return its standard output.
 
-        Raises ``GitError`` if its exit status is not among ``status``, or what its words mean:
-        ``NotARepositoryError``, and ``RefusedError`` for a repository that another user owns.
-        ``TimedOutError`` if it took longer than ``timeout`` and was ended.
+        If its exit status is not among ``status``, raises ``GitError``, or what git's words mean:
+        ``NotARepositoryError``, or ``RefusedError`` for a repository of another user. Raises
+        ``TimedOutError`` if git took longer than ``timeout`` and was ended.
         """
         with self.start(*words) as running:
             return running.result(given, status)
@@ -108,7 +108,7 @@ class Git(NamedTuple):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=(self.lock,) if self.lock >= 0 else (),
-                start_new_session=True,  # no terminal: nothing can prompt, no C-c cuts it short
+                start_new_session=True,  # no terminal: nothing prompts, and no C-c reaches git
             )
         except FileNotFoundError as error:
             if not os.path.isdir(self.directory):
@@ -147,7 +147,7 @@ class Git(NamedTuple):
 
 
 class Running:
-    """A git process that was started. As a context manager it is ended if nobody waited for it."""
+    """A running git process. The ``with`` block ends it if nothing has waited for it."""
 
     def __init__(
         self,
@@ -230,4 +230,4 @@ def _step_back(pid: int) -> None:
     try:
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
     except OSError:
-        return  # it has ended, or we have stepped back further than that already
+        return  # it has ended, or its priority is lower already

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from torch_cli.git.command import Git
 
 DIFFERENCE = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--raw", "--numstat")
-"""The options of what ``counts_of`` reads."""
+"""The options for output that ``counts_of`` reads."""
 
 
 class Row(NamedTuple):
-    """A path that two trees have otherwise; ``letter`` is ``A``, ``D``, ``M`` or ``T``.
+    """A path that differs between two trees. ``letter`` is ``A``, ``D``, ``M`` or ``T``.
 
-    ``before`` and ``after`` are its modes, all zeros where it is not there.
+    ``before`` and ``after`` are its modes, all zeros if it is not in that tree.
     """
 
     before: str
@@ -41,7 +41,7 @@ def count(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> Count
 
 
 def rows(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> list[Row]:
-    """Return the paths that two trees have otherwise (git-diff-tree(1), "Raw output format")."""
+    """Return the paths that differ between two trees (git-diff-tree(1), "Raw output format")."""
     options = ("-r", "-z", "--no-renames", "--raw")
     words = os.fsdecode(git.run("diff-tree", *options, before, after, "--", *paths)).split("\0")
     found = []
@@ -58,7 +58,7 @@ def above(path: str) -> list[str]:
 
 
 def empty_tree(git: Git) -> str:
-    """Return the id of the tree without files; every repository knows it."""
+    """Return the id of the empty tree, which every repository knows."""
     return git.text("hash-object", "-t", "tree", "--stdin")
 
 
@@ -66,7 +66,7 @@ def counts_of(difference: bytes) -> Counts:
     """Read what git prints with ``DIFFERENCE``: two words for each path, then one for each."""
     words = os.fsdecode(difference).split("\0")
     letters: list[str] = []
-    while words[2 * len(letters)].startswith(":"):  # a path may look like anything
+    while words[2 * len(letters)].startswith(":"):  # a path may also begin with ":"
         letters.append(words[2 * len(letters)].rpartition(" ")[2])
     lines = [word.split("\t", 2) for word in words[2 * len(letters) :] if word]
     return Counts(

@@ -1,7 +1,8 @@
 """Filters that a repository's own configuration names: programs that git runs on its files.
 
-Those of the user's configuration are the user's. One in the repository's, which whoever works in it
-can write, is run only if it is Git LFS's or the repository was trusted with just these commands.
+Filters of the user's configuration always run. Everybody who works in a repository can write its
+configuration. So a filter in there runs only if it is Git LFS's, or if the repository was trusted
+with exactly these commands.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ OF_REPOSITORY = ("local", "worktree")
 """The scopes of ``git config --show-scope`` that are files in the repository."""
 
 NO = ("", "false", "no", "off", "0")
-"""What says no in git's configuration, or nothing (git-config(1), "boolean")."""
+"""The values that mean no, or nothing, in git's configuration (git-config(1), "boolean")."""
 
 _ASKED = (
     r"^(filter\..*\.(clean|smudge|process)|user\.(name|email)|core\.(autocrlf|attributesfile))$"
@@ -30,12 +31,12 @@ _ASKED = (
 
 
 class Configuration(NamedTuple):
-    """What git's configuration says here.
+    """What git's configuration says in a worktree.
 
     ``filters`` are the commands of the repository's own filters, ``untrusted`` the names of those
-    that are not run. ``name`` and ``email`` are the user's, '' if there are none. ``autocrlf`` says
-    that git changes line ends without attributes, ``attributes`` that the configuration names a
-    file of attributes.
+    that do not run. ``name`` and ``email`` are the user's, '' if there are none. ``autocrlf`` says
+    that git changes line ends also without attributes. ``attributes`` says that the configuration
+    names a file of attributes.
     """
 
     filters: dict[str, str]
@@ -47,7 +48,7 @@ class Configuration(NamedTuple):
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The settings under which git does not run the filters that are not trusted."""
+        """The settings with which git does not run the untrusted filters."""
         parts = ("clean=", "smudge=", "process=", "required=false")
         return tuple(f"filter.{name}.{part}" for name in sorted(self.untrusted) for part in parts)
 
@@ -107,7 +108,7 @@ def configuration_of(worktree: Worktree, asked: Running) -> Configuration:
 
 
 def guarded(worktree: Worktree, *, lock: int = -1, index_file: str = "") -> Git:
-    """Return how git is run where it may look at files: no filter that is not trusted runs."""
+    """Return how git is run for commands that read files: no untrusted filter runs."""
     git = worktree.git(lock=lock, index_file=index_file)
     return git._replace(settings=read_configuration(worktree, git).settings)
 
@@ -120,12 +121,12 @@ def filters_of(git: Git, paths: Sequence[str]) -> dict[str, str]:
 
 
 def is_trusted(worktree: Worktree, commands: dict[str, str]) -> bool:
-    """Say whether just these commands were agreed to."""
+    """Return whether exactly these commands were trusted."""
     return os.path.exists(_file(worktree, commands))
 
 
 def trust(worktree: Worktree, commands: dict[str, str]) -> None:
-    """Have just these commands run from now on, in every worktree of the repository."""
+    """Trust exactly these commands from now on, in every worktree of the repository."""
     path = _file(worktree, commands)
     make_private(os.path.dirname(path))
     with open(path, "w", encoding="utf-8") as file:
@@ -133,7 +134,7 @@ def trust(worktree: Worktree, commands: dict[str, str]) -> None:
 
 
 def _file(worktree: Worktree, commands: dict[str, str]) -> str:
-    """Return the file that is there if the repository is trusted with these commands."""
+    """Return the file that exists if the repository is trusted with these commands."""
     return os.path.join(worktree.shared_place, "trusted", _fingerprint(commands))
 
 

@@ -1,7 +1,7 @@
-"""Hooks that git runs where it makes a worktree: programs of the repository, run by consent only.
+"""Hooks that git runs when it makes a worktree: programs of the repository that need consent.
 
-Those in a directory that the user's own configuration names, outside of the repository, are the
-user's. What ``torch checkpoint trust`` has shown is run as long as it stays as it was then.
+Hooks in a directory outside of the repository that the user's own configuration names always run.
+Hooks that ``torch checkpoint trust`` has shown run as long as they do not change.
 """
 
 import hashlib
@@ -16,9 +16,9 @@ OF_WORKTREES = ("post-checkout", "post-index-change", "reference-transaction")
 
 
 class Hooks(NamedTuple):
-    """The hooks that there are: each one's path by the name that it is trusted by.
+    """The existing hooks: the path of each by the name under which it is trusted.
 
-    ``directory`` is where they are. ``run`` says whether they are run.
+    ``directory`` is where they are. ``run`` says whether they run.
     """
 
     directory: str
@@ -27,7 +27,7 @@ class Hooks(NamedTuple):
 
 
 def read_hooks(worktree: Worktree) -> Hooks:
-    """Return the hooks that git would run where it makes a worktree, and whether it may."""
+    """Return the hooks that git would run when it makes a worktree, and whether it may."""
     scope, directory = _directory(worktree)
     found = {}
     for name in OF_WORKTREES:
@@ -39,7 +39,7 @@ def read_hooks(worktree: Worktree) -> Hooks:
 
 
 def contents(found: dict[str, str]) -> dict[str, str]:
-    """Return what the hooks are trusted as: where each is, and a sum of what it holds."""
+    """Return what is trusted: the place of each hook, and a digest of its content."""
     return {name: f"{path} {_sum(path)}" for name, path in found.items()}
 
 

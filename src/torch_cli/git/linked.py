@@ -1,4 +1,4 @@
-"""Making a linked worktree, without running a program of the repository that nobody agreed to."""
+"""Making a linked worktree without running untrusted programs of the repository."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from torch_cli.git.hooks import Hooks, read_hooks
 from torch_cli.git.worktree import Worktree, locate
 
 HOOK_TIMEOUT = 120.0
-"""Seconds that git may take where it runs hooks: nobody is there to answer what one asks."""
+"""Seconds that git may take if it runs hooks. Nobody is there to answer a hook's question."""
 
 
 def add_linked(
@@ -24,8 +24,8 @@ def add_linked(
 ) -> None:
     """Make the worktree of ``branch`` at ``path``; a ``new`` branch begins at the current commit.
 
-    ``tell`` is given what a person should know of it: a hook that failed, or did not end within
-    ``timeout`` seconds, or was not run, a filter that was not, submodules that are empty. Raises
+    ``tell`` is called with what a person should know: a hook that failed, did not end within
+    ``timeout`` seconds, or was not run; a filter that was not run; empty submodules. Raises
     ``TorchError`` if there is no worktree in the end.
     """
     configuration = read_configuration(project, project.git())
@@ -53,7 +53,7 @@ def add_linked(
 
 
 def _is_made(path: str) -> bool:
-    """Say whether git had finished but for its last hook: before that it takes all away again."""
+    """Return whether git has made the worktree. Until its last hook, git removes it on failure."""
     try:
         made = locate(path)
     except TorchError:
@@ -65,7 +65,7 @@ def _is_made(path: str) -> bool:
 def _remarks(
     project: Worktree, path: str, hooks: Hooks, untrusted: frozenset[str]
 ) -> Iterator[str]:
-    """Yield what is not in the worktree as ``git worktree add`` would have it."""
+    """Yield what differs from a worktree that ``git worktree add`` would make."""
     made = locate(path)
     allow = f"'torch checkpoint trust {project.top}' shows and allows it"
     if hooks.found and not hooks.run:

@@ -1,4 +1,4 @@
-"""Which worktree a directory is in, what its checkpoints are called, and the lock on making one."""
+"""Which worktree a directory is in, the names of its checkpoints, and the lock for making one."""
 
 import contextlib
 import hashlib
@@ -14,18 +14,18 @@ from torch_cli.git.command import Git, NotARepositoryError
 from torch_cli.paths import state_dir
 
 REFS = "refs/torch/checkpoints"
-"""Where checkpoints are: ``REFS/WORKTREE/MILLISECONDS-ID``. Git neither pushes nor clones it."""
+"""Where checkpoints are: ``REFS/WORKTREE/MILLISECONDS-ID``. Git does not push or clone these."""
 
 PATIENCE = 60.0
-"""Seconds that another checkpoint of the same worktree is waited for."""
+"""Seconds to wait for another checkpoint of the same worktree."""
 
 
 class Worktree(NamedTuple):
     """A worktree: its top directory, its git directory and the one that all worktrees share.
 
-    ``name`` stands for it in the names of refs: ``main``, or ``linked-`` and git's own name of a
-    linked worktree, which stays when it is moved. ``shadow`` says that the repository is one that
-    Torch keeps beside its state.
+    ``name`` is its name in refs: ``main``, or ``linked-`` and git's own name of a linked worktree,
+    which stays when the worktree is moved. ``shadow`` says that Torch keeps the repository beside
+    its state.
     """
 
     top: str
@@ -46,7 +46,7 @@ class Worktree(NamedTuple):
 
     @property
     def shared_place(self) -> str:
-        """Torch's own directory for the repository, whichever worktree is meant."""
+        """Torch's own directory for the repository, the same for all its worktrees."""
         return _place(self.common_dir)
 
     def git(self, **options: object) -> Git:
@@ -62,9 +62,9 @@ def _place(git_dir: str) -> str:
 def locate(directory: str) -> Worktree:
     """Return the worktree that ``directory`` is in.
 
-    Raises ``NotFoundError`` if there is no such directory, ``NotARepositoryError`` if it is in no
-    repository and has no shadow, ``RefusedError`` if it has no worktree, belongs to another user,
-    or says that another directory is its worktree.
+    Raises ``NotFoundError`` if there is no such directory, ``NotARepositoryError`` if it is not in
+    a repository and has no shadow, ``RefusedError`` if the repository has no worktree, belongs to
+    another user, or says that another directory is its worktree.
     """
     path = os.path.realpath(directory)
     if not os.path.isdir(path):
@@ -90,7 +90,7 @@ def locate(directory: str) -> Worktree:
 
 
 def _git_dir_at(top: str) -> str:
-    """Return the git directory that ``.git`` in a directory is, or leads to; '' without one."""
+    """Return the git directory that ``.git`` in a directory is, or names; '' if there is none."""
     path = os.path.join(top, ".git")
     if os.path.isdir(path):
         return os.path.realpath(path)
@@ -103,7 +103,7 @@ def _git_dir_at(top: str) -> str:
 
 
 def _ask(git: Git, *facts: str) -> list[str]:
-    """Return facts of ``git rev-parse``; a directory's name may hold a newline."""
+    """Return facts of ``git rev-parse``. A directory's name may contain a newline."""
     lines = git.text("rev-parse", *facts).split("\n")
     return lines if len(lines) == len(facts) else [git.text("rev-parse", fact) for fact in facts]
 
@@ -117,7 +117,7 @@ def _name(git_dir: str, common: str) -> str:
 
 
 def shadow_dir(path: str) -> str:
-    """Return where the shadow of the directory ``path`` is kept, whether there is one or not."""
+    """Return where a shadow of the directory ``path`` is kept, also if there is none."""
     key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     return os.path.join(state_dir(), "shadows", f"{key}.git")
 
@@ -135,10 +135,10 @@ def shadow_of(path: str) -> Worktree | None:
 
 
 def top_of(directory: str) -> str | None:
-    """Return the top of the worktree that ``directory`` is in, by looking for ``.git`` alone.
+    """Return the top of the worktree that ``directory`` is in. Looks only for ``.git``.
 
-    It costs microseconds, and whether git takes it is seen when a checkpoint is made. ``None`` if
-    it is in none, and has no shadow.
+    It costs microseconds. Whether git accepts it shows when a checkpoint is made. ``None`` if it is
+    not in a worktree and has no shadow.
     """
     path = os.path.realpath(directory)
     while not os.path.lexists(os.path.join(path, ".git")):

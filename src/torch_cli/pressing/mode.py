@@ -1,6 +1,6 @@
-"""The mode of an agent program: how much it asks before it acts. Read, and switched on purpose.
+"""The mode of an agent program: how much it asks before it acts. Reading it, and switching it.
 
-A mode is what the screen shows, never what was pressed: each key is followed by a look.
+The mode is read from the screen after each key. A pressed key alone proves nothing.
 """
 
 import time
@@ -32,7 +32,7 @@ _POLL = 0.05
 
 
 class ModeOf(NamedTuple):
-    """The mode of one target, the one before, and how many times a key was pressed between."""
+    """The mode of one target, its mode before, and how often a key was pressed in between."""
 
     target: str
     pane: str
@@ -44,7 +44,7 @@ class ModeOf(NamedTuple):
 def mode_of(store: Store, socket: Socket, target: str) -> ModeOf:
     """Return the mode that the program of ``target`` shows.
 
-    Raises ``RefusedError`` if its profile knows of no modes, ``HeldError`` if none is to be seen.
+    Raises ``RefusedError`` if its profile has no modes, ``HeldError`` if the screen shows none.
     """
     found = find(store, socket, target)
     with ControlClient(found.socket, found.pane.session_id) as client:
@@ -59,10 +59,10 @@ def set_mode(
 ) -> ModeOf:
     """Switch the program of ``target`` to the mode ``wanted`` and return the result.
 
-    The program must be idle, with nothing in its box; Torch waits for that for ``timeout`` seconds.
-    Raises ``RefusedError`` for a mode that the profile does not know, or that the program did not
-    show in a whole round; it is then in its earlier mode. ``HeldError`` and ``TimedOutError`` say
-    in which mode it was left.
+    The program must be idle with an empty box. Torch waits for that for ``timeout`` seconds. Raises
+    ``RefusedError`` for a mode that the profile does not know, or that the program did not show in
+    a whole round; the program is then in its earlier mode. ``HeldError`` and ``TimedOutError`` say
+    which mode it is in then.
     """
     found = find(store, socket, target)
     check_permitted(store, found.agent, "no key was pressed")
@@ -89,7 +89,7 @@ def set_mode(
 
 
 class _Switch:
-    """One program on its way to another mode; the pane's lock is held throughout."""
+    """One program on its way to another mode. The pane's lock is held all the time."""
 
     def __init__(self, client: ControlClient, store: Store, found: Found, profile: Profile) -> None:
         self.client, self.store, self.found, self.profile = client, store, found, profile
@@ -117,12 +117,12 @@ class _Switch:
         return ModeOf(self.target, self.found.pane.id, self.mode, before, self.presses)
 
     def _keys(self, wanted: str) -> tuple[str, ...]:
-        """Return the keys of the next step: out of a mode or into one by its own, else onward."""
+        """Return the keys of the next step: a mode's own keys, else those to the next mode."""
         here, there = self.known[self.mode], self.known[wanted]
         return here.keys or there.keys or self.profile.modes.cycle
 
     def _await_open(self, deadline: float) -> Sight:
-        """Return a sight of the program idle, with nothing in its box."""
+        """Return a sight of the idle program with an empty box."""
         while True:
             heard = self._heard()
             sight = _look(self.client, self.store, self.found, self.profile)
@@ -134,7 +134,7 @@ class _Switch:
             self._wait(heard, _POLL)
 
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
-        """Press once and return the sight of another mode."""
+        """Press once, and return the sight that shows another mode."""
         conditions = box_stands(sight, self.profile)
         outcome = Typist(self.client, self.found.pane).press(list(keys), conditions)
         if not outcome.done:
@@ -213,7 +213,7 @@ def _shown(sight: Sight, target: str) -> str:
 
 
 def _obstacle(sight: Sight) -> str:
-    """Return why no key may be pressed now, '' if it may."""
+    """Return why no key may be pressed now, '' if one may."""
     state, box = sight.state.state, sight.state.box
     if state is State.WAITING:
         return f"asks '{question(sight)}'"

@@ -16,8 +16,8 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
-# tmux types a name that it does not know, letter by letter; these are its key-string.c. Beyond
-# ASCII it takes one character of its own width for a key: measured on 3.3a with é, 日 and 🚀.
+# tmux types an unknown name letter by letter. These names are from its key-string.c. Beyond ASCII
+# it takes one character of its own width as a key: measured on 3.3a with é, 日 and 🚀.
 _KEY = re.compile(
     r"(?:[CMS]-)*(?:[!-~]|Enter|Escape|Tab|BTab|Space|BSpace|Up|Down|Left|Right|Home|End"
     r"|PageUp|PageDown|PgUp|PgDn|PPage|NPage|IC|Insert|DC|Delete|F(?:[1-9]|1[0-2]))"
@@ -39,7 +39,7 @@ def check_keys(keys: Sequence[str]) -> None:
 
 
 def _is_a_letter(key: str) -> bool:
-    """Say whether ``key`` is one character that stands for itself, and combines with no other."""
+    """Return whether ``key`` is one character by itself, one that combines with no other."""
     import unicodedata
 
     printed = len(key) == 1 and key.isprintable() and not key.isspace()
@@ -51,8 +51,8 @@ def press(
 ) -> str:
     """Press ``keys`` in the pane of ``target`` and return the pane's id.
 
-    Raises ``HeldError`` if a dialog shows and ``dialog`` is not its hash, or the pane is not as it
-    must be; nothing has been pressed then.
+    Raises ``HeldError`` if a dialog shows and ``dialog`` is not its hash, or if the gate refuses
+    the pane. Nothing was pressed then.
     """
     check_keys(keys)
     found = find(store, socket, target)
@@ -80,9 +80,9 @@ def press(
 
 
 def _as_seen(sight: Sight, profile: Profile) -> list[str]:
-    """Return the gate's conditions: the dialog, or else the box, stands as it was seen.
+    """Return the gate's conditions: the dialog, or else the box, is still as it was seen.
 
-    So a dialog that opens between the look and the key gets none of it.
+    So a dialog that opens between the look and the key does not get the key.
     """
     if sight.state.dialog is not None:
         return dialog_stands(sight)

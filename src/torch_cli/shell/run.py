@@ -34,10 +34,10 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 
 SEEN = 3.0
-"""Seconds for the typed line to be behind the prompt; fish redraws it a moment later."""
+"""Seconds in which the typed line must show behind the prompt. fish redraws it a moment later."""
 
 BACK = 0.5
-"""Seconds that the prompt must be back without a status before the command counts as broken off."""
+"""If the prompt is back this many seconds without a status, the command counts as broken off."""
 
 
 class Ran(NamedTuple):
@@ -62,14 +62,15 @@ def run(
 ) -> Ran:
     """Run ``command`` in the shell of ``target`` and return how it ended.
 
-    One word is a line of shell, several are a program and its arguments. It has the pane's own
-    terminal; what it does to the shell (``cd``, variables) stays, unless it is run ``apart``, in a
-    subshell. ``on_output`` is given its output as it comes, and ``on_wait`` is called meanwhile: if
-    it raises ``Abandoned``, nobody reads that output any more.
+    One word is a line of shell, several words are a program and its arguments. The command has the
+    pane's own terminal. Its changes to the shell (``cd``, variables) stay, unless it runs ``apart``
+    in a subshell. ``on_output`` gets the output as it comes, and ``on_wait`` is called meanwhile.
+    If that raises ``Abandoned``, nobody reads the output any more.
 
-    Raises ``RefusedError`` if the pane's program is no shell, ``HeldError`` if the shell is not at
-    its prompt; nothing was typed then. ``TimedOutError`` after ``timeout`` seconds: the command
-    goes on. ``TorchError`` if it ended without a status: by Ctrl-C, ``exec`` or ``exit``.
+    Raises ``RefusedError`` if the pane's program is not a shell, ``HeldError`` if the shell is not
+    at its prompt; nothing was typed then. Raises ``TimedOutError`` after ``timeout`` seconds; the
+    command continues. Raises ``TorchError`` if the command ended without a status: by Ctrl-C,
+    ``exec`` or ``exit``.
     """
     found = find(store, socket, target)
     pane, profile = found.pane, _shell_profile(found.pane.command)
@@ -103,7 +104,7 @@ def run(
     except KeyboardInterrupt as interrupt:
         raise _interrupted(interrupt, pane.id, one) from interrupt
     finally:
-        # A command that goes on has read its files already; one that is still to begin needs them.
+        # A command that continues has already read its files. One that will begin needs them.
         if one is None or not one.pending:
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -131,7 +132,7 @@ def _interrupted(interrupt: KeyboardInterrupt, pane: str, one: "_Run | None") ->
 
 
 def _shell_profile(command: str) -> Profile | None:
-    """Return the profile of the shell that is named ``command``, ``None`` if it is none."""
+    """Return the profile of the shell named ``command``, ``None`` if it is not a shell."""
     for name in (command, "shell"):
         with contextlib.suppress(NotFoundError):
             profile = profile_named(name)
@@ -141,7 +142,7 @@ def _shell_profile(command: str) -> Profile | None:
 
 
 class _Run:
-    """One command on its way through one shell; the pane's lock is held throughout."""
+    """One command on its way through one shell. The pane's lock is held all the time."""
 
     def __init__(
         self,
@@ -185,7 +186,7 @@ class _Run:
         buffer = f"torch-run-{self.word}"
         if not self.typist.load(buffer, os.fsencode(line)):
             raise self._not_at_prompt("the pane is gone")
-        self.typed = True  # as far as a signal can tell
+        self.typed = True  # a signal cannot know more exactly
         self.typed = self.typist.paste(buffer, box_stands(sight, self.profile)).done
         if not self.typed:
             raise self._not_at_prompt("its prompt has changed")
@@ -214,7 +215,7 @@ class _Run:
         )
 
     def _enter(self, wanted: str) -> None:
-        """Press Enter once the whole line is there, and nothing else; else say that it does."""
+        """Press Enter once exactly the whole line is there; raise if it does not come."""
         deadline = time.monotonic() + SEEN
         while time.monotonic() < deadline:
             count = self.client.output.get(self.pane.id, 0)
@@ -239,7 +240,7 @@ class _Run:
     def wait(
         self, timeout: float, on_output: Callable[[bytes], None], on_wait: Callable[[], None]
     ) -> Ran:
-        """Hand the output on until the command has ended."""
+        """Pass the output on until the command has ended."""
         began = time.monotonic()
         back: float | None = None
         while True:
@@ -292,7 +293,7 @@ class _Run:
     def _broken_off(self) -> TorchError:
         what = "ended without a status" if self.between.started else "was not run"
         if not self._lives():
-            what = "ended without a status, or never began"  # tmux may drop what came last
+            what = "ended without a status, or never began"  # tmux may drop the last output
         return TorchError(
             f"the command in pane {self.pane.id} {what}: it was interrupted, or it ended its shell",
             code="interrupted",

@@ -1,9 +1,9 @@
-"""What is typed into a shell, and how its output is told from the rest of the terminal. Pure.
+"""What is typed into a shell, and how its output is separated from the rest. Pure.
 
-The command is in a file of its own, so nothing of it is quoted, typed or wrapped. What is typed is
-one short line that sources a second file, which prints an OSC sequence with a word that nobody else
-knows before the command, and another with the status behind it. Terminals show neither; what is
-between them is the output.
+The command is in a file of its own, so that nothing of it is quoted, typed or wrapped. Torch types
+one short line that sources a second file. That file prints an OSC sequence with a secret word
+before the command, and another with the exit status after it. Terminals show neither. The output is
+between them.
 """
 
 import re
@@ -14,7 +14,7 @@ printf '\\033]7717;{word};start\\033\\\\'
 {run}
 set -- "$?" "$@"; printf '\\033]7717;{word};end;%s\\033\\\\' "$1"; shift
 """
-# The status is the first positional parameter for a moment: it needs no variable of its own.
+# The status is the first positional parameter for a moment, so that it needs no variable.
 
 FISH = """\
 printf '\\033]7717;{word};start\\033\\\\'
@@ -22,12 +22,12 @@ printf '\\033]7717;{word};start\\033\\\\'
 begin; set -l s $status; printf '\\033]7717;{word};end;%s\\033\\\\' $s; end
 """
 
-# Without "command" a syntax error in a sourced file ends the sourcing one in these.
+# In these shells a syntax error in a sourced file ends the sourcing file too, without "command".
 _STRICT = ("dash", "ash", "sh", "ksh")
 
 
 def wrapper(shell: str, word: str, command_file: str, *, apart: bool) -> str:
-    """Return the text of the file that is sourced; ``apart`` runs the command in a subshell."""
+    """Return the text of the sourced file. ``apart`` runs the command in a subshell."""
     command_file = shlex.quote(command_file)
     if shell == "fish":
         run = f"fish {command_file}" if apart else f"source {command_file}"
@@ -40,14 +40,14 @@ def wrapper(shell: str, word: str, command_file: str, *, apart: bool) -> str:
 
 
 def typed_line(shell: str, file: str) -> str:
-    """Return the line that is typed; the space keeps it out of histories that heed one."""
+    """Return the line that is typed. Its leading space keeps it out of most histories."""
     return f" {'source' if shell == 'fish' else '.'} {shlex.quote(file)}"
 
 
 class Between:
-    """Takes what a terminal was sent, and gives what is between the two marks.
+    """Takes the bytes for a terminal, and gives those between the two marks.
 
-    ``started`` says that the first mark was seen; ``status`` is the command's once the second was.
+    ``started`` says that the first mark was seen. ``status`` is set once the second was seen.
     """
 
     def __init__(self, word: str) -> None:
@@ -59,7 +59,7 @@ class Between:
         self.status: int | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Return what of the output has become certain; the terminal's CR LF are LF again."""
+        """Return the output that is certain by now, with the terminal's CR LF as LF."""
         self._rest += data
         if not self.started:
             before, mark, behind = self._rest.partition(self._start)
@@ -78,7 +78,7 @@ class Between:
         return out.replace(b"\r\n", b"\n")
 
     def _certain(self) -> int:
-        """Return how much of the rest is neither of the second mark nor half of a line's end."""
+        """Return how much of the rest is neither part of the second mark nor half a line end."""
         rest, opening = self._rest, self._opening
         at = rest.find(opening)
         if at >= 0:
