@@ -1,7 +1,7 @@
-"""Who gets the note of a check-in: its agent, else a fallback, else the agent's parent, or nobody.
+"""Who gets the note of a check-in: its agent, else the fallback, else the parent, or nobody.
 
-An agent is known by its identity, so another one that has its name now gets nothing. That goes for
-the fallback and the parent, too.
+An agent is known by its identity, so another agent that has its name now gets nothing. The same is
+true of the fallback and the parent.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from torch_cli.tmux.socket import Socket
 class Addressee(NamedTuple):
     """Who gets a note: an agent, or a program in a pane that was never registered.
 
-    ``instead`` says for whom it was and why it does not go there, '' if it does.
+    If the note goes to another one than planned, ``instead`` says for whom it was, and why.
     """
 
     name: str
@@ -32,16 +32,16 @@ class Addressee(NamedTuple):
 
 
 class Panes:
-    """The panes of tmux servers, each asked once; ``on_error`` is told what does not answer."""
+    """The panes of tmux servers. Each server is asked once. ``on_error`` gets those that fail."""
 
     def __init__(self, on_error: Callable[[TorchError], None] = lambda error: None) -> None:
         self._panes: dict[str, list[Pane] | TorchError] = {}
         self._on_error = on_error
 
     def has(self, server: str, pane: str, pane_pid: int) -> bool:
-        """Say whether that pane of that server is there with that process.
+        """Return whether that pane of that server exists with that process.
 
-        Raises ``TorchError`` if tmux does not answer, which says nothing.
+        Raises ``TorchError`` if tmux does not answer, because then nobody knows.
         """
         path = server.rsplit("|", 2)[0]
         if path not in self._panes:
@@ -65,7 +65,7 @@ class Panes:
 def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | None:
     """Return who gets the note now: the target, else the fallback, else the agent's parent.
 
-    ``None`` if nobody is there. Raises ``TorchError`` if that cannot be told.
+    ``None`` if none of them is there. Raises ``TorchError`` if that cannot be known.
     """
     own = store.agents.known_as(checkin.agent) if checkin.agent else None
     if own is not None and _is_there(own, panes):
@@ -75,7 +75,7 @@ def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | No
         agent = store.agents.in_pane(*place)
         return _of(agent) if agent else Addressee(checkin.target, "", *place, "")
     parent, known = checkin.parent, checkin.parent_agent
-    if own is not None and own.parent != parent:  # it answers to another by now
+    if own is not None and own.parent != parent:  # it has another parent now
         parent, known = own.parent, ""
     for name, identity in ((checkin.fallback, checkin.fallback_agent), (parent, known)):
         other = store.agents.known_as(identity) if identity else store.agents.get(name)
@@ -93,7 +93,7 @@ def _is_there(agent: Agent, panes: Panes) -> bool:
 
 
 def gone(agent: Agent | None) -> str:
-    """Return in words how an agent has gone; ``None`` if another agent has its name."""
+    """Say how an agent has gone. ``agent`` is ``None`` if another agent has its name."""
     if agent is None or agent.stopped is not None:
         return "which was stopped"
     return f"whose program in pane {agent.pane} is gone"

@@ -28,19 +28,19 @@ from torch_cli.tmux.panes import listen
 from torch_cli.tmux.socket import Socket
 
 HEADER = 600
-"""The most bytes that are before a note in its message: an envelope and three lines."""
+"""The most bytes before a note in its message: an envelope and three lines."""
 
 WORDS_OF_NAME = 3
-"""How many words of its note name a check-in that is given no name."""
+"""How many words of the note become the name of a check-in without a name."""
 
 
 class Order(NamedTuple):
-    """A check-in to be made: for whom, what it says, and when.
+    """A check-in to make: for whom, what it says, and when.
 
-    ``target`` is an agent's name, a tmux target, or ``.`` for the own pane. ``name`` '' has one
-    made from the note. ``until`` is a moment (epoch seconds), ``runs`` how many at most, ``jitter``
-    and ``grace`` seconds, ``condition`` ``idle`` or ``always``, ``fallback`` an agent's name.
-    ``clean`` strips characters from the note that could not be sent.
+    ``target`` is an agent's name, a tmux target, or ``.`` for the caller's pane. If ``name`` is '',
+    the name is made from the note. ``until`` is a moment (epoch seconds), ``runs`` the most runs,
+    ``jitter`` and ``grace`` are seconds, ``condition`` is ``idle`` or ``always``, ``fallback`` an
+    agent's name. ``clean`` strips characters that cannot be sent from the note.
     """
 
     target: str
@@ -64,8 +64,8 @@ def trigger_of(checkin: Checkin) -> Trigger:
 def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin, Found]:
     """Make a check-in; return it and where its target is now.
 
-    Raises ``RefusedError`` or ``NotFoundError`` for a target, note, name or fallback that will not
-    do; nothing was made then.
+    Raises ``RefusedError`` or ``NotFoundError`` for a target, note, name or fallback that cannot be
+    used; nothing was made then.
     """
     _check_limits(order, now)
     fallback = store.agents.get(order.fallback) if order.fallback else None
@@ -128,14 +128,14 @@ def first_nominal(trigger: Trigger, until: float | None, now: float) -> float:
 
 
 def jittered(at: float, jitter: float) -> float:
-    """Return ``at`` put off by up to ``jitter`` seconds, at random."""
+    """Return ``at`` delayed at random by up to ``jitter`` seconds."""
     if not jitter:
         return at
     return at + jitter * int.from_bytes(os.urandom(4)) / 2**32
 
 
 def upcoming(checkin: Checkin, count: int) -> list[float]:
-    """Return the next moments at which it is due, at most ``count``, jitter only in the first."""
+    """Return the next moments at which it is due, at most ``count``. Only the first has jitter."""
     if checkin.state != ACTIVE or checkin.due is None or checkin.nominal is None:
         return []
     most = count if checkin.remaining is None else min(count, checkin.remaining)
@@ -152,7 +152,7 @@ def upcoming(checkin: Checkin, count: int) -> list[float]:
 def find_checkin(store: Store, name: str, *, living: bool = True) -> Checkin:
     """Return the check-in with that name or id; raises ``NotFoundError``.
 
-    ``living`` says that one that has ended will not do.
+    With ``living`` it must be active or paused.
     """
     found = store.checkins.get(name) or store.checkins.last_named(name)
     if found is None:
@@ -171,7 +171,7 @@ def find_checkin(store: Store, name: str, *, living: bool = True) -> Checkin:
 
 
 def cancel(store: Store, name: str) -> Checkin:
-    """End a check-in, and its overdue run. What has fired and waits in the outbox stays there."""
+    """End a check-in, and its overdue run. Messages in the outbox stay there."""
     checkin = find_checkin(store, name, living=False)
     overdue = [run for run in store.checkins.waiting_runs(checkin.id) if not run.message]
     if not overdue:
@@ -190,8 +190,8 @@ def pause(store: Store, name: str) -> Checkin:
 def resume(store: Store, name: str, now: float) -> Checkin:
     """Resume a paused check-in.
 
-    Moments that passed meanwhile are not made up, but a check-in that fires only once fires at
-    once, late.
+    Moments during the pause are not made up. But a check-in that fires only once, and was due
+    during the pause, fires now.
     """
     checkin = find_checkin(store, name)
     if checkin.state == ACTIVE:
@@ -223,7 +223,7 @@ def _change(store: Store, checkin: Checkin, changes: Mapping[str, object], verb:
         if done:
             store.events.add(verb, checkin.target, {"checkin": checkin.id, "name": checkin.name})
             return now
-        # It fired, or was changed, since it was read.
+        # It has fired, or was changed, since it was read.
         checkin = find_checkin(store, checkin.id)
 
 
@@ -241,7 +241,7 @@ def _whereabouts(socket: Socket, target: str) -> tuple[Socket, str]:
 
 
 def _profile(store: Store, found: Found) -> Profile:
-    """Return what will read the note; raises ``RefusedError`` for a shell."""
+    """Return the profile of the recipient; raises ``RefusedError`` for a shell."""
     if found.program is not None and not procs.alive(found.program):
         raise NotFoundError(
             f"the program of agent '{found.name}' has ended (process {found.program.pid}); no "

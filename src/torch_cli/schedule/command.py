@@ -1,4 +1,4 @@
-"""How the system is to call this Torch: its words, and the environment that it needs."""
+"""How cron, systemd or launchd calls this Torch: the command line, and the environment."""
 
 import os
 import shutil
@@ -9,13 +9,13 @@ from torch_cli.tmux.process import program
 
 
 def torch_words() -> list[str]:
-    """Return the absolute command line of this very Torch, to which a command is added."""
+    """Return the absolute command line of this installation of Torch, without a command."""
     script = os.path.join(os.path.dirname(sys.executable), "torch")
     return [script] if os.access(script, os.X_OK) else [sys.executable, "-m", "torch_cli"]
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that a Torch started by the system lacks: paths, and where state is."""
+    """Return the variables that the system would not set: paths, and Torch's directory."""
     found = {}
     if is_chosen():
         found["TORCH_HOME"] = state_dir()

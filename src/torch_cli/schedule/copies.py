@@ -1,4 +1,4 @@
-"""A copy of the state file, once a day: what is left if the file is damaged."""
+"""A copy of the state file, once a day, in case the file is damaged."""
 
 import os
 
@@ -10,9 +10,9 @@ EVERY = 86_400.0
 
 
 def keep_copy(store: Store, now: float) -> str | None:
-    """Copy the state file if the last copy is a day old at ``now``; return the path, if it was.
+    """Copy the state file if the last copy is a day old at ``now``; return the path of a new copy.
 
-    Raises ``StoreError`` if the file is damaged: the copy stays as it is then.
+    Raises ``StoreError`` if the file is damaged. The old copy stays then.
     """
     try:
         age = now - os.path.getmtime(backup(store.database.path))

@@ -1,15 +1,15 @@
 """Cron expressions: what they mean, and the moments that follow from them.
 
-APScheduler reads them, with three corrections. Weekdays are cron's: 0 and 7 are Sunday (APScheduler
-3 counts from Monday). If both day of month and weekday are given, either is enough (crontab(5);
-APScheduler wants both). And on the days on which the clock changes:
+APScheduler reads them, with three corrections. Weekdays are as in cron: 0 and 7 are Sunday
+(APScheduler 3 counts from Monday). If both day of month and weekday are given, either is enough, as
+in crontab(5) (APScheduler wants both). And on the days on which the clock changes:
 
 - A time that is skipped fires once, later by the length of the gap: 02:30 in Berlin becomes 03:30
-summer time (RFC 5545, 3.3.5, has it so, and APScheduler 3.11.3).
+summer time, as in RFC 5545, 3.3.5, and in APScheduler 3.11.3.
 
-- A time that comes twice fires the first time only, if the hour is named; where the hour is ``*``
-or a step of it, real time counts, and it fires both times (so does Debian's cron; APScheduler fires
-twice always, measured 2026-11-25).
+- A time that comes twice fires only the first time if the hour is named. If the hour is ``*`` or a
+step of it, real time counts, and it fires both times, as in Debian's cron (APScheduler always fires
+twice, measured 2026-11-25).
 """
 
 import datetime
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
 HORIZON = 9 * 366 * 86_400.0
-"""Seconds that an expression is searched ahead: 29 February can be eight years away."""
+"""How many seconds ahead an expression is searched. 29 February can be eight years away."""
 
 _YEAR = 366 * 86_400.0
 
@@ -47,7 +47,7 @@ _LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
 def read(text: str, zone_name: str) -> str:
-    """Return the expression that ``text`` is or stands for (``@daily``).
+    """Return ``text`` as an expression of five fields; it may be a word such as ``@daily``.
 
     Raises ``RefusedError`` if it cannot be read.
     """
@@ -60,7 +60,7 @@ def read(text: str, zone_name: str) -> str:
 
 
 def moments(expression: str, zone_name: str, after: float) -> Iterator[float]:
-    """Yield the moments after ``after`` in order, each once, until the horizon is reached."""
+    """Yield the moments after ``after`` in order, each once, up to the horizon."""
     zone = zone_named(zone_name)
     rules = _rules(expression, zone_name, int(after // _YEAR))
     by_hour = "*" in expression.split()[1]
@@ -81,7 +81,7 @@ def moments(expression: str, zone_name: str, after: float) -> Iterator[float]:
 def _times(
     rule: "BaseTrigger", after: float, end: float, zone: datetime.tzinfo
 ) -> Iterator[datetime.datetime]:
-    """Yield the moments of one rule of APScheduler's."""
+    """Yield the moments of one trigger of APScheduler."""
     previous: datetime.datetime | None = None
     now = datetime.datetime.fromtimestamp(after + 1e-6, zone)
     while True:
@@ -93,7 +93,7 @@ def _times(
 
 
 def _is_second(moment: datetime.datetime) -> bool:
-    """Say whether this local time was there before: the clock has been put back over it."""
+    """Return whether this local time came before, because the clock was set back over it."""
     return moment.fold == 1 and moment.utcoffset() != moment.replace(fold=0).utcoffset()
 
 
@@ -101,8 +101,8 @@ def _is_second(moment: datetime.datetime) -> bool:
 def _rules(expression: str, zone: str, year: int) -> "tuple[BaseTrigger, ...]":
     """Return APScheduler's triggers for the expression, any of which may fire.
 
-    They end behind the horizon of the ``year``-th year since 1970, else they would look for an
-    impossible date until the year 9999. Raises ``RefusedError`` if it cannot be read.
+    They end behind the horizon of the ``year``-th year since 1970. Otherwise they would search for
+    an impossible date until the year 9999. Raises ``RefusedError`` if it cannot be read.
     """
     fields = expression.split()
     if len(fields) != len(_FIELDS):
@@ -118,7 +118,7 @@ def _rules(expression: str, zone: str, year: int) -> "tuple[BaseTrigger, ...]":
 
     end = datetime.datetime.fromtimestamp((year + 1) * _YEAR + HORIZON, datetime.UTC)
     common = {"minute": minute, "hour": hour, "month": month, "timezone": zone_named(zone)}
-    # "*/2" restricts as little as "*" does here: crontab(5) looks at the first character.
+    # Here "*/2" does not restrict, like "*": crontab(5) looks only at the first character.
     either = not fields[2].startswith("*") and not fields[4].startswith("*")
     days = (
         [{"day": day}, {"day_of_week": weekday}]
@@ -129,7 +129,7 @@ def _rules(expression: str, zone: str, year: int) -> "tuple[BaseTrigger, ...]":
 
 
 def _field(expression: str, index: int, field: str) -> str:
-    """Return one field as APScheduler reads it: each number by itself, weekdays by name."""
+    """Return one field in the form for APScheduler: single numbers, and weekdays by name."""
     parts = [_part(expression, index, part.lower()) for part in field.split(",")]
     return "*" if "*" in parts else ",".join(parts)
 
@@ -153,7 +153,7 @@ def _part(expression: str, index: int, part: str) -> str:
             high = 7  # "sat-sun"
     if not lowest <= low <= high <= highest:
         raise _bad(expression, index, part, f"is not an ascending range within {lowest}-{highest}")
-    # APScheduler refuses a step that is longer than its range; cron takes the first of it.
+    # APScheduler refuses a step longer than its range. cron takes the first number of the range.
     chosen = range(low, high + 1, int(step or 1))
     names = [_WEEKDAYS[one] if index == _WEEKDAY else str(one) for one in chosen]
     return ",".join(dict.fromkeys(names))

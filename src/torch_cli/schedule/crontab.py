@@ -1,4 +1,4 @@
-"""Torch's one line in the user's crontab; all other lines stay byte for byte."""
+"""Torch's one line in the user's crontab. All other lines stay byte for byte."""
 
 import shlex
 import subprocess
@@ -8,7 +8,7 @@ from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.schedule.command import environment, torch_words
 
 MARK = b"# torch tick"
-"""How our line ends; a line with this end is ours."""
+"""The end of Torch's line. A line with this end is Torch's."""
 
 PATIENCE = 20.0
 """Seconds that the crontab program may take."""
@@ -27,12 +27,12 @@ def line() -> str:
     """Return our line: every minute, with the paths and variables that cron does not give."""
     given = [f"{name}={shlex.quote(value)}" for name, value in environment().items()]
     words = [shlex.quote(word) for word in [*torch_words(), "tick", "--quiet"]]
-    # To cron "%" is a newline, and only a backslash takes that from it, in quotes too.
+    # For cron "%" is a newline, also in quotes, unless a backslash is before it.
     return f"* * * * * {' '.join([*given, *words])}".replace("%", "\\%") + f" {MARK.decode()}"
 
 
 def change(*, keep: bool) -> Change:
-    """Return what installing (``keep``) or removing our line would make of the crontab.
+    """Return the crontab with our line installed (``keep``) or removed.
 
     Raises ``NotFoundError`` if there is no crontab program, ``TorchError`` if it fails.
     """
@@ -45,7 +45,7 @@ def change(*, keep: bool) -> Change:
         lines = [text for text in lines if not _is_ours(text)]
         lines.insert(at, new)
     elif keep:
-        # A last line without its end would take ours in.
+        # Our line would become part of a last line without a newline.
         lines += [b"\n"] if lines and not lines[-1].endswith(b"\n") else []
         lines.append(new)
     shown = ours[0].decode("utf-8", "replace").strip() if ours else ""

@@ -22,24 +22,23 @@ if TYPE_CHECKING:
     from torch_cli.schedule.loop import Loop
 
 AFTER_TICK = 90.0
-"""Seconds that a tick which is working is waited for: it is bounded."""
+"""Seconds to wait for a working tick, whose time is limited."""
 
 READY = 15.0
-"""Seconds in which a daemon that was started must be working; it takes half of one."""
+"""Seconds in which a started daemon must be working. It needs half a second."""
 
 LAST = 25
-"""Whole seconds after which a daemon that is asked to end is ended by the kernel."""
+"""Whole seconds after which the kernel ends a daemon that was asked to end."""
 
 STOPPING = 30.0
-"""Seconds in which a daemon that is asked to end has ended: a delivery may go on."""
+"""Seconds to wait for a daemon that was asked to end. It finishes a delivery first."""
 
 
 class Status(NamedTuple):
     """What is known of the scheduler. Moments are seconds since the epoch.
 
-    ``held`` is the lease of the one that has it now, if any, ``ticked`` when cron's last tick was,
-    if that was lately. ``servers`` are the sockets of the tmux
-    servers that have agents, and whether each answers.
+    ``held`` is the valid lease, if there is one. ``ticked`` is when cron's last tick was, if it was
+    recent. ``servers`` are the sockets of the tmux servers with agents, and whether each answers.
     """
 
     held: Held | None
@@ -53,9 +52,9 @@ class Status(NamedTuple):
 
 
 def take_lease(store: Store) -> Held:
-    """Take the scheduler's lease for this process, after a tick that is working.
+    """Take the scheduler's lease for this process. Waits for a tick that is working.
 
-    Raises ``HeldError`` that says who has it.
+    Raises ``HeldError`` if another scheduler has it, and names that one.
     """
     deadline = time.monotonic() + AFTER_TICK
     while True:
@@ -69,7 +68,7 @@ def take_lease(store: Store) -> Held:
 
 
 def busy(holder: Held) -> HeldError:
-    """Return the error that says who is the scheduler."""
+    """Return the error that names the present scheduler."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
     return HeldError(
         f"a scheduler is already working: {holder.kind}, process {holder.process.pid}, since "
@@ -83,15 +82,14 @@ def busy(holder: Held) -> HeldError:
 def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
     """Be the scheduler until SIGTERM or SIGINT.
 
-    Raises ``HeldError`` if another scheduler is running, ``FencedError`` if another has taken over
-    meanwhile.
+    Raises ``HeldError`` if another scheduler is running, ``FencedError`` if another has taken over.
     """
-    os.umask(0o077)  # its log may name what nobody else should read
+    os.umask(0o077)  # its log may contain private names
     with Store() as store:
         holder = store.lease.current()
         if holder is not None and holder.kind != "tick":
             raise busy(holder)
-        # What is heavy, or can fail, comes before the lease: who has it is at work.
+        # Slow imports, and those that can fail, come before the lease: its holder must be at work.
         from torch_cli.schedule.journal import Journal
         from torch_cli.schedule.loop import Loop
 
@@ -115,18 +113,18 @@ def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
                 store.lease.release(held, Clock.read())
             journal.say("stopped", pid=os.getpid(), unfinished=", ".join(stuck))
         if stuck:
-            os._exit(DONE)  # Python would wait for their threads
+            os._exit(DONE)  # Python would wait for the threads of these passes
 
 
 def _end(loop: "Loop") -> None:
-    """Have the loop end, and the kernel end this process if that does not."""
+    """Ask the loop to end. If it does not end, the kernel ends this process."""
     loop.stop()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(LAST)
 
 
 class _Pulse:
-    """Tells systemd's watchdog, as often as it wants, that the loop goes round."""
+    """Tells systemd's watchdog, as often as it wants, that the loop runs."""
 
     def __init__(self) -> None:
         self._every, self._last = watchdog_seconds(), 0.0
@@ -138,10 +136,10 @@ class _Pulse:
 
 
 def start(options: list[str]) -> Held:
-    """Start a daemon of its own, with ``options`` of ``torch daemon run``; return its lease.
+    """Start a daemon in the background, with ``options`` of ``torch daemon run``; return its lease.
 
-    Raises ``HeldError`` if a scheduler is working, ``TorchError`` with its words if it ended,
-    ``TimedOutError`` if it does not get to work.
+    Raises ``HeldError`` if a scheduler is working, ``TorchError`` with the daemon's words if it
+    ended, ``TimedOutError`` if it does not begin to work.
     """
     with Store() as store:
         holder = store.lease.current()
@@ -194,8 +192,8 @@ def _ended(said: str, status: int) -> TorchError:
 def stop() -> Held | None:
     """Ask the daemon to end and wait until it has; return its lease, ``None`` if none runs.
 
-    Raises ``HeldError`` if the scheduler is a tick, which ends by itself, ``TimedOutError`` if it
-    does not end: it is not killed.
+    Raises ``HeldError`` if the scheduler is a tick, which ends by itself. Raises ``TimedOutError``
+    if the daemon does not end; it is not killed.
     """
     with Store() as store:
         held = store.lease.current() or _stalled(store)
@@ -220,20 +218,20 @@ def stop() -> Held | None:
 
 
 def make_way() -> None:
-    """End the daemon that runs, if any, for another to begin; a tick ends by itself."""
+    """End the running daemon, if any, so that another can begin. A tick ends by itself."""
     with contextlib.suppress(HeldError):
         stop()
 
 
 def _stalled(store: Store) -> Held | None:
-    """Return the lease of a daemon that lives and has not renewed it."""
+    """Return the lease of a living daemon that has not renewed it."""
     held = store.lease.holder()
     alive = held is not None and not held.released and procs.alive(held.process)
     return held if alive else None
 
 
 def status() -> Status:
-    """Return what is known of the scheduler, and of what it has to do."""
+    """Return what is known of the scheduler and its work."""
     from torch_cli.tmux.panes import list_panes
     from torch_cli.tmux.socket import Socket
 

@@ -1,10 +1,10 @@
-"""Why something came late: from the times in which no scheduler could fire."""
+"""Why a check-in came late, worked out from the times in which no scheduler could fire."""
 
 from torch_cli import duration
 from torch_cli.store import Store
 
 LATE = 60.0
-"""Seconds after which a run is called late: cron's tick comes once a minute."""
+"""A run is called late after this many seconds. A tick of cron comes once a minute."""
 
 _WORDS = {
     "asleep": "the machine was asleep for %s",
@@ -16,7 +16,7 @@ _WORDS = {
 
 
 def delay(store: Store, due: float, fired: float) -> str:
-    """Return why what was ``due`` came only at ``fired`` (epoch seconds), '' if nobody knows."""
+    """Return why a run that was ``due`` came only at ``fired`` (epoch seconds), '' if unknown."""
     outages = store.lease.outages(due, fired)
     covering = [one for one in outages if one.began <= due] or outages
     if not covering:
@@ -28,7 +28,7 @@ def delay(store: Store, due: float, fired: float) -> str:
 
 
 def lateness(seconds: float, why: str) -> str:
-    """Return in words how late something is, '' if it is not: ``2 h 5 min late: …``."""
+    """Say how late a run is: ``2 h 5 min late: …``. '' if it is not late."""
     if seconds < LATE:
         return ""
     return f"{duration.words(seconds)} late" + (f": {why}" if why else "")

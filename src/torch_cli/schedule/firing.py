@@ -1,8 +1,8 @@
 """Firing: a check-in that is due becomes a message in the outbox, once.
 
 A firing is one transaction: the run, which is unique for a check-in and its moment, the message,
-and the next moment. A scheduler that dies leaves all of it or nothing. Nothing is typed here; that
-is the outbox's work, which knows what may have been typed and what not.
+and the next moment. A scheduler that is killed leaves all three or none. This module types nothing.
+The outbox does that, because it knows what may have been typed already.
 """
 
 from collections.abc import Callable
@@ -33,15 +33,15 @@ from torch_cli.store.messages import new_id as new_message_id
 
 
 class FencedError(TorchError):
-    """Another scheduler has the lease: this one may fire nothing more."""
+    """Another scheduler has the lease, so this one may not fire any more."""
 
     code = "fenced"
 
 
 class Due(NamedTuple):
-    """One run that is to be: for which moment, and for how many earlier ones it stands.
+    """The next run: for which moment, and how many earlier moments it includes.
 
-    ``nominal`` is the moment after which the trigger goes on.
+    The trigger continues after the moment ``nominal``.
     """
 
     at: float
@@ -59,8 +59,8 @@ def fire_due(
     runs.
 
     ``token`` is that of the lease; 0 is not checked. Raises ``FencedError`` if the lease has
-    another. A check-in whose tmux server does not answer is left for the next pass, and
-    ``on_error`` is told once for each server.
+    another token. If the tmux server of a check-in does not answer, the check-in waits for the next
+    pass, and ``on_error`` is called once for that server.
     """
     panes = Panes(on_error)
     due = [(one.name, partial(_fire, store, one)) for one in store.checkins.due(now)]
@@ -71,7 +71,7 @@ def fire_due(
             run = fires(now, token, panes)
         except (FencedError, StoreError):
             raise
-        except Exception as error:  # of that check-in alone: the others must fire
+        except Exception as error:  # an error of one check-in must not stop the others
             on_error(TorchError(f"check-in '{name}' did not fire: {type(error).__name__}: {error}"))
             continue
         if run is not None:
@@ -86,12 +86,12 @@ def _log(store: Store, run: Run) -> None:
 
 
 def next_due(store: Store) -> float | None:
-    """Return when something is due next (epoch seconds); ``None`` if nothing ever is."""
+    """Return when something is due next (epoch seconds); ``None`` if nothing is."""
     return store.checkins.next_due()
 
 
 def run_now(store: Store, checkin: Checkin, now: float) -> Run:
-    """Fire a check-in once more than its trigger says; its next due time stays."""
+    """Fire a check-in now, beside its trigger. Its next due time stays."""
     addressee = addressee_of(store, checkin, Panes())
     with store.database.transaction():
         run = _write(store, checkin, Due(now, 0, now), addressee, now, 0)
@@ -109,14 +109,14 @@ def _fire(store: Store, checkin: Checkin, now: float, token: int, panes: Panes) 
     with store.database.transaction():
         _check_token(store, token)
         if not store.checkins.change(checkin, _advanced(checkin, due, counts=not missed)):
-            return None  # changed, or fired by another, since it was read
+            return None  # it was changed or fired since it was read
         if missed:
             return _write_missed(store, checkin, due, now, token)
         return _write(store, checkin, due, addressee, now, token)
 
 
 def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Run | None:
-    """Send the note of an overdue run, if somebody is there to take it now."""
+    """Send the note of an overdue run if an agent is there for it now."""
     checkin = store.checkins.get(run.checkin)
     if checkin is None:
         return None
@@ -153,7 +153,7 @@ def _check_token(store: Store, token: int) -> None:
 
 
 def _due(checkin: Checkin, now: float) -> Due:
-    """Return the run that is due: of several missed moments the last stands for all."""
+    """Return the run that is due. If several moments were missed, it is for the last of them."""
     assert checkin.nominal is not None
     assert checkin.due is not None
     base = max(checkin.nominal, checkin.due)
@@ -165,7 +165,7 @@ def _due(checkin: Checkin, now: float) -> Due:
 
 
 def _advanced(checkin: Checkin, due: Due, *, counts: bool) -> dict[str, object]:
-    """Return what changes in the check-in by that run; ``counts``: it is one of ``remaining``."""
+    """Return what the run changes in the check-in. ``counts``: it is one of ``remaining``."""
     left = checkin.remaining
     if left is not None and counts:
         left -= 1
@@ -209,7 +209,7 @@ def _write(
     now: float,
     token: int,
 ) -> Run:
-    """Write the run down, and its message; without an addressee it is overdue."""
+    """Save the run and its message. Without an addressee the run is overdue."""
     coalesced = due.coalesced + _supersede(store, checkin)
     why = delay(store, due.at, now) if lateness(now - due.at, "") else ""
     run = Run(
@@ -228,7 +228,7 @@ def _write(
 
 
 def _supersede(store: Store, checkin: Checkin) -> int:
-    """Take back earlier runs of which nothing was typed; return for how many this one stands."""
+    """End earlier runs that were not typed; return how many moments the new run includes."""
     count = 0
     for run in store.checkins.waiting_runs(checkin.id):
         if run.message and not store.messages.supersede(run.message, "a later run replaced it"):
@@ -267,11 +267,11 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
             agent=to.agent,
             kept=True,
             deadline=None if checkin.grace is None else run.due + checkin.grace,
-            # What waits for the end of a turn must not hold up what others have to say.
+            # A note that waits for the end of a turn must not delay messages of others.
             priority=PRIORITIES["low" if idle else "normal"],
             type_when="idle" if idle else "ready",
             author=creator.identity if creator else "",
-            free=bool(to.instead),  # nobody has chosen to write to that one
+            free=bool(to.instead),  # the sender did not choose this recipient
         )
     )
     return store.checkins.change_run(
@@ -280,7 +280,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
 
 
 def _text(checkin: Checkin, run: Run, to: Addressee, identity: str) -> str:
-    """Return the message: the envelope, when it was due, what is to be known, and the note."""
+    """Return the message: the envelope, when it was due, remarks, and the note."""
     sender = f"from {checkin.creator} · " if checkin.creator else ""
     lines = [f"[{sender}check-in {checkin.name} · {identity}]"]
     late = lateness(run.fired - run.due, run.delay)

@@ -1,6 +1,7 @@
-"""The scheduler's log: what fired, what arrived, what went wrong. No message's text, unless asked.
+"""The scheduler's log: what fired, what arrived, what failed. By default without texts of messages.
 
-It goes to a file that is rotated, as lines for people or as JSON, and in the foreground to stderr.
+It goes to a file that is rotated, as lines for people or as JSON. In the foreground it goes to
+stderr too.
 """
 
 import json
@@ -46,7 +47,7 @@ class _Objects(logging.Formatter):
 
 
 class Journal:
-    """Writes the log; ``bodies`` has it hold the text of messages too."""
+    """Writes the log. With ``bodies`` it contains the texts of messages too."""
 
     def __init__(self, *, as_json: bool, bodies: bool, echo: bool) -> None:
         make_private(state_dir())
@@ -62,12 +63,12 @@ class Journal:
         handlers += [logging.StreamHandler(sys.stderr)] if echo else []
         for handler in handlers:
             handler.setFormatter(_Objects() if as_json else _Lines())
-            # A full disk costs the log and nothing else.
+            # A full disk must stop only the log.
             handler.handleError = lambda record: None  # type: ignore[method-assign]
             self._log.addHandler(handler)
 
     def say(self, event: str, **facts: Any) -> None:
-        """Record that ``event`` happened; facts without a value are left out."""
+        """Record that ``event`` happened. Facts without a value are left out."""
         self._log.info(event, extra={"facts": _kept(facts)})
 
     def runs(self, runs: list[Run]) -> None:
@@ -99,7 +100,7 @@ class Journal:
             )
 
     def done(self, done: Done) -> None:
-        """Record a checkpoint, or a commit, and show people what they should know of."""
+        """Record a checkpoint or a commit, and show people what they should know."""
         if done.again or not done.noteworthy:
             return
         self.say(
@@ -118,7 +119,7 @@ class Journal:
         self.say("task", task=task.id, state=task.state, reason=task.reason)
 
     def team(self, did: Did) -> None:
-        """Record what was done for a team, and show people what no agent can be told."""
+        """Record what was done for a team. Show people what cannot be told to an agent."""
         if did.error is not None:
             self.error(did.error)
             return
@@ -132,7 +133,7 @@ class Journal:
         self.say("outage", kind=outage.kind, seconds=seconds)
 
     def error(self, error: BaseException) -> None:
-        """Record what went wrong; with a traceback, unless it is an error for people."""
+        """Record an error. Its traceback is included, unless it is a ``TorchError``."""
         if isinstance(error, TorchError):
             facts = _kept({"code": error.code, "hint": error.hint})
             self._log.error(error.message, extra={"facts": facts})

@@ -18,14 +18,14 @@ def log_file() -> str:
 
 
 class Tail:
-    """The log from its last lines on: what follows begins exactly where those ended."""
+    """Reads the log: its last lines, and then every line after them."""
 
     def __init__(self) -> None:
         self._file: IO[str] | None = None
         self._rest = ""
 
     def last(self, number: int) -> list[str]:
-        """Return the last ``number`` lines, of the file before the present one too if needed."""
+        """Return the last ``number`` lines, if needed also from the file before the present one."""
         lines = self._read()
         if len(lines) < number:
             with contextlib.suppress(FileNotFoundError), _opened(f"{log_file()}.1") as file:
@@ -33,7 +33,7 @@ class Tail:
         return lines[len(lines) - min(number, len(lines)) :]
 
     def follow(self) -> Iterator[str]:
-        """Yield what is written from now on, line by line, also when the file is rotated."""
+        """Yield new lines as they are written, also after the file is rotated."""
         while True:
             lines = self._read()
             yield from lines
@@ -42,7 +42,7 @@ class Tail:
 
     def _read(self) -> list[str]:
         """Return the whole lines that were written since the last time."""
-        # Whether it was put aside is asked before it is read to its end: nothing comes after.
+        # Check for rotation before reading to the end, because no line comes after a rotation.
         moved = self._file is not None and self._has_moved(self._file)
         if self._file is None:
             with contextlib.suppress(FileNotFoundError):
@@ -64,7 +64,7 @@ class Tail:
         try:
             there = os.stat(log_file())
         except FileNotFoundError:
-            return False  # between two of them: the next look sees it
+            return False  # between two files: the next look finds the new one
         same = (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
         return not same or there.st_size < file.tell()
 

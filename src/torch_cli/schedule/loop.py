@@ -1,12 +1,11 @@
-"""The loop of the daemon: APScheduler runs the passes, our table says when.
+"""The loop of the daemon: APScheduler runs the passes, and Torch's table says when.
 
-There is one job for each pass. It is brought forward, or put off, whenever something changed:
-10,000 check-ins as jobs would be a second copy of the table. APScheduler waits by the wall clock,
-so a clock that is set back an hour would have it sleep that long. So it has a thread of its own,
-and the loop here looks every ``INTERVALS.look`` seconds, by the clocks of the machine: it sees what
-has changed or stayed the same, plans the passes by it, and wakes APScheduler to compare the time
-again. A pass waits for a look before it does anything, so it knows of an outage that has just
-ended.
+There is one job for each pass. Whenever something has changed, the job is planned for another time.
+10,000 check-ins as jobs would be a second copy of the table. APScheduler waits by the wall clock:
+if the clock is set back an hour, it would sleep that long. So APScheduler has a thread of its own.
+This loop looks every ``INTERVALS.look`` seconds, by the clocks of the machine. It sees what has
+changed, plans the passes, and wakes APScheduler to compare the time again. A pass waits for a look
+before it does anything, so that it knows of an outage that has just ended.
 """
 
 import contextlib
@@ -32,7 +31,7 @@ from torch_cli.teams.upkeep import is_needed
 
 
 class Listener(Told, Protocol):
-    """Who is told what happens, also in the loop itself."""
+    """Is told what happens in the passes and in the loop itself."""
 
     def outage(self, outage: Outage) -> None:
         """Nothing could fire for a time."""
@@ -41,19 +40,18 @@ class Listener(Told, Protocol):
 class Loop:
     """Runs the passes until it is stopped, or another scheduler has taken the lease.
 
-    ``store`` is used by the loop itself, and by nobody else meanwhile; passes open their own.
-    ``told`` is told what happened, and of what went wrong in a pass, which is tried again;
-    ``on_look`` that the loop is alive.
+    Only the loop uses ``store``; passes open their own. ``told`` gets what happened, and errors of
+    passes, which are then tried again. ``on_look`` is called at each look.
     """
 
     def __init__(
         self, store: Store, told: Listener, on_look: Callable[[], None] = lambda: None
     ) -> None:
-        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # passes log for themselves
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # passes have their own log
         self._scheduler = BlockingScheduler(
-            executors={"default": ThreadPoolExecutor(len(PASSES))},  # none waits for another
-            # A pass may be planned before APScheduler has noticed that it has ended; with one
-            # instance it would then be dropped. It never runs twice at once: see ``_run``.
+            executors={"default": ThreadPoolExecutor(len(PASSES))},  # no pass waits for another
+            # A pass may be planned before APScheduler has noticed its end. With one instance it
+            # would be dropped then. It never runs twice at once: see ``_run``.
             job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
             timezone=datetime.UTC,
         )
@@ -73,7 +71,7 @@ class Loop:
         self._fired = 0.0
 
     def run(self, held: Held) -> list[str]:
-        """Run until ``stop``; return the passes that did not end in time, and still run.
+        """Run until ``stop``; return the passes that did not end in time and still run.
 
         Raises ``FencedError`` if another scheduler took over.
         """
@@ -93,9 +91,9 @@ class Loop:
         return stuck
 
     def stop(self) -> None:
-        """Have the loop end at its next look; may be called from a signal handler.
+        """Have the loop end at its next look. May be called from a signal handler.
 
-        That may come in the middle of anything, so nothing is locked, nor anybody woken.
+        A signal can come at any moment, so this locks nothing and wakes nothing.
         """
         self._stop = True
 
@@ -133,7 +131,7 @@ class Loop:
     # -- looking -----------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """See what has happened since the last look, and plan the passes by it."""
+        """See what has happened since the last look, and plan the passes."""
         if time.monotonic() < self._look_again:
             return
         try:
@@ -149,7 +147,7 @@ class Loop:
             self._look_again = time.monotonic() + INTERVALS.after_error
 
     def _note_outage(self, before: Clock) -> bool:
-        """Note what kept the loop from its work, or set the clock; say whether anything did."""
+        """Record an outage, or that the clock was set; return whether there was one."""
         outage = outage_between(before, self._clock, stalled=INTERVALS.stalled)
         jump = clock_jump(before, self._clock)
         if jump:
@@ -170,7 +168,7 @@ class Loop:
     def _has_changed(self) -> bool:
         """Say whether the store was written to, or a pass has ended, since the last look."""
         ended = self._plan_anew.is_set()
-        self._plan_anew.clear()  # before looking: what ends meanwhile is for the next look
+        self._plan_anew.clear()  # first, so that the next look sees passes that end now
         version = int(self._store.database.query("PRAGMA data_version")[0][0])
         changed, self._version = version != self._version, version
         return changed or ended
@@ -184,7 +182,7 @@ class Loop:
             due = again if due is None else min(due, again)
         newest, self._newest = self._newest, self._store.messages.newest()
         if newest != self._newest:
-            self._not_before.pop("outbox", None)  # what is new need not wait
+            self._not_before.pop("outbox", None)  # new messages need not wait
         messages = self._store.messages
         waiting = self._passes.delivers or messages.any_waiting() or messages.agents_to_tell()
         watches, self._watches = self._watches, self._store.watches.version()
@@ -218,7 +216,7 @@ class Loop:
     # -- passes ------------------------------------------------------------------------------------
 
     def _run(self, one: Pass) -> None:
-        """Run a pass, never twice at once; what goes wrong is told, and tried again."""
+        """Run a pass, never twice at once. An error is reported, and the pass is tried again."""
         with self._changed:
             if one.name in self._running:
                 return  # it is planned when it ends
@@ -231,7 +229,7 @@ class Loop:
         except FencedError:
             self.fenced = True
             self.stop()
-        except Exception as error:  # whatever it is, check-ins must go on
+        except Exception as error:  # check-ins must continue after any error
             self._told.error(error)
         finally:
             self._fired = time.monotonic() if one.name == "fire" else self._fired

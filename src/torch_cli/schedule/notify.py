@@ -1,11 +1,11 @@
-"""Telling systemd: sd_notify(3), which is one datagram to the socket that it names."""
+"""Telling systemd what the daemon does: sd_notify(3), one datagram to systemd's socket."""
 
 import os
 import socket
 
 
 def notify(state: str) -> bool:
-    """Send ``state`` (``READY=1``, ``WATCHDOG=1``, ``STOPPING=1``); say whether anybody listens."""
+    """Send ``state`` (``READY=1``, ``WATCHDOG=1``, ``STOPPING=1``); return whether it was sent."""
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path:
         return False
@@ -21,7 +21,7 @@ def notify(state: str) -> bool:
 
 
 def watchdog_seconds() -> float | None:
-    """Return how often systemd wants to hear that we live; ``None`` if it does not watch us."""
+    """Return how often systemd wants a sign of life; ``None`` if it does not watch this process."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     try:

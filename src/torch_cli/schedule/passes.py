@@ -1,7 +1,7 @@
 """What a scheduler does, as one list of passes: the daemon repeats them, ``torch tick`` runs each
 once.
 
-They are guarded one by one: an error in one is reported, and stops no other.
+An error in one pass is reported and does not stop the others.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Told(Protocol):
-    """Who is told what the passes have done, and what went wrong."""
+    """Is told what the passes have done, and what went wrong."""
 
     def runs(self, runs: "list[Run]") -> None:
         """Check-ins have fired."""
@@ -40,17 +40,17 @@ class Told(Protocol):
         """Something was done for a team."""
 
     def error(self, error: BaseException) -> None:
-        """A pass, or a part of one, has failed, and is tried again."""
+        """A pass, or a part of one, has failed. It is tried again."""
 
 
 LOOKED_FOR = 3600.0
-"""Seconds in which a message of unknown fate is looked for."""
+"""For this many seconds Torch looks for the outcome of an ``unknown`` message."""
 
 
 class Pass(NamedTuple):
-    """A pass by its name, and the seconds after which it is tried again when it has failed.
+    """The name of a pass, and the seconds after which it is tried again after a failure.
 
-    It is the method of ``Passes`` of that name.
+    The method of ``Passes`` with that name is the pass.
     """
 
     name: str
@@ -67,15 +67,15 @@ PASSES: Sequence[Pass] = (
     Pass("retention", INTERVALS.copy),
     Pass("copy", INTERVALS.copy),
 )
-"""In the order of a tick: what a check-in sends is delivered by the same one."""
+"""The passes in the order of a tick, so that the same tick delivers what its check-ins send."""
 
 
 class Passes:
-    """The passes. Each takes an open store and the time (epoch seconds), does what is due, and
-    returns after how many seconds it is worth another look, if nothing changes before.
+    """The passes. Each takes an open store and the time (epoch seconds) and does what is due.
 
-    ``token`` is that of the scheduler's lease. Nothing more is begun once ``until`` says so. With a
-    ``deadline`` (monotonic) a pass waits until then for what it has begun: nobody comes back.
+    It returns the seconds until the next look, if nothing changes before. ``token`` is that of the
+    scheduler's lease. When ``until`` returns true, a pass begins nothing more. With a ``deadline``
+    (monotonic), which a tick has, a pass waits until then for what it has begun.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class Passes:
 
     @property
     def delivers(self) -> bool:
-        """Whether a delivery goes on, or its receipt was not told yet."""
+        """Whether a delivery continues, or its receipt was not reported yet."""
         return self._drain is not None and self._drain.busy
 
     def close(self, seconds: float) -> bool:
-        """Give deliveries that go on ``seconds`` to end; say whether they did."""
+        """Give running deliveries ``seconds`` to end; return whether they did."""
         if self._drain is None:
             return True
         ended = self._drain.close(seconds)
@@ -129,7 +129,7 @@ class Passes:
         return INTERVALS.tasks
 
     def teams(self, store: Store, now: float) -> float:
-        """Look after teams, and whoever was briefed."""
+        """Look after teams, and after agents with briefings."""
         if self._upkeep is None and not store.teams.paths() and not store.briefings.any():
             return INTERVALS.teams
         from torch_cli.teams.upkeep import Upkeep
@@ -140,7 +140,7 @@ class Passes:
         return INTERVALS.teams_soon if self._upkeep.waits else INTERVALS.teams
 
     def unknown(self, store: Store, now: float) -> float:
-        """Settle messages of unknown fate, if their programs have reported them since."""
+        """Settle ``unknown`` messages that their programs have reported since."""
         if store.messages.unknown(now - LOOKED_FOR, 1):
             from torch_cli.delivery.afterwards import settle_unknown
 
@@ -148,7 +148,7 @@ class Passes:
         return INTERVALS.unknown
 
     def outbox(self, store: Store, now: float) -> float:
-        """Deliver what can be delivered now."""
+        """Deliver the messages that can be delivered now."""
         waits = store.messages.any_waiting() or store.messages.undelivered(untold=True, limit=1)
         if waits or self.delivers:
             from torch_cli.delivery.drain import Drain, drain_once
@@ -171,13 +171,13 @@ class Passes:
             for done in run_due(store, now, until=self._until):
                 self._told.done(done)
             wait = next_look(store, now)
-        except RefusedError as error:  # of the settings, which somebody has to put right
+        except RefusedError as error:  # a person must fix the settings
             self._told.error(error)
             wait = INTERVALS.checkpoints
         return wait if known == store.watches.version() else 1.0
 
     def retention(self, store: Store, now: float) -> float:
-        """Delete what is older than it is kept."""
+        """Delete old rows."""
         store.retention.sweep(now, self._until)
         return INTERVALS.copy
 
@@ -189,6 +189,6 @@ class Passes:
         return INTERVALS.copy
 
     def finish(self, now: float, deadline: float) -> None:
-        """Wait until ``deadline`` (monotonic) for what was begun for teams."""
+        """Wait until ``deadline`` (monotonic) for commands that were begun for teams."""
         for did in self._upkeep.finish(now, deadline) if self._upkeep else ():
             self._told.team(did)

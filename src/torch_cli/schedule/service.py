@@ -1,4 +1,4 @@
-"""Having the daemon started by the system: a systemd user unit, or a launchd agent on macOS."""
+"""Starting the daemon by the system: a systemd user unit, or a launchd agent on macOS."""
 
 import os
 import plistlib
@@ -14,13 +14,13 @@ from torch_cli.schedule.command import environment, torch_words
 
 LABEL = "torch"
 WATCHDOG = 60
-"""Seconds without a sign of life after which systemd starts the daemon again. The loop gives one
-every quarter of a second; a writer that holds the store can delay it by ten seconds.
+"""systemd restarts the daemon after this many seconds without a sign of life. The loop gives one
+every quarter of a second. A writer that holds the store can delay it by ten seconds.
 """
 
 
 class Service(NamedTuple):
-    """What is written where, and the commands that make it known to the system or forgotten."""
+    """A file and its text, and the commands with which the system starts or ends the service."""
 
     path: str
     text: str
@@ -29,7 +29,7 @@ class Service(NamedTuple):
 
 
 def service(platform: str = sys.platform) -> Service:
-    """Return the service of this user and state directory, as ``platform`` wants it."""
+    """Return the service of this user and state directory, in the form for ``platform``."""
     words = [*torch_words(), "daemon", "run", "--quiet", "--if-needed"]
     return _launchd(words) if platform == "darwin" else _systemd(words)
 
@@ -68,7 +68,7 @@ def _systemd(words: list[str]) -> Service:
 
 
 def _quoted(word: str) -> str:
-    """Return a word as systemd.syntax(7) has it: "%" and "$" are its own."""
+    """Return a word quoted for systemd.syntax(7), in which "%" and "$" are special."""
     text = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{text}"'
 
@@ -96,7 +96,7 @@ def _launchd(words: list[str]) -> Service:
 def install(unit: Service, *, before_start: Callable[[], object] | None) -> list[str]:
     """Write the service's file; return the commands that are left to do.
 
-    None are if ``before_start`` is given: that is called, and the service started.
+    With ``before_start`` none are left: it is called, and then the service is started.
     """
     try:
         os.makedirs(os.path.dirname(unit.path), exist_ok=True)
@@ -116,7 +116,7 @@ def install(unit: Service, *, before_start: Callable[[], object] | None) -> list
 
 
 def remove(unit: Service, *, now: bool) -> list[str]:
-    """Remove the service's file; with ``now`` end it first. Return what is left to do."""
+    """Remove the service's file. With ``now``, end the service first. Return what is left to do."""
     if now:
         _check_control(unit)
     left = _carry_out(unit.end) if now else [" ".join(words) for words in unit.end]
@@ -132,7 +132,7 @@ def remove(unit: Service, *, now: bool) -> list[str]:
 
 
 def _check_control(unit: Service) -> None:
-    """Raise ``TorchError`` if there is nothing that could start or end the service."""
+    """Raise ``TorchError`` if the program that starts and ends services is missing."""
     name = unit.start[0][0]
     if shutil.which(name) is None:
         raise TorchError(f"this machine has no {name}", code="service")

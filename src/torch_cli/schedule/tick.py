@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from torch_cli.teams.upkeep import Did
 
 OVERTIME = 20.0
-"""Seconds beyond its time in which a tick may end a delivery that it has begun."""
+"""Seconds beyond its time that a tick may take to finish a delivery."""
 
 
 class Ticked(NamedTuple):
-    """What a tick did; ``holder`` is the scheduler that was working, and nothing was done.
+    """What a tick did. With ``holder``, another scheduler was working, and the tick did nothing.
 
-    ``done`` are the checkpoints and commits, ``did`` is what was done for teams; ``errors`` are
-    those of passes that failed.
+    ``done`` are the checkpoints and commits, ``did`` is what was done for teams, ``errors`` are the
+    errors of passes.
     """
 
     runs: "tuple[Run, ...]" = ()
@@ -40,7 +40,7 @@ class Ticked(NamedTuple):
 
 
 class _Gathered:
-    """Is told what the passes do, and shows people what no agent can be told."""
+    """Collects what the passes do, and shows people what cannot be told to an agent."""
 
     def __init__(self) -> None:
         self._runs: list[Run] = []
@@ -89,7 +89,7 @@ class _Gathered:
 
 
 def tick(now: float, seconds: float) -> Ticked:
-    """Run each pass at ``now`` (epoch seconds), and deliver what can be, within ``seconds``.
+    """Run each pass at ``now`` (epoch seconds), within ``seconds``.
 
     Does nothing while another scheduler is working. Raises ``FencedError`` if another has taken
     over on the way.
@@ -122,7 +122,7 @@ def _run_all(store: Store, now: float, deadline: float, token: int, gathered: _G
             step()
         except FencedError:
             raise
-        except Exception as error:  # the others must go on
+        except Exception as error:  # the other passes must continue
             gathered.error(error)
 
 

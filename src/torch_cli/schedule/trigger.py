@@ -1,7 +1,8 @@
 """When a check-in is due: triggers as values, and the times that follow from them.
 
-A trigger is ``at`` one moment, ``every`` so many seconds from its start, or a ``cron`` expression
-in a time zone. Nothing here knows the store or tmux. Moments are seconds since the epoch.
+A trigger fires ``at`` one moment, or ``every`` so many seconds from its start, or by a ``cron``
+expression in a time zone. This module knows neither the store nor tmux. Moments are seconds since
+the epoch.
 """
 
 import datetime
@@ -17,10 +18,10 @@ from torch_cli.schedule.zone import check_zone, local_zone, zone_named
 AT, EVERY, CRON = "at", "every", "cron"
 
 MOST_PASSED = 100_000
-"""The most missed times that are counted one by one; a minute is missed so often in 69 days."""
+"""At most this many missed times are counted one by one. That is one a minute for 69 days."""
 
 LOOKED_AT = 200
-"""The moments of a cron expression by which the time between two is judged."""
+"""How many moments of a cron expression are used to find the shortest time between two."""
 
 
 class Trigger(NamedTuple):
@@ -41,7 +42,7 @@ class Trigger(NamedTuple):
 
 
 def make(kind: str, text: str, zone: str | None, now: float) -> Trigger:
-    """Return the trigger of one ``kind`` (``in``, ``at``, ``every``, ``cron``) that ``text`` says.
+    """Return the trigger of the ``kind`` ``in``, ``at``, ``every`` or ``cron`` for ``text``.
 
     ``zone`` is the name of a time zone (default: this machine's). Raises ``RefusedError`` if either
     cannot be read.
@@ -62,16 +63,16 @@ def make(kind: str, text: str, zone: str | None, now: float) -> Trigger:
 
 
 def once_in(text: str, now: float, zone: str) -> Trigger:
-    """Return the trigger for once, the duration ``text`` (``30m``) from ``now``."""
+    """Return a trigger that fires once, after the duration ``text`` (``30m``) from ``now``."""
     return Trigger(AT, repr(now + duration.parse(text)), zone, now)
 
 
 def once_at(text: str, zone: str, now: float) -> Trigger:
-    """Return the trigger for once, at a time such as ``2026-12-01 09:00`` or ``09:00``.
+    """Return a trigger that fires once, at a time such as ``2026-12-01 09:00`` or ``09:00``.
 
-    Without an offset it is local time in ``zone``; without a date the next such time. Of a time
-    that comes twice the first is meant. Raises ``RefusedError`` if it cannot be read, has passed,
-    or does not exist in that zone.
+    Without an offset it is local time in ``zone``. Without a date it is the next such time. A time
+    that comes twice means the first. Raises ``RefusedError`` if it cannot be read, has passed, or
+    does not exist in that zone.
     """
     at = _read_time(text.strip(), zone, now)
     if at <= now:
@@ -86,7 +87,7 @@ def once_at(text: str, zone: str, now: float) -> Trigger:
 
 
 def every(text: str, zone: str, now: float) -> Trigger:
-    """Return the trigger for every ``text`` (``20m``) of elapsed time, from ``now`` on."""
+    """Return a trigger that fires after every ``text`` (``20m``) of elapsed time from ``now``."""
     seconds = duration.parse(text)
     if seconds < 1:
         raise RefusedError(f"every {text} is more often than once a second", code="bad-duration")
@@ -94,7 +95,7 @@ def every(text: str, zone: str, now: float) -> Trigger:
 
 
 def cron(text: str, zone: str, now: float) -> Trigger:
-    """Return the trigger for a cron expression of five fields, or ``@daily`` and the like.
+    """Return a trigger for a cron expression of five fields, or a word such as ``@daily``.
 
     Raises ``RefusedError`` if it cannot be read, or if no such time comes.
     """
