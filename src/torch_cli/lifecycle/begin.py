@@ -1,4 +1,4 @@
-"""Starting an agent for whoever asks: may they, the window, readiness, the briefing."""
+"""Starting an agent for a caller: permission, window, readiness, briefing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ from torch_cli.tmux.window import OpenedWindow
 class Begun(NamedTuple):
     """An agent that was started, and its window.
 
-    ``state`` is ``None`` if its readiness was not waited for.
+    ``state`` is ``None`` if ``begin`` did not wait.
     """
 
     agent: Agent
@@ -45,13 +45,13 @@ def begin(
 ) -> tuple[Begun, str]:
     """Start the agent of ``order``; return it once its input is ready, and its briefing's text.
 
-    It is given ``seconds`` for that, by default the profile's; 0 does not wait. ``brief`` names
+    Waits for at most ``seconds``, by default the profile's value; 0 does not wait. ``brief`` names
     the briefing, as ``torch spawn --brief`` does. An agent that calls this becomes the parent.
-    ``on_open`` is told the window, ``on_step`` what is waited for.
+    ``on_open`` gets the window, ``on_step`` what Torch waits for.
 
-    Raises ``RefusedError`` or ``NotFoundError``, with nothing started, if the caller may not or the
-    order will not do; ``HeldError`` if the program asks something first, ``TimedOutError`` if it
-    is not ready in time: it continues then, and was not briefed.
+    Raises ``RefusedError`` or ``NotFoundError`` if the caller may not start it or the order is
+    wrong; nothing was started then. Raises ``HeldError`` if the program asks something first, and
+    ``TimedOutError`` if it is not ready in time; the program continues then, and has no briefing.
     """
     with Store() as store:
         spawner = actor(store).agent
@@ -77,14 +77,14 @@ def begin(
                 error.message += "; the briefing was not sent"
             raise
         on_step(f"it is ready: {sight.state.evidence}")
-        now = store.agents.get(agent.name) or agent  # with the version that its screen said
+        now = store.agents.get(agent.name) or agent  # with the version from its screen
         return Begun(now, window, sight.state), text
 
 
 def send_briefing(socket: Socket, begun: Begun, text: str, brief: str) -> Receipt:
-    """Deliver the briefing before all that waits for the agent; return its receipt.
+    """Deliver the briefing before all messages that wait for the agent; return its receipt.
 
-    Into the outbox, if its readiness was not waited for and it does not happen to be ready.
+    If ``begin`` did not wait and the agent is not ready, the briefing goes into the outbox.
     """
     request = Request(
         *(begun.agent.name, text.encode()), priority=PRIORITIES["high"], free=True, briefing=brief

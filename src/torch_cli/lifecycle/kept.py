@@ -19,7 +19,7 @@ def check_rename(store: Store, agent: Agent, new: str) -> None:
     own = own if own is not None and is_listed(own) else None
     for path in _files(store, agent):
         row, listed = store.teams.members(path).get(new), _listed(path)
-        # The agent may have the name in its own team, where the file was changed before.
+        # The agent may have the name in its own team, if the file was changed first.
         meant = own is not None and own.team == path and (own.name == new or own.name not in listed)
         if (row is not None and row.agent != agent.identity) or (new in listed and not meant):
             raise _kept(new, path, "nothing was changed")
@@ -30,8 +30,8 @@ def check_start(
 ) -> None:
     """Raise ``RefusedError`` if no agent may be started, or adopted, under that name.
 
-    A person may restart a member that has ended, or start one that the file names. An agent starts
-    members with ``torch up --only`` only.
+    A person may restart a member that has ended, or start one that the file names. An agent may
+    start members only with ``torch up --only``.
     """
     for path in _files(store, spawner):
         row = store.teams.members(path).get(name)
@@ -62,7 +62,7 @@ def _listed(path: str) -> set[str]:
 
 
 def _is_held(store: Store, row: Started) -> bool:
-    """Say whether the row is a process's, or that of an agent which has another name now."""
+    """Return whether the row is that of a process, or of an agent that has another name now."""
     if row.kind != "agent":
         return True
     agent = agent_of(store, row)

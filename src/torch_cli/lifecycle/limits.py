@@ -1,4 +1,4 @@
-"""How many agents agents may start: by role, by depth, and in all."""
+"""Limits for agents that start agents: by role, by depth, and in number."""
 
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.roster.membership import chain, team_of
@@ -29,12 +29,12 @@ def depth_of(store: Store, agent: Agent) -> int:
     """Return how many agents are above ``agent``."""
     line = list(chain(store, agent))
     parent = line[-1].parent
-    # One whose parent is gone stands below it all the same.
+    # An agent whose parent is gone still counts as below it.
     return len(line) - 1 + bool(parent and parent not in {one.name for one in line})
 
 
 def check_spawn(store: Store, spawner: Agent) -> None:
-    """Raise ``RefusedError`` with the rule that keeps ``spawner`` from starting another agent."""
+    """Raise ``RefusedError``, with the rule, if ``spawner`` may not start another agent."""
     rules = limits_for(store, spawner)
     if rules.spawners and spawner.role not in rules.spawners:
         raise _refused(

@@ -1,4 +1,4 @@
-"""Moving an agent to another session or window; everything known about it stays true."""
+"""Moving an agent to another session or window. What Torch knows about it stays right."""
 
 import contextlib
 import os
@@ -18,16 +18,17 @@ from torch_cli.tmux.place import check_session_name
 from torch_cli.tmux.socket import Socket
 
 SMALLEST = 3
-"""Rows or columns of a pane that tmux can split: ``layout_split_pane()`` in its layout.c asks for
-one for each half and the line between."""
+"""The least rows or columns of a pane that tmux can split: ``layout_split_pane()`` in its layout.c
+needs one for each half and one for the line between."""
 
 
 class Wanted(NamedTuple):
     """Where an agent is to move.
 
-    To a ``session`` (a name or an id; ``create`` makes it if it does not exist), ``beside`` a
-    target in another window (``horizontal``: to its right, not below), or, with neither, into a
-    window of its own in its session. ``follow`` takes along the people who are looking at it.
+    It moves to a ``session`` (a name or an id; ``create`` makes it if it does not exist), or
+    ``beside`` a target in another window (``horizontal``: to its right, not below). With neither,
+    it moves into a window of its own in its session. ``follow`` takes along the people who are
+    looking at it.
     """
 
     session: str | None = None
@@ -58,10 +59,10 @@ def move(
 ) -> Moved:
     """Move the agent ``target`` to where it is ``wanted``; its program notices at most a resize.
 
-    Pane and process stay the same. A message that is being typed into the pane delays the move, for
+    Pane and process stay the same. A message that is being typed into the pane delays the move for
     at most ``timeout`` seconds. Raises ``NotFoundError`` if there is no such agent, session or
-    window, ``RefusedError`` if it cannot go there, ``HeldError`` if a person is looking at it who
-    is not to ``follow``, or the pane does not become free. Nothing was moved then.
+    window, ``RefusedError`` if it cannot move there, ``HeldError`` if a person is looking at it
+    and ``follow`` is not given, or if the pane does not become free. Nothing was moved then.
     ``TimedOutError`` says so if that is not known.
     """
     deadline = time.monotonic() + timeout
@@ -96,7 +97,7 @@ def move(
 
 
 class _Move:
-    """One attempt; it ends without effect if anything changes under it."""
+    """One attempt. It ends without effect if anything changes meanwhile."""
 
     def __init__(self, store: Store, found: Found, agent: Agent, wanted: Wanted) -> None:
         self.store, self.socket, self.agent, self.wanted = store, found.socket, agent, wanted
@@ -107,7 +108,7 @@ class _Move:
     def attempt(self) -> Moved | None:
         """Move, or find that it is there already; ``None`` if something changed meanwhile."""
         goal = self._goal()
-        # Without a session it is looked at from where it is; a session is made last of all.
+        # Without a session, look from the present one. A new session is made last of all.
         standing = stand(self.socket, self.pane, goal or Goal(self.pane.session_id))
         if standing is None:
             return None
@@ -124,7 +125,7 @@ class _Move:
         try:
             standing = stand(self.socket, self.pane, Goal(place.session_id))
             if standing is not None:
-                self._check(standing)  # somebody may have come to look at it
+                self._check(standing)  # a person may look at it by now
             moved = standing and self._carry_out(standing, place)
         except BaseException:
             with contextlib.suppress(TorchError):
@@ -135,7 +136,7 @@ class _Move:
         return moved
 
     def _goal(self) -> Goal | None:
-        """Return where it goes, ``None`` into a session that has to be made."""
+        """Return where it goes, ``None`` if that is a session that does not exist yet."""
         if self.wanted.beside is not None:
             beside = self._neighbour(self.wanted.beside)
             return Goal(beside.session_id, beside.id, self.wanted.horizontal)
@@ -164,7 +165,7 @@ class _Move:
             ) from missing
 
     def _is_there(self, standing: Standing) -> Pane | None:
-        """Return the pane where it stands if that is where it is wanted."""
+        """Return the pane if it is already where it is wanted."""
         goal = standing.goal
         rows = [p for p in self.panes if p.id == self.pane.id]
         if goal.beside:
@@ -180,7 +181,7 @@ class _Move:
         return ("others share its window; --apart gives it one of its own",)
 
     def _check(self, standing: Standing) -> None:
-        """Raise if the pane must not be moved as it stands."""
+        """Raise if the pane must not be moved now."""
         pane, goal = self.pane, standing.goal
         where = f"agent '{self.name}' ({pane.id}, {pane.place})"
         if standing.linked and not goal.beside and (standing.alone or self.wanted.session is None):
@@ -213,7 +214,7 @@ class _Move:
         goal = standing.goal
         name, notes = self._window_name(standing)
         along = standing.deprived
-        # Who listens for Torch would be cut off with its session, and stays in one that goes on.
+        # Torch's own client would end with its session. In a session that continues it can stay.
         doomed = self._doomed(standing)
         cut_off = [c for c in standing.shown if not c.person and c.session_id in doomed]
         others = [
@@ -245,8 +246,8 @@ class _Move:
     def _window_name(self, standing: Standing) -> tuple[str, list[str]]:
         """Return the name that the window gets, '' to keep its own, and a note if it is new.
 
-        A window that was the agent's keeps its name; another is called after it. No two of a
-        session are called the same.
+        A window of the agent's own keeps its name. Another window is named after the agent. No two
+        windows of a session get the same name.
         """
         if standing.goal.beside:
             return "", []
@@ -265,7 +266,7 @@ class _Move:
         return free, [f"its window is called '{free}': there is a window '{kept}' in that session"]
 
     def _here(self, panes: Sequence[Pane], session_id: str = "") -> Pane:
-        """Return the agent's pane, as ``session_id`` shows it if it does."""
+        """Return the agent's pane, as it is in ``session_id`` if that session shows it."""
         agent = self.agent
         identity = (agent.server, agent.pane, agent.pane_pid)
         rows = [p for p in panes if (p.server, p.id, p.pid) == identity]
@@ -278,7 +279,7 @@ class _Move:
         return next((p for p in rows if p.session_id == session_id), rows[0])
 
     def _doomed(self, standing: Standing) -> set[str]:
-        """Return the ids of the sessions that have nothing but the window that goes."""
+        """Return the ids of the sessions whose only window is the one that moves."""
         if not standing.alone:
             return set()
         here = self.pane.window_id
@@ -293,7 +294,7 @@ class _Move:
 
 @contextlib.contextmanager
 def _unhurried(found: Found, timeout: float) -> Iterator[None]:
-    """Hold the pane's lock: no delivery is on its way, and none begins."""
+    """Hold the pane's lock, so that no delivery runs or begins."""
     pane = found.pane
     try:
         with pane_lock(pane.server, pane.id, f"torch move {found.name}", timeout):

@@ -1,4 +1,4 @@
-"""Renaming an agent; everything known about it moves along."""
+"""Renaming an agent. What Torch knows about it moves along."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from torch_cli.tmux.socket import Socket
 
 
 class Renamed(NamedTuple):
-    """An agent and its earlier name; ``window`` is its tmux window's name now."""
+    """An agent and its earlier name. ``window`` is the present name of its tmux window."""
 
     agent: Agent
     before: str
@@ -22,13 +22,12 @@ class Renamed(NamedTuple):
 
 
 def rename(store: Store, name: str, new: str) -> Renamed:
-    """Call the agent ``name`` ``new`` from now on; its program notices nothing.
+    """Rename the agent ``name`` to ``new``. Its program notices nothing.
 
-    Its messages, its place as somebody's parent and its registration follow in one step; the
-    event log, which is never changed, says when. Its window is renamed if Torch made it and it had
-    the agent's name. Raises ``NotFoundError`` if there is no such agent, ``RefusedError`` if the
-    new name is none, is taken or kept for a member of a team, or is that of an earlier agent to
-    which it would answer.
+    Its messages, its children and its registration follow in one step. The event log, which is
+    never changed, says when. Its window is renamed if Torch made it and it had the agent's name.
+    Raises ``NotFoundError`` if there is no such agent, ``RefusedError`` if the new name is invalid,
+    is taken or kept for a member of a team, or is the name of its own parent, which is gone.
     """
     check_name(new)
     if name == new:
@@ -50,7 +49,7 @@ def _rename_window(store: Store, agent: Agent, old: str) -> str:
     try:
         panes = list_panes(Socket(path=agent.socket))
     except TorchError:
-        return agent.window  # the agent is renamed all the same
+        return agent.window  # the agent is renamed nevertheless
     pane = next((p for p in panes if _is_in(agent, p)), None)
     if pane is None or pane.window != old or not store.windows.created(pane.server, pane.window_id):
         return pane.window if pane else agent.window

@@ -55,8 +55,8 @@ class Order:
 def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWindow]:
     """Open a window with the program in it and register the agent; do not wait until it is ready.
 
-    Raises before anything is touched if the name, the profile, the program, the parent or the
-    directory is not acceptable.
+    If the name, the profile, the program, the parent or the directory cannot be used, raises before
+    anything is touched.
     """
     profile, command, gone = check(store, order)
     directory = check_directory(order.directory)
@@ -77,7 +77,7 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
 
 
 def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]:
-    """Raise unless the name, the profile, the program and the parent will do.
+    """Raise unless the name, the profile, the program and the parent can be used.
 
     Returns the profile, the program's command, and a vanished agent of that name.
     """
@@ -110,7 +110,7 @@ def _register(
         version=_version(profile, order),
     )
     agent = store.agents.add(agent, instead_of=gone)
-    # A little of what is too old goes at each start, for those who run no scheduler.
+    # Delete a few old rows at each start, for people who run no scheduler.
     store.retention.sweep(time.time(), until=lambda: True)
     store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
     return agent
@@ -119,7 +119,7 @@ def _register(
 def _version(profile: Profile, order: Order) -> str:
     """Return the program's version if it decides how messages are submitted, else ''.
 
-    It is asked and not read off the screen, which a first question can hide.
+    The program is asked, because a first question can hide the version on the screen.
     """
     if not (profile.submit.idle_key or profile.submit.chord):
         return ""
@@ -147,7 +147,7 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
         chosen = profile_named(profile) if profile else recognise(store, pane, client)
         version = version_on(observe(client, store, pane, chosen).screen, chosen)
     program = program_in(pane) or procs.Process(pane.pid, "")
-    # What an earlier server's pane of this number reported is not meant.
+    # Not the reports of a pane with this number of an earlier server.
     reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
     agent = store.agents.add(
         Agent.of(
@@ -172,7 +172,7 @@ def await_ready(
 ) -> Sight:
     """Wait until the program's input is really ready, and return what it shows then.
 
-    Raises ``HeldError`` if it first asks a question, ``TorchError`` with its last screen if it
+    Raises ``HeldError`` if it asks a question first, ``TorchError`` with its last screen if it
     ended, ``TimedOutError`` after ``seconds``.
     """
     pane = find(store, Socket(path=agent.socket), agent.name).pane
@@ -205,7 +205,7 @@ def await_ready(
 
 
 def _identity(name: str) -> dict[str, str]:
-    """Return what an agent needs to know of itself, for its hooks and its own calls of torch."""
+    """Return the variables for an agent's hooks and for its own calls of torch."""
     identity = {"TORCH_AGENT": name}
     if is_chosen():
         identity["TORCH_HOME"] = state_dir()
@@ -219,7 +219,7 @@ def _environment(order: Order) -> dict[str, str]:
 
 
 def _given(profile: Profile) -> dict[str, str]:
-    """Return the variables that the profile sets for this run; the caller's own ones come first."""
+    """Return the variables that the profile sets for this run. The caller's own come first."""
     words = {"profiles": STOCK, "profiles_url": Path(STOCK).as_uri(), "hook": hook_command()}
     given = {}
     for item in profile.launch.env_set:
@@ -229,7 +229,7 @@ def _given(profile: Profile) -> dict[str, str]:
 
 
 def _reports(profile: Profile, ours: bool) -> bool:
-    """Say whether the program reports to Torch; ``ours`` that it has the profile's variables."""
+    """Return whether the program reports to Torch. ``ours``: it has the profile's variables."""
     launch = profile.launch
     plugin = profile.hooks.kind == "plugin" and ours
     return bool(launch.settings_flag or launch.hook_flag or plugin)
@@ -240,7 +240,7 @@ def _command(profile: Profile, order: Order) -> list[str]:
     launch = profile.launch
     if not launch.command:
         raise RefusedError(f"profile '{profile.name}' names no program to start")
-    # The agent's own PATH decides, as it will when tmux starts it.
+    # The agent's own PATH decides, as it does when tmux starts the program.
     program = find_program(profile, _environment(order))
     if program is None:
         raise NotFoundError(
@@ -258,8 +258,8 @@ def _command(profile: Profile, order: Order) -> list[str]:
 def _with_hooks(launch: Launch, arguments: Sequence[str]) -> list[str]:
     """Return the program's arguments with Torch's hooks among them, for this run alone.
 
-    Of several settings flags a program heeds the last only, so the caller's settings are merged
-    with Torch's. Raises ``RefusedError`` if they cannot be read.
+    A program uses only the last of several settings flags, so the caller's settings are merged with
+    Torch's. Raises ``RefusedError`` if they cannot be read.
     """
     if launch.hook_flag:
         return [launch.hook_flag, hook_command(), *arguments]
@@ -282,7 +282,7 @@ def _with_hooks(launch: Launch, arguments: Sequence[str]) -> list[str]:
 
 
 def _read_settings(flag: str, given: str) -> dict[str, Any]:
-    """Return settings given as JSON or as a file of JSON."""
+    """Return settings that are given as JSON, or as a file of JSON."""
     try:
         text = given if given.lstrip().startswith("{") else Path(given).read_text("utf-8")
         settings = json.loads(text)
@@ -296,7 +296,7 @@ def _read_settings(flag: str, given: str) -> dict[str, Any]:
 
 
 def _refuse_living(store: Store, name: str) -> Agent | None:
-    """Refuse a name whose agent lives; return the agent whose pane or program is gone."""
+    """Refuse the name of a living agent; return the agent of that name whose program is gone."""
     taken = store.agents.get(name)
     if taken is None or taken.stopped is not None:
         return None

@@ -27,18 +27,18 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
 
 LOCK_PATIENCE = 30.0
-"""Seconds that a delivery to the same pane may take before the agent is asked to end."""
+"""Seconds to wait for a delivery to the same pane before the agent is asked to end."""
 
 TERM_GRACE = 5.0
-"""Seconds between SIGTERM and SIGKILL for what Torch started."""
+"""Seconds between SIGTERM and SIGKILL for processes that Torch started."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """How an agent ended: ``asked``, ``terminated``, ``killed``, ``gone`` (it had ended before),
-    or that it was only ``forgotten``.
+    """How an agent ended: ``asked``, ``terminated``, ``killed``, or ``gone`` (it had ended before).
 
-    ``leftovers`` are the processes that outlived the program and were ended too.
+    ``forgotten`` means that only its record was removed. ``leftovers`` are processes that outlived
+    the program and were ended too.
     """
 
     name: str
@@ -67,7 +67,7 @@ def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
         how = _ask(store, found, agent)
     leftovers = 0
     if agent.origin == "spawned":
-        # A program can have had more children by now; a child of its own group is not missed.
+        # The program can have more children by now.
         family += procs.descendants(agent.program_pid)
         ended = end_all(family)
         how = how if how in ("gone", "asked") else "killed" if ended < 0 else "terminated"
@@ -91,7 +91,7 @@ def _still_running(agent: Agent, *, asked: bool) -> HeldError:
 
 
 def _still_alive(agent: Agent) -> list[procs.Process]:
-    """Return the program of an agent whose pane is gone, if Torch started it and it lives on."""
+    """Return the living program of an agent whose pane is gone, if Torch started it."""
     program = _program(agent)
     if agent.origin != "spawned" or not procs.alive(program):
         return []
@@ -108,7 +108,7 @@ def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
 def _ask(store: Store, found: Found, agent: Agent) -> str:
     """Take the profile's steps in turn; return ``asked`` once the program has ended.
 
-    Else return ``deaf``, or '' if no step could be taken.
+    Return ``deaf`` if it does not end, '' if no step could be taken.
     """
     pane, launch = found.pane, _profile(agent).launch
     asked = False
@@ -125,7 +125,7 @@ def _ask(store: Store, found: Found, agent: Agent) -> str:
 
 
 def _profile(agent: Agent) -> Profile:
-    """Return the agent's profile; one without steps if the user's file no longer exists."""
+    """Return the agent's profile; a profile without steps if the user's file no longer exists."""
     try:
         return profile_named(agent.profile)
     except (NotFoundError, RefusedError):
@@ -137,10 +137,10 @@ def _program(agent: Agent) -> procs.Process:
 
 
 def _take(client: ControlClient, store: Store, found: Found, agent: Agent, step: Step) -> bool:
-    """Press a step's keys, or type its command if an empty box stands ready for it.
+    """Press a step's keys, or type its command if there is an empty box for it.
 
-    Returns whether that was done. A program in the background gets nothing: the keys would reach
-    whatever a person has started in its pane meanwhile.
+    Returns whether that was done. A program in the background gets no keys, because they would
+    reach the program that a person has started in its pane meanwhile.
     """
     if not step.keys:
         return _type(client, store, found, agent, step.text)
@@ -182,7 +182,7 @@ def _gone_within(program: procs.Process, seconds: float) -> bool:
     while procs.alive(program):
         if time.monotonic() >= deadline:
             return False
-        select.select([], [], [], 0.02)  # it is no child of ours: there is nothing to wait on
+        select.select([], [], [], 0.02)  # it is not our child, so there is nothing to wait on
     return True
 
 
@@ -200,7 +200,7 @@ def end_all(family: list[procs.Process]) -> int:
 
 
 def _signal(process: procs.Process, number: signal.Signals) -> None:
-    # Looked at again just before: the number may have passed to another process.
+    # Look again just before: another process may have the number now.
     if procs.alive(process):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(process.pid, number)

@@ -1,4 +1,4 @@
-"""Opening a window that Torch records as its own, or none."""
+"""Opening a window and recording it as Torch's own, both or neither."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,10 +25,10 @@ def create_window(
     reuse: bool = False,
     keep_dead: bool = False,
 ) -> OpenedWindow:
-    """Open a window and write it down; one that cannot be recorded is closed again.
+    """Open a window and record it. A window that cannot be recorded is closed again.
 
-    Without a ``directory`` it is in the current one, and a window that is reused where it was
-    found: nothing was asked of it. Raises as ``open_window`` does.
+    Without a ``directory`` a new window is in the current one, and a reused window stays in its
+    own. Raises as ``open_window`` does.
     """
     opened = open_window(
         socket,
@@ -55,10 +55,10 @@ def create_window(
 
 @contextmanager
 def closed_on_failure(pane: Pane) -> Iterator[None]:
-    """Close the window of ``pane`` if what is done in here fails.
+    """Close the window of ``pane`` if the block fails.
 
-    Nobody could tell later that it is Torch's: the disk is full, another was faster, or a person
-    interrupts.
+    Without a record nobody would know later that the window is Torch's. The block can fail because
+    the disk is full, another process was faster, or a person interrupts.
     """
     try:
         yield
@@ -69,9 +69,10 @@ def closed_on_failure(pane: Pane) -> Iterator[None]:
 
 
 def _as_found(opened: OpenedWindow, *, given: bool) -> OpenedWindow:
-    """Return a reused window as rooted where its process stands, if that can be seen.
+    """Return a reused window as rooted in its process's directory, if that can be read.
 
-    Only the last note, that what was ``given`` besides was not applied, is not about the place.
+    Of the notes keep only the last one if options were ``given``: it says that they were not
+    applied. The others are about the directory.
     """
     if opened.pane.dead or not opened.directory:
         return opened

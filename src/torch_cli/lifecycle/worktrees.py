@@ -22,11 +22,11 @@ from torch_cli.teamfile.directories import worktree_path
 
 
 def make_worktree(root: str, branch: str, name: str, tell: Callable[[str], None]) -> None:
-    """Make the git worktree of ``branch`` for ``name`` if it is not there, and ``tell`` of it.
+    """Make the git worktree of ``branch`` for ``name`` if it does not exist, and ``tell`` of it.
 
-    Its branch is made from the current commit unless there is one of that name. No hook or filter
-    of the repository runs that nobody agreed to. Raises ``RefusedError`` if something else stands
-    there, or the worktree of another branch.
+    Unless the branch exists, it is made from the current commit. No untrusted hook or filter of the
+    repository runs. Raises ``RefusedError`` if something else is in that place, or the worktree of
+    another branch.
     """
     path = worktree_path(root, branch)
     if os.path.lexists(path):
@@ -66,13 +66,13 @@ def make_worktree(root: str, branch: str, name: str, tell: Callable[[str], None]
 
 
 def _intent(path: str) -> Path:
-    """Return the file that says that a worktree is being made: git may finish without us."""
+    """Return the file that says that a worktree is being made, because git may outlive Torch."""
     key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     return Path(state_dir()) / "worktrees" / key
 
 
 def _complete(path: str, git_dir: str) -> None:
-    """Mark a worktree as made by Torch if it was being made, perhaps by a process that is gone.
+    """Mark a worktree as made by Torch, also if the process that was making it is gone.
 
     Raises ``TorchError`` if that cannot be written.
     """
@@ -92,8 +92,8 @@ def remove_worktree(store: Store, member: Started) -> str:
     """Remove a worktree that Torch made for the member if it is clean and merged; return what
     happened.
 
-    The member has ended. Files that git ignores in it are removed with it. It stays while anybody
-    else is in it.
+    The member has ended. Ignored files in it are removed with it. It stays while another agent or
+    process is in it.
     """
     path, root = member.directory, os.path.dirname(member.team)
     if not path.startswith(f"{root}-") or not os.path.isdir(path):
@@ -104,7 +104,7 @@ def remove_worktree(store: Store, member: Started) -> str:
         if worktree.top != os.path.realpath(path) or not os.path.exists(
             os.path.join(worktree.git_dir, MADE)
         ):
-            return ""  # somebody else's
+            return ""  # not made by Torch
         if others := _in_it(store, worktree.top):
             return f"the worktree {path} stays: still used by {', '.join(others)}"
         git = guarded(worktree)
@@ -115,9 +115,9 @@ def remove_worktree(store: Store, member: Started) -> str:
             why = "has changes" if changed else "is not merged"
             return f"the worktree {path} stays: it {why}"
         branch, new, _ = made_for(worktree.git_dir)
-        main = Git(root, settings=git.settings)  # it looks at files, and runs no hook
+        main = Git(root, settings=git.settings)  # it reads files and runs no hook
         main.run("worktree", "remove", "--", path)
-        if new and branch == member.name:  # a pool's own: the next one begins where the project is
+        if new and branch == member.name:  # of a pool: the next one begins at the present commit
             main.run("branch", "-d", "--", branch)
     except TorchError as error:
         return f"the worktree {path} stays: {error.message}"
@@ -125,7 +125,7 @@ def remove_worktree(store: Store, member: Started) -> str:
 
 
 def _in_it(store: Store, top: str) -> list[str]:
-    """Return the names of the agents, and of what teams have started, that work in a worktree."""
+    """Return the names of the agents and team processes that work in a worktree."""
     agents = (one for one in store.agents.all() if _is_below(one.directory, top))
     found = {one.name for one in agents if _may_live(one)}
     for team in store.teams.paths():
@@ -150,7 +150,7 @@ def _is_below(place: str, top: str) -> bool:
 
 
 def _overlooked(git: Git, top: str) -> bytes:
-    """Return the files that git was told not to look at, and that are there: they may be changed.
+    """Return the existing files that git was told not to look at. They may be changed.
 
     ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files).
     """
@@ -170,7 +170,7 @@ def _check_own(root: str, name: str, path: str, branch: str) -> None:
     _complete(path, found.git_dir)
     try:
         own = made_for(found.git_dir).branch
-    except OSError:  # somebody else made it
+    except OSError:  # not made by Torch
         own = found.git().text("branch", "--show-current")
     if own and own != branch:
         raise RefusedError(

@@ -1,4 +1,4 @@
-"""Routing the pool: who there is, what they have done, and giving out what was decided."""
+"""Giving out the tasks of the pool: the candidates, what they have done, and the decision."""
 
 import os
 import time
@@ -20,9 +20,9 @@ from torch_cli.watch.listing import list_agents
 
 
 class Rules(NamedTuple):
-    """How tasks are given out: by which strategy, and to which roles; to all if none is named.
+    """How tasks are given out: by which strategy, and to which roles (to all if none is named).
 
-    ``leaders`` are who have others below them in the team file, whether those are there or not.
+    ``leaders`` are the agents that have others below them in the team file, running or not.
     """
 
     strategy: str = STRATEGIES[0]
@@ -37,7 +37,7 @@ class Rules(NamedTuple):
 
 
 def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Candidate]:
-    """Return the agents as candidates, looked at now."""
+    """Return the agents as candidates, by their present states."""
     tasks = {task.id: task for task in store.tasks.all(ended=True)}
     history = store.tasks.history()
     parents = {one.parent for one in store.agents.all()} | rules.leaders
@@ -72,7 +72,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
 def _rates(
     identity: str, history: Sequence[Entry], tasks: dict[str, Task]
 ) -> tuple[tuple[str, float], ...]:
-    """Return how well the agent has ended tasks, by skill; '' is for all of them."""
+    """Return how well the agent has ended tasks, by skill; '' is for all tasks."""
     ended: dict[str, list[bool]] = {}
     for entry in history:
         task = tasks.get(entry.task)
@@ -86,7 +86,7 @@ def _rates(
 def rules_in(directory: str) -> Rules:
     """Return the rules in the team file of the project around ``directory``.
 
-    Raises ``RefusedError`` if that cannot be read; without one they are the default.
+    Without a file they are the defaults. Raises ``RefusedError`` if the file cannot be read.
     """
     try:
         path = find_file(directory)
@@ -96,7 +96,7 @@ def rules_in(directory: str) -> Rules:
 
 
 def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "") -> list[Choice]:
-    """Return who would get which task of the pool now; of those for ``project`` if it is given."""
+    """Return which agent would get which task of the pool now; with ``project`` only its tasks."""
     now = time.time()
     reap(store, now)
     free = [task for task in store.tasks.all() if task.state == OPEN]
@@ -110,7 +110,7 @@ def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "
 def give_out(
     store: Store, choices: Sequence[Choice], who: Actor
 ) -> Iterator[tuple[Choice, Task | None]]:
-    """Give each agent the task that was decided for it; ``None`` if somebody was faster."""
+    """Give each agent its chosen task; ``None`` for a task that another agent took first."""
     for choice in choices:
         if choice.agent is None:
             continue

@@ -8,10 +8,10 @@ from torch_cli.errors import TimedOutError, TorchError
 from torch_cli.store.tasks import Task
 
 CHECK_TIMEOUT = 600.0
-"""Seconds that the command which shows that a task is done may take."""
+"""Seconds that a check may take."""
 
 SHOWN = 20
-"""Lines of its output that are kept as evidence."""
+"""Lines of the check's output that are kept as evidence."""
 
 
 def prove(task: Task, directory: str, timeout: float) -> dict[str, object]:
@@ -43,7 +43,7 @@ def prove(task: Task, directory: str, timeout: float) -> dict[str, object]:
             f"the check of task {task.id} took more than {timeout:g} s: {shown}; it is not done"
         ) from error
     finally:
-        if ran.returncode is None:  # what it has started holds the pipe open, too
+        if ran.returncode is None:  # processes that it started hold the pipe open, too
             end(ran)
     lines = output.decode("utf-8", "replace").splitlines()[-SHOWN:]
     if ran.returncode != 0:

@@ -1,4 +1,4 @@
-"""Delegating a task: an agent is started for it, below the one that delegates."""
+"""Delegating a task: starting an agent for it, below the agent that delegates."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +29,7 @@ from torch_cli.tmux.socket import Socket
 
 
 class Wanted(NamedTuple):
-    """Who is to be started for a task. ``branch`` is '' for no worktree of its own."""
+    """The agent to start for a task. ``branch`` is '' for no worktree of its own."""
 
     name: str
     role: str
@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
 
 
 class Delegated(NamedTuple):
-    """The task, whose it is now, where that one works, and the receipts of what it was sent."""
+    """The task, its new agent, that agent's directory, and the receipts of its messages."""
 
     task: Task
     directory: str
@@ -51,7 +51,7 @@ class Delegated(NamedTuple):
 
 
 def free_name(store: Store, base: str, own: Agent | None) -> str:
-    """Return the first of BASE-1, BASE-2 … that is no agent's name, and kept for none."""
+    """Return the first of BASE-1, BASE-2 … that no agent has and that is not reserved."""
     taken = {one.name for one in store.agents.all()}
     names = (f"{base}-{n}" for n in count(1))
     return next(one for one in names if one not in taken and not is_kept(store, one, own))
@@ -67,9 +67,9 @@ def delegate(
 ) -> Delegated:
     """Start the agent, wait until it is ready, brief it, and give it the task.
 
-    The task must be in the pool, or the delegating agent's own. Raises before anything is touched
-    if it is not, or a limit forbids one more agent; if the agent does not get ready, the task stays
-    where it is.
+    The task must be in the pool, or belong to the delegating agent. If it does not, or a limit
+    forbids one more agent, raises before anything is touched. If the agent does not become ready,
+    the task stays where it is.
     """
     own = who.agent
     _check_task(store, task, own)
@@ -119,7 +119,7 @@ def _check_task(store: Store, task: Task, own: Agent | None) -> None:
 
 
 def _place(wanted: Wanted, tell: Callable[[str], None]) -> str:
-    """Return where the agent is to work; a worktree is made if it is not there."""
+    """Return the agent's directory. Makes its worktree if that does not exist."""
     if not wanted.branch:
         return wanted.directory
     root = locate(wanted.directory).top

@@ -31,7 +31,7 @@ from torch_cli.store.tasks import (
 from torch_cli.tasks.check import CHECK_TIMEOUT, prove
 
 CHECK_FAILED = "check-failed"
-"""In a task's history: its check was run, and did not show that it is done."""
+"""In a task's history: its check ran and failed."""
 
 
 def find_task(store: Store, name: str) -> Task:
@@ -47,13 +47,13 @@ def find_task(store: Store, name: str) -> Task:
 
 
 def by(who: Actor, task: Task) -> Task:
-    """Return the task as one that ``who`` has made."""
+    """Return the task with ``who`` as its maker."""
     identity = who.agent.identity if who.agent else ""
     return task._replace(creator=who.name, creator_agent=identity)
 
 
 def add(store: Store, task: Task) -> Task:
-    """Add a task; raises ``NotFoundError`` for a dependency that is none."""
+    """Add a task; raises ``NotFoundError`` for a dependency that is not a task."""
     depends = tuple(dict.fromkeys(find_task(store, name).id for name in task.depends))
     return store.tasks.add(task._replace(depends=depends))
 
@@ -84,7 +84,7 @@ def reap(store: Store, now: float) -> list[Task]:
 
 
 def _lost(store: Store, task: Task, now: float) -> str:
-    """Return why a task is nobody's any more, '' if it is somebody's."""
+    """Return why a task's agent loses it, '' if the agent keeps it."""
     agent = store.agents.known_as(task.agent)
     if agent is None or agent.stopped is not None:
         return "its agent was stopped"
@@ -98,7 +98,7 @@ def _lost(store: Store, task: Task, now: float) -> str:
 
 
 def available(store: Store, agent: Agent, skills: Sequence[str]) -> list[Task]:
-    """Return what ``agent``, with these skills, could take in its project, most urgent first."""
+    """Return the tasks that ``agent`` could take in its project, the most urgent first."""
     project = project_of(store, agent)
     return [
         task
@@ -136,9 +136,9 @@ def claim(
 
 
 def pass_on(store: Store, task: Task, to: Agent, who: Actor) -> Task:
-    """Give a task that is in the pool, or as it was seen somebody's, to ``to``, in one step.
+    """Give a task to ``to`` in one step, from the pool or from the agent that had it when read.
 
-    Raises ``HeldError`` if it is somebody else's by now, or has ended.
+    Raises ``HeldError`` if another agent has it by now, or it has ended.
     """
     with store.database.transaction():
         fresh = store.tasks.get(task.id)
@@ -187,7 +187,7 @@ def start(store: Store, task: Task, who: Actor) -> Task:
 
 
 def block(store: Store, task: Task, who: Actor, reason: str) -> Task:
-    """Note that a task waits for somebody else; it stays its holder's."""
+    """Record that a task waits for somebody else. It stays with its agent."""
     return _change(store, task, who, "block", HELD, state=BLOCKED, reason=reason)
 
 
@@ -203,11 +203,11 @@ def fail(store: Store, task: Task, who: Actor, reason: str) -> Task:
 
 
 def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHECK_TIMEOUT) -> Task:
-    """End a task that is done, once its check passes.
+    """End a task as done if its check passes.
 
     The check runs in the directory of the task's agent, without a shell. Raises ``TorchError`` with
-    its last lines if it does not exit with 0, ``TimedOutError`` after ``timeout`` seconds: the task
-    continues then.
+    its last lines if it does not exit with 0, ``TimedOutError`` after ``timeout`` seconds. The task
+    is not ended then.
     """
     if task.state not in HELD:
         raise _wrong_state(task, "done")
@@ -230,7 +230,7 @@ def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHEC
 def _change(
     store: Store, task: Task, who: Actor, verb: str, allowed: Sequence[str], **facts: object
 ) -> Task:
-    """Change a task if it is still as it was seen; raise ``HeldError`` if it is not."""
+    """Change a task if it is still as it was read; raise ``HeldError`` if it is not."""
     if task.state not in allowed:
         raise _wrong_state(task, verb)
     _check_may(store, task, who)
@@ -257,7 +257,7 @@ def _wrong_state(task: Task, verb: str) -> HeldError:
 
 
 def _check_may(store: Store, task: Task, who: Actor) -> None:
-    """Refuse an agent that has nothing to do with the task: not its holder, maker or superior."""
+    """Refuse an agent that is not the task's agent or maker, nor above its agent."""
     if who.agent is None or who.agent.identity == task.agent or _made(store, task, who.agent):
         return
     holder = store.agents.known_as(task.agent) if task.agent else None
@@ -274,7 +274,7 @@ def _check_may(store: Store, task: Task, who: Actor) -> None:
 
 
 def _made(store: Store, task: Task, agent: Agent) -> bool:
-    """Say whether the agent has made the task, and not another of its name."""
+    """Return whether exactly this agent made the task, not another agent of its name."""
     if task.creator_agent:
         return agent.identity == task.creator_agent
     return agent.name == task.creator and belongs(task, project_of(store, agent))

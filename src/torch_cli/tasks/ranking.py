@@ -1,6 +1,6 @@
-"""Which agent gets which task: decided on values alone, with the reasons.
+"""Which agent gets which task, and why. Pure decisions on values.
 
-A task that waits gains urgency with time, so that none is passed over forever.
+A waiting task becomes more urgent with time, so that no task waits forever.
 """
 
 import os
@@ -16,11 +16,11 @@ AGING = 3600.0
 class Candidate(NamedTuple):
     """An agent that could get a task.
 
-    ``load`` is how many tasks it has, ``rates`` how well it has ended those that asked for a skill,
-    by the skill's name in small letters, ``last`` when it was given one last (epoch seconds, 0 for
-    never). One that ``leads`` has others below it, and gives out tasks itself. ``place`` is where
-    ``directory`` is in the main worktree of its ``project``, and ``foreign`` are the ids of tasks
-    that belong to another. One that ``serves`` is of a role to which tasks are given.
+    ``load`` is how many tasks it has. ``rates`` is how well it has ended tasks that asked for a
+    skill, by the skill's name in small letters. ``last`` is when it last got a task (epoch seconds,
+    0 for never). ``leads``: it has others below it and gives out tasks itself. ``place`` is its
+    ``directory`` in the main worktree of its ``project``. ``foreign`` are the ids of tasks of other
+    projects. ``serves``: its role gets tasks.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Candidate(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What was decided for a task: ``agent`` is ``None`` if nobody can take it now.
+    """The decision for a task. ``agent`` is ``None`` if no agent can take it now.
 
-    ``why`` says why it is this one; ``others`` why each of the others is not, in words.
+    ``why`` says why this agent was chosen, ``others`` why each other agent was not.
     """
 
     task: Task
@@ -56,7 +56,7 @@ def route(
 ) -> list[Choice]:
     """Decide for each of ``tasks``, which wait for nothing, at ``now`` (epoch seconds).
 
-    An agent gets one at most. Raises ``KeyError`` for a strategy that is none of ``STRATEGIES``.
+    An agent gets at most one. Raises ``KeyError`` for a strategy that is not in ``STRATEGIES``.
     """
     rank = STRATEGIES[strategy]
     free = list(candidates)
@@ -80,7 +80,7 @@ def route(
 
 
 def urgency(task: Task, now: float) -> float:
-    """Return how urgent a task is: its priority, and more the longer it waits."""
+    """Return how urgent a task is: its priority, plus more the longer it waits."""
     return task.priority + max(0.0, now - task.created) / AGING
 
 
@@ -111,7 +111,7 @@ def rate(task: Task, one: Candidate) -> float:
 
 
 def near(task: Task, one: Candidate) -> bool:
-    """Say whether the agent works where the task belongs."""
+    """Return whether the agent works in the directory of the task."""
     if not task.directory:
         return False
     places = (place for place in (one.directory, one.place) if place)
@@ -123,7 +123,7 @@ def _least_loaded(task: Task, one: Candidate) -> tuple[float, ...]:
 
 
 def _best_skilled(task: Task, one: Candidate) -> tuple[float, ...]:
-    # Of two that are as good the one that can do less else: the other is kept for more.
+    # Of two equal agents the one with fewer skills, so that the other stays free.
     return (-rate(task, one), len(one.skills), one.last)
 
 
@@ -141,7 +141,7 @@ STRATEGIES: dict[str, Callable[[Task, Candidate], tuple[float, ...]]] = {
     "round-robin": _round_robin,
     "sticky-to-directory": _sticky,
 }
-"""How those who can take a task are ranked: the least goes first."""
+"""How the agents that can take a task are ranked. The smallest value goes first."""
 
 
 def _why(task: Task, one: Candidate, strategy: str) -> str:

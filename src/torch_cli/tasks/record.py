@@ -1,4 +1,4 @@
-"""What each agent has done with tasks, by their history."""
+"""What each agent has done with tasks, worked out from their history."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ from torch_cli.store.tasks import TAKEN
 class Record(NamedTuple):
     """What an agent has done with tasks: how many it took, ended well, failed, and lost.
 
-    ``seconds`` is the median from taking one to its end. ``agent`` is its identity: an earlier one
-    can have had its name.
+    ``seconds`` is the median from taking a task to its end. ``agent`` is the agent's identity,
+    because an earlier agent can have had its name.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Record(NamedTuple):
 
     @property
     def rate(self) -> float | None:
-        """The share of what it ended that was done; ``None`` before it has ended any."""
+        """The share of its ended tasks that are done; ``None`` if it has ended none."""
         ended = self.done + self.failed
         return self.done / ended if ended else None
 
@@ -37,7 +37,7 @@ def records(store: Store) -> list[Record]:
     counts: dict[str, dict[str, int]] = {}
     took: dict[str, list[float]] = {}
     for entry in store.tasks.history():
-        # Who returns a task does not have it any more; it is the last that has taken it.
+        # The agent that returns a task no longer has it. It is the last agent that took it.
         last, since = taken.get(entry.task, ("", 0.0))
         whose = entry.agent or entry.holder or last
         if entry.verb not in (*TAKEN, "done", "fail", "return") or not whose:

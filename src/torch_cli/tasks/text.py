@@ -1,4 +1,4 @@
-"""What is said to agents about tasks."""
+"""The texts of messages to agents about tasks."""
 
 import shlex
 
@@ -27,7 +27,7 @@ def outline(task: Task) -> str:
 
 
 def result(task: Task) -> str:
-    """Return the message that tells who made a task how it ended."""
+    """Return the message that tells the maker of a task how it ended."""
     how = f"Task {task.id} is {task.state}: {task.title}"
     lines = [how, f"by {task.holder}" if task.holder else ""]
     lines += [task.reason] if task.reason else []

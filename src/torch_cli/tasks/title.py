@@ -1,4 +1,4 @@
-"""What an agent has to do, where people see it: the title of its pane."""
+"""An agent's task in the title of its pane, where people see it."""
 
 import contextlib
 
@@ -11,22 +11,22 @@ from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 
 OPTION = "@torch_task"
-"""The pane's option that holds the same, for formats: a program can set its title itself."""
+"""The pane's option with the same text, for formats, because a program can set its own title."""
 
 LONGEST = 80
-"""Characters of it."""
+"""The most characters of the title."""
 
 
 def current(store: Store, identity: str) -> Task | None:
-    """Return what the agent of that identity works on: what it has begun, else the most urgent."""
+    """Return the task that the agent has begun, else the most urgent of its tasks."""
     own = [task for task in store.tasks.all() if task.agent == identity and task.state in HELD]
     return min(own, key=lambda task: task.state != "active", default=None)
 
 
 def show_task(store: Store, identity: str) -> None:
-    """Show in the agent's pane what it has to do now, as far as tmux lets us.
+    """Show the agent's present task in its pane, if tmux permits that.
 
-    Nothing is shown of an agent that is gone, and nothing depends on it.
+    Does nothing for an agent that is gone. Nothing depends on this title.
     """
     agent = store.agents.known_as(identity) if identity else None
     if agent is None:
@@ -41,11 +41,11 @@ def show_task(store: Store, identity: str) -> None:
     ]
     with contextlib.suppress(TorchError):
         if pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid) is not None:
-            # On a command line a ";" at the end of a title would begin another command.
+            # On a command line of tmux, a ";" at the end of a title would begin another command.
             given = b"\n".join([*lines, b""])
             run(Socket(path=agent.socket), "-N", "source-file", "-", stdin=given)
 
 
 def _plain(text: str) -> str:
-    """Return ``text`` in one line, without what could steer a terminal."""
+    """Return ``text`` in one line, without control characters."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())

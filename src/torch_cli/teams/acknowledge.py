@@ -1,4 +1,4 @@
-"""An agent's word that it has read its briefing, and its first to its parent."""
+"""An agent acknowledges its briefing, and its parent is told that the agent is there."""
 
 import contextlib
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from torch_cli.tasks.life import skills_of
 from torch_cli.tmux.socket import Socket
 
 PATIENCE = 3.0
-"""Seconds that the parent may take for it; after that it waits in the outbox."""
+"""Seconds that the parent may take for the message. After that it waits in the outbox."""
 
 
 class Acknowledged(NamedTuple):
@@ -46,9 +46,10 @@ def acknowledge(store: Store, words: str) -> Acknowledged:
 
 
 def introduce(store: Store, done: Acknowledged) -> Receipt | None:
-    """Tell the agent's parent, once in its life, that it is there; return the receipt.
+    """Tell the agent's parent, once in the agent's life, that the agent is there.
 
-    ``None`` if it has no parent that is there, or has been introduced. Raises as ``send`` does.
+    Returns the receipt, ``None`` if it has no living parent or the parent was told before. Raises
+    as ``send`` does.
     """
     agent = done.agent
     key = f"introduction:{agent.identity}:{agent.created:.3f}"
@@ -74,7 +75,7 @@ def introduce(store: Store, done: Acknowledged) -> Receipt | None:
 
 
 def _branch(agent: Agent) -> list[str]:
-    with contextlib.suppress(TorchError):  # in no repository, say
+    with contextlib.suppress(TorchError):  # for example, it is not in a repository
         branch = locate(agent.directory).git().text("branch", "--show-current")
         return [f"branch {branch}"] if branch else []
     return []

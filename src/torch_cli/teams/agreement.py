@@ -18,11 +18,11 @@ from torch_cli.tasks.life import CHECK_FAILED
 from torch_cli.teamfile.described import Agreement, Team
 
 SINCE = 86_400.0
-"""Seconds back to which messages are looked at."""
+"""Messages of the last so many seconds are checked."""
 
 
 class Breach(NamedTuple):
-    """A rule that does not hold: of which agent, in words, and what shows it."""
+    """A rule that an agent has broken: the agent, a sentence, and the evidence."""
 
     rule: str
     agent: str
@@ -31,9 +31,9 @@ class Breach(NamedTuple):
 
 
 class _Facts(NamedTuple):
-    """What the rules look at: the team's agents that are there, by name, and what they have said.
+    """What the rules look at: the living agents of the team, by name, and their messages.
 
-    ``names`` has those names by identity. What was said has the present names.
+    ``names`` has these names by identity. The messages carry the present names.
     """
 
     store: Store
@@ -47,7 +47,7 @@ class _Facts(NamedTuple):
 def check(store: Store, team: Team, now: float) -> list[Breach]:
     """Return every breach of the team's agreement at ``now`` (epoch seconds), rule by rule.
 
-    A rule that the file does not name is not looked at. Agents that are not up break nothing.
+    Only rules in the file are checked, and only agents that are up.
     """
     listed = {member.name for member in team.members if member.kind == "agent"}
     agents = {
@@ -66,12 +66,12 @@ def check(store: Store, team: Team, now: float) -> list[Breach]:
 
 
 def _edges(facts: _Facts) -> Iterator[Breach]:
-    """Who may write to whom, by role or name; ``parent`` and ``*`` are understood."""
+    """Check who may write to whom, by role or name, with ``parent`` and ``*``."""
     may = facts.rules.may_message
     for message in facts.messages:
         sender, recipient = facts.agents[message.sender], facts.agents[message.recipient]
         allowed = None
-        if not message.permitted:  # as things were then
+        if not message.permitted:  # when it was sent
             allowed = forbidden(facts.store, sender, recipient, may, message.reply_to)
         if allowed is not None:
             said = (
@@ -113,7 +113,7 @@ def _tasks(facts: _Facts) -> list[Task]:
 
 
 def _exchanges(facts: _Facts) -> Iterator[Breach]:
-    """Count what two agents have said to each other in one thread."""
+    """Count the messages between two agents in one thread."""
     limit = facts.rules.exchanges_at_most
     if not limit:
         return
@@ -140,11 +140,11 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
     if not limit:
         return
     seen: set[str] = set()
-    # Of several in one worktree it is the one's that has been there longest.
+    # If several agents share a worktree, it counts for the one that has been there longest.
     for since, name in sorted((_came(facts, one), one.name) for one in facts.agents.values()):
         try:
             worktree = locate(facts.agents[name].directory)
-        except TorchError:  # in no repository, say: nothing can be committed
+        except TorchError:  # for example not a repository: nothing can be committed
             continue
         if worktree.top in seen:
             continue
@@ -156,7 +156,7 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
         if not found:
             continue
         at, path = min(found)
-        age = facts.now - max(at, since)  # what was there before it came is its own since then
+        age = facts.now - max(at, since)  # older changes count from the time when it came
         if age > limit:
             said = f"has not committed {path} for {words(age)}"
             evidence = {"dir": worktree.top, "path": path}
@@ -164,7 +164,7 @@ def _uncommitted(facts: _Facts) -> Iterator[Breach]:
 
 
 def _came(facts: _Facts, agent: Agent) -> float:
-    """Return since when the agent is there (epoch seconds); a restart does not count."""
+    """Return since when the agent exists (epoch seconds). Restarts do not count."""
     member = facts.store.teams.member_of(agent.identity)
     return min(agent.created, member.started) if member else agent.created
 
@@ -177,7 +177,7 @@ def _changed_at(top: str, path: str) -> float | None:
 
 
 def _research(facts: _Facts) -> Iterator[Breach]:
-    """A task that was taken, or whose check failed, repeatedly needs a question."""
+    """Check that an agent asks a question about a task that it repeatedly took or failed."""
     limit = facts.rules.research_after
     for task in _tasks(facts) if limit else ():
         asked = any(
@@ -198,7 +198,7 @@ def _nth(number: int) -> str:
 
 
 def _topics(facts: _Facts) -> Iterator[Breach]:
-    """A message that names more than one task has more than one topic."""
+    """Check that a message names at most one task."""
     for message in facts.messages if facts.rules.one_topic else ():
         named = sorted({w for w in _words_of(message.body) if w.startswith("t-") and len(w) == 10})
         if len(named) > 1:

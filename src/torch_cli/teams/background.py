@@ -1,4 +1,4 @@
-"""A ``torch up`` or ``torch retire`` begun by a scheduler: it continues when that one ends."""
+"""A ``torch up`` or ``torch retire`` that a scheduler begins, and that can outlive it."""
 
 import contextlib
 import subprocess
@@ -13,13 +13,13 @@ from torch_cli.store import Store
 from torch_cli.teamfile.described import Team
 
 DONE = {"grow": "started", "shrink": "retired", "restart": "restarted"}
-"""What is done, by its name in the log."""
+"""The word for each act, by its name in the log."""
 
 
 class Background:
-    """A command for one member of a team, in a process of its own, just as a person would run it.
+    """A command for one member of a team, in a process of its own, as a person would run it.
 
-    ``what`` and ``name`` say what is done with whom, for the log.
+    ``what`` and ``name`` are the act and the member, for the log.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Background:
 
     @property
     def ended(self) -> bool:
-        """Whether it has."""
+        """Whether the process has ended."""
         return self._child.poll() is not None
 
     def wait(self, seconds: float) -> None:
@@ -59,15 +59,15 @@ class Background:
         said = [line for line in lines if line.startswith("torch: ")] or lines[-1:]
         words = said[0].removeprefix("torch: ") if said else ""
         words = words or f"it ended with status {self._child.returncode}"
-        # What is held up may be there, and ask something first.
+        # A member that is held up may run and ask something first.
         done = "is held up" if self._child.returncode == HELD else f"was not {DONE[self.what]}"
         return TorchError(f"'{self.name}' {done}: {words}", code=self.what)
 
 
 def _home(store: Store, team: Team) -> tuple[str, str]:
-    """Return the socket of the team's tmux server, and the PATH that its agents were given.
+    """Return the socket of the team's tmux server, and the PATH of its agents.
 
-    A scheduler that cron or systemd has started knows neither; '' if nothing of the team is up.
+    A scheduler that was started by cron or systemd knows neither. '' if no member is up.
     """
     for known in store.teams.members(team.path).values():
         if known.socket:

@@ -46,16 +46,16 @@ def down(
     force: bool = False,
     notes: float = 0.0,
 ) -> Iterator[Ended]:
-    """End the members of the team whose file is ``team``, the last that was started first.
+    """End the members of the team whose file is ``team``, the last started first.
 
-    ``on`` is the tmux server whose members alone are meant, if it was demanded. ``only`` are the
-    names of those that are meant; raises ``NotFoundError`` for one that is none,
-    ``RefusedError`` if an agent asks that has no say over all of them.
+    ``on`` limits this to the members on that tmux server. ``only`` limits it to these names; raises
+    ``NotFoundError`` for an unknown one, and ``RefusedError`` if the calling agent has no right
+    over all of them.
 
-    Each agent is asked for a handoff note, all at once, and given ``notes`` seconds for it; 0 asks
-    for none. The note and what its pane has shown are saved. A checkpoint of each one's directory
-    comes first; if that fails, what works there goes on, unless ``force``. What is not a repository
-    has none. A worktree that was made for a member is removed only if nothing in it would be lost.
+    All agents are asked for a handoff note at the same time, and have ``notes`` seconds for it; 0
+    asks for none. The note and the pane's content are saved. A checkpoint of each directory comes
+    first, if it is in a repository. If that fails, the members there continue, unless ``force``. A
+    worktree that was made for a member is removed only if nothing in it would be lost.
     """
     saved: dict[str, str] = {}
     known = store.teams.members(team)
@@ -92,7 +92,7 @@ def down(
 def _is_on(store: Store, member: Started, server: Socket) -> bool:
     agent = agent_of(store, member) if member.kind == "agent" else None
     path = agent.socket if agent else member.socket
-    return not path or server.leads_to(path)  # of what never came up nobody can tell
+    return not path or server.leads_to(path)  # a member that never came up has no server
 
 
 def _check_may_end(store: Store, member: Started) -> None:
@@ -104,9 +104,9 @@ def _check_may_end(store: Store, member: Started) -> None:
 
 
 def team_path(store: Store, directory: str) -> str:
-    """Return the path of the team file of ``directory``; it may be gone while the team is up.
+    """Return the path of the team file of ``directory``. The file may be gone while the team is up.
 
-    Raises ``NotFoundError`` if there is neither.
+    Raises ``NotFoundError`` if there is neither a file nor a running team.
     """
     path = Path(os.path.realpath(os.path.expanduser(directory)))
     path = Path(own_place(str(path)))
@@ -119,7 +119,7 @@ def team_path(store: Store, directory: str) -> str:
 
 
 def _save(member: Started, saved: dict[str, str]) -> str:
-    """Make a checkpoint of where the member works, once for each worktree; return it in words."""
+    """Make a checkpoint of the member's worktree, once for each worktree; return a sentence."""
     try:
         worktree = locate(member.directory)
         if worktree.top not in saved:
@@ -136,7 +136,7 @@ def _save(member: Started, saved: dict[str, str]) -> str:
 
 
 def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[str, Note]:
-    """Ask all agents of ours for their notes at once; return each one's, by identity."""
+    """Ask all of the team's agents for their notes at once; return the notes by identity."""
     ours = [one for one in members if one.kind == "agent" and one.ours]
     found = (agent_of(store, one) for one in ours)
     agents = [agent for agent in found if agent is not None and lives(agent)]
@@ -148,7 +148,7 @@ def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[s
 
 
 def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
-    """Save what an agent that was asked leaves; return that in words."""
+    """Save the note and the pane of an agent that was asked; return a sentence."""
     agent = agent_of(store, member) if member.kind == "agent" else None
     note = asked.get(agent.identity) if agent else None
     if note is None or agent is None:
@@ -158,7 +158,7 @@ def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
 
 
 def _held(store: Store, member: Started) -> str:
-    """Return in words what waits in the outbox for the member, and will not arrive."""
+    """Say which messages for the member wait in the outbox and will not arrive."""
     agent = agent_of(store, member) if member.kind == "agent" and member.ours else None
     waiting = store.messages.waiting(agent.identity) if agent else []
     if not waiting:

@@ -1,4 +1,4 @@
-"""What an ``up`` that was killed has left: a window of its own that nobody has recorded."""
+"""What a killed ``up`` leaves behind: a window that nobody has recorded."""
 
 import os
 import re
@@ -15,10 +15,10 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window, find_window
 
 MARK = "TORCH_UP"
-"""The variable by which a program is known as started by one certain ``up``."""
+"""The variable that shows which ``up`` has started a program."""
 
 PATIENCE = 5.0
-"""Seconds that a placeholder may stand, which another ``torch`` replaces within one."""
+"""Seconds that a placeholder may stay. A living ``torch`` replaces it within one second."""
 
 
 _HOLDER = re.compile(r"torch-[0-9a-f]{12}")
@@ -26,15 +26,15 @@ _HOLDER = re.compile(r"torch-[0-9a-f]{12}")
 
 
 def new_mark() -> str:
-    """Return a mark that nothing else has."""
+    """Return a unique mark."""
     return os.urandom(8).hex()
 
 
 def clear(socket: Socket, session: str, known: Started) -> None:
-    """End the window of a start that was cut short, if it is proven to be of that start.
+    """End the window of an interrupted start, if there is proof that it belongs to that start.
 
-    Its program has the mark in its environment, or there is still the placeholder that Torch puts
-    into a new window. Everything else is left, and its name stays taken.
+    The proof is the mark in its program's environment, or the placeholder that Torch puts into a
+    new window. Any other window stays, and its name stays taken.
     """
     mark = known.spec.get("mark")
     deadline = time.monotonic() + PATIENCE
@@ -52,7 +52,7 @@ def clear(socket: Socket, session: str, known: Started) -> None:
 
 
 def sweep(socket: Socket, session: str) -> None:
-    """End what stands for the first window of a new session, if it was never replaced by one.
+    """End the placeholder of a new session's first window if no window has replaced it.
 
     It would keep the session forever.
     """
@@ -90,5 +90,5 @@ def _is_placeholder(pane: Pane) -> bool:
 
 
 def _stood(pane: Pane, deadline: float) -> bool:
-    """Say whether a placeholder is there longer than any that is about to be replaced."""
+    """Return whether a placeholder stays longer than one that is about to be replaced."""
     return _is_placeholder(pane) and time.monotonic() >= deadline

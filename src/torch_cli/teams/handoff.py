@@ -16,7 +16,7 @@ from torch_cli.tmux.capture import shown
 from torch_cli.tmux.socket import Socket
 
 DEADLINE = 120.0
-"""Seconds that an agent is given to write its note."""
+"""Seconds that an agent has to write its note."""
 
 ASKED = """\
 You are about to be relieved. Write a handoff note now, as your answer, in at most 20 lines:
@@ -29,16 +29,16 @@ Start nothing new.
 
 
 class Note(NamedTuple):
-    """A handoff note: ``text`` is '' if there is none, and ``why`` says why."""
+    """A handoff note. If there is none, ``text`` is '' and ``why`` says why."""
 
     text: str
     why: str = ""
 
 
 def ask_for_note(agent: Agent, deadline: float = DEADLINE) -> Note:
-    """Ask an agent for its handoff note, and wait ``deadline`` seconds for it at most.
+    """Ask an agent for its handoff note, and wait for it for at most ``deadline`` seconds.
 
-    An agent that works, or asks something itself, is not interrupted: then there is none.
+    An agent that works, or asks something itself, is not interrupted. Then there is no note.
     """
     request = Request(agent.name, ASKED.encode(), timeout=deadline, envelope=False, free=True)
     try:
@@ -57,7 +57,7 @@ def folder(agent: Agent, at: float) -> Path:
 
 
 class Saved(NamedTuple):
-    """Where something is saved, and what is missing of all that the pane has shown, in words."""
+    """Where the note and the pane are saved, and a sentence about what is missing of the pane."""
 
     folder: Path
     lacks: str = ""
@@ -69,7 +69,7 @@ NO_HISTORY = "it has only the last screen: tmux keeps no history of the alternat
 def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
     """Save the note, and all that tmux has kept of the agent's pane.
 
-    Raises ``TorchError`` if that cannot be written; a pane that is gone has left nothing.
+    Raises ``TorchError`` if that cannot be written. Of a pane that is gone nothing is saved.
     """
     place, lacks = folder(agent, at), ""
     try:

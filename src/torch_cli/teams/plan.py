@@ -20,19 +20,19 @@ from torch_cli.teams.ready import listens
 from torch_cli.tmux.panes import Pane
 
 SOFT = ("role", "parent", "skills", "briefing")
-"""What can be changed of a running agent; for all else it must be started again."""
+"""What can be changed while an agent runs. Other changes need a restart."""
 
 BRIEFED = ("role", "parent", "briefing")
-"""What of it an agent is briefed again for."""
+"""After a change of these an agent is briefed again."""
 
 
 class Step(NamedTuple):
-    """What is to be done for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
+    """What to do for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
     ``changed``, ``off``, ``elsewhere``, ``unlisted``). ``words`` say why.
 
-    ``agent`` or ``pane`` is what runs already, and ``noted`` says whether the store knows that.
-    What is not ``ours``, somebody else has started: it is never restarted, and left when the team
-    goes. ``brief`` says that its briefing is another now.
+    ``agent`` or ``pane`` is what runs already. ``noted`` says whether the store knows that. A
+    member that is not ``ours`` was started by somebody else: it is never restarted, and stays when
+    the team ends. ``brief`` says that its briefing has changed.
     """
 
     member: Member
@@ -48,9 +48,9 @@ class Step(NamedTuple):
 def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[Step]:
     """Return what ``torch up`` would do for each member, in order.
 
-    ``only`` are names or roles; what a pool has to spare is meant by its name alone. Raises
-    ``NotFoundError`` for one that is neither, ``RefusedError`` if the name of a member is another
-    agent's.
+    ``only`` are names or roles. A spare agent of a pool must be given by name. Raises
+    ``NotFoundError`` for an unknown name, ``RefusedError`` if another agent has the name of a
+    member.
     """
     for name in only:
         if not any(name in (member.name, member.role) for member in team.members):
@@ -63,7 +63,7 @@ def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[Step]:
 def _known(
     store: Store, team: Team, known: Mapping[str, Started], member: Member
 ) -> Started | None:
-    """Return what the team has started as ``member``; also if it was renamed, here and there."""
+    """Return what the team has started as ``member``, also after a rename in Torch and the file."""
     if member.name in known or member.kind != "agent":
         return known.get(member.name)
     agent = store.agents.get(member.name)
@@ -75,7 +75,7 @@ def _known(
 
 
 def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[Step]:
-    """Return what runs and was in the file when it was started, and is not any more."""
+    """Return running members that are no longer in the file."""
     names = {member.name for member in team.members}
     found = []
     for one in known.values():
@@ -101,7 +101,7 @@ def _step(
     wanted = member.name in only or by_role if only else member.autostart
     try:
         found = look(store, team, member, known)
-    except RefusedError as refused:  # that concerns who asks for the member alone
+    except RefusedError as refused:  # matters only if the caller named the member
         if wanted:
             raise
         return Step(member, "off", refused.message.partition("; nothing was done")[0])
@@ -150,7 +150,7 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
 
 
 def _check_no_other(store: Store, member: Member, agent: Agent) -> None:
-    """Raise ``RefusedError`` if the agent that has the member's name is another team's."""
+    """Raise ``RefusedError`` if the agent with the member's name belongs to another team."""
     other = store.teams.member_of(agent.identity)
     if other is not None:
         raise RefusedError(
@@ -174,7 +174,7 @@ def _process_step(store: Store, team: Team, member: Member, known: Started | Non
 
 
 def spec_of(team: Team, member: Member) -> dict[str, Any]:
-    """Return what is compared with the file later; values of variables as hashes only."""
+    """Return what is later compared with the file, with values of variables as hashes."""
     variables = {**read_environment((), member.env_files), **member.environment}
     secret = hashlib.sha256(json.dumps(sorted(variables.items())).encode()).hexdigest()[:16]
     common = {
@@ -190,5 +190,5 @@ def spec_of(team: Team, member: Member) -> dict[str, Any]:
 
 def _differences(before: Any, now: Any) -> list[str]:
     now = json.loads(json.dumps(now))
-    before = {"session": now["session"], **before}  # what came up earlier does not say
+    before = {"session": now["session"], **before}  # records of earlier versions have no session
     return sorted(name for name in now if before.get(name) != now[name])

@@ -16,19 +16,19 @@ from torch_cli.watch.draft import check_no_draft
 from torch_cli.watch.listing import Line, list_agents
 
 GONE = (*ENDED, "vanished")
-"""States of an agent that is of no use to a pool any more."""
+"""States of an agent that a pool cannot use any more."""
 
 SETTLE = 300.0
-"""Seconds after its start in which one that has ended is not started again."""
+"""An agent that ends within this many seconds of its start is not started again before then."""
 
 FAILED = 2
-"""So many that have ended so soon, and no other is started either: they would end, too."""
+"""If this many agents ended so soon, no other is started either, because it would end too."""
 
 
 class Change(NamedTuple):
-    """What is to become of a pool: ``name`` is started (``grow``) or retired (``shrink``).
+    """A change of a pool: the agent ``name`` is started (``grow``) or retired (``shrink``).
 
-    Without a name it stays as it is, though a task waits. ``why`` is in words.
+    Without a name the pool stays as it is although a task waits. ``why`` is a sentence.
     """
 
     pool: Pool
@@ -38,7 +38,7 @@ class Change(NamedTuple):
 
 
 def waiting(store: Store, team: Team) -> list[Task]:
-    """Return the tasks of the pool that an agent of the team could take, but for its skills."""
+    """Return the waiting tasks that an agent of the team could take, apart from skills."""
     project = project_of_team(team.path)
     return [
         task
