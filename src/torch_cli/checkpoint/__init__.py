@@ -1,1 +1,1 @@
-"""Checkpoints: what a worktree holds, kept in its own repository, off every branch."""
+"""Checkpoints: the files of a worktree, kept in its own repository, off every branch."""

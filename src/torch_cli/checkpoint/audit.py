@@ -14,7 +14,7 @@ def note_event(
 ) -> None:
     """Record that ``actor`` (an agent's name, or '' for a person) did ``verb`` to ``worktree``.
 
-    By then it is done, so a log that cannot be written is not an error.
+    The act is done by then, so a log that cannot be written is not an error.
     """
     with contextlib.suppress(TorchError), Store() as store:
         store.events.add(verb, storable(worktree.top), detail, actor)

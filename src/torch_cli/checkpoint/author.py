@@ -1,4 +1,4 @@
-"""Whose work a checkpoint or a commit holds."""
+"""The author of a checkpoint or commit."""
 
 import os
 

@@ -1,11 +1,11 @@
-"""Files byte for byte as they are on disk, where git would store and bring back other bytes.
+"""Files byte for byte as they are on disk, also if git would store other bytes.
 
-Git stores text as attributes and ``core.autocrlf`` say: line ends, encodings and ``$Id$`` are not
-kept. Here the tree that git would make becomes one in which each such file is as it is on disk.
-Files of a filter (Git LFS) stay as the filter stores them.
+Git stores text as attributes and ``core.autocrlf`` say. It does not keep line ends, encodings and
+``$Id$``. This module makes a tree in which each such file is exactly as on disk. Files of a filter
+(Git LFS) stay as the filter stores them.
 
-What was found is kept beside Torch's state: the index of that time, named after both trees. Only
-what has changed since is looked at.
+The result is kept beside Torch's state: the index of that time, named after both trees. The next
+time only changed files are looked at.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from torch_cli.git.filters import Configuration
 from torch_cli.git.worktree import Worktree
 
 ATTRIBUTES = ("text", "crlf", "eol", "ident", "working-tree-encoding", "filter")
-"""What has git store other bytes than those on disk (gitattributes(5))."""
+"""Attributes with which git stores other bytes than those on disk (gitattributes(5))."""
 
 _NAME = "exact-"
 
 _UNSET = frozenset({"unspecified", "unset"})
 
 _TRIES = 3
-"""How often files that go away while git reads them are left out, before that is an error."""
+"""Files that disappear while git reads them are left out, at most this many times."""
 
 
 class File(NamedTuple):
@@ -37,7 +37,7 @@ class File(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What was found last time: the index's file, the tree git made of it, and the exact one."""
+    """The result of last time: the index's file, the tree that git made of it, the exact tree."""
 
     file: str
     stored: str
@@ -47,11 +47,11 @@ class _Known(NamedTuple):
 def may_differ(
     worktree: Worktree, index: bytes, status: bytes, configuration: Configuration
 ) -> bool:
-    """Say whether anything can have git store other bytes than those on disk; it costs no process.
+    """Return whether git may store other bytes than those on disk. Starts no process.
 
-    ``index`` is the index as it is in its file, ``status`` what ``git status`` prints: one of them
-    names each file of attributes, but for one that git ignores below the top. In version 4 of the
-    index, names are not whole (git, index-format.txt).
+    ``index`` is the content of the index's file, ``status`` the output of ``git status``. One of
+    them names each file of attributes, except ignored ones below the top. In version 4 of the
+    index, names are shortened (git, index-format.txt).
     """
     home = os.path.expanduser("~")
     user = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
@@ -73,19 +73,19 @@ def may_differ(
 def exact_tree(
     worktree: Worktree, git: Git, stored: str, left_out: Collection[str], *, autocrlf: bool
 ) -> str:
-    """Put the files as they are on disk into the index of ``git``; return the tree of it.
+    """Put the exact files on disk into the index of ``git``; return its tree.
 
-    ``stored`` is the tree of the index as git has made it. The files ``left_out`` stay as they are
+    ``stored`` is the tree that git has made of the index. The files ``left_out`` stay as they are
     in it. Raises ``GitError``.
     """
     known = _known(worktree)
     kept = os.path.join(worktree.place, f"{_NAME}new")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(kept)
-    os.link(git.index_file, kept)  # git replaces its index, and leaves this one
+    os.link(git.index_file, kept)  # git replaces its index and does not change this file
     try:
         tree = _exact_tree(git, stored, left_out, autocrlf, known)
-    except GitError:  # what was made last time may have been pruned and collected since
+    except GitError:  # the objects of last time may have been deleted by git gc
         if known is None:
             raise
         os.unlink(git.index_file)
@@ -139,7 +139,7 @@ def _forget(worktree: Worktree, but: str = "") -> None:
 
 
 def _changed(git: Git, known: _Known, stored: str) -> dict[str, File]:
-    """Return the files that are not as they were, in the tree ``stored`` or on disk."""
+    """Return the files that have changed since, in the tree ``stored`` or on disk."""
     before = git._replace(index_file=known.file)
     with before.start("diff-files", "-z", "--raw") as touched:
         since = _trees(git, known.stored, stored)
@@ -149,14 +149,14 @@ def _changed(git: Git, known: _Known, stored: str) -> dict[str, File]:
 
 
 def _trees(git: Git, before: str, after: str) -> dict[str, tuple[File, File]]:
-    """Return the paths that two trees have otherwise, each with what it was and what it is."""
+    """Return the paths that differ between two trees, each with the old and the new file."""
     if before == after:
         return {}
     return _difference(git.run("diff-tree", "-r", "-z", "--raw", "--no-renames", before, after))
 
 
 def _difference(raw: bytes) -> dict[str, tuple[File, File]]:
-    """Read what git prints with ``--raw -z``: each path with what it was and what it is."""
+    """Read what git prints with ``--raw -z``: each path with the old and the new file."""
     words = os.fsdecode(raw).split("\0")
     found = {}
     for head, path in zip(words[::2], words[1::2], strict=False):
@@ -216,10 +216,9 @@ def _attributes(git: Git, paths: Iterable[str]) -> Iterator[tuple[str, dict[str,
 
 
 def _as_on_disk(git: Git, paths: list[str], files: dict[str, File]) -> dict[str, File]:
-    """Write the files that are otherwise on disk into the repository; return each with its blob.
+    """Write the files whose bytes on disk differ into the repository; return their blobs.
 
-    Only those of which git would store the blob that ``files`` has: what has changed meanwhile was
-    not looked at.
+    Files that changed meanwhile are left out: git would no longer store the blob in ``files``.
     """
     raw = hashes(git, paths, "--no-filters")
     other = [path for path, blob in raw.items() if blob != files[path].blob]
@@ -230,7 +229,7 @@ def _as_on_disk(git: Git, paths: list[str], files: dict[str, File]) -> dict[str,
 
 
 def hashes(git: Git, paths: list[str], *options: str) -> dict[str, str]:
-    """Return the blobs of files on disk; those that are gone are left out. Raises ``GitError``."""
+    """Return the blobs of files on disk, without files that are gone. Raises ``GitError``."""
     for turn in range(_TRIES):
         there = [p for p in paths if os.path.isfile(os.path.join(git.directory, p))]
         if not there:
@@ -247,7 +246,7 @@ def hashes(git: Git, paths: list[str], *options: str) -> dict[str, str]:
 
 
 def _quoted(path: str) -> bytes:
-    """Return a path as git reads it from a line (git, quote.c)."""
+    """Return a path quoted as git reads it from a line (git, quote.c)."""
     raw = os.fsencode(path)
     if not (raw.startswith(b'"') or b"\n" in raw):
         return raw
@@ -257,9 +256,9 @@ def _quoted(path: str) -> bytes:
 
 
 def write_as_stored(git: Git, paths: list[str]) -> None:
-    """Write files of the index of ``git`` with the bytes of their blobs, where they have others.
+    """Write the exact bytes of the blobs to files of the index of ``git``, where they differ.
 
-    Those of a filter stay as it has made them. Raises ``GitError`` or ``OSError``.
+    Files of a filter stay as the filter wrote them. Raises ``GitError`` or ``OSError``.
     """
     wanted = set(paths)
     every = listed_files(git.run("ls-files", "--stage", "-z"))

@@ -110,8 +110,8 @@ def take(
 ) -> Outcome:
     """Make a checkpoint of ``worktree`` and of the worktrees in it, if anything has changed.
 
-    ``skip`` says, by its top, that a worktree below is to be left out. Raises ``TorchError``, and
-    nothing is recorded then; errors of worktrees below are in the outcome.
+    ``skip`` gets the top of a worktree below, and says whether to leave it out. Raises
+    ``TorchError``; nothing is recorded then. Errors of worktrees below are in the outcome.
     """
     with locked(worktree) as lock, turn(), saying("nothing was recorded"):
         outcome, below = take_locked(worktree, settings, occasion, lock)
@@ -140,8 +140,7 @@ def take_locked(
     lock: int,
     check: Callable[[str], None] = lambda tree: None,
 ) -> tuple[Outcome, list[str]]:
-    """As ``take``, with the lock held and for this worktree alone; return the worktrees below as
-    well.
+    """Like ``take``, with the lock held and only for this worktree; also return those below.
 
     ``check`` gets the tree of the present files, and raises if it must not be recorded.
     """
@@ -161,10 +160,10 @@ def take_locked(
 
 
 def _sweep(worktree: Worktree, git: Git) -> None:
-    """Remove the lock of a checkpoint's ref that was being made when its git was killed.
+    """Remove the lock of a checkpoint's ref if git was killed while it made the ref.
 
-    Nobody else makes refs there, and we have the worktree's lock. That of a ref which exists may be
-    of a collection that goes on, and stays.
+    Only Torch makes refs there, and this process has the worktree's lock. The lock of an existing
+    ref stays, because it may belong to a running garbage collection.
     """
     place = os.path.join(worktree.common_dir, worktree.refs)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -187,7 +186,7 @@ def _record(
     had = last.files if last else (_files(git, head.commit) if head.commit else 0)
     gone = counts.vanished > 1 and counts.vanished * 2 > had
     identity = f"c-{os.urandom(4).hex()}"
-    # The clock may have been put back: the newest is the last in the order of the names.
+    # The clock may have been set back. The newest must still be the last in the order of names.
     moment = max(time.time(), last.at + 0.001 if last else 0.0)
     made = Checkpoint(
         id=identity,
@@ -229,7 +228,7 @@ def _plain(name: str) -> str:
 
 
 def _tag(made: Checkpoint, who: str) -> bytes:
-    """Return the tag object: words for people, and in the last line all of it for Torch."""
+    """Return the tag object: text for people, and in the last line everything for Torch."""
     whose = f" of {made.agent}" if made.agent else ""
     said = [f"Checkpoint{whose} ({made.reason}): {made.counts}"]
     said += ["", made.note] if made.note else []
@@ -252,7 +251,7 @@ _FORMAT = "%00".join(f"%({field})" for field in _FIELDS) + "%00"
 
 
 def checkpoints(worktree: Worktree, *, every: bool = False) -> list[Checkpoint]:
-    """Return the checkpoints of ``worktree``, or of ``every`` one of its repository, in time."""
+    """Return the checkpoints of ``worktree``, or of ``every`` one of its repository, by time."""
     where = f"{REFS}/" if every else worktree.refs
     return _listed(worktree.git().run(*_listing(where)))
 
@@ -274,9 +273,9 @@ def _tree_of(one: Checkpoint | None) -> str:
 
 
 def _read(ref: str, written: str, tree: str, kind: str, message: str) -> Checkpoint | None:
-    """Return the checkpoint of a ref; ``None`` for one that Torch has not made.
+    """Return the checkpoint of a ref; ``None`` for a ref that Torch has not made.
 
-    Anybody who works in the repository can write there, and whatever it is stops nothing.
+    Everybody who works in the repository can write there. Such a ref must not stop anything.
     """
     last = message.rstrip("\n").rpartition("\n")[2]
     identity = f"c-{ref.rpartition('-')[2]}"
@@ -295,7 +294,7 @@ def _read(ref: str, written: str, tree: str, kind: str, message: str) -> Checkpo
 
 
 def _is_sound(made: Checkpoint) -> bool:
-    """Say whether each fact is of its kind, in the range that can be shown."""
+    """Return whether each value has the right type and range."""
     words = [made.reason, made.agent, made.note, made.head, made.branch, made.alert, made.before]
     words += [part for one in made.left_out for part in one]
     numbers = [made.files, made.more, *made.counts]
@@ -317,10 +316,10 @@ def _can_be_shown(word: str) -> bool:
 
 
 def latest(found: Sequence[Checkpoint]) -> Checkpoint | None:
-    """Return which checkpoint of a worktree ``latest`` means.
+    """Return the checkpoint of a worktree that ``latest`` means.
 
-    That is the newest that no restore has made: a restore's checkpoint holds the files that it
-    replaced.
+    It is the newest that no restore has made. The checkpoint of a restore holds the files that the
+    restore replaced.
     """
     return next((one for one in reversed(found) if one.reason != BY_RESTORE), None)
 

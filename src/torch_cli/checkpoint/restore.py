@@ -43,8 +43,8 @@ class Change(NamedTuple):
 class Source(NamedTuple):
     """The source of a restore: its name, and its tree.
 
-    ``exact`` says that the tree has the files as they were on disk, as a checkpoint's has. Others
-    are written as git writes them.
+    ``exact`` says that the tree has the exact files of the disk, as a checkpoint has. Files of
+    other trees are written as git writes them.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Source(NamedTuple):
 
     @classmethod
     def of(cls, one: Checkpoint) -> "Source":
-        """Return the source that a checkpoint is."""
+        """Return a checkpoint as a source."""
         return cls(one.id, one.tree, one.exact)
 
 
@@ -77,7 +77,7 @@ class Earlier(NamedTuple):
 
 
 LOOKED_AT = 200
-"""Checkpoints that are compared with what is there, the newest first: each takes some 5 ms."""
+"""At most this many checkpoints, the newest first, are compared with the disk. Each takes 5 ms."""
 
 
 def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
@@ -88,7 +88,7 @@ def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
     found = []
     for path in paths:
         parent, name = os.path.split(os.path.normpath(os.path.join(base, path)))
-        # The last part may be a link, which is meant itself; those before it are where it is.
+        # The last part may be a link. Then the link itself is meant. Links before it are resolved.
         full = os.path.normpath(os.path.join(os.path.realpath(parent), name))
         inside = os.path.relpath(full, worktree.top)
         if inside == ".." or inside.startswith("../"):
@@ -122,9 +122,9 @@ def plan(worktree: Worktree, settings: Settings, source: Source, paths: Sequence
 def earlier(
     worktree: Worktree, settings: Settings, tree: str, paths: Sequence[str]
 ) -> Earlier | None:
-    """Return the newest checkpoint that would change ``paths`` (all, if none) as they are.
+    """Return the newest checkpoint that would change the present ``paths`` (all, if none).
 
-    Of those before the one whose tree is ``tree``, of all if none has it.
+    Looks at those before the checkpoint with the tree ``tree``, or at all if none has that tree.
     """
     with locked(worktree) as lock:
         git = worktree.git(lock=lock)
@@ -143,7 +143,7 @@ def earlier(
 
 
 def _before(worktree: Worktree, tree: str) -> list[Checkpoint]:
-    """Return the checkpoints before the newest of the tree ``tree``, the newest first."""
+    """Return the checkpoints before the newest one with the tree ``tree``, the newest first."""
     found = checkpoints(worktree)[::-1]
     at = next((n for n, one in enumerate(found) if one.tree == tree), -1)
     return found[at + 1 :]
@@ -187,9 +187,9 @@ def _plan(
 
 
 def _not_written(git: Git, tree: str, wanted: Sequence[str], listed: set[str]) -> list[Row]:
-    """Return what a sparse checkout has not written of the paths that somebody asks for.
+    """Return the wanted paths that a sparse checkout has not written.
 
-    Such files are not gone, so that restoring everything leaves them out.
+    Such files are not gone, so restoring everything leaves them out.
     """
     if not wanted:
         return []
@@ -207,7 +207,7 @@ def _not_written(git: Git, tree: str, wanted: Sequence[str], listed: set[str]) -
 def _unsaved(
     git: Git, tree: str, wanted: Sequence[str], left_out: dict[str, str], listed: set[str]
 ) -> list[tuple[str, str]]:
-    """Return what the tree has otherwise than the disk, and no checkpoint has as it is on disk."""
+    """Return files on disk that differ from the tree and that no checkpoint has."""
     asked = [
         path
         for path in left_out
@@ -234,7 +234,7 @@ def _objection(worktree: Worktree, row: Row, left_out: dict[str, str], deleted: 
     if path in left_out:
         return _no_checkpoint(left_out[path])
     if any(parent in deleted for parent in above(path)):
-        return ""  # a file, or a link, that makes way in the same restore
+        return ""  # a file or link that the same restore removes
     standing = _standing(worktree.top, path)
     if standing:
         return standing
@@ -245,7 +245,7 @@ def _objection(worktree: Worktree, row: Row, left_out: dict[str, str], deleted: 
 
 
 def _standing(top: str, path: str) -> str:
-    """Return which parent of ``path`` is not a directory of the worktree, in words."""
+    """Say which parent of ``path`` is not a directory of the worktree."""
     for parent in above(path):
         try:
             mode = os.lstat(os.path.join(top, parent)).st_mode
@@ -259,7 +259,7 @@ def _standing(top: str, path: str) -> str:
 
 
 def _only_deleted(full: str, path: str, deleted: set[str]) -> bool:
-    """Say whether a directory that stands where a file belongs holds only what is deleted too."""
+    """Return whether a directory in place of a file contains only files that are deleted too."""
     if os.path.islink(full) or not os.path.isdir(full):
         return False
     for place, folders, names in os.walk(full):
@@ -301,7 +301,7 @@ def carry_out(worktree: Worktree, settings: Settings, planned: Plan) -> Checkpoi
 
 
 def _save(worktree: Worktree, settings: Settings, planned: Plan, lock: int) -> Checkpoint:
-    """Make a checkpoint of what is there, if it is still what was planned for."""
+    """Make a checkpoint of the present files, if they are still those of the plan."""
 
     def check(tree: str) -> None:
         if tree != planned.now:

@@ -14,9 +14,10 @@ DAY = 86_400.0
 def surplus(found: Sequence[Checkpoint], now: float, settings: Settings) -> list[Checkpoint]:
     """Return which checkpoints of one worktree are not kept, the oldest first.
 
-    ``now`` is epoch seconds; days and hours are those of the local clock. Kept are: all of today;
-    for ``hourly_days`` the newest of each hour, for ``daily_days`` the newest of each day and those
-    with a note; always the newest of all, the ``latest``, and one after which most files were gone.
+    ``now`` is epoch seconds. Days and hours are those of the local clock. These are kept: all of
+    today; for ``hourly_days`` the newest of each hour; for ``daily_days`` the newest of each day
+    and those with a note; always the newest of all, the ``latest``, and one after which most files
+    were gone.
     """
     today = datetime.datetime.fromtimestamp(now).date()
     guarded = {one.before for one in found}
@@ -24,7 +25,7 @@ def surplus(found: Sequence[Checkpoint], now: float, settings: Settings) -> list
     kept = {one.id for one in found if one.id in guarded} | {one.id for one in found[-1:]}
     if (newest := latest(found)) is not None:
         kept.add(newest.id)
-    for one in found:  # the oldest first, so that the newest of a slot has it in the end
+    for one in found:  # the oldest first, so that the newest one of a slot wins
         at = datetime.datetime.fromtimestamp(one.at)
         days = (now - one.at) / DAY
         if at.date() >= today:
@@ -42,12 +43,12 @@ def surplus(found: Sequence[Checkpoint], now: float, settings: Settings) -> list
 def over_quota(git: Git, found: Sequence[Checkpoint], quota: int) -> list[Checkpoint]:
     """Return the oldest checkpoints that do not fit into ``quota`` bytes of the repository.
 
-    Never the newest, nor one that is guarded. What HEAD holds too does not count.
+    The newest and guarded ones always fit. Content that HEAD has too does not count.
     """
     if size_of(git, found) <= quota:
         return []
     guarded = {one.before for one in found}
-    # The more of the newest are kept, the more they take: the most that fit are looked for.
+    # Search for the largest number of newest checkpoints that fits.
     fit, too_many = 1, len(found)
     while fit + 1 < too_many:
         middle = (fit + too_many) // 2
@@ -59,7 +60,7 @@ def over_quota(git: Git, found: Sequence[Checkpoint], quota: int) -> list[Checkp
 
 
 def size_of(git: Git, found: Sequence[Checkpoint]) -> int:
-    """Return about how many bytes of the repository these checkpoints alone take."""
+    """Return about how many bytes of the repository only these checkpoints take."""
     if not found:
         return 0
     lines = [one.object for one in found]
@@ -74,8 +75,8 @@ def prune(
 ) -> list[Checkpoint]:
     """Delete the refs of checkpoints that are not kept; return them, the oldest first.
 
-    With ``size`` also those over the quota. Git's own garbage collection frees their space at a
-    time of its choice. ``dry_run`` deletes nothing.
+    With ``size`` also those over the quota. Git's own garbage collection frees their space later.
+    ``dry_run`` deletes nothing.
     """
     with locked(worktree) as lock:
         git = worktree.git(lock=lock)

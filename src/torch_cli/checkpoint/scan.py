@@ -1,4 +1,4 @@
-"""What has changed in a worktree, and which of it may go into a checkpoint."""
+"""What has changed in a worktree, and what of that may go into a checkpoint."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ STATUS = (
     *("status", "--porcelain=v2", "-z", "--untracked-files=all", "--no-renames"),
     *("--ignore-submodules=dirty", "--branch", "--no-ahead-behind"),
 )
-"""Git's own list; a submodule's files are not looked at, which would run its filters."""
+"""Git's list of changes. It does not look into submodules, because that would run their filters."""
 
 
 class Entry(NamedTuple):
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     def gone(self) -> str:
         """The line for ``update-index --index-info`` that removes the path.
 
-        ``update-index --remove`` would refuse one that is behind a link now.
+        ``update-index --remove`` would refuse a path that is behind a link now.
         """
         return f"0 {'0' * self.digits}\t{self.path}"
 
@@ -65,7 +65,7 @@ class LeftOut(NamedTuple):
 class Scan(NamedTuple):
     """``take`` are the paths whose present content goes in, ``lines`` entries of the index to set.
 
-    ``nested`` are worktrees of their own below: submodules, repositories that were never added.
+    ``nested`` are other worktrees below: submodules, and repositories that were never added.
     """
 
     take: list[str]
@@ -98,7 +98,7 @@ def entries(status: bytes) -> Iterator[Entry]:
             yield Entry(path, letters[0], letters[1], head, len(blob))
         elif kind == "u":
             _, _, _, _, mode, _, _, _, blob, _, path = line.split(" ", 10)
-            # The second stage is what HEAD had when the merge was begun.
+            # The second stage is what HEAD had at the beginning of the merge.
             yield Entry(path, "u", "u", f"{mode} {blob}" if int(mode) else "", len(blob))
 
 
@@ -110,9 +110,9 @@ def scan(
     configuration: Configuration,
     known: Callable[[], set[str]],
 ) -> Scan:
-    """Decide for each path of ``status``; ``links`` are the submodules of the index.
+    """Decide for each path of ``status``. ``links`` are the submodules of the index.
 
-    ``known`` returns the paths of the last checkpoint: what it has is not new.
+    ``known`` returns the paths of the last checkpoint, which do not count as new.
     """
     listed = list(entries(status))
     nested = [e.path.rstrip("/") for e in listed if e.new and e.path.endswith("/")]
@@ -146,14 +146,14 @@ def _as_in_head(entry: Entry) -> list[str]:
 
 
 class _Crowd(NamedTuple):
-    """New files that are too many to be meant, each group said once."""
+    """New files that are too many, each directory named once."""
 
     paths: frozenset[str]
     left_out: list[LeftOut]
 
 
 def _too_many(files: Iterable[Entry], limit: int, known: Callable[[], set[str]]) -> _Crowd:
-    """Return which new files are left out: the greatest directories, until few enough are left."""
+    """Return which new files to leave out: the fullest directories, until few enough are left."""
     new = [entry.path for entry in files if entry.new]
     if len(new) > limit:
         before = known()
@@ -174,7 +174,7 @@ def _too_many(files: Iterable[Entry], limit: int, known: Callable[[], set[str]])
 
 
 class _Look:
-    """Looks at one file after another, and says what speaks against it."""
+    """Looks at one file after another, and says why it must be left out."""
 
     def __init__(
         self, git: Git, settings: Settings, configuration: Configuration, files: Sequence[Entry]
@@ -187,12 +187,12 @@ class _Look:
             self._untrusted = {p: f for p, f in named.items() if f in configuration.untrusted}
 
     def objection(self, entry: Entry) -> tuple[str, str] | None:
-        """Return why the file is left out, as a word and in words; ``None`` if it is not."""
+        """Return why to leave the file out, as a word and a sentence; ``None`` if it goes in."""
         path = os.path.join(self._git.directory, entry.path)
         try:
             facts = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
-            return None  # that it has gone may be recorded, whatever it was
+            return None  # the removal of any file may be recorded
         except OSError as error:
             return "unreadable", error.strerror or str(error)
         if _matches(entry.path, self._settings.deny):
@@ -203,7 +203,7 @@ class _Look:
         if entry.path in self._untrusted:
             return "filter", f"the filter '{self._untrusted[entry.path]}' is not trusted"
         if stat.S_ISLNK(facts.st_mode) or stat.S_ISDIR(facts.st_mode):
-            return None  # in the place of a directory it is a file that has gone
+            return None  # a directory in its place means that the file is gone
         if not stat.S_ISREG(facts.st_mode):
             return "not-a-file", "neither a file nor a link"
         return self._objection_to_content(entry, path, facts.st_size, allowed)
@@ -222,7 +222,7 @@ class _Look:
         except OSError as error:
             return "unreadable", error.strerror or str(error)
         found = None if allowed else self._contents.find(content)
-        if found and entry.head:  # a key that was committed long ago is no secret any more
+        if found and entry.head:  # a key that was committed before is not a secret any more
             known = self._git.run("cat-file", "blob", entry.head.partition(" ")[2])
             found = self._contents.find_new(content, known)
         return ("secret-content", f"it seems to contain a {found[0]}") if found else None

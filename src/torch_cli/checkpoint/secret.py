@@ -1,8 +1,8 @@
 """What must not get into a repository: files that are secrets by name or by content.
 
-This is a short list of our own: detect-secrets 1.5.0, the library for this, takes 130 ms to import
-and 250 for its first file (Python 3.11, 2026-11-25), and brings requests with it; a checkpoint of
-20,000 files takes 200. The forms are those that the services document for their own keys.
+Torch has a short list of its own. detect-secrets 1.5.0, the library for this, takes 130 ms to
+import and 250 for its first file (Python 3.11, 2026-11-25), and depends on requests. A checkpoint
+of 20,000 files takes 200 ms. The forms are those that the services document for their keys.
 """
 
 import re
@@ -20,10 +20,10 @@ NAMES = (
     *("*/.aws/credentials", "*/.docker/config.json", "*/.kube/config", "*/.gem/credentials"),
     *("*/.cargo/credentials", "*/.cargo/credentials.toml", "*/gcloud/*.db", "*/gh/hosts.yml"),
 )
-"""Globs of files that hold secrets; one with a slash is for the end of the path."""
+"""Globs of files with secrets. A glob with a slash matches the end of the path."""
 
 HARMLESS = (".env.example", ".env.sample", ".env.template", ".env.dist", ".env.defaults")
-"""Names that the globs above match, of files that are made to be shared."""
+"""Names of files that are made to be shared, although the globs above match them."""
 
 CONTENT = {
     "private key": rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
@@ -39,11 +39,11 @@ CONTENT = {
     "PyPI token": rb"\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_\-]{50,}",
     "Hugging Face token": rb"\bhf_[A-Za-z]{34}\b",
 }
-"""Forms of keys, each with the words for it."""
+"""Forms of keys, each with its name."""
 
 
 def by_name(path: str) -> bool:
-    """Say whether a file is a secret by its name."""
+    """Return whether a file's name is that of a secret."""
     path = path.lower()
     name = path.rpartition("/")[2]
     if name in HARMLESS or name.endswith(".pub"):
@@ -52,7 +52,7 @@ def by_name(path: str) -> bool:
 
 
 class Contents:
-    """Looks for keys in files; made once for many."""
+    """Looks for keys in files. Make one object for many files."""
 
     def __init__(self) -> None:
         forms = (b"(?P<f%d>%b)" % (n, form) for n, form in enumerate(CONTENT.values()))
@@ -60,7 +60,7 @@ class Contents:
         self._words = list(CONTENT)
 
     def find(self, content: bytes) -> tuple[str, bytes] | None:
-        """Return the words for the first key in ``content``, and the key; ``None`` if none is."""
+        """Return the name of the first key in ``content``, and the key; ``None`` if none."""
         found = self._any.search(content)
         if found is None or found.lastgroup is None:
             return None

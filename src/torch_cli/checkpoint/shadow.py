@@ -13,11 +13,11 @@ IGNORED = (
     *("node_modules/", ".venv/", "venv/", "__pycache__/", ".mypy_cache/", ".pytest_cache/"),
     *(".ruff_cache/", ".tox/", "target/", ".gradle/", ".next/", ".cache/", "*.pyc", ".DS_Store"),
 )
-"""What a shadow leaves out, besides what the directory's own .gitignore files name."""
+"""What a shadow leaves out, beside the files in the directory's own .gitignore."""
 
 
 def make_shadow(directory: str) -> Worktree:
-    """Make the repository that keeps the checkpoints of ``directory``; nothing in it is touched.
+    """Make the repository for checkpoints of ``directory``. Nothing in the directory is touched.
 
     Raises ``RefusedError`` if it is in a repository or already has a shadow, ``NotFoundError`` if
     there is no such directory.

@@ -1,4 +1,4 @@
-"""A tree of a worktree's files, made beside its index: neither the index nor HEAD is touched."""
+"""A tree of a worktree's files, made with a copy of the index. Index and HEAD stay as they are."""
 
 import contextlib
 import os
@@ -23,19 +23,19 @@ from torch_cli.git.worktree import Worktree
 from torch_cli.regular import open_regular
 
 _LINK_MODE = b"\0\0\xe0\0"
-"""The mode of a submodule, 160000, as an entry of the index has it (git, index-format.txt)."""
+"""The mode of a submodule, 160000, in an entry of the index (git, index-format.txt)."""
 
 _LINK = re.compile(rb"(?:^|\0)160000 [0-9a-f]+ [0-3]\t([^\0]+)")
 
 
 FLAGS = ("ls-files", "-v", "-z")
-"""Git's list of the index, with a letter for what it was told not to look at."""
+"""Git's list of the index, with a letter for files that git was told not to look at."""
 
 _HIDDEN = re.compile(rb"(?<![^\0])[a-zS] [^\0]+")
 
 _ENCODING = ("failed to encode", "and back is not the same", "BOM is ", "would be replaced by")
-"""What git says of a file that is not in the encoding of its attributes (convert.c), and of line
-ends under ``core.safecrlf``."""
+"""Git's messages about a file that is not in the encoding of its attributes (convert.c), and about
+line ends under ``core.safecrlf``."""
 
 
 class Snapshot(NamedTuple):
@@ -57,16 +57,16 @@ class Snapshot(NamedTuple):
 def snapshot(
     worktree: Worktree, settings: Settings, lock: int, last_tree: Callable[[], str] = str
 ) -> Snapshot:
-    """Return a tree of what is on disk, without what must not be kept.
+    """Return a tree of the files on disk, without those that must not be kept.
 
-    ``last_tree`` returns that of the last checkpoint, '' if there is none. The lock of the worktree
-    is held, its file is ``lock``. Raises ``TorchError`` of the first step that fails; nothing is
-    recorded then.
+    ``last_tree`` returns the tree of the last checkpoint, '' if there is none. The caller holds the
+    worktree's lock, whose file is ``lock``. Raises the ``TorchError`` of the first step that fails;
+    nothing is recorded then.
     """
     try:
         return _snapshot(worktree, settings, lock, last_tree)
     except GitError as error:
-        # A file that somebody is writing changes while git reads it. Nothing else passes by itself.
+        # A file changed while git read it. Trying again helps only against that.
         if "file changed" not in error.said and "short read" not in error.said:
             raise
         return _snapshot(worktree, settings, lock, last_tree)
@@ -112,9 +112,9 @@ def _written(git: Git, before: str) -> tuple[str, Counts]:
 
 
 def _look(worktree: Worktree, git: Git, index: bytes) -> tuple[Configuration, bytes]:
-    """Return git's configuration, and its status of what it was told not to look at, too.
+    """Return git's configuration, and its status with the files it was told not to look at.
 
-    ``index`` is what is in the copied index.
+    ``index`` is the content of the copied index.
     """
     if may_hide(index):
         _look_everywhere(git)
@@ -127,7 +127,7 @@ def _look(worktree: Worktree, git: Git, index: bytes) -> tuple[Configuration, by
 
 
 def may_hide(index: bytes) -> bool:
-    """Say whether a file of the index may be marked as not to be looked at.
+    """Return whether git may have been told not to look at a file of the index.
 
     In version 2 an entry has 60 bytes, two of flags with ``assume-valid`` as the highest bit and
     the path's length as the last twelve, and the path, padded with NUL to a multiple of eight;
@@ -152,8 +152,8 @@ def may_hide(index: bytes) -> bool:
 def _look_everywhere(git: Git) -> None:
     """Have git look at files that it was told not to look at, in the copied index.
 
-    ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files). What a
-    sparse checkout has not written is not gone.
+    ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files). Files
+    that a sparse checkout has not written are not gone.
     """
     hidden = [os.fsdecode(line) for line in _HIDDEN.findall(git.run(*FLAGS))]
     assumed = [line[2:] for line in hidden if line[0].islower()]
@@ -169,9 +169,9 @@ def _look_everywhere(git: Git) -> None:
 
 
 def _add(git: Git, paths: list[str]) -> list[LeftOut]:
-    """Put files as they are into the index; return those that git cannot put into their encoding.
+    """Put files into the index; return those that are not in the encoding of their attributes.
 
-    Git puts none of ``paths`` in if it fails at one, so that one is looked for.
+    If git fails at one of ``paths`` it adds none, so that one is searched for.
     """
     try:
         _feed(git, "--add", "--remove", "--replace", "--stdin", given=paths)
@@ -188,9 +188,9 @@ def _add(git: Git, paths: list[str]) -> list[LeftOut]:
 
 
 def _copy_index(worktree: Worktree, target: str) -> bytes:
-    """Copy the index with its time: what changed in the moment it was written is found by it.
+    """Copy the index with its time, by which git finds files that changed just when it was written.
 
-    Returns what is in it, nothing if there is none yet.
+    Returns its content, empty if there is no index yet.
     """
     for old in (target, f"{target}.lock"):
         with contextlib.suppress(FileNotFoundError):

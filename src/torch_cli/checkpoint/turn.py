@@ -1,4 +1,4 @@
-"""Few checkpoints at once: eight of them starve a message on two cores."""
+"""Limits how many checkpoints are made at once. Eight of them delay a message on two cores."""
 
 import contextlib
 import os
@@ -10,17 +10,17 @@ from torch_cli.flock import POLL, hold
 from torch_cli.paths import state_dir
 
 PATIENCE = 20.0
-"""Seconds that a turn is waited for; then it continues without. It is a courtesy, no lock."""
+"""Seconds to wait for a turn. After that the checkpoint is made without. This is not a lock."""
 
 
 def turns() -> int:
-    """Return how many checkpoints are made at once: as many as half of the processors."""
+    """Return how many checkpoints are made at once: half as many as there are processors."""
     return max(1, (os.cpu_count() or 1) // 2)
 
 
 @contextlib.contextmanager
 def turn(patience: float = PATIENCE) -> Iterator[None]:
-    """Wait until few enough others are working, and hold one of the turns meanwhile."""
+    """Wait until few enough checkpoints are being made, and hold a turn in the block."""
     file = _wait(time.monotonic() + patience)
     try:
         yield
@@ -45,7 +45,7 @@ def _try(number: int) -> int | None:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
-        return None  # what cannot be written is said by who must write
+        return None  # a later step reports a disk that cannot be written
     if hold(file, 0.0):
         return file
     os.close(file)

@@ -1,4 +1,4 @@
 """What Torch does on a person's branch, only on request: commits, branches, tags.
 
-Nothing here pushes, rewrites, stashes, resets, or deletes a branch.
+This room does not push, rewrite, stash, reset, or delete a branch.
 """

@@ -33,8 +33,8 @@ class Tagged(NamedTuple):
 def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> Started:
     """Make the branch ``name`` from the current commit and switch to it; changes come along.
 
-    With ``clean`` there may be none. Raises ``RefusedError`` for a name that git does not take, or
-    that is taken, ``HeldError`` in the middle of a merge and the like or with conflicts.
+    With ``clean`` there must be no changes. Raises ``RefusedError`` for a name that git does not
+    accept or that is taken, ``HeldError`` in the middle of a merge or similar, or with conflicts.
     """
     nothing = "no branch was made"
     _check_own(worktree, nothing)
@@ -62,7 +62,7 @@ def tag_stable(worktree: Worktree, name: str, message: str, now: float) -> Tagge
     """Make the annotated tag ``stable-NAME-YYYYMMDD-HHMMSS`` of the current commit.
 
     ``now`` is epoch seconds; the tag has the local time. Raises ``RefusedError`` for a name that
-    git does not take, and if there is no commit.
+    git does not accept, and if there is no commit.
     """
     nothing = "no tag was made"
     _check_own(worktree, nothing)

@@ -1,4 +1,4 @@
-"""A commit on the current branch, as its user makes it: with identity, hooks and signing."""
+"""A commit on the current branch, with the user's identity, hooks and signing."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
 
 TIMEOUT = 60.0
-"""Seconds that hooks and signing may take: no person is there to answer a prompt."""
+"""Seconds that hooks and signing may take. Nobody is there to answer a prompt."""
 
 NOTHING = "nothing was committed"
 
@@ -77,7 +77,7 @@ def commit(
         assert outcome.last is not None
         listed = os.fsdecode(quiet.run(*FLAGS)).split("\0")
         index = {line[2:] for line in listed}
-        # What somebody told git not to look at is in the checkpoint, and is not to be committed.
+        # Files that git was told not to look at are in the checkpoint, but must not be committed.
         hidden = {line[2:] for line in listed if line[:1].islower() or line[:1] == "S"}
         every = _changed(quiet, head.commit, outcome.stored, index)
         changed = [row for row in every if row.path not in hidden]
@@ -105,10 +105,10 @@ def commit(
 
 
 def _changed(git: Git, commit: str, tree: str, index: set[str]) -> list[Row]:
-    """Return what goes into the commit: what ``tree``, git's of the files, has otherwise than HEAD.
+    """Return what goes into the commit: the differences of ``tree``, git's tree of files, to HEAD.
 
-    So what the checkpoint left out stays out. What is on disk and was only taken out of the index
-    is somebody's own, and stays staged.
+    So files that the checkpoint left out stay out. A file on disk that was only taken out of the
+    index stays staged, because that was a person's choice.
     """
     return [
         row
@@ -145,7 +145,7 @@ def has_markers(content: bytes) -> bool:
 
 
 def _commit(git: Git, quiet: Git, changed: Sequence[Row], index: set[str], message: str) -> None:
-    """Let git commit just these paths: it locks the index, and puts it back if that fails."""
+    """Have git commit exactly these paths. Git locks the index, and restores it on failure."""
     new = [row.path for row in changed if row.letter == "A" and row.path not in index]
     if new:
         _feed(git, "add", "--intent-to-add", paths=new)
@@ -161,10 +161,10 @@ def _commit(git: Git, quiet: Git, changed: Sequence[Row], index: set[str], messa
 
 
 def _settle(quiet: Git, before: str, made: str, changed: Sequence[Row]) -> None:
-    """Have the index hold what was committed, also where a hook has added to it.
+    """Make the index match the commit, also if a hook has added to it.
 
-    Git gives hooks another index where paths are named, and the one that stays would undo what they
-    did. Raises ``TorchError`` if it cannot be written.
+    If paths are named, git gives hooks another index, and the remaining one would undo their work.
+    Raises ``TorchError`` if it cannot be written.
     """
     committed = {row.path for row in (*changed, *rows(quiet, before or empty_tree(quiet), made))}
     told = quiet.run("diff-index", "--cached", "--name-only", "-z", "--no-renames", made)
@@ -184,8 +184,8 @@ def _settle(quiet: Git, before: str, made: str, changed: Sequence[Row]) -> None:
 
 
 def _named(changed: Sequence[Row]) -> list[str]:
-    """Return the paths to name: where a file takes the place of a directory, or the other way
-    round, what gives way goes with it, and git would not find it."""
+    """Return the paths to name. If a file replaces a directory, or a directory a file, the old path
+    is left out, because git would not find it."""
     here = {row.path for row in changed if row.letter != "D"}
     filled = {parent for path in here for parent in above(path)}
     return [
@@ -242,7 +242,7 @@ VERBS = {"A": "add", "D": "delete", "M": "change", "T": "change"}
 
 
 def summary(changed: Sequence[Row]) -> str:
-    """Return a message made of what has changed: ``Progress: add a.py, change b.py (2 files)``."""
+    """Return a message made from the changes: ``Progress: add a.py, change b.py (2 files)``."""
     words = [f"{VERBS[row.letter]} {_shown(row.path)}" for row in changed]
     count = f"{len(changed)} file" + ("" if len(changed) == 1 else "s")
     if len(words) > 1:

@@ -16,7 +16,7 @@ IN_PROGRESS = {
     "BISECT_LOG": "a bisection",
     "sequencer": "a cherry-pick or revert of several commits",
 }
-"""Files of the git directory, and what they stand for (wt-status.c, wt_status_get_state)."""
+"""Files of the git directory, and what they mean (wt-status.c, wt_status_get_state)."""
 
 
 def read_head(git: Git) -> Head:
@@ -27,7 +27,7 @@ def read_head(git: Git) -> Head:
 
 
 def check_quiet(worktree: Worktree, git: Git, nothing: str) -> None:
-    """Raise ``HeldError`` if a merge or the like is in progress, or the index is locked or has
+    """Raise ``HeldError`` if a merge or similar is in progress, or the index is locked or has
     conflicts.
 
     ``nothing`` says what was not done.

@@ -20,7 +20,7 @@ COMMITS, CHECKPOINTS, STASHES, MOVES = 5, 10, 10, 10
 """How many of each are listed."""
 
 SHA1 = 40
-"""Digits of an object's name in a repository that is not of SHA-256."""
+"""Digits of an object's name in a repository without SHA-256."""
 
 
 class Item(NamedTuple):
@@ -43,9 +43,9 @@ class Item(NamedTuple):
 def items(worktree: Worktree, settings: Settings) -> list[Item]:
     """Return the items to go back to, each kind with the newest first.
 
-    Of the reflog only commits that the other kinds do not have, and no item that would change
-    nothing. In a repository with SHA-256 names only checkpoints: GitPython 3.1 cannot read such a
-    history.
+    From the reflog only commits that are not listed already. Items that would change nothing are
+    left out. In a repository with SHA-256 names there are only checkpoints, because GitPython 3.1
+    cannot read such a history.
     """
     with locked(worktree) as lock:
         now = snapshot(worktree, settings, lock)
@@ -92,7 +92,7 @@ def _words(agent: str, reason: str, note: str) -> str:
 
 
 def _history(worktree: Worktree) -> Iterator[Item]:
-    """Yield the last commits, the stashes, and what HEAD was at."""
+    """Yield the last commits, the stashes, and the places where HEAD was."""
     from git import GitCommandError, SymbolicReference
     from git.exc import InvalidGitRepositoryError, ODBError
 
@@ -115,7 +115,7 @@ def _history(worktree: Worktree) -> Iterator[Item]:
 
 
 def _commit(repo: "Repo", name: str) -> "Commit | None":
-    """Return that commit; ``None`` if it is gone: a reflog keeps what ``git gc`` has deleted."""
+    """Return that commit; ``None`` if ``git gc`` has deleted it, which a reflog does not notice."""
     from git.exc import ODBError
 
     try:
@@ -130,7 +130,7 @@ def _item(name: str, kind: str, commit: "Commit", words: str) -> Item:
 
 @contextmanager
 def _opened(worktree: Worktree) -> "Iterator[Repo]":
-    """Open the repository for a moment; the environment leads to no other one meanwhile."""
+    """Open the repository in the block, with an environment that names no other repository."""
     hidden = {n: v for n, v in os.environ.items() if n.startswith("GIT_") and n not in KEPT}
     for name in hidden:
         del os.environ[name]

@@ -5,13 +5,13 @@ from torch_cli.git.worktree import Worktree
 from torch_cli.store import Store
 
 LONGEST = 72
-"""Characters of a subject, by git's own custom."""
+"""The most characters of a subject, by git's convention."""
 
 
 def last_status(store: Store, worktree: Worktree, agent: str) -> str:
-    """Return the message that the agent's last STATUS makes, '' if it has sent none since HEAD.
+    """Return a message made from the agent's last STATUS, '' if it has sent none since HEAD.
 
-    Its first line is ``Progress:`` and what the status calls done.
+    Its first line is ``Progress:`` and what the status says is done.
     """
     known = store.agents.get(agent) if agent else None
     message = store.messages.last_said(known.identity, "status") if known else None

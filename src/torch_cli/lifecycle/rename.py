@@ -27,7 +27,7 @@ def rename(store: Store, name: str, new: str) -> Renamed:
     Its messages, its children and its registration follow in one step. The event log, which is
     never changed, says when. Its window is renamed if Torch made it and it had the agent's name.
     Raises ``NotFoundError`` if there is no such agent, ``RefusedError`` if the new name is invalid,
-    is taken or kept for a member of a team, or is the name of its own parent, which is gone.
+    is taken or kept for a member of a team, or is the name of an agent above it.
     """
     check_name(new)
     if name == new:

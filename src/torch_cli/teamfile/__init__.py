@@ -1,1 +1,1 @@
-"""``torch.toml``: reading it, its schema, writing one, and the briefings it names."""
+"""``torch.toml``: reading and writing it, its schema, and the briefings that it names."""

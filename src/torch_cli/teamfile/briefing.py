@@ -21,7 +21,7 @@ from torch_cli.regular import read_regular
 if TYPE_CHECKING:
     from torch_cli.store.agents import Agent
 
-# In a wheel the stock briefings lie inside the package, in a checkout beside src/.
+# In a wheel the stock briefings are inside the package, in a checkout beside src/.
 _PACKAGED = Path(__file__).parent.parent / "briefings"
 _CHECKOUT = Path(__file__).parents[3] / "briefings"
 
@@ -29,13 +29,13 @@ LEARNINGS = 5
 """How many of the newest entries of the project's LEARNINGS.md a briefing gets."""
 
 LONGEST_ENTRY = 400
-"""Characters of one of them; what is longer is cut, and says so."""
+"""The most characters of one entry. A longer entry is cut, and says so."""
 
 LARGEST = 1024 * 1024
-"""Bytes of a briefing, or of a LEARNINGS.md, at most."""
+"""The most bytes of a briefing, or of a LEARNINGS.md."""
 
 TIME = 10.0
-"""Seconds that a template may take; one of a page takes a fifth of one, most of it Python's."""
+"""Seconds that a template may take. One page takes 0.2, most of it for starting Python."""
 
 NAMED = ("agent", "role", "parent", "team", "directory", "agents")
 """The facts that a template can name, besides ``project`` and ``learnings``."""
@@ -52,7 +52,7 @@ class Colleague(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the template of a briefing can name; '' where there is nothing."""
+    """What the template of a briefing can name. '' if there is nothing."""
 
     agent: str
     role: str = ""
@@ -64,7 +64,7 @@ class Facts(NamedTuple):
 
     @property
     def root(self) -> Path:
-        """The project's directory: of its team, else the one that the agent's own is in."""
+        """The project's directory: that of the team, else the project of the agent's directory."""
         return Path(self.project_root) if self.project_root else project_of(self.directory)
 
     def variables(self) -> dict[str, Any]:
@@ -96,8 +96,9 @@ def project_of(directory: str) -> Path:
 def learnings(root: Path) -> list[str]:
     """Return the newest entries of the project's LEARNINGS.md, the newest first.
 
-    An entry is a list item; its date is the first in it. Those without one are the oldest. There
-    are none if it is not a regular file of the project, or has more than ``LARGEST`` bytes.
+    An entry is a list item, and its date is the first date in it. Entries without a date count as
+    the oldest. There are none if it is not a regular file of the project, or has more than
+    ``LARGEST`` bytes.
     """
     try:
         path = root / "LEARNINGS.md"
@@ -121,7 +122,7 @@ def _cut(entry: str) -> str:
 
 
 def directories(root: Path | None = None) -> dict[Path, str]:
-    """Return where briefings are looked for, in order, each with a word for it."""
+    """Return the directories that are searched for briefings, in order, each with its name."""
     project = {root / "briefings": "project"} if root else {}
     own = {Path(config_dir()) / "briefings": "yours"}
     return {**project, **own, _PACKAGED: "built in", _CHECKOUT: "built in"}
@@ -132,16 +133,16 @@ def names(root: Path | None = None) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder, word in directories(root).items():
         for path in folder.glob("*.md"):
-            # Not the parts of others, and not what find() would refuse.
+            # Not parts of other templates, and not files that find() would refuse.
             if not path.name.startswith("_") and (word != "project" or is_inside(path, root)):
                 found.setdefault(path.stem, word)
     return dict(sorted(found.items()))
 
 
 def find(name: str, root: Path | None = None) -> Path:
-    """Return the file of the briefing ``name``; raises ``NotFoundError`` with those there are.
+    """Return the file of the briefing ``name``; raises ``NotFoundError`` with the known names.
 
-    Raises ``RefusedError`` for one of the project's that leads out of it.
+    Raises ``RefusedError`` for a briefing of the project that leads out of the project.
     """
     for folder, word in directories(root).items():
         path = folder / f"{name}.md"
@@ -159,7 +160,7 @@ def find(name: str, root: Path | None = None) -> Path:
 def is_inside(path: Path | str, root: Path | str | None) -> bool:
     """Say whether the file ``path``, all links followed, is in the directory ``root`` or below it.
 
-    An agent can put a link into its project, and would be given what that leads to.
+    An agent can put a link into its project, and would get the file that the link leads to.
     """
     return bool(root) and os.path.realpath(path).startswith(f"{os.path.realpath(str(root))}/")
 
@@ -187,7 +188,7 @@ def read_member(name: str, facts: Facts) -> str:
 
 
 def check_briefing_name(name: str) -> None:
-    """Raise ``RefusedError`` for what can be no name of a briefing."""
+    """Raise ``RefusedError`` for an invalid name of a briefing."""
     if not re.fullmatch(r"\w[\w.-]{0,63}", name) or name.startswith("_"):
         raise RefusedError(
             f"'{name}' is not a valid briefing name",
@@ -221,16 +222,16 @@ def _read_file(path: Path) -> str:
 
 
 def render(name: str, facts: Facts) -> str:
-    """Return the template ``name`` with the facts filled in, which are data and never templates.
+    """Return the template ``name`` with the facts filled in. Facts are data, never templates.
 
-    A template may loop without end, so a process of its own renders it, in bounds.
+    A template may loop without end, so a process with limits renders it.
     """
     path = find(name, facts.root)
-    _read_file(path)  # what is not UTF-8 is said as of a file
+    _read_file(path)  # for its error if it is not UTF-8
     folders = [str(folder) for folder in directories(facts.root)]
     order = {"name": path.name, "folders": folders, "variables": facts.variables()}
     order["root"] = str(facts.root)
-    # -P: no module is taken from the current directory, which may be an agent's.
+    # -P: no module comes from the current directory, which an agent may write to.
     words = [sys.executable, "-P", "-m", "torch_cli.teamfile.rendering"]
     try:
         done = subprocess.run(

@@ -10,17 +10,17 @@ READY = 60.0
 
 MIB = 1024 * 1024
 LARGEST_POOL = 64
-"""Agents that a pool can have. Four Claude Code 2.1 that had done a few turns took 183 to 206 MiB
-each (their share of what they share, 2026-11-25); a pool counts with twice that."""
+"""The most agents of a pool. Four Claude Codes 2.1 took 183 to 206 MiB each after a few turns, with
+their share of shared memory (2026-11-25). A pool plans with twice that."""
 
 MAX_AGENTS, MAX_DEPTH = 16, 4
-"""What holds unless the team file says otherwise: 16 take some 3 GiB, and a chain of five is no
-team any more."""
+"""The limits unless the team file says otherwise. 16 agents take some 3 GiB, and a deeper chain is
+probably a mistake."""
 
 
 class Limits(NamedTuple):
     """How many agents there may be in all, how deep below one that a person started, and which
-    roles may start others; all roles if none is named. ``source`` is where that stands.
+    roles may start others (all roles if none is named). ``source`` is the file that says so.
     """
 
     max_agents: int = MAX_AGENTS
@@ -30,10 +30,10 @@ class Limits(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """The rules of work. Times are seconds; 0, and nothing in ``may_message``, is for no rule.
+    """The rules of work. Times are seconds. 0, or an empty ``may_message``, means no rule.
 
-    ``enforce`` has a message that ``may_message`` forbids refused. ``remind`` has agents be told
-    what they break, and ``parent_after`` is how long later their parents are, if it is not fixed.
+    With ``enforce`` Torch refuses messages that ``may_message`` forbids. With ``remind`` Torch
+    tells agents what they break, and their parents ``parent_after`` seconds later if it goes on.
     """
 
     may_message: Mapping[str, tuple[str, ...]] = {}
@@ -49,11 +49,12 @@ class Agreement(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """Agents of one role, of whom there are more while tasks wait.
+    """Agents of one role, whose number grows while tasks wait.
 
-    ``names`` are those that there can be, and ``least`` how many of them always are. A task that
-    waits for ``wait`` seconds calls for one more, and one that is idle for ``idle`` seconds is
-    retired. ``memory`` is what one is taken to need and ``headroom`` what stays free, in bytes.
+    ``names`` are all possible names, and ``least`` is how many agents always run. If a task waits
+    for ``wait`` seconds, one more starts. An agent that is idle for ``idle`` seconds is retired.
+    ``memory`` is what one agent is expected to need, and ``headroom`` what must stay free, in
+    bytes.
     """
 
     names: tuple[str, ...]
@@ -68,9 +69,10 @@ class Pool(NamedTuple):
 class Member(NamedTuple):
     """An agent or a process of the team, as the file has it.
 
-    ``kind`` is ``agent`` or ``process``. Directories are absolute. ``after`` are the names of what
-    must be ready before, its parent among them. ``briefing`` is '' for none. ``port`` is 0, and
-    ``ready`` '', if nothing is waited for. ``timeout`` is seconds. ``line`` is where it begins.
+    ``kind`` is ``agent`` or ``process``. Directories are absolute. ``after`` are the names of
+    members that must be ready first, the parent among them. ``briefing`` is '' for none. ``port``
+    is 0 and ``ready`` is '' if Torch does not wait for them. ``timeout`` is seconds. ``line`` is
+    the line of the file where it begins.
     """
 
     kind: str
@@ -96,11 +98,11 @@ class Member(NamedTuple):
 
 
 class Team(NamedTuple):
-    """A team: its file, the project's directory, its name and session, and who belongs to it.
+    """A team: its file, the project's directory, its name and session, and its members.
 
-    ``members`` are in the order in which they are started, those of ``pools`` among them.
-    ``route`` says that the daemon gives out tasks, by ``strategy``, to agents of ``roles``; empty
-    for all. ``text`` is the file's own.
+    ``members`` are in the order of their start, with those of ``pools``. ``route`` says that the
+    daemon gives out tasks, by ``strategy``, to agents of ``roles`` (empty for all). ``text`` is the
+    text of the file.
     """
 
     path: str
@@ -118,7 +120,7 @@ class Team(NamedTuple):
 
     @property
     def spare(self) -> frozenset[str]:
-        """The members of pools that are there only while they are needed."""
+        """The members of pools that run only while they are needed."""
         return frozenset(name for pool in self.pools for name in pool.names[pool.least :])
 
     def member(self, name: str) -> Member | None:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 
 class Project(NamedTuple):
-    """``kind`` is in words. ``server`` is the command of its dev server, none if it names none.
+    """``kind`` is a word for people. ``server`` is the command of its dev server, if it names one.
 
-    ``port`` is where that usually listens, 0 if nobody can tell.
+    ``port`` is the usual port of that server, 0 if it is not known.
     """
 
     kind: str
@@ -29,7 +29,7 @@ _LOCKS = {
 
 _SCRIPTS = ("dev", "start", "serve")
 _PORTS = {"vite": 5173, "astro": 4321, "next": 3000, "react-scripts": 3000, "nuxt": 3000}
-"""The port on which a dev server listens unless it is told another, by its documentation."""
+"""The default port of each dev server, by its documentation."""
 
 _PORT = re.compile(r"(?:--port[ =]|-p |PORT=)(\d{2,5})\b")
 

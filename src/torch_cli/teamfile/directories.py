@@ -1,4 +1,4 @@
-"""Where the members of a team work, by what its file says: names only, nothing is looked at."""
+"""The directories of a team's members, worked out from the file alone, without looking at disk."""
 
 import re
 
@@ -6,14 +6,14 @@ from torch_cli.teamfile.described import Member, Team
 
 
 def directory_of(team: Team, member: Member) -> str:
-    """Return where ``member`` works; a worktree is beside the project, whether it is there."""
+    """Return where ``member`` works. A worktree is beside the project, also if it does not exist."""
     if not member.worktree:
         return member.directory
     return worktree_path(team.root, member.worktree)
 
 
 def worktree_path(root: str, branch: str) -> str:
-    """Return where the worktree of ``branch`` stands: beside the project at ``root``."""
+    """Return the directory for the worktree of ``branch``: beside the project at ``root``."""
     slug = re.sub(r"[^\w.-]+", "-", branch).strip("-.")
     return f"{root}-{slug or 'worktree'}"
 
@@ -24,5 +24,5 @@ _NO_BRANCH = re.compile(
 
 
 def is_branch(name: str) -> bool:
-    """Say whether a branch can be called so, by the rules of ``git check-ref-format``."""
+    """Return whether ``name`` can be a branch, by the rules of ``git check-ref-format``."""
     return bool(name) and not _NO_BRANCH.search(name)

@@ -1,4 +1,4 @@
-"""What a briefing can say of an agent that is there: its name, its role, its team, who else is."""
+"""The facts about an existing agent for its briefing: name, role, team, and the other agents."""
 
 import os
 
@@ -11,7 +11,7 @@ from torch_cli.teamfile.load import load_team
 
 
 def facts_of(store: Store, agent: Agent) -> briefing.Facts:
-    """Return the facts of an agent that is there, for its briefing."""
+    """Return the facts about an existing agent, for its briefing."""
     facts = briefing.facts_for(
         agent.name, agent.role, agent.parent, agent.directory, store.agents.all()
     )

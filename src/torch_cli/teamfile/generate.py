@@ -79,9 +79,9 @@ _NO_SERVER = """
 
 
 def template(root: Path, taken: Collection[str] = ()) -> tuple[str, Project]:
-    """Return a commented team file for the project in ``root``, and what was seen of it.
+    """Return a commented team file for the project in ``root``, and what is known of the project.
 
-    Names are unique on a machine: of those that are ``taken`` none is given.
+    Names are unique on a machine, so it uses none of the names that are ``taken``.
     """
     project = detect(root)
     name = value(root.name or "team")
@@ -103,10 +103,10 @@ def frozen(
     members: Mapping[str, Started] = {},
     processes: Sequence[Started] = (),
 ) -> str:
-    """Return a team file of the ``agents``, as far as it is known how they were started.
+    """Return a team file of the ``agents``, as far as Torch knows how they were started.
 
-    ``members`` are those of them that a team has started, by their identity; ``processes`` are what
-    teams have started beside them.
+    ``members`` are the agents that a team has started, by identity. ``processes`` are the processes
+    that teams have started.
     """
     sessions = {agent.session for agent in agents}
     team = {"name": root.name or "team"}
@@ -132,7 +132,7 @@ def _agent(
     roles: Collection[str],
     before: Collection[str],
 ) -> dict[str, Any]:
-    """Return the table of an agent; ``before`` are the names of those that are before it."""
+    """Return the table of an agent. ``before`` are the names of the agents before it."""
     spec = member.spec if member else {}
     named = spec.get("briefing", agent.role if agent.role in roles else "")
     return {
@@ -169,7 +169,7 @@ def _parents_first(agents: Iterable[Agent]) -> list[Agent]:
     parents = {name: [one.parent] if one.parent in named else [] for name, one in named.items()}
     try:
         return [named[name] for name in TopologicalSorter(parents).static_order()]
-    except CycleError:  # an agent of a parent's name came later
+    except CycleError:  # an agent with the name of a parent came later
         return list(named.values())
 
 

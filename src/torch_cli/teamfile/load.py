@@ -22,24 +22,25 @@ from torch_cli.teamfile.toml_lines import Lines
 from torch_cli.tmux.place import fit_session_name
 
 SLIP = 0.85
-"""How like another a name must be (difflib's ratio) to be a slip: one or two letters in a word.
-'researcher' for 'researchers' is, 'dev' for 'devops' and 'writer' for 'copywriter' are none."""
+"""A name that is this similar to another (difflib's ratio) counts as a slip: one or two letters in
+a word. 'researcher' for 'researchers' is one; 'dev' for 'devops' and 'writer' for 'copywriter' are
+not."""
 
 SHOWN = 10
-"""Mistakes that are shown at once."""
+"""The most mistakes that are shown at once."""
 
 LARGEST = 256 * 1024
-"""Bytes of a team file at most: a scheduler reads those of all teams, repeatedly."""
+"""The most bytes of a team file. A scheduler repeatedly reads the files of all teams."""
 
 MOST_MEMBERS = 500
-"""Members that a file can have: each is compared with all others."""
+"""The most members of a file, because each is compared with all others."""
 
 
 def find_file(directory: str) -> str:
     """Return the path of the team file of the project that ``directory`` is in.
 
-    In a worktree that Torch has made for a member it is that of the main worktree.
-    Raises ``NotFoundError`` if there is none from there up.
+    In a worktree that Torch has made for a member it is the file of the main worktree. Raises
+    ``NotFoundError`` if neither ``directory`` nor one above it has a file.
     """
     here = Path(os.path.realpath(os.path.expanduser(directory)))
     # A worktree that Torch has made beside a project may have a copy of its file.
@@ -70,7 +71,7 @@ def load_team(path: str) -> Team:
 
 
 class _Reader:
-    """Turns the document into a team, and gathers what is wrong."""
+    """Turns the document into a team, and collects its mistakes."""
 
     def __init__(self, path: str, text: str, document: dict[str, Any]) -> None:
         self._path, self._document = path, document
@@ -114,7 +115,7 @@ class _Reader:
         )
 
     def _check_number(self, members: list[Member]) -> None:
-        """Raise ``RefusedError`` for more members than can be compared with each other."""
+        """Raise ``RefusedError`` if there are too many members."""
         if len(members) > MOST_MEMBERS:
             line = members[MOST_MEMBERS].line
             self._wrong = [(line, f"{len(members)} members; at most {MOST_MEMBERS} are possible")]
@@ -176,7 +177,7 @@ class _Reader:
         return given
 
     def _pool(self, index: int, given: Any, members: list[Member]) -> Pool:
-        """Return a pool, and add to ``members`` all that it can have."""
+        """Return a pool, and add all its possible agents to ``members``."""
         found = self._table("pool", index, given)
         line = self._lines.of("pool", index) or 1
         most, least = found.get("max", 0), found.get("min", min(1, found.get("max", 0)))
@@ -202,7 +203,7 @@ class _Reader:
         return Pool(names, least, found.get("skills", ()), **times, **sizes)
 
     def _member(self, kind: str, index: int, found: dict[str, Any], *, table: str = "") -> Member:
-        """Return a member from the keys of ``table``, which is ``kind`` unless it is given."""
+        """Return a member from the keys of ``table`` (default: ``kind``)."""
         table = table or kind
         line = self._lines.of(table, index) or 1
         renamed = {"dir": "directory", "env": "environment", "args": "arguments"}
@@ -225,7 +226,7 @@ class _Reader:
         return member
 
     def _check_worktrees(self, members: list[Member]) -> None:
-        """Look for branches whose worktrees would be one directory."""
+        """Look for branches whose worktrees would share a directory."""
         taken: dict[str, str] = {}
         for member in members:
             place = worktree_path(self._root, member.worktree) if member.worktree else ""
@@ -313,9 +314,9 @@ class _Reader:
         agreed: Mapping[str, Any],
         tasks: Mapping[str, Any],
     ) -> None:
-        """Look for names that are nearly those of a role or an agent: they would mean nobody.
+        """Look for names that are nearly those of a role or an agent, and so probably slips.
 
-        One that is like none may be the role of an agent that is started later.
+        Any other name may be the role of an agent that is started later.
         """
         roles = {one.role for one in members if one.role} | {*self._briefings}
         known = roles | {one.name for one in members if one.kind == "agent"}
@@ -337,9 +338,9 @@ def _near(name: str, known: Any, cutoff: float = 0.6) -> str:
 
 
 def _slip(name: str, known: Any) -> str:
-    """Return as ``_near`` what ``name`` was to be, if it can hardly be a name of its own.
+    """Return a hint, as ``_near`` does, if ``name`` is probably a slip of a known name.
 
-    ``dev-2`` is none for ``dev-1``: it may be started later.
+    ``dev-2`` is not a slip of ``dev-1``, because it may be started later.
     """
     stem = name.rstrip("0123456789-")
     return _near(name, [one for one in known if one.rstrip("0123456789-") != stem], SLIP)
@@ -353,7 +354,7 @@ def _cycles(members: list[Member]) -> list[list[str]]:
         try:
             TopologicalSorter(after).prepare()
         except CycleError as error:
-            circle = error.args[1][:0:-1]  # each waits for the next; the first is also the last
+            circle = error.args[1][:0:-1]  # each waits for the next, and the last for the first
             first = min(circle, key=list(after).index)
             turned = circle.index(first)
             circle = [*circle[turned:], *circle[:turned], first]
@@ -365,9 +366,9 @@ def _cycles(members: list[Member]) -> list[list[str]]:
 
 
 def _in_order(members: list[Member]) -> list[Member]:
-    """Return the members so that each is behind what it waits for: those first that wait for none.
+    """Return the members in an order in which each comes after the members it waits for.
 
-    Of members that wait for as much, the first in the file is the first.
+    Otherwise the order is that of the file.
     """
     after = {member.name: member.after for member in members}
     by_name = {member.name: member for member in members}

@@ -1,4 +1,4 @@
-"""Rendering a briefing's template, as a process of its own: it can be ended whatever it does.
+"""Rendering a briefing's template in a process of its own, which can be ended at any time.
 
 It reads an order from standard input, ``{"name", "folders", "root", "variables"}``, and prints
 ``{"text"}``, or ``{"wrong"}`` with what is wrong with the template.
@@ -20,16 +20,16 @@ from torch_cli.regular import read_regular
 from torch_cli.teamfile.briefing import is_inside
 
 LARGEST = 1024 * 1024
-"""Characters of a rendered briefing, and bytes of a part of it, at most."""
+"""The most characters of a rendered briefing, and the most bytes of a part of it."""
 
 MEMORY = 512 * 1024 * 1024
-"""Bytes that the process may take, its Python's own among them."""
+"""The most bytes of memory of the process, with those of Python itself."""
 
 
 class _Parts(BaseLoader):
-    """Finds a template and its parts in folders, and reads regular files of some size alone.
+    """Finds a template and its parts in folders, and reads only regular files of limited size.
 
-    What is in the folder of the project ``root`` must not lead out of it.
+    Files in the folder of the project ``root`` must not lead out of the project.
     """
 
     def __init__(self, folders: list[str], root: str) -> None:
@@ -52,7 +52,7 @@ class _Parts(BaseLoader):
 
 
 def main() -> None:
-    """Render what standard input orders."""
+    """Render the template that standard input names."""
     with contextlib.suppress(ValueError, OSError):  # macOS does not know this limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     order = json.load(sys.stdin)
@@ -62,13 +62,13 @@ def main() -> None:
         answer = {"wrong": f"line {error.lineno}: {error.message}"}
     except MemoryError:
         answer = {"wrong": "it takes too much memory"}
-    except Exception as error:  # a template can raise what it likes; it was asked for words
+    except Exception as error:  # a template can raise anything
         answer = {"wrong": str(error) or type(error).__name__}
     json.dump(answer, sys.stdout)
 
 
 def _render(name: str, folders: list[str], root: str, variables: dict[str, Any]) -> str:
-    environment = SandboxedEnvironment(  # it writes for a terminal: nothing is escaped for HTML
+    environment = SandboxedEnvironment(  # the text is for a terminal, so no escapes for HTML
         loader=_Parts(folders, root), undefined=StrictUndefined, autoescape=False
     )
     text, size = [], 0

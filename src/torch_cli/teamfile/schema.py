@@ -1,4 +1,4 @@
-"""The keys of ``torch.toml``, as data: what is read, checked, and published as a JSON schema."""
+"""The keys of ``torch.toml`` as data, for reading, checking, and the published JSON schema."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ RESTARTS = ("never", "on-failure", "always")
 
 
 class Key(NamedTuple):
-    """A key: ``read`` turns its value into what is meant, or raises ``ValueError`` with words.
+    """A key. ``read`` converts its value, or raises ``ValueError`` with a sentence.
 
-    ``schema`` is its type in JSON Schema, ``about`` what it is for.
+    ``schema`` is its type in JSON Schema, ``about`` says what it is for.
     """
 
     read: Callable[[Any], Any]
@@ -236,7 +236,7 @@ TABLES: dict[str, dict[str, Key]] = {
     "pool": POOL,
     "tasks": TASKS,
 }
-"""The tables of the file: ``agent``, ``process`` and ``pool`` stand as often as there are such."""
+"""The tables of the file. ``agent``, ``process`` and ``pool`` may occur repeatedly."""
 
 
 def json_schema() -> dict[str, Any]:

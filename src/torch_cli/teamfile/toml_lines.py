@@ -1,4 +1,4 @@
-"""Where tables and keys are in a TOML file; tomllib does not say."""
+"""The lines of tables and keys in a TOML file, which tomllib does not tell."""
 
 import re
 
@@ -12,13 +12,13 @@ _CLOSE = {
     "'''": re.compile(r"(?:[^']|'{1,2}(?!'))*'{3,5}"),
 }
 _TOKEN = re.compile(r"""(?P<open>\"{3}|'{3})|"(?:[^"\\]|\\.)*"|'[^']*'|(?P<comment>\#)""")
-"""A text that ends in its line, or where one begins that may have more lines, or a comment."""
+"""A text that ends in its line, or the beginning of one with more lines, or a comment."""
 
 
 def _still_open(line: str, inside: str) -> str:
-    """Return the marks of the text of several lines that goes on after ``line``, '' if none.
+    """Return the quotes of a multi-line text that continues after ``line``, '' if none does.
 
-    ``inside`` are the marks of the one that goes on before it.
+    ``inside`` are the quotes of a text that continues into ``line``.
     """
     at = 0
     while True:

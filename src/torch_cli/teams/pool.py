@@ -57,11 +57,11 @@ def decide(store: Store, team: Team, now: float) -> list[Change]:
 
 
 class _Look:
-    """What is there of a team's pools at one moment, by the names that the file gives them.
+    """The agents of a team's pools at one moment, by their names in the file.
 
-    An agent is the team's by its identity: it may have another name now, and another team's may
-    have the name. ``ended`` are those whose program has, or never came up, and ``stopped`` what a
-    person has stopped.
+    An agent belongs to the team by its identity: it may have another name now, and an agent of
+    another team may have its name. ``ended`` are agents whose program has ended or never came up,
+    ``stopped`` are those that a person has stopped.
     """
 
     def __init__(self, store: Store, team: Team, now: float) -> None:
@@ -78,7 +78,7 @@ class _Look:
         self.ended = set(names) - self.there.keys() - self.stopped
 
     def decide(self, pool: Pool) -> Change | None:
-        """Return what is to become of a pool; ``None`` if it may stay as it is."""
+        """Return the change of a pool; ``None`` if it may stay as it is."""
         fit = [task for task in self.tasks if skills_fit(task.skills, pool.skills)]
         there = {name: self.there[name] for name in pool.names if name in self.there}
         free = {name: line for name, line in there.items() if self._is_free(line)}
@@ -95,7 +95,7 @@ class _Look:
             return self._grow(pool, f"{len(there)} of {least} are running")
         for name, line in reversed(free.items()) if not fit and len(there) > least else ():
             since = self.now - line.since if line.since else 0.0
-            # The first ones stay: 'torch up' would start them again.
+            # The first agents stay, because 'torch up' would start them again.
             spare = name in pool.names[pool.least :]
             if spare and since > pool.idle and not self._has_draft(line):
                 return Change(pool, "shrink", line.agent.name, "it is idle, and no task waits")
@@ -114,7 +114,7 @@ class _Look:
         return line.state == "idle" and not held
 
     def _grow(self, pool: Pool, why: str) -> Change:
-        """Return which one is started because of ``why``, or what keeps it from that."""
+        """Return which agent to start because of ``why``, or what prevents that."""
         there = [self.there[name].agent for name in pool.names if name in self.there]
         fresh = [name for name in pool.names if name in self.ended and self._is_fresh(name)]
         names = [name for name in pool.names if name not in fresh and self._is_to_be_had(name)]
@@ -147,9 +147,9 @@ class _Look:
 
 
 def memory_short(pool: Pool, agents: Sequence[Agent]) -> str:
-    """Return in words why the machine has no memory for one more; '' if it has.
+    """Say why the machine has no memory for one more agent; '' if it has.
 
-    One more takes what the greatest of those that run takes now, and ``headroom`` must stay free.
+    One more agent takes as much as the largest running one, and ``headroom`` must stay free.
     """
     seen = [
         capacity.used_by(one.program_pid)

@@ -14,11 +14,11 @@ from torch_cli.tmux.socket import Socket
 
 POLL = 0.1
 LOOK_AT = 200
-"""Lines of the pane, its history too, in which the text is looked for."""
+"""The text is searched in this many lines of the pane, with its history."""
 
 
 def listens(port: int) -> bool:
-    """Say whether somebody listens on ``port`` of this machine, by IPv4 or IPv6."""
+    """Return whether a process listens on ``port`` of this machine, by IPv4 or IPv6."""
     for address in ("127.0.0.1", "::1"):
         with contextlib.suppress(OSError), sockets.create_connection((address, port), timeout=1.0):
             return True

@@ -1,4 +1,4 @@
-"""Briefing an agent again if its program has forgotten: after a restart, or a compacted context."""
+"""Briefing an agent again if it has lost its briefing: after a restart or a compacted context."""
 
 import time
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from torch_cli.teamfile import briefing
 from torch_cli.teamfile.facts import facts_of
 
 SETTLED = 60.0
-"""Seconds that an agent which was started again is left to whoever has started it: 'torch up', and
-'torch spawn --brief', brief it themselves."""
+"""Seconds after a restart before Torch briefs the agent, because 'torch up' and 'torch spawn
+--brief' brief it themselves."""
 
 FORGOTTEN = ("compact", "clear")
-"""The sources of a session's start with which a program says that its context is gone: Claude
-Code 2.1's hook SessionStart has them, besides startup and resume."""
+"""The sources of a session's start that mean a lost context. The hook SessionStart of Claude Code
+2.1 has them, besides startup and resume."""
 
 
 class Again(NamedTuple):
-    """An agent that is to be briefed again: its last briefing, why, and the message's own key."""
+    """An agent to brief again: its last briefing, the reason, and the key of the message."""
 
     agent: Agent
     last: Briefed
@@ -34,7 +34,7 @@ class Again(NamedTuple):
 
 
 def due(store: Store, now: float) -> Iterator[Again]:
-    """Yield each agent that was briefed, and has forgotten it since, at ``now`` (epoch seconds)."""
+    """Yield each agent that has lost its briefing since, at ``now`` (epoch seconds)."""
     briefed = store.briefings.newest()
     for agent in store.agents.all():
         last = briefed.get(agent.identity)
@@ -48,7 +48,7 @@ def due(store: Store, now: float) -> Iterator[Again]:
 
 
 def _forgot(store: Store, agent: Agent, since: float) -> int:
-    """Return the number of the program's newest report since then that it has forgotten, or 0."""
+    """Return the number of the newest report since then of a lost context, 0 if there is none."""
     try:
         events = profile_named(agent.profile).hooks.events
     except TorchError:
@@ -64,7 +64,7 @@ def _forgot(store: Store, agent: Agent, since: float) -> int:
 def brief_again(store: Store, again: Again) -> str:
     """Put the briefing, with the agent's open tasks, into its outbox; return the message's id.
 
-    It is to be acknowledged again. Raises ``TorchError`` if it cannot be sent to that agent.
+    The agent has to acknowledge it again. Raises ``TorchError`` if it cannot be sent.
     """
     agent, last = again.agent, again.last
     text = (
@@ -92,7 +92,7 @@ def _line(task: Task) -> str:
 
 
 def _text(store: Store, agent: Agent, last: Briefed) -> str:
-    """Return the briefing as it would be given now, or as it was if that cannot be."""
+    """Return the present text of the briefing, or the old one if that cannot be read."""
     if last.name and last.name != "-" and "/" not in last.name:
         try:
             return briefing.render(last.name, facts_of(store, agent))
@@ -107,7 +107,7 @@ def _text(store: Store, agent: Agent, last: Briefed) -> str:
 
 
 def brief_all_due(store: Store, now: float | None = None) -> Iterator[tuple[Again, str]]:
-    """Brief again whoever must be; yield each with the message's id, '' if it could not be sent."""
+    """Brief again each agent that is due; yield it with the message's id, '' if sending failed."""
     for again in due(store, time.time() if now is None else now):
         try:
             yield again, brief_again(store, again)

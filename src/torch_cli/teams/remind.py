@@ -1,4 +1,4 @@
-"""Reminding agents of their breaches of the team's agreement: first them, then their parents."""
+"""Reminding agents of their breaches of the agreement: first the agents, then their parents."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from torch_cli.teamfile.described import Team
 from torch_cli.teams.agreement import SINCE, Breach, check
 
 SAID = ("may_message", "one_topic")
-"""The rules that a message breaks once and for all: nothing can be fixed, only not done again."""
+"""The rules that a message breaks. Such a breach cannot be fixed, only not repeated."""
 
 ADVICE: Mapping[str, str] = {
     "may_message": "Do not do it again: write only to the agents you may write to.",
@@ -26,11 +26,11 @@ ADVICE: Mapping[str, str] = {
     "research_after": "Ask before you try again: torch send {parent} --kind question -",
     "one_topic": "Send one message for each task.",
 }
-"""What an agent is told to do about a breach."""
+"""The advice to an agent about a breach."""
 
 
 class Reminded(NamedTuple):
-    """Who was told of a breach; ``told`` is the agent itself, its parent, or '' for people."""
+    """A breach and who was told of it. ``told`` is the agent, its parent, or '' for people."""
 
     agent: Agent
     told: str
@@ -64,13 +64,13 @@ def _key(one: Reminder) -> tuple[str, str, str]:
 
 
 def _grouped(breaches: list[Breach]) -> list[Breach]:
-    """Return the breaches; of one agent's messages that break the same rule the newest alone."""
+    """Return the breaches, for one agent and one rule of messages only the newest."""
     newest = {(one.rule, one.agent): one for one in breaches if one.rule in SAID}
     return [*(one for one in breaches if one.rule not in SAID), *newest.values()]
 
 
 def _subject(breach: Breach) -> tuple[str, str]:
-    """Return with what the rule is broken, and what shows it now."""
+    """Return the subject of the breach, and its present evidence."""
     evidence = breach.evidence
     if breach.rule in SAID:
         return "", str(evidence["message"])
@@ -113,10 +113,10 @@ def _tell_parent(
 
 
 def _post(store: Store, to: Agent | None, text: str, reminder: Reminder) -> bool:
-    """Put the words into an outbox, if there is anybody, and note the reminder, both or neither."""
+    """Put the text into the outbox of ``to``, if any, and record the reminder, both or neither."""
     try:
         message = word_to(to, text, None) if to else None
-    except TorchError:  # its profile is gone, say: it is tried again
+    except TorchError:  # for example, its profile is gone; it is tried again
         return False
     with store.database.transaction():
         if message is not None:

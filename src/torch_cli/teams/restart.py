@@ -11,21 +11,22 @@ from torch_cli.teamfile.described import Member, Team
 from torch_cli.tmux.panes import Pane, pane_at, with_status
 
 FIRST, LONGEST = 2.0, 60.0
-"""Seconds before the first restart, and at most before one; each wait is twice the one before."""
+"""Seconds before the first restart, and the longest wait. Each wait is twice the one before."""
 
 JITTER = 0.2
-"""The part of a wait by which it is longer or shorter, so that not all start at once."""
+"""Each wait is longer or shorter by up to this part, so that members do not all start at once."""
 
 MOST, WITHIN = 5, 600.0
-"""So many restarts within so many seconds, and it is given up, until a person starts it again."""
+"""After this many restarts within this many seconds Torch gives up, until a person starts it."""
 
 HEALTHY = 300.0
-"""Seconds that a member must have run for its restarts to be forgotten."""
+"""A member's restarts are forgotten when it has run for this many seconds."""
 
 
 class Fallen(NamedTuple):
-    """A member that has ended by itself: what is to be done, ``restart``, ``wait`` or ``give-up``,
-    and why, in words. It is given up once. ``socket`` is that of its tmux server.
+    """A member that has ended by itself: what to do (``restart``, ``wait``, ``give-up``), and why.
+
+    Torch gives up once. ``socket`` is that of the member's tmux server.
     """
 
     name: str
@@ -37,8 +38,8 @@ class Fallen(NamedTuple):
 def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
     """Return the members that have ended against their policy, at ``now`` (epoch seconds).
 
-    Notes when each was first seen so, and forgets the restarts of those that have run for long.
-    What a person has stopped, or whose window somebody has closed, stays as it is.
+    Records when the end of each was first seen, and removes old restarts of members that have run
+    for long. A member that a person stopped, or whose window was closed, is not restarted.
     """
     wanted = [one for one in team.members if one.restart != "never"]
     if not wanted:
@@ -48,7 +49,7 @@ def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
     for member in wanted:
         started = known.get(member.name)
         if started is None or not started.pane:
-            continue  # it was never started, or is being started now
+            continue  # it was never started, or it is starting now
         pane = _pane(store, member, started)
         if pane is not None and pane.dead and _is_against(member, pane):
             found += _decide(store, team, member, pane, now)
@@ -66,7 +67,7 @@ def _pane(store: Store, member: Member, known: Started) -> Pane | None:
 
 
 def _is_against(member: Member, pane: Pane) -> bool:
-    # A program that a signal has ended has no status.
+    # A program that was ended by a signal has no status.
     return member.restart == "always" or pane.dead_status != 0
 
 

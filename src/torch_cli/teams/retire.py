@@ -22,9 +22,9 @@ from torch_cli.watch.draft import check_no_draft
 
 
 class Retired(NamedTuple):
-    """How an agent was retired: its note, where all was saved, its tasks that went back, the id of
-    the checkpoint ('' if its directory is in no repository), how it ended, and the outcome of its
-    worktree, in words.
+    """How an agent was retired: its note, where everything was saved, its returned tasks, the id of
+    the checkpoint ('' if its directory is not in a repository), how it ended, and a sentence about
+    its worktree.
     """
 
     note: Note
@@ -44,12 +44,12 @@ class HandedOver(NamedTuple):
 
 
 def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool = False) -> Retired:
-    """Let the agent write its note, save what it leaves, return its tasks, and end it.
+    """Have the agent write its note, save the note and its screen, end it, and return its tasks.
 
-    ``deadline`` is how many seconds it gets for the note; 0 asks for none. Raises ``TorchError``,
-    and the agent continues with all its tasks, if its note and screen cannot be saved, no
-    checkpoint of its directory can be made, or the program cannot be ended; ``HeldError`` if a
-    person is typing there, unless ``force``.
+    It gets ``deadline`` seconds for the note; 0 asks for none. Raises ``TorchError`` if its note
+    and screen cannot be saved, no checkpoint of its directory can be made, or the program cannot be
+    ended. Raises ``HeldError`` if a person is typing there, unless ``force``. The agent then
+    continues with all its tasks.
     """
     agent, at = registered(store, name), time.time()
     if not force:
@@ -83,7 +83,7 @@ def _checkpoint(agent: Agent) -> str:
     except NotARepositoryError:
         return ""
     except NotFoundError:
-        return ""  # its directory is gone: nothing is left that could be lost
+        return ""  # its directory is gone: there is nothing to lose
     made = outcome.checkpoint or outcome.last
     return made.id if made else ""
 
@@ -99,8 +99,8 @@ def hand_over(
 ) -> tuple[HandedOver, str]:
     """Give the tasks of one agent to another; return the tasks, and the message about them.
 
-    Both continue. Raises ``RefusedError`` if they are the same, ``NotFoundError`` if the one that
-    is to take them has ended.
+    Both continue. Raises ``RefusedError`` if they are the same agent, ``NotFoundError`` if the
+    other agent has ended.
     """
     one, other = registered(store, giver), registered(store, taker)
     if one.identity == other.identity:

@@ -1,8 +1,8 @@
-"""Which team files may be acted on with nobody there: those that a person has accepted.
+"""Which team files a scheduler may act on: only those that a person has accepted.
 
 Agents can write to ``torch.toml``, and it names programs to start, with arguments and variables. So
-a scheduler acts on a file only while it says what it said when a person last ran ``torch up`` or
-``torch trust``. What is in the programs themselves is not looked at: agents write those, too, as
+a scheduler acts on a file only as long as it has not changed since a person last ran ``torch up``
+or ``torch trust``. The content of the programs is not checked, because agents write that too, as
 their work.
 """
 
@@ -23,13 +23,13 @@ from torch_cli.store.teams import Accepted
 from torch_cli.teamfile.described import Team
 
 LARGEST = 1024 * 1024
-"""Bytes of a file of variables at most."""
+"""The most bytes of a file of variables."""
 
 
 class Trust(NamedTuple):
-    """How a team's file compares with what was accepted: ``same``, ``changed`` or ``new``.
+    """How a team's file compares with the accepted one: ``same``, ``changed`` or ``new``.
 
-    ``digest`` is the file's as it is now.
+    ``digest`` is that of the present file.
     """
 
     state: str
@@ -38,7 +38,7 @@ class Trust(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What is so with a file that is not the same."""
+        """A sentence about a file that is not the same."""
         if self.accepted is None:
             return "no person has accepted it yet"
         at = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.accepted.at))
@@ -46,10 +46,10 @@ class Trust(NamedTuple):
 
 
 def digest_of(team: Team) -> str:
-    """Return a digest of all that a scheduler would do by the file, and by its ``env_files``.
+    """Return a digest of everything in the file and its ``env_files`` that a scheduler acts on.
 
-    Comments, and how the file is laid out, are not in it. Raises ``RefusedError`` if a file of
-    variables cannot be read, or has more than ``LARGEST`` bytes.
+    Comments and layout do not count. Raises ``RefusedError`` if a file of variables cannot be read,
+    or has more than ``LARGEST`` bytes.
     """
     facts = {"file": tomllib.loads(team.text), "variables": {}}
     for path in sorted({path for member in team.members for path in member.env_files}):
@@ -63,10 +63,10 @@ def digest_of(team: Team) -> str:
 
 
 def scripts_of(team: Team) -> list[tuple[str, str]]:
-    """Return the files of the project that commands and arguments name, each with whose they are.
+    """Return the files of the project that commands and arguments name, each with its member.
 
-    A path is relative to the project. Agents change such files as their work, so they are no part
-    of what is accepted; who accepts is told of them.
+    A path is relative to the project. Agents change such files as their work, so they are not part
+    of what a person accepts. The person is told of them.
     """
     found = []
     root = os.path.realpath(team.root)
@@ -80,7 +80,7 @@ def scripts_of(team: Team) -> list[tuple[str, str]]:
 
 
 def trust_of(store: Store, team: Team) -> Trust:
-    """Say whether the team's file is as it was accepted."""
+    """Compare the team's file with the accepted one."""
     accepted, digest = store.teams.accepted(team.path), digest_of(team)
     if accepted is None:
         return Trust("new", digest, None)
@@ -88,7 +88,7 @@ def trust_of(store: Store, team: Team) -> Trust:
 
 
 def accept(store: Store, team: Team) -> Trust:
-    """Note that a person has accepted the file as it is; return how it compared before."""
+    """Record that a person has accepted the present file; return how it compared before."""
     before = trust_of(store, team)
     if before.state != "same":
         store.teams.accept(team.path, Accepted(before.digest, team.text, time.time()))
@@ -97,11 +97,11 @@ def accept(store: Store, team: Team) -> Trust:
 
 
 def admit(store: Store, team: Team, *, as_accepted: bool) -> str:
-    """Let ``torch up`` act on the file, or raise ``RefusedError``; return what is to be said of it.
+    """Let ``torch up`` act on the file, or raise ``RefusedError``; return a remark about it.
 
-    A person accepts the file by that. A scheduler, which acts ``as_accepted``, does not, and an
-    agent does not either: it brings up a file that nobody has accepted for itself, and none that
-    has changed since.
+    If a person runs it, that accepts the file. A scheduler, which acts ``as_accepted``, and an
+    agent do not accept it. An agent may bring up a file that nobody has accepted yet, but not one
+    that has changed since it was accepted.
     """
     own = actor(store).agent
     if own is None and not as_accepted:
@@ -116,7 +116,7 @@ def admit(store: Store, team: Team, *, as_accepted: bool) -> str:
 
 
 def check_person(store: Store) -> None:
-    """Raise ``RefusedError`` if an agent runs this command: a file is for people to accept."""
+    """Raise ``RefusedError`` if an agent runs this command. Only people accept a file."""
     own = actor(store).agent
     if own is not None:
         raise RefusedError(
@@ -127,9 +127,7 @@ def check_person(store: Store) -> None:
 
 
 def untrusted(team: Team, trust: Trust, own: Agent | None = None) -> RefusedError:
-    """Return what is said when ``own``, or a scheduler, would act on a file that is not as it was
-    accepted.
-    """
+    """Return the error for ``own``, or a scheduler, that would act on a file that is not accepted."""
     who = "Ask a person: " if own else ""
     return RefusedError(
         f"{team.path}: {trust.words}; nothing was started",
@@ -140,7 +138,7 @@ def untrusted(team: Team, trust: Trust, own: Agent | None = None) -> RefusedErro
 
 
 def changes(team: Team, trust: Trust) -> str:
-    """Return the difference between the file as it was accepted and as it is, '' if none."""
+    """Return the difference between the accepted file and the present one, '' if none."""
     before = trust.accepted.text if trust.accepted else ""
     lines = unified_diff(
         before.splitlines(), team.text.splitlines(), "accepted", team.path, lineterm=""

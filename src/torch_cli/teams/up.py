@@ -1,4 +1,4 @@
-"""Starting a team; members that already run are kept."""
+"""Starting a team. Members that already run continue."""
 
 import contextlib
 import hashlib
@@ -37,14 +37,14 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.watch.draft import check_no_draft
 
 BEFORE = "before"
-"""In what is noted of a start that goes on: the identity of the agent in whose place it is."""
+"""In the record of a start in progress: the identity of the agent that is replaced."""
 
 
 class Result(NamedTuple):
     """The outcome of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
-    (it needs a new start), ``off``, ``elsewhere``, ``unlisted``, ``blocked``, ``asks`` (it
-    runs, and waits for somebody's answer) or ``failed``, the last two with their error.
-    ``receipt`` is that of a briefing that was sent.
+    (it needs a restart), ``off``, ``elsewhere``, ``unlisted``, ``blocked``, ``asks`` (it runs and
+    waits for an answer) or ``failed``. The last two have an error. ``receipt`` is that of its
+    briefing, if one was sent.
     """
 
     member: Member
@@ -55,7 +55,7 @@ class Result(NamedTuple):
 
     @property
     def ready(self) -> bool:
-        """Whether what waits for it may go on."""
+        """Whether members that wait for it may start."""
         return self.state in ("started", "running", "updated", "restarted", "changed", "elsewhere")
 
 
@@ -87,9 +87,9 @@ def up(
     restart_changed: bool = False,
     tell: Callable[[str], None] = lambda words: None,
 ) -> Iterator[Result]:
-    """Do the steps, one by one; what waits for a member that failed is ``blocked``.
+    """Do the steps one by one. Members that wait for a failed one are ``blocked``.
 
-    From now on who may write to whom is enforced, if the file says so.
+    From now on ``may_message`` is enforced, if the file says so.
     """
     rules = team.agreement
     store.teams.enforce(team.path, rules.may_message if rules.enforce else None)
@@ -120,7 +120,7 @@ class _Upward:
         self._restart_changed, self._tell = restart_changed, tell
 
     def do(self, step: Step) -> Result:
-        """Do a step; what goes wrong is in the result."""
+        """Do a step. An error is in the result."""
         member = step.member
         try:
             if step.what == "restart" and not self._restart_changed:
@@ -162,9 +162,9 @@ class _Upward:
         return Result(member, "restarted" if step.what == "restart" else "started", directory)
 
     def _begin(self, member: Member) -> tuple[str, dict[str, str]]:
-        """Note that the member is being started; return where, and with which variables.
+        """Record that the member is starting; return its directory and its variables.
 
-        What is left of it from before is cleared away.
+        Leftovers of an earlier start are removed.
         """
         before = self._store.teams.members(self._team.path).get(member.name)
         if before is not None:
@@ -184,7 +184,7 @@ class _Upward:
         return Started(team, member.name, member.kind, spec, directory=directory, ours=ours)
 
     def _row(self, member: Member, pane: Pane, agent: Agent | None, *, ours: bool) -> Started:
-        """Return what is to be noted; since when is kept: they are ended in that order."""
+        """Return the record of a member. Its time of start stays: members end in that order."""
         identity = agent.identity if agent else ""
         before = self._store.teams.member_of(identity)
         return self._known(member, ours=ours)._replace(
@@ -199,7 +199,7 @@ class _Upward:
     def _note(
         self, member: Member, pane: Pane, agent: Agent | None = None, *, ours: bool = True
     ) -> None:
-        """Note what runs as the member now; check-ins to the one in whose place it is go on."""
+        """Record what runs as the member now. It inherits check-ins of the agent it replaces."""
         begun = self._store.teams.members(self._team.path).get(member.name)
         row = self._row(member, pane, agent, ours=ours)
         before = begun.spec.get(BEFORE, "") if begun else ""
@@ -240,13 +240,13 @@ class _Upward:
         return Result(member, state, words, receipt=receipt)
 
     def _follow(self, member: Member, agent: Agent) -> None:
-        """Note the member under the name that the file gives it now, if it had another."""
+        """Record the member under its present name in the file, if it had another name."""
         row = self._store.teams.member_of(agent.identity)
         if row is not None and (row.team, row.name) != (self._team.path, member.name):
             self._store.teams.add(row._replace(team=self._team.path, name=member.name))
 
     def _call_back(self, member: Member) -> None:
-        """Give the member's name back to the agent that was it, had another, and has ended."""
+        """Give the member's name back to its agent if that was renamed and has ended."""
         row = self._store.teams.members(self._team.path).get(member.name)
         agent = self._store.agents.known_as(row.agent) if row and row.agent else None
         if agent is not None and agent.stopped is None and agent.name != member.name:
@@ -261,7 +261,7 @@ class _Upward:
         pane = find(store, Socket(path=agent.socket), member.name).pane
         row = self._row(member, pane, agent, ours=step.ours)
         receipt = self._send_briefing(member, agent, again=True) if step.brief else None
-        # Both or neither: killed before, the next finds the same to do, under the same key.
+        # Both or neither. If this is killed first, the next run does the same under the same key.
         with store.database.transaction():
             if receipt is not None:
                 store.briefings.insert(receipt.id, agent.identity, member.briefing)
@@ -269,7 +269,7 @@ class _Upward:
         return Result(member, "updated", step.words, receipt=receipt or self._brief(member, agent))
 
     def _parent(self, member: Member) -> str:
-        """Return the name that the member's parent has now, if it was renamed."""
+        """Return the present name of the member's parent, which may have been renamed."""
         row = self._store.teams.members(self._team.path).get(member.parent)
         agent = self._store.agents.known_as(row.agent) if row and row.agent else None
         return agent.name if agent else member.parent
@@ -296,17 +296,17 @@ class _Upward:
         return agent
 
     def _predecessor(self, member: Member, directory: str) -> str:
-        """Return the identity of the agent in whose place the member is started, '' if of none."""
+        """Return the identity of the agent that the member replaces, '' if none."""
         agent = self._store.agents.get(member.name) if member.kind == "agent" else None
         if agent is None or agent.profile != member.profile:
             return ""
-        # A member may get another worktree, and is the same; elsewhere it is a namesake.
+        # With another worktree it is still the same member. In another project it is a namesake.
         home = project_of_team(self._team.path)
         same = os.path.realpath(agent.directory) == os.path.realpath(directory)
         return agent.identity if same or place_of(agent.directory).project == home else ""
 
     def _brief(self, member: Member, agent: Agent) -> Receipt | None:
-        """Brief the agent, unless it has been in this life."""
+        """Brief the agent, unless it was briefed since its start."""
         last = self._store.briefings.newest().get(agent.identity)
         if last is not None and last.sent >= agent.created:
             return None
@@ -329,7 +329,7 @@ class _Upward:
         )._replace(team=self._team.name, project_root=self._team.root)
         text = briefing.read_member(member.briefing, facts) + with_tasks(self._store, agent)
         self._tell(f"briefing {member.name}")
-        # If this process is killed before it is noted, the next sends nothing twice.
+        # The key: if this process is killed before it is recorded, the next sends nothing twice.
         key = f"briefing-{agent.identity}-{agent.created:.3f}"
         last = self._store.briefings.newest().get(agent.identity) if again else None
         key += f"-after-{last.message}" if last else ""
@@ -340,6 +340,6 @@ class _Upward:
             key=key,
             priority=PRIORITIES["high"],
             free=True,
-            briefing="" if again else member.briefing,  # then it is noted with the rest
+            briefing="" if again else member.briefing,  # an update records it itself
         )
         return send(self._socket, request)

@@ -26,9 +26,9 @@ from torch_cli.teams.trust import Trust, trust_of
 
 
 class Did(NamedTuple):
-    """Something that was done for an agent, or could not be, in words, with its error.
+    """Something that was done for an agent, or that failed, with its error.
 
-    ``people`` says that there is no agent to tell, so that people should see it.
+    ``people`` says that there is no agent to tell, so people should see it.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Did(NamedTuple):
 
 
 class Upkeep:
-    """Looks after all teams; remembers what goes on, and what it has said already."""
+    """Looks after all teams. Remembers running commands, and what it has reported already."""
 
     def __init__(self) -> None:
         self.waits = False
@@ -50,9 +50,9 @@ class Upkeep:
         self._said: dict[str, str] = {}
 
     def run(self, store: Store, now: float) -> Iterator[Did]:
-        """Do what is due at ``now`` (epoch seconds), and yield it.
+        """Do what is due at ``now`` (epoch seconds), and yield what was done.
 
-        ``waits`` says afterwards whether something goes on, or is due before the next regular look.
+        ``waits`` says afterwards whether a command runs, or is due before the next regular look.
         """
         self.waits = False
         yield from self._guarded("briefings", self._brief(store, now))
@@ -64,12 +64,12 @@ class Upkeep:
         self.waits = self.waits or bool(self._going)
 
     def _guarded(self, subject: str, doing: Iterator[Did]) -> Iterator[Did]:
-        """Do so; what goes wrong, whatever it is, is said once and concerns ``subject`` alone."""
+        """Run ``doing``. An error is reported once, and concerns ``subject`` alone."""
         try:
             yield from doing
         except TorchError as error:
             yield from self._once(subject, Did("team", subject, error.message, error))
-        except Exception as error:  # one team's must not be all teams'
+        except Exception as error:  # an error of one team must not stop the others
             words = f"{subject}: {type(error).__name__}: {error}"
             unforeseen = TorchError(words, code="unforeseen")
             yield from self._once(subject, Did("team", subject, words, unforeseen))
@@ -99,9 +99,9 @@ class Upkeep:
         yield from self._begin(store, team, now)
 
     def _begin(self, store: Store, team: Team, now: float) -> Iterator[Did]:
-        """Begin restarts and changes of pools, and say how earlier ones have ended.
+        """Begin restarts and changes of pools, and report how earlier ones have ended.
 
-        A team has one of them at a time: ``torch up`` lets no other beside it.
+        A team has one of them at a time, because only one ``torch up`` runs at a time.
         """
         yield from self._finished(team.path, now)
         if team.path in self._going:
@@ -148,13 +148,13 @@ class Upkeep:
             yield from self._once(f"{path}:{going.name}", did)
 
     def finish(self, now: float, deadline: float) -> Iterator[Did]:
-        """Wait for what goes on until ``deadline`` (monotonic clock); say what went wrong."""
+        """Wait for running commands until ``deadline`` (monotonic clock); report their errors."""
         for path, going in list(self._going.items()):
             going.wait(deadline - time.monotonic())
             yield from self._ended(path, now)
 
     def _once(self, subject: str, did: Did) -> Iterator[Did]:
-        """Yield it unless the same was said of the same last time."""
+        """Yield it unless the last report about the subject was the same."""
         said = did.error.message if did.error else did.words
         if self._said.get(subject) != said:
             self._said[subject] = said
@@ -175,14 +175,14 @@ def _untrusted(store: Store, team: Team, trust: Trust) -> Did:
 
 
 def _route(store: Store, team: Team) -> Iterator[Did]:
-    """Give tasks to the idle agents of the team, and write to them what they are."""
+    """Give tasks to the idle agents of the team, and send them the tasks."""
     agents = [one for one in store.agents.all() if team_of(store, one) == team.path]
     choices = decide(store, agents, Rules.of(team), project_of_team(team.path))
     for choice, task in give_out(store, choices, TORCH):
         agent = store.agents.known_as(task.agent) if task else None
         if task is None or agent is None:
             continue
-        with contextlib.suppress(TorchError):  # the task is its own all the same, as the list says
+        with contextlib.suppress(TorchError):  # the agent has the task all the same
             key = f"task:{task.id}:{task.attempts}"
             store.messages.accept(word_to(agent, order(task), key, kind="task"))
         show_task(store, agent.identity)
@@ -190,7 +190,7 @@ def _route(store: Store, team: Team) -> Iterator[Did]:
 
 
 def show_people(did: Did) -> None:
-    """Show those who are at the agent's tmux server what no agent can be told."""
+    """Show people at the agent's tmux server what cannot be told to an agent."""
     from torch_cli.tmux.status_line import show_at
 
     with contextlib.suppress(TorchError):
@@ -198,5 +198,5 @@ def show_people(did: Did) -> None:
 
 
 def is_needed(store: Store) -> bool:
-    """Say whether there is any team, or anybody who was briefed."""
+    """Return whether there is any team, or any agent that was briefed."""
     return bool(store.teams.paths() or store.briefings.any())

@@ -1,4 +1,4 @@
-"""A text in an agent's box that was not submitted yet: nobody ends that agent by accident."""
+"""Checks for unsubmitted text in an agent's box, so that nobody ends that agent by accident."""
 
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.programs.observe import observe
@@ -10,13 +10,13 @@ from torch_cli.tmux.socket import Socket
 
 
 def check_no_draft(store: Store, agent: Agent) -> None:
-    """Raise ``HeldError`` if a text is in the agent's box that nobody has submitted."""
+    """Raise ``HeldError`` if there is unsubmitted text in the agent's box."""
     try:
         found = find(store, Socket(path=agent.socket), agent.name)
         profile = profile_named(agent.profile)
         with ControlClient(found.socket, found.pane.session_id) as client:
             box = observe(client, store, found.pane, profile).state.box
-    except TorchError:  # nobody types into what cannot be seen
+    except TorchError:  # nobody types into a pane that cannot be read
         return
     if box is not None and not box.empty:
         raise HeldError(

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Line(NamedTuple):
     """One agent in the list.
 
-    ``state`` is ``vanished`` if its pane is gone; ``since`` is in seconds since the epoch. With an
-    ``error`` nobody can tell: the state is ``unknown``, and the evidence says why. ``briefed`` is
-    its last briefing. ``safety`` is what protects messages to it, ``None`` if it takes none.
+    ``state`` is ``vanished`` if its pane is gone. ``since`` is in seconds since the epoch. With an
+    ``error`` the state is ``unknown``, and the evidence says why. ``briefed`` is its last briefing.
+    ``safety`` is what protects messages to it, ``None`` if it takes no messages.
     """
 
     agent: Agent
@@ -37,13 +37,13 @@ class Line(NamedTuple):
 
 
 def agents_on(store: Store, socket: Socket) -> list[Agent]:
-    """Return the registered agents: all, or those of the server that was demanded."""
+    """Return the registered agents: all, or those of the server that the caller named."""
     agents = store.agents.all()
     return [agent for agent in agents if not socket.demanded or socket.leads_to(agent.socket)]
 
 
 def list_agents(store: Store, agents: Sequence[Agent]) -> list[Line]:
-    """Return ``agents``, looked at now."""
+    """Return ``agents`` with their present states."""
     seen, briefed = look_at(store, agents), store.briefings.newest()
     return [
         _line(store, agent, seen.get(agent.name))._replace(
@@ -54,9 +54,9 @@ def list_agents(store: Store, agents: Sequence[Agent]) -> list[Line]:
 
 
 def look_at(store: Store, agents: Sequence[Agent]) -> dict[str, Seen | TorchError]:
-    """Return what is seen of each of ``agents``, by name; one whose pane is gone is left out.
+    """Return what is seen of each of ``agents``, by name. Agents without a pane are left out.
 
-    What cannot be looked at has the error instead, and hides none of the others.
+    An agent that Torch cannot look at has its error instead. The others are still there.
     """
     seen: dict[str, Seen | TorchError] = {}
     for path in sorted({agent.socket for agent in agents}):
@@ -79,7 +79,7 @@ def _look(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, Seen]:
             return Sweep(client, store).look(agents)
     except NotFoundError as missing:
         if missing.code != "no-server":
-            raise  # without tmux, say, nobody can tell whether the panes are gone
+            raise  # without tmux nobody knows whether the panes are gone
         return {}
 
 
@@ -98,7 +98,7 @@ def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
 def note_state(
     store: Store, place: tuple[str, str, int], state: AgentState, reported: float, wrote: int
 ) -> float:
-    """Note the state of the pane at ``place``; return since when (epoch seconds) it is so."""
+    """Record the state of the pane at ``place``; return since when (epoch seconds) it has it."""
     return store.observations.record(
         *(*place, str(state.state), state.evidence),
         reported=reported,

@@ -1,4 +1,4 @@
-"""The continuous log of a pane: tmux pipes what it writes to a process of Torch's own."""
+"""The continuous log of a pane: tmux pipes the pane's output to a process of Torch."""
 
 import os
 import shlex
@@ -19,19 +19,19 @@ OPTION = "@torch_log"
 """The pane's option that holds the path of its log."""
 
 STARTS = 5.0
-"""Seconds in which the writer must have begun; it needs some 0.05 (2026-11-24)."""
+"""Seconds in which the writer must begin. It needs some 0.05 (2026-11-24)."""
 
 MEANWHILE = 1.0
-"""Seconds in which another ``torch log`` may turn out to have begun the pane's pipe."""
+"""Seconds to wait for another ``torch log`` that has begun the pane's pipe."""
 
 _TAKEN = "torch: this pane has a pipe"
 
 
 class Log(NamedTuple):
-    """The log of one pane; ``on`` says that it is being written now.
+    """The log of one pane. ``on`` says that it is being written now.
 
-    ``alternate`` says that its program draws on the alternate screen now, so that its lines are
-    rows as they were redrawn.
+    ``alternate`` says that its program draws on the alternate screen now. The lines of the log are
+    then redrawn rows.
     """
 
     target: str
@@ -49,11 +49,11 @@ def log_of(store: Store, socket: Socket, target: str) -> Log:
 
 
 def start_log(store: Store, socket: Socket, target: str) -> Log:
-    """See to it that what the pane of ``target`` writes from now on is logged; return the log.
+    """Log the output of the pane of ``target`` from now on; return the log.
 
-    A writer that was there before is waited for. Raises ``HeldError`` if the pane has a pipe of
-    somebody else's, which is left alone, ``RefusedError`` if its program has ended, and
-    ``TorchError`` if the file cannot be written.
+    Waits for an earlier writer of the file to end. Raises ``HeldError`` if the pane has another
+    pipe, which stays, ``RefusedError`` if its program has ended, and ``TorchError`` if the file
+    cannot be written.
     """
     found = find(store, socket, target)
     pane = found.pane
@@ -78,9 +78,9 @@ def start_log(store: Store, socket: Socket, target: str) -> Log:
 
 
 def stop_log(store: Store, socket: Socket, target: str) -> Log:
-    """End the log of ``target`` and return it; the files stay. A pipe of others is left alone.
+    """End the log of ``target`` and return it. The files stay, and so does a pipe of others.
 
-    The file has what had reached the writer; what tmux still held back for a slow one is lost.
+    The file has everything that reached the writer. Output that tmux still held back is lost.
     """
     found = find(store, socket, target)
     with ControlClient(found.socket, found.pane.session_id) as client:
@@ -99,7 +99,7 @@ def _log_of(client: ControlClient, found: Found) -> Log:
     said = client.call("display-message", "-p", "-t", found.pane.id, shown).text.rstrip("\n")
     version, piped, alternate, path = said.split(" ", 3)
     path = quote.printed(path, version)
-    # Whoever put another pipe in the place of ours has ended our writer.
+    # Another pipe in place of ours has ended our writer.
     on = piped == "1" and bool(path) and _is_written(path)
     if not path or not on:
         path = _path_for(found)
@@ -107,7 +107,7 @@ def _log_of(client: ControlClient, found: Found) -> Log:
 
 
 def _path_for(found: Found) -> str:
-    """Return the path of a new log: an agent's has its name, another pane's tmux's numbers."""
+    """Return the path of a new log, named after the agent, or after tmux's numbers of the pane."""
     pane = found.pane
     name = found.name if found.agent else f"pane-{pane.server_pid}-{pane.id.removeprefix('%')}"
     return os.path.join(state_dir(), "logs", f"{name}.log")
@@ -124,7 +124,7 @@ def _is_written(path: str) -> bool:
 
 
 def _is_free(path: str, seconds: float) -> bool:
-    """Wait until nobody writes to ``path``, at most ``seconds``; say whether that is so."""
+    """Wait at most ``seconds`` until nobody writes to ``path``; return whether that is so."""
     deadline = time.monotonic() + seconds
     while _is_written(path):
         if time.monotonic() >= deadline:
@@ -152,14 +152,14 @@ def _check_writable(path: str) -> None:
 
 
 def _writer(path: str) -> str:
-    """Return the shell command that tmux runs: formats and times in it are not expanded."""
-    # -I and -S: nothing of the user's Python, and no site packages, which it does not need.
+    """Return the shell command that tmux runs, quoted so that tmux expands nothing in it."""
+    # -I and -S: without the user's Python settings, and without site packages.
     words = [sys.executable, "-I", "-S", log_writer.__file__, path]
     return quote.format_literal("exec " + shlex.join(words)).replace("%", "%%")
 
 
 def _begins(client: ControlClient, found: Found, seconds: float) -> bool:
-    """Say whether the pane is being logged, at the latest after ``seconds``."""
+    """Return whether the pane is being logged; waits at most ``seconds``."""
     deadline = time.monotonic() + seconds
     while not _log_of(client, found).on:
         if time.monotonic() >= deadline:

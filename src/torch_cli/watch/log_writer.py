@@ -1,8 +1,8 @@
-"""The process at the end of a pane's pipe: what the pane writes becomes lines of a text file.
+"""The process at the end of a pane's pipe: it turns the pane's output into lines of a text file.
 
-tmux starts it, as a script without the rest of Torch. It never ends before the pane does: what
-cannot be written, because the disk is full or the directory gone, is dropped and counted, and the
-file says so once there is room again.
+tmux starts it as a script, without the rest of Torch. It never ends before the pane does. Output
+that cannot be written, because the disk is full or the directory is gone, is dropped and counted.
+The file says so once there is room again.
 """
 
 import codecs
@@ -15,17 +15,17 @@ import time
 from typing import Any
 
 LARGEST = 10 * 1024 * 1024
-"""Bytes from which the file is put aside and a new one begun."""
+"""At this many bytes the file is put aside and a new one begins."""
 
 KEPT = 4
-"""Files that are kept beside the one that is written to: ``….log.1`` (the newest) and so on."""
+"""How many older files are kept: ``….log.1`` (the newest) and so on."""
 
 LONGEST = 8192
-"""Characters after which a line that does not end is written as it is."""
+"""A line without an end is written after this many characters."""
 
 HELD_BACK = 4096
-"""Characters that are kept of a sequence that has not ended. Of a longer string (a picture, what
-goes to the clipboard) the rest is dropped."""
+"""This many characters of an unfinished sequence are kept. The rest of a longer one (a picture, a
+text for the clipboard) is dropped."""
 
 LOCKED = 3
 """Exit status if another writer has the file."""
@@ -41,29 +41,29 @@ _TOKEN = re.compile(
 _UNFINISHED = re.compile(
     r"\x1b(?:\[[0-?]{0,256}[ -/]{0,16}|\][^\x07\x1b]*\x1b?|[PX^_][^\x1b]*\x1b?|[ -/]{0,16})?\Z"
 )
-# From within a string to behind its end, for an OSC and for the others.
+# From inside a string to behind its end, for an OSC and for the others.
 _END_OF_OSC = re.compile(r"[^\x07\x1b]*(?:\x07|\x1b\\|(?=\x1b[^\\]))")
 _END_OF_OTHER = re.compile(r"[^\x1b]*(?:\x1b\\|(?=\x1b[^\\]))")
 _MOVES = "ABEFHfd"  # CSI that goes to another row
 
 
 class Lines:
-    """Turns what a terminal is given into lines of text; sequences may come in pieces.
+    """Turns output for a terminal into lines of text. Sequences may come in pieces.
 
-    A carriage return begins its line again, going to another row ends it, and blank lines in a row
-    are one. Programs that draw a screen leave a line for each row that they draw.
+    A carriage return begins its line again. Moving to another row ends the line. Several blank
+    lines become one. Programs that draw a screen leave a line for each row that they draw.
     """
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
-        self._inside: re.Pattern[str] | None = None  # a string, and what leads out of it
+        self._inside: re.Pattern[str] | None = None  # inside a string: how it ends
         self._line = ""
         self._return = False
         self._blank = True
 
     def feed(self, data: bytes, *, last: bool = False) -> str:
-        """Return the lines that ``data`` ends, each with its newline; ``last`` ends all."""
+        """Return the lines that end in ``data``, each with its newline. ``last`` ends all lines."""
         text = self._rest + self._decoder.decode(data, last)
         self._rest = ""
         if self._inside is not None:
@@ -136,12 +136,12 @@ class Rotated:
             self._why = error.strerror or str(error)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._file)
         self._file = -1
 
     def _append(self, data: bytes) -> None:
-        """Append all of ``data`` or nothing of it."""
+        """Append all of ``data``, or nothing."""
         size = os.fstat(self._file).st_size
         written = os.write(self._file, data)
         if written != len(data):
@@ -149,7 +149,7 @@ class Rotated:
             raise OSError(0, "there was not enough room for all of it")
 
     def _make_room(self, more: int) -> None:
-        """Begin a new file if this one is large, or is no longer the one of that name."""
+        """Begin a new file if this one is large, or no longer has that name."""
         if self._file < 0:
             self._open()
         here = os.fstat(self._file)
@@ -177,7 +177,7 @@ class Rotated:
 
 
 def lock(path: str) -> Any:
-    """Return a hold on the right to write to ``path``, None if another writer has it."""
+    """Take the right to write to ``path``; return ``None`` if another writer has it."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -18,11 +18,11 @@ from torch_cli.watch.sweep import Seen, state_unknown
 
 
 class StateOf(NamedTuple):
-    """The state of one target; ``since`` is in seconds since the epoch.
+    """The state of one target. ``since`` is in seconds since the epoch.
 
-    With an ``error`` nobody can tell: the state is ``unknown``, and ``since`` ``None``. ``server``
-    is the path of the tmux server's socket, '' if the target was not found. ``safety`` is what
-    protects messages to its program, ``None`` if that takes none or is not known.
+    With an ``error`` the state is ``unknown``, and ``since`` is ``None``. ``server`` is the path of
+    the tmux server's socket, '' if the target was not found. ``safety`` is what protects messages
+    to its program, ``None`` if the program takes no messages or is not known.
     """
 
     target: str
@@ -42,10 +42,10 @@ def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
 
 
 def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[StateOf]:
-    """Return the state of each target, of every agent if none is named.
+    """Return the state of each target, or of every agent if none is named.
 
-    What cannot be looked at, or is not found, has its ``error`` and hides none of the others.
-    Without targets, an agent whose pane has vanished is ``dead``.
+    A target that is not found, or that Torch cannot look at, has an ``error``. The others are still
+    there. Without targets, an agent whose pane has vanished is ``dead``.
     """
     if targets:
         return [_state_of_target(store, socket, name) for name in targets]
@@ -82,7 +82,7 @@ def _state_of(store: Store, found: Found) -> StateOf:
 
 
 def remember(store: Store, found: Found, sight: Sight) -> StateOf:
-    """Note what was seen, and return it with the time since when it is so."""
+    """Record what was seen, and return it with the time since when it is so."""
     pane, state = found.pane, sight.state
     place = (pane.server, pane.id, pane.pid)
     begun = note_state(store, place, state, sight.reported, sight.screen.wrote)

@@ -1,7 +1,7 @@
-"""The states of the agents on one tmux server, looked at repeatedly at little cost.
+"""The states of the agents on one tmux server, cheap enough for repeated looks.
 
-A sweep asks tmux once about all panes, reads only the screens that may have changed since the sweep
-before, and classifies only those that did.
+A sweep asks tmux once about all panes. It reads only the screens that may have changed since the
+last sweep, and classifies only those that have.
 """
 
 import time
@@ -26,9 +26,9 @@ from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_o
 class Seen(NamedTuple):
     """One agent as a sweep found it.
 
-    ``reported`` is when its hooks last said anything (epoch seconds), 0 if never; ``wrote`` when
-    its window last wrote. ``error`` says why its state cannot be told, though its pane is there:
-    its profile cannot be read.
+    ``reported`` is when its hooks last reported (epoch seconds), 0 if never. ``wrote`` is when its
+    window last wrote. ``error`` says why its state cannot be known although its pane exists: its
+    profile cannot be read.
     """
 
     pane: Pane
@@ -46,17 +46,18 @@ class _Shown(NamedTuple):
     second: int
 
     def stands(self, glance: Glance) -> bool:
-        """Say whether the pane cannot show anything else by now.
+        """Return whether the pane certainly still shows the same.
 
         tmux tells to the second when a window last wrote, so the rows must have been read in a
-        later one. Resizing, modes and death write nothing, but change the facts.
+        later second. A resize, a mode or the end of the program writes nothing, but changes the
+        facts.
         """
         same = (self.glance.facts, self.glance.wrote) == (glance.facts, glance.wrote)
         return same and glance.wrote < self.second
 
 
 class _Judged(NamedTuple):
-    """A state, and all that it was decided on."""
+    """A state, and everything that it was decided from."""
 
     facts: str
     rows: str
@@ -79,10 +80,10 @@ class Sweep:
         self._newest = -1
 
     def look(self, agents: Iterable[Agent]) -> dict[str, Seen]:
-        """Return each of ``agents`` as it is now, by name; one whose pane is gone is left out.
+        """Return each of ``agents`` as it is now, by name. Agents without a pane are left out.
 
-        What tmux knows of a pane is a few milliseconds older than its rows. Raises
-        ``NotFoundError`` if the server, or the session that the client is attached to, has gone.
+        The facts of a pane are a few milliseconds older than its rows. Raises ``NotFoundError`` if
+        the server, or the session that the client is attached to, is gone.
         """
         panes = {(g.pane.server, g.pane.id, g.pane.pid): g for g in look_over(self._client)}
         places = {agent: (agent.server, agent.pane, agent.pane_pid) for agent in agents}
@@ -110,7 +111,7 @@ class Sweep:
                 self._shown[agent] = _Shown(here[agent], rows, second)
 
     def _hear(self) -> None:
-        """Look up the latest hook report of each agent, if there is any new one at all."""
+        """Look up the latest hook report of each agent, if there is any new report."""
         newest = self._store.hooks.last_id()
         if newest != self._newest:
             self._reports.clear()
@@ -150,17 +151,17 @@ class Sweep:
         if judged.error is None:
             program = Process(agent.program_pid, agent.program_started)
             state = at_home(state, self._profile(agent.profile), program)
-        if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux knows
+        if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
         return Seen(pane, state, report.at if report else 0.0, wrote, judged.error)
 
     def _turn(self, agent: Agent, wrote: int) -> Turn | None:
-        """Return what is known of the turn of an agent now: it may end without a new screen."""
+        """Return what is known of the present turn, which may end without a new screen."""
         program = Process(agent.program_pid, agent.program_started)
         event = self._events.get(agent)
         return turn_of(self._profile(agent.profile), program, event, wrote)
 
 
 def state_unknown(error: TorchError) -> AgentState:
-    """Return the state of what ``error`` keeps from being looked at."""
+    """Return the state of a target that Torch cannot look at because of ``error``."""
     return AgentState(State.UNKNOWN, one_line(error.message), "error")

@@ -9,9 +9,9 @@ from torch_cli.watch.listing import Line
 def tree(
     lines: Sequence[Line], above: Callable[[Agent], Agent | None]
 ) -> Iterator[tuple[int, Line]]:
-    """Yield each agent behind the one ``above`` it, with how deep it stands, 0 if there is none.
+    """Yield each agent after its parent, with its depth, 0 without a parent.
 
-    One that is not among the ``lines``, or is in a circle, counts as none.
+    A parent that is not among the ``lines``, or is in a circle, does not count.
     """
     names = {line.agent.name for line in lines}
     children: dict[str, list[Line]] = {}

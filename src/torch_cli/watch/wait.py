@@ -15,7 +15,7 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import StateOf, profile_of, remember
 
 LOOK_AGAIN = 1.0
-"""Seconds after which a silent pane is looked at again: hooks and exits write nothing to it."""
+"""Seconds after which a silent pane is looked at again, because hooks and exits write nothing."""
 
 _NOTHING = Screen((), 0, 0)
 
@@ -28,9 +28,9 @@ def wait_until(
     seconds: float,
     on_wait: Callable[[], None] = lambda: None,
 ) -> StateOf:
-    """Wait until ``target`` is in one of the states that ``words`` name; return that.
+    """Wait until ``target`` is in one of the states in ``words``; return that state.
 
-    Raises ``RefusedError`` for a word that names none, and what ``wait_for`` raises.
+    Raises ``RefusedError`` for an unknown state, and what ``wait_for`` raises.
     """
     strange = [word for word in words if word not in set(State)]
     if strange or not words:
@@ -58,9 +58,9 @@ def wait_for(
 ) -> Sight:
     """Return the first sight of the pane in one of the ``wanted`` states.
 
-    ``on_wait`` is called each time that it is in none, and may raise.
-    A pane that vanishes is ``dead`` or ``exited``, whichever is wanted. Raises ``NotFoundError`` if
-    neither is, ``TimedOutError`` after ``seconds`` with the state it is in.
+    ``on_wait`` is called each time that it is in another state, and may raise. A pane that vanishes
+    counts as ``dead`` or ``exited``, whichever is wanted. If neither is wanted, raises
+    ``NotFoundError``. Raises ``TimedOutError``, with the present state, after ``seconds``.
     """
     deadline = time.monotonic() + seconds
     while True:

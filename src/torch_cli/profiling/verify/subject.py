@@ -97,7 +97,7 @@ class Subject(ABC):
     @property
     @abstractmethod
     def busy(self) -> bool:
-        """Whether a message of its is not answered yet."""
+        """Whether a request of the program is not answered yet."""
 
     @abstractmethod
     def work(self, stage: Acts) -> None:
@@ -216,7 +216,7 @@ class Signalled(Subject):
 
     @property
     def busy(self) -> bool:
-        """Whether its screen says so."""
+        """Never: only its screen shows whether it works."""
         return False
 
     def work(self, stage: Acts) -> None:
