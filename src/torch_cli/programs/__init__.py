@@ -1,1 +1,1 @@
-"""Agent programs: how each is started, what its screens, hooks and records mean, and its set-up."""
+"""Agent programs: how each starts, what its screens, hooks and records mean, and its set-up."""

@@ -1,7 +1,7 @@
-"""What a program answered, read off the screen: between our message and the box. Pure.
+"""A program's answer, read from the screen between Torch's message and the box. Pure.
 
-Programs break lines where the pane ends and put marks in front, so this is only close to the
-answer. A report through the program's hook is better, and is used instead.
+Programs break lines at the edge of the pane and put marks in front, so this is only close to the
+answer. A report through the program's hook is better, and is used instead if there is one.
 """
 
 import re
@@ -12,9 +12,9 @@ from torch_cli.programs.profile import AnswerSpec, BoxSpec
 
 
 def before_next(lines: Sequence[str], spec: BoxSpec) -> Sequence[str]:
-    """Return the rows behind a message's first row up to the next message that was submitted.
+    """Return the rows after a message's first row, up to the next submitted message.
 
-    The message may have further rows that look as its first.
+    The message may have more rows that look like its first.
     """
     answered = False
     for number, line in enumerate(lines):
@@ -26,11 +26,11 @@ def before_next(lines: Sequence[str], spec: BoxSpec) -> Sequence[str]:
 
 
 def answer_on(lines: Sequence[str], spec: AnswerSpec, width: int, *, within: bool = False) -> str:
-    """Return the answer in ``lines``: the rows from behind the message's first row to the box.
+    """Return the answer in ``lines``, which go from behind the message's first row to the box.
 
-    ``width`` is the pane's, in cells; ``within`` says that the answer has begun above them. Rows
-    that the profile skips and the marks it names are left out, its indent too, and lines that were
-    broken for want of room are joined.
+    ``width`` is the pane's, in cells. ``within`` says that the answer begins above ``lines``. The
+    rows, marks and indent that the profile names are left out, and lines that the program broke at
+    the edge are joined.
     """
     beginnings = (n for n, line in enumerate(lines) if within or _begins(line, spec))
     first = next(beginnings, None)
@@ -60,7 +60,7 @@ def _without_indent(line: str, indent: int) -> str:
 
 
 def _joined(lines: Sequence[str], width: int) -> list[str]:
-    """Join each line to the one before if its first word had no room there."""
+    """Join each line to the one before if its first word did not fit there."""
     out: list[str] = []
     room = 0
     for line in lines:
@@ -75,5 +75,5 @@ def _joined(lines: Sequence[str], width: int) -> list[str]:
 
 
 def _is_prose(line: str) -> bool:
-    """Say whether a line is running text, not a list's item, code, or part of a drawing."""
+    """Return whether a line is running text, not a list item, code, or part of a drawing."""
     return re.match(r"\w", line) is not None

@@ -1,8 +1,8 @@
 """Find the input box of an agent program on a screen, and what is in it. Pure.
 
-Ghost text is told from a draft by its attribute: it is dim, except for its first character when the
-program draws its cursor there (reverse). A capture without attributes has no ghosts. Where a
-program gives its ghosts another mark, the profile knows their words.
+Ghost text differs from a draft by its attribute: it is dim, except its first character if the
+program draws its cursor there (reverse). A capture without attributes shows no ghosts. If a program
+marks its ghosts in another way, the profile knows their words.
 """
 
 import re
@@ -20,9 +20,9 @@ _Cell = tuple[str, bool, bool]  # character, dim, reverse
 
 
 def find_box(screen: Screen, profile: Profile) -> Box | None:
-    """Return the input box that ``screen`` shows, or None if there is none to be seen.
+    """Return the input box that ``screen`` shows, or None if it shows none.
 
-    A half-drawn box, one behind a dialog or one that tmux shows through a mode is none.
+    A half-drawn box, a box behind a dialog, and a box in one of tmux's modes do not count.
     """
     spec = profile.box
     if spec.kind == "prompt":
@@ -47,10 +47,10 @@ def is_rule(text: str, width: int, characters: str) -> bool:
 
 
 def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
-    """Whether a dialog is below ``box``, which is then left from before, or is the box itself.
+    """Whether a dialog is below ``box``, which is then old, or is the box itself.
 
-    Its top may be out of sight: what is left of it is told by its rows, by its last one, or by the
-    gap between it and the footer.
+    The top of the dialog may be out of sight. Its remaining rows, its last row, or the gap between
+    it and the footer show that it is one.
     """
     below = [screen.rows[index].text for index in below_box(screen, box, spec)[0]]
     filled = [at for at, text in enumerate(below) if text.strip()]
@@ -60,7 +60,7 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
         return True
     if spec.footer_whole and filled and filled[-1] - filled[0] >= len(filled):
         return True
-    # The rows of a menu look like a box with text, but for the cursor.
+    # The rows of a menu look like a box with text, except for the cursor.
     inside = _placed(screen) and box.first <= screen.cursor[1] <= box.last
     menu = spec.cursor_real and not inside
     if menu and spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0]):
@@ -72,8 +72,8 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
         return True
     if filled:
         return False
-    # From its first option to the row about its keys, wrapped or not: nobody's draft, wherever the
-    # cursor is.
+    # From its first option to the row about its keys, wrapped or not. No draft looks like that,
+    # wherever the cursor is.
     whole = spec.dialog_cursor is not None and spec.dialog_cursor.search(box.rows[0])
     ends = (last, f"{box.rows[-2]} {last.strip()}") if len(box.rows) > 1 else (last,)
     return bool(whole) and any(
@@ -82,9 +82,9 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
 
 
 def below_box(screen: Screen, box: Box, spec: BoxSpec) -> tuple[range, range]:
-    """Return the rows of the footer below ``box``, and those of the list of agents below that.
+    """Return the rows of the footer below ``box``, and the rows of the list of agents below that.
 
-    The list ends the screen. A blank row is between the two.
+    The list is at the end of the screen. A blank row is between the two.
     """
     start = box.last + 1 + spec.frame
     end = max((i + 1 for i in range(start, len(screen.rows)) if screen.rows[i].text), default=start)
@@ -98,9 +98,9 @@ def below_box(screen: Screen, box: Box, spec: BoxSpec) -> tuple[range, range]:
 
 
 def _status_rows(below: list[str], spec: BoxSpec) -> int:
-    """Return how many rows of the footer are a status line of the user's, which may say anything.
+    """Return how many rows of the footer are the user's own status line, which may say anything.
 
-    They are between the box and the program's own row. What reads as a numbered menu is none.
+    They are between the box and the program's own row. Rows like a numbered menu do not count.
     """
     filled = [text for text in below if text.strip()]
     if spec.footer_own is None or not filled or not spec.footer_own.search(filled[-1]):
@@ -111,9 +111,9 @@ def _status_rows(below: list[str], spec: BoxSpec) -> int:
 
 
 def _placed(screen: Screen) -> bool:
-    """Whether the program put its cursor where it is.
+    """Whether the program itself put the cursor where it is.
 
-    Beyond the right edge it is what the last row that was drawn to the end has left.
+    Beyond the right edge, the cursor is only left from the last row that was drawn to its end.
     """
     return screen.cursor_visible and screen.cursor[0] < screen.width
 
@@ -138,12 +138,12 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
 def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
     """Return the rows from the last prompt down to the blank row above the footer.
 
-    Where the profile gives a rule, one stands not far above.
+    If the profile names a rule, one is a few rows above.
 
-    A tall box has no footer: it fills the screen to the end, and has scrolled or has the cursor in
-    its last row.
+    A tall box has no footer. It fills the screen to the end, and it has scrolled, or the cursor is
+    in its last row.
     """
-    # A row that only pads the box is as good as blank.
+    # A row that only pads the box counts as blank.
     pads = [is_rule(row.text, screen.width, spec.padding) for row in screen.rows]
     rows = [Row.plain("") if pad else row for row, pad in zip(screen.rows, pads, strict=True)]
     first = next((i for i in range(len(rows) - 1, -1, -1) if _prompt_of(rows[i].text, spec)), None)
@@ -153,7 +153,7 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
         is_rule(row.text, screen.width, spec.rule) for row in rows[max(0, first - 4) : first]
     ):
         return None
-    further = first + 1  # up to here, rows can belong to the box
+    further = first + 1  # rows up to here can belong to the box
     while further < len(rows) and _begins(rows[further].text, spec.continuation):
         further += 1
     feet = [
@@ -175,10 +175,10 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
 
 
 def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -> int:
-    """Return the index behind the last row of a box without a footer, 0 if it cannot be told.
+    """Return the index behind the last row of a box without a footer, 0 if it cannot be known.
 
-    It ends with the cursor's row, where that means something, and at most a space and another row
-    of the footer are below it.
+    If the cursor means something, the box ends with the cursor's row, and at most a blank row and
+    one row of the footer are below.
     """
     column, line = screen.cursor
     last = max(index for index, row in enumerate(screen.rows) if row.text)
@@ -195,7 +195,7 @@ def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -
 
 
 def _prompt_of(text: str, spec: BoxSpec) -> str | None:
-    """Return the prompt with which a row begins, if it does."""
+    """Return the prompt that a row begins with, if it begins with one."""
     prompts = (spec.prompt, *spec.prompts_same, *spec.prompts)
     return next((p for p in prompts if _begins(text, p)), None)
 
@@ -209,7 +209,7 @@ def _box_of(
     *,
     scrolled: bool,
 ) -> Box:
-    """Return the box of ``rows``; ``cells`` is what is in the first of them."""
+    """Return the box of ``rows``. ``cells`` is the content of the first of them."""
     cells += [_cells(row)[len(spec.continuation) :] for row in rows[1:]]
     text, ghost = _split_ghost(cells)
     if spec.ghost is not None and spec.ghost.search(text):
@@ -228,12 +228,12 @@ def _box_of(
 
 
 def _begins(text: str, start: str) -> bool:
-    """Whether a row begins with ``start``, whose own spaces the row may have lost at its end."""
+    """Whether a row begins with ``start``. The row may have lost trailing spaces of ``start``."""
     return text.startswith(start) or text == start.rstrip(" ")
 
 
 def _last_rules(screen: Screen, spec: BoxSpec) -> tuple[int, int, bool] | None:
-    """Return the indexes of the last two rules, and whether they say that the box is scrolled."""
+    """Return the indexes of the last two rules, and whether they show that the box is scrolled."""
     found: list[int] = []
     scrolled = False
     for index in range(len(screen.rows) - 1, -1, -1):
@@ -256,8 +256,8 @@ def _last_rules(screen: Screen, spec: BoxSpec) -> tuple[int, int, bool] | None:
 def _labelled_rule(text: str, width: int, spec: BoxSpec) -> bool:
     """Whether ``text`` is a rule with a word in it, as a scrolled or a named box has.
 
-    It runs from edge to edge and is drawn at both ends; wide characters in the word make it a
-    few characters shorter than the screen.
+    It goes from edge to edge, with the rule at both ends. Wide characters in the word make it a few
+    characters shorter than the screen.
     """
     rule = spec.rule
     return (
@@ -272,8 +272,8 @@ def _labelled_rule(text: str, width: int, spec: BoxSpec) -> bool:
 def _is_cut_label(text: str, screen: Screen, spec: BoxSpec) -> bool:
     """Whether ``text`` is the upper rule of a box whose label leaves no room for the rule.
 
-    The label is cut and takes the row up to the rule's last character. It must be what the title
-    says behind its sign: whatever else may look so is not the program's.
+    The label is cut, and fills the row up to the rule's last character. It must be the text behind
+    the sign in the pane's title. Any other row like this is not the program's.
     """
     match = re.fullmatch(f" (\\S.*)… {re.escape(spec.rule)}", text)
     name = screen.title.partition(" ")[2]
@@ -282,7 +282,7 @@ def _is_cut_label(text: str, screen: Screen, spec: BoxSpec) -> bool:
 
 
 def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:
-    """Return the box that is at ``place``; what the profile calls a ghost is no draft."""
+    """Return the box that is at ``place``. A ghost of the profile does not count as a draft."""
     last = place.first + len(place.cuts) - 1
     rows = screen.rows[place.first : last + 1]
     cells = [_cells(row)[start:end] for row, (start, end) in zip(rows, place.cuts, strict=True)]
@@ -301,9 +301,9 @@ def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:
 
 
 def echo_in(line: str, spec: BoxSpec, *, queued: bool = True) -> str | None:
-    """Return what a row shows of a submitted message, or None if it shows none.
+    """Return the part of a submitted message that a row shows, None if it shows none.
 
-    ``queued`` says that one which waits for its turn counts, too.
+    ``queued`` says that a message that waits for its turn counts too.
     """
     if spec.echoes is not None:
         match = spec.echoes.match(line)
@@ -346,7 +346,7 @@ def _split_ghost(rows: list[list[_Cell]]) -> tuple[str, str]:
     if not any(dim for _, dim, _ in flat[start:]):
         start = len(flat)
     elif start and flat[start - 1][2] and flat[start][1]:
-        start -= 1  # the drawn cursor stands on the ghost's first character
+        start -= 1  # the drawn cursor is on the ghost's first character
     text, ghost = _text(flat[:start]), _text(flat[start:]).strip()
     return ("" if ghost and not text.strip() else text), ghost
 

@@ -1,4 +1,4 @@
-"""Changes to files that belong to a person: shown first, written whole or not at all, remembered.
+"""Changes to a person's files: shown first, written whole or not at all, and remembered.
 
 A file's content from before Torch first changed it is kept in the state directory, byte for byte,
 with the hash of what Torch wrote. Symbolic links are followed and stay links.
@@ -22,7 +22,7 @@ from torch_cli.errors import RefusedError, TorchError
 class Memory:
     """What is remembered of a file: its bytes before Torch (``None``: there was no file).
 
-    ``written`` is the SHA-256 of what Torch wrote, ``made`` the directory that it made for it.
+    ``written`` is the SHA-256 of what Torch wrote, ``made`` the directory that Torch made for it.
     """
 
     path: str
@@ -33,10 +33,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A file as it is and as it is to be; ``None`` stands for no file.
+    """A file as it is, and as it will be. ``None`` means no file.
 
-    ``original`` is what an undo is to restore; ``why`` says in words what is done, if the
-    contents alone do not. ``forget`` drops what was remembered of the file.
+    ``original`` is what an undo restores. ``why`` is a sentence about the change, if the contents
+    alone do not show it. ``forget`` removes what was remembered of the file.
     """
 
     path: str
@@ -48,7 +48,7 @@ class Change:
 
     @property
     def needed(self) -> bool:
-        """Whether the file is to change at all."""
+        """Whether the file changes at all."""
         return self.before != self.after
 
     @property
@@ -109,15 +109,15 @@ def remembered() -> list[str]:
 
 
 def is_ours(content: bytes | None, memory: Memory | None) -> bool:
-    """Say whether ``content`` is exactly what Torch wrote."""
+    """Return whether ``content`` is exactly what Torch wrote."""
     return content is not None and memory is not None and _digest(content) == memory.written
 
 
 def apply(changes: list[Change]) -> None:
-    """Make all ``changes``, or none: a failure restores the files that were changed before it.
+    """Make all ``changes`` or none. A failure restores the files that were changed before it.
 
-    Raises ``TorchError`` with the reason; also if a file is not as it was when the change was
-    planned, or is read-only.
+    Raises ``TorchError`` with the reason, also if a file has changed since the change was planned,
+    or is read-only.
     """
     for change in changes:
         _check(change)
@@ -137,7 +137,7 @@ def apply(changes: list[Change]) -> None:
             ) from error
         done.append(change)
     for directory in made:
-        with contextlib.suppress(OSError):  # something else lives there now
+        with contextlib.suppress(OSError):  # something else is there now
             os.rmdir(directory)
 
 
@@ -160,7 +160,7 @@ def _check(change: Change) -> None:
 
 
 def _apply(change: Change) -> set[str]:
-    """Write one file; it is remembered first, so that no crash leaves it changed and unknown.
+    """Write one file. It is remembered first, so that a crash cannot leave an unknown change.
 
     Returns the directories that Torch once made for files and that may be empty now.
     """
@@ -180,7 +180,7 @@ def _apply(change: Change) -> set[str]:
 
 
 def _make_directory(directory: str) -> str:
-    """Make the directory that a file is to be in; return it if it was not there."""
+    """Make the directory of a file; return the directory if it did not exist."""
     if os.path.isdir(directory):
         return ""
     os.mkdir(directory, 0o700)
@@ -188,7 +188,7 @@ def _make_directory(directory: str) -> str:
 
 
 def _write(path: str, content: bytes | None) -> None:
-    """Put ``content`` in place of the file in one step; keep its mode and owner."""
+    """Replace the file with ``content`` in one step; keep its mode and owner."""
     target = os.path.realpath(path)
     if content is None:
         with contextlib.suppress(FileNotFoundError):
@@ -228,7 +228,7 @@ def _memory_dir() -> str:
 
 
 def _memory_file(path: str) -> str:
-    """Return where a file is remembered: one place for all the names that lead to it."""
+    """Return where a file is remembered: the same place for all names of the file."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
     return os.path.join(_memory_dir(), f"{name}.json")
 

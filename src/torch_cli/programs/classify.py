@@ -1,7 +1,7 @@
 """Decide what an agent program is doing from one look at its screen. Pure.
 
-The order is: what tmux knows (dead, in a mode), then the profile's rules in their order, then
-the latest hook event where the screen cannot tell, then the box alone.
+The order is: what tmux knows (dead, in a mode), then the profile's rules in their order, then the
+latest hook event if the screen cannot tell, then the box alone.
 """
 
 import re
@@ -28,8 +28,8 @@ _NEARLY_BLANK = 1  # rows with text that a program may have left before it draws
 def classify(screen: Screen, profile: Profile, hook: HookEvent | None = None) -> AgentState:
     """Return the state that ``screen`` shows, with its evidence.
 
-    ``hook`` is the latest event of the pane's own hooks, if it has any. It counts only where the
-    screen says nothing: what is on the screen is newer than any event that led to it.
+    ``hook`` is the latest event of the pane's own hooks, if it has any. It counts only if the
+    screen says nothing, because the screen is newer than any event that led to it.
     """
     if screen.dead:
         return AgentState(State.DEAD, "the pane's process has ended", "dead")
@@ -55,8 +55,8 @@ class _Look:
     def region(self, where: str, rows: int) -> list[str]:
         """Return the rows of a region with text, top to bottom, at most ``rows`` of them.
 
-        What is above the box ends at the last echoed message: rows before it are past. Of
-        that, ``nearest`` is what begins with the last row that is not indented.
+        The region above the box begins at the last echoed message: rows before it are old. Of this
+        region, ``nearest`` begins with the last row that is not indented.
         """
         if where == "title":
             return [self.screen.title] if self.screen.title else []
@@ -122,7 +122,7 @@ class _Look:
         dialog: Dialog | None = None,
         reset: str | None = None,
     ) -> AgentState:
-        """Return a state together with what else the screen tells."""
+        """Return a state together with the other facts of the screen."""
         queued, mode = self.queued(), self.mode()
         return AgentState(state, evidence, rule, self.box, dialog, reset, queued, mode)
 
@@ -130,10 +130,10 @@ class _Look:
         """Return the state of a screen that no rule knows."""
         said = self.profile.hooks.events.get(hook.name, "") if hook is not None else ""
         state, evidence, rule = self._by_structure()
-        # An empty box without any sign of work reads as idle, whatever an older event said: nothing
-        # fires on Esc. What the program itself says of its turn is weighed by ``turn``. Text in the
-        # box hides such signs in some programs, so there the event decides; and without a box it
-        # tells a screen that cannot be read.
+        # An empty box without any sign of work reads as idle, whatever an older event said, because
+        # nothing fires on Esc. ``turn`` weighs what the program itself says of its turn. In some
+        # programs text in the box hides the signs of work, so then the event decides. Without a box
+        # the event decides too.
         if hook is not None and (self.box is None or not self.box.empty):
             heard = _heard(said, self.box)
             if heard is not None:
@@ -187,7 +187,7 @@ class _Look:
         if spec.dialog_cursor is not None:
             marked = [at for at, row in enumerate(rows) if spec.dialog_cursor.search(row)]
             chosen = marked[-1] if marked else chosen
-        # A rule may also stand between the options of a menu; that one opens no dialog.
+        # A rule may also be between the options of a menu. Such a rule does not begin a dialog.
         tops = [
             at
             for at, row in enumerate(rows[:chosen])
@@ -208,7 +208,7 @@ class _Look:
 
 
 def _heard(said: str, box: Box | None) -> State | None:
-    """Return the state that an event's meaning gives a screen which cannot tell, or None."""
+    """Return the state that an event means if the screen cannot tell, or None."""
     if box is not None:
         return State.WORKING if said in ("submitted", "working") else None
     return {"waiting": State.WAITING, "exited": State.EXITED}.get(said)
@@ -227,6 +227,6 @@ def _question(rows: list[str], width: int) -> str:
 
 
 def _wraps(row: str, after: str, width: int) -> bool:
-    """Whether ``row`` is text that was broken because the next word did not fit."""
+    """Whether the program broke the text in ``row`` because the next word did not fit."""
     words = any(character.isalnum() for character in row)
     return words and len(row) + 1 + len(after.split()[0]) >= width - 1

@@ -1,7 +1,7 @@
 """What an agent program's hook calls: one event on standard input becomes one row of the store.
 
-It runs at every prompt of every agent, and the program waits for it: it imports as little as it
-can, is silent and ends with 0 whatever happens, and never creates the store.
+It runs at every prompt of every agent, and the program waits for it. So it imports as little as it
+can, prints nothing, always ends with 0, and never creates the store.
 """
 
 import os
@@ -9,14 +9,14 @@ import select
 import time
 
 LARGEST = 10 * 1024 * 1024
-"""Bytes of standard input that are read; an event that is larger is dropped."""
+"""The most bytes of standard input. A larger event is dropped."""
 
 PATIENCE = 2.0
 """Seconds to wait for the whole event."""
 
 LOCKED = 3.5
-"""Seconds to wait for another writer of the store. The program gives a hook 5, and a report that is
-lost leaves its turn open until the screen has been still for long."""
+"""Seconds to wait for another writer of the store. The program gives a hook 5 seconds. A lost
+report leaves its turn open until the screen has been still for long."""
 
 DETAIL = (
     "prompt_id",
@@ -30,7 +30,8 @@ DETAIL = (
     "error",
     "last_assistant_message",
 )
-"""Fields kept beside the prompt. What a tool was given is not: it can hold secrets."""
+"""The fields that are kept beside the prompt. The input of a tool is not kept, because it can
+contain secrets."""
 
 INSERT = """
     INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)
@@ -44,8 +45,8 @@ INSERT_ONCE = """
             (SELECT * FROM hook_events WHERE socket = ? AND pane = ? ORDER BY id DESC LIMIT 20)
         WHERE name = ? AND session = ? AND prompt = ? AND detail = ?)
 """
-"""A program that was given the hooks twice, by its settings and by ``torch spawn``, reports a
-prompt twice, and a late second report could pass for the proof of a later message."""
+"""A program that has the hooks twice, from its settings and from ``torch spawn``, reports a prompt
+twice. A late second report could look like the proof of a later message."""
 
 
 def main(arguments: list[str]) -> None:
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> None:
     except BaseException:
         pass  # not even an interrupt may disturb the agent program
     finally:
-        # There is nothing to flush or to tidy, and an error while doing so would be heard.
+        # There is nothing to flush or to clean up, and an error in that would be printed.
         os._exit(0)
 
 
@@ -69,7 +70,7 @@ def _record() -> None:
     row = event_row(raw, dict(os.environ), time.time())
     import sqlite3
 
-    # "mode=rw" does not create the file; in a URI these three characters mean something.
+    # "mode=rw" does not create the file. These three characters are special in a URI.
     quoted = store.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     connection = sqlite3.connect(
         f"file:{quoted}?mode=rw", uri=True, timeout=LOCKED, isolation_level=None
@@ -85,7 +86,7 @@ def _record() -> None:
 def _read() -> bytes:
     """Return standard input to its end; nothing if it is a terminal, too large, or never ends.
 
-    What is too large is read all the same: the program may mind a pipe that nobody empties.
+    An input that is too large is read nevertheless, because a full pipe may block the program.
     """
     parts: list[bytes] = []
     size = 0
@@ -127,5 +128,5 @@ def event_row(
 
 
 def _text(value: object) -> str:
-    """Return a text that SQLite can hold (no lone surrogates), '' for what is no text."""
+    """Return a text that SQLite can hold (no lone surrogates), '' for other values."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else ""

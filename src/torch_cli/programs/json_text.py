@@ -1,7 +1,7 @@
-"""Small edits of JSON as text: everything that is not edited keeps every byte.
+"""Small edits of JSON as text. Everything else keeps every byte.
 
-A position is the index of a value's first character. Texts given here must be valid JSON:
-``check`` says so, with the place of the mistake.
+A position is the index of a value's first character. Texts must be valid JSON. ``check`` tests
+that, and names the place of a mistake.
 """
 
 import json
@@ -43,7 +43,7 @@ def find(text: str, *path: str) -> int | None:
     for key in path:
         if position is None or text[position] != "{":
             return None
-        # Of two members with one name the last counts, as for every reader.
+        # Of two members with the same name the last counts, as for every reader.
         found = [entry.value for entry in entries(text, position) if entry.key == key]
         position = found[-1] if found else None
     return position
@@ -113,7 +113,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _gap(text: str, present: list[Entry], position: int) -> str:
-    """Return the spaces that are before a further entry of the container at ``position``."""
+    """Return the spaces that go before a new entry of the container at ``position``."""
     if len(present) > 1:
         comma = text.index(",", present[-2].end)
         return text[comma + 1 : present[-1].start]

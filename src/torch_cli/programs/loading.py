@@ -1,4 +1,4 @@
-"""Profiles from files: those that come with Torch, and a user's own; read, and checked."""
+"""Reading and checking profiles: those that come with Torch, and a user's own."""
 
 import os
 import re
@@ -17,7 +17,7 @@ Place = str | os.PathLike[str]
 
 
 def check_profile_name(name: str) -> None:
-    """Raise ``RefusedError`` unless ``name`` can be a profile's."""
+    """Raise ``RefusedError`` unless ``name`` can be a profile's name."""
     if not _NAME.fullmatch(name):
         raise RefusedError(
             f"'{name}' is not a valid profile name",
@@ -27,7 +27,7 @@ def check_profile_name(name: str) -> None:
 
 
 def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:
-    """Return (name, source) of every profile by name; a user's file hides a stock one."""
+    """Return (name, source) of every profile by name. A user's file hides a stock profile."""
     found = {name: BUILT_IN for name, _ in _files(STOCK)}
     if user_dir is not None:
         found |= _files(user_dir)
@@ -39,7 +39,7 @@ def _files(folder: Place) -> list[tuple[str, str]]:
     try:
         files = os.listdir(folder)
     except OSError:
-        return []  # not there, no directory, or not ours to read
+        return []  # it does not exist, is not a directory, or must not be read
     return [(stem, os.path.join(folder, file)) for file in files if (stem := _stem(file))]
 
 
@@ -84,7 +84,7 @@ _LOADED: dict[str, tuple[tuple[int, ...], Profile]] = {}
 def load_profile_file(path: Place) -> Profile:
     """Return the profile in the file ``path``; raises RefusedError if it is not one.
 
-    A file that has not changed is read once: a daemon asks for it at every look at every agent.
+    A file is read again only if it has changed, because a daemon asks for it at every look.
     """
     source = BUILT_IN if os.path.dirname(path) == STOCK else os.fspath(path)
     try:
@@ -105,7 +105,7 @@ def load_profile_file(path: Place) -> Profile:
 def parse_profile(text: str, source: str) -> Profile:
     """Return the profile that the TOML ``text`` holds; ``source`` names it in errors.
 
-    Raises RefusedError naming the key, and the nearest right word for one that does not exist.
+    Raises RefusedError with the key, and for an unknown key with the nearest known one.
     """
     import tomllib
 
@@ -124,7 +124,7 @@ def parse_profile(text: str, source: str) -> Profile:
 
 
 def _check(profile: Profile, reader: Reader) -> None:
-    """Refuse what the types allow but the program could not work with."""
+    """Refuse values that have the right types but cannot work."""
     if not _NAME.fullmatch(profile.name):
         reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
     _check_box(profile.box, reader)

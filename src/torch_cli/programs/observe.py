@@ -1,4 +1,4 @@
-"""A look at a pane: what it shows, what its program last reported, and the state that makes."""
+"""A look at a pane: what it shows, what its program last reported, and the resulting state."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from torch_cli.tmux.screen import Screen
 class Sight(NamedTuple):
     """What one look found: the screen, and the state it was classified as.
 
-    ``reported`` is when the program's hooks last said anything (epoch seconds), 0 if never.
+    ``reported`` is when the program's hooks last reported (epoch seconds), 0 if never.
     """
 
     screen: Screen
@@ -35,10 +35,10 @@ def observe(
 ) -> Sight:
     """Look at ``pane`` once.
 
-    Where the screen shows no work, the program's own word on its turn is asked for. Hook reports
-    before ``since`` (epoch seconds) do not count. A registered ``program`` that has
-    ended makes the agent ``exited``, whatever the pane shows now. Raises ``NotFoundError`` if the
-    pane is gone or runs another process.
+    If the screen shows no work, the program's own report on its turn decides. Hook reports before
+    ``since`` (epoch seconds) do not count. If a registered ``program`` has ended, the agent is
+    ``exited``, whatever the pane shows now. Raises ``NotFoundError`` if the pane is gone or runs
+    another process.
     """
     screen = capture_one(client, pane)
     report = store.hooks.latest(pane.socket_path, pane.id, since=since)

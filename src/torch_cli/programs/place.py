@@ -1,8 +1,8 @@
-"""Where the input box of some programs stands: behind a bar, in lines of its own, or behind a
+"""The place of the input box in some programs: behind a bar, in lines of its own, or behind a
 prompt and over as many rows as the text takes. Pure.
 
-They look like what the program has echoed before; the cursor, which it really moves, is what tells
-the box. What is found are rows and columns; ``box`` reads them.
+Such a box looks like an earlier echo. The cursor, which the program really moves, tells which one
+is the box. The result are rows and columns; ``box`` reads them.
 """
 
 import re
@@ -27,8 +27,8 @@ class Place(NamedTuple):
 def behind_bar(screen: Screen, spec: BoxSpec) -> Place | None:
     """Return the place of a box whose rows begin with ``bar`` and that ends in a row of ``rule``.
 
-    From top to bottom: a blank row, the text, a blank row, rows about the program, ``corner``
-    and the rule. Without the cursor in it the box takes no keys: something lies over it.
+    From top to bottom: a blank row, the text, a blank row, rows about the program, ``corner`` and
+    the rule. Without the cursor in it the box takes no keys, because something covers it.
     """
     edge = re.compile(f"( *){re.escape(spec.corner)}({re.escape(spec.rule)}+)")
     ends = [(at, edge.match(row.text)) for at, row in enumerate(screen.rows)]
@@ -67,8 +67,8 @@ def _behind(text: str, column: int, spec: BoxSpec) -> bool:
 def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
     """Return the place of a box of rows that begin with the prompt, in one of which the cursor is.
 
-    A row of nothing but the rule is above it; rows between the two name the files that the
-    program was given. A text that is taller than the screen hides the rule.
+    A row of only the rule is above it. Rows between the two name the program's files. A text that
+    is taller than the screen hides the rule.
     """
     rows = screen.rows
     column, line = screen.cursor
@@ -81,7 +81,7 @@ def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
     while last + 1 < len(rows) and _prompt_of(rows[last + 1].text, spec) == prompt:
         last += 1
     above = first - 1
-    # A pane that was made wider leaves the rule as it was.
+    # If the pane becomes wider, the rule stays as it was.
     while above >= 0 and rows[above].text and rows[above].text.strip(spec.rule):
         above -= 1
     if above < 0 < first or (above >= 0 and not rows[above].text):
@@ -90,10 +90,10 @@ def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
 
 
 def in_wrapped(screen: Screen, spec: BoxSpec) -> Place | None:
-    """Return the place of a text behind a prompt that fills its rows but the last, the cursor's.
+    """Return the place of a text behind a prompt. It fills all rows but the last, with the cursor.
 
-    Nothing is below it. A full row may be one cell short: a space at its end is not seen, and
-    a wide character may not have fitted.
+    Nothing is below it. A full row may be one cell short, because a space at its end does not show,
+    or a wide character did not fit.
     """
     rows = screen.rows
     column, line = screen.cursor
@@ -121,7 +121,7 @@ def _prompt_of(text: str, spec: BoxSpec) -> str | None:
 
 
 def _index_at(text: str, column: int) -> int | None:
-    """Return which character is at a column, None if the row ends before it."""
+    """Return the index of the character at a column, None if the row ends before it."""
     at = 0
     for index, char in enumerate(text):
         if at > column:

@@ -1,6 +1,6 @@
-"""Profiles: how one agent program is started, looks and takes messages, read from TOML.
+"""Profiles: how one agent program starts, looks and takes messages, read from TOML.
 
-The named tuples are the schema: a key that is not a field, or has another type, is refused by name.
+The named tuples are the schema. A key that is not a field, or has another type, is refused by name.
 ``profiles/claude.toml`` explains every key and is the example to copy.
 """
 
@@ -27,9 +27,9 @@ class Step(NamedTuple):
 class Launch(NamedTuple):
     """How the program is started and stopped. Times are seconds.
 
-    ``env_set`` are ``NAME=VALUE`` for this run alone: what makes the program report to Torch, or
-    know a key. ``{profiles}`` and ``{profiles_url}`` stand for the directory of the stock
-    profiles, ``{hook}`` for the command that a report is handed to.
+    ``env_set`` are ``NAME=VALUE`` for this run alone, for example to make the program report to
+    Torch, or know a key. ``{profiles}`` and ``{profiles_url}`` mean the directory of the stock
+    profiles, ``{hook}`` the command that takes a report.
     """
 
     command: Words = ()
@@ -54,7 +54,7 @@ class Process(NamedTuple):
 
 
 class BoxSpec(NamedTuple):
-    """Where the input box is on the screen and what it is made of."""
+    """Where the input box is on the screen, and how it is drawn."""
 
     kind: str = "none"
     rule: str = ""
@@ -92,19 +92,19 @@ class BoxSpec(NamedTuple):
 
     @property
     def mark(self) -> str:
-        """What the box's first row begins with, letter for letter; '' if that is a pattern."""
+        """The exact text at the start of the box's first row; '' if a pattern describes it."""
         return self.prompt if self.kind in ("ruled", "footed", "barred") else ""
 
     @property
     def frame(self) -> int:
-        """How many rows of its own the box has above and below its text."""
+        """How many rows of the box are above and below its text."""
         return 1 if self.kind in ("ruled", "barred") else 0
 
 
 class Rule(NamedTuple):
-    """One line of the decision: rows that look like this, there, mean that state.
+    """One rule of the decision: rows that look like this, in this region, mean this state.
 
-    ``title`` must be found in the pane's title, too.
+    ``title`` must match the pane's title, too.
     """
 
     state: State
@@ -123,7 +123,7 @@ class Rule(NamedTuple):
 class Paste(NamedTuple):
     """How the program takes a paste. ``settle`` is seconds, ``max_bytes`` bytes of UTF-8.
 
-    ``queue_joins`` says that it makes one message of all that wait in its queue.
+    ``queue_joins`` says that it joins all messages in its queue into one.
     """
 
     framed_in: tuple[State, ...] = ()
@@ -160,9 +160,9 @@ class Submit(NamedTuple):
 
 
 class Normalise(NamedTuple):
-    """What the program changes in a text it is given; ``wrapper`` is none, or opening and end.
+    """What the program changes in a text. ``wrapper`` is empty, or an opening and an end.
 
-    ``placeholder_trims`` says that spaces round a paste which shows as a placeholder are dropped.
+    ``placeholder_trims`` says that it drops spaces around a paste that shows as a placeholder.
     """
 
     tab: int = 0
@@ -174,10 +174,10 @@ class Normalise(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """Texts that would run as a command, and what is put before or after to prevent it.
+    """Texts that would run as a command, and what Torch puts before or after to prevent it.
 
-    ``tail`` finds, in the whole text, further ends that get the suffix. ``refuse`` are patterns of
-    texts that nothing makes harmless; they are searched in the text without the spaces at its ends.
+    ``tail`` finds other ends of the whole text that get the suffix. ``refuse`` are patterns of
+    texts that nothing makes harmless. They are searched in the text without spaces at its ends.
     """
 
     first: Words = ()
@@ -189,7 +189,7 @@ class Guard(NamedTuple):
 
 
 class Hooks(NamedTuple):
-    """The events that the program reports; ``events`` maps each to what it says."""
+    """The events that the program reports. ``events`` maps each event to its meaning."""
 
     kind: str = ""
     events: Mapping[str, str] = MappingProxyType({})
@@ -198,8 +198,8 @@ class Hooks(NamedTuple):
 class Mode(NamedTuple):
     """One mode of a program, and how it shows: ``match`` in a row of ``where``.
 
-    ``footer`` is what is below the box, ``above`` the nearest row with text above it. ``keys``
-    lead there, and back, from any other; a mode without is reached by the program's ``cycle``.
+    ``footer`` is what is below the box, ``above`` the nearest row with text above it. ``keys`` lead
+    to this mode, and back, from any other. A mode without keys is reached by the ``cycle``.
     """
 
     name: str
@@ -209,19 +209,19 @@ class Mode(NamedTuple):
 
 
 class Modes(NamedTuple):
-    """The modes in which a program can be; the keys ``cycle`` lead from each to the next."""
+    """The modes of a program. The keys ``cycle`` lead from each mode to the next."""
 
     cycle: Words = ()
     known: tuple[Mode, ...] = ()
 
 
 class AnswerSpec(NamedTuple):
-    """Where an answer is found that the program does not report.
+    """Where to find an answer that the program does not report.
 
     ``transcript`` is the kind of file that has it word for word, '' if there is none. On the
-    screen, ``begin`` matches what is in front of its first row, and of every further part;
-    ``indent`` is how many spaces are in front of the other rows; rows that match ``skip`` are no
-    part.
+    screen, ``begin`` matches the mark in front of its first row, and in front of every other part.
+    ``indent`` is the number of spaces in front of the other rows. Rows that match ``skip`` do not
+    belong to it.
     """
 
     transcript: str = ""
@@ -231,11 +231,11 @@ class AnswerSpec(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """Everything Torch knows about one agent program; ``source`` is the file it came from.
+    """Everything Torch knows about one agent program. ``source`` is the profile's file.
 
-    ``verified`` lists the program versions that it was proven with end to end. With none the
-    profile is unverified, in TOML also ``verified = false``. ``unproven`` are sentences about what
-    was not proven.
+    ``verified`` lists the program versions with which it was proven end to end. Without any, or
+    with ``verified = false`` in TOML, the profile is unverified. ``unproven`` are sentences about
+    what was not proven.
     """
 
     name: str

@@ -22,9 +22,9 @@ def find_program(profile: Profile, environ: Mapping[str, str]) -> str | None:
 
 
 def ask_version(profile: Profile, program: str, environ: Mapping[str, str]) -> str | None:
-    """Return the version that ``program`` says, '' if its profile does not tell how to ask.
+    """Return the version that ``program`` prints, '' if its profile does not say how to ask.
 
-    ``None`` means that it was asked and did not answer within ``VERSION_TIMEOUT`` seconds.
+    ``None`` means that it did not answer within ``VERSION_TIMEOUT`` seconds.
     """
     if not profile.launch.version or profile.launch.version_pattern is None:
         return ""
@@ -53,7 +53,7 @@ def version_on(screen: Screen, profile: Profile) -> str:
 
 
 def _version_in(found: re.Match[str] | None) -> str | None:
-    """Return the version that a profile's pattern found: its group, or all of it without one."""
+    """Return the version that a profile's pattern found: its group, or the whole match."""
     if found is None:
         return None
     return found[1] if found.re.groups else found[0]

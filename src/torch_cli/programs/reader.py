@@ -1,6 +1,6 @@
 """Read parsed TOML into named tuples, and say exactly which key is wrong.
 
-The tuple's class is the schema: field names are the keys, field types say what a value must be.
+The class of the tuple is the schema: field names are the keys, field types are the types of values.
 """
 
 import re

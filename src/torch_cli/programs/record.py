@@ -1,8 +1,8 @@
-"""What a program itself writes down of what it is doing now: its record, read and never written.
+"""A program's own record of what it is doing now. Torch reads it and never writes it.
 
 Claude Code keeps a file for each process with the word "busy", "waiting", "idle" or "shell" (idle,
 with a shell in the background; 2.1.330, 2026-11-28). Codex writes the beginning and the end of each
-turn into its rollout (0.169.0); another Codex in the same directory has one there, too.
+turn into its rollout (0.169.0). Another Codex in the same directory has its rollout there, too.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ TAILS = (1 << 16, 1 << 22)
 """Bytes at the end of a rollout that are searched for the last beginning or end of a turn."""
 
 LARGEST = 1 << 20
-"""Bytes of a record, or of a rollout's first line, that are read at most."""
+"""The most bytes of a record, or of a rollout's first line."""
 
 COARSE = 0.02
-"""Seconds by which a file's time may be behind the clock: the kernel stamps files with the time of
-its last tick, which comes every 1 to 10 ms, and late on a virtual machine that is busy.
+"""Seconds by which a file's time may be behind the clock. The kernel stamps files with the time of
+its last tick, which comes every 1 to 10 ms, and later on a busy virtual machine.
 """
 
 RECORDED = ("claude", "codex")
@@ -39,8 +39,8 @@ _STATUS = {"busy": True, "waiting": True, "idle": False, "shell": False}
 class Record(NamedTuple):
     """Whether a turn is ``running``, when that was written (epoch seconds), and where.
 
-    ``current`` says that the program keeps the record up to date until it ends; else an end may
-    be missing.
+    ``current`` says that the program keeps the record up to date until it ends. Otherwise the end
+    of a turn may be missing.
     """
 
     running: bool
@@ -65,11 +65,11 @@ def record_of(kind: str, process: Process | int) -> Record | None:
 
 
 def shows_another(kind: str, process: Process | int) -> str:
-    """Say why what a program's pane shows may be another session's, '' if it is its own.
+    """Say why a program's pane may show another session, '' if it shows the program's own.
 
-    In Claude Code's view of all agents the session of the pane is moved into the background, and
-    any other can be opened in its place, with the same box (2.1.330, 2026-11-28). ``kind`` is as
-    for ``record_of``.
+    Claude Code's view of all agents moves the session of the pane into the background. Then any
+    other session can be opened in its place, with the same box (2.1.330, 2026-11-28). ``kind`` is
+    as for ``record_of``.
     """
     known = procs.identify(process) if isinstance(process, int) else process
     if kind != "claude" or known is None:
@@ -77,7 +77,7 @@ def shows_another(kind: str, process: Process | int) -> str:
     try:
         written = claude_session(known)
     except FileNotFoundError:
-        return ""  # this version, or this machine, keeps none
+        return ""  # this version, or this machine, keeps no record
     except (OSError, ValueError):
         return "its record cannot be read, so this box may be another session's"
     if not (job := written.get("parkedJobId")):
@@ -108,11 +108,11 @@ def _to_resume(config: str, job: str, before: str) -> str:
 
 
 def claude_session(process: Process) -> dict[str, Any]:
-    """Return what Claude Code writes down of its running process, empty if that is nothing.
+    """Return Claude Code's record of its running process, empty if there is none.
 
-    It is in ``sessions/PID.json`` in the directory of the program's settings; the program may
-    run below ``process``. ``sessionId`` names its transcript. Raises ``OSError`` or ``ValueError``
-    if it cannot be read.
+    It is in ``sessions/PID.json`` in the directory of the program's settings. The program may run
+    below ``process``. ``sessionId`` names its transcript. Raises ``OSError`` or ``ValueError`` if
+    it cannot be read.
     """
     folder = os.path.join(_config_of(process), "sessions")
     here = _nearest(folder, process.pid)
@@ -123,7 +123,7 @@ def claude_session(process: Process) -> dict[str, Any]:
     known = procs.identify(here)
     if known is None:
         return {}
-    # Else it is an earlier process's of that number.
+    # Otherwise the record is that of an earlier process with that number.
     return written if str(written.get("procStart") or known.started) == known.started else {}
 
 
@@ -135,7 +135,7 @@ def _config_of(process: Process) -> str:
 
 
 def _nearest(folder: str, pid: int) -> int:
-    """Return which process has a record: ``pid``, or the nearest below it (a shell started it)."""
+    """Return the process with a record: ``pid``, or the nearest below it (started by a shell)."""
     if os.path.exists(os.path.join(folder, f"{pid}.json")):
         return pid
     stems = (name.removesuffix(".json") for name in os.listdir(folder))
@@ -160,7 +160,7 @@ def _claude(process: Process) -> Record | None:
 def _codex(process: Process) -> Record | None:
     """Read the rollouts that were written in the program's directory since it began.
 
-    With several of them only what all say is believed: one may be another program's.
+    If there are several, only what all of them say counts, because one may be another program's.
     """
     where, begun = procs.directory(process.pid), procs.begun(process)
     environ = procs.environment(process.pid) or os.environ
@@ -181,7 +181,7 @@ def _codex(process: Process) -> Record | None:
 
 
 def _rollouts(home: str, since: float) -> Iterator[str]:
-    """Give the rollouts of the days from ``since`` (epoch seconds) on that were written since."""
+    """Yield the rollouts of the days from ``since`` (epoch seconds) on that were written since."""
     first = time.strftime("%Y/%m/%d", time.localtime(since - 86_400))
     for day in _days(home):
         if day < first:
@@ -193,7 +193,7 @@ def _rollouts(home: str, since: float) -> Iterator[str]:
 
 
 def _days(home: str) -> Iterator[str]:
-    """Give the directories of days, ``YYYY/MM/DD``, the newest first."""
+    """Yield the directories of days, ``YYYY/MM/DD``, the newest first."""
     for year in sorted(os.listdir(home), reverse=True):
         for month in sorted(os.listdir(os.path.join(home, year)), reverse=True):
             for day in sorted(os.listdir(os.path.join(home, year, month)), reverse=True):
@@ -204,7 +204,7 @@ _places: dict[str, str] = {}
 
 
 def _begun_in(path: str) -> str:
-    """Return the directory that a rollout was begun in, '' if it does not say."""
+    """Return the directory in which a rollout began, '' if it does not say."""
     if path not in _places:
         with open(path, "rb") as file:
             head = _object(file.readline(LARGEST))
@@ -232,7 +232,7 @@ def _last_word(path: str) -> str:
 
 
 def _object(line: bytes) -> dict[str, Any]:
-    """Return the JSON object of a line, an empty one if it is none or was cut."""
+    """Return the JSON object of a line, an empty one if the line is not an object or was cut."""
     try:
         value = json.loads(line)
     except ValueError:

@@ -1,7 +1,7 @@
-"""What Claude Code must be told so that it reports to Torch and knows the submit chord.
+"""The settings with which Claude Code reports to Torch and knows the submit chord.
 
-Light enough for every ``torch spawn``: nothing here writes, or needs more than the facts.
-``setup_files`` edits the program's own files, ``changes`` writes them.
+Every ``torch spawn`` imports this module, so it is small and writes nothing. ``setup_files`` edits
+the program's own files, ``changes`` writes them.
 """
 
 import json
@@ -18,10 +18,10 @@ EVENTS = (
     "StopFailure",
     "SessionEnd",
 )
-"""The events that are reported. Those of every tool call are not: they would cost most."""
+"""The events that are reported. Events of every tool call are not, because they would cost most."""
 
 TIMEOUT = 5
-"""Seconds after which the program gives the hook up; it takes about 0.05."""
+"""Seconds after which the program gives up a hook. A hook takes about 0.05."""
 
 CONTEXT, CHORD, ACTION = "Chat", "ctrl+x ctrl+g", "chat:submit"
 SETTINGS, LOCAL_SETTINGS, KEYBINDINGS = "settings.json", "settings.local.json", "keybindings.json"
@@ -32,12 +32,12 @@ def config_dir(environ: Mapping[str, str] = os.environ) -> str:
     chosen = environ.get("CLAUDE_CONFIG_DIR") or os.path.join(
         environ.get("HOME") or os.path.expanduser("~"), ".claude"
     )
-    # The current directory is asked for only if it matters: it may be gone.
+    # Ask for the current directory only if it matters, because it may be gone.
     return chosen if os.path.isabs(chosen) else os.path.join(os.getcwd(), chosen)
 
 
 def hook_command() -> str:
-    """Return the command line, quoted for a shell, by which a hook reaches this Torch."""
+    """Return the command line, quoted for a shell, with which a hook calls this Torch."""
     import shlex
     import shutil
     import sys
@@ -53,13 +53,13 @@ def hook_command() -> str:
 
 
 def hook_settings(command: str) -> dict[str, Any]:
-    """Return the settings that make every reported event run ``command``."""
+    """Return the settings with which every reported event runs ``command``."""
     entry = {"type": "command", "command": command, "timeout": TIMEOUT}
     return {"hooks": {event: [{"hooks": [dict(entry)]}] for event in EVENTS}}
 
 
 def is_our_hook(entry: object) -> bool:
-    """Say whether a hook's entry runs ``torch hook``, of whichever installation."""
+    """Return whether a hook's entry runs ``torch hook`` of any installation."""
     import shlex
 
     command = entry.get("command") if isinstance(entry, dict) else None
@@ -92,7 +92,7 @@ def hooks_installed(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def chord_installed(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether the user's key bindings hold the chord; ``False`` if they cannot be read."""
+    """Return whether the user's key bindings have the chord; ``False`` if they cannot be read."""
     try:
         with open(os.path.join(config_dir(environ), KEYBINDINGS), encoding="utf-8-sig") as file:
             keys = chat_keys(json.load(file))
@@ -104,7 +104,7 @@ def chord_installed(environ: Mapping[str, str] = os.environ) -> bool:
 def chat_keys(bindings: object) -> dict[str, object]:
     """Return what the keys of the message box are bound to, in a file of key bindings.
 
-    Keys are in one spelling; of two bindings of one key the last counts.
+    Keys are in one spelling. Of two bindings of one key the last counts.
     """
     keys: dict[str, object] = {}
     blocks = bindings.get("bindings") if isinstance(bindings, dict) else None
@@ -117,6 +117,6 @@ def chat_keys(bindings: object) -> dict[str, object]:
 
 
 def spelling(keys: str) -> str:
-    """Return a key or chord in the one spelling that is compared: ``ctrl+x ctrl+g``."""
+    """Return a key or chord in the spelling for comparison: ``ctrl+x ctrl+g``."""
     strokes = [stroke.replace("control+", "ctrl+").split("+") for stroke in keys.lower().split()]
     return " ".join("+".join([*sorted(words[:-1]), words[-1]]) for words in strokes)

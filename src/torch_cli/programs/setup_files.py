@@ -1,8 +1,8 @@
 """Edits of Claude Code's own files: hooks in its settings, the submit chord in its key bindings.
 
-Hooks for one project are in the project's ``.claude/settings.local.json``, the file that is not
-shared: they hold a path of this machine. The chord is known per user only. Nothing here writes;
-``changes`` does.
+Hooks for one project are in the project's ``.claude/settings.local.json``. That file is not shared,
+and the hooks contain a path of this machine. The chord exists per user only. This module writes
+nothing; ``changes`` does.
 """
 
 import os
@@ -47,8 +47,8 @@ def plan(project: str | None, command: str) -> list[Change]:
 def plan_undo(project: str | None) -> list[Change]:
     """Return the changes that take back what ``plan`` installed.
 
-    A file that is as Torch left it gets its former bytes back; from one that was changed since,
-    only Torch's entries are taken. The chord stays while hooks are installed elsewhere.
+    A file that is as Torch left it gets its former bytes back. From a file that was changed since,
+    only Torch's entries are removed. The chord stays while hooks are installed elsewhere.
     """
     settings, bindings = _settings(project), _keybindings()
     others = [
@@ -88,7 +88,7 @@ def _change(path: str, add: Add, remove: Remove) -> Change:
     elif before is None:
         original = None
     else:
-        # What an undo shall restore is this file without entries of an earlier Torch.
+        # An undo must restore this file without entries of an earlier Torch.
         cleaned = (bom + remove(text, None)).encode()
         original = (
             before
@@ -153,9 +153,9 @@ def _member(text: str, keys: tuple[str, ...], kind: str, path: str) -> int | Non
 
 
 def add_hooks(text: str, command: str, path: str) -> str:
-    """Return the settings ``text`` with Torch's hooks; another Torch's path is brought up to date.
+    """Return the settings ``text`` with Torch's hooks. The path of another Torch is updated.
 
-    Raises ``RefusedError``, naming the file ``path``, if hooks there have not the program's form.
+    Raises ``RefusedError``, with the file ``path``, if hooks there do not have the program's form.
     """
     for event, (group,) in hook_settings(command)["hooks"].items():
         hooks = _member(text, ("hooks",), "{", path)
@@ -179,7 +179,8 @@ def add_hooks(text: str, command: str, path: str) -> str:
 def remove_hooks(text: str, original: object) -> str:
     """Return the settings ``text`` without Torch's hooks.
 
-    What is empty then goes too, unless ``original``, the settings before Torch, had it.
+    Containers that are then empty are removed too, unless ``original``, the settings before Torch,
+    had them.
     """
     had = original.get("hooks") if isinstance(original, dict) else None
     root, hooks = _root(text), json_text.find(text, "hooks")
@@ -223,7 +224,7 @@ def _our_hooks(text: str, groups: int) -> list[tuple[int, int, int]]:
 
 
 def add_chord(text: str, path: str) -> str:
-    """Return the key bindings ``text`` with the chord; refuses if its keys do something else."""
+    """Return the key bindings ``text`` with the chord. Refuses if its keys do something else."""
     blocks = _member(text, ("bindings",), "[", path)
     keys = chat_keys(json_text.check(text))
     for taken in (CHORD, CHORD.split()[0]):
@@ -246,9 +247,9 @@ def add_chord(text: str, path: str) -> str:
 
 
 def remove_chord(text: str, original: object) -> str:
-    """Return the key bindings ``text`` without the chord, and without what is empty then.
+    """Return the key bindings ``text`` without the chord, and without containers that are empty.
 
-    A block of the message box that ``original``, the file before Torch, had stays.
+    A block of the message box stays if ``original``, the file before Torch, had it.
     """
     had = original if isinstance(original, dict) else {}
     blocks = json_text.find(text, "bindings")

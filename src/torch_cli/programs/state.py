@@ -1,6 +1,6 @@
 """The values that describe an agent at one moment: its state, its input box, its dialog.
 
-They are what ``classify`` returns; nothing here decides anything.
+``classify`` returns them. This module decides nothing.
 """
 
 import enum
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class State(enum.StrEnum):
-    """What an agent program is doing, as far as its screen tells."""
+    """What an agent program is doing, by its screen."""
 
     STARTING = "starting"
     IDLE = "idle"
@@ -22,18 +22,18 @@ class State(enum.StrEnum):
 
 
 ENDED = (State.EXITED, State.DEAD)
-"""The program has ended. What its window shows was written before that."""
+"""The states of a program that has ended. Its window shows what was written before."""
 
 
 class Box(NamedTuple):
     """The program's input box as it is on the screen.
 
-    ``first`` and ``last`` are screen rows (from 0, inclusive) that hold, or would hold, text;
-    ``rows`` their exact texts without trailing spaces. ``text`` is what a person or Torch put
-    there: prompt and indent removed, rows joined by newlines (a wrapped line and a line break
-    look the same), empty if only ghost text shows. ``ghost`` is the dim placeholder.
-    ``placeholders`` are the numbers of the pasted-text chips in the box, in screen order.
-    ``scrolled`` says that the box is lower than its text: what is above ``rows`` is hidden.
+    ``first`` and ``last`` are the screen rows (from 0, inclusive) for text. ``rows`` are their
+    exact texts without trailing spaces. ``text`` is what a person or Torch put there, without
+    prompt and indent, with rows joined by newlines (a wrapped line and a line break look the same);
+    it is empty if only ghost text shows. ``ghost`` is the dim text of an empty box.
+    ``placeholders`` are the numbers of the placeholders for pasted text, in screen order.
+    ``scrolled`` says that the box is lower than its text: the rows above ``rows`` are hidden.
     """
 
     first: int
@@ -51,11 +51,11 @@ class Box(NamedTuple):
 
 
 class Dialog(NamedTuple):
-    """A question that stands where the input box would be.
+    """A question in place of the input box.
 
-    ``kind`` is the profile's word for it, ``question`` its question or title in one line,
-    ``rows`` its visible rows. ``hash`` is 12 hex digits over those rows with spaces normalised,
-    cursor marker included: the same over redraws, different once the selection moves.
+    ``kind`` is the profile's word for it, ``question`` its question or title in one line, ``rows``
+    its visible rows. ``hash`` is 12 hex digits over those rows, with spaces normalised and with the
+    cursor's mark. It stays the same over redraws, and changes when the selection moves.
     """
 
     kind: str
@@ -65,15 +65,15 @@ class Dialog(NamedTuple):
 
 
 LOW_PANE = "low pane"
-"""The rule of a pane that shows the input box and nothing else."""
+"""The name of the rule for a pane that shows only the input box."""
 
 
 class HookEvent(NamedTuple):
     """The latest event that a pane's agent program reported through its own hooks.
 
-    ``name`` is the program's word for it, ``at`` the time in seconds since the epoch. ``open``
-    says that a turn was reported to have begun, and no end of it since; ``ended`` is when the last
-    end was reported if no turn has begun since, else 0.
+    ``name`` is the program's word for it, ``at`` the time in seconds since the epoch. ``open`` says
+    that the beginning of a turn was reported, and no end since. ``ended`` is when the last end was
+    reported if no turn has begun since, else 0.
     """
 
     name: str
@@ -84,12 +84,12 @@ class HookEvent(NamedTuple):
 
 
 class AgentState(NamedTuple):
-    """A state together with what it rests on.
+    """A state together with its evidence.
 
-    ``evidence`` is one line for people; ``rule`` the name of the profile's rule, or of the
-    built-in reason. ``reset`` is the text that a usage limit shows for its end. ``queued`` says
-    that the program shows messages waiting for their turn. ``mode`` is the program's own word for
-    how much it asks before it acts, '' if that is not to be seen.
+    ``evidence`` is one line for people, ``rule`` the name of the profile's rule, or of the built-in
+    reason. ``reset`` is the text that a usage limit shows for its end. ``queued`` says that the
+    program shows messages that wait for their turn. ``mode`` is the program's own word for how much
+    it asks before it acts, '' if the screen does not show it.
     """
 
     state: State
@@ -103,9 +103,9 @@ class AgentState(NamedTuple):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the box may be another's than the agent's, or what it is cannot be told.
+        """Whether the box may belong to something else than the agent, or cannot be identified.
 
-        One that fills a low pane is the agent's: nothing else has been seen to.
+        A box that fills a low pane is the agent's: no other box was ever seen to do that.
         """
         return self.state is State.UNKNOWN and self.rule != LOW_PANE
 

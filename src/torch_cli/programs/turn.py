@@ -1,9 +1,9 @@
-"""Whether a program is in the middle of a turn by its own word: its record, its hooks.
+"""Whether a program is in the middle of a turn, by its own record or its hooks.
 
-A screen can hide work: it is too narrow, scrolled up, or drawn without a spinner. And hooks can
+A screen can hide work: it may be too narrow, scrolled up, or drawn without a spinner. Hooks can
 leave a turn open that has ended: nothing fires on Esc, and a report can get lost. So the program's
-own record decides where it keeps one; else the latest report does, until the window has been still
-for so long that nothing can be working in it.
+own record decides if it keeps one. Otherwise the latest report decides, until the window has been
+still for so long that nothing can be working in it.
 """
 
 import time
@@ -16,19 +16,20 @@ from torch_cli.store import Store
 from torch_cli.store.hooks import Report
 
 STILL = 20.0
-"""Seconds without a change on the screen, in the record or by a hook, after which a turn counts as
-ended though nobody reported its end. A working program shows the seconds that pass, or writes."""
+"""A turn counts as ended after this many seconds without a change on the screen, in the record or
+by a hook, also if no end was reported. A working program counts seconds on the screen, or writes.
+"""
 
 BEGINS = ("submitted",)
 ENDS = ("idle", "failed", "exited")
-"""What an event must say to begin or to end a turn. A session that is started ends none: the
-program reports that when it compacts its context in the middle of one, too."""
+"""The meanings of events that begin and that end a turn. The start of a session does not end one,
+because the program also reports it when it compacts its context in the middle of a turn."""
 
 _GOES_ON = ("submitted", "working")
 
 
 class Turn(NamedTuple):
-    """Whether a turn is ``running``, and by whose word, in one line."""
+    """Whether a turn is ``running``, and the source of that, in one line."""
 
     running: bool
     evidence: str
@@ -54,7 +55,7 @@ def event_of(
 
 
 def weighed(state: AgentState, turn: Turn | None) -> AgentState:
-    """Return ``state``, or what ``turn`` makes of it where the screen shows a box and no work."""
+    """Return ``state``, corrected by ``turn`` if the screen shows a box and no work."""
     if turn is None or not may_hide_work(state):
         return state
     if turn.running:
@@ -65,7 +66,7 @@ def weighed(state: AgentState, turn: Turn | None) -> AgentState:
 
 
 def at_home(state: AgentState, profile: Profile, process: Process | int) -> AgentState:
-    """Return ``state``, or ``unknown`` if the box on the screen may be another session's."""
+    """Return ``state``, or ``unknown`` if the box on the screen may belong to another session."""
     if state.box is None:
         return state
     from torch_cli.programs.record import shows_another
@@ -77,9 +78,9 @@ def at_home(state: AgentState, profile: Profile, process: Process | int) -> Agen
 
 
 def may_hide_work(state: AgentState) -> bool:
-    """Say whether a screen with the box on it leaves open if the program works.
+    """Return whether a screen with the box does not show if the program works.
 
-    What a rule of the profile found is on the screen, and is newer than any report.
+    If a rule of the profile matched, the screen shows it, and is newer than any report.
     """
     return state.box is not None and state.rule in ("box", "hook")
 
@@ -87,7 +88,7 @@ def may_hide_work(state: AgentState) -> bool:
 def turn_of(
     profile: Profile, process: Process | int, event: HookEvent | None, wrote: float
 ) -> Turn | None:
-    """Return what is known of the turn of a program, ``None`` if nothing is.
+    """Return what is known of a program's turn, ``None`` if nothing is.
 
     ``process`` is the program's, ``event`` its latest report, and ``wrote`` the time (epoch
     seconds) at which its window last changed, 0 if that is not known.
@@ -96,7 +97,7 @@ def turn_of(
 
     record = record_of(profile.answer.transcript, process)
     if record is not None and record.running and event is not None and event.ended > record.at:
-        # It goes on saying so while helpers that it started work in the background.
+        # It continues to say so while sub-agents that it started work in the background.
         return Turn(False, "the program reported the end of the turn")
     if record is not None and (record.current or not record.running):
         return Turn(record.running, record.evidence)

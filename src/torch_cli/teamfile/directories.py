@@ -6,7 +6,7 @@ from torch_cli.teamfile.described import Member, Team
 
 
 def directory_of(team: Team, member: Member) -> str:
-    """Return where ``member`` works. A worktree is beside the project, also if it does not exist."""
+    """Return where ``member`` works. Its worktree is beside the project and may not exist yet."""
     if not member.worktree:
         return member.directory
     return worktree_path(team.root, member.worktree)

@@ -127,7 +127,7 @@ def check_person(store: Store) -> None:
 
 
 def untrusted(team: Team, trust: Trust, own: Agent | None = None) -> RefusedError:
-    """Return the error for ``own``, or a scheduler, that would act on a file that is not accepted."""
+    """Return the error for ``own``, or a scheduler, that would act on a file not accepted."""
     who = "Ask a person: " if own else ""
     return RefusedError(
         f"{team.path}: {trust.words}; nothing was started",

@@ -1,8 +1,8 @@
-"""What a program itself wrote down of a conversation: its transcript, read and never written.
+"""A program's own transcript of a conversation. Torch reads it and never writes it.
 
-Each kind of transcript has a module of its own; ``[answer] transcript`` in the profile names it.
-A transcript is believed only if exactly one holds our message: two programs that were told the
-same in the same moment cannot be told apart.
+Each kind of transcript has a module of its own. ``[answer] transcript`` in the profile names it. A
+transcript counts only if exactly one has our message, because two programs that get the same text
+at the same moment cannot be distinguished.
 """
 
 import os
@@ -13,13 +13,13 @@ from typing import NamedTuple, Protocol
 from torch_cli import procs
 
 SKEW = 0.01
-"""Seconds by which a program's stamp may be older than ours: they write milliseconds, cut off."""
+"""Seconds by which a program's time may be older than ours, because it is cut to milliseconds."""
 
 
 class Origin(NamedTuple):
-    """Where and since when a program is asked about: its directory, environment, epoch seconds.
+    """A program whose transcript is wanted: its directory, its environment, since when.
 
-    ``pid`` is its process, 0 if that is not known.
+    ``since`` is in epoch seconds. ``pid`` is its process, 0 if that is not known.
     """
 
     directory: str
@@ -34,11 +34,11 @@ class Origin(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A message as the transcript has it; ``answer`` is None until the turn has ended.
+    """A message in the transcript. ``answer`` is None until the turn has ended.
 
-    ``refused`` has the words of a hook of the user's that kept the message from being sent,
-    ``stopped`` those of one that ended the turn before it began, ``failed`` those of the error with
-    which the program ended it.
+    ``refused`` is the text of a user's hook that stopped the message, ``stopped`` that of a hook
+    that ended the turn before it began, ``failed`` that of the error with which the program ended
+    it.
     """
 
     answer: str | None = None
@@ -48,17 +48,17 @@ class Turn(NamedTuple):
 
 
 class Transcript(Protocol):
-    """Looks for turns; it remembers what it has read, so looking again is cheap."""
+    """Looks for turns. It remembers what it has read, so another look is cheap."""
 
     def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
-        """Return the newest turn of each transcript that began with a message of ours."""
+        """Return the newest turn of each transcript that began with one of our messages."""
 
 
 KINDS = ("aider", "claude", "codex", "gemini", "opencode")
-"""The kinds there are, each a module of this package."""
+"""The known kinds, each a module of this package."""
 
 REFUSALS = ("claude",)
-"""The kinds that tell of a message which a hook of the user's refused."""
+"""The kinds that record a message that a user's hook refused."""
 
 
 NAMED = ("claude",)
@@ -68,7 +68,7 @@ NAMED = ("claude",)
 def open_transcript(kind: str, pid: int, since: float) -> Transcript:
     """Return the transcripts that the program ``pid`` may write to.
 
-    Messages before ``since`` (epoch seconds) are not looked at.
+    Messages before ``since`` (epoch seconds) are ignored.
     """
     module = import_module(f"torch_cli.programs.transcript.{kind}")
     transcript: Transcript = module.open_transcript(_origin(pid, since))
@@ -99,7 +99,7 @@ def is_silent(kind: str, pid: int, since: float, text: str) -> bool:
 def turn_of(transcript: Transcript, is_ours: Callable[[str], bool]) -> Turn | None:
     """Return the turn that our message began, None if there is none or more than one.
 
-    ``is_ours`` is asked of the text of each message. What cannot be read says nothing.
+    ``is_ours`` is called with the text of each message. A file that cannot be read is ignored.
     """
     try:
         turns = transcript.turns(is_ours)

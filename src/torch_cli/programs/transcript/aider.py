@@ -1,7 +1,7 @@
 """The transcript of aider: ``.aider.chat.history.md`` at the root of the repository (0.86.2).
 
-It has no times. What a person typed is behind ``#### ``, what aider says behind ``> ``, and between
-them the answer as it came, without the spaces around it.
+It has no times. A person's text is behind ``#### ``, aider's own messages are behind ``> ``, and
+between them is the answer as it came, without spaces around it.
 """
 
 import os
@@ -13,25 +13,25 @@ from torch_cli.regular import open_regular
 NAME = ".aider.chat.history.md"
 
 LARGEST = 4 * 1024 * 1024
-"""Bytes at the end of the file that are read: one turn."""
+"""The bytes at the end of the file that are read. One turn fits."""
 
 _TYPED = "#### "
 _COUNTED = "> Tokens: "
 
 
 def open_transcript(origin: Origin) -> "History":
-    """Return the transcript in the program's directory, or the nearest above that has one."""
+    """Return the transcript in the program's directory, or the nearest directory above with one."""
     return History(origin)
 
 
 class History:
-    """Reads the file; a turn has ended when its tokens were counted."""
+    """Reads the file. A turn has ended when its tokens are counted."""
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
 
     def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
-        """Return the newest turn that began with a message of ours."""
+        """Return the newest turn that began with one of our messages."""
         path = self._path()
         if path is None or os.path.getmtime(path) < self._origin.since - 1.0:
             return []
@@ -74,9 +74,10 @@ def _typed(lines: list[str]) -> list[tuple[int, int]]:
 
 
 def _is_message(lines: list[str], at: int, begun: int) -> bool:
-    """Say whether the line ``at`` begins a message, and no heading of the answer from ``begun`` on.
+    """Return whether the line ``at`` begins a message, and is not a heading in the answer.
 
-    A blank line is before it, and before that what aider said, or nothing was answered.
+    The answer begins at ``begun``. A message has a blank line before it, and before that a message
+    of aider, or there was no answer.
     """
     before = at - 1
     if lines[before].strip():

@@ -12,14 +12,14 @@ from torch_cli.programs.transcript import Origin, Turn
 from torch_cli.programs.transcript.lines import RESCAN, Conversation, Lines, text_of
 
 SOON = 0.05
-"""Seconds between looks for the one file of a known session, which costs little."""
+"""Seconds between looks for the file of a known session. Such a look costs little."""
 
 _REFUSED = "UserPromptSubmit operation blocked by hook:"
 _PROMPT = "\n\nOriginal prompt: "
-"""How it tells that a hook refused a message: these, the hook's words between them, the message."""
+"""How it records that a hook refused a message: the hook's text between these, then the message."""
 
 _STOPPED = "Operation stopped by hook: "
-"""How it tells that a hook ended a turn before it began: this, and the hook's words."""
+"""How it records that a hook ended a turn before it began: this, and the hook's text."""
 
 
 def open_transcript(
@@ -51,9 +51,9 @@ def _session(pid: int) -> str:
 class Session:
     """A turn begins with a user's message, and ends with an answer that stopped by itself.
 
-    Each block of an answer is a line of its own, with the answer's id. What follows the next
-    message is no part of it. A message that waits for its turn is recorded when it is queued,
-    and one that a hook refuses then is not.
+    Each block of an answer is a line of its own, with the answer's id. Lines after the next message
+    do not belong to it. A message that waits for its turn is recorded when it is queued. If a hook
+    then refuses it, it is not.
     """
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
@@ -68,7 +68,7 @@ class Session:
         self._queued = False
 
     def read(self, line: dict[str, Any], at: float) -> None:
-        """Take in one line; those of its helpers (side chains) are not part of it."""
+        """Read one line. Lines of sub-agents (side chains) are ignored."""
         message = line.get("message")
         if line.get("type") == "system" and line.get("subtype") == "informational":
             self._read_notice(str(line.get("content")))
@@ -77,7 +77,7 @@ class Session:
         if not isinstance(message, dict) or line.get("isSidechain") or line.get("isMeta"):
             return
         if line.get("type") == "user":
-            text = text_of(message.get("content"))  # what a tool said has none
+            text = text_of(message.get("content"))  # a tool's result has none
             self._open = self._is_ours(text) if text else self._open
             if text and self._open:
                 self._begun, self._id, self._texts, self._ended = True, "", [], False
@@ -89,12 +89,14 @@ class Session:
             text = text_of(message.get("content"))
             self._texts += [text] if text else []
             self._ended = message.get("stop_reason") in ("end_turn", "stop_sequence", "max_tokens")
-            self._failed = line.get("isApiErrorMessage") is True  # its words stand as an answer
+            self._failed = (
+                line.get("isApiErrorMessage") is True
+            )  # its text is in place of an answer
 
     def _read_notice(self, notice: str) -> None:
-        """Take in that a hook refused a message of ours; either text may hold the other's mark.
+        """Read that a hook refused one of our messages. Each text may contain the other's mark.
 
-        One that only stopped the turn names no message: the text is kept, and goes with the next.
+        A hook that only stopped the turn names no message. Its text is kept for the next message.
         """
         if notice.startswith(_STOPPED) and self._open:
             self._stopped = " ".join(notice.removeprefix(_STOPPED).split())
@@ -107,7 +109,7 @@ class Session:
                 self._refused = " ".join(_PROMPT.join(parts[:at]).split())
 
     def turn(self) -> Turn | None:
-        """Return the newest turn of ours."""
+        """Return our newest turn."""
         if self._refused is not None:
             return Turn(refused=self._refused)
         if not self._begun:
@@ -130,7 +132,7 @@ class Anything:
         self._told = False
 
     def read(self, line: dict[str, Any], at: float) -> None:
-        """Take in one line."""
+        """Read one line."""
         self._session.read(line, at)
         if line.get("type") == "user":
             self._told |= any(self._text in "".join(one.split()) for one in _strings(line))

@@ -25,7 +25,7 @@ class Rollout:
         self._id = ""
 
     def read(self, line: dict[str, Any], at: float) -> None:
-        """Take in one line."""
+        """Read one line."""
         payload = line.get("payload")
         if line.get("type") != "event_msg" or not isinstance(payload, dict):
             return
@@ -41,5 +41,5 @@ class Rollout:
             self._turn, self._id = Turn(), turn
 
     def turn(self) -> Turn | None:
-        """Return the newest turn of ours."""
+        """Return our newest turn."""
         return self._turn

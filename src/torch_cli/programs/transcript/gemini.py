@@ -17,10 +17,10 @@ def open_transcript(origin: Origin) -> Lines:
 
 
 class Chat:
-    """A turn begins with a user's message; its end is a part that calls no tool.
+    """A turn begins with a user's message, and ends with a part that calls no tool.
 
-    A part is written again, under the same id, with what the tools said. What follows the next
-    message is no part of it.
+    A part is written again, under the same id, with the results of its tools. Lines after the next
+    message do not belong to it.
     """
 
     def __init__(self, is_ours: Callable[[str], bool]) -> None:
@@ -30,10 +30,10 @@ class Chat:
         self._parts: dict[str, dict[str, Any]] = {}
 
     def read(self, line: dict[str, Any], at: float) -> None:
-        """Take in one line."""
+        """Read one line."""
         kind = line.get("type")
         if kind == "user":
-            text = text_of(line.get("content"))  # what a tool said has none
+            text = text_of(line.get("content"))  # a tool's result has none
             self._open = self._is_ours(text) if text else self._open
             if text and self._open:
                 self._begun, self._parts = True, {}
@@ -41,7 +41,7 @@ class Chat:
             self._parts[str(line.get("id", ""))] = line
 
     def turn(self) -> Turn | None:
-        """Return the newest turn of ours."""
+        """Return our newest turn."""
         if not self._begun:
             return None
         last = next(reversed(self._parts.values()), None)

@@ -10,7 +10,7 @@ from torch_cli.programs.transcript import Origin, Turn
 from torch_cli.regular import open_regular
 
 LARGEST = 4 * 1024 * 1024
-"""Bytes at the end of a file that are read at first: one turn, with what tools said in it."""
+"""The bytes at the end of a file that are read first. One turn with results of tools fits."""
 
 RESCAN = 0.5
 """Seconds between looks for further files."""
@@ -20,10 +20,10 @@ class Conversation(Protocol):
     """Understands the lines of one file, in their order."""
 
     def read(self, line: dict[str, Any], at: float) -> None:
-        """Take in one line and when it was written (epoch seconds, 0 if it does not say)."""
+        """Read one line that was written at ``at`` (epoch seconds, 0 if it does not say)."""
 
     def turn(self) -> Turn | None:
-        """Return the newest turn that began with a message of ours."""
+        """Return the newest turn that began with one of our messages."""
 
 
 class Lines:
@@ -55,11 +55,11 @@ class Lines:
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a file, or the program has said that there will be."""
+        """Whether there is such a file, or the program has announced one."""
         return self._expected or any(True for _ in self._paths())
 
     def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
-        """Return the newest turn of each file that began with a message of ours."""
+        """Return the newest turn of each file that began with one of our messages."""
         import time
 
         now = time.monotonic()
@@ -94,7 +94,7 @@ class _File:
         return self.conversation.turn()
 
     def _lines(self) -> Iterator[bytes]:
-        """Give the whole lines that have been written since the last time."""
+        """Yield the whole lines that were written since the last time."""
         with open_regular(self.path) as file:
             file.seek(self.offset)
             for line in file:
@@ -112,7 +112,7 @@ def _written_since(path: str, since: float) -> bool:
 
 
 def _epoch(stamp: object) -> float:
-    """Return the epoch seconds of an ISO 8601 time, 0 if it is none."""
+    """Return the epoch seconds of an ISO 8601 time, 0 for anything else."""
     try:
         return datetime.fromisoformat(str(stamp)).timestamp() if stamp else 0.0
     except ValueError:
@@ -120,7 +120,7 @@ def _epoch(stamp: object) -> float:
 
 
 def text_of(content: object, kinds: tuple[str, ...] = ("text", "")) -> str:
-    """Return the text of a message's content: a text, or parts of which some are text."""
+    """Return the text of a message's content, which is a text, or parts with some text."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):

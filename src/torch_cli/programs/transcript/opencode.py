@@ -15,13 +15,13 @@ def open_transcript(origin: Origin) -> "Sessions":
 
 
 class Sessions:
-    """Reads messages and answers; an answer names the message that it is to."""
+    """Reads messages and answers. An answer names its message."""
 
     def __init__(self, path: str, origin: Origin) -> None:
         self._path, self._origin = path, origin
 
     def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
-        """Return the newest turn of each session that began with a message of ours."""
+        """Return the newest turn of each session that began with one of our messages."""
         import sqlite3
         from urllib.parse import quote
 
@@ -34,7 +34,7 @@ class Sessions:
         try:
             return list(self._turns(store, is_ours).values())
         except sqlite3.Error:
-            return []  # it is being written, or another version's
+            return []  # it is being written, or is of another version
         finally:
             store.close()
 
@@ -60,7 +60,7 @@ class Sessions:
 
 
 def _is_last(message: dict[str, Any]) -> bool:
-    """Say whether an answer is complete and no tool's turn follows."""
+    """Return whether an answer is complete and no tool follows."""
     times = message.get("time")
     ended = isinstance(times, dict) and "completed" in times
     return ended and message.get("finish") not in (None, "tool-calls")
