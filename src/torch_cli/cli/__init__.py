@@ -1,6 +1,6 @@
-"""The command line: it parses, calls the core, and prints. Nothing else lives here.
+"""The command line: it parses, calls the core, and prints. It does nothing else.
 
-``group`` is the whole command line, made of click. Each section of ``torch --help`` is a folder,
-and each command in it a module with its name; what is here is what commands share. ``direct`` takes
-the calls that are made a thousand times a day past click.
+``group`` is the whole command line, made with click. Each section of ``torch --help`` is a folder,
+and each command is a module in it. The modules here are shared by commands. ``direct`` handles
+calls that are made a thousand times a day without click.
 """

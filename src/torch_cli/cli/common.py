@@ -1,4 +1,4 @@
-"""What every command is told by the options that they all have."""
+"""The values of the options that all commands have."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ from torch_cli.cli.present import note, printable
 from torch_cli.tmux.socket import Socket
 
 LONGEST = 1e8
-"""The most seconds that can be asked for, some three years; select() takes no endless time."""
+"""The most seconds that can be asked for, some three years. select() takes no endless time."""
 
 
 def as_utf8(word: str) -> str:
-    """Return a word of the command line as the UTF-8 text that its bytes are.
+    """Return a word of the command line, with its bytes read as UTF-8.
 
-    Raises ``UnicodeDecodeError`` if they are none, which the locale's encoding may have hidden.
+    Raises ``UnicodeDecodeError`` if they are not UTF-8. The locale's encoding may hide that.
     """
     return word if word.isascii() else os.fsencode(word).decode("utf-8")
 
@@ -33,6 +33,6 @@ class Common(NamedTuple):
             self.inform(step)
 
     def inform(self, words: str) -> None:
-        """Say it on stderr; if nobody reads that, what is being done goes on all the same."""
+        """Print it on stderr. If nobody reads that, the command continues."""
         with contextlib.suppress(OSError):
             note(f"torch: {printable(words)}")

@@ -10,7 +10,7 @@ from click import Context, Parameter
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# Names that a shell takes as they are; others could not be offered without quoting.
+# Names that need no quotes in a shell. Others are not offered.
 _PLAIN = re.compile(r"[\w.@%+-]+")
 _PATIENCE = 1.0
 
@@ -141,7 +141,7 @@ def _windows(ctx: Context) -> dict[str, str]:
     windows = [window for _, window in pairs]
     names = {window: "window" for window in windows if windows.count(window) == 1}
     sessions = {session for session, _ in pairs}
-    # What is a session's name and another session's window's is ambiguous as a target.
+    # A name of a session that is also the name of a window elsewhere is ambiguous as a target.
     return {
         **{name: words for name, words in names.items() if name not in sessions},
         **dict.fromkeys(sessions, "session"),

@@ -1,8 +1,8 @@
 """``torch send`` and ``torch ask`` without click, for the calls that agents make all day.
 
-Importing click costs a quarter of a whole delivery (25 of 97 ms of CPU time, 2026-11-23). Only
-plain, well-formed calls are taken here. All else, help and mistakes too, is click's to answer, so
-that there is one place for what people read; a test feeds both the same words.
+Importing click costs a quarter of a whole delivery (25 of 97 ms of CPU time, 2026-11-23). This
+module handles only plain, well-formed calls. click handles everything else, help and mistakes too,
+so that there is one place for what people read. A test gives both the same words.
 """
 
 import os
@@ -32,7 +32,7 @@ _SEND = {
     "--key": "key",
 }
 VALUES = {"ask": _ASK, "send": _SEND}
-"""The options that have a value, by command, and the parameter of each."""
+"""The options with a value, by command, and the parameter of each."""
 
 FLAGS = {
     "--json": "as_json",
@@ -49,7 +49,7 @@ _SECONDS = ("timeout", "wait")
 
 
 def execute(command: str, words: Sequence[str]) -> None:
-    """Send or ask as ``words`` say and end the process; return, nothing done, if click must look.
+    """Send or ask as ``words`` say, and end the process. If click must look, return and do nothing.
 
     ``command`` is a key of ``VALUES``.
     """
@@ -66,7 +66,7 @@ def execute(command: str, words: Sequence[str]) -> None:
 
 
 def parse(command: str, words: Sequence[str]) -> dict[str, Any] | None:
-    """Return the parameters that ``words`` give, or ``None`` unless they are plain to see."""
+    """Return the parameters in ``words``, or ``None`` if click must read them."""
     values = VALUES[command]
     given: dict[str, Any] = {}
     places: list[str] = []
@@ -92,7 +92,7 @@ def parse(command: str, words: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _readable(values: Sequence[Any]) -> bool:
-    """Say whether every text among ``values`` is UTF-8; of the message its own error speaks."""
+    """Return whether every text in ``values`` is UTF-8. The message has its own error."""
     try:
         return all(as_utf8(value) == value for value in values if isinstance(value, str))
     except UnicodeDecodeError:
@@ -100,7 +100,7 @@ def _readable(values: Sequence[Any]) -> bool:
 
 
 def _sound(given: dict[str, Any]) -> bool:
-    """Say whether the values are ones that click would take; make numbers of the seconds."""
+    """Return whether click would accept the values; convert the seconds to numbers."""
     try:
         given |= {name: float(given[name]) for name in _SECONDS if name in given}
     except ValueError:
@@ -111,7 +111,7 @@ def _sound(given: dict[str, Any]) -> bool:
 
 
 def _end(status: int) -> NoReturn:
-    """End the process at once: taking down the interpreter costs as much as a tmux command."""
+    """End the process at once, because a normal end costs as much as a tmux command."""
     ignore()
     try:
         sys.stdout.flush()

@@ -151,7 +151,7 @@ class _Torch(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = not args or args[0] in _FOLDERS or args[0].startswith("-")
-        if not known and not ctx.resilient_parsing:  # that is completion, which says nothing
+        if not known and not ctx.resilient_parsing:  # resilient: completion, which prints nothing
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], _FOLDERS, 1)
@@ -176,7 +176,7 @@ class _Torch(click.Group):
                 formatter.write_dl([(name.ljust(widest), said) for name, said in commands.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Run, and turn every error into words, or with ``--json`` into an object, and a code."""
+        """Run. Print an error as a sentence, or with ``--json`` as an object; exit with a code."""
         kwargs["standalone_mode"] = False
         words = sys.argv[1:]
         options = words[: words.index("--")] if "--" in words else words
@@ -187,7 +187,7 @@ class _Torch(click.Group):
             outcome = super().main(*args, **kwargs)
         except click.exceptions.Exit as ended:
             return ended.exit_code
-        except click.Abort as aborted:  # click puts it in the place of what was raised
+        except click.Abort as aborted:  # click replaces the exception with it
             cause = aborted.__cause__
             raise cause if isinstance(cause, Interrupted) else KeyboardInterrupt from None
         except click.UsageError as misused:
@@ -203,13 +203,13 @@ def _usage(misused: click.UsageError) -> TorchError:
     hint = f"See '{command} --help'."
     if _may_be_a_message(misused):
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"
-    # click puts what may be chosen on lines of their own.
+    # click puts each choice on a line of its own.
     words = misused.format_message().replace("\n\t", " ").rstrip(".")
     return RefusedError(words, hint=hint, code="usage")
 
 
 def _may_be_a_message(misused: click.UsageError) -> bool:
-    """Say whether what was taken for an option can have been meant as the text to send."""
+    """Return whether the unknown option may have been meant as the message."""
     if isinstance(misused, click.MissingParameter):
         return misused.param is not None and misused.param.name == "message"
     names = [param.name for param in misused.ctx.command.params] if misused.ctx else []

@@ -1,4 +1,4 @@
-"""What is said with ``-v`` of a window that was opened."""
+"""What ``-v`` prints about an opened window."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def explain(opened: "OpenedWindow", common: Common) -> None:
-    """Say with -v what was done to have the window."""
+    """Print with -v how the window was opened."""
     pane = opened.pane
     made = "created" if opened.created_session else "exists already"
     which = "reused" if opened.reused else "opened"

@@ -22,7 +22,7 @@ class _Seconds(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         seconds: float = super().convert(value, param, ctx)
-        if not seconds <= LONGEST:  # so written because "nan" compares with nothing
+        if not seconds <= LONGEST:  # in this form, because "nan" is not <= anything
             self.fail(f"{value} seconds is too long to wait.", param, ctx)
         return seconds
 
@@ -33,7 +33,7 @@ COUNT, COUNT_OR_NONE = click.IntRange(min=1, max=MOST), click.IntRange(min=0, ma
 
 
 class _AnyBytes(click.types.StringParamType):
-    """Text of which no encoding is asked: a path, a variable's value, a message."""
+    """Text in any encoding: a path, a variable's value, a message."""
 
 
 ANY_BYTES = _AnyBytes()
@@ -134,7 +134,7 @@ def message_options(function: F) -> F:
 
 
 def delivery_options(function: F) -> F:
-    """Add those, and the options of one that ends with the message's delivery."""
+    """Add those, and the options of a command that ends when the message is delivered."""
     return _with([*_DELIVERY, *_MESSAGE], function)
 
 
@@ -152,7 +152,7 @@ def declare_common(function: F) -> F:
 def common_options(function: F) -> F:
     """Add the common options, and pass them as one ``common`` argument.
 
-    They may be before the command's name as well. All that must be UTF-8 is looked at here.
+    They may also be before the command's name. This checks everything that must be UTF-8.
     """
 
     @declare_common
@@ -171,7 +171,7 @@ def common_options(function: F) -> F:
 
 
 def _readable(context: click.Context, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters as UTF-8 text; raise ``RefusedError`` for one that is none."""
+    """Return the parameters as UTF-8 text; raise ``RefusedError`` for one that is not."""
     for level in (context.find_root(), context):
         for parameter in level.command.params:
             kind, value = parameter.type, level.params.get(parameter.name or "")

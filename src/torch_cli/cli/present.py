@@ -1,7 +1,7 @@
 """How results are printed: for people, or as JSON for programs. Notes go to stderr.
 
-No text from elsewhere reaches a terminal unchanged: a name, a message, a file or a screen could
-steer the terminal.
+Text from elsewhere never reaches a terminal unchanged, because a name, a message, a file or a
+screen could contain control characters.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 begun = False
-"""Whether a command was begun: then it answers for itself what it has done."""
+"""Whether a command has begun. Then it reports itself what it has done."""
 
 
 def run(command: Callable[[], int], *, as_json: bool) -> int:
@@ -35,7 +35,7 @@ def run(command: Callable[[], int], *, as_json: bool) -> int:
         return DONE
     except KeyboardInterrupt as interrupt:
         said = interrupt if isinstance(interrupt, Interrupted) else Interrupted()
-        if as_json or said.message:  # at a terminal it needs no words if there is nothing to say
+        if as_json or said.message:  # a terminal needs no text if there is nothing to say
             said.message = said.message or "interrupted"
             print_error(said, as_json)
         return said.exit_code
@@ -43,7 +43,7 @@ def run(command: Callable[[], int], *, as_json: bool) -> int:
         print_error(error, as_json)
         return error.exit_code
     except (OSError, MemoryError) as error:
-        # All else that is expected has words of its own. Often it is the output that fails.
+        # Other expected errors have sentences of their own. Often it is the output that fails.
         written = drop_output()
         unforeseen = of_system(error)
         assert isinstance(unforeseen, TorchError)
@@ -66,12 +66,12 @@ def print_error(error: TorchError | Interrupted, as_json: bool) -> None:
             _print_words(error)
     except OSError:
         drop_output()
-        if as_json:  # stdout cannot be written, which may be what the error is about
+        if as_json:  # stdout cannot be written, which may be the error itself
             print_error(error, as_json=False)
 
 
 def _print_words(error: TorchError | Interrupted) -> None:
-    # A message can quote a name or a screen: neither may steer the terminal.
+    # A message can quote a name or a screen, whose control characters must not reach the terminal.
     lines = f"torch: {error.message}".split("\n")
     lines += [f"       {error.hint}"] if error.hint else []
     for line in lines:
@@ -80,7 +80,7 @@ def _print_words(error: TorchError | Interrupted) -> None:
 
 @contextlib.contextmanager
 def for_a_reader() -> Iterator[None]:
-    """Print in here: a reader that goes away has that right, and the rest is dropped."""
+    """Print inside the block. If the reader goes away, the rest is dropped without an error."""
     try:
         yield
     except BrokenPipeError:
@@ -103,7 +103,7 @@ def drop_output() -> bool:
 
 
 def _put_nowhere(number: int) -> None:
-    """Have what is written to the descriptor dropped, also where no file can be opened any more."""
+    """Drop what is written to the descriptor, also if no file can be opened any more."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
     except OSError:
@@ -114,7 +114,7 @@ def _put_nowhere(number: int) -> None:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line, or several, at once; what could steer a terminal is made visible.
+    """Print one or several lines at once, with control characters made visible.
 
     It is ``click.echo`` without the cost of importing click.
     """
@@ -123,10 +123,11 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def print_text(text: str, *, colours: bool = False) -> None:
-    """Print a text of somebody else's as it is: a file's, an agent's answer, a screen.
+    """Print a text from elsewhere: a file, an agent's answer, a screen.
 
-    A terminal would obey the control characters in it, so there they are made visible; a pipe and a
-    file get every byte. Line ends and tabs stay, and with ``colours`` what sets attributes.
+    On a terminal its control characters are made visible, because the terminal would obey them. A
+    pipe and a file get every byte. Line ends and tabs stay, and with ``colours`` also sequences
+    that set attributes.
     """
     data = text.encode("utf-8", "surrogateescape")
     if sys.stdout.isatty():
@@ -143,7 +144,7 @@ _ATTRIBUTES = re.compile(r"(\x1b\[[0-9;:]*m|[\x0e\x0f])")
 
 
 def _visible(text: str) -> str:
-    """Return ``text`` with its control characters made visible, but for line ends and tabs."""
+    """Return ``text`` with control characters made visible, except line ends and tabs."""
     return "".join(char if char in "\n\t" else printable(char) for char in text)
 
 
@@ -155,7 +156,7 @@ def _write(text: str, stream: TextIO) -> None:
 def print_json(value: Any) -> None:
     """Print ``value`` as one line of JSON; bytes that are not UTF-8 become U+FFFD.
 
-    Where stdout is not UTF-8, all that is not ASCII is escaped.
+    If stdout is not UTF-8, all characters that are not ASCII are escaped.
     """
     import json
 
@@ -163,7 +164,7 @@ def print_json(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=False, default=str)
     if not (unicode and text.isprintable()):
         text = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
-        # JSON lets U+007F to U+009F stand as they are, and a terminal obeys them.
+        # JSON permits U+007F to U+009F as they are, and a terminal obeys them.
         text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
     say(text if unicode else json.dumps(json.loads(text)))
 
@@ -175,30 +176,28 @@ def note(text: str, *, quiet: bool = False) -> None:
 
 
 def unscheduled(store: "Store") -> str:
-    """Say what is missing for work that should happen later by itself, '' if a scheduler is
-    running.
-    """
+    """Say what is missing for later work, '' if a scheduler is running."""
     if store.lease.at_work() is not None:
         return ""
     return "no scheduler is running: 'torch daemon start', or 'torch crontab install'"
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters made visible: a name must not steer a terminal."""
+    """Return ``text`` with control characters made visible, so that a terminal ignores them."""
     return "".join(
         char if char.isprintable() else repr(char)[1:-1].replace("\\udc", "\\x") for char in text
     )
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table: columns padded, nothing cut when stdout is no terminal."""
+    """Print a plain table with padded columns. Nothing is cut if stdout is not a terminal."""
     shown = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_fitted(headings, shown)
         return
     from rich.cells import cell_len
 
-    # 5,000 rows take rich 3 s, which is for a width that they must fit.
+    # rich takes 3 s for 5,000 rows. It is used only if they must fit into a width.
     table = [list(headings), *shown]
     sizes = [[cell_len(cell) for cell in row] for row in table]
     widths = [max(column) for column in zip(*sizes, strict=True)]
@@ -209,7 +208,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _print_fitted(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print the table as wide as the terminal, with what does not fit in further rows."""
+    """Print the table as wide as the terminal. Text that does not fit goes into more rows."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -1,6 +1,6 @@
-"""What is waited for, said to a person who is looking: on a terminal, after the first second.
+"""Tells a person on a terminal what Torch waits for, after the first second.
 
-And whether anybody still reads what will be said: if not, nothing is waited for any more.
+It also checks whether anybody still reads the output. If nobody does, Torch stops waiting.
 """
 
 import os
@@ -14,11 +14,11 @@ from torch_cli.delivery.ending import WAITS
 from torch_cli.errors import Abandoned
 
 PATIENCE = 1.0
-"""Seconds in which nothing is said: most deliveries are over by then."""
+"""Seconds before anything is said. Most deliveries are over by then."""
 
 
 class Progress:
-    """Is told the steps of a delivery, and prints what a person wants to know of them."""
+    """Gets the steps of a delivery, and prints those that matter to a person."""
 
     def __init__(self, common: Common) -> None:
         self._common = common
@@ -27,7 +27,7 @@ class Progress:
         self._shows = not common.quiet and sys.stderr.isatty()
 
     def __call__(self, step: str) -> None:
-        """Say ``step`` if that was asked for, or what is waited for if it was not said before."""
+        """Print ``step`` with ``-v``, or once what Torch waits for."""
         if not step.startswith(WAITS):
             self._common.tell(step)
             return
@@ -40,16 +40,16 @@ class Progress:
 def check_reader() -> None:
     """Raise ``Abandoned`` if stdout is a pipe or a socket that nobody reads any more.
 
-    A write would say so, too, but there is nothing to be written yet.
+    A write would show that too, but there is nothing to write yet.
     """
     try:
         number = sys.stdout.fileno()
         kind = os.fstat(number).st_mode
-    except (OSError, ValueError):  # closed, or no descriptor stands behind it
+    except (OSError, ValueError):  # closed, or without a descriptor
         return
     if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
         return
     poll = select.poll()
-    poll.register(number, 0)  # what follows is always told
+    poll.register(number, 0)  # errors and hang-ups are always reported
     if any(found & (select.POLLERR | select.POLLHUP) for _, found in poll.poll(0)):
         raise Abandoned

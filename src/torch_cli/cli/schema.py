@@ -19,7 +19,7 @@ def timestamp(at: float | None) -> str | None:
 
 
 def agent_object(line: "Line") -> dict[str, Any]:
-    """Return one agent; with an ``error`` if its state cannot be told."""
+    """Return one agent, with an ``error`` if its state cannot be known."""
     from torch_cli.delivery.receipt import receipt_of
 
     agent, message = line.agent, line.message
@@ -59,7 +59,7 @@ def briefing_object(briefed: "Briefed | None") -> dict[str, Any] | None:
 
 
 def state_object(one: "StateOf") -> dict[str, Any]:
-    """Return the state of one target; with an ``error`` if it cannot be told."""
+    """Return the state of one target, with an ``error`` if it cannot be known."""
     dialog = one.state.dialog
     return {
         "schema": "torch.state/1",

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from torch_cli.delivery.send import Request
 
 ANSWERED_WITHIN = 600.0
-"""Seconds that ``torch ask`` takes at most unless it is told another time."""
+"""The most seconds that ``torch ask`` takes, unless another time is given."""
 
 
 def run_send(common: Common, **given: Any) -> int:
-    """Send what the parameters of the command say, print the receipt, return the exit status."""
+    """Send the message of the parameters, print the receipt, return the exit status."""
     from torch_cli.delivery.send import send
 
     return print_receipt(send(common.socket, request_of(**given), Progress(common)), common)
 
 
 def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN, **given: Any) -> int:
-    """Ask what the parameters of the command say, print the answer, return the exit status."""
+    """Ask with the message of the parameters, print the answer, return the exit status."""
     from torch_cli.delivery.ask import ask
 
     answer = ask(common.socket, request_of(timeout=timeout, **given), on_step=Progress(common))
@@ -53,9 +53,9 @@ def request_of(
     kind: str = "",
     **given: Any,
 ) -> "Request":
-    """Return the request that a command's parameters make; ``message`` - is standard input.
+    """Return the request of a command's parameters. ``message`` - is standard input.
 
-    Unless its ``kind`` is given: what was filled in is the message itself.
+    With a ``kind``, the filled-in form is the message itself.
     """
     from torch_cli.delivery.send import Request
     from torch_cli.store.messages import PRIORITIES
@@ -84,8 +84,8 @@ def duration_of(words: str | None) -> float | None:
 def print_receipt(receipt: "Receipt", common: Common) -> int:
     """Print a receipt and return the exit status that says the same.
 
-    That is of the message, also where the receipt cannot be printed: who takes it for a failure
-    sends it again.
+    The status is that of the message, also if the receipt cannot be printed. A caller that saw a
+    failure would send the message again.
     """
     try:
         with for_a_reader():
@@ -121,7 +121,7 @@ def _print_receipt(receipt: "Receipt", common: Common) -> None:
 
 
 def _for_whom() -> str:
-    """Say where to look at a message that waits, or what is missing for its delivery."""
+    """Say where to look for a waiting message, or what is missing for its delivery."""
     from torch_cli.store import Store, StoreError
 
     try:

@@ -1,6 +1,7 @@
-"""What ends a command from outside: Ctrl-C, SIGTERM, SIGHUP. Each is raised once, as an exception.
+"""The signals that end a command: Ctrl-C, SIGTERM, SIGHUP. Each raises an exception once.
 
-Whoever has a message in hand then settles it. A second signal must not end that, a third does.
+The code that has a message in hand then settles it. A second signal must not interrupt that. A
+third one does.
 """
 
 import _thread
@@ -16,7 +17,7 @@ _heard: list[int] = []
 
 
 def heed() -> None:
-    """Have each of the signals raised as ``Interrupted``, unless it is ignored already."""
+    """Raise each of the signals as ``Interrupted``, unless it is already ignored."""
     for number in NUMBERS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -24,7 +25,7 @@ def heed() -> None:
 
 
 def ignore() -> None:
-    """Let nothing interrupt the end of a process whose command is done."""
+    """Ignore the signals at the end of a process whose command is done."""
     for number in NUMBERS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -38,9 +39,10 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _raise_again(lost: "sys.UnraisableHookArgs") -> None:
-    """Have a signal sent again that came where Python drops exceptions: in a callback of its own.
+    """Send a signal again if it came where Python drops exceptions, in one of its own callbacks.
 
-    Its import system has one. Seen once in 150 senders that were ended at random moments.
+    The import system has such a callback. Seen once in 150 senders that were ended at random
+    moments.
     """
     if not isinstance(lost.exc_value, Interrupted):
         sys.__unraisablehook__(lost)

@@ -88,7 +88,7 @@ def command(
         raise RefusedError(misused, hint="See 'torch move --help'.", code="usage")
     wanted = Wanted(session, create, target, horizontal=vertical is False, follow=follow)
     with Store() as store:
-        with contextlib.suppress(NotFoundError):  # that is said below
+        with contextlib.suppress(NotFoundError):  # it is reported below
             if agent := find(store, common.socket, name).agent:
                 check_over(store, agent, "move")
         moved = move(store, common.socket, name, wanted, timeout=timeout)

@@ -64,7 +64,7 @@ def command(common: Common) -> int:
 
 
 def _explain(lines: "list[Line]") -> None:
-    """Say why some could not be looked at, once for all that share the reason."""
+    """Say why Torch could not look at some agents, once for each reason."""
     from torch_cli.cli.present import print_error
     from torch_cli.errors import TorchError
 

@@ -68,7 +68,7 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
     from torch_cli.git.worktree import locate
 
     settings = load_settings()
-    os.nice(NICENESS)  # nobody waits for it as for a message
+    os.nice(NICENESS)  # it is less urgent than a message
     outcomes = []
     done: set[str] = set()
     for directory in directories or (".",):

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from torch_cli.checkpoint.scan import LeftOut
 
 SHOWN = 20
-"""Left-out files, or changes, that people are shown; -v shows all."""
+"""How many left-out files, or changes, are shown. -v shows all."""
 
 
 def checkpoint_object(one: "Checkpoint", *, latest: bool | None = None) -> dict[str, Any]:
-    """Return a checkpoint under its published schema; ``latest`` says whether that word means it.
+    """Return a checkpoint under its published schema. ``latest`` says whether it is the latest.
 
     With ``None`` the field is left out.
     """
@@ -54,7 +54,7 @@ def counts_object(counts: Any) -> dict[str, Any]:
 
 
 def left_out_objects(left_out: "Iterable[LeftOut]") -> list[dict[str, str]]:
-    """Return the files that were left out, each with a word why and words."""
+    """Return the files that were left out, each with a word and a sentence why."""
     return [{"path": one.path, "why": one.why, "detail": one.detail} for one in left_out]
 
 
@@ -101,7 +101,7 @@ def _print_outcome(one: "Outcome", common: Common) -> None:
 
 
 def print_checkpoints(found: "Sequence[Checkpoint]", *, every: bool, latest: str) -> None:
-    """Print a table, the newest last; ``latest`` is the id of the one that is called so."""
+    """Print a table, the newest last. ``latest`` is the id of the latest."""
     from torch_cli.cli.present import print_table
 
     now = time.time()
@@ -153,8 +153,8 @@ def print_plan(
 ) -> None:
     """Print what a restore changes, and what it leaves alone.
 
-    It is done if ``saved`` is the checkpoint of the files from before. ``earlier`` would change
-    something.
+    With ``saved``, the checkpoint of the files from before, the restore is done. ``earlier`` is a
+    checkpoint that would change something.
     """
     if common.json:
         before = {"id": earlier.checkpoint.id, "files": earlier.files} if earlier else None

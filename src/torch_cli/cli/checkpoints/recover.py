@@ -58,7 +58,7 @@ def command(
 
 
 def _choice() -> str | None:
-    """Ask which; ``None`` if nobody is there, or wants any."""
+    """Ask which one; ``None`` if there is no terminal, or the answer is empty."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
     answer = click.prompt("Which one? Its number, or nothing", default="", show_default=False)

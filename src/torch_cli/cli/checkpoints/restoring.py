@@ -53,7 +53,7 @@ def _print_nothing(
     paths: list[str],
     common: Common,
 ) -> None:
-    """Say that nothing would change, and which checkpoint before it would change something."""
+    """Say that nothing would change, and which earlier checkpoint would change something."""
     import time
 
     from torch_cli.checkpoint.restore import earlier
@@ -76,7 +76,7 @@ def _print_nothing(
 
 
 def _ask(planned: "Plan", common: Common) -> None:
-    """Have a person agree; raise if there is none, or the answer is no."""
+    """Ask a person to agree; raise if there is no terminal, or the answer is no."""
     from torch_cli.errors import RefusedError
     from torch_cli.git.counts import number
 

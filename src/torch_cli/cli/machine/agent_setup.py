@@ -58,7 +58,7 @@ def command(
             _ask(common)
         apply(changes)
     elif not dry_run:
-        apply(changes)  # only forgets what is undone already
+        apply(changes)  # only forgets changes that are undone already
     if common.json:
         print_json(
             {

@@ -39,7 +39,7 @@ def command(common: Common, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     completer = kind(torch, {}, "torch", "_TORCH_COMPLETE")
-    # Not source(): that asks the bash on the PATH for its version, which may not be the one.
+    # Not source(): that asks the bash on the PATH for its version, which may be another bash.
     script = completer.source_template % completer.source_vars()
     if shell == "zsh":
         script = script.replace(_ZSH_REGISTER, _ZSH_REGISTER_LATE)

@@ -1,4 +1,4 @@
-"""``torch hook``, for its help; when it is run, ``__main__`` goes past click."""
+"""``torch hook``, for its help. ``__main__`` runs it without click."""
 
 import click
 

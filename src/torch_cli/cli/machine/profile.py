@@ -63,7 +63,7 @@ def list_command(common: Common) -> None:
                 "verified": list(profile.verified),
                 "unproven": list(profile.unproven),
             }
-        except TorchError as error:  # one bad file hides none of the others
+        except TorchError as error:  # the other profiles are still listed
             row["error"] = error.message
         rows.append(row)
     if common.json:
@@ -162,7 +162,7 @@ def check_command(common: Common, file: str, screen_file: str | None, size: str 
 
 
 def _read_screen(file: str, size: str | None) -> "Screen":
-    """Read a capture; its lines and the longest of them are the size unless that is given."""
+    """Read a capture. Unless ``size`` is given, its lines and the longest line are the size."""
     import re
 
     from rich.cells import cell_len

@@ -117,7 +117,7 @@ def new_command(
 
 
 def _place(name: str, output: str | None, *, force: bool) -> Path | None:
-    """Return the file to be written, ``None`` for stdout; refuse what is taken or no name."""
+    """Return the file to write, ``None`` for stdout; refuse an existing file or an invalid name."""
     from torch_cli.errors import RefusedError
     from torch_cli.programs.loading import check_profile_name, list_profiles
     from torch_cli.roster.registry import profiles_dir
@@ -142,7 +142,7 @@ def _place(name: str, output: str | None, *, force: bool) -> Path | None:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    """Write the draft; a file that came meanwhile is replaced only with ``force``."""
+    """Write the draft. A file that appeared meanwhile is replaced only with ``force``."""
     from torch_cli.errors import RefusedError
     from torch_cli.paths import make_private
 
@@ -163,10 +163,10 @@ def _write(path: Path, text: str, *, force: bool) -> None:
 
 
 def _split(command: str) -> tuple[str, ...]:
-    """Return the words of a command line; a path of its program becomes an absolute one.
+    """Return the words of a command line, with the path of its program made absolute.
 
-    Quotes are heeded, nothing is expanded but a leading ``~``. Raises ``RefusedError`` for an open
-    quote, and for no word at all.
+    Quotes work. Only a leading ``~`` is expanded. Raises ``RefusedError`` for an open quote, and if
+    there is no word.
     """
     import shlex
 

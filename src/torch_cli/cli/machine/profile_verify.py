@@ -1,4 +1,4 @@
-"""``torch profile verify``: proof that a program keeps what its profile says of it."""
+"""``torch profile verify``: proof that a program behaves as its profile says."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch_cli.profiling.verify.run import Report
 
 ROWS = 12
-"""Rows of a failure's last screen that are printed; all of them are kept."""
+"""How many rows of a failure's last screen are printed. All rows are kept."""
 
 CHECKS = {
     "start": "started and was ready",
@@ -72,7 +72,7 @@ def verify_command(common: Common, name: str, program: str | None, quick: bool) 
 
 
 class Bar:
-    """How far it is: one line that is written over, on a terminal only."""
+    """The progress: one line that is written over, only on a terminal."""
 
     def __init__(self, common: Common) -> None:
         self._common = common
@@ -80,7 +80,7 @@ class Bar:
         self._began = time.monotonic()
 
     def __call__(self, said: dict[str, Any]) -> None:
-        """Show what the proof says of itself."""
+        """Show one report of the proof."""
         if "failure" in said:
             self._common.tell(f"failed: {said['failure']['sentence']}")
         elif "version" in said:
@@ -93,7 +93,7 @@ class Bar:
             click.echo(f"\r\x1b[K{words}", nl=False, err=True)
 
     def end(self) -> None:
-        """Leave the line clean."""
+        """Clear the line."""
         if self._shows:
             click.echo("\r\x1b[K", nl=False, err=True)
 
@@ -121,7 +121,7 @@ def _print(report: "Report", common: Common) -> None:
 
 
 def _key_words(key: dict[str, Any]) -> str:
-    """Say of one key what it met."""
+    """Return a sentence about one key and the dialogs that it met."""
     met = ", ".join(
         f"{kind} {one['openings'] or one['presses']}" for kind, one in key["dialogs"].items()
     )

@@ -1,4 +1,4 @@
-"""``torch window``: a window rooted in a directory, and the proof that it is."""
+"""``torch window``: a window in a directory, and the proof that its process is there."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ def command(
     from torch_cli.store import Store
 
     environment = read_environment(given, files)
-    # The store is opened first: a window that cannot be remembered is not opened.
+    # The store is opened first, so that no window is opened that cannot be recorded.
     with Store() as store:
         opened = create_window(
             store,
@@ -103,7 +103,7 @@ def command(
 
 
 def _strays(opened: "OpenedWindow") -> TorchError:
-    """Return the error of a window that does not stand where it was asked to."""
+    """Return the error for a window whose process is in another directory."""
     return TorchError(
         "; ".join(opened.notes),
         hint=f"The window {opened.pane.id} was not changed; 'cd' in it, or close it.",

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from torch_cli.store.messages import Message
 
 FIRINGS = 3
-"""How many of the next firings are told."""
+"""How many of the next firings are shown."""
 
 FIRST_WORDS = 40
 """How many characters of a note are in its line of the list."""
 
 MANY = 200
-"""Rows from which on a list is not laid out as a table: that takes a millisecond a row."""
+"""From this many rows on a list is not a table, which takes a millisecond a row."""
 
 
 def print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) -> None:

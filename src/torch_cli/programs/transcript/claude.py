@@ -89,9 +89,7 @@ class Session:
             text = text_of(message.get("content"))
             self._texts += [text] if text else []
             self._ended = message.get("stop_reason") in ("end_turn", "stop_sequence", "max_tokens")
-            self._failed = (
-                line.get("isApiErrorMessage") is True
-            )  # its text is in place of an answer
+            self._failed = line.get("isApiErrorMessage") is True  # in place of an answer
 
     def _read_notice(self, notice: str) -> None:
         """Read that a hook refused one of our messages. Each text may contain the other's mark.
