@@ -1,9 +1,9 @@
-"""Messages that are neither in the box nor in the program: erased there, or swallowed by a dialog.
+"""Messages that are neither in the box nor in the program: erased, or swallowed by a dialog.
 
-A text that is gone from the box may also have been submitted there by hand, changed or not. So a
-message is called failed only if no submit key of ours can have reached the program, which has read
-the paste and is idle at an empty box, and if its own transcript, which it names, has had no message
-since the paste, nor the text in anything else.
+A text that is gone from the box may also have been submitted by hand, changed or not. So a message
+is called failed only if all of this is true: no submit key of Torch's can have reached the program;
+the program has read the paste and is idle at an empty box; its own transcript, which it names, has
+had no message since the paste, and does not have the text anywhere else.
 """
 
 import time
@@ -15,14 +15,14 @@ from torch_cli.delivery.receipt import Outcome
 from torch_cli.programs.state import State
 
 STILL = 1.0
-"""Seconds that the program must be idle at an empty box. Claude Code writes a message down 0.1 s
-after it was submitted, and is not idle meanwhile (2.1.330, 2026-11-28)."""
+"""Seconds that the program must be idle at an empty box. Claude Code records a message 0.1 s after
+it was submitted, and is not idle meanwhile (2.1.330, 2026-11-28)."""
 
 REASON = "neither the input box nor the program's transcript has the text: it was not submitted"
 
 
 def from_program(job: Job) -> Ended | None:
-    """Return the end of a message that is nowhere; ``None`` if that is not sure."""
+    """Return the end of a message that is nowhere; ``None`` if that is not certain."""
     if not job.before.at or job.may_be_pressed or job.is_command or not _has_read(job):
         return None
     until = time.monotonic() + STILL
@@ -40,9 +40,9 @@ def from_program(job: Job) -> Ended | None:
 
 
 def _has_read(job: Job) -> bool:
-    """Say whether the program has read our paste: it showed the text, or wrote of itself later.
+    """Return whether the program has read our paste: it showed the text, or wrote something later.
 
-    One that hangs may show the text, and get it submitted, after any time.
+    A program that hangs may show the text, and submit it, after any time.
     """
     if job.before.seen:
         return True
@@ -53,7 +53,7 @@ def _has_read(job: Job) -> bool:
 
 
 def _got_nothing(job: Job) -> bool:
-    """Say whether the program's transcript is known, and has had nothing of it since the paste."""
+    """Return whether the program's transcript is known and has had nothing since the paste."""
     from torch_cli.programs.transcript import is_silent
 
     kind = job.profile.answer.transcript

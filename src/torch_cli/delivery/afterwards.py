@@ -1,7 +1,7 @@
-"""Messages of unknown fate, settled later by the reports or records of their program.
+"""Settles ``unknown`` messages later, by the reports or records of their program.
 
-Nothing is typed for that, and no screen is looked at. A report proves nothing if another message
-with the same text could have caused it.
+This types nothing and looks at no screen. A report proves nothing if another message with the same
+text could have caused it.
 """
 
 from collections.abc import Callable
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 def settle_unknown(
     store: Store, since: float, until: Callable[[], bool] = lambda: False
 ) -> list[Receipt]:
-    """Look for the messages of unknown fate; return the receipts of those that were found.
+    """Look for the outcome of ``unknown`` messages; return the receipts of those that were found.
 
-    They became unknown after ``since`` (epoch seconds). No further message is looked for once
-    ``until`` returns true.
+    They became unknown after ``since`` (epoch seconds). It stops once ``until`` returns true.
     """
     found = []
     for message in store.messages.unknown(since):
@@ -51,15 +50,15 @@ def settle_unknown(
 
 
 def _evidence(store: Store, message: Message, agent: Agent) -> str:
-    """Return what shows that the program of ``agent`` has got ``message``, '' if nothing does."""
+    """Return the evidence that the program of ``agent`` got ``message``, '' if there is none."""
     try:
         profile = profile_named(agent.profile)
     except TorchError:
-        return ""  # it was deleted or is broken, which is told where it is used
+        return ""  # the profile was deleted or is invalid, which is reported elsewhere
     socket, after = message.server.rsplit("|", 2)[0], Baseline.from_json(message.baseline).report
     turn = _turn(message, agent, profile)
     if turn is not None and turn.refused is not None:
-        return ""  # by a hook of the user's, which runs beside ours
+        return ""  # refused by a user's hook, which runs beside ours
     for report in store.hooks.after(socket, message.pane, after):
         if report.prompt and _is_it(report.prompt, message, profile):
             return f"hook {report.name} carried the text"
@@ -67,7 +66,7 @@ def _evidence(store: Store, message: Message, agent: Agent) -> str:
 
 
 def _is_it(reported: str, message: Message, profile: Profile) -> bool:
-    """Say whether a text is the message, or has it in it, known by the id in its envelope."""
+    """Return whether a text is the message, or contains it, with the id in its envelope."""
     if same(reported, message.typed, profile):
         return True
     return message.id in message.typed and carries(reported, message.typed, profile)

@@ -30,14 +30,14 @@ from torch_cli.tmux.panes import listen
 from torch_cli.tmux.socket import Socket
 
 POLL = 0.05
-"""Seconds between looks for a hook's report, which comes through the store and wakes nobody."""
+"""Seconds between looks for a hook's report. It comes through the store, which does not wake us."""
 
 SOON = 0.02
-"""The same once the program is idle: then its report or its transcript comes at any moment."""
+"""The same once the program is idle, when its report or transcript may come at any moment."""
 
 REPORT_GRACE = 3.0
-"""Seconds that a program which is idle again is given to report the end of its turn. Nothing is
-reported of a turn that a person interrupted."""
+"""Seconds that an idle program has to report the end of its turn. A turn that a person interrupted
+is not reported."""
 
 
 ASKED = 2.0
@@ -51,10 +51,10 @@ class Answer(NamedTuple):
     """An answer, or the reason why there is none: ``text`` is ``None`` if the message was not
     delivered.
 
-    ``source`` is ``hook`` if the program itself reported the text, ``transcript`` if a file of the
-    program's has it, ``screen`` if it was read off the pane and may differ in spaces, line ends and
-    what the program draws. It is not ``complete`` if its beginning was out of sight and the pane's
-    history has nothing of it.
+    ``source`` is ``hook`` if the program itself reported the text, ``transcript`` if the program's
+    transcript has it, ``screen`` if it was read from the pane and may differ in spaces, line ends
+    and drawings. It is not ``complete`` if its beginning was out of sight and the pane's history
+    does not have it.
     """
 
     receipt: Receipt
@@ -134,8 +134,8 @@ class _Turn:
         self.reader, self.store, self.found, self.message = reader, reader.store, found, message
         self.profile = reader.recipient.profile
         self.complete = True
-        self.expected = self.reader.recipient.hooks  # that the program says how the turn ended
-        self.begun = False  # by the program's own word
+        self.expected = self.reader.recipient.hooks  # whether a report of the end is expected
+        self.begun = False  # reported by the program
         self.transcript = self._open_transcript()
 
     def await_answer(self) -> tuple[str, str]:
@@ -206,20 +206,20 @@ class _Turn:
 
     @property
     def _quiet(self) -> float:
-        """Seconds that an idle screen must stay before it is the end of the turn."""
+        """Seconds that an idle screen must stay before it counts as the end of the turn."""
         return REPORT_GRACE if self.expected else max(0.3, self.profile.launch.steady)
 
     def _may_go_on(self, sight: Sight) -> bool:
-        """Say whether the program may work on, though its screen shows an empty box and no work.
+        """Return whether the program may still work although its screen shows an empty box.
 
-        A screen can hide work. Programs that record whether they work are believed, and where
-        that cannot be read, nothing else tells.
+        A screen can hide work. If a program records whether it works, the record decides. If that
+        cannot be read, nobody knows.
         """
         kind = self.profile.answer.transcript
         return kind in RECORDED and not self.begun and may_hide_work(sight.state)
 
     def _half(self) -> TorchError:
-        """Return the error for an answer of which nobody can tell if it is whole."""
+        """Return the error for an answer that may not be whole."""
         name = self.found.name
         error = TorchError(
             f"'{name}' may have answered {self.message.id}: its screen has not changed for "
@@ -231,9 +231,9 @@ class _Turn:
         return error
 
     def _check_ended(self) -> None:
-        """Raise if the program told of the beginning of the turn and not of its end.
+        """Raise if the program reported the beginning of the turn and not its end.
 
-        What its screen shows then is what was left when the turn was broken off.
+        Its screen then shows what was left when the turn was interrupted.
         """
         if self.begun:
             name = self.found.name
@@ -312,6 +312,6 @@ class _Turn:
         first = echo_at(lines, self.message.typed, self.profile)
         self.complete = first is not None
         answer = lines[first + 1 :] if first is not None else lines
-        if self.profile.paste.queues:  # else a message cannot have come between
+        if self.profile.paste.queues:  # otherwise no other message can have come between
             answer = list(before_next(answer, self.profile.box))
         return answer_on(answer, self.profile.answer, sight.screen.width, within=not self.complete)

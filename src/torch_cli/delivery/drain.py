@@ -1,8 +1,8 @@
-"""Draining the outbox: who waits, whose gate is open, and the deliveries side by side.
+"""Draining the outbox: which messages wait, which recipients are free, and parallel deliveries.
 
-One connection to each tmux server is kept for looking. Threads deliver where the way is free, one
-recipient each, over their own connections; the store and the lock of the pane separate them from
-every other sender.
+One connection to each tmux server is kept for looking. Threads deliver to free recipients, one
+recipient each, over their own connections. The store and the pane's lock separate them from every
+other sender.
 """
 
 import contextlib
@@ -29,16 +29,16 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.status_line import show
 
 WORKERS = 8
-"""Deliveries at once: each waits more than it works, and takes some 30 ms of a core."""
+"""Deliveries at once. Each mostly waits, and takes some 30 ms of a core."""
 
 PATIENCE = 2.0
-"""Seconds that a delivery may wait for what passes by itself; then the next round looks again."""
+"""Seconds that a delivery may wait for an obstacle to pass. Then the next round looks again."""
 
 LATELY = 90.0
-"""Seconds in which a failure is shown to the people at tmux: cron's tick comes once a minute."""
+"""A failure is shown to people at tmux if it is not older than this. A tick comes once a minute."""
 
 Address = tuple[str, ...]
-"""What tells one recipient from another: an agent's identity, else a pane of a server."""
+"""The identity of a recipient: that of an agent, else a pane of a server."""
 
 
 def address(message: Message) -> Address:
@@ -47,7 +47,7 @@ def address(message: Message) -> Address:
 
 
 class Drain:
-    """Delivers waiting messages; to be used by one thread at a time.
+    """Delivers waiting messages. Use it in one thread at a time.
 
     The threads collect ``receipts``, and ``round`` returns them.
     """
@@ -62,15 +62,15 @@ class Drain:
 
     @property
     def busy(self) -> bool:
-        """Whether a delivery goes on, or has ended and its receipt was not given out yet."""
+        """Whether a delivery runs, or has ended and its receipt was not returned yet."""
         return bool(self._settled) or any(not one.done() for one in self._running.values())
 
     def round(self, now: float) -> list[Receipt]:
-        """Look at every recipient with waiting messages, and begin to deliver where the way is
+        """Look at every recipient with waiting messages, and begin to deliver to those that are
         free.
 
         ``now`` is epoch seconds. Returns the receipts that became final since the last round.
-        Raises ``StoreError``, and the unforeseen error of a delivery.
+        Raises ``StoreError``, and an unexpected error of a delivery.
         """
         self._reap()
         with Store() as store:
@@ -84,17 +84,17 @@ class Drain:
         return self.settled()
 
     def settled(self) -> list[Receipt]:
-        """Return the receipts that became final since this was last asked."""
+        """Return the receipts that became final since the last call."""
         with self._lock:
             settled, self._settled = self._settled, []
         return settled
 
     def wait(self, deadline: float) -> bool:
-        """Wait for what goes on until ``deadline`` (monotonic); say whether it ended."""
+        """Wait for running deliveries until ``deadline`` (monotonic); return whether they ended."""
         return not wait(self._running.values(), max(0.0, deadline - time.monotonic())).not_done
 
     def close(self, seconds: float) -> bool:
-        """End: begin no more deliveries, and give running ones ``seconds``; say whether all have
+        """Begin no more deliveries, and give running ones ``seconds``; return whether all have
         ended.
         """
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -105,7 +105,7 @@ class Drain:
         return ended
 
     def _reap(self) -> None:
-        """Forget the deliveries that have ended; raise what one of them raised."""
+        """Remove ended deliveries; raise the error of one that failed."""
         for to in [to for to, running in self._running.items() if running.done()]:
             self._running.pop(to).result()
 
@@ -114,9 +114,9 @@ class Drain:
         return store.messages.heads(self._running)
 
     def _look(self, store: Store, path: str, heads: Sequence[Message]) -> None:
-        """Look at the recipients on one tmux server, and begin to deliver to those that are open.
+        """Look at the recipients on one tmux server, and begin to deliver to those that are free.
 
-        What does not answer is noted as the reason of what waits for it.
+        If the server does not answer, that becomes the reason of the messages that wait for it.
         """
         try:
             client, panes = self._listed(path)
@@ -134,9 +134,9 @@ class Drain:
                 )
 
     def _tell_people(self, messages: Sequence[Message]) -> None:
-        """Show those who are at the recipient's tmux server what has not arrived lately, once.
+        """Show people at the recipient's tmux server, once, which messages did not arrive lately.
 
-        What was left in a box waits for them.
+        A text that was left in a box waits for them.
         """
         self._shown &= {message.id for message in messages}
         said: dict[str, list[str]] = {}
@@ -174,7 +174,7 @@ class Drain:
 
     @staticmethod
     def _is_open(store: Store, client: ControlClient, message: Message, found: Found) -> bool:
-        """Say whether the way to a recipient is free; note what holds its message if it is not."""
+        """Return whether a recipient is free. If not, record what holds its message."""
         try:
             to = recipient(store, found, client)
             sight = observe(
@@ -193,7 +193,7 @@ class Drain:
         return not reason
 
     def _deliver(self, message: Message, found: Found) -> None:
-        """Deliver all that waits for one recipient, until something holds it."""
+        """Deliver all messages that wait for one recipient, until one is held."""
         with Store() as store:
             try:
                 with listen(found.socket, found.pane) as client:
@@ -220,7 +220,7 @@ class Drain:
 
 
 def _is_left(message: Message) -> bool:
-    """Say whether the text may be in a box whose outcome only a person can tell."""
+    """Return whether the text may be in a box, and only a person can decide about it."""
     return message.step != "accepted" and message.state == Outcome.HELD
 
 

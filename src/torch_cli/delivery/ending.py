@@ -7,7 +7,7 @@ from torch_cli.store.messages import Message
 from torch_cli.store.steps import Step
 
 NOTHING_TYPED = "; nothing was typed"
-"""How the reason ends of a message of which that is known."""
+"""The end of the reason of a message that was certainly not typed."""
 
 CANCELLED = f"cancelled{NOTHING_TYPED}"
 
@@ -15,7 +15,7 @@ EXPIRED = f"expired: it was not delivered in its time{NOTHING_TYPED}"
 
 
 WAITS = "waiting for "
-"""How a step begins that is told repeatedly until what is waited for has come."""
+"""The beginning of a step that is reported repeatedly while Torch waits."""
 
 
 class Ended(NamedTuple):
@@ -26,15 +26,16 @@ class Ended(NamedTuple):
     step: Step = Step.DONE
 
     def of(self, message: Message) -> Message:
-        """Return ``message`` as it is once it has ended so."""
+        """Return ``message`` with this end."""
         return message._replace(state=str(self.outcome), reason=self.reason, step=self.step)
 
 
 def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
     """Return the end of a delivery that an obstacle stops.
 
-    ``left`` says that our text is in the box: the next delivery to this pane finishes it. Unless it
-    was ``seen`` there, it was pasted, and the obstacle that hides the box may have taken it.
+    ``left`` says that our text is in the box, and the next delivery to this pane finishes it.
+    Without ``seen`` it was pasted but not seen there: the obstacle that hides the box may have
+    taken it.
     """
     where = "was left in the box" if seen else "was pasted, and may be in the box"
     reason = f"{reason}; the text {where}" if left else f"{reason}{NOTHING_TYPED}"
@@ -42,13 +43,13 @@ def held(reason: str, *, left: bool = False, seen: bool = True) -> Ended:
 
 
 def waits(recipient: str, reason: str) -> str:
-    """Return what ``on_step`` is told while something is in the way of a message."""
+    """Return the step for ``on_step`` while an obstacle stops a message."""
     return f"{WAITS}{recipient}: {reason.removesuffix(NOTHING_TYPED)}"
 
 
 def unknown(reason: str) -> Ended:
-    """Return the end of a message that was typed and lost from sight.
+    """Return the end of a message that was typed and is out of sight.
 
-    It stays open: the next delivery to this pane looks for it again, and never types it.
+    It stays open. The next delivery to this pane looks for it again, and never types it again.
     """
     return Ended(Outcome.UNKNOWN, reason, Step.SEEN)

@@ -1,4 +1,4 @@
-"""What a screen proves about a message: pure comparisons, no looking and no acting."""
+"""What a screen proves about a message. Pure comparisons."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,13 +13,13 @@ from torch_cli.tmux.screen import Screen
 class Baseline(NamedTuple):
     """What was there before the paste, against which later evidence is counted.
 
-    ``echoes`` are (line, text) of each submitted message that the screen shows, the line counted
-    from the start of the pane's history; ``report`` is the number of the newest hook report;
-    ``queued`` says that messages were waiting. ``program`` names the process that the text is for,
-    ``chip`` is the number of the placeholder as which it was seen there, 0 if it was not.
-    ``paste`` tells this paste from every other of the same message, '' if that is not known.
-    ``at`` is when that was (epoch seconds, 0 if it is not known), ``seen`` says that the text was
-    in the box afterwards, alone or with other text.
+    ``echoes`` are (line, text) of each submitted message on the screen, with the line counted from
+    the start of the pane's history. ``report`` is the number of the newest hook report. ``queued``
+    says that messages were waiting. ``program`` names the process that the text is for. ``chip`` is
+    the number of the placeholder that showed the text, 0 if none did. ``paste`` distinguishes this
+    paste from others of the same message, '' if that is not known. ``at`` is the time of the paste
+    (epoch seconds, 0 if it is not known). ``seen`` says that the text was in the box afterwards,
+    alone or with other text.
     """
 
     echoes: tuple[tuple[int, str], ...] = ()
@@ -79,7 +79,7 @@ def baseline(
 def _echoes(screen: Screen, box: Box | None, profile: Profile) -> list[tuple[int, str]]:
     """Return the rows that show a message as submitted or queued.
 
-    Where echoes look like the box or like a menu, those are not taken for one.
+    If echoes look like the box or like a menu, rows of the box and of a menu do not count.
     """
     spec = profile.box
     end = box.first if box is not None else len(screen.lines)
@@ -92,7 +92,7 @@ def _echoes(screen: Screen, box: Box | None, profile: Profile) -> list[tuple[int
 
 
 _ROW = 12
-"""Characters without spaces from which an echo's row that is shorter than the box's is enough."""
+"""If an echo's row is shorter than the box's, this many characters without spaces are enough."""
 
 
 def _words(skeleton: str) -> str:
@@ -100,14 +100,14 @@ def _words(skeleton: str) -> str:
 
 
 _TAIL = 60
-"""Characters without spaces at the end of a text by which its echo is known."""
+"""An echo is recognised by this many characters, without spaces, at the end of its text."""
 
 
 def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profile: Profile) -> bool:
-    """Say whether the screen shows an echo of our text that was not there before.
+    """Return whether the screen shows an echo of our text that was not there before.
 
-    ``shown`` is the first row of the text as it was in the box. An echo counts if there are
-    more of them than before, or if one stands further down the pane's history than any did.
+    ``shown`` is the first row of the text as it was in the box. An echo counts if there are more of
+    them than before, or if one is further down the pane's history than any was.
     """
 
     def matching(found: tuple[tuple[int, str], ...]) -> list[int]:
@@ -119,20 +119,20 @@ def echoed(screen: Screen, box: Box | None, shown: str, before: Baseline, profil
 
 
 def _begins(text: str, shown: str) -> bool:
-    """Say whether an echo's row begins as the box's first row does, or is the beginning of it."""
+    """Return whether an echo's row begins like the box's first row, or is the beginning of it."""
     found, wanted = skeletons(text, shown)
     if wanted and (found.startswith(wanted) or (len(found) >= _ROW and wanted.startswith(found))):
         return True
-    # Some programs render the marks of Markdown in an echo, and so drop them.
+    # Some programs render Markdown in an echo, so its marks are missing.
     words = _words(wanted)
     return bool(words) and _words(found).startswith(words)
 
 
 def echoed_whole(screen: Screen, box: Box, typed: str, before: Baseline, profile: Profile) -> bool:
-    """Say whether the screen shows an echo of all of ``typed``, and of nothing more, that was not
-    there before.
+    """Return whether the screen shows a new echo of all of ``typed`` and of nothing more.
 
-    For a message whose rows in the box nobody remembers: an echo can be wrapped elsewhere.
+    This is for a message whose rows in the box are not known, because an echo can be wrapped
+    differently.
     """
     wanted = unwrapped(typed)
     then = [line for line, text in before.echoes if wanted.startswith(unwrapped(text))]
@@ -146,9 +146,9 @@ def echoed_whole(screen: Screen, box: Box, typed: str, before: Baseline, profile
 
 
 def echo_at(lines: Sequence[str], typed: str, profile: Profile) -> int | None:
-    """Return the index of the last row of ``lines`` at which ``typed`` is echoed.
+    """Return the index of the last row of ``lines`` with an echo of ``typed``.
 
-    A text that is echoed in short form is at the last echo of all.
+    For a text that is echoed in short form it is the last echo of all.
     """
     echoes = {
         number: text
@@ -193,7 +193,7 @@ def departed(
     if now is not None and not now.empty:
         return ""
     if now is None and not spec.prompt_unique:
-        # It may be the box itself, half drawn, that looks like an echo.
+        # A half-drawn box may look like an echo.
         telling = (State.WAITING, State.WORKING) if spec.hidden_working else (State.WAITING,)
         if state.state not in telling:
             return ""
@@ -234,7 +234,7 @@ def took_effect(screen: Screen, state: AgentState, pressed: Screen, box: Box) ->
 def _endings(screen: Screen, box: Box | None, typed: str, profile: Profile) -> int:
     """Return how often the end of our text is above the box.
 
-    It tells the echo of a text that the box showed only in part, or as a placeholder.
+    This finds the echo of a text that the box showed only in part, or as a placeholder.
     """
     above = screen.lines[: box.first] if box is not None else screen.lines
     rows = [text if (text := echo_in(line, profile.box)) is not None else line for line in above]

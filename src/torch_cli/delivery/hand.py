@@ -1,8 +1,9 @@
-"""Who owns a message from its acceptance until it is settled or waits in the outbox.
+"""The owner of a message from its acceptance until it is settled or waits in the outbox.
 
-Whatever ends the sender meanwhile (a signal, a state file that cannot be written, a tmux that does
-not answer, a fault of Torch's) comes through here. If nothing was typed, the message is settled;
-else the sender is told what is known. No message is reported as failed and delivered later.
+Everything that ends the sender meanwhile comes through here: a signal, a state file that cannot be
+written, a tmux that does not answer, a fault in Torch. If nothing was typed, the message is
+settled. Otherwise the sender is told what is known. No message is reported as failed and then
+delivered later.
 """
 
 import contextlib
@@ -26,26 +27,26 @@ class Hand:
         self._waits = False
 
     def prepare(self, message: Message) -> Message:
-        """Take a message to be accepted: from now on it may be in the store."""
+        """Take a message that will be accepted. From now on it may be in the store."""
         self._message = message
         return message
 
     def take(self, message: Message, *, own: bool) -> None:
-        """Take a stored message; it is not ``own`` if an earlier sender accepted it."""
+        """Take a stored message. It is not ``own`` if an earlier sender accepted it."""
         self._message, self._own = message, own
 
     @property
     def owns(self) -> bool:
-        """Whether this sender has accepted it, or took it up again after it had failed."""
+        """Whether this sender has accepted it, or sends it again after it had failed."""
         return self._own
 
     def wait(self) -> None:
-        """Note that its receipt says that it waits: an error no longer ends it."""
+        """Record that its receipt says that it waits. From now on an error does not end it."""
         self._waits = True
 
     @contextlib.contextmanager
     def while_interrupted(self) -> Iterator[None]:
-        """Let ``interrupted`` answer a signal in here."""
+        """Handle a signal inside the block with ``interrupted``."""
         try:
             yield
         except KeyboardInterrupt as interrupt:
@@ -109,7 +110,7 @@ class Hand:
         return row if row.created == self._message.created else None  # else the id is another's
 
     def _tell(self, row: Message) -> None:
-        """Note that the sender knows: what comes next says it."""
+        """Record that the sender knows the outcome, because the next message says it."""
         if row.step == "done":
             with contextlib.suppress(StoreError):
                 self.store.messages.told(row.id)
@@ -139,7 +140,7 @@ def _told(error: Exception, message: Message) -> Exception:
 
 
 def _may_be_delivered(message: Message, error: Exception) -> TorchError:
-    """Return the error for a message that waits, though its sender wanted to give it up."""
+    """Return the error for a message that waits although its sender wanted to cancel it."""
     unsure = TorchError(
         f"{message.id} to {message.recipient} was accepted, and then: {_words(error)}. Torch "
         "could not save that the message is not to be sent: the scheduler may deliver it later",

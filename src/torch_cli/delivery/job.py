@@ -1,4 +1,4 @@
-"""One message on its way to one pane: what is known of it so far, and what is written down."""
+"""One message on its way to one pane: what is known of it so far, and what is recorded."""
 
 import contextlib
 import time
@@ -18,18 +18,18 @@ from torch_cli.store.messages import COMMAND, Message
 from torch_cli.store.steps import Step
 
 NOTED = 2.0
-"""Seconds that a signal is put off at most until a text that was pasted shows. A placeholder that
-nobody has seen come could be a person's, and would be left to one."""
+"""The most seconds that a signal is delayed until a pasted text shows. A placeholder that Torch has
+not seen come could be a person's paste, and would be left to a person."""
 
 
 class Job:
-    """A message that is being delivered; the pane's lock is held throughout.
+    """A message that is being delivered. The pane's lock is held all the time.
 
     ``again`` says that it waited in the outbox, and stays there if nothing can be typed. ``said``
-    are the state and reason that were written down of it last. What the screen showed is counted
-    against ``before``. ``typed`` says that it may have been pasted by this process, ``shown`` that
-    it was seen in the box, ``stood`` that it stood there, ``may_be_pressed`` that a submit key may
-    have reached the program, also by an earlier sender.
+    are the state and reason that were recorded last. ``before`` is the baseline with which the
+    screen is compared. ``typed`` says that this process may have pasted it, ``shown`` that it was
+    seen in the box, ``stood`` that it stayed there, ``may_be_pressed`` that a submit key may have
+    reached the program, also from an earlier sender.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class Job:
 
     @property
     def program(self) -> str:
-        """What tells the program that the text is for from any other that ran in the pane."""
+        """What distinguishes the text's program from others that ran in the pane."""
         program = self.recipient.program
         pane = self.reader.pane
         return f"{program.pid} {program.started}" if program is not None else f"{pane.pid}"
 
     @property
     def buffer(self) -> str:
-        """The name of tmux's buffer for its text, which no other paste has."""
+        """The name of tmux's buffer for its text. No other paste has this name."""
         return "-".join(filter(None, ("torch", self.message.id, self.before.paste)))
 
     def is_ours(self, box: Box | None) -> bool:
@@ -91,19 +91,19 @@ class Job:
     # -- what is written down ------------------------------------------------------------------
 
     def claim(self) -> bool:
-        """Write down that it is about to be pasted; ``False`` if it was changed meanwhile."""
-        self.claimed = True  # from here on, as far as a signal can tell
+        """Record that it is about to be pasted; return ``False`` if it was changed meanwhile."""
+        self.claimed = True  # from here on, for a signal
         self.claimed = self.store.messages.claim(self.message, self.before.as_json())
         return self.claimed
 
     def unclaim(self) -> None:
-        """Write down that it was not pasted."""
+        """Record that it was not pasted."""
         self.store.messages.step(self.message.id, Step.ACCEPTED)
         self.claimed = False
 
     def saw(self, box: Box) -> None:
-        """Write down at once as which placeholder our text shows: whoever has to go on from here
-        knows it by nothing else.
+        """Record at once which placeholder shows our text. A later process recognises the text only
+        by that.
         """
         self.before = self.before._replace(chip=ours.chip_in(box, self.profile), seen=True)
         if self.before.chip:
@@ -111,13 +111,13 @@ class Job:
         self.shown = True
 
     def saw_part(self) -> None:
-        """Write down that our text is in the box, with other text."""
+        """Record that our text is in the box, with other text."""
         if not self.before.seen:
             self.before = self.before._replace(seen=True)
             self.store.messages.note_baseline(self.message.id, self.before.as_json())
 
     def step(self, step: Step) -> None:
-        """Write the step down, then tell the caller."""
+        """Record the step, then tell the caller."""
         self.store.messages.step(self.message.id, step, self.before.as_json())
         self.on_step(step)
 
@@ -127,7 +127,7 @@ class Job:
             self.notes.append(text)
 
     def settle(self, ended: Ended) -> Receipt:
-        """Write the end down and return the receipt, which is true even if that is not possible."""
+        """Record the end and return the receipt, which is true even if recording fails."""
         message = ended.of(self.message)._replace(
             attempts=self.attempts,
             evidence=tuple(self.notes),
@@ -137,7 +137,7 @@ class Job:
         detail = {"message": message.id, "state": message.state, "reason": message.reason}
         only_at = None
         if self.message.step == Step.ACCEPTED and not self.typed:
-            # What was cancelled meanwhile stays so.
+            # A message that was cancelled meanwhile stays cancelled.
             only_at = (Step.ACCEPTED, Step.ATTEMPTING) if self.claimed else (Step.ACCEPTED,)
         try:
             if not self.store.messages.settle(message, only_at=only_at):
@@ -155,7 +155,7 @@ class Job:
     # -- what ends it from outside -------------------------------------------------------------
 
     def failed(self, error: TorchError) -> Ended:
-        """Return the end for an error on the way; raise it, written down, if nothing was typed."""
+        """Return the end for an error on the way. If nothing was typed, record and raise it."""
         if self.typed:
             stands = self.stood and not self.may_be_pressed
             return unknown(error.message + ("; the text is in the box" if stands else ""))
@@ -165,7 +165,7 @@ class Job:
         raise error
 
     def break_off(self, error: BaseException) -> None:
-        """Settle it as what it is when a signal or a fault ends the delivery."""
+        """Settle it with what is known when a signal or a fault ends the delivery."""
         interrupted = isinstance(error, KeyboardInterrupt)
         words = "its sender was interrupted" if interrupted else f"its sender failed: {error!r}"
         if not self.typed and self.again:
@@ -180,5 +180,5 @@ class Job:
             ended = held(words, left=True)
         else:
             ended = unknown(f"{words} at the paste: the text may be in the box")
-        with contextlib.suppress(StoreError):  # whoever accepted it sees that it is not settled
+        with contextlib.suppress(StoreError):  # its owner sees that it is not settled
             self.settle(ended)

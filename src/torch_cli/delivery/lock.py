@@ -1,4 +1,4 @@
-"""One sender at a time to a pane: a file lock that dies with its holder."""
+"""One sender at a time for each pane: a file lock that ends with its holder."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ def pane_lock(
     present holder's words if the right is not free within ``timeout`` seconds.
     """
     directory = os.path.join(state_dir(), "locks")
-    # The server's process and its start name it as well as its path does, and fit a file's name.
+    # The server's process and its start identify it like its path, and fit into a file's name.
     name = "-".join([*server.rsplit("|", 2)[1:], pane])
     file = open_lock(os.path.join(directory, name), "nothing was typed")
     try:
@@ -47,7 +47,7 @@ def _holder(file: int) -> str:
 
 
 def _tell(file: int, holder: str) -> None:
-    """Record who holds the lock; a full disk takes nothing but this courtesy."""
+    """Record who holds the lock. On a full disk this is left out."""
     with contextlib.suppress(OSError):
         os.ftruncate(file, 0)
         os.pwrite(file, holder.encode("utf-8", "replace"), 0)

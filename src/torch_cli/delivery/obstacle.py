@@ -1,4 +1,4 @@
-"""Obstacles to a paste: a decision on what was seen, and how long each may last."""
+"""Obstacles to a paste: a decision on what was seen, and how long to wait for each."""
 
 from torch_cli import procs
 from torch_cli.delivery.recipient import Recipient
@@ -8,7 +8,7 @@ from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
 
 PATIENCE = 2.0
-"""Seconds to wait for a draft or an unknown screen: a person pauses, a redraw ends."""
+"""Seconds to wait for the end of a draft, or of an unknown screen that may be a redraw."""
 
 LOWEST = 6
 """Rows of a pane in which a box with two rows of text, its rules and a footer can be seen."""
@@ -17,7 +17,7 @@ _CLEAR = ("", 0.0)
 
 
 def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tuple[str, float]:
-    """Return the obstacle to pasting ``typed`` now, and the seconds that it is given to pass.
+    """Return the obstacle to pasting ``typed`` now, and the seconds to wait for it to pass.
 
     The reason is '' if there is none. Its first words are the obstacle's kind: ``dead``,
     ``exited``, ``foreign``, ``not visible``, ``dialog``, ``limited``, ``starting``, ``unknown``,
@@ -58,10 +58,10 @@ def _unfit(typed: str, sight: Sight, profile: Profile) -> tuple[str, float]:
 
 
 def _can_be_seen(typed: str, sight: Sight, profile: Profile) -> bool:
-    """Say whether the box of a low pane would show its edges around ``typed``.
+    """Return whether the box of a low pane would show its edges around ``typed``.
 
-    What has more lines than the box has rows there shows as a placeholder, in one row. Claude Code
-    2.1.330 in 11 rows shows two lines, in 10 or fewer one (2026-11-28).
+    A text with more lines than the box has rows shows as a placeholder, in one row. Claude Code
+    2.1.330 shows two lines in 11 rows, and one line in 10 or fewer (2026-11-28).
     """
     low, height = profile.box.low, sight.screen.height
     if height >= low or shows_as_placeholder(typed, profile):
@@ -71,7 +71,7 @@ def _can_be_seen(typed: str, sight: Sight, profile: Profile) -> bool:
 
 
 def _rows(line: str, width: int) -> int:
-    """Return how many rows a line takes at most in a box that is cut at words."""
+    """Return how many rows a line takes at most in a box that wraps at words."""
     cells, room = len(line) + sum(not char.isascii() for char in line), max(1, width - 4)
     return 1 if cells <= room else 2 + cells // room
 
@@ -86,7 +86,7 @@ def question(sight: Sight) -> str:
 
 
 def _ended(sight: Sight, recipient: Recipient) -> str:
-    """Say that the program has ended, or that another has the pane's terminal, if so."""
+    """Say that the program has ended, or that another one has the pane's terminal, or ''."""
     if sight.screen.dead:
         return "dead: the pane's process has ended"
     if sight.state.state in (State.EXITED, State.DEAD):

@@ -1,7 +1,7 @@
 """Whose text is in the input box: pure comparisons of a box with the typed text.
 
-A placeholder by itself proves nothing, because anybody's paste shows as one. It is ours if it has
-the size of our text and we saw it come, or if it still has the number that it had then.
+A placeholder alone proves nothing, because any paste shows as one. It is ours if it has the size of
+our text and Torch saw it come, or if it still has the number that it had then.
 """
 
 import re
@@ -44,7 +44,7 @@ def begins_with(typed: str, box: Box, profile: Profile) -> bool:
 
 
 def chip_in(box: Box, profile: Profile) -> int:
-    """Return the number that tells the one placeholder in ``box`` from others, 0 if it has none."""
+    """Return the number of the only placeholder in ``box``, 0 if there is none."""
     alone = _alone(box, profile)
     return _number(alone) if alone is not None else 0
 
@@ -72,7 +72,7 @@ def _placeholders(box: Box, profile: Profile) -> list[re.Match[str]]:
 
 
 def _alone(box: Box, profile: Profile) -> re.Match[str] | None:
-    """Return the placeholder that is all that is in ``box``, None if there is more or none."""
+    """Return the placeholder if ``box`` holds nothing else, otherwise None."""
     found = _placeholders(box, profile)
     whole = box.text.replace("\n", " ").strip()
     return found[0] if len(found) == 1 and found[0][0] == whole else None
@@ -83,7 +83,7 @@ def _sizes(placeholder: re.Match[str]) -> Mapping[str, str | None]:
 
 
 def _number(placeholder: re.Match[str]) -> int:
-    """Return its number, 0 if the program gives it none but sizes only."""
+    """Return its number, 0 if the program gives only sizes."""
     if {"lines", "characters"} & _sizes(placeholder).keys():
         return 0
     return int(next(group for group in placeholder.groups() if group))

@@ -1,8 +1,8 @@
 """The outbox: accepted messages that could not be delivered yet, and those of check-ins.
 
 Each waits for its recipient, an agent by its identity or a pane, in the order of acceptance. The
-delivery procedure decides what may be typed when. This module decides who the recipient is, what
-expires, and who is told.
+delivery procedure decides what may be typed, and when. This module decides who the recipient is,
+what expires, and who is told.
 """
 
 import select
@@ -39,7 +39,7 @@ WAITING = (Outcome.QUEUED, Outcome.HELD)
 class Place(NamedTuple):
     """Where to type a message now, or why that is not possible.
 
-    ``lost`` says that the recipient may come back; else it never will.
+    ``lost`` says that the recipient may come back. Otherwise it never will.
     """
 
     found: Found | None
@@ -116,7 +116,7 @@ def attempt_over(
     patience: float,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Receipt:
-    """Do so over an open client, to a recipient that was looked up."""
+    """Like ``attempt``, over an open client, to a recipient that was looked up."""
     if _is_expired(message):
         return _expire(store, message)
     if _was_elsewhere(message, to):
@@ -126,7 +126,7 @@ def attempt_over(
 
 
 def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
-    """Return the receipt of a message whose recipient is not there, which is recorded."""
+    """Record that the recipient of a message is not there; return the receipt."""
     if message.step != Step.ACCEPTED:
         return _settle_lost(store, message)
     if not place.lost:
@@ -135,7 +135,7 @@ def settle_absent(store: Store, message: Message, place: Place) -> Receipt:
 
 
 def hold(store: Store, message: Message, reason: str) -> Receipt:
-    """Record why a message of which nothing was typed still waits, and return its receipt."""
+    """Record why an untyped message still waits; return its receipt."""
     if message.step == Step.ACCEPTED and (message.state, message.reason) != ("held", reason):
         held = message._replace(state=str(Outcome.HELD), reason=reason)
         store.messages.settle(held, only_at=(Step.ACCEPTED,))
@@ -164,7 +164,7 @@ def await_final(
 
 
 def _was_elsewhere(message: Message, to: Recipient) -> bool:
-    """Say whether the text may have been typed into a pane that the recipient is no longer in."""
+    """Return whether the text may have been typed into a pane that the recipient has left."""
     return message.step != Step.ACCEPTED and to.pane.at != message.at
 
 
@@ -203,7 +203,7 @@ def _expire(store: Store, message: Message) -> Receipt:
 
 
 def _fail(store: Store, message: Message, reason: str) -> Receipt:
-    """End a message that will not be typed any more; its sender is told later."""
+    """End a message that will not be typed any more. Its sender is told later."""
     if store.messages.withdraw(message.id, reason, told=False):
         detail = {"message": message.id, "state": "failed", "reason": reason}
         store.events.add("deliver", message.recipient, detail, actor=message.sender)
@@ -211,7 +211,7 @@ def _fail(store: Store, message: Message, reason: str) -> Receipt:
 
 
 def tell_senders(store: Store, since: float) -> list[Message]:
-    """Tell agents the fate of their messages that did not arrive; return those of people.
+    """Tell agents about their messages that did not arrive; return such messages of people.
 
     Of the latter only messages that have ended since then (epoch seconds). The notice goes to the
     sender's own outbox; if a notice does not arrive, nobody is told.
@@ -240,7 +240,7 @@ def _tell(store: Store, sender: Agent, about: Message) -> None:
     try:
         notice = word_to(sender, body, f"notice:{about.id}:{about.updated}")
     except (NotFoundError, RefusedError):
-        return  # its profile is gone: a person is shown it then
+        return  # its profile is gone: a person sees it then
     store.messages.accept(notice)
     store.messages.told(about.id)
 
@@ -317,7 +317,7 @@ def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = 
 
 
 def _head(message: Message) -> str:
-    """Return the lines that are before the body in what is typed: the envelope, '' if none."""
+    """Return the lines before the body in the typed text: the envelope, '' if none."""
     envelope, newline, rest = message.typed.partition("\n")
     if not envelope.endswith(f"{message.id}]"):
         return ""
@@ -329,7 +329,7 @@ def _head(message: Message) -> str:
 def revive(store: Store, message: Message, agent: str) -> Message:
     """Return a message that is sent again under its key: queued, if it failed untyped.
 
-    ``agent`` is the identity of whom it is for now.
+    ``agent`` is the identity of its present recipient.
     """
     untyped = message.state == Outcome.FAILED and message.reason.endswith(NOTHING_TYPED)
     if message.step == Step.DONE and not untyped:

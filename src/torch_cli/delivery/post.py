@@ -1,4 +1,4 @@
-"""Notices from Torch itself to an agent: they go into its outbox, and nothing is typed here."""
+"""Notices from Torch itself to an agent. They go into its outbox; this module types nothing."""
 
 from torch_cli.delivery.text import prepare
 from torch_cli.roster.registry import profile_named
@@ -13,8 +13,8 @@ def word_to(
 ) -> Message:
     """Return a message from Torch to an agent, ready to be typed, for the outbox.
 
-    ``key`` is its idempotency key. Raises ``NotFoundError`` if the agent's profile is gone,
-    ``RefusedError`` for a text that its program cannot take.
+    Messages with the same ``key`` are delivered once. Raises ``NotFoundError`` if the agent's
+    profile is gone, ``RefusedError`` for a text that its program cannot take.
     """
     identity = new_id()
     headed = f"[from {SENDER} · {kind} · {identity}]\n{body}"

@@ -1,8 +1,8 @@
 """The delivery of one message: gate, read, paste, see, submit, prove.
 
-Three promises are kept here. Torch presses no key unless tmux finds, in the same step, Torch's own
-text in the box. Torch never types again what may have been typed. The receipt says no more than was
-seen or reported.
+This module keeps three promises. Torch presses no key unless tmux finds, in the same step, Torch's
+own text in the box. Torch never types again what may have been typed. The receipt says no more than
+was seen or reported.
 """
 
 import itertools
@@ -23,14 +23,14 @@ from torch_cli.roster.safety import SubmitKey
 from torch_cli.store.steps import Step
 
 SEE = 10.0
-"""Seconds for a paste to show. Gemini CLI froze for longer than this on typed text, on none that
-was pasted (2026-11-22). After it the receipt is ``unknown`` or ``held``; nothing is repeated."""
+"""Seconds for a paste to show. Gemini CLI froze for longer on typed text, but never on pasted text
+(2026-11-22). After that the receipt is ``unknown`` or ``held``, and nothing is repeated."""
 
 PRESSES = 4
-"""Presses of the submit key at most: one, and three repetitions while the text still stands."""
+"""The most presses of the submit key: one, and three repetitions while the text is still there."""
 
 REDRAWN = 0.05
-"""Seconds that a box which is redrawn all the time is left alone between two looks."""
+"""Seconds between two looks at a box that is redrawn all the time."""
 
 
 def _six_steps(job: Job) -> Ended:
@@ -47,7 +47,7 @@ def _six_steps(job: Job) -> Ended:
 def deliver_one(job: Job) -> Receipt:
     """Deliver the message from the beginning; return its receipt.
 
-    Raises what tmux says if nothing was typed, and the message is not to wait in the outbox.
+    If nothing was typed and the message must not wait in the outbox, raises the error of tmux.
     """
     try:
         return job.settle(_ended(job))
@@ -60,12 +60,13 @@ def deliver_one(job: Job) -> Receipt:
 def finish(job: Job) -> Receipt:
     """Settle a message whose sender died on the way, without ever pasting it again.
 
-    If tmux has its text still, that was never pasted: it is queued again, to be delivered in its
-    turn, unless its sender was told that its fate is unknown, or nobody keeps it for later.
+    If tmux still has its text in a buffer, the text was never pasted. Then the message is queued
+    again and delivered in its turn, unless its sender was told that the outcome is unknown, or it
+    must not wait for later.
     """
     ended = _never_pasted(job) or _finished(job)
     if ended is None:
-        # What hides the box holds the next message, too; this one is settled after it.
+        # The obstacle that hides the box holds the next message too. This one is settled after it.
         return receipt_of(job.message)
     if job.attempts == job.message.attempts and ended.of(job.message) == job.message:
         return receipt_of(job.message)
@@ -122,7 +123,7 @@ def _finished(job: Job) -> Ended | None:
 
 
 def _left(job: Job, box: Box) -> Ended | None:
-    """Hold a message that is not alone in ``box``, or of which nobody knows if it is there."""
+    """Hold a message that is not alone in ``box``, or that may not be in it."""
     if ours.may_be_anybodys(box, job.message.typed, job.before, job.profile):
         reason = (
             "draft: pasted text is in the box, and nothing shows whether it is this message "
@@ -138,7 +139,7 @@ def _left(job: Job, box: Box) -> Ended | None:
 
 
 def _box_not_told(job: Job, *, left: bool = False) -> Ended | None:
-    """Hold the message if a key that dialogs heed could not be kept from one by the gate."""
+    """Hold the message if a dialog could take the key and the gate could not prevent it."""
     spec = job.profile.box
     if job.recipient.submit.safe or spec.prompt_unique or spec.cursor_real:
         return None
@@ -146,7 +147,7 @@ def _box_not_told(job: Job, *, left: bool = False) -> Ended | None:
 
 
 def _paste(job: Job) -> Ended | None:
-    """Paste once the pane is open to it, through the gate; return what stands in the way."""
+    """Paste through the gate once the pane is free; return the end if an obstacle stays."""
     while True:
         sight = job.reader.await_open(job.message.typed)
         if isinstance(sight, Ended):
@@ -161,12 +162,12 @@ def _paste(job: Job) -> Ended | None:
 
 
 def _paste_into(job: Job, sight: Sight) -> str:
-    """Paste; return why not if the pane is no longer as ``sight`` showed it, '' if it is done."""
+    """Paste, and return ''. If the pane is no longer as in ``sight``, return why not."""
     job.before = evidence.baseline(
         sight.screen, sight.state, job.profile, job.store.hooks.last_id(), job.program
     )._replace(paste=os.urandom(4).hex(), at=time.time())
-    job.signals.begin()  # until it is noted how the text shows
-    # Loaded before it is claimed: what was claimed, and tmux has still, was not pasted.
+    job.signals.begin()  # until it is recorded how the text shows
+    # Load before the claim. So a claimed text that tmux still has in a buffer was not pasted.
     if not job.typist.load(job.buffer, job.message.typed.encode()):
         job.signals.end()
         return "gone"
@@ -175,7 +176,7 @@ def _paste_into(job: Job, sight: Sight) -> str:
     if job.signals.heard:
         job.typist.unload(job.buffer)
         job.signals.end()
-    job.typed = True  # and so it stays if tmux does not answer
+    job.typed = True  # also if tmux does not answer
     outcome = job.typist.paste(job.buffer, box_stands(sight, job.profile))
     job.typed = outcome.done
     if not outcome.done:
@@ -185,7 +186,7 @@ def _paste_into(job: Job, sight: Sight) -> str:
 
 
 def _claim(job: Job) -> None:
-    """Write down that the text is about to be pasted; delete what was loaded if that fails."""
+    """Record that the text is about to be pasted; delete the buffer if that fails."""
     claimed = False
     try:
         claimed = job.claim()
@@ -201,7 +202,7 @@ def _claim(job: Job) -> None:
 
 
 def _see(job: Job) -> Sight | Ended:
-    """Return the sight of our text in the box, whole, once it stood for the settle time."""
+    """Return the sight of our whole text in the box, once it stayed for the settle time."""
     first: tuple[Box, float] | None = None
     deadline = time.monotonic() + SEE
     while True:
@@ -231,7 +232,7 @@ def _see(job: Job) -> Sight | Ended:
 
 
 def _unseen(job: Job, box: Box | None) -> Ended:
-    """Return the end for a text that was pasted, and never stood alone in ``box``."""
+    """Return the end for a text that was pasted and was never alone in ``box``."""
     if box is not None and not box.empty:
         return held("draft: the box holds other text than ours alone", left=True)
     if ended := absent.from_program(job):
@@ -244,7 +245,7 @@ def _unseen(job: Job, box: Box | None) -> Ended:
 
 
 def _submit(job: Job, sight: Sight) -> Ended:
-    """Press the submit key and prove it, again while our text still stands."""
+    """Press the submit key and prove it; repeat that while our text is still there."""
     if ended := _box_not_told(job, left=True):
         return ended
     key = job.recipient.submit
@@ -266,7 +267,7 @@ def _submit(job: Job, sight: Sight) -> Ended:
 def _press(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
     """Press through the positive gate; return the sight that it was built from.
 
-    While the box is redrawn the gate refuses, and nothing is pressed: it is tried until the
+    While the box is redrawn, the gate refuses and nothing is pressed. Torch tries again until the
     message's time is over, and each time only in a state that the key is for.
     """
     for refused in itertools.count(1):
@@ -294,7 +295,7 @@ def _press(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
 
 
 def _blocked(job: Job, reason: str) -> Ended | None:
-    """Return the end, unless what the gate found instead may be other at the next look."""
+    """Return the end, unless the next look may find something else than the gate found."""
     if reason == "mode":
         person = job.reader.leave_mode()
         return held(f"copy mode, and {person} is looking at it", left=True) if person else None
@@ -317,6 +318,6 @@ def _look_again(job: Job, sight: Sight) -> Sight | Ended:
         return ended
     if job.is_ours(box):
         return now
-    # Somebody typed, or submitted it for us: only evidence can tell.
+    # A person typed, or submitted it for us. Only evidence can tell.
     ended = None if job.holds(box) else proof.prove(job, sight, proof.PROOF)
     return ended or held("draft: the text in the box was changed", left=True)

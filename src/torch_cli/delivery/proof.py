@@ -1,6 +1,6 @@
-"""What shows that a message went out: the program's report, its transcript, its screen.
+"""The proof that a message was submitted: the program's report, its transcript, its screen.
 
-Each returns how the delivery ended by that, ``None`` if it proves nothing.
+Each function returns the end of the delivery, ``None`` if it proves nothing.
 """
 
 import time
@@ -30,21 +30,21 @@ work than cores opencode's screen was blank for more than 5 s after its first me
 CLI printed its history anew for 6 s (2026-11-25)."""
 
 HOOK_GRACE = 3.0
-"""Seconds that a program's own report is waited for once the screen shows that the message went
-out. Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
+"""Seconds to wait for a program's own report once the screen shows that the message was submitted.
+Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
 
 STANDS = 0.05
-"""Seconds that the evidence of a screen must stand where an echo looks like the box: a redraw
-that is half done shows one without the other."""
+"""Seconds that the evidence of a screen must stay if an echo looks like the box, because half a
+redraw shows one without the other."""
 
 UNSEEN = 0.25
 """Seconds without evidence after which the program's transcript is read, and read again."""
 
 
 def prove(job: Job, pressed: Sight, seconds: float) -> Ended | None:
-    """Look for evidence; return ``None`` if after ``seconds`` our text still stands as it did.
+    """Look for evidence; return ``None`` if after ``seconds`` our text is still there unchanged.
 
-    ``pressed`` is the sight of it that the submit key was pressed on.
+    ``pressed`` is the sight of it at the press of the submit key.
     """
     began = time.monotonic()
     box = pressed.state.box
@@ -60,7 +60,7 @@ def prove(job: Job, pressed: Sight, seconds: float) -> Ended | None:
         sight = job.reader.look()
         now, standing = time.monotonic(), sight.state.box
         if sight.state.state in ENDED and not job.is_command:
-            # An echo is no proof then: the program may have died before it acted on it.
+            # An echo is not a proof then: the program may have died before it acted on the text.
             return by_report(job) or out_of_sight(sight)
         gone = _seen_gone(job, sight, pressed.screen, box)
         cleared_at = (cleared_at or now) if gone else 0.0
@@ -76,7 +76,7 @@ def prove(job: Job, pressed: Sight, seconds: float) -> Ended | None:
         elif now >= began + max(seconds, _patience(sight)):
             return None if job.is_ours(standing) else _lost(job, sight)
         job.reader.tell("proof that the text went out", typed=True)
-        # A report comes through the store, which wakes nobody.
+        # A report comes through the store, which does not wake us.
         job.reader.wait(heard, 0.01)
 
 
@@ -96,7 +96,7 @@ class _NowAndThen:
 
 
 def _patience(sight: Sight) -> float:
-    """Return the seconds after which a screen without a trace of our text is the end."""
+    """Return the seconds after which a screen without a trace of our text ends the wait."""
     hidden = sight.state.box is None and sight.state.state is not State.WAITING
     return HIDDEN_PROOF if hidden else PROOF
 
@@ -153,7 +153,7 @@ AMONG_OTHERS = "somebody submitted it from the input box, with other text"
 
 
 def _among_others(job: Job, evidence: str) -> Ended | None:
-    """Return the end for a text that a report has in it, unless it may have been refused."""
+    """Return the end for a text that a report contains, unless it may have been refused."""
     kind = job.profile.answer.transcript
     if kind:
         turn = _turn_of(job, carries)
@@ -164,7 +164,7 @@ def _among_others(job: Job, evidence: str) -> Ended | None:
 
 
 def await_report(job: Job) -> Ended | None:
-    """Give the program's own report the time that it may take."""
+    """Wait for the program's own report as long as it may take."""
     deadline = time.monotonic() + HOOK_GRACE
     while time.monotonic() < deadline:
         heard = job.reader.heard()
@@ -175,9 +175,9 @@ def await_report(job: Job) -> Ended | None:
 
 
 def _other_report(job: Job) -> Ended | None:
-    """Look for a report of another text in the place of ours.
+    """Look for a report of another text in place of ours.
 
-    While it works, an earlier message that it had queued can be reported meanwhile.
+    While the program works, it can report an earlier message from its queue meanwhile.
     """
     if job.before.state != State.IDLE:
         return None
@@ -190,7 +190,7 @@ def _other_report(job: Job) -> Ended | None:
 
 
 def by_fate(job: Job) -> Ended | None:
-    """Read in the transcript what became of our text: a hook of the user's may have refused it."""
+    """Read the outcome of our text in the transcript. A user's hook may have refused it."""
     from torch_cli.delivery import refused
 
     known = job.before.state in (State.IDLE, State.WORKING)
@@ -211,7 +211,7 @@ def by_fate(job: Job) -> Ended | None:
 
 
 def _refused(job: Job, words: str) -> Ended:
-    """Return the end for a text that a hook kept from being sent; it is taken back out."""
+    """Return the end for a text that a hook refused. Torch removes it from the box."""
     from torch_cli.delivery import refused
 
     cleared = refused.clear(job.reader, job.message, job.before)

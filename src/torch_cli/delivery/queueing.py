@@ -1,4 +1,4 @@
-"""Whose turn it is: a message is delivered once the pane is ours and all before it is done."""
+"""Which message is next: one is delivered once we have the pane and all before it are done."""
 
 import time
 from collections.abc import Callable
@@ -29,11 +29,11 @@ def deliver(
 ) -> Receipt:
     """Deliver an accepted message and return its receipt, which is also in the store.
 
-    What waits in the outbox for the same recipient and goes before it is delivered first; if that
-    is held, so is this one. ``on_step`` is told each step as it begins, and what is waited for.
-    Raises ``NotFoundError`` if the pane is gone and ``TimedOutError`` if tmux does not answer, with
-    nothing typed. ``again`` says that it waited in the outbox, where it stays in such a case; else
-    whoever accepted it (``hand``) sees to it that nothing will be typed.
+    Messages in the outbox for the same recipient that go before it are delivered first. If one of
+    them is held, so is this one. ``on_step`` gets each step as it begins, and what Torch waits for.
+    Raises ``NotFoundError`` if the pane is gone, ``TimedOutError`` if tmux does not answer; nothing
+    was typed then. ``again`` says that it waited in the outbox, where it then stays. Otherwise its
+    owner (``hand``) makes sure that it will not be typed.
     """
     pane = recipient.pane
     reader = Reader(client, store, recipient, policy, on_step)
@@ -57,7 +57,7 @@ def deliver(
 
 
 def _in_turn(job: Job) -> Receipt:
-    """Deliver the message after those that go before it; the pane's lock is held."""
+    """Deliver the message after those that go before it. The pane's lock is held."""
     messages, reader = job.store.messages, job.reader
     for earlier in messages.unfinished(reader.pane.at):
         left = finish(Job(reader, earlier, job.on_step))

@@ -25,8 +25,8 @@ LOOK_AGAIN = 0.25
 
 
 HALF_DRAWN = 0.1
-"""Seconds that a screen which may be half drawn is given. On a machine with four times more work
-than cores one of some 900 deliveries met such a screen of Claude Code's (2.1.330, 2026-11-23)."""
+"""Seconds to wait for a screen that may be half drawn. On a machine with four times more work than
+cores, one of some 900 deliveries met such a screen of Claude Code (2.1.330, 2026-11-23)."""
 
 
 class Policy(NamedTuple):
@@ -37,7 +37,7 @@ class Policy(NamedTuple):
 
 
 class Reader:
-    """Looks at the recipient's pane; waiting ends at ``policy.timeout`` seconds from now."""
+    """Looks at the recipient's pane. Waiting ends ``policy.timeout`` seconds from now."""
 
     def __init__(
         self,
@@ -54,14 +54,14 @@ class Reader:
         self._asked = False
 
     def heard(self) -> int:
-        """Return how often the pane has written, to be given to ``wait`` after a look."""
+        """Return how often the pane has written. Give the number to ``wait`` after a look."""
         return self.client.output.get(self.pane.id, 0)
 
     def look(self) -> Sight:
         """Return what the pane shows now.
 
-        A dialog is looked at twice: a screen that is half drawn has no box either, and an answer
-        that quotes a dialog then looks like one.
+        Torch looks at a dialog twice: a half-drawn screen has no box either, and an answer that
+        quotes a dialog then looks like one.
         """
         heard = self.heard()
         sight = self._observe()
@@ -83,9 +83,9 @@ class Reader:
         )
 
     def tell(self, what: str, *, typed: bool = False) -> None:
-        """Say what is waited for.
+        """Tell the caller what Torch waits for.
 
-        Once the text is ``typed`` it is not left there because nobody reads the receipt.
+        Once the text is ``typed``, Torch submits it even if nobody reads the receipt.
         """
         with contextlib.suppress(*((Abandoned,) if typed else ())):
             self.on_step(waits(self.recipient.name, what))
@@ -95,7 +95,7 @@ class Reader:
         self.client.wait_output(self.pane.id, heard, max(0.001, min(seconds, LOOK_AGAIN)))
 
     def await_open(self, typed: str) -> Sight | Ended:
-        """Return a sight of the pane in which ``typed`` may be pasted, or the end, held."""
+        """Return a sight of the pane into which ``typed`` may be pasted, or the end ``held``."""
         patient_until: float | None = None
         left_mode = False
         steady: tuple[Box | None, float] | None = None
@@ -128,10 +128,10 @@ class Reader:
             self.wait(heard, limit - now)
 
     def await_idle(self, *, pressed: bool) -> Ended | None:
-        """Wait until the program is idle: a key that may act otherwise goes to no other state.
+        """Wait until the program is idle, because in other states the key may do something else.
 
-        Returns the end if that cannot be waited for.
-        ``pressed`` says that a submit key may have reached the program.
+        Returns the end if that does not come. ``pressed`` says that a submit key may have reached
+        the program.
         """
         while True:
             heard = self.heard()
@@ -162,7 +162,7 @@ class Reader:
 
 
 def not_here(sight: Sight) -> Ended | None:
-    """Hold a message whose text stands in a box that may not be the agent's any more."""
+    """Hold a message whose text is in a box that may no longer be the agent's."""
     if not sight.state.elsewhere:
         return None
     return held(f"unknown screen: {sight.state.evidence}", left=True)

@@ -1,4 +1,4 @@
-"""What is known about a message, as the sender is told."""
+"""What is known about a message, in the form for its sender."""
 
 import enum
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ SCHEMA = "torch.receipt/1"
 
 
 class Outcome(enum.StrEnum):
-    """The states of a receipt; ``confirmed`` means that the program itself reported the text."""
+    """The states of a receipt. ``confirmed`` means that the program itself reported the text."""
 
     QUEUED = "queued"
     HELD = "held"

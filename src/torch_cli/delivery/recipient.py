@@ -16,11 +16,11 @@ from torch_cli.tmux.panes import Pane
 class Recipient(NamedTuple):
     """A resolved recipient.
 
-    ``name`` is how it was called. ``program`` is the process that was registered, ``None`` if
-    the pane is no registered agent. ``hooks`` says that the program reports its prompts to Torch.
-    ``started`` is when the agent was registered, else when the tmux server began (epoch seconds):
-    what was reported before is another program's. ``ready`` says that its input was seen ready.
-    ``safety`` is what protects a message to it.
+    ``name`` is the name that the caller used. ``program`` is the registered process, ``None`` if
+    the pane is not a registered agent. ``hooks`` says that the program reports its prompts to
+    Torch. ``started`` is when the agent was registered, else when the tmux server began (epoch
+    seconds); earlier reports are those of other programs. ``ready`` says that its input was seen
+    ready. ``safety`` is what protects a message to it.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Recipient(NamedTuple):
 
 
 def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
-    """Return to whom a message for ``found`` goes.
+    """Return the recipient of a message for ``found``.
 
     An unregistered pane is recognised by its process and its input box. Raises ``NotFoundError``
     with the ``adopt`` command if it is not, ``RefusedError`` if it is a shell.
@@ -71,7 +71,7 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
 
 
 def no_shell(profile: Profile, name: str) -> Profile:
-    """Return ``profile``; raise ``RefusedError`` if it is a shell's, which is sent no messages."""
+    """Return ``profile``; raise ``RefusedError`` for a shell, which gets no messages."""
     if profile.process.shells:
         raise RefusedError(
             f"'{name}' is a shell: it would run the message as commands; nothing was sent",

@@ -1,6 +1,6 @@
-"""Messages that a hook of the user's refuses: the program has them, and sends them nowhere.
+"""Messages that a user's hook refuses: the program has them and does not send them on.
 
-Torch's own hook runs beside that one, so its report proves only that the text was submitted. The
+Torch's own hook runs beside that hook, so its report proves only that the text was submitted. The
 program's transcript has the outcome, and a refused text is in the box again. If a text is refused
 while the program works, nothing is recorded.
 """
@@ -20,39 +20,38 @@ from torch_cli.programs.transcript.lines import Lines
 from torch_cli.store.messages import Message
 
 WRITTEN = 5.0
-"""Seconds that the transcript is given to tell the outcome of a message. Claude Code writes it down
-0.1 s after its last hook has ended (2.1.330, 2026-11-28); a hook of the user's may be slow.
+"""Seconds to wait until the transcript has the outcome of a message. Claude Code records it 0.1 s
+after its last hook has ended (2.1.330, 2026-11-28). A user's hook may be slow.
 """
 
 ABSENT = 1.0
-"""The same for a program that has no transcript and does not name one: it may keep none."""
+"""The same for a program that has no transcript and does not name one. It may not keep any."""
 
 _LOOK = 0.02
-"""Seconds between two looks at the transcript, which wakes nobody."""
+"""Seconds between two looks at the transcript, which does not wake us."""
 
 _RESTORED = 1.0
-"""Seconds that a refused text is given to be in the box again, and that one must be there which was
-never seen to leave it.
+"""Seconds in which a refused text must be in the box again, and for which a text must be there that
+was never seen to leave the box.
 """
 
 _BACK = 0.3
 """Seconds that a text must be in the box again to count as put back."""
 
 UNTOLD = "the program put the text back into its box, and did not write down why"
-"""What is said of a refusal without words."""
+"""The reason for a refusal without a text."""
 
 
 def tells(reader: Reader) -> bool:
-    """Say whether the program's transcript tells of a message that was refused."""
+    """Return whether the program's transcript records refused messages."""
     return reader.recipient.profile.answer.transcript in REFUSALS
 
 
 def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
     """Return the turn that ``message`` began or was refused in; ``None`` if no transcript has it.
 
-    ``before`` is what was known of the screen and the text. An empty ``Turn`` stands for a message
-    that waits in the program's queue, and for a program that keeps no transcript: nothing more can
-    be known.
+    ``before`` is what was known of the screen and the text. An empty ``Turn`` means that nothing
+    more can be known: the message waits in the program's queue, or the program keeps no transcript.
     """
     to = reader.recipient
     pid = to.program.pid if to.program is not None else to.pane.pid
@@ -94,11 +93,11 @@ class _Back:
 
 
 def clear(reader: Reader, message: Message, before: Baseline) -> bool:
-    """Take a refused text out of the box again; say whether that is empty then.
+    """Remove a refused text from the box; return whether the box is empty then.
 
-    Each key goes through the gate, and only while nothing but our text, or its beginning, stands
-    there: the key deletes one line. A placeholder must have the number that our own was seen with,
-    as ``before`` has it.
+    Each key deletes one line. It goes through the gate, and only while the box holds nothing but
+    our text, or its beginning. A placeholder must have the number of our own, which is in
+    ``before``.
     """
     keys, profile = reader.recipient.profile.submit.clear, reader.recipient.profile
     until = time.monotonic() + _RESTORED

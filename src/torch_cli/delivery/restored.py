@@ -1,7 +1,7 @@
-"""A text of ours that a program has put back into its box, as some do after Esc.
+"""A text of ours that a program has put back into its box, as some programs do after Esc.
 
-It was delivered, and a person has stopped it. Torch never submits it again, and tells the messages
-behind it which message blocks them.
+It was delivered, and a person has stopped it. Torch never submits it again. The messages behind it
+are held, and their reason names this message.
 """
 
 from torch_cli.delivery.evidence import Baseline
@@ -11,11 +11,11 @@ from torch_cli.programs.observe import Sight
 from torch_cli.store import Store
 
 _LATEST = 5
-"""Messages that are looked through: a program puts back what it was given last."""
+"""How many of the latest messages are compared. A program puts back what it got last."""
 
 
 def named(reason: str, store: Store, to: Recipient, sight: Sight) -> str:
-    """Return ``reason``; for a draft that reads like a message which went out, one that says so."""
+    """Return ``reason``, or one that says that the draft reads like a delivered message."""
     box = sight.state.box
     if box is None or not reason.startswith("draft"):
         return reason

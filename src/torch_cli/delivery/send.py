@@ -31,18 +31,20 @@ _SENDER = re.compile(r"\w[\w .@+-]{0,63}")
 
 
 class Request(NamedTuple):
-    """A message to be sent: to whom, the bytes, when to type, and how long to wait (seconds).
+    """A message to send: the recipient, the bytes, when to type, and how long to wait (seconds).
 
-    ``envelope`` puts a first line with sender and id before a message that one agent sends to
-    another, and before every answer; a person's message goes as it is. ``key`` is an idempotency
-    key, ``reply_to`` the id of the message that this one answers. ``command`` says that it is a
-    command of the program's own, which goes without guard and envelope and is proven by its effect.
+    ``envelope`` puts a first line with sender and id before messages between agents, and before
+    every answer. A person's message goes without. Messages with the same ``key`` are delivered
+    once. ``reply_to`` is the id of the message that this one answers. ``command`` says that it is
+    one of the program's own commands, which goes without guard and envelope and is proven by its
+    effect.
 
-    ``keep`` puts what cannot be delivered now into the outbox, where it expires ``expires`` seconds
-    after it was accepted, if ever, and goes before those of less ``priority``. ``wait`` is how many
-    seconds it may take until the outcome of it is known. ``kind`` is what the envelope calls it.
-    ``briefing`` is the name of the one that this is, '' if it is none.
-    ``free`` messages are not looked at by the agreement of a team: one may brief whom one starts.
+    With ``keep`` a message that cannot be delivered now goes into the outbox. There it expires
+    ``expires`` seconds after it was accepted, if given, and goes before messages of lower
+    ``priority``. ``wait`` is how many seconds it may take until its outcome is known. ``kind`` is
+    its kind in the envelope. ``briefing`` is the name of the briefing that it is, '' if it is not
+    one. The agreement of a team does not apply to ``free`` messages, because an agent may brief the
+    agents that it starts.
     """
 
     target: str
@@ -96,7 +98,7 @@ def _send(
     body: str,
     on_step: Callable[[str], None],
 ) -> Receipt:
-    """Deliver the message, which is in ``hand`` from its acceptance on."""
+    """Deliver the message. ``hand`` owns it from its acceptance on."""
     began = time.monotonic()
     try:
         found = find(store, socket, request.target)
@@ -141,12 +143,12 @@ def _deliver_to(
         seconds = request.timeout if request.expires is None else request.expires
         left = max(0.0, min(request.timeout, seconds) - (time.monotonic() - began))
         policy = Policy(request.when, left)
-        # What waited under its key before stays in the outbox, whatever ends this sender.
+        # A message that waited under its key before stays in the outbox if this sender ends.
         return deliver(client, store, to, message, policy, on_step, again=not hand.owns)
 
 
 def _take_again(store: Store, hand: Hand, message: Message, agent: str) -> Message:
-    """Return a message that was accepted before under its key; what had failed is ours again."""
+    """Return a message that was accepted before under its key. One that failed is sent again."""
     hand.take(message, own=message.step == "done")
     return revive(store, message, agent)
 
@@ -182,10 +184,10 @@ def _accept(
     *,
     version: str,
 ) -> tuple[Message, bool]:
-    """Write the message down, as it is to be typed; return it and whether it is new.
+    """Save the message in the form to type; return it and whether it is new.
 
-    ``name`` is how the recipient is called, ``agent`` its identity, '' if it has none, ``version``
-    its program's, '' if that is not known.
+    ``name`` is the recipient's name, ``agent`` its identity, '' if it has none, ``version`` that of
+    its program, '' if it is not known.
     """
     identity = new_id()
     own = own_name(store)
@@ -217,13 +219,13 @@ def _accept(
     )
     message, new = store.messages.accept(planned)
     hand.take(message, own=new)
-    if request.briefing:  # before it is typed: the agent may acknowledge it before we come back
+    if request.briefing:  # before typing, because the agent may acknowledge it at once
         store.briefings.add(message.id, agent, request.briefing)
     return message, new
 
 
 def _check_permitted(store: Store, request: Request, recipient: Agent | None) -> bool:
-    """Refuse what the agreement of the sender's team forbids; say whether it was looked at."""
+    """Refuse what the agreement of the sender's team forbids; return whether there was a rule."""
     if request.free:
         return False
     return check_permitted(store, recipient, "nothing was sent", request.reply_to)
@@ -234,9 +236,9 @@ def check_permitted(
 ) -> bool:
     """Raise ``RefusedError`` if this process's agent may not write to ``recipient``.
 
-    Whoever it says it is from: the rule is of the agreement of its team, if that is enforced. It
-    may answer what ``recipient`` has sent it, by the id ``reply_to``. ``nothing`` says what was not
-    done. Returns whether there was a rule to be looked at.
+    The rule is in the agreement of the agent's team, if that is enforced. It applies whatever
+    sender the message names. The agent may answer messages of ``recipient``, by the id
+    ``reply_to``. ``nothing`` says what was not done. Returns whether there was a rule.
     """
     name = own_name(store)
     if recipient is None or name in ("", recipient.name):
@@ -250,7 +252,7 @@ def check_permitted(
 
 
 def _is_settled(message: Message, pane: Pane) -> bool:
-    """Say whether nothing is left to be done for ``message``, or to be found out in ``pane``."""
+    """Return whether nothing is left to do for ``message``, or to find out in ``pane``."""
     here = message.at == pane.at
     return message.step == "done" or (message.step != "accepted" and not here)
 
@@ -265,7 +267,7 @@ def _check_key(key: str | None) -> None:
 
 
 def _check_sender(sender: str) -> None:
-    """Refuse a name that could pass for another part of the envelope."""
+    """Refuse a name that could look like another part of the envelope."""
     if sender and not _SENDER.fullmatch(sender):
         raise RefusedError(
             f"'{sender}' is not a valid sender's name; nothing was sent",
@@ -275,9 +277,9 @@ def _check_sender(sender: str) -> None:
 
 
 def _enveloped(body: str, sender: str, identity: str, request: Request) -> str:
-    """Return ``body`` behind a line that says who sends what, for an answer and for the proof.
+    """Return ``body`` behind a line with sender, kind and id, for an answer and for the proof.
 
-    Its form is published in docs/messages.md: others may read it.
+    The form of the line is published in docs/messages.md, so that others can read it.
     """
     if not request.envelope or request.command or not (sender or request.reply_to):
         return body

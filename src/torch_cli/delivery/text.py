@@ -10,13 +10,13 @@ from torch_cli.errors import RefusedError
 from torch_cli.programs.profile import Profile
 
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-"""A whole control sequence (CSI, OSC): without its ESC the rest would stay behind as text."""
+"""A whole control sequence (CSI, OSC). Without its ESC the rest would stay as text."""
 
 _JOINER, _NON_JOINER, _SELECTORS = "\u200d", "\u200c", "\ufe0e\ufe0f"
 _TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
 _BLACK_FLAG = "\N{WAVING BLACK FLAG}"
-_BLANKS = "\u034f\u3164"  # no format characters to Unicode, and stripped all the same
-_KEYCAPS = "#*0123456789\N{INFORMATION SOURCE}"  # take a selector, and are no symbols
+_BLANKS = "\u034f\u3164"  # not format characters in Unicode, but stripped too
+_KEYCAPS = "#*0123456789\N{INFORMATION SOURCE}"  # they take a selector, and are not symbols
 _SIGNS = ("So", "Sm", "Sk", "Po")
 
 
@@ -81,7 +81,7 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
 
 
 def _check_size(size: int, profile: Profile) -> None:
-    """Refuse a message of so many bytes, if the program is not given as many."""
+    """Refuse a message of ``size`` bytes if that is over the program's limit."""
     if size > profile.paste.max_bytes:
         raise RefusedError(
             f"the message has {size:,} bytes; the limit for {profile.title or profile.name} is "
@@ -101,20 +101,20 @@ def shows_as_placeholder(typed: str, profile: Profile) -> bool:
 
 
 def may_show_as_placeholder(typed: str, profile: Profile) -> bool:
-    """Say whether the program may show a paste of ``typed`` so in a pane of some height.
+    """Return whether the program may show a paste of ``typed`` as a placeholder in some pane.
 
-    Claude Code does it from fewer lines in a low pane: more than two newlines show so, in 11 rows
-    more than one, in 10 or fewer any.
+    In a low pane Claude Code does that for fewer lines: usually for more than two newlines, in 11
+    rows for more than one, in 10 or fewer rows for any.
     """
     many = profile.paste.placeholder_lines and "\n" in typed
     return bool(many) or shows_as_placeholder(typed, profile)
 
 
 def skeletons(shown: str, typed: str) -> tuple[str, str]:
-    """Return what is left of two texts wherever they are wrapped and however they are drawn.
+    """Return the parts of two texts that do not depend on wrapping and drawing.
 
-    Blanks go, for wrapping eats them. Terminals may join symbols beyond ASCII or draw others in
-    their place: if we typed any, such symbols go too, in both.
+    Spaces are removed, because wrapping drops them. Terminals may join symbols beyond ASCII, or
+    draw others in their place. If the typed text has any, such symbols are removed from both.
     """
     bare = [unwrapped(shown), unwrapped(typed)]
     if any(_is_symbol(char) for char in bare[1]):
@@ -141,11 +141,11 @@ def same(reported: str, typed: str, profile: Profile) -> bool:
 
 
 FEW = 12
-"""Characters without spaces below which a text may be part of another by chance."""
+"""A text with fewer characters, without spaces, may be part of another text by chance."""
 
 
 def carries(reported: str, typed: str, profile: Profile) -> bool:
-    """Say whether a text that the program reported is the one typed, whole, with more around it."""
+    """Return whether a reported text contains the whole typed text, with more around it."""
     if len("".join(typed.split())) < FEW:
         return False
     for wrapper in profile.normalise.wrapper:
@@ -159,7 +159,7 @@ def _normal(text: str, profile: Profile) -> str:
         text = unicodedata.normalize("NFC", text)
     if profile.normalise.tab:
         text = text.replace("\t", " " * profile.normalise.tab)
-    # The guard puts a blank before or after; blanks at the ends are the program's to drop.
+    # The guard puts a space before or after. The program may drop spaces at the ends.
     return text.strip()
 
 
@@ -175,7 +175,7 @@ def _is_control(char: str) -> bool:
 
 
 def _is_stripped(text: str, index: int) -> bool:
-    """Say whether the character is one that programs strip, and not part of what stands round it.
+    """Return whether the character is one that programs strip, and not part of its neighbours.
 
     Measured with Claude Code 2.1.330 (2026-11-22): zero-width and bidi characters go, variation
     selectors, joiners and tags on their own too. Kept: joiners and selectors inside emoji, the
@@ -221,7 +221,7 @@ def _refuse_unprintable(text: str, profile: Profile) -> None:
 
 
 def _refuse_placeholder(typed: str, profile: Profile) -> None:
-    """Refuse a text that could not be told, in the box, from a paste of somebody else's."""
+    """Refuse a text that looks, in the box, like a paste of somebody else."""
     placeholder = profile.box.placeholder
     if placeholder is None or not placeholder.fullmatch(typed.strip()):
         return
@@ -248,11 +248,11 @@ def _clean(text: str, profile: Profile, changes: list[str]) -> str:
 
 
 def _guard(text: str, profile: Profile, changes: list[str]) -> str:
-    """Put the profile's guard round what would run as a command, or refuse it."""
+    """Put the profile's guard around text that would run as a command, or refuse it."""
     guard = profile.guard
     name = profile.title or profile.name
     if any(pattern.search(text.strip()) for pattern in guard.refuse):
-        import shlex  # here alone: sending is a hot command
+        import shlex  # only here, because sending must start fast
 
         command = text.strip().partition("\n")[0][:60]
         raise RefusedError(

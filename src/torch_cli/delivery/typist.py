@@ -1,7 +1,7 @@
-"""The one typist: whatever Torch pastes or presses goes through here, and so through the gate.
+"""The only typist: everything that Torch pastes or presses goes through here and the gate.
 
-What must stand on the screen for it is the caller's to say, by ``programs.standing``. Whoever types
-a text holds the pane's lock.
+The caller says what must be on the screen, with ``programs.standing``. A caller that types a text
+holds the pane's lock.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ REASONS = {
     "gone": "gone: the pane was closed",
     "replaced": "another process runs in the pane now",
 }
-"""What the gate found that no further look will change, in words."""
+"""Sentences for findings of the gate that another look will not change."""
 
 
 class Typist(NamedTuple):
@@ -42,7 +42,7 @@ class Typist(NamedTuple):
         )
 
     def unload(self, buffer: str) -> bool:
-        """Delete a buffer; say whether there was one, which then was not and will not be pasted."""
+        """Delete a buffer; return whether there was one. It was not, and will not be, pasted."""
         return gate.unload(self.client, buffer)
 
     def type(
