@@ -24,13 +24,13 @@ from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import Task
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import Accepted, Started
 from torch_cli.tasks import life as tasks
 from torch_cli.teamfile.described import MIB, Pool, Team
 from torch_cli.teamfile.load import load_team
 from torch_cli.teams import pool, rebrief
 from torch_cli.teams.remind import Reminded, remind
-from torch_cli.teams.trust import accept
+from torch_cli.teams.trust import digest_of
 from torch_cli.teams.upkeep import Did, Upkeep
 
 MINUTE = 60.0
@@ -56,6 +56,11 @@ def team(tmp_path: Path, text: str) -> Team:
     agents = "".join(f'[[agent]]\nname = "{name}"\nprofile = "demo"\n' for name in NAMES)
     (tmp_path / "torch.toml").write_text(f"{text}\n{agents}")
     return load_team(str(tmp_path / "torch.toml"))
+
+
+def accept(store: Store, team: Team) -> None:
+    """Note the file as one that a person has accepted: this process passes for the agents here."""
+    store.teams.accept(team.path, Accepted(digest_of(team), team.text, time.time()))
 
 
 def enlist(store: Store, team: Team, *names: str) -> None:

@@ -130,13 +130,10 @@ class Torch:
 
         Raises ``RefusedError`` if the name is taken or the program is not recognised.
         """
-        from torch_cli.lifecycle.kept import check_start
         from torch_cli.lifecycle.spawn import adopt
-        from torch_cli.roster.actor import actor
         from torch_cli.store import Store
 
         with self._at_home(), Store() as store:
-            check_start(store, name, actor(store).agent, "nothing was registered")
             return adopt(store, self._socket, target, name, profile)
 
     def stop(self, name: str) -> "Stopped":
@@ -145,14 +142,9 @@ class Torch:
         Raises ``HeldError`` if an adopted program does not end. It continues to run.
         """
         from torch_cli.lifecycle.stop import stop
-        from torch_cli.roster.authority import check_outside, check_over
-        from torch_cli.roster.registry import registered
         from torch_cli.store import Store
 
         with self._at_home(), Store() as store:
-            agent = registered(store, name, "nothing was stopped")
-            check_over(store, agent, "stop")
-            check_outside(agent, "stopped")
             return stop(store, name)
 
     def pane(self, name: str) -> "libtmux.Pane":

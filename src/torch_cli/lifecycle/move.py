@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.roster.authority import check_over
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -61,9 +62,9 @@ def move(
 
     Pane and process stay the same. A message that is being typed into the pane delays the move for
     at most ``timeout`` seconds. Raises ``NotFoundError`` if there is no such agent, session or
-    window, ``RefusedError`` if it cannot move there, ``HeldError`` if a person is looking at it
-    and ``follow`` is not given, or if the pane does not become free. Nothing was moved then.
-    ``TimedOutError`` says so if that is not known.
+    window, ``RefusedError`` if it cannot move there or the agent that runs this process may not
+    move it, ``HeldError`` if a person is looking at it and ``follow`` is not given, or if the pane
+    does not become free. Nothing was moved then. ``TimedOutError`` says so if that is not known.
     """
     deadline = time.monotonic() + timeout
     found = find(store, socket, target)
@@ -75,6 +76,7 @@ def move(
             hint=f"Register it: torch adopt {found.pane.id} NAME. Or move it with tmux.",
             code="not-an-agent",
         )
+    check_over(store, agent, "move")
     with _unhurried(found, timeout):
         while True:
             moved = _Move(store, found, agent, wanted).attempt()

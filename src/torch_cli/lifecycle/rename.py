@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.lifecycle.kept import check_rename
+from torch_cli.roster.authority import check_over
 from torch_cli.roster.membership import check_parent, is_listed
 from torch_cli.roster.registry import check_name, registered
 from torch_cli.store import Store
@@ -26,13 +27,15 @@ def rename(store: Store, name: str, new: str) -> Renamed:
 
     Its messages, its children and its registration follow in one step. The event log, which is
     never changed, says when. Its window is renamed if Torch made it and it had the agent's name.
-    Raises ``NotFoundError`` if there is no such agent, ``RefusedError`` if the new name is invalid,
-    is taken or kept for a member of a team, or is the name of an agent above it.
+    Raises ``NotFoundError`` if there is no such agent, ``RefusedError`` if the agent that runs this
+    process has no right over it, or if the new name is invalid, is taken or kept for a member of a
+    team, or is the name of an agent above it.
     """
     check_name(new)
     if name == new:
         raise RefusedError(f"'{name}' already has that name; nothing was changed", code="same-name")
-    agent = registered(store, name)
+    agent = registered(store, name, "nothing was changed")
+    check_over(store, agent, "rename")
     member = store.teams.member_of(agent.identity)
     check_rename(store, agent, new)
     check_parent(store, new, agent.parent)

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
 from torch_cli.programs.loading import STOCK
@@ -19,6 +20,7 @@ from torch_cli.programs.profile import Launch, Profile
 from torch_cli.programs.program import ask_version, find_program, version_on
 from torch_cli.programs.setup import hook_command, hook_settings
 from torch_cli.programs.state import State
+from torch_cli.roster.actor import actor
 from torch_cli.roster.membership import check_parent
 from torch_cli.roster.registry import (
     check_name,
@@ -129,8 +131,13 @@ def _version(profile: Profile, order: Order) -> str:
 
 
 def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
-    """Register the program that runs in ``target`` as the agent ``name``."""
+    """Register the program that runs in ``target`` as the agent ``name``.
+
+    Raises ``RefusedError`` or ``NotFoundError``, with nothing registered, if the name is taken or
+    kept for a member of a team, or the program will not do.
+    """
     check_name(name)
+    check_start(store, name, actor(store).agent, "nothing was registered")
     found = find(store, socket, target)
     if found.agent is not None:
         raise RefusedError(

@@ -16,6 +16,7 @@ from torch_cli.programs.observe import observe
 from torch_cli.programs.profile import Profile, Step
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
+from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.registry import Found, find, profile_named, registered
 from torch_cli.roster.safety import submit_key
 from torch_cli.store import Store
@@ -47,8 +48,22 @@ class Stopped:
 
 
 def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
+    """End the agent ``name`` as ``end_agent`` does, for the agent or person that asks for it.
+
+    Raises ``RefusedError`` as well, with nothing stopped, if the agent that runs this process has
+    no right over it, or would end with it half way.
+    """
+    agent = registered(store, name, "nothing was stopped")
+    check_over(store, agent, "stop")
+    if not forget:
+        check_outside(agent, "stopped")
+    return end_agent(store, name, forget=forget)
+
+
+def end_agent(store: Store, name: str, *, forget: bool = False) -> Stopped:
     """End the agent ``name`` and remove its record; with ``forget`` only remove the record.
 
+    Whether that is permitted is not asked: that is for those who call this on somebody's behalf.
     Raises ``NotFoundError`` if there is no such agent, ``HeldError`` if an adopted program does not
     end when asked, or cannot be asked: Torch did not start it.
     """

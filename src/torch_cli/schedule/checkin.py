@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli import duration, procs
@@ -170,8 +170,34 @@ def find_checkin(store: Store, name: str, *, living: bool = True) -> Checkin:
     return found
 
 
-def cancel(store: Store, name: str) -> Checkin:
-    """End a check-in, and its overdue run. Messages in the outbox stay there."""
+def _find_to_change(store: Store, name: str) -> Checkin:
+    """Return the check-in with that name or id.
+
+    Raises ``NotFoundError`` if it is not there or has ended, ``RefusedError`` if the agent that
+    runs this process may not change it.
+    """
+    _check_may_change(store, name)
+    return find_checkin(store, name)
+
+
+def _check_may_change(store: Store, name: str) -> None:
+    from torch_cli.roster.authority import check_over_checkin  # to make one needs none of it
+
+    check_over_checkin(store, find_checkin(store, name, living=False))
+
+
+def cancel(store: Store, names: Sequence[str]) -> Iterator[Checkin]:
+    """End check-ins and their overdue runs, one by one. What waits in the outbox stays there.
+
+    One that is not there, or that the agent which runs this process may not change, is refused
+    before any is ended.
+    """
+    for name in names:
+        _check_may_change(store, name)
+    return (_cancel(store, name) for name in dict.fromkeys(names))
+
+
+def _cancel(store: Store, name: str) -> Checkin:
     checkin = find_checkin(store, name, living=False)
     overdue = [run for run in store.checkins.waiting_runs(checkin.id) if not run.message]
     if not overdue:
@@ -184,7 +210,7 @@ def cancel(store: Store, name: str) -> Checkin:
 
 def pause(store: Store, name: str) -> Checkin:
     """Pause a check-in until it is resumed."""
-    return _change(store, find_checkin(store, name), {"state": PAUSED}, "pause")
+    return _change(store, _find_to_change(store, name), {"state": PAUSED}, "pause")
 
 
 def resume(store: Store, name: str, now: float) -> Checkin:
@@ -193,7 +219,7 @@ def resume(store: Store, name: str, now: float) -> Checkin:
     Moments during the pause are not made up. But a check-in that fires only once, and was due
     during the pause, fires now.
     """
-    checkin = find_checkin(store, name)
+    checkin = _find_to_change(store, name)
     if checkin.state == ACTIVE:
         return checkin
     changes: dict[str, object] = {"state": ACTIVE}
@@ -208,7 +234,7 @@ def resume(store: Store, name: str, now: float) -> Checkin:
 
 def snooze(store: Store, name: str, seconds: float, now: float) -> Checkin:
     """Delay the next firing by ``seconds``, from its due time or, if that has passed, from now."""
-    checkin = find_checkin(store, name)
+    checkin = _find_to_change(store, name)
     if checkin.due is None:
         raise RefusedError(f"check-in '{name}' will not fire again", code="ended")
     return _change(store, checkin, {"due": max(checkin.due, now) + seconds}, "snooze")

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.text import prepare
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.roster.authority import check_over_checkin
 from torch_cli.roster.registry import profile_named
 from torch_cli.schedule.addressee import Addressee, Panes, addressee_of, gone
 from torch_cli.schedule.checkin import jittered, trigger_of
@@ -91,7 +93,13 @@ def next_due(store: Store) -> float | None:
 
 
 def run_now(store: Store, checkin: Checkin, now: float) -> Run:
-    """Fire a check-in now, beside its trigger. Its next due time stays."""
+    """Fire a check-in now, beside its trigger. Its next due time stays.
+
+    Raises ``RefusedError`` if the agent that runs this process may not change the check-in, or may
+    not write to its target. Nothing fires then.
+    """
+    check_over_checkin(store, checkin)
+    check_permitted(store, store.agents.known_as(checkin.agent), "it was not fired")
     addressee = addressee_of(store, checkin, Panes())
     with store.database.transaction():
         run = _write(store, checkin, Due(now, 0, now), addressee, now, 0)

@@ -12,6 +12,7 @@ from torch_cli import procs
 from torch_cli.duration import words as in_words
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.roster.actor import TORCH, Actor
+from torch_cli.roster.edges import check_edge
 from torch_cli.roster.membership import chain, superior
 from torch_cli.roster.project import belongs, project_of
 from torch_cli.store import Store
@@ -116,8 +117,11 @@ def claim(
     """Give ``agent`` a task of the pool: ``task``, else the first that it could take.
 
     Returns ``None`` if there is none. Raises ``HeldError`` if ``task`` belongs to an agent, or a
-    task that it depends on is not done.
+    task that it depends on is not done, ``RefusedError`` if ``who`` gives it to an agent that it
+    may not write to.
     """
+    if who.agent is not None and who.agent.identity != agent.identity:
+        check_edge(store, who.agent, agent, "nothing was done")
     reap(store, time.time())
     while True:
         chosen = task or next(iter(available(store, agent, skills)), None)

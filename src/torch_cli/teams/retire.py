@@ -2,22 +2,27 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch_cli.checkpoint.record import Occasion, take
 from torch_cli.checkpoint.settings import load_settings
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.delivery.send import Request, check_permitted, send
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
-from torch_cli.lifecycle.stop import Stopped, stop
+from torch_cli.lifecycle.stop import Stopped, end_agent
 from torch_cli.lifecycle.worktrees import remove_worktree
 from torch_cli.roster.actor import Actor
+from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.registry import lives, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import HELD, Task
 from torch_cli.tasks.life import pass_on, release
 from torch_cli.teams.handoff import DEADLINE, Note, Saved, ask_for_note, save
+from torch_cli.tmux.socket import Socket
 from torch_cli.watch.draft import check_no_draft
 
 
@@ -36,11 +41,12 @@ class Retired(NamedTuple):
 
 
 class HandedOver(NamedTuple):
-    """What went from one agent to another."""
+    """What went from one agent to another, and the receipt of the message about it."""
 
     note: Note
     saved: Saved
     tasks: tuple[Task, ...]
+    receipt: Receipt
 
 
 def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool = False) -> Retired:
@@ -48,10 +54,13 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
 
     It gets ``deadline`` seconds for the note; 0 asks for none. Raises ``TorchError`` if its note
     and screen cannot be saved, no checkpoint of its directory can be made, or the program cannot be
-    ended. Raises ``HeldError`` if a person is typing there, unless ``force``. The agent then
+    ended. Raises ``HeldError`` if a person is typing there, unless ``force``, and ``RefusedError``
+    if the agent that runs this process has no right over it, or is the agent itself. The agent then
     continues with all its tasks.
     """
-    agent, at = registered(store, name), time.time()
+    agent, at = registered(store, name, "nothing was done"), time.time()
+    check_over(store, agent, "retire")
+    check_outside(agent, "retired")
     if not force:
         check_no_draft(store, agent)
     note = ask_for_note(agent, deadline) if deadline else Note("", "no note was asked for")
@@ -59,7 +68,7 @@ def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool =
     checkpoint = _checkpoint(agent)
     member = store.teams.member_of(agent.identity)
     try:
-        stopped = stop(store, name)
+        stopped = end_agent(store, name)
     except TorchError as error:
         error.message += (
             f"; it continues and keeps its tasks (its note and screen are in {saved.folder})"
@@ -95,14 +104,18 @@ def tasks_of(store: Store, agent: Agent) -> list[Task]:
 
 
 def hand_over(
-    store: Store, giver: str, taker: str, *, deadline: float = DEADLINE
-) -> tuple[HandedOver, str]:
-    """Give the tasks of one agent to another; return the tasks, and the message about them.
+    store: Store, socket: Socket, giver: str, taker: str, *, deadline: float = DEADLINE
+) -> HandedOver:
+    """Give the tasks of one agent to another, and send that one a message about them.
 
-    Both continue. Raises ``RefusedError`` if they are the same agent, ``NotFoundError`` if the
-    other agent has ended.
+    Both continue. Raises ``RefusedError`` if they are the same agent, or if the agent that runs
+    this process has no right over the first or may not write to the other; ``NotFoundError`` if the
+    other agent has ended. Nothing was handed over then.
     """
-    one, other = registered(store, giver), registered(store, taker)
+    nothing = "nothing was handed over"
+    one, other = registered(store, giver, nothing), registered(store, taker, nothing)
+    check_over(store, one, "hand over the work of")
+    check_permitted(store, other, nothing)
     if one.identity == other.identity:
         raise RefusedError(f"'{giver}' cannot hand over to itself; nothing was done", code="same")
     if not lives(other):
@@ -113,16 +126,17 @@ def hand_over(
     for task in tasks_of(store, one):
         with contextlib.suppress(HeldError):  # it has ended meanwhile
             moved.append(pass_on(store, task, other, Actor(None)))
-    done = HandedOver(note, saved, tuple(moved))
     store.events.add("handoff", giver, {"to": taker, "tasks": [task.id for task in moved]})
-    return done, _message(one, done)
+    text = _message(one, note, saved, moved)
+    request = Request(taker, text.encode(), sender=giver, kind="handoff", free=True)
+    return HandedOver(note, saved, tuple(moved), send(socket, request))
 
 
-def _message(giver: Agent, done: HandedOver) -> str:
+def _message(giver: Agent, note: Note, saved: Saved, tasks: Sequence[Task]) -> str:
     lines = [f"You take over from {giver.name}, who worked in {giver.directory}."]
-    for task in done.tasks:
+    for task in tasks:
         lines.append(f"Its task {task.id} is now yours: {task.title}")
-    lines += ["", done.note.text] if done.note.text else [f"It left no note: {done.note.why}."]
-    words = f"Its screen ({done.saved.lacks})" if done.saved.lacks else "Its whole screen history"
-    lines += ["", f"{words}: {done.saved.folder / 'screen.txt'}"]
+    lines += ["", note.text] if note.text else [f"It left no note: {note.why}."]
+    words = f"Its screen ({saved.lacks})" if saved.lacks else "Its whole screen history"
+    lines += ["", f"{words}: {saved.folder / 'screen.txt'}"]
     return "\n".join(lines)

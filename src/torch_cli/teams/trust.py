@@ -88,7 +88,11 @@ def trust_of(store: Store, team: Team) -> Trust:
 
 
 def accept(store: Store, team: Team) -> Trust:
-    """Record that a person has accepted the present file; return how it compared before."""
+    """Record that a person has accepted the present file; return how it compared before.
+
+    Raises ``RefusedError`` if an agent runs this process. Only people accept a file.
+    """
+    _check_person(store)
     before = trust_of(store, team)
     if before.state != "same":
         store.teams.accept(team.path, Accepted(before.digest, team.text, time.time()))
@@ -115,8 +119,7 @@ def admit(store: Store, team: Team, *, as_accepted: bool) -> str:
     return f"{trust.words}: no scheduler acts on it until a person runs 'torch trust'"
 
 
-def check_person(store: Store) -> None:
-    """Raise ``RefusedError`` if an agent runs this command. Only people accept a file."""
+def _check_person(store: Store) -> None:
     own = actor(store).agent
     if own is not None:
         raise RefusedError(

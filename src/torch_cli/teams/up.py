@@ -12,7 +12,7 @@ from torch_cli.envfile import read_environment
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.flock import hold, open_lock
 from torch_cli.lifecycle.spawn import Order, await_ready, spawn
-from torch_cli.lifecycle.stop import close_ended, end_pane, stop
+from torch_cli.lifecycle.stop import close_ended, end_agent, end_pane
 from torch_cli.lifecycle.window import create_window
 from torch_cli.lifecycle.worktrees import make_worktree, remove_worktree
 from torch_cli.paths import state_dir
@@ -31,6 +31,7 @@ from torch_cli.teams import half_made
 from torch_cli.teams.plan import Step, spec_of
 from torch_cli.teams.ready import await_process
 from torch_cli.teams.rebrief import with_tasks
+from torch_cli.teams.trust import admit
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
@@ -84,13 +85,30 @@ def up(
     team: Team,
     steps: Sequence[Step],
     *,
+    as_accepted: bool = False,
     restart_changed: bool = False,
     tell: Callable[[str], None] = lambda words: None,
+    warn: Callable[[str], None] = lambda words: None,
 ) -> Iterator[Result]:
     """Do the steps one by one. Members that wait for a failed one are ``blocked``.
 
-    From now on ``may_message`` is enforced, if the file says so.
+    A person who calls this accepts the file, unless ``as_accepted``; ``warn`` is told about that.
+    From now on ``may_message`` is enforced, if the file says so. Raises ``RefusedError``, with
+    nothing started, if the file is not accepted and the caller may not accept it.
     """
+    if said := admit(store, team, as_accepted=as_accepted):
+        warn(f"{team.path}: {said}")
+    return _bring_up(store, socket, team, steps, restart_changed, tell)
+
+
+def _bring_up(
+    store: Store,
+    socket: Socket,
+    team: Team,
+    steps: Sequence[Step],
+    restart_changed: bool,
+    tell: Callable[[str], None],
+) -> Iterator[Result]:
     rules = team.agreement
     store.teams.enforce(team.path, rules.may_message if rules.enforce else None)
     half_made.sweep(socket, team.session)
@@ -222,7 +240,7 @@ class _Upward:
             check_outside(agent, "restarted")
             check_no_draft(self._store, agent)
             before = self._store.teams.member_of(agent.identity)
-            stop(self._store, agent.name)
+            end_agent(self._store, agent.name)
             agent, state = None, "restarted"
         if agent is None:
             agent = self._start(member)

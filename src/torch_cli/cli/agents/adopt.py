@@ -30,16 +30,13 @@ def command(common: Common, target: str, name: str, profile: str | None) -> None
     """
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.cli.schema import agent_object
-    from torch_cli.lifecycle.kept import check_start
     from torch_cli.lifecycle.spawn import adopt
-    from torch_cli.roster.actor import actor
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of, safety_for
     from torch_cli.store import Store
     from torch_cli.watch.listing import list_agents
 
     with Store() as store:
-        check_start(store, name, actor(store).agent, "nothing was registered")
         agent = adopt(store, common.socket, target, name, profile)
         line = list_agents(store, [agent])[0] if common.json else None
     if line is not None:

@@ -21,16 +21,9 @@ def command(common: Common, giver: str, taker: str, deadline: float) -> int:
       torch handoff dev dev2
     """
     from torch_cli.cli.sending import print_receipt
-    from torch_cli.delivery.send import Request, check_permitted, send
-    from torch_cli.roster.authority import check_over
-    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
     from torch_cli.teams.retire import hand_over
 
     with Store() as store:
-        nothing = "nothing was handed over"
-        check_over(store, registered(store, giver, nothing), "hand over the work of")
-        check_permitted(store, registered(store, taker, nothing), nothing)
-        _, text = hand_over(store, giver, taker, deadline=deadline)
-    request = Request(taker, text.encode(), sender=giver, kind="handoff", free=True)
-    return print_receipt(send(common.socket, request), common)
+        done = hand_over(store, common.socket, giver, taker, deadline=deadline)
+    return print_receipt(done.receipt, common)

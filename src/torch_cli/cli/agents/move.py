@@ -1,7 +1,5 @@
 """``torch move``."""
 
-import contextlib
-
 import click
 
 from torch_cli.cli.common import Common
@@ -68,10 +66,8 @@ def command(
       torch move dev --apart
     """
     from torch_cli.cli.present import note, print_json, printable
-    from torch_cli.errors import NotFoundError, RefusedError
+    from torch_cli.errors import RefusedError
     from torch_cli.lifecycle.move import Wanted, move
-    from torch_cli.roster.authority import check_over
-    from torch_cli.roster.registry import find
     from torch_cli.store import Store
 
     given = sum((session is not None, target is not None, apart))
@@ -88,9 +84,6 @@ def command(
         raise RefusedError(misused, hint="See 'torch move --help'.", code="usage")
     wanted = Wanted(session, create, target, horizontal=vertical is False, follow=follow)
     with Store() as store:
-        with contextlib.suppress(NotFoundError):  # it is reported below
-            if agent := find(store, common.socket, name).agent:
-                check_over(store, agent, "move")
         moved = move(store, common.socket, name, wanted, timeout=timeout)
     before, now = moved.before, moved.now
     if common.json:

@@ -23,12 +23,9 @@ def command(common: Common, name: str, new: str) -> None:
     """
     from torch_cli.cli.present import print_json, say
     from torch_cli.lifecycle.rename import rename
-    from torch_cli.roster.authority import check_over
-    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
 
     with Store() as store:
-        check_over(store, registered(store, name, "nothing was changed"), "rename")
         done = rename(store, name, new)
     agent = done.agent
     if common.json:

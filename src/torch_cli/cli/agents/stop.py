@@ -27,15 +27,9 @@ def command(common: Common, name: str, forget: bool) -> None:
     """
     from torch_cli.cli.present import note, print_json
     from torch_cli.lifecycle.stop import stop
-    from torch_cli.roster.authority import check_outside, check_over
-    from torch_cli.roster.registry import registered
     from torch_cli.store import Store
 
     with Store() as store:
-        agent = registered(store, name, "nothing was stopped")
-        check_over(store, agent, "stop")
-        if not forget:
-            check_outside(agent, "stopped")
         stopped = stop(store, name, forget=forget)
     if common.json:
         print_json(

@@ -253,15 +253,12 @@ def cancel_command(common: Common, names: tuple[str, ...]) -> None:
 
 
 def _remove(common: Common, names: tuple[str, ...], done: str) -> None:
-    from torch_cli.roster.authority import check_over_checkin
-    from torch_cli.schedule.checkin import cancel, find_checkin
+    from torch_cli.schedule.checkin import cancel
     from torch_cli.store import Store
 
     with Store() as store:
-        for name in names:  # a wrong one is refused before anything is changed
-            check_over_checkin(store, find_checkin(store, name, living=False))
-        for name in dict.fromkeys(names):
-            print_changed(cancel(store, name), done, common)
+        for checkin in cancel(store, names):
+            print_changed(checkin, done, common)
 
 
 @command.command("pause")
@@ -274,12 +271,10 @@ def pause_command(common: Common, name: str) -> None:
     Examples:
       torch checkin pause tests
     """
-    from torch_cli.roster.authority import check_over_checkin
-    from torch_cli.schedule.checkin import find_checkin, pause
+    from torch_cli.schedule.checkin import pause
     from torch_cli.store import Store
 
     with Store() as store:
-        check_over_checkin(store, find_checkin(store, name, living=False))
         print_changed(pause(store, name), "paused", common)
 
 
@@ -295,12 +290,10 @@ def resume_command(common: Common, name: str) -> None:
     Examples:
       torch checkin resume tests
     """
-    from torch_cli.roster.authority import check_over_checkin
-    from torch_cli.schedule.checkin import find_checkin, resume
+    from torch_cli.schedule.checkin import resume
     from torch_cli.store import Store
 
     with Store() as store:
-        check_over_checkin(store, find_checkin(store, name, living=False))
         print_changed(resume(store, name, time.time()), "resumed", common)
 
 
@@ -316,13 +309,11 @@ def snooze_command(common: Common, name: str, duration: str) -> None:
       torch checkin snooze tests 10m
     """
     from torch_cli.duration import parse
-    from torch_cli.roster.authority import check_over_checkin
-    from torch_cli.schedule.checkin import find_checkin, snooze
+    from torch_cli.schedule.checkin import snooze
     from torch_cli.store import Store
 
     seconds = parse(duration)
     with Store() as store:
-        check_over_checkin(store, find_checkin(store, name, living=False))
         print_changed(snooze(store, name, seconds, time.time()), "snoozed", common)
 
 

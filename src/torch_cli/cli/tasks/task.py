@@ -256,7 +256,6 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     """
     from torch_cli.errors import DONE
     from torch_cli.roster.actor import actor
-    from torch_cli.roster.edges import check_edge
     from torch_cli.roster.registry import registered
     from torch_cli.store import Store
     from torch_cli.tasks.life import claim, find_task
@@ -266,8 +265,6 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     with Store() as store:
         task = find_task(store, name)
         to, who = registered(store, agent, "nothing was done"), actor(store)
-        if who.agent is not None:
-            check_edge(store, who.agent, to, "nothing was done")
         taken = claim(store, to, who, task, ())
         assert taken is not None
         show_task(store, taken.agent)

@@ -26,12 +26,10 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
     from torch_cli.cli.present import note, print_json, print_text, printable, say
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
-    from torch_cli.teams.trust import accept, changes, check_person, scripts_of, trust_of
+    from torch_cli.teams.trust import accept, changes, scripts_of, trust_of
 
     team = load_team(find_file(directory))
     with Store() as store:
-        if not dry_run:
-            check_person(store)
         before = trust_of(store, team) if dry_run else accept(store, team)
     accepted = not dry_run or before.state == "same"
     if common.json:

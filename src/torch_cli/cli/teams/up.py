@@ -56,7 +56,6 @@ def command(
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
     from torch_cli.teams.plan import plan
-    from torch_cli.teams.trust import admit
     from torch_cli.teams.up import team_lock, up
 
     team = load_team(find_file(directory))
@@ -67,16 +66,16 @@ def command(
             return DONE
         status = DONE
         with team_lock(team.path):
-            if said := admit(store, team, as_accepted=as_accepted):
-                note(printable(f"torch: {team.path}: {said}"), quiet=common.quiet)
             steps = plan(store, team, only)
             results = up(
                 store,
                 common.socket,
                 team,
                 steps,
+                as_accepted=as_accepted,
                 restart_changed=restart_changed,
                 tell=common.tell,
+                warn=lambda words: note(printable(f"torch: {words}"), quiet=common.quiet),
             )
             for result in results:
                 _print_result(result, common)
