@@ -13,7 +13,7 @@ from benchmarks.startup import cpu_time
 from torch_cli.delivery.drain import Drain
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.checkins import Checkin
+from torch_cli.store.checkin import Address, Checkin, Trigger
 from torch_cli.store.messages import Message, new_id, new_message
 
 GROUP = "schedule"
@@ -192,16 +192,9 @@ def _checkin(agent: Agent, number: int, due: float) -> Checkin:
     return Checkin(
         id=f"c-{number:06d}-{int(due)}",
         name=f"bench-{number}-{int(due)}",
-        target=agent.name,
-        agent=agent.identity,
-        server=agent.server,
-        pane=agent.pane,
-        pane_pid=agent.pane_pid,
+        to=Address(agent.name, agent.identity, agent.at),
         note=f"note {number}",
-        kind="at",
-        expression=repr(due),
-        zone="UTC",
-        start=now,
+        trigger=Trigger("at", repr(due), "UTC", now),
         nominal=due,
         due=due,
         created=now,
@@ -210,11 +203,9 @@ def _checkin(agent: Agent, number: int, due: float) -> Checkin:
 
 
 def _insert(store: Store, checkins: Sequence[Checkin]) -> None:
-    marks = ", ".join("?" for _ in Checkin._fields)
-    sql = f"INSERT INTO checkins ({', '.join(Checkin._fields)}) VALUES ({marks})"
     with store.database.transaction():
         for one in checkins:
-            store.database.query(sql, *one)
+            store.checkins.put(one)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -222,11 +222,7 @@ def test_ten_thousand_are_listed(demo: DemoAgent) -> None:
         assert one is not None
         with store.database.transaction():
             for number in range(10_000):
-                row = one._replace(id=f"c-{number:08x}", name=f"n{number}")
-                marks = ", ".join("?" for _ in row)
-                store.database.query(
-                    f"INSERT INTO checkins ({', '.join(row._fields)}) VALUES ({marks})", *row
-                )
+                store.checkins.put(one._replace(id=f"c-{number:08x}", name=f"n{number}"))
     began = time.monotonic()
     assert len(objects(checkin(demo, "list", "--json"))) == 10_001
     assert checkin(demo, "list").out.count("\n") == 10_001

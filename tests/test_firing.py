@@ -19,7 +19,7 @@ from torch_cli.schedule import trigger
 from torch_cli.schedule.checkin import Order
 from torch_cli.schedule.firing import FencedError, fire_due, run_now
 from torch_cli.store import Store
-from torch_cli.store.checkins import Checkin, Run
+from torch_cli.store.checkin import Checkin, Run
 from torch_cli.store.lease import Outage
 from torch_cli.store.messages import Message
 
@@ -189,7 +189,7 @@ def test_jitter_puts_off_each_firing_and_never_the_rhythm(store: Store, demo: De
     with pytest.raises(RefusedError, match="jitter"):
         add(store, demo, every("1m"), jitter=60.0)
     hourly = trigger.cron("0 * * * *", "UTC", NOW)
-    assert add(store, demo, hourly, jitter=3599.0).jitter == 3599.0
+    assert add(store, demo, hourly, jitter=3599.0).bounds.jitter == 3599.0
     with pytest.raises(RefusedError, match="1 h between two firings"):
         add(store, demo, hourly, jitter=3600.0)
 
@@ -315,7 +315,7 @@ def test_it_is_never_typed_into_another_agent_with_the_name(
 def test_it_follows_its_agent_through_a_rename(store: Store, demo: DemoAgent) -> None:
     made = add(store, demo, every())
     assert demo.torch("rename", "demo", "backend").code == 0
-    assert store.checkins.get(made.id).target == "backend"  # type: ignore[union-attr]
+    assert store.checkins.get(made.id).to.name == "backend"  # type: ignore[union-attr]
     assert only(store, NOW + 1200)[1].recipient == "backend"
 
 
@@ -357,7 +357,7 @@ def test_the_own_pane_is_named_with_a_dot(
         add(store, demo, once(), target=".")
     monkeypatch.setenv("TMUX", f"{demo.pane.socket_path},1,0")
     monkeypatch.setenv("TMUX_PANE", demo.pane.id)
-    assert add(store, demo, once(), target=".").target == "demo"
+    assert add(store, demo, once(), target=".").to.name == "demo"
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
     with Store() as upgraded:
         assert Path(f"{path}.schema-2").exists()
         made = add(upgraded, demo, once())
-        assert made.agent
+        assert made.to.agent
         assert only(upgraded, NOW + 1800)[1].recipient == "demo"
         deliver()
     assert len(demo.submitted()) == 1

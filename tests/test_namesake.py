@@ -114,7 +114,7 @@ def test_check_ins_of_an_earlier_one_are_not_its_own(
         pm = store.agents.get("pm")
         (checkin,) = store.checkins.all()
         assert pm is not None
-        assert (checkin.creator_agent, checkin.fallback_agent) == (pm.identity, pm.identity)
+        assert (checkin.creator.identity, checkin.fallback.identity) == (pm.identity, pm.identity)
     assert torch("stop", "pm").code == 0
     spawn_demo(tmux, torch, tmp_path / "other", name="pm")
     assert torch("rename", "pm", "chief").code == 0
@@ -122,5 +122,5 @@ def test_check_ins_of_an_earlier_one_are_not_its_own(
         (same,) = store.checkins.all()
         chief = store.agents.get("chief")
     assert chief is not None
-    assert (same.fallback, same.creator) == ("pm", "pm"), "they are the earlier one's"
+    assert (same.fallback.name, same.creator.name) == ("pm", "pm"), "they are the earlier one's"
     assert time.time() > same.created

@@ -14,7 +14,7 @@ from test_task import agent, new
 from torch_cli.programs.hook import INSERT
 from torch_cli.store import Store, retention
 from torch_cli.store.agents import Agent
-from torch_cli.store.checkins import Run
+from torch_cli.store.checkin import Run
 from torch_cli.store.retention import BATCH, DAY, HISTORY, PROMPTS, REPORTS
 
 NOW = time.time()

@@ -343,7 +343,7 @@ def test_a_renamed_member_that_has_ended_gives_way(
         (checkin,) = store.checkins.all()
         agent = store.agents.get("pm")
         assert agent is not None
-        assert (checkin.target, checkin.agent) == ("pm", agent.identity)
+        assert (checkin.to.name, checkin.to.agent) == ("pm", agent.identity)
     assert "was removed" in down(torch, project).out
     assert json.loads("[" + ",".join(torch("ps", "--json").out.splitlines()) + "]") == []
 
@@ -491,7 +491,7 @@ def test_check_ins_go_on_also_if_the_start_was_cut_short(torch: Torch, project: 
     assert states(up(torch, project, "--json"))["dev"] == "running"
     with Store() as store:
         (checkin,) = store.checkins.all()
-        assert checkin.agent == started.identity
+        assert checkin.to.agent == started.identity
 
 
 def test_a_name_that_the_file_keeps_is_no_other_agents(

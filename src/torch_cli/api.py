@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch_cli.lifecycle.stop import Stopped
     from torch_cli.programs.state import AgentState
     from torch_cli.store.agents import Agent
-    from torch_cli.store.checkins import Checkin
+    from torch_cli.store.checkin import Checkin
     from torch_cli.tmux.server import Server
     from torch_cli.watch.listing import Line
     from torch_cli.watch.state import StateOf

@@ -8,7 +8,7 @@ from torch_cli.roster.actor import actor
 from torch_cli.roster.membership import chain, team_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.checkins import Checkin
+from torch_cli.store.checkin import Checkin
 from torch_cli.store.messages import Message
 from torch_cli.store.teams import Started
 
@@ -57,8 +57,8 @@ def check_over_checkin(store: Store, checkin: Checkin) -> None:
     In a team an agent may change a check-in that it made, or that goes to itself or to an agent
     below it.
     """
-    own, to = actor(store).agent, store.agents.known_as(checkin.agent)
-    if own is None or own.identity == checkin.creator_agent:
+    own, to = actor(store).agent, store.agents.known_as(checkin.to.agent)
+    if own is None or own.identity == checkin.creator.identity:
         return
     if to is not None:
         check_over(store, to, "change the check-ins of")

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import TorchError
+from torch_cli.pane_id import PaneId
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.checkins import Checkin
+from torch_cli.store.checkin import Address, AgentRef, Checkin
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
 
@@ -19,15 +20,12 @@ from torch_cli.tmux.socket import Socket
 class Addressee(NamedTuple):
     """Who gets a note: an agent, or a program in a pane that was never registered.
 
-    If the note goes to another one than planned, ``instead`` says for whom it was, and why.
+    ``profile`` is the agent's, '' if it is none. If the note goes to another one than planned,
+    ``instead`` says for whom it was, and why.
     """
 
-    name: str
-    agent: str
-    server: str
-    pane: str
-    pane_pid: int
-    profile: str
+    address: Address
+    profile: str = ""
     instead: str = ""
 
 
@@ -38,19 +36,18 @@ class Panes:
         self._panes: dict[str, list[Pane] | TorchError] = {}
         self._on_error = on_error
 
-    def has(self, server: str, pane: str, pane_pid: int) -> bool:
-        """Return whether that pane of that server exists with that process.
+    def has(self, pane: PaneId) -> bool:
+        """Return whether that pane of its server exists with that process.
 
         Raises ``TorchError`` if tmux does not answer, because then nobody knows.
         """
-        path = server.rsplit("|", 2)[0]
+        path = pane.server.rsplit("|", 2)[0]
         if path not in self._panes:
             self._panes[path] = self._ask(path)
         found = self._panes[path]
         if isinstance(found, TorchError):
             raise found
-        place = (server, pane, pane_pid)
-        return any((one.server, one.id, one.pid) == place for one in found)
+        return any(one.at == pane for one in found)
 
     def _ask(self, path: str) -> list[Pane] | TorchError:
         try:
@@ -67,27 +64,27 @@ def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | No
 
     ``None`` if none of them is there. Raises ``TorchError`` if that cannot be known.
     """
-    own = store.agents.known_as(checkin.agent) if checkin.agent else None
+    to, parent = checkin.to, checkin.parent
+    own = store.agents.known_as(to.agent) if to.agent else None
     if own is not None and _is_there(own, panes):
         return _of(own)
-    if not checkin.agent and panes.has(checkin.server, checkin.pane, checkin.pane_pid):
-        place = (checkin.server, checkin.pane, checkin.pane_pid)
-        agent = store.agents.in_pane(*place)
-        return _of(agent) if agent else Addressee(checkin.target, "", *place, "")
-    parent, known = checkin.parent, checkin.parent_agent
-    if own is not None and own.parent != parent:  # it has another parent now
-        parent, known = own.parent, ""
-    for name, identity in ((checkin.fallback, checkin.fallback_agent), (parent, known)):
-        other = store.agents.known_as(identity) if identity else store.agents.get(name)
+    if not to.agent and panes.has(to.at):
+        agent = store.agents.in_pane(*to.at)
+        return _of(agent) if agent else Addressee(to)
+    if own is not None and own.parent != parent.name:  # it has another parent now
+        parent = AgentRef(own.parent)
+    for ref in (checkin.fallback, parent):
+        known = store.agents.known_as(ref.identity) if ref.identity else None
+        other = known if ref.identity else store.agents.get(ref.name)
         if other is not None and _is_there(other, panes):
-            return _of(other)._replace(instead=f"it is for {checkin.target}, {gone(own)}")
+            return _of(other)._replace(instead=f"it is for {to.name}, {gone(own)}")
     return None
 
 
 def _is_there(agent: Agent, panes: Panes) -> bool:
     return (
         agent.stopped is None
-        and panes.has(agent.server, agent.pane, agent.pane_pid)
+        and panes.has(agent.at)
         and procs.alive(procs.Process(agent.program_pid, agent.program_started))
     )
 
@@ -100,5 +97,4 @@ def gone(agent: Agent | None) -> str:
 
 
 def _of(agent: Agent) -> Addressee:
-    place = (agent.server, agent.pane, agent.pane_pid)
-    return Addressee(agent.name, agent.identity, *place, agent.profile)
+    return Addressee(Address(agent.name, agent.identity, agent.at), agent.profile)

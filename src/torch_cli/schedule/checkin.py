@@ -13,15 +13,19 @@ from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import Guard, Profile
 from torch_cli.roster.actor import own_name
 from torch_cli.roster.registry import NAME, Found, find, profile_named
-from torch_cli.schedule.trigger import AT, Trigger, next_after, shortest_gap
+from torch_cli.schedule.trigger import AT, next_after, shortest_gap
 from torch_cli.store import Store
-from torch_cli.store.checkins import (
+from torch_cli.store.checkin import (
     ACTIVE,
     CANCELLED,
     DONE,
     PAUSED,
     SUPERSEDED,
+    Address,
+    AgentRef,
+    Bounds,
     Checkin,
+    Trigger,
     new_id,
 )
 from torch_cli.tmux.panes import listen
@@ -56,11 +60,6 @@ class Order(NamedTuple):
     clean: bool = False
 
 
-def trigger_of(checkin: Checkin) -> Trigger:
-    """Return the trigger of a check-in."""
-    return Trigger(checkin.kind, checkin.expression, checkin.zone, checkin.start)
-
-
 def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin, Found]:
     """Make a check-in; return it and where its target is now.
 
@@ -80,34 +79,20 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
         check_permitted(store, to, "no check-in was made")
     note = _checked(decode(order.note), _profile(store, found), clean=order.clean)
     nominal = first_nominal(order.trigger, order.until, now)
-    agent, pane = found.agent, found.pane
-    parent = store.agents.get(agent.parent) if agent and agent.parent else None
-    own = own_name(store)
+    agent, own = found.agent, own_name(store)
     maker = store.agents.get(own) if own else None
+    living = maker is not None and maker.stopped is None
     checkin = Checkin(
         id=new_id("ci"),
         name=order.name or _name_for(store, note),
-        target=found.name,
-        agent=agent.identity if agent else "",
-        server=pane.server,
-        pane=pane.id,
-        pane_pid=pane.pid,
+        to=Address(found.name, agent.identity if agent else "", found.pane.at),
         note=note,
-        kind=order.trigger.kind,
-        expression=order.trigger.expression,
-        zone=order.trigger.zone,
-        start=order.trigger.start,
-        until=order.until,
-        remaining=order.runs,
-        jitter=order.jitter,
-        grace=order.grace,
+        trigger=order.trigger,
+        bounds=Bounds(order.until, order.runs, order.jitter, order.grace),
         condition=order.condition,
-        fallback=order.fallback,
-        parent=agent.parent if agent else "",
-        fallback_agent=fallback.identity if fallback else "",
-        parent_agent=parent.identity if parent else "",
-        creator=own,
-        creator_agent=maker.identity if maker and maker.stopped is None else "",
+        fallback=AgentRef(order.fallback, fallback.identity if fallback else ""),
+        parent=_ref(store, agent.parent if agent else ""),
+        creator=_ref(store, own) if living else AgentRef(own),
         nominal=nominal,
         due=jittered(nominal, order.jitter),
         created=now,
@@ -115,8 +100,13 @@ def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin
     )
     store.checkins.add(checkin)
     detail = {"checkin": checkin.id, "name": checkin.name}
-    store.events.add("checkin", checkin.target, detail, actor=checkin.creator)
+    store.events.add("checkin", checkin.to.name, detail, actor=checkin.creator.name)
     return checkin, found
+
+
+def _ref(store: Store, name: str) -> AgentRef:
+    agent = store.agents.get(name) if name else None
+    return AgentRef(name, agent.identity if agent else "")
 
 
 def first_nominal(trigger: Trigger, until: float | None, now: float) -> float:
@@ -138,11 +128,12 @@ def upcoming(checkin: Checkin, count: int) -> list[float]:
     """Return the next moments at which it is due, at most ``count``. Only the first has jitter."""
     if checkin.state != ACTIVE or checkin.due is None or checkin.nominal is None:
         return []
-    most = count if checkin.remaining is None else min(count, checkin.remaining)
+    until, remaining = checkin.bounds.until, checkin.bounds.remaining
+    most = count if remaining is None else min(count, remaining)
     found, at = [checkin.due], max(checkin.nominal, checkin.due)
     while len(found) < most:
-        following = next_after(trigger_of(checkin), at)
-        if following is None or (checkin.until is not None and following > checkin.until):
+        following = next_after(checkin.trigger, at)
+        if following is None or (until is not None and following > until):
             break
         found.append(following)
         at = following
@@ -223,12 +214,13 @@ def resume(store: Store, name: str, now: float) -> Checkin:
     if checkin.state == ACTIVE:
         return checkin
     changes: dict[str, object] = {"state": ACTIVE}
-    if checkin.kind != AT and checkin.due is not None and checkin.due <= now:
-        nominal = next_after(trigger_of(checkin), now)
-        if nominal is None or (checkin.until is not None and nominal > checkin.until):
+    trigger, until = checkin.trigger, checkin.bounds.until
+    if trigger.kind != AT and checkin.due is not None and checkin.due <= now:
+        nominal = next_after(trigger, now)
+        if nominal is None or (until is not None and nominal > until):
             changes |= {"state": DONE, "nominal": None, "due": None}
         else:
-            changes |= {"nominal": nominal, "due": jittered(nominal, checkin.jitter)}
+            changes |= {"nominal": nominal, "due": jittered(nominal, checkin.bounds.jitter)}
     return _change(store, checkin, changes, "resume")
 
 
@@ -247,7 +239,7 @@ def _change(store: Store, checkin: Checkin, changes: Mapping[str, object], verb:
         now = store.checkins.get(checkin.id)
         assert now is not None
         if done:
-            store.events.add(verb, checkin.target, {"checkin": checkin.id, "name": checkin.name})
+            store.events.add(verb, checkin.to.name, {"checkin": checkin.id, "name": checkin.name})
             return now
         # It has fired, or was changed, since it was read.
         checkin = find_checkin(store, checkin.id)

@@ -15,11 +15,11 @@ from torch_cli.errors import NotFoundError, RefusedError, TorchError
 from torch_cli.roster.authority import check_over_checkin
 from torch_cli.roster.registry import profile_named
 from torch_cli.schedule.addressee import Addressee, Panes, addressee_of, gone
-from torch_cli.schedule.checkin import jittered, trigger_of
+from torch_cli.schedule.checkin import jittered
 from torch_cli.schedule.delay import delay, lateness
 from torch_cli.schedule.trigger import AT, next_after, passed, show
 from torch_cli.store import Store, StoreError
-from torch_cli.store.checkins import (
+from torch_cli.store.checkin import (
     DONE,
     FAILED,
     MISSED,
@@ -99,7 +99,7 @@ def run_now(store: Store, checkin: Checkin, now: float) -> Run:
     not write to its target. Nothing fires then.
     """
     check_over_checkin(store, checkin)
-    check_permitted(store, store.agents.known_as(checkin.agent), "it was not fired")
+    check_permitted(store, store.agents.known_as(checkin.to.agent), "it was not fired")
     addressee = addressee_of(store, checkin, Panes())
     with store.database.transaction():
         run = _write(store, checkin, Due(now, 0, now), addressee, now, 0)
@@ -109,7 +109,7 @@ def run_now(store: Store, checkin: Checkin, now: float) -> Run:
 
 def _fire(store: Store, checkin: Checkin, now: float, token: int, panes: Panes) -> Run | None:
     due = _due(checkin, now)
-    missed = checkin.grace is not None and now - due.at > checkin.grace
+    missed = checkin.bounds.grace is not None and now - due.at > checkin.bounds.grace
     try:
         addressee = None if missed else addressee_of(store, checkin, panes)
     except TorchError:
@@ -128,7 +128,7 @@ def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Ru
     checkin = store.checkins.get(run.checkin)
     if checkin is None:
         return None
-    if checkin.grace is not None and now - run.due > checkin.grace:
+    if checkin.bounds.grace is not None and now - run.due > checkin.bounds.grace:
         return _give_up(store, checkin, run, now)
     try:
         addressee = addressee_of(store, checkin, panes)
@@ -148,7 +148,7 @@ def _give_up(store: Store, checkin: Checkin, run: Run, now: float) -> Run | None
     with store.database.transaction():
         if store.checkins.get_run(run.id).state != OVERDUE:
             return None
-        reason = f"{run.reason}; its grace of {checkin.grace:g} s is over"
+        reason = f"{run.reason}; its grace of {checkin.bounds.grace:g} s is over"
         return store.checkins.change_run(run, state=MISSED, reason=reason, fired=now)
 
 
@@ -165,30 +165,30 @@ def _due(checkin: Checkin, now: float) -> Due:
     assert checkin.nominal is not None
     assert checkin.due is not None
     base = max(checkin.nominal, checkin.due)
-    if checkin.kind == AT:
+    if checkin.trigger.kind == AT:
         return Due(checkin.due, 0, base)
-    latest = now if checkin.until is None else min(now, checkin.until)
-    last, count = passed(trigger_of(checkin), base, latest)
+    latest = now if checkin.bounds.until is None else min(now, checkin.bounds.until)
+    last, count = passed(checkin.trigger, base, latest)
     return Due(checkin.due if last is None else last, count, base if last is None else last)
 
 
 def _advanced(checkin: Checkin, due: Due, *, counts: bool) -> dict[str, object]:
     """Return what the run changes in the check-in. ``counts``: it is one of ``remaining``."""
-    left = checkin.remaining
+    left = checkin.bounds.remaining
     if left is not None and counts:
         left -= 1
-    following = next_after(trigger_of(checkin), max(due.nominal, due.at))
+    following = next_after(checkin.trigger, max(due.nominal, due.at))
     ends = (
         following is None
         or (left is not None and left <= 0)
-        or (checkin.until is not None and following > checkin.until)
+        or (checkin.bounds.until is not None and following > checkin.bounds.until)
     )
     if ends or following is None:
         return {"remaining": left, "state": DONE, "nominal": None, "due": None}
     return {
         "remaining": left,
         "nominal": following,
-        "due": jittered(following, checkin.jitter),
+        "due": jittered(following, checkin.bounds.jitter),
     }
 
 
@@ -196,9 +196,9 @@ def _advanced(checkin: Checkin, due: Due, *, counts: bool) -> dict[str, object]:
 
 
 def _write_missed(store: Store, checkin: Checkin, due: Due, now: float, token: int) -> Run:
-    assert checkin.grace is not None
+    assert checkin.bounds.grace is not None
     why = lateness(now - due.at, delay(store, due.at, now)) or f"{now - due.at:.0f} s late"
-    reason = f"{why}; its grace is {checkin.grace:g} s"
+    reason = f"{why}; its grace is {checkin.bounds.grace:g} s"
     run = Run(
         *(new_id("r"), checkin.id, due.at, now, MISSED),
         reason=reason,
@@ -227,8 +227,8 @@ def _write(
         token=token,
     )
     if addressee is None:
-        own = store.agents.known_as(checkin.agent) if checkin.agent else None
-        run = run._replace(reason=f"{checkin.target}, {gone(own)}; no other agent takes its place")
+        own = store.agents.known_as(checkin.to.agent) if checkin.to.agent else None
+        run = run._replace(reason=f"{checkin.to.name}, {gone(own)}; no other agent takes its place")
         store.checkins.add_run(run)
         return run
     store.checkins.add_run(run)
@@ -249,7 +249,8 @@ def _supersede(store: Store, checkin: Checkin) -> int:
 def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
     """Put the note into the outbox, as part of the caller's transaction."""
     identity, idle = new_message_id(), checkin.condition == "idle"
-    creator = store.agents.known_as(checkin.creator_agent) if checkin.creator_agent else None
+    made_by = checkin.creator
+    creator = store.agents.known_as(made_by.identity) if made_by.identity else None
     try:
         text = _text(checkin, run, to, identity)
         if to.profile:
@@ -263,18 +264,16 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
         new_message(
             identity,
             key=f"run:{run.id}",
-            sender=checkin.creator,
-            recipient=to.name,
+            sender=made_by.name,
+            recipient=to.address.name,
             kind=CHECKIN,
             body=checkin.note,
             typed=text,
-            server=to.server,
-            pane=to.pane,
-            pane_pid=to.pane_pid,
+            **to.address.at.columns,
             evidence=evidence,
-            agent=to.agent,
+            agent=to.address.agent,
             kept=True,
-            deadline=None if checkin.grace is None else run.due + checkin.grace,
+            deadline=None if checkin.bounds.grace is None else run.due + checkin.bounds.grace,
             # A note that waits for the end of a turn must not delay messages of others.
             priority=PRIORITIES["low" if idle else "normal"],
             type_when="idle" if idle else "ready",
@@ -283,16 +282,21 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
         )
     )
     return store.checkins.change_run(
-        run, state=SENT, fired=run.fired, message=message.id, recipient=to.name, reason=to.instead
+        run,
+        state=SENT,
+        fired=run.fired,
+        message=message.id,
+        recipient=to.address.name,
+        reason=to.instead,
     )
 
 
 def _text(checkin: Checkin, run: Run, to: Addressee, identity: str) -> str:
     """Return the message: the envelope, when it was due, remarks, and the note."""
-    sender = f"from {checkin.creator} · " if checkin.creator else ""
+    sender = f"from {checkin.creator.name} · " if checkin.creator.name else ""
     lines = [f"[{sender}check-in {checkin.name} · {identity}]"]
     late = lateness(run.fired - run.due, run.delay)
-    lines.append(f"due {show(run.due, checkin.zone)}" + (f", {late}" if late else ""))
+    lines.append(f"due {show(run.due, checkin.trigger.zone)}" + (f", {late}" if late else ""))
     if run.coalesced:
         times = "time" if run.coalesced == 1 else "times"
         lines.append(f"it was due {run.coalesced} {times} before, and comes once for all")

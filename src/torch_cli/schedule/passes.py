@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.worktrees import Done
-    from torch_cli.store.checkins import Run
+    from torch_cli.store.checkin import Run
     from torch_cli.store.tasks import Task
     from torch_cli.teams.upkeep import Did, Upkeep
 

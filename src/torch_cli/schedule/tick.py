@@ -16,7 +16,7 @@ from torch_cli.store.lease import Clock, Held, clock_jump
 if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.worktrees import Done
-    from torch_cli.store.checkins import Run
+    from torch_cli.store.checkin import Run
     from torch_cli.store.tasks import Task
     from torch_cli.teams.upkeep import Did
 

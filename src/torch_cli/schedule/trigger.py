@@ -1,7 +1,7 @@
 """When a check-in is due: triggers as values, and the times that follow from them.
 
 A trigger fires ``at`` one moment, or ``every`` so many seconds from its start, or by a ``cron``
-expression in a time zone. This module knows neither the store nor tmux. Moments are seconds since
+expression in a time zone. This module asks neither the database nor tmux. Moments are seconds since
 the epoch.
 """
 
@@ -9,11 +9,11 @@ import datetime
 import itertools
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
 from torch_cli.schedule.zone import check_zone, local_zone, zone_named
+from torch_cli.store.checkin import Trigger as Trigger
 
 AT, EVERY, CRON = "at", "every", "cron"
 
@@ -22,20 +22,6 @@ MOST_PASSED = 100_000
 
 LOOKED_AT = 200
 """How many moments of a cron expression are used to find the shortest time between two."""
-
-
-class Trigger(NamedTuple):
-    """A rule for moments.
-
-    ``kind`` is ``at``, ``every`` or ``cron``; ``expression`` the moment in seconds since the epoch,
-    the seconds between two, or the cron expression; ``zone`` the name of the time zone in which it
-    is read and shown; ``start`` when it began to count (epoch seconds).
-    """
-
-    kind: str
-    expression: str
-    zone: str
-    start: float
 
 
 # -- making ---------------------------------------------------------------------------------------

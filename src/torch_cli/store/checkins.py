@@ -1,92 +1,14 @@
-"""Check-ins, which are messages that are sent later, and their runs."""
+"""The tables of check-ins, which are messages that are sent later, and of their runs."""
 
-import os
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch_cli.errors import RefusedError
+from torch_cli.pane_id import PaneId
 from torch_cli.store.agents import Agent
+from torch_cli.store.checkin import Address, AgentRef, Bounds, Checkin, Run, Trigger
 from torch_cli.store.database import Database
-
-ACTIVE, PAUSED, DONE, CANCELLED = "active", "paused", "done", "cancelled"
-"""The states of a check-in."""
-
-SENT, OVERDUE, MISSED, SUPERSEDED, FAILED = "sent", "overdue", "missed", "superseded", "failed"
-"""The states of a run, in this order: its message is in the outbox, or has left it; no agent is
-there to take it yet; it came later than its grace; a later run replaced it before it was typed; it
-cannot be sent."""
-
-
-class Checkin(NamedTuple):
-    """A message that is sent later.
-
-    ``target`` is the recipient's name, ``agent`` its identity, '' for a pane that is not a
-    registered agent: that is ``server``, ``pane`` and ``pane_pid``. ``kind``, ``expression``,
-    ``zone`` and ``start`` are its trigger. ``until`` is the last moment at which it may fire,
-    ``remaining`` how many runs are left, ``jitter`` and ``grace`` are seconds; ``None`` means no
-    limit. ``fallback`` and ``parent`` are names, and ``…_agent`` the identities of these agents, so
-    that another agent that gets the name later gets nothing. ``nominal`` is when the trigger is
-    next due. ``due`` is when it will fire for that, with jitter and snooze. Both are ``None`` if
-    nothing is left. Moments are seconds since the epoch.
-    """
-
-    id: str
-    name: str
-    target: str
-    agent: str
-    server: str
-    pane: str
-    pane_pid: int
-    note: str
-    kind: str
-    expression: str
-    zone: str
-    start: float
-    until: float | None = None
-    remaining: int | None = None
-    jitter: float = 0.0
-    grace: float | None = None
-    condition: str = "always"
-    fallback: str = ""
-    parent: str = ""
-    creator: str = ""
-    state: str = ACTIVE
-    nominal: float | None = None
-    due: float | None = None
-    created: float = 0.0
-    changed: float = 0.0
-    fallback_agent: str = ""
-    parent_agent: str = ""
-    creator_agent: str = ""
-
-
-class Run(NamedTuple):
-    """One firing: of which check-in, when it was ``due`` and when it ``fired`` (epoch seconds).
-
-    ``delay`` says why it was late. ``coalesced`` counts the earlier moments that it includes.
-    ``message`` is the id of the message to ``recipient``. ``token`` is that of the lease.
-    """
-
-    id: str
-    checkin: str
-    due: float
-    fired: float
-    state: str
-    reason: str = ""
-    delay: str = ""
-    coalesced: int = 0
-    message: str = ""
-    recipient: str = ""
-    token: int = 0
-
-
-def new_id(kind: str) -> str:
-    """Return a new id for a check-in (``ci``) or a run (``r``).
-
-    Earlier versions gave check-ins ids with ``c``, as checkpoints still have.
-    """
-    return f"{kind}-{os.urandom(6).hex()}"
 
 
 class Checkins:
@@ -97,18 +19,22 @@ class Checkins:
 
     def add(self, checkin: Checkin) -> None:
         """Save a new check-in; raises ``RefusedError`` if an active or paused one has its name."""
-        marks = ", ".join("?" for _ in checkin)
         with self._database.transaction():
             taken = self.named(checkin.name)
             if taken is not None:
                 raise RefusedError(
-                    f"check-in '{checkin.name}' already exists, for {taken.target}",
+                    f"check-in '{checkin.name}' already exists, for {taken.to.name}",
                     hint=f"Choose another --name, or first: torch checkin remove {checkin.name}",
                     code="name-taken",
                 )
-            self._database.query(
-                f"INSERT INTO checkins ({', '.join(checkin._fields)}) VALUES ({marks})", *checkin
-            )
+            self.put(checkin)
+
+    def put(self, checkin: Checkin) -> None:
+        """Save a new check-in whose name is free, as part of the caller's transaction."""
+        row = _row_of(checkin)
+        marks = ", ".join("?" for _ in row)
+        sql = f"INSERT INTO checkins ({', '.join(row)}) VALUES ({marks})"
+        self._database.query(sql, *row.values())
 
     def get(self, identity: str) -> Checkin | None:
         """Return the check-in with that id."""
@@ -159,9 +85,9 @@ class Checkins:
         return due
 
     def change(self, checkin: Checkin, changes: Mapping[str, Any]) -> bool:
-        """Change fields of ``checkin`` if it is still as it was read; return whether it was.
+        """Change ``checkin`` if it is still as it was read; return whether it was.
 
-        Call it within a transaction.
+        ``changes`` are columns of the table. Call it within a transaction.
         """
         now = self.get(checkin.id)
         if now != checkin:
@@ -240,11 +166,57 @@ class Checkins:
         return found[0] if found else None
 
     def _where(self, clause: str, *values: object) -> list[Checkin]:
-        columns = ", ".join(Checkin._fields)
-        rows = self._database.query(f"SELECT {columns} FROM checkins WHERE {clause}", *values)
-        return [Checkin(*row) for row in rows]
+        rows = self._database.query(f"SELECT * FROM checkins WHERE {clause}", *values)
+        return [_checkin_of(dict(row)) for row in rows]
 
     def _runs(self, clause: str, *values: object) -> list[Run]:
         columns = ", ".join(Run._fields)
         rows = self._database.query(f"SELECT {columns} FROM runs WHERE {clause}", *values)
         return [Run(*row) for row in rows]
+
+
+def _row_of(checkin: Checkin) -> dict[str, Any]:
+    """Return the row of the table that holds the check-in, by column."""
+    to = checkin.to
+    refs = {name: getattr(checkin, name) for name in ("fallback", "parent", "creator")}
+    return {
+        "id": checkin.id,
+        "name": checkin.name,
+        "target": to.name,
+        "agent": to.agent,
+        **to.at.columns,
+        "note": checkin.note,
+        **checkin.trigger._asdict(),
+        **checkin.bounds._asdict(),
+        "condition": checkin.condition,
+        **{name: ref.name for name, ref in refs.items()},
+        **{f"{name}_agent": ref.identity for name, ref in refs.items()},
+        **{name: getattr(checkin, name) for name in _OWN},
+    }
+
+
+_OWN = ("state", "nominal", "due", "created", "changed")
+"""Columns that are fields of the same name, after all others."""
+
+
+def _checkin_of(row: Mapping[str, Any]) -> Checkin:
+    """Return the check-in that a row of the table holds."""
+    return Checkin(
+        id=row["id"],
+        name=row["name"],
+        to=Address(
+            row["target"], row["agent"], PaneId(row["server"], row["pane"], row["pane_pid"])
+        ),
+        note=row["note"],
+        trigger=Trigger(*(row[name] for name in Trigger._fields)),
+        bounds=Bounds(*(row[name] for name in Bounds._fields)),
+        condition=row["condition"],
+        fallback=_ref_in(row, "fallback"),
+        parent=_ref_in(row, "parent"),
+        creator=_ref_in(row, "creator"),
+        **{name: row[name] for name in _OWN},
+    )
+
+
+def _ref_in(row: Mapping[str, Any], name: str) -> AgentRef:
+    return AgentRef(row[name], row[f"{name}_agent"])

@@ -147,12 +147,12 @@ def list_command(common: Common, agent: str | None, ended: bool) -> None:
     from torch_cli.store import Store
 
     with Store() as store:
-        checkins = [one for one in store.checkins.all(ended=ended) if agent in (None, one.target)]
+        checkins = [one for one in store.checkins.all(ended=ended) if agent in (None, one.to.name)]
         runs = store.checkins.last_runs()
         overdue = {run.checkin for run in store.checkins.overdue()}
         if not ended:  # one that has ended may still have a run that nobody took
             rest = [store.checkins.get(one) for one in overdue - {c.id for c in checkins}]
-            checkins += [c for c in rest if c is not None and agent in (None, c.target)]
+            checkins += [c for c in rest if c is not None and agent in (None, c.to.name)]
         messages = (
             {run.id: store.messages.get(run.message) for run in runs.values() if run.message}
             if len(checkins) <= MANY
@@ -191,27 +191,28 @@ def show_command(common: Common, name: str) -> None:
             return
         runs = store.checkins.history(checkin.id, FIRINGS)
         messages = [store.messages.get(run.message) if run.message else None for run in runs]
+    bounds, zone = checkin.bounds, checkin.trigger.zone
     limits = {
-        "until": show(checkin.until, checkin.zone) if checkin.until is not None else "",
-        "jitter": f"{checkin.jitter:g} s" if checkin.jitter else "",
-        "grace": f"{checkin.grace:g} s" if checkin.grace is not None else "",
+        "until": show(bounds.until, zone) if bounds.until is not None else "",
+        "jitter": f"{bounds.jitter:g} s" if bounds.jitter else "",
+        "grace": f"{bounds.grace:g} s" if bounds.grace is not None else "",
     }
     print_fields(
         {
             "name": checkin.name,
             "id": checkin.id,
             "state": checkin.state,
-            "to": checkin.target,
+            "to": checkin.to.name,
             "when": when(checkin),
             "if": checkin.condition,
             **limits,
-            "fallback": checkin.fallback,
-            "from": checkin.creator,
-            "made": show(checkin.created, checkin.zone),
+            "fallback": checkin.fallback.name,
+            "from": checkin.creator.name,
+            "made": show(checkin.created, zone),
         }
     )
     for at in upcoming(checkin, FIRINGS):
-        say(f"next  {show(at, checkin.zone)}  {ahead(at)}")
+        say(f"next  {show(at, zone)}  {ahead(at)}")
     for run, message in zip(runs, messages, strict=True):
         say(printable(run_line(run, checkin, message)))
     say("")

@@ -7,7 +7,7 @@ from torch_cli.cli.common import Common
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
-    from torch_cli.store.checkins import Checkin, Run
+    from torch_cli.store.checkin import Checkin, Run
     from torch_cli.store.messages import Message
 
 FIRINGS = 3
@@ -26,9 +26,9 @@ def print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) -
     from torch_cli.schedule.checkin import upcoming
     from torch_cli.schedule.trigger import show
 
-    say(f"{checkin.name}  {checkin.id}  {checkin.target} ({pane})")
+    say(f"{checkin.name}  {checkin.id}  {checkin.to.name} ({pane})")
     for at in upcoming(checkin, FIRINGS):
-        say(f"  {show(at, checkin.zone)}  {ahead(at)}")
+        say(f"  {show(at, checkin.trigger.zone)}  {ahead(at)}")
     if missing := unscheduled(store):
         note(f"  {missing}", quiet=common.quiet)
 
@@ -52,7 +52,7 @@ def print_list(
     for one in checkins:
         run = runs.get(one.id)
         last = outcome(run, messages.get(run.id)) if run else ""
-        cells = [one.name, one.target, when(one), _next(one), last]
+        cells = [one.name, one.to.name, when(one), _next(one), last]
         rows.append([*cells, one_line(one.note, FIRST_WORDS)])
     if len(rows) > MANY:
         for cells in rows:
@@ -63,11 +63,11 @@ def print_list(
 
 def when(checkin: "Checkin") -> str:
     """Return the rule of a check-in in words."""
-    from torch_cli.schedule.checkin import trigger_of
     from torch_cli.schedule.trigger import describe
 
-    left = "" if checkin.remaining is None else f", {checkin.remaining} left"
-    return describe(trigger_of(checkin)) + left
+    remaining = checkin.bounds.remaining
+    left = "" if remaining is None else f", {remaining} left"
+    return describe(checkin.trigger) + left
 
 
 def _next(checkin: "Checkin") -> str:
@@ -75,7 +75,7 @@ def _next(checkin: "Checkin") -> str:
 
     if checkin.due is None or checkin.state != "active":
         return checkin.state
-    clock = show(checkin.due, checkin.zone).partition(" (")[0].split(" ", 1)[1]
+    clock = show(checkin.due, checkin.trigger.zone).partition(" (")[0].split(" ", 1)[1]
     return f"{ahead(checkin.due)}, {clock}"
 
 
@@ -91,7 +91,7 @@ def run_line(run: "Run", checkin: "Checkin", message: "Message | None") -> str:
     from torch_cli.schedule.delay import lateness
     from torch_cli.schedule.trigger import show
 
-    due = show(run.due, checkin.zone).partition(" (")[0]
+    due = show(run.due, checkin.trigger.zone).partition(" (")[0]
     words = [due, checkin.name, outcome(run, message)]
     words += [f"to {run.recipient}"] if run.recipient else []
     words += [run.message] if run.message else []
@@ -109,7 +109,7 @@ def print_changed(checkin: "Checkin", done: str, common: Common) -> None:
         print_json(checkin_object(checkin, None))
     else:
         following = "" if checkin.due is None or checkin.state != "active" else _next(checkin)
-        say("  ".join(filter(None, [done, checkin.name, checkin.target, following])))
+        say("  ".join(filter(None, [done, checkin.name, checkin.to.name, following])))
 
 
 def message_of(store: "Store", run: "Run") -> "Message | None":
@@ -132,21 +132,21 @@ def checkin_object(checkin: "Checkin", last: "tuple[Run, Message | None] | None"
         "schema": "torch.checkin/1",
         "id": checkin.id,
         "name": checkin.name,
-        "target": checkin.target,
-        "pane": checkin.pane,
+        "target": checkin.to.name,
+        "pane": checkin.to.at.pane,
         "note": checkin.note,
-        "kind": checkin.kind,
-        "expression": checkin.expression,
-        "timezone": checkin.zone,
+        "kind": checkin.trigger.kind,
+        "expression": checkin.trigger.expression,
+        "timezone": checkin.trigger.zone,
         "state": checkin.state,
         "next": [timestamp(at) for at in upcoming(checkin, FIRINGS)],
-        "until": timestamp(checkin.until),
-        "remaining": checkin.remaining,
-        "jitter_s": checkin.jitter,
-        "grace_s": checkin.grace,
+        "until": timestamp(checkin.bounds.until),
+        "remaining": checkin.bounds.remaining,
+        "jitter_s": checkin.bounds.jitter,
+        "grace_s": checkin.bounds.grace,
         "if": checkin.condition,
-        "fallback": checkin.fallback or None,
-        "creator": checkin.creator or None,
+        "fallback": checkin.fallback.name or None,
+        "creator": checkin.creator.name or None,
         "created": timestamp(checkin.created),
         "last": run_object(last[0], checkin, last[1]) if last else None,
     }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.tick import Ticked
-    from torch_cli.store.checkins import Run
+    from torch_cli.store.checkin import Run
 
 
 @click.command("tick")
