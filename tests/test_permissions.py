@@ -182,11 +182,11 @@ VERBS = {
     ),
     "checkin add": Verb(_checkin, lambda w: ("checkin", "add", "pm", "no", "--in", "1m"), WRITE),
     "checkin remove": Verb(
-        lambda w: list(checkins.cancel(w.store, [w.checkin])),
+        lambda w: checkins.cancel(w.store, w.checkin),
         lambda w: ("checkin", "remove", w.checkin),
     ),
     "checkin cancel": Verb(
-        lambda w: list(checkins.cancel(w.store, [w.checkin])),
+        lambda w: checkins.cancel(w.store, w.checkin),
         lambda w: ("checkin", "cancel", w.checkin),
     ),
     "checkin pause": Verb(

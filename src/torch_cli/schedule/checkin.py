@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli import duration, procs
@@ -25,6 +25,7 @@ from torch_cli.store.checkin import (
     AgentRef,
     Bounds,
     Checkin,
+    Run,
     Trigger,
     new_id,
 )
@@ -177,22 +178,25 @@ def _check_may_change(store: Store, name: str) -> None:
     check_over_checkin(store, find_checkin(store, name, living=False))
 
 
-def cancel(store: Store, names: Sequence[str]) -> Iterator[Checkin]:
-    """End check-ins and their overdue runs, one by one. What waits in the outbox stays there.
+def cancel(store: Store, *names: str) -> list[Checkin]:
+    """End check-ins, and their overdue runs. What has fired and waits in the outbox stays there.
 
-    One that is not there, or that the agent which runs this process may not change, is refused
-    before any is ended.
+    One that is not there, has ended, or may not be changed by the agent that runs this process, is
+    refused before any is ended.
     """
-    for name in names:
-        _check_may_change(store, name)
-    return (_cancel(store, name) for name in dict.fromkeys(names))
+    found = [_find_to_cancel(store, name) for name in names]
+    return [_cancel(store, *one) for one in {one[0].id: one for one in found}.values()]
 
 
-def _cancel(store: Store, name: str) -> Checkin:
+def _find_to_cancel(store: Store, name: str) -> tuple[Checkin, list[Run]]:
+    """Return the check-in, and its overdue run if it has one; with one it may have ended."""
+    _check_may_change(store, name)
     checkin = find_checkin(store, name, living=False)
     overdue = [run for run in store.checkins.waiting_runs(checkin.id) if not run.message]
-    if not overdue:
-        checkin = find_checkin(store, name)
+    return checkin if overdue else find_checkin(store, name), overdue
+
+
+def _cancel(store: Store, checkin: Checkin, overdue: Sequence[Run]) -> Checkin:
     with store.database.transaction():
         for run in overdue:
             store.checkins.change_run(run, state=SUPERSEDED, reason="cancelled")

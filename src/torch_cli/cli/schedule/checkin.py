@@ -258,7 +258,7 @@ def _remove(common: Common, names: tuple[str, ...], done: str) -> None:
     from torch_cli.store import Store
 
     with Store() as store:
-        for checkin in cancel(store, names):
+        for checkin in cancel(store, *names):
             print_changed(checkin, done, common)
 
 
