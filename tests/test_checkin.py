@@ -162,11 +162,14 @@ def test_pause_resume_snooze_and_remove(demo: DemoAgent) -> None:
     assert checkin(demo, "snooze", "x", "10m", "--json").json["next"][0] > first
     assert checkin(demo, "remove", "x", "ghost").code == 3, "all or none"
     assert checkin(demo, "show", "x", "--json").json["state"] == "active"
+    checkin(demo, "add", "demo", "y", "--every", "1h", "--name", "y")
     assert checkin(demo, "remove", "x").out.startswith("removed  x")
+    assert checkin(demo, "remove", "y", "x").code == 3, "all or none"
+    assert checkin(demo, "remove", "y", "y").code == 0
     assert checkin(demo, "list", "--json").out == ""
     again = checkin(demo, "pause", "x", "--json")
     assert (again.code, again.json["error"]["code"]) == (3, "ended")
-    assert len(objects(checkin(demo, "list", "--all", "--json"))) == 1
+    assert len(objects(checkin(demo, "list", "--all", "--json"))) == 2
 
 
 def test_the_earlier_word_for_remove_still_works_and_names_the_new_one(demo: DemoAgent) -> None:
