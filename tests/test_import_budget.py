@@ -86,6 +86,19 @@ def test_a_check_in_without_a_cron_expression_imports_no_scheduler(demo: DemoAge
     assert not found(modules, [*HEAVY, "logging", "tzlocal", *TEAMS])
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["state demo", "ps", "capture demo", "task add build", "spawn two --profile demo --wait 0"],
+)
+def test_what_is_called_often_does_without_libtmux(
+    demo: DemoAgent, tmp_path: Path, words: str
+) -> None:
+    arguments = words.split()
+    if arguments[0] == "spawn":
+        arguments += ["-S", demo.pane.socket_path, "--dir", str(tmp_path)]
+    assert not found(imported(*arguments), ["libtmux", "torch_cli.tmux.server"])
+
+
 def test_a_hook_imports_next_to_nothing(demo: DemoAgent) -> None:
     given = '{"hook_event_name": "Stop", "session_id": "s"}'
     modules = imported("hook", given=given, env={"TMUX_PANE": demo.pane.id})

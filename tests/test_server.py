@@ -1,6 +1,8 @@
 """libtmux's objects over Torch's connection, on a real tmux: right where libtmux alone is not."""
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,18 +12,28 @@ from pathlib import Path
 
 import libtmux
 import pytest
+from libtmux import Session
 from libtmux.exc import LibTmuxException
 
 from conftest import PATIENCE, SOURCE, TmuxServer, wait_until
+from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError, TimedOutError
+from torch_cli.tmux import server as tmux_server
 from torch_cli.tmux.server import Server
 from torch_cli.tmux.window import open_window
 
 
 @pytest.fixture
 def server(tmux: TmuxServer) -> Iterator[Server]:
+    """Where libtmux's own fixtures, such as ``session``, work on."""
     with Server(tmux.socket, timeout=PATIENCE) as server:
         yield server
+
+
+@pytest.fixture
+def session_params() -> dict[str, str]:
+    """What libtmux's fixture ``session`` is made with."""
+    return {"window_command": "cat"}
 
 
 def test_objects_are_those_of_libtmux(server: Server) -> None:
@@ -118,6 +130,87 @@ def test_names_and_directories_that_libtmux_is_given_are_never_read_as_formats(
     shown = server.cmd("display-message", "-p", "-t", pane.pane_id, "#S #W #T").stdout
     assert shown == ["#(touch ran)#W #(touch ran)#W #(touch ran)#T"]
     assert not list(tmp_path.rglob("ran"))
+
+
+@pytest.mark.parametrize("name", ["-x", "--", "-t", "a;", ";", "#S", "it's"])
+def test_a_name_is_not_read_as_an_option_or_a_command(session: Session, name: str) -> None:
+    window = session.active_window
+    window.rename_window(name)
+    session.rename_session(name)
+    assert session.server.cmd("display-message", "-p", "-t", window.window_id, "#W #S").stdout == [
+        f"{name} {name}"
+    ]
+    session.server.cmd("rename-window", "-t", str(window.window_id), "--", name)
+    window.refresh()
+    assert window.window_name == name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "exec $SHELL",
+        'say "$HOME"',
+        "it's",
+        "back\\slash",
+        "tab\there",
+        "~",
+        ";",
+        "-x y",
+        " ",
+        "",
+        "é€",
+    ],
+)
+def test_the_value_of_an_option_is_what_was_set(session: Session, value: str) -> None:
+    """libtmux alone reads ``exec \\$SHELL``, and ``tabthere``."""
+    session.set_option("default-command", value)
+    assert session.show_option("default-command") == value
+    assert session.active_pane is not None
+    pane = session.active_pane
+    pane.set_option("@mine", value)
+    assert pane.show_option("@mine") == value
+    pane.unset_option("@mine")
+    with pytest.raises(LibTmuxException):
+        pane.show_option("@mine")
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "\n", "a=b", "-x", "$HOME;", "", "é€"])
+def test_a_variable_of_a_session_is_what_was_set(session: Session, value: str) -> None:
+    """libtmux alone reads the first line."""
+    session.set_environment("MINE", value)
+    assert session.getenv("MINE") == value
+    session.unset_environment("MINE")
+    assert session.getenv("MINE") is None
+
+
+def test_a_server_that_is_started_reads_the_file_it_is_given(
+    tmux: TmuxServer, tmp_path: Path
+) -> None:
+    config = tmp_path / "my.conf"
+    config.write_text("set-option -g @mine yes\n")
+    with Server(tmux.socket, config_file=str(config), timeout=PATIENCE) as server:
+        session = server.new_session("work", window_command="cat")
+        assert session.show_option("@mine", global_=True) == "yes"
+        assert server.session(str(session.session_id)) == session
+        assert server.session("$99") is None
+
+
+def test_a_command_goes_to_no_shell(
+    server: Server, tmux: TmuxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libtmux has one text for a command, which tmux gives to the user's shell: here, to none."""
+    monkeypatch.setenv("SHELL", "/bin/false")
+    words = ("sh", "-c", "read -r line; : $HOME '#S' \\n", "#{pane_id};")
+    opened = open_window(
+        tmux.socket, name="dev", session="work", directory=str(tmp_path), command=words
+    )
+    assert opened.rooted
+    assert procs.arguments(opened.pane.pid) == list(words)
+    session = server.session(opened.pane.session_id)
+    assert session is not None
+    with contextlib.suppress(LibTmuxException):  # it may be gone before libtmux looks
+        session.new_window("other", window_shell="cat")
+    wait_until(lambda: [w.window_name for w in session.windows] == ["dev"], what="its end")
 
 
 @pytest.mark.parametrize("literal", [True, False])
@@ -272,4 +365,22 @@ def test_importing_it_is_what_costs(tmp_path: Path) -> None:
     asked = ["grep", "-rlE", r"^\s*(import|from) libtmux", "--include=*.py", str(SOURCE)]
     done = subprocess.run(asked, capture_output=True, text=True, check=True)
     found = {str(Path(line).relative_to(SOURCE / "torch_cli")) for line in done.stdout.split()}
-    assert found == {"tmux/server.py", "api.py"}  # the latter for its types
+    assert found == {"tmux/server.py", "tmux/answer.py", "api.py"}  # the last for its types
+
+
+def test_who_speaks_to_tmux_without_it_is_named_with_the_reason(tmux: TmuxServer) -> None:
+    """The table in ``tmux/server.py`` has a row for every module that has a command of tmux."""
+    commands = tmux.cmd("list-commands", "-F", "#{command_list_name}").split()
+    speaks = re.compile(f"[\"'](?:{'|'.join(commands)})[ \"']")
+    of_it = {"tmux.server", "tmux.answer", "tmux.wording"}
+    root = SOURCE / "torch_cli"
+    speaking = {
+        ".".join(path.relative_to(root).with_suffix("").parts)
+        for path in root.rglob("*.py")
+        if speaks.search(path.read_text(encoding="utf-8"))
+    }
+    table = re.split(r"\n=+\n", str(tmux_server.__doc__))[1]
+    named = {
+        name if "." in name else f"tmux.{name}" for name in re.findall(r"``([a-z_.]+)``:", table)
+    }
+    assert speaking - of_it == named

@@ -23,7 +23,7 @@ from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.version import check_version, numbers
+from torch_cli.tmux.version import check_version, numbers, of_server
 
 LITTLE_SPACE = 100 * 1024 * 1024
 """Bytes free on the disk of the state directory below which a warning is given."""
@@ -125,7 +125,7 @@ def _is_utf8(name: str) -> bool:
 def _server(socket: Socket, client: str, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         panes = list_panes(socket)
-        server = run(socket, "-N", "display-message", "-p", "#{version}").out.strip()
+        server = of_server(socket)
     except NotFoundError as error:
         yield _no_server(socket, error.message, environ)
         return

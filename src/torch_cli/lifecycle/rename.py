@@ -10,8 +10,8 @@ from torch_cli.roster.registry import check_name, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.panes import Pane, list_panes
-from torch_cli.tmux.server import Server
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import rename_window
 
 
 class Renamed(NamedTuple):
@@ -58,10 +58,8 @@ def _rename_window(store: Store, agent: Agent, old: str) -> str:
         return pane.window if pane else agent.window
     if any(p.session == pane.session and p.window == agent.name for p in panes):
         return pane.window
-    with Server(Socket(path=agent.socket)) as server:
-        window = server.window(pane.window_id)
-        if window is None or window.cmd("rename-window", agent.name).returncode != 0:
-            return pane.window
+    if not rename_window(Socket(path=agent.socket), pane.window_id, agent.name):
+        return pane.window
     store.agents.in_window(agent.name, agent.name)
     return agent.name
 

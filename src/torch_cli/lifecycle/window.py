@@ -8,9 +8,8 @@ from torch_cli.errors import TorchError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.panes import Pane, pane_at
-from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.window import OpenedWindow, close_window, open_window
+from torch_cli.tmux.window import OpenedWindow, close_window, open_window, rename_window
 
 
 def create_window(
@@ -91,12 +90,11 @@ def in_place_of(store: Store, gone: Agent | None) -> Iterator[None]:
         yield
         return
     socket = Socket(path=pane.socket_path)
-    rename = ("rename-window", "-t", pane.window_id, "--")
-    run(socket, *rename, f"{pane.window}-ended")
+    rename_window(socket, pane.window_id, f"{pane.window}-ended")
     try:
         yield
     except BaseException:
-        run(socket, *rename, pane.window)
+        rename_window(socket, pane.window_id, pane.window)
         raise
     close_window(socket, pane)
 

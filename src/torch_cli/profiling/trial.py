@@ -27,11 +27,12 @@ from torch_cli.programs.box import find_box
 from torch_cli.programs.profile import Launch, Profile
 from torch_cli.programs.program import find_program
 from torch_cli.tmux import gate
-from torch_cli.tmux.control import TmuxError
+from torch_cli.tmux.capture import shown
 from torch_cli.tmux.opening import Order
 from torch_cli.tmux.panes import capture_one
 from torch_cli.tmux.scratch import SIZE, Scratch, scratch_pane
 from torch_cli.tmux.screen import Screen
+from torch_cli.tmux.server import Server
 from torch_cli.tmux.window import check_directory
 
 PROBE = "zubzub"
@@ -125,11 +126,9 @@ class _Trial:
             self.request.command,
             ready=frames[-1].at,
             pause=longest_pause(frames),
-            process=self.client.call(
-                "display-message", "-p", "-t", self.pane.id, "#{pane_current_command}"
-            ).text,
+            process=self._process(),
             today=today,
-            tmux=self.client.call("display-message", "-p", "#{version}").text,
+            tmux=self.pane.version,
             size=(empty.width, empty.height),
         )
         self.tell(f"its screen has stopped changing after {seen.ready:.1f} s")
@@ -283,6 +282,12 @@ class _Trial:
                 return frames
             self.client.wait_output(self.pane.id, heard, _LOOK_AGAIN)
 
+    def _process(self) -> str:
+        """Return what tmux calls the program that runs in the pane."""
+        with Server(self.client.socket) as server:
+            pane = server.pane(self.pane.id)
+            return (pane and pane.pane_current_command) or ""
+
     def _look(self) -> Screen:
         try:
             return capture_one(self.client, self.pane)
@@ -293,11 +298,11 @@ class _Trial:
 
     def _ended(self) -> NoReturn:
         """Raise the error for a program that ended, with its last words."""
-        words = ("capture-pane", "-p", "-J", "-S", "-", "-t", self.pane.id)
         try:
-            rows = [row.rstrip() for row in self.client.call(*words).lines if row.strip()]
-        except (TmuxError, NotFoundError):
-            rows = []
+            seen = shown(self.client.socket, self.pane, history=True, join=True).lines
+        except NotFoundError:
+            seen = []
+        rows = [row.rstrip() for row in seen if row.strip()]
         said = ":\n" + "\n".join(f"  {row}" for row in rows[-12:]) if rows else ""
         raise _ended(self.request, said)
 

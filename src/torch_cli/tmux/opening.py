@@ -8,6 +8,7 @@ error of a command that cannot start is always seen.
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from torch_cli.errors import RefusedError, TorchError
@@ -128,10 +129,17 @@ def new_window(socket: Socket, order: Order, place: Place) -> str:
 
 def remove(socket: Socket, pane_id: str, place: Place) -> None:
     """Remove what a failed attempt has made. A session that is then empty ends too."""
-    if pane_id:
-        run(socket, "-N", "kill-pane", "-t", pane_id)
-    elif place.held_by:
-        run(socket, "-N", "kill-window", "-t", place.held_by)
+    from torch_cli.tmux.server import ERRORS, Server
+
+    with Server(socket) as server, suppress(*ERRORS):
+        if pane_id:
+            pane = server.pane(pane_id)
+            if pane is not None:
+                pane.kill()
+        elif place.held_by:
+            session = server.session(place.session_id)
+            if session is not None:
+                session.kill_window(place.held_by)
 
 
 def _source(socket: Socket, *words: str, path: str | None = None) -> str:

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import TorchError
-from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, TmuxError
 from torch_cli.tmux.opening import PLACEHOLDER, Order, start_command
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.process import run
+from torch_cli.tmux.server import ERRORS, Server
 from torch_cli.tmux.socket import Socket
 
 SIZE = (120, 40)
@@ -47,11 +47,13 @@ def scratch_pane(order: Order) -> Iterator[Scratch]:
     """
     folder = tempfile.mkdtemp(prefix="torch-")
     socket = Socket(path=os.path.join(folder, "tmux"))
+    server = Server(socket, config_file="/dev/null")
     started: list[procs.Process] = []
     try:
-        session = _start_server(socket, order.directory)
+        session = _start_server(server, order.directory)
         with ControlClient(socket, session) as client:
-            client.call("set-option", "-s", "exit-unattached", "on")
+            server.set_option("exit-unattached", "on")
+            server.close()
             pane = list_panes(socket, client)[0]
             started += [one for one in [procs.identify(pane.server_pid)] if one]
             written = client.listen(pane.id)
@@ -61,25 +63,27 @@ def scratch_pane(order: Order) -> Iterator[Scratch]:
                 raise TmuxError(f"tmux could not start the program: {done.error}")
             yield Scratch(client, list_panes(socket, client)[0], written)
     finally:
-        _end(socket, started)
+        _end(server, started)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start_server(socket: Socket, directory: str) -> str:
+def _start_server(server: Server, directory: str) -> str:
     """Start the server with a session in which nothing runs yet; return the session's id."""
-    words = ["-f/dev/null", "new-session", "-d", "-P", "-F", "#{session_id}", "-s", "torch"]
-    words += ["-x", str(SIZE[0]), "-y", str(SIZE[1]), "-c", quote.format_literal(directory)]
-    done = run(socket, *words, *PLACEHOLDER)
-    if done.status != 0:
-        raise TmuxError(f"tmux could not start a server of its own: {done.error}")
-    return done.out.strip()
+    # Not new_session, which hands a command to the user's shell.
+    words = ["-d", "-P", "-F", "#{session_id}", "-s", "torch", "-c", directory]
+    words += ["-x", str(SIZE[0]), "-y", str(SIZE[1]), *PLACEHOLDER]
+    made = server.cmd("new-session", *words)
+    if not made.stdout:
+        said = " ".join(made.stderr)
+        raise TmuxError(f"tmux could not start a server of its own: {said}")
+    return made.stdout[0]
 
 
-def _end(socket: Socket, started: list[procs.Process]) -> None:
+def _end(server: Server, started: list[procs.Process]) -> None:
     """End the server and all that ran in it, and wait until they are gone."""
-    inside = [process for server in started for process in procs.descendants(server.pid)]
-    with contextlib.suppress(TorchError):  # it may have ended with the connection
-        run(socket, "-N", "kill-server")
+    inside = [process for one in started for process in procs.descendants(one.pid)]
+    with contextlib.suppress(TorchError, *ERRORS):  # it may have ended by itself
+        server.kill()
     for sign in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + _GRACE
         while any(map(procs.alive, [*started, *inside])) and time.monotonic() < deadline:

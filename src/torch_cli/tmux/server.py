@@ -7,15 +7,34 @@ byte. Commands that open something, or that concern the asking client, go to the
 process of their own. A new pane gets its directory and ``PATH`` from that process, and nothing of
 it shows in a process list.
 
-Code that makes, finds and names things uses these objects. Some code speaks to ``ControlClient``
-itself: it types or presses (``gate``), reads the screens of 256 panes in one exchange (``panes``),
-opens a window without losing its output (``opening``), or moves one only if nobody looks
-(``move``). That needs several commands in one step of the server, or a condition that the server
-checks. A method of libtmux is one command and its answer.
+Torch uses these objects for renames, removing what a failed start has left, options, the
+private servers of ``torch profile``, and in ``Torch.server``. These modules give tmux its commands
+themselves:
 
-To import libtmux takes 100 ms, more than a delivery. So nothing that ``torch send``, ``hook``,
-``state`` or ``ps`` needs imports this module. Neither does code that needs a single command, such
-as setting the title of a pane when a task is given out.
+==================================================================================================
+``control``: it is the connection below these objects.
+``version``: the connection has to know it first.
+``gate``: looking and typing are one step of the server, so nothing changes in between.
+``modes``: it belongs to the gate, and uses the connection of whoever is about to type.
+``panes``: 256 panes and their screens are one exchange; facts and rows are of one moment.
+``capture``: the rows and the kind of screen are of one moment.
+``opening``: a command is words here, in libtmux one text for the user's shell; its ``PATH`` is the
+    agent's; nothing that it prints is lost; and ``torch spawn`` does not pay for the import.
+``scratch``: it starts a program as ``opening`` does.
+``window``: proving that a pane is still the same and closing it are one step.
+``move``: looking who sees a pane and moving it are one step.
+``attach``: the process becomes tmux, on the person's terminal.
+``status_line``: it uses the connection of the process that delivers.
+``shell.run``: it uses the connection that hears the pane.
+``watch.log``: seeing that a pane has no pipe and giving it one are one step.
+``tasks.title``: two settings take less time than the import.
+``teams.ready``: it waits without being attached: tmux 3.2 can end when a pane dies, if anyone is.
+``cli.complete``: it runs at each press of Tab.
+==================================================================================================
+
+Importing libtmux takes 100 ms, or 50 if the modules of Python that it needs are there. That is more
+than a delivery, and a fifth of what ``torch spawn`` computes (2026-11-28). Nothing that ``send``,
+``hook``, ``state``, ``ps`` or ``spawn`` needs imports this module unless something goes wrong.
 """
 
 import contextlib
@@ -27,15 +46,18 @@ import libtmux
 from libtmux import neo
 from libtmux.common import tmux_cmd
 from libtmux.exc import LibTmuxException, TmuxObjectDoesNotExist
-from libtmux.formats import FORMAT_SEPARATOR
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.tmux import quote
+from torch_cli.tmux.answer import Answer
 from torch_cli.tmux.control import ControlClient, Reply
 from torch_cli.tmux.process import CALL_TIMEOUT, Completed, program, run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import of_server
 from torch_cli.tmux.wording import DEAD, command_line, exactly
+
+ERRORS = (LibTmuxException, TmuxObjectDoesNotExist)
+"""What libtmux's methods raise; not every version has the second below the first."""
 
 _OPENS = frozenset(
     {
@@ -61,33 +83,23 @@ _KILLS = "kill-"
 """How commands begin that may end the session that carries the connection."""
 
 
-class Answer(tmux_cmd):
-    """What tmux answered to one command, in the form that libtmux reads."""
-
-    def __init__(self, words: list[str], status: int, printed: str, error: str) -> None:
-        # libtmux's own constructor would run a process.
-        self.cmd = words
-        self.returncode = status
-        self.stdout = _rows(words, printed)
-        self.stderr = [line for line in error.split("\n") if line]
-        if "has-session" in words and self.stderr and not self.stdout:
-            self.stdout = self.stderr[:1]  # libtmux looks for it there
-
-
 class Server(libtmux.Server):
     """The tmux server at ``socket``, in libtmux's objects.
 
-    A command that takes more than ``timeout`` seconds raises ``TimedOutError``. At the end of a
-    ``with`` block the connection closes, and the server continues; libtmux would kill the server.
+    If a command of this object starts the server, that reads ``config_file`` if it is given, else
+    tmux's own. A command that takes more than ``timeout`` seconds raises ``TimedOutError``. At the
+    end of a ``with`` block the connection closes, and the server continues; libtmux would end it.
     A command without a target means the session that tmux, or this connection, has last used, so
     name a target. When the object and all objects from it are gone, the connection closes too.
     """
 
-    def __init__(self, socket: Socket, *, timeout: float = CALL_TIMEOUT) -> None:
+    def __init__(
+        self, socket: Socket, *, config_file: str | None = None, timeout: float = CALL_TIMEOUT
+    ) -> None:
         if socket.path:
-            super().__init__(socket_path=socket.path)
+            super().__init__(socket_path=socket.path, config_file=config_file)
         else:
-            super().__init__(socket_name=socket.name)
+            super().__init__(socket_name=socket.name, config_file=config_file)
         self.socket = socket
         # A weak reference: a circle would keep the connection until Python looks for circles.
         self.tmux_bin = _Program(program(), weakref.WeakMethod(self._ask))
@@ -115,18 +127,24 @@ class Server(libtmux.Server):
         aimed = ["-t", str(target)] if target is not None else []
         return self._ask([cmd, *aimed, *map(str, args)])
 
+    def session(self, session_id: str) -> libtmux.Session | None:
+        """Return the session of that id, ``None`` if there is none."""
+        with contextlib.suppress(*ERRORS):
+            return libtmux.Session.from_session_id(server=self, session_id=session_id)
+        return None
+
     def pane(self, pane_id: str) -> libtmux.Pane | None:
         """Return the pane of that id, ``None`` if there is none.
 
         If a window is in two sessions, ``panes.get`` of libtmux finds two panes and refuses.
         """
-        with contextlib.suppress(LibTmuxException, TmuxObjectDoesNotExist):
+        with contextlib.suppress(*ERRORS):
             return libtmux.Pane.from_pane_id(server=self, pane_id=pane_id)
         return None
 
     def window(self, window_id: str) -> libtmux.Window | None:
         """Return the window of that id, ``None`` if there is none. See ``pane``."""
-        with contextlib.suppress(LibTmuxException, TmuxObjectDoesNotExist):
+        with contextlib.suppress(*ERRORS):
             return libtmux.Window.from_window_id(server=self, window_id=window_id)
         return None
 
@@ -192,7 +210,8 @@ class Server(libtmux.Server):
 
     def _by_process(self, words: list[str], line: bytes) -> Answer:
         if words[0] in _OPENS:
-            asked = ("start-server", ";", "source-file", "-")
+            config = [f"-f{self.config_file}"] if self.config_file else []
+            asked = (*config, "start-server", ";", "source-file", "-")
             done = run(self.socket, *asked, stdin=line + b"\n", timeout=self._timeout)
             # The caller does not need the position in the input.
             error = done.error.removeprefix("-:1: ")
@@ -235,24 +254,6 @@ def _parts(words: list[str]) -> list[list[str]]:
         else:
             parts[-1].append(word)
     return [part for part in parts if part]
-
-
-def _rows(words: list[str], printed: str) -> list[str]:
-    """Return the lines of ``printed``, or its rows if a format of libtmux says how they end.
-
-    A directory or a name may contain a newline. A row of such a format then has two lines.
-    """
-    shown = [word.removeprefix("-F") for word in words if FORMAT_SEPARATOR in word]
-    if not shown:
-        lines = printed.split("\n")
-        while lines and not lines[-1]:
-            lines.pop()
-        return lines
-    count = shown[-1].count(FORMAT_SEPARATOR)
-    fields = printed.split(FORMAT_SEPARATOR)
-    rows = [fields[start : start + count] for start in range(0, len(fields) - 1, count)]
-    whole = (FORMAT_SEPARATOR.join(row) + FORMAT_SEPARATOR for row in rows)
-    return [row.removeprefix("\n") for row in whole]
 
 
 def _read_list(*words: Any, tmux_bin: str | None = None) -> tmux_cmd:

@@ -40,7 +40,7 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
 
 __all__ = ["EndedError", "OpenedWindow", "check_directory", "close_window", "find_window"]
-__all__ += ["open_window"]
+__all__ += ["open_window", "rename_window"]
 
 LAG = 0.5
 """Seconds that a process may take to reach its directory after it was started; a loaded machine
@@ -132,6 +132,18 @@ def close_window(socket: Socket, pane: Pane) -> bool:
     return run(socket, "-N", "source-file", "-", stdin=step).out.strip() == "closed"
 
 
+def rename_window(socket: Socket, window_id: str, name: str) -> bool:
+    """Name a window; return whether that was done: ``False`` means that it is gone."""
+    from torch_cli.tmux.server import ERRORS, Server
+
+    with Server(socket) as server, suppress(*ERRORS):
+        window = server.window(window_id)
+        if window is not None:
+            window.rename_window(name)
+            return True
+    return False
+
+
 def _open(socket: Socket, order: Order, place: Place) -> OpenedWindow:
     pane_id = ""
     try:
@@ -158,13 +170,23 @@ def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
         client.read_once(INTERVALS.quiet / 10)
     notes = list(opened.notes)
     if not opened.rooted and not order.command:
-        asked = ("show-options", "-A", "-v", "-t", pane.session_id, "default-command")
-        default = client.call(*asked).text
+        default = _default_command(client.socket, pane.session_id)
         cause = f"tmux's default-command ({default!r})" if default else "a start-up file"
         notes.append(f"{cause} seems to have changed the directory")
     if pane.window != order.name:
         notes.append(f"tmux keeps the window's name as {pane.window!r}")
     return replace(opened, notes=tuple(notes))
+
+
+def _default_command(socket: Socket, session_id: str) -> str:
+    """Return what tmux starts in the session's windows, '' if that is a shell."""
+    from torch_cli.tmux.server import Server
+
+    with Server(socket) as server:
+        session = server.session(session_id)
+        # Not show_option: libtmux makes a number of "12".
+        asked = ("show-options", "-A", "-v", "default-command")
+        return "\n".join(session.cmd(*asked).stdout) if session is not None else ""
 
 
 def _standing(pane: Pane, wanted: str) -> OpenedWindow:

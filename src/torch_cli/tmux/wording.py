@@ -121,11 +121,19 @@ def exactly(words: Sequence[str]) -> list[str]:
         return _keys(list(words))
     if form is None:
         return list(words)
-    made, behind = _options(form, rest)
+    count = len(rest) - _is_name(form, rest)
+    made, behind = _options(form, rest[:count])
+    behind += rest[count:]
     if "-" in form.texts:
         behind = [quote.format_literal(word) for word in behind]
     dashes = ["--"] if behind and behind[0].startswith("-") else []
     return [command, *made, *dashes, *behind]
+
+
+def _is_name(form: _Form, words: list[str]) -> bool:
+    """Say whether the last word is a name, also where it begins as an option does."""
+    said = not words or "--" in words[:-1] or words[-2:-1] == ["-t"]
+    return "-" in form.texts and not said
 
 
 def _options(form: _Form, words: list[str]) -> tuple[list[str], list[str]]:

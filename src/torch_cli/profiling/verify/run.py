@@ -29,7 +29,7 @@ from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.roster.registry import profile_named
 from torch_cli.tmux.process import program as tmux_program
-from torch_cli.tmux.process import run as run_tmux
+from torch_cli.tmux.server import ERRORS, Server
 from torch_cli.tmux.socket import Socket
 
 GRACE = 2.0
@@ -198,8 +198,8 @@ def _prove(
 def leave_nothing(root: Path) -> None:
     """End all that runs in ``root``: its tmux servers, and programs that outlive their pane."""
     for socket in root.glob("*/s"):
-        with contextlib.suppress(TorchError):
-            run_tmux(Socket(path=str(socket)), "-N", "kill-server")
+        with contextlib.suppress(TorchError, *ERRORS):
+            Server(Socket(path=str(socket))).kill()
     for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):  # a machine may be slow
         deadline = time.monotonic() + GRACE
         while (left := _inside(root)) and time.monotonic() < deadline:

@@ -21,7 +21,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
-from torch_cli.tmux.process import run
+from torch_cli.tmux.server import ERRORS, Server
 from torch_cli.tmux.socket import Socket
 
 SESSION = "verify"
@@ -63,12 +63,18 @@ class Stage:
         self.client: ControlClient | None = None
         self.pane: Pane | None = None
         self._number, self._starts = root.name, 0
-        size = ("-x", str(SIZE[0]), "-y", str(SIZE[1]))
-        words = ("new-session", "-d", "-s", SESSION, *size, "sleep 86400")
-        done = run(self.socket, "-f/dev/null", *words)
-        if done.status != 0:
-            raise TorchError(f"tmux could not start a server of its own: {done.error}")
-        run(self.socket, "set-option", "-g", "default-size", f"{SIZE[0]}x{SIZE[1]}")
+        self._start_server()
+
+    def _start_server(self) -> None:
+        width, height = SIZE
+        with Server(self.socket, config_file="/dev/null") as server:
+            try:
+                session = server.new_session(
+                    SESSION, x=width, y=height, window_command="sleep 86400"
+                )
+                session.set_option("default-size", f"{width}x{height}", global_=True)
+            except ERRORS as error:
+                raise TorchError(f"tmux could not start a server of its own: {error}") from error
 
     # -- the program -------------------------------------------------------------------------------
 
@@ -101,8 +107,11 @@ class Stage:
         """End the program with its pane, and wait until it is gone; the server stays."""
         if self.client is not None and self.pane is not None:
             program = procs.identify(self.pane.pid)
-            self.client.ask(f"kill-pane -t {self.pane.id}".encode())
             self.client.close()
+            with Server(self.socket) as server:
+                pane = server.pane(self.pane.id)
+                if pane is not None:
+                    pane.kill()
             deadline = time.monotonic() + self.patience
             while program and procs.alive(program) and time.monotonic() < deadline:
                 time.sleep(_LOOK_AGAIN)
@@ -117,9 +126,11 @@ class Stage:
 
     def resize(self, width: int, height: int) -> None:
         """Give the program's window this size."""
-        pane = self.pane
-        assert pane is not None
-        run(self.socket, "resize-window", "-t", pane.id, "-x", str(width), "-y", str(height))
+        assert self.pane is not None
+        with Server(self.socket) as server:
+            window = server.window(self.pane.window_id)
+            if window is not None:
+                window.resize(width=width, height=height)
 
     def mode(self, wanted: str) -> None:
         """Switch the program to another of its modes."""
