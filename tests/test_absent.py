@@ -6,13 +6,14 @@ import os
 import signal
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from conftest import TmuxServer, Torch, wait_until
 from test_delivery_faults import ADD_AFTER_THE_PASTE, DIE, STOCK, send_with
 from torch_cli import paths, procs
 from torch_cli.delivery.absent import REASON
@@ -75,8 +76,12 @@ def lose(demo: DemoAgent, text: str = TEXT) -> str:
     assert killed.returncode == -signal.SIGKILL, killed
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, "C-u")
     demo.tmux.wait_for_text(demo.pane, "Type a message")
+    return latest().id
+
+
+def latest() -> Message:
     with Store() as store:
-        return store.messages.latest()[0].id
+        return store.messages.latest()[0]
 
 
 SWALLOW = f"""
@@ -116,6 +121,22 @@ def test_a_text_that_was_erased_among_other_text_has_failed(demo: DemoAgent) -> 
     assert done.returncode == 1
     assert demo.submitted() == []
     assert demo.send("next").code == 0
+
+
+def test_a_person_is_given_the_time_to_erase_their_own_text(demo: DemoAgent) -> None:
+    lost = lose(demo)
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "-l", "a draft")
+    demo.tmux.wait_for_text(demo.pane, "a draft")
+    with ThreadPoolExecutor() as pool:
+        sent = pool.submit(demo.send, "next")
+        wait_until(lambda: latest().id != lost, what="the next message")
+        seen = time.monotonic()
+        # At the first look the draft is there.
+        wait_until(lambda: message(lost).state == "unknown" or time.monotonic() > seen + 1)
+        demo.tmux.cmd("send-keys", "-t", demo.pane.id, "C-u")
+        assert sent.result().code == 0
+    assert (message(lost).state, message(lost).reason) == ("failed", REASON)
+    assert demo.submitted() == ["next"]
 
 
 @pytest.mark.parametrize("text", [TEXT, f"{TEXT} or not", "something else"])

@@ -2,8 +2,9 @@
 
 A text that is gone from the box may also have been submitted by hand, changed or not. So a message
 is called failed only if all of this is true: no submit key of Torch's can have reached the program;
-the program has read the paste and is idle at an empty box; its own transcript, which it names, has
-had no message since the paste, and does not have the text anywhere else.
+the program has read the paste and is idle at an empty box; no hook has reported a
+message since the paste; and the program's own transcript, which it names, has none since then, and
+does not have the text anywhere else.
 """
 
 import time
@@ -18,6 +19,9 @@ STILL = 1.0
 """Seconds that the program must be idle at an empty box. Claude Code records a message 0.1 s after
 it was submitted, and is not idle meanwhile (2.1.330, 2026-11-28)."""
 
+PATIENCE = 5.0
+"""Seconds that a turn may take to end, or a person to erase what they typed."""
+
 REASON = "neither the input box nor the program's transcript has the text: it was not submitted"
 
 
@@ -25,17 +29,21 @@ def from_program(job: Job) -> Ended | None:
     """Return the end of a message that is nowhere; ``None`` if that is not certain."""
     if not job.before.at or job.may_be_pressed or job.is_command or not _has_read(job):
         return None
-    until = time.monotonic() + STILL
+    began, since = time.monotonic(), 0.0
     while True:
         heard = job.reader.heard()
         if ended := proof.by_report(job):
             return ended
-        state = job.reader.look().state
-        if state.state is not State.IDLE or state.box is None or not state.box.empty:
+        state, now = job.reader.look().state, time.monotonic()
+        if state.box is None or state.state not in (State.IDLE, State.WORKING):
             return None
-        if (left := until - time.monotonic()) <= 0:
+        empty = state.state is State.IDLE and state.box.empty
+        since = (since or now) if empty else 0.0
+        if since and now >= since + STILL:
             break
-        job.reader.wait(heard, left)
+        if not since and now >= began + PATIENCE:
+            return None
+        job.reader.wait(heard, STILL)
     return Ended(Outcome.FAILED, REASON) if _got_nothing(job) else None
 
 
@@ -53,7 +61,11 @@ def _has_read(job: Job) -> bool:
 
 
 def _got_nothing(job: Job) -> bool:
-    """Return whether the program's transcript is known and has had nothing since the paste."""
+    """Say whether nothing was reported or written down since the paste, in a known transcript."""
+    pane = job.reader.pane
+    reports = job.store.hooks.after(pane.socket_path, pane.id, job.before.report)
+    if any(report.prompt for report in reports):
+        return False
     from torch_cli.programs.transcript import is_silent
 
     kind = job.profile.answer.transcript
