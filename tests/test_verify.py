@@ -193,7 +193,7 @@ def test_too_few_dialogs_prove_nothing_and_one_that_was_answered_all() -> None:
 def test_what_cannot_be_proven_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="cannot be verified"):
         verify("bash", SMALL)
-    with pytest.raises(NotFoundError, match="there is no program"):
+    with pytest.raises(NotFoundError, match="was found; nothing was started"):
         verify("demo", SMALL, command=str(tmp_path / "nothing"))
     assert not Path(proof.folder()).exists()
 

@@ -27,7 +27,7 @@ PROOF = 5.0
 HIDDEN_PROOF = 15.0
 """The same while the box is out of sight and no dialog shows. On a machine with seven times more
 work than cores opencode's screen was blank for more than 5 s after its first message, and Gemini
-CLI printed its history anew for 6 s (2026-11-25)."""
+CLI printed its history again for 6 s (2026-11-25)."""
 
 HOOK_GRACE = 3.0
 """Seconds to wait for a program's own report once the screen shows that the message was submitted.

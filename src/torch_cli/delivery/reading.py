@@ -104,7 +104,7 @@ class Reader:
             sight = self.look()
             now = time.monotonic()
             if sight.screen.in_mode and not left_mode and not self.leave_mode():
-                left_mode = True  # and looked at again at once; a second time it was entered anew
+                left_mode = True  # look again at once; if it is on again, a person has entered it
                 continue
             reason, patience = self._obstacle(sight, typed)
             if not reason and self._is_young():

@@ -85,7 +85,7 @@ def send(
             except Exception as error:
                 receipt = hand.broken(error)
         if receipt.state in (Outcome.FAILED, Outcome.UNKNOWN):
-            with contextlib.suppress(StoreError):  # on a full disk the receipt is true all the same
+            with contextlib.suppress(StoreError):  # on a full disk the receipt is still true
                 store.messages.told(receipt.id)
         return receipt
 

@@ -182,7 +182,7 @@ def _route(store: Store, team: Team) -> Iterator[Did]:
         agent = store.agents.known_as(task.agent) if task else None
         if task is None or agent is None:
             continue
-        with contextlib.suppress(TorchError):  # the agent has the task all the same
+        with contextlib.suppress(TorchError):  # the agent has the task nevertheless
             key = f"task:{task.id}:{task.attempts}"
             store.messages.accept(word_to(agent, order(task), key, kind="task"))
         show_task(store, agent.identity)

@@ -1,4 +1,4 @@
-"""``torch task start``, ``done``, ``fail``, ``block`` and ``release``: from whoever has a task."""
+"""``torch task start``, ``done``, ``fail``, ``block`` and ``release``, for a task's agent."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -73,7 +73,7 @@ def command(
             continue
         try:
             status = send_about(common, choice.agent.name, order(task), "task") or status
-        except TorchError as error:  # the others hear of theirs all the same
+        except TorchError as error:  # the other agents are still told
             print_error(error, common.json)
             status = status or error.exit_code
     if not choices and not common.json:

@@ -31,7 +31,7 @@ def command(common: Common, words: str) -> None:
         receipt, unsaid = None, ""
         try:
             receipt = introduce(store, done)
-        except TorchError as error:  # it is acknowledged all the same
+        except TorchError as error:  # it is acknowledged nevertheless
             unsaid = error.message
     if common.json:
         facts = {

@@ -70,7 +70,7 @@ def await_text(stage: Stage, mark: int, typed: str, kind: str) -> None:
         return any(same(one, typed, stage.profile) for one in stage.subject.texts(mark))
 
     try:
-        stage.wait(came, f"{kind}: said to be delivered, and did not arrive")
+        stage.wait(came, f"{kind}: reported as delivered, and did not arrive")
     except Failed as failed:
         others = "; ".join(repr(one[:80]) for one in stage.subject.texts(mark)) or "nothing"
         raise Failed(f"{failed.sentence}; what arrived: {others}", failed.screen) from None
@@ -194,7 +194,7 @@ def check_transcript(stage: Stage) -> bool:
         turn = turn_of(transcript, lambda one: same(one, text, stage.profile))
         return turn is not None and turn.answer is not None
 
-    stage.wait(written, "the transcript was not found where it was, or has not this turn")
+    stage.wait(written, "the transcript was not found, or does not have this turn")
     return True
 
 

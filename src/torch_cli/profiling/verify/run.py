@@ -80,7 +80,7 @@ def verify(
         version = ask_version(profile, program, environ)
         if not version:
             raise TorchError(
-                f"{program} does not say its version, so there is nothing to be proven of",
+                f"{program} does not print its version, so nothing can be proven about it",
                 hint=f"Run '{shlex.join([program, *profile.launch.version[1:]])}'.",
                 code="no-version",
             )
@@ -112,7 +112,7 @@ def _program(profile: Profile, command: str | None) -> str:
     if found is None:
         wanted = command or profile.launch.command[0]
         raise NotFoundError(
-            f"there is no program '{wanted}'; nothing was started",
+            f"no program '{wanted}' was found; nothing was started",
             hint="Install it, or give its path with --command.",
             code="no-program",
         )
@@ -188,8 +188,8 @@ def _prove(
             child.communicate(timeout=GRACE)
     if result is None:
         raise TorchError(
-            f"the proof broke down: {errors.read_text(errors='replace').strip()[-2000:]}",
-            hint="Nothing was kept. That is a fault of Torch's, not of the program's.",
+            f"the proof itself failed: {errors.read_text(errors='replace').strip()[-2000:]}",
+            hint="Nothing was kept. This is a fault in Torch, not in the program.",
             code="broken-proof",
         )
     return result
