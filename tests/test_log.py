@@ -1,5 +1,6 @@
 """``torch log``: what a pane writes, as text, in a file that is rotated."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 from agent import DemoAgent, spawn_demo
 from conftest import PATIENCE, TmuxServer, Torch, wait_until
 from torch_cli import procs
-from torch_cli.watch import log_writer
+from torch_cli.roster.registry import Found
+from torch_cli.store import Store
+from torch_cli.tmux.control import ControlClient
+from torch_cli.watch import log, log_writer
 from torch_cli.watch.log_writer import Lines, Rotated
 
 
@@ -155,7 +159,6 @@ def test_when_there_is_no_room_the_gap_is_told_later(tmp_path: Path) -> None:
 def waits(writer: "subprocess.Popen[bytes]") -> bool:
     """Say whether a process has read what stood in the pipe to it, and sleeps."""
     import array
-    import fcntl
     import termios
 
     assert writer.stdin is not None
@@ -206,6 +209,54 @@ def test_it_can_be_ended_and_begun_again(demo: DemoAgent) -> None:
     demo.send("ANSWER(after) go")
     logged(path, "after")
     assert "between" not in path.read_text()
+
+
+def test_a_writer_that_is_looked_at_as_it_begins_waits(tmp_path: Path) -> None:
+    """Whoever looks whether there is one has the lock for a moment, as one that writes has."""
+    path = tmp_path / "x.log"
+    held = log_writer.lock(str(path))
+    words = [sys.executable, "-I", "-S", log_writer.__file__, str(path)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as writer:
+        wait_until(lambda: has_open(writer.pid, ".lock") or writer.poll() is not None)
+        os.close(held)
+        writer.communicate(b"text\n", PATIENCE)
+    assert (writer.returncode, path.read_text()) == (0, "text\n")
+
+
+def has_open(pid: int, end: str) -> bool:
+    try:
+        return any(os.readlink(one).endswith(end) for one in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+def test_who_looks_for_a_writer_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    (tmp_path / "x.log.lock").touch()
+    with open(f"{path}.lock", "rb") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        assert not log_writer.is_locked(str(path))
+        fcntl.flock(look, fcntl.LOCK_EX)
+        assert log_writer.is_locked(str(path))
+
+
+def test_a_log_that_another_begins_meanwhile_is_ours_too(
+    demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bool] = []
+
+    def and_meanwhile(client: ControlClient, found: Found) -> log.Log:
+        seen = original(client, found)
+        looked.append(seen.on)
+        if len(looked) == 1:
+            assert demo.torch("log", "demo").code == 0
+        return seen
+
+    original = log._log_of
+    monkeypatch.setattr(log, "_log_of", and_meanwhile)
+    with Store() as store:
+        assert log.start_log(store, demo.tmux.socket, "demo").on
+    assert looked[0] is False
 
 
 def writer_of(path: Path) -> int:

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.errors import HeldError, RefusedError, TorchError
@@ -63,8 +64,17 @@ def start_log(store: Store, socket: Socket, target: str) -> Log:
             return log
         if pane.dead:
             raise _ended(found)
-        _is_free(log.path, STARTS)
-        _check_writable(log.path)
+
+        def begun() -> bool:  # by another 'torch log'
+            return _log_of(client, found).on
+
+        _is_free(log.path, STARTS, begun)
+        try:
+            _check_writable(log.path)
+        except HeldError:
+            if begun():
+                return log._replace(on=True)
+            raise
         client.call("set-option", "-p", "-t", pane.id, OPTION, log.path)
         taken = quote.line("display-message", "-p", _TAKEN)
         pipe = quote.line("pipe-pane", "-O", "-t", pane.id, _writer(log.path))
@@ -100,7 +110,7 @@ def _log_of(client: ControlClient, found: Found) -> Log:
     version, piped, alternate, path = said.split(" ", 3)
     path = quote.printed(path, version)
     # Another pipe in place of ours has ended our writer.
-    on = piped == "1" and bool(path) and _is_written(path)
+    on = piped == "1" and bool(path) and log_writer.is_locked(path)
     if not path or not on:
         path = _path_for(found)
     return Log(found.name, found.pane.id, path, on, alternate == "1")
@@ -113,21 +123,14 @@ def _path_for(found: Found) -> str:
     return os.path.join(state_dir(), "logs", f"{name}.log")
 
 
-def _is_written(path: str) -> bool:
-    if not os.path.exists(f"{path}.lock"):
-        return False
-    held = log_writer.lock(path)
-    if held is None:
-        return True
-    os.close(held)
-    return False
+def _is_free(path: str, seconds: float, unless: Callable[[], bool] = lambda: False) -> bool:
+    """Wait at most ``seconds`` until nobody writes to ``path``; return whether that is so.
 
-
-def _is_free(path: str, seconds: float) -> bool:
-    """Wait at most ``seconds`` until nobody writes to ``path``; return whether that is so."""
+    The wait also ends once ``unless`` returns true.
+    """
     deadline = time.monotonic() + seconds
-    while _is_written(path):
-        if time.monotonic() >= deadline:
+    while log_writer.is_locked(path):
+        if time.monotonic() >= deadline or unless():
             return False
         time.sleep(0.01)
     return True
@@ -142,7 +145,7 @@ def _check_writable(path: str) -> None:
             hint="Check the state directory, or set TORCH_HOME.",
             code="not-writable",
         ) from error
-    if _is_written(path):
+    if log_writer.is_locked(path):
         raise HeldError(
             f"{path} is being written by another process; nothing is logged",
             hint="A program writes it for a pane whose agent had this name, until 'torch log PANE "

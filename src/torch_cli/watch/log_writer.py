@@ -30,6 +30,10 @@ text for the clipboard) is dropped."""
 LOCKED = 3
 """Exit status if another writer has the file."""
 
+LOOKED_AT = 2.0
+"""Seconds for which a lock that another has is waited for: who only looks whether anybody writes
+has it for a moment, and for a longer one on a busy machine."""
+
 _TOKEN = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: titles, links
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"  # DCS and its kin
@@ -176,21 +180,41 @@ class Rotated:
         self._file = file
 
 
-def lock(path: str) -> Any:
-    """Take the right to write to ``path``; return ``None`` if another writer has it."""
+def lock(path: str, seconds: float = 0.0) -> Any:
+    """Take the right to write to ``path``; return ``None`` if another has it for ``seconds``."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                os.close(file)
+                return None
+            time.sleep(0.01)
+        else:
+            return file
+
+
+def is_locked(path: str) -> bool:
+    """Return whether a process writes to ``path``; one that only looks does not count."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        file = os.open(f"{path}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
         os.close(file)
-        return None
-    return file
+    return False
 
 
 def main(path: str) -> int:
     """Write standard input to ``path`` until it ends; return the exit status."""
-    held = lock(path)
+    held = lock(path, LOOKED_AT)
     if held is None:
         return LOCKED
     file, lines = Rotated(path), Lines()
