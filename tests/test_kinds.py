@@ -189,8 +189,14 @@ def test_a_commit_says_what_the_agent_last_said(
     repository.git("commit", "-q", "--amend", "--no-edit", "--date", "2020-01-01T00:00:00")
     assert torch("send", "pm", "--kind", "status", "--field", field, env=as_dev).code == 0
     repository.write("a.py", "2\n")
-    assert torch("commit", *there).code == 0
+    with Store() as store:  # git's time of the commit is cut to the second of the message
+        (message,) = store.messages.latest(limit=1)
+    same_second = {"GIT_COMMITTER_DATE": f"@{int(message.created)} +0000"}
+    assert torch("commit", *there, env=same_second).code == 0
     assert repository.git("log", "-1", "--format=%s") == "Progress: the parser reads comments"
+    repository.write("a.py", "2.5\n")
+    assert torch("commit", *there).code == 0
+    assert repository.git("log", "-1", "--format=%s") == "Progress: change a.py", "it was said"
     repository.write("a.py", "3\n")
     env = {"GIT_COMMITTER_DATE": "2099-01-01T00:00:00"}
     assert torch("commit", "-m", "later", *there, env=env).code == 0

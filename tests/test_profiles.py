@@ -1,5 +1,6 @@
 """Profiles: data that is read strictly, with errors that name the key and the right word."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,24 @@ def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
 def test_the_nearest_name_is_offered() -> None:
     with pytest.raises(NotFoundError, match="Did you mean 'claude'"):
         load_profile("claud", None)
+
+
+def test_a_change_in_the_same_tick_of_the_clock_is_seen(tmp_path: Path) -> None:
+    """The file is of the same size and time then."""
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\ntitle = "one"\n')
+    time_of_writing = file.stat().st_mtime_ns
+    assert load_profile("mine", tmp_path).title == "one"
+    file.write_text('name = "mine"\ntitle = "two"\n')
+    os.utime(file, ns=(time_of_writing, time_of_writing))
+    assert load_profile("mine", tmp_path).title == "two"
+
+
+def test_a_file_that_stays_the_same_is_read_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\n')
+    os.utime(file, (1, 1))
+    assert load_profile_file(file) is load_profile_file(file)
 
 
 def test_a_file_under_another_name_is_refused(tmp_path: Path) -> None:

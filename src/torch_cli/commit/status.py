@@ -17,13 +17,18 @@ def last_status(store: Store, worktree: Worktree, agent: str) -> str:
     message = store.messages.last_said(known.identity, "status") if known else None
     if message is None:
         return ""
-    at = worktree.git().run("log", "-1", "--format=%ct", "HEAD", "--", status=(0, 128)).strip()
+    head = worktree.git().run("log", "-1", "--format=%ct %s", "HEAD", "--", status=(0, 128))
+    at, _, last = head.decode("utf-8", "replace").strip().partition(" ")
     if message.created < float(at or 0):
         return ""
     done = read_form("status", message.body).get("done", "").partition("\n")[0].strip()
     if not done:
         return ""
     subject = f"Progress: {done}"
-    if len(subject) <= LONGEST:
-        return subject
-    return f"{subject[: LONGEST - 1].rstrip()}…\n\n{done}"
+    body = ""
+    if len(subject) > LONGEST:
+        subject, body = f"{subject[: LONGEST - 1].rstrip()}…", f"\n\n{done}"
+    # Git's times are of whole seconds: HEAD may have been committed after this, and say it.
+    if message.created < float(at or 0) + 1 and subject == last:
+        return ""
+    return f"{subject}{body}"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import BUILT_IN, BoxSpec, Launch, Profile
@@ -80,11 +81,17 @@ def load_profile(name: str, user_dir: Place | None) -> Profile:
 
 _LOADED: dict[str, tuple[tuple[int, ...], Profile]] = {}
 
+SETTLED = 2.0
+"""Seconds after which a file is known by the time at which it was written. That is the time of the
+kernel's last tick, or a whole second or two: a file that is written again sooner may look the same.
+"""
+
 
 def load_profile_file(path: Place) -> Profile:
     """Return the profile in the file ``path``; raises RefusedError if it is not one.
 
-    A file is read again only if it has changed, because a daemon asks for it at every look.
+    A file is read again only if it has changed, because a daemon asks for it at every look, or if
+    it was written just now.
     """
     source = BUILT_IN if os.path.dirname(path) == STOCK else os.fspath(path)
     try:
@@ -98,7 +105,8 @@ def load_profile_file(path: Place) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
     profile = parse_profile(text, source)
-    _LOADED[os.fspath(path)] = (state, profile)
+    if time.time() - facts.st_mtime > SETTLED:
+        _LOADED[os.fspath(path)] = (state, profile)
     return profile
 
 

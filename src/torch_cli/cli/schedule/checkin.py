@@ -124,7 +124,7 @@ def add_command(common: Common, **given: Any) -> None:
         if common.json:
             print_json(checkin_object(checkin, last_run(store, checkin)))
         else:
-            print_added(store, checkin, found.pane.id, common)
+            print_added(store, checkin, found.pane.id, now, common)
 
 
 @command.command("list")

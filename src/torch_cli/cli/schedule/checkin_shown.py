@@ -20,24 +20,27 @@ MANY = 200
 """From this many rows on a list is not a table, which takes a millisecond a row."""
 
 
-def print_added(store: "Store", checkin: "Checkin", pane: str, common: Common) -> None:
-    """Print a new check-in with its next firings, and whether anything will fire it."""
+def print_added(store: "Store", checkin: "Checkin", pane: str, now: float, common: Common) -> None:
+    """Print a new check-in with its next firings, and whether anything will fire it.
+
+    How far away they are is counted from ``now``, at which it was made (epoch seconds).
+    """
     from torch_cli.cli.present import note, say, unscheduled
     from torch_cli.schedule.checkin import upcoming
     from torch_cli.schedule.trigger import show
 
     say(f"{checkin.name}  {checkin.id}  {checkin.to.name} ({pane})")
     for at in upcoming(checkin, FIRINGS):
-        say(f"  {show(at, checkin.trigger.zone)}  {ahead(at)}")
+        say(f"  {show(at, checkin.trigger.zone)}  {ahead(at, now)}")
     if missing := unscheduled(store):
         note(f"  {missing}", quiet=common.quiet)
 
 
-def ahead(at: float) -> str:
-    """Return how far away a moment is, in words."""
+def ahead(at: float, now: float | None = None) -> str:
+    """Return how far away a moment is from ``now``, in words."""
     from torch_cli import duration
 
-    left = at - time.time()
+    left = at - (time.time() if now is None else now)
     return f"in {duration.words(left)}" if left > 0 else f"{duration.words(-left)} ago"
 
 
