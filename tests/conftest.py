@@ -198,7 +198,8 @@ class TmuxServer:
             deadline = time.monotonic() + 1.0
             while procs.alive(process):
                 if time.monotonic() > deadline:
-                    os.kill(process.pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it has ended since
+                        os.kill(process.pid, signal.SIGKILL)
                 time.sleep(0.002)
 
     def _server(self) -> procs.Process | None:
@@ -303,7 +304,7 @@ def _end_scheduler(database: Path) -> None:
     if not database.is_file():
         return
     with (
-        contextlib.suppress(sqlite3.Error),
+        contextlib.suppress(sqlite3.Error, ProcessLookupError),
         contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store,
     ):
         for pid, started in store.execute("SELECT pid, started FROM lease WHERE released = 0"):

@@ -3,13 +3,14 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import SOURCE
+from conftest import PATIENCE, SOURCE
 from torch_cli.checkpoint.record import Occasion, Outcome, checkpoints, take
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.git.worktree import Worktree, locate
@@ -45,7 +46,7 @@ class Repository:
             input=given,
             capture_output=True,
             env={**os.environ, **(env or {})},
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -125,8 +126,10 @@ def at_a_terminal(
         os.environ["PYTHONPATH"] = str(SOURCE)
         os.execv(argv[0], list(argv))
     shown, waiting = "", list(zip(answers, prompts, strict=False))
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    deadline = time.monotonic() + 2 * PATIENCE
+    while True:
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
         if select.select([terminal], [], [], 0.1)[0]:
             try:
                 shown += os.read(terminal, 4096).decode(errors="replace")

@@ -119,7 +119,7 @@ def test_a_program_that_ends_on_the_way_is_said_to_have(demo: DemoAgent) -> None
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(demo: DemoAgent) -> None:
-    done = demo.torch("ask", demo.name, "DELAY(60) hello", "--timeout", "2", "--json")
+    done = demo.torch("ask", demo.name, "DELAY(60) hello", "--timeout", "5", "--json")
     assert (done.code, done.json["error"]["code"]) == (6, "timed-out")
     assert "working" in done.json["error"]["message"]
 

@@ -139,7 +139,8 @@ def test_a_missing_tmux_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_stopped_server_costs_no_more_than_the_time_limit(tmux: TmuxServer) -> None:
     tmux.new_session("main", "cat")
-    with tmux.client(timeout=0.3) as client, stopped(tmux):
+    with tmux.client() as client, stopped(tmux):
+        client._timeout = 0.3
 
         def call() -> None:
             with pytest.raises(TimedOutError):

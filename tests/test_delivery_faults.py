@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, TmuxServer, Torch, wait_until
+from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, wait_until
 from torch_cli.store import Store
 
 STOCK = Path(__file__).parents[1] / "src/torch_cli/programs/profiles"
@@ -43,15 +43,21 @@ from torch_cli.tmux.socket import Socket
 def tmux(*words):
     return subprocess.check_output([program(), *Socket(sys.argv[1]).arguments, *words], text=True)
 
+WAITS = float(os.environ.get("WAITS", "5"))
+
 def on_step(step):
     pass
 
 FAULT
 
-receipt = send(Socket(sys.argv[1]), Request(sys.argv[2], sys.argv[3].encode(), timeout=5), on_step)
+request = Request(sys.argv[2], sys.argv[3].encode(), timeout=WAITS)
+receipt = send(Socket(sys.argv[1]), request, on_step)
 print(f"{receipt.state}: {receipt.reason} {receipt.evidence}")
 sys.exit(receipt.exit_code)
 """
+
+PATIENTLY = {"WAITS": str(PATIENCE)}
+"""For a message that arrives in the end, however slow the machine is."""
 
 DIE = """
 def on_step(step):
@@ -101,7 +107,7 @@ def send_with(
         [*script, demo.tmux.socket.name, demo.name, text],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
         check=False,
         env={**os.environ, "PANE": demo.pane.id, "PROGRAM": str(demo.pane.pid), **env},
     )
@@ -239,7 +245,7 @@ def pressed(*a, **k):
     return press(*a, **k) if left[0] < 0 else gate.Outcome(False, "changed")
 gate.press = pressed
 """
-    done = send_with(demo, "hello", redrawn)
+    done = send_with(demo, "hello", redrawn, **({} if code else PATIENTLY))
     assert done.returncode == code, done
     assert ("keeps changing" in done.stdout) == bool(code)
     assert demo.submitted() == ([] if code else ["hello"])
@@ -270,7 +276,7 @@ def observed(self):
     return sight._replace(state=sight.state._replace(state=State.WORKING))
 gate.press, Reader._observe = pressed, observed
 """
-    done = send_with(demo, "hello", begins)
+    done = send_with(demo, "hello", begins, **PATIENTLY)
     assert done.returncode == 0, done
     assert demo.submitted() == ["hello"]
 

@@ -750,10 +750,11 @@ def test_a_slow_screen_is_drawn_at_most_once_a_frame(pane: Pane) -> None:
     pane.ready("--frame", "3")
     pane.paste(b"hello")
     pane.until(lambda: pane.events("paste"))
-    assert f"{PROMPT}hello" not in pane.screen
+    before, seen = pane.screen, time.time()
+    started = pane.events("start")[0]["t"]
+    assert f"{PROMPT}hello" not in before or seen - started >= 2.9
     pane.sees(f"{PROMPT}hello")
-    shown = time.time()
-    assert shown - pane.events("start")[0]["t"] >= 2.9
+    assert time.time() - started >= 2.9
 
 
 def test_lost_submits_leave_the_text_in_the_box(pane: Pane) -> None:
@@ -761,7 +762,8 @@ def test_lost_submits_leave_the_text_in_the_box(pane: Pane) -> None:
     pane.paste(b"hello")
     pane.keys("Enter")
     pane.until(lambda: pane.pressed("enter"))
-    assert f"{PROMPT}hello" in pane.screen
+    pane.sees(f"{PROMPT}hello")
+    assert pane.raw("submit") == []
     pane.keys("Enter")
     pane.until(lambda: pane.raw("submit") == [b"hello"])
 
@@ -770,10 +772,17 @@ def test_lost_submits_leave_the_text_in_the_box(pane: Pane) -> None:
 def test_text_typed_before_the_start_is_dropped_unless_kept(
     pane: Pane, options: list[str], kept: list[bytes]
 ) -> None:
-    pane.start("--start-delay", "1.5", *options)
-    pane.until(lambda: (pane.directory / "log").exists())
-    pane.keys("-l", "early")
-    pane.until(lambda: pane.events("start"))
+    log = pane.directory / "log"
+    for delay in ("1.5", "9", "50"):  # on a busy machine it may have started before it is typed
+        pane.start("--start-delay", delay, *options)
+        pane.until(log.exists)
+        pane.keys("-l", "early")
+        typed = time.time()
+        pane.until(lambda: pane.events("start"))
+        if pane.events("start")[0]["t"] > typed:
+            break
+        pane.tmux("kill-session", "-t", "demo:")
+        log.unlink()
     pane.keys("Enter")
     pane.until(lambda: pane.pressed("enter"))
     assert pane.raw("typed") == kept

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, TMUX_VERSION, Result, TmuxServer, Torch, wait_until
+from conftest import KEEPS_DEAD, PATIENCE, TMUX_VERSION, Result, TmuxServer, Torch, wait_until
 from torch_cli.intervals import VARIABLE
 from torch_cli.store import Store
 from torch_cli.store.messages import new_message
@@ -106,13 +106,15 @@ def test_since_is_not_carried_over_a_turn_that_nobody_watched(demo: DemoAgent) -
 
 def test_wait_sees_the_states_come_and_go(demo: DemoAgent) -> None:
     assert demo.send("DELAY(1) DIALOG(true) go").code == 0
-    done = demo.torch("wait", demo.name, "--for", "waiting", "--timeout", "20", "--json")
+    done = demo.torch("wait", demo.name, "--for", "waiting", "--timeout", str(PATIENCE), "--json")
     assert done.json["dialog"]["question"] == "Do you want to proceed?"
     late = demo.torch("wait", demo.name, "--for", "idle", "--timeout", "0.2", "--json")
     assert (late.code, late.json["error"]["code"]) == (6, "timed-out")
     assert "waiting" in late.json["error"]["message"]
     os.kill(demo.pane.pid, signal.SIGKILL)
-    gone = demo.torch("wait", demo.name, "--for", "exited,dead", "--timeout", "20", "--json")
+    gone = demo.torch(
+        "wait", demo.name, "--for", "exited,dead", "--timeout", str(PATIENCE), "--json"
+    )
     if KEEPS_DEAD:
         assert gone.json["state"] in ("exited", "dead")
     else:

@@ -60,7 +60,7 @@ def looking(tmux: TmuxServer, session: str) -> Iterator[str]:
         finally:
             client.kill()
             client.wait()
-            reader.join(5)
+            reader.join(PATIENCE)  # before its number can be another file's
             os.close(ours)
 
 
@@ -530,7 +530,7 @@ def test_a_sender_who_waits_is_not_cut_off_when_its_session_ends(
         assert standing is not None
         assert [client.person for client in standing.shown] == [False]
         assert carry_out(demo.tmux.socket, standing, Act(taken_along=standing.shown))
-    sender.join(60)
+    sender.join(2 * PATIENCE)
     assert [result.code for result in results] == [0], results
     assert demo.submitted() == ["hello"]
 

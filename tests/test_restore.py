@@ -469,7 +469,11 @@ def test_what_is_kept_stays_kept_as_time_goes() -> None:
     assert {one.id for one in daily} == once
 
 
-def test_pruning_deletes_only_refs_of_torch(repository: Repository, torch: Torch) -> None:
+def test_pruning_deletes_only_refs_of_torch(
+    repository: Repository, torch: Torch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noon = datetime.now().replace(hour=12, minute=0).timestamp()
+    monkeypatch.setattr(time, "time", lambda: noon)  # both of one day, also at midnight
     first = repository.recorded()
     repository.write("a.py", "2\n")
     second = repository.recorded()

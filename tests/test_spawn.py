@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
+from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
+from conftest import KEEPS_DEAD, PATIENCE, SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
 from test_profiles import STOCK
 from torch_cli import paths, procs
 from torch_cli.errors import RefusedError
@@ -49,6 +49,15 @@ def program(name: str, script: str, *, extra: str = "") -> Path:
         f'name = "{name}"\n[launch]\ncommand = [{json.dumps(str(path))}]\n{extra}\n'
     )
     return path
+
+
+REGISTERED = """
+import os, sqlite3, time
+store = sqlite3.connect(os.path.join(os.environ["TORCH_HOME"], "torch.db"), timeout=60)
+while not store.execute("SELECT 1 FROM agents").fetchall():
+    time.sleep(0.01)
+"""
+"""Begins a program that goes on once Torch knows of it as an agent."""
 
 
 def demo(torch: Torch, name: str, *options: str, **others: object) -> Result:
@@ -132,13 +141,18 @@ def test_without_a_wait_it_returns_at_once_and_says_starting(
 def test_one_that_is_not_ready_in_time_goes_on_starting(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
-    done = demo(
-        *(torch, "dev", "--dir", str(tmp_path), "--wait", "0.5"), *("--", "--start-delay", "3")
-    )
+    go, slow = tmp_path / "go", tmp_path / "bin" / Path(DEMO_PROGRAM).name
+    slow.parent.mkdir()
+    waits = f'[ "$1" = --version ] || until [ -e {go} ]; do sleep 0.05; done'
+    slow.write_text(f'#!/bin/sh\n{waits}\nexec {DEMO_PROGRAM} "$@"\n')
+    slow.chmod(0o755)
+    path = {"PATH": f"{slow.parent}:{os.environ['PATH']}"}
+    done = demo(torch, "dev", "--dir", str(tmp_path), "--wait", "0.5", env=path)
     assert done.code == 6
     assert done.json["error"]["code"] == "timed-out"
     assert "starting" in done.json["error"]["message"]
-    assert torch("wait", "dev", "--for", "idle", "--timeout", "20").code == 0
+    go.touch()
+    assert torch("wait", "dev", "--for", "idle", "--timeout", str(PATIENCE)).code == 0
 
 
 def test_a_trust_question_is_shown_with_the_command_that_answers_it_and_not_answered(
@@ -178,7 +192,7 @@ def test_a_program_that_crashes_while_starting_is_an_error_with_its_last_screen(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
     last_words = "print('no\\nlicence', flush=True); time.sleep(0.5)"  # for tmux to read them
-    program("crash", f"import time; time.sleep(1); {last_words}; exit(3)")
+    program("crash", f"{REGISTERED}{last_words}; exit(3)")
     done = torch("spawn", "dev", "--profile", "crash", "--dir", str(tmp_path), "--json")
     if not KEEPS_DEAD:
         assert (done.code, done.json["error"]["code"]) == (3, "no-server")
@@ -299,7 +313,7 @@ def test_of_two_spawns_of_one_name_at_once_one_wins(
             )
             for session in sessions
         ]
-        told = [child.communicate(timeout=60)[0] for child in children]
+        told = [child.communicate(timeout=2 * PATIENCE)[0] for child in children]
         assert sorted(child.returncode for child in children) == [0, 2], told
         (won,) = (json.loads(out) for out in told if "error" not in out)
         wait_until(lambda: len(tmux.panes()) == 2, what="the other window closed")
@@ -493,7 +507,7 @@ def test_without_a_wait_a_briefing_goes_into_the_outbox(torch: Torch, tmp_path: 
     with Store() as store:
         (briefed,) = store.briefings.newest().values()
         assert (briefed.message, briefed.name) == (receipt["id"], "developer")
-    assert torch("wait", "dev", "--for", "idle", "--timeout", "30").code == 0
+    assert torch("wait", "dev", "--for", "idle", "--timeout", str(PATIENCE)).code == 0
     assert torch("tick").code == 0
     assert torch("receipt", receipt["id"], "--json").json["state"] in ("submitted", "confirmed")
     assert log.read_text().count('"event": "submit"') == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SOURCE
+from conftest import PATIENCE, SOURCE
 from torch_cli import paths
 from torch_cli.errors import RefusedError
 from torch_cli.pane_id import PaneId
@@ -74,7 +74,7 @@ def together(script: str, arguments: Sequence[str]) -> list[str]:
         )
         for argument in arguments
     ]
-    ended = [(child, *child.communicate(timeout=60)) for child in children]
+    ended = [(child, *child.communicate(timeout=2 * PATIENCE)) for child in children]
     assert [(child.returncode, err) for child, _, err in ended] == [(0, "")] * len(ended)
     return [out.strip() for _, out, _ in ended]
 
@@ -236,10 +236,12 @@ def test_a_writer_that_holds_it_is_waited_for() -> None:
     with Store() as store:
         holder = sqlite3.connect(paths.database(), isolation_level=None, check_same_thread=False)
         holder.execute("BEGIN IMMEDIATE")
-        threading.Timer(1.0, holder.execute, ["COMMIT"]).start()
+        release = threading.Timer(1.0, holder.execute, ["COMMIT"])
         began = time.monotonic()
+        release.start()
         store.events.add("wait", "dev")
         assert time.monotonic() - began > 0.9
+        release.join()
         holder.close()
 
 
@@ -300,9 +302,9 @@ def test_a_new_state_began_when_the_window_last_wrote_but_not_before_another_was
         return store.observations.record("s", "%1", 1, state, "seen", wrote=wrote)
 
     with Store() as store:
-        quiet = time.time() - 100
-        assert record("idle", quiet) == quiet
         seen = time.time()
+        quiet = seen - 100
+        assert record("idle", quiet) == quiet
         assert seen - 1 <= record("waiting", quiet) <= time.time()
         wrote = time.time() + 60
         assert record("idle", wrote) <= time.time(), "nothing begins later than now"

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import SOURCE, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.roster.actor import Actor
@@ -100,7 +100,7 @@ def test_processes_that_claim_at_once_share_the_tasks(store: Store, torch: Torch
         )
         for name in names
     ]
-    said = [json.loads(child.communicate(timeout=60)[0])["id"] for child in children]
+    said = [json.loads(child.communicate(timeout=2 * PATIENCE)[0])["id"] for child in children]
     assert sorted(one for one in said if one) == sorted(made)
     assert sorted(child.returncode for child in children) == [0] * 5 + [4] * 3
 
@@ -270,7 +270,7 @@ def test_a_silent_agent_loses_its_task_and_activity_keeps_it(store: Store) -> No
     dev = agent(store, "dev")
     task = mine(store, dev, new(store, lease=60.0))
     now = time.time()
-    assert tasks.reap(store, now + 59) == []
+    assert tasks.reap(store, now + 30) == []
     store.database.write(
         "INSERT INTO hook_events (at, socket, pane, agent, name, session, prompt, detail)"
         " VALUES (?, '/s', '%1', 'dev', 'PostToolUse', '', '', '{}')",

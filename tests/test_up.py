@@ -1,7 +1,9 @@
 """``torch up`` and ``torch down``: from any state to that of the file, and back."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket as sockets
 import subprocess
@@ -530,14 +532,30 @@ def test_one_that_asks_something_first_is_said_to_ask(
     assert prompts(tmp_path, "pm") == ["You are pm of shop, under ."]
 
 
-def test_what_waits_for_one_that_fails_is_not_started(torch: Torch, project: Repository) -> None:
-    edit(project, "print('serving'); time.sleep(600)", "print('no'); time.sleep(1); exit(3)")
+FAILS = """
+import os, sqlite3, time
+store = sqlite3.connect(os.path.join(os.environ["TORCH_HOME"], "torch.db"), timeout=60)
+noted = "SELECT 1 FROM team_members WHERE name = 'server' AND pane <> ''"
+while not store.execute(noted).fetchall():
+    time.sleep(0.01)
+print("no")
+exit(3)
+"""
+"""Fails once Torch has seen that it was started."""
+
+
+def test_what_waits_for_one_that_fails_is_not_started(
+    torch: Torch, project: Repository, tmp_path: Path
+) -> None:
+    (tmp_path / "fails.py").write_text(FAILS)
+    serves, fails = "import time; print('serving')", f"exec(open('{tmp_path}/fails.py').read())"
+    edit(project, serves, fails)
     done = up(torch, project, "--json")
     assert done.code == 1
     assert states(done) == {"server": "failed", "pm": "started", "dev": "blocked"}
     (failed,) = [one for one in map(json.loads, done.out.splitlines()) if one["name"] == "server"]
     assert "ended while starting" in failed["error"]["message"]
-    edit(project, "print('no'); time.sleep(1); exit(3)", "print('serving'); time.sleep(600)")
+    edit(project, fails, serves)
     done = up(torch, project, "--json")
     assert states(done) == {"server": "started", "pm": "running", "dev": "started"}
 
@@ -554,10 +572,17 @@ def test_a_port_on_which_somebody_listens_already_is_noticed(
     assert "server" not in states(ended)
 
 
+def free_port() -> int:
+    """Return a port that nobody has, and that the system gives to nobody who asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), sockets.create_server(("127.0.0.1", port)):
+            return port
+
+
 def test_a_process_is_ready_when_its_port_is(torch: Torch, project: Repository) -> None:
-    with sockets.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    edit(project, 'ready = "serving"', f'port = {port}\ntimeout = "30s"')
+    port = free_port()
+    edit(project, 'ready = "serving"', f'port = {port}\ntimeout = "{PATIENCE:.0f}s"')
     edit(
         project,
         '"-u", "-c", "import time; print(\'serving\'); time.sleep(600)"',

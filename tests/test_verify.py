@@ -108,7 +108,7 @@ def words(report: Report) -> str:
 
 def test_a_program_that_keeps_its_word_is_believed(tmp_path: Path) -> None:
     own = load_profile("demo", None)
-    report = prove(plan=SMALL._replace(openings=20))
+    report = prove(plan=SMALL._replace(openings=20, patience=PATIENCE))
     assert report.failures == [], report
     kept = json.loads(Path(report.path).read_text())
     assert (kept["schema"], kept["profile"], kept["version"]) == ("torch.verified/1", "demo", "1.0")
@@ -167,7 +167,7 @@ def test_a_box_that_is_not_found_is_never_ready(
     from torch_cli.programs.loading import STOCK
 
     text = Path(STOCK, "demo.toml").read_text()
-    (profiles / "demo.toml").write_text(text.replace("ready_timeout = 15", "ready_timeout = 1"))
+    (profiles / "demo.toml").write_text(text.replace("ready_timeout = 60", "ready_timeout = 1"))
     report = prove(changed(tmp_path, MOVED_RULE))
     assert "was not ready after 1 s: unknown" in words(report)
     assert "═══" in report.failures[0]["screen"]
@@ -175,7 +175,8 @@ def test_a_box_that_is_not_found_is_never_ready(
 
 
 def test_a_quick_run_that_finds_nothing_is_not_kept(tmp_path: Path) -> None:
-    report = verify("demo", SMALL, command=DEMO_PROGRAM, quick=True)
+    plan = SMALL._replace(patience=PATIENCE)
+    report = verify("demo", plan, command=DEMO_PROGRAM, quick=True)
     assert (report.failures, report.path) == ([], "")
     assert not Path(proof.folder()).exists()
 

@@ -10,7 +10,7 @@ import pytest
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import PATIENCE, TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli import paths
 from torch_cli.checkpoint.settings import Settings, load_settings, settings_file
@@ -108,8 +108,8 @@ def test_the_setting_turns_it_off_and_a_watch_is_for_one_directory(
     assert "no scheduler is running" in set_.err
     assert [one.watched.top for one in due_now()] == [str(other.path)]
     other.write("x", "2\n")
-    assert later(599) == []
-    assert len(later(601)) == 1
+    assert later(570) == []
+    assert len(later(630)) == 1
     assert torch("checkpoint", "watch", str(other.path), "--default").code == 0
     other.write("x", "3\n")
     assert later(7200) == []
@@ -131,7 +131,7 @@ def test_when_an_agent_goes_idle(demo: DemoAgent, repository: Repository, torch:
     due_now()
     repository.write("a.py", "while it works\n")
     assert torch("send", "demo", "Work on it.").code == 0
-    assert torch("wait", "demo", "--for", "idle", "--timeout", "30").code == 0
+    assert torch("wait", "demo", "--for", "idle", "--timeout", str(PATIENCE)).code == 0
     done: list[Done] = []
 
     def recorded() -> bool:

@@ -151,6 +151,13 @@ def test_a_directory_that_may_not_be_entered_is_refused(unenterable: Path) -> No
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 10
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started is waited for until it has written something."""
+    monkeypatch.setattr(opening, "INTERVALS", Intervals(starts=PATIENCE, prompts=PATIENCE))
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_start_up_file_that_changes_directory_is_noticed(tmux: TmuxServer, work: Path) -> None:
     profile = Path.home() / ".profile"
     profile.write_text("sleep 0.05; cd /\n")
@@ -161,6 +168,7 @@ def test_a_start_up_file_that_changes_directory_is_noticed(tmux: TmuxServer, wor
     assert tmux.pane(opened.pane.id), "the window stays"
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("default", ["cd /; exec sh", "(cd / && sh -i)", "cd / && sh -i; true"])
 def test_a_default_command_that_changes_directory_is_noticed_and_named(
     tmux: TmuxServer, work: Path, default: str
@@ -181,8 +189,9 @@ def test_a_command_is_not_touched_by_the_default_command(tmux: TmuxServer, work:
     assert opened.rooted
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_command_that_changes_directory_itself_is_noticed(tmux: TmuxServer, work: Path) -> None:
-    command = ("sh", "-c", "cd / && read -r line")
+    command = ("sh", "-c", "cd / && echo there && read -r line")
     opened = open_window(
         tmux.socket, name="dev", session="main", directory=str(work), command=command
     )
@@ -658,7 +667,7 @@ def test_a_window_that_is_not_rooted_fails_loudly_and_stays(
     tmux: TmuxServer, torch: Torch, work: Path
 ) -> None:
     (Path.home() / ".profile").write_text("cd /\n")
-    done = torch("window", "dev", "--dir", str(work))
+    done = torch("window", "dev", "--dir", str(work), env={VARIABLE: "prompts=60"})
     assert done.code == 1
     assert f"is in '/', not in '{work}'" in done.err
     assert len(tmux.panes()) == 1
@@ -670,7 +679,8 @@ def test_a_window_that_is_not_rooted_has_an_error_in_its_object(
     tmux: TmuxServer, torch: Torch, work: Path
 ) -> None:
     words = ("window", "dev", "--dir", str(work), "--json")
-    done = torch(*words, "--", "sh", "-c", "cd /; exec sleep 60")
+    line = "cd /; echo there; exec sleep 60"
+    done = torch(*words, "--", "sh", "-c", line, env={VARIABLE: "starts=60"})
     assert (done.code, done.json["schema"], done.json["dir"]) == (1, "torch.window/1", "/")
     error = done.json["error"]
     assert error["code"] == "not-rooted"

@@ -75,6 +75,9 @@ class Intervals(NamedTuple):
     starts: float = 0.4
     """Within this time a command that cannot start should have said so."""
 
+    prompts: float = 2.0
+    """In which a shell is expected to show its prompt; then it is looked at as it is."""
+
     quiet: float = 0.1
     """A program counts as settled after this time without output. A shell's start-up file changed
     the directory 8 to 33 ms after the start (tmux 3.3a, 2 cores, 2026-11-22)."""

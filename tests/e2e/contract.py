@@ -5,6 +5,7 @@ A module says with its fixtures ``kit`` and ``setup`` which program, and in whic
 Enter.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -369,7 +370,8 @@ class Contract(Shared):
 
             def kill(family: list[procs.Process] = family) -> None:
                 for one in family:
-                    os.kill(one.pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                        os.kill(one.pid, signal.SIGKILL)
 
             killer = threading.Timer(lead + chance.uniform(-0.05, 0.2), kill)
             killer.start()

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from torch_cli.programs.profile import Profile
 from torch_cli.tmux.screen import Screen
 
-VERSION_TIMEOUT = 10.0
-"""Seconds that a program may take to say its version."""
+VERSION_TIMEOUT = 30.0
+"""Seconds that a program may take to say its version; on an overloaded machine ten are too few."""
 
 
 def find_program(profile: Profile, environ: Mapping[str, str]) -> str | None:

@@ -20,9 +20,6 @@ from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
 
-SHELL_SETTLES = 2.0
-"""Seconds that a shell may take until its prompt shows. After that Torch looks at it as it is."""
-
 _MEANINGS = {126: " (it is not executable)", 127: " (no such program)"}
 
 _PRINTED_LINES = 20
@@ -163,7 +160,7 @@ def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
     text = b"\n".join([*lines, b""])
     done = run(client.socket, "-N", "source-file", "-", stdin=text, path=order.path)
     if done.status == 0:
-        _settle(client, pane_id, INTERVALS.starts if order.command else SHELL_SETTLES)
+        _settle(client, pane_id, INTERVALS.starts if order.command else INTERVALS.prompts)
     if order.command:
         client.ask(_started(order, pane_id))
     pane = _look(client, pane_id)
