@@ -1,5 +1,6 @@
 """The daemon and tick: one scheduler at a time, and what they do through faults."""
 
+import contextlib
 import inspect
 import json
 import os
@@ -412,7 +413,7 @@ def test_a_copy_that_cannot_be_made_stops_nothing_else_and_is_told(demo: DemoAge
     assert (first["schema"], first["state"]) == ("torch.tick/1", "sent")
     assert "copied" in last["error"]["message"]
     assert notes(demo) == ["in spite of it"]
-    assert not Path(f"{backup(paths.database())}.new").exists()
+    assert list(Path(paths.state_dir()).glob("*.new*")) == []
     daemon = scheduler.start(demo.torch)
     add(demo, "here too", "--in", "0.1s")
     wait_for(demo, ["in spite of it", "here too"])
@@ -420,6 +421,20 @@ def test_a_copy_that_cannot_be_made_stops_nothing_else_and_is_told(demo: DemoAge
     assert daemon.stop() == 0
     log = demo.torch("daemon", "logs", "-n", "999").out
     assert log.count("could not be copied") == 1, "not again at once"
+
+
+def test_a_scheduler_that_was_stopped_in_its_copying_holds_up_no_other(torch: Torch) -> None:
+    """It has the file that it writes locked, and SQLite waits for such a one without end."""
+    assert torch("checkin", "list").code == 0
+    unfinished, left = (Path(f"{backup(paths.database())}.{name}") for name in ("new", "x.new"))
+    left.touch()
+    os.utime(left, (1, 1))
+    with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as stopped:
+        stopped.execute("BEGIN EXCLUSIVE")
+        assert torch("tick", timeout=PATIENCE).code == 0
+    assert Path(backup(paths.database())).exists()
+    assert unfinished.exists()
+    assert not left.exists(), "it was begun long ago"
 
 
 @pytest.mark.parametrize("broken", ["tasks", "teams", "outbox", "checkpoint"])

@@ -15,6 +15,9 @@ from torch_cli.store.schema import MIGRATIONS
 BUSY_TIMEOUT = 10.0
 """Seconds that a writer waits for another; one transaction here takes milliseconds."""
 
+UNFINISHED = 86_400.0
+"""Seconds after which a copy that was begun and has not ended is nobody's any more."""
+
 
 class StoreError(TorchError):
     """The state file cannot be read or written."""
@@ -134,13 +137,17 @@ class Database:
             size, room = os.path.getsize(self.path), os.statvfs(os.path.dirname(self.path))
             if room.f_bavail * room.f_frsize < 2 * size:  # the file itself needs the rest
                 raise OSError(errno.ENOSPC, "the disk is nearly full", target)
+            # A name of its own: another scheduler may have been stopped in the middle of this, and
+            # for a locked file SQLite's copying waits without end, whatever signal comes.
+            new = f"{target}.{os.urandom(4).hex()}.new"
             try:
-                _copy(self.path, f"{target}.new")
-                os.replace(f"{target}.new", target)
+                _copy(self.path, new)
+                os.replace(new, target)
             except BaseException:
                 with contextlib.suppress(OSError):
-                    os.unlink(f"{target}.new")
+                    os.unlink(new)
                 raise
+            _remove_unfinished(target)
         return target
 
     def _copy_aside(self, version: int) -> None:
@@ -178,6 +185,17 @@ def _copy(path: str, target: str) -> None:
         contextlib.closing(sqlite3.connect(target)) as copy,
     ):
         source.backup(copy)
+
+
+def _remove_unfinished(target: str) -> None:
+    """Remove what copies left that were begun a day ago and never ended."""
+    folder, name = os.path.split(target)
+    for other in os.listdir(folder):
+        path = os.path.join(folder, other)
+        if other.startswith(f"{name}.") and ".new" in other:
+            with contextlib.suppress(OSError):
+                if time.time() - os.path.getmtime(path) > UNFINISHED:
+                    os.unlink(path)
 
 
 def _advice(error: Exception, path: str) -> str:
