@@ -55,7 +55,18 @@ _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 WITHOUT_SOCKET = frozenset(
     {
         *("agreement", "branch", "briefing", "checkin", "checkpoint", "completion", "config"),
-        *("crontab", "daemon", "hook", "message", "outbox", "profile", "tag", "task", "team"),
+        *(
+            "crontab",
+            "daemon",
+            "events",
+            "hook",
+            "message",
+            "outbox",
+            "profile",
+            "tag",
+            "task",
+            "team",
+        ),
         "tick",
     }
 )

@@ -17,6 +17,9 @@ HELD = 4
 UNKNOWN = 5
 TIMED_OUT = 6
 EXHAUSTED = 7
+NEEDED = 8
+"""An agent needs a person: an answer, or a look."""
+
 SIGNALLED = 128
 """A command ended by a signal exits with this plus the signal's number: 130 is Ctrl-C."""
 

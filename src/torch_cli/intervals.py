@@ -32,6 +32,9 @@ class Intervals(NamedTuple):
     overdue: float = 5.0
     """Between two checks whether an agent is there to take an overdue run."""
 
+    states: float = 0.5
+    """Between two looks at the states of all agents; a hook's report brings one forward."""
+
     outbox: float = 0.5
     """Between two looks at agents whose messages are held."""
 

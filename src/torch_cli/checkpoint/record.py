@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from torch_cli import paths
+from torch_cli.checkpoint.audit import note_event
 from torch_cli.checkpoint.scan import LeftOut
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import Snapshot, snapshot
@@ -115,6 +117,9 @@ def take(
     """
     with locked(worktree) as lock, turn(), saying("nothing was recorded"):
         outcome, below = take_locked(worktree, settings, occasion, lock)
+    if outcome.checkpoint is not None and os.path.exists(paths.database()):
+        detail = {"checkpoint": outcome.checkpoint.id, "reason": occasion.reason}
+        note_event("checkpoint", worktree, detail, actor=occasion.agent)
     nested = [_below(top, settings, occasion, skip) for top in below if not skip(top)]
     return outcome._replace(nested=tuple(nested))
 

@@ -100,6 +100,13 @@ def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[Com
     return _items(names, incomplete)
 
 
+def complete_kinds(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the kinds of events that begin with ``incomplete``."""
+    from torch_cli.attention.stream import KINDS
+
+    return _items(dict.fromkeys(KINDS, ""), incomplete)
+
+
 def complete_sessions(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the sessions whose names begin with ``incomplete``."""
     names: dict[str, str] = {}

@@ -31,6 +31,13 @@ SECTIONS = {
             "stop": "Ask an agent program to end.",
         },
     ),
+    "attention": (
+        "Who needs you",
+        {
+            "status": "Show who needs you, with the question and the command that answers.",
+            "events": "Show what happened: states, messages, tasks, checkpoints, …",
+        },
+    ),
     "messages": (
         "Messages",
         {
@@ -117,6 +124,7 @@ Exit codes:
   1  failure                  5  unknown: look before you resend
   2  usage, refused input     6  timed out
   3  no such target           7  no memory or open files left
+  8  somebody needs you (torch status)
   130, 143, 129  interrupted, ended by SIGTERM, by SIGHUP
 
 \b

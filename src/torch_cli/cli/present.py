@@ -226,6 +226,50 @@ def _print_fitted(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
         _write(f"{line.rstrip()}\n", sys.stdout)  # it has the headings' attributes in it
 
 
+def print_folded(text: str, indent: int, *, behind: str = "") -> None:
+    """Print ``text`` as a line; on a terminal what does not fit goes into rows that are indented.
+
+    What stands ``behind`` keeps the text in one row, and is cut there if it does not fit.
+    """
+    shown, behind = printable(text), f"  {printable(behind)}" if behind else ""
+    if not sys.stdout.isatty():
+        say(shown + behind)
+        return
+    import shutil
+
+    columns = max(2 * indent, shutil.get_terminal_size().columns)
+    if behind or shown.lstrip().startswith("torch "):
+        say(shown + cut(behind, columns - len(shown)) if len(shown) < columns else shown)
+        return
+    for row in folded(shown, columns, indent):
+        say(row)
+
+
+def folded(text: str, columns: int, indent: int) -> list[str]:
+    """Return ``text`` in rows of at most ``columns``, all but the first indented."""
+    from rich.cells import cell_len, chop_cells
+
+    rows, row = list[str](), ""
+    for word in re.findall(r" *[^ ]+", text):
+        if cell_len(row + word) <= columns:
+            row += word
+            continue
+        rows += [row] if row.strip() else []
+        *full, last = chop_cells(word.lstrip(), columns - indent)
+        rows += [" " * indent + piece for piece in full]
+        row = " " * indent + last
+    return [*rows, row]
+
+
+def cut(text: str, columns: int) -> str:
+    """Return ``text`` cut to ``columns`` of a terminal, with an ellipsis if anything is missing."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= columns:
+        return text
+    return f"{set_cell_size(text, columns - 1).rstrip()}…" if columns > 1 else ""
+
+
 def print_fields(fields: Mapping[str, object]) -> None:
     """Print ``name  value`` lines, empty values left out."""
     width = max((len(name) for name in fields), default=0)

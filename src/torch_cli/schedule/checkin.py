@@ -200,7 +200,7 @@ def _cancel(store: Store, checkin: Checkin, overdue: Sequence[Run]) -> Checkin:
     with store.database.transaction():
         for run in overdue:
             store.checkins.change_run(run, state=SUPERSEDED, reason="cancelled")
-    return _change(store, checkin, {"state": CANCELLED, "nominal": None, "due": None}, "cancel")
+    return _change(store, checkin, {"state": CANCELLED, "nominal": None, "due": None}, "remove")
 
 
 def pause(store: Store, name: str) -> Checkin:

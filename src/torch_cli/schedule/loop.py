@@ -66,7 +66,7 @@ class Loop:
         self._stop = False
         self._clock = self._renewed = Clock.read()
         self._version = -1
-        self._newest = 0
+        self._newest = self._reported = 0
         self._look_again = 0.0
         self._fired = 0.0
 
@@ -183,6 +183,9 @@ class Loop:
         newest, self._newest = self._newest, self._store.messages.newest()
         if newest != self._newest:
             self._not_before.pop("outbox", None)  # new messages need not wait
+        reported, self._reported = self._reported, self._store.hooks.last_id()
+        if reported != self._reported:
+            self._not_before.pop("states", None)
         messages = self._store.messages
         waiting = self._passes.delivers or messages.any_waiting() or messages.agents_to_tell()
         watches, self._watches = self._watches, self._store.watches.version()
@@ -191,6 +194,7 @@ class Loop:
         at = {
             "fire": due,
             "outbox": now if waiting else None,
+            "states": now if self._passes.watches or self._store.agents.any() else None,
             "tasks": now if self._store.tasks.any_held() else None,
             "teams": now if is_needed(self._store) else None,
         }

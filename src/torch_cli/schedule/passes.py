@@ -4,6 +4,8 @@ once.
 An error in one pass is reported and does not stop the others.
 """
 
+import select
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -13,6 +15,7 @@ from torch_cli.schedule.firing import fire_due
 from torch_cli.store import Store
 
 if TYPE_CHECKING:
+    from torch_cli.attention.history import History
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.worktrees import Done
@@ -46,6 +49,9 @@ class Told(Protocol):
 LOOKED_FOR = 3600.0
 """For this many seconds Torch looks for the outcome of an ``unknown`` message."""
 
+LOAD = 0.02
+"""The part of a core that looks at states may take; with very many busy agents they are fewer."""
+
 
 class Pass(NamedTuple):
     """The name of a pass, and the seconds after which it is tried again after a failure.
@@ -59,6 +65,7 @@ class Pass(NamedTuple):
 
 PASSES: Sequence[Pass] = (
     Pass("fire"),
+    Pass("states"),
     Pass("tasks"),
     Pass("teams"),
     Pass("unknown"),
@@ -87,6 +94,7 @@ class Passes:
     ) -> None:
         self._told, self._token, self._until, self._deadline = told, token, until, deadline
         self._drain: Drain | None = None
+        self._history: History | None = None
         self._upkeep: Upkeep | None = None
 
     def run(self, name: str, store: Store, now: float) -> float:
@@ -99,8 +107,15 @@ class Passes:
         """Whether a delivery continues, or its receipt was not reported yet."""
         return self._drain is not None and self._drain.busy
 
+    @property
+    def watches(self) -> bool:
+        """Whether connections to tmux servers are open, to look at states."""
+        return self._history is not None
+
     def close(self, seconds: float) -> bool:
         """Give running deliveries ``seconds`` to end; return whether they did."""
+        if self._history is not None:
+            self._history.close()
         if self._drain is None:
             return True
         ended = self._drain.close(seconds)
@@ -118,6 +133,27 @@ class Passes:
 
         self._told.runs(fire_due(store, now, self._token, note))
         return wait
+
+    def states(self, store: Store, now: float) -> float:
+        """Write down which agents have come to be in another state."""
+        if not store.agents.any():
+            if self._history is not None:
+                self._history.close()
+                self._history = None
+            return INTERVALS.states
+        from torch_cli.attention.history import DWELL, History
+
+        self._history = self._history or History()
+        began = time.thread_time()
+        self._history.look(store)
+        if self._deadline is not None:
+            if self._history.unsettled and time.monotonic() + DWELL < self._deadline:
+                select.select([], [], [], DWELL)  # nobody tells when a state has stood
+                self._history.look(store)
+            self._history.close()
+        if self._history.unsettled:
+            return DWELL
+        return max(INTERVALS.states, (time.thread_time() - began) / LOAD)
 
     def tasks(self, store: Store, now: float) -> float:
         """Return the tasks of agents that are gone to the pool."""

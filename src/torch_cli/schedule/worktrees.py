@@ -16,7 +16,6 @@ from torch_cli.intervals import INTERVALS
 from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.database import storable
 from torch_cli.store.watches import Watch
 
 
@@ -161,8 +160,6 @@ def _checkpoint(
         said = in_words(outcome)
         alert = "; ".join(filter(None, (_alert(each) for each in outcome.each())))
         if outcome.checkpoint:
-            detail = {"checkpoint": outcome.checkpoint.id, "reason": reason}
-            store.events.add("checkpoint", storable(one.top), detail)
             prune(worktree, settings, time.time(), size=_is_new_day(one.watch))
     except (NotARepositoryError, _NotMeantError) as error:
         said = f"{error.message}: it has no checkpoints"

@@ -114,6 +114,11 @@ class Agents:
         rows = self._database.query("SELECT DISTINCT server FROM agents WHERE stopped IS NULL")
         return any(int(row[0].rsplit("|", 2)[1]) in pids for row in rows)
 
+    def any(self) -> bool:
+        """Say whether there is any agent that was not stopped."""
+        sql = "SELECT EXISTS (SELECT 1 FROM agents WHERE stopped IS NULL)"
+        return bool(self._database.query(sql)[0][0])
+
     def all(self) -> list[Agent]:
         """Return the agents that were not stopped, by name."""
         rows = self._database.query("SELECT * FROM agents WHERE stopped IS NULL ORDER BY name")

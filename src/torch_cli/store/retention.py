@@ -13,6 +13,12 @@ HISTORY = 90 * DAY
 """Seconds that messages, runs of check-ins and events are kept. A key is remembered as long as its
 message."""
 
+STATES = 14 * DAY
+"""Seconds that changes of agents' states are kept: there are more of them than of all the rest."""
+
+MOST_STATES = 200_000
+"""How many of them are kept at most, some 60 MB; 64 busy agents make 30,000 a day."""
+
 REPORTS = 7 * DAY
 """Seconds that reports of hooks are kept."""
 
@@ -62,7 +68,16 @@ _RUNS = (
     " AND rowid NOT IN (SELECT max(rowid) FROM runs GROUP BY checkin)"
     " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message AND m.step <> 'done')"
 )
-_EVENTS = "DELETE FROM events WHERE id IN ({rows}) AND at < ?1"
+_NO_LAST_STATE = (  # by which it is known what was written last of an agent that lives
+    "id NOT IN (SELECT coalesce((SELECT max(id) FROM events WHERE verb = 'state'"
+    " AND agent = a.identity), 0) FROM agents a WHERE a.stopped IS NULL)"
+)
+_EVENTS = (
+    f"DELETE FROM events WHERE id IN ({{rows}}) AND at < ?1 AND {_NO_LAST_STATE}"
+    # the newest stays, for the next has its number
+    " AND id < (SELECT max(id) FROM events)"
+)
+_STATES = f"SELECT id FROM events WHERE verb = 'state' AND at < ? AND {_NO_LAST_STATE}"
 _REPORTS = "DELETE FROM hook_events WHERE id IN ({rows}) AND at < ?1"
 
 SAID = "(prompt <> '' OR instr(detail, 'last_assistant_message') > 0)"
@@ -94,6 +109,7 @@ class Retention:
             self._old("runs", "rowid", "fired", history, _RUNS),  # before the messages that
             self._old("messages", "rowid", "created", history, _MESSAGES),  # they refer to
             self._old("events", "id", "at", history, _EVENTS),
+            self._states(now - STATES),
         )
         deleted = 0
         for step in steps:
@@ -116,6 +132,17 @@ class Retention:
             " a.pane) FROM agents a WHERE stopped IS NULL UNION SELECT max(id) FROM hook_events"
         )
         return {row[0] for row in rows if row[0] is not None}
+
+    def _states(self, before: float) -> Iterator[int]:
+        """Delete changes of state from before, and those beyond the number that is kept."""
+        newest = "SELECT at FROM events WHERE verb = 'state' ORDER BY at DESC LIMIT 1 OFFSET ?"
+        for row in self._database.query(newest, MOST_STATES):
+            before = max(before, row[0])
+        sql = f"{_STATES} ORDER BY at LIMIT {BATCH}"
+        while found := [row[0] for row in self._database.query(sql, before)]:
+            yield self._write(_EVENTS, found, before)
+            if len(found) < BATCH:
+                return
 
     def _cut(self, before: float) -> Iterator[int]:
         """Delete the text of older reports, except of those that may prove a message."""

@@ -341,4 +341,27 @@ MIGRATIONS = (
     """
     ALTER TABLE messages ADD COLUMN submit TEXT NOT NULL DEFAULT '{}';
     """,
+    # 16: of which agent an event is, by identity; a cursor through all events, which knows what was
+    # deleted before it; states of agents, of which there are many, may be deleted sooner.
+    """
+    ALTER TABLE events ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+    CREATE INDEX events_by_time ON events (at);
+    CREATE INDEX states_by_agent ON events (agent, id) WHERE verb = 'state';
+    CREATE INDEX states_by_time ON events (at) WHERE verb = 'state';
+    CREATE TABLE event_stream (
+        identity        TEXT NOT NULL,
+        deleted         INTEGER NOT NULL DEFAULT 0
+    );
+    INSERT INTO event_stream (identity) VALUES (lower(hex(randomblob(4))));
+    CREATE TRIGGER events_were_deleted AFTER DELETE ON events
+        BEGIN UPDATE event_stream SET deleted = max(deleted, OLD.id); END;
+    CREATE TABLE event_readers (
+        name            TEXT PRIMARY KEY,
+        seen            INTEGER NOT NULL
+    );
+    DROP TRIGGER events_are_not_deleted;
+    CREATE TRIGGER events_are_not_deleted BEFORE DELETE ON events
+        WHEN OLD.verb <> 'state' AND OLD.at > CAST(strftime('%s', 'now') AS REAL) - 30 * 86400
+        BEGIN SELECT RAISE(ABORT, 'events are append-only for 30 days'); END;
+    """,
 )

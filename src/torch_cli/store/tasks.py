@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.store.database import Database
+from torch_cli.store.events import Events
 
 OPEN, CLAIMED, ACTIVE, BLOCKED = "open", "claimed", "active", "blocked"
 DONE, FAILED = "done", "failed"
@@ -127,6 +128,10 @@ class Tasks:
             "INSERT INTO task_log (task, at, actor, verb, holder, words, agent)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             *(task.id, time.time(), actor, verb, task.holder, words, task.agent),
+        )
+        detail = {"task": task.id, "what": verb, "state": task.state, "title": task.title}
+        Events(self.database).insert(
+            "task", task.holder, detail | {"words": words}, actor=actor, agent=task.agent
         )
 
     def history(self, identity: str = "") -> list[Entry]:

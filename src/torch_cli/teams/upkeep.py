@@ -109,9 +109,11 @@ class Upkeep:
         for one in fallen(store, team, now):
             did = Did(one.what, one.name, one.why, socket=one.socket)
             if one.what == "give-up":
+                store.events.add("give-up", one.name, {"why": one.why})
                 yield did._replace(people=True)
             elif one.what == "restart" and team.path not in self._going:
                 store.restarts.begin(team.path, one.name, now)
+                store.events.add("restart", one.name, {"why": one.why})
                 self._start(store, team, "restart", one.name)
                 yield did
             self.waits = self.waits or one.what == "wait"

@@ -67,11 +67,14 @@ class _Judged(NamedTuple):
 
 
 class Sweep:
-    """Looks at agents of the server that ``client`` is connected to."""
+    """Looks at agents of the server that ``client`` is connected to.
+
+    ``store`` may be another at each look: a connection to the state file belongs to one thread.
+    """
 
     def __init__(self, client: ControlClient, store: Store) -> None:
         self._client = client
-        self._store = store
+        self.store = store
         self._profiles: dict[str, Profile] = {}
         self._shown: dict[Agent, _Shown] = {}
         self._judged: dict[Agent, _Judged] = {}
@@ -112,14 +115,14 @@ class Sweep:
 
     def _hear(self) -> None:
         """Look up the latest hook report of each agent, if there is any new report."""
-        newest = self._store.hooks.last_id()
+        newest = self.store.hooks.last_id()
         if newest != self._newest:
             self._reports.clear()
             self._newest = newest
         self._events = {one: event for one, event in self._events.items() if one in self._shown}
         for agent in self._shown:
             if agent not in self._reports:
-                latest = self._store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+                latest = self.store.hooks.latest(agent.socket, agent.pane, since=agent.created)
                 self._reports[agent] = latest
 
     def _judge(self, agent: Agent) -> _Judged:
@@ -134,7 +137,7 @@ class Sweep:
         except TorchError as error:
             return _Judged(*basis, state_unknown(error), error)
         place = (agent.socket, agent.pane, agent.created)
-        event = self._events[agent] = event_of(self._store, profile, report, *place)
+        event = self._events[agent] = event_of(self.store, profile, report, *place)
         screen = screen_of(shown.glance.facts, shown.rows)
         return _Judged(*basis, classify(screen, profile, event))
 

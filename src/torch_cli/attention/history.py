@@ -1,0 +1,232 @@
+"""The history of states: each change of an agent's state becomes an event, once.
+
+A scheduler looks, again and again. It keeps one connection to each tmux server, and reads all
+screens that may have changed in one exchange (``watch.sweep``).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from torch_cli.attention.asked import Asked, asked_by
+from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.programs.state import ENDED, AgentState, State
+from torch_cli.store import Store, StoreError
+from torch_cli.store.agents import Agent
+from torch_cli.store.events import STATE, Event
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import list_panes
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.sweep import Seen, Sweep
+
+DWELL = 0.3
+"""Seconds that a state must stand before it counts. Programs draw with frames of 30 ms, and some
+clear the screen first: ten frames. A question is told of within a second all the same."""
+
+UNCLEAR = 10 * DWELL
+"""The same for ``unknown``: a program that starts, compacts its context or is resized shows for a
+second or two what is nothing yet, and nobody can act on it sooner."""
+
+AWAY = 5.0
+"""Seconds after which a tmux server that did not answer is asked again."""
+
+
+class Change(NamedTuple):
+    """An agent has come to be in another state, or asks something else than before.
+
+    ``since`` is in seconds since the epoch. ``before`` is its state until then, '' if none was
+    written, and ``lasted`` for how many seconds.
+    """
+
+    agent: Agent
+    state: AgentState
+    asked: Asked
+    since: float
+    before: str = ""
+    lasted: float = 0.0
+
+
+class _Standing(NamedTuple):
+    """A state that is not written yet: first seen at ``first`` (monotonic), and since when."""
+
+    key: str
+    first: float
+    since: float
+
+
+class _Written(NamedTuple):
+    """What was written last of an agent; ``seen`` is when it was last seen to be so."""
+
+    key: str
+    state: str
+    since: float
+    seen: float
+
+
+class History:
+    """Looks at all agents, and writes what has changed. One scheduler has one."""
+
+    def __init__(self) -> None:
+        self._sweeps: dict[str, tuple[ControlClient, Sweep]] = {}
+        self._away: dict[str, float] = {}
+        self._standing: dict[str, _Standing] = {}
+        self._written: dict[str, _Written] = {}
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a state has been seen that counts if it stands for a moment longer."""
+        return bool(self._standing)
+
+    def look(self, store: Store) -> list[Change]:
+        """Look at every agent, write an event for each that has changed, and return the changes.
+
+        What cannot be looked at now is left out, and looked at again later.
+        """
+        agents = store.agents.all()
+        known = {agent.identity for agent in agents}
+        self._standing = {one: what for one, what in self._standing.items() if one in known}
+        self._written = {one: what for one, what in self._written.items() if one in known}
+        changes = (self._weigh(store, agent, seen) for agent, seen in self._all(store, agents))
+        return [change for change in changes if change is not None]
+
+    def close(self) -> None:
+        """Leave all tmux servers."""
+        for path in list(self._sweeps):
+            self._leave(path)
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def _all(self, store: Store, agents: Sequence[Agent]) -> Iterator[tuple[Agent, Seen | None]]:
+        """Yield each agent with what is seen of it, ``None`` if its pane is gone."""
+        paths = {agent.socket for agent in agents}
+        for path in [*self._sweeps]:
+            if path not in paths:
+                self._leave(path)
+        for path in sorted(paths):
+            here = [agent for agent in agents if agent.socket == path]
+            seen = self._look_at(store, path, here)
+            if seen is not None:
+                yield from ((agent, seen.get(agent.name)) for agent in here)
+
+    def _look_at(self, store: Store, path: str, agents: list[Agent]) -> dict[str, Seen] | None:
+        """Return what is seen at one server, ``None`` if nobody can tell."""
+        if time.monotonic() - self._away.get(path, -AWAY) < AWAY:
+            return None
+        for kept in (path in self._sweeps, False):
+            try:
+                sweep = self._sweep(store, path)
+                return sweep.look(agents)
+            except StoreError:
+                raise
+            except NotFoundError as missing:
+                self._leave(path)  # the session that the connection was attached to may have gone
+                if not kept:
+                    self._away[path] = time.monotonic()
+                    return {} if missing.code == "no-server" else None
+            except TorchError:
+                self._leave(path)
+                self._away[path] = time.monotonic()
+                return None
+        return None
+
+    def _sweep(self, store: Store, path: str) -> Sweep:
+        if path not in self._sweeps:
+            socket = Socket(path=path)
+            client = ControlClient(socket, list_panes(socket)[0].session_id)
+            try:
+                client.call("refresh-client", "-f", "no-output")  # what panes write is not read
+            except BaseException:
+                client.close()
+                raise
+            self._sweeps[path] = (client, Sweep(client, store))
+        sweep = self._sweeps[path][1]
+        sweep.store = store
+        return sweep
+
+    def _leave(self, path: str) -> None:
+        if path in self._sweeps:
+            self._sweeps.pop(path)[0].close()
+
+    # -- deciding ----------------------------------------------------------------------------------
+
+    def _weigh(self, store: Store, agent: Agent, seen: Seen | None) -> Change | None:
+        """Write the state of ``agent`` if it is another than was written, and has stood."""
+        if seen is not None and seen.error is not None:
+            return None  # its profile cannot be read: 'torch status' says so
+        gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
+        state = seen.state if seen is not None else gone
+        asked, now = asked_by(state), time.time()
+        key = key_of(str(state.state), asked.digest)
+        written = self._last(store, agent)
+        if written is not None and written.key == key:
+            self._standing.pop(agent.identity, None)
+            self._written[agent.identity] = written._replace(seen=now)
+            return None
+        ended = seen is None or state.state in ENDED
+        moved = now if seen is None or ended else min(now, max(seen.reported, seen.wrote))
+        standing = self._standing.get(agent.identity)
+        if standing is None or standing.key != key:
+            # It is so no longer than since another state was seen.
+            since = max(moved, written.seen if written else 0.0)
+            standing = self._standing[agent.identity] = _Standing(key, time.monotonic(), since)
+        # tmux tells to the second when a window last wrote.
+        stood = max(time.monotonic() - standing.first, now - moved - 1.0)
+        if not ended and stood < (UNCLEAR if state.state is State.UNKNOWN else DWELL):
+            return None
+        del self._standing[agent.identity]
+        change = Change(agent, state, asked, standing.since)
+        if written is not None:
+            lasted = max(0.0, standing.since - written.since)
+            change = change._replace(before=written.state, lasted=lasted)
+        self._written[agent.identity] = _Written(key, str(state.state), standing.since, now)
+        return change if write(store, change) else None
+
+    def _last(self, store: Store, agent: Agent) -> _Written | None:
+        if agent.identity not in self._written:
+            event = store.events.last_state(agent.identity)
+            if event is not None:
+                since = since_of(event)
+                known = _Written(key_in(event), str(event.detail.get("state", "")), since, since)
+                self._written[agent.identity] = known
+        return self._written.get(agent.identity)
+
+
+def key_of(state: str, digest: str) -> str:
+    """Return what tells one state of an agent from the next: also the next question does."""
+    return f"{state} {digest}".rstrip()
+
+
+def key_in(event: Event) -> str:
+    """Return ``key_of`` for the state that ``event`` wrote."""
+    return key_of(str(event.detail.get("state", "")), str(event.detail.get("asked", "")))
+
+
+def since_of(event: Event) -> float:
+    """Return since when (epoch seconds) the state has been so that ``event`` wrote."""
+    since = event.detail.get("since", event.at)
+    return float(since) if isinstance(since, int | float) else event.at
+
+
+def write(store: Store, change: Change) -> bool:
+    """Write ``change`` as an event, unless it was written already; say whether it was not."""
+    agent, state, asked = change.agent, change.state, change.asked
+    detail: dict[str, object] = {
+        "state": str(state.state),
+        "since": round(change.since, 3),
+        "evidence": state.evidence,
+        "rule": state.rule,
+    }
+    if state.dialog is not None:
+        detail |= {"question": asked.words, "asked": asked.digest, "dialog": state.dialog.hash}
+    if state.reset:
+        detail["reset"] = state.reset
+    if change.before:
+        detail |= {"before": change.before, "lasted": round(change.lasted, 3)}
+    with store.database.transaction():
+        last = store.events.last_state(agent.identity)
+        if last is not None and key_in(last) == key_of(str(state.state), asked.digest):
+            return False  # another scheduler was quicker
+        store.events.insert(STATE, agent.name, detail, agent=agent.identity)
+    place = (agent.server, agent.pane, agent.pane_pid)
+    store.observations.record(*place, str(state.state), state.evidence, wrote=change.since)
+    return True

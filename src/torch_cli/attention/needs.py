@@ -1,0 +1,113 @@
+"""Who needs a person, and for what: agents grouped by what has to be done next."""
+
+import shlex
+from typing import NamedTuple
+
+from torch_cli.attention.asked import NOTHING, Asked, Option, asked_by
+from torch_cli.attention.history import key_in, key_of, since_of
+from torch_cli.programs.state import State
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.listing import agents_on
+from torch_cli.watch.state import StateOf, states_of
+
+GROUPS = ("answer", "look", "fix", "wait", "nothing")
+"""What a person has to do next, the most urgent first."""
+
+URGENT = ("answer", "look", "fix")
+"""Where an agent goes no further until a person does something."""
+
+_GROUP = {
+    State.WAITING: "answer",
+    State.UNKNOWN: "look",
+    State.EXITED: "fix",
+    State.DEAD: "fix",
+    State.LIMITED: "wait",
+    State.STARTING: "wait",
+    State.WORKING: "nothing",
+    State.IDLE: "nothing",
+}
+
+
+class Step(NamedTuple):
+    """A command that deals with it, and what it does, '' if that is plain."""
+
+    command: tuple[str, ...]
+    words: str = ""
+
+    @property
+    def line(self) -> str:
+        """The command as a shell takes it."""
+        return shlex.join(self.command)
+
+
+class Need(NamedTuple):
+    """One agent: what a person has to do next for it (``group``), and how.
+
+    ``since`` is in seconds since the epoch, ``None`` if nobody can tell. ``asked`` is its question.
+    ``steps`` are the commands to choose from.
+    """
+
+    agent: Agent
+    group: str
+    state: StateOf
+    since: float | None
+    asked: Asked = NOTHING
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the agent waits for a person."""
+        return self.group in URGENT
+
+    @property
+    def words(self) -> str:
+        """Its question, or else what its state rests on, in one line."""
+        return self.asked.words or self.state.state.evidence
+
+
+def needs(store: Store, socket: Socket) -> list[Need]:
+    """Look at every agent now, those of the server that was demanded if one was.
+
+    They come in the order of ``GROUPS``, in each who has waited longest first. Since when is what
+    the history of states says, where it has the same state.
+    """
+    agents = {agent.name: agent for agent in agents_on(store, socket)}
+    found = [
+        _need(store, agents[one.target], one)
+        for one in states_of(store, socket, ())
+        if one.target in agents
+    ]
+    return sorted(found, key=lambda one: (GROUPS.index(one.group), one.since or 0.0))
+
+
+def _need(store: Store, agent: Agent, state: StateOf) -> Need:
+    seen = state.state
+    asked = asked_by(seen)
+    event = store.events.last_state(agent.identity)
+    since = state.since
+    if event is not None and key_in(event) == key_of(str(seen.state), asked.digest):
+        since = since_of(event)
+    group = "fix" if state.error is not None else _GROUP[seen.state]
+    return Need(agent, group, state, since, asked, _steps(agent, group, state, asked.options))
+
+
+def _steps(
+    agent: Agent, group: str, state: StateOf, options: tuple[Option, ...]
+) -> tuple[Step, ...]:
+    attach = Step(("torch", "attach", agent.name))
+    if state.error is not None:
+        return (Step(("torch", "doctor")),)
+    if group == "answer":
+        dialog = state.state.dialog
+        if dialog is None or not options:
+            return (attach,)
+        press = ("torch", "press", agent.name)
+        which = ("--dialog", dialog.hash)
+        return tuple(Step((*press, one.key, *which), one.words) for one in options)
+    if state.state.state is State.DEAD and state.state.rule == "gone":
+        return (Step(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
+    if group == "fix":
+        return (attach, Step(("torch", "stop", agent.name), "ends it, and frees its name"))
+    return (attach,) if group == "look" else ()

@@ -1,0 +1,194 @@
+"""Everything that happened, as one stream: kinds of events, their words, and cursors.
+
+A cursor names an event of one state file. Who reads on after it misses nothing: if events behind it
+have been deleted meanwhile, it has expired, and that is an error.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+from torch_cli.duration import words as duration
+from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.store import Store
+from torch_cli.store.events import STATE, Event
+
+KINDS: Mapping[str, frozenset[str]] = {
+    "state": frozenset({STATE}),
+    "message": frozenset({"deliver", "cancel", "edit", "retry"}),
+    "checkin": frozenset({"fire", "checkin", "pause", "resume", "snooze", "remove"}),
+    "task": frozenset({"task", "delegate", "handoff"}),
+    "checkpoint": frozenset({"checkpoint", "restore"}),
+    "commit": frozenset({"commit", "branch", "tag"}),
+    "restart": frozenset({"restart", "give-up"}),
+    "agent": frozenset({"spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log"}),
+    "key": frozenset({"press", "run"}),
+    "team": frozenset({"brief", "acknowledge", "trust"}),
+}
+"""The kinds, and the verbs of each."""
+
+OTHER = "other"
+"""The kind of an event whose verb is in none, as a later version may write."""
+
+_KIND_OF = {verb: kind for kind, verbs in KINDS.items() for verb in verbs}
+_CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
+
+
+class Entry(NamedTuple):
+    """An event of the stream, with the ``cursor`` behind it and its ``words`` in one line.
+
+    ``subject`` is whom or what it is about, for people.
+    """
+
+    cursor: str
+    kind: str
+    subject: str
+    words: str
+    event: Event
+
+
+class Part(NamedTuple):
+    """A part of the stream; ``cursor`` is where it ends, and ``more`` says that it was cut short:
+    later events follow, or with ``newest`` earlier ones were left out.
+    """
+
+    entries: list[Entry]
+    cursor: str
+    more: bool
+
+
+class Wanted(NamedTuple):
+    """Which events: of the agent of that name, and of these kinds; all if nothing is said."""
+
+    agent: str = ""
+    kinds: Collection[str] = ()
+
+
+def read(
+    store: Store,
+    wanted: Wanted,
+    *,
+    after: str | None = None,
+    since: float = 0.0,
+    limit: int | None = None,
+) -> Part:
+    """Return the events after the cursor ``after``, or at or after ``since`` (epoch seconds).
+
+    Behind a cursor the first ``limit`` events, else the last of them. Raises ``RefusedError`` for a
+    cursor that is not one, or has expired, and for a kind that is not known; ``NotFoundError`` for
+    an agent of which nothing is known.
+    """
+    verbs = _verbs(wanted.kinds)
+    stream = store.events.stream()
+    start = 0 if after is None else position(store, after)
+    found = store.events.read(
+        after=start,
+        until=stream.newest,
+        since=since,
+        verbs=verbs,
+        limit=-1 if limit is None else limit + 1,
+        newest=after is None,
+        **_agent(store, wanted.agent),
+    )
+    more = limit is not None and len(found) > limit
+    end = stream.newest
+    if more:
+        assert limit is not None
+        found = found[-limit:] if after is None else found[:limit]
+        end = stream.newest if after is None else found[-1].id
+    return Part(
+        [entry_of(event, stream.identity) for event in found],
+        f"{stream.identity}-{max(end, start)}",
+        more,
+    )
+
+
+def position(store: Store, cursor: str) -> int:
+    """Return the id of the event that ``cursor`` names; raises ``RefusedError`` as ``read``."""
+    matched = _CURSOR.fullmatch(cursor)
+    if matched is None:
+        hint = "A cursor is printed by 'torch events', for example 3f9a1c55-1204."
+        raise RefusedError(f"'{cursor}' is not a cursor", hint=hint, code="bad-cursor")
+    stream = store.events.stream()
+    identity, number = matched[1], int(matched[2])
+    if identity != stream.identity or number > stream.newest:
+        why = "it is of another state file, or of a later copy of this one"
+    elif number < stream.deleted:
+        why = "events after it have been deleted since"
+    else:
+        return number
+    raise RefusedError(
+        f"the cursor '{cursor}' has expired: {why}",
+        hint="Begin again without --after, for example with --since 1d.",
+        code="cursor-expired",
+        details={"oldest": f"{stream.identity}-{stream.deleted}"},
+    )
+
+
+def cursor_of(store: Store, identity: int) -> str:
+    """Return the cursor behind the event of that id."""
+    return f"{store.events.stream().identity}-{identity}"
+
+
+def entry_of(event: Event, identity: str) -> Entry:
+    """Return ``event`` as an entry of the stream of that ``identity``."""
+    kind = _KIND_OF.get(event.verb, OTHER)
+    subject = event.target or event.actor
+    return Entry(f"{identity}-{event.id}", kind, subject, words_of(event), event)
+
+
+def words_of(event: Event) -> str:
+    """Return what happened in one line; it may hold text of others', such as a question."""
+    known = event.detail
+    by = f" by {event.actor}" if event.actor and event.actor != event.target else ""
+    if event.verb == STATE:
+        return _of_state(known)
+    if event.verb == "deliver":
+        sender = f"from {event.actor}" if event.actor else ""
+        return _joined(known.get("state"), known.get("message"), sender, known.get("reason"))
+    if event.verb == "task":
+        said = known.get("words")
+        extra = "" if said == known.get("title") else said
+        words = [f"{known.get('what')}{by}", known.get("task"), known.get("title"), extra]
+        return _joined(*words)
+    said = [f"{name} {_value(value)}" for name, value in known.items() if value not in ("", None)]
+    return _joined(f"{event.verb}{by}", ", ".join(said))
+
+
+def _of_state(known: Mapping[str, Any]) -> str:
+    lasted = known.get("lasted")
+    after = ""
+    if known.get("before"):
+        spent = f" for {duration(lasted)}" if isinstance(lasted, int | float) else ""
+        after = f"after {known['before']}{spent}"
+    said = known.get("question") or known.get("evidence")
+    return _joined(known.get("state"), said, after)
+
+
+def _joined(*words: object) -> str:
+    return "  ".join(str(word) for word in words if word)
+
+
+def _value(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _verbs(kinds: Collection[str]) -> list[str]:
+    strange = [kind for kind in kinds if kind not in KINDS]
+    if strange:
+        hint = f"Kinds: {', '.join(KINDS)}."
+        raise RefusedError(f"unknown kind '{', '.join(strange)}'", hint=hint, code="usage")
+    return sorted(verb for kind in kinds for verb in KINDS[kind])
+
+
+def _agent(store: Store, name: str) -> dict[str, str]:
+    if not name:
+        return {}
+    agent = store.agents.get(name)
+    if agent is None and not store.events.read(name=name, limit=1, newest=True):
+        raise NotFoundError(
+            f"nothing is known of an agent '{name}'",
+            hint="'torch ps' lists the agents.",
+            code="no-agent",
+        )
+    return {"name": name, "agent": agent.identity if agent else ""}

@@ -1,0 +1,136 @@
+"""``torch status``."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+
+if TYPE_CHECKING:
+    from torch_cli.attention.needs import Need
+
+HEADINGS = {
+    "answer": "ANSWER a question",
+    "look": "LOOK: Torch cannot tell what it does",
+    "fix": "FIX what has ended or cannot be looked at",
+    "wait": "WAIT",
+    "nothing": "NOTHING to do",
+}
+
+LINE = 80
+"""Columns of ``--line``."""
+
+INDENT = 4
+"""Columns by which what belongs to an agent begins later."""
+
+
+@click.command("status")
+@click.option("--line", is_flag=True, help="Print one line of at most 80 columns.")
+@common_options
+def command(common: Common, line: bool) -> int:
+    """Show who needs you, grouped by what you have to do next, the longest waiting first.
+
+    answer: a dialog waits; its question is shown, and the commands that answer it, each only while
+    exactly that dialog is up. look: Torch cannot tell what the agent does. fix: its program has
+    ended, or it cannot be looked at. wait: a limit, or a start. nothing: it works, or is idle.
+
+    Torch looks at every agent now; since when it is so comes from the history of states where there
+    is one. Exit status 8 if anybody needs you (answer, look, fix), 0 if nobody does. With --json,
+    one object for each agent. -L or -S shows the agents of that server only.
+
+    \b
+    Examples:
+      torch status
+      torch status --line
+      torch status --json | jq -r 'select(.do == "answer").steps[0].line'
+    """
+    from torch_cli.attention.needs import needs
+    from torch_cli.cli.present import note, print_json, say
+    from torch_cli.errors import DONE, NEEDED, RefusedError
+    from torch_cli.store import Store
+
+    if line and common.json:
+        raise RefusedError("give --line or --json, not both; nothing was shown", code="usage")
+    with Store() as store:
+        found = needs(store, common.socket)
+    if common.json:
+        for one in found:
+            print_json(need_object(one))
+    elif line:
+        say(in_one_line(found))
+    elif found:
+        _print(found)
+    else:
+        note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
+    return NEEDED if any(one.urgent for one in found) else DONE
+
+
+def need_object(one: "Need") -> dict[str, Any]:
+    """Return what an agent needs under its published schema."""
+    from torch_cli.cli.present import error_object
+    from torch_cli.cli.schema import timestamp
+
+    seen = one.state.state
+    return {
+        "schema": "torch.status/1",
+        "name": one.agent.name,
+        "do": one.group,
+        "state": str(seen.state),
+        "since": timestamp(one.since),
+        "evidence": seen.evidence,
+        "question": one.asked.question or None,
+        "about": list(one.asked.about),
+        "dialog": seen.dialog.hash if seen.dialog is not None else None,
+        "reset": seen.reset,
+        "steps": [
+            {"command": list(step.command), "line": step.line, "words": step.words or None}
+            for step in one.steps
+        ],
+        "pane": one.agent.pane,
+        **({"error": error_object(one.state.error)} if one.state.error else {}),
+    }
+
+
+def in_one_line(found: "list[Need]") -> str:
+    """Return who needs a person in one line, cut to ``LINE`` columns."""
+    from torch_cli.attention.needs import URGENT
+    from torch_cli.cli.present import age, cut, printable
+
+    urgent = [one for one in found if one.urgent]
+    if not urgent:
+        counts = _counts([str(one.state.state.state) for one in found])
+        return f"nobody needs you: {counts}" if found else "no agents"
+    groups = [one.group for one in urgent]
+    first = urgent[0]
+    counted = ", ".join(f"{groups.count(name)} to {name}" for name in URGENT if name in groups)
+    waited = f" {age(time.time() - first.since)}" if first.since is not None else ""
+    return cut(printable(f"{counted}: {first.agent.name}{waited}: {first.words}"), LINE)
+
+
+def _counts(names: list[str]) -> str:
+    return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+
+
+def _print(found: "list[Need]") -> None:
+    from torch_cli.cli.present import age, print_folded, say
+
+    now, group = time.time(), ""
+    for one in found:
+        if one.group != group:
+            say(f"\n{HEADINGS[one.group]}" if group else HEADINGS[one.group])
+            group = one.group
+        seen = one.state.state
+        waited = f"for {age(now - one.since)}" if one.since is not None else ""
+        reset = f"until {seen.reset}" if seen.reset else ""
+        brief = [one.agent.name, str(seen.state), waited, reset]
+        if not one.asked.question:
+            brief.append(seen.evidence if one.group != "nothing" else "")
+        print_folded(f"  {'  '.join(filter(None, brief))}", INDENT)
+        for words in (one.asked.question, *one.asked.about):
+            if words:
+                print_folded(f"    {words}", INDENT)
+        for step in one.steps:
+            # A command is never folded: it is there to be copied.
+            print_folded(f"    {step.line}", INDENT, behind=f"# {step.words}" if step.words else "")
