@@ -13,6 +13,7 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -393,6 +394,56 @@ def test_stop_leaves_nothing_behind(make_world: MakeWorld) -> None:
     assert not world.alive
     wait_until(lambda: not procs.alive(program), what="the end of the program's process")
     assert stopped.json["how"] == "asked"
+
+
+# -- who waits for a person ------------------------------------------------------------------------
+
+
+def test_a_question_is_told_and_answered_by_the_command_shown(make_world: MakeWorld) -> None:
+    world = make_world(Setup.HOOKS)
+    world.start()
+    daemon = world.popen("daemon", "run", "--quiet")
+    try:
+        with world.stub.behaving(Behaviour(Mode.TOOL)):
+            assert world.send(prose(40)).delivered
+            world.wait(lambda: world.view().asks, "the dialog")
+        world.wait(lambda: _written(world)[-1:] == ["waiting"], "the event")
+        needed = _needed(world, 8)
+        assert (needed["do"], needed["question"]) == ("answer", "Do you want to proceed?")
+        assert any("touch approved" in row for row in needed["about"]), needed
+
+        def answered() -> bool:
+            """Press again what the program has ignored because the dialog had just opened."""
+            if not world.view().asks:
+                return True
+            found = world.torch("status", "--json")
+            steps = json.loads(found.out)["steps"] if found.code == 8 else []
+            for step in (one for one in steps if one["words"] == "No"):
+                world.torch(*step["command"][1:])
+            return False
+
+        world.wait(answered, "the end of the dialog")
+        world.wait(lambda: world.torch("status").code == 0, "nobody waits")
+        world.wait(lambda: _written(world)[-1] == "idle", "the event of its end")
+        assert _needed(world, 0)["do"] == "nothing"
+        assert _written(world).count("waiting") == 1, "told once"
+        assert not (home_of(world).work / "approved").exists()
+    finally:
+        daemon.terminate()
+        daemon.communicate(timeout=60)
+
+
+def _written(world: World) -> list[str]:
+    """Return the states that the daemon has written, in order."""
+    lines = world.torch("events", "--kind", "state", "--json").out.splitlines()
+    return [one["detail"]["state"] for one in map(json.loads, lines) if "detail" in one]
+
+
+def _needed(world: World, code: int) -> dict[str, Any]:
+    done = world.torch("status", "--json")
+    assert done.code == code, done
+    found: dict[str, Any] = done.json
+    return found
 
 
 # -- when a turn is over ---------------------------------------------------------------------------

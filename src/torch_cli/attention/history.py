@@ -212,7 +212,7 @@ def write(store: Store, change: Change) -> bool:
     agent, state, asked = change.agent, change.state, change.asked
     detail: dict[str, object] = {
         "state": str(state.state),
-        "since": round(change.since, 3),
+        "since": round(float(change.since), 3),
         "evidence": state.evidence,
         "rule": state.rule,
     }
@@ -221,7 +221,7 @@ def write(store: Store, change: Change) -> bool:
     if state.reset:
         detail["reset"] = state.reset
     if change.before:
-        detail |= {"before": change.before, "lasted": round(change.lasted, 3)}
+        detail |= {"before": change.before, "lasted": round(float(change.lasted), 3)}
     with store.database.transaction():
         last = store.events.last_state(agent.identity)
         if last is not None and key_in(last) == key_of(str(state.state), asked.digest):
