@@ -221,6 +221,14 @@ class World:
         with contextlib.closing(sqlite3.connect(state, timeout=30)) as store, store:
             store.execute("UPDATE messages SET kept = 0 WHERE state = 'held' AND step = 'accepted'")
 
+    @property
+    def reports(self) -> bool:
+        """Whether the program reports to Torch by hooks."""
+        state = self.directory / "torch" / paths.DATABASE
+        with contextlib.closing(sqlite3.connect(state, timeout=30)) as store:
+            (hooks,) = store.execute("SELECT hooks FROM agents WHERE name = ?", (self.name,))
+        return bool(hooks[0])
+
     def begin_send(self, *options: str) -> tuple[subprocess.Popen[bytes], int]:
         """Begin ``torch send``, its text still to be given; the number is a mark for ``Sent``."""
         self.empty_outbox()
@@ -426,6 +434,22 @@ def world(
     world = World(tmp_path_factory.mktemp(setup.name.lower()), kit, program, setup)
     yield world
     world.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the short form would prove twice: see ``contract.Alike``."""
+    twice = [] if FULL else [one for one in items if _is_repetition(one)]
+    if twice:
+        config.hook.pytest_deselected(items=twice)
+        items[:] = [one for one in items if one not in twice]
+
+
+def _is_repetition(item: pytest.Item) -> bool:
+    given = getattr(item, "callspec", None)
+    in_both = getattr(getattr(item, "cls", None), "in_both", None)
+    if given is None or in_both is None or given.params.get("setup") is not Setup.ADOPTED:
+        return False
+    return getattr(item, "originalname", "") not in in_both
 
 
 @pytest.fixture(

@@ -1,8 +1,8 @@
 """What holds for every agent program that Torch has a profile for, as a class of tests.
 
-A module says with its fixtures ``kit`` and ``setup`` which program, and in which set-ups. With
-``Setup.SPAWNED`` the program has a submit key that dialogs ignore, with ``Setup.ADOPTED`` only
-Enter.
+A module says with its fixtures ``kit`` and ``setup`` which program, and in which set-ups. Most
+programs have with ``Setup.SPAWNED`` a submit key that dialogs ignore, with ``Setup.ADOPTED`` only
+Enter; those that have the same key in both are ``Alike``.
 """
 
 import contextlib
@@ -418,3 +418,30 @@ class Contract(Shared):
         with world.stub.behaving(DIALOG):
             world.ask(prose(30))
             world.wait(lambda: world.view().asks, "the permission dialog")
+
+
+class Alike(Contract):
+    """A program that is served alike whether it was spawned or adopted, and has no reports.
+
+    What is sent is the same then, with the same key. The short form proves of the adopted one only
+    what is ``in_both``, the full form everything.
+    """
+
+    key: ClassVar[str] = ""
+    """The submit key of either."""
+
+    in_both: ClassVar[frozenset[str]] = frozenset(
+        {
+            "test_it_is_served_with_the_same_key",
+            "test_a_message_of_any_size_arrives_exact",
+            "test_a_permission_dialog_is_never_approved",
+            "test_a_persons_draft_is_kept_and_not_sent",
+            "test_ask_prints_what_the_program_answered",
+        }
+    )
+    """What may depend on how the agent was registered, and what must never be wrong."""
+
+    def test_it_is_served_with_the_same_key(self, agent: World) -> None:
+        """Else the other set-up would need its own proof."""
+        assert agent.state()["submit"]["key"] == self.key
+        assert not agent.reports

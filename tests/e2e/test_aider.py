@@ -9,7 +9,7 @@ import pytest
 
 from e2e.aider import Aider
 from e2e.conftest import World
-from e2e.contract import Contract
+from e2e.contract import Alike
 from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many
@@ -39,7 +39,7 @@ def kit() -> Program:
     return Aider()
 
 
-class TestAider(Contract):
+class TestAider(Alike):
     """The contract, and what is aider's own."""
 
     asking = """```
@@ -55,6 +55,7 @@ Run shell command? (Y)es/(N)o/(D)on't ask again [Yes]:
         }
     )
     queues = frozenset()
+    key = "Enter"
 
     @pytest.mark.parametrize("kind", CONTENTS)
     def test_what_would_run_or_go_on_arrives_as_text(
