@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import PATIENCE, SOURCE
-from torch_cli.checkpoint.record import Occasion, Outcome, checkpoints, take
+from torch_cli.checkpoint.record import CheckpointOutcome, Occasion, checkpoints, take
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.git.worktree import Worktree, locate
 
@@ -78,7 +78,9 @@ class Repository:
         """What Torch takes it for."""
         return locate(str(self.path))
 
-    def take(self, settings: Settings | None = None, note: str = "", agent: str = "") -> Outcome:
+    def take(
+        self, settings: Settings | None = None, note: str = "", agent: str = ""
+    ) -> CheckpointOutcome:
         """Make a checkpoint."""
         return take(self.worktree, settings or Settings(), Occasion("manual", agent, note))
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conftest import PATIENCE, Result, Torch
 from torch_cli.errors import TorchError
 from torch_cli.programs import setup, setup_files
-from torch_cli.programs.changes import Change, apply
+from torch_cli.programs.changes import FileChange, apply
 
 SETTINGS = b"""{
     "$schema": "settings.json", "zeta": 1.50,
@@ -286,8 +286,8 @@ def test_a_full_disk_leaves_everything_as_it_was(torch: Torch, claude: Path) -> 
 
 
 def test_a_failure_restores_the_files_before_it(claude: Path, tmp_path: Path) -> None:
-    good = Change(str(claude / "settings.json"), SETTINGS, b"{}", original=SETTINGS)
-    bad = Change(str(tmp_path / "missing" / "deep" / "x.json"), None, b"{}")
+    good = FileChange(str(claude / "settings.json"), SETTINGS, b"{}", original=SETTINGS)
+    bad = FileChange(str(tmp_path / "missing" / "deep" / "x.json"), None, b"{}")
     with pytest.raises(TorchError, match="cannot be written"):
         apply([good, bad])
     assert (claude / "settings.json").read_bytes() == SETTINGS

@@ -555,7 +555,7 @@ def test_check_ins_survive_a_later_schema(demo: DemoAgent, monkeypatch: pytest.M
 KILLED = """
 import collections, json, os, random, signal, sys, time
 from torch_cli.schedule import checkin, daemon, journal, loop, trigger
-from torch_cli.schedule.checkin import Order
+from torch_cli.schedule.checkin import CheckinOrder
 from torch_cli.store import Store
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
@@ -568,7 +568,7 @@ for number in range(times):
     with Store() as store:
         now = time.time()
         rule = trigger.Trigger("at", repr(now + chance.uniform(0.01, 0.25)), "UTC", now)
-        order = Order(target, f"note {number}".encode(), rule)
+        order = CheckinOrder(target, f"note {number}".encode(), rule)
         made, _ = checkin.add(store, Socket(name), order, now)
     child = os.fork()
     if child == 0:

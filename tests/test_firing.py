@@ -16,7 +16,7 @@ from torch_cli.programs.loading import STOCK
 from torch_cli.roster.registry import profiles_dir
 from torch_cli.schedule import checkin as checkins
 from torch_cli.schedule import trigger
-from torch_cli.schedule.checkin import Order
+from torch_cli.schedule.checkin import CheckinOrder
 from torch_cli.schedule.firing import FencedError, fire_due, run_now
 from torch_cli.store import Store
 from torch_cli.store.checkin import Checkin, Run
@@ -42,7 +42,7 @@ def add(
     store: Store, demo: DemoAgent, rule: trigger.Trigger, note: str = "How far?", **limits: object
 ) -> Checkin:
     target = str(limits.pop("target", demo.name))
-    order = Order(target, note.encode(), rule)._replace(**limits)  # type: ignore[arg-type]
+    order = CheckinOrder(target, note.encode(), rule)._replace(**limits)  # type: ignore[arg-type]
     return checkins.add(store, demo.tmux.socket, order, NOW)[0]
 
 

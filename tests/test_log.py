@@ -20,7 +20,7 @@ from torch_cli.roster.registry import Found
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.watch import log, log_writer
-from torch_cli.watch.log_writer import Lines, Rotated
+from torch_cli.watch.log_writer import LineWriter, Rotated
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def logged(path: Path, text: str) -> None:
     ],
 )
 def test_what_a_terminal_is_given_becomes_lines(data: bytes, text: str) -> None:
-    lines = Lines()
+    lines = LineWriter()
     assert lines.feed(data) + lines.feed(b"", last=True) == text
-    lines = Lines()
+    lines = LineWriter()
     pieces = [lines.feed(data[at : at + 1]) for at in range(len(data))]
     assert "".join(pieces) + lines.feed(b"", last=True) == text
 
@@ -68,7 +68,7 @@ LARGE = [begin + b"QUJD" * 2000 for begin in (b"\x1b]52;c;", b"\x1bPq", b"\x1b_G
 
 @given(st.lists(st.binary(max_size=60) | st.sampled_from([*LARGE, b"\x1b", b"\\"]), max_size=8))
 def test_pieces_make_no_difference_and_nothing_but_text_comes_out(pieces: list[bytes]) -> None:
-    whole, parts = Lines(), Lines()
+    whole, parts = LineWriter(), LineWriter()
     expected = whole.feed(b"".join(pieces)) + whole.feed(b"", last=True)
     found = "".join(map(parts.feed, pieces)) + parts.feed(b"", last=True)
     assert found == expected
@@ -81,21 +81,21 @@ def test_pieces_make_no_difference_and_nothing_but_text_comes_out(pieces: list[b
 )
 def test_a_picture_is_no_text_however_large(ends: tuple[bytes, bytes], size: int) -> None:
     data = b"before " + ends[0] + b"QUJD" * 100_000 + ends[1] + b"after\n"
-    lines = Lines()
+    lines = LineWriter()
     out = "".join(lines.feed(data[at : at + size]) for at in range(0, len(data), size))
     assert out + lines.feed(b"", last=True) == "before after\n"
 
 
 def test_a_sequence_without_an_end_is_not_kept_for_ever() -> None:
     """Whoever writes nothing but digits is read in a moment, not in minutes."""
-    lines = Lines()
+    lines = LineWriter()
     lines.feed(b"\x1b[")
     text = "".join(lines.feed(b"0" * 1000) for _ in range(100))
     assert len(text) > 80_000
 
 
 def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
-    lines = Lines()
+    lines = LineWriter()
     text = "".join(lines.feed(b"x" * 1000) for _ in range(100))
     assert len(text) > 80_000
 

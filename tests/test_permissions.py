@@ -23,9 +23,9 @@ from torch_cli.delivery.ask import ask
 from torch_cli.delivery.send import Request, send
 from torch_cli.errors import RefusedError
 from torch_cli.lifecycle.begin import begin
-from torch_cli.lifecycle.move import Wanted, move
+from torch_cli.lifecycle.move import Destination, move
 from torch_cli.lifecycle.rename import rename
-from torch_cli.lifecycle.spawn import Order, adopt
+from torch_cli.lifecycle.spawn import SpawnOrder, adopt
 from torch_cli.lifecycle.stop import stop
 from torch_cli.pressing.mode import set_mode
 from torch_cli.pressing.press import press
@@ -39,8 +39,7 @@ from torch_cli.store.messages import new_id, new_message
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
 from torch_cli.tasks import life as tasks
-from torch_cli.tasks.delegate import Wanted as Child
-from torch_cli.tasks.delegate import delegate
+from torch_cli.tasks.delegate import NewAgent, delegate
 from torch_cli.teamfile.load import load_team
 from torch_cli.teams.down import down
 from torch_cli.teams.plan import plan
@@ -104,7 +103,7 @@ def _request(**more: object) -> Request:
 
 
 def _checkin(w: World) -> object:
-    order = checkins.Order("pm", b"no", once_in("1m", time.time(), "UTC"))
+    order = checkins.CheckinOrder("pm", b"no", once_in("1m", time.time(), "UTC"))
     return checkins.add(w.store, w.tmux.socket, order, time.time())
 
 
@@ -114,7 +113,7 @@ def _up(w: World) -> object:
 
 
 def _delegate(w: World) -> object:
-    child = Child("x", "developer", "demo", os.getcwd())
+    child = NewAgent("x", "developer", "demo", os.getcwd())
     return delegate(w.store, w.tmux.socket, actor(w.store), w.free, child)
 
 
@@ -133,7 +132,7 @@ VERBS = {
     "retire": Verb(lambda w: retire(w.store, "pm", deadline=0), lambda w: ("retire", "pm")),
     "rename": Verb(lambda w: rename(w.store, "pm", "x"), lambda w: ("rename", "pm", "x")),
     "move": Verb(
-        lambda w: move(w.store, w.tmux.socket, "pm", Wanted("y", create=True)),
+        lambda w: move(w.store, w.tmux.socket, "pm", Destination("y", create=True)),
         lambda w: ("move", "pm", "--session", "y", "--create"),
     ),
     "handoff": Verb(
@@ -146,7 +145,7 @@ VERBS = {
         "name-kept",
     ),
     "spawn": Verb(
-        lambda w: begin(w.tmux.socket, Order(name="x", profile="demo", directory=".")),
+        lambda w: begin(w.tmux.socket, SpawnOrder(name="x", profile="demo", directory=".")),
         lambda w: ("spawn", "x", "--profile", "demo"),
         "limit",
     ),
@@ -304,7 +303,7 @@ def world(
         store.teams.enforce(file, load_team(file).agreement.may_message)
         accept(store, load_team(file))
         project.write("torch.toml", TEAM.replace("qa", "qa2") + TEAM[TEAM.rindex("[[agent]]") :])
-        order = checkins.Order("pm", b"yes", once_in("1h", time.time(), "UTC"))
+        order = checkins.CheckinOrder("pm", b"yes", once_in("1h", time.time(), "UTC"))
         made, _ = checkins.add(store, tmux.socket, order, time.time())
         given = tasks.add(store, Task(id="", title="given"))
         held = tasks.claim(store, above, actor(store), given, ())

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch_cli.errors import RefusedError
-from torch_cli.profiling.draft import Seen, draft_text, misread, profile_of, unproven
+from torch_cli.profiling.draft import TrialFindings, draft_text, misread, profile_of, unproven
 from torch_cli.profiling.infer import (
     BoxSeen,
     EnterSeen,
@@ -29,8 +29,8 @@ def screen(*rows: str, cursor: tuple[int, int] = (0, 0)) -> Screen:
     return Screen.parse("\n".join(rows), width=WIDTH, height=HEIGHT, cursor=cursor)
 
 
-def seen(box: BoxSeen, enter: EnterSeen | None = None) -> Seen:
-    return Seen("mine", ("mine",), 1.0, box=box, enter=enter)
+def seen(box: BoxSeen, enter: EnterSeen | None = None) -> TrialFindings:
+    return TrialFindings("mine", ("mine",), 1.0, box=box, enter=enter)
 
 
 def boxed(*rows: str) -> list[str]:

@@ -12,7 +12,7 @@ from conftest import Torch
 from repository import Repository, at_a_terminal
 from torch_cli.checkpoint import restore as restoring
 from torch_cli.checkpoint.record import Checkpoint, checkpoints, find_checkpoint
-from torch_cli.checkpoint.restore import Plan, Source, carry_out, pathspecs, plan
+from torch_cli.checkpoint.restore import RestorePlan, Source, carry_out, pathspecs, plan
 from torch_cli.checkpoint.retention import over_quota, prune, size_of, surplus
 from torch_cli.checkpoint.settings import MIB, Settings
 from torch_cli.errors import HeldError, RefusedError, TorchError
@@ -26,14 +26,14 @@ def repository(tmp_path: Path) -> Repository:
     return Repository.make(tmp_path / "project", FILES)
 
 
-def planned(repository: Repository, identity: str, *paths: str) -> Plan:
+def planned(repository: Repository, identity: str, *paths: str) -> RestorePlan:
     worktree = repository.worktree
     source = Source.of(find_checkpoint(worktree, identity))
     wanted = pathspecs(worktree, paths, str(repository.path))
     return plan(worktree, Settings(), source, wanted)
 
 
-def restored(repository: Repository, identity: str, *paths: str) -> Plan:
+def restored(repository: Repository, identity: str, *paths: str) -> RestorePlan:
     """Restore, and return what was done."""
     agreed = planned(repository, identity, *paths)
     carry_out(repository.worktree, Settings(), agreed)

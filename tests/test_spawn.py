@@ -18,7 +18,7 @@ from torch_cli.errors import RefusedError
 from torch_cli.intervals import VARIABLE
 from torch_cli.lifecycle import spawn as team_spawn
 from torch_cli.lifecycle import window as team_window
-from torch_cli.lifecycle.spawn import Order
+from torch_cli.lifecycle.spawn import SpawnOrder
 from torch_cli.store import Store, StoreError
 from torch_cli.tmux.window import open_window
 
@@ -340,7 +340,7 @@ def test_an_agent_that_cannot_be_written_down_is_not_left_running(
 ) -> None:
     """A disk that is full, or another that took the name meanwhile."""
     tmux.new_session("mine", "cat")
-    order = Order(name="dev", profile="demo", directory=str(tmp_path), role="x" * 100_000)
+    order = SpawnOrder(name="dev", profile="demo", directory=str(tmp_path), role="x" * 100_000)
     with Store() as store:
         (pages,) = store.database.query("PRAGMA page_count")[0]
         store.database.query(f"PRAGMA max_page_count = {pages}")

@@ -17,9 +17,9 @@ from torch_cli.programs import turn
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.observe import observe
-from torch_cli.programs.record import Record, record_of
+from torch_cli.programs.record import TurnRecord, record_of
 from torch_cli.programs.state import HookEvent, State
-from torch_cli.programs.turn import Turn, at_home, turn_of, weighed
+from torch_cli.programs.turn import TurnReport, at_home, turn_of, weighed
 from torch_cli.store import Store
 from torch_cli.tmux.screen import Screen
 from torch_cli.watch.sweep import Sweep
@@ -69,7 +69,7 @@ def test_claude_code_says_itself_whether_it_works(
     process = start(tmp_path, HOME=str(tmp_path))
     write_status(tmp_path, process, status=status)
     found = record_of("claude", process)
-    assert found == Record(running, 1000.0, f"its own record says '{status}'", current=True)
+    assert found == TurnRecord(running, 1000.0, f"its own record says '{status}'", current=True)
     assert record_of("claude", process.pid) == found
 
 
@@ -284,7 +284,7 @@ def test_what_a_rule_sees_on_the_screen_is_not_weighed() -> None:
         CLAUDE,
     )
     assert error.rule == "API error"
-    assert weighed(error, Turn(True, "busy")) == error
+    assert weighed(error, TurnReport(True, "busy")) == error
 
 
 @pytest.mark.parametrize("quiet", [0.0, 5.0, 60.0])

@@ -15,7 +15,7 @@ from conftest import PATIENCE, SOURCE, Torch, wait_until
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.profiling.verify.plan import QUICK, Plan, Tried
-from torch_cli.profiling.verify.run import Report, verify
+from torch_cli.profiling.verify.run import VerifyReport, verify
 from torch_cli.programs import proof
 from torch_cli.programs.loading import load_profile
 from torch_cli.roster.safety import Degree, safety_of
@@ -98,11 +98,11 @@ def changed(tmp_path: Path, change: str) -> str:
     return str(path)
 
 
-def prove(program: str = DEMO_PROGRAM, plan: Plan = SMALL) -> Report:
+def prove(program: str = DEMO_PROGRAM, plan: Plan = SMALL) -> VerifyReport:
     return verify("demo", plan, command=program)
 
 
-def words(report: Report) -> str:
+def words(report: VerifyReport) -> str:
     return "\n".join(one["sentence"] for one in report.failures)
 
 

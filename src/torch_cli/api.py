@@ -19,7 +19,7 @@ from torch_cli.tmux.socket import Socket
 if TYPE_CHECKING:
     import libtmux
 
-    from torch_cli.checkpoint.record import Outcome
+    from torch_cli.checkpoint.record import CheckpointOutcome
     from torch_cli.delivery.ask import Answer
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.lifecycle.stop import Stopped
@@ -108,9 +108,9 @@ class Torch:
         program asks something first, ``TimedOutError`` if it is not ready in time.
         """
         from torch_cli.lifecycle.begin import begin, send_briefing
-        from torch_cli.lifecycle.spawn import Order
+        from torch_cli.lifecycle.spawn import SpawnOrder
 
-        order = Order(
+        order = SpawnOrder(
             name=name,
             profile=profile,
             directory=os.fspath(directory),
@@ -256,12 +256,12 @@ class Torch:
         ``NotFoundError``; nothing was made then.
         """
         from torch_cli.schedule import trigger
-        from torch_cli.schedule.checkin import Order, add
+        from torch_cli.schedule.checkin import CheckinOrder, add
         from torch_cli.store import Store
 
         kind, _, text = when.partition(" ")
         now = time.time()
-        order = Order(
+        order = CheckinOrder(
             *(target, note.encode("utf-8", "surrogateescape")),
             trigger=trigger.make(kind, text, timezone, now),
             name=name,
@@ -270,7 +270,9 @@ class Torch:
         with self._at_home(), Store() as store:
             return add(store, self._socket, order, now)[0]
 
-    def checkpoint(self, directory: str | os.PathLike[str] = ".", *, note: str = "") -> "Outcome":
+    def checkpoint(
+        self, directory: str | os.PathLike[str] = ".", *, note: str = ""
+    ) -> "CheckpointOutcome":
         """Keep the files of the worktree of ``directory``, off every branch, if any has changed.
 
         Raises ``TorchError`` if that fails; nothing is kept then.

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from conftest import TMUX, Result
 from e2e.conftest import FULL, PATIENCE, Sent, Setup, World, describe
 from e2e.report import Report, upper_bound
-from torch_cli.profiling.stub import Behaviour, Hold, Mode
+from torch_cli.profiling.stub import Behaviour, Hold, StubMode
 from torch_cli.profiling.verify.texts import lines, prose, tag
 
 
@@ -53,7 +53,7 @@ EARLY = 0.15
 
 SEED = 20261122
 
-DIALOG = Behaviour(Mode.TOOL)
+DIALOG = Behaviour(StubMode.TOOL)
 """An answer that makes the program ask whether it may run ``touch approved``."""
 
 

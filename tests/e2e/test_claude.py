@@ -39,7 +39,7 @@ from e2e.scenes import (
 )
 from torch_cli import procs
 from torch_cli.profiling.houses.claude import ClaudeHome
-from torch_cli.profiling.stub import Behaviour, Mode
+from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.plan import QUICK
 from torch_cli.profiling.verify.run import verify
 from torch_cli.profiling.verify.texts import ASKING, lines, prose, tag
@@ -237,7 +237,7 @@ def test_it_schedules_its_own_check_in_from_inside_its_pane(agent: World) -> Non
     state = f"TORCH_HOME={agent.directory / 'torch'} TORCH_TMUX={TMUX} PYTHONPATH={SOURCE}"
     torch = f"{state} {sys.executable} -m torch_cli"
     command = f"{torch} checkin add . '{note}' --in 1s --name build"
-    with agent.stub.behaving(Behaviour(Mode.TOOL, command=command)):
+    with agent.stub.behaving(Behaviour(StubMode.TOOL, command=command)):
         agent.ask(prose(30))
         agent.wait(lambda: agent.view().asks, "the permission dialog")
     seen = agent.state()["dialog"]["hash"]
@@ -404,7 +404,7 @@ def test_a_question_is_told_and_answered_by_the_command_shown(make_world: MakeWo
     world.start()
     daemon = world.popen("daemon", "run", "--quiet")
     try:
-        with world.stub.behaving(Behaviour(Mode.TOOL)):
+        with world.stub.behaving(Behaviour(StubMode.TOOL)):
             assert world.send(prose(40)).delivered
             world.wait(lambda: world.view().asks, "the dialog")
         world.wait(lambda: _written(world)[-1:] == ["waiting"], "the event")
@@ -469,7 +469,7 @@ def test_after_an_interrupt_the_next_message_arrives(
     world = make_world(setup)
     world.start()
     command = "python3 -c 'import time; time.sleep(60)'"
-    with world.stub.behaving(Behaviour(Mode.TOOL, command=command)):
+    with world.stub.behaving(Behaviour(StubMode.TOOL, command=command)):
         hold = world.stub.hold()
         assert world.send(prose(40)).delivered
         hold.wait()
@@ -498,7 +498,7 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld, set
     """Its text stands as an answer in the transcript, and a report of the end carries it."""
     world = make_world(setup)
     world.start()
-    with world.stub.behaving(Behaviour(Mode.ERROR, status=400)):
+    with world.stub.behaving(Behaviour(StubMode.ERROR, status=400)):
         done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
     error = done.json["error"]
     assert (done.code, error["code"]) == (1, "turn-failed"), done

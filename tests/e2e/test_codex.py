@@ -13,7 +13,7 @@ from e2e.contract import Contract
 from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many
-from torch_cli.profiling.stub import Behaviour, Mode
+from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.texts import lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -91,7 +91,7 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld) -> 
     """The transcript has a task that is complete, with an empty answer and the error."""
     world = make_world(Setup.ADOPTED)
     world.start()
-    with world.stub.behaving(Behaviour(Mode.ERROR, status=400)):
+    with world.stub.behaving(Behaviour(StubMode.ERROR, status=400)):
         done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
     error = done.json["error"]
     assert (done.code, error["code"]) == (1, "turn-failed"), done

@@ -26,7 +26,7 @@ from e2e.conftest import STARTING
 from repository import Repository
 from torch_cli import capacity
 from torch_cli.profiling.houses.claude import environment, make_home
-from torch_cli.profiling.stub import Behaviour, Hold, Mode, News, Request, StubServer
+from torch_cli.profiling.stub import Behaviour, Hold, News, StubMode, StubRequest, StubServer
 from torch_cli.profiling.stub.messages import MessagesHandler
 from torch_cli.store import Store
 from torch_cli.store.tasks import DONE
@@ -120,7 +120,7 @@ class Scripted(StubServer):
         super().__init__(MessagesHandler, log)
         self.script = script
 
-    def receive(self, news: News) -> tuple[Request, Hold | None]:
+    def receive(self, news: News) -> tuple[StubRequest, Hold | None]:
         if not news.side:
             self.behaviour = self._answer("\n".join(news.texts))
         return super().receive(news)
@@ -130,7 +130,7 @@ class Scripted(StubServer):
         commands = [_filled(command, match.groups()) for match, command in found if match]
         if not commands:
             return Behaviour(answer="state: understood.")
-        return Behaviour(Mode.TOOL, command="\n".join(commands))
+        return Behaviour(StubMode.TOOL, command="\n".join(commands))
 
 
 def _filled(command: str, groups: tuple[str, ...]) -> str:

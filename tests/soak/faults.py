@@ -22,7 +22,7 @@ from soak.oracle import Draft
 from soak.senders import Bag
 from soak.texts import draft, drafts_in
 from soak.world import SESSION, World
-from torch_cli.profiling.stub import Behaviour, Mode
+from torch_cli.profiling.stub import Behaviour, StubMode
 
 Fault = Callable[[World, Agent, Random], None]
 
@@ -40,7 +40,7 @@ def dialog(world: World, agent: Agent, chance: Random) -> None:
             os.kill(agent.pid, signal.SIGUSR1)
         world.until(lambda: world.asks(agent), 3)
     elif isinstance(agent, Claude):
-        with agent.stub.behaving(Behaviour(Mode.TOOL)):
+        with agent.stub.behaving(Behaviour(StubMode.TOOL)):
             world.until(lambda: world.asks(agent), 8)
     world.over.wait(chance.uniform(0.5, 4))
     decline(world, agent)
@@ -327,7 +327,7 @@ def _restart(world: World, number: signal.Signals, pause: float) -> None:
 
 def slow_api(world: World, agent: Agent, chance: Random) -> None:
     """Claude Code's answers take long, or its API fails."""
-    broken = Behaviour(Mode.ERROR, status=chance.choice([429, 500, 529]))
+    broken = Behaviour(StubMode.ERROR, status=chance.choice([429, 500, 529]))
     slow = Behaviour(delay=chance.choice([1.0, 3.0, 6.0]))
     assert isinstance(agent, Claude)
     with agent.stub.behaving(chance.choice([slow, slow, broken])):

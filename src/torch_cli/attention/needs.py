@@ -30,7 +30,7 @@ _GROUP = {
 }
 
 
-class Step(NamedTuple):
+class NextStep(NamedTuple):
     """A command that deals with it, and what it does, '' if that is plain."""
 
     command: tuple[str, ...]
@@ -54,7 +54,7 @@ class Need(NamedTuple):
     state: StateOf
     since: float | None
     asked: Asked = NOTHING
-    steps: tuple[Step, ...] = ()
+    steps: tuple[NextStep, ...] = ()
 
     @property
     def urgent(self) -> bool:
@@ -95,19 +95,19 @@ def _need(store: Store, agent: Agent, state: StateOf) -> Need:
 
 def _steps(
     agent: Agent, group: str, state: StateOf, options: tuple[Option, ...]
-) -> tuple[Step, ...]:
-    attach = Step(("torch", "attach", agent.name))
+) -> tuple[NextStep, ...]:
+    attach = NextStep(("torch", "attach", agent.name))
     if state.error is not None:
-        return (Step(("torch", "doctor")),)
+        return (NextStep(("torch", "doctor")),)
     if group == "answer":
         dialog = state.state.dialog
         if dialog is None or not options:
             return (attach,)
         press = ("torch", "press", agent.name)
         which = ("--dialog", dialog.hash)
-        return tuple(Step((*press, one.key, *which), one.words) for one in options)
+        return tuple(NextStep((*press, one.key, *which), one.words) for one in options)
     if state.state.state is State.DEAD and state.state.rule == "gone":
-        return (Step(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
+        return (NextStep(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
     if group == "fix":
-        return (attach, Step(("torch", "stop", agent.name), "ends it, and frees its name"))
+        return (attach, NextStep(("torch", "stop", agent.name), "ends it, and frees its name"))
     return (attach,) if group == "look" else ()

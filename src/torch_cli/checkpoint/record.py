@@ -80,7 +80,7 @@ class Occasion(NamedTuple):
     note: str = ""
 
 
-class Outcome(NamedTuple):
+class CheckpointOutcome(NamedTuple):
     """The outcome for one worktree: ``checkpoint`` is ``None`` if nothing had changed.
 
     ``last`` is the newest checkpoint. ``stored`` is a tree of the present files as git would commit
@@ -93,10 +93,10 @@ class Outcome(NamedTuple):
     last: Checkpoint | None = None
     left_out: tuple[LeftOut, ...] = ()
     stored: str = ""
-    nested: "tuple[Outcome, ...]" = ()
+    nested: "tuple[CheckpointOutcome, ...]" = ()
     error: TorchError | None = None
 
-    def each(self) -> "Iterator[Outcome]":
+    def each(self) -> "Iterator[CheckpointOutcome]":
         """Yield this outcome and those below it."""
         yield self
         for one in self.nested:
@@ -109,7 +109,7 @@ def take(
     occasion: Occasion,
     *,
     skip: Callable[[str], bool] = lambda top: False,
-) -> Outcome:
+) -> CheckpointOutcome:
     """Make a checkpoint of ``worktree`` and of the worktrees in it, if anything has changed.
 
     ``skip`` gets the top of a worktree below, and says whether to leave it out. Raises
@@ -126,7 +126,7 @@ def take(
 
 def _below(
     top: str, settings: Settings, occasion: Occasion, skip: Callable[[str], bool]
-) -> Outcome:
+) -> CheckpointOutcome:
     try:
         worktree = locate(top)
         if worktree.top != os.path.realpath(top):
@@ -135,7 +135,7 @@ def _below(
             )
         return take(worktree, settings, occasion, skip=skip)
     except TorchError as error:
-        return Outcome(top, error=error)
+        return CheckpointOutcome(top, error=error)
 
 
 def take_locked(
@@ -144,7 +144,7 @@ def take_locked(
     occasion: Occasion,
     lock: int,
     check: Callable[[str], None] = lambda tree: None,
-) -> tuple[Outcome, list[str]]:
+) -> tuple[CheckpointOutcome, list[str]]:
     """Like ``take``, with the lock held and only for this worktree; also return those below.
 
     ``check`` gets the tree of the present files, and raises if it must not be recorded.
@@ -159,9 +159,9 @@ def take_locked(
     check(now.tree)
     left_out = tuple(now.left_out)
     if last and now.tree == last.tree and last.exact:
-        return Outcome(worktree.top, None, last, left_out, now.stored), now.nested
+        return CheckpointOutcome(worktree.top, None, last, left_out, now.stored), now.nested
     made = _record(git, worktree, occasion, now, last)
-    return Outcome(worktree.top, made, made, left_out, now.stored), now.nested
+    return CheckpointOutcome(worktree.top, made, made, left_out, now.stored), now.nested
 
 
 def _sweep(worktree: Worktree, git: Git) -> None:

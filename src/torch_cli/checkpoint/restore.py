@@ -23,7 +23,7 @@ from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import Snapshot, snapshot
 from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.git.command import Git, saying
-from torch_cli.git.counts import Row, above, rows
+from torch_cli.git.counts import ChangedPath, above, rows
 from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
 
@@ -33,7 +33,7 @@ SUBMODULE = "160000"
 _WHAT = {"A": "created", "D": "deleted"}
 
 
-class Change(NamedTuple):
+class PathChange(NamedTuple):
     """What happens to a path: it is ``created``, ``replaced`` or ``deleted``."""
 
     path: str
@@ -57,7 +57,7 @@ class Source(NamedTuple):
         return cls(one.id, one.tree, one.exact)
 
 
-class Plan(NamedTuple):
+class RestorePlan(NamedTuple):
     """What a restore from ``source`` would do. ``now`` is the tree of the present files.
 
     ``skipped`` are paths that stay as they are, each with the reason.
@@ -65,7 +65,7 @@ class Plan(NamedTuple):
 
     source: Source
     now: str
-    changes: tuple[Change, ...]
+    changes: tuple[PathChange, ...]
     skipped: tuple[tuple[str, str], ...]
 
 
@@ -102,7 +102,9 @@ def pathspecs(worktree: Worktree, paths: Sequence[str], base: str) -> list[str]:
     return found
 
 
-def plan(worktree: Worktree, settings: Settings, source: Source, paths: Sequence[str]) -> Plan:
+def plan(
+    worktree: Worktree, settings: Settings, source: Source, paths: Sequence[str]
+) -> RestorePlan:
     """Return what restoring ``paths`` (all, if none are given) from ``source`` would change.
 
     Nothing is recorded. Raises ``RefusedError`` for a path that the source does not have.
@@ -169,24 +171,24 @@ def _no_path(worktree: Worktree, git: Git, path: str, source: Source) -> Refused
 
 def _plan(
     worktree: Worktree, git: Git, there: Snapshot, source: Source, wanted: Sequence[str]
-) -> Plan:
+) -> RestorePlan:
     tree = source.tree
     found = rows(git, there.tree if source.exact else there.stored, tree, wanted)
     found += _not_written(git, tree, wanted, {row.path for row in found})
     left_out = {one.path: one.detail for one in there.left_out}
     skipped = _unsaved(git, tree, wanted, left_out, {row.path for row in found})
     deleted = {row.path for row in found if row.letter == "D"}
-    changes: list[Change] = []
+    changes: list[PathChange] = []
     for row in found:
         why = _objection(worktree, row, left_out, deleted)
         if why:
             skipped.append((row.path, why))
         else:
-            changes.append(Change(row.path, _WHAT.get(row.letter, "replaced")))
-    return Plan(source, there.tree, tuple(changes), tuple(skipped))
+            changes.append(PathChange(row.path, _WHAT.get(row.letter, "replaced")))
+    return RestorePlan(source, there.tree, tuple(changes), tuple(skipped))
 
 
-def _not_written(git: Git, tree: str, wanted: Sequence[str], listed: set[str]) -> list[Row]:
+def _not_written(git: Git, tree: str, wanted: Sequence[str], listed: set[str]) -> list[ChangedPath]:
     """Return the wanted paths that a sparse checkout has not written.
 
     Such files are not gone, so restoring everything leaves them out.
@@ -200,7 +202,7 @@ def _not_written(git: Git, tree: str, wanted: Sequence[str], listed: set[str]) -
         full = os.path.join(git.directory, path)
         if path and path not in listed and " blob " in facts and not os.path.lexists(full):
             mode = facts.partition(" ")[0]
-            found.append(Row(mode, mode, "A", path))
+            found.append(ChangedPath(mode, mode, "A", path))
     return found
 
 
@@ -226,7 +228,9 @@ def _no_checkpoint(why: str) -> str:
     return f"the present file is in no checkpoint: {why}"
 
 
-def _objection(worktree: Worktree, row: Row, left_out: dict[str, str], deleted: set[str]) -> str:
+def _objection(
+    worktree: Worktree, row: ChangedPath, left_out: dict[str, str], deleted: set[str]
+) -> str:
     """Return why a path is not touched, '' if it may be."""
     path = row.path
     if SUBMODULE in (row.before, row.after):
@@ -271,7 +275,7 @@ def _only_deleted(full: str, path: str, deleted: set[str]) -> bool:
     return True
 
 
-def carry_out(worktree: Worktree, settings: Settings, planned: Plan) -> Checkpoint:
+def carry_out(worktree: Worktree, settings: Settings, planned: RestorePlan) -> Checkpoint:
     """Carry out the plan, after a checkpoint of the present files; return that checkpoint.
 
     Raises ``HeldError``, and changes and records nothing, if the files have changed since the plan
@@ -300,7 +304,7 @@ def carry_out(worktree: Worktree, settings: Settings, planned: Plan) -> Checkpoi
         return saved
 
 
-def _save(worktree: Worktree, settings: Settings, planned: Plan, lock: int) -> Checkpoint:
+def _save(worktree: Worktree, settings: Settings, planned: RestorePlan, lock: int) -> Checkpoint:
     """Make a checkpoint of the present files, if they are still those of the plan."""
 
     def check(tree: str) -> None:
@@ -318,7 +322,7 @@ def _save(worktree: Worktree, settings: Settings, planned: Plan, lock: int) -> C
     return saved
 
 
-def _write(worktree: Worktree, git: Git, now: Plan) -> None:
+def _write(worktree: Worktree, git: Git, now: RestorePlan) -> None:
     """Delete first, so that a file can take the place of a directory, then write."""
     for change in now.changes:
         if change.what == "deleted":

@@ -19,7 +19,7 @@ STATUS = (
 """Git's list of changes. It does not look into submodules, because that would run their filters."""
 
 
-class Entry(NamedTuple):
+class StatusEntry(NamedTuple):
     """A path that ``git status`` lists.
 
     ``staged`` and ``changed`` are its letters for the index against HEAD and the files against the
@@ -86,20 +86,20 @@ def head_of(status: bytes) -> Head:
     return Head("" if commit == "(initial)" else commit, "" if branch == "(detached)" else branch)
 
 
-def entries(status: bytes) -> Iterator[Entry]:
+def entries(status: bytes) -> Iterator[StatusEntry]:
     """Read what ``STATUS`` prints (git-status(1), "Porcelain Format Version 2")."""
     for line in os.fsdecode(status).split("\0"):
         kind = line[:1]
         if kind == "?":
-            yield Entry(line[2:], "?", "?")
+            yield StatusEntry(line[2:], "?", "?")
         elif kind == "1":
             _, letters, _, mode, _, _, blob, _, path = line.split(" ", 8)
             head = f"{mode} {blob}" if int(mode) else ""
-            yield Entry(path, letters[0], letters[1], head, len(blob))
+            yield StatusEntry(path, letters[0], letters[1], head, len(blob))
         elif kind == "u":
             _, _, _, _, mode, _, _, _, blob, _, path = line.split(" ", 10)
             # The second stage is what HEAD had at the beginning of the merge.
-            yield Entry(path, "u", "u", f"{mode} {blob}" if int(mode) else "", len(blob))
+            yield StatusEntry(path, "u", "u", f"{mode} {blob}" if int(mode) else "", len(blob))
 
 
 def scan(
@@ -138,7 +138,7 @@ def scan(
     return Scan(take, lines, left_out, [*here, *nested])
 
 
-def _as_in_head(entry: Entry) -> list[str]:
+def _as_in_head(entry: StatusEntry) -> list[str]:
     """Return the lines for ``update-index --index-info`` that leave a path as HEAD has it."""
     if entry.new or entry.staged == ".":
         return []
@@ -152,7 +152,7 @@ class _Crowd(NamedTuple):
     left_out: list[LeftOut]
 
 
-def _too_many(files: Iterable[Entry], limit: int, known: Callable[[], set[str]]) -> _Crowd:
+def _too_many(files: Iterable[StatusEntry], limit: int, known: Callable[[], set[str]]) -> _Crowd:
     """Return which new files to leave out: the fullest directories, until few enough are left."""
     new = [entry.path for entry in files if entry.new]
     if len(new) > limit:
@@ -177,7 +177,11 @@ class _Look:
     """Looks at one file after another, and says why it must be left out."""
 
     def __init__(
-        self, git: Git, settings: Settings, configuration: Configuration, files: Sequence[Entry]
+        self,
+        git: Git,
+        settings: Settings,
+        configuration: Configuration,
+        files: Sequence[StatusEntry],
     ) -> None:
         self._git, self._settings = git, settings
         self._contents = secret.Contents()
@@ -186,7 +190,7 @@ class _Look:
             named = filters_of(git, [entry.path for entry in files])
             self._untrusted = {p: f for p, f in named.items() if f in configuration.untrusted}
 
-    def objection(self, entry: Entry) -> tuple[str, str] | None:
+    def objection(self, entry: StatusEntry) -> tuple[str, str] | None:
         """Return why to leave the file out, as a word and a sentence; ``None`` if it goes in."""
         path = os.path.join(self._git.directory, entry.path)
         try:
@@ -209,7 +213,7 @@ class _Look:
         return self._objection_to_content(entry, path, facts.st_size, allowed)
 
     def _objection_to_content(
-        self, entry: Entry, path: str, size: int, allowed: bool
+        self, entry: StatusEntry, path: str, size: int, allowed: bool
     ) -> tuple[str, str] | None:
         limit = self._settings.max_file
         if size > limit:

@@ -17,7 +17,7 @@ PATIENCE = 1.0
 """Seconds before anything is said. Most deliveries are over by then."""
 
 
-class Progress:
+class ProgressPrinter:
     """Gets the steps of a delivery, and prints those that matter to a person."""
 
     def __init__(self, common: Common) -> None:

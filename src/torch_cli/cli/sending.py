@@ -14,7 +14,7 @@ from torch_cli.cli.present import (
     say,
     unscheduled,
 )
-from torch_cli.cli.progress import Progress
+from torch_cli.cli.progress import ProgressPrinter
 from torch_cli.errors import DONE, HELD
 
 if TYPE_CHECKING:
@@ -30,14 +30,16 @@ def run_send(common: Common, **given: Any) -> int:
     """Send the message of the parameters, print the receipt, return the exit status."""
     from torch_cli.delivery.send import send
 
-    return print_receipt(send(common.socket, request_of(**given), Progress(common)), common)
+    return print_receipt(send(common.socket, request_of(**given), ProgressPrinter(common)), common)
 
 
 def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN, **given: Any) -> int:
     """Ask with the message of the parameters, print the answer, return the exit status."""
     from torch_cli.delivery.ask import ask
 
-    answer = ask(common.socket, request_of(timeout=timeout, **given), on_step=Progress(common))
+    answer = ask(
+        common.socket, request_of(timeout=timeout, **given), on_step=ProgressPrinter(common)
+    )
     if answer.text is None:
         return print_receipt(answer.receipt, common)
     _print_answer(answer, common)

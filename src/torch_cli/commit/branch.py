@@ -13,7 +13,7 @@ from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree
 
 
-class Started(NamedTuple):
+class StartedBranch(NamedTuple):
     """A branch that was made and checked out; ``carried`` is how many changes came along."""
 
     branch: str
@@ -30,7 +30,7 @@ class Tagged(NamedTuple):
     loose: int
 
 
-def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> Started:
+def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> StartedBranch:
     """Make the branch ``name`` from the current commit and switch to it; changes come along.
 
     With ``clean`` there must be no changes. Raises ``RefusedError`` for a name that git does not
@@ -55,7 +55,7 @@ def start_branch(worktree: Worktree, name: str, *, clean: bool = False) -> Start
         )
     _visible(worktree, nothing, "switch", "--quiet", "--no-guess", "--create", name)
     note_event("branch", worktree, {"branch": name, "commit": before.commit})
-    return Started(name, before.branch or before.commit[:10], before.commit, changes)
+    return StartedBranch(name, before.branch or before.commit[:10], before.commit, changes)
 
 
 def tag_stable(worktree: Worktree, name: str, message: str, now: float) -> Tagged:

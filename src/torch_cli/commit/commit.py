@@ -13,7 +13,7 @@ from torch_cli.checkpoint.snapshot import FLAGS
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
 from torch_cli.git.command import Git, GitError, saying
-from torch_cli.git.counts import Row, above, empty_tree, rows
+from torch_cli.git.counts import ChangedPath, above, empty_tree, rows
 from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
 
@@ -104,7 +104,7 @@ def commit(
         )
 
 
-def _changed(git: Git, commit: str, tree: str, index: set[str]) -> list[Row]:
+def _changed(git: Git, commit: str, tree: str, index: set[str]) -> list[ChangedPath]:
     """Return what goes into the commit: the differences of ``tree``, git's tree of files, to HEAD.
 
     So files that the checkpoint left out stay out. A file on disk that was only taken out of the
@@ -119,7 +119,7 @@ def _changed(git: Git, commit: str, tree: str, index: set[str]) -> list[Row]:
     ]
 
 
-def _check_markers(worktree: Worktree, changed: Sequence[Row]) -> None:
+def _check_markers(worktree: Worktree, changed: Sequence[ChangedPath]) -> None:
     for row in changed:
         path = os.path.join(worktree.top, row.path)
         if os.path.islink(path) or not os.path.isfile(path):
@@ -144,7 +144,9 @@ def has_markers(content: bytes) -> bool:
     return True
 
 
-def _commit(git: Git, quiet: Git, changed: Sequence[Row], index: set[str], message: str) -> None:
+def _commit(
+    git: Git, quiet: Git, changed: Sequence[ChangedPath], index: set[str], message: str
+) -> None:
     """Have git commit exactly these paths. Git locks the index, and restores it on failure."""
     new = [row.path for row in changed if row.letter == "A" and row.path not in index]
     if new:
@@ -160,7 +162,7 @@ def _commit(git: Git, quiet: Git, changed: Sequence[Row], index: set[str], messa
         raise _explained(error, quiet, git.timeout) from error
 
 
-def _settle(quiet: Git, before: str, made: str, changed: Sequence[Row]) -> None:
+def _settle(quiet: Git, before: str, made: str, changed: Sequence[ChangedPath]) -> None:
     """Make the index match the commit, also if a hook has added to it.
 
     If paths are named, git gives hooks another index, and the remaining one would undo their work.
@@ -183,7 +185,7 @@ def _settle(quiet: Git, before: str, made: str, changed: Sequence[Row]) -> None:
         ) from error
 
 
-def _named(changed: Sequence[Row]) -> list[str]:
+def _named(changed: Sequence[ChangedPath]) -> list[str]:
     """Return the paths to name. If a file replaces a directory, or a directory a file, the old path
     is left out, because git would not find it."""
     here = {row.path for row in changed if row.letter != "D"}
@@ -241,7 +243,7 @@ def _signs(git: Git) -> bool:
 VERBS = {"A": "add", "D": "delete", "M": "change", "T": "change"}
 
 
-def summary(changed: Sequence[Row]) -> str:
+def summary(changed: Sequence[ChangedPath]) -> str:
     """Return a message made from the changes: ``Progress: add a.py, change b.py (2 files)``."""
     words = [f"{VERBS[row.letter]} {_shown(row.path)}" for row in changed]
     count = f"{len(changed)} file" + ("" if len(changed) == 1 else "s")

@@ -16,7 +16,7 @@ from torch_cli.programs.observe import Sight
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
 from torch_cli.programs.transcript import REFUSALS, Turn, open_transcript, turn_of
-from torch_cli.programs.transcript.lines import Lines
+from torch_cli.programs.transcript.lines import TranscriptFiles
 from torch_cli.store.messages import Message
 
 WRITTEN = 5.0
@@ -64,7 +64,7 @@ def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
         waited = time.monotonic() - began
         if turn is not None or waited >= WRITTEN:
             return turn
-        if waited >= ABSENT and isinstance(transcript, Lines) and not transcript.exists:
+        if waited >= ABSENT and isinstance(transcript, TranscriptFiles) and not transcript.exists:
             return Turn()
         if back is not None and back.stands():
             return Turn(refused=UNTOLD)

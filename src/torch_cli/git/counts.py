@@ -10,7 +10,7 @@ DIFFERENCE = ("-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--r
 """The options for output that ``counts_of`` reads."""
 
 
-class Row(NamedTuple):
+class ChangedPath(NamedTuple):
     """A path that differs between two trees. ``letter`` is ``A``, ``D``, ``M`` or ``T``.
 
     ``before`` and ``after`` are its modes, all zeros if it is not in that tree.
@@ -40,14 +40,14 @@ def count(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> Count
     return counts_of(git.run("diff-tree", *DIFFERENCE, before, after, "--", *paths))
 
 
-def rows(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> list[Row]:
+def rows(git: Git, before: str, after: str, paths: Sequence[str] = ()) -> list[ChangedPath]:
     """Return the paths that differ between two trees (git-diff-tree(1), "Raw output format")."""
     options = ("-r", "-z", "--no-renames", "--raw")
     words = os.fsdecode(git.run("diff-tree", *options, before, after, "--", *paths)).split("\0")
     found = []
     for head, path in zip(words[::2], words[1::2], strict=False):
         old, new, _, _, letter = head.removeprefix(":").split(" ")
-        found.append(Row(old, new, letter, path))
+        found.append(ChangedPath(old, new, letter, path))
     return found
 
 

@@ -15,7 +15,7 @@ OF_WORKTREES = ("post-checkout", "post-index-change", "reference-transaction")
 """The hooks that ``git worktree add`` runs (githooks(5))."""
 
 
-class Hooks(NamedTuple):
+class GitHooks(NamedTuple):
     """The existing hooks: the path of each by the name under which it is trusted.
 
     ``directory`` is where they are. ``run`` says whether they run.
@@ -26,7 +26,7 @@ class Hooks(NamedTuple):
     run: bool
 
 
-def read_hooks(worktree: Worktree) -> Hooks:
+def read_hooks(worktree: Worktree) -> GitHooks:
     """Return the hooks that git would run when it makes a worktree, and whether it may."""
     scope, directory = _directory(worktree)
     found = {}
@@ -35,7 +35,9 @@ def read_hooks(worktree: Worktree) -> Hooks:
         if os.access(path, os.X_OK) and os.path.isfile(path):
             found[f"hook.{name}"] = path
     own = scope not in OF_REPOSITORY and not _is_inside(directory, worktree)
-    return Hooks(directory, found, bool(found) and (own or is_trusted(worktree, contents(found))))
+    return GitHooks(
+        directory, found, bool(found) and (own or is_trusted(worktree, contents(found)))
+    )
 
 
 def contents(found: dict[str, str]) -> dict[str, str]:

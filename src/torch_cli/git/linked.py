@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from torch_cli.errors import TimedOutError, TorchError
 from torch_cli.git.command import QUIET, TIMEOUT, Git, GitError
 from torch_cli.git.filters import filters_of, read_configuration
-from torch_cli.git.hooks import Hooks, read_hooks
+from torch_cli.git.hooks import GitHooks, read_hooks
 from torch_cli.git.worktree import Worktree, locate
 
 HOOK_TIMEOUT = 120.0
@@ -63,7 +63,7 @@ def _is_made(path: str) -> bool:
 
 
 def _remarks(
-    project: Worktree, path: str, hooks: Hooks, untrusted: frozenset[str]
+    project: Worktree, path: str, hooks: GitHooks, untrusted: frozenset[str]
 ) -> Iterator[str]:
     """Yield what differs from a worktree that ``git worktree add`` would make."""
     made = locate(path)

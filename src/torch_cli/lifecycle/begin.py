@@ -9,7 +9,7 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.limits import check_spawn
-from torch_cli.lifecycle.spawn import Order, await_ready, spawn
+from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.programs.state import AgentState
 from torch_cli.roster.actor import actor
 from torch_cli.roster.membership import enlist, team_of
@@ -36,7 +36,7 @@ class Begun(NamedTuple):
 
 def begin(
     socket: Socket,
-    order: Order,
+    order: SpawnOrder,
     *,
     brief: str = "",
     seconds: float | None = None,
@@ -92,7 +92,7 @@ def send_briefing(socket: Socket, begun: Begun, text: str, brief: str) -> Receip
     return send(socket, request if begun.state is not None else request._replace(timeout=0.0))
 
 
-def _read(store: Store, brief: str, order: Order) -> str:
+def _read(store: Store, brief: str, order: SpawnOrder) -> str:
     known = store.agents.all()
     return briefing.read(
         brief, briefing.facts_for(order.name, order.role, order.parent, order.directory, known)

@@ -23,7 +23,7 @@ SMALLEST = 3
 needs one for each half and one for the line between."""
 
 
-class Wanted(NamedTuple):
+class Destination(NamedTuple):
     """Where an agent is to move.
 
     It moves to a ``session`` (a name or an id; ``create`` makes it if it does not exist), or
@@ -56,7 +56,7 @@ class Moved(NamedTuple):
 
 
 def move(
-    store: Store, socket: Socket, target: str, wanted: Wanted, *, timeout: float = 30.0
+    store: Store, socket: Socket, target: str, wanted: Destination, *, timeout: float = 30.0
 ) -> Moved:
     """Move the agent ``target`` to where it is ``wanted``; its program notices at most a resize.
 
@@ -101,7 +101,7 @@ def move(
 class _Move:
     """One attempt. It ends without effect if anything changes meanwhile."""
 
-    def __init__(self, store: Store, found: Found, agent: Agent, wanted: Wanted) -> None:
+    def __init__(self, store: Store, found: Found, agent: Agent, wanted: Destination) -> None:
         self.store, self.socket, self.agent, self.wanted = store, found.socket, agent, wanted
         self.name = agent.name
         self.panes: list[Pane] = list_panes(self.socket)

@@ -41,7 +41,7 @@ from torch_cli.tmux.window import OpenedWindow, check_directory
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SpawnOrder:
     """An order to start an agent: the profile's program with ``arguments``, in ``directory``."""
 
     name: str
@@ -54,7 +54,7 @@ class Order:
     arguments: Sequence[str] = ()
 
 
-def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWindow]:
+def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
     """Open a window with the program in it and register the agent; do not wait until it is ready.
 
     If the name, the profile, the program, the parent or the directory cannot be used, raises before
@@ -78,7 +78,7 @@ def spawn(store: Store, socket: Socket, order: Order) -> tuple[Agent, OpenedWind
     return agent, window
 
 
-def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]:
+def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | None]:
     """Raise unless the name, the profile, the program and the parent can be used.
 
     Returns the profile, the program's command, and a vanished agent of that name.
@@ -93,7 +93,7 @@ def check(store: Store, order: Order) -> tuple[Profile, list[str], Agent | None]
 
 
 def _register(
-    store: Store, order: Order, profile: Profile, window: OpenedWindow, gone: Agent | None
+    store: Store, order: SpawnOrder, profile: Profile, window: OpenedWindow, gone: Agent | None
 ) -> Agent:
     """Record the agent in ``window``; ``gone`` is a vanished one of the same name."""
     pane = window.pane
@@ -118,7 +118,7 @@ def _register(
     return agent
 
 
-def _version(profile: Profile, order: Order) -> str:
+def _version(profile: Profile, order: SpawnOrder) -> str:
     """Return the program's version if it decides how messages are submitted, else ''.
 
     The program is asked, because a first question can hide the version on the screen.
@@ -221,7 +221,7 @@ def _identity(name: str) -> dict[str, str]:
     return identity
 
 
-def _environment(order: Order) -> dict[str, str]:
+def _environment(order: SpawnOrder) -> dict[str, str]:
     return {**os.environ, **order.environment}
 
 
@@ -242,7 +242,7 @@ def _reports(profile: Profile, ours: bool) -> bool:
     return bool(launch.settings_flag or launch.hook_flag or plugin)
 
 
-def _command(profile: Profile, order: Order) -> list[str]:
+def _command(profile: Profile, order: SpawnOrder) -> list[str]:
     """Return the program's argument list; raises ``NotFoundError`` if it is not installed."""
     launch = profile.launch
     if not launch.command:

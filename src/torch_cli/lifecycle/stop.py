@@ -13,7 +13,7 @@ from torch_cli.delivery.outbox import abandon
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.programs.observe import observe
-from torch_cli.programs.profile import Profile, Step
+from torch_cli.programs.profile import Profile, StopStep
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
 from torch_cli.roster.authority import check_outside, check_over
@@ -151,7 +151,7 @@ def _program(agent: Agent) -> procs.Process:
     return procs.Process(agent.program_pid, agent.program_started)
 
 
-def _take(client: ControlClient, store: Store, found: Found, agent: Agent, step: Step) -> bool:
+def _take(client: ControlClient, store: Store, found: Found, agent: Agent, step: StopStep) -> bool:
     """Press a step's keys, or type its command if there is an empty box for it.
 
     Returns whether that was done. A program in the background gets no keys, because they would

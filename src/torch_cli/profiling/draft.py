@@ -31,7 +31,7 @@ _READY_LEAST = 15
 _STEADY_LEAST = 0.5
 
 
-class Seen(NamedTuple):
+class TrialFindings(NamedTuple):
     """All that one run of an unknown program showed.
 
     ``command`` is how it was started. ``ready`` is how many seconds it took until the screen
@@ -55,7 +55,7 @@ class Seen(NamedTuple):
     size: tuple[int, int] = (0, 0)
 
 
-def draft_text(seen: Seen) -> str:
+def draft_text(seen: TrialFindings) -> str:
     """Return the profile as TOML: it loads, and says what is missing."""
     parts = [
         _head(seen),
@@ -69,12 +69,12 @@ def draft_text(seen: Seen) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-def profile_of(seen: Seen) -> Profile:
+def profile_of(seen: TrialFindings) -> Profile:
     """Return the draft as a profile."""
     return parse_profile(draft_text(seen), "the draft")
 
 
-def misread(seen: Seen, empty: Screen, filled: Screen, text: str) -> str:
+def misread(seen: TrialFindings, empty: Screen, filled: Screen, text: str) -> str:
     """Return why the draft's box does not read what was seen, '' if it does.
 
     This tests the draft: the empty box must read as empty, and the box with ``text`` as ``text``.
@@ -91,7 +91,7 @@ def misread(seen: Seen, empty: Screen, filled: Screen, text: str) -> str:
     return ""
 
 
-def unproven(seen: Seen) -> list[str]:
+def unproven(seen: TrialFindings) -> list[str]:
     """Return what is still missing before messages can rely on this profile, a sentence each."""
     missing = []
     if seen.box.kind == "none":
@@ -121,7 +121,7 @@ def unproven(seen: Seen) -> list[str]:
     return missing
 
 
-def _head(seen: Seen) -> list[str]:
+def _head(seen: TrialFindings) -> list[str]:
     columns, rows = seen.size
     lines = [
         f"# {seen.name}: a draft by `torch profile new`, from what one run showed on {seen.today}",
@@ -136,7 +136,7 @@ def _head(seen: Seen) -> list[str]:
     return [*lines, *(f"    {value(one)}," for one in unproven(seen)), "]"]
 
 
-def _launch(seen: Seen) -> list[str]:
+def _launch(seen: TrialFindings) -> list[str]:
     limit = max(_READY_LEAST, math.ceil(seen.ready * _READY_TIMES / 5) * 5)
     steady = max(_STEADY_LEAST, math.ceil(seen.pause * 20) / 10)
     pause = f"before that it paused for {seen.pause:.1f} s" if seen.pause else "a guess"
@@ -151,7 +151,7 @@ def _launch(seen: Seen) -> list[str]:
     ]
 
 
-def _process(seen: Seen) -> list[str]:
+def _process(seen: TrialFindings) -> list[str]:
     lines = ["[process]"]
     if seen.process in _SHELLS:
         return [
@@ -168,7 +168,7 @@ def _process(seen: Seen) -> list[str]:
     return [*lines, noted(f"names = {value([seen.process])}", "the pane shows it")]
 
 
-def _box(seen: Seen) -> list[str]:
+def _box(seen: TrialFindings) -> list[str]:
     box = seen.box
     lines = ["[box]"]
     if box.kind == "none":
@@ -210,7 +210,7 @@ def prompt_pattern(prompt: str) -> str:
     return pattern_of(bare) + ("(?: |$)" if bare != prompt else "")
 
 
-def _echo(seen: Seen) -> list[str]:
+def _echo(seen: TrialFindings) -> list[str]:
     enter, box = seen.enter, seen.box
     if enter is not None and enter.echo is not None:
         note = f"# '{comment(enter.echo + enter.text)}' was above the box after Enter"
@@ -225,7 +225,7 @@ def _echo(seen: Seen) -> list[str]:
     return [noted('echo = ""', "not seen: what does the row of a sent message begin with?")]
 
 
-def _rules(seen: Seen) -> list[str]:
+def _rules(seen: TrialFindings) -> list[str]:
     lines = [
         "# A menu with a marked row, where no box is seen. A guess: no dialog was seen.",
         "[[rules]]",
@@ -271,7 +271,7 @@ def _candidate(row: Passing) -> list[str]:
     ]
 
 
-def _paste(seen: Seen) -> list[str]:
+def _paste(seen: TrialFindings) -> list[str]:
     lines = ["[paste]"]
     if not seen.framed:
         lines += [noted("framed_in = []", "it did not ask for bracketed paste: one line only")]
@@ -289,7 +289,7 @@ def _paste(seen: Seen) -> list[str]:
     ]
 
 
-def _submit(seen: Seen) -> list[str]:
+def _submit(seen: TrialFindings) -> list[str]:
     pressed = (
         ("the key that emptied the box")
         if seen.enter and seen.enter.cleared is not None

@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, TimedOutError, TorchError
-from torch_cli.profiling.draft import Seen, misread, profile_of
+from torch_cli.profiling.draft import TrialFindings, misread, profile_of
 from torch_cli.profiling.infer import (
     Frame,
     asks,
@@ -59,7 +59,7 @@ _LOOK_AGAIN = 0.05
 _BRACKETED_ON, _BRACKETED_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 
 
-class Request(NamedTuple):
+class TrialRequest(NamedTuple):
     """What to try: ``command`` in ``directory`` with ``environment`` added.
 
     The screen must be steady within ``timeout`` seconds. ``enter`` is the text to submit with
@@ -75,8 +75,8 @@ class Request(NamedTuple):
 
 
 def try_out(
-    request: Request, *, today: str, tell: Callable[[str], None] = lambda step: None
-) -> Seen:
+    request: TrialRequest, *, today: str, tell: Callable[[str], None] = lambda step: None
+) -> TrialFindings:
     """Run the program, watch it, end it, and return what was seen; ``today`` is for the heading.
 
     Before it starts anything, raises ``NotFoundError`` if there is no such program, and
@@ -112,16 +112,18 @@ def try_out(
 class _Trial:
     """One run: ``began`` is the moment of its start (monotonic seconds)."""
 
-    def __init__(self, scratch: Scratch, request: Request, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, scratch: Scratch, request: TrialRequest, tell: Callable[[str], None]
+    ) -> None:
         self.client, self.pane, self.written = scratch
         self._typist = Typist(self.client, self.pane)
         self.request, self.tell = request, tell
         self.began = time.monotonic()
 
-    def run(self, today: str) -> Seen:
+    def run(self, today: str) -> TrialFindings:
         """Return what was seen, from the start to the last key."""
         empty, frames = self._await_ready()
-        seen = Seen(
+        seen = TrialFindings(
             self.request.name,
             self.request.command,
             ready=frames[-1].at,
@@ -137,7 +139,7 @@ class _Trial:
             self._refuse_question(question, empty)
         return self._try_typing(seen._replace(framed=self._framed()), empty)
 
-    def _try_typing(self, seen: Seen, empty: Screen) -> Seen:
+    def _try_typing(self, seen: TrialFindings, empty: Screen) -> TrialFindings:
         """Paste the probe and erase it, then longer texts. Press Enter last, if asked for."""
         plain = "without a frame, because it did not ask for one"
         self.tell(f"pasting '{PROBE}' {'in a frame' if seen.framed else plain}")
@@ -159,7 +161,7 @@ class _Trial:
             seen = self._press_enter(seen, self.request.enter)
         return seen
 
-    def _try_two_lines(self, seen: Seen) -> Seen:
+    def _try_two_lines(self, seen: TrialFindings) -> TrialFindings:
         """See how the second row of a box begins."""
         first, second = PROBE, PROBE[::-1]
         two = self._paste(f"{first}\n{second}", _shows(second))
@@ -167,7 +169,7 @@ class _Trial:
         erased = self._erase(len(first) + 1 + len(second), first, second)
         return seen._replace(box=seen.box._replace(continuation=more), erased=erased)
 
-    def _try_long_line(self, seen: Seen) -> Seen:
+    def _try_long_line(self, seen: TrialFindings) -> TrialFindings:
         """See whether a text that is longer than a row can be read."""
         wrapped = seen._replace(box=seen.box._replace(wraps=True))
         profile = profile_of(wrapped)
@@ -181,7 +183,7 @@ class _Trial:
         erased = self._erase(len(text), PROBE)
         return (wrapped if read else seen)._replace(erased=erased)
 
-    def _press_enter(self, seen: Seen, text: str) -> Seen:
+    def _press_enter(self, seen: TrialFindings, text: str) -> TrialFindings:
         """Type ``text``, see it in the box, press Enter, and watch what it does."""
         profile = profile_of(seen)
         before = self._paste(text, _shows(text))
@@ -317,7 +319,7 @@ class _Trial:
         )
 
 
-def _ended(request: Request, said: str = "") -> TorchError:
+def _ended(request: TrialRequest, said: str = "") -> TorchError:
     """Return the error for a program that ended by itself; ``said`` are its last words."""
     return TorchError(
         f"'{request.command[0]}' ended before it could be looked at; nothing was written{said}",

@@ -8,7 +8,7 @@ marks its ghosts in another way, the profile knows their words.
 import re
 from collections.abc import Sequence
 
-from torch_cli.programs.place import Place, behind_bar, cells_of, in_lines, in_wrapped
+from torch_cli.programs.place import BoxPlace, behind_bar, cells_of, in_lines, in_wrapped
 from torch_cli.programs.profile import BoxSpec, Profile
 from torch_cli.programs.state import Box
 from torch_cli.tmux.screen import Row, Screen
@@ -281,7 +281,7 @@ def _is_cut_label(text: str, screen: Screen, spec: BoxSpec) -> bool:
     return match is not None and whole and name != match[1] and name.startswith(match[1])
 
 
-def _placed_box(screen: Screen, spec: BoxSpec, place: Place) -> Box:
+def _placed_box(screen: Screen, spec: BoxSpec, place: BoxPlace) -> Box:
     """Return the box that is at ``place``. A ghost of the profile does not count as a draft."""
     last = place.first + len(place.cuts) - 1
     rows = screen.rows[place.first : last + 1]

@@ -32,7 +32,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """A file as it is, and as it will be. ``None`` means no file.
 
     ``original`` is what an undo restores. ``why`` is a sentence about the change, if the contents
@@ -113,7 +113,7 @@ def is_ours(content: bytes | None, memory: Memory | None) -> bool:
     return content is not None and memory is not None and _digest(content) == memory.written
 
 
-def apply(changes: list[Change]) -> None:
+def apply(changes: list[FileChange]) -> None:
     """Make all ``changes`` or none. A failure restores the files that were changed before it.
 
     Raises ``TorchError`` with the reason, also if a file has changed since the change was planned,
@@ -121,7 +121,7 @@ def apply(changes: list[Change]) -> None:
     """
     for change in changes:
         _check(change)
-    done: list[Change] = []
+    done: list[FileChange] = []
     made: set[str] = set()
     for change in changes:
         try:
@@ -141,7 +141,7 @@ def apply(changes: list[Change]) -> None:
             os.rmdir(directory)
 
 
-def _check(change: Change) -> None:
+def _check(change: FileChange) -> None:
     if not change.needed:
         return
     if read(change.path) != change.before:
@@ -159,7 +159,7 @@ def _check(change: Change) -> None:
             )
 
 
-def _apply(change: Change) -> set[str]:
+def _apply(change: FileChange) -> set[str]:
     """Write one file. It is remembered first, so that a crash cannot leave an unknown change.
 
     Returns the directories that Torch once made for files and that may be empty now.

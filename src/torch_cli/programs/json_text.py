@@ -14,7 +14,7 @@ _VALUE = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JsonItem:
     """A member of an object, or with ``key`` None an element of a list, as spans of the text."""
 
     key: str | None
@@ -54,10 +54,10 @@ def value(text: str, position: int) -> Any:
     return _VALUE.raw_decode(text, position)[0]
 
 
-def entries(text: str, position: int) -> list[Entry]:
+def entries(text: str, position: int) -> list[JsonItem]:
     """Return the entries of the object or list at ``position``, in order."""
     in_object = text[position] == "{"
-    found: list[Entry] = []
+    found: list[JsonItem] = []
     at = _skip(text, position + 1)
     while text[at] not in "}]":
         start, key = at, None
@@ -65,7 +65,7 @@ def entries(text: str, position: int) -> list[Entry]:
             key, at = _VALUE.raw_decode(text, at)
             at = _skip(text, _skip(text, at) + 1)
         end = _VALUE.raw_decode(text, at)[1]
-        found.append(Entry(key, start, at, end))
+        found.append(JsonItem(key, start, at, end))
         at = _skip(text, end)
         if text[at] == ",":
             at = _skip(text, at + 1)
@@ -112,7 +112,7 @@ def _skip(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _gap(text: str, present: list[Entry], position: int) -> str:
+def _gap(text: str, present: list[JsonItem], position: int) -> str:
     """Return the spaces that go before a new entry of the container at ``position``."""
     if len(present) > 1:
         comma = text.index(",", present[-2].end)

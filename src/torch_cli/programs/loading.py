@@ -6,7 +6,7 @@ import time
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import BUILT_IN, BoxSpec, Launch, Profile
-from torch_cli.programs.reader import Reader, nearest
+from torch_cli.programs.reader import TableReader, nearest
 from torch_cli.tmux import quote
 
 STOCK = os.path.join(os.path.dirname(__file__), "profiles")  # pathlib costs 5 ms of CPU time
@@ -123,7 +123,7 @@ def parse_profile(text: str, source: str) -> Profile:
         raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
     if table.get("verified") is False:
         table["verified"] = []
-    reader = Reader(source)
+    reader = TableReader(source)
     if "source" in table:
         reader.refuse("source", "is set by Torch")
     profile = reader.table(Profile, table, "")._replace(source=source)
@@ -131,7 +131,7 @@ def parse_profile(text: str, source: str) -> Profile:
     return profile
 
 
-def _check(profile: Profile, reader: Reader) -> None:
+def _check(profile: Profile, reader: TableReader) -> None:
     """Refuse values that have the right types but cannot work."""
     if not _NAME.fullmatch(profile.name):
         reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
@@ -148,7 +148,7 @@ def _check(profile: Profile, reader: Reader) -> None:
         reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
 
 
-def _check_launch(launch: Launch, reader: Reader) -> None:
+def _check_launch(launch: Launch, reader: TableReader) -> None:
     for item in launch.env_set:
         if not _SETTING.match(item):
             reader.refuse("launch.env_set", f"must contain NAME=VALUE, not {item!r}")
@@ -157,7 +157,7 @@ def _check_launch(launch: Launch, reader: Reader) -> None:
             reader.refuse("launch.stop", "steps must have either text or keys")
 
 
-def _check_box(box: BoxSpec, reader: Reader) -> None:
+def _check_box(box: BoxSpec, reader: TableReader) -> None:
     if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
         reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
     if not quote.can_stand(box.mark):

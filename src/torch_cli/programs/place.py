@@ -13,7 +13,7 @@ from torch_cli.programs.profile import BoxSpec
 from torch_cli.tmux.screen import Screen
 
 
-class Place(NamedTuple):
+class BoxPlace(NamedTuple):
     """The box's first row, and where its text begins and ends in this row and each further one.
 
     ``scrolled`` says that the text begins above the screen.
@@ -24,7 +24,7 @@ class Place(NamedTuple):
     scrolled: bool = False
 
 
-def behind_bar(screen: Screen, spec: BoxSpec) -> Place | None:
+def behind_bar(screen: Screen, spec: BoxSpec) -> BoxPlace | None:
     """Return the place of a box whose rows begin with ``bar`` and that ends in a row of ``rule``.
 
     From top to bottom: a blank row, the text, a blank row, rows about the program, ``corner`` and
@@ -51,7 +51,7 @@ def behind_bar(screen: Screen, spec: BoxSpec) -> Place | None:
     if first > last or not (screen.cursor_visible and x > column and first <= y <= last):
         return None
     rows = screen.rows[first : last + 1]
-    return Place(first, tuple((inner, _index_at(row.text, wide)) for row in rows))
+    return BoxPlace(first, tuple((inner, _index_at(row.text, wide)) for row in rows))
 
 
 def _behind(text: str, column: int, spec: BoxSpec) -> bool:
@@ -64,7 +64,7 @@ def _behind(text: str, column: int, spec: BoxSpec) -> bool:
     )
 
 
-def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
+def in_lines(screen: Screen, spec: BoxSpec) -> BoxPlace | None:
     """Return the place of a box of rows that begin with the prompt, in one of which the cursor is.
 
     A row of only the rule is above it. Rows between the two name the program's files. A text that
@@ -86,10 +86,10 @@ def in_lines(screen: Screen, spec: BoxSpec) -> Place | None:
         above -= 1
     if above < 0 < first or (above >= 0 and not rows[above].text):
         return None
-    return Place(first, ((len(prompt) + 1, None),) * (last - first + 1), scrolled=first == 0)
+    return BoxPlace(first, ((len(prompt) + 1, None),) * (last - first + 1), scrolled=first == 0)
 
 
-def in_wrapped(screen: Screen, spec: BoxSpec) -> Place | None:
+def in_wrapped(screen: Screen, spec: BoxSpec) -> BoxPlace | None:
     """Return the place of a text behind a prompt. It fills all rows but the last, with the cursor.
 
     Nothing is below it. A full row may be one cell short, because a space at its end does not show,
@@ -111,7 +111,7 @@ def in_wrapped(screen: Screen, spec: BoxSpec) -> Place | None:
         match = re.match(spec.prompt, text)
     if match is None:
         return None
-    return Place(first, ((match.end(), None), *((0, None),) * (line - first)))
+    return BoxPlace(first, ((match.end(), None), *((0, None),) * (line - first)))
 
 
 def _prompt_of(text: str, spec: BoxSpec) -> str | None:

@@ -17,7 +17,7 @@ BUILT_IN = "built in"
 Words = tuple[str, ...]
 
 
-class Step(NamedTuple):
+class StopStep(NamedTuple):
     """One step of stopping a program: a text typed as a command, or keys."""
 
     text: str = ""
@@ -42,11 +42,11 @@ class Launch(NamedTuple):
     steady: float = 0.5
     env_unset: Words = ()
     env_set: Words = ()
-    stop: tuple[Step, ...] = ()
+    stop: tuple[StopStep, ...] = ()
     stop_grace: float = 5.0
 
 
-class Process(NamedTuple):
+class ProcessMatch(NamedTuple):
     """How the program is recognised in a pane that nobody registered."""
 
     names: Words = ()
@@ -244,7 +244,7 @@ class Profile(NamedTuple):
     unproven: Words = ()
     source: str = BUILT_IN
     launch: Launch = Launch()
-    process: Process = Process()
+    process: ProcessMatch = ProcessMatch()
     box: BoxSpec = BoxSpec()
     rules: tuple[Rule, ...] = ()
     paste: Paste = Paste()

@@ -27,7 +27,7 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 
-class Reader:
+class TableReader:
     """Turns parsed TOML into the named tuples, with errors that name the key."""
 
     def __init__(self, source: str) -> None:

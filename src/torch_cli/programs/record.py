@@ -36,7 +36,7 @@ _WORD = re.compile(r"[A-Za-z0-9-]{1,64}")  # what the program calls a job or a s
 _STATUS = {"busy": True, "waiting": True, "idle": False, "shell": False}
 
 
-class Record(NamedTuple):
+class TurnRecord(NamedTuple):
     """Whether a turn is ``running``, when that was written (epoch seconds), and where.
 
     ``current`` says that the program keeps the record up to date until it ends. Otherwise the end
@@ -49,7 +49,7 @@ class Record(NamedTuple):
     current: bool
 
 
-def record_of(kind: str, process: Process | int) -> Record | None:
+def record_of(kind: str, process: Process | int) -> TurnRecord | None:
     """Return the record of a running program; ``None`` if it keeps none or it cannot be read.
 
     ``kind`` is that of its transcript, as ``[answer] transcript`` in its profile names it.
@@ -144,7 +144,7 @@ def _nearest(folder: str, pid: int) -> int:
     return min(below, key=lambda one: above[one].index(pid), default=pid)
 
 
-def _claude(process: Process) -> Record | None:
+def _claude(process: Process) -> TurnRecord | None:
     written = claude_session(process)
     running = _STATUS.get(str(written.get("status")))
     if running is None:
@@ -154,10 +154,10 @@ def _claude(process: Process) -> Record | None:
     words = f"its own record says '{written['status']}'"
     if isinstance(asked := written.get("waitingFor"), str):
         words += f" ({' '.join(asked.split())[:60]})"
-    return Record(running, at, words, current=True)
+    return TurnRecord(running, at, words, current=True)
 
 
-def _codex(process: Process) -> Record | None:
+def _codex(process: Process) -> TurnRecord | None:
     """Read the rollouts that were written in the program's directory since it began.
 
     If there are several, only what all of them say counts, because one may be another program's.
@@ -170,7 +170,9 @@ def _codex(process: Process) -> Record | None:
         environ.get("HOME") or os.path.expanduser("~"), ".codex"
     )
     found = [
-        Record(running, os.stat(path).st_mtime, f"its rollout ends with '{word}'", current=False)
+        TurnRecord(
+            running, os.stat(path).st_mtime, f"its rollout ends with '{word}'", current=False
+        )
         for path in _rollouts(os.path.join(home, "sessions"), begun)
         if _begun_in(path) == where and (word := _last_word(path))
         for running in [_ROLLOUT[word]]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs import json_text
-from torch_cli.programs.changes import Change, is_ours, read, recall, remembered
+from torch_cli.programs.changes import FileChange, is_ours, read, recall, remembered
 from torch_cli.programs.setup import (
     ACTION,
     CHORD,
@@ -30,7 +30,7 @@ Remove = Callable[[str, object], str]
 _BOM = "\ufeff"
 
 
-def plan(project: str | None, command: str) -> list[Change]:
+def plan(project: str | None, command: str) -> list[FileChange]:
     """Return the changes that install hooks and chord, the unneeded ones too.
 
     Raises ``RefusedError`` if a file is not valid JSON, has another form than the program's, or
@@ -44,7 +44,7 @@ def plan(project: str | None, command: str) -> list[Change]:
     ]
 
 
-def plan_undo(project: str | None) -> list[Change]:
+def plan_undo(project: str | None) -> list[FileChange]:
     """Return the changes that take back what ``plan`` installed.
 
     A file that is as Torch left it gets its former bytes back. From a file that was changed since,
@@ -59,7 +59,7 @@ def plan_undo(project: str | None) -> list[Change]:
     ]
     if others:
         content = read(bindings)
-        kept = Change(bindings, content, content, why=f"kept for the hooks in {others[0]}")
+        kept = FileChange(bindings, content, content, why=f"kept for the hooks in {others[0]}")
         return [_undo(settings, remove_hooks), kept]
     return [_undo(settings, remove_hooks), _undo(bindings, remove_chord)]
 
@@ -76,7 +76,7 @@ def _keybindings() -> str:
     return os.path.join(config_dir(), KEYBINDINGS)
 
 
-def _change(path: str, add: Add, remove: Remove) -> Change:
+def _change(path: str, add: Add, remove: Remove) -> FileChange:
     before = read(path)
     bom, text = _text(before, path)
     after = (bom + add(text, path)).encode()
@@ -95,10 +95,10 @@ def _change(path: str, add: Add, remove: Remove) -> Change:
             if json_text.check(text) == json_text.check(cleaned.decode("utf-8-sig"))
             else cleaned
         )
-    return Change(path, before, before if after == before else after, original)
+    return FileChange(path, before, before if after == before else after, original)
 
 
-def _undo(path: str, remove: Remove) -> Change:
+def _undo(path: str, remove: Remove) -> FileChange:
     before = read(path)
     memory = recall(path)
     if is_ours(before, memory) and memory is not None:
@@ -107,17 +107,17 @@ def _undo(path: str, remove: Remove) -> Change:
             if memory.original is None
             else ("to be restored to its state before Torch")
         )
-        return Change(path, before, memory.original, why=why, forget=True)
+        return FileChange(path, before, memory.original, why=why, forget=True)
     if before is None:
-        return Change(path, None, None, why="does not exist", forget=True)
+        return FileChange(path, None, None, why="does not exist", forget=True)
     bom, text = _text(before, path)
     original = memory.original if memory else None
     kept = json_text.check(_text(original, path)[1]) if original is not None else None
     after = (bom + remove(text, kept)).encode()
     if after == before:
-        return Change(path, before, before, why="contains nothing of Torch's", forget=True)
+        return FileChange(path, before, before, why="contains nothing of Torch's", forget=True)
     why = "others have changed it since: only Torch's entries are removed"
-    return Change(path, before, after, why=why, forget=True)
+    return FileChange(path, before, after, why=why, forget=True)
 
 
 def _text(content: bytes | None, path: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from torch_cli.procs import Process
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State
 from torch_cli.store import Store
-from torch_cli.store.hooks import Report
+from torch_cli.store.hooks import HookReport
 
 STILL = 20.0
 """A turn counts as ended after this many seconds without a change on the screen, in the record or
@@ -28,7 +28,7 @@ because the program also reports it when it compacts its context in the middle o
 _GOES_ON = ("submitted", "working")
 
 
-class Turn(NamedTuple):
+class TurnReport(NamedTuple):
     """Whether a turn is ``running``, and the source of that, in one line."""
 
     running: bool
@@ -36,7 +36,7 @@ class Turn(NamedTuple):
 
 
 def event_of(
-    store: Store, profile: Profile, report: Report | None, socket: str, pane: str, since: float
+    store: Store, profile: Profile, report: HookReport | None, socket: str, pane: str, since: float
 ) -> HookEvent | None:
     """Return the latest ``report`` of a pane as an event that says whether a turn is open.
 
@@ -54,7 +54,7 @@ def event_of(
     )
 
 
-def weighed(state: AgentState, turn: Turn | None) -> AgentState:
+def weighed(state: AgentState, turn: TurnReport | None) -> AgentState:
     """Return ``state``, corrected by ``turn`` if the screen shows a box and no work."""
     if turn is None or not may_hide_work(state):
         return state
@@ -87,7 +87,7 @@ def may_hide_work(state: AgentState) -> bool:
 
 def turn_of(
     profile: Profile, process: Process | int, event: HookEvent | None, wrote: float
-) -> Turn | None:
+) -> TurnReport | None:
     """Return what is known of a program's turn, ``None`` if nothing is.
 
     ``process`` is the program's, ``event`` its latest report, and ``wrote`` the time (epoch
@@ -98,9 +98,9 @@ def turn_of(
     record = record_of(profile.answer.transcript, process)
     if record is not None and record.running and event is not None and event.ended > record.at:
         # It continues to say so while sub-agents that it started work in the background.
-        return Turn(False, "the program reported the end of the turn")
+        return TurnReport(False, "the program reported the end of the turn")
     if record is not None and (record.current or not record.running):
-        return Turn(record.running, record.evidence)
+        return TurnReport(record.running, record.evidence)
     said = profile.hooks.events.get(event.name, "") if event is not None else ""
     heard = event if event is not None and (event.open or said in _GOES_ON) else None
     if record is not None:
@@ -111,7 +111,7 @@ def turn_of(
         return None
     still = time.time() - max(wrote, at) if wrote else 0.0
     if still < STILL:
-        return Turn(True, words)
-    return Turn(
+        return TurnReport(True, words)
+    return TurnReport(
         False, f"nothing has changed for {STILL:.0f} s, though no end of the turn was reported"
     )

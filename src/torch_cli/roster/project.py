@@ -26,7 +26,7 @@ NEW = "new"
 """The file's second line, if Torch made the branch too."""
 
 
-class Place(NamedTuple):
+class ProjectPlace(NamedTuple):
     """Where a directory is: ``project`` is the top of its project, '' if it is in none.
 
     ``path`` is the directory. In a linked worktree it is the same directory of the main worktree.
@@ -62,7 +62,7 @@ def made_at(directory: str) -> Made | None:
         return None
 
 
-def place_of(directory: str) -> Place:
+def place_of(directory: str) -> ProjectPlace:
     """Return where ``directory`` is. Looks only for ``torch.toml`` and ``.git``."""
     path = os.path.realpath(os.path.expanduser(directory))
     top, made = _above(path, ".git"), made_at(path)
@@ -70,7 +70,7 @@ def place_of(directory: str) -> Place:
         main = _main_worktree(top)
         path = os.path.normpath(os.path.join(main, os.path.relpath(path, top)))
         top = main
-    return Place(_above(path, FILE) or (made.root if made else "") or top, path)
+    return ProjectPlace(_above(path, FILE) or (made.root if made else "") or top, path)
 
 
 def own_place(directory: str) -> str:

@@ -39,7 +39,7 @@ WORDS_OF_NAME = 3
 """How many words of the note become the name of a check-in without a name."""
 
 
-class Order(NamedTuple):
+class CheckinOrder(NamedTuple):
     """A check-in to make: for whom, what it says, and when.
 
     ``target`` is an agent's name, a tmux target, or ``.`` for the caller's pane. If ``name`` is '',
@@ -61,7 +61,7 @@ class Order(NamedTuple):
     clean: bool = False
 
 
-def add(store: Store, socket: Socket, order: Order, now: float) -> tuple[Checkin, Found]:
+def add(store: Store, socket: Socket, order: CheckinOrder, now: float) -> tuple[Checkin, Found]:
     """Make a check-in; return it and where its target is now.
 
     Raises ``RefusedError`` or ``NotFoundError`` for a target, note, name or fallback that cannot be
@@ -290,7 +290,7 @@ def _checked(note: str, profile: Profile, *, clean: bool) -> str:
         raise RefusedError(words, hint=refused.hint, code=refused.code) from None
 
 
-def _check_limits(order: Order, now: float) -> None:
+def _check_limits(order: CheckinOrder, now: float) -> None:
     if order.name and not NAME.fullmatch(order.name):
         raise RefusedError(
             f"'{order.name}' is not a valid check-in name; no check-in was made",

@@ -14,7 +14,7 @@ PATIENCE = 20.0
 """Seconds that the crontab program may take."""
 
 
-class Change(NamedTuple):
+class CrontabChange(NamedTuple):
     """A crontab before and after, as bytes, and our line in each, '' if there is none."""
 
     before: bytes
@@ -31,7 +31,7 @@ def line() -> str:
     return f"* * * * * {' '.join([*given, *words])}".replace("%", "\\%") + f" {MARK.decode()}"
 
 
-def change(*, keep: bool) -> Change:
+def change(*, keep: bool) -> CrontabChange:
     """Return the crontab with our line installed (``keep``) or removed.
 
     Raises ``NotFoundError`` if there is no crontab program, ``TorchError`` if it fails.
@@ -49,7 +49,7 @@ def change(*, keep: bool) -> Change:
         lines += [b"\n"] if lines and not lines[-1].endswith(b"\n") else []
         lines.append(new)
     shown = ours[0].decode("utf-8", "replace").strip() if ours else ""
-    return Change(before, b"".join(lines), shown, new.decode().strip())
+    return CrontabChange(before, b"".join(lines), shown, new.decode().strip())
 
 
 def _is_ours(text: bytes) -> bool:

@@ -34,7 +34,7 @@ STOPPING = 30.0
 """Seconds to wait for a daemon that was asked to end. It finishes a delivery first."""
 
 
-class Status(NamedTuple):
+class SchedulerStatus(NamedTuple):
     """What is known of the scheduler. Moments are seconds since the epoch.
 
     ``held`` is the valid lease, if there is one. ``ticked`` is when cron's last tick was, if it was
@@ -230,7 +230,7 @@ def _stalled(store: Store) -> Held | None:
     return held if alive else None
 
 
-def status() -> Status:
+def status() -> SchedulerStatus:
     """Return what is known of the scheduler and its work."""
     from torch_cli.tmux.panes import list_panes
     from torch_cli.tmux.socket import Socket
@@ -243,7 +243,7 @@ def status() -> Status:
             except TorchError:
                 servers[path] = False
         held, last = store.lease.current(), store.lease.at_work()
-        return Status(
+        return SchedulerStatus(
             held=held,
             ticked=last.clock.wall if held is None and last is not None else None,
             next_due=store.checkins.next_due(),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from torch_cli.checkpoint.record import Occasion, Outcome, take
+from torch_cli.checkpoint.record import CheckpointOutcome, Occasion, take
 from torch_cli.checkpoint.retention import prune
 from torch_cli.checkpoint.settings import Settings, load_settings
 from torch_cli.errors import HeldError, RefusedError, TorchError
@@ -60,7 +60,7 @@ class Done(NamedTuple):
     failed: bool = False
     again: bool = False
     alert: str = ""
-    outcome: Outcome | None = None
+    outcome: CheckpointOutcome | None = None
 
 
 def watched(store: Store, settings: Settings) -> list[Watched]:
@@ -195,14 +195,14 @@ def _is_new_day(watch: Watch) -> bool:
     return len(set(days)) > 1
 
 
-def _alert(outcome: Outcome) -> str:
+def _alert(outcome: CheckpointOutcome) -> str:
     made = outcome.checkpoint
     if made and made.alert:
         return f"{made.alert} in {outcome.top}; checkpoint {made.before or 'before it'} is kept"
     return f"no checkpoint of {outcome.top}: {outcome.error.message}" if outcome.error else ""
 
 
-def in_words(outcome: Outcome) -> str:
+def in_words(outcome: CheckpointOutcome) -> str:
     """Return the outcome of a worktree, and of those in it."""
     made = outcome.checkpoint
     words = [f"{made.id}: {made.counts}" if made else "unchanged"]

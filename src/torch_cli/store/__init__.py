@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch_cli.store.agents import Agents
 from torch_cli.store.database import Database, StoreError
 from torch_cli.store.events import Events
-from torch_cli.store.hooks import Hooks
+from torch_cli.store.hooks import HookReports
 from torch_cli.store.messages import Messages
 from torch_cli.store.observations import Observations
 from torch_cli.store.windows import Windows
@@ -35,7 +35,7 @@ class Store:
         self.database = Database(create=create)
         self.agents = Agents(self.database)
         self.events = Events(self.database)
-        self.hooks = Hooks(self.database)
+        self.hooks = HookReports(self.database)
         self.messages = Messages(self.database)
         self.observations = Observations(self.database)
         self.windows = Windows(self.database)

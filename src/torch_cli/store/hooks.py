@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from torch_cli.store.database import Database
 
 
-class Report(NamedTuple):
+class HookReport(NamedTuple):
     """One call of a program's hook: its event's name, the prompt if it carried one."""
 
     id: int
@@ -17,29 +17,31 @@ class Report(NamedTuple):
     prompt: str
 
 
-class Hooks:
+class HookReports:
     """Reads the table that ``torch hook`` writes. A pane is named by socket path and pane id."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def latest(self, socket: str, pane: str, *, since: float = 0.0) -> Report | None:
+    def latest(self, socket: str, pane: str, *, since: float = 0.0) -> HookReport | None:
         """Return the newest report from that pane at or after ``since`` (epoch seconds)."""
         found = self._where("AND at >= ? ORDER BY id DESC LIMIT 1", socket, pane, since)
         return found[0] if found else None
 
-    def after(self, socket: str, pane: str, identity: int) -> list[Report]:
+    def after(self, socket: str, pane: str, identity: int) -> list[HookReport]:
         """Return the reports from that pane that came after the one numbered ``identity``."""
         return self._where("AND id > ? ORDER BY id", socket, pane, identity)
 
-    def last_of(self, socket: str, pane: str, names: Sequence[str], since: float) -> Report | None:
+    def last_of(
+        self, socket: str, pane: str, names: Sequence[str], since: float
+    ) -> HookReport | None:
         """Return the newest report of these names from that pane at or after ``since``."""
         marks = ", ".join("?" for _ in names)
         sql = f"AND at >= ? AND name IN ({marks}) ORDER BY id DESC LIMIT 1"
         found = self._where(sql, socket, pane, since, *names)
         return found[0] if found else None
 
-    def named(self, socket: str, pane: str, names: Sequence[str], since: float) -> list[Report]:
+    def named(self, socket: str, pane: str, names: Sequence[str], since: float) -> list[HookReport]:
         """Return the reports of these names from that pane after ``since`` (epoch seconds)."""
         marks = ", ".join("?" for _ in names)
         sql = f"AND at > ? AND name IN ({marks}) ORDER BY id"
@@ -54,10 +56,10 @@ class Hooks:
         rows = self._database.query("SELECT detail FROM hook_events WHERE id = ?", identity)
         return dict(json.loads(rows[0][0])) if rows else {}
 
-    def _where(self, clause: str, socket: str, pane: str, *values: object) -> list[Report]:
+    def _where(self, clause: str, socket: str, pane: str, *values: object) -> list[HookReport]:
         rows = self._database.query(
             "SELECT id, at, name, session, prompt FROM hook_events"
             f" WHERE socket = ? AND pane = ? {clause}",
             *(socket, pane, *values),
         )
-        return [Report(*row) for row in rows]
+        return [HookReport(*row) for row in rows]

@@ -54,7 +54,7 @@ class Task(NamedTuple):
     creator_agent: str = ""
 
 
-class Entry(NamedTuple):
+class TaskEvent(NamedTuple):
     """A line of a task's history: ``verb`` was done at ``at`` by ``actor``, '' for a person.
 
     ``agent`` is the identity of its ``holder`` then.
@@ -134,12 +134,12 @@ class Tasks:
             "task", task.holder, detail | {"words": words}, actor=actor, agent=task.agent
         )
 
-    def history(self, identity: str = "") -> list[Entry]:
+    def history(self, identity: str = "") -> list[TaskEvent]:
         """Return the history of a task, or of all, the oldest first."""
         where, values = ("WHERE task = ?", (identity,)) if identity else ("", ())
-        columns = ", ".join(Entry._fields)
+        columns = ", ".join(TaskEvent._fields)
         sql = f"SELECT {columns} FROM task_log {where} ORDER BY id"
-        return [Entry(*row) for row in self.database.query(sql, *values)]
+        return [TaskEvent(*row) for row in self.database.query(sql, *values)]
 
     def pass_on(self, before: str, now: str) -> None:
         """Give the tasks and history of the agent of the identity ``before`` to ``now``.

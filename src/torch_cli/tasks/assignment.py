@@ -10,7 +10,7 @@ from torch_cli.roster.actor import Actor
 from torch_cli.roster.project import belongs, place_of, project_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import DONE, HELD, OPEN, TAKEN, Entry, Task
+from torch_cli.store.tasks import DONE, HELD, OPEN, TAKEN, Task, TaskEvent
 from torch_cli.tasks.life import claim, reap, skills_of
 from torch_cli.tasks.ranking import Candidate, Choice, route
 from torch_cli.teamfile.described import Team
@@ -70,7 +70,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
 
 
 def _rates(
-    identity: str, history: Sequence[Entry], tasks: dict[str, Task]
+    identity: str, history: Sequence[TaskEvent], tasks: dict[str, Task]
 ) -> tuple[tuple[str, float], ...]:
     """Return how well the agent has ended tasks, by skill; '' is for all tasks."""
     ended: dict[str, list[bool]] = {}

@@ -11,7 +11,7 @@ from torch_cli.errors import HeldError, TorchError
 from torch_cli.git.worktree import locate
 from torch_cli.lifecycle.kept import check_start, is_kept
 from torch_cli.lifecycle.limits import check_spawn
-from torch_cli.lifecycle.spawn import Order, await_ready, check, spawn
+from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, check, spawn
 from torch_cli.lifecycle.worktrees import make_worktree
 from torch_cli.roster.actor import Actor
 from torch_cli.roster.membership import enlist, team_of
@@ -28,7 +28,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 
 
-class Wanted(NamedTuple):
+class NewAgent(NamedTuple):
     """The agent to start for a task. ``branch`` is '' for no worktree of its own."""
 
     name: str
@@ -62,7 +62,7 @@ def delegate(
     socket: Socket,
     who: Actor,
     task: Task,
-    wanted: Wanted,
+    wanted: NewAgent,
     tell: Callable[[str], None] = lambda words: None,
 ) -> Delegated:
     """Start the agent, wait until it is ready, brief it, and give it the task.
@@ -77,7 +77,7 @@ def delegate(
         check_spawn(store, own)
         socket = socket if socket.demanded else Socket(path=own.socket)
     parent = own.name if own else ""
-    wish = Order(
+    wish = SpawnOrder(
         name=wanted.name,
         profile=wanted.profile,
         directory=wanted.directory,
@@ -118,7 +118,7 @@ def _check_task(store: Store, task: Task, own: Agent | None) -> None:
         raise HeldError(f"task {task.id} waits for {names}; nothing was started", code="depends")
 
 
-def _place(wanted: Wanted, tell: Callable[[str], None]) -> str:
+def _place(wanted: NewAgent, tell: Callable[[str], None]) -> str:
     """Return the agent's directory. Makes its worktree if that does not exist."""
     if not wanted.branch:
         return wanted.directory

@@ -6,7 +6,7 @@ from torch_cli.store import Store
 from torch_cli.store.tasks import TAKEN
 
 
-class Record(NamedTuple):
+class TaskRecord(NamedTuple):
     """What an agent has done with tasks: how many it took, ended well, failed, and lost.
 
     ``seconds`` is the median from taking a task to its end. ``agent`` is the agent's identity,
@@ -28,7 +28,7 @@ class Record(NamedTuple):
         return self.done / ended if ended else None
 
 
-def records(store: Store) -> list[Record]:
+def records(store: Store) -> list[TaskRecord]:
     """Return what each agent has done with tasks, as their history says."""
     from statistics import median
 
@@ -51,7 +51,7 @@ def records(store: Store) -> list[Record]:
         if entry.verb == "done" and last == whose:
             took.setdefault(whose, []).append(entry.at - since)
     found = [
-        Record(
+        TaskRecord(
             name=names[whose],
             taken=mine.get("claim", 0),
             done=mine.get("done", 0),

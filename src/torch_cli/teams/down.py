@@ -26,7 +26,7 @@ from torch_cli.teams.handoff import Note, ask_for_note, save
 from torch_cli.tmux.socket import Socket
 
 
-class Ended(NamedTuple):
+class EndedMember(NamedTuple):
     """The outcome of a member: ``stopped``, ``gone`` (it had ended), ``left`` (it was there before
     the team), or ``failed``, with its error. ``words`` say more.
     """
@@ -45,7 +45,7 @@ def down(
     on: Socket | None = None,
     force: bool = False,
     notes: float = 0.0,
-) -> Iterator[Ended]:
+) -> Iterator[EndedMember]:
     """End the members of the team whose file is ``team``, the last started first.
 
     ``on`` limits this to the members on that tmux server. ``only`` limits it to these names; raises
@@ -77,14 +77,14 @@ def down(
             words = _save(member, saved)
         except TorchError as error:
             if not force:
-                yield Ended(member.name, "failed", f"it continues: {error.message}", error)
+                yield EndedMember(member.name, "failed", f"it continues: {error.message}", error)
                 continue
             words = f"no checkpoint: {error.message}"
         try:
             left, lost = _keep(store, member, asked), _held(store, member)
             yield _end(store, member, "; ".join(filter(None, [words, left, lost])))
         except TorchError as error:
-            yield Ended(member.name, "failed", error.message.partition("\n")[0], error)
+            yield EndedMember(member.name, "failed", error.message.partition("\n")[0], error)
     if not store.teams.members(team):
         store.teams.enforce(team, None)
 
@@ -167,7 +167,7 @@ def _held(store: Store, member: Started) -> str:
     return f"{words} for it did not arrive: torch outbox list"
 
 
-def _end(store: Store, member: Started, words: str) -> Ended:
+def _end(store: Store, member: Started, words: str) -> EndedMember:
     state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
     if state == "gone" and not member.pane:
         words = "; ".join(filter(None, ["its start had failed", words]))
@@ -175,7 +175,7 @@ def _end(store: Store, member: Started, words: str) -> Ended:
     if state != "left":
         removed = remove_worktree(store, member)
         words = "; ".join(filter(None, [words, removed]))
-    return Ended(member.name, state, words)
+    return EndedMember(member.name, state, words)
 
 
 def _end_agent(store: Store, member: Started) -> str:

@@ -26,7 +26,7 @@ BRIEFED = ("role", "parent", "briefing")
 """After a change of these an agent is briefed again."""
 
 
-class Step(NamedTuple):
+class PlanStep(NamedTuple):
     """What to do for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
     ``changed``, ``off``, ``elsewhere``, ``unlisted``). ``words`` say why.
 
@@ -45,7 +45,7 @@ class Step(NamedTuple):
     brief: bool = False
 
 
-def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[Step]:
+def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[PlanStep]:
     """Return what ``torch up`` would do for each member, in order.
 
     ``only`` are names or roles. A spare agent of a pool must be given by name. Raises
@@ -74,7 +74,7 @@ def _known(
     return next((one for one in rows if one.name not in listed), None)
 
 
-def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[Step]:
+def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[PlanStep]:
     """Return running members that are no longer in the file."""
     names = {member.name for member in team.members}
     found = []
@@ -85,7 +85,7 @@ def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[St
             continue
         member = Member(one.kind, one.name, one.directory, 0)
         words = f"it is no longer in the file: torch down --only {one.name} ends it"
-        found.append(Step(member, "unlisted", words))
+        found.append(PlanStep(member, "unlisted", words))
     return found
 
 
@@ -95,7 +95,7 @@ def _step(
     member: Member,
     known: Started | None,
     only: Sequence[str],
-) -> Step:
+) -> PlanStep:
     look = _agent_step if member.kind == "agent" else _process_step
     by_role = member.role in only and member.name not in team.spare
     wanted = member.name in only or by_role if only else member.autostart
@@ -104,28 +104,28 @@ def _step(
     except RefusedError as refused:  # matters only if the caller named the member
         if wanted:
             raise
-        return Step(member, "off", refused.message.partition("; nothing was done")[0])
+        return PlanStep(member, "off", refused.message.partition("; nothing was done")[0])
     if not wanted and found.what in ("start", "restart", "update"):
         what = "off" if found.what == "start" else "running"
         return found._replace(what=what, words="", brief=False)
     return found
 
 
-def _agent_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
+def _agent_step(store: Store, team: Team, member: Member, known: Started | None) -> PlanStep:
     agent = store.agents.get(member.name)
     if agent is None or agent.stopped is not None or not lives(agent):
         renamed = agent_of(store, known) if known else None
         if renamed is not None and renamed.name != member.name and lives(renamed):
             words = f"it is now named '{renamed.name}': write that name into the file"
-            return Step(member, "changed", words, renamed)
-        return Step(member, "start", "it has ended" if known else "")
+            return PlanStep(member, "changed", words, renamed)
+        return PlanStep(member, "start", "it has ended" if known else "")
     own = agent_of(store, known) if known else None
     if known is None or own is None or own.identity != agent.identity:
         _check_no_other(store, member, agent)
         same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
         if same and agent.profile == member.profile:
             words = "it existed already"
-            return Step(member, "running", words, agent, noted=False, ours=False)
+            return PlanStep(member, "running", words, agent, noted=False, ours=False)
         raise RefusedError(
             f"the name '{member.name}' belongs to another agent, in {agent.directory}; nothing "
             "was done",
@@ -137,16 +137,16 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
         words = "" if known.agent else "its start was cut short"
         if not os.path.isdir(agent.directory):
             words = f"its directory {agent.directory} is gone"
-        return Step(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
+        return PlanStep(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
     words = f"changed: {', '.join(changed)}"
     if set(changed) <= set(SOFT):
         again = bool(set(changed) & set(BRIEFED))
-        return Step(member, "update", words, agent, ours=known.ours, brief=again)
+        return PlanStep(member, "update", words, agent, ours=known.ours, brief=again)
     if not known.ours:
-        return Step(
+        return PlanStep(
             member, "changed", f"{words}; it existed before the team, and is left alone", agent
         )
-    return Step(member, "restart", words, agent)
+    return PlanStep(member, "restart", words, agent)
 
 
 def _check_no_other(store: Store, member: Member, agent: Agent) -> None:
@@ -160,17 +160,17 @@ def _check_no_other(store: Store, member: Member, agent: Agent) -> None:
         )
 
 
-def _process_step(store: Store, team: Team, member: Member, known: Started | None) -> Step:
+def _process_step(store: Store, team: Team, member: Member, known: Started | None) -> PlanStep:
     pane = pane_of(store, known) if known else None
     if known is None or pane is None:
         if member.port and listens(member.port):
-            return Step(member, "elsewhere", f"port {member.port} is already in use")
-        return Step(member, "start", "it has ended" if known else "")
+            return PlanStep(member, "elsewhere", f"port {member.port} is already in use")
+        return PlanStep(member, "start", "it has ended" if known else "")
     changed = _differences(known.spec, spec_of(team, member))
     if changed:
-        return Step(member, "restart", f"changed: {', '.join(changed)}", pane=pane)
+        return PlanStep(member, "restart", f"changed: {', '.join(changed)}", pane=pane)
     words = "" if known.pane else "its start was cut short"
-    return Step(member, "running", words, pane=pane, noted=bool(known.pane))
+    return PlanStep(member, "running", words, pane=pane, noted=bool(known.pane))
 
 
 def spec_of(team: Team, member: Member) -> dict[str, Any]:

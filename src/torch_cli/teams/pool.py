@@ -25,7 +25,7 @@ FAILED = 2
 """If this many agents ended so soon, no other is started either, because it would end too."""
 
 
-class Change(NamedTuple):
+class PoolChange(NamedTuple):
     """A change of a pool: the agent ``name`` is started (``grow``) or retired (``shrink``).
 
     Without a name the pool stays as it is although a task waits. ``why`` is a sentence.
@@ -47,7 +47,7 @@ def waiting(store: Store, team: Team) -> list[Task]:
     ]
 
 
-def decide(store: Store, team: Team, now: float) -> list[Change]:
+def decide(store: Store, team: Team, now: float) -> list[PoolChange]:
     """Return what is to become of the team's pools at ``now`` (epoch seconds)."""
     if not team.pools:
         return []
@@ -77,7 +77,7 @@ class _Look:
         self.stopped = {name for name in names if known[name] is None and self.rows[name].agent}
         self.ended = set(names) - self.there.keys() - self.stopped
 
-    def decide(self, pool: Pool) -> Change | None:
+    def decide(self, pool: Pool) -> PoolChange | None:
         """Return the change of a pool; ``None`` if it may stay as it is."""
         fit = [task for task in self.tasks if skills_fit(task.skills, pool.skills)]
         there = {name: self.there[name] for name in pool.names if name in self.there}
@@ -87,7 +87,7 @@ class _Look:
             starting = [name for name, line in there.items() if line.agent.ready is None]
             if starting:
                 why = f"{late[0].id} waits, and {starting[0]} is not ready"
-                return Change(pool, "stay", "", why)
+                return PoolChange(pool, "stay", "", why)
             return self._grow(pool, f"{late[0].id} waits")
         least = pool.least - len(self.stopped.intersection(pool.names))
         is_up = there or self.ended.intersection(pool.names)
@@ -98,7 +98,7 @@ class _Look:
             # The first agents stay, because 'torch up' would start them again.
             spare = name in pool.names[pool.least :]
             if spare and since > pool.idle and not self._has_draft(line):
-                return Change(pool, "shrink", line.agent.name, "it is idle, and no task waits")
+                return PoolChange(pool, "shrink", line.agent.name, "it is idle, and no task waits")
         return None
 
     def _has_draft(self, line: Line) -> bool:
@@ -113,7 +113,7 @@ class _Look:
         held = any(t.agent == own and t.state in HELD for t in self.store.tasks.all())
         return line.state == "idle" and not held
 
-    def _grow(self, pool: Pool, why: str) -> Change:
+    def _grow(self, pool: Pool, why: str) -> PoolChange:
         """Return which agent to start because of ``why``, or what prevents that."""
         there = [self.there[name].agent for name in pool.names if name in self.there]
         fresh = [name for name in pool.names if name in self.ended and self._is_fresh(name)]
@@ -130,8 +130,8 @@ class _Look:
         else:
             stays = memory_short(pool, there)
         if stays:
-            return Change(pool, "stay", "", f"{why}, and {stays}")
-        return Change(pool, "grow", names[0], why)
+            return PoolChange(pool, "stay", "", f"{why}, and {stays}")
+        return PoolChange(pool, "grow", names[0], why)
 
     def _is_fresh(self, name: str) -> bool:
         return self.now - self.rows[name].started < SETTLE

@@ -11,7 +11,7 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.envfile import read_environment
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.flock import hold, open_lock
-from torch_cli.lifecycle.spawn import Order, await_ready, spawn
+from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.lifecycle.stop import close_ended, end_agent, end_pane
 from torch_cli.lifecycle.window import create_window
 from torch_cli.lifecycle.worktrees import make_worktree, remove_worktree
@@ -28,7 +28,7 @@ from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams import half_made
-from torch_cli.teams.plan import Step, spec_of
+from torch_cli.teams.plan import PlanStep, spec_of
 from torch_cli.teams.ready import await_process
 from torch_cli.teams.rebrief import with_tasks
 from torch_cli.teams.trust import admit
@@ -83,7 +83,7 @@ def up(
     store: Store,
     socket: Socket,
     team: Team,
-    steps: Sequence[Step],
+    steps: Sequence[PlanStep],
     *,
     as_accepted: bool = False,
     restart_changed: bool = False,
@@ -105,7 +105,7 @@ def _bring_up(
     store: Store,
     socket: Socket,
     team: Team,
-    steps: Sequence[Step],
+    steps: Sequence[PlanStep],
     restart_changed: bool,
     tell: Callable[[str], None],
 ) -> Iterator[Result]:
@@ -137,7 +137,7 @@ class _Upward:
         self._store, self._socket, self._team = store, socket, team
         self._restart_changed, self._tell = restart_changed, tell
 
-    def do(self, step: Step) -> Result:
+    def do(self, step: PlanStep) -> Result:
         """Do a step. An error is in the result."""
         member = step.member
         try:
@@ -155,7 +155,7 @@ class _Upward:
                 return Result(member, "asks", error.message.partition("\n")[0], error)
             return Result(member, "failed", error.message.partition("\n")[0], error)
 
-    def _process(self, step: Step) -> Result:
+    def _process(self, step: PlanStep) -> Result:
         member = step.member
         if step.what == "restart" and step.pane is not None:
             end_pane(self._store, step.pane)
@@ -228,7 +228,7 @@ class _Upward:
                 self._store.tasks.pass_on(before, agent.identity)
             self._store.teams.put(row)
 
-    def _agent(self, step: Step) -> Result:
+    def _agent(self, step: PlanStep) -> Result:
         member, agent, state = step.member, step.agent, "running"
         before: Started | None = None
         if agent is not None:
@@ -270,7 +270,7 @@ class _Upward:
         if agent is not None and agent.stopped is None and agent.name != member.name:
             self._store.agents.rename(agent, member.name)
 
-    def _update(self, step: Step, agent: Agent) -> Result:
+    def _update(self, step: PlanStep, agent: Agent) -> Result:
         """Change what can be changed of a running agent, and brief it again if needed."""
         member, store = step.member, self._store
         parent = self._parent(member)
@@ -299,7 +299,7 @@ class _Upward:
         agent, window = spawn(
             self._store,
             self._socket,
-            Order(
+            SpawnOrder(
                 name=member.name,
                 profile=member.profile,
                 directory=directory,

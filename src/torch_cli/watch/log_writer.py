@@ -51,7 +51,7 @@ _END_OF_OTHER = re.compile(r"[^\x1b]*(?:\x1b\\|(?=\x1b[^\\]))")
 _MOVES = "ABEFHfd"  # CSI that goes to another row
 
 
-class Lines:
+class LineWriter:
     """Turns output for a terminal into lines of text. Sequences may come in pieces.
 
     A carriage return begins its line again. Moving to another row ends the line. Several blank
@@ -217,7 +217,7 @@ def main(path: str) -> int:
     held = lock(path, LOOKED_AT)
     if held is None:
         return LOCKED
-    file, lines = Rotated(path), Lines()
+    file, lines = Rotated(path), LineWriter()
     while data := os.read(0, 1 << 16):
         if text := lines.feed(data):
             file.write(text)

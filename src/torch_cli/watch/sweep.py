@@ -14,11 +14,11 @@ from torch_cli.programs.classify import classify
 from torch_cli.programs.observe import or_exited
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State, one_line
-from torch_cli.programs.turn import Turn, at_home, event_of, may_hide_work, turn_of, weighed
+from torch_cli.programs.turn import TurnReport, at_home, event_of, may_hide_work, turn_of, weighed
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.hooks import Report
+from torch_cli.store.hooks import HookReport
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_of
 
@@ -61,7 +61,7 @@ class _Judged(NamedTuple):
 
     facts: str
     rows: str
-    report: Report | None
+    report: HookReport | None
     state: AgentState
     error: TorchError | None = None
 
@@ -78,7 +78,7 @@ class Sweep:
         self._profiles: dict[str, Profile] = {}
         self._shown: dict[Agent, _Shown] = {}
         self._judged: dict[Agent, _Judged] = {}
-        self._reports: dict[Agent, Report | None] = {}
+        self._reports: dict[Agent, HookReport | None] = {}
         self._events: dict[Agent, HookEvent | None] = {}
         self._newest = -1
 
@@ -158,7 +158,7 @@ class Sweep:
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
         return Seen(pane, state, report.at if report else 0.0, wrote, judged.error)
 
-    def _turn(self, agent: Agent, wrote: int) -> Turn | None:
+    def _turn(self, agent: Agent, wrote: int) -> TurnReport | None:
         """Return what is known of the present turn, which may end without a new screen."""
         program = Process(agent.program_pid, agent.program_started)
         event = self._events.get(agent)

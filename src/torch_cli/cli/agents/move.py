@@ -67,7 +67,7 @@ def command(
     """
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.errors import RefusedError
-    from torch_cli.lifecycle.move import Wanted, move
+    from torch_cli.lifecycle.move import Destination, move
     from torch_cli.store import Store
 
     given = sum((session is not None, target is not None, apart))
@@ -82,7 +82,7 @@ def command(
     )
     if misused:
         raise RefusedError(misused, hint="See 'torch move --help'.", code="usage")
-    wanted = Wanted(session, create, target, horizontal=vertical is False, follow=follow)
+    wanted = Destination(session, create, target, horizontal=vertical is False, follow=follow)
     with Store() as store:
         moved = move(store, common.socket, name, wanted, timeout=timeout)
     before, now = moved.before, moved.now

@@ -103,11 +103,11 @@ def command(
     from torch_cli.cli.opened import explain
     from torch_cli.envfile import read_environment
     from torch_cli.lifecycle.begin import begin
-    from torch_cli.lifecycle.spawn import Order
+    from torch_cli.lifecycle.spawn import SpawnOrder
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of
 
-    order = Order(
+    order = SpawnOrder(
         name=name,
         profile=profile,
         directory=directory,

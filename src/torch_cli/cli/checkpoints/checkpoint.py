@@ -61,7 +61,7 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
       torch checkpoint now -m "tests pass" ~/project ~/other
     """
     from torch_cli.checkpoint.author import author_in
-    from torch_cli.checkpoint.record import Occasion, Outcome, take
+    from torch_cli.checkpoint.record import CheckpointOutcome, Occasion, take
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.errors import TorchError
     from torch_cli.git.command import NICENESS
@@ -84,7 +84,7 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
         except TorchError as error:
             if len(directories) <= 1:
                 raise
-            outcomes.append(Outcome(directory, error=error))
+            outcomes.append(CheckpointOutcome(directory, error=error))
     return print_outcomes(outcomes, common)
 
 

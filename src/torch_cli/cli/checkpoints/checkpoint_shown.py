@@ -10,8 +10,8 @@ from torch_cli.cli.schema import timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from torch_cli.checkpoint.record import Checkpoint, Outcome
-    from torch_cli.checkpoint.restore import Earlier, Plan
+    from torch_cli.checkpoint.record import Checkpoint, CheckpointOutcome
+    from torch_cli.checkpoint.restore import Earlier, RestorePlan
     from torch_cli.checkpoint.scan import LeftOut
 
 SHOWN = 20
@@ -58,7 +58,7 @@ def left_out_objects(left_out: "Iterable[LeftOut]") -> list[dict[str, str]]:
     return [{"path": one.path, "why": one.why, "detail": one.detail} for one in left_out]
 
 
-def print_outcomes(outcomes: "Sequence[Outcome]", common: Common) -> int:
+def print_outcomes(outcomes: "Sequence[CheckpointOutcome]", common: Common) -> int:
     """Print the outcome for each worktree; return the exit status of the first error, or 0."""
     status = 0
     for one in (each for outcome in outcomes for each in outcome.each()):
@@ -75,7 +75,7 @@ def print_outcomes(outcomes: "Sequence[Outcome]", common: Common) -> int:
     return status
 
 
-def _outcome_object(one: "Outcome") -> dict[str, Any]:
+def _outcome_object(one: "CheckpointOutcome") -> dict[str, Any]:
     if one.error is not None:
         return {"dir": one.top, "error": error_object(one.error)}
     assert one.last is not None
@@ -84,7 +84,7 @@ def _outcome_object(one: "Outcome") -> dict[str, Any]:
     return {**made, "state": state, "dir": one.top, "left_out": left_out_objects(one.left_out)}
 
 
-def _print_outcome(one: "Outcome", common: Common) -> None:
+def _print_outcome(one: "CheckpointOutcome", common: Common) -> None:
     made = one.checkpoint
     if made is not None:
         say(f"recorded  {made.id}  {printable(one.top)}  {made.counts}")
@@ -145,7 +145,7 @@ def print_checkpoint(one: "Checkpoint") -> None:
 
 
 def print_plan(
-    plan: "Plan",
+    plan: "RestorePlan",
     common: Common,
     *,
     saved: str = "",

@@ -9,7 +9,7 @@ from torch_cli.cli.checkpoints.checkpoint_shown import print_plan
 from torch_cli.cli.common import Common
 
 if TYPE_CHECKING:
-    from torch_cli.checkpoint.restore import Plan, Source
+    from torch_cli.checkpoint.restore import RestorePlan, Source
     from torch_cli.checkpoint.settings import Settings
     from torch_cli.git.worktree import Worktree
 
@@ -49,7 +49,7 @@ def restore(
 def _print_nothing(
     worktree: "Worktree",
     settings: "Settings",
-    planned: "Plan",
+    planned: "RestorePlan",
     paths: list[str],
     common: Common,
 ) -> None:
@@ -75,7 +75,7 @@ def _print_nothing(
         )
 
 
-def _ask(planned: "Plan", common: Common) -> None:
+def _ask(planned: "RestorePlan", common: Common) -> None:
     """Ask a person to agree; raise if there is no terminal, or the answer is no."""
     from torch_cli.errors import RefusedError
     from torch_cli.git.counts import number

@@ -9,7 +9,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.programs.changes import Change
+    from torch_cli.programs.changes import FileChange
 
 
 @click.command("agent-setup")
@@ -75,7 +75,7 @@ def command(
         _conclude(common, bool(pending), undo, dry_run)
 
 
-def _show(change: "Change", common: Common) -> None:
+def _show(change: "FileChange", common: Common) -> None:
     """Print the outcome of one file: the difference on stdout, words about it on stderr."""
     from torch_cli.cli.present import note, print_text
 

@@ -86,10 +86,10 @@ def new_command(
     from torch_cli.cli.present import note, print_json, print_text, say
     from torch_cli.envfile import read_environment
     from torch_cli.profiling.draft import draft_text, unproven
-    from torch_cli.profiling.trial import Request, try_out
+    from torch_cli.profiling.trial import TrialRequest, try_out
 
     path = _place(name, output, force=force)
-    request = Request(
+    request = TrialRequest(
         name=name,
         command=_split(line),
         directory=directory,

@@ -11,7 +11,7 @@ from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.options import ANY_BYTES, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.profiling.verify.run import Report
+    from torch_cli.profiling.verify.run import VerifyReport
 
 ROWS = 12
 """How many rows of a failure's last screen are printed. All rows are kept."""
@@ -98,7 +98,7 @@ class Bar:
             click.echo("\r\x1b[K", nl=False, err=True)
 
 
-def _print(report: "Report", common: Common) -> None:
+def _print(report: "VerifyReport", common: Common) -> None:
     from torch_cli.cli.present import note, printable, say
 
     result = report.result

@@ -40,7 +40,7 @@ def command(
       torch broadcast --role developer "Please rebase." --dry-run
     """
     from torch_cli.cli.present import note, print_error, print_json, say
-    from torch_cli.cli.progress import Progress
+    from torch_cli.cli.progress import ProgressPrinter
     from torch_cli.cli.sending import body_of, print_receipt
     from torch_cli.delivery.send import Request, send
     from torch_cli.errors import DONE, Interrupted, NotFoundError, TorchError
@@ -84,7 +84,7 @@ def command(
     for number, name in enumerate(names, 1):
         try:
             request = Request(target=name, body=body, kind="broadcast", timeout=timeout)
-            code = print_receipt(send(common.socket, request, Progress(common)), common)
+            code = print_receipt(send(common.socket, request, ProgressPrinter(common)), common)
         except Interrupted as interrupt:
             if rest := names[number:]:
                 interrupt.message = interrupt.message or "interrupted"

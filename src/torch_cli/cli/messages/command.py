@@ -35,7 +35,7 @@ def command(common: Common, target: str, text: str, timeout: float) -> int:
       torch command dev /clear
       torch command dev "/compact keep the open questions"
     """
-    from torch_cli.cli.progress import Progress
+    from torch_cli.cli.progress import ProgressPrinter
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, send
     from torch_cli.errors import RefusedError
@@ -47,4 +47,4 @@ def command(common: Common, target: str, text: str, timeout: float) -> int:
             code="no-command",
         )
     request = Request(target, text.encode(), when="idle", timeout=timeout, command=True)
-    return print_receipt(send(common.socket, request, Progress(common)), common)
+    return print_receipt(send(common.socket, request, ProgressPrinter(common)), common)

@@ -24,7 +24,7 @@ def command(common: Common, identity: str, **given: Any) -> int:
       torch reply m-4f2a09c1d1c8 "Done: 214 tests pass."
       git log -1 | torch reply m-4f2a09c1d1c8 -
     """
-    from torch_cli.cli.progress import Progress
+    from torch_cli.cli.progress import ProgressPrinter
     from torch_cli.cli.sending import print_receipt, request_of
     from torch_cli.delivery.reply import reply_to
     from torch_cli.delivery.send import send
@@ -32,4 +32,4 @@ def command(common: Common, identity: str, **given: Any) -> int:
 
     with Store() as store:
         request = reply_to(store, identity, request_of(target="", **given))
-    return print_receipt(send(common.socket, request, Progress(common)), common)
+    return print_receipt(send(common.socket, request, ProgressPrinter(common)), common)

@@ -98,7 +98,7 @@ def add_command(common: Common, **given: Any) -> None:
     """
     from torch_cli.cli.present import print_json
     from torch_cli.cli.sending import duration_of
-    from torch_cli.schedule.checkin import Order, add
+    from torch_cli.schedule.checkin import CheckinOrder, add
     from torch_cli.schedule.trigger import once_at
     from torch_cli.schedule.zone import local_zone
     from torch_cli.store import Store
@@ -108,7 +108,7 @@ def add_command(common: Common, **given: Any) -> None:
     zone, until = given.pop("timezone"), given.pop("until")
     trigger = trigger_of(zone, now, **times)
     note = note_of(given.pop("note"), given.pop("file"))
-    order = Order(
+    order = CheckinOrder(
         note=note,
         trigger=trigger,
         until=None

@@ -9,7 +9,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import COUNT_OR_NONE, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.schedule.daemon import Status
+    from torch_cli.schedule.daemon import SchedulerStatus
 
 IF_NEEDED = click.option(
     "--if-needed", is_flag=True, help="Succeed (status 0) if a scheduler already works."
@@ -145,7 +145,7 @@ def status_command(common: Common) -> int:
     return DONE if now.held else NOT_FOUND
 
 
-def _object(status: "Status") -> dict[str, Any]:
+def _object(status: "SchedulerStatus") -> dict[str, Any]:
     from torch_cli.cli.schema import timestamp
 
     held = status.held
@@ -168,7 +168,7 @@ def _object(status: "Status") -> dict[str, Any]:
     }
 
 
-def _print(status: "Status") -> None:
+def _print(status: "SchedulerStatus") -> None:
     from torch_cli import duration
     from torch_cli.cli.present import print_fields
     from torch_cli.schedule.trigger import show
@@ -189,7 +189,7 @@ def _print(status: "Status") -> None:
     print_fields(fields)
 
 
-def _scheduler(status: "Status") -> str:
+def _scheduler(status: "SchedulerStatus") -> str:
     from torch_cli import duration
 
     held = status.held

@@ -61,14 +61,14 @@ def command(
     """
     from torch_cli.roster.actor import actor
     from torch_cli.store import Store
-    from torch_cli.tasks.delegate import Wanted, delegate, free_name
+    from torch_cli.tasks.delegate import NewAgent, delegate, free_name
     from torch_cli.tasks.life import find_task
     from torch_cli.tasks.title import show_task
 
     with Store() as store:
         who = actor(store)
         task, own = find_task(store, name), who.agent
-        wanted = Wanted(
+        wanted = NewAgent(
             name=child or free_name(store, own.name if own else role, own),
             role=role,
             profile=profile or (own.profile if own else "claude"),

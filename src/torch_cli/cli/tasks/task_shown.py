@@ -17,9 +17,9 @@ from torch_cli.cli.schema import timestamp
 
 if TYPE_CHECKING:
     from torch_cli.cli.common import Common
-    from torch_cli.store.tasks import Entry, Task
+    from torch_cli.store.tasks import Task, TaskEvent
     from torch_cli.tasks.ranking import Choice
-    from torch_cli.tasks.record import Record
+    from torch_cli.tasks.record import TaskRecord
 
 
 def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def print_tasks(tasks: "Sequence[Task]", unmet: "dict[str, list[Task]]", common:
 
 
 def print_whole(
-    task: "Task", unmet: "list[Task]", history: "Sequence[Entry]", common: "Common"
+    task: "Task", unmet: "list[Task]", history: "Sequence[TaskEvent]", common: "Common"
 ) -> None:
     """Print all of a task."""
     if common.json:
@@ -128,7 +128,7 @@ def print_choice(choice: "Choice", given: bool, common: "Common", *, explain: bo
         note(printable(f"  not {one}: {why}"), quiet=common.quiet)
 
 
-def print_records(found: "Sequence[Record]", common: "Common") -> None:
+def print_records(found: "Sequence[TaskRecord]", common: "Common") -> None:
     """Print what each agent has done with tasks."""
     if common.json:
         for one in found:

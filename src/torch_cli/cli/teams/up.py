@@ -8,7 +8,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
 
 if TYPE_CHECKING:
-    from torch_cli.teams.plan import Step
+    from torch_cli.teams.plan import PlanStep
     from torch_cli.teams.up import Result
 
 
@@ -93,7 +93,7 @@ def _status(result: "Result") -> int:
     return HELD if result.state == "blocked" else DONE
 
 
-def _print_step(step: "Step", common: Common, *, restarts: bool) -> None:
+def _print_step(step: "PlanStep", common: Common, *, restarts: bool) -> None:
     from torch_cli.cli.present import print_json, printable, say
 
     member = step.member

@@ -25,7 +25,7 @@ PING = 0.5
 """Seconds between the pings that keep a waiting stream alive."""
 
 
-class Mode(StrEnum):
+class StubMode(StrEnum):
     """What the next answers are: text, a call of the shell tool, or an error."""
 
     TEXT = "text"
@@ -42,7 +42,7 @@ class Behaviour:
     with text. ``status`` is the HTTP status of mode ``error``.
     """
 
-    mode: Mode = Mode.TEXT
+    mode: StubMode = StubMode.TEXT
     delay: float = 0.0
     answer: str = "OK."
     command: str = "touch approved"
@@ -52,7 +52,7 @@ class Behaviour:
 
 
 @dataclass
-class Request:
+class StubRequest:
     """One request for an answer of the conversation, and its outcome.
 
     ``texts`` are the text blocks that are new: those behind the last answer. ``side`` marks a
@@ -94,7 +94,7 @@ class StubServer:
 
     def __init__(self, handler: "type[Handler]", log: Path | None = None, port: int = 0) -> None:
         self.behaviour = Behaviour()
-        self._requests: list[Request] = []
+        self._requests: list[StubRequest] = []
         self._holds: list[Hold] = []
         self._lock = threading.Lock()
         self._log = log
@@ -110,7 +110,7 @@ class StubServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @property
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[StubRequest]:
         """The requests of the conversation so far, without those with ``side``."""
         with self._lock:
             return [request for request in self._requests if not request.side]
@@ -167,11 +167,11 @@ class StubServer:
 
     # What follows is called by the handler's threads.
 
-    def receive(self, news: "News") -> tuple[Request, Hold | None]:
+    def receive(self, news: "News") -> tuple[StubRequest, Hold | None]:
         """Record a request. The second value is the hold that the request has to wait for."""
         texts, side, result = news
         with self._lock:
-            request = Request(len(self._requests), time.time(), texts, side, result)
+            request = StubRequest(len(self._requests), time.time(), texts, side, result)
             self._requests.append(request)
             free = (
                 one for one in self._holds if not (one.entered.is_set() or one.released.is_set())
@@ -182,7 +182,7 @@ class StubServer:
         self._write(request)
         return request, hold
 
-    def finish(self, request: Request, outcome: str) -> None:
+    def finish(self, request: StubRequest, outcome: str) -> None:
         """Record how the answer to ``request`` ended."""
         request.outcome = outcome
         self._write(request)
@@ -206,7 +206,7 @@ class StubServer:
                 hold.release(_changed(self.behaviour, wanted["release"]))
         return asdict(self.behaviour)
 
-    def _write(self, request: Request) -> None:
+    def _write(self, request: StubRequest) -> None:
         if self._log is not None:
             line = json.dumps({"t": time.time(), **asdict(request)})
             with self._lock, self._log.open("a") as file:
@@ -214,7 +214,7 @@ class StubServer:
 
 
 class News(NamedTuple):
-    """What is new in a request. The fields are those of ``Request``."""
+    """What is new in a request. The fields are those of ``StubRequest``."""
 
     texts: tuple[str, ...]
     side: bool
@@ -269,7 +269,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.server_stub.finish(request, "answered")
 
-    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+    def reply(self, request: StubRequest, hold: Hold | None, body: dict[str, Any]) -> None:
         """Write the answer to a request of the conversation."""
         raise NotImplementedError
 
@@ -323,4 +323,4 @@ def _changed(behaviour: Behaviour, wanted: dict[str, Any]) -> Behaviour:
     """Return ``behaviour`` with the fields in ``wanted``. Unknown names are ignored."""
     fields = asdict(behaviour)
     fields |= {name: value for name, value in wanted.items() if name in fields}
-    return Behaviour(**{**fields, "mode": Mode(fields["mode"])})
+    return Behaviour(**{**fields, "mode": StubMode(fields["mode"])})

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from torch_cli.profiling.stub import Behaviour, Handler, Hold, Mode, News, Request
+from torch_cli.profiling.stub import Behaviour, Handler, Hold, News, StubMode, StubRequest
 
 SHELL_TOOL = "bash"
 
@@ -31,9 +31,9 @@ class CompletionsHandler(Handler):
         else:
             self._send_json(404, {"error": {"message": "stub: no such path"}})
 
-    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+    def reply(self, request: StubRequest, hold: Hold | None, body: dict[str, Any]) -> None:
         behaviour = Behaviour() if request.side else self.server_stub.behaviour
-        if behaviour.mode is Mode.ERROR:
+        if behaviour.mode is StubMode.ERROR:
             error = {"message": "stub: an error", "type": "stub", "code": behaviour.status}
             self.fail(behaviour, {"error": error})
             return
@@ -43,7 +43,7 @@ class CompletionsHandler(Handler):
         self.begin_stream()
         self._chunk(request, body, {"role": "assistant", "content": ""})
         behaviour = self.await_turn(behaviour, hold)
-        call = behaviour.mode is Mode.TOOL and not request.brings_result
+        call = behaviour.mode is StubMode.TOOL and not request.brings_result
         if call and _has_shell(body):
             self._chunk(request, body, {"tool_calls": [_call(request, behaviour)]})
         else:
@@ -55,7 +55,7 @@ class CompletionsHandler(Handler):
 
     def _chunk(
         self,
-        request: Request,
+        request: StubRequest,
         body: dict[str, Any],
         delta: dict[str, Any],
         reason: str | None = None,
@@ -73,13 +73,13 @@ def _has_shell(body: dict[str, Any]) -> bool:
     return any(tool["function"]["name"] == SHELL_TOOL for tool in body.get("tools") or [])
 
 
-def _call(request: Request, behaviour: Behaviour) -> dict[str, Any]:
+def _call(request: StubRequest, behaviour: Behaviour) -> dict[str, Any]:
     arguments = json.dumps({"command": behaviour.command, "description": "stub command"})
     function = {"name": SHELL_TOOL, "arguments": arguments}
     return {"index": 0, "id": f"call_{request.number}", "type": "function", "function": function}
 
 
-def _base(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+def _base(request: StubRequest, body: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": f"chatcmpl-{request.number}",
         "object": "chat.completion.chunk",
@@ -88,7 +88,7 @@ def _base(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _whole(request: Request, body: dict[str, Any], answer: str) -> dict[str, Any]:
+def _whole(request: StubRequest, body: dict[str, Any], answer: str) -> dict[str, Any]:
     message = {"role": "assistant", "content": answer}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     return _base(request, body) | {

@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, Mode, News, Request
+from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, News, StubMode, StubRequest
 
 SHELL_TOOL = "run_shell_command"
 
@@ -25,9 +25,9 @@ class GeminiHandler(Handler):
         else:
             self._send_json(404, {})
 
-    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+    def reply(self, request: StubRequest, hold: Hold | None, body: dict[str, Any]) -> None:
         behaviour = Behaviour() if request.side else self.server_stub.behaviour
-        if behaviour.mode is Mode.ERROR:
+        if behaviour.mode is StubMode.ERROR:
             status = _STATUS.get(behaviour.status, "INTERNAL")
             error = {"code": behaviour.status, "message": behaviour.answer, "status": status}
             self.fail(behaviour, {"error": error})
@@ -38,7 +38,7 @@ class GeminiHandler(Handler):
         self.begin_stream()
         behaviour = self.await_turn(behaviour, hold)
         time.sleep(PACE)
-        if behaviour.mode is Mode.TOOL and not request.brings_result:
+        if behaviour.mode is StubMode.TOOL and not request.brings_result:
             call = {"command": behaviour.command, "description": "stub command"}
             part: dict[str, Any] = {"functionCall": {"name": SHELL_TOOL, "args": call}}
         else:

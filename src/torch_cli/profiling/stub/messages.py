@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from torch_cli.profiling.stub import Behaviour, Handler, Hold, Mode, News, Request
+from torch_cli.profiling.stub import Behaviour, Handler, Hold, News, StubMode, StubRequest
 
 ERRORS = {
     400: "invalid_request_error",
@@ -39,7 +39,7 @@ class MessagesHandler(Handler):
         else:
             self._send_json(200, {})
 
-    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+    def reply(self, request: StubRequest, hold: Hold | None, body: dict[str, Any]) -> None:
         if body.get("stream"):
             self._stream(request, hold, body)
         else:
@@ -48,7 +48,7 @@ class MessagesHandler(Handler):
     def ping(self) -> None:
         self.event("ping")
 
-    def _whole(self, request: Request, body: dict[str, Any]) -> None:
+    def _whole(self, request: StubRequest, body: dict[str, Any]) -> None:
         """Answer in one piece. The program asks for that only in requests for itself."""
         message = _message(request, body) | {
             "content": [{"type": "text", "text": '{"title": "Stub", "isNewTopic": false}'}],
@@ -56,11 +56,11 @@ class MessagesHandler(Handler):
         }
         self._send_json(200, message)
 
-    def _stream(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+    def _stream(self, request: StubRequest, hold: Hold | None, body: dict[str, Any]) -> None:
         behaviour = self.server_stub.behaviour
         if request.side:
             behaviour = Behaviour()
-        elif behaviour.mode is Mode.ERROR:
+        elif behaviour.mode is StubMode.ERROR:
             self.fail(behaviour, _error(ERRORS.get(behaviour.status, "api_error")))
             return
         self.begin_stream()
@@ -68,9 +68,9 @@ class MessagesHandler(Handler):
         behaviour = self.await_turn(behaviour, hold)
         self._content(request, behaviour)
 
-    def _content(self, request: Request, behaviour: Behaviour) -> None:
+    def _content(self, request: StubRequest, behaviour: Behaviour) -> None:
         """Write the answer itself and the end of the stream."""
-        tool = behaviour.mode is Mode.TOOL and not request.brings_result
+        tool = behaviour.mode is StubMode.TOOL and not request.brings_result
         if tool:
             shell = {"command": behaviour.command, "description": "stub command"}
             call = dict(behaviour.given) if behaviour.tool else shell
@@ -94,7 +94,7 @@ class MessagesHandler(Handler):
         self.event("message_stop")
 
 
-def _message(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+def _message(request: StubRequest, body: dict[str, Any]) -> dict[str, Any]:
     """Return an answer without content."""
     return {
         "id": f"msg_{request.number}",

@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, Mode, News, Request
+from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, News, StubMode, StubRequest
 
 SHELL_TOOL = "exec_command"
 
@@ -25,9 +25,9 @@ class ResponsesHandler(Handler):
         else:
             self._send_json(404, {})
 
-    def reply(self, request: Request, hold: Hold | None, body: dict[str, Any]) -> None:
+    def reply(self, request: StubRequest, hold: Hold | None, body: dict[str, Any]) -> None:
         behaviour = Behaviour() if request.side else self.server_stub.behaviour
-        if behaviour.mode is Mode.ERROR:
+        if behaviour.mode is StubMode.ERROR:
             words = behaviour.answer if behaviour.status == 429 else "stub: an error"
             self.fail(behaviour, {"error": {"message": words, "type": "stub", **_limit(behaviour)}})
             return
@@ -59,9 +59,9 @@ def _limit(behaviour: Behaviour) -> dict[str, Any]:
     return {"type": "usage_limit_reached", "plan_type": "plus", "resets_in_seconds": 7200}
 
 
-def _item(request: Request, behaviour: Behaviour) -> dict[str, Any]:
+def _item(request: StubRequest, behaviour: Behaviour) -> dict[str, Any]:
     """Return the answer: a call of the shell tool, or text."""
-    if behaviour.mode is Mode.TOOL and not request.brings_result:
+    if behaviour.mode is StubMode.TOOL and not request.brings_result:
         call = {"cmd": behaviour.command, **ESCALATED}
         return {
             "type": "function_call",

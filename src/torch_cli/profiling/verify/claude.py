@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from torch_cli.profiling.houses import claude as house
-from torch_cli.profiling.stub import Behaviour, Mode
+from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.stub.messages import MessagesHandler
 from torch_cli.profiling.verify.subject import ASKS, Acts, Stubbed
 
@@ -33,8 +33,8 @@ class ClaudeCode(Stubbed):
     commands: ClassVar[Mapping[str, str]] = {"model": "/model"}
     raises: ClassVar[Mapping[str, Behaviour]] = {
         "permission": ASKS,
-        "question": Behaviour(Mode.TOOL, tool="AskUserQuestion", given=QUESTION),
-        "plan": Behaviour(Mode.TOOL, tool="ExitPlanMode", given={"plan": "1. Nothing."}),
+        "question": Behaviour(StubMode.TOOL, tool="AskUserQuestion", given=QUESTION),
+        "plan": Behaviour(StubMode.TOOL, tool="ExitPlanMode", given={"plan": "1. Nothing."}),
     }
     renderers: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "full-screen": {},

@@ -73,9 +73,11 @@ class Proving:
 
     def run(self) -> dict[str, Any]:
         """Prove everything; return the result."""
-        parts: list[Callable[[Part], None]] = [Part.deliveries] if self.plan.deliveries else []
+        parts: list[Callable[[ProofPart], None]] = (
+            [ProofPart.deliveries] if self.plan.deliveries else []
+        )
         parts += [lambda part, name=name: part.key(name) for name in self.tried]  # type: ignore[misc]
-        parts += [Part.others] if len(self.renderers) > 1 or self.plan.at_start else []
+        parts += [ProofPart.others] if len(self.renderers) > 1 or self.plan.at_start else []
         at_once = min(len(parts), AT_ONCE, max(2, os.cpu_count() or 1))
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(self._run, range(len(parts)), parts))
@@ -93,9 +95,9 @@ class Proving:
             "failures": [one._asdict() for one in self.failures],
         }
 
-    def _run(self, number: int, act: "Callable[[Part], None]") -> None:
+    def _run(self, number: int, act: "Callable[[ProofPart], None]") -> None:
         with self._stage(number) as stage:
-            act(Part(self, stage))
+            act(ProofPart(self, stage))
 
     @contextmanager
     def _stage(self, number: int) -> Iterator[Stage]:
@@ -129,7 +131,7 @@ class Proving:
                 self.say({"failure": failure._asdict()})
 
 
-class Part:
+class ProofPart:
     """What is proven with one running program."""
 
     def __init__(self, proving: Proving, stage: Stage) -> None:

@@ -39,7 +39,7 @@ LONGEST = 900.0
 """Seconds after which a proof that has not ended is given up."""
 
 
-class Report(NamedTuple):
+class VerifyReport(NamedTuple):
     """The result of a proof. ``path`` says where it is kept, '' if it is not kept."""
 
     result: dict[str, Any]
@@ -59,7 +59,7 @@ def verify(
     command: str | None = None,
     quick: bool = False,
     tell: Callable[[dict[str, Any]], None] = lambda said: None,
-) -> Report:
+) -> VerifyReport:
     """Prove the program of the profile ``name``, or ``command``. ``tell`` gets the progress.
 
     Raises ``RefusedError`` for a profile whose program has no stub, ``NotFoundError`` if the
@@ -101,7 +101,7 @@ def verify(
         **found,
     }
     kept = not quick or bool(result["failures"])
-    return Report(result, _keep(name, version, result) if kept else "")
+    return VerifyReport(result, _keep(name, version, result) if kept else "")
 
 
 def _program(profile: Profile, command: str | None) -> str:

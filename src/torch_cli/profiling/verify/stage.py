@@ -10,7 +10,7 @@ from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import TorchError
-from torch_cli.lifecycle.spawn import Order, await_ready, spawn
+from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.pressing.mode import set_mode
 from torch_cli.profiling.verify.subject import Subject
 from torch_cli.programs.observe import Sight, observe
@@ -86,7 +86,7 @@ class Stage:
         self.end()
         self._starts += 1
         began = time.monotonic()
-        order = Order(
+        order = SpawnOrder(
             name=f"{self.profile.name}{self._number}.{self._starts}",
             profile=self.profile.name,
             directory=str(self.subject.home.work),

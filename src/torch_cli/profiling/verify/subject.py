@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from torch_cli.profiling.houses import Home
-from torch_cli.profiling.stub import Behaviour, Handler, Hold, Mode, StubServer
+from torch_cli.profiling.stub import Behaviour, Handler, Hold, StubMode, StubServer
 
 APPROVED = "approved"
 """The file that a command would make if somebody approved it. Nobody may."""
 
-ASKS = Behaviour(Mode.TOOL, command=f"touch {APPROVED}")
+ASKS = Behaviour(StubMode.TOOL, command=f"touch {APPROVED}")
 """An answer that makes a program ask whether it may run that command."""
 
 NOWHERE = "http://127.0.0.1:9"

@@ -19,12 +19,12 @@ _TYPED = "#### "
 _COUNTED = "> Tokens: "
 
 
-def open_transcript(origin: Origin) -> "History":
+def open_transcript(origin: Origin) -> "AiderHistory":
     """Return the transcript in the program's directory, or the nearest directory above with one."""
-    return History(origin)
+    return AiderHistory(origin)
 
 
-class History:
+class AiderHistory:
     """Reads the file. A turn has ended when its tokens are counted."""
 
     def __init__(self, origin: Origin) -> None:

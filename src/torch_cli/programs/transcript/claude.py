@@ -9,7 +9,7 @@ from torch_cli import procs
 from torch_cli.programs.record import claude_session
 from torch_cli.programs.setup import config_dir
 from torch_cli.programs.transcript import Origin, Turn
-from torch_cli.programs.transcript.lines import RESCAN, Conversation, Lines, text_of
+from torch_cli.programs.transcript.lines import RESCAN, Conversation, TranscriptFiles, text_of
 
 SOON = 0.05
 """Seconds between looks for the file of a known session. Such a look costs little."""
@@ -24,7 +24,7 @@ _STOPPED = "Operation stopped by hook: "
 
 def open_transcript(
     origin: Origin, read_by: Callable[[Callable[[str], bool]], Conversation] | None = None
-) -> Lines:
+) -> TranscriptFiles:
     """Return the program's transcript, or those of every Claude Code of that home.
 
     ``read_by`` makes what reads one, a ``Session`` unless it is given.
@@ -33,7 +33,7 @@ def open_transcript(
     session = glob.escape(_session(origin.pid))
     pattern = os.path.join(home, "projects", "*", f"{session or '*'}.jsonl")
     rescan = SOON if session else RESCAN
-    return Lines(
+    return TranscriptFiles(
         origin, lambda: glob.iglob(pattern), read_by or Session, rescan, expected=bool(session)
     )
 

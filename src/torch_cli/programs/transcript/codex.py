@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from torch_cli.programs.transcript import Origin, Turn
-from torch_cli.programs.transcript.lines import Lines, text_of
+from torch_cli.programs.transcript.lines import TranscriptFiles, text_of
 
 
-def open_transcript(origin: Origin) -> Lines:
+def open_transcript(origin: Origin) -> TranscriptFiles:
     """Return the transcripts of every Codex of that home."""
     home = origin.environ.get("CODEX_HOME") or os.path.join(origin.home, ".codex")
     pattern = os.path.join(glob.escape(home), "sessions", "*", "*", "*", "rollout-*.jsonl")
-    return Lines(origin, lambda: glob.iglob(pattern), Rollout)
+    return TranscriptFiles(origin, lambda: glob.iglob(pattern), Rollout)
 
 
 class Rollout:

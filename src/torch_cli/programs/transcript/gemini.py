@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from torch_cli.programs.transcript import Origin, Turn
-from torch_cli.programs.transcript.lines import Lines, text_of
+from torch_cli.programs.transcript.lines import TranscriptFiles, text_of
 
 
-def open_transcript(origin: Origin) -> Lines:
+def open_transcript(origin: Origin) -> TranscriptFiles:
     """Return the transcripts of every Gemini CLI of that home."""
     home = os.path.join(origin.environ.get("GEMINI_CLI_HOME") or origin.home, ".gemini")
     pattern = os.path.join(glob.escape(home), "tmp", "*", "chats", "session-*.jsonl")
-    return Lines(origin, lambda: glob.iglob(pattern), Chat)
+    return TranscriptFiles(origin, lambda: glob.iglob(pattern), Chat)
 
 
 class Chat:

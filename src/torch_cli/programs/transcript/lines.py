@@ -26,7 +26,7 @@ class Conversation(Protocol):
         """Return the newest turn that began with one of our messages."""
 
 
-class Lines:
+class TranscriptFiles:
     """All the files that may be the program's transcript."""
 
     def __init__(
