@@ -150,6 +150,37 @@ def test_a_held_message_is_tried_again_under_its_key(demo: DemoAgent) -> None:
     assert demo.submitted() == ["deploy"]
 
 
+def test_a_message_whose_agent_was_renamed_is_found_under_its_key(demo: DemoAgent) -> None:
+    """Else a script is told that there is no such agent, and its message arrives all the same."""
+    demo.open_dialog()
+    held = demo.send("deploy", "--key", "release-42")
+    assert held.json["state"] == "held"
+    assert demo.torch("rename", demo.name, "other").code == 0
+    again = demo.send("deploy", "--key", "release-42")
+    assert (again.code, again.json["id"], again.json["target"]) == (4, held.json["id"], "other")
+    strange = demo.send("another text", "--key", "release-42")
+    assert (strange.code, strange.json["error"]["code"]) == (3, "no-target")
+    assert demo.torch("outbox", "cancel", held.json["id"]).code == 0
+    gone = demo.send("deploy", "--key", "release-42")
+    assert (gone.code, gone.json["error"]["code"]) == (3, "no-target")
+
+
+def test_a_message_is_not_delivered_after_its_key_met_a_tmux_that_does_not_answer(
+    demo: DemoAgent,
+) -> None:
+    demo.open_dialog()
+    held = demo.send("deploy", "--key", "release-42")
+    assert held.json["state"] == "held"
+    server = int(demo.tmux.cmd("display-message", "-p", "#{pid}").strip())
+    os.kill(server, signal.SIGSTOP)
+    try:
+        again = demo.send("deploy", "--key", "release-42")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert (again.code, again.json["error"]["details"]["id"]) == (6, held.json["id"])
+    assert demo.torch("receipt", held.json["id"], "--json").json["state"] == "failed"
+
+
 def test_a_held_message_goes_to_the_agent_that_has_the_name_now(
     demo: DemoAgent, tmp_path: Path
 ) -> None:

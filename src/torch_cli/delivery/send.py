@@ -100,10 +100,14 @@ def _send(
 ) -> Receipt:
     """Deliver the message. ``hand`` owns it from its acceptance on."""
     began = time.monotonic()
+    earlier = _earlier(store, hand, request, body)
     try:
         found = find(store, socket, request.target)
     except NotFoundError as missing:
-        receipt = _accept_for_lost(store, hand, request, body, missing)
+        if earlier is not None and missing.code != "vanished":
+            receipt = receipt_of(earlier)  # its recipient may have another name by now
+        else:
+            receipt = _accept_for_lost(store, hand, request, body, missing)
     else:
         receipt = _deliver_to(store, hand, found, request, body, began, on_step)
     if receipt.state not in WAITING:
@@ -114,6 +118,18 @@ def _send(
     on_step("waiting")
     left = request.wait - (time.monotonic() - began)
     return await_final(store, store.messages.get(receipt.id), left, on_step)
+
+
+def _earlier(store: Store, hand: Hand, request: Request, body: str) -> Message | None:
+    """Take the message that was accepted before under the key of ``request``, if it has not failed.
+
+    Whatever goes wrong from here on, the sender is told what becomes of that one.
+    """
+    earlier = store.messages.with_key(request.key) if request.key is not None else None
+    if earlier is None or earlier.body != body or earlier.state == Outcome.FAILED:
+        return None
+    hand.take(earlier, own=False)
+    return earlier
 
 
 def _deliver_to(
