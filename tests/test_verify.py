@@ -169,7 +169,7 @@ def test_a_box_that_is_not_found_is_never_ready(
     text = Path(STOCK, "demo.toml").read_text()
     (profiles / "demo.toml").write_text(text.replace("ready_timeout = 60", "ready_timeout = 1"))
     report = prove(changed(tmp_path, MOVED_RULE))
-    assert "was not ready after 1 s: unknown" in words(report)
+    assert "was not ready after 3 s: unknown" in words(report)
     assert "═══" in report.failures[0]["screen"]
     assert report.result["keys"]["chord"]["ignored"] is False
 

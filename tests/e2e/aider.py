@@ -10,29 +10,13 @@ from pathlib import Path
 
 from e2e.program import CACHE, INSTALL_TIMEOUT, NotInstalledError, Program, View, rows_of
 from torch_cli.profiling.houses import Home
+from torch_cli.profiling.houses.aider import REMINDER, environment, furnish
 from torch_cli.profiling.stub.completions import CompletionsHandler
 
 VERSION = os.environ.get("TORCH_E2E_AIDER", "0.86.2")
 """The version that is installed and driven."""
 
-ARGUMENTS = """\
-model: openai/stub-model
-openai-api-base: {url}/v1
-openai-api-key: dummy
-edit-format: diff
-map-tokens: 0
-auto-commits: false
-gitignore: false
-check-update: false
-analytics-disable: true
-show-model-warnings: false
-show-release-notes: false
-"""
-"""Its settings file."""
-
 _PROMPT = re.compile(r"(?:[a-z]+)?>(?: |$)")
-_REMINDER = "\n\n# *SEARCH/REPLACE block* Rules:"
-"""What it puts behind the last message of a request."""
 
 
 class Aider(Program):
@@ -47,31 +31,28 @@ class Aider(Program):
 
     def install(self) -> Path:
         """Return the program, installed into an environment of its own with the running Python."""
-        home = CACHE / f"aider-{VERSION}"
+        home = CACHE / f"aider-{self.version}"
         CACHE.mkdir(parents=True, exist_ok=True)
         with (CACHE / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (home / "bin" / "aider").exists():
-                _install(home)
+                _install(home, self.version)
         return home / "bin" / "aider"
 
     def make_home(self, root: Path, **options: bool) -> Home:
         home = Home.at(root)
-        subprocess.run(["git", "init", "-q", str(home.work)], check=True)
-        config = "[user]\nname = Nobody\nemail = nobody@example.com\n"
-        (home.path / ".gitconfig").write_text(config)
+        furnish(home)
         return home
 
     def environment(self, home: Home, url: str) -> dict[str, str]:
-        (home.path / ".aider.conf.yml").write_text(ARGUMENTS.format(url=url))
-        return {"HOME": str(home.path), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        return environment(home, url)
 
     def expected(self, text: str) -> str:
         text = re.sub("\r\n|[\r\u2028\u2029]", "\n", text).rstrip()
         return f" {text}" if text.startswith(("/", "!", "{")) else text
 
     def received(self, block: str) -> str:
-        return block.split(_REMINDER)[0].rstrip()
+        return block.split(REMINDER)[0].rstrip()
 
     def view(self, captured: str, width: int) -> View:
         shown = rows_of(captured)
@@ -91,12 +72,12 @@ class Aider(Program):
         )
 
 
-def _install(home: Path) -> None:
+def _install(home: Path, version: str) -> None:
     """Install the program into ``home``, whole or not at all: an environment cannot be moved."""
     shutil.rmtree(home, ignore_errors=True)
     steps = [
         [sys.executable, "-m", "venv", str(home)],
-        [str(home / "bin" / "pip"), "install", "--quiet", f"aider-chat=={VERSION}"],
+        [str(home / "bin" / "pip"), "install", "--quiet", f"aider-chat=={version}"],
     ]
     for words in steps:
         try:

@@ -44,13 +44,13 @@ def platform_package() -> str:
     return f"@anthropic-ai/claude-code-{system}-{machine}{musl}"
 
 
-def install() -> Path:
+def install(version: str = VERSION) -> Path:
     """Return the path of the program, installed from the npm registry unless it is there already.
 
     Raises ``NotInstalledError``.
     """
     package = platform_package()
-    return install_from_npm(package, VERSION, "claude", f"{package}/claude")
+    return install_from_npm(package, version, "claude", f"{package}/claude")
 
 
 # -- what a text becomes ---------------------------------------------------------------------------
@@ -118,7 +118,7 @@ class ClaudeCode(Program):
     modes = ("manual", "accept-edits", "plan")
 
     def install(self) -> Path:
-        return install()
+        return install(self.version)
 
     def make_home(self, root: Path, **options: bool) -> ClaudeHome:
         return make_home(root, **options)

@@ -24,7 +24,7 @@ class Codex(Program):
     modes = ("default", "plan")
 
     def install(self) -> Path:
-        return install_from_npm("@openai/codex", VERSION, "codex", ".bin/codex")
+        return install_from_npm("@openai/codex", self.version, "codex", ".bin/codex")
 
     def make_home(self, root: Path, **options: bool) -> CodexHome:
         return make_home(root, **options)

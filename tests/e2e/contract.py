@@ -11,12 +11,14 @@ import random
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from conftest import Result, wait_until
+from conftest import SOURCE, Result, wait_until
 from e2e.conftest import HEIGHT, PATIENCE, WIDTH, MakeWorld, Sent, Setup, World, describe
+from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import (
     CRASHES,
@@ -43,6 +45,8 @@ from e2e.scenes import (
 )
 from torch_cli import procs
 from torch_cli.profiling.stub import Behaviour
+from torch_cli.profiling.verify.plan import QUICK
+from torch_cli.profiling.verify.run import verify
 from torch_cli.profiling.verify.texts import SPECIALS, lines, prose, tag
 
 DRAFTS = ("half a tho", "two words\nand a line", "rm -rf /")
@@ -229,6 +233,16 @@ class Shared:
             assert done.json["text"] == agent.kit.answered(answer), f"{what}: {done}"
             assert done.json["source"] in ("hook", "transcript"), what
             assert not done.json["approximate"], what
+
+    def test_the_proof_on_a_users_machine_finds_nothing_to_say(
+        self, kit: Program, program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``torch profile verify --quick``; the whole of it takes minutes, and is for users."""
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+        monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+        found = verify(kit.name, QUICK, command=str(program), quick=True)
+        assert found.failures == []
+        assert sum(found.result["held"].values()) == found.result["total"]
 
 
 class Contract(Shared):

@@ -1,40 +1,18 @@
 """The real Gemini CLI for the e2e tests: installing it, a home for it, reading its screen."""
 
-import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.program import Program, View, install_from_npm, rows_of, without_ghost_text
 from torch_cli.profiling.houses import Home
+from torch_cli.profiling.houses.gemini import GeminiHome, environment, make_home
 from torch_cli.profiling.stub.gemini import GeminiHandler
 
 VERSION = os.environ.get("TORCH_E2E_GEMINI", "0.61.0")
 """The version that is installed and driven."""
 
 GHOST = "Type your message or @path/to/file"
-
-KEY = [{"command": "input.submit", "key": "f5"}]
-"""The binding that the profile looks for."""
-
-SETTINGS = {
-    "security": {"auth": {"selectedType": "gemini-api-key"}},
-    "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
-    "privacy": {"usageStatisticsEnabled": False},
-    "telemetry": {"enabled": False},
-    "model": {"name": "gemini-2.5-flash"},
-}
-
-
-@dataclass(frozen=True)
-class GeminiHome(Home):
-    """A home for Gemini CLI."""
-
-    @property
-    def trusted(self) -> Path:
-        """Which directories are trusted."""
-        return self.path / ".gemini" / "trustedFolders.json"
 
 
 class Gemini(Program):
@@ -48,26 +26,13 @@ class Gemini(Program):
     unhurried = 0.5
 
     def install(self) -> Path:
-        return install_from_npm("@google/gemini-cli", VERSION, "gemini", ".bin/gemini")
+        return install_from_npm("@google/gemini-cli", self.version, "gemini", ".bin/gemini")
 
-    def make_home(
-        self, root: Path, *, trusted: bool = True, key: bool = True, **options: bool
-    ) -> GeminiHome:
-        home = GeminiHome.at(root)
-        folder = home.path / ".gemini"
-        folder.mkdir()
-        (folder / "settings.json").write_text(json.dumps(SETTINGS))
-        home.trusted.write_text(json.dumps({str(home.work): "TRUST_FOLDER"} if trusted else {}))
-        if key:
-            (folder / "keybindings.json").write_text(json.dumps(KEY))
-        return home
+    def make_home(self, root: Path, **options: bool) -> GeminiHome:
+        return make_home(root, **options)
 
     def environment(self, home: Home, url: str) -> dict[str, str]:
-        return {
-            "HOME": str(home.path),
-            "GEMINI_API_KEY": "dummy",
-            "GOOGLE_GEMINI_BASE_URL": url,
-        }
+        return environment(home, url)
 
     def expected(self, text: str) -> str:
         return re.sub("\r\n|[\r\u2028\u2029]", "\n", text).strip()

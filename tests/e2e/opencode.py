@@ -1,6 +1,5 @@
 """The real opencode for the e2e tests: installing it, a home for it, reading its screen."""
 
-import json
 import os
 import platform
 import re
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from e2e.program import CACHE, NotInstalledError, Program, View, install_from_npm, rows_of
 from torch_cli.profiling.houses import Home
+from torch_cli.profiling.houses.opencode import environment
 from torch_cli.profiling.stub.completions import CompletionsHandler
 
 VERSION = os.environ.get("TORCH_E2E_OPENCODE", "1.18.33")
@@ -37,33 +37,15 @@ class OpenCode(Program):
         if not (system and machine):
             raise NotInstalledError(f"opencode has no package for {sys.platform}")
         program = f"opencode-{system}-{machine}/bin/opencode"
-        return install_from_npm("opencode-ai", VERSION, "opencode", program)
+        return install_from_npm("opencode-ai", self.version, "opencode", program)
 
     def make_home(self, root: Path, **options: bool) -> Home:
         return Home.at(root)
 
     def environment(self, home: Home, url: str) -> dict[str, str]:
-        options = {"baseURL": f"{url}/v1", "apiKey": "dummy"}
-        provider = {"npm": "@ai-sdk/openai-compatible", "name": "stub", "options": options}
-        provider |= {"models": {"stub-model": {"name": "stub-model"}}}
-        config = home.path / ".config" / "opencode" / "opencode.json"
-        config.parent.mkdir(parents=True, exist_ok=True)
-        settings = {
-            "provider": {"stub": provider},
-            "model": "stub/stub-model",
-            "permission": {"bash": "ask", "edit": "ask"},
-            "share": "disabled",
-        }
-        config.write_text(json.dumps(settings))
         # What it installs for itself before its first request is installed once.
         kept = str(CACHE / "opencode-kept")
-        return {
-            "HOME": str(home.path),
-            "XDG_CACHE_HOME": kept,
-            "npm_config_cache": kept,
-            "OPENCODE_DISABLE_AUTOUPDATE": "1",
-            "OPENCODE_DISABLE_MODELS_FETCH": "1",
-        }
+        return environment(home, url) | {"XDG_CACHE_HOME": kept, "npm_config_cache": kept}
 
     def expected(self, text: str) -> str:
         text = re.sub("\r\n|[\r\u2028\u2029]", "\n", text).rstrip()

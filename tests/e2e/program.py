@@ -49,8 +49,8 @@ class View:
 class Program(ABC):
     """An agent program. ``name`` is its profile's, ``handler`` its API for the stub.
 
-    For the documents ``truth`` says what the stub is one of, and ``exact`` what the program is
-    known to change in a text.
+    ``version`` is the one that is installed. For the documents ``truth`` says what the stub is one
+    of, and ``exact`` what the program is known to change in a text.
     """
 
     name: str

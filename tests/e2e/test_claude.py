@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,8 +39,6 @@ from e2e.scenes import (
 from torch_cli import procs
 from torch_cli.profiling.houses.claude import ClaudeHome
 from torch_cli.profiling.stub import Behaviour, StubMode
-from torch_cli.profiling.verify.plan import QUICK
-from torch_cli.profiling.verify.run import verify
 from torch_cli.profiling.verify.texts import ASKING, lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -588,17 +585,3 @@ def test_a_message_whose_turn_a_hook_stops_is_kept_by_the_program(make_world: Ma
     sent = world.send(prose(40))
     assert world.await_arrival(sent)
     assert any("STOP that" in text for text in world.stub.texts(sent.mark))
-
-
-# -- proof on a user's machine ---------------------------------------------------------------------
-
-
-def test_the_proof_on_a_users_machine_finds_nothing_to_say(
-    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """``torch profile verify --quick``; the whole of it takes a minute, and is for users."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
-    found = verify("claude", QUICK, command=str(program), quick=True)
-    assert found.failures == []
-    assert sum(found.result["held"].values()) == found.result["total"]

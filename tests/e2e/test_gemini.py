@@ -9,10 +9,11 @@ import pytest
 
 from e2e.conftest import MakeWorld, Setup, World
 from e2e.contract import Alike
-from e2e.gemini import Gemini, GeminiHome
+from e2e.gemini import Gemini
 from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many
+from torch_cli.profiling.houses.gemini import GeminiHome
 from torch_cli.profiling.verify.texts import lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]

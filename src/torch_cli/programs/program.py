@@ -21,10 +21,12 @@ def find_program(profile: Profile, environ: Mapping[str, str]) -> str | None:
     return shutil.which(command, path=environ.get("PATH")) or shutil.which(command, path=beside)
 
 
-def ask_version(profile: Profile, program: str, environ: Mapping[str, str]) -> str | None:
+def ask_version(
+    profile: Profile, program: str, environ: Mapping[str, str], timeout: float = VERSION_TIMEOUT
+) -> str | None:
     """Return the version that ``program`` prints, '' if its profile does not say how to ask.
 
-    ``None`` means that it did not answer within ``VERSION_TIMEOUT`` seconds.
+    ``None`` means that it did not answer within ``timeout`` seconds.
     """
     if not profile.launch.version or profile.launch.version_pattern is None:
         return ""
@@ -33,7 +35,7 @@ def ask_version(profile: Profile, program: str, environ: Mapping[str, str]) -> s
             [program, *profile.launch.version[1:]],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=VERSION_TIMEOUT,
+            timeout=timeout,
             env=dict(environ),
             check=False,
         )

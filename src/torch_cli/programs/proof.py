@@ -17,7 +17,7 @@ from torch_cli.programs.profile import BUILT_IN, Profile
 
 SCHEMA = "torch.verified/1"
 
-VERIFIABLE = ("claude", "codex", "demo")
+VERIFIABLE = ("aider", "claude", "codex", "demo", "gemini", "opencode")
 """The stock profiles that can be verified."""
 
 _VERSION = re.compile(r"\w[\w.+-]{0,63}")

@@ -45,7 +45,7 @@ def contents(plan: Plan) -> dict[str, Callable[[], str]]:
 def check_text(stage: Stage, kind: str, text: str) -> None:
     """Send one text: it must arrive once and exactly, or be refused before anything is typed."""
     stage.settle()
-    mark = stage.subject.mark()
+    mark, reported = stage.subject.mark(), stage.store.hooks.last_id()
     try:
         typed = prepare(text, stage.profile).typed
         receipt = stage.send(text)
@@ -60,7 +60,7 @@ def check_text(stage: Stage, kind: str, text: str) -> None:
     if len(came) != 1:
         raise Failed(f"{kind}: it arrived {len(came)} times", stage.screen())
     if stage.profile.hooks.kind and receipt.state is not Outcome.CONFIRMED:
-        raise Failed(f"{kind}: it arrived, and its hook did not report it", stage.screen())
+        _await_report(stage, reported, typed, kind)
 
 
 def await_text(stage: Stage, mark: int, typed: str, kind: str) -> None:
@@ -76,6 +76,18 @@ def await_text(stage: Stage, mark: int, typed: str, kind: str) -> None:
         raise Failed(f"{failed.sentence}; what arrived: {others}", failed.screen) from None
 
 
+def _await_report(stage: Stage, after: int, typed: str, kind: str) -> None:
+    """Wait until a hook has reported the text; a busy machine may do so after the receipt."""
+    assert stage.pane is not None
+    where = (stage.pane.socket_path, stage.pane.id)
+
+    def reported(_: object) -> bool:
+        reports = stage.store.hooks.after(*where, after)
+        return any(one.prompt and same(one.prompt, typed, stage.profile) for one in reports)
+
+    stage.wait(reported, f"{kind}: it arrived, and its hook did not report it")
+
+
 def _nothing_came(stage: Stage, mark: int, sentence: str) -> None:
     box = stage.look().state.box
     if stage.subject.texts(mark) or box is None or not box.empty:
@@ -83,12 +95,15 @@ def _nothing_came(stage: Stage, mark: int, sentence: str) -> None:
 
 
 def check_queue(stage: Stage) -> None:
-    """Send two messages to the working program: both must arrive, once, when it is done."""
+    """Send messages to the working program: each must arrive, once, when it is done.
+
+    Two, unless the program makes one of all that wait: then the second waits for its turn in Torch.
+    """
     stage.settle()
     stage.subject.work(stage)
     stage.wait(lambda sight: sight.state.state is State.WORKING, "work was not seen")
     mark = stage.subject.mark()
-    texts = (prose(40), lines(5))
+    texts = (prose(40), lines(5))[: 1 if stage.profile.paste.queue_joins else 2]
     for text in texts:
         receipt = stage.send(text)
         if receipt.state not in (Outcome.CONFIRMED, Outcome.SUBMITTED):
@@ -102,7 +117,7 @@ def check_queue(stage: Stage) -> None:
         )
     stage.settle()
     times = [sum(one.count(text) for one in stage.subject.texts(mark)) for text in texts]
-    if times != [1, 1]:
+    if any(one != 1 for one in times):
         raise Failed(f"messages to the working program arrived {times} times", stage.screen())
 
 

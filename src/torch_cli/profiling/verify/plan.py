@@ -21,7 +21,7 @@ class Plan(NamedTuple):
     presses: int
     at_start: bool = True
     deliveries: bool = True
-    patience: float = 15.0
+    patience: float = 30.0
 
 
 WHOLE = Plan(

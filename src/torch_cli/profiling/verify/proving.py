@@ -6,9 +6,10 @@ part runs on each core of the machine.
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from torch_cli.store import Store
 
 AT_ONCE = 4
 """At most this many programs run at once."""
+
+UNHURRIED = 0.5
+"""Seconds from a command in the box to Enter: some open a list first, which then takes the key."""
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -203,9 +207,22 @@ class ProofPart:
             lambda sight: sight.state.box is not None and command in sight.state.box.text,
             f"'{command}' was not seen in the input box",
         )
-        stage.keys("Enter")
+        time.sleep(UNHURRIED)
+        self._enter(command)
         keys.check_presses(stage, tried, pressed, kind, self.plan.presses, self._ledger())
         stage.settle()
+
+    def _enter(self, command: str) -> None:
+        """Press Enter until the command has left the box: a list of commands may take the first."""
+        for _ in range(3):
+            self.stage.keys("Enter")
+            with suppress(Failed):
+                self.stage.wait(
+                    lambda sight: sight.state.box is None or command not in sight.state.box.text,
+                    f"Enter does not run {command}",
+                    seconds=self.plan.patience / 3,
+                )
+                return
 
     def _ask(self, tried: Tried, pressed: tuple[str, ...], kind: str) -> None:
         self.stage.end()  # the program may write its memory when it ends

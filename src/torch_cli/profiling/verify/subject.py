@@ -49,7 +49,8 @@ class Subject(ABC):
     ``dialogs`` are the kinds that open while it works, ``at_start`` those that can open at a start,
     ``commands`` those that one of its own commands opens. ``decline`` says no to a question and
     stops work, ``clear`` empties a row of the box. ``renderers`` are the ways in which it can draw,
-    each with the environment variables for it.
+    each with the environment variables for it. ``first_is_slow`` says that its first answer takes
+    as long as a start: one is waited for before anything is proven.
     """
 
     dialogs: ClassVar[tuple[str, ...]] = ("permission",)
@@ -58,7 +59,7 @@ class Subject(ABC):
     decline: ClassVar[str] = "Escape"
     clear: ClassVar[str] = "C-u"
     renderers: ClassVar[Mapping[str, Mapping[str, str]]] = {"": {}}
-    queues: ClassVar[bool] = True
+    first_is_slow: ClassVar[bool] = False
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -79,8 +80,9 @@ class Subject(ABC):
         """Return the variables with which it talks to the stub and to nothing else."""
 
     def ask_at_start(self, kind: str) -> None:
-        """Have the next start ask the question ``kind``."""
-        raise NotImplementedError
+        """Have the next start ask the question ``kind``, or none if that is ''."""
+        if kind:
+            raise NotImplementedError
 
     def prepare(self, stage: Acts, kind: str) -> None:
         """Bring the program into a state in which the dialog ``kind`` can open."""

@@ -1,7 +1,17 @@
 """The programs that can be verified, by the name of their profile."""
 
+from torch_cli.profiling.verify.aider import Aider
 from torch_cli.profiling.verify.claude import ClaudeCode
 from torch_cli.profiling.verify.codex import Codex
+from torch_cli.profiling.verify.gemini import GeminiCLI
+from torch_cli.profiling.verify.opencode import OpenCode
 from torch_cli.profiling.verify.subject import Signalled, Subject
 
-SUBJECTS: dict[str, type[Subject]] = {"claude": ClaudeCode, "codex": Codex, "demo": Signalled}
+SUBJECTS: dict[str, type[Subject]] = {
+    "aider": Aider,
+    "claude": ClaudeCode,
+    "codex": Codex,
+    "demo": Signalled,
+    "gemini": GeminiCLI,
+    "opencode": OpenCode,
+}
