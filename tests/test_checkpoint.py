@@ -21,11 +21,12 @@ from torch_cli.checkpoint.record import (
     find_checkpoint,
     take,
 )
-from torch_cli.checkpoint.settings import MIB, Settings, load_settings, settings_file
+from torch_cli.checkpoint.settings import MIB, Settings, load_settings
 from torch_cli.checkpoint.shadow import make_shadow
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.git.command import Git, GitError, NotARepositoryError
 from torch_cli.git.worktree import locate, locked, top_of
+from torch_cli.settings import settings_file
 
 KEY = "AKIA" + "Q" * 16
 

@@ -13,11 +13,12 @@ from agent import DemoAgent, spawn_demo
 from conftest import PATIENCE, TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli import paths
-from torch_cli.checkpoint.settings import Settings, load_settings, settings_file
+from torch_cli.checkpoint.settings import Settings, load_settings
 from torch_cli.errors import RefusedError
 from torch_cli.intervals import INTERVALS
 from torch_cli.schedule import worktrees as watch
 from torch_cli.schedule.worktrees import Done, next_look, run_due, watched
+from torch_cli.settings import settings_file
 from torch_cli.store import Store
 from torch_cli.store.schema import MIGRATIONS
 

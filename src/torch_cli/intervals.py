@@ -68,6 +68,16 @@ class Intervals(NamedTuple):
     copy: float = 600.0
     """Between two checks whether the daily copy of the state file is due, or rows are too old."""
 
+    proofs: float = 900.0
+    """Between two looks at whether an installed program has a version that nobody has proven: each
+    program is asked for its version, which takes a second or two of work."""
+
+    proofs_soon: float = 2.0
+    """The same while a proof is going on, or waits for a delivery to end."""
+
+    proofs_again: float = 21600.0
+    """Before a proof that broke down is tried again."""
+
     after_error: float = 2.0
     """Before a pass that failed is tried again, unless that pass has a longer interval."""
 

@@ -1,12 +1,11 @@
 """The settings of checkpoints: the table ``[checkpoint]`` of ``config.toml``."""
 
-import os
 from typing import Any, NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
 from torch_cli.number import MOST
-from torch_cli.paths import config_dir
+from torch_cli.settings import read_table, unknown, wrong
 
 MIB = 1024 * 1024
 
@@ -30,44 +29,23 @@ class Settings(NamedTuple):
     quota: int = 1024 * MIB
 
 
-def settings_file() -> str:
-    """Return the path of the user's ``config.toml``; there may be none."""
-    return os.path.join(config_dir(), "config.toml")
-
-
 def load_settings() -> Settings:
     """Return the user's settings; raises ``RefusedError`` for a file that is wrong."""
-    import tomllib
-
-    path = settings_file()
-    try:
-        with open(path, "rb") as file:
-            table = tomllib.load(file).get("checkpoint", {})
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _wrong(path, f"cannot be read: {error}") from error
-    if not isinstance(table, dict):
-        raise _wrong(path, "'checkpoint' is not a table")
-    return Settings(**dict(_setting(path, name, value) for name, value in table.items()))
+    return Settings(**dict(_setting(*item) for item in read_table("checkpoint").items()))
 
 
-def _setting(path: str, name: str, value: Any) -> tuple[str, Any]:
+def _setting(name: str, value: Any) -> tuple[str, Any]:
     """Return the field that a key of the file sets, and its value."""
     reader = _READERS.get(name)
     if reader is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, _READERS, 1)
-        hint = f"Did you mean '{near[0]}'?" if near else f"Known settings: {', '.join(_READERS)}."
-        raise _wrong(path, f"unknown setting 'checkpoint.{name}'", hint)
+        raise unknown("checkpoint", name, _READERS)
     field, kind, reads, wanted = reader
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        raise _wrong(path, f"'checkpoint.{name}' must be {wanted}")
+        raise wrong(f"'checkpoint.{name}' must be {wanted}")
     try:
         return field, reads(value)
     except (RefusedError, ValueError) as error:
-        raise _wrong(path, f"'checkpoint.{name}' must be {wanted}") from error
+        raise wrong(f"'checkpoint.{name}' must be {wanted}") from error
 
 
 def _interval(value: str) -> float:
@@ -100,7 +78,3 @@ _READERS: dict[str, tuple[str, type, Any, str]] = {
     "daily_days": ("daily_days", *_COUNT),
     "quota_mib": ("quota", *_SIZE),
 }
-
-
-def _wrong(path: str, what: str, hint: str = "") -> RefusedError:
-    return RefusedError(f"{path}: {what}", hint=hint, code="bad-config")

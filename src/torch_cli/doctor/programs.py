@@ -16,10 +16,16 @@ from torch_cli.roster.safety import Degree, caution_of, safety_of
 
 
 def own_profiles() -> Finding:
-    """Say where your own profiles are, and how many there are."""
+    """Say where your own profiles are, how many there are, and whether the daemon proves others."""
+    from torch_cli.schedule.proofs import is_wanted
+
+    try:
+        proves = "; the daemon proves new versions of programs" if is_wanted() else ""
+    except TorchError as error:
+        return Finding("profiles", Level.WARNING, error.message, error.hint)
     own = [source for _, source in list_profiles(profiles_dir()) if source != BUILT_IN]
     words = f"{len(own)} of your own" if own else "none of your own"
-    return Finding("profiles", Level.OK, f"{words} in {profiles_dir()}")
+    return Finding("profiles", Level.OK, f"{words} in {profiles_dir()}{proves}")
 
 
 def programs(environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from logging.handlers import RotatingFileHandler
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import TorchError
@@ -20,6 +20,9 @@ from torch_cli.store.checkin import Run
 from torch_cli.store.lease import Outage
 from torch_cli.store.tasks import Task
 from torch_cli.teams.upkeep import Did, show_people
+
+if TYPE_CHECKING:
+    from torch_cli.schedule.proofs import Proven
 
 FILE_SIZE, FILES = 1_000_000, 4
 """Bytes of the log file, and how many older ones are kept."""
@@ -126,6 +129,10 @@ class Journal:
         self.say(did.what, agent=did.agent, words=did.words)
         if did.people:
             show_people(did)
+
+    def proven(self, proven: "Proven") -> None:
+        """Record the beginning or the finding of a proof of a program's new version."""
+        self.say("verify", **proven._asdict())
 
     def outage(self, outage: Outage) -> None:
         """Record that nothing could fire for a time."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch_cli.attention.history import History
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.schedule.proofs import Proofs, Proven
     from torch_cli.schedule.worktrees import Done
     from torch_cli.store.checkin import Run
     from torch_cli.store.tasks import Task
@@ -41,6 +42,9 @@ class Told(Protocol):
 
     def team(self, did: "Did") -> None:
         """Something was done for a team."""
+
+    def proven(self, proven: "Proven") -> None:
+        """The proof of a new version has begun, or ended."""
 
     def error(self, error: BaseException) -> None:
         """A pass, or a part of one, has failed. It is tried again."""
@@ -73,6 +77,7 @@ PASSES: Sequence[Pass] = (
     Pass("checkpoint"),
     Pass("retention", INTERVALS.copy),
     Pass("copy", INTERVALS.copy),
+    Pass("proofs", INTERVALS.proofs),
 )
 """The passes in the order of a tick, so that the same tick delivers what its check-ins send."""
 
@@ -96,6 +101,7 @@ class Passes:
         self._drain: Drain | None = None
         self._history: History | None = None
         self._upkeep: Upkeep | None = None
+        self._proofs: Proofs | None = None
 
     def run(self, name: str, store: Store, now: float) -> float:
         """Run the pass of that name."""
@@ -113,9 +119,11 @@ class Passes:
         return self._history is not None
 
     def close(self, seconds: float) -> bool:
-        """Give running deliveries ``seconds`` to end; return whether they did."""
+        """Give running deliveries ``seconds`` to end; return whether they did. A proof is ended."""
         if self._history is not None:
             self._history.close()
+        if self._proofs is not None:
+            self._proofs.close()
         if self._drain is None:
             return True
         ended = self._drain.close(seconds)
@@ -223,6 +231,18 @@ class Passes:
 
         keep_copy(store, now)
         return INTERVALS.copy
+
+    def proofs(self, store: Store, now: float) -> float:
+        """Prove new versions of programs if the user asks for it; a tick has no time for it."""
+        if self._deadline is None:
+            from torch_cli.schedule.proofs import Proofs
+
+            self._proofs = self._proofs or Proofs()
+            may_begin = not self.delivers
+            for one in self._proofs.run(store, now, may_begin=may_begin, until=self._until):
+                self._told.proven(one)
+            return INTERVALS.proofs_soon if self._proofs.waits else INTERVALS.proofs
+        return INTERVALS.proofs
 
     def finish(self, now: float, deadline: float) -> None:
         """Wait until ``deadline`` (monotonic) for commands that were begun for teams."""

@@ -15,6 +15,7 @@ from torch_cli.store.lease import Clock, Held, clock_jump
 
 if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.schedule.proofs import Proven
     from torch_cli.schedule.worktrees import Done
     from torch_cli.store.checkin import Run
     from torch_cli.store.tasks import Task
@@ -72,6 +73,9 @@ class _Gathered:
 
             show_people(did)
         self._did.append(did)
+
+    def proven(self, proven: "Proven") -> None:
+        pass  # a tick begins none
 
     def error(self, error: BaseException) -> None:
         if not isinstance(error, TorchError):

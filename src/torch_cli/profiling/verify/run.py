@@ -35,8 +35,8 @@ from torch_cli.tmux.socket import Socket
 GRACE = 2.0
 """Seconds that processes get to end after SIGTERM."""
 
-LONGEST = 900.0
-"""Seconds after which a proof that has not ended is given up."""
+SAYS_WITHIN = 180.0
+"""Seconds that a program gets to say its version: a proof may wait for a busy machine."""
 
 
 class VerifyReport(NamedTuple):
@@ -58,9 +58,13 @@ def verify(
     *,
     command: str | None = None,
     quick: bool = False,
+    niceness: int = 0,
     tell: Callable[[dict[str, Any]], None] = lambda said: None,
 ) -> VerifyReport:
     """Prove the program of the profile ``name``, or ``command``. ``tell`` gets the progress.
+
+    Everything that is started steps back by ``niceness``, as nice(1) has it. What ``tell`` raises
+    ends the proof.
 
     Raises ``RefusedError`` for a profile whose program has no stub, ``NotFoundError`` if the
     program is not there, ``TorchError`` if the proof itself failed; nothing is kept then.
@@ -77,7 +81,7 @@ def verify(
     root = Path(tempfile.mkdtemp(prefix="torch-")).resolve()
     try:
         environ = _environment(root, profile, program)
-        version = ask_version(profile, program, environ)
+        version = ask_version(profile, program, environ, SAYS_WITHIN)
         if not version:
             raise TorchError(
                 f"{program} does not print its version, so nothing can be proven about it",
@@ -85,7 +89,7 @@ def verify(
                 code="no-version",
             )
         tell({"version": version, "program": program})
-        found = _prove(root, profile, plan, environ, tell)
+        found = _prove(root, profile, plan, environ, niceness, tell)
     finally:
         leave_nothing(root)
     result = {
@@ -155,6 +159,7 @@ def _prove(
     profile: Profile,
     plan: Plan,
     environ: Mapping[str, str],
+    niceness: int,
     tell: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Run the process that proves; return its result."""
@@ -174,6 +179,9 @@ def _prove(
     try:
         assert child.stdin is not None
         assert child.stdout is not None
+        tell({"pid": child.pid})
+        if niceness:  # before it knows what to do: all that it starts takes it over
+            os.setpriority(os.PRIO_PROCESS, child.pid, niceness)
         order = {"root": str(root), "profile": profile.name, "plan": plan._asdict()}
         child.stdin.write(json.dumps(order) + "\n")
         child.stdin.flush()
