@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast e2e e2e-full soak fuzz bench lint format types install clean
+.PHONY: help demo test test-fast e2e e2e-full versions soak fuzz bench lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -27,6 +27,11 @@ e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRA
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev
 	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
+
+versions: ## Prove the last published versions and write docs/versions.md; COUNT=1 for the newest
+	@scripts/prepare dev
+	PYTHONPATH=src:tests $(python) docs/versions.py --count $(or $(COUNT),10) \
+		$(filter claude codex gemini opencode aider,$(PROGRAMS))
 
 soak: ## Send for MINUTES=5 while all goes wrong, and count; SEED=N repeats, CLAUDE=no is quicker
 	@scripts/prepare dev

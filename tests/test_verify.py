@@ -20,7 +20,7 @@ from torch_cli.programs import proof
 from torch_cli.programs.loading import load_profile
 from torch_cli.roster.safety import Degree, safety_of
 
-SMALL = QUICK._replace(texts=("40 characters",), specials=(), openings=1, patience=5.0)
+SMALL = QUICK._replace(texts=("40 characters",), specials=(), openings=1, patience=20.0)
 KEYS = SMALL._replace(deliveries=False, openings=20)
 
 WRAPPER = """#!{python}

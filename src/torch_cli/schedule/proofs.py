@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from torch_cli.errors import TorchError
 from torch_cli.intervals import INTERVALS
 from torch_cli.profiling.verify.plan import WHOLE
-from torch_cli.profiling.verify.run import Report, verify
+from torch_cli.profiling.verify.run import VerifyReport, verify
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.programs.proof import VERIFIABLE, proof_of
@@ -128,7 +128,7 @@ def _unproven(until: Callable[[], bool]) -> Iterator[tuple[Profile, str, str]]:
             yield profile, program, version
 
 
-def _proven(proof: "_Proof", report: Report) -> Proven:
+def _proven(proof: "_Proof", report: VerifyReport) -> Proven:
     version = str(report.result["version"])
     if report.failures:
         words = "; ".join(one["sentence"] for one in report.failures)
@@ -144,7 +144,7 @@ class _Proof(threading.Thread):
     def __init__(self, profile: str, program: str, version: str) -> None:
         super().__init__(name=f"proof of {profile}", daemon=True)
         self.profile, self.program, self.version = profile, program, version
-        self.report: Report | None = None
+        self.report: VerifyReport | None = None
         self.error = ""
         self._pid = 0
         self._ending = False

@@ -1,0 +1,27 @@
+"""docs/versions.md is made of what was found, and says no more."""
+
+from typing import Any
+
+import versions
+
+
+def test_the_page_is_made_of_what_was_found() -> None:
+    assert versions.PAGE.read_text() == versions.page(versions.read())
+
+
+def test_a_row_says_what_failed_and_what_was_not_tried_is_named() -> None:
+    row: dict[str, Any] = {
+        "program": "codex",
+        "title": "Codex",
+        "version": "0.2.0",
+        "date": "2026-11-28",
+    }
+    row |= {"verdict": "failed", "words": "it is | broken", "keys": ["F12: not believed"]}
+    row |= {"held": 3, "total": 4, "load": 1}
+    known = {"found": [row], "published": {"codex": ["0.10.0", "0.2.0"]}}
+    page = versions.page(known)
+    assert (
+        "| 0.2.0 | failed | 3 of 4 | F12: not believed | it is \\| broken | 1 | 2026-11-28 |"
+        in page
+    )
+    assert "Published, and not tried yet: 0.10.0." in page
