@@ -260,9 +260,9 @@ def cancel(store: Store, identity: str) -> Receipt:
     """Cancel a message in the outbox; return its receipt.
 
     Raises ``HeldError`` if it is being typed or is in a box, ``RefusedError`` if it is no longer in
-    the outbox, ``NotFoundError`` if it never was.
+    the outbox or another's, ``NotFoundError`` if it never was.
     """
-    message = find_message(store, identity)
+    message = own_message(store, identity, "cancelled")
     if not store.messages.withdraw(identity, CANCELLED, told=True):
         raise _not_waiting(store.messages.get(message.id), "cancelled")
     store.events.add("cancel", message.recipient, {"message": identity})
@@ -274,7 +274,7 @@ def edit(store: Store, identity: str, body: bytes, *, clean: bool = False) -> Re
 
     Raises as ``cancel`` does, and ``RefusedError`` for a text that cannot be sent.
     """
-    message = find_message(store, identity)
+    message = own_message(store, identity, "edited")
     text = decode(body)
     if message.step != Step.ACCEPTED:
         raise _not_waiting(message, "edited")
@@ -289,9 +289,9 @@ def retry(store: Store, identity: str, *, expires: float | None, anyway: bool = 
     """Put a message that did not arrive back into the outbox, or try a waiting one now.
 
     ``expires`` is its new time limit in seconds. Raises ``RefusedError`` for a message that
-    arrived, and for one that may have, unless ``anyway``.
+    arrived, for one that may have, unless ``anyway``, and for another's.
     """
-    message = find_message(store, identity)
+    message = own_message(store, identity, "sent again")
     receipt = receipt_of(message)
     if message.step == Step.DONE and receipt.state not in (Outcome.FAILED, Outcome.UNKNOWN):
         raise _not_waiting(message, "sent again")
@@ -346,6 +346,17 @@ def _renew_recipient(store: Store, message: Message) -> None:
     agent = store.agents.get(message.recipient)
     if message.agent and agent is not None and agent.stopped is None:
         store.messages.address(message.id, agent.identity)
+
+
+def own_message(store: Store, identity: str, done: str) -> Message:
+    """Return the message ``identity``; raises as ``find_message``, and ``RefusedError`` if another
+    has sent it. ``done`` is what this process wants to do with it.
+    """
+    from torch_cli.roster.authority import check_author
+
+    message = find_message(store, identity)
+    check_author(store, message, done)
+    return message
 
 
 def find_message(store: Store, identity: str) -> Message:

@@ -124,13 +124,11 @@ def retry_command(common: Common, identity: str, expires: str | None, anyway: bo
       torch outbox retry m-4f2a09c1d1c8 --anyway --expires 2h
     """
     from torch_cli.cli.sending import duration_of, print_receipt
-    from torch_cli.delivery.outbox import find_message, retry
-    from torch_cli.roster.authority import check_author
+    from torch_cli.delivery.outbox import retry
     from torch_cli.store import Store
 
     seconds = duration_of(expires)
     with Store() as store:
-        check_author(store, find_message(store, identity), "sent again")
         return print_receipt(retry(store, identity, expires=seconds, anyway=anyway), common)
 
 
@@ -152,9 +150,8 @@ def cancel_command(common: Common, identities: tuple[str, ...], agent: str | Non
       torch outbox cancel --agent dev
     """
     from torch_cli.cli.present import note, print_json, say
-    from torch_cli.delivery.outbox import cancel, find_message
+    from torch_cli.delivery.outbox import cancel
     from torch_cli.errors import DONE, RefusedError, TorchError
-    from torch_cli.roster.authority import check_author
     from torch_cli.store import Store
 
     if bool(identities) == bool(agent):
@@ -164,7 +161,6 @@ def cancel_command(common: Common, identities: tuple[str, ...], agent: str | Non
         chosen = identities or _waiting_for(store, agent)
         for identity in dict.fromkeys(chosen):
             try:
-                check_author(store, find_message(store, identity), "cancelled")
                 receipt = cancel(store, identity)
             except TorchError as error:
                 if len(chosen) == 1:
@@ -202,15 +198,13 @@ def edit_command(common: Common, identity: str, message: str | None, clean: bool
       torch outbox edit m-4f2a09c1d1c8
     """
     from torch_cli.cli.sending import body_of, print_receipt
-    from torch_cli.delivery.outbox import edit, find_message
+    from torch_cli.delivery.outbox import edit, own_message
     from torch_cli.errors import RefusedError
-    from torch_cli.roster.authority import check_author
     from torch_cli.store import Store
 
     with Store() as store:
-        check_author(store, find_message(store, identity), "edited")
         if message is None:
-            text = click.edit(find_message(store, identity).body)
+            text = click.edit(own_message(store, identity, "edited").body)
             if text is None:
                 raise RefusedError(f"you saved nothing in the editor; {identity} was not changed")
             body = text.removesuffix("\n").encode()
