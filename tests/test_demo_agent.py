@@ -551,7 +551,9 @@ class Pane:
         deadline = time.monotonic() + DEADLINE
         while not condition():
             if time.monotonic() > deadline:
-                pytest.fail(f"not within {DEADLINE} s; log: {self.log}\nscreen:\n{self.screen}")
+                shown = self.tmux("list-panes", "-a", "-F", "#{session_name}")
+                shown = self.screen if "demo" in shown.split() else "it is gone"
+                pytest.fail(f"not within {DEADLINE} s; log: {self.log}\nscreen:\n{shown}")
             time.sleep(0.01)
 
     def sees(self, text: str) -> None:

@@ -26,7 +26,7 @@ from torch_cli.demo_agent.model import Effect, Hook, Log, Options, Run
 from torch_cli.demo_agent.view import Painter, Size
 
 ESCAPE_SECONDS = 0.05  # an Esc with nothing after it for so long is the key
-HOOKS_END_SECONDS = 2.0  # how long the end waits for hooks
+HOOKS_END_SECONDS = 8.0  # how long the end waits for hooks; on a busy machine two are too few
 READ_BYTES = 65536
 _SLOW_DRAW_SECONDS = 0.02  # after a slower one, as much time goes to the input
 _QUITTING = (signal.SIGTERM, signal.SIGHUP)
