@@ -13,7 +13,7 @@ from libtmux.formats import FORMAT_SEPARATOR
 _OPTIONS = ("show-options", "show", "show-window-options", "showw")
 _VARIABLES = ("show-environment", "showenv")
 
-_ONE_WORD = re.compile(r"""(\S+) ("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']*\\[^\s"']*)""")
+_ONE_WORD = re.compile(r"""(\S+) ("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'\\]*\\[^\s"']*)""")
 """An option and its value where ``args_escape()`` (arguments.c) has made one word of it."""
 
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)")

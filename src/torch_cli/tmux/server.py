@@ -27,6 +27,7 @@ themselves:
 ``status_line``: it uses the connection of the process that delivers.
 ``shell.run``: it uses the connection that hears the pane.
 ``watch.log``: seeing that a pane has no pipe and giving it one are one step.
+``attention.history``: it sets a flag of the connection on which it reads all screens.
 ``tasks.title``: two settings take less time than the import.
 ``teams.ready``: it waits without being attached: tmux 3.2 can end when a pane dies, if anyone is.
 ``cli.complete``: it runs at each press of Tab.
