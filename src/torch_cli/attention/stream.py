@@ -24,6 +24,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "agent": frozenset({"spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log"}),
     "key": frozenset({"press", "run"}),
     "team": frozenset({"brief", "acknowledge", "trust"}),
+    "profile": frozenset({"verify"}),
 }
 """The kinds, and the verbs of each."""
 

@@ -250,7 +250,7 @@ def folded(text: str, columns: int, indent: int) -> list[str]:
     from rich.cells import cell_len, chop_cells
 
     rows, row = list[str](), ""
-    for word in re.findall(r" *[^ ]+", text):
+    for word in re.findall(r" +[^ ]*|[^ ]+", text.rstrip(" ")):
         if cell_len(row + word) <= columns:
             row += word
             continue
