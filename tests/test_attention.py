@@ -133,6 +133,27 @@ def test_status_works_without_a_scheduler(demo: DemoAgent) -> None:
     assert events(demo.torch, "--kind", "state") == [], "only a scheduler writes the history"
 
 
+def test_status_names_the_messages_that_wait(demo: DemoAgent) -> None:
+    """Else all looks well, and a message that nobody delivers is forgotten."""
+    assert "wait" not in demo.torch("status").err
+    demo.open_dialog()
+    assert demo.send("hello").json["state"] == "held"
+    said = demo.torch("status")
+    assert f"messages wait: 1 for '{demo.name}'; 'torch outbox list'; no scheduler is" in said.err
+    assert "wait" not in demo.torch("status", "--json").err
+
+
+def test_an_old_history_does_not_say_since_when(demo: DemoAgent, store: Store) -> None:
+    """The agent may have worked since the scheduler ended."""
+    agent = store.agents.all()[0]
+    with store.database.transaction():
+        detail = {"state": "idle", "since": 1000.0}
+        store.events.insert("state", agent.name, detail, agent=agent.identity)
+    (need,) = status(demo.torch).values()
+    assert need["do"] == "nothing"
+    assert need["since"] is None or seconds(need["since"]) > 1000.0
+
+
 def test_a_tick_writes_states_and_not_twice(demo: DemoAgent) -> None:
     for _ in range(2):
         assert demo.torch("tick", "--quiet").code == 0

@@ -71,21 +71,22 @@ def needs(store: Store, socket: Socket) -> list[Need]:
     """Look at every agent now, those of the server that was demanded if one was.
 
     They come in the order of ``GROUPS``, in each who has waited longest first. Since when is what
-    the history of states says, where it has the same state.
+    the history of states says, where it has the same state and a scheduler keeps it.
     """
+    kept = store.lease.at_work() is not None
     agents = {agent.name: agent for agent in agents_on(store, socket)}
     found = [
-        _need(store, agents[one.target], one)
+        _need(store, agents[one.target], one, kept=kept)
         for one in states_of(store, socket, ())
         if one.target in agents
     ]
     return sorted(found, key=lambda one: (GROUPS.index(one.group), one.since or 0.0))
 
 
-def _need(store: Store, agent: Agent, state: StateOf) -> Need:
+def _need(store: Store, agent: Agent, state: StateOf, *, kept: bool) -> Need:
     seen = state.state
     asked = asked_by(seen)
-    event = store.events.last_state(agent.identity)
+    event = store.events.last_state(agent.identity) if kept else None
     since = state.since
     if event is not None and key_in(event) == key_of(str(seen.state), asked.digest):
         since = since_of(event)

@@ -12,6 +12,7 @@ from torch_cli.roster.authority import check_over
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.database import after
 from torch_cli.tmux.move import Act, Client, Goal, Standing, carry_out, stand
 from torch_cli.tmux.opening import Place, new_session, remove
 from torch_cli.tmux.panes import Pane, list_panes
@@ -89,12 +90,13 @@ def move(
                     hint="Try again.",
                     code="changing",
                 )
-    store.agents.placed(moved.now)
-    if moved.done:
-        if not wanted.beside:
-            store.windows.parted(moved.now)
-        detail = {"pane": agent.pane, "before": moved.before.place, "now": moved.now.place}
-        store.events.add("move", agent.name, detail)
+    with after(f"agent '{agent.name}' is in {moved.now.place}"):
+        store.agents.placed(moved.now)
+        if moved.done:
+            if not wanted.beside:
+                store.windows.parted(moved.now)
+            detail = {"pane": agent.pane, "before": moved.before.place, "now": moved.now.place}
+            store.events.add("move", agent.name, detail)
     return moved
 
 

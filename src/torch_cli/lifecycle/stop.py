@@ -21,6 +21,7 @@ from torch_cli.roster.registry import Found, find, profile_named, registered
 from torch_cli.roster.safety import submit_key
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.database import after
 from torch_cli.store.teams import Started
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, pane_at
@@ -114,9 +115,11 @@ def _still_alive(agent: Agent) -> list[procs.Process]:
 
 
 def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
-    store.agents.stopped(agent.name)
-    abandon(store, agent)
-    store.events.add("stop", agent.name, {"how": how, "leftovers": abs(leftovers)})
+    ended = "is gone" if how in ("gone", "forgotten") else "was ended"
+    with after(f"agent '{agent.name}' {ended}"):
+        store.agents.stopped(agent.name)
+        abandon(store, agent)
+        store.events.add("stop", agent.name, {"how": how, "leftovers": abs(leftovers)})
     return Stopped(agent.name, how, abs(leftovers))
 
 

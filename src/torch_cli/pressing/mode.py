@@ -17,6 +17,7 @@ from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
+from torch_cli.store.database import after
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
@@ -85,7 +86,8 @@ def set_mode(
         finally:
             if switch.presses:
                 detail = {"wanted": wanted, "mode": switch.mode, "presses": switch.presses}
-                store.events.add("mode", found.name, detail)
+                with after(f"the key for the mode was pressed in pane {found.pane.id}"):
+                    store.events.add("mode", found.name, detail)
 
 
 class _Switch:

@@ -12,6 +12,7 @@ from torch_cli.programs.standing import box_stands, dialog_stands
 from torch_cli.programs.state import Dialog
 from torch_cli.roster.registry import find
 from torch_cli.store import Store
+from torch_cli.store.database import after
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
@@ -75,7 +76,8 @@ def press(
             hint=f"Look with 'torch state {target}'.",
             code=outcome.reason,
         )
-    store.events.add("press", found.name, {"keys": list(keys), "dialog": dialog or ""})
+    with after(f"{' '.join(keys)} was pressed in pane {found.pane.id}"):
+        store.events.add("press", found.name, {"keys": list(keys), "dialog": dialog or ""})
     return found.pane.id
 
 

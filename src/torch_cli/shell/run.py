@@ -29,6 +29,7 @@ from torch_cli.roster.registry import Found, find, profile_named
 from torch_cli.shell.prompt import EDITORS, edits_line, runs_script
 from torch_cli.shell.script import Between, typed_line, wrapper
 from torch_cli.store import Store
+from torch_cli.store.database import after
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
@@ -90,7 +91,8 @@ def run(
         ):
             one = _Run(client, store, found, profile, directory)
             one.type(command, apart=apart)
-            store.events.add("run", found.name, {"pane": pane.id, "shell": pane.command})
+            with after(f"the command was typed into pane {pane.id}"):
+                store.events.add("run", found.name, {"pane": pane.id, "shell": pane.command})
             return one.wait(timeout, on_output, on_wait)
     except (BrokenPipeError, Abandoned) as error:
         if one is None or not one.entered:

@@ -25,6 +25,16 @@ class StoreError(TorchError):
     code = "store"
 
 
+@contextlib.contextmanager
+def after(done: str) -> Iterator[None]:
+    """Have an error of the state file say what was ``done`` before: that is not undone by it."""
+    try:
+        yield
+    except StoreError as error:
+        error.message = f"{done}, and then: {error.message}"
+        raise
+
+
 def storable(name: str) -> str:
     """Return the name of a file with bytes that are not UTF-8 made visible, for SQLite."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -10,6 +10,7 @@ from torch_cli.cli.options import common_options
 
 if TYPE_CHECKING:
     from torch_cli.attention.needs import Need
+    from torch_cli.store import Store
 
 HEADINGS = {
     "answer": "ANSWER a question",
@@ -33,12 +34,13 @@ def command(common: Common, line: bool) -> int:
     """Show who needs you, grouped by what you have to do next, the longest waiting first.
 
     answer: a dialog waits; its question is shown, and the commands that answer it, each only while
-    exactly that dialog is up. look: Torch cannot tell what the agent does. fix: its program has
+    exactly these words are up. look: Torch cannot tell what the agent does. fix: its program has
     ended, or it cannot be looked at. wait: a limit, or a start. nothing: it works, or is idle.
 
-    Torch looks at every agent now; since when it is so comes from the history of states where there
-    is one. Exit status 8 if anybody needs you (answer, look, fix), 0 if nobody does. With --json,
-    one object for each agent. -L or -S shows the agents of that server only.
+    Torch looks at every agent now. While a scheduler runs, the time comes from the history of
+    states. Messages that wait are named at the end. Exit status 8 if anybody needs you (answer,
+    look, fix), 0 if nobody does. With --json, one object for each agent. -L or -S shows the agents
+    of that server only.
 
     \b
     Examples:
@@ -55,6 +57,7 @@ def command(common: Common, line: bool) -> int:
         raise RefusedError("give --line or --json, not both; nothing was shown", code="usage")
     with Store() as store:
         found = needs(store, common.socket)
+        waiting = "" if line or common.json else _waiting(store)
     if common.json:
         for one in found:
             print_json(need_object(one))
@@ -64,7 +67,23 @@ def command(common: Common, line: bool) -> int:
         _print(found)
     else:
         note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
+    if waiting:
+        note(f"torch: {waiting}", quiet=common.quiet)
     return NEEDED if any(one.urgent for one in found) else DONE
+
+
+def _waiting(store: "Store") -> str:
+    """Return which messages wait in the outbox, '' if none does."""
+    from collections import Counter
+
+    from torch_cli.cli.present import unscheduled
+
+    counted = Counter(one.recipient for one in store.messages.waiting())
+    if not counted:
+        return ""
+    names = ", ".join(f"{number} for '{name}'" for name, number in counted.items())
+    missing = unscheduled(store)
+    return f"messages wait: {names}; 'torch outbox list'" + (f"; {missing}" if missing else "")
 
 
 def need_object(one: "Need") -> dict[str, Any]:

@@ -36,7 +36,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option(
-    "--agent", metavar="NAME", shell_complete=complete_agents, help="Check-ins for this agent only."
+    "--agent", metavar="NAME", shell_complete=complete_agents, help="Messages for this agent only."
 )
 @click.option(
     "--all", "also_ended", is_flag=True, help="Also messages that did not arrive earlier."
