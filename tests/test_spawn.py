@@ -524,6 +524,21 @@ def test_a_briefing_that_is_not_text_is_refused_before_anything_is_touched(
     assert nothing_was_touched(tmux)
 
 
+def test_a_message_waits_for_a_program_that_shows_something_else_while_it_starts(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """An unknown screen is given two seconds, but more while the program may still start."""
+    where = ("--profile", "demo", "--dir", str(tmp_path), "--wait", "0", "--json")
+    done = torch("spawn", "dev", *where, "--", "--start-delay", "6")
+    pane = tmux.pane(done.json["pane"])
+    terminal = tmux.cmd("display-message", "-p", "-t", pane.id, "#{pane_tty}").strip()
+    Path(terminal).write_text("\r\n".join(["a picture"] * 9))
+    tmux.wait_for_text(pane, "a picture")
+    assert torch("state", "dev", "--json").json["state"] == "unknown"
+    sent = torch("send", "dev", "hello", "--json", "--timeout", "60")
+    assert sent.json["state"] in ("submitted", "confirmed"), sent.out
+
+
 @pytest.mark.parametrize("options", [("--trust",), ("--start-delay", "30")])
 def test_a_briefing_that_was_not_sent_is_said_so(
     tmux: TmuxServer, torch: Torch, tmp_path: Path, options: tuple[str, ...]

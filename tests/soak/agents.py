@@ -116,7 +116,8 @@ class Demo(Agent):
     def read(self, captured: str) -> tuple[str | None, bool]:
         rows = rows_of(captured)
         rules = [at for at, row in enumerate(rows) if row and set(row) == {"─"}]
-        if any("Do you want to proceed?" in row for row in rows[rules[-1] :] if rules):
+        below = rows[rules[-1] :] if rules else []
+        if any("Do you want to proceed?" in row for row in below):
             return None, True
         if len(rules) < 2:
             return None, False

@@ -117,7 +117,7 @@ class Reader:
                 return sight
             if self.policy.when == "now":
                 limit = now
-            elif reason in ("starting", "working"):
+            elif reason in ("starting", "working") or self._may_start(sight):
                 limit, patient_until = self.deadline, None
             else:
                 patient_until = patient_until or now + patience
@@ -156,6 +156,16 @@ class Reader:
             return f"copy mode, and {person} is looking at it" if person else "copy mode", PATIENCE
         reason, patience = obstacle(sight, self.recipient, typed, when=self.policy.when)
         return named(reason, self.store, self.recipient, sight), patience
+
+    def _may_start(self, sight: Sight) -> bool:
+        """Return whether an unknown screen may be one of a program that starts.
+
+        Codex shows a picture while it starts, and below it a box with another footer (0.169.0,
+        2026-11-28): two seconds of patience were too few on a busy machine.
+        """
+        to = self.recipient
+        started = time.time() - to.started < to.profile.launch.ready_timeout
+        return sight.state.state is State.UNKNOWN and started and not to.ready
 
     def _is_young(self) -> bool:
         return not self.recipient.ready and time.time() - self.recipient.started < YOUNG
