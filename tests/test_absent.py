@@ -79,6 +79,16 @@ def lose(demo: DemoAgent, text: str = TEXT) -> str:
     return latest().id
 
 
+def send_next(demo: DemoAgent, text: str = "next") -> None:
+    """Deliver a message, which the program writes into its transcript as it does with each."""
+    before = demo.submitted().count(text)
+    with ThreadPoolExecutor() as pool:
+        sent = pool.submit(demo.send, text)
+        wait_until(lambda: sent.done() or demo.submitted().count(text) > before, what=text)
+        write_down(demo.directory.parent, text)
+        assert sent.result().code == 0
+
+
 def latest() -> Message:
     with Store() as store:
         return store.messages.latest()[0]
@@ -110,7 +120,7 @@ def message(identity: str) -> Message:
 
 def test_a_text_that_was_erased_has_failed(demo: DemoAgent) -> None:
     lost = lose(demo)
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert (message(lost).state, message(lost).reason) == ("failed", REASON)
     assert demo.submitted() == ["next"]
 
@@ -120,7 +130,7 @@ def test_a_text_that_was_erased_among_other_text_has_failed(demo: DemoAgent) -> 
     assert done.stdout.startswith(f"failed: {REASON}"), done
     assert done.returncode == 1
     assert demo.submitted() == []
-    assert demo.send("next").code == 0
+    send_next(demo)
 
 
 def test_a_person_is_given_the_time_to_erase_their_own_text(demo: DemoAgent) -> None:
@@ -134,6 +144,8 @@ def test_a_person_is_given_the_time_to_erase_their_own_text(demo: DemoAgent) -> 
         # At the first look the draft is there.
         wait_until(lambda: message(lost).state == "unknown" or time.monotonic() > seen + 1)
         demo.tmux.cmd("send-keys", "-t", demo.pane.id, "C-u")
+        wait_until(lambda: sent.done() or demo.submitted(), what="next")
+        write_down(demo.directory.parent, "next")
         assert sent.result().code == 0
     assert (message(lost).state, message(lost).reason) == ("failed", REASON)
     assert demo.submitted() == ["next"]
@@ -146,7 +158,7 @@ def test_what_was_submitted_meanwhile_may_have_been_ours(
     """A person may have changed it before Enter; of what they wrote, nobody can tell."""
     lost = lose(demo)
     write_down(tmp_path, text)
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == ("confirmed" if text == TEXT else "unknown")
 
 
@@ -156,7 +168,7 @@ def test_a_message_that_waits_in_the_programs_queue_may_be_ours(
     lost = lose(demo)
     queued = {"operation": "enqueue", "content": f"{TEXT} or not", "message": None}
     write_down(tmp_path, "", **{**queued, "type": "queue-operation"})
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == "unknown"
 
 
@@ -166,7 +178,7 @@ def test_a_transcript_that_is_not_shown_to_be_the_programs_proves_nothing(
     lost = lose(demo)
     for record in (tmp_path / "claude/sessions").iterdir():
         record.unlink()
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == "unknown"
 
 
@@ -178,14 +190,14 @@ def test_a_transcript_that_cannot_be_read_whole_proves_nothing(
     transcript.unlink()
     for _ in range(5):
         write_down(tmp_path, "x" * (1 << 20), type="assistant")
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == "unknown"
 
 
 def test_a_program_that_did_not_show_the_text_may_not_have_read_it_yet(demo: DemoAgent) -> None:
     done = send_with(demo, TEXT, SWALLOW)
     assert done.stdout.startswith("unknown: the text was pasted, and never seen in the box"), done
-    assert demo.send("next").code == 0
+    send_next(demo)
     with Store() as store:
         assert store.messages.latest(limit=2)[1].state == "unknown"
 
@@ -196,7 +208,7 @@ def test_a_text_that_was_never_seen_has_failed_once_the_program_has_gone_on(
     done = send_with(demo, TEXT, SWALLOW)
     assert done.stdout.startswith("unknown"), done
     name_session(demo, tmp_path, status="idle", statusUpdatedAt=(time.time() + 60) * 1000)
-    assert demo.send("next").code == 0
+    send_next(demo)
     with Store() as store:
         lost = store.messages.latest(limit=2)[1]
     assert (lost.state, lost.reason) == ("failed", REASON)
@@ -207,7 +219,7 @@ def test_an_answer_to_a_question_may_have_been_ours(demo: DemoAgent, tmp_path: P
     lost = lose(demo)
     said = {"type": "tool_result", "content": [{"type": "text", "text": f"The user: {TEXT}"}]}
     write_down(tmp_path, [said])
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == "unknown"
 
 
@@ -215,7 +227,7 @@ def test_another_answer_is_not_ours(demo: DemoAgent, tmp_path: Path) -> None:
     lost = lose(demo)
     said = {"type": "tool_result", "content": [{"type": "text", "text": "done"}]}
     write_down(tmp_path, [said])
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == "failed"
 
 
@@ -234,7 +246,7 @@ def test_a_text_that_a_person_submitted_with_theirs_has_arrived(
     demo.tmux.wait_until(lambda: demo.submitted() == [f"{text} now"], "the message")
     if written:
         write_down(tmp_path, f"{text} now")
-    assert demo.send("next").code == 0
+    send_next(demo)
     found = message(lost)
     # Without it, a hook of the person's may have refused the message.
     wanted = ("confirmed", AMONG_OTHERS) if written else ("unknown", found.reason)
@@ -246,7 +258,7 @@ def test_after_a_key_a_text_that_is_gone_may_have_been_submitted(demo: DemoAgent
     lost = lose(demo)
     with contextlib.closing(sqlite3.connect(paths.database(), isolation_level=None)) as store:
         store.execute("UPDATE messages SET attempts = 1 WHERE id = ?", (lost,))
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == "unknown"
 
 
@@ -257,7 +269,7 @@ def test_such_a_text_is_found_afterwards_by_the_id_in_its_envelope(
     lost = lose(demo, text)
     for record in (tmp_path / "claude/sessions").iterdir():
         record.unlink()
-    assert demo.send("next").code == 0
+    send_next(demo)
     assert message(lost).state == "unknown"
     write_down(tmp_path, f"{text} or not")
     assert demo.torch("tick").code == 0
@@ -269,3 +281,17 @@ def test_such_a_text_is_found_afterwards_by_the_id_in_its_envelope(
     write_down(tmp_path, f"{message(lost).typed} or not")
     assert demo.torch("tick").code == 0
     assert message(lost).state == "confirmed"
+
+
+def test_a_message_that_its_transcript_does_not_have_is_not_called_delivered(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    """Claude Code reports what it queues, and drops it on Esc: a hook or an echo is no proof."""
+    lost = demo.send("please do it twice")
+    assert (lost.code, lost.json["state"]) == (5, "unknown")
+    assert "the program's own transcript does not have the text" in lost.json["reason"]
+    assert demo.torch("tick").code == 0
+    assert message(lost.json["id"]).state == "unknown", "the hook has reported it all the same"
+    write_down(tmp_path, "please do it twice")
+    assert demo.torch("tick").code == 0
+    assert message(lost.json["id"]).state == "confirmed"

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, wait_until
+from torch_cli import procs
 from torch_cli.store import Store
 
 STOCK = Path(__file__).parents[1] / "src/torch_cli/programs/profiles"
@@ -338,6 +340,42 @@ def test_nothing_of_a_killed_sender_stays_in_tmux(demo: DemoAgent) -> None:
     assert demo.send("next").code == 0
     assert demo.tmux.cmd("list-buffers") == ""
     assert demo.submitted() == ["a secret", "next"], "it was never pasted, and that is known"
+
+
+def test_what_a_killed_sender_pasted_just_now_is_given_the_time_to_show(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """Else it is given up, and holds up the next one as if it were a person's draft."""
+    log = tmp_path / "busy.log"
+    # tmux continues a stopped process of its own, and not one below that.
+    pane = tmux.new_session("busy", f"{sys.executable} -m torch_cli.demo_agent --log {log}; true")
+    tmux.wait_for_text(pane, "for help")
+    assert torch("adopt", pane.id, "busy", "--profile", "demo").code == 0
+    demo = DemoAgent(tmux, torch, "busy", pane, log, tmp_path)
+    (program,) = procs.descendants(pane.pid)
+    fault = f"""{DIE_AFTER_THE_PASTE}
+die = gate.paste
+def stopped(*a, **k):
+    os.kill({program.pid}, signal.SIGSTOP)
+    die(*a, **k)
+gate.paste = stopped
+"""
+    assert send_with(demo, "first", fault).returncode == -signal.SIGKILL
+    sender = subprocess.Popen(torch.argv("send", demo.name, "next", "--timeout", "30"))
+    try:
+        with Store() as store:
+            wait_until(lambda: store.messages.latest()[0].body == "next", what="the next message")
+            began = time.monotonic()
+
+            def given_up() -> bool:
+                return store.messages.latest(limit=2)[1].state == "unknown"
+
+            # At the first look nothing shows yet.
+            wait_until(lambda: given_up() or time.monotonic() > began + 1)
+    finally:
+        os.kill(program.pid, signal.SIGCONT)
+    assert sender.wait(60) == 0
+    assert demo.submitted() == ["first", "next"]
 
 
 @pytest.mark.parametrize("by_tick", [True, False])

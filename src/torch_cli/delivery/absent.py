@@ -2,9 +2,9 @@
 
 A text that is gone from the box may also have been submitted by hand, changed or not. So a message
 is called failed only if all of this is true: no submit key of Torch's can have reached the program;
-the program has read the paste and is idle at an empty box; no hook has reported a
-message since the paste; and the program's own transcript, which it names, has none since then, and
-does not have the text anywhere else.
+the program has read the paste and is idle at an empty box; no hook has reported a message since the
+paste; and the program's own transcript, which it names, has none since then, and does not have the
+text anywhere else.
 """
 
 import time
@@ -56,7 +56,7 @@ def _has_read(job: Job) -> bool:
         return True
     from torch_cli.programs.record import record_of
 
-    record = record_of(job.profile.answer.transcript, _pid(job))
+    record = record_of(job.profile.answer.transcript, job.recipient.pid)
     return record is not None and record.current and record.at > job.before.at + STILL
 
 
@@ -69,9 +69,4 @@ def _got_nothing(job: Job) -> bool:
     from torch_cli.programs.transcript import is_silent
 
     kind = job.profile.answer.transcript
-    return is_silent(kind, _pid(job), job.before.at, job.message.typed)
-
-
-def _pid(job: Job) -> int:
-    program = job.recipient.program
-    return program.pid if program is not None else job.reader.pane.pid
+    return is_silent(kind, job.recipient.pid, job.before.at, job.message.typed)

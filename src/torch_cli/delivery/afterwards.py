@@ -5,7 +5,6 @@ text could have caused it.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from torch_cli import procs
 from torch_cli.delivery.evidence import Baseline
@@ -13,14 +12,13 @@ from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.text import carries, same
 from torch_cli.errors import TorchError
 from torch_cli.programs.profile import Profile
+from torch_cli.programs.transcript import REFUSALS, Transcript, open_transcript, turn_of
+from torch_cli.programs.transcript.lines import TranscriptFiles
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import COMMAND, Message
 from torch_cli.store.steps import Step
-
-if TYPE_CHECKING:
-    from torch_cli.programs.transcript import Turn
 
 
 def settle_unknown(
@@ -56,12 +54,14 @@ def _evidence(store: Store, message: Message, agent: Agent) -> str:
     except TorchError:
         return ""  # the profile was deleted or is invalid, which is reported elsewhere
     socket, after = message.server.rsplit("|", 2)[0], Baseline.from_json(message.baseline).report
-    turn = _turn(message, agent, profile)
+    transcript = _transcript(message, agent, profile)
+    turn = turn_of(transcript, lambda text: _is_it(text, message, profile)) if transcript else None
     if turn is not None and turn.refused is not None:
         return ""  # refused by a user's hook, which runs beside ours
     for report in store.hooks.after(socket, message.pane, after):
         if report.prompt and _is_it(report.prompt, message, profile):
-            return f"hook {report.name} carried the text"
+            denied = turn is None and _tells(profile, transcript)
+            return "" if denied else f"hook {report.name} carried the text"
     return "the program's transcript has the text" if turn is not None else ""
 
 
@@ -72,14 +72,21 @@ def _is_it(reported: str, message: Message, profile: Profile) -> bool:
     return message.id in message.typed and carries(reported, message.typed, profile)
 
 
-def _turn(message: Message, agent: Agent, profile: Profile) -> "Turn | None":
-    """Return the turn of ``message`` in the transcript of its program, if that still runs."""
+def _tells(profile: Profile, transcript: Transcript | None) -> bool:
+    """Return whether a text that is missing in ``transcript`` says more than a hook's report.
+
+    A program can report what it has queued, and end or drop it before it acts on it.
+    """
+    if profile.answer.transcript not in REFUSALS:
+        return False
+    return transcript is None or (isinstance(transcript, TranscriptFiles) and transcript.named)
+
+
+def _transcript(message: Message, agent: Agent, profile: Profile) -> Transcript | None:
+    """Return the transcript of the program that got ``message``, if that still runs."""
     program = procs.Process(agent.program_pid, agent.program_started)
     if message.at != agent.at or not procs.alive(program):
         return None
     if not profile.answer.transcript:
         return None
-    from torch_cli.programs.transcript import open_transcript, turn_of
-
-    transcript = open_transcript(profile.answer.transcript, program.pid, message.created)
-    return turn_of(transcript, lambda text: _is_it(text, message, profile))
+    return open_transcript(profile.answer.transcript, program.pid, message.created)

@@ -179,12 +179,10 @@ class _Turn:
             self.reader.wait(heard, min(pause, self.reader.deadline - now))
 
     def _open_transcript(self) -> Transcript | None:
-        kind, pane = self.profile.answer.transcript, self.found.pane
-        program = self.reader.recipient.program
+        kind = self.profile.answer.transcript
         if not kind:
             return None
-        pid = program.pid if program is not None else pane.pid
-        return open_transcript(kind, pid, self.message.created)
+        return open_transcript(kind, self.reader.recipient.pid, self.message.created)
 
     def _written(self) -> str | None:
         """Return the answer that is in the program's transcript, if it has one."""

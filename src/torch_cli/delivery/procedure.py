@@ -102,7 +102,7 @@ def _finished(job: Job) -> Ended | None:
     """Return how an earlier delivery ended, ``None`` if the box is out of sight."""
     if ended := proof.by_report(job):
         return ended
-    sight = job.reader.look()
+    sight = _once_shown(job)
     box = sight.state.box
     if box is None or sight.state.elsewhere:
         return None
@@ -120,6 +120,19 @@ def _finished(job: Job) -> Ended | None:
     earlier = job.message.reason or "its sender ended before the receipt"
     lost = Ended(Outcome.UNKNOWN, f"{earlier}; later, neither box nor program had the text")
     return ended or lost
+
+
+def _once_shown(job: Job) -> Sight:
+    """Return what the pane shows once a text that was pasted just now had its time to show."""
+    due = job.before.at + SEE if job.before.at and not job.may_be_pressed else 0.0
+    deadline = time.monotonic() + min(SEE, due - time.time())
+    while True:
+        heard = job.reader.heard()
+        sight, left = job.reader.look(), deadline - time.monotonic()
+        box = sight.state.box
+        if job.before.seen or box is None or not box.empty or left <= 0:
+            return sight
+        job.reader.wait(heard, left)
 
 
 def _left(job: Job, box: Box) -> Ended | None:

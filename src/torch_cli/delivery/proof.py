@@ -202,6 +202,8 @@ def by_fate(job: Job) -> Ended | None:
         sight = job.reader.look()
         if sight.state.state in ENDED:
             return out_of_sight(sight)  # it may have died between the report and the request
+        if refused.is_named(job.reader):
+            return unknown("the program's own transcript does not have the text")
         return Ended(Outcome.SUBMITTED)
     if turn.refused is not None:
         return _refused(job, turn.refused)
@@ -236,7 +238,6 @@ def _turn_of(job: Job, told: Callable[[str, str, Profile], bool]) -> "Turn | Non
     """Return the turn in the program's transcript that our text began, as ``told`` compares it."""
     from torch_cli.programs.transcript import open_transcript, turn_of
 
-    program = job.recipient.program
-    pid = program.pid if program is not None else job.reader.pane.pid
-    transcript = open_transcript(job.profile.answer.transcript, pid, job.message.created)
+    kind = job.profile.answer.transcript
+    transcript = open_transcript(kind, job.recipient.pid, job.message.created)
     return turn_of(transcript, lambda text: told(text, job.message.typed, job.profile))

@@ -33,6 +33,11 @@ class Recipient(NamedTuple):
     ready: bool = False
     safety: Safety | None = None
 
+    @property
+    def pid(self) -> int:
+        """The process whose transcripts and record count: the program, else the pane's."""
+        return self.program.pid if self.program is not None else self.pane.pid
+
 
 def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
     """Return the recipient of a message for ``found``.

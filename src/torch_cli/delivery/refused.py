@@ -47,6 +47,13 @@ def tells(reader: Reader) -> bool:
     return reader.recipient.profile.answer.transcript in REFUSALS
 
 
+def is_named(reader: Reader) -> bool:
+    """Return whether the program names its transcript. Only then does a missing text say much."""
+    to = reader.recipient
+    transcript = open_transcript(to.profile.answer.transcript, to.pid, time.time())
+    return isinstance(transcript, TranscriptFiles) and transcript.named
+
+
 def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
     """Return the turn that ``message`` began or was refused in; ``None`` if no transcript has it.
 
@@ -54,8 +61,7 @@ def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
     more can be known: the message waits in the program's queue, or the program keeps no transcript.
     """
     to = reader.recipient
-    pid = to.program.pid if to.program is not None else to.pane.pid
-    transcript = open_transcript(to.profile.answer.transcript, pid, message.created)
+    transcript = open_transcript(to.profile.answer.transcript, to.pid, message.created)
     began = time.monotonic()
     back = _Back(reader, message, before) if before.state == State.WORKING else None
     while True:

@@ -10,6 +10,7 @@ torch_cli.profiling.stub --log FILE``) it prints its URL. ``POST /control`` take
 import json
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -221,7 +222,7 @@ class News(NamedTuple):
     brings_result: bool
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(ABC, BaseHTTPRequestHandler):
     """Speaks HTTP. The stub decides what to answer, a subclass decides in which form."""
 
     protocol_version = "HTTP/1.1"
@@ -254,9 +255,9 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
+    @abstractmethod
     def serve(self, path: str, body: dict[str, Any]) -> None:
         """Answer a request of the program to ``path``."""
-        raise NotImplementedError
 
     def answer(self, body: dict[str, Any], news: News) -> None:
         """Record the request and how it ends: answered, or given up by the program."""
@@ -269,9 +270,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.server_stub.finish(request, "answered")
 
+    @abstractmethod
     def reply(self, request: StubRequest, hold: Hold | None, body: dict[str, Any]) -> None:
         """Write the answer to a request of the conversation."""
-        raise NotImplementedError
 
     def begin_stream(self) -> None:
         """Begin an answer of server-sent events, which ends with the connection."""

@@ -82,7 +82,7 @@ class Subject(ABC):
     def ask_at_start(self, kind: str) -> None:
         """Have the next start ask the question ``kind``, or none if that is ''."""
         if kind:
-            raise NotImplementedError
+            raise ValueError(f"no question '{kind}' is known that it asks at its start")
 
     def prepare(self, stage: Acts, kind: str) -> None:
         """Bring the program into a state in which the dialog ``kind`` can open."""
