@@ -42,6 +42,14 @@ def test_an_agent_that_was_ended_is_named(demo: DemoAgent) -> None:
     wait_until(lambda: procs.identify(demo.pane.pid) is None, what="its end")
 
 
+def test_an_agent_that_is_only_forgotten_is_not_called_ended(demo: DemoAgent) -> None:
+    fill()
+    done = demo.torch("stop", demo.name, "--forget")
+    assert done.code == 1
+    assert done.err.startswith("torch: the state file")
+    assert procs.identify(demo.pane.pid) is not None
+
+
 def test_a_command_that_was_typed_is_named(tmux: TmuxServer, torch: Torch) -> None:
     pane = tmux.new_session("shell", "bash --norc")
     assert torch("state", pane.id).code == 0

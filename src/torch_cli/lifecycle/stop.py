@@ -115,8 +115,8 @@ def _still_alive(agent: Agent) -> list[procs.Process]:
 
 
 def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
-    ended = "is gone" if how in ("gone", "forgotten") else "was ended"
-    with after(f"agent '{agent.name}' {ended}"):
+    ended = how not in ("gone", "forgotten")
+    with after(f"agent '{agent.name}' was ended") if ended else contextlib.nullcontext():
         store.agents.stopped(agent.name)
         abandon(store, agent)
         store.events.add("stop", agent.name, {"how": how, "leftovers": abs(leftovers)})

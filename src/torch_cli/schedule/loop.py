@@ -169,7 +169,7 @@ class Loop:
         """Say whether the store was written to, or a pass has ended, since the last look."""
         ended = self._plan_anew.is_set()
         self._plan_anew.clear()  # first, so that the next look sees passes that end now
-        version = int(self._store.database.query("PRAGMA data_version")[0][0])
+        version = self._store.database.written_by_others()
         changed, self._version = version != self._version, version
         return changed or ended
 

@@ -150,7 +150,7 @@ def _follow(store: "Store", wanted: "Wanted", cursor: str, common: Common) -> No
     version = -1
     while True:
         check_reader()
-        now = int(store.database.query("PRAGMA data_version")[0][0])
+        now = store.database.written_by_others()
         if now != version:
             version = now
             part = read(store, wanted, after=cursor)
