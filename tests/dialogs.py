@@ -32,7 +32,10 @@ FREE: dict[str, str] = {
 
 LIKE_ITS_OWN: dict[str, tuple[str, ...]] = {
     "claude": ("❯\u00a0", "❯\u00a0rm -rf /", "❯ 1. Yes", "─" * 200, "  ? for shortcuts", "! ls"),
-    "codex": ("› ", "› 1. Yes", "! ls", "  stub-model default · ~/x", "a · /tmp", "x ↑", "b ·"),
+    "codex": (
+        *("› ", "› 1. Yes", "! ls", "  stub-model default · ~/x", "a · /tmp", "x ↑", "b ·"),
+        *("› Ask Codex to do anything", "  ? for shortcuts"),
+    ),
     "gemini": (" > ", " >   Type your message", " workspace (/directory)", "─" * 200, "▀" * 200),
     "opencode": ("┃  ", "╹" + "▀" * 200, "  ┃", "Ask anything… ", "   ┃  Build · model"),
     "aider": ("> ", "diff> ", "ask> more", "─" * 200, "multi> ", "Tokens: 2k sent"),

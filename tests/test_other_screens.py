@@ -1,7 +1,8 @@
 """The classifier against screens of the real Codex and the real Gemini CLI.
 
 ``screens/PROGRAM/NAME@WxH.ansi.txt`` were captured on 2026-11-23 in tmux 3.3a, from Codex 0.169.0
-and Gemini CLI 0.61.0 that talked to a stub. What each shows was worked out by eye.
+and Gemini CLI 0.61.0 that talked to a stub. ``NAME-VERSION@WxH`` are of another version. What each
+shows was worked out by eye.
 """
 
 import re
@@ -16,6 +17,7 @@ from torch_cli.programs.loading import load_profile
 from torch_cli.programs.state import AgentState, State
 from torch_cli.tmux.screen import Row, Screen
 
+VERSIONS = {"codex": "0.169.0", "gemini": "0.61.0"}
 FOLDER = Path(__file__).parent / "screens"
 PROFILES = {name: load_profile(name, None) for name in ("codex", "gemini")}
 
@@ -27,24 +29,32 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "approval_after_esc": ("idle", "box", ""),
         "approval_dialog": ("waiting", "approval dialog", None),
         "approval_dialog_second": ("waiting", "approval dialog", None),
+        "approval_quoting_first_frame": ("waiting", "approval dialog", None),
         "at_menu": ("idle", "box", "@"),
         "done": ("idle", "box", ""),
+        "done_long_title": ("idle", "box", ""),  # a thread has a title, in the status row
         "done_quoting_box": ("idle", "box", ""),
         "done_quoting_dialog": ("idle", "box", ""),
+        "done_quoting_first_frame": ("idle", "box", ""),
         "done_quoting_limit": ("idle", "box", ""),
         "done_quoting_status": ("idle", "box", ""),
         "draft_lines": ("idle", "box", "first line third line"),
+        "draft_long_title": ("idle", "box", "hello there"),
         "draft_one_line": ("idle", "box", "hello there"),
+        "draft_scrolled": ("unknown", "no box", None),  # its end is below the screen
         "draft_tall": ("idle", "box", "… line 59 line 60"),
         "draft_wrapped": ("idle", "box", "wrap " * 60 + "end"),
         "error_400": ("idle", "error", ""),
         "error_401": ("working", "status row with details", ""),
         "exited": ("exited", "exited", None),
+        "first_frame": ("starting", "first frame", None),
         "hooks_review": ("waiting", "hooks review", None),
         "idle_new": ("idle", "box", ""),
         "idle_plan": ("idle", "box", ""),
+        "idle_still": ("idle", "box", ""),
         "interrupted": ("idle", "box", "more to come"),  # what was queued comes back as a draft
         "limit": ("limited", "usage limit", ""),
+        "mcp": ("idle", "box", ""),
         "model_picker": ("waiting", "menu", None),
         "pasted_placeholder": ("idle", "box", "[Pasted Content 1500 chars]"),
         "permissions_picker": ("waiting", "menu", None),
@@ -53,12 +63,18 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "question_notes": ("waiting", "question dialog", None),
         "queued": ("working", "status row above the queue", ""),
         "queued_draft": ("working", "status row above the queue", "third"),
+        "resume_picker": ("unknown", "no box", None),
         "retrying": ("working", "status row with details", ""),
         "shell_mode": ("idle", "box", "!ls"),
         "shell_mode_empty": ("idle", "box", "!"),
         "shortcuts": ("idle", "box", ""),
+        "skills_menu": ("waiting", "menu", None),
         "slash_menu": ("idle", "box", "/"),
         "starting": ("starting", "warning", None),  # about the directory of its home
+        "status": ("idle", "box", ""),
+        "statusline_picker": ("unknown", "no box", None),
+        "statusline_picker_end": ("unknown", "no box", None),  # it shows a status row of its own
+        "theme_picker": ("unknown", "no box", None),
         "trust_dialog": ("waiting", "trust dialog", None),  # 2026-11-22, without attributes
         "update_notice": ("waiting", "update notice", None),
         "working": ("working", "status row", ""),
@@ -106,6 +122,8 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
 }
 DIALOGS = {
     ("codex", "approval_dialog"): ("permission", "Would you like to run the following command?"),
+    ("codex", "skills_menu"): ("menu", "Skills"),
+    ("codex", "trust_dialog"): ("trust", "Trust this folder?"),
     ("codex", "update_notice"): ("update", "Update available · 0.169.0 → 0.999.0"),
     ("codex", "model_picker"): ("menu", "Select Model and Effort"),
     ("codex", "permissions_picker"): ("menu", "Update Model Permissions"),
@@ -132,16 +150,22 @@ def look(program: str, name: str) -> AgentState:
     return classify(load(program, name), PROFILES[program])
 
 
+def parts(program: str, name: str) -> tuple[str, str]:
+    """Return what a captured screen shows, and the version of the program."""
+    base, _, version = name.partition("@")[0].partition("-")
+    return base, version or VERSIONS[program]
+
+
 @pytest.mark.parametrize("program", PROFILES)
 def test_every_captured_screen_is_in_the_table(program: str) -> None:
-    assert {name.partition("@")[0] for one, name in FILES if one == program} == set(
+    assert {parts(program, name)[0] for one, name in FILES if one == program} == set(
         SCREENS[program]
     )
 
 
 @pytest.mark.parametrize(("program", "name"), FILES)
 def test_a_captured_screen_reads_as_what_it_shows(program: str, name: str) -> None:
-    base = name.partition("@")[0]
+    base, _ = parts(program, name)
     state, rule, text = SCREENS[program][base]
     found = look(program, name)
     assert found.state == state, (found.evidence, load(program, name).text)
@@ -160,12 +184,14 @@ def test_a_captured_screen_reads_as_what_it_shows(program: str, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("program", "name"), [(p, n) for p, n in FILES if (p, n.partition("@")[0]) in DIALOGS]
+    ("program", "name"), [(p, n) for p, n in FILES if (p, parts(p, n)[0]) in DIALOGS]
 )
 def test_a_dialog_is_named_by_its_question(program: str, name: str) -> None:
     dialog = look(program, name).dialog
     assert dialog is not None
-    assert (dialog.kind, dialog.question) == DIALOGS[program, name.partition("@")[0]]
+    base, version = parts(program, name)
+    kind, question = DIALOGS[program, base]
+    assert (dialog.kind, dialog.question) == (kind, question.replace(VERSIONS[program], version))
 
 
 @pytest.mark.parametrize(
@@ -231,6 +257,7 @@ TRAPS = {
         *("› a message", "  stub-model default · /tmp/x", "• Working (1s • esc to interrupt)"),
         *("• Queued follow-up inputs", "  ↳ text", "■ You've hit your usage limit.", ""),
         *("  └ details", "  Would you like to run the following command?", "! ls"),
+        *("› Ask Codex to do anything", "  ? for shortcuts"),
     ],
     "gemini": [
         *("╭──────────────╮", "│ ● 1. Allow once", "│ Allow execution of [Shell]?", " > a message"),
