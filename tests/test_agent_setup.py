@@ -69,7 +69,7 @@ def test_what_was_there_is_kept_and_ours_is_added(torch: Torch, claude: Path) ->
         assert shlex.split(entry["command"])[-1] == "hook"
     bindings = json.loads((claude / "keybindings.json").read_bytes())
     assert bindings["bindings"] == [
-        {"context": "Chat", "bindings": {"ctrl+s": "chat:stash", "ctrl+x ctrl+g": "chat:submit"}}
+        {"context": "Chat", "bindings": {"ctrl+s": "chat:stash", "ctrl+x ctrl+q": "chat:submit"}}
     ]
     assert setup.chord_installed()
     assert set(setup.hooks_installed()) == set(setup.EVENTS)
@@ -229,9 +229,9 @@ def test_what_is_no_such_file_is_refused(
 @pytest.mark.parametrize(
     "keys",
     [
-        {"ctrl+x ctrl+g": "chat:externalEditor"},
-        {"Control+X  Ctrl+G": "chat:externalEditor"},
-        {"ctrl+x ctrl+g": None},
+        {"ctrl+x ctrl+q": "chat:externalEditor"},
+        {"Control+X  Ctrl+Q": "chat:externalEditor"},
+        {"ctrl+x ctrl+q": None},
         {"ctrl+x": "chat:undo"},
     ],
 )

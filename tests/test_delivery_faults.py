@@ -424,7 +424,7 @@ def test_what_was_left_is_not_submitted_where_the_box_can_no_longer_be_told(
     assert send_with(bare, "hello", DIE.replace("attempting", "seen")).returncode < 0
     profiles = Path(os.environ["TORCH_HOME"]) / "config/profiles"
     profiles.mkdir(parents=True)
-    stock = (STOCK / "demo.toml").read_text().replace('chord = ["C-x", "C-g"]', "chord = []")
+    stock = (STOCK / "demo.toml").read_text().replace('chord = ["C-x", "C-q"]', "chord = []")
     for key in ("prompt_unique", "cursor_real"):
         stock = stock.replace(f"{key} = true", f"{key} = false")
     (profiles / "demo.toml").write_text(stock)
@@ -548,7 +548,7 @@ def test_the_version_is_known_though_the_first_screen_hides_it(
     profiles.mkdir(parents=True)
     stock = (STOCK / "demo.toml").read_text().replace('name = "demo"', 'name = "keyed"')
     (profiles / "keyed.toml").write_text(
-        stock.replace('chord = ["C-x", "C-g"]', 'idle_key = ["C-x", "C-g"]')
+        stock.replace('chord = ["C-x", "C-q"]', 'idle_key = ["C-x", "C-q"]')
     )
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/local/bin"
     done = torch(

@@ -60,11 +60,11 @@ def test_control_j_is_a_newline() -> None:
 
 
 def test_the_chord_submits_also_when_it_comes_with_text_or_in_two_reads() -> None:
-    assert Decoder().feed(b"hello\x18\x07") == [Text("hello"), Key.SUBMIT]
+    assert Decoder().feed(b"hello\x18\x11") == [Text("hello"), Key.SUBMIT]
     decoder = Decoder()
     assert decoder.feed(b"\x18") == []
-    assert decoder.feed(b"\x07") == [Key.SUBMIT]
-    assert decoder.feed(b"\x07") == []
+    assert decoder.feed(b"\x11") == [Key.SUBMIT]
+    assert decoder.feed(b"\x11") == []
 
 
 def test_escape_is_the_key_only_when_nothing_follows() -> None:
@@ -638,7 +638,7 @@ def test_a_megabyte_arrives_whole_through_tmux(pane: Pane) -> None:
     content = b"".join(b"%07d\n" % number for number in range(125_000))
     pane.paste(content)
     pane.sees("[Pasted text #1 +125000 lines]")
-    pane.keys("C-x", "C-g")
+    pane.keys("C-x", "C-q")
     pane.until(lambda: pane.raw("submit") == [content])
     pane.sees("● You said: 0000000")
 
@@ -646,7 +646,7 @@ def test_a_megabyte_arrives_whole_through_tmux(pane: Pane) -> None:
 def test_the_screen_shows_header_echo_answer_and_ghost(pane: Pane) -> None:
     pane.ready()
     pane.paste(b"hello")
-    pane.keys("C-x", "C-g")
+    pane.keys("C-x", "C-q")
     pane.sees("● You said: hello")
     rows = [row for row in pane.screen.splitlines() if row]
     rule = "─" * 60
@@ -690,7 +690,7 @@ def test_a_message_sent_while_working_shows_as_queued(pane: Pane) -> None:
     pane.keys("Enter")
     pane.sees("esc to interrupt")
     pane.paste(b"two")
-    pane.keys("C-x", "C-g")
+    pane.keys("C-x", "C-q")
     pane.sees("» two\n  ⎿  Queued")
     pane.sees(f"{PROMPT} Press up to edit queued messages")
     pane.signal(signal.SIGUSR2)
@@ -796,7 +796,7 @@ def test_a_deaf_agent_reads_later_and_loses_nothing(pane: Pane) -> None:
     pane.keys("Enter")
     pane.until(lambda: pane.events("answer"))
     pane.paste(b"hello")
-    pane.keys("C-x", "C-g")
+    pane.keys("C-x", "C-q")
     pane.until(lambda: pane.raw("submit")[1:] == [b"hello"])
     for kind in ("paste", "submit"):
         assert pane.events(kind)[1]["t"] - pane.events("submit")[0]["t"] >= 0.65
@@ -806,7 +806,7 @@ def test_rows_that_leave_the_screen_stand_once_in_the_scrollback(pane: Pane) -> 
     pane.ready("--work", "0.01")
     for number in range(12):
         pane.paste(b"message %d." % number)
-        pane.keys("C-x", "C-g")
+        pane.keys("C-x", "C-q")
         pane.sees(f"● You said: message {number}.")
     whole = pane.tmux("capture-pane", "-p", "-S", "-", "-t", "demo:")
     rows = [row for row in whole.splitlines() if row.startswith("» ")]

@@ -1,8 +1,10 @@
 """Looking on: capture, state, wait, ps, adopt."""
 
+import contextlib
 import os
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,6 +18,7 @@ from torch_cli.intervals import VARIABLE
 from torch_cli.store import Store
 from torch_cli.store.messages import new_message
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.listing import list_agents
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00")
 
@@ -296,3 +299,31 @@ def test_a_state_that_nobody_watched_is_as_old_as_what_the_window_last_wrote(
     for words in (("ps", "--json"), ("state", "demo", "--json")):
         since = datetime.fromisoformat(torch(*words).json["since"]).timestamp()
         assert since <= opened + 1, words
+
+
+def test_a_list_of_5000_agents_takes_time_in_proportion(torch: Torch) -> None:
+    """Ten times as many agents: 100 times as long, if each were compared with all others."""
+
+    def seconds() -> float:
+        began = time.process_time()
+        lines = list_agents(store, store.agents.all())
+        assert {line.state for line in lines} == {"vanished"}
+        return time.process_time() - began
+
+    with Store() as store:
+        _register(store, range(500))
+        few = min(seconds() for _ in range(3))
+        _register(store, range(500, 5000))
+        assert seconds() < 30 * few
+
+
+def _register(store: Store, numbers: range) -> None:
+    rows = [(f"a{number}", f"a-{number}", f"%{number}") for number in numbers]
+    columns = "profile, origin, socket, server, session, window, directory"
+    with contextlib.closing(sqlite3.connect(store.database.path)) as file, file:
+        file.executemany(
+            f"INSERT INTO agents (name, identity, pane, {columns}, pane_pid, program_pid,"
+            " program_started, created)"
+            " VALUES (?, ?, ?, 'demo', 'spawned', '/nowhere', '1', 's', 'w', '/', 1, 2, '1', 0)",
+            rows,
+        )

@@ -84,7 +84,7 @@ def test_what_failed_here_is_not_believed_also_if_the_profile_was_proven_with_it
     keep(claude, "2.1.330", chord=False, idle_key=False)
     safety = safety_of(claude, chord=True, version="2.1.330")
     assert (safety.degree, safety.key) == (Degree.ENTER, "Enter")
-    assert "C-x C-g and C-x C-s failed on this machine" in safety.why
+    assert "C-x C-q and C-x C-s failed on this machine" in safety.why
     keep(claude, "2.1.330", chord=False, idle_key=True)
     safety = safety_of(claude, chord=True, version="2.1.330")
     assert (safety.degree, safety.key) == (Degree.SAFE_IDLE, "C-x C-s")
@@ -124,7 +124,7 @@ def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
 def test_every_place_says_the_same(demo: DemoAgent, torch: Torch) -> None:
     said = demo.send("hello").json["submit"]
     assert set(said) == FIELDS
-    assert (said["degree"], said["key"], said["dialogs_ignore_it"]) == ("safe", "C-x C-g", True)
+    assert (said["degree"], said["key"], said["dialogs_ignore_it"]) == ("safe", "C-x C-q", True)
     assert torch("receipt", "--json").json["submit"] == said
     assert torch("state", "demo", "--json").json["submit"] == said
     assert torch("ps", "--json").json["submit"] == said
@@ -139,11 +139,11 @@ def test_spawn_and_adopt_say_it_in_one_line(tmux: TmuxServer, torch: Torch, tmp_
     words = ("spawn", "one", "--profile", "demo", "--dir", str(tmp_path / "one"))
     done = torch(*words, env={"PATH": f"{path}:/usr/bin:/bin:/usr/local/bin"})
     assert done.code == 0, done
-    assert "protection: safe. C-x C-g submits and dialogs ignore it" in done.err
+    assert "protection: safe. C-x C-q submits and dialogs ignore it" in done.err
     pane = tmux.new_session("main", DEMO_PROGRAM)
     tmux.wait_for_text(pane, "? for help")
     adopted = torch("adopt", pane.id, "two", "--profile", "demo")
-    assert "protection: unproven. C-x C-g submits" in adopted.err, "its version is not known"
+    assert "protection: unproven. C-x C-q submits" in adopted.err, "its version is not known"
 
 
 def test_a_message_that_was_not_delivered_says_nothing_of_it(demo: DemoAgent, torch: Torch) -> None:

@@ -62,9 +62,9 @@ def test_of_its_keys_none_is_believed_to_be_safe() -> None:
     """Not even one that it says dialogs ignore: nobody has tried."""
     demo = load_profile("demo", None)
     proven = submit_key(demo, chord=True, version="")
-    assert (proven.keys, proven.safe, proven.while_working) == (("C-x", "C-g"), True, True)
+    assert (proven.keys, proven.safe, proven.while_working) == (("C-x", "C-q"), True, True)
     mine = submit_key(demo._replace(verified=()), chord=True, version="")
-    assert (mine.keys, mine.safe, mine.while_working) == (("C-x", "C-g"), False, False)
+    assert (mine.keys, mine.safe, mine.while_working) == (("C-x", "C-q"), False, False)
 
 
 @pytest.mark.parametrize("when", ["ready", "now", "idle"])

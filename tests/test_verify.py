@@ -146,16 +146,16 @@ def test_a_dialog_that_obeys_the_chord_is_caught_and_the_chord_not_pressed_any_m
     tmp_path: Path,
 ) -> None:
     own = load_profile("demo", None)
-    assert safety_of(own, chord=True, version="1.0").key == "C-x C-g"
+    assert safety_of(own, chord=True, version="1.0").key == "C-x C-q"
     report = prove(changed(tmp_path, OBEDIENT_DIALOG), KEYS)
-    assert re.search("C-x C-g (answered|approved) the permission dialog", words(report))
+    assert re.search("C-x C-q (answered|approved) the permission dialog", words(report))
     safety = safety_of(own, chord=True, version="1.0")
     assert (safety.degree, safety.key) == (Degree.ENTER, "Enter")
 
 
 def test_a_chord_that_does_not_submit_is_not_pressed_any_more(tmp_path: Path) -> None:
     report = prove(changed(tmp_path, DEAF_CHORD), KEYS)
-    assert "C-x C-g does not submit" in words(report)
+    assert "C-x C-q does not submit" in words(report)
     assert not report.result["keys"]["chord"]["ignored"]
 
 
@@ -232,5 +232,5 @@ def test_the_command_says_what_held(torch: Torch) -> None:
     done = torch("profile", "verify", "demo", "--command", DEMO_PROGRAM, "--quick")
     assert done.code == 0, done
     assert "verified  Torch demo agent 1.0" in done.out
-    assert "C-x C-g: too few dialogs to tell (permission 3)" in done.out
+    assert "C-x C-q: too few dialogs to tell (permission 3)" in done.out
     assert "not kept" in done.err

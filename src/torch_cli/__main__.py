@@ -1,10 +1,9 @@
 """The ``torch`` command. The hook, ``send`` and ``ask`` run all day, so they do without click."""
 
-import errno
+# Ctrl-C shows a traceback until ``main`` runs, so only what Python has loaded is imported here.
 import os
 import sys
 
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _NOT_LOADED = ("map segment", "allocate", "open files", "Error 24")
 """What the C library says if a limit keeps it from loading a part of Python (glibc, musl)."""
 
@@ -67,7 +66,10 @@ def _exhausted(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "no memory is left for it"
     if isinstance(error, OSError):
-        return os.strerror(error.errno or 0) if error.errno in _EXHAUSTED else ""
+        from errno import EMFILE, ENFILE, ENOMEM
+
+        exhausted = error.errno in (EMFILE, ENFILE, ENOMEM)
+        return os.strerror(error.errno or 0) if exhausted else ""
     said = str(error)
     return said if any(words in said for words in _NOT_LOADED) else ""
 

@@ -28,7 +28,7 @@ VERSION = os.environ.get("TORCH_E2E_CLAUDE", "2.1.330")
 
 NBSP = "\u00a0"
 
-CHORD = {"context": "Chat", "bindings": {"ctrl+x ctrl+g": "chat:submit"}}
+CHORD = {"context": "Chat", "bindings": {"ctrl+x ctrl+q": "chat:submit"}}
 """The binding that ``torch agent-setup`` installs."""
 
 

@@ -330,6 +330,19 @@ def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
         assert_spread(races)
 
 
+def test_the_chord_does_nothing_if_it_is_read_together_with_an_esc(make_world: MakeWorld) -> None:
+    """The program takes Esc and the first half for one key. The other half must do nothing."""
+    world = make_world(Setup.CHORD)
+    world.start()
+    text = prose(20)
+    world.server.cmd("send-keys", "-t", world.pane, "-l", text)
+    world.wait(lambda: world.view().box == text, "the text in the box")
+    world.server.cmd("send-keys", "-t", world.pane, "-H", "1b", "18", "11")
+    world.server.cmd("send-keys", "-t", world.pane, "C-x", "C-q")
+    arrived = lambda: any(text in block for block in world.stub.texts())  # noqa: E731
+    world.wait(arrived, "the text at the stub, by the chord alone")
+
+
 # -- the end ---------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import time
 from torch_cli.delivery import absent, evidence, ours, proof
 from torch_cli.delivery.ending import NOTHING_TYPED, Ended, held, unknown
 from torch_cli.delivery.job import Job
-from torch_cli.delivery.reading import not_here, out_of_sight
+from torch_cli.delivery.reading import DRAWN, SOMEBODY_TYPES, not_here, out_of_sight
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.typist import REASONS
 from torch_cli.errors import TorchError
@@ -284,6 +284,10 @@ def _press(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
     message's time is over, and each time only in a state that the key is for.
     """
     for refused in itertools.count(1):
+        quiet = _once_quiet(job, key, sight)
+        if isinstance(quiet, Ended):
+            return quiet
+        sight = quiet
         pressed, job.may_be_pressed = job.may_be_pressed, True
         outcome = job.typist.press(key.keys, box_stands(sight, job.profile))
         if outcome.done:
@@ -296,15 +300,24 @@ def _press(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
             if time.monotonic() >= job.reader.deadline:
                 break
             job.reader.wait(job.reader.heard(), REDRAWN)
-        again = _look_again(job, sight)
-        if isinstance(again, Sight) and not (key.while_working or again.state.state is State.IDLE):
-            if ended := job.reader.await_idle(pressed=job.may_be_pressed):
-                return ended
-            again = _look_again(job, again)
+        again = _look_again(job, key, sight)
         if isinstance(again, Ended):
             return again
         sight = again
     return held("not visible: the box keeps changing", left=True)
+
+
+def _once_quiet(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
+    """Return the sight of our text once nobody's keys are on their way to the program."""
+    if not job.reader.somebody_types():
+        return sight
+    while job.reader.somebody_types():
+        if time.monotonic() >= job.reader.deadline:
+            return held(SOMEBODY_TYPES, left=True)
+        job.reader.tell("somebody who types there", typed=True)
+        job.reader.wait(job.reader.heard(), REDRAWN)
+    job.reader.wait(job.reader.heard(), DRAWN)
+    return _look_again(job, key, sight)
 
 
 def _blocked(job: Job, reason: str) -> Ended | None:
@@ -317,8 +330,17 @@ def _blocked(job: Job, reason: str) -> Ended | None:
     return held(REASONS[reason], left=True) if reason != "changed" else None
 
 
-def _look_again(job: Job, sight: Sight) -> Sight | Ended:
+def _look_again(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
     """Return the box as it is now, or ``sight`` if it is out of sight for a moment."""
+    again = _box_now(job, sight)
+    if isinstance(again, Sight) and not (key.while_working or again.state.state is State.IDLE):
+        if ended := job.reader.await_idle(pressed=job.may_be_pressed):
+            return ended
+        again = _box_now(job, again)
+    return again
+
+
+def _box_now(job: Job, sight: Sight) -> Sight | Ended:
     heard = job.reader.heard()
     now = job.reader.look()
     box = now.state.box

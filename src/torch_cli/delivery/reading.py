@@ -14,6 +14,7 @@ from torch_cli.errors import Abandoned
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.state import Box, State
 from torch_cli.store import Store
+from torch_cli.tmux import keys
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.modes import leave_mode
 
@@ -27,6 +28,16 @@ LOOK_AGAIN = 0.25
 HALF_DRAWN = 0.1
 """Seconds to wait for a screen that may be half drawn. On a machine with four times more work than
 cores, one of some 900 deliveries met such a screen of Claude Code (2.1.330, 2026-11-23)."""
+
+
+TYPING = 2.0
+"""Seconds since somebody's latest key in which they may be about to press the next. tmux tells its
+time in whole seconds, so it is at least one second (``client_activity``)."""
+
+DRAWN = 0.1
+"""Seconds to wait for a program to draw what it has just read."""
+
+SOMEBODY_TYPES = "draft: somebody is typing there"
 
 
 class Policy(NamedTuple):
@@ -52,6 +63,7 @@ class Reader:
         self.pane = recipient.pane
         self.deadline = time.monotonic() + policy.timeout
         self._asked = False
+        self._terminal = ""
 
     def heard(self) -> int:
         """Return how often the pane has written. Give the number to ``wait`` after a look."""
@@ -113,9 +125,11 @@ class Reader:
                 reason = (
                     "starting" if now - steady[1] < self.recipient.profile.launch.steady else ""
                 )
+            if not reason and self.somebody_types():
+                reason, patience = SOMEBODY_TYPES, 2 * TYPING
             if not reason:
                 return sight
-            if self.policy.when == "now":
+            if self.policy.when == "now" and reason != SOMEBODY_TYPES:
                 limit = now
             elif reason in ("starting", "working") or self._may_start(sight):
                 limit, patient_until = self.deadline, None
@@ -126,6 +140,18 @@ class Reader:
                 return held(reason)
             self.tell(reason)
             self.wait(heard, limit - now)
+
+    def somebody_types(self) -> bool:
+        """Return whether keys of somebody else may be on their way to the program.
+
+        A key of Torch's would be read with theirs, before the screen shows these: it would submit
+        their words with ours. And a program takes Esc and the next byte, read together, for another
+        key: Claude Code then knows only the second half of Torch's chord (2.1.330, 2026-11-28).
+        """
+        self._terminal = self._terminal or keys.terminal_of(self.client, self.pane.id)
+        if keys.unread(self._terminal):
+            return True
+        return time.time() < keys.latest(self.client, self.pane.id) + TYPING
 
     def await_idle(self, *, pressed: bool) -> Ended | None:
         """Wait until the program is idle, because in other states the key may do something else.

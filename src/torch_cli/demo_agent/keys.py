@@ -31,7 +31,7 @@ class Key(Enum):
     """A key that means something; all others are dropped."""
 
     ENTER = "enter"
-    SUBMIT = "submit"  # the chord C-x C-g
+    SUBMIT = "submit"  # the chord C-x C-q
     ESCAPE = "escape"
     BACKSPACE = "backspace"
     CLEAR = "clear"
@@ -53,7 +53,7 @@ _UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 _PASTE_START = b"\x1b[200~"
 _PASTE_END = b"\x1b[201~"
 _CHORD_START = b"\x18"
-_CHORD_END = b"\x07"
+_CHORD_END = b"\x11"
 _KEYS: dict[bytes, Event] = {
     b"\r": Key.ENTER,
     b"\x03": Key.INTERRUPT,

@@ -23,7 +23,11 @@ EVENTS = (
 TIMEOUT = 5
 """Seconds after which the program gives up a hook. A hook takes about 0.05."""
 
-CONTEXT, CHORD, ACTION = "Chat", "ctrl+x ctrl+g", "chat:submit"
+CONTEXT, CHORD, ACTION = "Chat", "ctrl+x ctrl+q", "chat:submit"
+FORMER_CHORD = "ctrl+x ctrl+g"
+"""Torch's chord until 2026-11-28. Its second half alone opens an editor, and the first half is lost
+if a person's Esc is read together with it. ``ctrl+q`` alone does nothing."""
+
 SETTINGS, LOCAL_SETTINGS, KEYBINDINGS = "settings.json", "settings.local.json", "keybindings.json"
 
 
@@ -117,6 +121,6 @@ def chat_keys(bindings: object) -> dict[str, object]:
 
 
 def spelling(keys: str) -> str:
-    """Return a key or chord in the spelling for comparison: ``ctrl+x ctrl+g``."""
+    """Return a key or chord in the spelling for comparison: ``ctrl+x ctrl+q``."""
     strokes = [stroke.replace("control+", "ctrl+").split("+") for stroke in keys.lower().split()]
     return " ".join("+".join([*sorted(words[:-1]), words[-1]]) for words in strokes)

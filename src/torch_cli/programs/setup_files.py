@@ -15,6 +15,7 @@ from torch_cli.programs.setup import (
     ACTION,
     CHORD,
     CONTEXT,
+    FORMER_CHORD,
     KEYBINDINGS,
     LOCAL_SETTINGS,
     SETTINGS,
@@ -224,7 +225,10 @@ def _our_hooks(text: str, groups: int) -> list[tuple[int, int, int]]:
 
 
 def add_chord(text: str, path: str) -> str:
-    """Return the key bindings ``text`` with the chord. Refuses if its keys do something else."""
+    """Return the key bindings ``text`` with the chord in place of the former one.
+
+    Refuses if its keys do something else.
+    """
     blocks = _member(text, ("bindings",), "[", path)
     keys = chat_keys(json_text.check(text))
     for taken in (CHORD, CHORD.split()[0]):
@@ -235,6 +239,9 @@ def add_chord(text: str, path: str) -> str:
                 hint="Bind it to other keys and try again. Without the chord, Torch uses Enter.",
                 code="chord-taken",
             )
+    if blocks is not None:
+        for _, position in reversed(_chat_blocks(text, blocks)):
+            text, _ = _without(text, position, FORMER_CHORD)
     if CHORD in keys:
         return text
     block = {"context": CONTEXT, "bindings": {CHORD: ACTION}}
@@ -256,18 +263,24 @@ def remove_chord(text: str, original: object) -> str:
     if blocks is None or text[blocks] != "[":
         return text
     for number, inner in reversed(_chat_blocks(text, blocks)):
-        found = [
-            index
-            for index, entry in enumerate(json_text.entries(text, inner))
-            if spelling(entry.key or "") == CHORD and json_text.value(text, entry.value) == ACTION
-        ]
-        for index in reversed(found):
-            text = json_text.drop(text, inner, index)
+        text, found = _without(text, inner, CHORD, FORMER_CHORD)
         if found and not json_text.entries(text, inner) and not _has_chat_block(had):
             text = json_text.drop(text, blocks, number)
             if not json_text.entries(text, blocks) and "bindings" not in had:
                 text = _drop_key(text, _root(text), "bindings")
     return text
+
+
+def _without(text: str, inner: int, *chords: str) -> tuple[str, bool]:
+    """Return ``text`` without Torch's ``chords`` at ``inner``, and whether there was one."""
+    found = [
+        index
+        for index, entry in enumerate(json_text.entries(text, inner))
+        if spelling(entry.key or "") in chords and json_text.value(text, entry.value) == ACTION
+    ]
+    for index in reversed(found):
+        text = json_text.drop(text, inner, index)
+    return text, bool(found)
 
 
 def _chat_blocks(text: str, blocks: int) -> list[tuple[int, int]]:

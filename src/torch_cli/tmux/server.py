@@ -16,6 +16,7 @@ themselves:
 ``version``: the connection has to know it first.
 ``gate``: looking and typing are one step of the server, so nothing changes in between.
 ``modes``: it belongs to the gate, and uses the connection of whoever is about to type.
+``keys``: as ``modes``; it is asked just before each key.
 ``panes``: 256 panes and their screens are one exchange; facts and rows are of one moment.
 ``capture``: the rows and the kind of screen are of one moment.
 ``opening``: a command is words here, in libtmux one text for the user's shell; its ``PATH`` is the

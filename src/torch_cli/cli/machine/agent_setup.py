@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Install hooks and the submit chord for an agent program, or remove them.
 
-    The hooks tell Torch what the program does. The chord (ctrl+x ctrl+g) submits a message and,
+    The hooks tell Torch what the program does. The chord (ctrl+x ctrl+q) submits a message and,
     unlike Enter, answers no dialog. You see the differences first. Torch keeps the old content of
     the files, and --undo restores it byte for byte. Agents that 'torch spawn' starts get the hooks
     without this. The chord works in programs that start after you install it.

@@ -76,7 +76,7 @@ SPECIALS: dict[str, Callable[[], str]] = {
     "^$": lambda: f"^{tag()}$ .* \\d+ |",
     "%": lambda: f"%1 %s {tag()} %%",
     "~": lambda: f"~{tag()}",
-    "a key's name": lambda: random.choice(["Enter", "C-c", "Escape", "Space", "C-x C-g"]),
+    "a key's name": lambda: random.choice(["Enter", "C-c", "Escape", "Space", "C-x C-q"]),
     "one character": lambda: random.choice(["1", "2", "y", "n", "q", "a"]),
     "800 characters": lambda: prose(800),
     "801 characters": lambda: prose(801),

@@ -1,0 +1,94 @@
+"""Keys of somebody else that are on their way: Torch adds nothing to them."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch
+from test_attach import terminal
+from test_delivery_faults import PATIENTLY, send_with
+from torch_cli import procs
+from torch_cli.delivery.evidence import Baseline
+from torch_cli.store import Store
+from torch_cli.tmux import keys
+from torch_cli.tmux.control import ControlClient
+
+PRESSED = 1.0
+"""Seconds that at least lie between a person's key and one of Torch's. tmux tells whole seconds."""
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "project")
+
+
+def latest_key(demo: DemoAgent) -> int:
+    with ControlClient(demo.tmux.socket, demo.pane.session_id) as client:
+        return keys.latest(client, demo.pane.id)
+
+
+def pasted_at(message: str) -> float:
+    with Store() as store:
+        return Baseline.from_json(store.messages.get(message).baseline).at
+
+
+def test_words_that_the_program_has_not_read_yet_are_not_submitted(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """The box shows our text alone still, when the key would be read with these words."""
+    log = tmp_path / "slow.log"
+    # tmux continues a stopped process of its own, and not one below that.
+    pane = tmux.new_session("slow", f"{sys.executable} -m torch_cli.demo_agent --log {log}; true")
+    tmux.wait_for_text(pane, "for help")
+    assert torch("adopt", pane.id, "slow", "--profile", "demo").code == 0
+    demo = DemoAgent(tmux, torch, "slow", pane, log, tmp_path)
+    (program,) = procs.descendants(pane.pid)
+    typed = f"""
+import threading
+def on_step(step):
+    if step == "submitting":
+        os.kill({program.pid}, signal.SIGSTOP)
+        tmux("send-keys", "-t", os.environ["PANE"], "-l", "mine")
+        threading.Timer(1, os.kill, ({program.pid}, signal.SIGCONT)).start()
+"""
+    try:
+        done = send_with(demo, "hello", typed)
+    finally:
+        os.kill(program.pid, signal.SIGCONT)
+    assert done.returncode == 4, done
+    assert "draft" in done.stdout
+    tmux.wait_for_text(pane, "mine")
+    assert demo.submitted() == []
+
+
+def test_a_person_at_the_keyboard_is_waited_for(demo: DemoAgent, tmux: TmuxServer) -> None:
+    with terminal(tmux, demo.pane.session_id) as (_, keyboard):
+        attached = latest_key(demo)
+
+        def pressed() -> bool:
+            os.write(keyboard, b"\x1b[C")
+            return latest_key(demo) > attached
+
+        tmux.wait_until(pressed, "a key of a person")
+        at = latest_key(demo)
+        sent = demo.send("hello", "--timeout", PATIENTLY["WAITS"])
+    assert sent.code == 0, sent
+    assert pasted_at(sent.json["id"]) >= at + PRESSED
+    assert demo.submitted() == ["hello"]
+
+
+def test_a_person_at_another_pane_is_not(demo: DemoAgent, tmux: TmuxServer) -> None:
+    tmux.new_session("mine", "cat")
+    with terminal(tmux, "mine") as (_, keyboard):
+        os.write(keyboard, b"busy\r")
+        tmux.wait_until(lambda: "busy" in tmux.screen("mine:"), "what was typed")
+        assert latest_key(demo) == 0
+
+
+def test_keys_in_no_terminal_are_none(tmp_path: Path) -> None:
+    assert keys.unread("") == keys.unread(str(tmp_path / "gone")) == 0
+    assert keys.unread("/dev/null") == 0
