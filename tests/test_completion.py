@@ -82,6 +82,7 @@ def test_bash_offers_the_agents_that_live(path: Path) -> None:
     register("qa")
     assert complete("send", "de") == ["dev-1", "dev-2"]
     assert complete("stop", "") == ["dev-1", "dev-2", "qa"]
+    assert complete("why", "q") == ["qa"]
 
 
 def test_bash_offers_sessions_and_windows_as_targets(path: Path, tmux: TmuxServer) -> None:

@@ -46,6 +46,10 @@ def _execute() -> None:
         from torch_cli.cli.signals import heed
 
         heed()
+        if os.isatty(0) and os.isatty(1):  # a person: agents and scripts read what is printed
+            from torch_cli.attention.presence import note_command
+
+            note_command()
         if sys.argv[1:2] in (["send"], ["ask"]):
             from torch_cli.cli import direct
 

@@ -5,11 +5,12 @@ have been deleted meanwhile, it has expired, and that is an error.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.duration import words as duration
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.state import one_line
 from torch_cli.store import Store
 from torch_cli.store.events import STATE, Event
 
@@ -31,14 +32,27 @@ KINDS: Mapping[str, frozenset[str]] = {
 OTHER = "other"
 """The kind of an event whose verb is in none, as a later version may write."""
 
+TEXT = 80
+"""Characters of a message's first line that an event shows."""
+
 _KIND_OF = {verb: kind for kind, verbs in KINDS.items() for verb in verbs}
+_DONE = {
+    "checkin": "made",
+    "checkpoint": "made",
+    "commit": "committed",
+    "fire": "fired",
+    "restart": "restarted",
+}
+"""The words for verbs that would only repeat the kind."""
+
 _CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
 
 
 class Entry(NamedTuple):
     """An event of the stream, with the ``cursor`` behind it and its ``words`` in one line.
 
-    ``subject`` is whom or what it is about, for people.
+    ``subject`` is whom or what it is about, for people. ``text`` is the beginning of the message
+    that it is about, '' if it is about none, or that one is not kept any more.
     """
 
     cursor: str
@@ -46,6 +60,7 @@ class Entry(NamedTuple):
     subject: str
     words: str
     event: Event
+    text: str = ""
 
 
 class Part(NamedTuple):
@@ -98,7 +113,7 @@ def read(
         found = found[-limit:] if after is None else found[:limit]
         end = stream.newest if after is None else found[-1].id
     return Part(
-        [entry_of(event, stream.identity) for event in found],
+        entries_of(store, found, stream.identity),
         f"{stream.identity}-{max(end, start)}",
         more,
     )
@@ -131,29 +146,64 @@ def cursor_of(store: Store, identity: int) -> str:
     return f"{store.events.stream().identity}-{identity}"
 
 
-def entry_of(event: Event, identity: str) -> Entry:
-    """Return ``event`` as an entry of the stream of that ``identity``."""
-    kind = _KIND_OF.get(event.verb, OTHER)
-    subject = event.target or event.actor
-    return Entry(f"{identity}-{event.id}", kind, subject, words_of(event), event)
+def entries_of(store: Store, events: Sequence[Event], identity: str) -> list[Entry]:
+    """Return ``events`` as entries of the stream of that ``identity``."""
+    excerpts = store.messages.excerpts({message_in(event) for event in events} - {""})
+    found = []
+    for event in events:
+        excerpt = excerpts.get(message_in(event))
+        text = first_line(excerpt.beginning) if excerpt else ""
+        kind, subject = _KIND_OF.get(event.verb, OTHER), event.target or event.actor
+        cursor, words = f"{identity}-{event.id}", words_of(event, text)
+        found.append(Entry(cursor, kind, subject, words, event, text))
+    return found
 
 
-def words_of(event: Event) -> str:
-    """Return what happened in one line; it may hold text of others', such as a question."""
+def message_in(event: Event) -> str:
+    """Return the id of the message that ``event`` is about, '' if it is about none."""
+    identity = event.detail.get("message")
+    return identity if isinstance(identity, str) else ""
+
+
+def first_line(text: str) -> str:
+    """Return the first line of ``text`` that says anything, short and without odd characters."""
+    line = next(filter(None, map(str.strip, text.splitlines())), "")
+    visible = "".join(char if char.isprintable() else " " for char in line)
+    return one_line(visible, TEXT)
+
+
+def words_of(event: Event, text: str = "") -> str:
+    """Return what happened in one line; it may hold text of others', such as a question.
+
+    ``text`` is the beginning of the message that it is about.
+    """
     known = event.detail
     by = f" by {event.actor}" if event.actor and event.actor != event.target else ""
+    quoted = f'"{text}"' if text else ""
     if event.verb == STATE:
         return _of_state(known)
     if event.verb == "deliver":
         sender = f"from {event.actor}" if event.actor else ""
-        return _joined(known.get("state"), known.get("message"), sender, known.get("reason"))
+        return _joined(
+            known.get("state"), known.get("message"), sender, known.get("reason"), quoted
+        )
     if event.verb == "task":
         said = known.get("words")
         extra = "" if said == known.get("title") else said
         words = [f"{known.get('what')}{by}", known.get("task"), known.get("title"), extra]
         return _joined(*words)
-    said = [f"{name} {_value(value)}" for name, value in known.items() if value not in ("", None)]
-    return _joined(f"{event.verb}{by}", ", ".join(said))
+    return _joined(f"{_DONE.get(event.verb, event.verb)}{by}", _said(event), quoted)
+
+
+def _said(event: Event) -> str:
+    """Return the details of ``event``. What its kind or verb names already has no name here."""
+    plain = {_KIND_OF.get(event.verb, OTHER), event.verb}
+    said = [
+        _value(value) if name in plain else f"{name} {_value(value)}"
+        for name, value in event.detail.items()
+        if value not in ("", None)
+    ]
+    return ", ".join(said)
 
 
 def _of_state(known: Mapping[str, Any]) -> str:

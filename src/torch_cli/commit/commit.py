@@ -16,6 +16,7 @@ from torch_cli.git.command import Git, GitError, saying
 from torch_cli.git.counts import ChangedPath, above, empty_tree, rows
 from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
+from torch_cli.programs.state import one_line
 
 TIMEOUT = 60.0
 """Seconds that hooks and signing may take. Nobody is there to answer a prompt."""
@@ -92,12 +93,14 @@ def commit(
         _commit(git, quiet, changed, index, "\n".join([text, "", *trailers, ""]))
         made = read_head(quiet)
         _settle(quiet, head.commit, made.commit, changed)
+        subject = text.partition("\n")[0]
         detail = {"commit": made.commit, "branch": made.branch, "checkpoint": outcome.last.id}
+        detail |= {"subject": one_line(subject)}
         note_event("commit", worktree, detail, actor=agent)
         return Committed(
             commit=made.commit,
             branch=made.branch,
-            subject=text.partition("\n")[0],
+            subject=subject,
             files=len(changed),
             checkpoint=outcome.last.id,
             left_out=outcome.left_out,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch_cli.store.briefings import Briefings
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.lease import Lease
+    from torch_cli.store.looks import Looks
     from torch_cli.store.reminders import Reminders
     from torch_cli.store.restarts import Restarts
     from torch_cli.store.retention import Retention
@@ -60,6 +61,13 @@ class Store:
         from torch_cli.store.lease import Lease
 
         return Lease(self.database)
+
+    @property
+    def looks(self) -> "Looks":
+        """When a person last looked, and at what."""
+        from torch_cli.store.looks import Looks
+
+        return Looks(self.database)
 
     @property
     def reminders(self) -> "Reminders":

@@ -156,6 +156,22 @@ class Checkins:
         values = () if checkin is None else (checkin,)
         return self._runs(f"{mine} ORDER BY fired DESC, due DESC LIMIT {int(limit)}", *values)
 
+    def runs_since(self, at: float) -> list[tuple[Run, str]]:
+        """Return the runs that fired since ``at`` (epoch seconds), each with its check-in's name.
+
+        A run without a recipient gets the agent that the check-in is for.
+        """
+        columns = ", ".join(f"r.{name}" for name in Run._fields)
+        rows = self._database.query(
+            f"SELECT {columns}, coalesce(c.name, r.checkin), coalesce(c.target, '') FROM runs r"
+            " LEFT JOIN checkins c ON c.id = r.checkin WHERE r.fired >= ? ORDER BY r.fired",
+            at,
+        )
+        found = [(Run(*row[:-2]), row[-2], row[-1]) for row in map(tuple, rows)]
+        return [
+            (run if run.recipient else run._replace(recipient=to), name) for run, name, to in found
+        ]
+
     def last_runs(self) -> dict[str, Run]:
         """Return the newest run of every check-in that has had one, by the check-in's id."""
         rows = self._runs("rowid IN (SELECT max(rowid) FROM runs GROUP BY checkin)")

@@ -1,5 +1,8 @@
 """The table of messages. An accepted message is saved here before anything is typed."""
 
+from collections.abc import Collection
+from typing import NamedTuple
+
 from torch_cli.errors import RefusedError
 from torch_cli.store.agents import Agent
 from torch_cli.store.message import (
@@ -31,6 +34,24 @@ __all__ = [
     "new_id",
     "new_message",
 ]
+
+BEGINNING = 400
+"""Bytes of a message that are read for its first line."""
+
+AT_ONCE = 500
+"""Rows that one statement asks for; SQLite takes at most 999 values in old versions."""
+
+
+class Excerpt(NamedTuple):
+    """What a list of events says of a message: when it was ``created`` (epoch seconds), its
+    ``state`` as a receipt shows it, its ``sender``, and the ``beginning`` of its text.
+    """
+
+    created: float
+    state: str
+    sender: str
+    beginning: str
+
 
 _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE state END"
 """The state that a receipt shows. In the middle of a delivery it is ``unknown``."""
@@ -80,6 +101,22 @@ class Messages(Outbox, Progress):
         if not found:
             raise KeyError(identity)
         return found[0]
+
+    def excerpts(self, identities: Collection[str]) -> dict[str, Excerpt]:
+        """Return an excerpt of each of these messages that is still kept, by its id."""
+        found, wanted = dict[str, Excerpt](), list(identities)
+        for start in range(0, len(wanted), AT_ONCE):
+            part = wanted[start : start + AT_ONCE]
+            marks = ", ".join("?" for _ in part)
+            rows = self._database.query(
+                f"SELECT id, created, {_STATE}, sender, substr(body, 1, {BEGINNING})"
+                f" FROM messages WHERE id IN ({marks})",
+                *part,
+            )
+            for identity, created, state, sender, beginning in rows:
+                text = beginning.decode(errors="ignore")  # its last character may be cut
+                found[identity] = Excerpt(created, state, sender, text)
+        return found
 
     def with_key(self, key: str) -> Message | None:
         """Return the message that was sent with that key."""

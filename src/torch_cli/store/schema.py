@@ -364,4 +364,12 @@ MIGRATIONS = (
         WHEN OLD.verb <> 'state' AND OLD.at > CAST(strftime('%s', 'now') AS REAL) - 30 * 86400
         BEGIN SELECT RAISE(ABORT, 'events are append-only for 30 days'); END;
     """,
+    # 17: when a person last looked, at an agent (by its identity) or at anything ('').
+    """
+    CREATE TABLE looks (
+        what            TEXT PRIMARY KEY,
+        at              REAL NOT NULL,
+        before          REAL NOT NULL
+    );
+    """,
 )

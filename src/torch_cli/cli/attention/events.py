@@ -203,5 +203,6 @@ def event_object(entry: "Entry") -> dict[str, Any]:
         "target": event.target,
         "actor": event.actor or None,
         "words": entry.words,
+        "text": entry.text or None,
         "detail": event.detail,
     }

@@ -1,0 +1,40 @@
+"""When a person was last here, by the commands that they typed."""
+
+import contextlib
+import time
+
+from torch_cli.errors import TorchError
+from torch_cli.roster.actor import actor
+from torch_cli.store import Store
+from torch_cli.store.looks import ANYTHING, AWAY
+
+OFTEN = 30.0
+"""Seconds for which a look need not be recorded again."""
+
+PATIENCE = 100
+"""Milliseconds for which a command waits until it can record that a person is here."""
+
+
+def note_command() -> None:
+    """Record that a person typed a command now, unless an agent did.
+
+    Nothing is made, and nothing fails: a command that cannot be recorded is run all the same.
+    """
+    with contextlib.suppress(TorchError), Store(create=False) as store:
+        last, now = store.looks.last(ANYTHING), time.time()
+        if last is not None and 0 <= now - last.at < OFTEN:
+            return
+        if actor(store).agent is None:
+            store.database.query(f"PRAGMA busy_timeout = {PATIENCE}")
+            store.looks.note(ANYTHING, now)
+
+
+def left_at(store: Store, now: float) -> float | None:
+    """Return when a person was last here before they came back (epoch seconds).
+
+    That is before an absence of more than ``AWAY`` seconds. ``None`` if there was none.
+    """
+    last = store.looks.last(ANYTHING)
+    if last is None:
+        return None
+    return last.at if now - last.at > AWAY else last.before or None

@@ -1,0 +1,120 @@
+"""``torch why``."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import COUNT, common_options
+
+if TYPE_CHECKING:
+    from torch_cli.attention.stream import Entry
+    from torch_cli.attention.why import Why
+
+INDENT = 4
+"""Columns by which what belongs to a line begins later."""
+
+
+@click.command("why")
+@click.argument("agent", shell_complete=complete_agents)
+@click.option(
+    "--limit",
+    "-n",
+    type=COUNT,
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="The last N things that happened.",
+)
+@common_options
+def command(common: Common, agent: str, limit: int) -> None:
+    """Show how AGENT came to the state that it is in.
+
+    First the state as it is seen now: the rule that found it, the evidence, since when, and the
+    last report of the program's own hooks. Then what led to it, the newest last: its changes of
+    state, each with its rule and evidence, and what was done to it between them: messages, keys,
+    check-ins, restarts.
+
+    Changes of state are written by the daemon, or by 'torch tick'. With --json, one object.
+
+    \b
+    Examples:
+      torch why dev
+      torch why dev -n 30
+      torch why dev --json | jq -r .now.rule
+    """
+    from torch_cli.attention.why import why
+    from torch_cli.cli.present import note, print_json, unscheduled
+    from torch_cli.store import Store
+
+    with Store() as store:
+        found = why(store, common.socket, agent, limit)
+        missing = unscheduled(store)
+    if common.json:
+        print_json(_object(found))
+        return
+    _print(found)
+    if found.more:
+        note(f"  there is more: torch events --agent {agent}", quiet=common.quiet)
+    if missing:
+        note(f"torch: states of agents are not written: {missing}", quiet=common.quiet)
+
+
+def _object(found: "Why") -> dict[str, Any]:
+    """Return how it came to its state, under its published schema."""
+    from torch_cli.cli.attention.events import event_object
+    from torch_cli.cli.schema import state_object, timestamp
+
+    report, now = found.report, found.now
+    return {
+        "schema": "torch.why/1",
+        "name": found.name,
+        "now": {**state_object(now), "rule": now.state.rule} if now is not None else None,
+        "report": {"name": report.name, "at": timestamp(report.at)} if report else None,
+        "events": [event_object(one) for one in found.entries],
+        "more": found.more,
+    }
+
+
+def _print(found: "Why") -> None:
+    from torch_cli.attention.asked import asked_by
+    from torch_cli.cli.present import age, print_folded
+
+    clock = time.time()
+    if found.now is None:
+        print_folded(f"{found.name}  is not running: it was stopped", INDENT)
+    else:
+        state = found.now.state
+        since = f"for {age(clock - found.now.since)}" if found.now.since is not None else ""
+        print_folded("  ".join(filter(None, [found.name, str(state.state), since])), INDENT)
+        print_folded(f"    rule {_by(state.rule, state.evidence)}", INDENT + 4)
+        asks = asked_by(state).words
+        if asks:
+            print_folded(f"    it asks: {asks}", INDENT + 4)
+    if found.report is not None:
+        told = f"{found.report.name}, {age(clock - found.report.at)} ago"
+        print_folded(f"    last report of its hooks: {told}", INDENT + 4)
+    for one in found.entries:
+        _print_entry(one)
+
+
+def _print_entry(one: "Entry") -> None:
+    from torch_cli.cli.present import print_folded
+    from torch_cli.store.events import STATE
+
+    at = time.strftime("%m-%d %H:%M:%S", time.localtime(one.event.at))
+    known = one.event.detail if one.event.verb == STATE else {}
+    rule = known.get("rule")
+    # The words of a dialog are its question. Of other states they are the evidence already.
+    by = _by(rule, known.get("evidence") if known.get("question") else "") if rule else ""
+    by = f"  [{by}]" if by else ""
+    print_folded(f"{at}  {one.kind:<10}  {one.words}{by}", len(at) + 2)
+
+
+def _by(rule: str, evidence: str | None) -> str:
+    """Return a rule with its evidence, which often begins with the name of the rule."""
+    if not evidence or evidence.startswith(rule):
+        return evidence or rule
+    return f"{rule}: {evidence}"

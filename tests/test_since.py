@@ -1,0 +1,321 @@
+"""``torch since`` and ``torch why``: what happened, for a person who was away."""
+
+import os
+import pty
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scheduler
+from agent import DemoAgent, spawn_demo
+from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
+from repository import Repository
+from test_attention import lines
+from test_store import written
+from test_task import agent
+from torch_cli.attention.stream import KINDS, words_of
+from torch_cli.attention.summary import shares, summary
+from torch_cli.store import Store
+from torch_cli.store.checkin import Run
+from torch_cli.store.events import Event
+from torch_cli.store.looks import ANYTHING, AWAY
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    with Store() as opened:
+        yield opened
+
+
+def in_a_terminal(argv: Sequence[str], **environ: str) -> str:
+    """Run a command as a person does, with a terminal; return what it prints."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "80", **environ}
+    with subprocess.Popen(
+        argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=environment
+    ) as child:
+        os.close(theirs)
+        printed = b""
+        while part := _read(ours):
+            printed += part
+        os.close(ours)
+        child.wait(PATIENCE)
+    return printed.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # EIO: nobody has the other side any more (Linux)
+        return b""
+
+
+def since(torch: Torch, *words: str) -> dict[str, Any]:
+    done = torch("since", "--json", *words)
+    assert done.code == 0, done.out + done.err
+    found: dict[str, Any] = done.json
+    return found
+
+
+def said(found: dict[str, Any], part: str) -> list[str]:
+    return [f"{one['who'] or ''}: {one['words']}" for one in found[part]]
+
+
+# -- the whole way ---------------------------------------------------------------------------------
+
+
+def test_it_tells_what_happened_and_who_waits(demo: DemoAgent) -> None:
+    scheduler.start(demo.torch)
+    assert demo.send("Fix the parser\nand its tests").code == 0
+    demo.open_dialog()
+
+    def waits() -> bool:
+        return len(since(demo.torch, "1h")["needs"]) == 1
+
+    wait_until(waits, what="who waits")
+    found = since(demo.torch, "1h")
+    assert found["schema"] == "torch.since/1"
+    assert found["needs"][0]["question"] == "Do you want to proceed?"
+    assert ": 1 message delivered" in said(found, "done")
+    assert (found["failed"], found["late"]) == ([], [])
+    text = demo.torch("since", "1h").out
+    assert text.splitlines()[0].startswith("Since ")
+    assert f"NEEDS YOU  {demo.name}  waiting for" in text
+    assert "Do you want to proceed?" in text
+    assert "DONE" in text
+    assert "FAILED" not in text
+
+    why = demo.torch("why", demo.name)
+    assert why.code == 0, why.err
+    first, *rest = why.out.splitlines()
+    assert first.startswith(f"{demo.name}  waiting")
+    assert "it asks: Do you want to proceed?" in why.out
+    assert "message     confirmed" in why.out
+    assert '"Fix the parser"' in why.out
+    assert "and its tests" not in why.out
+    (state,) = [row for row in rest if " state " in row and "waiting" in row]
+    rule = demo.torch("why", demo.name, "--json").json["now"]["rule"]
+    assert f"[{rule}: ❯ 1. Yes]" in state, "the rule, and what it rests on"
+    assert f"    rule {rule}: ❯ 1. Yes" in rest
+    assert demo.torch("why", demo.name, "-n", "1", "--json").json["more"]
+
+
+def test_why_of_an_agent_that_is_gone(demo: DemoAgent) -> None:
+    with Store() as store:
+        pane = store.agents.all()[0].pane
+    demo.tmux.new_session("other", "cat")
+    demo.tmux.cmd("kill-pane", "-t", pane)
+    assert demo.torch("why", demo.name, "--json").json["now"]["state"] == "dead"
+    assert demo.torch("stop", demo.name).code == 0
+    stopped = demo.torch("why", demo.name, "--json").json
+    assert stopped["now"] is None
+    assert stopped["events"][-1]["verb"] == "stop"
+    missing = demo.torch("why", "nobody", "--json")
+    assert (missing.code, missing.json["error"]["code"]) == (3, "no-agent")
+
+
+def test_a_program_that_ended_by_itself_has_failed(demo: DemoAgent) -> None:
+    for _ in range(2):
+        assert demo.torch("tick", "--quiet").code == 0
+    demo.kill()
+    assert demo.torch("tick", "--quiet").code == 0
+    (failed,) = said(since(demo.torch, "1h"), "failed")
+    assert failed.startswith(f"{demo.name}: ended")
+    assert demo.torch("stop", demo.name).code == 0
+    assert said(since(demo.torch, "1h"), "failed") == [], "a person has ended it"
+
+
+# -- when a person was here ------------------------------------------------------------------------
+
+
+def test_it_begins_when_the_person_left(torch: Torch, store: Store) -> None:
+    now = time.time()
+    assert since(torch)["because"] == "first"
+    store.looks.note(ANYTHING, now - 3 * HOUR)
+    for at in (now - 2 * HOUR, now - 2 * HOUR + 2):
+        event = "INSERT INTO events (at, actor, verb, target) VALUES (?, '', 'restart', 'dev')"
+        store.database.write(event, at)
+    before = in_a_terminal(torch.argv("since"))
+    assert "3h ago, when you were last here" in before
+    assert before.count("restarted") == 2
+    last = store.looks.last(ANYTHING)
+    assert last is not None
+    assert last.at >= now
+    again = in_a_terminal(torch.argv("since"))
+    assert "3h ago" in again, "who has just come back may ask again"
+
+
+def test_only_people_are_here(demo: DemoAgent, store: Store) -> None:
+    """Neither scripts, whose output is read, nor agents, also in a terminal."""
+    assert demo.torch("ps").code == 0
+    assert store.looks.last(ANYTHING) is None
+    in_a_terminal(demo.torch.argv("ps"), TORCH_AGENT=demo.name)
+    assert store.looks.last(ANYTHING) is None
+    in_a_terminal(demo.torch.argv("ps"))
+    assert store.looks.last(ANYTHING) is not None
+
+
+def test_a_command_makes_no_state_file_to_say_who_is_here(torch: Torch, tmp_path: Path) -> None:
+    assert "torch" in in_a_terminal(torch.argv("--help"))
+    assert not (tmp_path / "torch").exists()
+
+
+def test_a_visit_lasts_until_nobody_comes_for_a_while(store: Store) -> None:
+    now = time.time()
+
+    def look(at: float) -> tuple[float, float]:
+        store.looks.note(ANYTHING, at)
+        last = store.looks.last(ANYTHING)
+        assert last is not None
+        return last.at - now, last.before - now
+
+    assert look(now - 5 * AWAY) == (-5 * AWAY, -now)
+    assert look(now - 3 * AWAY) == (-3 * AWAY, -5 * AWAY)
+    assert look(now - 2.5 * AWAY) == (-2.5 * AWAY, -5 * AWAY)
+    assert look(now - 2.6 * AWAY) == (-2.5 * AWAY, -5 * AWAY), "it was noted late"
+    assert look(now) == (0, -2.5 * AWAY)
+    store.database.write("UPDATE looks SET at = ?", now + HOUR)
+    assert look(now)[0] == 0, "the clock was set back"
+
+
+# -- the parts -------------------------------------------------------------------------------------
+
+
+def test_what_failed_and_what_came_late(store: Store) -> None:
+    now = time.time()
+    with store.database.transaction():
+        for name, age in (("m-lost", 10.0), ("m-slow", HOUR), ("m-again", 10.0)):
+            store.messages.insert(
+                written(name, created=now - age, body="Do it\x1b[2J", sender="qa")
+            )
+        runs = (
+            Run("r-1", "c-1", now - 2 * HOUR, now, "sent", delay="the machine was asleep for 2 h"),
+            Run("r-2", "c-1", now - 9, now, "sent"),
+            Run("r-3", "c-1", now - 8, now, "missed", "it came more than 5 min late"),
+        )
+        for run in runs:
+            store.checkins.add_run(run)
+    for name, state in (
+        ("m-lost", "failed"),
+        ("m-slow", "confirmed"),
+        ("m-again", "unknown"),
+        ("m-again", "confirmed"),
+    ):
+        store.events.add("deliver", "dev", {"message": name, "state": state}, actor="qa")
+    found = summary(store, now - 10, [])
+    assert [one.words for one in found.failed] == [
+        "check-in c-1 missed  it came more than 5 min late",
+        'm-lost from qa failed  "Do it [2J"',
+    ]
+    assert [one.words for one in found.late] == [
+        "check-in c-1 came 2 h late  the machine was asleep for 2 h",
+        'm-slow from qa came 1 h after it was sent  "Do it [2J"',
+    ]
+    assert [one.words for one in found.done] == ["2 messages delivered"]
+
+
+def test_work_is_added_up_and_a_task_is_told_once(store: Store) -> None:
+    for state, before in (("idle", "working"), ("working", "idle"), ("idle", "working")):
+        detail = {"state": state, "before": before, "lasted": 90.0}
+        store.events.add("state", "dev", detail)
+    for what, state in (("done", "done"), ("note", "done")):
+        detail = {"task": "t-1", "what": what, "state": state, "title": "Fix it"}
+        store.events.add("task", "dev", detail)
+    for task, state in (("t-2", "failed"), ("t-3", "open")):
+        store.events.add("task", "dev", {"task": task, "state": state, "title": "x"})
+    found = summary(store, time.time() - HOUR, [])
+    assert [one.words for one in found.done] == [
+        "worked for 3 min, 2 turns ended",
+        "done: t-1  Fix it",
+    ]
+    assert [one.words for one in found.failed] == ["failed: t-2  x"]
+
+
+def test_commits_are_those_of_torch_and_those_of_git(
+    torch: Torch, store: Store, tmp_path: Path
+) -> None:
+    repository = Repository.make(tmp_path / "shop")
+    repository.write("old")
+    repository.git("add", "-A")
+    old = {"GIT_COMMITTER_DATE": "2026-01-01T00:00:00"}
+    repository.git("commit", "-qm", "old", env=old)
+    repository.write("file")
+    assert torch("commit", "-C", str(repository.path), "-m", "Through Torch").code == 0
+    repository.write("another")
+    repository.commit("By hand\x1b[2J")
+    dev = agent(store, "dev")._replace(directory=str(repository.path))
+    found = summary(store, time.time() - HOUR, [dev, dev._replace(directory="/nowhere")])
+    words = [one.words for one in found.committed]
+    assert len(words) == 2, "each once"
+    words.sort(key=lambda one: "By hand" in one)  # git has no more than the second
+    assert "  Through Torch  on main" in words[0]
+    assert words[1].endswith("  By hand [2J  by Ann")
+    assert {one.who for one in found.committed} == {"shop"}
+
+
+def test_it_has_twenty_lines_and_says_where_the_rest_is(torch: Torch, store: Store) -> None:
+    for number in range(60):
+        store.events.add("give-up", f"dev{number}\x1b[2J", {"why": "it crashed\nagain"})
+        store.events.add("restart", f"dev{number}", {"why": "x" * 200})
+    printed = in_a_terminal(torch.argv("since", "1h"))
+    shown = [row for row in printed.splitlines() if not row.startswith("torch: ")]
+    assert len(shown) == 20
+    assert all(len(row) <= 80 for row in shown)
+    assert "\x1b" not in printed
+    assert shown[1].startswith("DONE       … and 51 more: torch events --since")
+    assert "dev59" in printed, "the newest"
+    assert len(since(torch, "1h")["failed"]) == 60
+
+
+def test_rows_are_shared_evenly() -> None:
+    assert shares([2, 0, 1], 19) == [2, 0, 1]
+    assert shares([30, 2, 30, 0, 30], 19) == [6, 2, 6, 0, 5]
+    assert shares([0, 0], 19) == [0, 0]
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def test_no_event_says_its_kind_twice() -> None:
+    details: dict[str, dict[str, object]] = {
+        "checkin": {"checkin": "ci-1", "name": "tests"},
+        "fire": {"run": "r-1", "checkin": "ci-1", "state": "sent", "message": "m-1"},
+        "checkpoint": {"checkpoint": "c-1", "reason": "idle"},
+        "commit": {"commit": "abc", "branch": "main"},
+        "branch": {"branch": "work", "commit": "abc"},
+        "mode": {"mode": "plan", "presses": 1},
+        "delegate": {"task": "t-1", "parent": "dev"},
+    }
+    for kind, verbs in KINDS.items():
+        for verb in verbs - {"state"}:
+            event = Event(1, 1.0, "qa", verb, "dev", details.get(verb, {"message": "m-1"}))
+            words = [kind, *words_of(event, "the text").replace(",", "").split()]
+            assert not [one for one, two in pairwise(words) if one == two], words
+    made = Event(1, 1.0, "", "checkin", "dev", {"checkin": "ci-1", "name": "tests"})
+    assert words_of(made) == "made  ci-1, name tests"
+
+
+def test_an_event_of_a_message_has_its_first_line(torch: Torch, store: Store) -> None:
+    with store.database.transaction():
+        store.messages.insert(written("m-1", body="\n\n  Fix\x1b]0;owned\x07 it \u202e\nand more"))
+        store.messages.insert(written("m-2", body="é" * 400))
+    for name in ("m-1", "m-2", "m-gone"):
+        store.events.add("deliver", "dev", {"message": name, "state": "confirmed"})
+    first, second, third, _ = lines(torch("events", "--json").out)
+    assert first["text"] == "Fix ]0;owned it"
+    assert first["words"] == 'confirmed  m-1  "Fix ]0;owned it"'
+    assert second["text"] == "é" * 79 + "…"
+    assert third["text"] is None
+    assert third["words"] == "confirmed  m-gone"
