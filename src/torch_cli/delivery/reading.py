@@ -149,9 +149,9 @@ class Reader:
         key: Claude Code then knows only the second half of Torch's chord (2.1.330, 2026-11-28).
         """
         self._terminal = self._terminal or keys.terminal_of(self.client, self.pane.id)
-        if keys.unread(self._terminal):
-            return True
-        return time.time() < keys.latest(self.client, self.pane.id) + TYPING
+        latest = keys.latest(self.client, self.pane.id)
+        # tmux writes a key just after the command that sent it. Its answer to us comes later still.
+        return keys.unread(self._terminal) > 0 or time.time() < latest + TYPING
 
     def await_idle(self, *, pressed: bool) -> Ended | None:
         """Wait until the program is idle, because in other states the key may do something else.
