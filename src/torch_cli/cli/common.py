@@ -2,9 +2,10 @@
 
 import contextlib
 import os
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from torch_cli.cli.present import note, printable
+from torch_cli.cli.present import note, print_json, print_table, printable, say
 from torch_cli.tmux.socket import Socket
 
 LONGEST = 1e8
@@ -31,6 +32,34 @@ class Common(NamedTuple):
         """Print on stderr what is being done, with ``-v``."""
         if self.verbose:
             self.inform(step)
+
+    def show(self, facts: Mapping[str, Any], line: str, *notes: str) -> None:
+        """Print a result: with ``--json`` its ``facts``, else a line, and notes below it."""
+        if self.json:
+            print_json(facts)
+            return
+        say(printable(line))
+        for words in notes:
+            note(f"  {printable(words)}", quiet=self.quiet)
+
+    def show_all(
+        self,
+        objects: Iterable[Mapping[str, Any]],
+        headings: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        nothing: str = "",
+    ) -> None:
+        """Print a list: with ``--json`` the ``objects``, else a table, or what to say without rows.
+
+        Only what is printed is iterated over.
+        """
+        if self.json:
+            for one in objects:
+                print_json(one)
+        elif table := list(rows):
+            print_table(headings, table)
+        elif nothing:
+            note(nothing, quiet=self.quiet)
 
     def inform(self, words: str) -> None:
         """Print it on stderr. If nobody reads that, the command continues."""

@@ -29,6 +29,19 @@ class _Seconds(click.FloatRange):
 
 SECONDS = _Seconds(min=0)
 
+
+def seconds_option(name: str, default: float, about: str) -> Callable[[F], F]:
+    """Return the option ``name``: how many seconds something may take."""
+    return click.option(
+        name,
+        type=SECONDS,
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help=about,
+    )
+
+
 COUNT, COUNT_OR_NONE = click.IntRange(min=1, max=MOST), click.IntRange(min=0, max=MOST)
 
 
@@ -91,13 +104,10 @@ _DELIVERY = [
         help="ready: also send to a working program that queues messages safely; "
         "idle: wait for the end of its turn; now: do not wait.",
     ),
-    click.option(
+    seconds_option(
         "--timeout",
-        type=SECONDS,
-        default=30.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="The most seconds to wait until the agent takes the message. Torch holds the message "
+        30.0,
+        "The most seconds to wait until the agent takes the message. Torch holds the message "
         "sooner if waiting would not help: for a dialog or a limit at once, for a draft or copy "
         "mode after 2 s.",
     ),

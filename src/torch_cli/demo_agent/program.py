@@ -17,7 +17,6 @@ import tty
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 
 from torch_cli.demo_agent.agent import Agent
@@ -69,12 +68,7 @@ class Terminal:
         self.write("\x1b[2J\x1b[H\x1b[?25l\x1b[?7l" + paste)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.write("\x1b[?2004l\x1b[?7h\x1b[?25h")
         with contextlib.suppress(termios.error):  # the terminal may be gone
             termios.tcsetattr(self.input, termios.TCSADRAIN, self._before)

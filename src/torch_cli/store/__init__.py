@@ -3,7 +3,6 @@
 All access goes through ``Store``. Each group of tables has its own module.
 """
 
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from torch_cli.store.agents import Agents
@@ -114,12 +113,7 @@ class Store:
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def close(self) -> None:

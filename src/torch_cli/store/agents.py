@@ -69,9 +69,6 @@ class Agent(NamedTuple):
         )
 
 
-_COLUMNS = Agent._fields
-
-
 class Agents:
     """Reads and writes the table of agents."""
 
@@ -150,11 +147,7 @@ class Agents:
             before = self._one("name = ?", agent.name)
             if before and _is_same(agent, before):  # the agents below it stay below it
                 self.succeed(before.identity, agent)
-            marks = ", ".join("?" for _ in _COLUMNS)
-            self._database.query(
-                f"INSERT OR REPLACE INTO agents ({', '.join(_COLUMNS)}) VALUES ({marks})",
-                *_row(agent).values(),
-            )
+            self._database.insert("agents", _row(agent), replace=True)
         return agent
 
     def known_as(self, identity: str) -> Agent | None:
@@ -258,8 +251,7 @@ def _is_same(agent: Agent, other: Agent) -> bool:
 
 
 def _row(agent: Agent) -> dict[str, object]:
-    row = {column: getattr(agent, column) for column in _COLUMNS}
-    return {**row, "directory": storable(agent.directory)}
+    return {**agent._asdict(), "directory": storable(agent.directory)}
 
 
 def _agent(row: dict[str, object]) -> Agent:

@@ -6,7 +6,7 @@ import os
 import select
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from torch_cli import paths
 from torch_cli.errors import TorchError
@@ -82,6 +82,15 @@ class Database:
         with self._explained("written"):
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             return self._connection.execute(sql, values).rowcount
+
+    def insert(self, table: str, row: Mapping[str, object], *, replace: bool = False) -> None:
+        """Write a new row, as part of the caller's transaction.
+
+        With ``replace`` it takes the place of a row with the same key, which is an error otherwise.
+        """
+        columns, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" for _ in row)
+        verb = "INSERT OR REPLACE" if replace else "INSERT"
+        self.query(f"{verb} INTO {table} ({columns}) VALUES ({marks})", *row.values())
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

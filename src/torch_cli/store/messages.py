@@ -88,11 +88,7 @@ class Messages(Outbox, Progress):
         """
         while self._database.query("SELECT 1 FROM messages WHERE id = ?", message.id):
             message = renamed(message, new_id())
-        row = row_of(message)
-        marks = ", ".join("?" for _ in row)
-        self._database.query(
-            f"INSERT INTO messages ({', '.join(row)}) VALUES ({marks})", *row.values()
-        )
+        self._database.insert("messages", row_of(message))
         return message
 
     def get(self, identity: str) -> Message:

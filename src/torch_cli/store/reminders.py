@@ -40,10 +40,7 @@ class Reminders:
         It replaces an earlier reminder of the same breach.
         """
         row = reminder._asdict() | {"team": os.fsencode(reminder.team)}
-        marks = ", ".join("?" for _ in row)
-        self._database.query(
-            f"INSERT OR REPLACE INTO reminders ({', '.join(row)}) VALUES ({marks})", *row.values()
-        )
+        self._database.insert("reminders", row, replace=True)
 
     def remove(self, reminder: Reminder) -> None:
         """Remove a reminder, because the breach is over."""

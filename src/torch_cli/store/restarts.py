@@ -40,9 +40,8 @@ class Restarts:
     def add(self, restart: Restart) -> None:
         """Record that a member has ended, and when to restart it."""
         row = restart._asdict() | {"team": os.fsencode(restart.team)}
-        marks = ", ".join("?" for _ in row)
-        sql = f"INSERT INTO restarts ({', '.join(row)}) VALUES ({marks})"
-        self._database.write(sql, *row.values())
+        with self._database.transaction():
+            self._database.insert("restarts", row)
 
     def begin(self, team: str, name: str, at: float) -> None:
         """Record that the restart of a member begins."""

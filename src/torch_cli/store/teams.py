@@ -70,15 +70,11 @@ class Teams:
         row = started._asdict() | {"started": started.started or time.time()}
         row |= {"team": _key(started.team), "directory": os.fsencode(started.directory)}
         row |= {"spec": json.dumps(started.spec)}
-        marks = ", ".join("?" for _ in row)
         self._database.query(
             "DELETE FROM team_members WHERE team = ? AND agent = ? AND agent <> ''",
             *(_key(started.team), started.agent),
         )
-        self._database.query(
-            f"INSERT OR REPLACE INTO team_members ({', '.join(row)}) VALUES ({marks})",
-            *row.values(),
-        )
+        self._database.insert("team_members", row, replace=True)
 
     def remove(self, team: str, name: str) -> None:
         """Remove a member that has ended."""

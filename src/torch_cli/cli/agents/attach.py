@@ -5,6 +5,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import print_json
 
 
 @click.command("attach")
@@ -19,7 +20,6 @@ def command(common: Common, target: str) -> None:
     Examples:
       torch attach dev
     """
-    from torch_cli.cli.present import print_json
     from torch_cli.roster.registry import find
     from torch_cli.store import Store
     from torch_cli.tmux.attach import attach, attach_command

@@ -4,20 +4,13 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_modes
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import common_options, seconds_option
 
 
 @click.command("mode")
 @click.argument("target", shell_complete=complete_agents)
 @click.argument("mode", required=False, shell_complete=complete_modes)
-@click.option(
-    "--timeout",
-    type=SECONDS,
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds to wait until the agent is idle.",
-)
+@seconds_option("--timeout", 10.0, "The most seconds to wait until the agent is idle.")
 @common_options
 def command(common: Common, target: str, mode: str | None, timeout: float) -> None:
     """Show the mode of TARGET's program, or switch it to MODE and prove it on the screen.
@@ -33,7 +26,6 @@ def command(common: Common, target: str, mode: str | None, timeout: float) -> No
       torch mode dev plan
       test "$(torch mode dev --json | jq -r .mode)" = plan
     """
-    from torch_cli.cli.present import print_json, say
     from torch_cli.pressing.mode import mode_of, set_mode
     from torch_cli.store import Store
 
@@ -42,17 +34,5 @@ def command(common: Common, target: str, mode: str | None, timeout: float) -> No
             done = mode_of(store, common.socket, target)
         else:
             done = set_mode(store, common.socket, target, mode, timeout)
-    if common.json:
-        print_json(
-            {
-                "schema": "torch.mode/1",
-                "target": done.target,
-                "pane": done.pane,
-                "mode": done.mode,
-                "before": done.before,
-                "presses": done.presses,
-            }
-        )
-        return
     was = f"  (was {done.before})" if done.before != done.mode else ""
-    say(f"{done.mode}{was}")
+    common.show({"schema": "torch.mode/1", **done._asdict()}, f"{done.mode}{was}")

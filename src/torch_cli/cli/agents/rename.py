@@ -21,22 +21,14 @@ def command(common: Common, name: str, new: str) -> None:
     Examples:
       torch rename dev backend
     """
-    from torch_cli.cli.present import print_json, say
     from torch_cli.lifecycle.rename import rename
     from torch_cli.store import Store
 
     with Store() as store:
         done = rename(store, name, new)
     agent = done.agent
-    if common.json:
-        print_json(
-            {
-                "schema": "torch.rename/1",
-                "agent": agent.name,
-                "before": done.before,
-                "pane": agent.pane,
-                "window": done.window,
-            }
-        )
-    else:
-        say(f"renamed  {done.before} -> {agent.name}  {agent.pane}  window {done.window}")
+    facts = {"agent": agent.name, "before": done.before, "pane": agent.pane, "window": done.window}
+    common.show(
+        {"schema": "torch.rename/1", **facts},
+        f"renamed  {done.before} -> {agent.name}  {agent.pane}  window {done.window}",
+    )

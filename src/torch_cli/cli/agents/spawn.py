@@ -7,6 +7,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_briefings, complete_profiles
 from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.present import note, print_json, printable
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.begin import Begun
@@ -134,7 +135,6 @@ def command(
 def _print(
     common: Common, agent: "Agent", window: "OpenedWindow", state: str, caution: str
 ) -> None:
-    from torch_cli.cli.present import note, print_json, printable
     from torch_cli.roster.safety import safety_for
 
     safety = safety_for(agent)

@@ -8,6 +8,9 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import age, note, print_error, print_json, printable
+from torch_cli.cli.schema import state_object
+from torch_cli.errors import DONE
 
 if TYPE_CHECKING:
     from torch_cli.watch.state import StateOf
@@ -28,8 +31,6 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
       torch state dev
       torch state dev qa %7 --json
     """
-    from torch_cli.cli.present import print_error
-    from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.watch.state import states_of
 
@@ -46,9 +47,6 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
 
 def show(one: "StateOf", common: Common) -> None:
     """Print one state, for people or as an object."""
-    from torch_cli.cli.present import age, note, print_json, printable
-    from torch_cli.cli.schema import state_object
-
     if common.json:
         print_json(state_object(one))
         return

@@ -25,22 +25,13 @@ def command(common: Common, name: str, forget: bool) -> None:
       torch stop dev
       torch stop helper --forget
     """
-    from torch_cli.cli.present import note, print_json
     from torch_cli.lifecycle.stop import stop
     from torch_cli.store import Store
 
     with Store() as store:
         stopped = stop(store, name, forget=forget)
-    if common.json:
-        print_json(
-            {
-                "schema": "torch.stop/1",
-                "agent": stopped.name,
-                "how": stopped.how,
-                "leftovers": stopped.leftovers,
-            }
-        )
-        return
+    facts = {"agent": stopped.name, "how": stopped.how, "leftovers": stopped.leftovers}
+    left = f"{stopped.leftovers} processes it left behind were ended"
     words = {
         "asked": "ended when asked",
         "terminated": "ended by SIGTERM",
@@ -48,6 +39,8 @@ def command(common: Common, name: str, forget: bool) -> None:
         "gone": "had ended already",
         "forgotten": "is no longer an agent; its program was left alone",
     }
-    click.echo(f"stopped  {stopped.name}  {words[stopped.how]}")
-    if stopped.leftovers:
-        note(f"  {stopped.leftovers} processes it left behind were ended", quiet=common.quiet)
+    common.show(
+        {"schema": "torch.stop/1", **facts},
+        f"stopped  {stopped.name}  {words[stopped.how]}",
+        *([left] if stopped.leftovers else []),
+    )

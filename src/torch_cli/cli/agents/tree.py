@@ -6,6 +6,9 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import age, note, print_json, printable, say
+from torch_cli.cli.schema import agent_object
+from torch_cli.errors import DONE
 
 
 @click.command("tree")
@@ -19,9 +22,6 @@ def command(common: Common) -> int:
     Examples:
       torch tree
     """
-    from torch_cli.cli.present import age, note, print_json, printable, say
-    from torch_cli.cli.schema import agent_object
-    from torch_cli.errors import DONE
     from torch_cli.roster.membership import superior
     from torch_cli.store import Store
     from torch_cli.tasks.title import current

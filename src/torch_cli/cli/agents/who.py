@@ -4,6 +4,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.schema import agent_object
+from torch_cli.errors import DONE, NOT_FOUND
 
 
 @click.command("who")
@@ -25,9 +27,6 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
     Examples:
       torch who --skill auth --state idle
     """
-    from torch_cli.cli.present import note, print_json, print_table
-    from torch_cli.cli.schema import agent_object
-    from torch_cli.errors import DONE, NOT_FOUND
     from torch_cli.store import Store
     from torch_cli.store.tasks import HELD, skills_fit
     from torch_cli.tasks.life import skills_of
@@ -44,23 +43,19 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
         lines = list_agents(store, [one for one, _ in agents])
         busy = [task.holder for task in store.tasks.all() if task.state in HELD]
     lines = [line for line in lines if state in (None, line.state)]
-    if common.json:
-        for line in lines:
-            tasks = busy.count(line.agent.name)
-            more = {"skills": list(known[line.agent.name]), "tasks": tasks}
-            print_json({**agent_object(line), **more})
-    elif lines:
-        rows = [
-            [
-                line.agent.name,
-                line.agent.role,
-                line.state,
-                str(busy.count(line.agent.name) or ""),
-                ", ".join(known[line.agent.name]),
-            ]
+    tasks = {line.agent.name: busy.count(line.agent.name) for line in lines}
+    common.show_all(
+        (
+            {**agent_object(line), "skills": list(known[name]), "tasks": tasks[name]}
             for line in lines
-        ]
-        print_table(["NAME", "ROLE", "STATE", "TASKS", "SKILLS"], rows)
-    else:
-        note("no agent matches; 'torch ps' lists all agents", quiet=common.quiet)
+            for name in [line.agent.name]
+        ),
+        ("NAME", "ROLE", "STATE", "TASKS", "SKILLS"),
+        (
+            [name, line.agent.role, line.state, str(tasks[name] or ""), ", ".join(known[name])]
+            for line in lines
+            for name in [line.agent.name]
+        ),
+        "no agent matches; 'torch ps' lists all agents",
+    )
     return DONE if lines else NOT_FOUND

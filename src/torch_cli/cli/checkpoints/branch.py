@@ -29,15 +29,13 @@ def start_command(common: Common, name: str, clean: bool, directory: str) -> Non
       torch branch start feature/parser
       torch branch start fix-login --clean -C ~/project
     """
-    from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.branch import start_branch
     from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
     made = start_branch(worktree, name, clean=clean)
-    if common.json:
-        print_json({"schema": "torch.branch/1", "dir": worktree.top, **made._asdict()})
-        return
-    say(f"on branch  {printable(made.branch)}  from {printable(made.before)}")
-    if made.carried:
-        note(f"  {made.carried} changed paths came along", quiet=common.quiet)
+    common.show(
+        {"schema": "torch.branch/1", "dir": worktree.top, **made._asdict()},
+        f"on branch  {made.branch}  from {made.before}",
+        *([f"{made.carried} changed paths came along"] if made.carried else []),
+    )

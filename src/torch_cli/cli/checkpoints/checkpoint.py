@@ -19,6 +19,8 @@ from torch_cli.cli.checkpoints.restoring import restore
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_checkpoints
 from torch_cli.cli.options import COUNT, IN_DIR, common_options
+from torch_cli.cli.present import print_json, print_text, printable, say
+from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
     from torch_cli.checkpoint.settings import Settings
@@ -63,7 +65,6 @@ def now_command(common: Common, directories: tuple[str, ...], note: str) -> int:
     from torch_cli.checkpoint.author import author_in
     from torch_cli.checkpoint.record import CheckpointOutcome, Occasion, take
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.errors import TorchError
     from torch_cli.git.command import NICENESS
     from torch_cli.git.worktree import locate
 
@@ -143,7 +144,6 @@ def show_command(common: Common, checkpoint: str, directory: str) -> None:
       torch checkpoint show c-4afefc20 --json
     """
     from torch_cli.checkpoint.record import checkpoints, find_checkpoint
-    from torch_cli.cli.present import print_json, say
     from torch_cli.git.worktree import locate
 
     worktree = locate(directory)
@@ -194,7 +194,6 @@ def diff_command(
     from torch_cli.checkpoint.restore import pathspecs
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.checkpoint.snapshot import snapshot
-    from torch_cli.cli.present import print_json
     from torch_cli.git.counts import count
     from torch_cli.git.worktree import locate, locked
 
@@ -223,8 +222,6 @@ def _print_diff(
     *,
     stat: bool,
 ) -> None:
-    from torch_cli.cli.present import print_text
-
     colour = "always" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else "never"
     options = ["--no-ext-diff", "--no-textconv", f"--color={colour}", *(["--stat"] if stat else [])]
     shown = worktree.git().run("diff", *options, before, after, "--", *(p or "." for p in paths))
@@ -268,7 +265,6 @@ def restore_command(
     """
     from torch_cli.checkpoint.record import find_checkpoint
     from torch_cli.checkpoint.restore import Source, pathspecs
-    from torch_cli.errors import RefusedError
     from torch_cli.git.worktree import locate
 
     if source is None:
@@ -339,7 +335,6 @@ def init_command(common: Common, directory: str, shadow: bool) -> None:
       torch checkpoint init ~/notes --shadow
     """
     from torch_cli.checkpoint.shadow import make_shadow
-    from torch_cli.cli.present import print_json, printable, say
 
     made = make_shadow(directory)
     if common.json:
@@ -365,7 +360,6 @@ def trust_command(common: Common, directory: str, yes: bool) -> None:
       torch checkpoint trust ~/project
     """
     from torch_cli.cli.present import note, printable, say
-    from torch_cli.errors import RefusedError
     from torch_cli.git.filters import read_configuration, trust
     from torch_cli.git.hooks import contents, read_hooks
     from torch_cli.git.worktree import locate

@@ -6,6 +6,9 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import age, note, print_json, printable, say, unscheduled
+from torch_cli.cli.schema import timestamp
+from torch_cli.errors import RefusedError
 
 
 @click.command("watch")
@@ -31,7 +34,6 @@ def watch_command(
     """
     from torch_cli import duration
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.errors import RefusedError
     from torch_cli.git.worktree import locate
     from torch_cli.store import Store
 
@@ -56,7 +58,6 @@ def watch_command(
 
 def _print_watch(top: str, every: float | None, on_idle: bool | None, common: Common) -> None:
     from torch_cli import duration
-    from torch_cli.cli.present import note, print_json, printable, say, unscheduled
     from torch_cli.store import Store
 
     if common.json:
@@ -82,41 +83,31 @@ def status_command(common: Common) -> None:
       torch checkpoint status --json
     """
     from torch_cli.checkpoint.settings import load_settings
-    from torch_cli.cli.present import age, note, print_json, print_table
-    from torch_cli.cli.schema import timestamp
     from torch_cli.schedule.worktrees import watched
     from torch_cli.store import Store
 
     with Store() as store:
         found = watched(store, load_settings())
     now = time.time()
-    if common.json:
-        for one in found:
-            print_json(
-                {
-                    "schema": "torch.checkpoint-status/1",
-                    "dir": one.top,
-                    "repository": one.repository,
-                    "agents": [agent.name for agent in one.agents],
-                    "every_s": one.every,
-                    "on_idle": one.on_idle,
-                    "commit_every_s": one.watch.commit_every,
-                    "attempted": timestamp(one.watch.attempted or None),
-                    "due": timestamp(one.due()) if one.watch.attempted else None,
-                    "failed": one.watch.failed,
-                    "said": one.watch.said or None,
-                    "checkpoint": one.watch.checkpoint or None,
-                    "commit_said": one.watch.commit_said or None,
-                }
-            )
-        return
-    if not found:
-        note(
-            "nothing is watched: there are no agents, and no 'torch checkpoint watch'",
-            quiet=common.quiet,
-        )
-        return
-    rows = [
+    objects = (
+        {
+            "schema": "torch.checkpoint-status/1",
+            "dir": one.top,
+            "repository": one.repository,
+            "agents": [agent.name for agent in one.agents],
+            "every_s": one.every,
+            "on_idle": one.on_idle,
+            "commit_every_s": one.watch.commit_every,
+            "attempted": timestamp(one.watch.attempted or None),
+            "due": timestamp(one.due()) if one.watch.attempted else None,
+            "failed": one.watch.failed,
+            "said": one.watch.said or None,
+            "checkpoint": one.watch.checkpoint or None,
+            "commit_said": one.watch.commit_said or None,
+        }
+        for one in found
+    )
+    rows = (
         [
             one.top,
             one.names,
@@ -126,5 +117,7 @@ def status_command(common: Common) -> None:
             one.watch.commit_said,
         ]
         for one in found
-    ]
-    print_table(["directory", "agents", "every", "last", "", "commits"], rows)
+    )
+    nothing = "nothing is watched: there are no agents, and no 'torch checkpoint watch'"
+    headings = ("directory", "agents", "every", "last", "", "commits")
+    common.show_all(objects, headings, rows, nothing)

@@ -3,7 +3,9 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import IN_DIR, SECONDS, common_options
+from torch_cli.cli.options import IN_DIR, common_options, seconds_option
+from torch_cli.cli.present import note, print_json, printable, say
+from torch_cli.errors import RefusedError
 
 
 @click.command("commit")
@@ -19,14 +21,7 @@ from torch_cli.cli.options import IN_DIR, SECONDS, common_options
     metavar="DURATION",
     help="Have the daemon or tick commit repeatedly, for example every 30m; 0 ends it.",
 )
-@click.option(
-    "--timeout",
-    type=SECONDS,
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds that hooks and signing may take.",
-)
+@seconds_option("--timeout", 60.0, "The most seconds that hooks and signing may take.")
 @IN_DIR
 @common_options
 def command(
@@ -48,10 +43,8 @@ def command(
     from torch_cli.checkpoint.author import author_in
     from torch_cli.checkpoint.settings import load_settings
     from torch_cli.cli.checkpoints.checkpoint_shown import left_out_objects
-    from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.commit import commit
     from torch_cli.commit.status import last_status
-    from torch_cli.errors import RefusedError
     from torch_cli.git.worktree import locate
     from torch_cli.store import Store
 
@@ -95,14 +88,12 @@ def command(
 
 def _commit_every(top: str, every: str, common: Common) -> None:
     from torch_cli import duration
-    from torch_cli.cli.present import print_json, printable, say
     from torch_cli.store import Store
 
     seconds = 0.0 if every.strip() == "0" else duration.parse(every)
     with Store() as store:
         store.watches.set_commits(top, seconds)
-    if common.json:
-        print_json({"schema": "torch.commit-watch/1", "dir": top, "every_s": seconds})
-        return
     often = f"commits every {duration.words(seconds)}" if seconds else "no repeated commits"
-    say(f"{often}  {printable(top)}")
+    common.show(
+        {"schema": "torch.commit-watch/1", "dir": top, "every_s": seconds}, f"{often}  {top}"
+    )

@@ -6,6 +6,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_DIR, common_options
+from torch_cli.cli.present import note, print_json, printable, say
 
 
 @click.group("tag")
@@ -33,7 +34,6 @@ def stable_command(common: Common, name: str, message: str, directory: str) -> N
       torch tag stable login
       torch tag stable login -m "All 214 tests pass" -C ~/project
     """
-    from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.commit.branch import tag_stable
     from torch_cli.git.worktree import locate
 

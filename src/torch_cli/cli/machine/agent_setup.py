@@ -7,6 +7,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.present import note, print_json, print_text
+from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
     from torch_cli.programs.changes import FileChange
@@ -41,7 +43,6 @@ def command(
       torch agent-setup claude --project ~/project --yes
       torch agent-setup claude --undo
     """
-    from torch_cli.cli.present import print_json
     from torch_cli.programs import setup, setup_files
     from torch_cli.programs.changes import apply
 
@@ -77,8 +78,6 @@ def command(
 
 def _show(change: "FileChange", common: Common) -> None:
     """Print the outcome of one file: the difference on stdout, words about it on stderr."""
-    from torch_cli.cli.present import note, print_text
-
     why = change.why or ("" if change.needed else "needs no change")
     if why:
         note(f"{change.path}: {why}", quiet=common.quiet)
@@ -88,8 +87,6 @@ def _show(change: "FileChange", common: Common) -> None:
 
 def _ask(common: Common) -> None:
     """Ask the person at the terminal; raise unless the answer is yes."""
-    from torch_cli.errors import RefusedError, TorchError
-
     if common.json or not sys.stdin.isatty():
         raise RefusedError(
             "these files are yours, and there is no terminal to ask you; nothing was changed",
@@ -101,8 +98,6 @@ def _ask(common: Common) -> None:
 
 
 def _conclude(common: Common, pending: bool, undo: bool, dry_run: bool) -> None:
-    from torch_cli.cli.present import note
-
     if not pending:
         words = "Nothing is installed." if undo else "Everything is installed already."
     elif dry_run:

@@ -4,6 +4,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import print_json
 
 _ZSH_REGISTER = "    compdef _torch_completion torch\n"
 _ZSH_REGISTER_LATE = """\
@@ -34,7 +35,6 @@ def command(common: Common, shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from torch_cli.cli.group import torch
-    from torch_cli.cli.present import print_json
 
     kind = get_completion_class(shell)
     assert kind is not None

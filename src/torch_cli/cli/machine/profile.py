@@ -10,6 +10,8 @@ from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.machine.profile_new import new_command
 from torch_cli.cli.machine.profile_verify import verify_command
 from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.present import note, print_fields, print_json, print_table, print_text
+from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
     from torch_cli.programs.profile import Profile
@@ -47,8 +49,6 @@ def list_command(common: Common) -> None:
       torch profile list
       torch profile list --json
     """
-    from torch_cli.cli.present import note, print_json, print_table
-    from torch_cli.errors import TorchError
     from torch_cli.programs.loading import list_profiles, load_profile
     from torch_cli.roster.registry import profiles_dir
 
@@ -91,7 +91,6 @@ def show_command(common: Common, name: str) -> None:
     """
     import tomllib
 
-    from torch_cli.cli.present import print_json, print_text
     from torch_cli.programs.loading import STOCK
     from torch_cli.programs.profile import BUILT_IN
     from torch_cli.roster.registry import profile_named
@@ -129,7 +128,6 @@ def check_command(common: Common, file: str, screen_file: str | None, size: str 
       torch profile check claude --screen screen.txt
       torch profile check ./mine.toml --screen screen.txt --size 120x40
     """
-    from torch_cli.cli.present import note, print_fields, print_json
     from torch_cli.programs.classify import classify
     from torch_cli.programs.loading import load_profile_file
     from torch_cli.roster.registry import profile_named
@@ -167,7 +165,6 @@ def _read_screen(file: str, size: str | None) -> "Screen":
 
     from rich.cells import cell_len
 
-    from torch_cli.errors import RefusedError
     from torch_cli.tmux.screen import Screen
 
     try:

@@ -6,20 +6,17 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options, message_options
+from torch_cli.cli.options import ANY_BYTES, common_options, message_options, seconds_option
 from torch_cli.cli.sending import ANSWERED_WITHIN
 
 
 @click.command("ask")
 @click.argument("target", shell_complete=complete_agents)
 @click.argument("message", type=ANY_BYTES)
-@click.option(
+@seconds_option(
     "--timeout",
-    type=SECONDS,
-    default=ANSWERED_WITHIN,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds for all of it: until the agent is idle, the delivery, and the answer.",
+    ANSWERED_WITHIN,
+    "The most seconds for all of it: until the agent is idle, the delivery, and the answer.",
 )
 @message_options
 @common_options

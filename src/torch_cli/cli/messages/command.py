@@ -6,7 +6,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import common_options, seconds_option
+from torch_cli.errors import RefusedError
 
 _COMMAND = re.compile(r"/[A-Za-z]\S*(?: .*)?")
 
@@ -14,13 +15,10 @@ _COMMAND = re.compile(r"/[A-Za-z]\S*(?: .*)?")
 @click.command("command")
 @click.argument("target", shell_complete=complete_agents)
 @click.argument("text", metavar="/COMMAND")
-@click.option(
+@seconds_option(
     "--timeout",
-    type=SECONDS,
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds to wait until the agent is idle and its input box is empty.",
+    30.0,
+    "The most seconds to wait until the agent is idle and its input box is empty.",
 )
 @common_options
 def command(common: Common, target: str, text: str, timeout: float) -> int:
@@ -38,7 +36,6 @@ def command(common: Common, target: str, text: str, timeout: float) -> int:
     from torch_cli.cli.progress import ProgressPrinter
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.send import Request, send
-    from torch_cli.errors import RefusedError
 
     if not _COMMAND.fullmatch(text):
         raise RefusedError(

@@ -7,6 +7,9 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import COUNT, common_options
+from torch_cli.cli.present import age, note
+from torch_cli.cli.schema import timestamp
+from torch_cli.errors import NotFoundError, RefusedError
 
 
 @click.command("inbox")
@@ -30,10 +33,7 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
       torch inbox
       torch inbox dev --open
     """
-    from torch_cli.cli.present import age, note, print_json, print_table
-    from torch_cli.cli.schema import timestamp
     from torch_cli.delivery.receipt import receipt_of
-    from torch_cli.errors import NotFoundError, RefusedError
     from torch_cli.roster.actor import own_name
     from torch_cli.store import Store
 
@@ -46,19 +46,21 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
             raise NotFoundError(f"no agent named '{name}'", code="no-agent")
         found = store.messages.inbox(known, number + 1, unanswered=unanswered)
         older, found = len(found) > number, found[-number:]
-    if common.json:
-        for message in found:
-            facts = {"id": message.id, "from": message.sender or None, "kind": message.kind}
-            at = {"created": timestamp(message.created), "reply_to": message.reply_to or None}
-            state = str(receipt_of(message).state)
-            body = {"state": state, "body": message.body}
-            print_json({"schema": "torch.inbox/1", **facts, **at, **body})
-        return
-    if not found:
-        note("no messages", quiet=common.quiet)
-        return
     now = time.time()
-    rows = [
+    objects = (
+        {
+            "schema": "torch.inbox/1",
+            "id": message.id,
+            "from": message.sender or None,
+            "kind": message.kind,
+            "created": timestamp(message.created),
+            "reply_to": message.reply_to or None,
+            "state": str(receipt_of(message).state),
+            "body": message.body,
+        }
+        for message in found
+    )
+    rows = (
         [
             message.id,
             message.sender or ("torch" if message.free else "a person"),
@@ -68,7 +70,8 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
             message.body.partition("\n")[0][:100],
         ]
         for message in found
-    ]
-    print_table(["MESSAGE", "FROM", "KIND", "WHEN", "STATE", ""], rows)
-    if older:
+    )
+    headings = ("MESSAGE", "FROM", "KIND", "WHEN", "STATE", "")
+    common.show_all(objects, headings, rows, "no messages")
+    if older and not common.json:
         note(f"  there are older ones: -n {2 * number} shows more", quiet=common.quiet)

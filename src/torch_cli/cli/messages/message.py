@@ -4,6 +4,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import print_json, print_table
 
 
 @click.group("message")
@@ -27,7 +28,6 @@ def kinds_command(common: Common) -> None:
     Examples:
       torch message kinds
     """
-    from torch_cli.cli.present import print_json, print_table
     from torch_cli.delivery.kinds import KINDS
 
     if common.json:

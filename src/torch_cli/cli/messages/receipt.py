@@ -8,6 +8,9 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import COUNT, common_options
+from torch_cli.cli.present import age, print_json, printable, say
+from torch_cli.cli.schema import timestamp
+from torch_cli.errors import DONE, NotFoundError
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
@@ -47,10 +50,8 @@ def command(
       torch receipt m-4f2a09c1d1c8 --json
       torch receipt --agent dev --state unknown -n 10
     """
-    from torch_cli.cli.present import print_json
     from torch_cli.cli.sending import print_receipt
     from torch_cli.delivery.receipt import receipt_of
-    from torch_cli.errors import DONE
     from torch_cli.store import Store
 
     with Store() as store:
@@ -70,7 +71,6 @@ def _find(
 ) -> "list[Message]":
     """Return the messages that are asked for; raise ``NotFoundError`` if there is none."""
     from torch_cli.delivery.outbox import find_message
-    from torch_cli.errors import NotFoundError
 
     if identity is None:
         known = store.agents.get(agent) if agent else None
@@ -84,7 +84,6 @@ def _find(
 
 def _object(message: "Message") -> dict[str, Any]:
     """Return the receipt with what tells one message from another in a list."""
-    from torch_cli.cli.schema import timestamp
     from torch_cli.delivery.receipt import receipt_of
 
     return {
@@ -96,7 +95,6 @@ def _object(message: "Message") -> dict[str, Any]:
 
 
 def _print_line(message: "Message") -> None:
-    from torch_cli.cli.present import age, printable, say
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.programs.state import one_line
 

@@ -7,6 +7,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import ANY_BYTES, common_options, delivery_options
+from torch_cli.errors import RefusedError
 
 
 def _needed(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -64,7 +65,6 @@ def _filled_in(kind: str | None, fields: tuple[str, ...], message: str | None) -
     """Return the kind, and the message that its form makes, filled in by fields or as a text."""
     from torch_cli.cli.sending import body_of
     from torch_cli.delivery.kinds import KINDS, compose, fields_of, kind_named, read_form
-    from torch_cli.errors import RefusedError
 
     if kind is None:
         raise RefusedError("--field needs --kind; nothing was sent", code="usage")

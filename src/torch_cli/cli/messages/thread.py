@@ -4,6 +4,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import age, print_json, printable, say
+from torch_cli.cli.schema import timestamp
 
 
 @click.command("thread")
@@ -21,8 +23,6 @@ def command(common: Common, identity: str) -> None:
     """
     import time
 
-    from torch_cli.cli.present import age, print_json, printable, say
-    from torch_cli.cli.schema import timestamp
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.delivery.reply import thread
     from torch_cli.store import Store

@@ -5,6 +5,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import COUNT, common_options
+from torch_cli.cli.present import note, print_json, print_text
 
 
 @click.command("capture")
@@ -34,7 +35,6 @@ def command(
       torch capture dev -n 200 --join
       torch capture %7 --history > session.txt
     """
-    from torch_cli.cli.present import note, print_json, print_text
     from torch_cli.roster.registry import find
     from torch_cli.store import Store
     from torch_cli.tmux.capture import shown

@@ -5,6 +5,8 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import note, print_json, say
+from torch_cli.errors import RefusedError
 
 
 @click.command("log")
@@ -27,8 +29,6 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
       tail -F "$(torch log dev --path)"
       torch log dev --off
     """
-    from torch_cli.cli.present import note, print_json, say
-    from torch_cli.errors import RefusedError
     from torch_cli.store import Store
     from torch_cli.watch.log import log_of, start_log, stop_log
 

@@ -26,13 +26,10 @@ def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | No
       torch press dev Escape
       torch press dev 2 --dialog 3f9a1c55d0e7
     """
-    from torch_cli.cli.present import print_json, say
     from torch_cli.pressing.press import press
     from torch_cli.store import Store
 
     with Store() as store:
         pane = press(store, common.socket, target, keys, dialog)
-    if common.json:
-        print_json({"schema": "torch.press/1", "target": target, "pane": pane, "keys": list(keys)})
-    else:
-        say(f"pressed  {target} ({pane})  {' '.join(keys)}")
+    facts = {"schema": "torch.press/1", "target": target, "pane": pane, "keys": list(keys)}
+    common.show(facts, f"pressed  {target} ({pane})  {' '.join(keys)}")

@@ -6,19 +6,17 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, common_options, seconds_option
+from torch_cli.cli.present import print_json
 
 
 @click.command("run")
 @click.argument("target", shell_complete=complete_agents)
 @click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True, type=ANY_BYTES)
-@click.option(
+@seconds_option(
     "--timeout",
-    type=SECONDS,
-    default=600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds to wait for the command's end; the command continues after that.",
+    600.0,
+    "The most seconds to wait for the command's end; the command continues after that.",
 )
 @click.option(
     "--apart",
@@ -40,7 +38,6 @@ def command(
       torch run work:build -- make test
       torch run --apart %7 -- 'cd src && ls | wc -l'
     """
-    from torch_cli.cli.present import print_json
     from torch_cli.cli.progress import check_reader
     from torch_cli.shell.run import run
     from torch_cli.store import Store

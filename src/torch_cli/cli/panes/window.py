@@ -8,7 +8,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.opened import explain
 from torch_cli.cli.options import ANY_BYTES, common_options
 from torch_cli.cli.present import error_object, note, print_json, printable
-from torch_cli.errors import TorchError
+from torch_cli.errors import DONE, TorchError
 
 if TYPE_CHECKING:
     from torch_cli.tmux.window import OpenedWindow
@@ -72,7 +72,6 @@ def command(
     shell; a CMD that ends within 0.4 s is an error with its output, and leaves no window.
     """
     from torch_cli.envfile import read_environment
-    from torch_cli.errors import DONE
     from torch_cli.lifecycle.window import create_window
     from torch_cli.store import Store
 

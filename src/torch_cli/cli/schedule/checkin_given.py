@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from torch_cli.errors import RefusedError
+
 if TYPE_CHECKING:
     from torch_cli.schedule.trigger import Trigger
 
 
 def _one_of(**given: str | None) -> tuple[str, str]:
     """Return the option that was given and its value; raise ``RefusedError`` unless it is one."""
-    from torch_cli.errors import RefusedError
-
     chosen = [(name, value) for name, value in given.items() if value is not None]
     if len(chosen) != 1:
         raise RefusedError(
@@ -27,7 +27,6 @@ def trigger_of(zone: str | None, now: float, **given: str | None) -> "Trigger":
 
 def note_of(note: str | None, file: str | None) -> bytes:
     from torch_cli.cli.sending import body_of
-    from torch_cli.errors import RefusedError
 
     if (note is None) == (file is None):
         raise RefusedError("give a NOTE or a --file; no check-in was made", code="usage")

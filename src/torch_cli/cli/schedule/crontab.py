@@ -4,6 +4,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.present import note, print_json, say
+from torch_cli.errors import DONE, NOT_FOUND
 
 
 @click.group("crontab")
@@ -74,7 +76,6 @@ def show_command(common: Common) -> int:
     Examples:
       torch crontab show
     """
-    from torch_cli.errors import DONE, NOT_FOUND
     from torch_cli.schedule import crontab
 
     found = crontab.change(keep=False).line_before
@@ -83,8 +84,6 @@ def show_command(common: Common) -> int:
 
 
 def _print(state: str, line: str, common: Common) -> None:
-    from torch_cli.cli.present import note, print_json, say
-
     if common.json:
         print_json({"schema": "torch.crontab/1", "state": state, "line": line or None})
         return

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import common_options, seconds_option
+from torch_cli.cli.present import note, print_error, print_json, printable, say
+from torch_cli.cli.schema import timestamp
+from torch_cli.errors import DONE
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -18,14 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("tick")
-@click.option(
-    "--timeout",
-    type=SECONDS,
-    default=50.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds that the tick may take.",
-)
+@seconds_option("--timeout", 50.0, "The most seconds that the tick may take.")
 @common_options
 def command(common: Common, timeout: float) -> int:
     """Run everything that is due, once: check-ins, the outbox, checkpoints, teams.
@@ -40,8 +36,6 @@ def command(common: Common, timeout: float) -> int:
       torch tick
       torch tick --verbose
     """
-    from torch_cli.cli.present import print_error
-    from torch_cli.errors import DONE
     from torch_cli.schedule.tick import OVERTIME, tick
 
     _end_at(timeout + OVERTIME)
@@ -61,9 +55,6 @@ def command(common: Common, timeout: float) -> int:
 
 
 def _print_json(done: "Ticked") -> None:
-    from torch_cli.cli.present import print_json
-    from torch_cli.cli.schema import timestamp
-
     for run in done.runs:
         fired = {"checkin": run.checkin, "due": timestamp(run.due), "state": run.state}
         print_json({"schema": "torch.tick/1", "run": run.id, **fired})
@@ -80,8 +71,6 @@ def _print_json(done: "Ticked") -> None:
 
 def _print_rest(done: "Ticked", common: Common) -> None:
     """Print what was done for worktrees and for teams."""
-    from torch_cli.cli.present import note, printable, say
-
     for one in done.done:
         if one.noteworthy:
             say(f"checkpoint  {printable(one.watched.top)}  {printable(one.said)}")
@@ -95,7 +84,6 @@ def _print_rest(done: "Ticked", common: Common) -> None:
 
 
 def _print(runs: "tuple[Run, ...]", receipts: "tuple[Receipt, ...]") -> None:
-    from torch_cli.cli.present import printable, say
     from torch_cli.schedule.delay import lateness
     from torch_cli.store import Store
 

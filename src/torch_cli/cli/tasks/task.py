@@ -8,6 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_tasks
 from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.present import note, print_json
 from torch_cli.cli.tasks.task_act import COMMANDS
 from torch_cli.cli.tasks.task_delegate import command as delegate_command
 from torch_cli.cli.tasks.task_route import command as route_command
@@ -18,6 +19,7 @@ from torch_cli.cli.tasks.task_shown import (
 )
 from torch_cli.cli.tasks.task_stats import command as stats_command
 from torch_cli.cli.tasks.task_told import send_about
+from torch_cli.errors import DONE, HELD, RefusedError
 
 
 @click.group("task")
@@ -106,7 +108,6 @@ def add_command(
     """
     from torch_cli import duration
     from torch_cli.cli.sending import body_of
-    from torch_cli.errors import RefusedError
     from torch_cli.roster.actor import actor
     from torch_cli.roster.project import project_here
     from torch_cli.store import Store
@@ -157,7 +158,6 @@ def list_command(common: Common, agent: str | None, mine: bool, here: bool, ende
       torch task list
       torch task list --mine
     """
-    from torch_cli.errors import RefusedError
     from torch_cli.roster.actor import actor
     from torch_cli.roster.project import belongs, project_here
     from torch_cli.store import Store
@@ -214,8 +214,6 @@ def claim_command(common: Common, name: str | None, skills: tuple[str, ...]) -> 
       torch task claim
       torch task claim t-4afefc20
     """
-    from torch_cli.cli.present import note, print_json
-    from torch_cli.errors import DONE, HELD, RefusedError
     from torch_cli.roster.actor import actor
     from torch_cli.store import Store
     from torch_cli.tasks.life import claim, find_task, skills_of
@@ -254,7 +252,6 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     Examples:
       torch task assign t-4afefc20 dev
     """
-    from torch_cli.errors import DONE
     from torch_cli.roster.actor import actor
     from torch_cli.roster.registry import registered
     from torch_cli.store import Store

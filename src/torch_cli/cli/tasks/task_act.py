@@ -7,21 +7,20 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_tasks
-from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.options import common_options, seconds_option
 from torch_cli.cli.tasks.task_shown import print_task
 from torch_cli.cli.tasks.task_told import tell_ended
 
 if TYPE_CHECKING:
-    from torch_cli.roster.actor import Actor
-    from torch_cli.store import Store
     from torch_cli.store.tasks import Task
 
 REASON = click.option("-m", "--message", default="", metavar="WORDS", help="The reason.")
 
 
 def _act(
-    name: str, common: Common, done: str, does: "Callable[[Store, Task, Actor], Task]"
+    common: Common, name: str, act: "Callable[..., Task]", done: str, *given: str | float
 ) -> None:
+    """Do ``act`` with a task, and say what was ``done``; ``given`` are its further arguments."""
     from torch_cli.roster.actor import actor
     from torch_cli.store import Store
     from torch_cli.tasks.life import find_task
@@ -30,7 +29,7 @@ def _act(
     with Store() as store:
         who = actor(store)
         before = find_task(store, name)
-        task = does(store, before, who)
+        task = act(store, before, who, *given)
         show_task(store, task.agent or before.agent)
         print_task(task, done, common)
     if task.state in ("done", "failed"):
@@ -47,22 +46,15 @@ def start_command(common: Common, name: str) -> None:
     Examples:
       torch task start t-4afefc20
     """
-    from torch_cli.tasks import life as task
+    from torch_cli.tasks.life import start
 
-    _act(name, common, "started", task.start)
+    _act(common, name, start, "started")
 
 
 @click.command("done")
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
 @REASON
-@click.option(
-    "--timeout",
-    type=SECONDS,
-    default=600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds for the check.",
-)
+@seconds_option("--timeout", 600.0, "The most seconds for the check.")
 @common_options
 def done_command(common: Common, name: str, message: str, timeout: float) -> None:
     """Say that TASK is done; its check runs first, in the agent's directory.
@@ -74,9 +66,9 @@ def done_command(common: Common, name: str, message: str, timeout: float) -> Non
     Examples:
       torch task done t-4afefc20 -m "Commit 3f2a1b0; 214 tests pass."
     """
-    from torch_cli.tasks import life as task
+    from torch_cli.tasks.life import done
 
-    _act(name, common, "done", lambda store, one, who: task.done(store, one, who, message, timeout))
+    _act(common, name, done, "done", message, timeout)
 
 
 @click.command("fail")
@@ -90,9 +82,9 @@ def fail_command(common: Common, name: str, message: str) -> None:
     Examples:
       torch task fail t-4afefc20 -m "The service is gone."
     """
-    from torch_cli.tasks import life as task
+    from torch_cli.tasks.life import fail
 
-    _act(name, common, "failed", lambda store, one, who: task.fail(store, one, who, message))
+    _act(common, name, fail, "failed", message)
 
 
 @click.command("block")
@@ -106,9 +98,9 @@ def block_command(common: Common, name: str, message: str) -> None:
     Examples:
       torch task block t-4afefc20 -m "Needs the key of the test server."
     """
-    from torch_cli.tasks import life as task
+    from torch_cli.tasks.life import block
 
-    _act(name, common, "blocked", lambda store, one, who: task.block(store, one, who, message))
+    _act(common, name, block, "blocked", message)
 
 
 @click.command("release")
@@ -122,9 +114,9 @@ def release_command(common: Common, name: str, message: str) -> None:
     Examples:
       torch task release t-4afefc20 -m "Not my field."
     """
-    from torch_cli.tasks import life as task
+    from torch_cli.tasks.life import release
 
-    _act(name, common, "released", lambda store, one, who: task.release(store, one, who, message))
+    _act(common, name, release, "released", message)
 
 
 COMMANDS = (start_command, done_command, fail_command, block_command, release_command)

@@ -7,6 +7,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles, complete_tasks
 from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.present import note, print_json, printable, say
 
 if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
@@ -86,8 +87,6 @@ def command(
 
 
 def _print(common: Common, done: "Delegated") -> None:
-    from torch_cli.cli.present import note, print_json, printable, say
-
     task = done.task
     if common.json:
         sent = {"briefing": _receipt(done.briefing), "order": _receipt(done.order)}

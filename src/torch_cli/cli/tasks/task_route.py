@@ -4,8 +4,10 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import EVERYWHERE, common_options
+from torch_cli.cli.present import note, print_error
 from torch_cli.cli.tasks.task_shown import print_choice
 from torch_cli.cli.tasks.task_told import send_about
+from torch_cli.errors import DONE, TorchError
 from torch_cli.teamfile.schema import STRATEGIES
 
 
@@ -39,8 +41,6 @@ def command(
       torch task route --dry-run --explain
       torch task route --strategy best-skilled
     """
-    from torch_cli.cli.present import print_error
-    from torch_cli.errors import DONE, TorchError
     from torch_cli.roster.actor import actor
     from torch_cli.roster.edges import may_write
     from torch_cli.roster.project import project_here, project_of
@@ -77,7 +77,5 @@ def command(
             print_error(error, common.json)
             status = status or error.exit_code
     if not choices and not common.json:
-        from torch_cli.cli.present import note
-
         note("  no task of the pool can be given now", quiet=common.quiet)
     return status

@@ -51,24 +51,17 @@ def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, An
 
 def print_task(task: "Task", done: str, common: "Common") -> None:
     """Print what was done with a task."""
-    if common.json:
-        print_json(task_object(task))
-        return
     holder = f"  {task.holder}" if task.holder else ""
-    say(printable(f"{done}  {task.id}{holder}  {task.title}"))
-    if task.check and done in ("claimed", "assigned"):
-        note(printable(f"  its check: {' '.join(task.check)}"), quiet=common.quiet)
+    shows_check = task.check and done in ("claimed", "assigned")
+    common.show(
+        task_object(task),
+        f"{done}  {task.id}{holder}  {task.title}",
+        *([f"its check: {' '.join(task.check)}"] if shows_check else []),
+    )
 
 
 def print_tasks(tasks: "Sequence[Task]", unmet: "dict[str, list[Task]]", common: "Common") -> None:
     """Print tasks as a table; ``unmet`` says what each one waits for."""
-    if common.json:
-        for task in tasks:
-            print_json(task_object(task, unmet[task.id]))
-        return
-    if not tasks:
-        note("no tasks; 'torch task add' makes one", quiet=common.quiet)
-        return
     now = time.time()
     rows = []
     for task in tasks:
@@ -76,7 +69,12 @@ def print_tasks(tasks: "Sequence[Task]", unmet: "dict[str, list[Task]]", common:
         words = f"waits for {waits}" if waits and task.state == "open" else task.reason
         state = [task.id, task.state, task.holder, age(now - task.changed)]
         rows.append([*state, task.title, ", ".join(task.skills), words.partition("\n")[0]])
-    print_table(["TASK", "STATE", "AGENT", "SINCE", "TITLE", "SKILLS", ""], rows)
+    common.show_all(
+        (task_object(task, unmet[task.id]) for task in tasks),
+        ("TASK", "STATE", "AGENT", "SINCE", "TITLE", "SKILLS", ""),
+        rows,
+        "no tasks; 'torch task add' makes one",
+    )
 
 
 def print_whole(
@@ -115,17 +113,16 @@ def print_whole(
 def print_choice(choice: "Choice", given: bool, common: "Common", *, explain: bool) -> None:
     """Print who gets a task, or why nobody does."""
     name = choice.agent.name if choice.agent else None
-    if common.json:
-        others = [{"agent": one, "why": why} for one, why in choice.others]
-        facts = {"task": choice.task.id, "agent": name, "given": given, "why": choice.why}
-        print_json({"schema": "torch.route/1", **facts, "others": others})
-        return
+    others = [{"agent": one, "why": why} for one, why in choice.others]
+    facts = {"task": choice.task.id, "agent": name, "given": given, "why": choice.why}
     done = "assigned" if given else ("would go" if name else "waits")
     to = f"  {name}" if name else ""
-    say(printable(f"{done}  {choice.task.id}{to}  {choice.task.title}"))
-    note(printable(f"  {choice.why}"), quiet=common.quiet)
-    for one, why in choice.others if explain else ():
-        note(printable(f"  not {one}: {why}"), quiet=common.quiet)
+    common.show(
+        {"schema": "torch.route/1", **facts, "others": others},
+        f"{done}  {choice.task.id}{to}  {choice.task.title}",
+        choice.why,
+        *(f"not {one}: {why}" for one, why in choice.others if explain),
+    )
 
 
 def print_records(found: "Sequence[TaskRecord]", common: "Common") -> None:

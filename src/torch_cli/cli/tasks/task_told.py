@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from torch_cli.cli.common import Common
+from torch_cli.cli.present import note, printable
+from torch_cli.errors import TorchError
 
 if TYPE_CHECKING:
     from torch_cli.roster.actor import Actor
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
 
 def send_about(common: Common, target: str, text: str, kind: str, *, free: bool = False) -> int:
     """Send a message about a task; it waits in the outbox if it must."""
-    from torch_cli.cli.present import note, printable
     from torch_cli.delivery.send import Request, send
 
     receipt = send(
@@ -24,8 +25,6 @@ def send_about(common: Common, target: str, text: str, kind: str, *, free: bool 
 
 def tell_ended(common: Common, task: "Task", who: "Actor") -> None:
     """Tell who made the task, and the parent of who had it, how it ended."""
-    from torch_cli.cli.present import note, printable
-    from torch_cli.errors import TorchError
     from torch_cli.store import Store
     from torch_cli.tasks.life import concerned
     from torch_cli.tasks.text import result

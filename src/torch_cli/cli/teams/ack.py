@@ -4,6 +4,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.schema import timestamp
+from torch_cli.errors import TorchError
 
 
 @click.command("ack")
@@ -20,9 +22,6 @@ def command(common: Common, words: str) -> None:
       torch ack
       torch ack "Understood, but I cannot reach the network."
     """
-    from torch_cli.cli.present import note, print_json, printable, say
-    from torch_cli.cli.schema import timestamp
-    from torch_cli.errors import TorchError
     from torch_cli.store import Store
     from torch_cli.teams.acknowledge import acknowledge, introduce
 
@@ -33,20 +32,18 @@ def command(common: Common, words: str) -> None:
             receipt = introduce(store, done)
         except TorchError as error:  # it is acknowledged nevertheless
             unsaid = error.message
-    if common.json:
-        facts = {
-            "agent": done.agent.name,
-            "message": done.briefed.message,
-            "name": done.briefed.name,
-        }
-        at = timestamp(done.briefed.acknowledged)
-        told = receipt.as_json() if receipt else None
-        print_json({"schema": "torch.ack/1", **facts, "acknowledged": at, "introduction": told})
-        return
-    say(printable(f"acknowledged  {done.briefed.name}  {done.briefed.message}"))
-    parent = done.agent.parent
+    facts = {
+        "schema": "torch.ack/1",
+        "agent": done.agent.name,
+        "message": done.briefed.message,
+        "name": done.briefed.name,
+        "acknowledged": timestamp(done.briefed.acknowledged),
+        "introduction": receipt.as_json() if receipt else None,
+    }
+    notes = []
     if receipt is not None:
-        words = f"  {parent} is told that you are here: {receipt.state}  {receipt.id}"
-        note(printable(words), quiet=common.quiet)
+        told = f"is told that you are here: {receipt.state}  {receipt.id}"
+        notes = [f"{done.agent.parent} {told}"]
     elif unsaid:
-        note(printable(f"  {parent} was not told that you are here: {unsaid}"), quiet=common.quiet)
+        notes = [f"{done.agent.parent} was not told that you are here: {unsaid}"]
+    common.show(facts, f"acknowledged  {done.briefed.name}  {done.briefed.message}", *notes)

@@ -6,6 +6,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
+from torch_cli.cli.present import note, print_json, printable, say
+from torch_cli.errors import DONE, FAILURE
 
 
 @click.group("agreement")
@@ -31,8 +33,6 @@ def check_command(common: Common, directory: str) -> int:
       torch agreement check
       torch agreement check --json | jq -r .words
     """
-    from torch_cli.cli.present import note, print_json, printable, say
-    from torch_cli.errors import DONE, FAILURE
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
     from torch_cli.teams.agreement import check

@@ -8,6 +8,9 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_briefings
 from torch_cli.cli.options import IN_PROJECT, common_options
+from torch_cli.cli.present import note, print_json, print_text, say
+from torch_cli.errors import NotFoundError
+from torch_cli.paths import config_dir, make_private
 
 if TYPE_CHECKING:
     from torch_cli.teamfile.briefing import Facts
@@ -38,17 +41,15 @@ def list_command(common: Common, directory: str) -> None:
     Examples:
       torch briefing list
     """
-    from torch_cli.cli.present import print_json, print_table
     from torch_cli.teamfile.briefing import find, names, project_of
 
     root = project_of(directory)
     known = names(root)
-    if common.json:
-        for name, origin in known.items():
-            facts = {"name": name, "from": origin, "path": str(find(name, root))}
-            print_json({"schema": "torch.briefing/1", **facts})
-        return
-    print_table(["NAME", "FROM"], [[name, origin] for name, origin in known.items()])
+    objects = (
+        {"schema": "torch.briefing/1", "name": name, "from": origin, "path": str(find(name, root))}
+        for name, origin in known.items()
+    )
+    common.show_all(objects, ("NAME", "FROM"), known.items())
 
 
 @command.command("show")
@@ -62,7 +63,6 @@ def show_command(common: Common, name: str, directory: str) -> None:
     Examples:
       torch briefing show developer
     """
-    from torch_cli.cli.present import note, print_json, print_text
     from torch_cli.teamfile.briefing import find, project_of
 
     path = find(name, project_of(directory))
@@ -93,7 +93,6 @@ def render_command(
     Examples:
       torch briefing render qa --agent qa1 --parent pm --dir ~/project
     """
-    from torch_cli.cli.present import print_json, print_text
     from torch_cli.teamfile.briefing import render
 
     text = render(name, facts(agent, role or name, parent, directory))
@@ -127,9 +126,6 @@ def edit_command(common: Common, name: str, project: bool, directory: str) -> No
       torch briefing edit developer
       torch briefing edit developer --project
     """
-    from torch_cli.cli.present import note, say
-    from torch_cli.errors import NotFoundError
-    from torch_cli.paths import config_dir, make_private
     from torch_cli.teamfile.briefing import check_briefing_name, find, project_of, render
 
     check_briefing_name(name)

@@ -43,12 +43,9 @@ def check_command(common: Common, directory: str) -> None:
     Examples:
       torch config check
     """
-    from torch_cli.cli.present import print_json, say
     from torch_cli.teamfile.load import find_file, load_team
 
     team = load_team(find_file(directory))
-    if common.json:
-        members = [{"name": one.name, "kind": one.kind} for one in team.members]
-        print_json({"schema": "torch.config/1", "path": team.path, "members": members})
-        return
-    say(f"good  {team.path}  {len(team.members)} members")
+    members = [{"name": one.name, "kind": one.kind} for one in team.members]
+    facts = {"schema": "torch.config/1", "path": team.path, "members": members}
+    common.show(facts, f"good  {team.path}  {len(team.members)} members")

@@ -3,7 +3,9 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import IN_PROJECT, SECONDS, common_options
+from torch_cli.cli.options import IN_PROJECT, common_options, seconds_option
+from torch_cli.cli.present import error_object, note, print_error, print_json, printable, say
+from torch_cli.errors import DONE
 
 
 @click.command("down")
@@ -11,13 +13,8 @@ from torch_cli.cli.options import IN_PROJECT, SECONDS, common_options
 @click.option(
     "--force", is_flag=True, help="Also end members where no checkpoint can be made first."
 )
-@click.option(
-    "--deadline",
-    type=SECONDS,
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="The most seconds to wait for each agent's handoff note; 0 asks for none.",
+@seconds_option(
+    "--deadline", 60.0, "The most seconds to wait for each agent's handoff note; 0 asks for none."
 )
 @IN_PROJECT
 @common_options
@@ -36,8 +33,6 @@ def command(
       torch down
       torch down --only dev
     """
-    from torch_cli.cli.present import error_object, note, print_error, print_json, printable, say
-    from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.teams.down import down, team_path
     from torch_cli.teams.up import team_lock

@@ -6,6 +6,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.present import print_text
+from torch_cli.errors import NotFoundError
 
 
 @click.command("init")
@@ -22,8 +24,6 @@ def command(common: Common, directory: str, only_print: bool) -> None:
       torch init
       torch init ~/project --print
     """
-    from torch_cli.cli.present import note, print_json, print_text, printable, say
-    from torch_cli.errors import NotFoundError
     from torch_cli.store import Store
     from torch_cli.teamfile.generate import template, write_file
 
@@ -38,10 +38,9 @@ def command(common: Common, directory: str, only_print: bool) -> None:
         print_text(text)
         return
     path = write_file(root, text)
-    if common.json:
-        server = list(project.server) or None
-        facts = {"path": str(path), "kind": project.kind, "server": server}
-        print_json({"schema": "torch.init/1", **facts})
-        return
-    say(printable(f"written  {path}  {project.kind}"))
-    note("  look at it, then: torch up --dry-run", quiet=common.quiet)
+    facts = {"path": str(path), "kind": project.kind, "server": list(project.server) or None}
+    common.show(
+        {"schema": "torch.init/1", **facts},
+        f"written  {path}  {project.kind}",
+        "look at it, then: torch up --dry-run",
+    )

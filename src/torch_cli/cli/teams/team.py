@@ -7,6 +7,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, common_options
+from torch_cli.cli.present import note, print_text
 
 
 @click.group("team")
@@ -33,7 +34,6 @@ def freeze_command(common: Common, directory: str, everywhere: bool) -> None:
     Examples:
       torch team freeze > torch.toml
     """
-    from torch_cli.cli.present import note, print_text
     from torch_cli.roster.project import place_of, project_of
     from torch_cli.store import Store
     from torch_cli.teamfile.generate import frozen

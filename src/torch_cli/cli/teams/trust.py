@@ -6,6 +6,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
+from torch_cli.cli.present import note, print_json, print_text, printable, say
 
 
 @click.command("trust")
@@ -23,7 +24,6 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
       torch trust --dry-run
       torch trust --dir ~/project
     """
-    from torch_cli.cli.present import note, print_json, print_text, printable, say
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
     from torch_cli.teams.trust import accept, changes, scripts_of, trust_of
