@@ -22,8 +22,8 @@ from torch_cli.attention.asked import asked
 from torch_cli.attention.history import DWELL, UNCLEAR, History
 from torch_cli.attention.stream import KINDS
 from torch_cli.programs.classify import classify
-from torch_cli.store import Store, retention
-from torch_cli.store.retention import DAY, STATES
+from torch_cli.store import Store
+from torch_cli.store.keeping import DAY, STATES, Keeping
 from torch_cli.tmux.control import ControlClient
 
 
@@ -416,9 +416,7 @@ def test_tasks_are_in_the_stream(torch: Torch) -> None:
 # -- how long it is kept ---------------------------------------------------------------------------
 
 
-def test_states_go_sooner_than_the_rest_but_for_the_last(
-    stage: Stage, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_states_go_sooner_than_the_rest_but_for_the_last(stage: Stage, store: Store) -> None:
     stage.add("one")
     identity = stage.agents["one"].identity
     sql = "INSERT INTO events (at, actor, verb, target, agent) VALUES (?, '', ?, 'x', ?)"
@@ -428,9 +426,8 @@ def test_states_go_sooner_than_the_rest_but_for_the_last(
     store.events.add("press", "dev")
     store.retention.sweep(time.time())
     assert [one.id for one in store.events.read()] == [2, 3, 5]
-    monkeypatch.setattr(retention, "MOST_STATES", 2)
     for _ in range(5):
         store.database.write(sql, time.time(), "state", "a")
         time.sleep(0.001)  # for each to have a time of its own
-    store.retention.sweep(time.time())
+    store.retention.sweep(time.time(), keeping=Keeping(most_states=2))
     assert [one.id for one in store.events.read()] == [2, 3, 5, 8, 9, 10]

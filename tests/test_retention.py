@@ -1,9 +1,11 @@
 """How long what has happened is kept, and what is never deleted."""
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +13,14 @@ import pytest
 from conftest import Torch
 from test_store import written
 from test_task import agent, new
+from torch_cli.errors import RefusedError
 from torch_cli.programs.hook import INSERT
+from torch_cli.settings import settings_file
 from torch_cli.store import Store, retention
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Run
-from torch_cli.store.retention import BATCH, DAY, HISTORY, PROMPTS, REPORTS
+from torch_cli.store.keeping import DAY, HISTORY, PROMPTS, REPORTS, Keeping, load_keeping
+from torch_cli.store.retention import BATCH
 
 NOW = time.time()
 OLD = NOW - HISTORY - DAY
@@ -222,3 +227,131 @@ def test_what_is_looked_for_again_and_again_has_an_index(
 ) -> None:
     plan = store.database.query(f"EXPLAIN QUERY PLAN {sql}")
     assert index in plan[0]["detail"]
+
+
+# -- settings, and by hand -------------------------------------------------------------------------
+
+
+def configure(text: str) -> None:
+    file = Path(settings_file())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"[retention]\n{text}\n")
+
+
+def fill(store: Store) -> None:
+    """Write rows of all kinds, old and young, and some that refer to others."""
+    settled = {"state": "confirmed", "step": "done", "kept": True}
+    with store.database.transaction():  # one: a transaction waits for the disk
+
+        def insert(name: str, at: float, **others: str) -> str:
+            one = written(name, **settled, created=at, updated=at, **others)
+            return store.messages.insert(one).id
+
+        def fire(name: str, checkin: str, at: float, message: str = "") -> None:
+            store.checkins.add_run(Run(name, checkin, at, at, "sent", message=message))
+
+        for number, days in enumerate((91, 91.5, 40, 20, 3, 0)):
+            at = NOW - days * DAY
+            for verb in ("state", "press"):
+                sql = "INSERT INTO events (at, actor, verb, target) VALUES (?, '', ?, 'dev')"
+                store.database.query(sql, at, verb)
+            detail = json.dumps({"last_assistant_message": "the answer"})
+            store.database.query(INSERT, at, "s", "%9", "", "Stop", "", "a prompt", detail)
+            fire(f"r-{number}", f"c-{number}", at, insert(f"m-run-{number}", at))
+            insert(f"m-{number}", at)
+            insert(f"m-answer-{number}", at, reply_to=f"m-{number}")
+        fire("r-again", "c-0", OLD + 1)
+        fire("r-last", "c-2", NOW)
+        insert("m-newest", NOW)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "",
+        'messages = "1d"',
+        'runs = "30d"\nmessages = "60d"',
+        'events = "30d"\nstates = "40d"',
+        "most_states = 2",
+        'hook_reports = "2d"\nprompts = "1h"',
+        'messages = "1d"\nruns = "1d"\nevents = "30d"\nstates = "1h"\nhook_reports = "1d"',
+    ],
+)
+def test_what_is_counted_is_what_is_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch, settings: str
+) -> None:
+    monkeypatch.setattr(retention, "PAUSE", 0.0)
+    configure(settings)
+    fill(store)
+    before = rows(store)
+    counted = store.retention.count(NOW)
+    assert rows(store) == before
+    deleted = store.retention.sweep(NOW)
+    assert deleted == counted
+    assert deleted
+    gone = {name: before[name] - rows(store)[name] for name in before}
+    assert gone.pop("events") == deleted["events"] + deleted["states"]
+    assert gone == {name: deleted[name] for name in gone}
+    assert not store.retention.count(NOW)
+
+
+def rows(store: Store) -> dict[str, int]:
+    tables = {"messages": "messages", "runs": "runs", "events": "events"}
+    tables["hook_reports"] = "hook_events"
+    counts = {
+        name: store.database.query(f"SELECT count(*) FROM {table}")[0][0]
+        for name, table in tables.items()
+    }
+    said = "SELECT count(*) FROM hook_events WHERE prompt <> ''"
+    return {**counts, "prompts": store.database.query(said)[0][0]}
+
+
+def test_a_dry_run_deletes_nothing_and_a_prune_what_it_said(store: Store, torch: Torch) -> None:
+    configure('messages = "30d"')
+    fill(store)
+    before = rows(store)
+    dry = torch("store", "prune", "--dry-run")
+    assert dry.code == 0, dry.err
+    assert "would delete          7  settled messages, older than 30 d" in dry.out.splitlines()
+    assert "MiB" in dry.err
+    assert rows(store) == before
+    done = torch("store", "prune", "--json").json
+    assert done["deleted"]["messages"] == before["messages"] - rows(store)["messages"] == 7
+    assert done["kept_seconds"]["messages"] == 30 * DAY
+    assert done["bytes"] > done["free_bytes"] >= 0
+    again = torch("store", "prune")
+    assert (again.code, again.out) == (0, "nothing is too old\n")
+
+
+def test_each_kind_has_a_setting() -> None:
+    assert load_keeping() == Keeping()
+    configure('messages = "45d"\nmost_states = 7\nprompts = "2h"')
+    assert load_keeping() == Keeping(messages=45 * DAY, most_states=7, prompts=7200.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ('messages = "12h"', "'retention.messages' must be a duration of at least 1d"),
+        ('events = "29d"', "'retention.events' must be a duration of at least 30d"),
+        ('events = "soon"', "must be a duration"),
+        ("runs = 9", "must be a duration"),
+        ("most_states = 0", "must be a number"),
+        ("most_states = true", "must be a number"),
+        ('message = "45d"', "unknown setting 'retention.message'"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: str, words: str) -> None:
+    configure(settings)
+    with pytest.raises(RefusedError, match=re.escape(words)):
+        load_keeping()
+
+
+def test_with_wrong_settings_nothing_is_deleted(store: Store, torch: Torch) -> None:
+    configure('messages = "12h"')
+    fill(store)
+    before = rows(store)
+    done = torch("store", "prune", "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "bad-config")
+    assert "'retention.messages'" in torch("tick").err
+    assert rows(store) == before

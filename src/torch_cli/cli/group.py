@@ -110,6 +110,7 @@ SECTIONS = {
             "profile": "List, show, check and draft profiles of agent programs.",
             "agent-setup": "Install hooks and the submit chord for an agent program.",
             "doctor": "Find problems on this machine.",
+            "store": "Delete old rows of the state file.",
             "completion": "Print a shell's completion script.",
             "hook": "Take the report of an agent program's hook (JSON on standard input).",
         },

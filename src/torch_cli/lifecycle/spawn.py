@@ -1,5 +1,6 @@
 """Starting an agent program in a window of its own, and registering a running one."""
 
+import contextlib
 import json
 import os
 import re
@@ -113,7 +114,8 @@ def _register(
     )
     agent = store.agents.add(agent, instead_of=gone)
     # Delete a few old rows at each start, for people who run no scheduler.
-    store.retention.sweep(time.time(), until=lambda: True)
+    with contextlib.suppress(RefusedError):  # wrong settings: the scheduler says so
+        store.retention.sweep(time.time(), until=lambda: True)
     store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
     return agent
 

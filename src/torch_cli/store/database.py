@@ -150,6 +150,14 @@ class Database:
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
+    def size(self) -> tuple[int, int]:
+        """Return the bytes of the file, and how many of them are free for new rows."""
+        page, pages, free = (
+            int(self.query(f"PRAGMA {name}")[0][0])
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        return page * pages, page * free
+
     def copy(self) -> str:
         """If the file is sound, replace the last copy with a new one; return the copy's path."""
         target = backup(self.path)

@@ -1,30 +1,13 @@
-"""How long old rows are kept. They are deleted in small transactions, the oldest first, so that
-nobody waits long. Rows that are not settled, or that others refer to, stay at any age.
+"""Deleting old rows, in small transactions and the oldest first, so that nobody waits long. Rows
+that are not settled, or that others refer to, stay at any age.
 """
 
 import select
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from torch_cli.store.database import Database
-
-DAY = 86_400.0
-
-HISTORY = 90 * DAY
-"""Seconds that messages, runs of check-ins and events are kept. A key is remembered as long as its
-message."""
-
-STATES = 14 * DAY
-"""Seconds that changes of agents' states are kept: there are more of them than of all the rest."""
-
-MOST_STATES = 200_000
-"""How many of them are kept at most, some 60 MB; 64 busy agents make 30,000 a day."""
-
-REPORTS = 7 * DAY
-"""Seconds that reports of hooks are kept."""
-
-PROMPTS = DAY
-"""Seconds that reports keep the text of prompts and answers. This text shows whether a typed
-message was submitted. So as long as a message is not settled, the later reports keep theirs."""
+from torch_cli.store.keeping import Keeping, load_keeping
 
 BATCH = 200
 """Rows of one transaction: some milliseconds."""
@@ -58,31 +41,31 @@ _OPEN_TASK = (
     " AND m.key LIKE 'task:' || t.id || ':%'))"
 )
 _REFERRED = (_OPEN_THREAD, _OPEN_QUESTION, _BRIEFING, _OPEN_TASK)
-_MESSAGES = (
-    f"DELETE FROM messages AS m WHERE rowid IN ({{rows}}) AND {_SETTLED}"
-    f" AND NOT ({' OR '.join(_REFERRED)})"
-    " AND id NOT IN (SELECT message FROM runs)"
-)
-_RUNS = (
-    "DELETE FROM runs WHERE rowid IN ({rows}) AND fired < ?1 AND state <> 'overdue'"
+_OLD_RUNS = (
+    "fired < ?1 AND state <> 'overdue'"
     " AND rowid NOT IN (SELECT max(rowid) FROM runs GROUP BY checkin)"
     " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = runs.message AND m.step <> 'done')"
 )
+_OLD_MESSAGES = f"{_SETTLED} AND NOT ({' OR '.join(_REFERRED)})"
 _NO_LAST_STATE = (  # by which it is known what was written last of an agent that lives
     "id NOT IN (SELECT coalesce((SELECT max(id) FROM events WHERE verb = 'state'"
     " AND agent = a.identity), 0) FROM agents a WHERE a.stopped IS NULL)"
 )
-_EVENTS = (
-    f"DELETE FROM events WHERE id IN ({{rows}}) AND at < ?1 AND {_NO_LAST_STATE}"
-    # the newest stays, for the next has its number
-    " AND id < (SELECT max(id) FROM events)"
-)
-_STATES = f"SELECT id FROM events WHERE verb = 'state' AND at < ? AND {_NO_LAST_STATE}"
-_REPORTS = "DELETE FROM hook_events WHERE id IN ({rows}) AND at < ?1"
+# The newest stays, for the next has its number.
+_OLD_EVENTS = f"at < ?1 AND {_NO_LAST_STATE} AND id < (SELECT max(id) FROM events)"
+_OPEN = "step <> 'done' AND step <> 'accepted'"
 
 SAID = "(prompt <> '' OR instr(detail, 'last_assistant_message') > 0)"
 """Which reports contain text. An index has the same condition."""
 
+_RUNS = f"DELETE FROM runs WHERE rowid IN ({{rows}}) AND {_OLD_RUNS}"
+_MESSAGES = (
+    f"DELETE FROM messages AS m WHERE rowid IN ({{rows}}) AND {_OLD_MESSAGES}"
+    " AND id NOT IN (SELECT message FROM runs)"
+)
+_EVENTS = f"DELETE FROM events WHERE id IN ({{rows}}) AND {_OLD_EVENTS}"
+_STATES = f"SELECT id FROM events WHERE verb = 'state' AND at < ? AND {_NO_LAST_STATE}"
+_REPORTS = "DELETE FROM hook_events WHERE id IN ({rows}) AND at < ?1"
 _WORDS = (
     "UPDATE hook_events SET prompt = '', detail ="
     " CASE WHEN json_valid(detail) THEN json_remove(detail, '$.last_assistant_message')"
@@ -96,31 +79,74 @@ class Retention:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def sweep(self, now: float, until: Callable[[], bool] = lambda: False) -> int:
-        """Delete rows that are too old at ``now`` (epoch seconds); return how many.
+    def sweep(
+        self,
+        now: float,
+        until: Callable[[], bool] = lambda: False,
+        keeping: Keeping | None = None,
+    ) -> Counter[str]:
+        """Delete rows that are too old at ``now`` (epoch seconds); return how many, by their kind.
 
-        Stops when ``until`` returns true. The next sweep continues.
+        Stops when ``until`` returns true. The next sweep continues. The settings are those of the
+        user unless given; raises ``RefusedError`` if they are wrong.
         """
-        history = now - HISTORY
+        keeping = keeping or load_keeping()
         keeps = self._newest_reports()
+        reports, runs = now - keeping.hook_reports, now - keeping.runs
+        messages, events = now - keeping.messages, now - keeping.events
         steps = (
-            self._cut(now - PROMPTS),
-            self._old("hook_events", "id", "at", now - REPORTS, _REPORTS, keeps),
-            self._old("runs", "rowid", "fired", history, _RUNS),  # before the messages that
-            self._old("messages", "rowid", "created", history, _MESSAGES),  # they refer to
-            self._old("events", "id", "at", history, _EVENTS),
-            self._states(now - STATES),
+            ("prompts", self._cut(self._cut_before(now, keeping))),
+            ("hook_reports", self._old("hook_events", "id", "at", reports, _REPORTS, keeps)),
+            ("runs", self._old("runs", "rowid", "fired", runs, _RUNS)),  # before the messages that
+            ("messages", self._old("messages", "rowid", "created", messages, _MESSAGES)),  # they
+            ("states", self._states(self._states_before(now, keeping))),  # refer to
+            ("events", self._old("events", "id", "at", events, _EVENTS)),
         )
-        deleted = 0
-        for step in steps:
+        deleted = Counter[str]()
+        for name, step in steps:
             for number in step:
-                deleted += number
+                if number:
+                    deleted[name] += number
                 if until():
                     return deleted
                 if number:
                     select.select([], [], [], PAUSE)
-        sql = "DELETE FROM observations WHERE seen < ?"
-        return deleted + self._database.write(sql, history, durable=False)
+        for table, moment in (("observations", "seen"), ("looks", "at")):
+            sql = f"DELETE FROM {table} WHERE {moment} < ?"
+            self._database.write(sql, events, durable=False)
+        return deleted
+
+    def count(self, now: float, keeping: Keeping | None = None) -> Counter[str]:
+        """Return what a sweep at ``now`` would delete. Nothing is changed."""
+        keeping = keeping or load_keeping()
+        keeps = ", ".join(map(str, self._newest_reports())) or "-1"
+        # A message to which only runs refer that are deleted with it goes, too.
+        runs = _OLD_RUNS.replace("?1", "?2")
+        asked = {
+            "prompts": (f"hook_events WHERE at < ? AND {SAID}", self._cut_before(now, keeping)),
+            "hook_reports": (
+                f"hook_events WHERE at < ? AND id NOT IN ({keeps})",
+                now - keeping.hook_reports,
+            ),
+            "runs": (f"runs WHERE {_OLD_RUNS}", now - keeping.runs),
+            "messages": (
+                f"messages AS m WHERE {_OLD_MESSAGES}"
+                f" AND id NOT IN (SELECT message FROM runs WHERE NOT ({runs}))",
+                now - keeping.messages,
+            ),
+            "states": (
+                f"events WHERE verb = 'state' AND {_OLD_EVENTS}",
+                self._states_before(now, keeping),
+            ),
+            "events": (f"events WHERE verb <> 'state' AND {_OLD_EVENTS}", now - keeping.events),
+        }
+        counted = Counter[str]()
+        for name, (what, before) in asked.items():
+            values = (before, now - keeping.runs) if "?2" in what else (before,)
+            number = self._database.query(f"SELECT count(*) FROM {what}", *values)[0][0]
+            if number:
+                counted[name] = number
+        return counted
 
     def _newest_reports(self) -> set[int]:
         """Return the newest report of each living agent, and the newest of all.
@@ -133,22 +159,29 @@ class Retention:
         )
         return {row[0] for row in rows if row[0] is not None}
 
-    def _states(self, before: float) -> Iterator[int]:
-        """Delete changes of state from before, and those beyond the number that is kept."""
+    def _states_before(self, now: float, keeping: Keeping) -> float:
+        """Return before when changes of state are deleted: by their age, and by their number."""
         newest = "SELECT at FROM events WHERE verb = 'state' ORDER BY at DESC LIMIT 1 OFFSET ?"
-        for row in self._database.query(newest, MOST_STATES):
-            before = max(before, row[0])
+        rows = self._database.query(newest, keeping.most_states)
+        before = now - min(keeping.states, keeping.events)
+        return max(before, *(row[0] for row in rows)) if rows else before
+
+    def _states(self, before: float) -> Iterator[int]:
+        """Delete changes of state from before."""
         sql = f"{_STATES} ORDER BY at LIMIT {BATCH}"
         while found := [row[0] for row in self._database.query(sql, before)]:
             yield self._write(_EVENTS, found, before)
             if len(found) < BATCH:
                 return
 
+    def _cut_before(self, now: float, keeping: Keeping) -> float:
+        """Return before when reports lose their text: not those that may prove a message."""
+        typed = self._database.query(f"SELECT min(updated) FROM messages WHERE {_OPEN}")[0][0]
+        before = now - keeping.prompts
+        return before if typed is None else min(before, typed)
+
     def _cut(self, before: float) -> Iterator[int]:
-        """Delete the text of older reports, except of those that may prove a message."""
-        open_ = "step <> 'done' AND step <> 'accepted'"
-        typed = self._database.query(f"SELECT min(updated) FROM messages WHERE {open_}")[0][0]
-        before = before if typed is None else min(before, typed)
+        """Delete the text of older reports."""
         sql = f"SELECT id FROM hook_events WHERE at < ? AND {SAID} ORDER BY at LIMIT {BATCH}"
         while found := [row[0] for row in self._database.query(sql, before)]:
             yield self._write(_WORDS, found, before)
