@@ -10,11 +10,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from apscheduler.schedulers.base import STATE_STOPPED
+from apscheduler.triggers.base import BaseTrigger
 
 import scheduler
 from agent import DemoAgent, spawn_demo
@@ -33,25 +36,6 @@ from torch_cli.store.database import backup
 @pytest.fixture
 def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
     return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
-
-
-@pytest.fixture(autouse=True)
-def no_daemon_stays(torch: Torch) -> Iterator[None]:
-    """Whatever a test did, no scheduler outlives it."""
-    yield
-    if not os.path.exists(paths.database()):
-        return
-    try:
-        with Store() as store:
-            held = store.lease.holder()
-    except Exception:
-        return
-    if held is not None and not held.released and held.process.pid != os.getpid():
-        for number in (signal.SIGCONT, signal.SIGKILL):
-            try:
-                os.kill(held.process.pid, number)
-            except ProcessLookupError:
-                return
 
 
 def add(demo: DemoAgent, note: str, *words: str) -> None:
@@ -630,3 +614,32 @@ def test_a_daemon_killed_200_times_loses_and_doubles_nothing(demo: DemoAgent) ->
                 assert message.body in got
     assert outcomes.count("unknown") < times / 4, outcomes.count("unknown")
     print(f"{times} kills, {moments}: {outcomes.count('unknown')} unknown")  # noqa: T201
+
+
+class _Last(BaseTrigger):  # type: ignore[misc]
+    """Has a run now, and no other: the loop is told to end while APScheduler learns that."""
+
+    loop: Loop
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        if previous is None:
+            return now
+        self.loop.stop()
+        self.loop._scheduler.state = STATE_STOPPED  # the first thing that its shutdown does
+        return None
+
+
+def test_a_loop_that_ends_while_a_run_is_planned_is_silent(
+    torch: Torch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    with Store() as store:
+        loop = Loop(store, told=None)  # type: ignore[arg-type]
+        trigger = _Last()
+        trigger.loop = loop
+        loop._scheduler.add_job(lambda: None, trigger)
+        jobs = loop._started()
+        jobs.join(PATIENCE)
+    assert not jobs.is_alive()
+    assert died == []

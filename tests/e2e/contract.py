@@ -380,12 +380,13 @@ class Contract(Shared):
         for _ in range(how_many(world.setup, CRASHES)):
             world.ready()
             process, mark = world.begin_send("--timeout", "5")
-            family = [procs.Process(world.pid, ""), *procs.descendants(world.pid)]
+            family = [procs.identify(world.pid), *procs.descendants(world.pid)]
 
-            def kill(family: list[procs.Process] = family) -> None:
+            def kill(family: list[procs.Process | None] = family) -> None:
                 for one in family:
                     with contextlib.suppress(ProcessLookupError):  # it has ended by itself
-                        os.kill(one.pid, signal.SIGKILL)
+                        if one is not None and procs.alive(one):  # its number may be another's now
+                            os.kill(one.pid, signal.SIGKILL)
 
             killer = threading.Timer(lead + chance.uniform(-0.05, 0.2), kill)
             killer.start()

@@ -534,8 +534,12 @@ _LONG = "\n".join(f"{n} of a text that shows as a placeholder" for n in range(8)
 
 def _with_a_refusing_hook(world: World) -> World:
     """Give the user a hook that refuses some messages, and start the program."""
-    script = world.home.path / "refuse"
-    script.write_text(_REFUSING)
+    return _with_a_hook(world, _REFUSING)
+
+
+def _with_a_hook(world: World, content: str) -> World:
+    script = world.home.path / "hook"
+    script.write_text(content)
     script.chmod(0o755)
     settings = json.loads(home_of(world).settings.read_text())
     entry = {"hooks": [{"type": "command", "command": str(script)}]}
@@ -584,6 +588,14 @@ def test_a_message_that_a_hook_refuses_while_it_works_is_not_delivered(
         assert world.await_arrival(queued)
         assert not any(word in text for text in world.stub.texts(sent.mark) for word in _REFUSED)
         world.settle()
+
+
+def test_a_message_whose_hook_is_slow_is_confirmed(make_world: MakeWorld) -> None:
+    """Nothing is written down before the hook has ended."""
+    world = _with_a_hook(make_world(Setup.HOOKS), "#!/bin/sh\nexec sleep 8\n")
+    sent = world.send(prose(40))
+    assert sent.state == "confirmed", f"{sent}\n{world.server.screens()}"
+    assert world.await_arrival(sent)
 
 
 def test_a_message_whose_turn_a_hook_stops_is_kept_by_the_program(make_world: MakeWorld) -> None:

@@ -198,7 +198,7 @@ def by_fate(job: Job) -> Ended | None:
         return None
     turn = refused.fate(job.reader, job.message, job.before)
     if turn is None:
-        job.note(f"the program's transcript did not have it after {refused.WRITTEN:g} s")
+        job.note("the program's transcript did not have it")
         sight = job.reader.look()
         if sight.state.state in ENDED:
             return out_of_sight(sight)  # it may have died between the report and the request

@@ -21,8 +21,14 @@ from torch_cli.store.messages import Message
 
 WRITTEN = 5.0
 """Seconds to wait until the transcript has the outcome of a message. Claude Code records it 0.1 s
-after its last hook has ended (2.1.330, 2026-11-28). A user's hook may be slow.
-"""
+after its last hook has ended (2.1.330, 2026-11-28)."""
+
+HOOKS = 60.0
+"""The same while the program works: a user's hook may be slow. Claude Code ends it after this time,
+if nothing else is set."""
+
+AFTERWARDS = 2.0
+"""The same once the program no longer works."""
 
 ABSENT = 1.0
 """The same for a program that has no transcript and does not name one. It may not keep any."""
@@ -62,19 +68,26 @@ def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
     """
     to = reader.recipient
     transcript = open_transcript(to.profile.answer.transcript, to.pid, message.created)
-    began = time.monotonic()
+    began, due = time.monotonic(), WRITTEN
     back = _Back(reader, message, before) if before.state == State.WORKING else None
     while True:
         heard = reader.heard()
-        turn = turn_of(transcript, lambda text: same(text, message.typed, to.profile))
         waited = time.monotonic() - began
-        if turn is not None or waited >= WRITTEN:
+        if WRITTEN <= waited < HOOKS and _works(reader):
+            due = waited + AFTERWARDS
+        turn = turn_of(transcript, lambda text: same(text, message.typed, to.profile))
+        if turn is not None or waited >= due:
             return turn
         if waited >= ABSENT and isinstance(transcript, TranscriptFiles) and not transcript.exists:
             return Turn()
         if back is not None and back.stands():
             return Turn(refused=UNTOLD)
         reader.wait(heard, _LOOK)
+
+
+def _works(reader: Reader) -> bool:
+    reader.tell("the program's hooks to end", typed=True)
+    return reader.look().state.state is State.WORKING
 
 
 class _Back:
