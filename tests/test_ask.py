@@ -128,7 +128,7 @@ def test_an_answer_that_a_person_broke_off_is_none(
     demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No end of the turn is reported then, and what the screen shows is no answer."""
-    monkeypatch.setattr(turn, "STILL", 0.0)
+    monkeypatch.setattr(turn, "QUIET_TURN_SECONDS", 0.0)
     monkeypatch.setattr(asking_module, "REPORT_GRACE", 0.2)
     failed: list[TorchError] = []
 
@@ -181,7 +181,7 @@ def test_what_may_be_half_an_answer_is_none(
     pane = tmux.new_session("bare", f"{sys.executable} -m torch_cli.demo_agent --log {log}")
     tmux.wait_for_text(pane, "for help")
     assert torch("adopt", pane.id, "bare", "--profile", "demo").code == 0
-    monkeypatch.setattr(turn, "STILL", 0.5)
+    monkeypatch.setattr(turn, "QUIET_TURN_SECONDS", 0.5)
     request = Request("bare", asking("the first half").encode(), timeout=PATIENCE)
     with pytest.raises(TorchError, match="may have answered m-") as failed:
         asking_module.ask(tmux.socket, request)

@@ -115,7 +115,7 @@ def test_a_template_that_does_not_end_is_ended(
 ) -> None:
     loop = "{% for n in range(99999) %}"
     of_project(project, "bad", f"{loop * 4}{'{% endfor %}' * 4}")
-    monkeypatch.setattr(briefing, "TIME", 1.0)
+    monkeypatch.setattr(briefing, "TEMPLATE_SECONDS", 1.0)
     with pytest.raises(RefusedError, match="did not end in 1 s"):
         read("bad", facts(project))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch_cli.duration import LONGEST, parse, words
+from torch_cli.duration import LONGEST_DURATION_SECONDS, parse, words
 from torch_cli.errors import RefusedError
 
 
@@ -84,7 +84,7 @@ def test_what_is_shown_has_two_units_at_most(seconds: float, shown: str) -> None
     assert words(seconds) == shown
 
 
-@given(seconds=st.floats(min_value=1, max_value=LONGEST))
+@given(seconds=st.floats(min_value=1, max_value=LONGEST_DURATION_SECONDS))
 def test_what_is_shown_can_be_read_again_within_its_unit(seconds: float) -> None:
     read = parse(words(seconds).replace("min", "m").replace(" ", ""))
     assert abs(read - seconds) <= max(1.0, seconds / 23)

@@ -12,7 +12,7 @@ import scheduler
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli.store import Store
 from torch_cli.teamfile.load import load_team
-from torch_cli.teams.restart import HEALTHY, MOST, WITHIN, Fallen, fallen
+from torch_cli.teams.restart import HEALTHY_SECONDS, MOST, WITHIN, Fallen, fallen
 from torch_cli.teams.upkeep import Upkeep
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
@@ -111,9 +111,9 @@ def test_who_runs_for_long_is_as_good_as_new(project: Path, tmux: TmuxServer, to
     with Store() as store:
         store.restarts.begin(team, "job", 1003.0)
         assert torch("up", "--dir", str(project), env=PATH).code == 0
-        assert look(project, 1003.0 + HEALTHY - 1) == []
+        assert look(project, 1003.0 + HEALTHY_SECONDS - 1) == []
         assert len(store.restarts.of(team, "job")) == 1
-        assert look(project, 1003.0 + HEALTHY + 1) == []
+        assert look(project, 1003.0 + HEALTHY_SECONDS + 1) == []
         assert store.restarts.of(team, "job") == []
 
 

@@ -14,7 +14,15 @@ from torch_cli.store import Store
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import Started
 from torch_cli.tasks.assignment import Rules, rules_in
-from torch_cli.tasks.ranking import AGING, STRATEGIES, Candidate, objection, rate, route, urgency
+from torch_cli.tasks.ranking import (
+    AGING_SECONDS,
+    RANKINGS,
+    Candidate,
+    objection,
+    rate,
+    route,
+    urgency,
+)
 from torch_cli.teamfile import schema as keys
 
 NOW = 1_000_000.0
@@ -63,7 +71,7 @@ def test_a_role_that_serves_not_gets_nothing() -> None:
 
 
 def test_the_team_file_names_strategy_and_roles(tmp_path: Path) -> None:
-    assert tuple(STRATEGIES) == keys.STRATEGIES
+    assert tuple(RANKINGS) == keys.STRATEGIES
     assert rules_in(str(tmp_path)) == Rules()
     (tmp_path / "torch.toml").write_text('[tasks]\nstrategy = "best-skilled"\nroles = ["qa"]\n')
     (tmp_path / "src").mkdir()
@@ -90,7 +98,7 @@ def test_who_cannot_take_it_is_named_with_the_reason() -> None:
 
 
 def test_urgent_tasks_go_first_and_waiting_makes_urgent() -> None:
-    old = task("old", priority=-1, created=NOW - 3 * AGING)
+    old = task("old", priority=-1, created=NOW - 3 * AGING_SECONDS)
     new = task("new", priority=1)
     assert urgency(old, NOW) == 2.0
     assert routed([new, old], [one("a")], "least-loaded") == {"old": "a", "new": None}
@@ -119,7 +127,7 @@ CANDIDATES = st.builds(
 @given(
     st.lists(TASKS, max_size=8, unique_by=lambda t: t.id),
     st.lists(CANDIDATES, max_size=8, unique_by=lambda c: c.name),
-    st.sampled_from(sorted(STRATEGIES)),
+    st.sampled_from(sorted(RANKINGS)),
 )
 def test_nobody_gets_two_and_none_is_left_that_fits(
     tasks: list[Task], candidates: list[Candidate], strategy: str
@@ -134,7 +142,7 @@ def test_nobody_gets_two_and_none_is_left_that_fits(
         assert choice.agent is not None or not free
 
 
-@given(st.sampled_from(sorted(STRATEGIES)), st.lists(st.integers(-1, 1), min_size=1, max_size=6))
+@given(st.sampled_from(sorted(RANKINGS)), st.lists(st.integers(-1, 1), min_size=1, max_size=6))
 def test_no_task_waits_for_ever(strategy: str, priorities: list[int]) -> None:
     """One agent, and each time it is free two more urgent tasks have come."""
     waiting = [task(f"first-{n}", priority=p) for n, p in enumerate(priorities)]
@@ -143,7 +151,7 @@ def test_no_task_waits_for_ever(strategy: str, priorities: list[int]) -> None:
         waiting += [task(f"new-{turn}-{n}", priority=1, created=now) for n in range(2)]
         (choice,) = [c for c in route(waiting, [one("a", last=last)], strategy, now) if c.agent]
         waiting.remove(choice.task)
-        now, last = now + AGING, now
+        now, last = now + AGING_SECONDS, now
         if not first & {t.id for t in waiting}:
             return
     pytest.fail(f"{first & {t.id for t in waiting}} still wait")

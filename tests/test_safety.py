@@ -20,7 +20,7 @@ def keep(profile: Profile, version: str, *, queues: bool | None = True, **keys: 
     """Keep a proof of this machine's, as a verification does."""
     make_private(proof.folder())
     kept = {
-        "schema": proof.SCHEMA,
+        "schema": proof.PROOF_SCHEMA,
         "version": version,
         "profile_digest": proof.digest(profile),
         "date": "2026-11-28T10:00:00+00:00",

@@ -246,7 +246,7 @@ def test_a_writer_that_holds_it_is_waited_for() -> None:
 
 
 def test_a_writer_that_never_ends_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT", 0.2)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
     with Store() as store:
         holder = sqlite3.connect(paths.database(), isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")

@@ -22,7 +22,7 @@ from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutErr
 from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import DONE, ENDED, FAILED, HELD, OPEN, Task, skills_fit
+from torch_cli.store.tasks import DONE, FAILED, OPEN, TASK_ENDED, TASK_HELD, Task, skills_fit
 from torch_cli.tasks import life as tasks
 from torch_cli.tasks.record import records
 
@@ -331,8 +331,8 @@ class Life(RuleBasedStateMachine):
             changed = getattr(tasks, verb)(self.store, task, doer, *words)
         except (HeldError, RefusedError):
             return
-        assert task.state not in ENDED
-        if changed.state in ENDED:
+        assert task.state not in TASK_ENDED
+        if changed.state in TASK_ENDED:
             self.ended[changed.id] = changed.state
 
     @precondition(lambda self: self.every())
@@ -343,7 +343,7 @@ class Life(RuleBasedStateMachine):
         try:
             taken = tasks.pass_on(self.store, task, one, PERSON)
         except HeldError:
-            assert task.state in ENDED
+            assert task.state in TASK_ENDED
             return
         assert (taken.holder, taken.state) == (one.name, "claimed")
 
@@ -355,7 +355,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def each_is_somebodys_or_the_pools(self) -> None:
         for task in self.every():
-            assert (task.state in HELD) == bool(task.agent) or task.state in ENDED
+            assert (task.state in TASK_HELD) == bool(task.agent) or task.state in TASK_ENDED
             assert task.state == self.ended.get(task.id, task.state)
 
 

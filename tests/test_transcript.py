@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.transcript import (
-    KINDS,
+    TRANSCRIPT_KINDS,
     Origin,
     Transcript,
     Turn,
@@ -171,13 +171,15 @@ def is_ours(text: str) -> bool:
     return text.strip() == ASKED
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=TRANSCRIPT_KINDS)
 def writer(request: pytest.FixtureRequest, tmp_path: Path) -> Writer:
     return Writer(str(request.param), tmp_path)
 
 
 def test_every_kind_has_a_profile_that_names_it() -> None:
-    assert {load_profile(kind, None).answer.transcript for kind in KINDS} == set(KINDS)
+    assert {load_profile(kind, None).answer.transcript for kind in TRANSCRIPT_KINDS} == set(
+        TRANSCRIPT_KINDS
+    )
 
 
 def test_an_answer_is_read_word_for_word_once_the_turn_has_ended(writer: Writer) -> None:
@@ -232,7 +234,7 @@ def test_what_was_asked_before_does_not_count(writer: Writer) -> None:
     assert turn_of(writer.open(time.time() - 30), is_ours) is None
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "aider"])
+@pytest.mark.parametrize("kind", [kind for kind in TRANSCRIPT_KINDS if kind != "aider"])
 def test_two_conversations_with_the_same_message_say_nothing(kind: str, tmp_path: Path) -> None:
     """But for aider, which has one transcript a directory."""
     writer = Writer(kind, tmp_path)

@@ -293,7 +293,7 @@ def test_an_open_turn_ends_only_after_a_long_silence(quiet: float) -> None:
     event = HookEvent("UserPromptSubmit", now - 100, open=True)
     found = turn_of(DEMO, 2**22 + 1, event, now - quiet)
     assert found is not None
-    assert found.running is (quiet < turn.STILL)
+    assert found.running is (quiet < turn.QUIET_TURN_SECONDS)
     assert turn_of(DEMO, 2**22 + 1, event, 0.0) == found._replace(
         running=True, evidence="hook: UserPromptSubmit, and no report of the end of the turn"
     )
@@ -335,7 +335,7 @@ def test_a_turn_that_was_not_reported_to_have_ended_outweighs_an_empty_box(
     held = demo.send("next", "--when", "idle", "--timeout", "1", "--json")
     assert (held.json["state"], demo.submitted()) == ("held", [])
     with monkeypatch.context() as patched:
-        patched.setattr(turn, "STILL", 0.0)
+        patched.setattr(turn, "QUIET_TURN_SECONDS", 0.0)
         assert both(demo) is State.IDLE
     assert both(demo) is State.WORKING
     report(demo, "Stop")
@@ -352,5 +352,5 @@ def test_a_sweep_hears_of_an_end_without_a_new_screen(
         sweep = Sweep(client, store)
         assert sweep.look([agent])[demo.name].state.state is State.WORKING
         with monkeypatch.context() as patched:
-            patched.setattr(turn, "STILL", 0.0)
+            patched.setattr(turn, "QUIET_TURN_SECONDS", 0.0)
             assert sweep.look([agent])[demo.name].state.state is State.IDLE

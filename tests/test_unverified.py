@@ -100,7 +100,7 @@ def keep_proof(own: Path, *failures: str) -> None:
     profile = load_profile("mine", str(own.parent))
     make_private(proof.folder())
     kept = {
-        "schema": proof.SCHEMA,
+        "schema": proof.PROOF_SCHEMA,
         "version": "1.0",
         "profile_digest": proof.digest(profile),
         "date": "2026-11-28T10:00:00+00:00",

@@ -6,19 +6,19 @@ import subprocess
 
 from torch_cli.paths import is_chosen, state_dir
 
-GRACE = 5.0
+TERM_GRACE_SECONDS = 5.0
 """Seconds between SIGTERM and SIGKILL. On SIGTERM git removes its lock files."""
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:
-    """End ``child`` and its group: SIGTERM, and SIGKILL after ``GRACE`` seconds."""
+    """End ``child`` and its group: SIGTERM, and SIGKILL after ``TERM_GRACE_SECONDS``."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
         except (ProcessLookupError, PermissionError):
             child.kill()
         try:
-            child.communicate(timeout=GRACE)
+            child.communicate(timeout=TERM_GRACE_SECONDS)
         except subprocess.TimeoutExpired:  # a process that left the group may hold the pipes
             continue
         return

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from torch_cli.errors import TorchError
 from torch_cli.paths import make_private
 
-POLL = 0.02
+LOCK_POLL_SECONDS = 0.02
 """Seconds between two tries: flock(2) has no timed wait, and alarms belong to the caller."""
 
 
@@ -45,6 +45,6 @@ def hold(file: int, deadline: float, on_wait: Callable[[], None] = lambda: None)
             if time.monotonic() >= deadline:
                 return False
             on_wait()
-            select.select([], [], [], POLL)
+            select.select([], [], [], LOCK_POLL_SECONDS)
         else:
             return True

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 _LINUX = sys.platform.startswith("linux")
 
-_ASK_TIMEOUT = 5.0
+_PS_SECONDS = 5.0
 """Seconds that ``ps`` may take (macOS); a guess, it answers in milliseconds."""
 
 
@@ -241,7 +241,7 @@ def _ask_ps(pid: int) -> int | None:
 
     words = ("ps", "-o", "tpgid=", "-p", str(pid))
     try:
-        done = subprocess.run(words, capture_output=True, timeout=_ASK_TIMEOUT, check=False)
+        done = subprocess.run(words, capture_output=True, timeout=_PS_SECONDS, check=False)
         group = int(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None

@@ -25,7 +25,7 @@ from torch_cli.git.command import Git, saying
 from torch_cli.git.counts import Counts
 from torch_cli.git.worktree import REFS, Worktree, locate, locked
 
-LISTED = 100
+LISTED_FILES = 100
 """The most left-out files that a checkpoint lists; it gives the number of the others."""
 
 NOBODY = ("Torch", "torch@localhost")
@@ -34,7 +34,7 @@ NOBODY = ("Torch", "torch@localhost")
 BY_RESTORE = "before restore"
 """The reason of the checkpoint that a restore makes of what it replaces."""
 
-LATEST = 10**11
+LATEST_EPOCH_SECONDS = 10**11
 """Seconds since the epoch (the year 5138) before which a checkpoint was made."""
 
 _ID = re.compile(r"c-[0-9a-f]{8,64}")
@@ -206,8 +206,8 @@ def _record(
         branch=head.branch,
         files=had - counts.vanished + counts.new,
         counts=counts,
-        left_out=tuple(now.left_out[:LISTED]),
-        more=max(0, len(now.left_out) - LISTED),
+        left_out=tuple(now.left_out[:LISTED_FILES]),
+        more=max(0, len(now.left_out) - LISTED_FILES),
         alert=f"{counts.vanished:,} of {had:,} files are gone" if gone else "",
         before=last.id if last and gone else "",
         exact=True,
@@ -306,9 +306,9 @@ def _is_sound(made: Checkpoint) -> bool:
     return (
         type(made.at) in (int, float)
         and type(made.exact) is bool
-        and 0 <= made.at < LATEST
+        and 0 <= made.at < LATEST_EPOCH_SECONDS
         and all(isinstance(word, str) and _can_be_shown(word) for word in words)
-        and all(type(number) is int and 0 <= number < LATEST for number in numbers)
+        and all(type(number) is int and 0 <= number < LATEST_EPOCH_SECONDS for number in numbers)
     )
 
 

@@ -76,7 +76,7 @@ class Earlier(NamedTuple):
     files: int
 
 
-LOOKED_AT = 200
+COMPARED_CHECKPOINTS = 200
 """At most this many checkpoints, the newest first, are compared with the disk. Each takes 5 ms."""
 
 
@@ -133,7 +133,7 @@ def earlier(
         there = snapshot(worktree, settings, lock, lambda: tree)
         wanted = _wanted(paths)
         seen = {tree, there.tree}
-        for one in _before(worktree, tree)[:LOOKED_AT]:
+        for one in _before(worktree, tree)[:COMPARED_CHECKPOINTS]:
             if one.tree in seen:
                 continue
             seen.add(one.tree)
@@ -157,7 +157,7 @@ def _wanted(paths: Sequence[str]) -> list[str]:
 
 def _no_path(worktree: Worktree, git: Git, path: str, source: Source) -> RefusedError:
     """Return the error for a path that is not in ``source``; it names a checkpoint that has it."""
-    for one in _before(worktree, source.tree)[:LOOKED_AT]:
+    for one in _before(worktree, source.tree)[:COMPARED_CHECKPOINTS]:
         if git.run("ls-tree", "-z", one.tree, "--", path):
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))
             hint = f"{one.id} of {at} ({one.reason}) has it: --from {one.id}."

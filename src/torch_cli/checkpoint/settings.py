@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
-from torch_cli.number import MOST
+from torch_cli.number import LARGEST_NUMBER
 from torch_cli.settings import read_table, unknown, wrong
 
 MIB = 1024 * 1024
@@ -53,7 +53,7 @@ def _interval(value: str) -> float:
 
 
 def _number(value: int) -> int:
-    if not 0 <= value <= MOST:
+    if not 0 <= value <= LARGEST_NUMBER:
         raise ValueError(value)
     return value
 
@@ -64,9 +64,9 @@ def _globs(value: list[Any]) -> tuple[str, ...]:
     return tuple(value)
 
 
-_COUNT = (int, _number, f"a number, 0 to {MOST}")
+_COUNT = (int, _number, f"a number, 0 to {LARGEST_NUMBER}")
 _GLOBS = (list, _globs, 'a list of globs, for example ["*.sqlite"]')
-_SIZE = (int, lambda value: _number(value) * MIB, f"a number of MiB, 0 to {MOST}")
+_SIZE = (int, lambda value: _number(value) * MIB, f"a number of MiB, 0 to {LARGEST_NUMBER}")
 _READERS: dict[str, tuple[str, type, Any, str]] = {
     "every": ("every", str, _interval, 'a duration, for example "30m", or "0" for never'),
     "on_idle": ("on_idle", bool, bool, "true or false"),

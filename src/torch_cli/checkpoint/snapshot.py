@@ -28,7 +28,7 @@ _LINK_MODE = b"\0\0\xe0\0"
 _LINK = re.compile(rb"(?:^|\0)160000 [0-9a-f]+ [0-3]\t([^\0]+)")
 
 
-FLAGS = ("ls-files", "-v", "-z")
+LIST_FLAGS = ("ls-files", "-v", "-z")
 """Git's list of the index, with a letter for files that git was told not to look at."""
 
 _HIDDEN = re.compile(rb"(?<![^\0])[a-zS] [^\0]+")
@@ -155,7 +155,7 @@ def _look_everywhere(git: Git) -> None:
     ``assume-unchanged`` shows as a small letter, ``skip-worktree`` as ``S`` (git-ls-files). Files
     that a sparse checkout has not written are not gone.
     """
-    hidden = [os.fsdecode(line) for line in _HIDDEN.findall(git.run(*FLAGS))]
+    hidden = [os.fsdecode(line) for line in _HIDDEN.findall(git.run(*LIST_FLAGS))]
     assumed = [line[2:] for line in hidden if line[0].islower()]
     skipped = [line[2:] for line in hidden if line[0] in "Ss"]
     if skipped:

@@ -6,10 +6,10 @@ import select
 import time
 from collections.abc import Iterator
 
-from torch_cli.flock import POLL, hold
+from torch_cli.flock import LOCK_POLL_SECONDS, hold
 from torch_cli.paths import state_dir
 
-PATIENCE = 20.0
+TURN_WAIT_SECONDS = 20.0
 """Seconds to wait for a turn. After that the checkpoint is made without. This is not a lock."""
 
 
@@ -19,7 +19,7 @@ def turns() -> int:
 
 
 @contextlib.contextmanager
-def turn(patience: float = PATIENCE) -> Iterator[None]:
+def turn(patience: float = TURN_WAIT_SECONDS) -> Iterator[None]:
     """Wait until few enough checkpoints are being made, and hold a turn in the block."""
     file = _wait(time.monotonic() + patience)
     try:
@@ -37,7 +37,7 @@ def _wait(deadline: float) -> int | None:
                 return file
         if time.monotonic() >= deadline:
             return None
-        select.select([], [], [], POLL)
+        select.select([], [], [], LOCK_POLL_SECONDS)
 
 
 def _try(number: int) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch_cli.cli.present import note, print_json, print_table, printable, say
 from torch_cli.tmux.socket import Socket
 
-LONGEST = 1e8
+LONGEST_SECONDS = 1e8
 """The most seconds that can be asked for, some three years. select() takes no endless time."""
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Names that need no quotes in a shell. Others are not offered.
 _PLAIN = re.compile(r"[\w.@%+-]+")
-_PATIENCE = 1.0
+_COMPLETION_SECONDS = 1.0
 
 
 def complete_agents(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
@@ -138,7 +138,9 @@ def _read(sql: str) -> list[tuple[str, str]]:
 
     quoted = paths.database().replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     uri = f"file:{quoted}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE)) as connection:
+    with contextlib.closing(
+        sqlite3.connect(uri, uri=True, timeout=_COMPLETION_SECONDS)
+    ) as connection:
         return connection.execute(sql).fetchall()
 
 
@@ -163,7 +165,7 @@ def _pairs(ctx: Context) -> list[list[str]]:
     given = [(c.params.get("socket_name"), c.params.get("socket_path")) for c in _upwards(ctx)]
     socket = Socket.choose(*next(filter(any, given), (None, None)))
     form = "#{session_name}\t#{window_name}"
-    listed = run(socket, "-N", "list-windows", "-a", "-F", form, timeout=_PATIENCE)
+    listed = run(socket, "-N", "list-windows", "-a", "-F", form, timeout=_COMPLETION_SECONDS)
     return [line.split("\t", 1) for line in listed.out.splitlines() if "\t" in line]
 
 

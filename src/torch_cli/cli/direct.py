@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from torch_cli.cli.common import LONGEST, Common, as_utf8
+from torch_cli.cli.common import LONGEST_SECONDS, Common, as_utf8
 from torch_cli.cli.present import drop_output, run
 from torch_cli.cli.signals import ignore
 from torch_cli.tmux.socket import Socket
@@ -105,7 +105,7 @@ def _sound(given: dict[str, Any]) -> bool:
         given |= {name: float(given[name]) for name in _SECONDS if name in given}
     except ValueError:
         return False
-    if not all(0 <= given.get(name, 0) <= LONGEST for name in _SECONDS):
+    if not all(0 <= given.get(name, 0) <= LONGEST_SECONDS for name in _SECONDS):
         return False
     return given.get("when", WHEN[0]) in WHEN and given.get("priority", PRIORITIES[0]) in PRIORITIES
 

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from torch_cli.cli.common import LONGEST, Common, as_utf8
+from torch_cli.cli.common import LONGEST_SECONDS, Common, as_utf8
 from torch_cli.cli.direct import PRIORITIES, WHEN
 from torch_cli.errors import RefusedError
-from torch_cli.number import MOST
+from torch_cli.number import LARGEST_NUMBER
 from torch_cli.tmux.socket import Socket
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,7 +22,7 @@ class _Seconds(click.FloatRange):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         seconds: float = super().convert(value, param, ctx)
-        if not seconds <= LONGEST:  # in this form, because "nan" is not <= anything
+        if not seconds <= LONGEST_SECONDS:  # in this form, because "nan" is not <= anything
             self.fail(f"{value} seconds is too long to wait.", param, ctx)
         return seconds
 
@@ -42,7 +42,8 @@ def seconds_option(name: str, default: float, about: str) -> Callable[[F], F]:
     )
 
 
-COUNT, COUNT_OR_NONE = click.IntRange(min=1, max=MOST), click.IntRange(min=0, max=MOST)
+COUNT = click.IntRange(min=1, max=LARGEST_NUMBER)
+COUNT_OR_NONE = click.IntRange(min=0, max=LARGEST_NUMBER)
 
 
 class _AnyBytes(click.types.StringParamType):

@@ -13,7 +13,7 @@ from torch_cli.cli.common import Common
 from torch_cli.delivery.ending import WAITS
 from torch_cli.errors import Abandoned
 
-PATIENCE = 1.0
+QUIET_SECONDS = 1.0
 """Seconds before anything is said. Most deliveries are over by then."""
 
 
@@ -32,7 +32,7 @@ class ProgressPrinter:
             self._common.tell(step)
             return
         check_reader()
-        if self._shows and step != self._said and time.monotonic() >= self._began + PATIENCE:
+        if self._shows and step != self._said and time.monotonic() >= self._began + QUIET_SECONDS:
             self._said = step
             self._common.inform(step)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.delivery.send import Request
 
-ANSWERED_WITHIN = 600.0
+ANSWERED_WITHIN_SECONDS = 600.0
 """The most seconds that ``torch ask`` takes, unless another time is given."""
 
 
@@ -33,7 +33,7 @@ def run_send(common: Common, **given: Any) -> int:
     return print_receipt(send(common.socket, request_of(**given), ProgressPrinter(common)), common)
 
 
-def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN, **given: Any) -> int:
+def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN_SECONDS, **given: Any) -> int:
     """Ask with the message of the parameters, print the answer, return the exit status."""
     from torch_cli.delivery.ask import ask
 

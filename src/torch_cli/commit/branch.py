@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch_cli.checkpoint.audit import note_event
 from torch_cli.checkpoint.scan import STATUS, entries
-from torch_cli.commit.commit import TIMEOUT
+from torch_cli.commit.commit import COMMIT_SECONDS
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
 from torch_cli.git.command import Git, GitError
@@ -107,10 +107,10 @@ def _is_ref(git: Git, ref: str) -> bool:
 
 def _visible(worktree: Worktree, nothing: str, *words: str) -> None:
     try:
-        Git(worktree.top, visible=True, timeout=TIMEOUT).run(*words)
+        Git(worktree.top, visible=True, timeout=COMMIT_SECONDS).run(*words)
     except TimedOutError as error:
         raise TimedOutError(
-            f"hooks or signing took more than {TIMEOUT:g} s, and were ended",
+            f"hooks or signing took more than {COMMIT_SECONDS:g} s, and were ended",
             hint=f"Check with 'git status' and 'git tag' in {worktree.top} whether it was done.",
         ) from error
     except GitError as error:

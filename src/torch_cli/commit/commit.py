@@ -9,7 +9,7 @@ from torch_cli.checkpoint.audit import note_event
 from torch_cli.checkpoint.record import Occasion, take_locked
 from torch_cli.checkpoint.scan import LeftOut
 from torch_cli.checkpoint.settings import Settings
-from torch_cli.checkpoint.snapshot import FLAGS
+from torch_cli.checkpoint.snapshot import LIST_FLAGS
 from torch_cli.commit.obstacle import check_quiet, read_head
 from torch_cli.errors import HeldError, RefusedError, TimedOutError, TorchError
 from torch_cli.git.command import Git, GitError, saying
@@ -18,10 +18,10 @@ from torch_cli.git.filters import guarded
 from torch_cli.git.worktree import Worktree, locked
 from torch_cli.programs.state import one_line
 
-TIMEOUT = 60.0
+COMMIT_SECONDS = 60.0
 """Seconds that hooks and signing may take. Nobody is there to answer a prompt."""
 
-NOTHING = "nothing was committed"
+NOTHING_COMMITTED = "nothing was committed"
 
 _MARKERS = [re.compile(line, re.MULTILINE) for line in (rb"^<{7} ", rb"^={7}\r?$", rb"^>{7} ")]
 """The lines of a conflict, in their order; one after the other, because one pattern for all three
@@ -47,7 +47,7 @@ def commit(
     message: str = "",
     said: str = "",
     agent: str = "",
-    timeout: float = TIMEOUT,
+    timeout: float = COMMIT_SECONDS,
     slow: Callable[[], None] | None = None,
 ) -> Committed | None:
     """Commit the changes in ``worktree``, new files too; return ``None`` if there are none.
@@ -61,22 +61,23 @@ def commit(
     """
     if worktree.shadow:
         raise RefusedError(
-            f"{worktree.top} is not in a repository of yours; {NOTHING}", code="not-a-repository"
+            f"{worktree.top} is not in a repository of yours; {NOTHING_COMMITTED}",
+            code="not-a-repository",
         )
     with locked(worktree) as lock:
         quiet = guarded(worktree, lock=lock)
-        check_quiet(worktree, quiet, NOTHING)
+        check_quiet(worktree, quiet, NOTHING_COMMITTED)
         head = read_head(quiet)
         if not head.branch:
             raise HeldError(
-                f"HEAD is detached in {worktree.top}; {NOTHING}",
+                f"HEAD is detached in {worktree.top}; {NOTHING_COMMITTED}",
                 hint="'torch branch start NAME' makes a branch from here.",
                 code="detached",
             )
-        with saying(NOTHING):
+        with saying(NOTHING_COMMITTED):
             outcome, _ = take_locked(worktree, settings, Occasion("commit", agent), lock)
         assert outcome.last is not None
-        listed = os.fsdecode(quiet.run(*FLAGS)).split("\0")
+        listed = os.fsdecode(quiet.run(*LIST_FLAGS)).split("\0")
         index = {line[2:] for line in listed}
         # Files that git was told not to look at are in the checkpoint, but must not be committed.
         hidden = {line[2:] for line in listed if line[:1].islower() or line[:1] == "S"}
@@ -130,7 +131,7 @@ def _check_markers(worktree: Worktree, changed: Sequence[ChangedPath]) -> None:
         with open(path, "rb") as file:
             if has_markers(file.read()):
                 raise HeldError(
-                    f"'{row.path}' contains conflict markers; {NOTHING}",
+                    f"'{row.path}' contains conflict markers; {NOTHING_COMMITTED}",
                     hint="Resolve the conflict first.",
                     code="conflicts",
                 )
@@ -213,27 +214,30 @@ def _explained(error: TorchError, quiet: Git, timeout: float) -> TorchError:
     top = quiet.directory
     if isinstance(error, TimedOutError):
         return TimedOutError(
-            f"hooks or signing took more than {timeout:g} s in {top}, and were ended; {NOTHING}",
+            f"hooks or signing took more than {timeout:g} s in {top}, and were ended; "
+            f"{NOTHING_COMMITTED}",
             hint="Signing may wait for a passphrase: unlock the key first. Or give --timeout.",
         )
     said = error.said if isinstance(error, GitError) else error.message
     if "failed to write commit object" in said and "No space" not in said and _signs(quiet):
         return TorchError(
-            f"the commit in {top} could not be signed without a question; {NOTHING}: "
+            f"the commit in {top} could not be signed without a question; {NOTHING_COMMITTED}: "
             f"{said.splitlines()[0] if said else ''}",
             hint="Unlock the key first (its agent remembers it), and try again.",
             code="signing",
         )
     if "index.lock" in said:
-        return HeldError(f"another git locks the index of {top}; {NOTHING}", code="index-locked")
+        return HeldError(
+            f"another git locks the index of {top}; {NOTHING_COMMITTED}", code="index-locked"
+        )
     if "tell me who you are" in said or "ident name" in said:
         return RefusedError(
-            f"git does not know who commits in {top}; {NOTHING}",
+            f"git does not know who commits in {top}; {NOTHING_COMMITTED}",
             hint="git config user.name NAME; git config user.email ADDRESS",
             code="no-identity",
         )
     return TorchError(
-        f"git did not commit in {top}; {NOTHING}: {said[-1000:] or 'it did not say why'}",
+        f"git did not commit in {top}; {NOTHING_COMMITTED}: {said[-1000:] or 'it did not say why'}",
         code="refused-by-git",
     )
 

@@ -9,7 +9,7 @@ from torch_cli.checkpoint.record import checkpoints
 from torch_cli.checkpoint.settings import Settings
 from torch_cli.checkpoint.snapshot import snapshot
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.git.command import KEPT
+from torch_cli.git.command import KEPT_VARIABLES
 from torch_cli.git.counts import Counts, count
 from torch_cli.git.worktree import Worktree, locked
 
@@ -131,7 +131,9 @@ def _item(name: str, kind: str, commit: "Commit", words: str) -> Item:
 @contextmanager
 def _opened(worktree: Worktree) -> "Iterator[Repo]":
     """Open the repository in the block, with an environment that names no other repository."""
-    hidden = {n: v for n, v in os.environ.items() if n.startswith("GIT_") and n not in KEPT}
+    hidden = {
+        n: v for n, v in os.environ.items() if n.startswith("GIT_") and n not in KEPT_VARIABLES
+    }
     for name in hidden:
         del os.environ[name]
     try:

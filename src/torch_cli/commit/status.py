@@ -4,7 +4,7 @@ from torch_cli.delivery.kinds import read_form
 from torch_cli.git.worktree import Worktree
 from torch_cli.store import Store
 
-LONGEST = 72
+SUBJECT_CHARACTERS = 72
 """The most characters of a subject, by git's convention."""
 
 
@@ -26,8 +26,8 @@ def last_status(store: Store, worktree: Worktree, agent: str) -> str:
         return ""
     subject = f"Progress: {done}"
     body = ""
-    if len(subject) > LONGEST:
-        subject, body = f"{subject[: LONGEST - 1].rstrip()}…", f"\n\n{done}"
+    if len(subject) > SUBJECT_CHARACTERS:
+        subject, body = f"{subject[: SUBJECT_CHARACTERS - 1].rstrip()}…", f"\n\n{done}"
     # Git's times are of whole seconds: HEAD may have been committed after this, and say it.
     if message.created < float(at or 0) + 1 and subject == last:
         return ""

@@ -161,7 +161,7 @@ class _Turn:
                 shown = sight.screen.text
                 idle = idle if idle and idle[1] == shown else (now, shown)
                 doubted = self._may_go_on(sight)
-                if now >= idle[0] + (turns.STILL if doubted else self._quiet):
+                if now >= idle[0] + (turns.QUIET_TURN_SECONDS if doubted else self._quiet):
                     self._check_ended()
                     if doubted:
                         raise self._half()
@@ -221,7 +221,8 @@ class _Turn:
         name = self.found.name
         error = TorchError(
             f"'{name}' may have answered {self.message.id}: its screen has not changed for "
-            f"{turns.STILL:.0f} s, but no hook and no file of its own tells of the turn's end",
+            f"{turns.QUIET_TURN_SECONDS:.0f} s, but no hook and no file of its own tells of the "
+            "turn's end",
             hint=f"What it shows may be half an answer: torch capture {name} --history",
             code="unknown",
         )

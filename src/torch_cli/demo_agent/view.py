@@ -21,7 +21,7 @@ LEAVING_FOOTER = "  Press Ctrl-C again to exit"
 PLACEHOLDER = "Type a message"
 QUEUED_PLACEHOLDER = "Press up to edit queued messages"
 _QUEUED_SHOWN = 2000  # characters of a waiting message that are drawn
-_SMALLEST = 4  # columns; a narrower terminal is drawn as if it had so many
+_SMALLEST_COLUMNS = 4  # columns; a narrower terminal is drawn as if it had so many
 
 _SGR = re.compile(r"\x1b\[[0-9]*m")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -189,7 +189,7 @@ class Painter:
 
     def paint(self, now: float, size: Size) -> str:
         """Return what to write so that the screen shows the agent; empty if it does already."""
-        size = Size(max(_SMALLEST, size.columns), max(1, size.rows))
+        size = Size(max(_SMALLEST_COLUMNS, size.columns), max(1, size.rows))
         resized = size != self._size
         if resized:
             self._size, self._body, self._entries, self._drawn = size, [], 0, []

@@ -25,10 +25,10 @@ from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version, numbers, of_server
 
-LITTLE_SPACE = 100 * 1024 * 1024
+LITTLE_SPACE_BYTES = 100 * 1024 * 1024
 """Bytes free on the disk of the state directory below which a warning is given."""
 
-PROBE = b"torch doctor\n" * 1024
+PROBE_DATA = b"torch doctor\n" * 1024
 
 
 def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
@@ -178,7 +178,7 @@ def _state_directory() -> Iterator[Finding]:
         return
     try:
         with tempfile.TemporaryFile(dir=existing) as file:
-            file.write(PROBE)
+            file.write(PROBE_DATA)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -192,7 +192,7 @@ def _state_directory() -> Iterator[Finding]:
     disk = os.statvfs(existing)
     free = disk.f_bavail * disk.f_frsize
     words = f"{directory}, {free / 2**30:.1f} GiB free"
-    if free < LITTLE_SPACE:
+    if free < LITTLE_SPACE_BYTES:
         advice = "Free some space, or set TORCH_HOME to another disk."
         yield Finding("state", Level.WARNING, words, advice)
     else:

@@ -4,9 +4,9 @@ import os
 
 from torch_cli.doctor.finding import Finding, Level
 from torch_cli.errors import TorchError
-from torch_cli.store.lease import ABSENT
+from torch_cli.store.lease import OUTAGE_SECONDS
 
-ADVICE = "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'."
+START_ADVICE = "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'."
 
 
 def scheduler(*, has_store: bool) -> Finding:
@@ -21,13 +21,13 @@ def scheduler(*, has_store: bool) -> Finding:
     if held is not None and held.kind == "daemon":
         words = f"daemon, process {held.process.pid}"
     elif held is not None:
-        words = f"no daemon, but a tick worked less than {ABSENT:g} s ago"
+        words = f"no daemon, but a tick worked less than {OUTAGE_SECONDS:g} s ago"
     else:
         words = "none is running" + ("" if idle else ", and check-ins or messages wait for one")
     words += "".join(f"; {one}" for one in _installed())
     if held is not None:
         return Finding("scheduler", Level.OK, words)
-    return Finding("scheduler", Level.NOTE if idle else Level.WARNING, words, ADVICE)
+    return Finding("scheduler", Level.NOTE if idle else Level.WARNING, words, START_ADVICE)
 
 
 def _installed() -> list[str]:

@@ -9,17 +9,17 @@ from typing import NamedTuple
 from torch_cli.child import end
 from torch_cli.errors import RefusedError, TimedOutError, TorchError
 
-TIMEOUT = 300.0
+GIT_SECONDS = 300.0
 """Seconds that one git process may take; 20,000 files take less than one."""
 
-SLOW = 2.0
+SLOW_SECONDS = 2.0
 """After this many seconds a person who waits is told what Torch waits for."""
 
 NICENESS = 19
 """The niceness of git processes for checkpoints, so that people and agents do not wait for them.
 With 10, 'torch send' took seven times as long beside eight of them on two cores (2026-11-25)."""
 
-KEPT = frozenset(
+KEPT_VARIABLES = frozenset(
     {
         *("GIT_EXEC_PATH", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
         *("GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM"),
@@ -69,7 +69,7 @@ class Git(NamedTuple):
     (a shadow). ``index_file`` is used in place of the repository's index. ``settings`` are
     ``name=value``. ``lock`` is a file descriptor that every process inherits, so that the lock
     lasts until the last of them has ended. ``visible`` leaves hooks and signing as the user has
-    them. ``slow`` is called once if a process takes longer than ``SLOW`` seconds.
+    them. ``slow`` is called once if a process takes longer than ``SLOW_SECONDS``.
     """
 
     directory: str
@@ -78,7 +78,7 @@ class Git(NamedTuple):
     settings: tuple[str, ...] = ()
     lock: int = -1
     visible: bool = False
-    timeout: float = TIMEOUT
+    timeout: float = GIT_SECONDS
     slow: Callable[[], None] | None = None
 
     def text(self, *words: str) -> str:
@@ -121,7 +121,7 @@ class Git(NamedTuple):
         return Running(child, " ".join(words)[:80], self.directory, self.timeout, self.slow)
 
     def _environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        kept = {n: v for n, v in environ.items() if not n.startswith("GIT_") or n in KEPT}
+        kept = {n: v for n, v in environ.items() if not n.startswith("GIT_") or n in KEPT_VARIABLES}
         kept |= {"GIT_TERMINAL_PROMPT": "0", "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
         kept |= {"GIT_ASKPASS": "true", "GIT_EDITOR": ":"}
         if self.visible:
@@ -178,13 +178,13 @@ class Running:
         return out
 
     def _communicate(self, given: bytes) -> tuple[bytes, bytes]:
-        if self._slow is None or self._timeout <= SLOW:
+        if self._slow is None or self._timeout <= SLOW_SECONDS:
             return self._child.communicate(given, timeout=self._timeout)
         try:
-            return self._child.communicate(given, timeout=SLOW)
+            return self._child.communicate(given, timeout=SLOW_SECONDS)
         except subprocess.TimeoutExpired:
             self._slow()
-        return self._child.communicate(timeout=self._timeout - SLOW)
+        return self._child.communicate(timeout=self._timeout - SLOW_SECONDS)
 
     def __enter__(self) -> "Running":
         return self

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 
 from torch_cli.errors import TimedOutError, TorchError
-from torch_cli.git.command import QUIET, TIMEOUT, Git, GitError
+from torch_cli.git.command import GIT_SECONDS, QUIET, Git, GitError
 from torch_cli.git.filters import filters_of, read_configuration
 from torch_cli.git.hooks import GitHooks, read_hooks
 from torch_cli.git.worktree import Worktree, locate
 
-HOOK_TIMEOUT = 120.0
+GIT_HOOKS_SECONDS = 120.0
 """Seconds that git may take if it runs hooks. Nobody is there to answer a hook's question."""
 
 
@@ -20,7 +20,7 @@ def add_linked(
     *,
     new: bool,
     tell: Callable[[str], None],
-    timeout: float = HOOK_TIMEOUT,
+    timeout: float = GIT_HOOKS_SECONDS,
 ) -> None:
     """Make the worktree of ``branch`` at ``path``; a ``new`` branch begins at the current commit.
 
@@ -33,7 +33,7 @@ def add_linked(
     settings = (*QUIET, *configuration.settings, "core.logAllRefUpdates=true")
     if hooks.run:
         settings = (*settings, f"core.hooksPath={hooks.directory}")
-    limit = timeout if hooks.run else TIMEOUT
+    limit = timeout if hooks.run else GIT_SECONDS
     git = Git(project.top, settings=settings, visible=hooks.run, timeout=limit)
     git.run("worktree", "prune")
     words = ["-b", branch, "--", path] if new else ["--", path, branch]

@@ -16,7 +16,7 @@ from torch_cli.paths import state_dir
 REFS = "refs/torch/checkpoints"
 """Where checkpoints are: ``REFS/WORKTREE/MILLISECONDS-ID``. Git does not push or clone these."""
 
-PATIENCE = 60.0
+WORKTREE_LOCK_SECONDS = 60.0
 """Seconds to wait for another checkpoint of the same worktree."""
 
 
@@ -150,7 +150,7 @@ def top_of(directory: str) -> str | None:
 
 
 @contextlib.contextmanager
-def locked(worktree: Worktree, patience: float = PATIENCE) -> Iterator[int]:
+def locked(worktree: Worktree, patience: float = WORKTREE_LOCK_SECONDS) -> Iterator[int]:
     """Hold the right to make, restore or prune checkpoints of ``worktree``; yields the lock's file.
 
     Raises ``HeldError`` if another process has it for longer than ``patience`` seconds.

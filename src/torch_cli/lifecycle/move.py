@@ -19,7 +19,7 @@ from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.place import check_session_name
 from torch_cli.tmux.socket import Socket
 
-SMALLEST = 3
+SMALLEST_SPLIT_CELLS = 3
 """The least rows or columns of a pane that tmux can split: ``layout_split_pane()`` in its layout.c
 needs one for each half and one for the line between."""
 
@@ -199,7 +199,7 @@ class _Move:
                 code="linked",
             )
         beside = next((p for p in self.panes if p.id == goal.beside), None)
-        if beside and (beside.width if goal.horizontal else beside.height) < SMALLEST:
+        if beside and (beside.width if goal.horizontal else beside.height) < SMALLEST_SPLIT_CELLS:
             raise RefusedError(
                 f"pane {beside.id} ({beside.place}) is too small to be split; nothing was moved",
                 hint="Choose the other direction, or another pane or window.",

@@ -28,10 +28,10 @@ from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
 
-LOCK_PATIENCE = 30.0
+PANE_LOCK_SECONDS = 30.0
 """Seconds to wait for a delivery to the same pane before the agent is asked to end."""
 
-TERM_GRACE = 5.0
+TERM_GRACE_SECONDS = 5.0
 """Seconds between SIGTERM and SIGKILL for processes that Torch started."""
 
 
@@ -131,7 +131,7 @@ def _ask(store: Store, found: Found, agent: Agent) -> str:
     pane, launch = found.pane, _profile(agent).launch
     asked = False
     with (
-        pane_lock(pane.server, pane.id, f"stop {found.name}", LOCK_PATIENCE),
+        pane_lock(pane.server, pane.id, f"stop {found.name}", PANE_LOCK_SECONDS),
         ControlClient(found.socket, pane.session_id) as client,
     ):
         for step in launch.stop:
@@ -209,7 +209,7 @@ def end_all(family: list[procs.Process]) -> int:
     alive = [process for process in dict.fromkeys(family) if procs.alive(process)]
     for process in reversed(alive):
         _signal(process, signal.SIGTERM)
-    deadline = time.monotonic() + TERM_GRACE
+    deadline = time.monotonic() + TERM_GRACE_SECONDS
     stubborn = [p for p in alive if not _gone_within(p, max(0.0, deadline - time.monotonic()))]
     for process in stubborn:
         _signal(process, signal.SIGKILL)

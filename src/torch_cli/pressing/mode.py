@@ -22,14 +22,14 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
-SHOWN = 3.0
+MODE_SHOWN_SECONDS = 3.0
 """Seconds in which a key must show another mode. Claude Code 2.1.330, Codex 0.169.0, Gemini CLI
 0.61.0 and opencode 1.18.33 take less than 0.3 (2026-11-24)."""
 
-STANDS = 0.15
+MODE_STAYS_SECONDS = 0.15
 """Seconds that a mode must stay before it counts: a redraw may be half done."""
 
-_POLL = 0.05
+_MODE_POLL_SECONDS = 0.05
 
 
 class ModeOf(NamedTuple):
@@ -133,7 +133,7 @@ class _Switch:
                 return sight
             if sight.state.state is State.WAITING or time.monotonic() >= deadline:
                 raise HeldError(f"'{self.target}' {reason}; no key was pressed", code="busy")
-            self._wait(heard, _POLL)
+            self._wait(heard, _MODE_POLL_SECONDS)
 
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
         """Press once, and return the sight that shows another mode."""
@@ -150,7 +150,7 @@ class _Switch:
         return self._await_other(self.mode, keys)
 
     def _await_other(self, old: str, keys: tuple[str, ...]) -> Sight:
-        deadline = time.monotonic() + SHOWN
+        deadline = time.monotonic() + MODE_SHOWN_SECONDS
         shown: tuple[str, float] = ("", 0.0)
         while True:
             heard = self._heard()
@@ -164,7 +164,7 @@ class _Switch:
                 )
             if mode and mode != old and not _obstacle(sight):
                 shown = shown if shown[0] == mode else (mode, now)
-                if now >= shown[1] + STANDS:
+                if now >= shown[1] + MODE_STAYS_SECONDS:
                     self.mode = mode
                     return sight
             if now >= deadline and mode and mode != old:
@@ -180,7 +180,7 @@ class _Switch:
                     f"'{self.target}' shows no other mode than {old} after {' '.join(keys)}",
                     hint=f"Look at it: torch capture {self.target}",
                 )
-            self._wait(heard, _POLL)
+            self._wait(heard, _MODE_POLL_SECONDS)
 
     def _heard(self) -> int:
         return self.client.output.get(self.found.pane.id, 0)

@@ -25,10 +25,10 @@ _SHELLS = ("bash", "zsh", "sh", "fish", "dash", "ksh")
 
 _READY_TIMES = 10
 """A later start may take this many times as long as the measured one. On a loaded machine it took
-four times as long, and more after an update. At least ``_READY_LEAST`` seconds."""
+four times as long, and more after an update. At least ``_READY_LEAST_SECONDS``."""
 
-_READY_LEAST = 15
-_STEADY_LEAST = 0.5
+_READY_LEAST_SECONDS = 15
+_STEADY_LEAST_SECONDS = 0.5
 
 
 class TrialFindings(NamedTuple):
@@ -137,8 +137,8 @@ def _head(seen: TrialFindings) -> list[str]:
 
 
 def _launch(seen: TrialFindings) -> list[str]:
-    limit = max(_READY_LEAST, math.ceil(seen.ready * _READY_TIMES / 5) * 5)
-    steady = max(_STEADY_LEAST, math.ceil(seen.pause * 20) / 10)
+    limit = max(_READY_LEAST_SECONDS, math.ceil(seen.ready * _READY_TIMES / 5) * 5)
+    steady = max(_STEADY_LEAST_SECONDS, math.ceil(seen.pause * 20) / 10)
     pause = f"before that it paused for {seen.pause:.1f} s" if seen.pause else "a guess"
     return [
         "[launch]",

@@ -24,10 +24,10 @@ _YES_OR_NO = re.compile(
     r"|\bpress (?:any key|enter|return|space)\b|^(?=.*: *$).*\bpass(?:word|phrase)\b",
     re.IGNORECASE,
 )
-_LAST = 3
+_QUESTION_ROWS = 3
 """A question without a menu is searched for in this many rows with text at the bottom."""
 
-_SHOWN = 8
+_FLEETING_ROWS = 8
 """How many of the rows that came and went are kept. More do not help a reader. The rows that
 stayed longest are kept."""
 
@@ -103,7 +103,7 @@ def asks(screen: Screen) -> str:
     for row in filled:
         if _MARKED.match(row) or _CHOSEN.match(row):
             return row.strip()
-    for row in reversed(filled[-_LAST:]):
+    for row in reversed(filled[-_QUESTION_ROWS:]):
         if _YES_OR_NO.search(row):
             return row.strip()
     rows = screen.text.split("\n")
@@ -259,7 +259,7 @@ def _passing(
             known = seen.get((pattern, where), Passing(pattern, where, frame.at, frame.at))
             seen[pattern, where] = known._replace(last=frame.at)
     longest = sorted(seen.values(), key=lambda one: one.first - one.last)
-    return tuple(longest[:_SHOWN])
+    return tuple(longest[:_FLEETING_ROWS])
 
 
 def _region(screen: Screen, index: int, profile: Profile) -> str:

@@ -35,25 +35,25 @@ from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.server import Server
 from torch_cli.tmux.window import check_directory
 
-PROBE = "zubzub"
+PROBE_WORD = "zubzub"
 """The word that is pasted. It is not a word of a prompt or a menu, and it has none of the letters
 that menus usually take as an answer (y, n, a, q, digits)."""
 
-RESTS = 1.0
+STEADY_SECONDS = 1.0
 """A screen counts as steady after this many seconds without a change. Claude Code asked at most
 0.46 s after its first box (2.1.330, loaded machine, 2026-11-22).
 """
 
-SHOWS = 5.0
+WORD_SHOWN_SECONDS = 5.0
 """Seconds in which a pasted word must show, or an erased word must disappear."""
 
-ANSWERS = 30.0
+ANSWER_WATCH_SECONDS = 30.0
 """The screen is watched for this many seconds after Enter, or until it is steady."""
 
-_STILL = 0.3
+_STILL_SECONDS = 0.3
 """Seconds without a change after a paste before the box is read, because redraws come in steps."""
 
-_LOOK_AGAIN = 0.05
+_TRIAL_POLL_SECONDS = 0.05
 """Seconds after which a silent pane is looked at again."""
 
 _BRACKETED_ON, _BRACKETED_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
@@ -142,15 +142,15 @@ class _Trial:
     def _try_typing(self, seen: TrialFindings, empty: Screen) -> TrialFindings:
         """Paste the probe and erase it, then longer texts. Press Enter last, if asked for."""
         plain = "without a frame, because it did not ask for one"
-        self.tell(f"pasting '{PROBE}' {'in a frame' if seen.framed else plain}")
-        filled = self._paste(PROBE, _shows(PROBE))
-        box = infer_box(empty, filled, PROBE)
+        self.tell(f"pasting '{PROBE_WORD}' {'in a frame' if seen.framed else plain}")
+        filled = self._paste(PROBE_WORD, _shows(PROBE_WORD))
+        box = infer_box(empty, filled, PROBE_WORD)
         seen = seen._replace(box=box)
-        if row_of(filled, PROBE) is None:
+        if row_of(filled, PROBE_WORD) is None:
             return seen
-        seen = seen._replace(erased=self._erase(len(PROBE), PROBE))
+        seen = seen._replace(erased=self._erase(len(PROBE_WORD), PROBE_WORD))
         if box.kind != "none":
-            wrong = misread(seen, empty, filled, PROBE)
+            wrong = misread(seen, empty, filled, PROBE_WORD)
             if wrong:
                 seen = seen._replace(box=box._replace(kind="none", why=wrong))
         if seen.erased and seen.framed and seen.box.kind == "ruled":
@@ -163,7 +163,7 @@ class _Trial:
 
     def _try_two_lines(self, seen: TrialFindings) -> TrialFindings:
         """See how the second row of a box begins."""
-        first, second = PROBE, PROBE[::-1]
+        first, second = PROBE_WORD, PROBE_WORD[::-1]
         two = self._paste(f"{first}\n{second}", _shows(second))
         more = infer_continuation(two, first, second)
         erased = self._erase(len(first) + 1 + len(second), first, second)
@@ -173,14 +173,14 @@ class _Trial:
         """See whether a text that is longer than a row can be read."""
         wrapped = seen._replace(box=seen.box._replace(wraps=True))
         profile = profile_of(wrapped)
-        text = PROBE * (SIZE[0] // len(PROBE) + 2)
+        text = PROBE_WORD * (SIZE[0] // len(PROBE_WORD) + 2)
 
         def reads(screen: Screen) -> bool:
             box = find_box(screen, profile)
             return box is not None and "".join(box.text.split()) == text
 
         read = reads(self._paste(text, reads))
-        erased = self._erase(len(text), PROBE)
+        erased = self._erase(len(text), PROBE_WORD)
         return (wrapped if read else seen)._replace(erased=erased)
 
     def _press_enter(self, seen: TrialFindings, text: str) -> TrialFindings:
@@ -197,7 +197,7 @@ class _Trial:
         pressed = time.monotonic()
         if not self._typist.press(["Enter"], conditions).done:
             return seen
-        frames = self._watch(pressed, ANSWERS, RESTS)
+        frames = self._watch(pressed, ANSWER_WATCH_SECONDS, STEADY_SECONDS)
         return seen._replace(enter=infer_enter(before, frames, profile, text))
 
     # -- acts ----------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class _Trial:
     def _paste(self, text: str, shows: Callable[[Screen], bool]) -> Screen:
         """Paste ``text`` and return the screen once it ``shows`` and is steady.
 
-        After ``SHOWS`` seconds returns the screen as it is.
+        After ``WORD_SHOWN_SECONDS`` returns the screen as it is.
         """
         done = self._typist.type(text.encode(), "probe", [], framed=self._framed())
         if not done.done:
@@ -229,7 +229,7 @@ class _Trial:
 
     def _await_ready(self) -> tuple[Screen, list[Frame]]:
         """Return the first steady screen, and the different ones before it."""
-        frames = self._watch(self.began, self.request.timeout, RESTS, blank=False)
+        frames = self._watch(self.began, self.request.timeout, STEADY_SECONDS, blank=False)
         last = frames[-1]
         if last.screen.dead:
             self._ended()
@@ -240,22 +240,25 @@ class _Trial:
                 "ended, and nothing was written",
                 hint="Give it more time with --timeout, or look at it in a terminal of your own.",
             )
-        if waited - last.at < RESTS:
+        if waited - last.at < STEADY_SECONDS:
             raise TimedOutError(
-                f"the screen of '{self.request.command[0]}' never stayed the same for {RESTS:g} "
-                f"s in {waited:.0f} s: {moving(frames)}; the program was ended, and nothing was "
-                "written",
+                f"the screen of '{self.request.command[0]}' never stayed the same for "
+                f"{STEADY_SECONDS:g} s in {waited:.0f} s: {moving(frames)}; the program was ended, "
+                "and nothing was written",
                 hint="Give it more time with --timeout, or turn off what moves on its screen.",
                 code="restless",
             )
         return last.screen, frames
 
     def _await(self, condition: Callable[[Screen], bool]) -> Screen:
-        """Return the screen once ``condition`` holds and it is steady, or after ``SHOWS``."""
+        """Return the screen once ``condition`` holds and it is steady.
+
+        After ``WORD_SHOWN_SECONDS`` it is returned as it is.
+        """
         began = time.monotonic()
         while True:
-            left = began + SHOWS - time.monotonic()
-            screen = self._watch(time.monotonic(), max(0.0, left), _STILL)[-1].screen
+            left = began + WORD_SHOWN_SECONDS - time.monotonic()
+            screen = self._watch(time.monotonic(), max(0.0, left), _STILL_SECONDS)[-1].screen
             if screen.dead:
                 self._ended()
             if condition(screen) or left <= 0:
@@ -282,7 +285,7 @@ class _Trial:
             stands = shows and now - since - frames[-1].at >= still
             if screen.dead or stands or now - since >= seconds:
                 return frames
-            self.client.wait_output(self.pane.id, heard, _LOOK_AGAIN)
+            self.client.wait_output(self.pane.id, heard, _TRIAL_POLL_SECONDS)
 
     def _process(self) -> str:
         """Return what tmux calls the program that runs in the pane."""

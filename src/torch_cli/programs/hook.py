@@ -8,13 +8,13 @@ import os
 import select
 import time
 
-LARGEST = 10 * 1024 * 1024
+LARGEST_EVENT_BYTES = 10 * 1024 * 1024
 """The most bytes of standard input. A larger event is dropped."""
 
-PATIENCE = 2.0
+EVENT_READ_SECONDS = 2.0
 """Seconds to wait for the whole event."""
 
-LOCKED = 3.5
+STORE_LOCK_SECONDS = 3.5
 """Seconds to wait for another writer of the store. The program gives a hook 5 seconds. A lost
 report leaves its turn open until the screen has been still for long."""
 
@@ -73,7 +73,7 @@ def _record() -> None:
     # "mode=rw" does not create the file. These three characters are special in a URI.
     quoted = store.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
     connection = sqlite3.connect(
-        f"file:{quoted}?mode=rw", uri=True, timeout=LOCKED, isolation_level=None
+        f"file:{quoted}?mode=rw", uri=True, timeout=STORE_LOCK_SECONDS, isolation_level=None
     )
     connection.execute("PRAGMA synchronous=NORMAL")
     if row[4] == "UserPromptSubmit" and '"prompt_id"' in row[7]:
@@ -90,13 +90,13 @@ def _read() -> bytes:
     """
     parts: list[bytes] = []
     size = 0
-    deadline = time.monotonic() + (0.0 if os.isatty(0) else PATIENCE)
+    deadline = time.monotonic() + (0.0 if os.isatty(0) else EVENT_READ_SECONDS)
     while select.select([0], [], [], max(0.0, deadline - time.monotonic()))[0]:
         piece = os.read(0, 1 << 16)
         if not piece:
-            return b"".join(parts) if size <= LARGEST else b""
+            return b"".join(parts) if size <= LARGEST_EVENT_BYTES else b""
         size += len(piece)
-        if size <= LARGEST:
+        if size <= LARGEST_EVENT_BYTES:
             parts.append(piece)
         if time.monotonic() > deadline:
             break

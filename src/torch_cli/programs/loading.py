@@ -81,7 +81,7 @@ def load_profile(name: str, user_dir: Place | None) -> Profile:
 
 _LOADED: dict[str, tuple[tuple[int, ...], Profile]] = {}
 
-SETTLED = 2.0
+FILE_SETTLED_SECONDS = 2.0
 """Seconds after which a file is known by the time at which it was written. That is the time of the
 kernel's last tick, or a whole second or two: a file that is written again sooner may look the same.
 """
@@ -105,7 +105,7 @@ def load_profile_file(path: Place) -> Profile:
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
     profile = parse_profile(text, source)
-    if time.time() - facts.st_mtime > SETTLED:
+    if time.time() - facts.st_mtime > FILE_SETTLED_SECONDS:
         _LOADED[os.fspath(path)] = (state, profile)
     return profile
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from torch_cli.programs.profile import Profile
 from torch_cli.tmux.screen import Screen
 
-VERSION_TIMEOUT = 30.0
+VERSION_SECONDS = 30.0
 """Seconds that a program may take to say its version; on an overloaded machine ten are too few."""
 
 
@@ -22,7 +22,7 @@ def find_program(profile: Profile, environ: Mapping[str, str]) -> str | None:
 
 
 def ask_version(
-    profile: Profile, program: str, environ: Mapping[str, str], timeout: float = VERSION_TIMEOUT
+    profile: Profile, program: str, environ: Mapping[str, str], timeout: float = VERSION_SECONDS
 ) -> str | None:
     """Return the version that ``program`` prints, '' if its profile does not say how to ask.
 

@@ -15,7 +15,7 @@ from torch_cli.paths import state_dir
 from torch_cli.programs.loading import STOCK
 from torch_cli.programs.profile import BUILT_IN, Profile
 
-SCHEMA = "torch.verified/1"
+PROOF_SCHEMA = "torch.verified/1"
 
 VERIFIABLE = ("aider", "claude", "codex", "demo", "gemini", "opencode")
 """The stock profiles that can be verified."""
@@ -81,7 +81,7 @@ def read(name: str, version: str) -> dict[str, Any] | None:
             kept = json.load(file)
     except (OSError, ValueError):
         return None
-    known = isinstance(kept, dict) and kept.get("schema") == SCHEMA
+    known = isinstance(kept, dict) and kept.get("schema") == PROOF_SCHEMA
     return kept if known and kept.get("version") == version else None
 
 

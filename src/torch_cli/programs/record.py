@@ -20,10 +20,10 @@ from torch_cli.procs import Process
 TAILS = (1 << 16, 1 << 22)
 """Bytes at the end of a rollout that are searched for the last beginning or end of a turn."""
 
-LARGEST = 1 << 20
+LARGEST_RECORD_BYTES = 1 << 20
 """The most bytes of a record, or of a rollout's first line."""
 
-COARSE = 0.02
+FILE_TIME_LAG_SECONDS = 0.02
 """Seconds by which a file's time may be behind the clock. The kernel stamps files with the time of
 its last tick, which comes every 1 to 10 ms, and later on a busy virtual machine.
 """
@@ -97,7 +97,7 @@ def _to_resume(config: str, job: str, before: str) -> str:
     if _WORD.fullmatch(job):
         with contextlib.suppress(OSError, ValueError):
             with open(os.path.join(config, "jobs", job, "state.json"), "rb") as file:
-                written = json.loads(file.read(LARGEST))
+                written = json.loads(file.read(LARGEST_RECORD_BYTES))
             if isinstance(written, dict):
                 sessions.insert(0, str(written.get("sessionId")))
     projects = glob.escape(os.path.join(config, "projects"))
@@ -117,7 +117,7 @@ def claude_session(process: Process) -> dict[str, Any]:
     folder = os.path.join(_config_of(process), "sessions")
     here = _nearest(folder, process.pid)
     with open(os.path.join(folder, f"{here}.json"), "rb") as file:
-        written = json.loads(file.read(LARGEST))
+        written = json.loads(file.read(LARGEST_RECORD_BYTES))
     if not isinstance(written, dict):
         raise ValueError("not an object")
     known = procs.identify(here)
@@ -190,7 +190,10 @@ def _rollouts(home: str, since: float) -> Iterator[str]:
             return
         for name in os.listdir(os.path.join(home, day)):
             path = os.path.join(home, day, name)
-            if name.startswith("rollout-") and os.stat(path).st_mtime >= since - COARSE:
+            if (
+                name.startswith("rollout-")
+                and os.stat(path).st_mtime >= since - FILE_TIME_LAG_SECONDS
+            ):
                 yield path
 
 
@@ -209,7 +212,7 @@ def _begun_in(path: str) -> str:
     """Return the directory in which a rollout began, '' if it does not say."""
     if path not in _places:
         with open(path, "rb") as file:
-            head = _object(file.readline(LARGEST))
+            head = _object(file.readline(LARGEST_RECORD_BYTES))
         place = (head.get("payload") or {}).get("cwd")
         _places[path] = os.path.realpath(place) if isinstance(place, str) else ""
     return _places[path]

@@ -20,7 +20,7 @@ EVENTS = (
 )
 """The events that are reported. Events of every tool call are not, because they would cost most."""
 
-TIMEOUT = 5
+HOOK_SECONDS = 5
 """Seconds after which the program gives up a hook. A hook takes about 0.05."""
 
 CONTEXT, CHORD, ACTION = "Chat", "ctrl+x ctrl+q", "chat:submit"
@@ -58,7 +58,7 @@ def hook_command() -> str:
 
 def hook_settings(command: str) -> dict[str, Any]:
     """Return the settings with which every reported event runs ``command``."""
-    entry = {"type": "command", "command": command, "timeout": TIMEOUT}
+    entry = {"type": "command", "command": command, "timeout": HOOK_SECONDS}
     return {"hooks": {event: [{"hooks": [dict(entry)]}] for event in EVENTS}}
 
 

@@ -15,7 +15,7 @@ from torch_cli.programs.state import AgentState, HookEvent, State
 from torch_cli.store import Store
 from torch_cli.store.hooks import HookReport
 
-STILL = 20.0
+QUIET_TURN_SECONDS = 20.0
 """A turn counts as ended after this many seconds without a change on the screen, in the record or
 by a hook, also if no end was reported. A working program counts seconds on the screen, or writes.
 """
@@ -110,8 +110,10 @@ def turn_of(
     else:
         return None
     still = time.time() - max(wrote, at) if wrote else 0.0
-    if still < STILL:
+    if still < QUIET_TURN_SECONDS:
         return TurnReport(True, words)
     return TurnReport(
-        False, f"nothing has changed for {STILL:.0f} s, though no end of the turn was reported"
+        False,
+        f"nothing has changed for {QUIET_TURN_SECONDS:.0f} s, though no end of the turn was "
+        "reported",
     )

@@ -19,7 +19,7 @@ MADE = "torch-worktree"
 which project.
 """
 
-LONGEST = 16 * 1024
+LARGEST_MARK_BYTES = 16 * 1024
 """The most bytes of such a file, and of a ``.git`` file. Each holds one or two paths."""
 
 NEW = "new"
@@ -48,7 +48,9 @@ class Made(NamedTuple):
 
 def made_for(git_dir: str) -> Made:
     """Read the mark in the git directory of a worktree; raises ``OSError`` if there is none."""
-    mark = read_regular(os.path.join(git_dir, MADE), LONGEST).decode("utf-8", "surrogateescape")
+    mark = read_regular(os.path.join(git_dir, MADE), LARGEST_MARK_BYTES).decode(
+        "utf-8", "surrogateescape"
+    )
     lines = [*mark.split("\n"), "", "", ""]
     return Made(lines[0], lines[1] == NEW, lines[2])
 
@@ -134,6 +136,8 @@ def _linked_to(top: str) -> str:
 
     There ``.git`` is a file, ``gitdir: MAIN/.git/worktrees/NAME`` (gitrepository-layout).
     """
-    text = read_regular(os.path.join(top, ".git"), LONGEST).decode("utf-8", "surrogateescape")
+    text = read_regular(os.path.join(top, ".git"), LARGEST_MARK_BYTES).decode(
+        "utf-8", "surrogateescape"
+    )
     key, _, target = text.strip().partition(" ")
     return os.path.realpath(os.path.join(top, target)) if key == "gitdir:" else top

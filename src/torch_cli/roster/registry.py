@@ -24,7 +24,7 @@ RESERVED = ("torch", "parent")
 of a team.
 """
 
-NAME = re.compile(r"\w[\w.-]{0,63}")
+AGENT_NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
 class Found(NamedTuple):
@@ -69,7 +69,7 @@ def check_name(name: str) -> None:
             hint="Choose another name.",
             code="bad-name",
         )
-    if not NAME.fullmatch(name):
+    if not AGENT_NAME.fullmatch(name):
         raise RefusedError(
             f"'{name}' is not a valid agent name",
             hint="Use at most 64 letters, digits, '_', '-' and '.', with neither "

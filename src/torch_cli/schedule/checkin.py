@@ -12,7 +12,7 @@ from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import Guard, Profile
 from torch_cli.roster.actor import own_name
-from torch_cli.roster.registry import NAME, Found, find, profile_named
+from torch_cli.roster.registry import AGENT_NAME, Found, find, profile_named
 from torch_cli.schedule.trigger import AT, next_after, shortest_gap
 from torch_cli.store import Store
 from torch_cli.store.checkin import (
@@ -32,7 +32,7 @@ from torch_cli.store.checkin import (
 from torch_cli.tmux.panes import listen
 from torch_cli.tmux.socket import Socket
 
-HEADER = 600
+HEADER_BYTES = 600
 """The most bytes before a note in its message: an envelope and three lines."""
 
 WORDS_OF_NAME = 3
@@ -279,7 +279,7 @@ def _profile(store: Store, found: Found) -> Profile:
 
 def _checked(note: str, profile: Profile, *, clean: bool) -> str:
     """Return the note without spaces at its end; raise ``RefusedError`` if it cannot be sent."""
-    most = profile.paste.max_bytes - HEADER
+    most = profile.paste.max_bytes - HEADER_BYTES
     taking = profile._replace(guard=Guard(), paste=profile.paste._replace(max_bytes=most))
     try:
         return prepare(note, taking, clean=clean).typed
@@ -291,7 +291,7 @@ def _checked(note: str, profile: Profile, *, clean: bool) -> str:
 
 
 def _check_limits(order: CheckinOrder, now: float) -> None:
-    if order.name and not NAME.fullmatch(order.name):
+    if order.name and not AGENT_NAME.fullmatch(order.name):
         raise RefusedError(
             f"'{order.name}' is not a valid check-in name; no check-in was made",
             hint="Use at most 64 letters, digits, '_', '-' and '.', with neither "

@@ -5,7 +5,7 @@ import os
 from torch_cli.store import Store
 from torch_cli.store.database import backup
 
-EVERY = 86_400.0
+COPY_INTERVAL_SECONDS = 86_400.0
 """Seconds between two copies."""
 
 
@@ -17,5 +17,5 @@ def keep_copy(store: Store, now: float) -> str | None:
     try:
         age = now - os.path.getmtime(backup(store.database.path))
     except FileNotFoundError:
-        age = EVERY
-    return store.database.copy() if age >= EVERY or age < 0 else None
+        age = COPY_INTERVAL_SECONDS
+    return store.database.copy() if age >= COPY_INTERVAL_SECONDS or age < 0 else None

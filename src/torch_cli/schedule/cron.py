@@ -24,10 +24,10 @@ from torch_cli.schedule.zone import zone_named
 if TYPE_CHECKING:
     from apscheduler.triggers.base import BaseTrigger
 
-HORIZON = 9 * 366 * 86_400.0
+HORIZON_SECONDS = 9 * 366 * 86_400.0
 """How many seconds ahead an expression is searched. 29 February can be eight years away."""
 
-_YEAR = 366 * 86_400.0
+_YEAR_SECONDS = 366 * 86_400.0
 
 MACROS = {
     "@yearly": "0 0 1 1 *",
@@ -62,9 +62,9 @@ def read(text: str, zone_name: str) -> str:
 def moments(expression: str, zone_name: str, after: float) -> Iterator[float]:
     """Yield the moments after ``after`` in order, each once, up to the horizon."""
     zone = zone_named(zone_name)
-    rules = _rules(expression, zone_name, int(after // _YEAR))
+    rules = _rules(expression, zone_name, int(after // _YEAR_SECONDS))
     by_hour = "*" in expression.split()[1]
-    end = after + HORIZON
+    end = after + HORIZON_SECONDS
     streams = [_times(rule, after, end, zone) for rule in rules]
     heads = [next(stream, None) for stream in streams]
     last = after
@@ -116,7 +116,9 @@ def _rules(expression: str, zone: str, year: int) -> "tuple[BaseTrigger, ...]":
     minute, hour, day, month, weekday = read
     from apscheduler.triggers.cron import CronTrigger
 
-    end = datetime.datetime.fromtimestamp((year + 1) * _YEAR + HORIZON, datetime.UTC)
+    end = datetime.datetime.fromtimestamp(
+        (year + 1) * _YEAR_SECONDS + HORIZON_SECONDS, datetime.UTC
+    )
     common = {"minute": minute, "hour": hour, "month": month, "timezone": zone_named(zone)}
     # Here "*/2" does not restrict, like "*": crontab(5) looks only at the first character.
     either = not fields[2].startswith("*") and not fields[4].startswith("*")

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.schedule.command import environment, torch_words
 
-MARK = b"# torch tick"
+CRONTAB_MARK = b"# torch tick"
 """The end of Torch's line. A line with this end is Torch's."""
 
-PATIENCE = 20.0
+CRONTAB_SECONDS = 20.0
 """Seconds that the crontab program may take."""
 
 
@@ -28,7 +28,9 @@ def line() -> str:
     given = [f"{name}={shlex.quote(value)}" for name, value in environment().items()]
     words = [shlex.quote(word) for word in [*torch_words(), "tick", "--quiet"]]
     # For cron "%" is a newline, also in quotes, unless a backslash is before it.
-    return f"* * * * * {' '.join([*given, *words])}".replace("%", "\\%") + f" {MARK.decode()}"
+    return (
+        f"* * * * * {' '.join([*given, *words])}".replace("%", "\\%") + f" {CRONTAB_MARK.decode()}"
+    )
 
 
 def change(*, keep: bool) -> CrontabChange:
@@ -53,7 +55,7 @@ def change(*, keep: bool) -> CrontabChange:
 
 
 def _is_ours(text: bytes) -> bool:
-    return text.rstrip().endswith(MARK) and not text.lstrip().startswith(b"#")
+    return text.rstrip().endswith(CRONTAB_MARK) and not text.lstrip().startswith(b"#")
 
 
 def read() -> bytes:
@@ -76,7 +78,11 @@ def write(text: bytes) -> None:
 def _crontab(words: list[str], given: bytes) -> "subprocess.CompletedProcess[bytes]":
     try:
         return subprocess.run(
-            ["crontab", *words], input=given, capture_output=True, timeout=PATIENCE, check=False
+            ["crontab", *words],
+            input=given,
+            capture_output=True,
+            timeout=CRONTAB_SECONDS,
+            check=False,
         )
     except FileNotFoundError:
         raise NotFoundError(
@@ -85,7 +91,9 @@ def _crontab(words: list[str], given: bytes) -> "subprocess.CompletedProcess[byt
             code="no-crontab",
         ) from None
     except subprocess.TimeoutExpired:
-        raise TorchError(f"crontab did not answer in {PATIENCE:g} s", code="crontab") from None
+        raise TorchError(
+            f"crontab did not answer in {CRONTAB_SECONDS:g} s", code="crontab"
+        ) from None
 
 
 def _failed(what: str, done: "subprocess.CompletedProcess[bytes]") -> TorchError:

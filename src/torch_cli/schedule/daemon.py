@@ -21,16 +21,16 @@ from torch_cli.store.lease import Clock, Held
 if TYPE_CHECKING:
     from torch_cli.schedule.loop import Loop
 
-AFTER_TICK = 90.0
+AFTER_TICK_SECONDS = 90.0
 """Seconds to wait for a working tick, whose time is limited."""
 
-READY = 15.0
+START_SECONDS = 15.0
 """Seconds in which a started daemon must be working. It needs half a second."""
 
-LAST = 25
+KILLED_AFTER_SECONDS = 25
 """Whole seconds after which the kernel ends a daemon that was asked to end."""
 
-STOPPING = 30.0
+STOP_SECONDS = 30.0
 """Seconds to wait for a daemon that was asked to end. It finishes a delivery first."""
 
 
@@ -56,7 +56,7 @@ def take_lease(store: Store) -> Held:
 
     Raises ``HeldError`` if another scheduler has it, and names that one.
     """
-    deadline = time.monotonic() + AFTER_TICK
+    deadline = time.monotonic() + AFTER_TICK_SECONDS
     while True:
         held = store.lease.take("daemon", own_process(), Clock.read())
         if held is not None:
@@ -120,7 +120,7 @@ def _end(loop: "Loop") -> None:
     """Ask the loop to end. If it does not end, the kernel ends this process."""
     loop.stop()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(LAST)
+    signal.alarm(KILLED_AFTER_SECONDS)
 
 
 class _Pulse:
@@ -157,7 +157,7 @@ def start(options: list[str]) -> Held:
             cwd="/",
             env=detached_environment(),
         )
-    deadline = time.monotonic() + READY + AFTER_TICK
+    deadline = time.monotonic() + START_SECONDS + AFTER_TICK_SECONDS
     with Store() as store:
         while time.monotonic() < deadline:
             held = store.lease.current()
@@ -168,7 +168,8 @@ def start(options: list[str]) -> Held:
             select.select([], [], [], 0.02)
     child.terminate()
     raise TimedOutError(
-        f"the daemon did not start working within {READY + AFTER_TICK:g} s, and was ended",
+        f"the daemon did not start working within {START_SECONDS + AFTER_TICK_SECONDS:g} s, and "
+        "was ended",
         hint="'torch daemon logs' may say why.",
     )
 
@@ -204,12 +205,12 @@ def stop() -> Held | None:
     if procs.alive(held.process):
         with contextlib.suppress(ProcessLookupError):
             os.kill(held.process.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOPPING
+    deadline = time.monotonic() + STOP_SECONDS
     while procs.alive(held.process):
         if time.monotonic() > deadline:
             raise TimedOutError(
                 f"the daemon, process {held.process.pid}, was asked to end and did not within "
-                f"{STOPPING:g} s",
+                f"{STOP_SECONDS:g} s",
                 hint="It may be suspended (SIGSTOP), or waiting for a delivery. See 'torch daemon "
                 "logs'",
             )

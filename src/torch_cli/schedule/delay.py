@@ -3,7 +3,7 @@
 from torch_cli import duration
 from torch_cli.store import Store
 
-LATE = 60.0
+LATE_SECONDS = 60.0
 """A run is called late after this many seconds. A tick of cron comes once a minute."""
 
 _WORDS = {
@@ -29,6 +29,6 @@ def delay(store: Store, due: float, fired: float) -> str:
 
 def lateness(seconds: float, why: str) -> str:
     """Say how late a run is: ``2 h 5 min late: …``. '' if it is not late."""
-    if seconds < LATE:
+    if seconds < LATE_SECONDS:
         return ""
     return f"{duration.words(seconds)} late" + (f": {why}" if why else "")

@@ -8,7 +8,7 @@ from typing import IO
 
 from torch_cli.paths import state_dir
 
-FOLLOW = 0.2
+FOLLOW_POLL_SECONDS = 0.2
 """Seconds between two looks at a log that is followed."""
 
 
@@ -38,7 +38,7 @@ class Tail:
             lines = self._read()
             yield from lines
             if not lines:
-                select.select([], [], [], FOLLOW)
+                select.select([], [], [], FOLLOW_POLL_SECONDS)
 
     def _read(self) -> list[str]:
         """Return the whole lines that were written since the last time."""

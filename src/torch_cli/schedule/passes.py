@@ -50,7 +50,7 @@ class Told(Protocol):
         """A pass, or a part of one, has failed. It is tried again."""
 
 
-LOOKED_FOR = 3600.0
+OUTCOME_SECONDS = 3600.0
 """For this many seconds Torch looks for the outcome of an ``unknown`` message."""
 
 LOAD = 0.02
@@ -185,10 +185,10 @@ class Passes:
 
     def unknown(self, store: Store, now: float) -> float:
         """Settle ``unknown`` messages that their programs have reported since."""
-        if store.messages.unknown(now - LOOKED_FOR, 1):
+        if store.messages.unknown(now - OUTCOME_SECONDS, 1):
             from torch_cli.delivery.afterwards import settle_unknown
 
-            self._told.receipts(settle_unknown(store, now - LOOKED_FOR, self._until))
+            self._told.receipts(settle_unknown(store, now - OUTCOME_SECONDS, self._until))
         return INTERVALS.unknown
 
     def outbox(self, store: Store, now: float) -> float:

@@ -29,7 +29,7 @@ PLAN = WHOLE._replace(patience=90.0)
 NICENESS = 19
 """As low as there is: nobody waits for it."""
 
-CLOSING = 10.0
+CLOSING_SECONDS = 10.0
 """Seconds that a proof gets to clean up after itself when the scheduler ends."""
 
 
@@ -165,9 +165,9 @@ class _Proof(threading.Thread):
             raise TorchError("the scheduler ended before the proof did")
 
     def end(self) -> None:
-        """End it, and wait ``CLOSING`` seconds for that."""
+        """End it, and wait ``CLOSING_SECONDS`` for that."""
         self._ending = True
         if self._pid and self.is_alive():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._pid, signal.SIGKILL)
-        self.join(CLOSING)
+        self.join(CLOSING_SECONDS)

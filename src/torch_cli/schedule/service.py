@@ -13,7 +13,7 @@ from torch_cli.paths import state_dir
 from torch_cli.schedule.command import environment, torch_words
 
 LABEL = "torch"
-WATCHDOG = 60
+WATCHDOG_SECONDS = 60
 """systemd restarts the daemon after this many seconds without a sign of life. The loop gives one
 every quarter of a second. A writer that holds the store can delay it by ten seconds.
 """
@@ -49,7 +49,7 @@ def _systemd(words: list[str]) -> Service:
             *lines,
             "Restart=on-failure",
             "RestartSec=5",
-            f"WatchdogSec={WATCHDOG}",
+            f"WatchdogSec={WATCHDOG_SECONDS}",
             "# A tmux server started from here would end with the unit: none is.",
             "KillMode=process",
             "",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch_cli.store.tasks import Task
     from torch_cli.teams.upkeep import Did
 
-OVERTIME = 20.0
+OVERTIME_SECONDS = 20.0
 """Seconds beyond its time that a tick may take to finish a delivery."""
 
 
@@ -102,7 +102,7 @@ def tick(now: float, seconds: float) -> Ticked:
     gathered = _Gathered()
     with Store() as store:
         before, clock = store.lease.holder(), Clock.read()
-        valid = seconds + 2 * OVERTIME
+        valid = seconds + 2 * OVERTIME_SECONDS
         held = store.lease.take("tick", own_process(), clock, seconds=valid)
         if held is None:
             return Ticked(holder=store.lease.current())

@@ -20,7 +20,7 @@ AT, EVERY, CRON = "at", "every", "cron"
 MOST_PASSED = 100_000
 """At most this many missed times are counted one by one. That is one a minute for 69 days."""
 
-LOOKED_AT = 200
+SAMPLED_MOMENTS = 200
 """How many moments of a cron expression are used to find the shortest time between two."""
 
 
@@ -67,7 +67,7 @@ def once_at(text: str, zone: str, now: float) -> Trigger:
             hint=f"It is {show(now, zone)} now.",
             code="past",
         )
-    if at - now > duration.LONGEST:
+    if at - now > duration.LONGEST_DURATION_SECONDS:
         raise RefusedError(f"'{text}' is more than 30 years away", code="bad-time")
     return Trigger(AT, repr(at), zone, now)
 
@@ -171,15 +171,15 @@ def passed(trigger: Trigger, after: float, now: float) -> tuple[float | None, in
 
 
 def shortest_gap(trigger: Trigger, now: float) -> float | None:
-    """Return the fewest seconds between two moments, of a cron expression's next ``LOOKED_AT``.
+    """Return the fewest seconds between two moments, ``None`` if there are no two.
 
-    ``None`` if it has no two.
+    Of a cron expression the next ``SAMPLED_MOMENTS`` are compared.
     """
     if trigger.kind == AT:
         return None
     if trigger.kind == EVERY:
         return float(trigger.expression)
-    moments = itertools.islice(_cron_moments(trigger, now), LOOKED_AT)
+    moments = itertools.islice(_cron_moments(trigger, now), SAMPLED_MOMENTS)
     return min((after - at for at, after in itertools.pairwise(moments)), default=None)
 
 

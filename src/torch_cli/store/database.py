@@ -12,10 +12,10 @@ from torch_cli import paths
 from torch_cli.errors import TorchError
 from torch_cli.store.schema import MIGRATIONS
 
-BUSY_TIMEOUT = 10.0
+BUSY_SECONDS = 10.0
 """Seconds that a writer waits for another; one transaction here takes milliseconds."""
 
-UNFINISHED = 86_400.0
+UNFINISHED_COPY_SECONDS = 86_400.0
 """Seconds after which a copy that was begun and has not ended is nobody's any more."""
 
 
@@ -53,7 +53,7 @@ class Database:
         with self._explained("opened"):
             _make_private(self.path)
             self._connection = sqlite3.connect(
-                self.path, timeout=BUSY_TIMEOUT, isolation_level=None
+                self.path, timeout=BUSY_SECONDS, isolation_level=None
             )
             self._connection.row_factory = sqlite3.Row
             self._enter_wal()
@@ -102,7 +102,7 @@ class Database:
 
     def _enter_wal(self) -> None:
         """Switch to WAL mode. Only this statement does not wait for others that open the file."""
-        deadline = time.monotonic() + BUSY_TIMEOUT
+        deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
@@ -225,7 +225,7 @@ def _remove_unfinished(target: str) -> None:
         path = os.path.join(folder, other)
         if other.startswith(f"{name}.") and ".new" in other:
             with contextlib.suppress(OSError):
-                if time.time() - os.path.getmtime(path) > UNFINISHED:
+                if time.time() - os.path.getmtime(path) > UNFINISHED_COPY_SECONDS:
                     os.unlink(path)
 
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
-from torch_cli.number import MOST
+from torch_cli.number import LARGEST_NUMBER
 from torch_cli.settings import read_table, unknown, wrong
 
 DAY = 86_400.0
@@ -61,8 +61,8 @@ def load_keeping() -> Keeping:
 
 def _setting(name: str, value: Any) -> Any:
     if name == "most_states":
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MOST:
-            raise wrong(f"'retention.most_states' must be a number, 1 to {MOST}")
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LARGEST_NUMBER:
+            raise wrong(f"'retention.most_states' must be a number, 1 to {LARGEST_NUMBER}")
         return value
     if name not in _LEAST:
         raise unknown("retention", name, Keeping._fields)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.store.database import Database
 
-SECONDS = 15.0
+LEASE_SECONDS = 15.0
 """A living holder cannot be replaced for this many seconds after its last renewal."""
 
-ABSENT = 90.0
+OUTAGE_SECONDS = 90.0
 """More than this many seconds without a scheduler are an outage. A tick comes once a minute."""
 
-JUMP = 30.0
+CLOCK_JUMP_SECONDS = 30.0
 """A change of the wall clock by more than this many seconds counts as setting the clock."""
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -57,12 +57,12 @@ def _machine() -> str:
 def clock_jump(before: Clock, after: Clock) -> float:
     """Return how many seconds the wall clock was set forward between two looks, 0 if it was not.
 
-    Time servers set it by less than ``JUMP``, which does not count.
+    Time servers set it by less than ``CLOCK_JUMP_SECONDS``, which does not count.
     """
     if before.machine != after.machine:
         return 0.0  # it cannot be known
     jump = (after.wall - before.wall) - (after.boot - before.boot)
-    return jump if abs(jump) > JUMP else 0.0
+    return jump if abs(jump) > CLOCK_JUMP_SECONDS else 0.0
 
 
 class Held(NamedTuple):
@@ -134,11 +134,13 @@ class Lease:
         clock, held = clock or Clock.read(), self.holder()
         if held is None or held.is_valid(clock):
             return held
-        lately = held.clock.machine == clock.machine and clock.boot - held.clock.boot < ABSENT
+        lately = (
+            held.clock.machine == clock.machine and clock.boot - held.clock.boot < OUTAGE_SECONDS
+        )
         return held if lately and held.kind == "tick" and held.released else None
 
     def take(
-        self, kind: str, process: procs.Process, clock: Clock, *, seconds: float = SECONDS
+        self, kind: str, process: procs.Process, clock: Clock, *, seconds: float = LEASE_SECONDS
     ) -> Held | None:
         """Take the lease for ``process``; return ``None`` if another process has it.
 
@@ -209,11 +211,11 @@ def _absence(before: Held | None, clock: Clock) -> Outage | None:
     last = before.clock
     if last.machine != clock.machine:
         kind = "rebooted"
-    elif (clock.boot - last.boot) - (clock.awake - last.awake) > ABSENT:
+    elif (clock.boot - last.boot) - (clock.awake - last.awake) > OUTAGE_SECONDS:
         kind = "asleep"
     else:
-        kind = "absent" if clock.boot - last.boot > ABSENT else "clock"
-    return Outage(last.wall, clock.wall, kind) if clock.wall - last.wall > ABSENT else None
+        kind = "absent" if clock.boot - last.boot > OUTAGE_SECONDS else "clock"
+    return Outage(last.wall, clock.wall, kind) if clock.wall - last.wall > OUTAGE_SECONDS else None
 
 
 def outage_between(before: Clock, after: Clock, *, stalled: float) -> Outage | None:

@@ -11,10 +11,10 @@ from torch_cli.store.events import Events
 
 OPEN, CLAIMED, ACTIVE, BLOCKED = "open", "claimed", "active", "blocked"
 DONE, FAILED = "done", "failed"
-HELD = (CLAIMED, ACTIVE, BLOCKED)
+TASK_HELD = (CLAIMED, ACTIVE, BLOCKED)
 """The states in which a task has an agent."""
 
-ENDED = (DONE, FAILED)
+TASK_ENDED = (DONE, FAILED)
 
 TAKEN = ("claim", "assign")
 """What the history says when a task gets an agent."""
@@ -104,7 +104,7 @@ class Tasks:
 
     def all(self, *, ended: bool = False) -> list[Task]:
         """Return the tasks that have not ended, or all: urgent ones first, then the oldest."""
-        where = "" if ended else f"WHERE state NOT IN {ENDED}"
+        where = "" if ended else f"WHERE state NOT IN {TASK_ENDED}"
         rows = self.database.query(f"SELECT * FROM tasks {where} ORDER BY priority DESC, created")
         return [_task(dict(row)) for row in rows]
 
@@ -152,7 +152,7 @@ class Tasks:
 
     def any_held(self) -> bool:
         """Return whether any task has an agent."""
-        sql = f"SELECT EXISTS (SELECT 1 FROM tasks WHERE state IN {HELD})"
+        sql = f"SELECT EXISTS (SELECT 1 FROM tasks WHERE state IN {TASK_HELD})"
         return bool(self.database.query(sql)[0][0])
 
     def unmet(self, task: Task) -> list[Task]:

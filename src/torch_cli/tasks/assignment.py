@@ -10,7 +10,7 @@ from torch_cli.roster.actor import Actor
 from torch_cli.roster.project import belongs, place_of, project_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import DONE, HELD, OPEN, TAKEN, Task, TaskEvent
+from torch_cli.store.tasks import DONE, OPEN, TAKEN, TASK_HELD, Task, TaskEvent
 from torch_cli.tasks.life import claim, reap, skills_of
 from torch_cli.tasks.ranking import Candidate, Choice, route
 from torch_cli.teamfile.described import Team
@@ -47,7 +47,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
     for line in list_agents(store, agents):
         agent = line.agent
         given = [e for e in history if e.agent == agent.identity and e.verb in TAKEN]
-        held = [t for t in tasks.values() if t.agent == agent.identity and t.state in HELD]
+        held = [t for t in tasks.values() if t.agent == agent.identity and t.state in TASK_HELD]
         found.append(
             Candidate(
                 name=agent.name,

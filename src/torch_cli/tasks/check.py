@@ -7,10 +7,10 @@ from torch_cli.child import end
 from torch_cli.errors import TimedOutError, TorchError
 from torch_cli.store.tasks import Task
 
-CHECK_TIMEOUT = 600.0
+CHECK_SECONDS = 600.0
 """Seconds that a check may take."""
 
-SHOWN = 20
+EVIDENCE_LINES = 20
 """Lines of the check's output that are kept as evidence."""
 
 
@@ -45,7 +45,7 @@ def prove(task: Task, directory: str, timeout: float) -> dict[str, object]:
     finally:
         if ran.returncode is None:  # processes that it started hold the pipe open, too
             end(ran)
-    lines = output.decode("utf-8", "replace").splitlines()[-SHOWN:]
+    lines = output.decode("utf-8", "replace").splitlines()[-EVIDENCE_LINES:]
     if ran.returncode != 0:
         said = "\n".join(f"  {line}" for line in lines)
         raise TorchError(

@@ -22,14 +22,14 @@ from torch_cli.store.tasks import (
     BLOCKED,
     CLAIMED,
     DONE,
-    ENDED,
     FAILED,
-    HELD,
     OPEN,
+    TASK_ENDED,
+    TASK_HELD,
     Task,
     skills_fit,
 )
-from torch_cli.tasks.check import CHECK_TIMEOUT, prove
+from torch_cli.tasks.check import CHECK_SECONDS, prove
 
 CHECK_FAILED = "check-failed"
 """In a task's history: its check ran and failed."""
@@ -69,14 +69,14 @@ def reap(store: Store, now: float) -> list[Task]:
     """
     returned = []
     for task in store.tasks.all():
-        if task.state not in HELD:
+        if task.state not in TASK_HELD:
             continue
         why = _lost(store, task, now)
         if not why:
             continue
         with store.database.transaction():
             fresh = store.tasks.get(task.id)
-            if fresh is not None and fresh.agent == task.agent and fresh.state in HELD:
+            if fresh is not None and fresh.agent == task.agent and fresh.state in TASK_HELD:
                 free = fresh._replace(state=OPEN, agent="", holder="", reason=why)
                 returned.append(
                     store.tasks.save(free, TORCH.name, "return", f"{task.holder}: {why}")
@@ -147,7 +147,7 @@ def pass_on(store: Store, task: Task, to: Agent, who: Actor) -> Task:
     with store.database.transaction():
         fresh = store.tasks.get(task.id)
         assert fresh is not None
-        if fresh.state in ENDED or fresh.agent != task.agent:
+        if fresh.state in TASK_ENDED or fresh.agent != task.agent:
             raise _not_free(fresh)
         return store.tasks.save(_taken(fresh, to), who.name, "assign")
 
@@ -192,28 +192,28 @@ def start(store: Store, task: Task, who: Actor) -> Task:
 
 def block(store: Store, task: Task, who: Actor, reason: str) -> Task:
     """Record that a task waits for somebody else. It stays with its agent."""
-    return _change(store, task, who, "block", HELD, state=BLOCKED, reason=reason)
+    return _change(store, task, who, "block", TASK_HELD, state=BLOCKED, reason=reason)
 
 
 def release(store: Store, task: Task, who: Actor, reason: str) -> Task:
     """Give a task back to the pool."""
     free = {"state": OPEN, "agent": "", "holder": "", "reason": reason}
-    return _change(store, task, who, "release", HELD, **free)
+    return _change(store, task, who, "release", TASK_HELD, **free)
 
 
 def fail(store: Store, task: Task, who: Actor, reason: str) -> Task:
     """End a task that will not be done."""
-    return _change(store, task, who, "fail", (OPEN, *HELD), state=FAILED, reason=reason)
+    return _change(store, task, who, "fail", (OPEN, *TASK_HELD), state=FAILED, reason=reason)
 
 
-def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHECK_TIMEOUT) -> Task:
+def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHECK_SECONDS) -> Task:
     """End a task as done if its check passes.
 
     The check runs in the directory of the task's agent, without a shell. Raises ``TorchError`` with
     its last lines if it does not exit with 0, ``TimedOutError`` after ``timeout`` seconds. The task
     is not ended then.
     """
-    if task.state not in HELD:
+    if task.state not in TASK_HELD:
         raise _wrong_state(task, "done")
     _check_may(store, task, who)
     evidence: dict[str, object] = {"words": words} if words else {}
@@ -228,7 +228,7 @@ def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHEC
             with store.database.transaction():
                 store.tasks.log(task, who.name, CHECK_FAILED, words)
             raise
-    return _change(store, task, who, "done", HELD, state=DONE, evidence=evidence, reason=words)
+    return _change(store, task, who, "done", TASK_HELD, state=DONE, evidence=evidence, reason=words)
 
 
 def _change(
@@ -255,8 +255,8 @@ def _change(
 
 
 def _wrong_state(task: Task, verb: str) -> HeldError:
-    why = "has ended" if task.state in ENDED else "belongs to no agent: claim it first"
-    words = f"is {task.state}" if task.state in HELD else why
+    why = "has ended" if task.state in TASK_ENDED else "belongs to no agent: claim it first"
+    words = f"is {task.state}" if task.state in TASK_HELD else why
     return HeldError(f"task {task.id} {words}; '{verb}' was not done", code="state")
 
 

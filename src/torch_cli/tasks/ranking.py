@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch_cli.store.tasks import Task, skills_fit
 
-AGING = 3600.0
+AGING_SECONDS = 3600.0
 """Seconds of waiting that count as much as one step of priority."""
 
 
@@ -56,9 +56,9 @@ def route(
 ) -> list[Choice]:
     """Decide for each of ``tasks``, which wait for nothing, at ``now`` (epoch seconds).
 
-    An agent gets at most one. Raises ``KeyError`` for a strategy that is not in ``STRATEGIES``.
+    An agent gets at most one. Raises ``KeyError`` for a strategy that is not in ``RANKINGS``.
     """
-    rank = STRATEGIES[strategy]
+    rank = RANKINGS[strategy]
     free = list(candidates)
     choices: list[Choice] = []
     for task in sorted(tasks, key=lambda one: (-urgency(one, now), one.created, one.id)):
@@ -81,7 +81,7 @@ def route(
 
 def urgency(task: Task, now: float) -> float:
     """Return how urgent a task is: its priority, plus more the longer it waits."""
-    return task.priority + max(0.0, now - task.created) / AGING
+    return task.priority + max(0.0, now - task.created) / AGING_SECONDS
 
 
 def objection(task: Task, one: Candidate) -> str:
@@ -135,7 +135,7 @@ def _sticky(task: Task, one: Candidate) -> tuple[float, ...]:
     return (not near(task, one), one.last)
 
 
-STRATEGIES: dict[str, Callable[[Task, Candidate], tuple[float, ...]]] = {
+RANKINGS: dict[str, Callable[[Task, Candidate], tuple[float, ...]]] = {
     "least-loaded": _least_loaded,
     "best-skilled": _best_skilled,
     "round-robin": _round_robin,

@@ -4,22 +4,22 @@ import contextlib
 
 from torch_cli.errors import TorchError
 from torch_cli.store import Store
-from torch_cli.store.tasks import HELD, Task
+from torch_cli.store.tasks import TASK_HELD, Task
 from torch_cli.tmux import quote
 from torch_cli.tmux.panes import pane_at
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 
-OPTION = "@torch_task"
+TASK_OPTION = "@torch_task"
 """The pane's option with the same text, for formats, because a program can set its own title."""
 
-LONGEST = 80
+TITLE_CHARACTERS = 80
 """The most characters of the title."""
 
 
 def current(store: Store, identity: str) -> Task | None:
     """Return the task that the agent has begun, else the most urgent of its tasks."""
-    own = [task for task in store.tasks.all() if task.agent == identity and task.state in HELD]
+    own = [task for task in store.tasks.all() if task.agent == identity and task.state in TASK_HELD]
     return min(own, key=lambda task: task.state != "active", default=None)
 
 
@@ -32,9 +32,9 @@ def show_task(store: Store, identity: str) -> None:
     if agent is None:
         return
     task = current(store, identity)
-    words = f"{task.id} {_plain(task.title)}"[:LONGEST] if task else ""
+    words = f"{task.id} {_plain(task.title)}"[:TITLE_CHARACTERS] if task else ""
     title = f"{agent.name} · {words}" if words else agent.name
-    setting = [OPTION, words] if words else ["-u", OPTION]
+    setting = [TASK_OPTION, words] if words else ["-u", TASK_OPTION]
     lines = [
         quote.line("select-pane", "-t", agent.pane, "-T", quote.format_literal(title)),
         quote.line("set-option", "-p", "-t", agent.pane, *setting),

@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 _PACKAGED = Path(__file__).parent.parent / "briefings"
 _CHECKOUT = Path(__file__).parents[3] / "briefings"
 
-LEARNINGS = 5
+NEWEST_LEARNINGS = 5
 """How many of the newest entries of the project's LEARNINGS.md a briefing gets."""
 
-LONGEST_ENTRY = 400
+ENTRY_CHARACTERS = 400
 """The most characters of one entry. A longer entry is cut, and says so."""
 
-LARGEST = 1024 * 1024
+LARGEST_BRIEFING_BYTES = 1024 * 1024
 """The most bytes of a briefing, or of a LEARNINGS.md."""
 
-TIME = 10.0
+TEMPLATE_SECONDS = 10.0
 """Seconds that a template may take. One page takes 0.2, most of it for starting Python."""
 
-NAMED = ("agent", "role", "parent", "team", "directory", "agents")
+TEMPLATE_FACTS = ("agent", "role", "parent", "team", "directory", "agents")
 """The facts that a template can name, besides ``project`` and ``learnings``."""
 
 _ENTRY = re.compile(r"^[-*] .*(?:\n(?![-*#] |\n).*)*", re.MULTILINE)
@@ -70,7 +70,7 @@ class Facts(NamedTuple):
     def variables(self) -> dict[str, Any]:
         """Return the variables of the template."""
         root = self.root
-        facts = {name: getattr(self, name) for name in NAMED}
+        facts = {name: getattr(self, name) for name in TEMPLATE_FACTS}
         facts["agents"] = [one._asdict() for one in self.agents]
         return {**facts, "project": root.name, "learnings": learnings(root)}
 
@@ -98,18 +98,22 @@ def learnings(root: Path) -> list[str]:
 
     An entry is a list item, and its date is the first date in it. Entries without a date count as
     the oldest. There are none if it is not a regular file of the project, or has more than
-    ``LARGEST`` bytes.
+    ``LARGEST_BRIEFING_BYTES``.
     """
     try:
         path = root / "LEARNINGS.md"
-        text = read_regular(path, LARGEST).decode("utf-8") if is_inside(path, root) else ""
+        text = (
+            read_regular(path, LARGEST_BRIEFING_BYTES).decode("utf-8")
+            if is_inside(path, root)
+            else ""
+        )
     except (OSError, UnicodeDecodeError):
         return []
     plain = "".join(char for char in text if char.isprintable() or char == "\n")
     entries = [found[0].rstrip() for found in _ENTRY.finditer(plain)]
     entries.reverse()
     entries.sort(key=_date_of, reverse=True)
-    return [_cut(entry) for entry in entries[:LEARNINGS]]
+    return [_cut(entry) for entry in entries[:NEWEST_LEARNINGS]]
 
 
 def _date_of(entry: str) -> str:
@@ -118,7 +122,7 @@ def _date_of(entry: str) -> str:
 
 
 def _cut(entry: str) -> str:
-    return entry if len(entry) <= LONGEST_ENTRY else entry[: LONGEST_ENTRY - 1].rstrip() + "…"
+    return entry if len(entry) <= ENTRY_CHARACTERS else entry[: ENTRY_CHARACTERS - 1].rstrip() + "…"
 
 
 def directories(root: Path | None = None) -> dict[Path, str]:
@@ -216,7 +220,7 @@ def _read_file(path: Path) -> str:
     if not path.is_file():
         raise NotFoundError(f"no briefing file '{path}'", code="no-briefing")
     try:
-        return _decoded(read_regular(path, LARGEST), str(path))
+        return _decoded(read_regular(path, LARGEST_BRIEFING_BYTES), str(path))
     except OSError as error:
         raise RefusedError(f"the briefing {path} cannot be read: {error.strerror}") from error
 
@@ -235,10 +239,14 @@ def render(name: str, facts: Facts) -> str:
     words = [sys.executable, "-P", "-m", "torch_cli.teamfile.rendering"]
     try:
         done = subprocess.run(
-            words, input=json.dumps(order).encode(), capture_output=True, timeout=TIME, check=False
+            words,
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            timeout=TEMPLATE_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _bad(path, f"it did not end in {TIME:g} s") from None
+        raise _bad(path, f"it did not end in {TEMPLATE_SECONDS:g} s") from None
     try:
         found = json.loads(done.stdout)
     except ValueError:
@@ -252,7 +260,7 @@ def render(name: str, facts: Facts) -> str:
 def _bad(path: Path, why: str) -> RefusedError:
     return RefusedError(
         f"the briefing {path} cannot be rendered: {why}",
-        hint=f"It may use: {', '.join([*NAMED, 'project', 'learnings'])}.",
+        hint=f"It may use: {', '.join([*TEMPLATE_FACTS, 'project', 'learnings'])}.",
         code="bad-briefing",
     )
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch_cli.teamfile.schema import STRATEGIES
 
-READY = 60.0
+READY_SECONDS = 60.0
 """Seconds until a process must be ready, unless the file says otherwise."""
 
 MIB = 1024 * 1024
@@ -89,7 +89,7 @@ class Member(NamedTuple):
     command: tuple[str, ...] = ()
     port: int = 0
     ready: str = ""
-    timeout: float = READY
+    timeout: float = READY_SECONDS
     environment: Mapping[str, str] = {}
     env_files: tuple[str, ...] = ()
     after: tuple[str, ...] = ()

@@ -26,10 +26,10 @@ SLIP = 0.85
 a word. 'researcher' for 'researchers' is one; 'dev' for 'devops' and 'writer' for 'copywriter' are
 not."""
 
-SHOWN = 10
+SHOWN_MISTAKES = 10
 """The most mistakes that are shown at once."""
 
-LARGEST = 256 * 1024
+LARGEST_TEAM_FILE_BYTES = 256 * 1024
 """The most bytes of a team file. A scheduler repeatedly reads the files of all teams."""
 
 MOST_MEMBERS = 500
@@ -58,7 +58,7 @@ def find_file(directory: str) -> str:
 def load_team(path: str) -> Team:
     """Read the team file; raises ``RefusedError`` with every mistake, each with its line."""
     try:
-        text = read_regular(path, LARGEST).decode("utf-8")
+        text = read_regular(path, LARGEST_TEAM_FILE_BYTES).decode("utf-8")
         document = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
@@ -131,8 +131,10 @@ class _Reader:
 
     def _error(self) -> RefusedError:
         found = sorted(set(self._wrong))
-        lines = [f"{self._path}:{line}: {words}" for line, words in found[:SHOWN]]
-        lines += [f"… and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+        lines = [f"{self._path}:{line}: {words}" for line, words in found[:SHOWN_MISTAKES]]
+        lines += (
+            [f"… and {len(found) - SHOWN_MISTAKES} more"] if len(found) > SHOWN_MISTAKES else []
+        )
         details = {"mistakes": [{"line": line, "message": words} for line, words in found]}
         hint = "'torch config schema' prints every key."
         return RefusedError("\n".join(lines), hint=hint, code="bad-team", details=details)
@@ -347,10 +349,10 @@ def _slip(name: str, known: Any) -> str:
 
 
 def _cycles(members: list[Member]) -> list[list[str]]:
-    """Return circles of members that wait for each other, ``SHOWN`` at most."""
+    """Return circles of members that wait for each other, ``SHOWN_MISTAKES`` at most."""
     after = {member.name: list(member.after) for member in members}
     found: list[list[str]] = []
-    while len(found) < SHOWN:
+    while len(found) < SHOWN_MISTAKES:
         try:
             TopologicalSorter(after).prepare()
         except CycleError as error:

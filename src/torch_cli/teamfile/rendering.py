@@ -19,10 +19,10 @@ from jinja2.sandbox import SandboxedEnvironment
 from torch_cli.regular import read_regular
 from torch_cli.teamfile.briefing import is_inside
 
-LARGEST = 1024 * 1024
+RENDERED_CHARACTERS = 1024 * 1024
 """The most characters of a rendered briefing, and the most bytes of a part of it."""
 
-MEMORY = 512 * 1024 * 1024
+MEMORY_BYTES = 512 * 1024 * 1024
 """The most bytes of memory of the process, with those of Python itself."""
 
 
@@ -43,7 +43,7 @@ class _Parts(BaseLoader):
             if within and os.path.lexists(path) and not is_inside(path, self._root):
                 raise TemplateError(f"{path} leads out of {self._root}")
             try:
-                return read_regular(path, LARGEST).decode("utf-8"), path, None
+                return read_regular(path, RENDERED_CHARACTERS).decode("utf-8"), path, None
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -54,7 +54,7 @@ class _Parts(BaseLoader):
 def main() -> None:
     """Render the template that standard input names."""
     with contextlib.suppress(ValueError, OSError):  # macOS does not know this limit
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     order = json.load(sys.stdin)
     try:
         answer = {"text": _render(**order)}
@@ -74,8 +74,8 @@ def _render(name: str, folders: list[str], root: str, variables: dict[str, Any])
     text, size = [], 0
     for piece in environment.get_template(name).generate(variables):
         size += len(piece)
-        if size > LARGEST:
-            raise TemplateError(f"it prints more than {LARGEST} characters")
+        if size > RENDERED_CHARACTERS:
+            raise TemplateError(f"it prints more than {RENDERED_CHARACTERS} characters")
         text.append(piece)
     return "".join(text)
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch_cli import duration
 from torch_cli.errors import RefusedError
-from torch_cli.number import MOST
+from torch_cli.number import LARGEST_NUMBER
 
 STRATEGIES = ("least-loaded", "best-skilled", "round-robin", "sticky-to-directory")
 RESTARTS = ("never", "on-failure", "always")
@@ -82,12 +82,12 @@ def _environment(value: Any) -> dict[str, str]:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
-        raise ValueError(f"must be a number, 0 to {MOST}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_NUMBER:
+        raise ValueError(f"must be a number, 0 to {LARGEST_NUMBER}")
     return value
 
 
-_COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
 
 
 def _edges(value: Any) -> dict[str, tuple[str, ...]]:
@@ -106,7 +106,7 @@ _STRING = {"type": "string"}
 _STRINGS = {"type": "array", "items": _STRING}
 _VARIABLES = {"type": "object", "additionalProperties": _STRING}
 
-NAME = Key(_word, _STRING, "Its name, unique in the file.", required=True)
+NAME_KEY = Key(_word, _STRING, "Its name, unique in the file.", required=True)
 _DIRECTORY = Key(_word, _STRING, "Its directory, relative to this file's directory.")
 _ENVIRONMENT = Key(_environment, _VARIABLES, "Variables; a value may have several lines.")
 _ENV_FILES = Key(_words, _STRINGS, "dotenv files, relative to this file's directory.")
@@ -132,7 +132,7 @@ TEAM = {
     "spawners": Key(_words, _STRINGS, "The roles that may start agents; default: all."),
 }
 AGENT = {
-    "name": NAME,
+    "name": NAME_KEY,
     "role": Key(_text, _STRING, "Its role; also its briefing, unless that is given."),
     "profile": Key(_word, _STRING, "Its program's profile; default: claude."),
     "dir": _DIRECTORY,
@@ -151,7 +151,7 @@ AGENT = {
     "restart": _RESTART,
 }
 PROCESS = {
-    "name": NAME,
+    "name": NAME_KEY,
     "command": Key(
         _command, {**_STRINGS, "minItems": 1}, "The program and its arguments.", required=True
     ),

@@ -16,7 +16,7 @@ from torch_cli.store.briefings import Briefed
 from torch_cli.tasks.life import skills_of
 from torch_cli.tmux.socket import Socket
 
-PATIENCE = 3.0
+INTRODUCTION_SECONDS = 3.0
 """Seconds that the parent may take for the message. After that it waits in the outbox."""
 
 
@@ -64,7 +64,7 @@ def introduce(store: Store, done: Acknowledged) -> Receipt | None:
     request = Request(
         target=parent.name,
         body=body.encode(),
-        timeout=PATIENCE,
+        timeout=INTRODUCTION_SECONDS,
         clean=True,
         key=key,
         sender=agent.name,

@@ -13,11 +13,11 @@ from torch_cli.roster.membership import team_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
-from torch_cli.store.tasks import BLOCKED, HELD, Task
+from torch_cli.store.tasks import BLOCKED, TASK_HELD, Task
 from torch_cli.tasks.life import CHECK_FAILED
 from torch_cli.teamfile.described import Agreement, Team
 
-SINCE = 86_400.0
+CHECKED_SECONDS = 86_400.0
 """Messages of the last so many seconds are checked."""
 
 
@@ -58,7 +58,7 @@ def check(store: Store, team: Team, now: float) -> list[Breach]:
     names = {one.identity: one.name for one in agents.values()}
     said = [
         one._replace(sender=names[one.author], recipient=names[one.agent])
-        for one in store.messages.since(now - SINCE)
+        for one in store.messages.since(now - CHECKED_SECONDS)
         if one.author in names and one.agent in names and not one.free
     ]
     facts = _Facts(store, team.agreement, agents, names, said, now)
@@ -109,7 +109,7 @@ def _escalated(facts: _Facts, task: Task) -> bool:
 
 def _tasks(facts: _Facts) -> list[Task]:
     every = facts.store.tasks.all()
-    return [task for task in every if task.state in HELD and task.agent in facts.names]
+    return [task for task in every if task.state in TASK_HELD and task.agent in facts.names]
 
 
 def _exchanges(facts: _Facts) -> Iterator[Breach]:

@@ -12,7 +12,7 @@ from torch_cli.errors import HELD, TorchError
 from torch_cli.store import Store
 from torch_cli.teamfile.described import Team
 
-DONE = {"grow": "started", "shrink": "retired", "restart": "restarted"}
+ACT_WORDS = {"grow": "started", "shrink": "retired", "restart": "restarted"}
 """The word for each act, by its name in the log."""
 
 
@@ -60,7 +60,7 @@ class Background:
         words = said[0].removeprefix("torch: ") if said else ""
         words = words or f"it ended with status {self._child.returncode}"
         # A member that is held up may run and ask something first.
-        done = "is held up" if self._child.returncode == HELD else f"was not {DONE[self.what]}"
+        done = "is held up" if self._child.returncode == HELD else f"was not {ACT_WORDS[self.what]}"
         return TorchError(f"'{self.name}' {done}: {words}", code=self.what)
 
 

@@ -9,15 +9,15 @@ from torch_cli import procs
 from torch_cli.errors import NotFoundError
 from torch_cli.lifecycle.stop import end_tree
 from torch_cli.store.teams import Started
-from torch_cli.tmux.opening import PLACEHOLDER
+from torch_cli.tmux.opening import PLACEHOLDER_COMMAND
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window, find_window
 
-MARK = "TORCH_UP"
+START_VARIABLE = "TORCH_UP"
 """The variable that shows which ``up`` has started a program."""
 
-PATIENCE = 5.0
+PLACEHOLDER_SECONDS = 5.0
 """Seconds that a placeholder may stay. A living ``torch`` replaces it within one second."""
 
 
@@ -37,7 +37,7 @@ def clear(socket: Socket, session: str, known: Started) -> None:
     new window. Any other window stays, and its name stays taken.
     """
     mark = known.spec.get("mark")
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PLACEHOLDER_SECONDS
     while mark:
         pane = _window(socket, session, known.name)
         if pane is None:
@@ -56,7 +56,7 @@ def sweep(socket: Socket, session: str) -> None:
 
     It would keep the session forever.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PLACEHOLDER_SECONDS
     while held := [pane for pane in _panes(socket) if _holds(pane, session)]:
         if time.monotonic() >= deadline:
             for pane in held:
@@ -82,11 +82,11 @@ def _window(socket: Socket, session: str, name: str) -> Pane | None:
 
 
 def _is_marked(pane: Pane, mark: str) -> bool:
-    return (procs.environment(pane.pid) or {}).get(MARK) == mark
+    return (procs.environment(pane.pid) or {}).get(START_VARIABLE) == mark
 
 
 def _is_placeholder(pane: Pane) -> bool:
-    return procs.arguments(pane.pid) == list(PLACEHOLDER)
+    return procs.arguments(pane.pid) == list(PLACEHOLDER_COMMAND)
 
 
 def _stood(pane: Pane, deadline: float) -> bool:

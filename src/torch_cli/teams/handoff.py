@@ -15,10 +15,10 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux.capture import shown
 from torch_cli.tmux.socket import Socket
 
-DEADLINE = 120.0
+HANDOFF_SECONDS = 120.0
 """Seconds that an agent has to write its note."""
 
-ASKED = """\
+NOTE_REQUEST = """\
 You are about to be relieved. Write a handoff note now, as your answer, in at most 20 lines:
 state: the state of the work (branch, commits, what is not committed)
 open: what is left
@@ -35,12 +35,14 @@ class Note(NamedTuple):
     why: str = ""
 
 
-def ask_for_note(agent: Agent, deadline: float = DEADLINE) -> Note:
+def ask_for_note(agent: Agent, deadline: float = HANDOFF_SECONDS) -> Note:
     """Ask an agent for its handoff note, and wait for it for at most ``deadline`` seconds.
 
     An agent that works, or asks something itself, is not interrupted. Then there is no note.
     """
-    request = Request(agent.name, ASKED.encode(), timeout=deadline, envelope=False, free=True)
+    request = Request(
+        agent.name, NOTE_REQUEST.encode(), timeout=deadline, envelope=False, free=True
+    )
     try:
         answer = ask(Socket(path=agent.socket), request)
     except TorchError as error:

@@ -10,7 +10,7 @@ from torch_cli.roster.project import belongs, project_of_team
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import HELD, OPEN, Task, skills_fit
+from torch_cli.store.tasks import OPEN, TASK_HELD, Task, skills_fit
 from torch_cli.teamfile.described import MIB, Pool, Team
 from torch_cli.watch.draft import check_no_draft
 from torch_cli.watch.listing import Line, list_agents
@@ -18,10 +18,10 @@ from torch_cli.watch.listing import Line, list_agents
 GONE = (*ENDED, "vanished")
 """States of an agent that a pool cannot use any more."""
 
-SETTLE = 300.0
+SETTLE_SECONDS = 300.0
 """An agent that ends within this many seconds of its start is not started again before then."""
 
-FAILED = 2
+MOST_FAILED = 2
 """If this many agents ended so soon, no other is started either, because it would end too."""
 
 
@@ -110,7 +110,7 @@ class _Look:
 
     def _is_free(self, line: Line) -> bool:
         own = line.agent.identity
-        held = any(t.agent == own and t.state in HELD for t in self.store.tasks.all())
+        held = any(t.agent == own and t.state in TASK_HELD for t in self.store.tasks.all())
         return line.state == "idle" and not held
 
     def _grow(self, pool: Pool, why: str) -> PoolChange:
@@ -119,7 +119,7 @@ class _Look:
         fresh = [name for name in pool.names if name in self.ended and self._is_fresh(name)]
         names = [name for name in pool.names if name not in fresh and self._is_to_be_had(name)]
         agents = self.store.agents.all()
-        if len(fresh) >= FAILED or (fresh and not names):
+        if len(fresh) >= MOST_FAILED or (fresh and not names):
             stays = f"{', '.join(fresh)} ended soon after the start"
         elif len(there) == len(pool.names):
             stays = f"all {len(pool.names)} are running: max"
@@ -134,7 +134,7 @@ class _Look:
         return PoolChange(pool, "grow", names[0], why)
 
     def _is_fresh(self, name: str) -> bool:
-        return self.now - self.rows[name].started < SETTLE
+        return self.now - self.rows[name].started < SETTLE_SECONDS
 
     def _is_to_be_had(self, name: str) -> bool:
         """Say whether a member of that name can be started."""

@@ -12,8 +12,8 @@ from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 
-POLL = 0.1
-LOOK_AT = 200
+PROCESS_POLL_SECONDS = 0.1
+SEARCHED_LINES = 200
 """The text is searched in this many lines of the pane, with its history."""
 
 
@@ -45,7 +45,7 @@ def await_process(pane: Pane, member: Member) -> None:
                 f"'{member.name}' was not ready after {member.timeout:g} s: no {wanted}; it "
                 "continues"
             )
-        select.select([], [], [], POLL)
+        select.select([], [], [], PROCESS_POLL_SECONDS)
 
 
 def _is_dead(pane: Pane) -> bool:
@@ -53,5 +53,5 @@ def _is_dead(pane: Pane) -> bool:
 
 
 def _shown(pane: Pane) -> str:
-    words = ("-N", "capture-pane", "-p", "-J", "-t", pane.id, "-S", str(-LOOK_AT))
+    words = ("-N", "capture-pane", "-p", "-J", "-t", pane.id, "-S", str(-SEARCHED_LINES))
     return run(Socket(path=pane.socket_path), *words).out

@@ -10,12 +10,12 @@ from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.briefings import Briefed
-from torch_cli.store.tasks import HELD, Task
+from torch_cli.store.tasks import TASK_HELD, Task
 from torch_cli.tasks.text import outline
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.facts import facts_of
 
-SETTLED = 60.0
+BRIEFING_GRACE_SECONDS = 60.0
 """Seconds after a restart before Torch briefs the agent, because 'torch up' and 'torch spawn
 --brief' brief it themselves."""
 
@@ -42,7 +42,7 @@ def due(store: Store, now: float) -> Iterator[Again]:
             continue
         if report := _forgot(store, agent, max(last.sent, agent.created)):
             yield Again(agent, last, "your context was compacted", f"brief:{report}")
-        elif agent.created > last.sent and now - agent.ready > SETTLED:
+        elif agent.created > last.sent and now - agent.ready > BRIEFING_GRACE_SECONDS:
             key = f"brief:{agent.identity}:{agent.created:.3f}"
             yield Again(agent, last, "you were restarted", key)
 
@@ -83,7 +83,7 @@ def brief_again(store: Store, again: Again) -> str:
 
 def with_tasks(store: Store, agent: Agent) -> str:
     """Return the agent's open tasks as the end of its briefing, '' if it has none."""
-    own = [t for t in store.tasks.all() if t.agent == agent.identity and t.state in HELD]
+    own = [t for t in store.tasks.all() if t.agent == agent.identity and t.state in TASK_HELD]
     return "".join(["\n\nYour open tasks:\n", *map(_line, own)]) if own else ""
 
 

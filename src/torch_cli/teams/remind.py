@@ -11,12 +11,12 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.reminders import Reminder
 from torch_cli.teamfile.described import Team
-from torch_cli.teams.agreement import SINCE, Breach, check
+from torch_cli.teams.agreement import CHECKED_SECONDS, Breach, check
 
-SAID = ("may_message", "one_topic")
+MESSAGE_RULES = ("may_message", "one_topic")
 """The rules that a message breaks. Such a breach cannot be fixed, only not repeated."""
 
-ADVICE: Mapping[str, str] = {
+BREACH_ADVICE: Mapping[str, str] = {
     "may_message": "Do not do it again: write only to the agents you may write to.",
     "ack_within": "Run 'torch ack' when you have read your briefing.",
     "blocked_at_most": "Say what you need: torch send {parent} --kind escalation -",
@@ -55,7 +55,7 @@ def remind(store: Store, team: Team, now: float) -> Iterator[Reminded]:
         elif before.parent_at is None and _goes_on(team, before, fresh):
             yield from _tell_parent(store, agent, breach, before, now)
     for gone in known.values():
-        if gone.rule not in SAID or now - gone.at > SINCE:
+        if gone.rule not in MESSAGE_RULES or now - gone.at > CHECKED_SECONDS:
             store.reminders.remove(gone)
 
 
@@ -65,14 +65,14 @@ def _key(one: Reminder) -> tuple[str, str, str]:
 
 def _grouped(breaches: list[Breach]) -> list[Breach]:
     """Return the breaches, for one agent and one rule of messages only the newest."""
-    newest = {(one.rule, one.agent): one for one in breaches if one.rule in SAID}
-    return [*(one for one in breaches if one.rule not in SAID), *newest.values()]
+    newest = {(one.rule, one.agent): one for one in breaches if one.rule in MESSAGE_RULES}
+    return [*(one for one in breaches if one.rule not in MESSAGE_RULES), *newest.values()]
 
 
 def _subject(breach: Breach) -> tuple[str, str]:
     """Return the subject of the breach, and its present evidence."""
     evidence = breach.evidence
-    if breach.rule in SAID:
+    if breach.rule in MESSAGE_RULES:
         return "", str(evidence["message"])
     if "messages" in evidence:
         return str(evidence["messages"][0]), str(evidence["messages"][-1])
@@ -81,7 +81,7 @@ def _subject(breach: Breach) -> tuple[str, str]:
 
 
 def _goes_on(team: Team, before: Reminder, fresh: Reminder) -> bool:
-    if before.rule in SAID:
+    if before.rule in MESSAGE_RULES:
         return before.seen != fresh.seen
     return fresh.at - before.at >= team.agreement.parent_after
 
@@ -90,7 +90,7 @@ def _remind_agent(
     store: Store, agent: Agent, breach: Breach, fresh: Reminder
 ) -> Iterator[Reminded]:
     above = superior(store, agent)
-    advice = ADVICE[breach.rule].format(parent=above.name if above else "a person")
+    advice = BREACH_ADVICE[breach.rule].format(parent=above.name if above else "a person")
     if above is not None and above.name == breach.evidence.get("other"):
         advice = "Stop, and let a person decide: say so in your own pane."
     text = f"The team's agreement ({breach.rule}): '{agent.name}' {breach.words}.\n{advice}"
@@ -102,7 +102,7 @@ def _tell_parent(
     store: Store, agent: Agent, breach: Breach, before: Reminder, now: float
 ) -> Iterator[Reminded]:
     parent = superior(store, agent)
-    again = "it was done again" if breach.rule in SAID else "it still holds"
+    again = "it was done again" if breach.rule in MESSAGE_RULES else "it still holds"
     text = (
         f"The team's agreement ({breach.rule}): '{agent.name}' {breach.words}.\n"
         f"It was reminded {in_words(now - before.at)} ago, and {again}."

@@ -19,7 +19,7 @@ JITTER = 0.2
 MOST, WITHIN = 5, 600.0
 """After this many restarts within this many seconds Torch gives up, until a person starts it."""
 
-HEALTHY = 300.0
+HEALTHY_SECONDS = 300.0
 """A member's restarts are forgotten when it has run for this many seconds."""
 
 
@@ -54,7 +54,7 @@ def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
         if pane is not None and pane.dead and _is_against(member, pane):
             found += _decide(store, team, member, pane, now)
         else:
-            store.restarts.settle(team.path, member.name, now - HEALTHY)
+            store.restarts.settle(team.path, member.name, now - HEALTHY_SECONDS)
     return found
 
 

@@ -19,9 +19,9 @@ from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.registry import lives, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import HELD, Task
+from torch_cli.store.tasks import TASK_HELD, Task
 from torch_cli.tasks.life import pass_on, release
-from torch_cli.teams.handoff import DEADLINE, Note, Saved, ask_for_note, save
+from torch_cli.teams.handoff import HANDOFF_SECONDS, Note, Saved, ask_for_note, save
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.draft import check_no_draft
 
@@ -49,7 +49,9 @@ class HandedOver(NamedTuple):
     receipt: Receipt
 
 
-def retire(store: Store, name: str, *, deadline: float = DEADLINE, force: bool = False) -> Retired:
+def retire(
+    store: Store, name: str, *, deadline: float = HANDOFF_SECONDS, force: bool = False
+) -> Retired:
     """Have the agent write its note, save the note and its screen, end it, and return its tasks.
 
     It gets ``deadline`` seconds for the note; 0 asks for none. Raises ``TorchError`` if its note
@@ -100,11 +102,11 @@ def _checkpoint(agent: Agent) -> str:
 def tasks_of(store: Store, agent: Agent) -> list[Task]:
     """Return the tasks that the agent has."""
     every = store.tasks.all()
-    return [task for task in every if task.agent == agent.identity and task.state in HELD]
+    return [task for task in every if task.agent == agent.identity and task.state in TASK_HELD]
 
 
 def hand_over(
-    store: Store, socket: Socket, giver: str, taker: str, *, deadline: float = DEADLINE
+    store: Store, socket: Socket, giver: str, taker: str, *, deadline: float = HANDOFF_SECONDS
 ) -> HandedOver:
     """Give the tasks of one agent to another, and send that one a message about them.
 

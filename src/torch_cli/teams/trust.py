@@ -22,7 +22,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Accepted
 from torch_cli.teamfile.described import Team
 
-LARGEST = 1024 * 1024
+LARGEST_VARIABLES_BYTES = 1024 * 1024
 """The most bytes of a file of variables."""
 
 
@@ -49,12 +49,12 @@ def digest_of(team: Team) -> str:
     """Return a digest of everything in the file and its ``env_files`` that a scheduler acts on.
 
     Comments and layout do not count. Raises ``RefusedError`` if a file of variables cannot be read,
-    or has more than ``LARGEST`` bytes.
+    or has more than ``LARGEST_VARIABLES_BYTES``.
     """
     facts = {"file": tomllib.loads(team.text), "variables": {}}
     for path in sorted({path for member in team.members for path in member.env_files}):
         try:
-            content = read_regular(path, LARGEST)
+            content = read_regular(path, LARGEST_VARIABLES_BYTES)
         except OSError as error:
             raise RefusedError(f"{path} cannot be read: {error.strerror}") from error
         facts["variables"][path] = hashlib.sha256(content).hexdigest()

@@ -37,7 +37,7 @@ from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.draft import check_no_draft
 
-BEFORE = "before"
+PREDECESSOR = "before"
 """In the record of a start in progress: the identity of the agent that is replaced."""
 
 
@@ -191,10 +191,10 @@ class _Upward:
         directory = directory_of(self._team, member)
         self._tell(f"starting {member.name} in {directory}")
         known, mark = self._known(member), half_made.new_mark()
-        begun = {"mark": mark, BEFORE: self._predecessor(member, directory)}
+        begun = {"mark": mark, PREDECESSOR: self._predecessor(member, directory)}
         self._store.teams.add(known._replace(spec={**known.spec, **begun}))
         given = {**read_environment((), member.env_files), **member.environment}
-        return directory, {**given, half_made.MARK: mark}
+        return directory, {**given, half_made.START_VARIABLE: mark}
 
     def _known(self, member: Member, *, ours: bool = True) -> Started:
         spec, directory = spec_of(self._team, member), directory_of(self._team, member)
@@ -220,7 +220,7 @@ class _Upward:
         """Record what runs as the member now. It inherits check-ins of the agent it replaces."""
         begun = self._store.teams.members(self._team.path).get(member.name)
         row = self._row(member, pane, agent, ours=ours)
-        before = begun.spec.get(BEFORE, "") if begun else ""
+        before = begun.spec.get(PREDECESSOR, "") if begun else ""
         with self._store.database.transaction():
             if agent is not None and before:
                 self._store.checkins.pass_on(before, agent)

@@ -28,7 +28,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from torch_cli.tmux.process import READ_SIZE, Streams
+from torch_cli.tmux.process import PIPE_READ_BYTES, Streams
 from torch_cli.tmux.socket import Socket
 
 _VERSIONS = re.compile(r"3\.[2-6][a-z]?")
@@ -87,7 +87,7 @@ class Connection(Streams):
         deadline = time.monotonic() + _END
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self.stdout], [], [], left)[0] and not os.read(
-                self.stdout, READ_SIZE
+                self.stdout, PIPE_READ_BYTES
             ):
                 break
         self._leave()

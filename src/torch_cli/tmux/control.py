@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import FAILURE, NotFoundError, TorchError
 from torch_cli.tmux import connection, quote
-from torch_cli.tmux.process import CALL_TIMEOUT, READ_SIZE, Pipes, too_slow
+from torch_cli.tmux.process import CALL_TIMEOUT, PIPE_READ_BYTES, Pipes, too_slow
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import of_server
 
@@ -161,7 +161,7 @@ class ControlClient:
         """Read what has arrived, waiting at most ``seconds``; say whether anything had."""
         if self.closed or not select.select([self.fileno()], [], [], max(0.0, seconds))[0]:
             return False
-        data = os.read(self.fileno(), READ_SIZE)
+        data = os.read(self.fileno(), PIPE_READ_BYTES)
         if not data:
             self.closed = True
             return True

@@ -25,7 +25,7 @@ _MEANINGS = {126: " (it is not executable)", 127: " (no such program)"}
 _PRINTED_LINES = 20
 """How many of the lines that a failed command printed are shown."""
 
-PLACEHOLDER = ("/bin/sh", "-c", "read -r nothing")
+PLACEHOLDER_COMMAND = ("/bin/sh", "-c", "read -r nothing")
 """What is in a pane until the real program does. It ends at the first line typed."""
 
 
@@ -101,7 +101,7 @@ def new_session(
     words = ["new-session", "-d", "-P", "-F", "#{session_id}"]
     words += ["-x", str(size[0]), "-y", str(size[1])] if size else []
     words += ["-s", quote.format_literal(session), "-n", held_by]
-    words += ["-c", quote.format_literal(directory), *PLACEHOLDER]
+    words += ["-c", quote.format_literal(directory), *PLACEHOLDER_COMMAND]
     try:
         session_id = _source(socket, *words)
     except TmuxError:
@@ -120,15 +120,15 @@ def new_window(socket: Socket, order: Order, place: Place) -> str:
     words = ["new-window", "-d", "-P", "-F", "#{pane_id}", *place.target]
     words += ["-n", quote.format_literal(order.name)]
     words += ["-c", quote.format_literal(order.directory)]
-    words += PLACEHOLDER if order.command else order.variables
+    words += PLACEHOLDER_COMMAND if order.command else order.variables
     return _source(socket, *words, path=order.path)
 
 
 def remove(socket: Socket, pane_id: str, place: Place) -> None:
     """Remove what a failed attempt has made. A session that is then empty ends too."""
-    from torch_cli.tmux.server import ERRORS, Server
+    from torch_cli.tmux.server import LIBTMUX_ERRORS, Server
 
-    with Server(socket) as server, suppress(*ERRORS):
+    with Server(socket) as server, suppress(*LIBTMUX_ERRORS):
         if pane_id:
             pane = server.pane(pane_id)
             if pane is not None:

@@ -15,7 +15,7 @@ from torch_cli.tmux.socket import Socket
 CALL_TIMEOUT = INTERVALS.answer
 """Seconds that one exchange with tmux may take."""
 
-READ_SIZE = 1 << 18
+PIPE_READ_BYTES = 1 << 18
 """Bytes asked of a pipe at once."""
 
 
@@ -200,7 +200,7 @@ class Pipes(Streams):
             if not ready:
                 raise TimeoutError
             for fd in ready:
-                piece = os.read(fd, READ_SIZE)
+                piece = os.read(fd, PIPE_READ_BYTES)
                 if piece:
                     parts[fd].append(piece)
                 else:

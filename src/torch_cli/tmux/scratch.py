@@ -17,16 +17,16 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.tmux.control import ControlClient, TmuxError
-from torch_cli.tmux.opening import PLACEHOLDER, Order, start_command
+from torch_cli.tmux.opening import PLACEHOLDER_COMMAND, Order, start_command
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.process import run
-from torch_cli.tmux.server import ERRORS, Server
+from torch_cli.tmux.server import LIBTMUX_ERRORS, Server
 from torch_cli.tmux.socket import Socket
 
 SIZE = (120, 40)
 """Columns and rows, those of the screens that the stock profiles were made from."""
 
-_GRACE = 1.0
+_SCRATCH_END_SECONDS = 1.0
 """Seconds that the processes of the pane get to end after SIGHUP, and again after SIGTERM."""
 
 
@@ -71,7 +71,7 @@ def _start_server(server: Server, directory: str) -> str:
     """Start the server with a session in which nothing runs yet; return the session's id."""
     # Not new_session, which hands a command to the user's shell.
     words = ["-d", "-P", "-F", "#{session_id}", "-s", "torch", "-c", directory]
-    words += ["-x", str(SIZE[0]), "-y", str(SIZE[1]), *PLACEHOLDER]
+    words += ["-x", str(SIZE[0]), "-y", str(SIZE[1]), *PLACEHOLDER_COMMAND]
     made = server.cmd("new-session", *words)
     if not made.stdout:
         said = " ".join(made.stderr)
@@ -82,10 +82,10 @@ def _start_server(server: Server, directory: str) -> str:
 def _end(server: Server, started: list[procs.Process]) -> None:
     """End the server and all that ran in it, and wait until they are gone."""
     inside = [process for one in started for process in procs.descendants(one.pid)]
-    with contextlib.suppress(TorchError, *ERRORS):  # it may have ended by itself
+    with contextlib.suppress(TorchError, *LIBTMUX_ERRORS):  # it may have ended by itself
         server.kill()
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + _GRACE
+        deadline = time.monotonic() + _SCRATCH_END_SECONDS
         while any(map(procs.alive, [*started, *inside])) and time.monotonic() < deadline:
             time.sleep(0.005)
         for process in filter(procs.alive, [*started, *inside]):

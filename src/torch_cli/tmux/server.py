@@ -58,7 +58,7 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import of_server
 from torch_cli.tmux.wording import DEAD, command_line, exactly
 
-ERRORS = (LibTmuxException, TmuxObjectDoesNotExist)
+LIBTMUX_ERRORS = (LibTmuxException, TmuxObjectDoesNotExist)
 """What libtmux's methods raise; not every version has the second below the first."""
 
 _OPENS = frozenset(
@@ -131,7 +131,7 @@ class Server(libtmux.Server):
 
     def session(self, session_id: str) -> libtmux.Session | None:
         """Return the session of that id, ``None`` if there is none."""
-        with contextlib.suppress(*ERRORS):
+        with contextlib.suppress(*LIBTMUX_ERRORS):
             return libtmux.Session.from_session_id(server=self, session_id=session_id)
         return None
 
@@ -140,13 +140,13 @@ class Server(libtmux.Server):
 
         If a window is in two sessions, ``panes.get`` of libtmux finds two panes and refuses.
         """
-        with contextlib.suppress(*ERRORS):
+        with contextlib.suppress(*LIBTMUX_ERRORS):
             return libtmux.Pane.from_pane_id(server=self, pane_id=pane_id)
         return None
 
     def window(self, window_id: str) -> libtmux.Window | None:
         """Return the window of that id, ``None`` if there is none. See ``pane``."""
-        with contextlib.suppress(*ERRORS):
+        with contextlib.suppress(*LIBTMUX_ERRORS):
             return libtmux.Window.from_window_id(server=self, window_id=window_id)
         return None
 

@@ -5,7 +5,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
 
-SHOWN = 10_000
+SHOWN_MILLISECONDS = 10_000
 """Milliseconds that the text stays if nobody presses a key. tmux's own default is 750."""
 
 
@@ -19,7 +19,9 @@ def show(client: ControlClient, words: str) -> int:
     # tmux also gives the text to strftime (cmd-display-message.c).
     literal = quote.format_literal(words).replace("%", "%%")
     asked = [
-        client.ask(quote.line("display-message", "-c", name, "-d", str(SHOWN), "--", literal))
+        client.ask(
+            quote.line("display-message", "-c", name, "-d", str(SHOWN_MILLISECONDS), "--", literal)
+        )
         for name in people
     ]
     return sum(reply.ok for replies in asked for reply in replies)

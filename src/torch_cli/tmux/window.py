@@ -42,7 +42,7 @@ from torch_cli.tmux.version import kept_name
 __all__ = ["EndedError", "OpenedWindow", "check_directory", "close_window", "find_window"]
 __all__ += ["open_window", "rename_window"]
 
-LAG = 0.5
+DIRECTORY_LAG_SECONDS = 0.5
 """Seconds that a process may take to reach its directory after it was started; a loaded machine
 needs milliseconds."""
 
@@ -134,9 +134,9 @@ def close_window(socket: Socket, pane: Pane) -> bool:
 
 def rename_window(socket: Socket, window_id: str, name: str) -> bool:
     """Name a window; return whether that was done: ``False`` means that it is gone."""
-    from torch_cli.tmux.server import ERRORS, Server
+    from torch_cli.tmux.server import LIBTMUX_ERRORS, Server
 
-    with Server(socket) as server, suppress(*ERRORS):
+    with Server(socket) as server, suppress(*LIBTMUX_ERRORS):
         window = server.window(window_id)
         if window is not None:
             window.rename_window(name)
@@ -162,7 +162,7 @@ def _open(socket: Socket, order: Order, place: Place) -> OpenedWindow:
 
 def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
     """Check the directories of the pane's processes. A new process gets time to reach its own."""
-    deadline = time.monotonic() + LAG
+    deadline = time.monotonic() + DIRECTORY_LAG_SECONDS
     while True:
         opened = _standing(pane, order.directory)
         if opened.rooted or time.monotonic() >= deadline:

@@ -57,7 +57,7 @@ _FORMS = {
 """The commands whose words must be changed (the ``cmd_entry`` of each in tmux 3.2 to 3.7). An
 option that is not listed has no value."""
 
-_SHORT = {
+_FULL_NAMES = {
     "new": "new-session",
     "neww": "new-window",
     "splitw": "split-window",
@@ -100,7 +100,7 @@ def command_line(words: Sequence[str]) -> bytes:
     """
     exact = exactly(words)
     said = quote.line(*exact)
-    types = _TYPES.get(_SHORT.get(exact[0], exact[0]))
+    types = _TYPES.get(_FULL_NAMES.get(exact[0], exact[0]))
     options = _options(types, exact[1:])[0] if types else []
     if types is None or any(word.startswith("-") and "X" in word for word in options):
         return said
@@ -115,7 +115,7 @@ def exactly(words: Sequence[str]) -> list[str]:
     Raises ``RefusedError`` as ``command_line`` does.
     """
     command, *rest = words
-    name = _SHORT.get(command, command)
+    name = _FULL_NAMES.get(command, command)
     form = _FORMS.get(name)
     if name == "send-keys":
         return _keys(list(words))

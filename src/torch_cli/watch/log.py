@@ -16,14 +16,14 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch import log_writer
 
-OPTION = "@torch_log"
+LOG_OPTION = "@torch_log"
 """The pane's option that holds the path of its log."""
 
-STARTS = 30.0
+WRITER_SECONDS = 30.0
 """Seconds in which the writer must begin, or end. It needs some 0.05 (2026-11-24), and took more
 than 5 once, on an overloaded machine (2026-11-28)."""
 
-MEANWHILE = 1.0
+OTHER_LOG_SECONDS = 1.0
 """Seconds to wait for another ``torch log`` that has begun the pane's pipe."""
 
 _TAKEN = "torch: this pane has a pipe"
@@ -69,20 +69,20 @@ def start_log(store: Store, socket: Socket, target: str) -> Log:
         def begun() -> bool:  # by another 'torch log'
             return _log_of(client, found).on
 
-        _is_free(log.path, STARTS, begun)
+        _is_free(log.path, WRITER_SECONDS, begun)
         try:
             _check_writable(log.path)
         except HeldError:
             if begun():
                 return log._replace(on=True)
             raise
-        client.call("set-option", "-p", "-t", pane.id, OPTION, log.path)
+        client.call("set-option", "-p", "-t", pane.id, LOG_OPTION, log.path)
         taken = quote.line("display-message", "-p", _TAKEN)
         pipe = quote.line("pipe-pane", "-O", "-t", pane.id, _writer(log.path))
         choice = [os.fsdecode(command) for command in (taken, pipe)]
         replies = client.ask(quote.line("if-shell", "-F", "-t", pane.id, "#{pane_pipe}", *choice))
         theirs = any(_TAKEN in reply.text for reply in replies)
-        if not _begins(client, found, MEANWHILE if theirs else STARTS):
+        if not _begins(client, found, OTHER_LOG_SECONDS if theirs else WRITER_SECONDS):
             raise _piped(found) if theirs else _no_writer(found, log)
     store.events.add("log", found.name, {"on": True, "path": log.path})
     return log._replace(on=True)
@@ -100,13 +100,13 @@ def stop_log(store: Store, socket: Socket, target: str) -> Log:
             if found.pane.dead:
                 raise _ended(found)
             client.call("pipe-pane", "-t", found.pane.id)
-            _is_free(log.path, STARTS)
+            _is_free(log.path, WRITER_SECONDS)
             store.events.add("log", found.name, {"on": False, "path": log.path})
     return log._replace(on=False)
 
 
 def _log_of(client: ControlClient, found: Found) -> Log:
-    shown = f"#{{version}} #{{pane_pipe}} #{{?alternate_on,1,0}} #{{{OPTION}}}"
+    shown = f"#{{version}} #{{pane_pipe}} #{{?alternate_on,1,0}} #{{{LOG_OPTION}}}"
     said = client.call("display-message", "-p", "-t", found.pane.id, shown).text.rstrip("\n")
     version, piped, alternate, path = said.split(" ", 3)
     path = quote.printed(path, version)
@@ -193,6 +193,7 @@ def _ended(found: Found) -> RefusedError:
 
 def _no_writer(found: Found, log: Log) -> TorchError:
     return TorchError(
-        f"the log of '{found.name}' did not begin within {STARTS:g} s; {log.path} may lack output",
+        f"the log of '{found.name}' did not begin within {WRITER_SECONDS:g} s; {log.path} may lack "
+        "output",
         code="no-writer",
     )

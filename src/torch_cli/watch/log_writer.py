@@ -14,23 +14,23 @@ import sys
 import time
 from typing import Any
 
-LARGEST = 10 * 1024 * 1024
+LOG_FILE_BYTES = 10 * 1024 * 1024
 """At this many bytes the file is put aside and a new one begins."""
 
-KEPT = 4
+KEPT_FILES = 4
 """How many older files are kept: ``….log.1`` (the newest) and so on."""
 
-LONGEST = 8192
+LOG_LINE_CHARACTERS = 8192
 """A line without an end is written after this many characters."""
 
-HELD_BACK = 4096
+HELD_BACK_CHARACTERS = 4096
 """This many characters of an unfinished sequence are kept. The rest of a longer one (a picture, a
 text for the clipboard) is dropped."""
 
-LOCKED = 3
+EXIT_LOCKED = 3
 """Exit status if another writer has the file."""
 
-LOOKED_AT = 2.0
+LOG_LOCK_SECONDS = 2.0
 """Seconds for which a lock that another has is waited for: who only looks whether anybody writes
 has it for a moment, and for a longer one on a busy machine."""
 
@@ -77,7 +77,7 @@ class LineWriter:
         cut = None if last else _UNFINISHED.search(text)
         if cut:
             text, self._rest = text[: cut.start()], text[cut.start() :]
-            if len(self._rest) > HELD_BACK:
+            if len(self._rest) > HELD_BACK_CHARACTERS:
                 self._inside = _END_OF_OSC if self._rest[1] == "]" else _END_OF_OTHER
                 self._rest = "\x1b" if self._rest.endswith("\x1b") else ""
         out: list[str] = []
@@ -92,8 +92,11 @@ class LineWriter:
             if self._return:
                 self._line, self._return = "", False
             self._line += token["text"]
-            while len(self._line) > LONGEST:
-                rest, self._line = self._line[LONGEST:], self._line[:LONGEST]
+            while len(self._line) > LOG_LINE_CHARACTERS:
+                rest, self._line = (
+                    self._line[LOG_LINE_CHARACTERS:],
+                    self._line[:LOG_LINE_CHARACTERS],
+                )
                 self._end(out)
                 self._line = rest
         elif token["control"] == "\n" or (token["final"] or "_") in _MOVES:
@@ -117,7 +120,7 @@ class LineWriter:
 class Rotated:
     """A file that is put aside when it is large. Only its owner may read it."""
 
-    def __init__(self, path: str, largest: int = LARGEST, kept: int = KEPT) -> None:
+    def __init__(self, path: str, largest: int = LOG_FILE_BYTES, kept: int = KEPT_FILES) -> None:
         self.path, self.largest, self.kept = path, largest, kept
         self.lost = 0
         self._why = ""
@@ -214,9 +217,9 @@ def is_locked(path: str) -> bool:
 
 def main(path: str) -> int:
     """Write standard input to ``path`` until it ends; return the exit status."""
-    held = lock(path, LOOKED_AT)
+    held = lock(path, LOG_LOCK_SECONDS)
     if held is None:
-        return LOCKED
+        return EXIT_LOCKED
     file, lines = Rotated(path), LineWriter()
     while data := os.read(0, 1 << 16):
         if text := lines.feed(data):

@@ -14,7 +14,7 @@ from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import StateOf, profile_of, remember
 
-LOOK_AGAIN = 1.0
+SILENT_SECONDS = 1.0
 """Seconds after which a silent pane is looked at again, because hooks and exits write nothing."""
 
 _NOTHING = Screen((), 0, 0)
@@ -84,4 +84,4 @@ def wait_for(
                 f"{sight.state.state} ({sight.state.evidence})"
             )
         on_wait()
-        client.wait_output(found.pane.id, heard, min(left, LOOK_AGAIN))
+        client.wait_output(found.pane.id, heard, min(left, SILENT_SECONDS))

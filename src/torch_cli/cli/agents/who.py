@@ -28,7 +28,7 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
       torch who --skill auth --state idle
     """
     from torch_cli.store import Store
-    from torch_cli.store.tasks import HELD, skills_fit
+    from torch_cli.store.tasks import TASK_HELD, skills_fit
     from torch_cli.tasks.life import skills_of
     from torch_cli.watch.listing import agents_on, list_agents
 
@@ -41,7 +41,7 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
         agents = [(one, has) for one, has in agents if skills_fit(skills, has)]
         known = {one.name: has for one, has in agents}
         lines = list_agents(store, [one for one, _ in agents])
-        busy = [task.holder for task in store.tasks.all() if task.state in HELD]
+        busy = [task.holder for task in store.tasks.all() if task.state in TASK_HELD]
     lines = [line for line in lines if state in (None, line.state)]
     tasks = {line.agent.name: busy.count(line.agent.name) for line in lines}
     common.show_all(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch_cli.checkpoint.restore import Earlier, RestorePlan
     from torch_cli.checkpoint.scan import LeftOut
 
-SHOWN = 20
+SHOWN_PATHS = 20
 """How many left-out files, or changes, are shown. -v shows all."""
 
 
@@ -93,7 +93,7 @@ def _print_outcome(one: "CheckpointOutcome", common: Common) -> None:
             note(f"  alert: {made.alert}{kept}", quiet=False)
     elif one.last is not None:
         common.tell(f"unchanged since {one.last.id}: {one.top}")
-    limit = None if common.verbose else SHOWN
+    limit = None if common.verbose else SHOWN_PATHS
     for left in one.left_out[:limit]:
         note(f"  left out: {printable(left.path)}: {left.detail}", quiet=common.quiet)
     if limit and len(one.left_out) > limit:
@@ -171,7 +171,7 @@ def print_plan(
             }
         )
         return
-    limit = None if common.verbose else SHOWN
+    limit = None if common.verbose else SHOWN_PATHS
     for change in plan.changes[:limit]:
         say(f"{change.what:<9} {printable(change.path)}")
     if limit and len(plan.changes) > limit:

@@ -7,7 +7,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import ANY_BYTES, common_options, message_options, seconds_option
-from torch_cli.cli.sending import ANSWERED_WITHIN
+from torch_cli.cli.sending import ANSWERED_WITHIN_SECONDS
 
 
 @click.command("ask")
@@ -15,7 +15,7 @@ from torch_cli.cli.sending import ANSWERED_WITHIN
 @click.argument("message", type=ANY_BYTES)
 @seconds_option(
     "--timeout",
-    ANSWERED_WITHIN,
+    ANSWERED_WITHIN_SECONDS,
     "The most seconds for all of it: until the agent is idle, the delivery, and the answer.",
 )
 @message_options

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch_cli.store import Store
     from torch_cli.store.messages import Message
 
-FIRST_WORDS = 40
+OUTBOX_CHARACTERS = 40
 """How many characters of a body are in its line of the list."""
 
 
@@ -217,7 +217,7 @@ def edit_command(common: Common, identity: str, message: str | None, clean: bool
 
 def message_object(message: "Message") -> dict[str, Any]:
     """Return a message of the outbox under its published schema."""
-    from torch_cli.cli.messages.receipt import PREVIEW
+    from torch_cli.cli.messages.receipt import PREVIEW_CHARACTERS
     from torch_cli.cli.schema import timestamp
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.store.messages import PRIORITIES
@@ -232,7 +232,7 @@ def message_object(message: "Message") -> dict[str, Any]:
         "expires": timestamp(message.deadline),
         "when": message.type_when,
         "priority": words[message.priority],
-        "preview": message.body[:PREVIEW],
+        "preview": message.body[:PREVIEW_CHARACTERS],
     }
 
 
@@ -251,6 +251,6 @@ def _row(message: "Message") -> list[str]:
         age(now - message.created),
         left if receipt.kept else "",
         message.sender,
-        one_line(message.body, FIRST_WORDS),
+        one_line(message.body, OUTBOX_CHARACTERS),
         receipt.reason,
     ]

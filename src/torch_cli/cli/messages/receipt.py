@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from torch_cli.store import Store
     from torch_cli.store.messages import Message
 
-PREVIEW = 200
+PREVIEW_CHARACTERS = 200
 """How many characters of a body are in its object."""
 
-FIRST_WORDS = 60
+RECEIPT_CHARACTERS = 60
 """How many characters of a body are in its line of the list."""
 
-STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
+MESSAGE_STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
 
 
 @click.command("receipt")
@@ -33,7 +33,7 @@ STATES = ("queued", "held", "submitted", "confirmed", "failed", "unknown")
     shell_complete=complete_agents,
     help="Messages of this agent, not of an earlier one of its name.",
 )
-@click.option("--state", type=click.Choice(STATES), help="Messages in this state.")
+@click.option("--state", type=click.Choice(MESSAGE_STATES), help="Messages in this state.")
 @click.option("-n", "--number", type=COUNT, default=1, show_default=True, help="The newest N.")
 @common_options
 def command(
@@ -90,7 +90,7 @@ def _object(message: "Message") -> dict[str, Any]:
         **receipt_of(message).as_json(),
         "created": timestamp(message.created),
         "sender": message.sender,
-        "preview": message.body[:PREVIEW],
+        "preview": message.body[:PREVIEW_CHARACTERS],
     }
 
 
@@ -101,4 +101,4 @@ def _print_line(message: "Message") -> None:
     words = [f"{age(time.time() - message.created):>4}", message.id]
     words += [f"{receipt_of(message).state:<9}", message.recipient]
     words += [f"from {message.sender}"] if message.sender else []
-    say("  ".join(printable(word) for word in (*words, one_line(message.body, FIRST_WORDS))))
+    say("  ".join(printable(word) for word in (*words, one_line(message.body, RECEIPT_CHARACTERS))))

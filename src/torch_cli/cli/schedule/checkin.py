@@ -12,7 +12,7 @@ from torch_cli.cli.schedule.checkin_given import note_of, trigger_of
 from torch_cli.cli.schedule.checkin_runs import history_command, run_command
 from torch_cli.cli.schedule.checkin_shown import (
     FIRINGS,
-    MANY,
+    LONG_LIST_ROWS,
     ahead,
     checkin_object,
     last_run,
@@ -155,7 +155,7 @@ def list_command(common: Common, agent: str | None, ended: bool) -> None:
             checkins += [c for c in rest if c is not None and agent in (None, c.to.name)]
         messages = (
             {run.id: store.messages.get(run.message) for run in runs.values() if run.message}
-            if len(checkins) <= MANY
+            if len(checkins) <= LONG_LIST_ROWS
             else {}
         )
     if common.json:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 FIRINGS = 3
 """How many of the next firings are shown."""
 
-FIRST_WORDS = 40
+NOTE_CHARACTERS = 40
 """How many characters of a note are in its line of the list."""
 
-MANY = 200
+LONG_LIST_ROWS = 200
 """From this many rows on a list is not a table, which takes a millisecond a row."""
 
 
@@ -56,8 +56,8 @@ def print_list(
         run = runs.get(one.id)
         last = outcome(run, messages.get(run.id)) if run else ""
         cells = [one.name, one.to.name, when(one), _next(one), last]
-        rows.append([*cells, one_line(one.note, FIRST_WORDS)])
-    if len(rows) > MANY:
+        rows.append([*cells, one_line(one.note, NOTE_CHARACTERS)])
+    if len(rows) > LONG_LIST_ROWS:
         for cells in rows:
             say("  ".join(printable(cell) for cell in cells if cell))
         return

@@ -36,9 +36,9 @@ def command(common: Common, timeout: float) -> int:
       torch tick
       torch tick --verbose
     """
-    from torch_cli.schedule.tick import OVERTIME, tick
+    from torch_cli.schedule.tick import OVERTIME_SECONDS, tick
 
-    _end_at(timeout + OVERTIME)
+    _end_at(timeout + OVERTIME_SECONDS)
     done = tick(time.time(), timeout)
     if done.holder is not None:
         common.tell(f"{done.holder.kind} {done.holder.process.pid} is working; nothing was done")

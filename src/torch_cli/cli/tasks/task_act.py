@@ -14,7 +14,7 @@ from torch_cli.cli.tasks.task_told import tell_ended
 if TYPE_CHECKING:
     from torch_cli.store.tasks import Task
 
-REASON = click.option("-m", "--message", default="", metavar="WORDS", help="The reason.")
+REASON_OPTION = click.option("-m", "--message", default="", metavar="WORDS", help="The reason.")
 
 
 def _act(
@@ -53,7 +53,7 @@ def start_command(common: Common, name: str) -> None:
 
 @click.command("done")
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
-@REASON
+@REASON_OPTION
 @seconds_option("--timeout", 600.0, "The most seconds for the check.")
 @common_options
 def done_command(common: Common, name: str, message: str, timeout: float) -> None:
@@ -73,7 +73,7 @@ def done_command(common: Common, name: str, message: str, timeout: float) -> Non
 
 @click.command("fail")
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
-@REASON
+@REASON_OPTION
 @common_options
 def fail_command(common: Common, name: str, message: str) -> None:
     """End TASK: it will not be done. Its maker, and your parent, are told.
@@ -89,7 +89,7 @@ def fail_command(common: Common, name: str, message: str) -> None:
 
 @click.command("block")
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
-@REASON
+@REASON_OPTION
 @common_options
 def block_command(common: Common, name: str, message: str) -> None:
     """Say that TASK waits for somebody else; it stays yours, and its lease is paused.
@@ -105,7 +105,7 @@ def block_command(common: Common, name: str, message: str) -> None:
 
 @click.command("release")
 @click.argument("name", metavar="TASK", shell_complete=complete_tasks)
-@REASON
+@REASON_OPTION
 @common_options
 def release_command(common: Common, name: str, message: str) -> None:
     """Give TASK back to the pool.

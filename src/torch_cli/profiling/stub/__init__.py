@@ -19,10 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-PACE = 0.1
+ANSWER_SECONDS = 0.1
 """The least seconds that an answer takes, for programs that show only then that they work."""
 
-PING = 0.5
+PING_SECONDS = 0.5
 """Seconds between the pings that keep a waiting stream alive."""
 
 
@@ -189,12 +189,12 @@ class StubServer:
         self._write(request)
 
     def wait(self, seconds: float, hold: Hold | None = None) -> Iterator[None]:
-        """Yield once every ``PING`` seconds until the time, and then the hold, is over."""
+        """Yield once every ``PING_SECONDS`` until the time, and then the hold, is over."""
         until = time.monotonic() + seconds
         while not self._stopping.is_set() and (left := until - time.monotonic()) > 0:
-            self._stopping.wait(min(PING, left))
+            self._stopping.wait(min(PING_SECONDS, left))
             yield
-        while hold and not self._stopping.is_set() and not hold.released.wait(PING):
+        while hold and not self._stopping.is_set() and not hold.released.wait(PING_SECONDS):
             yield
 
     def control(self, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch_cli.profiling.stub import Behaviour, Handler, Hold, News, StubMode, S
 
 SHELL_TOOL = "bash"
 
-USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+COMPLETION_TOKENS = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 SIDE = ("You are a title generator",)
 """How the system prompt begins in a request that the program makes for itself."""
@@ -50,7 +50,7 @@ class CompletionsHandler(Handler):
             block = f"Run this:\n\n```bash\n{behaviour.command}\n```\n"
             self._chunk(request, body, {"content": block if call else behaviour.answer})
         self._chunk(request, body, {}, "tool_calls" if call and _has_shell(body) else "stop")
-        self._data(_base(request, body) | {"choices": [], "usage": USAGE})
+        self._data(_base(request, body) | {"choices": [], "usage": COMPLETION_TOKENS})
         self._data("[DONE]")
 
     def _chunk(
@@ -94,7 +94,7 @@ def _whole(request: StubRequest, body: dict[str, Any], answer: str) -> dict[str,
     return _base(request, body) | {
         "object": "chat.completion",
         "choices": [choice],
-        "usage": USAGE,
+        "usage": COMPLETION_TOKENS,
     }
 
 

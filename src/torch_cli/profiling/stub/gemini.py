@@ -4,7 +4,15 @@ import json
 import time
 from typing import Any
 
-from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, News, StubMode, StubRequest
+from torch_cli.profiling.stub import (
+    ANSWER_SECONDS,
+    Behaviour,
+    Handler,
+    Hold,
+    News,
+    StubMode,
+    StubRequest,
+)
 
 SHELL_TOOL = "run_shell_command"
 
@@ -37,7 +45,7 @@ class GeminiHandler(Handler):
             return
         self.begin_stream()
         behaviour = self.await_turn(behaviour, hold)
-        time.sleep(PACE)
+        time.sleep(ANSWER_SECONDS)
         if behaviour.mode is StubMode.TOOL and not request.brings_result:
             call = {"command": behaviour.command, "description": "stub command"}
             part: dict[str, Any] = {"functionCall": {"name": SHELL_TOOL, "args": call}}

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch_cli.profiling.stub import Behaviour, Handler, Hold, News, StubMode, StubRequest
 
-ERRORS = {
+ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
     429: "rate_limit_error",
@@ -14,7 +14,7 @@ ERRORS = {
     529: "overloaded_error",
 }
 
-USAGE = {
+MESSAGE_TOKENS = {
     "input_tokens": 10,
     "output_tokens": 5,
     "cache_creation_input_tokens": 0,
@@ -61,7 +61,7 @@ class MessagesHandler(Handler):
         if request.side:
             behaviour = Behaviour()
         elif behaviour.mode is StubMode.ERROR:
-            self.fail(behaviour, _error(ERRORS.get(behaviour.status, "api_error")))
+            self.fail(behaviour, _error(ERROR_TYPES.get(behaviour.status, "api_error")))
             return
         self.begin_stream()
         self.event("message_start", message=_message(request, body))
@@ -89,7 +89,9 @@ class MessagesHandler(Handler):
         self.event("content_block_stop", index=0)
         reason = "tool_use" if tool else "end_turn"
         self.event(
-            "message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=USAGE
+            "message_delta",
+            delta={"stop_reason": reason, "stop_sequence": None},
+            usage=MESSAGE_TOKENS,
         )
         self.event("message_stop")
 
@@ -104,7 +106,7 @@ def _message(request: StubRequest, body: dict[str, Any]) -> dict[str, Any]:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": USAGE,
+        "usage": MESSAGE_TOKENS,
     }
 
 

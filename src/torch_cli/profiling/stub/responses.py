@@ -4,7 +4,15 @@ import json
 import time
 from typing import Any
 
-from torch_cli.profiling.stub import PACE, Behaviour, Handler, Hold, News, StubMode, StubRequest
+from torch_cli.profiling.stub import (
+    ANSWER_SECONDS,
+    Behaviour,
+    Handler,
+    Hold,
+    News,
+    StubMode,
+    StubRequest,
+)
 
 SHELL_TOOL = "exec_command"
 
@@ -35,7 +43,7 @@ class ResponsesHandler(Handler):
         head = {"id": f"resp_{request.number}", "object": "response", "status": "in_progress"}
         self.event("response.created", response={**head, "output": []})
         behaviour = self.await_turn(behaviour, hold)
-        time.sleep(PACE)
+        time.sleep(ANSWER_SECONDS)
         item = _item(request, behaviour)
         self.event("response.output_item.added", output_index=0, item=item)
         if item["type"] == "message":

@@ -16,7 +16,7 @@ from torch_cli.profiling.verify.texts import SPECIALS, lines, prose
 from torch_cli.programs.state import State
 from torch_cli.programs.transcript import open_transcript, turn_of
 
-HELD_WITHIN = 1.0
+HELD_WITHIN_SECONDS = 1.0
 """Seconds that Torch tries to deliver a message that the test expects to be held."""
 
 TEXTS: dict[str, Callable[[], str]] = {
@@ -131,7 +131,7 @@ def check_draft(stage: Stage) -> None:
         "a half-written line is not seen in the input box",
     )
     mark = stage.subject.mark()
-    receipt = stage.send("not now", timeout=HELD_WITHIN)
+    receipt = stage.send("not now", timeout=HELD_WITHIN_SECONDS)
     box = stage.look().state.box
     if receipt.state is not Outcome.HELD or box is None or box.text != draft:
         raise Failed(

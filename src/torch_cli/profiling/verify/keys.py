@@ -14,26 +14,26 @@ from torch_cli.profiling.verify.texts import prose
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.state import State
 
-WINDOW = 0.3
+SPREAD_SECONDS = 0.3
 """Seconds around paste and key over which dialogs are spread."""
 
-BEFORE = 0.1
+BEFORE_PASTE_SECONDS = 0.1
 """How much of that lies before the paste."""
 
-GAP = 0.06
+PASTE_TO_KEY_SECONDS = 0.06
 """Seconds between paste and key beside the profile's settle time, as in a delivery."""
 
-TRIES = 4
+OPENING_TRIES = 4
 """At most this many tries for each dialog that is wanted, because some keys come too early."""
 
-SOONER = 0.05
+SOONER_SECONDS = 0.05
 """For each key that came too early and cut the work short, the next dialog opens this many seconds
 sooner: on a busy machine a dialog shows later than was measured."""
 
-STANDS = 0.15
+DIALOG_STAYS_SECONDS = 0.15
 """Seconds that a dialog must stay after the key."""
 
-WORDS = "no, please stop"
+PASTED_TEXT = "no, please stop"
 """The text that is pasted. A dialog that took it would take it as an answer."""
 
 
@@ -84,15 +84,17 @@ def check_openings(
     """
     lag = _lag(stage, kind)
     done = missed = 0
-    for number in range(TRIES * count):
+    for number in range(OPENING_TRIES * count):
         if done == count:
             return
         share = (number % count + 0.5) / count
-        paste, key = 0.0, stage.profile.paste.settle + GAP
+        paste, key = 0.0, stage.profile.paste.settle + PASTE_TO_KEY_SECONDS
         # When the dialog shows: before the key, if the key must not be pressed during work.
-        shown = share * WINDOW - BEFORE if working else key - share * 0.1
+        shown = share * SPREAD_SECONDS - BEFORE_PASTE_SECONDS if working else key - share * 0.1
         try:
-            opened = _open_around(stage, keys, kind, shown - lag - missed * SOONER, paste, key)
+            opened = _open_around(
+                stage, keys, kind, shown - lag - missed * SOONER_SECONDS, paste, key
+            )
         except Failed as failed:
             tried.broken = True
             tried.met(kind, openings=1, answered=int(isinstance(failed, Answered)))
@@ -145,7 +147,7 @@ def _open_around(
         if act == "open":
             stage.subject.open(stage, kind)
         elif act == "paste":
-            stage.paste(WORDS)
+            stage.paste(PASTED_TEXT)
         else:
             stage.keys(*keys)
     ended = (State.IDLE, State.EXITED, State.DEAD)
@@ -181,12 +183,12 @@ def check_presses(
             )
         ledger.failed(Failed(words, stage.screen()))
         return
-    stage.paste(WORDS)  # some dialogs take words for an answer, and keep them until Enter
-    time.sleep(STANDS)
+    stage.paste(PASTED_TEXT)  # some dialogs take words for an answer, and keep them until Enter
+    time.sleep(DIALOG_STAYS_SECONDS)
     sight = stage.look()
     for number in range(count):
         stage.keys(*keys)
-        stands = STANDS if number in (0, count - 1) else 0.01
+        stands = DIALOG_STAYS_SECONDS if number in (0, count - 1) else 0.01
         try:
             _check_stands(stage, sight, keys, kind, stands)
         except Failed as failed:
@@ -209,7 +211,7 @@ def _check_stands(
     before: Sight,
     keys: tuple[str, ...],
     kind: str,
-    seconds: float = STANDS,
+    seconds: float = DIALOG_STAYS_SECONDS,
     *,
     selection: bool = True,
 ) -> None:

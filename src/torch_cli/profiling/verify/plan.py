@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-ENOUGH = 20
+ENOUGH_DIALOGS = 20
 """This many dialogs must ignore a key before Torch believes that dialogs ignore it."""
 
 
@@ -29,8 +29,8 @@ WHOLE = Plan(
     specials=None,
     sizes=((80, 24), (120, 40), (200, 50)),
     renderers=2,
-    openings=ENOUGH,
-    presses=ENOUGH,
+    openings=ENOUGH_DIALOGS,
+    presses=ENOUGH_DIALOGS,
 )
 
 QUICK = Plan(
@@ -78,7 +78,7 @@ class Tried:
         if self.broken or not self.submitted:
             return False
         openings = sum(one["openings"] for one in self.dialogs.values())
-        return True if openings >= ENOUGH else None
+        return True if openings >= ENOUGH_DIALOGS else None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept."""

@@ -22,10 +22,10 @@ from torch_cli.profiling.verify.subject import Subject
 from torch_cli.programs.profile import Profile
 from torch_cli.store import Store
 
-AT_ONCE = 4
+PROGRAMS_AT_ONCE = 4
 """At most this many programs run at once."""
 
-UNHURRIED = 0.5
+UNHURRIED_SECONDS = 0.5
 """Seconds from a command in the box to Enter: some open a list first, which then takes the key."""
 
 Say = Callable[[dict[str, Any]], None]
@@ -82,7 +82,7 @@ class Proving:
         )
         parts += [lambda part, name=name: part.key(name) for name in self.tried]  # type: ignore[misc]
         parts += [ProofPart.others] if len(self.renderers) > 1 or self.plan.at_start else []
-        at_once = min(len(parts), AT_ONCE, max(2, os.cpu_count() or 1))
+        at_once = min(len(parts), PROGRAMS_AT_ONCE, max(2, os.cpu_count() or 1))
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(self._run, range(len(parts)), parts))
         return {
@@ -207,7 +207,7 @@ class ProofPart:
             lambda sight: sight.state.box is not None and command in sight.state.box.text,
             f"'{command}' was not seen in the input box",
         )
-        time.sleep(UNHURRIED)
+        time.sleep(UNHURRIED_SECONDS)
         self._enter(command)
         keys.check_presses(stage, tried, pressed, kind, self.plan.presses, self._ledger())
         stage.settle()

@@ -29,13 +29,13 @@ from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.roster.registry import profile_named
 from torch_cli.tmux.process import program as tmux_program
-from torch_cli.tmux.server import ERRORS, Server
+from torch_cli.tmux.server import LIBTMUX_ERRORS, Server
 from torch_cli.tmux.socket import Socket
 
-GRACE = 2.0
+STAGE_END_SECONDS = 2.0
 """Seconds that processes get to end after SIGTERM."""
 
-SAYS_WITHIN = 180.0
+VERSION_WITHIN_SECONDS = 180.0
 """Seconds that a program gets to say its version: a proof may wait for a busy machine."""
 
 
@@ -81,7 +81,7 @@ def verify(
     root = Path(tempfile.mkdtemp(prefix="torch-")).resolve()
     try:
         environ = _environment(root, profile, program)
-        version = ask_version(profile, program, environ, SAYS_WITHIN)
+        version = ask_version(profile, program, environ, VERSION_WITHIN_SECONDS)
         if not version:
             raise TorchError(
                 f"{program} does not print its version, so nothing can be proven about it",
@@ -93,7 +93,7 @@ def verify(
     finally:
         leave_nothing(root)
     result = {
-        "schema": proof.SCHEMA,
+        "schema": proof.PROOF_SCHEMA,
         "profile": name,
         "title": profile.title or name,
         "version": version,
@@ -193,7 +193,7 @@ def _prove(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL if result is None else signal.SIGTERM)
         with contextlib.suppress(OSError):
-            child.communicate(timeout=GRACE)
+            child.communicate(timeout=STAGE_END_SECONDS)
     if result is None:
         raise TorchError(
             f"the proof itself failed: {errors.read_text(errors='replace').strip()[-2000:]}",
@@ -206,10 +206,10 @@ def _prove(
 def leave_nothing(root: Path) -> None:
     """End all that runs in ``root``: its tmux servers, and programs that outlive their pane."""
     for socket in root.glob("*/s"):
-        with contextlib.suppress(TorchError, *ERRORS):
+        with contextlib.suppress(TorchError, *LIBTMUX_ERRORS):
             Server(Socket(path=str(socket))).kill()
     for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):  # a machine may be slow
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + STAGE_END_SECONDS
         while (left := _inside(root)) and time.monotonic() < deadline:
             for process in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):

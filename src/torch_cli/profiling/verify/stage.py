@@ -21,27 +21,27 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
-from torch_cli.tmux.server import ERRORS, Server
+from torch_cli.tmux.server import LIBTMUX_ERRORS, Server
 from torch_cli.tmux.socket import Socket
 
 SESSION = "verify"
 SIZE = (120, 40)
 """Columns and rows of the pane, unless a check names another size."""
 
-STARTS = 3
+START_FACTOR = 3
 """How many times its profile's own time a program gets to start: several start here at once."""
 
-CALM = 0.06
+CALM_SECONDS = 0.06
 """The program counts as at rest when its box has been idle for this many seconds."""
 
-AGAIN = 0.6
+KEY_GAP_SECONDS = 0.6
 """Seconds between two keys that decline or empty. A second one at once may mean something else."""
 
-ODD = 6.0
+REFUSAL_GAP_SECONDS = 6.0
 """Seconds between two keys that say no to one question. In an idle Claude Code a second Esc opens
 its list of checkpoints, and on an overloaded machine the first Esc takes effect late."""
 
-_LOOK_AGAIN = 0.03
+_SUBJECT_POLL_SECONDS = 0.03
 
 
 class Failed(Exception):  # noqa: N818 - a finding, not an error of Torch's
@@ -76,7 +76,7 @@ class Stage:
                     SESSION, x=width, y=height, window_command="sleep 86400"
                 )
                 session.set_option("default-size", f"{width}x{height}", global_=True)
-            except ERRORS as error:
+            except LIBTMUX_ERRORS as error:
                 raise TorchError(f"tmux could not start a server of its own: {error}") from error
 
     # -- the program -------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ class Stage:
         self.pane = find(self.store, self.socket, self.agent.name).pane
         self.resize(*SIZE)
         if ready:
-            limit = STARTS * self.profile.launch.ready_timeout
+            limit = START_FACTOR * self.profile.launch.ready_timeout
             await_ready(self.client, self.store, self.agent, self.profile, limit)
         took = time.monotonic() - began
         if ready and self.subject.first_is_slow:
@@ -131,7 +131,7 @@ class Stage:
                     pane.kill()
             deadline = time.monotonic() + self.patience
             while program and procs.alive(program) and time.monotonic() < deadline:
-                time.sleep(_LOOK_AGAIN)
+                time.sleep(_SUBJECT_POLL_SECONDS)
         if self.agent is not None:
             self.store.agents.stopped(self.agent.name)
         self.agent = self.client = self.pane = None
@@ -187,7 +187,7 @@ class Stage:
                 return sight
             if time.monotonic() >= deadline:
                 raise Failed(f"{what}, not within {limit:g} s", sight.screen.text.rstrip())
-            self.client.wait_output(self.pane.id, heard, _LOOK_AGAIN)
+            self.client.wait_output(self.pane.id, heard, _SUBJECT_POLL_SECONDS)
 
     def works(self) -> bool:
         """Return whether the screen says that the program works."""
@@ -237,12 +237,15 @@ class Stage:
     def _decline(self, *, asked: bool) -> None:
         """Press the key that says no, once for each question: a second press opens another dialog.
 
-        An unknown screen is left alone until it has stayed for ``ODD`` seconds.
+        An unknown screen is left alone until it has stayed for ``REFUSAL_GAP_SECONDS``.
         """
         now = time.monotonic()
         if not asked:
             self._odd = self._odd or now
-        if now - (self._declined if asked else max(self._odd, self._declined)) >= ODD:
+        if (
+            now - (self._declined if asked else max(self._odd, self._declined))
+            >= REFUSAL_GAP_SECONDS
+        ):
             self.keys(self.subject.decline)
             self._declined, self._odd = now, 0.0
 
@@ -256,9 +259,9 @@ class Stage:
             resting = state.state is State.IDLE and state.box is not None and state.box.empty
             if resting and not self.subject.busy:
                 calm = calm or now
-                return now - calm >= CALM
+                return now - calm >= CALM_SECONDS
             calm = 0.0
-            if state.state == then and now - pressed < AGAIN:
+            if state.state == then and now - pressed < KEY_GAP_SECONDS:
                 return False
             if state.state is State.WORKING:
                 self.subject.rest(self)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from torch_cli import procs
 
-SKEW = 0.01
+SKEW_SECONDS = 0.01
 """Seconds by which a program's time may be older than ours, because it is cut to milliseconds."""
 
 
@@ -54,7 +54,7 @@ class Transcript(Protocol):
         """Return the newest turn of each transcript that began with one of our messages."""
 
 
-KINDS = ("aider", "claude", "codex", "gemini", "opencode")
+TRANSCRIPT_KINDS = ("aider", "claude", "codex", "gemini", "opencode")
 """The known kinds, each a module of this package."""
 
 REFUSALS = ("claude",)
@@ -77,7 +77,7 @@ def open_transcript(kind: str, pid: int, since: float) -> Transcript:
 
 def _origin(pid: int, since: float) -> Origin:
     where = procs.directory(pid) or ""
-    return Origin(where, procs.environment(pid) or os.environ, since - SKEW, pid)
+    return Origin(where, procs.environment(pid) or os.environ, since - SKEW_SECONDS, pid)
 
 
 def is_silent(kind: str, pid: int, since: float, text: str) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from torch_cli.programs.transcript import Origin, Turn
 from torch_cli.regular import open_regular
 
-NAME = ".aider.chat.history.md"
+HISTORY_NAME = ".aider.chat.history.md"
 
-LARGEST = 4 * 1024 * 1024
+TAIL_BYTES = 4 * 1024 * 1024
 """The bytes at the end of the file that are read. One turn fits."""
 
 _TYPED = "#### "
@@ -46,17 +46,17 @@ class AiderHistory:
 
     def _path(self) -> str | None:
         directory = self._origin.directory
-        while not os.path.exists(os.path.join(directory, NAME)):
+        while not os.path.exists(os.path.join(directory, HISTORY_NAME)):
             above = os.path.dirname(directory)
             if above == directory or os.path.exists(os.path.join(directory, ".git")):
                 return None
             directory = above
-        return os.path.join(directory, NAME)
+        return os.path.join(directory, HISTORY_NAME)
 
 
 def _end_of(path: str) -> str:
     with open_regular(path) as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - LARGEST))
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
         return file.read().decode("utf-8", "replace")
 
 

@@ -9,9 +9,14 @@ from torch_cli import procs
 from torch_cli.programs.record import claude_session
 from torch_cli.programs.setup import config_dir
 from torch_cli.programs.transcript import Origin, Turn
-from torch_cli.programs.transcript.lines import RESCAN, Conversation, TranscriptFiles, text_of
+from torch_cli.programs.transcript.lines import (
+    RESCAN_SECONDS,
+    Conversation,
+    TranscriptFiles,
+    text_of,
+)
 
-SOON = 0.05
+KNOWN_FILE_SECONDS = 0.05
 """Seconds between looks for the file of a known session. Such a look costs little."""
 
 _REFUSED = "UserPromptSubmit operation blocked by hook:"
@@ -32,7 +37,7 @@ def open_transcript(
     home = glob.escape(config_dir(origin.environ))
     session = glob.escape(_session(origin.pid))
     pattern = os.path.join(home, "projects", "*", f"{session or '*'}.jsonl")
-    rescan = SOON if session else RESCAN
+    rescan = KNOWN_FILE_SECONDS if session else RESCAN_SECONDS
     return TranscriptFiles(
         origin, lambda: glob.iglob(pattern), read_by or Session, rescan, expected=bool(session)
     )

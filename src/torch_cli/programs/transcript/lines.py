@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from torch_cli.programs.transcript import Origin, Turn
 from torch_cli.regular import open_regular
 
-LARGEST = 4 * 1024 * 1024
+TAIL_BYTES = 4 * 1024 * 1024
 """The bytes at the end of a file that are read first. One turn with results of tools fits."""
 
-RESCAN = 0.5
+RESCAN_SECONDS = 0.5
 """Seconds between looks for further files."""
 
 
@@ -34,7 +34,7 @@ class TranscriptFiles:
         origin: Origin,
         paths: Callable[[], Iterable[str]],
         conversation: Callable[[Callable[[str], bool]], Conversation],
-        rescan: float = RESCAN,
+        rescan: float = RESCAN_SECONDS,
         *,
         expected: bool = False,
     ) -> None:
@@ -76,7 +76,7 @@ class TranscriptFiles:
 class _File:
     def __init__(self, path: str, conversation: Conversation, since: float) -> None:
         self.path, self.conversation, self.since = path, conversation, since
-        self.offset = max(0, os.path.getsize(path) - LARGEST)
+        self.offset = max(0, os.path.getsize(path) - TAIL_BYTES)
         self.whole = self.offset == 0
         """Whether no line since then is in front of what is read."""
 
