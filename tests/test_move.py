@@ -19,7 +19,7 @@ from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.intervals import VARIABLE
 from torch_cli.store import Store
-from torch_cli.tmux.move import Act, Goal, carry_out, stand
+from torch_cli.tmux.move import Act, Goal, carry_out, placement_of
 from torch_cli.tmux.panes import Pane
 
 DEMO = f"{sys.executable} -m torch_cli.demo_agent"
@@ -475,14 +475,14 @@ def test_who_sits_there_already_keeps_the_window(demo: DemoAgent, other: Pane) -
 
 def test_who_comes_to_look_meanwhile_is_seen(demo: DemoAgent, other: Pane) -> None:
     pane = demo.tmux.pane(demo.pane.id)
-    standing = stand(demo.tmux.socket, pane, Goal(other.session_id))
-    assert standing is not None
+    placement = placement_of(demo.tmux.socket, pane, Goal(other.session_id))
+    assert placement is not None
     with looking(demo.tmux, "agents"):
-        assert not carry_out(demo.tmux.socket, standing, Act())
+        assert not carry_out(demo.tmux.socket, placement, Act())
         assert place(demo) == "agents:demo"
     demo.tmux.wait_until(lambda: not clients(demo.tmux), "the end of the client")
     demo.tmux.new_window("other", "more", "cat")
-    assert not carry_out(demo.tmux.socket, standing, Act())
+    assert not carry_out(demo.tmux.socket, placement, Act())
     assert place(demo) == "agents:demo"
 
 
@@ -526,7 +526,7 @@ def test_a_sender_who_waits_is_not_cut_off_when_its_session_ends(
         with Store() as store:
             wait_until(lambda: store.messages.latest(recipient="demo"), what="the message")
         pane = demo.tmux.pane(demo.pane.id)
-        standing = stand(demo.tmux.socket, pane, Goal(other.session_id))
+        standing = placement_of(demo.tmux.socket, pane, Goal(other.session_id))
         assert standing is not None
         assert [client.person for client in standing.shown] == [False]
         assert carry_out(demo.tmux.socket, standing, Act(taken_along=standing.shown))

@@ -156,8 +156,8 @@ def test_it_is_known_how_a_process_was_started(tmp_path: Path) -> None:
     with running("sleep", "60", cwd=str(tmp_path)) as child:
         wait_until(lambda: procs.arguments(child.pid) == ["sleep", "60"], what="exec")
         assert (procs.environment(child.pid) or {})["PATH"] == os.environ["PATH"]
-        assert child.pid in procs.standing(str(tmp_path.resolve()))
-        assert os.getpid() not in procs.standing(str(tmp_path.resolve()))
+        assert child.pid in procs.working_in(str(tmp_path.resolve()))
+        assert os.getpid() not in procs.working_in(str(tmp_path.resolve()))
         assert procs.ancestors(child.pid)[:2] == [child.pid, os.getpid()]
         process = procs.identify(child.pid)
         assert process is not None

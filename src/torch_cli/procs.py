@@ -175,7 +175,7 @@ def descendants(pid: int) -> list[Process]:
     return found
 
 
-def standing(top: str) -> list[int]:
+def working_in(top: str) -> list[int]:
     """Return the processes whose working directory is ``top`` or below, resolved."""
     return [pid for pid in _pids() if f"{directory(pid) or ''}/".startswith(f"{top}/")]
 

@@ -239,16 +239,16 @@ def _objection(
         return _no_checkpoint(left_out[path])
     if any(parent in deleted for parent in above(path)):
         return ""  # a file or link that the same restore removes
-    standing = _standing(worktree.top, path)
-    if standing:
-        return standing
+    blocked = _blocked_by(worktree.top, path)
+    if blocked:
+        return blocked
     full = os.path.join(worktree.top, path)
     if row.letter == "A" and os.path.lexists(full) and not _only_deleted(full, path, deleted):
         return "the present file is in no checkpoint: it is ignored, or was left out"
     return ""
 
 
-def _standing(top: str, path: str) -> str:
+def _blocked_by(top: str, path: str) -> str:
     """Say which parent of ``path`` is not a directory of the worktree."""
     for parent in above(path):
         try:

@@ -237,7 +237,7 @@ def _may_be_a_message(misused: click.UsageError) -> bool:
 def torch(**common: object) -> None:
     """Run teams of coding agents in tmux.
 
-    The options -L, -S, --json, -q and -v may stand before or after the command's name.
+    The options -L, -S, --json, -q and -v may come before or after the command's name.
 
     \b
     Examples:

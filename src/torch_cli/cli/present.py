@@ -229,7 +229,7 @@ def _print_fitted(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
 def print_folded(text: str, indent: int, *, behind: str = "") -> None:
     """Print ``text`` as a line; on a terminal what does not fit goes into rows that are indented.
 
-    What stands ``behind`` keeps the text in one row, and is cut there if it does not fit.
+    Text with something ``behind`` it stays in one row, and that is cut if it does not fit.
     """
     shown, behind = printable(text), f"  {printable(behind)}" if behind else ""
     if not sys.stdout.isatty():

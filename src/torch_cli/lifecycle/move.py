@@ -13,7 +13,7 @@ from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.database import after
-from torch_cli.tmux.move import Act, Client, Goal, Standing, carry_out, stand
+from torch_cli.tmux.move import Act, Client, Goal, Placement, carry_out, placement_of
 from torch_cli.tmux.opening import Place, new_session, remove
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.place import check_session_name
@@ -113,24 +113,24 @@ class _Move:
         """Move, or find that it is there already; ``None`` if something changed meanwhile."""
         goal = self._goal()
         # Without a session, look from the present one. A new session is made last of all.
-        standing = stand(self.socket, self.pane, goal or Goal(self.pane.session_id))
-        if standing is None:
+        placement = placement_of(self.socket, self.pane, goal or Goal(self.pane.session_id))
+        if placement is None:
             return None
         self.panes = list_panes(self.socket)
-        there = goal and self._is_there(standing)
+        there = goal and self._is_there(placement)
         if there:
-            return Moved(self.agent, there, there, done=False, notes=self._shared(standing))
-        self._check(standing)
+            return Moved(self.agent, there, there, done=False, notes=self._shared(placement))
+        self._check(placement)
         if goal is not None:
-            return self._carry_out(standing)
+            return self._carry_out(placement)
         place = self._new_session()
         if not place.created:
             return None
         try:
-            standing = stand(self.socket, self.pane, Goal(place.session_id))
-            if standing is not None:
-                self._check(standing)  # a person may look at it by now
-            moved = standing and self._carry_out(standing, place)
+            placement = placement_of(self.socket, self.pane, Goal(place.session_id))
+            if placement is not None:
+                self._check(placement)  # a person may look at it by now
+            moved = placement and self._carry_out(placement, place)
         except BaseException:
             with contextlib.suppress(TorchError):
                 remove(self.socket, "", place)
@@ -168,33 +168,37 @@ class _Move:
                 code="other-server",
             ) from missing
 
-    def _is_there(self, standing: Standing) -> Pane | None:
+    def _is_there(self, placement: Placement) -> Pane | None:
         """Return the pane if it is already where it is wanted."""
-        goal = standing.goal
+        goal = placement.goal
         rows = [p for p in self.panes if p.id == self.pane.id]
         if goal.beside:
             neighbour = next((p for p in self.panes if p.id == goal.beside), None)
             return next((p for p in rows if neighbour and p.window_id == neighbour.window_id), None)
-        if self.wanted.session is None and not standing.alone:
+        if self.wanted.session is None and not placement.alone:
             return None
         return next((p for p in rows if p.session_id == goal.session_id), None)
 
-    def _shared(self, standing: Standing) -> tuple[str, ...]:
-        if standing.alone or self.wanted.session is None or self.wanted.beside is not None:
+    def _shared(self, placement: Placement) -> tuple[str, ...]:
+        if placement.alone or self.wanted.session is None or self.wanted.beside is not None:
             return ()
         return ("others share its window; --apart gives it one of its own",)
 
-    def _check(self, standing: Standing) -> None:
+    def _check(self, placement: Placement) -> None:
         """Raise if the pane must not be moved now."""
-        pane, goal = self.pane, standing.goal
+        pane, goal = self.pane, placement.goal
         where = f"agent '{self.name}' ({pane.id}, {pane.place})"
-        if standing.linked and not goal.beside and (standing.alone or self.wanted.session is None):
+        if (
+            placement.linked
+            and not goal.beside
+            and (placement.alone or self.wanted.session is None)
+        ):
             names = sorted({p.session for p in self.panes if p.window_id == pane.window_id})
             raise RefusedError(
                 f"the window of {where} is linked into several sessions ({', '.join(names)}), "
                 "and it is not said which of them the window should leave; nothing was moved",
                 hint="'tmux unlink-window -t SESSION:WINDOW' takes it out of one."
-                if standing.alone
+                if placement.alone
                 else "--session SESSION says where it goes.",
                 code="linked",
             )
@@ -205,8 +209,8 @@ class _Move:
                 hint="Choose the other direction, or another pane or window.",
                 code="too-small",
             )
-        if standing.deprived and not self.wanted.follow:
-            raise _looked_at(where, standing, ends=bool(self._doomed(standing)))
+        if placement.deprived and not self.wanted.follow:
+            raise _looked_at(where, placement, ends=bool(self._doomed(placement)))
 
     def _new_session(self) -> Place:
         known = os.path.isdir(self.agent.directory)
@@ -214,23 +218,23 @@ class _Move:
         assert self.wanted.session is not None
         return new_session(self.socket, self.wanted.session, directory, None)
 
-    def _carry_out(self, standing: Standing, created: Place | None = None) -> Moved | None:
-        goal = standing.goal
-        name, notes = self._window_name(standing)
-        along = standing.deprived
+    def _carry_out(self, placement: Placement, created: Place | None = None) -> Moved | None:
+        goal = placement.goal
+        name, notes = self._window_name(placement)
+        along = placement.deprived
         # Torch's own client would end with its session. In a session that continues it can stay.
-        doomed = self._doomed(standing)
-        cut_off = [c for c in standing.shown if not c.person and c.session_id in doomed]
+        doomed = self._doomed(placement)
+        cut_off = [c for c in placement.shown if not c.person and c.session_id in doomed]
         others = [
             client
-            for client in standing.clients
+            for client in placement.clients
             if client.person and client.session_id == goal.session_id and client not in along
         ]
         select = bool(along) and not others
         held_by = created.held_by if created else ""
         act = Act(name, (*along, *cut_off), select, held_by)
         try:
-            if not carry_out(self.socket, standing, act):
+            if not carry_out(self.socket, placement, act):
                 return None
             after = list_panes(self.socket)
         except TimedOutError as error:
@@ -247,24 +251,24 @@ class _Move:
             self.agent, self.pane, now, True, created is not None, tuple(ended), tuple(notes)
         )
 
-    def _window_name(self, standing: Standing) -> tuple[str, list[str]]:
+    def _window_name(self, placement: Placement) -> tuple[str, list[str]]:
         """Return the name that the window gets, '' to keep its own, and a note if it is new.
 
         A window of the agent's own keeps its name. Another window is named after the agent. No two
         windows of a session get the same name.
         """
-        if standing.goal.beside:
+        if placement.goal.beside:
             return "", []
-        session = standing.goal.session_id
+        session = placement.goal.session_id
         taken = {
             p.window
             for p in self.panes
             if p.session_id == session
-            and not (standing.alone and p.window_id == self.pane.window_id)
+            and not (placement.alone and p.window_id == self.pane.window_id)
         }
-        kept = self.pane.window if standing.alone else self.name
+        kept = self.pane.window if placement.alone else self.name
         if kept not in taken:
-            return ("" if standing.alone else kept), []
+            return ("" if placement.alone else kept), []
         numbered = (f"{self.name}-{number}" for number in range(2, len(taken) + 3))
         free = next(name for name in (self.name, *numbered) if name not in taken)
         return free, [f"its window is called '{free}': there is a window '{kept}' in that session"]
@@ -282,9 +286,9 @@ class _Move:
             )
         return next((p for p in rows if p.session_id == session_id), rows[0])
 
-    def _doomed(self, standing: Standing) -> set[str]:
+    def _doomed(self, placement: Placement) -> set[str]:
         """Return the ids of the sessions whose only window is the one that moves."""
-        if not standing.alone:
+        if not placement.alone:
             return set()
         here = self.pane.window_id
         others = {p.session_id for p in self.panes if p.window_id != here}
@@ -319,8 +323,8 @@ def _followed(along: Sequence[Client], select: bool, now: Pane) -> list[str]:
     return [f"{names} went along to session '{now.session}', where others choose the window"]
 
 
-def _looked_at(where: str, standing: Standing, *, ends: bool) -> HeldError:
-    names = ", ".join(client.name for client in standing.deprived)
+def _looked_at(where: str, placement: Placement, *, ends: bool) -> HeldError:
+    names = ", ".join(client.name for client in placement.deprived)
     what = "input typed there would reach another program"
     if ends:
         what = "its session would end with its only window, and detach them"
@@ -328,7 +332,7 @@ def _looked_at(where: str, standing: Standing, *, ends: bool) -> HeldError:
         f"{where} is being looked at by {names}: {what}; nothing was moved",
         hint="--follow takes them along.",
         code="looked-at",
-        details={"clients": [client.name for client in standing.deprived]},
+        details={"clients": [client.name for client in placement.deprived]},
     )
 
 

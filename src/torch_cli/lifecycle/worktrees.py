@@ -134,7 +134,7 @@ def _in_it(store: Store, top: str) -> list[str]:
                 found.add(one.name)
     if found:
         return sorted(found)
-    known = ((pid, procs.arguments(pid) or ["?"]) for pid in procs.standing(top))
+    known = ((pid, procs.arguments(pid) or ["?"]) for pid in procs.working_in(top))
     return [f"{os.path.basename(words[0])} (process {pid})" for pid, words in known][:3]
 
 

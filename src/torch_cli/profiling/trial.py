@@ -282,8 +282,8 @@ class _Trial:
             else:
                 frames[-1] = frames[-1]._replace(screen=screen)
             shows = blank or bool(screen.text.strip())
-            stands = shows and now - since - frames[-1].at >= still
-            if screen.dead or stands or now - since >= seconds:
+            steady = shows and now - since - frames[-1].at >= still
+            if screen.dead or steady or now - since >= seconds:
                 return frames
             self.client.wait_output(self.pane.id, heard, _TRIAL_POLL_SECONDS)
 

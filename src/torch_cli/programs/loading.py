@@ -160,7 +160,7 @@ def _check_launch(launch: Launch, reader: TableReader) -> None:
 def _check_box(box: BoxSpec, reader: TableReader) -> None:
     if box.kind == "ruled" and (len(box.rule) != 1 or not box.prompt):
         reader.refuse("box.rule", "(one character) and box.prompt must be given for a ruled box")
-    if not quote.can_stand(box.mark):
+    if not quote.is_literal(box.mark):
         reader.refuse("box.prompt", "contains a character with a meaning in tmux's patterns")
     if box.kind == "footed" and not (box.prompt and box.footer):
         reader.refuse("box.footer", "and box.prompt must be given for a footed box")

@@ -42,7 +42,7 @@ def clear(socket: Socket, session: str, known: Started) -> None:
         pane = _window(socket, session, known.name)
         if pane is None:
             return
-        if _is_marked(pane, str(mark)) or _stood(pane, deadline):
+        if _is_marked(pane, str(mark)) or _is_left_behind(pane, deadline):
             end_tree(pane)
             close_window(socket, pane)
             return
@@ -89,6 +89,6 @@ def _is_placeholder(pane: Pane) -> bool:
     return procs.arguments(pane.pid) == list(PLACEHOLDER_COMMAND)
 
 
-def _stood(pane: Pane, deadline: float) -> bool:
+def _is_left_behind(pane: Pane, deadline: float) -> bool:
     """Return whether a placeholder stays longer than one that is about to be replaced."""
     return _is_placeholder(pane) and time.monotonic() >= deadline

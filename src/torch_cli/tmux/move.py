@@ -49,7 +49,7 @@ class Goal(NamedTuple):
         return (self.beside, _NEIGHBOUR) if self.beside else (f"{self.session_id}:", _GOAL)
 
 
-class Standing(NamedTuple):
+class Placement(NamedTuple):
     """Where a pane and its goal were at one moment.
 
     ``facts`` and ``goal_facts`` are what tmux printed. ``alone`` says that no other pane is in the
@@ -90,7 +90,7 @@ class Act(NamedTuple):
     held_by: str = ""
 
 
-def stand(socket: Socket, pane: Pane, goal: Goal) -> Standing | None:
+def placement_of(socket: Socket, pane: Pane, goal: Goal) -> Placement | None:
     """Return how ``pane`` and ``goal`` are now, ``None`` if either is not where it was."""
     target, wanted = goal.asked
     asked = [
@@ -109,7 +109,7 @@ def stand(socket: Socket, pane: Pane, goal: Goal) -> Standing | None:
     clients = tuple(_client(line) for line in listed if line)
     panes, active, zoomed, _, links, group, *shown = facts.split(" ", 12)[6:]
     names = "".join(shown).split(",")
-    return Standing(
+    return Placement(
         pane,
         goal,
         facts,
@@ -124,28 +124,28 @@ def stand(socket: Socket, pane: Pane, goal: Goal) -> Standing | None:
     )
 
 
-def carry_out(socket: Socket, standing: Standing, act: Act) -> bool:
+def carry_out(socket: Socket, placement: Placement, act: Act) -> bool:
     """Move the pane if nothing has changed since; return whether it was moved.
 
     The active window and pane of a client change only if they move themselves. A zoom of other
     panes stays. Raises ``TmuxError`` with tmux's words if tmux refuses.
     """
-    goal, pane = standing.goal, standing.pane
+    goal, pane = placement.goal, placement.pane
     target, wanted = goal.asked
     acts = [
         quote.line("switch-client", "-E", "-c", client.name, "-t", goal.session_id)
         for client in act.taken_along
         if client.session_id != goal.session_id
     ]
-    acts += [*_acts(standing, act), quote.line("display-message", "-p", _MOVED)]
+    acts += [*_acts(placement, act), quote.line("display-message", "-p", _MOVED)]
     # An error ends the inner list only.
     body = [_if("1", pane.id, b" ; ".join(acts))]
-    if standing.zoomed and not standing.active and standing.panes > 2:
+    if placement.zoomed and not placement.active and placement.panes > 2:
         body.append(_zoom(pane.window_id))
-    if goal.beside and standing.goal_facts.endswith(" 1") and not act.select:
-        body.append(_zoom(standing.goal_facts.split(" ")[1]))
-    inner = _if(_equal(wanted, standing.goal_facts), target, b" ; ".join(body))
-    step = _if(_equal(_FACTS, standing.facts), _full(pane), inner)
+    if goal.beside and placement.goal_facts.endswith(" 1") and not act.select:
+        body.append(_zoom(placement.goal_facts.split(" ")[1]))
+    inner = _if(_equal(wanted, placement.goal_facts), target, b" ; ".join(body))
+    step = _if(_equal(_FACTS, placement.facts), _full(pane), inner)
     done = run(socket, "-N", "source-file", "-", stdin=step + b"\n")
     if _MOVED in done.out.split("\n"):
         return True
@@ -154,15 +154,15 @@ def carry_out(socket: Socket, standing: Standing, act: Act) -> bool:
     return False
 
 
-def _acts(standing: Standing, act: Act) -> list[bytes]:
+def _acts(placement: Placement, act: Act) -> list[bytes]:
     """Return the commands that move the pane, in order."""
-    goal, pane = standing.goal, standing.pane
+    goal, pane = placement.goal, placement.pane
     quietly = [] if act.select else ["-d"]
     into = f"{goal.session_id}:"
     if goal.beside:
         split = "-h" if goal.horizontal else "-v"
         return [quote.line("join-pane", *quietly, split, "-s", pane.id, "-t", goal.beside)]
-    if standing.alone:
+    if placement.alone:
         where = ["-k", "-t", act.held_by] if act.held_by else ["-t", into]
         acts = [quote.line("move-window", *quietly, "-s", _full(pane).split(".")[0], *where)]
         if act.name:

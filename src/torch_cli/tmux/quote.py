@@ -67,7 +67,7 @@ def printed(text: str, version: str) -> str:
     return _DOLLAR_OF_34.sub("", text) if version == "3.4" else text
 
 
-def can_stand(prompt: str) -> bool:
+def is_literal(prompt: str) -> bool:
     """Return whether ``prompt`` can be used literally in a pattern, with nothing special in it."""
     return not _FORBIDDEN_IN_PROMPT & set(prompt)
 
@@ -81,7 +81,7 @@ def row_pattern(text: str, *, prompt: str = "") -> str:
     begins with it, it is used literally. A prompt with a character that is special to formats or
     patterns raises ``ValueError``.
     """
-    if not can_stand(prompt):
+    if not is_literal(prompt):
         raise ValueError(f"the prompt {prompt!r} cannot be used in a tmux pattern")
     head = prompt if prompt and text.startswith(prompt) else ""
     out: list[str] = []

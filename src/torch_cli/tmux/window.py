@@ -164,7 +164,7 @@ def _proven(client: ControlClient, order: Order, pane: Pane) -> OpenedWindow:
     """Check the directories of the pane's processes. A new process gets time to reach its own."""
     deadline = time.monotonic() + DIRECTORY_LAG_SECONDS
     while True:
-        opened = _standing(pane, order.directory)
+        opened = _opened_window(pane, order.directory)
         if opened.rooted or time.monotonic() >= deadline:
             break
         client.read_once(INTERVALS.quiet / 10)
@@ -189,7 +189,7 @@ def _default_command(socket: Socket, session_id: str) -> str:
         return "\n".join(session.cmd(*asked).stdout) if session is not None else ""
 
 
-def _standing(pane: Pane, wanted: str) -> OpenedWindow:
+def _opened_window(pane: Pane, wanted: str) -> OpenedWindow:
     """Compare the directories of a running pane with the directory that it should be in."""
     notes = []
     own = procs.directory(pane.pid)
@@ -208,7 +208,7 @@ def _standing(pane: Pane, wanted: str) -> OpenedWindow:
 
 
 def _reused(pane: Pane, wanted: str, *, given: bool) -> OpenedWindow:
-    opened = _standing(pane, wanted)
+    opened = _opened_window(pane, wanted)
     said = (
         ("the window already existed: command and environment were not applied",) if given else ()
     )

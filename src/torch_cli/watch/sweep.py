@@ -45,7 +45,7 @@ class _Shown(NamedTuple):
     rows: str
     second: int
 
-    def stands(self, glance: Glance) -> bool:
+    def is_current(self, glance: Glance) -> bool:
         """Return whether the pane certainly still shows the same.
 
         tmux tells to the second when a window last wrote, so the rows must have been read in a
@@ -105,7 +105,7 @@ class Sweep:
         self._shown = {
             agent: shown
             for agent, shown in self._shown.items()
-            if agent in here and shown.stands(here[agent])
+            if agent in here and shown.is_current(here[agent])
         }
         stale = [agent for agent in here if agent not in self._shown]
         captured = capture_rows(self._client, [here[agent].pane for agent in stale])

@@ -159,7 +159,7 @@ def _open_around(
         _check_approved(stage, keys, kind)
         stage.settle()
         return False
-    _check_stands(stage, sight, keys, kind, selection=False)
+    _check_stays(stage, sight, keys, kind, selection=False)
     stage.settle()
     _check_approved(stage, keys, kind)
     return True
@@ -188,9 +188,9 @@ def check_presses(
     sight = stage.look()
     for number in range(count):
         stage.keys(*keys)
-        stands = DIALOG_STAYS_SECONDS if number in (0, count - 1) else 0.01
+        seconds = DIALOG_STAYS_SECONDS if number in (0, count - 1) else 0.01
         try:
-            _check_stands(stage, sight, keys, kind, stands)
+            _check_stays(stage, sight, keys, kind, seconds)
         except Failed as failed:
             tried.broken = True
             tried.met(kind, presses=1, answered=1)
@@ -206,7 +206,7 @@ def _asks(sight: Sight) -> bool:
     return state.state is State.WAITING or (state.box is None and state.state is State.UNKNOWN)
 
 
-def _check_stands(
+def _check_stays(
     stage: Stage,
     before: Sight,
     keys: tuple[str, ...],

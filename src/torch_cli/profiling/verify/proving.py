@@ -55,8 +55,8 @@ class Proving:
     def total(self) -> int:
         """How many things must pass."""
         subject, plan = self.subject, self.plan
-        stands = len(subject.commands) + (len(subject.at_start) if plan.at_start else 0)
-        met = len(subject.dialogs) * plan.openings + stands * plan.presses
+        lists = len(subject.commands) + (len(subject.at_start) if plan.at_start else 0)
+        met = len(subject.dialogs) * plan.openings + lists * plan.presses
         keys = (1 + met) * len(self.tried)
         others = len(self.renderers[1:]) * len(plan.sizes)
         if not plan.deliveries:
