@@ -104,6 +104,26 @@ def test_timeout_is_explained(torch: Torch, command: str) -> None:
     assert "--timeout SECONDS The most seconds to wait" in help_text
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ps", "--jsn"), "torch: no such option"),
+        (("stop",), "torch: missing argument 'NAME'"),
+        (("ps", "x"), "torch: got unexpected extra argument (x)"),
+        (
+            ("wait", "dev", "--for", "idle", "--timeout", "x"),
+            "torch: invalid value for '--timeout'",
+        ),
+        (("wait", "dev", "--for", "idle"), "torch: missing option '--timeout'"),
+    ],
+)
+def test_every_error_begins_with_a_small_letter(
+    torch: Torch, words: tuple[str, ...], said: str
+) -> None:
+    done = torch(*words)
+    assert (done.code, done.err[: len(said)]) == (2, said)
+
+
 # Bytes that are not UTF-8
 
 

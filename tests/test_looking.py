@@ -129,7 +129,7 @@ def test_wait_refuses_what_is_no_state(demo: DemoAgent) -> None:
     assert (done.code, done.json["error"]["code"]) == (2, "usage")
 
 
-def test_ps_lists_agents_and_says_which_have_vanished(
+def test_ps_lists_agents_and_says_which_are_dead(
     demo: DemoAgent, tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
     other = spawn_demo(tmux, torch, tmp_path / "other", name="other")
@@ -139,8 +139,8 @@ def test_ps_lists_agents_and_says_which_have_vanished(
     assert header.split()[:4] == ["NAME", "ROLE", "PROFILE", "STATE"]
     assert first.split()[0] == "demo"
     assert "confirmed" in first
-    assert "vanished" in second
-    # Nothing but the vanished one is hindered.
+    assert "dead" in second.split()
+    # Nothing but the dead one is hindered.
     assert torch("state", "--json").code == 0
 
 
@@ -181,7 +181,7 @@ def adopt_on(server: TmuxServer, name: str) -> None:
     assert Torch(server.socket)("adopt", pane.id, name, "--profile", "demo").code == 0
 
 
-def test_without_tmux_nothing_is_called_vanished(demo: DemoAgent, tmp_path: Path) -> None:
+def test_without_tmux_nothing_is_called_dead(demo: DemoAgent, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     env = {"PATH": str(tmp_path / "empty"), "TORCH_TMUX": ""}
     for command in ("ps", "state"):
@@ -266,6 +266,31 @@ def test_an_agent_has_one_shape_and_times_are_iso(demo: DemoAgent) -> None:
         assert ISO.fullmatch(str(line["since"]))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            ["send", "dmeo", "hi"],
+            ["state", "dmeo"],
+            ["capture", "dmeo"],
+            ["press", "dmeo", "Enter"],
+        ),
+        *(["stop", "dmeo"], ["rename", "dmeo", "x"], ["retire", "dmeo"], ["inbox", "dmeo"]),
+        *(["checkin", "add", "dmeo", "x", "--in", "1h"], ["attach", "dmeo"]),
+        ["checkin", "add", "demo", "x", "--in", "1h", "--fallback", "dmeo"],
+        ["spawn", "y", "--parent", "dmeo", "--profile", "demo"],
+        ["wait", "dmeo", "--for", "idle", "--timeout", "1"],
+    ],
+)
+def test_a_wrong_name_is_called_so_everywhere_with_a_similar_one(
+    demo: DemoAgent, words: list[str]
+) -> None:
+    said = demo.torch(*words)
+    assert (said.code, said.err.count("no agent named 'dmeo'")) == (3, 1), said.err
+    assert "Did you mean 'demo'?" in said.err
+    assert "'torch ps' lists the agents" in demo.torch("stop", "quite-another").err
+
+
 def test_a_missing_target_hides_none_of_the_others(demo: DemoAgent) -> None:
     done = demo.torch("state", demo.name, "missing", demo.pane.id, "--json")
     first, second, error = objects(done)
@@ -307,7 +332,7 @@ def test_a_list_of_5000_agents_takes_time_in_proportion(torch: Torch) -> None:
     def seconds() -> float:
         began = time.process_time()
         lines = list_agents(store, store.agents.all())
-        assert {line.state for line in lines} == {"vanished"}
+        assert {line.state for line in lines} == {"dead"}
         return time.process_time() - began
 
     with Store() as store:

@@ -286,6 +286,20 @@ def test_a_cancelled_message_is_never_typed(demo: DemoAgent) -> None:
     assert late.json["error"]["code"] == "not-waiting"
 
 
+def test_lists_call_a_cancelled_message_cancelled(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    identity = demo.send("one").json["id"]
+    demo.send("two")
+    assert demo.torch("outbox", "cancel", identity).code == 0
+    for words in (["outbox", "list", "--all"], ["receipt", "-n", "5"], ["inbox", "demo"]):
+        rows = demo.torch(*words).out.splitlines()
+        row = next(row for row in rows if identity in row.split()[:2])
+        assert "cancelled" in row.partition("cancelled;")[0], words
+        assert "failed" not in row
+    assert " cancelled " in demo.torch("thread", identity).out
+    assert demo.torch("receipt", identity, "--json").json["state"] == "failed"
+
+
 def test_all_messages_for_an_agent_are_cancelled_at_once(demo: DemoAgent) -> None:
     demo.open_dialog()
     for text in ("one", "two"):

@@ -326,7 +326,7 @@ def test_the_example_of_the_help_brings_a_file_back_and_does_so_again(
     (repository.path / "a.py").unlink()
     words = ("checkpoint", "restore", "a.py", "--from", "latest")
     dry = torch(*words, "--dry-run", *there)
-    assert (dry.code, dry.out) == (0, "created   a.py\n")
+    assert (dry.code, dry.out) == (0, "create    a.py\n"), "nothing is created yet"
     assert torch(*words, *there, "--json").json["error"]["code"] == "not-confirmed"
     assert repository.ids() == [first], "neither has recorded anything"
     done = torch(*words, "--yes", *there)

@@ -148,6 +148,25 @@ def test_the_service_takes_the_place_of_a_daemon_started_by_hand(
     assert "torch" in (tmp_path / "asked").read_text()
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_the_service_is_removed_also_if_the_system_does_not_end_it(
+    torch: Torch, tmp_path: Path, there: bool
+) -> None:
+    control = tmp_path / "bin" / ("launchctl" if sys.platform == "darwin" else "systemctl")
+    control.parent.mkdir()
+    if there:
+        control.write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
+        control.chmod(0o755)
+    unit = Path(torch("daemon", "install", "--json").json["path"])
+    path = {"PATH": str(control.parent)}
+    done = torch("daemon", "install", "--uninstall", "--now", "--json", env=path)
+    assert done.code == 1
+    assert ("no bus" in done.json["error"]["message"]) == there
+    assert done.json["error"]["message"].endswith(f"{unit} was removed")
+    assert control.name in done.json["error"]["hint"]
+    assert not unit.exists()
+
+
 def test_a_service_that_is_not_needed_is_ready_before_it_ends(torch: Torch, short: Path) -> None:
     name = f"{short}/s"
     assert torch("daemon", "start").code == 0

@@ -58,6 +58,25 @@ def test_an_agent_ends_when_asked_and_its_window_goes(
     assert (again.code, again.json["error"]["code"]) == (3, "no-agent")
 
 
+def test_the_messages_that_a_stopped_agent_will_not_get_are_named(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    tmux.new_session("mine", "cat")
+    demo = spawn_demo(tmux, torch, tmp_path / "project")
+    demo.open_dialog()
+    first, second = (demo.send(text).json["id"] for text in ("one", "two"))
+    assert torch("outbox", "cancel", first).code == 0
+    said = torch("stop", "demo")
+    assert said.code == 0, said.err
+    assert f"dropped, nothing was typed: {second}  two" in said.err
+    assert first not in said.err, "a person has cancelled it"
+    assert torch("receipt", second, "--json").json["state"] == "failed"
+    other = spawn_demo(tmux, torch, tmp_path / "other")
+    other.open_dialog()
+    third = other.send("three").json["id"]
+    assert torch("stop", "demo", "--json").json["dropped"] == [third]
+
+
 def test_a_working_agent_is_not_waited_for_on_a_step_that_was_not_taken(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
@@ -164,7 +183,7 @@ def test_an_agent_whose_pane_was_closed_is_forgotten(
     demo = spawn_demo(tmux, torch, tmp_path / "project")
     tmux.cmd("kill-pane", "-t", demo.pane.id)
     wait_until(lambda: demo.events("exit"), what="its end")
-    assert torch("ps", "--json").json["state"] == "vanished"
+    assert torch("ps", "--json").json["state"] == "dead"
     assert torch("stop", "demo", "--json").json["how"] == "gone"
     assert torch("ps").out == ""
 

@@ -216,7 +216,7 @@ def _usage(misused: click.UsageError) -> TorchError:
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"
     # click puts each choice on a line of its own.
     words = misused.format_message().replace("\n\t", " ").rstrip(".")
-    return RefusedError(words, hint=hint, code="usage")
+    return RefusedError(words[:1].lower() + words[1:], hint=hint, code="usage")
 
 
 def _may_be_a_message(misused: click.UsageError) -> bool:

@@ -7,6 +7,7 @@ from torch_cli.cli.present import error_object
 
 if TYPE_CHECKING:
     from torch_cli.store.briefings import Briefed
+    from torch_cli.store.messages import Message
     from torch_cli.watch.listing import Line
     from torch_cli.watch.state import StateOf
 
@@ -43,6 +44,16 @@ def agent_object(line: "Line") -> dict[str, Any]:
         "submit": line.safety.as_json() if line.safety else None,
         **({"error": error_object(line.error)} if line.error else {}),
     }
+
+
+def shown_state(message: "Message") -> str:
+    """Return the state of a message for people: of its receipt, or ``cancelled``."""
+    from torch_cli.delivery.ending import CANCELLED
+    from torch_cli.delivery.receipt import Outcome, receipt_of
+
+    state = receipt_of(message).state
+    cancelled = state is Outcome.FAILED and message.reason == CANCELLED
+    return "cancelled" if cancelled else str(state)
 
 
 def briefing_object(briefed: "Briefed | None") -> dict[str, Any] | None:

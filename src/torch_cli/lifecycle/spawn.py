@@ -28,6 +28,7 @@ from torch_cli.roster.registry import (
     find,
     knows_chord,
     lives,
+    no_agent,
     profile_named,
     program_in,
     recognise,
@@ -82,12 +83,12 @@ def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Opene
 def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | None]:
     """Raise unless the name, the profile, the program and the parent can be used.
 
-    Returns the profile, the program's command, and a vanished agent of that name.
+    Returns the profile, the program's command, and an agent of that name whose program is gone.
     """
     check_name(order.name)
     profile = profile_named(order.profile)
     if order.parent and store.agents.get(order.parent) is None:
-        raise NotFoundError(f"no agent named '{order.parent}' to be the parent", code="no-agent")
+        raise no_agent(store, order.parent, " to be the parent; nothing was started")
     check_parent(store, order.name, order.parent)
     gone = _refuse_living(store, order.name)
     return profile, _command(profile, order), gone
@@ -96,7 +97,7 @@ def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | 
 def _register(
     store: Store, order: SpawnOrder, profile: Profile, window: OpenedWindow, gone: Agent | None
 ) -> Agent:
-    """Record the agent in ``window``; ``gone`` is a vanished one of the same name."""
+    """Record the agent in ``window``; ``gone`` is one of the same name whose program is gone."""
     pane = window.pane
     ours = not _given(profile).keys() & order.environment.keys()
     agent = Agent.of(

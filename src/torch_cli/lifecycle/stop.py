@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.outbox import abandon
+from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.programs.observe import observe
@@ -22,6 +23,7 @@ from torch_cli.roster.safety import submit_key
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.database import after
+from torch_cli.store.messages import Message
 from torch_cli.store.teams import Started
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, pane_at
@@ -40,12 +42,14 @@ class Stopped:
     """How an agent ended: ``asked``, ``terminated``, ``killed``, or ``gone`` (it had ended before).
 
     ``forgotten`` means that only its record was removed. ``leftovers`` are processes that outlived
-    the program and were ended too.
+    the program and were ended too. ``dropped`` are the messages that waited for it, which were not
+    typed and fail.
     """
 
     name: str
     how: str
     leftovers: int
+    dropped: tuple[Message, ...] = ()
 
 
 def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
@@ -118,9 +122,12 @@ def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
     ended = how not in ("gone", "forgotten")
     with after(f"agent '{agent.name}' was ended") if ended else contextlib.nullcontext():
         store.agents.stopped(agent.name)
+        waiting = store.messages.waiting(agent.identity) if agent.identity else []
         abandon(store, agent)
         store.events.add("stop", agent.name, {"how": how, "leftovers": abs(leftovers)})
-    return Stopped(agent.name, how, abs(leftovers))
+    now = [store.messages.get(message.id) for message in waiting]
+    dropped = tuple(message for message in now if message.state == Outcome.FAILED)
+    return Stopped(agent.name, how, abs(leftovers), dropped)
 
 
 def _ask(store: Store, found: Found, agent: Agent) -> str:

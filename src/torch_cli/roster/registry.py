@@ -82,7 +82,7 @@ def find(store: Store, socket: Socket, target: str) -> Found:
     """Return the pane that ``target`` means: a registered agent's name first, else a tmux target.
 
     An agent is found on any server, unless the caller named ``socket``. Raises ``NotFoundError`` if
-    nothing matches the target, or the agent's pane has vanished.
+    nothing matches the target, or the agent's pane is gone.
     """
     agent = store.agents.get(target)
     elsewhere = agent is not None and socket.demanded and not socket.leads_to(agent.socket)
@@ -94,6 +94,8 @@ def find(store: Store, socket: Socket, target: str) -> Found:
     except NotFoundError as missing:
         if agent is not None:
             raise _no_such_agent(agent, socket, elsewhere=elsewhere) from missing
+        if AGENT_NAME.fullmatch(target):
+            raise _nothing_named(store, target, missing) from missing
         raise
     agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
     return Found(agent.name if agent else target, Socket(path=pane.socket_path), pane, agent)
@@ -122,11 +124,30 @@ def registered(store: Store, name: str, nothing: str = "") -> Agent:
     """
     agent = store.agents.get(name)
     if agent is None or agent.stopped is not None:
-        done = f"; {nothing}" if nothing else ""
-        raise NotFoundError(
-            f"no agent named '{name}'{done}", hint="'torch ps' lists them.", code="no-agent"
-        )
+        raise no_agent(store, name, f"; {nothing}" if nothing else "")
     return agent
+
+
+def no_agent(store: Store, name: str, end: str = "") -> NotFoundError:
+    """Return the error for a name that no agent has, with a similar name. ``end`` ends it."""
+    return NotFoundError(
+        f"no agent named '{name}'{end}", hint=_similar(store, name), code="no-agent"
+    )
+
+
+def _nothing_named(store: Store, target: str, missing: NotFoundError) -> NotFoundError:
+    """Return the error for a target that no agent and, as ``missing`` says, no pane has."""
+    known = missing.code == "no-target"
+    rest = ", and no session, window or pane of that name" if known else f"; {missing.message}"
+    hint = _similar(store, target, missing.hint)
+    return NotFoundError(f"no agent named '{target}'{rest}", hint=hint, code=missing.code)
+
+
+def _similar(store: Store, name: str, otherwise: str = "") -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [agent.name for agent in store.agents.all()], 1)
+    return f"Did you mean '{near[0]}'?" if near else otherwise or "'torch ps' lists the agents."
 
 
 def lives(agent: Agent) -> bool:

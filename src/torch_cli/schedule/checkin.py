@@ -12,7 +12,7 @@ from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import Guard, Profile
 from torch_cli.roster.actor import own_name
-from torch_cli.roster.registry import AGENT_NAME, Found, find, profile_named
+from torch_cli.roster.registry import AGENT_NAME, Found, find, no_agent, profile_named
 from torch_cli.schedule.trigger import AT, next_after, shortest_gap
 from torch_cli.store import Store
 from torch_cli.store.checkin import (
@@ -70,11 +70,7 @@ def add(store: Store, socket: Socket, order: CheckinOrder, now: float) -> tuple[
     _check_limits(order, now)
     fallback = store.agents.get(order.fallback) if order.fallback else None
     if order.fallback and (fallback is None or fallback.stopped is not None):
-        raise NotFoundError(
-            f"no agent named '{order.fallback}' for --fallback; no check-in was made",
-            hint="'torch ps' lists them.",
-            code="no-agent",
-        )
+        raise no_agent(store, order.fallback, " for --fallback; no check-in was made")
     found = find(store, *_whereabouts(socket, order.target))
     for to in (found.agent, fallback):
         check_permitted(store, to, "no check-in was made")

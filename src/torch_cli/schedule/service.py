@@ -18,6 +18,9 @@ WATCHDOG_SECONDS = 60
 every quarter of a second. A writer that holds the store can delay it by ten seconds.
 """
 
+CONTROL_SECONDS = 60.0
+"""Seconds that systemctl or launchctl may take. A daemon that ends finishes a delivery first."""
+
 
 class Service(NamedTuple):
     """A file and its text, and the commands with which the system starts or ends the service."""
@@ -116,10 +119,17 @@ def install(unit: Service, *, before_start: Callable[[], object] | None) -> list
 
 
 def remove(unit: Service, *, now: bool) -> list[str]:
-    """Remove the service's file. With ``now``, end the service first. Return what is left to do."""
+    """Remove the service's file. With ``now``, end the service first. Return what is left to do.
+
+    The file is removed also if the service could not be ended. Then raises ``TorchError``.
+    """
+    left, failed = [" ".join(words) for words in unit.end], None
     if now:
-        _check_control(unit)
-    left = _carry_out(unit.end) if now else [" ".join(words) for words in unit.end]
+        try:
+            _check_control(unit)
+            left = _carry_out(unit.end)
+        except TorchError as error:
+            failed = error
     try:
         os.unlink(unit.path)
     except FileNotFoundError:
@@ -128,6 +138,12 @@ def remove(unit: Service, *, now: bool) -> list[str]:
         raise TorchError(
             f"{unit.path} could not be removed: {error.strerror}", code="service"
         ) from error
+    if failed is not None:
+        raise TorchError(
+            f"{failed.message}; {unit.path} was removed",
+            hint=f"If the service still runs: {left[0]}",
+            code="service",
+        )
     return left
 
 
@@ -140,10 +156,17 @@ def _check_control(unit: Service) -> None:
 
 def _carry_out(commands: tuple[tuple[str, ...], ...]) -> list[str]:
     for words in commands:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-        if done.returncode:
+        try:
+            done = subprocess.run(
+                words, capture_output=True, text=True, timeout=CONTROL_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            wrong = f"did not end within {CONTROL_SECONDS:g} s"
+        else:
+            wrong = f"failed: {(done.stderr or done.stdout).strip()}" if done.returncode else ""
+        if wrong:
             raise TorchError(
-                f"'{' '.join(words)}' failed: {(done.stderr or done.stdout).strip()}",
+                f"'{' '.join(words)}' {wrong}",
                 hint="Without it: 'torch daemon start', or 'torch crontab install'.",
                 code="service",
             )

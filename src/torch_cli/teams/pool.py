@@ -15,9 +15,6 @@ from torch_cli.teamfile.described import MIB, Pool, Team
 from torch_cli.watch.draft import check_no_draft
 from torch_cli.watch.listing import Line, list_agents
 
-GONE = (*ENDED, "vanished")
-"""States of an agent that a pool cannot use any more."""
-
 SETTLE_SECONDS = 300.0
 """An agent that ends within this many seconds of its start is not started again before then."""
 
@@ -73,7 +70,7 @@ class _Look:
         agents = [agent for agent in known.values() if agent is not None]
         seen = {line.agent.identity: line for line in list_agents(store, agents)}
         lines = {name: seen[agent.identity] for name, agent in known.items() if agent is not None}
-        self.there = {name: line for name, line in lines.items() if line.state not in GONE}
+        self.there = {name: line for name, line in lines.items() if line.state not in ENDED}
         self.stopped = {name for name in names if known[name] is None and self.rows[name].agent}
         self.ended = set(names) - self.there.keys() - self.stopped
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.programs.state import ENDED, AgentState
+from torch_cli.programs.state import ENDED, AgentState, State
 from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Line(NamedTuple):
     """One agent in the list.
 
-    ``state`` is ``vanished`` if its pane is gone. ``since`` is in seconds since the epoch. With an
+    ``state`` is ``dead`` if its pane is gone. ``since`` is in seconds since the epoch. With an
     ``error`` the state is ``unknown``, and the evidence says why. ``briefed`` is its last briefing.
     ``safety`` is what protects messages to it, ``None`` if it takes no messages.
     """
@@ -86,7 +86,7 @@ def _look(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, Seen]:
 def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
     message = next(iter(store.messages.latest(recipient=agent.name, agent=agent.identity)), None)
     if seen is None:
-        return Line(agent, "vanished", f"pane {agent.pane} is gone", None, message)
+        return Line(agent, str(State.DEAD), f"pane {agent.pane} is gone", None, message)
     if isinstance(seen, TorchError):
         state = state_unknown(seen)
         return Line(agent, str(state.state), state.evidence, None, message, seen)

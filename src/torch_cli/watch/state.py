@@ -45,7 +45,7 @@ def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[Stat
     """Return the state of each target, or of every agent if none is named.
 
     A target that is not found, or that Torch cannot look at, has an ``error``. The others are still
-    there. Without targets, an agent whose pane has vanished is ``dead``.
+    there. Without targets, an agent whose pane is gone is ``dead``.
     """
     if targets:
         return [_state_of_target(store, socket, name) for name in targets]

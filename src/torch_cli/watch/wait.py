@@ -35,8 +35,8 @@ def wait_until(
     strange = [word for word in words if word not in set(State)]
     if strange or not words:
         hint = f"States: {', '.join(State)}."
-        if "vanished" in strange:
-            hint += " A pane that has vanished is 'dead' here."
+        if {"vanished", "gone"} & set(strange):
+            hint += " An agent whose pane is gone is 'dead'."
         said = f"unknown state '{', '.join(strange)}'" if strange else "no state was named"
         raise RefusedError(said, hint=hint, code="usage")
     found = find(store, socket, target)
@@ -58,7 +58,7 @@ def wait_for(
 ) -> Sight:
     """Return the first sight of the pane in one of the ``wanted`` states.
 
-    ``on_wait`` is called each time that it is in another state, and may raise. A pane that vanishes
+    ``on_wait`` is called each time that it is in another state, and may raise. A pane that is gone
     counts as ``dead`` or ``exited``, whichever is wanted. If neither is wanted, raises
     ``NotFoundError``. Raises ``TimedOutError``, with the present state, after ``seconds``.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(common: Common) -> int:
     """List the agents: name, role, profile, state and since when, pane, directory, last message.
 
-    An agent whose pane is gone is shown as 'vanished'. If Torch cannot look at an agent, it shows
+    An agent whose pane is gone is shown as 'dead'. If Torch cannot look at an agent, it shows
     'unknown' with the reason, and the exit status is that of the first such error. -L or -S lists
     the agents of that server only. With --json, one object for each agent; -v adds the evidence for
     each state, and the agent's tmux server.

@@ -6,6 +6,9 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
 
+DROPPED_CHARACTERS = 60
+"""How many characters of a dropped message's body are shown."""
+
 
 @click.command("stop")
 @click.argument("name", shell_complete=complete_agents)
@@ -18,7 +21,8 @@ def command(common: Common, name: str, forget: bool) -> None:
 
     Torch asks as the agent's profile says: by a command typed into its empty box, else by keys such
     as C-c, which also decline an open dialog. Torch closes its window if Torch opened it. An
-    adopted program that does not end is left alone.
+    adopted program that does not end is left alone. Messages that wait for the agent are not typed
+    any more: Torch names them.
 
     \b
     Examples:
@@ -26,12 +30,23 @@ def command(common: Common, name: str, forget: bool) -> None:
       torch stop helper --forget
     """
     from torch_cli.lifecycle.stop import stop
+    from torch_cli.programs.state import one_line
     from torch_cli.store import Store
 
     with Store() as store:
         stopped = stop(store, name, forget=forget)
-    facts = {"agent": stopped.name, "how": stopped.how, "leftovers": stopped.leftovers}
-    left = f"{stopped.leftovers} processes it left behind were ended"
+    facts = {
+        "agent": stopped.name,
+        "how": stopped.how,
+        "leftovers": stopped.leftovers,
+        "dropped": [message.id for message in stopped.dropped],
+    }
+    notes = [
+        f"dropped, nothing was typed: {message.id}  {one_line(message.body, DROPPED_CHARACTERS)}"
+        for message in stopped.dropped
+    ]
+    if stopped.leftovers:
+        notes.insert(0, f"{stopped.leftovers} processes it left behind were ended")
     words = {
         "asked": "ended when asked",
         "terminated": "ended by SIGTERM",
@@ -42,5 +57,5 @@ def command(common: Common, name: str, forget: bool) -> None:
     common.show(
         {"schema": "torch.stop/1", **facts},
         f"stopped  {stopped.name}  {words[stopped.how]}",
-        *([left] if stopped.leftovers else []),
+        *notes,
     )

@@ -173,7 +173,8 @@ def print_plan(
         return
     limit = None if common.verbose else SHOWN_PATHS
     for change in plan.changes[:limit]:
-        say(f"{change.what:<9} {printable(change.path)}")
+        verb = change.what if saved else change.what.removesuffix("d")  # what is still to be done
+        say(f"{verb:<9} {printable(change.path)}")
     if limit and len(plan.changes) > limit:
         say(f"and {len(plan.changes) - limit:,} more; -v shows all")
     for path, why in plan.skipped:

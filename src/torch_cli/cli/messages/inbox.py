@@ -8,8 +8,8 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import COUNT, common_options
 from torch_cli.cli.present import age, note
-from torch_cli.cli.schema import timestamp
-from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.cli.schema import shown_state, timestamp
+from torch_cli.errors import RefusedError
 
 
 @click.command("inbox")
@@ -35,6 +35,7 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
     """
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.roster.actor import own_name
+    from torch_cli.roster.registry import no_agent
     from torch_cli.store import Store
 
     with Store() as store:
@@ -43,7 +44,7 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
             raise RefusedError("say whose inbox: torch inbox AGENT", code="usage")
         known = store.agents.get(name)
         if known is None:
-            raise NotFoundError(f"no agent named '{name}'", code="no-agent")
+            raise no_agent(store, name)
         found = store.messages.inbox(known, number + 1, unanswered=unanswered)
         older, found = len(found) > number, found[-number:]
     now = time.time()
@@ -66,7 +67,7 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
             message.sender or ("torch" if message.free else "a person"),
             message.kind,
             f"{age(now - message.created)} ago",
-            str(receipt_of(message).state),
+            shown_state(message),
             message.body.partition("\n")[0][:100],
         ]
         for message in found

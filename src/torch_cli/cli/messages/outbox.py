@@ -238,6 +238,7 @@ def message_object(message: "Message") -> dict[str, Any]:
 
 def _row(message: "Message") -> list[str]:
     from torch_cli.cli.present import age
+    from torch_cli.cli.schema import shown_state
     from torch_cli.delivery.receipt import receipt_of
     from torch_cli.programs.state import one_line
 
@@ -247,7 +248,7 @@ def _row(message: "Message") -> list[str]:
     return [
         message.id,
         message.recipient,
-        str(receipt.state),
+        shown_state(message),
         age(now - message.created),
         left if receipt.kept else "",
         message.sender,

@@ -9,7 +9,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import COUNT, common_options
 from torch_cli.cli.present import age, print_json, printable, say
-from torch_cli.cli.schema import timestamp
+from torch_cli.cli.schema import shown_state, timestamp
 from torch_cli.errors import DONE, NotFoundError
 
 if TYPE_CHECKING:
@@ -95,10 +95,9 @@ def _object(message: "Message") -> dict[str, Any]:
 
 
 def _print_line(message: "Message") -> None:
-    from torch_cli.delivery.receipt import receipt_of
     from torch_cli.programs.state import one_line
 
     words = [f"{age(time.time() - message.created):>4}", message.id]
-    words += [f"{receipt_of(message).state:<9}", message.recipient]
+    words += [f"{shown_state(message):<9}", message.recipient]
     words += [f"from {message.sender}"] if message.sender else []
     say("  ".join(printable(word) for word in (*words, one_line(message.body, RECEIPT_CHARACTERS))))

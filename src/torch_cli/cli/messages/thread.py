@@ -5,7 +5,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 from torch_cli.cli.present import age, print_json, printable, say
-from torch_cli.cli.schema import timestamp
+from torch_cli.cli.schema import shown_state, timestamp
 
 
 @click.command("thread")
@@ -30,7 +30,6 @@ def command(common: Common, identity: str) -> None:
     with Store() as store:
         messages = thread(store, identity)
     for message in messages:
-        state = str(receipt_of(message).state)
         if common.json:
             print_json(
                 {
@@ -40,7 +39,7 @@ def command(common: Common, identity: str) -> None:
                     "sender": message.sender or None,
                     "recipient": message.recipient,
                     "body": message.body,
-                    "state": state,
+                    "state": str(receipt_of(message).state),
                     "created": timestamp(message.created),
                 }
             )
@@ -48,6 +47,7 @@ def command(common: Common, identity: str) -> None:
         who = f"{message.sender or 'a person'} → {message.recipient}"
         ago = f"{age(time.time() - message.created)} ago"
         answers = (f"answers {message.reply_to}",) if message.reply_to else ()
-        say("  ".join(printable(word) for word in (message.id, who, state, ago, *answers)))
+        words = (message.id, who, shown_state(message), ago, *answers)
+        say("  ".join(printable(word) for word in words))
         for line in message.body.split("\n"):
             say(f"    {printable(line)}")

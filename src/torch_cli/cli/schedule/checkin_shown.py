@@ -84,9 +84,9 @@ def _next(checkin: "Checkin") -> str:
 
 def outcome(run: "Run", message: "Message | None") -> str:
     """Return the outcome of a run in a word or two: of its message, if it has one."""
-    from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.cli.schema import shown_state
 
-    return str(receipt_of(message).state) if run.state == "sent" and message else run.state
+    return shown_state(message) if run.state == "sent" and message else run.state
 
 
 def run_line(run: "Run", checkin: "Checkin", message: "Message | None") -> str:

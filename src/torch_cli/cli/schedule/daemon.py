@@ -27,7 +27,7 @@ def command() -> None:
 
     \b
     Examples:
-      torch daemon start --if-needed
+      torch daemon start
       torch daemon status
       torch daemon logs --follow
       torch daemon install --dry-run
@@ -73,33 +73,34 @@ def _content_with(held: Exception, if_needed: bool, common: Common) -> None:
 
 
 @command.command("start")
-@IF_NEEDED
+@click.option("--if-needed", is_flag=True, hidden=True, expose_value=False)
 @LOG_JSON
 @LOG_BODIES
 @common_options
-def start_command(common: Common, if_needed: bool, log_json: bool, log_bodies: bool) -> int:
+def start_command(common: Common, log_json: bool, log_bodies: bool) -> None:
     """Start the scheduler in the background, and wait until it works.
+
+    If a daemon is running already, Torch says so and leaves it alone. The exit status is 0 then.
 
     \b
     Examples:
       torch daemon start
-      torch daemon start --if-needed
     """
-    from torch_cli.cli.present import print_json, say
-    from torch_cli.errors import DONE, HeldError
+    from torch_cli.errors import HeldError
     from torch_cli.schedule.daemon import start
 
     flags = (("--log-json", log_json), ("--log-bodies", log_bodies))
     try:
         held = start([name for name, given in flags if given])
     except HeldError as busy:
-        _content_with(busy, if_needed, common)
-        return DONE
-    if common.json:
-        print_json({"schema": "torch.daemon/1", "pid": held.process.pid, "token": held.token})
+        if busy.code != "busy":
+            raise
+        facts = {"pid": busy.details["pid"], "token": busy.details["token"], "started": False}
+        words, notes = busy.message, [busy.hint]
     else:
-        say(f"started  process {held.process.pid}")
-    return DONE
+        facts = {"pid": held.process.pid, "token": held.token, "started": True}
+        words, notes = f"started  process {held.process.pid}", []
+    common.show({"schema": "torch.daemon/1", **facts}, words, *notes)
 
 
 @command.command("stop")
