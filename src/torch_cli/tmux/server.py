@@ -26,6 +26,7 @@ themselves:
 ``move``: looking who sees a pane and moving it are one step.
 ``attach``: the process becomes tmux, on the person's terminal.
 ``status_line``: it uses the connection of the process that delivers.
+``terminals``: it uses that of the daemon.
 ``shell.run``: it uses the connection that hears the pane.
 ``watch.log``: seeing that a pane has no pipe and giving it one are one step.
 ``attention.history``: it sets a flag of the connection on which it reads all screens.

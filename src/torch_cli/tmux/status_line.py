@@ -4,6 +4,7 @@ from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.terminals import terminals
 
 SHOWN_MILLISECONDS = 10_000
 """Milliseconds that the text stays if nobody presses a key. tmux's own default is 750."""
@@ -14,15 +15,15 @@ def show(client: ControlClient, words: str) -> int:
 
     With tmux 3.2 it shows them to nobody: display-message takes no client there.
     """
-    rows = client.call("list-clients", "-F", "#{?client_control_mode,1,0} #{client_name}").lines
-    people = [name for control, name in (row.split(" ", 1) for row in rows) if control == "0"]
     # tmux also gives the text to strftime (cmd-display-message.c).
     literal = quote.format_literal(words).replace("%", "%%")
     asked = [
         client.ask(
-            quote.line("display-message", "-c", name, "-d", str(SHOWN_MILLISECONDS), "--", literal)
+            quote.line(
+                *("display-message", "-c", one.name, "-d", str(SHOWN_MILLISECONDS), "--", literal)
+            )
         )
-        for name in people
+        for one in terminals(client)
     ]
     return sum(reply.ok for replies in asked for reply in replies)
 

@@ -1,0 +1,61 @@
+"""The terminals of the people at a server: what each of them shows, and its bell."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch_cli.tmux.control import ControlClient
+
+_FORM = (
+    "#{?client_control_mode,1,0} #{client_activity} #{pane_id} #{bell-action} #{visual-bell}"
+    " #{client_tty} #{client_name}"
+)
+
+
+class Terminal(NamedTuple):
+    """A terminal that is attached: its ``name`` in tmux, its ``device``, and its active ``pane``.
+
+    ``touched`` is when its person last pressed a key, or attached it (epoch seconds). ``rings``
+    says whether the person's tmux options ``bell-action`` and ``visual-bell`` let it ring.
+    """
+
+    name: str
+    device: str
+    pane: str
+    touched: float
+    rings: bool
+
+
+def terminals(client: ControlClient) -> list[Terminal]:
+    """Return the terminals at the server of ``client``; programs in control mode have none.
+
+    Raises ``TorchError`` if tmux does not answer.
+    """
+    found = []
+    for line in client.call("list-clients", "-F", _FORM).lines:
+        control, touched, pane, action, visual, device, name = line.split(" ", 6)
+        if control == "0":
+            at = float(touched) if touched.isdecimal() else 0.0
+            rings = action != "none" and visual != "on"
+            found.append(Terminal(name, device, pane, at, rings))
+    return found
+
+
+def ring(people: Iterable[Terminal]) -> int:
+    """Ring the bell of each terminal that may ring; return how many rang.
+
+    tmux has no command for that, so the character goes to the terminal itself. One that does not
+    read is left out: nobody waits for it.
+    """
+    rung = 0
+    for one in people:
+        if not one.rings:
+            continue
+        with contextlib.suppress(OSError):
+            device = os.open(one.device, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+            try:
+                rung += os.write(device, b"\a") if os.isatty(device) else 0
+            finally:
+                os.close(device)
+    return rung
