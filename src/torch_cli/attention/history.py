@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch_cli.attention.asked import Asked, asked_by
+from torch_cli.attention.looking import Looking
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.state import ENDED, AgentState, State
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
-from torch_cli.store.events import STATE, Event
+from torch_cli.store.events import STATE, Event, since_of
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
@@ -68,6 +69,7 @@ class History:
 
     def __init__(self) -> None:
         self._sweeps: dict[str, tuple[ControlClient, Sweep]] = {}
+        self._looking: dict[str, Looking] = {}
         self._away: dict[str, float] = {}
         self._standing: dict[str, _Standing] = {}
         self._written: dict[str, _Written] = {}
@@ -115,7 +117,10 @@ class History:
         for kept in (path in self._sweeps, False):
             try:
                 sweep = self._sweep(store, path)
-                return sweep.look(agents)
+                seen = sweep.look(agents)
+                here = [agent for agent in agents if agent.name in seen]
+                self._looking[path].note(store, self._sweeps[path][0], here)
+                return seen
             except StoreError:
                 raise
             except NotFoundError as missing:
@@ -139,6 +144,7 @@ class History:
                 client.close()
                 raise
             self._sweeps[path] = (client, Sweep(client, store))
+            self._looking.setdefault(path, Looking())
         sweep = self._sweeps[path][1]
         sweep.store = store
         return sweep
@@ -199,12 +205,6 @@ def key_of(state: str, digest: str) -> str:
 def key_in(event: Event) -> str:
     """Return ``key_of`` for the state that ``event`` wrote."""
     return key_of(str(event.detail.get("state", "")), str(event.detail.get("asked", "")))
-
-
-def since_of(event: Event) -> float:
-    """Return since when (epoch seconds) the state has been so that ``event`` wrote."""
-    since = event.detail.get("since", event.at)
-    return float(since) if isinstance(since, int | float) else event.at
 
 
 def write(store: Store, change: Change) -> bool:

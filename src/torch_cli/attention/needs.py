@@ -1,18 +1,21 @@
 """Who needs a person, and for what: agents grouped by what has to be done next."""
 
 import shlex
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch_cli.attention.asked import NOTHING, Asked, Option, asked_by
-from torch_cli.attention.history import key_in, key_of, since_of
+from torch_cli.attention.history import key_in, key_of
+from torch_cli.attention.looking import BACK, has_ended_a_turn
 from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.events import since_of
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.listing import agents_on
 from torch_cli.watch.state import StateOf, states_of
 
-GROUPS = ("answer", "look", "fix", "wait", "nothing")
+GROUPS = ("answer", "look", "fix", "done", "wait", "nothing")
 """What a person has to do next, the most urgent first."""
 
 URGENT = ("answer", "look", "fix")
@@ -73,24 +76,28 @@ def needs(store: Store, socket: Socket) -> list[Need]:
     They come in the order of ``GROUPS``, in each who has waited longest first. Since when is what
     the history of states says, where it has the same state and a scheduler keeps it.
     """
-    kept = store.lease.at_work() is not None
+    kept, looks = store.lease.at_work() is not None, store.looks.all()
     agents = {agent.name: agent for agent in agents_on(store, socket)}
     found = [
-        _need(store, agents[one.target], one, kept=kept)
+        _need(store, agents[one.target], one, looks if kept else None)
         for one in states_of(store, socket, ())
         if one.target in agents
     ]
     return sorted(found, key=lambda one: (GROUPS.index(one.group), one.since or 0.0))
 
 
-def _need(store: Store, agent: Agent, state: StateOf, *, kept: bool) -> Need:
+def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float] | None) -> Need:
+    """Return what ``agent`` needs. ``looks`` are ``None`` if the history is not kept now."""
     seen = state.state
     asked = asked_by(seen)
-    event = store.events.last_state(agent.identity) if kept else None
-    since = state.since
-    if event is not None and key_in(event) == key_of(str(seen.state), asked.digest):
-        since = since_of(event)
     group = "fix" if state.error is not None else _GROUP[seen.state]
+    states = store.events.last_states(agent.identity, BACK) if looks is not None else []
+    since = state.since
+    if states and key_in(states[0]) == key_of(str(seen.state), asked.digest):
+        since = since_of(states[0])
+        looked = looks.get(agent.identity, 0.0) if looks else 0.0
+        if seen.state is State.IDLE and has_ended_a_turn(states, looked):
+            group = "done"
     return Need(agent, group, state, since, asked, _steps(agent, group, state, asked.options))
 
 
@@ -111,4 +118,7 @@ def _steps(
         return (NextStep(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
     if group == "fix":
         return (attach, NextStep(("torch", "stop", agent.name), "ends it, and frees its name"))
+    if group == "done":
+        seen = NextStep(("torch", "seen", agent.name), "you have looked at it")
+        return (attach, seen)
     return (attach,) if group == "look" else ()

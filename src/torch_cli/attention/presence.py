@@ -1,4 +1,4 @@
-"""When a person was last here, by the commands that they typed."""
+"""When a person was last here, by the commands that they typed. ``looking`` knows their keys."""
 
 import contextlib
 import time

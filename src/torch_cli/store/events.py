@@ -27,6 +27,12 @@ class Event(NamedTuple):
     agent: str = ""
 
 
+def since_of(event: Event) -> float:
+    """Return since when (epoch seconds) the state has been so that ``event`` wrote."""
+    since = event.detail.get("since", event.at)
+    return float(since) if isinstance(since, int | float) else event.at
+
+
 class Stream(NamedTuple):
     """What is known of the log: its own ``identity``, its ``newest`` event's id, 0 if there never
     was one, and the greatest id of those ``deleted``.
@@ -70,9 +76,13 @@ class Events:
 
     def last_state(self, agent: str) -> Event | None:
         """Return the newest change of state of the agent of that identity."""
+        return next(iter(self.last_states(agent, 1)), None)
+
+    def last_states(self, agent: str, limit: int) -> list[Event]:
+        """Return the last changes of state of the agent of that identity, the newest first."""
         sql = f"SELECT {_COLUMNS} FROM events WHERE verb = 'state' AND agent = ?"
-        rows = self._database.query(f"{sql} ORDER BY id DESC LIMIT 1", agent)
-        return _event(rows[0]) if rows else None
+        rows = self._database.query(f"{sql} ORDER BY id DESC LIMIT ?", agent, limit)
+        return [_event(row) for row in rows]
 
     def stream(self) -> Stream:
         """Return what is known of the log as a whole."""

@@ -38,7 +38,8 @@ def command(common: Common, duration: str | None) -> None:
 
     It begins when you were last here, before you were away for ten minutes or longer; at first a
     day ago. With DURATION it begins so long ago (90s, 2h, 1d). You are here when you type a torch
-    command in a terminal; the commands of agents and of scripts do not count.
+    command in a terminal or, if a daemon runs, any key in a terminal that is attached to a server
+    with agents. The commands of agents and of scripts do not count.
 
     Who needs you is looked up now; the rest comes from the history. Commits are those of 'torch
     commit', and those that git finds in the directories of your agents. A check-in is late after a

@@ -16,6 +16,7 @@ HEADINGS = {
     "answer": "ANSWER a question",
     "look": "LOOK: Torch cannot tell what it does",
     "fix": "FIX what has ended or cannot be looked at",
+    "done": "DONE: ended a turn, and you have not looked",
     "wait": "WAIT",
     "nothing": "NOTHING to do",
 }
@@ -35,12 +36,14 @@ def command(common: Common, line: bool) -> int:
 
     answer: a dialog waits; its question is shown, and the commands that answer it, each only while
     exactly these words are up. look: Torch cannot tell what the agent does. fix: its program has
-    ended, or it cannot be looked at. wait: a limit, or a start. nothing: it works, or is idle.
+    ended, or it cannot be looked at. done: it is idle after a turn, and you have not looked at its
+    pane since ('torch seen' says that you have). wait: a limit, or a start. nothing: it works, or
+    is idle.
 
     Torch looks at every agent now. While a scheduler runs, the time comes from the history of
-    states. Messages that wait are named at the end. Exit status 8 if anybody needs you (answer,
-    look, fix), 0 if nobody does. With --json, one object for each agent. -L or -S shows the agents
-    of that server only.
+    states, and Torch knows who is done. Messages that wait are named at the end. Exit status 8 if
+    anybody needs you (answer, look, fix), 0 if nobody does. With --json, one object for each agent.
+    -L or -S shows the agents of that server only.
 
     \b
     Examples:
@@ -119,7 +122,9 @@ def in_one_line(found: "list[Need]") -> str:
 
     urgent = [one for one in found if one.urgent]
     if not urgent:
-        counts = _counts([str(one.state.state.state) for one in found])
+        counts = _counts(
+            [one.group if one.group == "done" else str(one.state.state.state) for one in found]
+        )
         return f"nobody needs you: {counts}" if found else "no agents"
     groups = [one.group for one in urgent]
     first = urgent[0]
@@ -145,7 +150,7 @@ def _print(found: "list[Need]") -> None:
         reset = f"until {seen.reset}" if seen.reset else ""
         brief = [one.agent.name, str(seen.state), waited, reset]
         if not one.asked.question:
-            brief.append(seen.evidence if one.group != "nothing" else "")
+            brief.append(seen.evidence if one.group not in ("done", "nothing") else "")
         print_folded(f"  {'  '.join(filter(None, brief))}", INDENT)
         for words in (one.asked.question, *one.asked.about):
             if words:

@@ -1,0 +1,79 @@
+"""Which agents a person has looked at, and whether a turn has ended since."""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from torch_cli.programs.state import State
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.events import Event, since_of
+from torch_cli.store.looks import ANYTHING
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.terminals import terminals
+
+ASK = 1.0
+"""Seconds between two questions to tmux what its terminals show; it takes 0.3 ms."""
+
+TOUCHED = 300.0
+"""Seconds without a key after which nobody is taken to sit at a terminal any more."""
+
+OFTEN = 30.0
+"""Seconds for which a look need not be recorded again."""
+
+BACK = 20
+"""Changes of state that are read to find the end of a turn, which is mostly the last."""
+
+
+class Looking:
+    """Asks one tmux server what its terminals show, and records who was looked at."""
+
+    def __init__(self) -> None:
+        self._asked = -ASK
+        self._noted: dict[str, float] = {}
+
+    def note(self, store: Store, client: ControlClient, agents: Iterable[Agent]) -> None:
+        """Record which of ``agents`` a person looks at now, and when a person was last here.
+
+        That is whose pane is the active one of an attached terminal, in which a key was pressed
+        not long ago. Raises ``TorchError`` if tmux does not answer.
+        """
+        now, clock = time.time(), time.monotonic()
+        if clock - self._asked < ASK:
+            return
+        self._asked = clock
+        people = terminals(client)
+        if not people:
+            return
+        self._noted = self._noted or store.looks.all()
+        self._record(store, ANYTHING, min(now, max(one.touched for one in people)))
+        shown = {one.pane for one in people if now - one.touched < TOUCHED}
+        for agent in agents:
+            if agent.pane in shown:
+                self._record(store, agent.identity, now)
+
+    def _record(self, store: Store, what: str, at: float) -> None:
+        noted = self._noted.get(what, 0.0)
+        if not 0 <= at - noted < OFTEN or self._has_changed(store, what, noted):
+            store.looks.note(what, at)
+            self._noted[what] = at
+
+    def _has_changed(self, store: Store, what: str, noted: float) -> bool:
+        """Return whether an agent has come to be in another state since the last look."""
+        last = store.events.last_state(what) if what else None
+        return last is not None and since_of(last) > noted
+
+
+def has_ended_a_turn(states: Sequence[Event], looked: float) -> bool:
+    """Return whether an agent is idle after a turn that ended after ``looked`` (epoch seconds).
+
+    ``states`` are its last changes of state, the newest first. A turn may end by way of a question
+    or of what cannot be read.
+    """
+    if not states or states[0].detail.get("state") != State.IDLE:
+        return False
+    for event in states:
+        if since_of(event) <= looked:
+            return False
+        if event.detail.get("before") == State.WORKING:
+            return True
+    return False
