@@ -113,12 +113,12 @@ def run(world: World, seconds: float) -> tuple[Records, Counter[str]]:
     ticks = guarded(senders.tick)
     until = time.monotonic() + seconds
     while time.monotonic() < until and not world.over.wait(1):
-        world.look_after_daemon()
+        world.look_after()
     world.over.set()
     for thread in threads:
         while thread.is_alive():
             thread.join(1)
-            world.look_after_daemon()
+            world.look_after()
     if broken:
         raise BrokenError(repr(broken[0])) from broken[0]
     world.note("drain")
@@ -151,7 +151,7 @@ def drain(world: World, sent: list[Sent]) -> list[Claim]:
         quiet = 0.0 if waits else quiet or now
         if now > deadline or (quiet and now - quiet > QUIET):
             return claims
-        world.look_after_daemon()
+        world.look_after()
         world.quitting.wait(1)
 
 

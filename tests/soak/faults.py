@@ -14,6 +14,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from conftest import TMUX
@@ -60,15 +61,20 @@ def type_and_erase(world: World, agent: Agent, chance: Random) -> None:
     """A person types a draft, thinks, and takes it back."""
     word = _type(world, agent, chance)
     world.over.wait(chance.uniform(0.3, 3))
-    for _ in word:
-        world.press(agent, "BSpace")
-    # A text that came behind the first letters has gone in the place of these.
-    for _ in word:
-        world.quitting.wait(0.3)
-        rest = world.box(agent)
-        if not rest or not word.startswith(rest):
+    # A text may have come behind the first letters. These stay then: nobody erases what they have
+    # not written.
+    while word and world.until(partial(world.box, agent), 5):
+        box = world.box(agent) or ""
+        if not box.endswith(word[-1]):
             break
         world.press(agent, "BSpace")
+        if not world.until(partial(_differs, world, agent, box), 2):
+            break
+        word = word[:-1]
+
+
+def _differs(world: World, agent: Agent, box: str) -> bool:
+    return world.box(agent) != box
 
 
 def type_and_enter(world: World, agent: Agent, chance: Random) -> None:

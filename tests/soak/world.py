@@ -73,6 +73,7 @@ class World:
         self.asked: list[tuple[int, str]] = []
         self.running: set[subprocess.Popen[bytes]] = set()
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.tmux_process: subprocess.Popen[bytes] | None = None
         self._daemon_began = 0.0
         self.whole = threading.Lock()
         """Held by what concerns the whole server, or more than one pane."""
@@ -175,7 +176,14 @@ class World:
         self.daemon = self.start(words, stderr=errors.fileno(), stdout=subprocess.DEVNULL)
         errors.close()
 
-    def look_after_daemon(self) -> None:
+    def look_after(self) -> None:
+        """Start the scheduler again if it has ended. Without its tmux server a run says nothing."""
+        ended = self.tmux_process.poll() if self.tmux_process is not None else None
+        if ended is not None:
+            raise BrokenError(f"the tmux server ended with status {ended}, and all agents with it")
+        self._look_after_daemon()
+
+    def _look_after_daemon(self) -> None:
         """Start the scheduler again if it ended, which counts if it had been at work.
 
         One that finds the state file locked, or another scheduler, ends with a word of it.
@@ -248,16 +256,7 @@ class World:
 
     def open(self, demos: int, claudes: int, program: Path | None) -> None:
         """Start the server, the agents and the daemon."""
-        words = ["new-session", "-d", "-s", SESSION, "-x", str(WIDTH), "-y", str(HEIGHT)]
-        done = subprocess.run(
-            [TMUX, "-u", "-f", "/dev/null", *self.server.socket.arguments, *words, "sleep 1d"],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise BrokenError(f"no tmux server: {done.stderr}")
+        self._start_tmux()
         self.agents += [Demo(f"demo-{number}", self.root) for number in range(1, demos + 1)]
         for number in range(1, claudes + 1):
             assert program is not None
@@ -265,6 +264,24 @@ class World:
         for agent in self.agents:
             self.spawn(agent)
         self.start_daemon()
+
+    def _start_tmux(self) -> None:
+        """Start the server as a child, so that its exit status is known, and a session in it."""
+        arguments = [TMUX, "-u", "-f", "/dev/null", *self.server.socket.arguments]
+        with (self.root / "tmux.err").open("wb") as errors:
+            self.tmux_process = subprocess.Popen(
+                [*arguments, "-D"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                process_group=0,
+            )
+        words = ["new-session", "-d", "-s", SESSION, "-x", str(WIDTH), "-y", str(HEIGHT)]
+        there = lambda: self.tmux("list-commands") != ""  # noqa: E731
+        if not self.until(there, STARTING):
+            raise BrokenError(f"no tmux server: {(self.root / 'tmux.err').read_text()}")
+        self.server.cmd(*words, "sleep 1d")
 
     def spawn(self, agent: Agent) -> None:
         """Start an agent; the first Claude Code has its own submit key installed."""
@@ -314,6 +331,9 @@ class World:
                 os.killpg(process.pid, signal.SIGKILL)
         with contextlib.suppress(Exception):
             self.server.kill()
+        if self.tmux_process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.tmux_process.wait(5)
         for process in list(self.running):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(5)
