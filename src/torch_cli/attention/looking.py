@@ -12,7 +12,8 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.terminals import terminals
 
 ASK = 1.0
-"""Seconds between two questions to tmux what its terminals show; it takes 0.3 ms."""
+"""Seconds between two questions to tmux what its terminals show. One costs 0.03 ms of CPU time, and
+0.5 ms if 64 agents are looked at (2026-11-28)."""
 
 TOUCHED = 300.0
 """Seconds without a key after which nobody is taken to sit at a terminal any more."""

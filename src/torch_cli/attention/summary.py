@@ -19,7 +19,8 @@ from torch_cli.store.events import STATE, Event
 from torch_cli.store.messages import Excerpt
 
 MOST = 50_000
-"""Events that are read at most, the newest: half a second, and more than a busy week."""
+"""Events that are read at most, the newest. They take 0.6 s of CPU time (2026-11-28), and are those
+of a day with 20,000 messages."""
 
 LATE = 60.0
 """Seconds after which a check-in came late. A tick of cron comes once a minute."""
