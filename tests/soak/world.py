@@ -278,7 +278,8 @@ class World:
                 process_group=0,
             )
         words = ["new-session", "-d", "-s", SESSION, "-x", str(WIDTH), "-y", str(HEIGHT)]
-        there = lambda: self.tmux("list-commands") != ""  # noqa: E731
+        # Without -N the question would start another server.
+        there = lambda: self.tmux("-N", "list-commands") != ""  # noqa: E731
         if not self.until(there, STARTING):
             raise BrokenError(f"no tmux server: {(self.root / 'tmux.err').read_text()}")
         self.server.cmd(*words, "sleep 1d")
