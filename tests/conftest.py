@@ -63,6 +63,7 @@ WITHOUT_SOCKET = frozenset(
             "message",
             "outbox",
             "profile",
+            "shell",
             "store",
             "tag",
             "task",

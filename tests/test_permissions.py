@@ -281,6 +281,7 @@ EVERYBODYS = {
     *("window", "run", "init", "team freeze", "briefing edit", "recover", "commit"),
     *("branch start", "tag stable"),
     *("crontab install", "crontab remove", "crontab show", "tick", "agent-setup", "hook"),
+    *("shell tmux", "shell menu"),
 }
 GROUPS = {"checkpoint", "daemon", "profile"}
 """Commands that ask nobody whether they may; of these groups it is all."""

@@ -5,7 +5,7 @@ screens that may have changed in one exchange (``watch.sweep``).
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli.attention.asked import Asked, asked_by
@@ -73,11 +73,23 @@ class History:
         self._away: dict[str, float] = {}
         self._standing: dict[str, _Standing] = {}
         self._written: dict[str, _Written] = {}
+        self.on_leave: Callable[[str, ControlClient], None] = lambda path, client: None
+        """Is called with the socket and connection of a server that has no agents any more."""
 
     @property
     def unsettled(self) -> bool:
         """Whether a state has been seen that counts if it stands for a moment longer."""
         return bool(self._standing)
+
+    @property
+    def states(self) -> Mapping[str, str]:
+        """The state of each agent that was seen, by its identity."""
+        return {one: what.state for one, what in self._written.items()}
+
+    @property
+    def clients(self) -> dict[str, ControlClient]:
+        """The open connections, by the socket of their server."""
+        return {path: client for path, (client, _) in self._sweeps.items()}
 
     def look(self, store: Store) -> list[Change]:
         """Look at every agent, write an event for each that has changed, and return the changes.
@@ -103,6 +115,7 @@ class History:
         paths = {agent.socket for agent in agents}
         for path in [*self._sweeps]:
             if path not in paths:
+                self.on_leave(path, self._sweeps[path][0])
                 self._leave(path)
         for path in sorted(paths):
             here = [agent for agent in agents if agent.socket == path]

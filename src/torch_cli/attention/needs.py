@@ -33,6 +33,11 @@ _GROUP = {
 }
 
 
+def group_of(state: str) -> str:
+    """Return what a person has to do next for an agent in ``state``, as the history writes it."""
+    return next((group for one, group in _GROUP.items() if one == state), "look")
+
+
 class NextStep(NamedTuple):
     """A command that deals with it, and what it does, '' if that is plain."""
 

@@ -113,6 +113,7 @@ SECTIONS = {
             "doctor": "Find problems on this machine.",
             "store": "Delete old rows of the state file.",
             "completion": "Print a shell's completion script.",
+            "shell": "Show who needs you in your own tmux: status line, marks, a menu.",
             "hook": "Take the report of an agent program's hook (JSON on standard input).",
         },
     ),

@@ -17,6 +17,7 @@ from torch_cli import duration, paths
 from torch_cli.doctor.finding import Finding, Level
 from torch_cli.doctor.programs import own_profiles, programs
 from torch_cli.doctor.scheduler import scheduler
+from torch_cli.doctor.snippet import in_tmux
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.git.command import Git
 from torch_cli.tmux.panes import list_panes
@@ -38,7 +39,10 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield _locale(environ)
     if tmux.level is not Level.FAILURE:
         yield from _frail(version)
-        yield from _server(socket, version, environ)
+        server = list(_server(socket, version, environ))
+        yield from server
+        answers = server[-1].level is Level.OK
+        yield from in_tmux(socket, has_server=answers)
     yield from _state_directory()
     store = _store()
     yield store

@@ -30,3 +30,10 @@ def environment() -> dict[str, str]:
         places.insert(0, os.path.dirname(tmux))
     found["PATH"] = os.pathsep.join(places)
     return found
+
+
+def words_for_tmux() -> list[str]:
+    """Return the command line by which tmux starts this Torch; its server has a ``PATH``."""
+    given = {name: value for name, value in environment().items() if name != "PATH"}
+    variables = [f"{name}={value}" for name, value in given.items()]
+    return ["env", *variables, *torch_words()] if variables else torch_words()

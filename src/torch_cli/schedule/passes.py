@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.proofs import Proofs, Proven
     from torch_cli.schedule.worktrees import Done
+    from torch_cli.snippet.marks import Marks
     from torch_cli.store.checkin import Run
     from torch_cli.store.tasks import Task
     from torch_cli.teams.upkeep import Did, Upkeep
@@ -100,6 +101,7 @@ class Passes:
         self._told, self._token, self._until, self._deadline = told, token, until, deadline
         self._drain: Drain | None = None
         self._history: History | None = None
+        self._marks: Marks | None = None
         self._upkeep: Upkeep | None = None
         self._proofs: Proofs | None = None
 
@@ -146,8 +148,8 @@ class Passes:
         """Write down which agents have come to be in another state."""
         if not store.agents.any():
             if self._history is not None:
-                self._history.close()
-                self._history = None
+                self._history.look(store)  # leaves the servers that had agents
+                self._history = self._marks = None
             return INTERVALS.states
         from torch_cli.attention.history import DWELL, History
 
@@ -159,9 +161,20 @@ class Passes:
                 select.select([], [], [], DWELL)  # nobody tells when a state has stood
                 self._history.look(store)
             self._history.close()
+        else:
+            self._mark(store, self._history)
         if self._history.unsettled:
             return DWELL
         return max(INTERVALS.states, (time.thread_time() - began) / LOAD)
+
+    def _mark(self, store: Store, history: "History") -> None:
+        """Show in people's tmux what the agents need; a tick's look would soon be an old one."""
+        if self._marks is None:
+            from torch_cli.snippet.marks import Marks
+
+            self._marks = Marks()
+            history.on_leave = self._marks.leave
+        self._marks.show(store.agents.all(), history.states, history.clients)
 
     def tasks(self, store: Store, now: float) -> float:
         """Return the tasks of agents that are gone to the pool."""

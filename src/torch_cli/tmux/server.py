@@ -30,6 +30,11 @@ themselves:
 ``shell.run``: it uses the connection that hears the pane.
 ``watch.log``: seeing that a pane has no pipe and giving it one are one step.
 ``attention.history``: it sets a flag of the connection on which it reads all screens.
+``snippet.text``: it is a text for the user's ``tmux.conf``, which Torch does not run.
+``snippet.conf``: as ``snippet.text``.
+``snippet.marks``: it uses the connection on which the daemon reads all screens.
+``snippet.menu``: the process becomes tmux, which waits until the menu is closed.
+``doctor.snippet``: it asks a server that may be broken, and waits for no connection.
 ``tasks.title``: two settings take less time than the import.
 ``teams.ready``: it waits without being attached: tmux 3.2 can end when a pane dies, if anyone is.
 ``cli.complete``: it runs at each press of Tab.

@@ -1,0 +1,141 @@
+"""The snippet for ``tmux.conf``: commands that add to a person's settings and replace none.
+
+It only reads user options that the daemon sets (``marks``), so that tmux starts no process to draw
+its status line. Sourced again, it finds its own additions and leaves them.
+"""
+
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch_cli.tmux import quote
+from torch_cli.tmux.process import program
+
+SOURCED = "@torch_tmux"
+"""The option by which a server says that the snippet was sourced there."""
+
+LINE = "@torch"
+"""The option that holds who needs a person, '' if nobody does."""
+
+CLIENT = "@torch_client"
+"""The option that names the daemon's connection. It is there for as long as the marks are true."""
+
+DO = "@torch_do"
+"""The option of a pane: what a person has to do for its agent, one of ``attention.URGENT``."""
+
+LOST = "torch: no daemon"
+"""What stands in place of who needs a person once the daemon's connection has ended."""
+
+COLUMNS = 40
+"""Columns of the segment at most; the limit of ``status-right`` is raised by these and a blank."""
+
+KEY_MARK = ": torch shell tmux;"
+"""Stands in the commands of Torch's keys, so that they are known as Torch's. It does nothing."""
+
+HOOK = "client-detached[7717]"
+"""The place of our command in tmux's list of commands for that hook; others keep theirs."""
+
+
+class SnippetKey(NamedTuple):
+    """A key behind tmux's prefix key, and what it does."""
+
+    key: str
+    words: str
+
+
+MENU = SnippetKey("T", "a menu of the agents, who needs you first")
+KEYS = (MENU,)
+
+_MARK = "#{P:#{?%(do)s,#{?#{==:#{%(do)s},answer},?,!},}}"
+_COLOUR = (
+    "#{?#{==:#{%(do)s},answer},fg=yellow,#{?#{==:#{%(do)s},look},fg=magenta,#{?%(do)s,fg=red,}}}"
+)
+
+_HEAD = """\
+# Torch in tmux: who needs you. It adds to your settings and replaces none of them; you may source
+# it again. Source it below your own settings. What it shows comes from the daemon: 'torch daemon
+# start'.
+set-option -g {sourced} 1
+
+# The status line says who needs you, and is as before while nobody does.
+"""
+
+_ROOM = """\
+if-shell -F '#{?#{==:#{@torch_room},#{status-right-length}},,1}' {
+  set-option -gF status-right-length '#{e|+:#{status-right-length},%d}'
+  set-option -gF @torch_room '#{status-right-length}'
+}
+"""
+
+_ADD = """\
+if-shell -F '#{{?#{{m:*@torch*,#{{{option}}}}},,1}}' {{
+  set-option -ga {option} '{text}'
+}}
+"""
+
+_HOOK = f"""\
+# When the daemon's connection ends, however it ends, nothing old stays on the screen.
+set-hook -g {HOOK} {{
+  if-shell -F '#{{?{CLIENT},#{{==:#{{hook_client}},#{{{CLIENT}}}}},}}' {{
+    set-option -g {LINE} '{LOST}'
+    set-option -gu {CLIENT}
+  }}
+}}
+"""
+
+
+def snippet(torch: Sequence[str]) -> str:
+    """Return the snippet; ``torch`` are the words by which tmux can start this Torch."""
+    names = {"do": DO}
+    mark, colour = (f"#{{?{CLIENT},{text % names},}}" for text in (_MARK, _COLOUR))
+    parts = [
+        _HEAD.format(sourced=SOURCED),
+        _ADD.format(option="status-right", text=f"#{{?{LINE}, #{{{LINE}}},}}"),
+        _ROOM % (COLUMNS + 1),
+        "\n# The names of windows: '?' for each agent that waits for an answer, '!' for each that\n"
+        "# needs a look or has ended.\n",
+        *(
+            _ADD.format(option=option, text=mark)
+            for option in ("window-status-format", "window-status-current-format")
+        ),
+        "\n# The borders of panes: yellow answer, magenta look, red fix.\n",
+        *(
+            _ADD.format(option=option, text=colour)
+            for option in ("pane-border-style", "pane-active-border-style")
+        ),
+        f"\n{_HOOK}",
+        "\n# Keys behind the prefix key. A key that is bound already is not taken.\n",
+        *(_bind(key, torch) for key in KEYS),
+    ]
+    return "".join(parts)
+
+
+def listing(key: str) -> str:
+    """Return the shell command that succeeds if ``key`` is bound to something of somebody else."""
+    tmux = shlex.quote(shutil.which(program()) or program())
+    listed = f"{tmux} list-keys -T prefix {shlex.quote(key)} 2>/dev/null"
+    return f"{listed} | grep -v {shlex.quote(KEY_MARK)} | grep -q ."
+
+
+def _bind(key: SnippetKey, torch: Sequence[str]) -> str:
+    taken = _word(f"torch: prefix {key.key} is bound already, and was not taken for {key.words}")
+    test = _word(quote.format_literal(listing(key.key)))
+    bound = f"bind-key -T prefix -N {_word(f'Torch: {key.words}')} {key.key} {_action(torch)}"
+    return (
+        f"# prefix {key.key}: {key.words}\n"
+        f"if-shell {test} {{\n  display-message {taken}\n}} {{\n  {bound}\n}}\n"
+    )
+
+
+def _action(torch: Sequence[str]) -> str:
+    """Return the tmux command for a key."""
+    # tmux expands the command of run-shell as a format, and gives it to sh.
+    call = quote.format_literal(shlex.join([*torch, "shell", "menu"]))
+    call += " -S #{q:socket_path} --client #{q:client_name} 2>&1"
+    return f"run-shell -b {_word(f'{KEY_MARK} {call}')}"
+
+
+def _word(text: str) -> str:
+    return os.fsdecode(quote.word(text))

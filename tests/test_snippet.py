@@ -1,0 +1,234 @@
+"""The snippet for tmux: what a person's terminal shows, and what stays as they have set it."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import scheduler
+from agent import DemoAgent, spawn_demo
+from conftest import PATIENCE, TMUX, TmuxServer, Torch, wait_until
+from test_move import clients, looking
+from torch_cli.attention.asked import Asked
+from torch_cli.attention.needs import Need
+from torch_cli.programs.state import AgentState, State
+from torch_cli.snippet.menu import menu_words
+from torch_cli.snippet.text import HOOK, KEY_MARK
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.state import StateOf
+
+APPENDED = (
+    *("status-right", "window-status-format", "window-status-current-format"),
+    *("pane-border-style", "pane-active-border-style"),
+)
+
+ODD = [
+    "#(touch bad)",
+    "#{pid}",
+    "#[fg=red]x",
+    "a ## b",
+    "###[x",
+    "#",
+    "two;",
+    "🔥 日本",
+    "}, %H '\"$x",
+]
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+
+
+@pytest.fixture
+def terminal(tmux: TmuxServer, demo: DemoAgent) -> Iterator[TmuxServer]:
+    """A person's terminal that shows the agent: the pane of another tmux server."""
+    outer = TmuxServer(Socket(path=str(tmux.directory / "outer")), tmux.directory)
+    attach = [TMUX, "-u", *tmux.socket.arguments, "attach-session", "-t", "=agents"]
+    outer.new_session("outer", "env", "-u", "TMUX", "TERM=xterm", *attach, size=(120, 24))
+    outer.cmd("set-option", "-g", "status", "off")
+    outer.cmd("set-option", "-g", "prefix", "None")
+    yield outer
+    outer.run("-N", "kill-server")
+
+
+def source(tmux: TmuxServer, torch: Torch, file: Path) -> None:
+    """Source the snippet, as a person does who has saved it."""
+    done = torch("shell", "tmux")
+    assert done.code == 0, done.err
+    file.write_text(done.out)
+    assert tmux.cmd("source-file", str(file)) == ""
+
+
+def status(terminal: TmuxServer) -> str:
+    """Return the last row of the terminal that has a text."""
+    return terminal.screen(terminal.panes()[0]).rstrip("\n").rpartition("\n")[2]
+
+
+def test_the_status_line_says_who_needs_you(
+    demo: DemoAgent, terminal: TmuxServer, tmp_path: Path
+) -> None:
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    daemon = scheduler.start(demo.torch)
+    demo.open_dialog()
+    terminal.wait_until(lambda: "1 to answer: demo" in status(terminal), "the segment")
+    assert f"{demo.name}*?" in status(terminal)
+    terminal.run("send-keys", "-t", terminal.panes()[0].id, "2")
+    terminal.wait_until(lambda: "to answer" not in status(terminal), "an empty segment")
+    assert "?" not in status(terminal)
+    demo.open_dialog()
+    terminal.wait_until(lambda: "1 to answer: demo" in status(terminal), "the segment again")
+    daemon.kill()
+    terminal.wait_until(lambda: "torch: no daemon" in status(terminal), "that nobody looks")
+    assert "?" not in status(terminal)
+    scheduler.start(demo.torch)
+    terminal.wait_until(lambda: "1 to answer: demo" in status(terminal), "the next daemon's")
+
+
+def test_nothing_is_left_when_the_last_agent_is_stopped(demo: DemoAgent, tmp_path: Path) -> None:
+    demo.tmux.new_session("mine", "cat")
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    scheduler.start(demo.torch)
+    show = ("display-message", "-p", "-t", demo.pane.id, "#{@torch_do} #{@torch}")
+    demo.open_dialog()
+    wait_until(lambda: demo.tmux.cmd(*show) == "answer 1 to answer: demo", what="the mark")
+    with Store() as store:
+        store.agents.stopped(demo.name)
+    wait_until(lambda: demo.tmux.cmd(*show) == " ", what="no mark")
+    assert demo.tmux.cmd("display-message", "-p", "#{@torch_client}") == ""
+
+
+def test_a_daemon_sets_nothing_where_the_snippet_was_not_sourced(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    daemon = scheduler.start(demo.torch)
+    demo.open_dialog()
+    wait_until(lambda: "waiting" in demo.torch("events", "--kind", "state").out, what="the event")
+    assert "@torch" not in demo.tmux.cmd("show-options", "-g")
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    told = ("display-message", "-p", "#{@torch}")
+    wait_until(lambda: demo.tmux.cmd(*told) == "1 to answer: demo", what="the segment")
+    assert daemon.stop() == 0
+    wait_until(lambda: demo.tmux.cmd(*told) == "torch: no daemon", what="that nobody looks")
+
+
+def test_what_the_person_has_set_stays(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    tmux.new_session("main", "cat")
+    mine = {
+        "status-right": "#[fg=red]#(date +%H), #{session_name} 🔥 'x' \"y\" } #H",
+        "window-status-format": "#I:#W#{?window_flags,#{window_flags}, }",
+        "window-status-current-format": "#[bold]#I,#W",
+        "pane-border-style": "fg=blue,bg=black",
+        "pane-active-border-style": "#{?pane_in_mode,fg=cyan,fg=white}",
+    }
+    settings = [["set-option", "-g", name, value] for name, value in mine.items()]
+    settings += [["set-option", "-g", "status-right-length", "57"]]
+    settings += [["set-hook", "-g", "client-detached", "display-message gone"]]
+    settings += [["bind-key", "T", "display-message mine"]]
+    for words in settings:
+        tmux.cmd(*words)
+    keys = tmux.cmd("list-keys", "-T", "prefix")
+    once: dict[str, int] = {}
+    for number in range(3):
+        source(tmux, torch, tmp_path / "snippet")
+        for name, value in mine.items():
+            now = tmux.cmd("show-options", "-gv", name)
+            assert now.startswith(value), name
+            assert now.count("@torch") == once.setdefault(name, now.count("@torch")) > 0
+        assert tmux.cmd("show-options", "-gv", "status-right-length") == str(57 + 41)
+        hooks = tmux.cmd("show-hooks", "-g", "client-detached").splitlines()
+        assert [line.split(" ")[0] for line in hooks[:2]] == ["client-detached[0]", HOOK]
+        assert tmux.cmd("list-keys", "-T", "prefix") == keys, "the key is the person's"
+        if number:  # as when they source their own file again
+            for words in settings:
+                tmux.cmd(*words)
+
+
+def test_a_key_that_is_taken_is_said(demo: DemoAgent, terminal: TmuxServer, tmp_path: Path) -> None:
+    demo.tmux.cmd("bind-key", "T", "display-message", "mine")
+    demo.tmux.cmd("set-option", "-g", "display-time", "0")
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    terminal.wait_until(lambda: "prefix T is bound already" in status(terminal), "the words")
+    demo.tmux.cmd("unbind-key", "T")
+    for _ in range(2):
+        source(demo.tmux, demo.torch, tmp_path / "snippet")
+        assert KEY_MARK in demo.tmux.cmd("list-keys", "-T", "prefix", "T")
+
+
+def test_a_key_shows_a_menu_that_switches_to_an_agent(
+    demo: DemoAgent, terminal: TmuxServer, tmp_path: Path
+) -> None:
+    """The session's name is one that tmux would expand, or a shell split."""
+    session = "a 'b' \"c\" $(d) 🔥"
+    other = demo.tmux.new_session(session, "cat")
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    demo.open_dialog()
+    name = demo.tmux.cmd("list-clients", "-F", "#{client_name}")
+    demo.tmux.cmd("switch-client", "-c", name, "-t", other.id)
+    pane = terminal.panes()[0].id
+    terminal.cmd("send-keys", "-t", pane, "C-b", "T")
+    terminal.wait_until(lambda: "1 of 1 need you" in terminal.screen(pane), "the menu")
+    shown = terminal.screen(pane)
+    assert re.search(r"demo waiting (now|\d+ min): Do you want to proceed", shown), shown
+    terminal.cmd("send-keys", "-t", pane, "1")
+    wait_until(lambda: clients(demo.tmux)[name].startswith("agents:"), what="the agent's session")
+
+
+def test_a_menu_shows_texts_as_they_are(
+    demo: DemoAgent, terminal: TmuxServer, tmp_path: Path
+) -> None:
+    with Store() as store:
+        (agent,) = store.agents.all()
+    found = [need(agent, text) for text in ODD]
+    name = demo.tmux.cmd("list-clients", "-F", "#{client_name}")
+    words = [TMUX, "-u", *demo.tmux.socket.arguments, "display-menu", "-c", name]
+    words += menu_words(found, 24, 0.0)
+    pane = terminal.panes()[0].id
+    with subprocess.Popen(words, cwd=tmp_path) as client:
+        terminal.wait_until(lambda: ODD[-1] in terminal.screen(pane), "the menu")
+        rows = terminal.screen(pane).splitlines()
+        for text in ODD:
+            assert any(f": {text} " in row for row in rows), text
+        terminal.cmd("send-keys", "-t", pane, "q")
+        assert client.wait(PATIENCE) == 0
+    assert not list(tmp_path.rglob("bad"))
+
+
+def test_a_menu_has_as_many_agents_as_the_terminal_has_room_for(demo: DemoAgent) -> None:
+    with Store() as store:
+        (agent,) = store.agents.all()
+    words = menu_words([need(agent, str(number)) for number in range(40)], 24, 0.0)
+    assert words.count(f"switch-client -t {demo.pane.id}") == 18
+    assert words[-3:] == ["-22 more: torch status", "", ""]
+
+
+def need(agent: Agent, text: str) -> Need:
+    """Return what an agent needs that asks ``text``."""
+    state = StateOf(agent.name, agent.pane, AgentState(State.WAITING, "x", "x"), 0.0)
+    return Need(agent, "answer", state, 0.0, Asked(text, (), (), ""))
+
+
+def test_a_menu_needs_a_terminal(demo: DemoAgent) -> None:
+    done = demo.torch("shell", "menu", "-L", "t", "--json")
+    assert (done.code, done.json["error"]["code"]) == (3, "no-client")
+    with looking(demo.tmux, "agents"):
+        done = demo.torch("shell", "menu", "-L", "t", "--client", "/dev/nowhere", "--json")
+        assert (done.code, done.json["error"]["code"]) == (3, "no-client")
+
+
+def test_a_server_that_starts_reads_it(tmux: TmuxServer, torch: Torch) -> None:
+    """Its keys are looked up while the server still reads the person's file."""
+    home = Path(os.environ["HOME"])
+    (home / ".tmux.conf").write_text("bind-key T display-message mine\n")
+    assert torch("shell", "tmux", "--install").code == 0
+    start = [TMUX, "-u", *tmux.socket.arguments, "new-session", "-d", "cat"]
+    subprocess.run(start, check=True, timeout=PATIENCE)
+    wait_until(lambda: "7717" in tmux.cmd("show-hooks", "-g"), what="the end of the snippet")
+    for name in APPENDED:
+        assert "@torch" in tmux.cmd("show-options", "-gv", name), name
+    assert "mine" in tmux.cmd("list-keys", "-T", "prefix", "T")
