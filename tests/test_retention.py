@@ -18,7 +18,7 @@ from torch_cli.programs.hook import INSERT
 from torch_cli.settings import settings_file
 from torch_cli.store import Store, retention
 from torch_cli.store.agents import Agent
-from torch_cli.store.checkin import Run
+from torch_cli.store.checkin import Run, RunState
 from torch_cli.store.keeping import DAY, HISTORY, PROMPTS, REPORTS, Keeping, load_keeping
 from torch_cli.store.retention import BATCH
 
@@ -248,7 +248,7 @@ def fill(store: Store) -> None:
             return store.messages.insert(one).id
 
         def fire(name: str, checkin: str, at: float, message: str = "") -> None:
-            store.checkins.add_run(Run(name, checkin, at, at, "sent", message=message))
+            store.checkins.add_run(Run(name, checkin, at, at, RunState.SENT, message=message))
 
         for number, days in enumerate((91, 91.5, 40, 20, 3, 0)):
             at = NOW - days * DAY

@@ -21,7 +21,7 @@ from test_task import agent
 from torch_cli.attention.stream import KINDS, words_of
 from torch_cli.attention.summary import shares, summary
 from torch_cli.store import Store
-from torch_cli.store.checkin import Run
+from torch_cli.store.checkin import Run, RunState
 from torch_cli.store.events import Event
 from torch_cli.store.looks import ANYTHING, AWAY
 
@@ -201,9 +201,16 @@ def test_what_failed_and_what_came_late(store: Store) -> None:
                 written(name, created=now - age, body="Do it\x1b[2J", sender="qa")
             )
         runs = (
-            Run("r-1", "c-1", now - 2 * HOUR, now, "sent", delay="the machine was asleep for 2 h"),
-            Run("r-2", "c-1", now - 9, now, "sent"),
-            Run("r-3", "c-1", now - 8, now, "missed", "it came more than 5 min late"),
+            Run(
+                "r-1",
+                "c-1",
+                now - 2 * HOUR,
+                now,
+                RunState.SENT,
+                delay="the machine was asleep for 2 h",
+            ),
+            Run("r-2", "c-1", now - 9, now, RunState.SENT),
+            Run("r-3", "c-1", now - 8, now, RunState.MISSED, "it came more than 5 min late"),
         )
         for run in runs:
             store.checkins.add_run(run)

@@ -22,7 +22,7 @@ from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutErr
 from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import DONE, FAILED, OPEN, TASK_ENDED, TASK_HELD, Task, skills_fit
+from torch_cli.store.tasks import TASK_ENDED, TASK_HELD, Task, TaskState, skills_fit
 from torch_cli.tasks import life as tasks
 from torch_cli.tasks.record import records
 
@@ -160,11 +160,11 @@ def test_a_task_goes_from_hand_to_hand(store: Store) -> None:
     with pytest.raises(RefusedError, match="is dev's: only it"):
         tasks.done(store, task, Actor(other), "")
     task = tasks.release(store, task, Actor(dev), "not my field")
-    assert (task.state, task.holder) == (OPEN, "")
+    assert (task.state, task.holder) == (TaskState.OPEN, "")
     task = mine(store, other, task)
     assert task.attempts == 2
     task = tasks.done(store, task, Actor(other), "did it")
-    assert task.state == DONE
+    assert task.state == TaskState.DONE
     with pytest.raises(HeldError, match="has ended"):
         tasks.start(store, task, PERSON)
     verbs = [entry.verb for entry in store.tasks.history(task.id)]
@@ -177,7 +177,7 @@ def test_who_made_it_the_parent_and_a_person_may_change_it(store: Store) -> None
     maker = agent(store, "maker")
     for who in (Actor(pm), Actor(maker), PERSON):
         task = mine(store, dev, new(store, creator="maker"))
-        assert tasks.fail(store, task, who, "stop").state == FAILED
+        assert tasks.fail(store, task, who, "stop").state == TaskState.FAILED
 
 
 def test_who_has_nothing_to_do_with_an_open_task_may_not_end_it(store: Store) -> None:
@@ -185,7 +185,7 @@ def test_who_has_nothing_to_do_with_an_open_task_may_not_end_it(store: Store) ->
     task = new(store, creator="maker")
     with pytest.raises(RefusedError, match="is in the pool: only who made the task"):
         tasks.fail(store, task, Actor(other), "no")
-    assert tasks.fail(store, task, PERSON, "not needed").state == FAILED
+    assert tasks.fail(store, task, PERSON, "not needed").state == TaskState.FAILED
 
 
 def test_done_needs_its_check(store: Store, tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_silent_agent_loses_its_task_and_activity_keeps_it(store: Store) -> No
     )
     assert tasks.reap(store, now + 100) == []
     (lost,) = tasks.reap(store, now + 111)
-    assert (lost.id, lost.state) == (task.id, OPEN)
+    assert (lost.id, lost.state) == (task.id, TaskState.OPEN)
     assert "silent for 1 min" in lost.reason
 
 
@@ -350,7 +350,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def time_passes(self) -> None:
         for task in tasks.reap(self.store, time.time() + 10_000):
-            assert task.state == OPEN
+            assert task.state == TaskState.OPEN
 
     @invariant()
     def each_is_somebodys_or_the_pools(self) -> None:
@@ -442,8 +442,11 @@ def test_the_daemon_and_tick_return_the_task_of_an_agent_that_died(
         with Store() as own:
             return [one.state for one in own.tasks.all()]
 
-    wait_until(lambda: states() == [OPEN, OPEN], what="both in the pool")
+    wait_until(lambda: states() == [TaskState.OPEN, TaskState.OPEN], what="both in the pool")
     assert daemon.stop() == 0
     torch("task", "assign", made[0], "pm", "--no-send")
     pair[0].kill()
-    wait_until(lambda: torch("tick").code == 0 and states() == [OPEN, OPEN], what="by tick")
+    wait_until(
+        lambda: torch("tick").code == 0 and states() == [TaskState.OPEN, TaskState.OPEN],
+        what="by tick",
+    )

@@ -29,7 +29,7 @@ from torch_cli.profiling.houses.claude import environment, make_home
 from torch_cli.profiling.stub import Behaviour, Hold, News, StubMode, StubRequest, StubServer
 from torch_cli.profiling.stub.messages import MessagesHandler
 from torch_cli.store import Store
-from torch_cli.store.tasks import DONE
+from torch_cli.store.tasks import TaskState
 from torch_cli.tmux.socket import Socket
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
@@ -262,7 +262,7 @@ def test_a_team_of_real_programs_does_a_tree_of_tasks(team: RealTeam) -> None:
 
             def ended() -> bool:
                 tasks = store.tasks.all(ended=True)
-                return len(tasks) == 3 and all(one.state == DONE for one in tasks)
+                return len(tasks) == 3 and all(one.state == TaskState.DONE for one in tasks)
 
             team.wait(ended, "three tasks done")
 

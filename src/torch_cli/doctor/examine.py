@@ -235,7 +235,7 @@ def _teams() -> Iterator[Finding]:
     """Look for files of teams that are up and on which the scheduler does not act."""
     from torch_cli.store import Store
     from torch_cli.teamfile.load import load_team
-    from torch_cli.teams.trust import trust_of
+    from torch_cli.teams.trust import TrustState, trust_of
 
     with Store(create=False) as store:
         for path in store.teams.paths():
@@ -245,7 +245,7 @@ def _teams() -> Iterator[Finding]:
             except TorchError as error:
                 yield Finding("team", Level.WARNING, error.message.partition("\n")[0], error.hint)
                 continue
-            if trust.state != "same":
+            if trust.state is not TrustState.SAME:
                 advice = f"torch trust --dir {team.root}"
                 yield Finding("team", Level.WARNING, f"{path}: {trust.words}", advice)
 

@@ -1,6 +1,7 @@
 """Ending an agent: Torch first asks the program, and forces only programs that Torch started."""
 
 import contextlib
+import enum
 import os
 import select
 import signal
@@ -37,17 +38,27 @@ TERM_GRACE_SECONDS = 5.0
 """Seconds between SIGTERM and SIGKILL for processes that Torch started."""
 
 
+class Ending(enum.StrEnum):
+    """How an agent ended."""
+
+    ASKED = "asked"
+    TERMINATED = "terminated"
+    KILLED = "killed"
+    GONE = "gone"
+    """It had ended before."""
+    FORGOTTEN = "forgotten"
+    """Only its record was removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """How an agent ended: ``asked``, ``terminated``, ``killed``, or ``gone`` (it had ended before).
+    """How an agent ended. ``leftovers`` are processes that outlived the program and were ended too.
 
-    ``forgotten`` means that only its record was removed. ``leftovers`` are processes that outlived
-    the program and were ended too. ``dropped`` are the messages that waited for it, which were not
-    typed and fail.
+    ``dropped`` are the messages that waited for it, which were not typed and fail.
     """
 
     name: str
-    how: str
+    how: Ending
     leftovers: int
     dropped: tuple[Message, ...] = ()
 
@@ -74,27 +85,30 @@ def end_agent(store: Store, name: str, *, forget: bool = False) -> Stopped:
     """
     agent = registered(store, name)
     if forget:
-        return _forget(store, agent, "forgotten", 0)
+        return _forget(store, agent, Ending.FORGOTTEN, 0)
     try:
         found = find(store, Socket(path=agent.socket), name)
     except NotFoundError as missing:
         if missing.code != "vanished":
             raise
-        return _forget(store, agent, "gone", end_all(_still_alive(agent)))
+        return _forget(store, agent, Ending.GONE, end_all(_still_alive(agent)))
     family = [_program(agent), *procs.descendants(agent.program_pid)]
-    how = "gone"
+    how: Ending | None = Ending.GONE
+    asked, leftovers = False, 0
     if procs.alive(_program(agent)) and not found.pane.dead:
-        how = _ask(store, found, agent)
-    leftovers = 0
+        asked, ended = _ask(store, found, agent)
+        how = Ending.ASKED if ended else None
     if agent.origin == "spawned":
         # The program can have more children by now.
         family += procs.descendants(agent.program_pid)
-        ended = end_all(family)
-        how = how if how in ("gone", "asked") else "killed" if ended < 0 else "terminated"
-        leftovers = max(0, abs(ended) - (how in ("terminated", "killed")))
+        forced = end_all(family)
+        leftovers = abs(forced)
+        if how is None:
+            how = Ending.KILLED if forced < 0 else Ending.TERMINATED
+            leftovers = max(0, leftovers - 1)  # the program itself
         close_ours(store, found.pane)
-    elif how not in ("gone", "asked"):
-        raise _still_running(agent, asked=how == "deaf")
+    elif how is None:
+        raise _still_running(agent, asked=asked)
     return _forget(store, agent, how, leftovers)
 
 
@@ -118,8 +132,8 @@ def _still_alive(agent: Agent) -> list[procs.Process]:
     return [program, *procs.descendants(program.pid)]
 
 
-def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
-    ended = how not in ("gone", "forgotten")
+def _forget(store: Store, agent: Agent, how: Ending, leftovers: int) -> Stopped:
+    ended = how not in (Ending.GONE, Ending.FORGOTTEN)
     with after(f"agent '{agent.name}' was ended") if ended else contextlib.nullcontext():
         store.agents.stopped(agent.name)
         waiting = store.messages.waiting(agent.identity) if agent.identity else []
@@ -130,10 +144,10 @@ def _forget(store: Store, agent: Agent, how: str, leftovers: int) -> Stopped:
     return Stopped(agent.name, how, abs(leftovers), dropped)
 
 
-def _ask(store: Store, found: Found, agent: Agent) -> str:
-    """Take the profile's steps in turn; return ``asked`` once the program has ended.
+def _ask(store: Store, found: Found, agent: Agent) -> tuple[bool, bool]:
+    """Take the profile's steps in turn until the program has ended.
 
-    Return ``deaf`` if it does not end, '' if no step could be taken.
+    Return whether any step could be taken, and whether the program has ended.
     """
     pane, launch = found.pane, _profile(agent).launch
     asked = False
@@ -144,9 +158,9 @@ def _ask(store: Store, found: Found, agent: Agent) -> str:
         for step in launch.stop:
             taken = _take(client, store, found, agent, step)
             if taken and _gone_within(_program(agent), launch.stop_grace):
-                return "asked"
+                return True, True
             asked = asked or taken
-    return "deaf" if asked else ""
+    return asked, False
 
 
 def _profile(agent: Agent) -> Profile:

@@ -16,16 +16,13 @@ from torch_cli.roster.registry import AGENT_NAME, Found, find, no_agent, profile
 from torch_cli.schedule.trigger import AT, next_after, shortest_gap
 from torch_cli.store import Store
 from torch_cli.store.checkin import (
-    ACTIVE,
-    CANCELLED,
-    DONE,
-    PAUSED,
-    SUPERSEDED,
     Address,
     AgentRef,
     Bounds,
     Checkin,
+    CheckinState,
     Run,
+    RunState,
     Trigger,
     new_id,
 )
@@ -123,7 +120,7 @@ def jittered(at: float, jitter: float) -> float:
 
 def upcoming(checkin: Checkin, count: int) -> list[float]:
     """Return the next moments at which it is due, at most ``count``. Only the first has jitter."""
-    if checkin.state != ACTIVE or checkin.due is None or checkin.nominal is None:
+    if checkin.state != CheckinState.ACTIVE or checkin.due is None or checkin.nominal is None:
         return []
     until, remaining = checkin.bounds.until, checkin.bounds.remaining
     most = count if remaining is None else min(count, remaining)
@@ -149,7 +146,7 @@ def find_checkin(store: Store, name: str, *, living: bool = True) -> Checkin:
             hint="'torch checkin list' shows them.",
             code="no-checkin",
         )
-    if living and found.state not in (ACTIVE, PAUSED):
+    if living and found.state not in (CheckinState.ACTIVE, CheckinState.PAUSED):
         raise NotFoundError(
             f"check-in '{name}' is {found.state}; nothing was changed",
             hint="'torch checkin list' shows the others.",
@@ -195,13 +192,15 @@ def _find_to_cancel(store: Store, name: str) -> tuple[Checkin, list[Run]]:
 def _cancel(store: Store, checkin: Checkin, overdue: Sequence[Run]) -> Checkin:
     with store.database.transaction():
         for run in overdue:
-            store.checkins.change_run(run, state=SUPERSEDED, reason="cancelled")
-    return _change(store, checkin, {"state": CANCELLED, "nominal": None, "due": None}, "remove")
+            store.checkins.change_run(run, state=RunState.SUPERSEDED, reason="cancelled")
+    return _change(
+        store, checkin, {"state": CheckinState.CANCELLED, "nominal": None, "due": None}, "remove"
+    )
 
 
 def pause(store: Store, name: str) -> Checkin:
     """Pause a check-in until it is resumed."""
-    return _change(store, _find_to_change(store, name), {"state": PAUSED}, "pause")
+    return _change(store, _find_to_change(store, name), {"state": CheckinState.PAUSED}, "pause")
 
 
 def resume(store: Store, name: str, now: float) -> Checkin:
@@ -211,14 +210,14 @@ def resume(store: Store, name: str, now: float) -> Checkin:
     during the pause, fires now.
     """
     checkin = _find_to_change(store, name)
-    if checkin.state == ACTIVE:
+    if checkin.state == CheckinState.ACTIVE:
         return checkin
-    changes: dict[str, object] = {"state": ACTIVE}
+    changes: dict[str, object] = {"state": CheckinState.ACTIVE}
     trigger, until = checkin.trigger, checkin.bounds.until
     if trigger.kind != AT and checkin.due is not None and checkin.due <= now:
         nominal = next_after(trigger, now)
         if nominal is None or (until is not None and nominal > until):
-            changes |= {"state": DONE, "nominal": None, "due": None}
+            changes |= {"state": CheckinState.DONE, "nominal": None, "due": None}
         else:
             changes |= {"nominal": nominal, "due": jittered(nominal, checkin.bounds.jitter)}
     return _change(store, checkin, changes, "resume")

@@ -20,14 +20,10 @@ from torch_cli.schedule.delay import delay, lateness
 from torch_cli.schedule.trigger import AT, next_after, passed, show
 from torch_cli.store import Store, StoreError
 from torch_cli.store.checkin import (
-    DONE,
-    FAILED,
-    MISSED,
-    OVERDUE,
-    SENT,
-    SUPERSEDED,
     Checkin,
+    CheckinState,
     Run,
+    RunState,
     new_id,
 )
 from torch_cli.store.messages import CHECKIN, PRIORITIES, new_message
@@ -138,7 +134,7 @@ def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Ru
         return None
     with store.database.transaction():
         _check_token(store, token)
-        if store.checkins.get_run(run.id).state != OVERDUE:
+        if store.checkins.get_run(run.id).state != RunState.OVERDUE:
             return None
         return _send(store, checkin, run._replace(fired=now), addressee)
 
@@ -146,10 +142,10 @@ def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Ru
 def _give_up(store: Store, checkin: Checkin, run: Run, now: float) -> Run | None:
     """End an overdue run that would come later than its grace."""
     with store.database.transaction():
-        if store.checkins.get_run(run.id).state != OVERDUE:
+        if store.checkins.get_run(run.id).state != RunState.OVERDUE:
             return None
         reason = f"{run.reason}; its grace of {checkin.bounds.grace:g} s is over"
-        return store.checkins.change_run(run, state=MISSED, reason=reason, fired=now)
+        return store.checkins.change_run(run, state=RunState.MISSED, reason=reason, fired=now)
 
 
 def _check_token(store: Store, token: int) -> None:
@@ -184,7 +180,7 @@ def _advanced(checkin: Checkin, due: Due, *, counts: bool) -> dict[str, object]:
         or (checkin.bounds.until is not None and following > checkin.bounds.until)
     )
     if ends or following is None:
-        return {"remaining": left, "state": DONE, "nominal": None, "due": None}
+        return {"remaining": left, "state": CheckinState.DONE, "nominal": None, "due": None}
     return {
         "remaining": left,
         "nominal": following,
@@ -200,7 +196,7 @@ def _write_missed(store: Store, checkin: Checkin, due: Due, now: float, token: i
     why = lateness(now - due.at, delay(store, due.at, now)) or f"{now - due.at:.0f} s late"
     reason = f"{why}; its grace is {checkin.bounds.grace:g} s"
     run = Run(
-        *(new_id("r"), checkin.id, due.at, now, MISSED),
+        *(new_id("r"), checkin.id, due.at, now, RunState.MISSED),
         reason=reason,
         coalesced=due.coalesced,
         token=token,
@@ -221,7 +217,7 @@ def _write(
     coalesced = due.coalesced + _supersede(store, checkin)
     why = delay(store, due.at, now) if lateness(now - due.at, "") else ""
     run = Run(
-        *(new_id("r"), checkin.id, due.at, now, OVERDUE),
+        *(new_id("r"), checkin.id, due.at, now, RunState.OVERDUE),
         delay=why,
         coalesced=coalesced,
         token=token,
@@ -241,7 +237,7 @@ def _supersede(store: Store, checkin: Checkin) -> int:
     for run in store.checkins.waiting_runs(checkin.id):
         if run.message and not store.messages.supersede(run.message, "a later run replaced it"):
             continue
-        store.checkins.change_run(run, state=SUPERSEDED, reason="a later run replaced it")
+        store.checkins.change_run(run, state=RunState.SUPERSEDED, reason="a later run replaced it")
         count += 1 + run.coalesced
     return count
 
@@ -259,7 +255,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
         else:
             evidence = ()
     except (NotFoundError, RefusedError) as refused:
-        return store.checkins.change_run(run, state=FAILED, reason=refused.message)
+        return store.checkins.change_run(run, state=RunState.FAILED, reason=refused.message)
     message = store.messages.insert(
         new_message(
             identity,
@@ -283,7 +279,7 @@ def _send(store: Store, checkin: Checkin, run: Run, to: Addressee) -> Run:
     )
     return store.checkins.change_run(
         run,
-        state=SENT,
+        state=RunState.SENT,
         fired=run.fired,
         message=message.id,
         recipient=to.address.name,

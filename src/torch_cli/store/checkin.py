@@ -1,17 +1,34 @@
 """A check-in and a run of it as values: what is said to whom, by which trigger, how often."""
 
+import enum
 import os
 from typing import NamedTuple
 
 from torch_cli.pane_id import PaneId
 
-ACTIVE, PAUSED, DONE, CANCELLED = "active", "paused", "done", "cancelled"
-"""The states of a check-in."""
 
-SENT, OVERDUE, MISSED, SUPERSEDED, FAILED = "sent", "overdue", "missed", "superseded", "failed"
-"""The states of a run, in this order: its message is in the outbox, or has left it; no agent is
-there to take it yet; it came later than its grace; a later run replaced it before it was typed; it
-cannot be sent."""
+class CheckinState(enum.StrEnum):
+    """The states of a check-in: it fires, is paused, has nothing left to fire, or was removed."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class RunState(enum.StrEnum):
+    """The states of a run."""
+
+    SENT = "sent"
+    """Its message is in the outbox, or has left it."""
+    OVERDUE = "overdue"
+    """No agent is there to take it yet."""
+    MISSED = "missed"
+    """It came later than its grace."""
+    SUPERSEDED = "superseded"
+    """A later run replaced it before it was typed."""
+    FAILED = "failed"
+    """It cannot be sent."""
 
 
 class Trigger(NamedTuple):
@@ -81,7 +98,7 @@ class Checkin(NamedTuple):
     fallback: AgentRef = AgentRef()
     parent: AgentRef = AgentRef()
     creator: AgentRef = AgentRef()
-    state: str = ACTIVE
+    state: CheckinState = CheckinState.ACTIVE
     nominal: float | None = None
     due: float | None = None
     created: float = 0.0
@@ -99,7 +116,7 @@ class Run(NamedTuple):
     checkin: str
     due: float
     fired: float
-    state: str
+    state: RunState
     reason: str = ""
     delay: str = ""
     coalesced: int = 0

@@ -7,7 +7,16 @@ from typing import Any
 from torch_cli.errors import RefusedError
 from torch_cli.pane_id import PaneId
 from torch_cli.store.agents import Agent
-from torch_cli.store.checkin import Address, AgentRef, Bounds, Checkin, Run, Trigger
+from torch_cli.store.checkin import (
+    Address,
+    AgentRef,
+    Bounds,
+    Checkin,
+    CheckinState,
+    Run,
+    RunState,
+    Trigger,
+)
 from torch_cli.store.database import Database
 
 
@@ -188,7 +197,8 @@ class Checkins:
     def _runs(self, clause: str, *values: object) -> list[Run]:
         columns = ", ".join(Run._fields)
         rows = self._database.query(f"SELECT {columns} FROM runs WHERE {clause}", *values)
-        return [Run(*row) for row in rows]
+        runs = [Run(*row) for row in rows]
+        return [run._replace(state=RunState(run.state)) for run in runs]
 
 
 def _row_of(checkin: Checkin) -> dict[str, Any]:
@@ -230,7 +240,7 @@ def _checkin_of(row: Mapping[str, Any]) -> Checkin:
         fallback=_ref_in(row, "fallback"),
         parent=_ref_in(row, "parent"),
         creator=_ref_in(row, "creator"),
-        **{name: row[name] for name in _OWN},
+        **{name: row[name] for name in _OWN} | {"state": CheckinState(row["state"])},
     )
 
 

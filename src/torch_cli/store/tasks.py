@@ -1,5 +1,6 @@
 """Tasks: the work, who does it, and its outcome."""
 
+import enum
 import json
 import os
 import time
@@ -9,12 +10,22 @@ from typing import Any, NamedTuple
 from torch_cli.store.database import Database
 from torch_cli.store.events import Events
 
-OPEN, CLAIMED, ACTIVE, BLOCKED = "open", "claimed", "active", "blocked"
-DONE, FAILED = "done", "failed"
-TASK_HELD = (CLAIMED, ACTIVE, BLOCKED)
+
+class TaskState(enum.StrEnum):
+    """The states of a task. From ``claimed`` to ``blocked`` it has an agent."""
+
+    OPEN = "open"
+    CLAIMED = "claimed"
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    DONE = "done"
+    FAILED = "failed"
+
+
+TASK_HELD = (TaskState.CLAIMED, TaskState.ACTIVE, TaskState.BLOCKED)
 """The states in which a task has an agent."""
 
-TASK_ENDED = (DONE, FAILED)
+TASK_ENDED = (TaskState.DONE, TaskState.FAILED)
 
 TAKEN = ("claim", "assign")
 """What the history says when a task gets an agent."""
@@ -41,7 +52,7 @@ class Task(NamedTuple):
     directory: str = ""
     depends: tuple[str, ...] = ()
     creator: str = ""
-    state: str = OPEN
+    state: TaskState = TaskState.OPEN
     agent: str = ""
     holder: str = ""
     attempts: int = 0
@@ -104,7 +115,7 @@ class Tasks:
 
     def all(self, *, ended: bool = False) -> list[Task]:
         """Return the tasks that have not ended, or all: urgent ones first, then the oldest."""
-        where = "" if ended else f"WHERE state NOT IN {TASK_ENDED}"
+        where = "" if ended else f"WHERE state NOT IN {_listed(TASK_ENDED)}"
         rows = self.database.query(f"SELECT * FROM tasks {where} ORDER BY priority DESC, created")
         return [_task(dict(row)) for row in rows]
 
@@ -152,13 +163,18 @@ class Tasks:
 
     def any_held(self) -> bool:
         """Return whether any task has an agent."""
-        sql = f"SELECT EXISTS (SELECT 1 FROM tasks WHERE state IN {TASK_HELD})"
+        sql = f"SELECT EXISTS (SELECT 1 FROM tasks WHERE state IN {_listed(TASK_HELD)})"
         return bool(self.database.query(sql)[0][0])
 
     def unmet(self, task: Task) -> list[Task]:
         """Return the tasks that this one depends on and that are not done."""
         found = [self.get(identity) for identity in task.depends]
-        return [one for one in found if one is not None and one.state != DONE]
+        return [one for one in found if one is not None and one.state != TaskState.DONE]
+
+
+def _listed(states: Sequence[TaskState]) -> str:
+    """Return two or more states as a list of SQL."""
+    return str(tuple(map(str, states)))
 
 
 def _quoted(column: str) -> str:
@@ -173,7 +189,8 @@ def _row(task: Task) -> dict[str, object]:
 
 def _task(row: dict[str, Any]) -> Task:
     row |= {name: tuple(json.loads(row[name])) for name in _LISTS}
-    return Task(**row | {"evidence": json.loads(row["evidence"])})
+    row |= {"state": TaskState(row["state"]), "evidence": json.loads(row["evidence"])}
+    return Task(**row)
 
 
 def skills_fit(wanted: Sequence[str], has: Sequence[str]) -> bool:

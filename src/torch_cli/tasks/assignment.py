@@ -10,7 +10,7 @@ from torch_cli.roster.actor import Actor
 from torch_cli.roster.project import belongs, place_of, project_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import DONE, OPEN, TAKEN, TASK_HELD, Task, TaskEvent
+from torch_cli.store.tasks import TAKEN, TASK_HELD, Task, TaskEvent, TaskState
 from torch_cli.tasks.life import claim, reap, skills_of
 from torch_cli.tasks.ranking import Candidate, Choice, route
 from torch_cli.teamfile.described import Team
@@ -41,7 +41,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
     tasks = {task.id: task for task in store.tasks.all(ended=True)}
     history = store.tasks.history()
     parents = {one.parent for one in store.agents.all()} | rules.leaders
-    open_ = [task for task in tasks.values() if task.state == OPEN]
+    open_ = [task for task in tasks.values() if task.state == TaskState.OPEN]
     homes = {task.id: place_of(task.directory).project for task in open_ if task.directory}
     found = []
     for line in list_agents(store, agents):
@@ -76,10 +76,10 @@ def _rates(
     ended: dict[str, list[bool]] = {}
     for entry in history:
         task = tasks.get(entry.task)
-        if entry.agent != identity or entry.verb not in (DONE, "fail") or task is None:
+        if entry.agent != identity or entry.verb not in ("done", "fail") or task is None:
             continue
         for skill in ("", *(skill.casefold() for skill in task.skills)):
-            ended.setdefault(skill, []).append(entry.verb == DONE)
+            ended.setdefault(skill, []).append(entry.verb == "done")
     return tuple((skill, sum(all_) / len(all_)) for skill, all_ in sorted(ended.items()))
 
 
@@ -99,7 +99,7 @@ def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "
     """Return which agent would get which task of the pool now; with ``project`` only its tasks."""
     now = time.time()
     reap(store, now)
-    free = [task for task in store.tasks.all() if task.state == OPEN]
+    free = [task for task in store.tasks.all() if task.state == TaskState.OPEN]
     here = [task for task in free if not project or belongs(task, project)]
     waiting = [task for task in here if not store.tasks.unmet(task)]
     if not waiting:

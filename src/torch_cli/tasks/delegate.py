@@ -18,7 +18,7 @@ from torch_cli.roster.membership import enlist, team_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import PRIORITIES
-from torch_cli.store.tasks import OPEN, Task
+from torch_cli.store.tasks import Task, TaskState
 from torch_cli.tasks.life import pass_on
 from torch_cli.tasks.text import order
 from torch_cli.teamfile import briefing
@@ -110,7 +110,7 @@ def delegate(
 
 
 def _check_task(store: Store, task: Task, own: Agent | None) -> None:
-    if task.state != OPEN and (own is None or task.agent != own.identity):
+    if task.state != TaskState.OPEN and (own is None or task.agent != own.identity):
         whose = f"is {task.holder}'s ({task.state})" if task.holder else f"has ended ({task.state})"
         raise HeldError(f"task {task.id} {whose}; nothing was started", code="taken")
     if unmet := store.tasks.unmet(task):

@@ -18,15 +18,10 @@ from torch_cli.roster.project import belongs, project_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import (
-    ACTIVE,
-    BLOCKED,
-    CLAIMED,
-    DONE,
-    FAILED,
-    OPEN,
     TASK_ENDED,
     TASK_HELD,
     Task,
+    TaskState,
     skills_fit,
 )
 from torch_cli.tasks.check import CHECK_SECONDS, prove
@@ -77,7 +72,7 @@ def reap(store: Store, now: float) -> list[Task]:
         with store.database.transaction():
             fresh = store.tasks.get(task.id)
             if fresh is not None and fresh.agent == task.agent and fresh.state in TASK_HELD:
-                free = fresh._replace(state=OPEN, agent="", holder="", reason=why)
+                free = fresh._replace(state=TaskState.OPEN, agent="", holder="", reason=why)
                 returned.append(
                     store.tasks.save(free, TORCH.name, "return", f"{task.holder}: {why}")
                 )
@@ -91,7 +86,7 @@ def _lost(store: Store, task: Task, now: float) -> str:
         return "its agent was stopped"
     if not procs.alive(procs.Process(agent.program_pid, agent.program_started)):
         return "its agent's program has ended"
-    if task.state == BLOCKED:
+    if task.state == TaskState.BLOCKED:
         return ""  # it waits for somebody else
     heard = store.hooks.latest(agent.socket, agent.pane, since=agent.created)
     silent = now - max(task.active_at, heard.at if heard else 0.0)
@@ -104,7 +99,7 @@ def available(store: Store, agent: Agent, skills: Sequence[str]) -> list[Task]:
     return [
         task
         for task in store.tasks.all()
-        if task.state == OPEN
+        if task.state == TaskState.OPEN
         and skills_fit(task.skills, skills)
         and belongs(task, project)
         and not store.tasks.unmet(task)
@@ -130,7 +125,7 @@ def claim(
         with store.database.transaction():
             fresh = store.tasks.get(chosen.id)
             assert fresh is not None
-            if fresh.state == OPEN:
+            if fresh.state == TaskState.OPEN:
                 _check_depends(store, fresh)
                 taken = _taken(fresh, agent)
                 verb = "claim" if who.agent and who.agent.identity == agent.identity else "assign"
@@ -154,7 +149,7 @@ def pass_on(store: Store, task: Task, to: Agent, who: Actor) -> Task:
 
 def _taken(task: Task, agent: Agent) -> Task:
     return task._replace(
-        state=CLAIMED,
+        state=TaskState.CLAIMED,
         agent=agent.identity,
         holder=agent.name,
         attempts=task.attempts + 1,
@@ -183,27 +178,43 @@ def start(store: Store, task: Task, who: Actor) -> Task:
 
     A task in the pool is taken first. Raises as ``claim`` does.
     """
-    if task.state == OPEN and who.agent is not None:
+    if task.state == TaskState.OPEN and who.agent is not None:
         claimed = claim(store, who.agent, who, task, ())
         assert claimed is not None
         task = claimed
-    return _change(store, task, who, "start", (CLAIMED, BLOCKED, ACTIVE), state=ACTIVE, reason="")
+    return _change(
+        store,
+        task,
+        who,
+        "start",
+        (TaskState.CLAIMED, TaskState.BLOCKED, TaskState.ACTIVE),
+        state=TaskState.ACTIVE,
+        reason="",
+    )
 
 
 def block(store: Store, task: Task, who: Actor, reason: str) -> Task:
     """Record that a task waits for somebody else. It stays with its agent."""
-    return _change(store, task, who, "block", TASK_HELD, state=BLOCKED, reason=reason)
+    return _change(store, task, who, "block", TASK_HELD, state=TaskState.BLOCKED, reason=reason)
 
 
 def release(store: Store, task: Task, who: Actor, reason: str) -> Task:
     """Give a task back to the pool."""
-    free = {"state": OPEN, "agent": "", "holder": "", "reason": reason}
+    free = {"state": TaskState.OPEN, "agent": "", "holder": "", "reason": reason}
     return _change(store, task, who, "release", TASK_HELD, **free)
 
 
 def fail(store: Store, task: Task, who: Actor, reason: str) -> Task:
     """End a task that will not be done."""
-    return _change(store, task, who, "fail", (OPEN, *TASK_HELD), state=FAILED, reason=reason)
+    return _change(
+        store,
+        task,
+        who,
+        "fail",
+        (TaskState.OPEN, *TASK_HELD),
+        state=TaskState.FAILED,
+        reason=reason,
+    )
 
 
 def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHECK_SECONDS) -> Task:
@@ -228,7 +239,9 @@ def done(store: Store, task: Task, who: Actor, words: str, timeout: float = CHEC
             with store.database.transaction():
                 store.tasks.log(task, who.name, CHECK_FAILED, words)
             raise
-    return _change(store, task, who, "done", TASK_HELD, state=DONE, evidence=evidence, reason=words)
+    return _change(
+        store, task, who, "done", TASK_HELD, state=TaskState.DONE, evidence=evidence, reason=words
+    )
 
 
 def _change(

@@ -4,7 +4,7 @@ import contextlib
 
 from torch_cli.errors import TorchError
 from torch_cli.store import Store
-from torch_cli.store.tasks import TASK_HELD, Task
+from torch_cli.store.tasks import TASK_HELD, Task, TaskState
 from torch_cli.tmux import quote
 from torch_cli.tmux.panes import pane_at
 from torch_cli.tmux.process import run
@@ -20,7 +20,7 @@ TITLE_CHARACTERS = 80
 def current(store: Store, identity: str) -> Task | None:
     """Return the task that the agent has begun, else the most urgent of its tasks."""
     own = [task for task in store.tasks.all() if task.agent == identity and task.state in TASK_HELD]
-    return min(own, key=lambda task: task.state != "active", default=None)
+    return min(own, key=lambda task: task.state != TaskState.ACTIVE, default=None)
 
 
 def show_task(store: Store, identity: str) -> None:

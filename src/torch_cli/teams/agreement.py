@@ -13,7 +13,7 @@ from torch_cli.roster.membership import team_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
-from torch_cli.store.tasks import BLOCKED, TASK_HELD, Task
+from torch_cli.store.tasks import TASK_HELD, Task, TaskState
 from torch_cli.tasks.life import CHECK_FAILED
 from torch_cli.teamfile.described import Agreement, Team
 
@@ -95,7 +95,7 @@ def _blocked(facts: _Facts) -> Iterator[Breach]:
     limit = facts.rules.blocked_at_most
     for task in _tasks(facts) if limit else ():
         since = facts.now - task.changed
-        if task.state == BLOCKED and since > limit and not _escalated(facts, task):
+        if task.state == TaskState.BLOCKED and since > limit and not _escalated(facts, task):
             said = f"has had {task.id} blocked for {words(since)}, and told nobody: {task.reason}"
             yield Breach("blocked_at_most", facts.names[task.agent], said, {"task": task.id})
 

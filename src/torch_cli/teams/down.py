@@ -13,7 +13,7 @@ from torch_cli.checkpoint.settings import load_settings
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.git.command import NotARepositoryError
 from torch_cli.git.worktree import locate
-from torch_cli.lifecycle.stop import close_ended, end_agent, end_pane
+from torch_cli.lifecycle.stop import Ending, close_ended, end_agent, end_pane
 from torch_cli.lifecycle.worktrees import remove_worktree
 from torch_cli.roster.authority import check_outside, check_over, check_over_process
 from torch_cli.roster.project import FILE, own_place
@@ -188,7 +188,7 @@ def _end_agent(store: Store, member: Started) -> str:
         # Its registration is found by the member's name when the team comes up again.
         with contextlib.suppress(TorchError):
             agent = store.agents.rename(agent, member.name)
-    return "gone" if end_agent(store, agent.name).how == "gone" else "stopped"
+    return "gone" if end_agent(store, agent.name).how is Ending.GONE else "stopped"
 
 
 def _end_pane(store: Store, member: Started) -> str:

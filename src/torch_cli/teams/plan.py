@@ -1,5 +1,6 @@
 """What ``torch up`` would do: the team file compared with what is running."""
 
+import enum
 import hashlib
 import json
 import os
@@ -26,9 +27,25 @@ BRIEFED = ("role", "parent", "briefing")
 """After a change of these an agent is briefed again."""
 
 
+class Action(enum.StrEnum):
+    """What to do for a member. From ``running`` on it is nothing."""
+
+    START = "start"
+    UPDATE = "update"
+    RESTART = "restart"
+    RUNNING = "running"
+    CHANGED = "changed"
+    """File and agent differ, and only a person can change that."""
+    OFF = "off"
+    """Nobody asked for it."""
+    ELSEWHERE = "elsewhere"
+    """Its port is in use by another process."""
+    UNLISTED = "unlisted"
+    """It runs, and is no longer in the file."""
+
+
 class PlanStep(NamedTuple):
-    """What to do for a member: ``start``, ``update``, ``restart`` or nothing (``running``,
-    ``changed``, ``off``, ``elsewhere``, ``unlisted``). ``words`` say why.
+    """What to do for a member; ``words`` say why.
 
     ``agent`` or ``pane`` is what runs already. ``noted`` says whether the store knows that. A
     member that is not ``ours`` was started by somebody else: it is never restarted, and stays when
@@ -36,7 +53,7 @@ class PlanStep(NamedTuple):
     """
 
     member: Member
-    what: str
+    what: Action
     words: str = ""
     agent: Agent | None = None
     pane: Pane | None = None
@@ -85,7 +102,7 @@ def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[Pl
             continue
         member = Member(one.kind, one.name, one.directory, 0)
         words = f"it is no longer in the file: torch down --only {one.name} ends it"
-        found.append(PlanStep(member, "unlisted", words))
+        found.append(PlanStep(member, Action.UNLISTED, words))
     return found
 
 
@@ -104,9 +121,9 @@ def _step(
     except RefusedError as refused:  # matters only if the caller named the member
         if wanted:
             raise
-        return PlanStep(member, "off", refused.message.partition("; nothing was done")[0])
-    if not wanted and found.what in ("start", "restart", "update"):
-        what = "off" if found.what == "start" else "running"
+        return PlanStep(member, Action.OFF, refused.message.partition("; nothing was done")[0])
+    if not wanted and found.what in (Action.START, Action.RESTART, Action.UPDATE):
+        what = Action.OFF if found.what is Action.START else Action.RUNNING
         return found._replace(what=what, words="", brief=False)
     return found
 
@@ -117,15 +134,15 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
         renamed = agent_of(store, known) if known else None
         if renamed is not None and renamed.name != member.name and lives(renamed):
             words = f"it is now named '{renamed.name}': write that name into the file"
-            return PlanStep(member, "changed", words, renamed)
-        return PlanStep(member, "start", "it has ended" if known else "")
+            return PlanStep(member, Action.CHANGED, words, renamed)
+        return PlanStep(member, Action.START, "it has ended" if known else "")
     own = agent_of(store, known) if known else None
     if known is None or own is None or own.identity != agent.identity:
         _check_no_other(store, member, agent)
         same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
         if same and agent.profile == member.profile:
             words = "it existed already"
-            return PlanStep(member, "running", words, agent, noted=False, ours=False)
+            return PlanStep(member, Action.RUNNING, words, agent, noted=False, ours=False)
         raise RefusedError(
             f"the name '{member.name}' belongs to another agent, in {agent.directory}; nothing "
             "was done",
@@ -137,16 +154,18 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
         words = "" if known.agent else "its start was cut short"
         if not os.path.isdir(agent.directory):
             words = f"its directory {agent.directory} is gone"
-        return PlanStep(member, "running", words, agent, noted=bool(known.agent), ours=known.ours)
+        return PlanStep(
+            member, Action.RUNNING, words, agent, noted=bool(known.agent), ours=known.ours
+        )
     words = f"changed: {', '.join(changed)}"
     if set(changed) <= set(SOFT):
         again = bool(set(changed) & set(BRIEFED))
-        return PlanStep(member, "update", words, agent, ours=known.ours, brief=again)
+        return PlanStep(member, Action.UPDATE, words, agent, ours=known.ours, brief=again)
     if not known.ours:
         return PlanStep(
-            member, "changed", f"{words}; it existed before the team, and is left alone", agent
+            member, Action.CHANGED, f"{words}; it existed before the team, and is left alone", agent
         )
-    return PlanStep(member, "restart", words, agent)
+    return PlanStep(member, Action.RESTART, words, agent)
 
 
 def _check_no_other(store: Store, member: Member, agent: Agent) -> None:
@@ -164,13 +183,13 @@ def _process_step(store: Store, team: Team, member: Member, known: Started | Non
     pane = pane_of(store, known) if known else None
     if known is None or pane is None:
         if member.port and listens(member.port):
-            return PlanStep(member, "elsewhere", f"port {member.port} is already in use")
-        return PlanStep(member, "start", "it has ended" if known else "")
+            return PlanStep(member, Action.ELSEWHERE, f"port {member.port} is already in use")
+        return PlanStep(member, Action.START, "it has ended" if known else "")
     changed = _differences(known.spec, spec_of(team, member))
     if changed:
-        return PlanStep(member, "restart", f"changed: {', '.join(changed)}", pane=pane)
+        return PlanStep(member, Action.RESTART, f"changed: {', '.join(changed)}", pane=pane)
     words = "" if known.pane else "its start was cut short"
-    return PlanStep(member, "running", words, pane=pane, noted=bool(known.pane))
+    return PlanStep(member, Action.RUNNING, words, pane=pane, noted=bool(known.pane))
 
 
 def spec_of(team: Team, member: Member) -> dict[str, Any]:

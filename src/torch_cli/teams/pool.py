@@ -10,7 +10,7 @@ from torch_cli.roster.project import belongs, project_of_team
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.tasks import OPEN, TASK_HELD, Task, skills_fit
+from torch_cli.store.tasks import TASK_HELD, Task, TaskState, skills_fit
 from torch_cli.teamfile.described import MIB, Pool, Team
 from torch_cli.watch.draft import check_no_draft
 from torch_cli.watch.listing import Line, list_agents
@@ -40,7 +40,7 @@ def waiting(store: Store, team: Team) -> list[Task]:
     return [
         task
         for task in store.tasks.all()
-        if task.state == OPEN and belongs(task, project) and not store.tasks.unmet(task)
+        if task.state == TaskState.OPEN and belongs(task, project) and not store.tasks.unmet(task)
     ]
 
 

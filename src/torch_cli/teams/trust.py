@@ -6,6 +6,7 @@ or ``torch trust``. The content of the programs is not checked, because agents w
 their work.
 """
 
+import enum
 import hashlib
 import json
 import os
@@ -26,13 +27,18 @@ LARGEST_VARIABLES_BYTES = 1024 * 1024
 """The most bytes of a file of variables."""
 
 
+class TrustState(enum.StrEnum):
+    """How a team's file compares with the accepted one."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    NEW = "new"
+
+
 class Trust(NamedTuple):
-    """How a team's file compares with the accepted one: ``same``, ``changed`` or ``new``.
+    """How a team's file compares with the accepted one; ``digest`` is that of the present file."""
 
-    ``digest`` is that of the present file.
-    """
-
-    state: str
+    state: TrustState
     digest: str
     accepted: Accepted | None
 
@@ -83,8 +89,10 @@ def trust_of(store: Store, team: Team) -> Trust:
     """Compare the team's file with the accepted one."""
     accepted, digest = store.teams.accepted(team.path), digest_of(team)
     if accepted is None:
-        return Trust("new", digest, None)
-    return Trust("same" if accepted.digest == digest else "changed", digest, accepted)
+        return Trust(TrustState.NEW, digest, None)
+    return Trust(
+        TrustState.SAME if accepted.digest == digest else TrustState.CHANGED, digest, accepted
+    )
 
 
 def accept(store: Store, team: Team) -> Trust:
@@ -94,7 +102,7 @@ def accept(store: Store, team: Team) -> Trust:
     """
     _check_person(store)
     before = trust_of(store, team)
-    if before.state != "same":
+    if before.state is not TrustState.SAME:
         store.teams.accept(team.path, Accepted(before.digest, team.text, time.time()))
         store.events.add("trust", team.path, {"before": before.state})
     return before
@@ -110,11 +118,11 @@ def admit(store: Store, team: Team, *, as_accepted: bool) -> str:
     own = actor(store).agent
     if own is None and not as_accepted:
         before = accept(store, team)
-        return f"{before.words}: now it is accepted" if before.state == "changed" else ""
+        return f"{before.words}: now it is accepted" if before.state is TrustState.CHANGED else ""
     trust = trust_of(store, team)
-    if trust.state == "same":
+    if trust.state is TrustState.SAME:
         return ""
-    if as_accepted or trust.state == "changed":
+    if as_accepted or trust.state is TrustState.CHANGED:
         raise untrusted(team, trust, own)
     return f"{trust.words}: no scheduler acts on it until a person runs 'torch trust'"
 

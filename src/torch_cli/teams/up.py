@@ -28,7 +28,7 @@ from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams import half_made
-from torch_cli.teams.plan import PlanStep, spec_of
+from torch_cli.teams.plan import Action, PlanStep, spec_of
 from torch_cli.teams.ready import await_process
 from torch_cli.teams.rebrief import with_tasks
 from torch_cli.teams.trust import admit
@@ -115,7 +115,7 @@ def _bring_up(
     ready: dict[str, bool] = {}
     for step in steps:
         waits = [name for name in step.member.after if not ready.get(name, False)]
-        if waits and step.what in ("start", "restart"):
+        if waits and step.what in (Action.START, Action.RESTART):
             result = Result(step.member, "blocked", f"waits for {', '.join(waits)}")
         else:
             result = _Upward(store, socket, team, restart_changed, tell).do(step)
@@ -141,10 +141,10 @@ class _Upward:
         """Do a step. An error is in the result."""
         member = step.member
         try:
-            if step.what == "restart" and not self._restart_changed:
+            if step.what == Action.RESTART and not self._restart_changed:
                 words = f"{step.words}; 'torch up --restart-changed' restarts it"
                 return Result(member, "changed", words)
-            if step.what in ("changed", "off", "elsewhere", "unlisted"):
+            if step.what in (Action.CHANGED, Action.OFF, Action.ELSEWHERE, Action.UNLISTED):
                 return Result(member, step.what, step.words)
             if member.kind == "process":
                 return self._process(step)
@@ -157,9 +157,9 @@ class _Upward:
 
     def _process(self, step: PlanStep) -> Result:
         member = step.member
-        if step.what == "restart" and step.pane is not None:
+        if step.what == Action.RESTART and step.pane is not None:
             end_pane(self._store, step.pane)
-        if step.what == "running" and step.pane is not None:
+        if step.what == Action.RUNNING and step.pane is not None:
             if not step.noted:
                 self._note(member, step.pane)
             return Result(member, "running", step.words)
@@ -177,7 +177,7 @@ class _Upward:
         self._note(member, opened.pane)
         if member.port or member.ready:
             await_process(opened.pane, member)
-        return Result(member, "restarted" if step.what == "restart" else "started", directory)
+        return Result(member, "restarted" if step.what == Action.RESTART else "started", directory)
 
     def _begin(self, member: Member) -> tuple[str, dict[str, str]]:
         """Record that the member is starting; return its directory and its variables.
@@ -235,7 +235,7 @@ class _Upward:
             self._follow(member, agent)
         else:
             self._call_back(member)
-        if step.what == "restart" and agent is not None:
+        if step.what == Action.RESTART and agent is not None:
             check_over(self._store, agent, "restart")
             check_outside(agent, "restarted")
             check_no_draft(self._store, agent)
@@ -245,7 +245,7 @@ class _Upward:
         if agent is None:
             agent = self._start(member)
             state = state if state == "restarted" else "started"
-        elif step.what == "update":
+        elif step.what == Action.UPDATE:
             return self._update(step, agent)
         elif not step.noted:
             pane = find(self._store, Socket(path=agent.socket), member.name).pane

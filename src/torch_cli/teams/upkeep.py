@@ -22,7 +22,7 @@ from torch_cli.teams.pool import decide as decide_pools
 from torch_cli.teams.rebrief import brief_all_due
 from torch_cli.teams.remind import Reminded, remind
 from torch_cli.teams.restart import fallen
-from torch_cli.teams.trust import Trust, trust_of
+from torch_cli.teams.trust import Trust, TrustState, trust_of
 
 
 class Did(NamedTuple):
@@ -86,7 +86,7 @@ class Upkeep:
         team = load_team(path)
         trust = trust_of(store, team)
         self._said.pop(path, None)
-        if trust.state != "same":
+        if trust.state is not TrustState.SAME:
             if store.teams.tell(path, trust.digest):
                 yield _untrusted(store, team, trust)
             yield from self._finished(path, now)

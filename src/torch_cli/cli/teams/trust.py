@@ -26,12 +26,12 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
     """
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
-    from torch_cli.teams.trust import accept, changes, scripts_of, trust_of
+    from torch_cli.teams.trust import TrustState, accept, changes, scripts_of, trust_of
 
     team = load_team(find_file(directory))
     with Store() as store:
         before = trust_of(store, team) if dry_run else accept(store, team)
-    accepted = not dry_run or before.state == "same"
+    accepted = not dry_run or before.state is TrustState.SAME
     if common.json:
         facts: dict[str, Any] = {"path": team.path, "before": before.state, "accepted": accepted}
         facts["scripts"] = [{"member": name, "path": path} for name, path in scripts_of(team)]
@@ -39,7 +39,7 @@ def command(common: Common, dry_run: bool, directory: str) -> None:
         return
     print_text(changes(team, before))
     say(printable(f"{'accepted' if accepted else before.state}  {team.path}"))
-    if before.state == "changed" and not changes(team, before):
+    if before.state is TrustState.CHANGED and not changes(team, before):
         note("  its variables (env_files) have changed", quiet=common.quiet)
     for name, path in scripts_of(team):
         words = f"  not looked at: {path}, which '{name}' runs, and which anybody may change"

@@ -95,11 +95,12 @@ def _status(result: "Result") -> int:
 
 def _print_step(step: "PlanStep", common: Common, *, restarts: bool) -> None:
     from torch_cli.cli.present import print_json, printable, say
+    from torch_cli.teams.plan import Action
 
     member = step.member
-    if step.what == "restart" and not restarts:
+    if step.what == Action.RESTART and not restarts:
         words = f"{step.words}; 'torch up --restart-changed' restarts it"
-        step = step._replace(what="changed", words=words)
+        step = step._replace(what=Action.CHANGED, words=words)
     if common.json:
         facts = {"name": member.name, "kind": member.kind, "what": step.what}
         print_json({"schema": "torch.up-step/1", **facts, "words": step.words or None})
