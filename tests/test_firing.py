@@ -440,6 +440,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP INDEX messages_sent; DROP INDEX hook_events_said;"
         "DROP INDEX messages_unknown;"
         "DROP TRIGGER events_were_deleted; DROP TABLE event_stream; DROP TABLE event_readers;"
+        "DROP TABLE looks;"
         "DROP INDEX events_by_time; DROP INDEX states_by_agent; DROP INDEX states_by_time;"
         "ALTER TABLE events DROP COLUMN agent;"
         + "".join(
