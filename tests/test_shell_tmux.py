@@ -129,7 +129,7 @@ def test_what_is_not_a_file_is_refused(torch: Torch, file: Path, kind: str) -> N
     elif kind == "dangling":
         file.symlink_to("nowhere/else")
     else:
-        file.write_bytes(b"#" * (conf.MOST + 1))
+        file.write_bytes(b"#" * (conf.LARGEST_CONF_BYTES + 1))
     for option in ("--install", "--remove"):
         done = torch("shell", "tmux", option, "--json")
         assert (done.code, done.json["error"]["code"]) == (2, "unreadable"), option

@@ -28,7 +28,7 @@ from torch_cli.git.worktree import REFS, Worktree, locate, locked
 LISTED_FILES = 100
 """The most left-out files that a checkpoint lists; it gives the number of the others."""
 
-NOBODY = ("Torch", "torch@localhost")
+TORCH_AUTHOR = ("Torch", "torch@localhost")
 """Name and address of a checkpoint's maker if git knows no user."""
 
 BY_RESTORE = "before restore"
@@ -214,7 +214,7 @@ def _record(
     )
     configuration = now.configuration
     known = configuration.name and configuration.email
-    name, email = (configuration.name, configuration.email) if known else NOBODY
+    name, email = (configuration.name, configuration.email) if known else TORCH_AUTHOR
     tag = _tag(made, f"{_plain(name)} <{_plain(email)}>")
     written = git.run("mktag", given=tag).decode().strip()
     git.run("update-ref", made.ref, written, "0" * len(written))

@@ -50,6 +50,6 @@ def _keys(socket: Socket) -> Iterator[Finding]:
 
 def _text(path: str) -> bytes:
     try:
-        return read_regular(path, conf.MOST)
+        return read_regular(path, conf.LARGEST_CONF_BYTES)
     except OSError:
         return b""

@@ -20,7 +20,7 @@ MARK = b"# torch shell tmux"
 JOINED = MARK + b", on a line of its own"
 """The same where the file had no newline at its end, so that Torch wrote one before its line."""
 
-MOST = 4 << 20
+LARGEST_CONF_BYTES = 4 << 20
 """Bytes of a ``tmux.conf`` that is read at most."""
 
 
@@ -149,7 +149,7 @@ def _is_ours(line: bytes) -> bool:
 
 def _read(path: str) -> bytes:
     try:
-        return read_regular(path, MOST)
+        return read_regular(path, LARGEST_CONF_BYTES)
     except OSError as error:
         raise RefusedError(
             f"{path} cannot be read ({error.strerror}); nothing was changed",

@@ -16,7 +16,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
 
-ASKED = 5.0
+ASKED_SECONDS = 5.0
 """Seconds after which a server that had not sourced the snippet is asked again."""
 
 
@@ -100,7 +100,7 @@ class Marks:
 
 
 def _is_to_be_asked(shown: _Shown) -> bool:
-    return not shown.sourced and time.monotonic() - shown.asked >= ASKED
+    return not shown.sourced and time.monotonic() - shown.asked >= ASKED_SECONDS
 
 
 def _ask(client: ControlClient) -> _Shown:
