@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch_cli.attention.asked import NOTHING, Asked, Option, asked_by
 from torch_cli.attention.history import key_in, key_of
+from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import BACK, has_ended_a_turn
 from torch_cli.programs.state import State
 from torch_cli.store import Store
@@ -54,7 +55,8 @@ class Need(NamedTuple):
     """One agent: what a person has to do next for it (``group``), and how.
 
     ``since`` is in seconds since the epoch, ``None`` if nobody can tell. ``asked`` is its question.
-    ``steps`` are the commands to choose from.
+    ``steps`` are the commands to choose from. ``left`` is the id of a message whose text is in the
+    box of the agent, unsent; '' if none is.
     """
 
     agent: Agent
@@ -63,6 +65,7 @@ class Need(NamedTuple):
     since: float | None
     asked: Asked = NOTHING
     steps: tuple[NextStep, ...] = ()
+    left: str = ""
 
     @property
     def urgent(self) -> bool:
@@ -72,6 +75,8 @@ class Need(NamedTuple):
     @property
     def words(self) -> str:
         """Its question, or else what its state rests on, in one line."""
+        if self.left:
+            return f"the text of {self.left} is in its box, and was not submitted"
         return self.asked.words or self.state.state.evidence
 
 
@@ -79,7 +84,8 @@ def needs(store: Store, socket: Socket) -> list[Need]:
     """Look at every agent now, those of the server that was demanded if one was.
 
     They come in the order of ``GROUPS``, in each who has waited longest first. Since when is what
-    the history of states says, where it has the same state and a scheduler keeps it.
+    the history of states says, where it has the same state and a scheduler keeps it. Only then it
+    is known who has ended a turn since a person last looked.
     """
     kept, looks = store.lease.at_work() is not None, store.looks.all()
     agents = {agent.name: agent for agent in agents_on(store, socket)}
@@ -103,6 +109,11 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
         looked = looks.get(agent.identity, 0.0) if looks else 0.0
         if seen.state is State.IDLE and has_ended_a_turn(states, looked):
             group = "done"
+    left = left_in(store, agent, seen) if state.error is None else None
+    if left is not None:
+        attach = NextStep(("torch", "attach", agent.name), "submit it, or delete it")
+        show = NextStep(("torch", "receipt", left.id))
+        return Need(agent, "look", state, since, steps=(attach, show), left=left.id)
     return Need(agent, group, state, since, asked, _steps(agent, group, state, asked.options))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "answer": "ANSWER a question",
-    "look": "LOOK: Torch cannot tell what it does",
+    "look": "LOOK: Torch cannot tell what it does, or left a text",
     "fix": "FIX what has ended or cannot be looked at",
     "done": "DONE: ended a turn, and you have not looked",
     "wait": "WAIT",
@@ -35,10 +35,10 @@ def command(common: Common, line: bool) -> int:
     """Show who needs you, grouped by what you have to do next, the longest waiting first.
 
     answer: a dialog waits; its question is shown, and the commands that answer it, each only while
-    exactly these words are up. look: Torch cannot tell what the agent does. fix: its program has
-    ended, or it cannot be looked at. done: it is idle after a turn, and you have not looked at its
-    pane since ('torch seen' says that you have). wait: a limit, or a start. nothing: it works, or
-    is idle.
+    exactly these words are up. look: Torch cannot tell what the agent does, or the text of a
+    message is in its input box and was not submitted. fix: its program has ended, or it cannot be
+    looked at. done: it is idle after a turn, and you have not looked at its pane since ('torch
+    seen' says that you have). wait: a limit, or a start. nothing: it works, or is idle.
 
     Torch looks at every agent now. While a scheduler runs, the time comes from the history of
     states, and Torch knows who is done. Messages that wait are named at the end. Exit status 8 if
@@ -106,6 +106,7 @@ def need_object(one: "Need") -> dict[str, Any]:
         "about": list(one.asked.about),
         "dialog": seen.dialog.hash if seen.dialog is not None else None,
         "reset": seen.reset,
+        "left": one.left or None,
         "steps": [
             {"command": list(step.command), "line": step.line, "words": step.words or None}
             for step in one.steps
@@ -150,7 +151,7 @@ def _print(found: "list[Need]") -> None:
         reset = f"until {seen.reset}" if seen.reset else ""
         brief = [one.agent.name, str(seen.state), waited, reset]
         if not one.asked.question:
-            brief.append(seen.evidence if one.group not in ("done", "nothing") else "")
+            brief.append(one.words if one.group not in ("done", "nothing") else "")
         print_folded(f"  {'  '.join(filter(None, brief))}", INDENT)
         for words in (one.asked.question, *one.asked.about):
             if words:
