@@ -261,6 +261,9 @@ EVERYBODYS = {
         "ps",
         "status",
         "events",
+        "since",
+        "why",
+        "seen",
         "tree",
         "who",
         "state",
@@ -281,6 +284,7 @@ EVERYBODYS = {
     *("window", "run", "init", "team freeze", "briefing edit", "recover", "commit"),
     *("branch start", "tag stable"),
     *("crontab install", "crontab remove", "crontab show", "tick", "agent-setup", "hook"),
+    *("store prune",),  # what the daemon deletes at the same age
     *("shell tmux", "shell menu"),
 }
 GROUPS = {"checkpoint", "daemon", "profile"}
