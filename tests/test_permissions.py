@@ -18,6 +18,7 @@ from conftest import Torch as Command
 from repository import Repository
 from test_command_line import commands
 from torch_cli import Torch
+from torch_cli.attention.answer import answer
 from torch_cli.cli.group import torch as group
 from torch_cli.delivery import outbox
 from torch_cli.delivery.ask import ask
@@ -186,6 +187,11 @@ VERBS = {
         lambda w: ("press", "pm", "Escape"),
         WRITE,
     ),
+    "answer": Verb(
+        lambda w: answer(w.store, w.tmux.socket, "pm", "1", "0" * 12),
+        lambda w: ("answer", "pm", "1", "--hash", "0" * 12),
+        WRITE,
+    ),
     "mode": Verb(
         lambda w: set_mode(w.store, w.tmux.socket, "pm", "plan"),
         lambda w: ("mode", "pm", "plan"),
@@ -281,7 +287,7 @@ EVERYBODYS = {
     # They make something new, take what nobody has, or answer: what they send is checked there.
     *("task add", "task claim", "task route", "ack", "reply"),
     # Files, git and tmux, and Torch on this machine: what an agent's own shell can do as well.
-    *("window", "run", "init", "team freeze", "briefing edit", "recover", "commit"),
+    *("store prune", "window", "run", "init", "team freeze", "briefing edit", "recover", "commit"),
     *("branch start", "tag stable"),
     *("crontab install", "crontab remove", "crontab show", "tick", "agent-setup", "hook"),
     *("store prune",),  # what the daemon deletes at the same age

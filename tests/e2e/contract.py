@@ -44,7 +44,7 @@ from e2e.scenes import (
     until_paste,
 )
 from torch_cli import procs
-from torch_cli.profiling.stub import Behaviour
+from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.plan import QUICK
 from torch_cli.profiling.verify.run import verify
 from torch_cli.profiling.verify.texts import SPECIALS, lines, prose, tag
@@ -165,6 +165,31 @@ class Shared:
         assert agent.torch("press", agent.name, agent.kit.decline, "--dialog", seen).code == 0
         agent.wait(lambda: agent.view().box is not None, "the box")
         assert_nothing_ran(agent)
+
+    def test_a_question_is_answered_by_its_option_and_no_other_is(self, agent: World) -> None:
+        """By ``torch answer``; a dialog that has taken the place of another gets nothing of it."""
+        yes, no = agent.kit.consent
+        approved = agent.home.work / "approved"
+        old = ""
+        for said in (yes, no) if yes else ():
+            agent.settle()
+            with agent.stub.behaving(Behaviour(StubMode.TOOL, command=f"touch approved {said}x")):
+                agent.ask(prose(30))
+                agent.wait(lambda: agent.view().asks, "the permission dialog")
+            if old:
+                late = agent.torch("answer", agent.name, yes, "--hash", old, "--json")
+                assert (late.code, late.json["error"]["code"]) == (4, "dialog"), late
+                assert agent.view().asks
+            old = agent.state()["dialog"]["hash"]
+            done = agent.torch("answer", agent.name, said, "--hash", old, "--json")
+            assert done.code == 0, f"{done}\n{agent.server.screens()}"
+            assert done.json["gone"], done
+            agent.wait(lambda: agent.view().box is not None, "the box")
+            if said == yes:
+                agent.wait(approved.exists, "what was allowed to run")
+            assert approved.exists() == (said == yes)
+            for file in (approved, agent.home.work / f"{said}x"):
+                file.unlink(missing_ok=True)
 
     def test_a_persons_draft_is_kept_and_not_sent(self, agent: World, report: Report) -> None:
         tally = report.tally(agent.setup, "over a person's draft")

@@ -68,6 +68,9 @@ class Program(ABC):
     unhurried: float = 0.0
     """Seconds that a person lets pass between a paste and Enter: sooner, it is a newline."""
 
+    consent: tuple[str, str] = ("", "")
+    """The options by which ``torch answer`` says yes, and no, to its permission dialog."""
+
     modes: tuple[str, ...] = ()
     """Its modes that are reached without a question; the first is the one in which it starts."""
 

@@ -150,6 +150,23 @@ def test_a_question_at_the_start_is_not_answered(
     assert world.stub.requests == []
 
 
+@pytest.mark.parametrize(("said", "keys"), [("yes", ["Down", "Enter"]), ("no", ["Enter"])])
+def test_the_trust_question_is_answered_by_its_words(
+    make_world: MakeWorld, said: str, keys: list[str]
+) -> None:
+    world = make_world(trusted=False)
+    assert world.start().code == 4
+    dialog = world.state()["dialog"]
+    assert dialog["kind"] == "trust"
+    done = world.torch("answer", world.name, said, "--hash", dialog["hash"], "--json")
+    assert (done.code, done.json["keys"], done.json["gone"]) == (0, keys, True), done
+    world.wait(lambda: world.view().idle or not world.alive, "what becomes of it")
+    assert world.alive == (said == "yes")
+    projects = json.loads(home_of(world).state.read_text())["projects"]
+    accepted = any(one["hasTrustDialogAccepted"] for one in projects.values())
+    assert accepted == (said == "yes")
+
+
 def test_a_message_sent_before_the_question_about_auto_mode_does_not_answer_it(
     make_world: MakeWorld,
 ) -> None:

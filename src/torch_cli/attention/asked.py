@@ -1,36 +1,48 @@
-"""What a dialog asks: its question, what it is about, and the numbered options that answer it."""
+"""What a dialog asks: its question, what it is about, and the options that answer it."""
 
 import hashlib
 import re
 from typing import NamedTuple
 
+from torch_cli.errors import RefusedError
 from torch_cli.programs.state import AgentState, Dialog, one_line
 
 ABOUT = 3
 """Rows above the options that say what a question is about: a command, a file, a reason."""
 
 _OPTION = re.compile(r"\W*([1-9])[.)] +(.+)")
+_LETTER = re.compile(r"\(([A-Za-z])\)([^/(\[]*)")
+_UNANSWERED = re.compile(r"\]: *$")
+_SHORT = re.compile(r"\(([A-Za-z])\)$")
 _FRAME = re.compile(r"^[\s│┃┆|❯›»>●◦•△╌─━┄═]+|[\s│┃┆|╌─━┄═]+$")
 
 
 class Option(NamedTuple):
-    """An answer that a dialog offers: the ``key`` that its row is numbered by, and its words."""
+    """An answer that a dialog offers.
+
+    ``key`` is the number or letter that its row shows, or its place in the list, from 1 on.
+    ``letter`` is a letter that its words offer as well. ``row`` is its row of the dialog.
+    """
 
     key: str
     words: str
+    letter: str = ""
+    row: int = 0
 
 
 class Asked(NamedTuple):
     """A dialog in words. ``about`` are rows that say what the question is about.
 
     ``digest`` is the same for as long as the same is asked, also while the selection moves or an
-    answer is being typed; unlike the dialog's hash, it answers nothing.
+    answer is being typed; unlike the dialog's hash, it answers nothing. ``choose`` is how an option
+    is chosen, '' if that is not known.
     """
 
     question: str
     about: tuple[str, ...]
     options: tuple[Option, ...]
     digest: str
+    choose: str = ""
 
     @property
     def words(self) -> str:
@@ -50,11 +62,11 @@ def asked_by(state: AgentState) -> Asked:
 def asked(dialog: Dialog) -> Asked:
     """Return what ``dialog`` asks.
 
-    Its options are the last rows that are numbered from 1 on. A dialog that numbers none has no
-    options here: which keys answer it is not to be seen.
+    Its options are the last rows that are numbered from 1 on, or else what its profile says. A
+    dialog without either has no options here: which keys answer it is not to be seen.
     """
     question = _bare(dialog.question)
-    first, options = _options(dialog.rows)
+    first, options = _numbered(dialog.rows)
     rows = dialog.rows[:first]
     if not options:
         at = [number for number, row in enumerate(rows) if question and question in row]
@@ -63,10 +75,38 @@ def asked(dialog: Dialog) -> Asked:
     kept = [row for row in bare if row and not (question and question in row)]
     said = "\n".join([dialog.kind, question, *kept])
     digest = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    return Asked(question, tuple(one_line(row) for row in kept[-ABOUT:]), options, digest)
+    if not options:
+        options = _unnumbered(dialog)
+        listed = {one.words for one in options}
+        kept = [row for row in kept if row not in listed]
+    about = tuple(one_line(row) for row in kept[-ABOUT:])
+    return Asked(question, about, options, digest, dialog.choose if options else "")
 
 
-def _options(rows: tuple[str, ...]) -> tuple[int, tuple[Option, ...]]:
+def option_of(one: Asked, said: str) -> Option:
+    """Return the option that ``said`` names: its key, its letter, its words, or how they begin.
+
+    Raises ``RefusedError`` if it names none, or more than one.
+    """
+    wanted = " ".join(said.split()).casefold()
+    tries = (
+        [option for option in one.options if option.key.casefold() == wanted],
+        [option for option in one.options if option.letter.casefold() == wanted],
+        [option for option in one.options if option.words.casefold() == wanted],
+        [option for option in one.options if option.words.casefold().startswith(wanted)],
+    )
+    found = next((some for some in tries if some), []) if wanted else []
+    if len(found) == 1:
+        return found[0]
+    which = "more than one option" if found else "no option"
+    raise RefusedError(
+        f"'{said}' is {which} of '{one.question}'; nothing was pressed",
+        hint="Its options: " + ", ".join(f"{each.key} {each.words}" for each in one.options) + ".",
+        code="no-option",
+    )
+
+
+def _numbered(rows: tuple[str, ...]) -> tuple[int, tuple[Option, ...]]:
     """Return the row of the first option, or the number of rows, and the options."""
     first, found = len(rows), list[Option]()
     for number, row in enumerate(rows):
@@ -76,8 +116,57 @@ def _options(rows: tuple[str, ...]) -> tuple[int, tuple[Option, ...]]:
         if matched[1] == "1":
             first, found = number, []
         if int(matched[1]) == len(found) + 1:
-            found.append(Option(matched[1], one_line(_bare(matched[2]))))
+            found.append(_option(matched[1], _bare(matched[2]), number))
     return (first, tuple(found)) if found else (len(rows), ())
+
+
+def _unnumbered(dialog: Dialog) -> tuple[Option, ...]:
+    if dialog.choose == "arrows" and dialog.marked is not None:
+        return _listed(dialog.rows, dialog.marked)
+    if dialog.choose == "letter":
+        return _lettered(dialog.rows)
+    return ()
+
+
+def _listed(rows: tuple[str, ...], marked: int) -> tuple[Option, ...]:
+    """Return the rows around the selected one whose words begin in the same column."""
+    column = _column(rows[marked])
+    first = last = marked
+    while first and _column(rows[first - 1], plain=True) == column:
+        first -= 1
+    while last + 1 < len(rows) and _column(rows[last + 1], plain=True) == column:
+        last += 1
+    places = range(first, last + 1)
+    return tuple(_option(str(n), _bare(rows[at]), at) for n, at in enumerate(places, 1))
+
+
+def _column(row: str, *, plain: bool = False) -> int:
+    """Return where the words of ``row`` begin; with ``plain`` only blanks may come before them."""
+    matched = re.match(r" *" if plain else r"\W*", row)
+    assert matched is not None
+    return matched.end()
+
+
+def _lettered(rows: tuple[str, ...]) -> tuple[Option, ...]:
+    """Return the letters that the last rows offer, if no answer is being typed behind them."""
+    if not rows or not _UNANSWERED.search(rows[-1]):
+        return ()
+    first = len(rows) - 1
+    while first and len(rows) - first < ABOUT and "?" not in rows[first]:
+        first -= 1
+    found = _LETTER.findall(" ".join(rows[first:]))
+    keys = [letter.lower() for letter, _ in found]
+    if len(set(keys)) < len(keys):
+        return ()
+    return tuple(
+        Option(letter.lower(), one_line(f"{letter}{rest}").strip(), row=len(rows) - 1)
+        for letter, rest in found
+    )
+
+
+def _option(key: str, words: str, row: int) -> Option:
+    letter = _SHORT.search(words)
+    return Option(key, one_line(words), letter[1].lower() if letter else "", row)
 
 
 def _bare(row: str) -> str:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from torch_cli.attention.asked import NOTHING, Asked, Option, asked_by
+from torch_cli.attention.asked import NOTHING, Asked, asked_by
 from torch_cli.attention.history import key_in, key_of
 from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import BACK, has_ended_a_turn
@@ -114,22 +114,20 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
         attach = NextStep(("torch", "attach", agent.name), "submit it, or delete it")
         show = NextStep(("torch", "receipt", left.id))
         return Need(agent, "look", state, since, steps=(attach, show), left=left.id)
-    return Need(agent, group, state, since, asked, _steps(agent, group, state, asked.options))
+    return Need(agent, group, state, since, asked, _steps(agent, group, state, asked))
 
 
-def _steps(
-    agent: Agent, group: str, state: StateOf, options: tuple[Option, ...]
-) -> tuple[NextStep, ...]:
+def _steps(agent: Agent, group: str, state: StateOf, asked: Asked) -> tuple[NextStep, ...]:
     attach = NextStep(("torch", "attach", agent.name))
     if state.error is not None:
         return (NextStep(("torch", "doctor")),)
     if group == "answer":
         dialog = state.state.dialog
-        if dialog is None or not options:
+        if dialog is None or not asked.options:
             return (attach,)
-        press = ("torch", "press", agent.name)
-        which = ("--dialog", dialog.hash)
-        return tuple(NextStep((*press, one.key, *which), one.words) for one in options)
+        verb, which = ("answer", "--hash") if asked.choose else ("press", "--dialog")
+        begin, end = ("torch", verb, agent.name), (which, dialog.hash)
+        return tuple(NextStep((*begin, one.key, *end), one.words) for one in asked.options)
     if state.state.state is State.DEAD and state.state.rule == "gone":
         return (NextStep(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
     if group == "fix":

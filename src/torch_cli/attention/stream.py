@@ -17,6 +17,7 @@ from torch_cli.store.events import STATE, Event
 KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
     "message": frozenset({"deliver", "cancel", "edit", "retry"}),
+    "answer": frozenset({"answer"}),
     "checkin": frozenset({"fire", "checkin", "pause", "resume", "snooze", "remove"}),
     "task": frozenset({"task", "delegate", "handoff"}),
     "checkpoint": frozenset({"checkpoint", "restore"}),
@@ -192,6 +193,9 @@ def words_of(event: Event, text: str = "") -> str:
         extra = "" if said == known.get("title") else said
         words = [f"{known.get('what')}{by}", known.get("task"), known.get("title"), extra]
         return _joined(*words)
+    if event.verb == "answer":
+        chosen = f"{known.get('option')} {known.get('words')}"
+        return _joined(f"answered{by}", chosen, known.get("question"))
     return _joined(f"{_DONE.get(event.verb, event.verb)}{by}", _said(event), quoted)
 
 

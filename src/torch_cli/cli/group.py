@@ -35,6 +35,7 @@ SECTIONS = {
         "Who needs you",
         {
             "status": "Show who needs you, with the question and the command that answers.",
+            "answer": "Answer what an agent asks: all that wait, one after the other.",
             "seen": "Say that you have looked at an agent that has ended its turn.",
             "since": "Sum up what happened while you were away, in twenty lines.",
             "why": "Show how an agent came to the state that it is in.",

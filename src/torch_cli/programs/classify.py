@@ -106,7 +106,7 @@ class _Look:
         """Return the state of the rule that matched ``row``."""
         dialog = reset = None
         if rule.state is State.WAITING:
-            dialog = self.dialog(rule.kind)
+            dialog = self.dialog(rule)
         if rule.reset is not None:
             words = " ".join(line.strip() for line in self.region(rule.where, rule.rows))
             match = rule.reset.search(row) or rule.reset.search(words)
@@ -177,7 +177,7 @@ class _Look:
                 return mode.name
         return ""
 
-    def dialog(self, kind: str) -> Dialog:
+    def dialog(self, rule: Rule) -> Dialog:
         """Return the dialog at the bottom of the screen."""
         import hashlib
 
@@ -204,7 +204,8 @@ class _Look:
         normal = "\n".join(" ".join(row.split()) for row in rows)
         digest = hashlib.sha256(normal.encode()).hexdigest()[:12]
         asked = [row.replace(spec.bar, " ") if spec.bar else row for row in rows[:chosen]]
-        return Dialog(kind, _question(asked, width), tuple(rows), digest)
+        question, selected = _question(asked, width), chosen if chosen < len(rows) else None
+        return Dialog(rule.kind, question, tuple(rows), digest, rule.choose, selected)
 
 
 def _heard(said: str, box: Box | None) -> State | None:

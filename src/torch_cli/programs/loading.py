@@ -7,6 +7,7 @@ import time
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import BUILT_IN, BoxSpec, Launch, Profile
 from torch_cli.programs.reader import TableReader, nearest
+from torch_cli.programs.state import State
 from torch_cli.tmux import quote
 
 STOCK = os.path.join(os.path.dirname(__file__), "profiles")  # pathlib costs 5 ms of CPU time
@@ -140,6 +141,10 @@ def _check(profile: Profile, reader: TableReader) -> None:
     for rule in profile.rules:
         if rule.reset is not None and rule.reset.groups < 1:
             reader.refuse(f"rules.reset ({rule.name})", "must contain a group for the time")
+        if rule.choose and rule.state is not State.WAITING:
+            reader.refuse(f"rules.choose ({rule.name})", "is only for the state waiting")
+        if rule.choose == "arrows" and profile.box.dialog_cursor is None:
+            reader.refuse(f"rules.choose ({rule.name})", "arrows need box.dialog_cursor")
         if rule.rows < 1:
             reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
     if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):

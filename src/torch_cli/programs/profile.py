@@ -104,7 +104,9 @@ class BoxSpec(NamedTuple):
 class Rule(NamedTuple):
     """One rule of the decision: rows that look like this, in this region, mean this state.
 
-    ``title`` must match the pane's title, too.
+    ``title`` must match the pane's title, too. ``choose`` is how an option of this dialog is
+    chosen: by its ``digit``, which acts at once, by its ``letter`` and Enter, or by moving the
+    selection with the ``arrows``, and Enter; '' if that is not known.
     """
 
     state: State
@@ -117,6 +119,7 @@ class Rule(NamedTuple):
     box: bool | None = None
     rows: int = 3
     kind: str = ""
+    choose: str = ""
     reset: Pattern | None = None
 
 

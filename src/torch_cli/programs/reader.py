@@ -17,6 +17,7 @@ _T = TypeVar("_T")
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("box", "kind"): ("ruled", "footed", "barred", "lines", "prompt", "none"),
     ("rules", "where"): ("footer", "above", "nearest", "bottom", "box", "panel", "title"),
+    ("rules", "choose"): ("digit", "letter", "arrows", ""),
     ("modes.known", "where"): ("footer", "above"),
     ("answer", "transcript"): ("aider", "claude", "codex", "gemini", "opencode", ""),
     ("hooks", "kind"): ("claude", "plugin", ""),

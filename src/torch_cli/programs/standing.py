@@ -1,8 +1,13 @@
 """Conditions for the gate: what the screen must still show when a key is pressed."""
 
+import re
+
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
-from torch_cli.tmux import gate
+from torch_cli.programs.state import Dialog
+from torch_cli.tmux import gate, quote
+
+_MARK = re.compile(r"\W*")
 
 
 def box_stands(sight: Sight, profile: Profile) -> list[str]:
@@ -22,7 +27,24 @@ def box_stands(sight: Sight, profile: Profile) -> list[str]:
 
 
 def dialog_stands(sight: Sight) -> list[str]:
-    """Return the gate's conditions: every row of the dialog of ``sight`` is there."""
+    """Return the gate's conditions: every row of the dialog of ``sight`` is there.
+
+    The selected row must still be selected, because Enter chooses it.
+    """
     dialog = sight.state.dialog
     assert dialog is not None
-    return gate.rows_stand([row for row in dialog.rows if row.strip()])
+    mark = mark_of(dialog)
+    chosen = dialog.marked if mark else None
+    others = [row for at, row in enumerate(dialog.rows) if row.strip() and at != chosen]
+    conditions = gate.rows_stand(others) if others else []
+    if chosen is None:
+        return conditions
+    return gate.rows_stand([dialog.rows[chosen]], prompt=mark) + conditions
+
+
+def mark_of(dialog: Dialog) -> str:
+    """Return what marks the selected row, at its start; '' if tmux cannot look for it."""
+    if dialog.marked is None:
+        return ""
+    mark = _MARK.match(dialog.rows[dialog.marked])
+    return mark[0] if mark is not None and mark[0].strip() and quote.is_literal(mark[0]) else ""

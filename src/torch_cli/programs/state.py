@@ -55,13 +55,17 @@ class Dialog(NamedTuple):
 
     ``kind`` is the profile's word for it, ``question`` its question or title in one line, ``rows``
     its visible rows. ``hash`` is 12 hex digits over those rows, with spaces normalised and with the
-    cursor's mark. It stays the same over redraws, and changes when the selection moves.
+    cursor's mark. It stays the same over redraws, and changes when the selection moves. ``choose``
+    is the profile's word for how an option is chosen, ``marked`` the number of the selected row
+    (from 0), ``None`` if the screen shows none.
     """
 
     kind: str
     question: str
     rows: tuple[str, ...]
     hash: str
+    choose: str = ""
+    marked: int | None = None
 
 
 LOW_PANE = "low pane"

@@ -67,7 +67,7 @@ def command(common: Common, line: bool) -> int:
     elif line:
         say(in_one_line(found))
     elif found:
-        _print(found)
+        print_needs(found)
     else:
         note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
     if waiting:
@@ -138,7 +138,8 @@ def _counts(names: list[str]) -> str:
     return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
 
 
-def _print(found: "list[Need]") -> None:
+def print_needs(found: "list[Need]") -> None:
+    """Print who needs a person, each group below its heading."""
     from torch_cli.cli.present import age, print_folded, say
 
     now, group = time.time(), ""

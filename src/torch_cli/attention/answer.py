@@ -1,0 +1,302 @@
+"""Answering a dialog: the one that was shown, or none.
+
+The key is pressed only while every row of the dialog is there, and the same row is selected, in
+the same step of the tmux server. One answer at a time goes to a pane, and it ends when the dialog
+has gone: so a second one cannot fall to what comes after.
+"""
+
+import time
+from typing import NamedTuple
+
+from torch_cli.attention.asked import Asked, Option, asked, asked_by, option_of
+from torch_cli.delivery.lock import pane_lock
+from torch_cli.delivery.send import check_permitted
+from torch_cli.delivery.typist import Typist
+from torch_cli.errors import HeldError, Interrupted, NotFoundError, RefusedError
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.standing import dialog_stands, mark_of
+from torch_cli.programs.state import AgentState, Dialog, State
+from torch_cli.roster.actor import actor
+from torch_cli.roster.registry import Found, find
+from torch_cli.store import Store
+from torch_cli.store.database import after
+from torch_cli.tmux import keys as tty
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.gate import Outcome
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.state import profile_of
+
+GONE = 10.0
+"""Seconds in which a dialog must have gone after its key. The programs take less than 0.5; an
+overloaded machine took 4."""
+
+STANDS = 0.3
+"""Seconds that what comes after must stand: a program clears its screen first (``DWELL``)."""
+
+_POLL = 0.05
+
+
+class Waiting(NamedTuple):
+    """A dialog that waits in the pane of ``found``, and what it asks."""
+
+    found: Found
+    dialog: Dialog
+    asked: Asked
+
+
+class AnswerGiven(NamedTuple):
+    """An answer that was given, and what became of it.
+
+    ``keys`` were pressed in the pane. ``gone`` says that the dialog has gone since, ``state`` is
+    what the agent shows then, and ``asks`` what it asks next.
+    """
+
+    name: str
+    pane: str
+    dialog: str
+    question: str
+    option: Option
+    keys: tuple[str, ...]
+    gone: bool
+    state: AgentState
+    asks: Asked
+
+
+def waiting(store: Store, socket: Socket, target: str) -> Waiting:
+    """Return the dialog that ``target`` shows now. Raises ``HeldError`` if it shows none."""
+    found = find(store, socket, target)
+    with ControlClient(found.socket, found.pane.session_id) as client:
+        profile = profile_of(client, store, found)
+        dialog = _dialog(found, _look(client, store, found, profile))
+    return Waiting(found, dialog, asked(dialog))
+
+
+def answer(store: Store, socket: Socket, target: str, said: str, dialog: str) -> AnswerGiven:
+    """Answer the dialog with the hash ``dialog`` that ``target`` shows, by the option ``said``.
+
+    Waits until the dialog has gone, for ``GONE`` seconds. Raises ``HeldError`` if another dialog
+    shows, or none, or the gate refuses the pane, and ``RefusedError`` if it has no such option, or
+    nobody knows which key chooses it. Nothing was chosen then.
+    """
+    found = find(store, socket, target)
+    check_permitted(store, found.agent, "nothing was pressed")
+    pane = found.pane
+    try:
+        with (
+            ControlClient(found.socket, pane.session_id) as client,
+            pane_lock(pane.server, f"{pane.id}-answer", "torch answer", 2 * GONE),
+        ):
+            profile = profile_of(client, store, found)
+            return _Answering(client, store, found, profile).give(said, dialog)
+    except HeldError as held:
+        if held.code != "locked":
+            raise
+        raise HeldError(
+            f"somebody else is answering '{target}' now; nothing was pressed",
+            hint="'torch status' says whether it still asks.",
+            code="locked",
+        ) from None
+
+
+class _Answering:
+    """One answer on its way. The lock for answers to the pane is held all the time."""
+
+    def __init__(self, client: ControlClient, store: Store, found: Found, profile: Profile) -> None:
+        self.client, self.store, self.found, self.profile = client, store, found, profile
+
+    def give(self, said: str, meant: str) -> AnswerGiven:
+        sight = self._look()
+        shown = _dialog(self.found, sight)
+        if shown.hash != meant:
+            raise HeldError(
+                f"'{self.found.name}' shows another dialog: '{shown.question}'; nothing was "
+                "pressed",
+                hint=f"'torch answer {self.found.name}' shows it with its options.",
+                code="dialog",
+                details={
+                    "pane": self.found.pane.id,
+                    "dialog": shown.hash,
+                    "question": shown.question,
+                },
+            )
+        one = asked(shown)
+        if not one.choose:
+            raise _unknown_keys(self.found, self.profile, shown)
+        option = option_of(one, said)
+        moves: list[str] = []
+        if one.choose == "arrows":
+            sight = self._select(sight, option, moves)
+        last = {"digit": (option.key,), "letter": (option.key, "Enter")}.get(one.choose, ("Enter",))
+        self._press(last, sight, moves)
+        keys = (*moves, *last)
+        self._note(one, option, keys, meant)
+        try:
+            gone, state = self._await_gone(one)
+        except KeyboardInterrupt as interrupt:
+            raise Interrupted(
+                Interrupted.number_of(interrupt),
+                f"'{option.key} {option.words}' was chosen in '{self.found.name}'; what became of "
+                "it was not awaited",
+                hint=f"Look with 'torch state {self.found.name}'.",
+            ) from None
+        name, pane = self.found.name, self.found.pane.id
+        asks = asked_by(state)
+        return AnswerGiven(name, pane, meant, one.words, option, keys, gone, state, asks)
+
+    # -- choosing ------------------------------------------------------------------------------
+
+    def _select(self, sight: Sight, option: Option, moves: list[str]) -> Sight:
+        """Move the selection to ``option``, and return a sight that shows it there."""
+        dialog = sight.state.dialog
+        assert dialog is not None
+        if not mark_of(dialog):
+            raise _unknown_keys(self.found, self.profile, dialog)
+        most = 2 * len(dialog.rows)
+        while dialog.marked != option.row:
+            assert dialog.marked is not None
+            key = "Down" if option.row > dialog.marked else "Up"
+            if len(moves) >= most:
+                raise self._not_selected(option, moves)
+            self._press((key,), sight, moves)
+            moves.append(key)
+            sight = self._await_moved(dialog, option, moves)
+            assert sight.state.dialog is not None
+            dialog = sight.state.dialog
+        return sight
+
+    def _await_moved(self, before: Dialog, option: Option, moves: list[str]) -> Sight:
+        """Return a sight of the same dialog with another row selected."""
+        one, deadline = asked(before), time.monotonic() + GONE
+        while True:
+            heard = self._heard()
+            sight = self._look()
+            dialog = sight.state.dialog
+            if dialog is not None and mark_of(dialog) and dialog.marked != before.marked:
+                now = asked(dialog)
+                if (now.digest, now.options) == (one.digest, one.options):
+                    return sight
+            if time.monotonic() >= deadline:
+                raise self._not_selected(option, moves)
+            self.client.wait_output(self.found.pane.id, heard, _POLL)
+
+    def _not_selected(self, option: Option, moves: list[str]) -> HeldError:
+        self._note_moves(moves)
+        return HeldError(
+            f"the selection in '{self.found.name}' did not come to '{option.words}' by "
+            f"{' '.join(moves)}; nothing was chosen",
+            hint=f"Look at it: torch attach {self.found.name}",
+            code="not-selected",
+        )
+
+    def _press(self, keys: tuple[str, ...], sight: Sight, moves: list[str]) -> None:
+        client, pane = self.client, self.found.pane
+        outcome = Outcome(False, "typing")
+        # A key that nobody has read yet may close the dialog before the screen shows it.
+        if not tty.unread(tty.terminal_of(client, pane.id)):
+            outcome = Typist(client, pane).press(list(keys), dialog_stands(sight))
+        if outcome.done:
+            return
+        self._note_moves(moves)
+        moved = f"; the selection was moved by {' '.join(moves)}" if moves else ""
+        raise HeldError(
+            f"'{self.found.name}' was not answered: {_REASONS.get(outcome.reason, outcome.reason)}"
+            f"; nothing was chosen{moved}",
+            hint=f"Look with 'torch state {self.found.name}'.",
+            code=outcome.reason,
+        )
+
+    # -- what became of it ---------------------------------------------------------------------
+
+    def _await_gone(self, one: Asked) -> tuple[bool, AgentState]:
+        """Return whether the dialog has gone, and the state that has stood since."""
+        deadline = time.monotonic() + GONE
+        stood: tuple[State, str] | None = None
+        since = 0.0
+        while True:
+            heard = self._heard()
+            try:
+                state = self._look().state
+            except NotFoundError:
+                pane = self.found.pane.id
+                return True, AgentState(State.DEAD, f"pane {pane} is gone", "gone")
+            now, asks = time.monotonic(), asked_by(state)
+            gone = state.dialog is None or (asks.digest, asks.options) != (one.digest, one.options)
+            shown = (state.state, asks.digest) if gone else None
+            if shown != stood:
+                stood, since = shown, now
+            clear = state.state is not State.UNKNOWN
+            if now >= deadline or (gone and clear and now >= since + STANDS):
+                return gone, state
+            self.client.wait_output(self.found.pane.id, heard, _POLL)
+
+    def _look(self) -> Sight:
+        return _look(self.client, self.store, self.found, self.profile)
+
+    def _heard(self) -> int:
+        return self.client.output.get(self.found.pane.id, 0)
+
+    # -- what is kept --------------------------------------------------------------------------
+
+    def _note(self, one: Asked, option: Option, keys: tuple[str, ...], dialog: str) -> None:
+        detail = {
+            "option": option.key,
+            "words": option.words,
+            "question": one.words,
+            "keys": list(keys),
+            "dialog": dialog,
+        }
+        agent = self.found.agent
+        with after(f"'{option.key} {option.words}' was chosen in pane {self.found.pane.id}"):
+            own = actor(self.store).agent
+            self.store.events.add(
+                "answer",
+                self.found.name,
+                detail,
+                actor=own.name if own else "",
+                agent=agent.identity if agent else "",
+            )
+
+    def _note_moves(self, moves: list[str]) -> None:
+        if moves:
+            with after(f"{' '.join(moves)} was pressed in pane {self.found.pane.id}"):
+                self.store.events.add("press", self.found.name, {"keys": moves, "dialog": ""})
+
+
+_REASONS = {
+    "changed": "it shows something else now",
+    "typing": "somebody else's keys are on their way to its program",
+    "mode": "its pane is in copy mode",
+    "dead": "its program has ended",
+    "gone": "its pane was closed",
+    "replaced": "another process runs in its pane",
+    "input-off": "its pane's input is off (select-pane -d)",
+    "synchronized": "the panes of its window are synchronised: each of them would get the key",
+}
+
+
+def _look(client: ControlClient, store: Store, found: Found, profile: Profile) -> Sight:
+    return observe(client, store, found.pane, profile, since=found.started, program=found.program)
+
+
+def _dialog(found: Found, sight: Sight) -> Dialog:
+    """Return the dialog that is seen; raises ``HeldError`` if there is none."""
+    state = sight.state
+    if state.dialog is not None:
+        return state.dialog
+    raise HeldError(
+        f"'{found.name}' shows no dialog: it is {state.state} ({state.evidence}); nothing was "
+        "pressed",
+        hint=f"Look with 'torch state {found.name}'.",
+        code="no-dialog",
+    )
+
+
+def _unknown_keys(found: Found, profile: Profile, dialog: Dialog) -> RefusedError:
+    return RefusedError(
+        f"the profile '{profile.name}' does not say which key answers '{dialog.question}'; nothing "
+        "was pressed",
+        hint=f"Answer it there: torch attach {found.name}. Or press a key of your choice: "
+        f"torch press {found.name} KEY --dialog {dialog.hash}",
+        code="no-keys",
+    )

@@ -1,0 +1,232 @@
+"""``torch answer``."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import common_options
+
+if TYPE_CHECKING:
+    from torch_cli.attention.answer import AnswerGiven, Waiting
+    from torch_cli.attention.needs import Need
+    from torch_cli.store import Store
+
+
+@click.command("answer")
+@click.argument("agent", required=False, shell_complete=complete_agents)
+@click.argument("option", metavar="[OPTION]...", nargs=-1)
+@click.option("--hash", "dialog", metavar="HASH", help="The dialog that you answer.")
+@common_options
+def command(common: Common, agent: str | None, option: tuple[str, ...], dialog: str | None) -> int:
+    """Answer what AGENT asks, by an OPTION: its key, or its words.
+
+    Without an AGENT it goes through all that wait, the longest waiting first: it shows each
+    question with its options, and takes an option, or Enter to skip, or q to quit. Without a
+    terminal it only lists them.
+
+    The key is pressed only while exactly the dialog is up that was shown, or that --hash names, in
+    one step of the tmux server. Then Torch waits until the dialog has gone, and says what the agent
+    does now. Without --hash it shows the question first and asks you whether that is the one.
+
+    Exit status 0: answered, or nobody waits. 4: another dialog, or none; nothing was chosen. 5: the
+    key was pressed, and the dialog still shows. 8: somebody waits for an answer.
+
+    \b
+    Examples:
+      torch answer
+      torch answer dev
+      torch answer dev 2 --hash 3f9a1c55d0e7
+      torch answer dev "yes, proceed" --hash 3f9a1c55d0e7
+    """
+    from torch_cli.errors import RefusedError
+    from torch_cli.store import Store
+
+    if dialog and not option:
+        raise RefusedError("--hash is for an OPTION; nothing was pressed", code="usage")
+    asks = sys.stdin.isatty() and sys.stdout.isatty() and not common.json
+    with Store() as store:
+        if agent is not None and option and (dialog or asks):
+            return _answer_one(store, common, agent, " ".join(option), dialog)
+        if option:
+            raise RefusedError(
+                "without a terminal to ask you, an answer needs --hash, for the dialog may be "
+                "another one by now; nothing was pressed",
+                hint=f"'torch answer {agent}' shows the command for each option.",
+                code="usage",
+            )
+        waiting = _waiting(store, common, agent)
+        return _walk(store, common, waiting) if asks else _list(waiting, common)
+
+
+def _waiting(store: "Store", common: Common, agent: str | None) -> "list[Need]":
+    """Return who waits for an answer, the longest waiting first; of ``agent`` alone if named."""
+    from torch_cli.attention.needs import needs
+    from torch_cli.roster.registry import registered
+
+    if agent is not None:
+        agent = registered(store, agent, "nothing was pressed").name
+    found = needs(store, common.socket)
+    return [one for one in found if one.group == "answer" and agent in (None, one.agent.name)]
+
+
+def _list(waiting: "list[Need]", common: Common) -> int:
+    from torch_cli.cli.attention.status import need_object, print_needs
+    from torch_cli.cli.present import note, print_json
+    from torch_cli.errors import DONE, NEEDED
+
+    if common.json:
+        for one in waiting:
+            print_json(need_object(one))
+    elif waiting:
+        print_needs(waiting)
+    else:
+        note("nobody waits for an answer", quiet=common.quiet)
+    return NEEDED if waiting else DONE
+
+
+# -- with words ------------------------------------------------------------------------------------
+
+
+def _answer_one(store: "Store", common: Common, agent: str, said: str, dialog: str | None) -> int:
+    from torch_cli.attention.answer import answer, waiting
+    from torch_cli.attention.asked import option_of
+    from torch_cli.cli.present import note, printable
+    from torch_cli.errors import DONE
+
+    if dialog is None:
+        shown = waiting(store, common.socket, agent)
+        dialog = shown.dialog.hash
+        _show(shown, None)
+        if shown.asked.choose:
+            option = option_of(shown.asked, said)
+            sure = f"Answer this with {option.key} {option.words}?"
+            if not click.confirm(printable(sure), err=True):
+                note("nothing was pressed", quiet=common.quiet)
+                return DONE
+    return _tell(answer(store, common.socket, agent, said, dialog), common)
+
+
+def _tell(done: "AnswerGiven", common: Common) -> int:
+    """Print what became of an answer; return the exit status."""
+    from torch_cli.cli.present import print_folded, print_json, say
+    from torch_cli.errors import DONE, UNKNOWN
+
+    now = done.state
+    if common.json:
+        print_json(answered_object(done))
+    else:
+        outcome = "answered" if done.gone else "unknown"
+        say(f"{outcome}  {done.name} ({done.pane})  {done.option.key} {done.option.words}")
+        if not done.gone:
+            said = "it still shows the question, or asks the same again: look before you answer"
+        elif done.asks.words:
+            said = f"it asks next: {done.asks.words}"
+        else:
+            said = f"{now.state}: {now.evidence}"
+        print_folded(f"  {said}", 4)
+    return DONE if done.gone else UNKNOWN
+
+
+def answered_object(done: "AnswerGiven") -> dict[str, Any]:
+    """Return an answer and what became of it under its published schema."""
+    return {
+        "schema": "torch.answer/1",
+        "name": done.name,
+        "pane": done.pane,
+        "dialog": done.dialog,
+        "question": done.question,
+        "option": done.option.key,
+        "words": done.option.words,
+        "keys": list(done.keys),
+        "gone": done.gone,
+        "state": str(done.state.state),
+        "evidence": done.state.evidence,
+        "asks": done.asks.words or None,
+    }
+
+
+# -- one after the other ---------------------------------------------------------------------------
+
+
+def _walk(store: "Store", common: Common, found: "list[Need]") -> int:
+    """Go through all that wait; return the exit status."""
+    from torch_cli.cli.present import note
+    from torch_cli.errors import DONE, NEEDED
+
+    if not found:
+        note("nobody waits for an answer", quiet=common.quiet)
+    left = len(found)
+    for one in found:
+        outcome = _ask(store, common, one)
+        if outcome == "quit":
+            break
+        left -= outcome == "done"
+    return NEEDED if left else DONE
+
+
+def _ask(store: "Store", common: Common, one: "Need") -> str:
+    """Show what one agent asks until that is answered: return ``done``, ``skip`` or ``quit``."""
+    from torch_cli.attention.answer import answer, waiting
+    from torch_cli.cli.present import note, print_error
+    from torch_cli.errors import HeldError, TorchError
+
+    name = one.agent.name
+    while True:
+        try:
+            shown = waiting(store, common.socket, name)
+        except HeldError:
+            note(f"{name} asks nothing any more", quiet=common.quiet)
+            return "done"
+        except TorchError as error:
+            print_error(error, as_json=False)
+            return "done"
+        _show(shown, one.since)
+        said = _read(shown)
+        if said is None or said == "q":
+            return "quit"
+        if said in ("", "s"):
+            return "skip"
+        try:
+            done = answer(store, common.socket, name, said, shown.dialog.hash)
+        except TorchError as error:
+            print_error(error, as_json=False)
+            if error.code in ("not-yours", "may-not-message"):
+                return "skip"
+            continue
+        _tell(done, common)
+        if not done.asks.words:
+            return "done" if done.gone else "skip"
+
+
+def _show(shown: "Waiting", since: float | None) -> None:
+    from torch_cli.cli.attention.status import INDENT
+    from torch_cli.cli.present import age, print_folded, say
+
+    found, asked = shown.found, shown.asked
+    pane = found.pane
+    waited = f"for {age(time.time() - since)}" if since is not None else ""
+    say("")
+    print_folded("  ".join(filter(None, [found.name, pane.place, pane.id, waited])), INDENT)
+    for words in (asked.question, *asked.about):
+        if words:
+            print_folded(f"    {words}", INDENT)
+    for option in asked.options:
+        print_folded(f"      {option.key}  {option.words}", 3 * INDENT)
+    if not asked.choose:
+        say(f"    which key answers it is not known: torch attach {found.name}")
+
+
+def _read(shown: "Waiting") -> str | None:
+    """Return what a person types, ``None`` at the end of the input."""
+    keys = [option.key for option in shown.asked.options] if shown.asked.choose else []
+    choices = ", ".join([*keys, "Enter skips", "q quits"])
+    sys.stdout.write(f"{choices}: ")
+    sys.stdout.flush()
+    line = sys.stdin.buffer.readline()
+    if not line:
+        sys.stdout.write("\n")
+    return line.decode("utf-8", "replace").strip() if line else None
