@@ -61,6 +61,8 @@ WITHOUT_SOCKET = frozenset(
             "events",
             "hook",
             "message",
+            "mute",
+            "notify",
             "outbox",
             "profile",
             "shell",
@@ -293,12 +295,12 @@ class Torch:
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing of the caller's tmux, configuration or Torch reaches a test, but for ``TMUX``.
+    """Nothing of the caller's tmux, desktop, configuration or Torch reaches a test, but ``TMUX``.
 
     A scheduler that the test has left at work is ended.
     """
     for name in list(os.environ):
-        if name.startswith(("TMUX", "TORCH_", "XDG_", "LC_", "CLAUDE")):
+        if name.startswith(("TMUX", "TORCH_", "XDG_", "LC_", "CLAUDE", "DISPLAY", "WAYLAND_")):
             monkeypatch.delenv(name)
     if _TMUX_IS_NAMED:
         monkeypatch.setenv("TORCH_TMUX", TMUX)

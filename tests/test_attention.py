@@ -154,6 +154,19 @@ def test_an_old_history_does_not_say_since_when(demo: DemoAgent, store: Store) -
     assert need["since"] is None or seconds(need["since"]) > 1000.0
 
 
+def test_status_says_that_nobody_is_told_without_a_daemon(demo: DemoAgent) -> None:
+    assert "told" not in demo.torch("status").err, "nobody waits"
+    demo.open_dialog()
+    done = demo.torch("status")
+    assert done.code == 8
+    missing = "no daemon is running: 'torch daemon start'"
+    assert done.err == f"torch: you are not told when an agent needs you: {missing}\n"
+    for words in (("--quiet",), ("--line",), ("--json",)):
+        assert demo.torch("status", *words).err == ""
+    scheduler.start(demo.torch)
+    assert demo.torch("status").err == ""
+
+
 def test_a_tick_writes_states_and_not_twice(demo: DemoAgent) -> None:
     for _ in range(2):
         assert demo.torch("tick", "--quiet").code == 0

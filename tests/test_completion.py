@@ -72,6 +72,7 @@ def test_bash_offers_commands_and_options(path: Path) -> None:
     assert {"send", "spawn", "doctor", "completion"} <= set(complete(""))
     assert "--timeout" in complete("send", "--ti")
     assert complete("profile", "c") == ["check"]
+    assert complete("notify", "") == ["test"]
     assert complete("wait", "dev", "--fo") == ["--for"]
 
 
@@ -82,7 +83,7 @@ def test_bash_offers_the_agents_that_live(path: Path) -> None:
     register("qa")
     assert complete("send", "de") == ["dev-1", "dev-2"]
     assert complete("stop", "") == ["dev-1", "dev-2", "qa"]
-    for command in ("why", "seen"):
+    for command in ("why", "seen", "mute"):
         assert complete(command, "q") == ["qa"]
 
 

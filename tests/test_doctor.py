@@ -277,6 +277,19 @@ def test_git_and_the_settings_of_checkpoints(
     assert finding(torch, "git")["level"] == "warning"
 
 
+def test_the_channels_of_notices(torch: Torch, tmp_path: Path) -> None:
+    found = finding(torch, "notices")
+    assert found["level"] == "ok"
+    assert found["message"].startswith("by tmux, bell ")
+    config = tmp_path / "torch/config/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("[notify]\ncomand = ['x']\n")
+    found = finding(torch, "notices")
+    assert (found["level"], found["advice"]) == ("warning", "Did you mean 'command'?")
+    config.write_text("[notify]\ntmux = false\nbell = false\ndesktop = false\n")
+    assert finding(torch, "notices")["level"] == "note"
+
+
 def test_no_two_rows_have_one_name(torch: Torch, tmux: TmuxServer) -> None:
     tmux.new_session()
     with Store():

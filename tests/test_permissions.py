@@ -19,6 +19,7 @@ from repository import Repository
 from test_command_line import commands
 from torch_cli import Torch
 from torch_cli.attention.answer import answer
+from torch_cli.attention.mute import mute
 from torch_cli.cli.group import torch as group
 from torch_cli.delivery import outbox
 from torch_cli.delivery.ask import ask
@@ -222,6 +223,7 @@ VERBS = {
         lambda w: ("checkin", "run", w.checkin),
     ),
     "task assign": Verb(_claim, lambda w: ("task", "assign", w.free.id, "pm"), WRITE),
+    "mute": Verb(lambda w: mute(w.store, "pm", 60.0), lambda w: ("mute", "pm", "1m")),
     "task delegate": Verb(
         _delegate, lambda w: ("task", "delegate", w.free.id, "--profile", "demo"), "limit"
     ),
@@ -270,6 +272,7 @@ EVERYBODYS = {
         "since",
         "why",
         "seen",
+        "notify test",
         "tree",
         "who",
         "state",

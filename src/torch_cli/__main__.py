@@ -7,6 +7,9 @@ import sys
 _NOT_LOADED = ("map segment", "allocate", "open files", "Error 24")
 """What the C library says if a limit keeps it from loading a part of Python (glibc, musl)."""
 
+UNTOLD = "       You are not told of it elsewhere: no daemon is running ('torch daemon start')."
+"""The second line of what a person is told of an agent that needs them."""
+
 
 def main() -> None:
     """Run the command line in ``sys.argv``. Print errors as sentences, also errors of the start."""
@@ -49,7 +52,8 @@ def _execute() -> None:
         if os.isatty(0) and os.isatty(1):  # a person: agents and scripts read what is printed
             from torch_cli.attention.presence import note_command
 
-            note_command()
+            if told := note_command():
+                sys.stderr.write(f"torch: {told}\n{UNTOLD}\n")
         if sys.argv[1:2] in (["send"], ["ask"]):
             from torch_cli.cli import direct
 

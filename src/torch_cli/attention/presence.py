@@ -1,6 +1,7 @@
 """When a person was last here, by the commands that they typed. ``looking`` knows their keys."""
 
 import contextlib
+import sys
 import time
 
 from torch_cli.errors import TorchError
@@ -11,22 +12,35 @@ from torch_cli.store.looks import ANYTHING, AWAY
 OFTEN = 30.0
 """Seconds for which a look need not be recorded again."""
 
+SHOW = frozenset({"status", "since", "why", "answer", "next", "back", "top", "daemon"})
+"""Commands that show who needs a person, or begin to tell it."""
+
+SILENT = frozenset({"-q", "--quiet", "--json", "completion"})
+"""Words of a command that is to print nothing beside its result."""
+
 PATIENCE = 100
 """Milliseconds for which a command waits until it can record that a person is here."""
 
 
-def note_command() -> None:
-    """Record that a person typed a command now, unless an agent did.
+def note_command() -> str:
+    """Record that a person typed a command now, unless an agent did; return what they are told.
+
+    That is who needs them, if no daemon tells it, and not more often than they are recorded.
 
     Nothing is made, and nothing fails: a command that cannot be recorded is run all the same.
     """
     with contextlib.suppress(TorchError), Store(create=False) as store:
         last, now = store.looks.last(ANYTHING), time.time()
         if last is not None and 0 <= now - last.at < OFTEN:
-            return
+            return ""
         if actor(store).agent is None:
             store.database.query(f"PRAGMA busy_timeout = {PATIENCE}")
             store.looks.note(ANYTHING, now)
+            if not (SHOW.intersection(sys.argv[1:2]) or SILENT.intersection(sys.argv)):
+                from torch_cli.attention.untold import untold
+
+                return untold(store)
+    return ""
 
 
 def left_at(store: Store, now: float) -> float | None:

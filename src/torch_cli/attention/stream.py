@@ -23,10 +23,13 @@ KINDS: Mapping[str, frozenset[str]] = {
     "checkpoint": frozenset({"checkpoint", "restore"}),
     "commit": frozenset({"commit", "branch", "tag"}),
     "restart": frozenset({"restart", "give-up"}),
-    "agent": frozenset({"spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log"}),
+    "agent": frozenset(
+        {"spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log", "mute"}
+    ),
     "key": frozenset({"press", "run"}),
     "team": frozenset({"brief", "acknowledge", "trust"}),
     "profile": frozenset({"verify"}),
+    "notice": frozenset({"tell"}),
 }
 """The kinds, and the verbs of each."""
 
@@ -43,6 +46,7 @@ _DONE = {
     "commit": "committed",
     "fire": "fired",
     "restart": "restarted",
+    "tell": "told",
 }
 """The words for verbs that would only repeat the kind."""
 

@@ -40,6 +40,8 @@ SECTIONS = {
             "since": "Sum up what happened while you were away, in twenty lines.",
             "why": "Show how an agent came to the state that it is in.",
             "events": "Show what happened: states, messages, tasks, checkpoints, …",
+            "notify": "Try how you are told that an agent needs you.",
+            "mute": "Hear nothing of an agent for a time.",
         },
     ),
     "messages": (

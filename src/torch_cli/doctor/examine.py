@@ -53,6 +53,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield _python()
     yield _git()
     yield _checkpoints(environ)
+    yield _notices(environ)
     yield own_profiles()
     yield from programs(environ)
 
@@ -282,3 +283,33 @@ def _checkpoints(environ: Mapping[str, str]) -> Finding:
         else "only of directories that are watched"
     )
     return Finding("checkpoints", Level.OK, f"of agents' directories, {often}")
+
+
+def _notices(environ: Mapping[str, str]) -> Finding:
+    """Look at the settings of notices, and whether there is a desktop for them."""
+    from importlib.util import find_spec
+
+    from torch_cli.attention.channels import desktop_command
+    from torch_cli.attention.notify_settings import load_notify_settings
+
+    try:
+        settings = load_notify_settings()
+    except TorchError as error:
+        advice = error.hint or "The daemon tells you by its usual channels until it is right."
+        return Finding("notices", Level.WARNING, error.message, advice)
+    there = {
+        "tmux": settings.tmux,
+        "bell": settings.bell,
+        "desktop": settings.desktop and desktop_command("", environ),
+        "command": settings.command,
+        "webhook": settings.webhook,
+        "ntfy": settings.ntfy,
+        "apprise": settings.apprise,
+    }
+    if settings.apprise and find_spec("apprise") is None:
+        advice = "Install torch-cli with its extra 'apprise', or take the setting away."
+        return Finding("notices", Level.WARNING, "apprise is not installed", advice)
+    channels = ", ".join(name for name, is_there in there.items() if is_there)
+    if not channels:
+        return Finding("notices", Level.NOTE, "all channels are off: the daemon tells you nothing")
+    return Finding("notices", Level.OK, f"by {channels} ('torch notify test' tries them)")

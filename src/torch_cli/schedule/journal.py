@@ -22,6 +22,7 @@ from torch_cli.store.tasks import Task
 from torch_cli.teams.upkeep import Did, show_people
 
 if TYPE_CHECKING:
+    from torch_cli.attention.notices import Notice
     from torch_cli.schedule.proofs import Proven
 
 FILE_SIZE, FILES = 1_000_000, 4
@@ -133,6 +134,16 @@ class Journal:
     def proven(self, proven: "Proven") -> None:
         """Record the beginning or the finding of a proof of a program's new version."""
         self.say("verify", **proven._asdict())
+
+    def notice(self, notice: "Notice") -> None:
+        """Record that people were told of agents. The words quote screens, and are left out."""
+        self.say(
+            "notice",
+            agents=", ".join(notice.agents),
+            shown=notice.shown,
+            rung=notice.rung,
+            started=", ".join(notice.started),
+        )
 
     def outage(self, outage: Outage) -> None:
         """Record that nothing could fire for a time."""

@@ -15,7 +15,8 @@ from torch_cli.schedule.firing import fire_due
 from torch_cli.store import Store
 
 if TYPE_CHECKING:
-    from torch_cli.attention.history import History
+    from torch_cli.attention.history import Change, History
+    from torch_cli.attention.notices import Notice, Notices
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.proofs import Proofs, Proven
@@ -46,6 +47,9 @@ class Told(Protocol):
 
     def proven(self, proven: "Proven") -> None:
         """The proof of a new version has begun, or ended."""
+
+    def notice(self, notice: "Notice") -> None:
+        """A person was told that agents wait."""
 
     def error(self, error: BaseException) -> None:
         """A pass, or a part of one, has failed. It is tried again."""
@@ -102,6 +106,8 @@ class Passes:
         self._drain: Drain | None = None
         self._history: History | None = None
         self._marks: Marks | None = None
+        self._notices: Notices | None = None
+        self._first_look: float | None = None
         self._upkeep: Upkeep | None = None
         self._proofs: Proofs | None = None
 
@@ -117,11 +123,13 @@ class Passes:
 
     @property
     def watches(self) -> bool:
-        """Whether connections to tmux servers are open, to look at states."""
-        return self._history is not None
+        """Whether states are looked at, or a program that tells a person of one has not ended."""
+        return self._history is not None or (self._notices is not None and self._notices.busy)
 
     def close(self, seconds: float) -> bool:
-        """Give running deliveries ``seconds`` to end; return whether they did. A proof is ended."""
+        """Give running deliveries ``seconds`` to end; return whether they did. End the rest."""
+        if self._notices is not None:
+            self._notices.close()
         if self._history is not None:
             self._history.close()
         if self._proofs is not None:
@@ -145,23 +153,26 @@ class Passes:
         return wait
 
     def states(self, store: Store, now: float) -> float:
-        """Write down which agents have come to be in another state."""
+        """Write down which agents have come to be in another state, and tell people."""
         if not store.agents.any():
             if self._history is not None:
                 self._history.look(store)  # leaves the servers that had agents
                 self._history = self._marks = None
+            if self._notices is not None:
+                self._notices.tell({}, {})
             return INTERVALS.states
         from torch_cli.attention.history import DWELL, History
 
         self._history = self._history or History()
         began = time.thread_time()
-        self._history.look(store)
+        changes = self._history.look(store)
         if self._deadline is not None:
             if self._history.unsettled and time.monotonic() + DWELL < self._deadline:
                 select.select([], [], [], DWELL)  # nobody tells when a state has stood
                 self._history.look(store)
             self._history.close()
-        else:
+        else:  # the looks of a tick are too far apart to say that a state has lasted
+            self._notify(store, self._history, now, changes)
             self._mark(store, self._history)
         if self._history.unsettled:
             return DWELL
@@ -175,6 +186,31 @@ class Passes:
             self._marks = Marks()
             history.on_leave = self._marks.leave
         self._marks.show(store.agents.all(), history.states, history.clients)
+
+    def _notify(
+        self, store: Store, history: "History", now: float, changes: "list[Change]"
+    ) -> None:
+        """Tell people of agents that have begun to wait for them, once they have waited a while."""
+        if self._first_look is None:
+            # Nobody knows when a program ended that this look found to have ended.
+            self._first_look = now
+            return
+        if self._notices is None:
+            from torch_cli.attention.told import TOLD
+
+            if not any(change.state.state in TOLD for change in changes):
+                return  # agents that only work cost no imports beside a delivery
+        elif not changes and not self._notices.busy:
+            return
+        from torch_cli.attention.mute import muted_until
+        from torch_cli.attention.notices import Notices
+
+        self._notices = self._notices or Notices(self._first_look, self._told.error)
+        self._notices.take(changes)
+        alive = {agent.identity: agent for agent in store.agents.all()}
+        notice = self._notices.tell(alive, history.clients, lambda: muted_until(store, time.time()))
+        if notice is not None:
+            self._told.notice(notice)
 
     def tasks(self, store: Store, now: float) -> float:
         """Return the tasks of agents that are gone to the pool."""

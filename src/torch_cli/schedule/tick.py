@@ -14,6 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.lease import Clock, Held, clock_jump
 
 if TYPE_CHECKING:
+    from torch_cli.attention.notices import Notice
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.proofs import Proven
     from torch_cli.schedule.worktrees import Done
@@ -76,6 +77,9 @@ class _Gathered:
 
     def proven(self, proven: "Proven") -> None:
         pass  # a tick begins none
+
+    def notice(self, notice: "Notice") -> None:
+        pass  # a tick tells nobody
 
     def error(self, error: BaseException) -> None:
         if not isinstance(error, TorchError):

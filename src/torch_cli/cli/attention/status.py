@@ -43,7 +43,8 @@ def command(common: Common, line: bool) -> int:
     Torch looks at every agent now. While a scheduler runs, the time comes from the history of
     states, and Torch knows who is done. Messages that wait are named at the end. Exit status 8 if
     anybody needs you (answer, look, fix), 0 if nobody does. With --json, one object for each agent.
-    -L or -S shows the agents of that server only.
+    -L or -S shows the agents of that server only. The daemon tells you when an agent begins to need
+    you: see 'torch notify -h'.
 
     \b
     Examples:
@@ -60,7 +61,7 @@ def command(common: Common, line: bool) -> int:
         raise RefusedError("give --line or --json, not both; nothing was shown", code="usage")
     with Store() as store:
         found = needs(store, common.socket)
-        waiting = "" if line or common.json else _waiting(store)
+        notes = [] if line or common.json else [_untold(store, found), _waiting(store)]
     if common.json:
         for one in found:
             print_json(need_object(one))
@@ -70,9 +71,17 @@ def command(common: Common, line: bool) -> int:
         print_needs(found)
     else:
         note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
-    if waiting:
-        note(f"torch: {waiting}", quiet=common.quiet)
+    for words in filter(None, notes):
+        note(f"torch: {words}", quiet=common.quiet)
     return NEEDED if any(one.urgent for one in found) else DONE
+
+
+def _untold(store: "Store", found: "list[Need]") -> str:
+    """Return why nobody is told of agents that need a person, '' if somebody is, or none does."""
+    held = store.lease.current()
+    if not any(one.urgent for one in found) or (held is not None and held.kind == "daemon"):
+        return ""
+    return "you are not told when an agent needs you: no daemon is running: 'torch daemon start'"
 
 
 def _waiting(store: "Store") -> str:

@@ -1,0 +1,283 @@
+"""Telling a person, once, that an agent has begun to wait for somebody.
+
+Only what changes is told, not what was so before; only what lasts; and nothing that the person is
+looking at.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from torch_cli.attention.asked import Option
+from torch_cli.attention.channels import AGAIN, Program, Programs, desktop_command, poster
+from torch_cli.attention.history import Change
+from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
+from torch_cli.attention.told import SEVERITIES, TOLD, severest
+from torch_cli.errors import TorchError
+from torch_cli.programs.state import State
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.status_line import show
+from torch_cli.tmux.terminals import Terminal, ring, terminals
+
+SCHEMA = "torch.notice/1"
+
+LOOK = 6
+"""An unknown state must stand so many times longer than a question: most go by themselves."""
+
+AWAY = 300.0
+"""Seconds without a key after which nobody is taken to sit at a terminal any more."""
+
+GATHER = 5.0
+"""Seconds at most after a notice in which there is no other: what follows is gathered."""
+
+LATER = 30.0
+"""Seconds at most after which what was put off is looked at again."""
+
+LISTED = 20
+"""Agents of one notice that are described; of more of them there is only the number."""
+
+NAMED = 5
+"""Agents that the words of a notice name."""
+
+
+class Notice(NamedTuple):
+    """What was told: of which agents, in which words, in how many terminals it was shown and how
+    many rang, and which channels had a program started for it.
+    """
+
+    agents: tuple[str, ...]
+    words: str
+    shown: int = 0
+    rung: int = 0
+    started: tuple[str, ...] = ()
+
+
+class _Pending(NamedTuple):
+    """What is told at ``at`` (monotonic) unless it is over by then."""
+
+    change: Change
+    at: float
+
+
+class Notices:
+    """Decides what is told when, and tells it. ``on_error`` gets what went wrong with a channel.
+
+    ``began`` (epoch seconds) is when the scheduler began its first look: what was so before is not
+    told.
+    """
+
+    def __init__(self, began: float, on_error: Callable[[TorchError], None]) -> None:
+        self._began, self._on_error = began, on_error
+        self._pending: dict[str, _Pending] = {}
+        self._told: dict[str, float] = {}
+        self._rests = 0.0
+        self._programs = Programs(AGAIN)
+        self._wrong = ""
+
+    def take(self, changes: Sequence[Change]) -> None:
+        """Note what a look found to have changed."""
+        settings = self._settings() if changes else NotifySettings()
+        now = time.time()
+        if now < self._began:
+            self._began = 0.0  # the clock was set back: it cannot say any more what is old
+        changed = {change.agent.identity for change in changes}
+        self._programs.forget(changed.__contains__)
+        for change in changes:
+            self._pending.pop(change.agent.identity, None)
+            told = TOLD.get(change.state.state)
+            if told is None or _rank(told.severity) < _rank(settings.severity):
+                continue
+            if change.since >= self._began:
+                dwell = settings.dwell * (LOOK if change.state.state is State.UNKNOWN else 1)
+                left = min(dwell, max(0.0, change.since + dwell - now))
+                self._pending[change.agent.identity] = _Pending(change, time.monotonic() + left)
+
+    def tell(
+        self,
+        alive: Mapping[str, Agent],
+        clients: Mapping[str, ControlClient],
+        muted: Callable[[], Mapping[str, float]] = dict,
+    ) -> Notice | None:
+        """Tell what is due now, all of it in one notice; return the notice.
+
+        ``alive`` are the agents that are registered, by identity: of one that was stopped nothing
+        is told. ``clients`` are the open connections by the socket of their server. ``muted``
+        returns until when (epoch seconds) which agents are muted, and is called if it matters.
+        """
+        self._programs.forget(lambda one: one not in alive)
+        for error in self._programs.check():
+            self._on_error(error)
+        self._pending = {one: what for one, what in self._pending.items() if one in alive}
+        self._told = {one: at for one, at in self._told.items() if one in alive}
+        now = time.monotonic()
+        due = [one for one, what in self._pending.items() if what.at <= now]
+        if not due or now < self._rests:
+            return None
+        settings = self._settings()
+        if left := settings.quiet.left(time.time()):
+            self._rests = now + min(left, LATER)
+            return None
+        people, mutes = _people(clients), muted()
+        chosen = [one for one in due if self._may(one, now, settings, people, mutes)]
+        if not chosen:
+            return None
+        changes = [self._pending.pop(one).change._replace(agent=alive[one]) for one in chosen]
+        self._told |= dict.fromkeys(chosen, now)
+        self._rests = now + min(GATHER, settings.dwell)
+        return self._send(changes, settings, clients, people)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is to be told, or a program has not ended."""
+        return bool(self._pending) or self._programs.running
+
+    def close(self) -> None:
+        """Leave no program behind."""
+        self._programs.close()
+
+    def _may(
+        self,
+        one: str,
+        now: float,
+        settings: NotifySettings,
+        people: Mapping[str, Sequence[Terminal]],
+        mutes: Mapping[str, float],
+    ) -> bool:
+        """Return whether it may be told now; else put it off."""
+        change = self._pending[one].change
+        wait = self._told[one] + settings.cooldown - now if one in self._told else 0.0
+        wait = max(wait, mutes.get(one, 0.0) - time.time())
+        if wait <= 0 and _is_watched(change, people.get(change.agent.socket, ())):
+            wait = settings.dwell
+        if wait > 0:
+            self._pending[one] = _Pending(change, now + min(wait, LATER))
+        return wait <= 0
+
+    def _send(
+        self,
+        changes: Sequence[Change],
+        settings: NotifySettings,
+        clients: Mapping[str, ControlClient],
+        people: Mapping[str, Sequence[Terminal]],
+    ) -> Notice:
+        words = words_of(changes)
+        shown = show_all(clients.values(), words) if settings.tmux else 0
+        rung = ring(one for each in people.values() for one in each) if settings.bell else 0
+        started = []
+        told = {one.agent.identity for one in changes}
+        for program in programs_of(settings, notice_object(changes, words)):
+            try:
+                self._programs.start(program, settings.timeout, told)
+                started.append(program.channel)
+            except TorchError as error:
+                self._on_error(error)
+        return Notice(tuple(one.agent.name for one in changes), words, shown, rung, tuple(started))
+
+    def _settings(self) -> NotifySettings:
+        """Return the settings as they are now; report a file that is wrong once."""
+        try:
+            found = load_notify_settings()
+        except TorchError as error:
+            if error.message != self._wrong:
+                self._wrong = error.message
+                self._on_error(error)
+            return NotifySettings()
+        self._wrong = ""
+        return found
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity)
+
+
+def programs_of(settings: NotifySettings, notice: Mapping[str, Any]) -> list[Program]:
+    """Return the programs that tell a person of ``notice``: one of each channel that is on."""
+    found = []
+    desktop = desktop_command(notice["words"]) if settings.desktop else ()
+    for channel, command in (("desktop", desktop), ("command", settings.command)):
+        if command:
+            found.append(Program(channel, command, notice, command[0]))
+    for how, to in (("webhook", settings.webhook), ("ntfy", settings.ntfy)):
+        if to:
+            found.append(poster(how, (to,), notice, settings.timeout))
+    if settings.apprise:
+        found.append(poster("apprise", settings.apprise, notice, settings.timeout))
+    return found
+
+
+def show_all(clients: Iterable[ControlClient], words: str) -> int:
+    """Show ``words`` in the status line of every terminal; return in how many."""
+    shown = 0
+    for client in clients:
+        with contextlib.suppress(TorchError):  # the people at the other servers are told
+            shown += show(client, f"torch: {words}")
+    return shown
+
+
+def _people(clients: Mapping[str, ControlClient]) -> dict[str, list[Terminal]]:
+    found = {}
+    for path, client in clients.items():
+        with contextlib.suppress(TorchError):
+            found[path] = terminals(client)
+    return found
+
+
+def _is_watched(change: Change, people: Sequence[Terminal]) -> bool:
+    """Return whether a person has the agent's pane before their eyes."""
+    now = time.time()
+    return any(one.pane == change.agent.pane and now - one.touched < AWAY for one in people)
+
+
+def words_of(changes: Sequence[Change]) -> str:
+    """Return the notice in words: who, where, the command, and what is asked.
+
+    The command comes before the question, because a status line is cut at its end.
+    """
+    if len(changes) > 1:
+        names = ", ".join(one.agent.name for one in changes[:NAMED])
+        more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
+        return f"{len(changes)} agents need you (torch status): {names}{more}"
+    (one,) = changes
+    agent, said = one.agent, one.asked.words or one.state.evidence
+    what = TOLD[one.state.state].words
+    return f"{agent.name} ({agent.session}:{agent.window}) {what} (torch status): {said}"
+
+
+def notice_object(changes: Sequence[Change], words: str) -> dict[str, Any]:
+    """Return the notice for a program, under its published schema."""
+    return {
+        "schema": SCHEMA,
+        "words": words,
+        "severity": severest([one.state.state for one in changes]),
+        "count": len(changes),
+        "agents": [_agent_object(one) for one in changes[:LISTED]],
+    }
+
+
+def _agent_object(change: Change) -> dict[str, Any]:
+    agent, dialog = change.agent, change.state.dialog
+    return {
+        "name": agent.name,
+        "state": str(change.state.state),
+        "since": _timestamp(change.since),
+        "evidence": change.state.evidence,
+        "question": change.asked.question or None,
+        "about": list(change.asked.about),
+        "dialog": dialog.hash if dialog is not None else None,
+        "options": [_option_object(option) for option in change.asked.options],
+        "pane": agent.pane,
+        "session": agent.session,
+        "window": agent.window,
+        "dir": agent.directory,
+    }
+
+
+def _timestamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _option_object(option: Option) -> dict[str, str]:
+    return {"key": option.key, "words": option.words}

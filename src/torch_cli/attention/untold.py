@@ -1,0 +1,48 @@
+"""Telling a person at a command that an agent needs them, where no daemon tells it: once."""
+
+import time
+
+from torch_cli.attention.history import Change, key_in, key_of
+from torch_cli.attention.mute import muted_until
+from torch_cli.attention.needs import Need, needs
+from torch_cli.attention.notices import words_of
+from torch_cli.attention.told import TOLD
+from torch_cli.store import Store
+from torch_cli.tmux.socket import Socket
+
+VERB = "tell"
+"""The verb of the event that keeps what was said."""
+
+KEPT = 3600.0
+"""Seconds for which the same is not said again. Without a scheduler nobody knows whether it was
+over in between."""
+
+
+def untold(store: Store) -> str:
+    """Return what a person is told of agents that need them, in one line; '' if nothing.
+
+    It is nothing while a daemon works, which tells it, and of what was said within ``KEPT``
+    seconds, to whomever. Raises ``TorchError`` if an agent cannot be looked at.
+    """
+    held, now = store.lease.current(), time.time()
+    if (held is not None and held.kind == "daemon") or not store.agents.any():
+        return ""
+    muted = muted_until(store, now)
+    said = store.events.read(verbs=[VERB], since=now - KEPT)
+    known = {(event.agent, key_in(event)) for event in said}
+    found = [
+        one
+        for one in needs(store, Socket())
+        if one.state.state.state in TOLD
+        and one.agent.identity not in muted
+        and (one.agent.identity, _key(one)) not in known
+    ]
+    for one in found:
+        detail = {"state": str(one.state.state.state), "asked": one.asked.digest}
+        store.events.add(VERB, one.agent.name, detail, agent=one.agent.identity)
+    changes = [Change(one.agent, one.state.state, one.asked, one.since or now) for one in found]
+    return words_of(changes) if changes else ""
+
+
+def _key(need: Need) -> str:
+    return key_of(str(need.state.state.state), need.asked.digest)
