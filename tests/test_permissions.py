@@ -286,7 +286,7 @@ EVERYBODYS = {
     *("message kinds", "message new", "outbox list", "outbox show", "checkin list"),
     *("checkin show", "checkin history", "task list", "task show", "task stats"),
     *("briefing list", "briefing show", "briefing render", "config check", "config schema"),
-    *("agreement check", "doctor", "completion", "attach"),
+    *("agreement check", "doctor", "completion", "attach", "next", "back"),
     # They make something new, take what nobody has, or answer: what they send is checked there.
     *("task add", "task claim", "task route", "ack", "reply"),
     # Files, git and tmux, and Torch on this machine: what an agent's own shell can do as well.

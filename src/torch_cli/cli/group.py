@@ -39,6 +39,8 @@ SECTIONS = {
             "seen": "Say that you have looked at an agent that has ended its turn.",
             "since": "Sum up what happened while you were away, in twenty lines.",
             "why": "Show how an agent came to the state that it is in.",
+            "next": "Bring this terminal to the agent that has waited longest for you.",
+            "back": "Return to where this terminal was before 'torch next'.",
             "events": "Show what happened: states, messages, tasks, checkpoints, …",
             "notify": "Try how you are told that an agent needs you.",
             "mute": "Hear nothing of an agent for a time.",
