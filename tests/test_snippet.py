@@ -16,7 +16,7 @@ from torch_cli.attention.asked import Asked
 from torch_cli.attention.needs import Need
 from torch_cli.programs.state import AgentState, State
 from torch_cli.snippet.menu import menu_words
-from torch_cli.snippet.text import HOOK, KEY_MARK
+from torch_cli.snippet.text import HOOK, KEY_MARK, KEYS, MENU
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.socket import Socket
@@ -129,7 +129,7 @@ def test_what_the_person_has_set_stays(tmux: TmuxServer, torch: Torch, tmp_path:
     settings = [["set-option", "-g", name, value] for name, value in mine.items()]
     settings += [["set-option", "-g", "status-right-length", "57"]]
     settings += [["set-hook", "-g", "client-detached", "display-message gone"]]
-    settings += [["bind-key", "T", "display-message mine"]]
+    settings += [["bind-key", key.key, "display-message mine"] for key in KEYS]
     for words in settings:
         tmux.cmd(*words)
     keys = tmux.cmd("list-keys", "-T", "prefix")
@@ -143,7 +143,7 @@ def test_what_the_person_has_set_stays(tmux: TmuxServer, torch: Torch, tmp_path:
         assert tmux.cmd("show-options", "-gv", "status-right-length") == str(57 + 41)
         hooks = tmux.cmd("show-hooks", "-g", "client-detached").splitlines()
         assert [line.split(" ")[0] for line in hooks[:2]] == ["client-detached[0]", HOOK]
-        assert tmux.cmd("list-keys", "-T", "prefix") == keys, "the key is the person's"
+        assert tmux.cmd("list-keys", "-T", "prefix") == keys, "the keys are the person's"
         if number:  # as when they source their own file again
             for words in settings:
                 tmux.cmd(*words)
@@ -177,6 +177,24 @@ def test_a_key_shows_a_menu_that_switches_to_an_agent(
     assert re.search(r"demo waiting (now|\d+ min): Do you want to proceed", shown), shown
     terminal.cmd("send-keys", "-t", pane, "1")
     wait_until(lambda: clients(demo.tmux)[name].startswith("agents:"), what="the agent's session")
+
+
+def test_a_key_answers_in_a_popup(demo: DemoAgent, terminal: TmuxServer, tmp_path: Path) -> None:
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    demo.tmux.cmd("new-window", "cat")
+    pane = terminal.panes()[0].id
+    for _ in range(2):
+        demo.open_dialog()
+        terminal.cmd("send-keys", "-t", pane, "C-b", "A")
+        terminal.wait_until(lambda: "Do you want to proceed?" in terminal.screen(pane), "it")
+        terminal.cmd("send-keys", "-t", pane, "2", "Enter")
+        terminal.wait_until(lambda: "Enter closes this" in terminal.screen(pane), "the end")
+        assert "answered  demo" in terminal.screen(pane)
+        terminal.cmd("send-keys", "-t", pane, "Enter")
+        terminal.wait_until(lambda: "Enter closes" not in terminal.screen(pane), "no popup")
+        assert demo.state() != "waiting"
+    terminal.cmd("send-keys", "-t", pane, "C-b", "A")
+    terminal.wait_until(lambda: "nobody waits for an answer" in terminal.screen(pane), "nobody")
 
 
 def test_a_menu_shows_texts_as_they_are(
@@ -232,3 +250,25 @@ def test_a_server_that_starts_reads_it(tmux: TmuxServer, torch: Torch) -> None:
     for name in APPENDED:
         assert "@torch" in tmux.cmd("show-options", "-gv", name), name
     assert "mine" in tmux.cmd("list-keys", "-T", "prefix", "T")
+
+
+def test_the_doctor_says_what_is_installed(tmux: TmuxServer, torch: Torch) -> None:
+    def findings() -> list[tuple[str, str, str]]:
+        found = torch("doctor", "--json").json["findings"]
+        mine = [one for one in found if one["subject"] == "tmux snippet"]
+        return [(one["level"], one["message"], one["advice"]) for one in mine]
+
+    tmux.new_session("main", "cat")
+    install = "torch shell tmux --install"
+    words = "not installed: your tmux does not show who needs you"
+    assert findings() == [("note", words, install)]
+    assert torch("shell", "tmux", "--install").code == 0
+    ((level, words, advice),) = findings()
+    assert (level, words.endswith("; this server has not read it")) == ("ok", True)
+    tmux.cmd("bind-key", "T", "display-message", "mine")
+    tmux.cmd("source-file", advice.split("'")[1])
+    first, second = findings()
+    assert (first[0], first[2]) == ("ok", "")
+    assert second[:2] == ("note", f"prefix T is yours, and was not taken for {MENU.words}")
+    Path(advice.split("'")[1]).write_text("# of another version\n")
+    assert findings()[0][::2] == ("warning", install)

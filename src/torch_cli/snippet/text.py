@@ -45,8 +45,9 @@ class SnippetKey(NamedTuple):
     words: str
 
 
+ANSWER = SnippetKey("A", "a popup in which you answer what agents ask")
 MENU = SnippetKey("T", "a menu of the agents, who needs you first")
-KEYS = (MENU,)
+KEYS = (ANSWER, MENU)
 
 _MARK = "#{P:#{?%(do)s,#{?#{==:#{%(do)s},answer},?,!},}}"
 _COLOUR = (
@@ -122,15 +123,24 @@ def listing(key: str) -> str:
 def _bind(key: SnippetKey, torch: Sequence[str]) -> str:
     taken = _word(f"torch: prefix {key.key} is bound already, and was not taken for {key.words}")
     test = _word(quote.format_literal(listing(key.key)))
-    bound = f"bind-key -T prefix -N {_word(f'Torch: {key.words}')} {key.key} {_action(torch)}"
+    action = _popup(torch) if key is ANSWER else _menu(torch)
+    bound = f"bind-key -T prefix -N {_word(f'Torch: {key.words}')} {key.key} {action}"
     return (
         f"# prefix {key.key}: {key.words}\n"
         f"if-shell {test} {{\n  display-message {taken}\n}} {{\n  {bound}\n}}\n"
     )
 
 
-def _action(torch: Sequence[str]) -> str:
-    """Return the tmux command for a key."""
+def _popup(torch: Sequence[str]) -> str:
+    """Return the tmux command that answers in a popup, which stays until Enter is pressed."""
+    call = shlex.join([*torch, "answer"])
+    script = f"{KEY_MARK} {call}; echo; echo Enter closes this.; read -r _"
+    # The popup's shell may be any; tmux does not expand its command.
+    return f"display-popup -E -w 80% -h 80% {_word(f'exec sh -c {shlex.quote(script)}')}"
+
+
+def _menu(torch: Sequence[str]) -> str:
+    """Return the tmux command that shows the menu."""
     # tmux expands the command of run-shell as a format, and gives it to sh.
     call = quote.format_literal(shlex.join([*torch, "shell", "menu"]))
     call += " -S #{q:socket_path} --client #{q:client_name} 2>&1"
