@@ -197,6 +197,18 @@ def test_a_key_answers_in_a_popup(demo: DemoAgent, terminal: TmuxServer, tmp_pat
     terminal.wait_until(lambda: "nobody waits for an answer" in terminal.screen(pane), "nobody")
 
 
+def test_a_key_goes_to_who_has_waited_longest(
+    demo: DemoAgent, terminal: TmuxServer, tmp_path: Path
+) -> None:
+    other = demo.tmux.new_session("mine", "cat")
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    demo.open_dialog()
+    name = demo.tmux.cmd("list-clients", "-F", "#{client_name}")
+    demo.tmux.cmd("switch-client", "-c", name, "-t", other.id)
+    terminal.cmd("send-keys", "-t", terminal.panes()[0].id, "C-b", "N")
+    wait_until(lambda: clients(demo.tmux)[name].startswith("agents:"), what="the agent's session")
+
+
 def test_a_menu_shows_texts_as_they_are(
     demo: DemoAgent, terminal: TmuxServer, tmp_path: Path
 ) -> None:

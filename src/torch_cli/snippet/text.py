@@ -47,7 +47,8 @@ class SnippetKey(NamedTuple):
 
 ANSWER = SnippetKey("A", "a popup in which you answer what agents ask")
 MENU = SnippetKey("T", "a menu of the agents, who needs you first")
-KEYS = (ANSWER, MENU)
+NEXT = SnippetKey("N", "the agent that has waited longest for you")
+KEYS = (ANSWER, NEXT, MENU)
 
 _MARK = "#{P:#{?%(do)s,#{?#{==:#{%(do)s},answer},?,!},}}"
 _COLOUR = (
@@ -123,7 +124,7 @@ def listing(key: str) -> str:
 def _bind(key: SnippetKey, torch: Sequence[str]) -> str:
     taken = _word(f"torch: prefix {key.key} is bound already, and was not taken for {key.words}")
     test = _word(quote.format_literal(listing(key.key)))
-    action = _popup(torch) if key is ANSWER else _menu(torch)
+    action = _popup(torch) if key is ANSWER else _in_background(key, torch)
     bound = f"bind-key -T prefix -N {_word(f'Torch: {key.words}')} {key.key} {action}"
     return (
         f"# prefix {key.key}: {key.words}\n"
@@ -139,11 +140,12 @@ def _popup(torch: Sequence[str]) -> str:
     return f"display-popup -E -w 80% -h 80% {_word(f'exec sh -c {shlex.quote(script)}')}"
 
 
-def _menu(torch: Sequence[str]) -> str:
-    """Return the tmux command that shows the menu."""
+def _in_background(key: SnippetKey, torch: Sequence[str]) -> str:
+    """Return the tmux command that shows the menu, or goes to the next agent."""
     # tmux expands the command of run-shell as a format, and gives it to sh.
-    call = quote.format_literal(shlex.join([*torch, "shell", "menu"]))
-    call += " -S #{q:socket_path} --client #{q:client_name} 2>&1"
+    words = ["next", "--quiet"] if key is NEXT else ["shell", "menu", "-S", "#{q:socket_path}"]
+    call = quote.format_literal(shlex.join(torch))
+    call += f" {' '.join(words)} --client #{{q:client_name}} 2>&1"
     return f"run-shell -b {_word(f'{KEY_MARK} {call}')}"
 
 
