@@ -304,6 +304,7 @@ def test_no_event_says_its_kind_twice() -> None:
         "branch": {"branch": "work", "commit": "abc"},
         "mode": {"mode": "plan", "presses": 1},
         "delegate": {"task": "t-1", "parent": "dev"},
+        "answer": {"option": "1", "words": "Yes", "question": "Do you want to proceed?"},
     }
     for kind, verbs in KINDS.items():
         for verb in verbs - {"state"}:
