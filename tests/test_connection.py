@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -48,6 +49,29 @@ def test_clients_that_come_and_go_and_are_killed_do_not_end_the_server(tmux: Tmu
     assert [child.wait(60) for child in steady] == [0] * len(steady)
     assert len(tmux.panes()) == 2
     tmux.wait_until(lambda: tmux.cmd("list-clients") == "", "the end of the killed ones' clients")
+
+
+def test_clients_that_leave_while_a_pane_writes_do_not_end_the_server(tmux: TmuxServer) -> None:
+    """Before 3.7 it ends if it finds the end of a client's input while output is on its way.
+
+    Stopped for a moment, as a busy machine does, it finds all that at once.
+    """
+    pane = tmux.new_session("main", sys.executable, "-c", "while True: print('one more line')")
+    for _ in range(25):
+        clients = [ControlClient(tmux.socket, pane.session_id) for _ in range(8)]
+        for client in clients:
+            client.call("display-message", "-p", "here")
+        os.kill(pane.server_pid, signal.SIGSTOP)
+        leaving = [threading.Thread(target=client.close) for client in clients]
+        try:
+            for thread in leaving:
+                thread.start()
+            time.sleep(0.05)  # a moment, in which the pane writes on and the clients leave
+        finally:
+            os.kill(pane.server_pid, signal.SIGCONT)
+        for thread in leaving:
+            thread.join()
+    assert tmux.pane(pane.id).server_pid == pane.server_pid
 
 
 def test_a_server_without_room_for_another_client_is_waited_for(tmux: TmuxServer) -> None:

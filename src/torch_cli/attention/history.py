@@ -150,12 +150,7 @@ class History:
     def _sweep(self, store: Store, path: str) -> Sweep:
         if path not in self._sweeps:
             socket = Socket(path=path)
-            client = ControlClient(socket, list_panes(socket)[0].session_id)
-            try:
-                client.call("refresh-client", "-f", "no-output")  # what panes write is not read
-            except BaseException:
-                client.close()
-                raise
+            client = ControlClient(socket, list_panes(socket)[0].session_id, hears=False)
             self._sweeps[path] = (client, Sweep(client, store))
             self._looking.setdefault(path, Looking())
         sweep = self._sweeps[path][1]

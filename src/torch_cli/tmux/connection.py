@@ -79,11 +79,19 @@ class Connection(Streams):
             for fd in theirs:
                 os.close(fd)
 
-    def close(self) -> None:
-        """Leave, once the server has read what was written, and wait until it has let go."""
+    def close(self, *, unread: bool = False) -> None:
+        """Leave, and wait until the server has let go.
+
+        ``unread`` says that the server may not have read yet what was written. Only then it is
+        told to go by the end of its input: a server before 3.7 that reads this while output of a
+        pane is on its way to the client can end, with everything in it.
+        """
         if self.stdout < 0:
             return
-        self.close_stdin()
+        if unread:
+            self.close_stdin()
+        else:
+            self._leave()
         deadline = time.monotonic() + _END
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self.stdout], [], [], left)[0] and not os.read(

@@ -60,11 +60,20 @@ class Reply(NamedTuple):
 class ControlClient:
     """One open control-mode connection to a tmux server, attached to ``session`` (an id, ``$3``).
 
-    ``output`` counts the ``%output`` notices heard for each pane id since the client was opened.
+    ``output`` counts the ``%output`` notices heard for each pane id since the client was opened;
+    without ``hears`` there are none. That is decided when it is attached: a client that sets
+    ``no-output`` while output is on its way hears nothing more, not even answers (tmux 3.3a).
     Raises ``NotFoundError`` if there is no such server or session.
     """
 
-    def __init__(self, socket: Socket, session: str, *, timeout: float = CALL_TIMEOUT) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        session: str,
+        *,
+        timeout: float = CALL_TIMEOUT,
+        hears: bool = True,
+    ) -> None:
         self.socket = socket
         self.session = session
         self.output: dict[str, int] = {}
@@ -75,9 +84,11 @@ class ControlClient:
         self._replies: list[Reply] = []
         self._noise: list[str] = []
         self._attached: bool | None = None
+        self._answered = True
         self._marks = 0
         self._nonce = os.urandom(6).hex()
-        attach = ["attach-session", "-E", "-f", "ignore-size", "-t", session]
+        flags = "ignore-size" if hears else "ignore-size,no-output"
+        attach = ["attach-session", "-E", "-f", flags, "-t", session]
         self._pipes = self._connect(attach)
         try:
             self._wait_attached(time.monotonic() + timeout)
@@ -99,7 +110,7 @@ class ControlClient:
     def close(self) -> None:
         """Detach, and wait until it is done."""
         self.closed = True
-        self._pipes.close()
+        self._pipes.close(unread=not self._answered)
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when tmux has something to say."""
@@ -125,13 +136,14 @@ class ControlClient:
         self._marks += 1
         mark = f"torch.{self._nonce}.{self._marks}"
         payload = b"\n".join([*lines, quote.line("display-message", "-p", mark), b""])
-        self._replies = []
+        self._replies, self._answered = [], False
         try:
             self._exchange(payload, mark, time.monotonic() + self._timeout)
         except TimeoutError:
             raise too_slow(
                 self.socket, payload.split(b" ", 1)[0].decode("ascii"), self._timeout
             ) from None
+        self._answered = True
         return self._replies[:-1]
 
     def _exchange(self, payload: bytes, mark: str, deadline: float) -> None:

@@ -223,8 +223,9 @@ class Pipes(Streams):
             pause = min(pause * 2, 0.02)
         return 0
 
-    def close(self) -> None:
-        """Close the pipes and reap the child."""
+    def close(self, *, unread: bool = False) -> None:
+        """Close the pipes and reap the child, which reads all that was written in any case."""
+        del unread
         self.close_streams()
         if self.stderr >= 0:
             os.close(self.stderr)

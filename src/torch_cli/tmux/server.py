@@ -29,7 +29,6 @@ themselves:
 ``terminals``: it uses that of the daemon.
 ``shell.run``: it uses the connection that hears the pane.
 ``watch.log``: seeing that a pane has no pipe and giving it one are one step.
-``attention.history``: it sets a flag of the connection on which it reads all screens.
 ``snippet.text``: it is a text for the user's ``tmux.conf``, which Torch does not run.
 ``snippet.conf``: as ``snippet.text``.
 ``snippet.marks``: it uses the connection on which the daemon reads all screens.
