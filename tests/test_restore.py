@@ -309,7 +309,7 @@ def test_a_person_is_shown_and_asked(
     repository.write("a.py", "wrecked\n")
     words = torch.argv("checkpoint", "restore", "--all", "--from", first)
     shown = at_a_terminal(words, repository.path, [answer], ["[y/N]:"])
-    assert "replaced  a.py" in shown
+    assert "replace   a.py" in shown
     assert f"Restore 1 file from {first}?" in shown
     assert repository.read("a.py") == content
 
