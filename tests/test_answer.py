@@ -60,7 +60,21 @@ def queue_dialogs(demo: DemoAgent, count: int) -> None:
     text = " ".join(f"DIALOGAT(0,touch f{number})" for number in range(count))
     assert demo.send(text).json["state"] in ("submitted", "confirmed", "unknown", "held")
     wait_until(lambda: len(demo.events("dialog")) == count, what="the dialogs")
-    demo.tmux.wait_for_text(demo.pane, "touch f0")
+    await_question(demo, 0)
+
+
+def await_question(demo: DemoAgent, number: int) -> None:
+    """Its words stand in the message that brought it, too: only the dialog's own rows count."""
+
+    def asks() -> bool:
+        with Store() as store:
+            try:
+                dialog = shown_by(store, demo.tmux.socket, demo.name).dialog
+            except HeldError:  # none shows at the moment
+                return False
+        return any(f"touch f{number}" in row for row in dialog.rows)
+
+    wait_until(asks, what=f"question {number}")
 
 
 def settled(demo: DemoAgent) -> list[tuple[str, str]]:
@@ -174,7 +188,7 @@ def test_another_dialog_gets_no_answer(demo: DemoAgent) -> None:
     queue_dialogs(demo, 2)
     first = hash_of(demo)
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
-    demo.tmux.wait_for_text(demo.pane, "touch f1")
+    await_question(demo, 1)
     done = demo.torch("answer", demo.name, "1", "--hash", first, "--json")
     assert (done.code, done.json["error"]["code"]) == (4, "dialog")
     assert done.json["error"]["details"]["dialog"] == hash_of(demo)
@@ -256,7 +270,7 @@ def test_a_dialog_that_is_replaced_between_look_and_key_gets_nothing(
 
     def replace() -> None:
         demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
-        demo.tmux.wait_for_text(demo.pane, "touch f1")
+        await_question(demo, 1)
 
     dialog = hash_of(demo)
     meanwhile(monkeypatch, replace)
@@ -280,13 +294,13 @@ def test_a_dialog_that_is_replaced_at_any_moment_is_never_answered(
 
 def one_round(demo: DemoAgent, store: Store, patch: pytest.MonkeyPatch, when: str) -> None:
     at = len(settled(demo))
-    demo.tmux.wait_for_text(demo.pane, f"touch f{at}")
+    await_question(demo, at)
     dialog = shown_by(store, demo.tmux.socket, demo.name).dialog.hash
     original = gate.press
 
     def other() -> None:
         demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
-        demo.tmux.wait_for_text(demo.pane, f"touch f{at + 1}")
+        await_question(demo, at + 1)
 
     def late(client: Any, pane: Any, keys: Any, conditions: Any) -> gate.Outcome:
         if when == "between":
@@ -526,7 +540,7 @@ def test_what_was_answered_elsewhere_meanwhile_is_shown_anew(demo: DemoAgent) ->
     walk.wait_for("touch f0")
     walk.wait_for("q quits: ")
     demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
-    demo.tmux.wait_for_text(demo.pane, "touch f1")
+    await_question(demo, 1)
     walk.type("1\n")
     walk.wait_for("shows another dialog")
     walk.wait_for("touch f1")
