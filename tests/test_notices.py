@@ -88,7 +88,7 @@ def test_a_person_is_told_of_a_question_and_then_of_an_end(demo: DemoAgent, tmp_
         demo.kill()
         ended = wait_until(lambda: kept(file)[1:], what="the second notice")
         said = demo.tmux.cmd("show-messages", "-t", terminal)
-    words = f"{where} waits for your answer (torch status): Do you want to proceed?"
+    words = f"{where} waits for your answer (torch answer demo): Do you want to proceed?"
     assert notice["schema"] == "torch.notice/1"
     assert notice["words"].startswith(words)
     assert words in said or TMUX_VERSION < (3, 3), "display-message takes no client there"
@@ -324,7 +324,8 @@ def told(notices: Notices) -> Notice | None:
 )
 def test_who_needs_a_person_is_told_once(notices: Notices, state: State, words: str) -> None:
     notices.take([change("one", state)])
-    said = f"one (work:one) {words} (torch status): evidence of one"
+    command = "torch answer one" if state is State.WAITING else "torch status"
+    said = f"one (work:one) {words} ({command}): evidence of one"
     assert told(notices) == Notice(("one",), said)
     notices.take([])
     assert told(notices) is None

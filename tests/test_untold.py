@@ -41,7 +41,8 @@ def test_the_next_command_says_once_who_needs_a_person(
     assert MISSING not in typed(store, "outbox", "list", "--quiet")
     assert demo.torch("outbox", "list").err.count("told") == 0, "a script"
     first, second, *rest = typed(store, "outbox", "list").splitlines()
-    said = f"torch: {demo.name} (agents:{demo.name}) waits for your answer (torch status): "
+    name = demo.name
+    said = f"torch: {name} (agents:{name}) waits for your answer (torch answer {name}): "
     assert first == f"{said}Do you want to proceed? · Run command · touch approved"
     assert second.strip() == MISSING
     assert rest == in_a_terminal([sys.executable, "-m", "torch_cli", "outbox", "list"]).splitlines()

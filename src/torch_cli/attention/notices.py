@@ -243,7 +243,9 @@ def words_of(changes: Sequence[Change]) -> str:
     (one,) = changes
     agent, said = one.agent, one.asked.words or one.state.evidence
     what = TOLD[one.state.state].words
-    return f"{agent.name} ({agent.session}:{agent.window}) {what} (torch status): {said}"
+    asks = one.state.state is State.WAITING
+    command = f"torch answer {agent.name}" if asks else "torch status"
+    return f"{agent.name} ({agent.session}:{agent.window}) {what} ({command}): {said}"
 
 
 def notice_object(changes: Sequence[Change], words: str) -> dict[str, Any]:
