@@ -148,7 +148,7 @@ def by_report(job: Job) -> Ended | None:
     return None
 
 
-AMONG_OTHERS = "somebody submitted it from the input box, with other text"
+AMONG_OTHERS = "it was submitted together with other text"
 """The reason of a message that arrived as part of a person's."""
 
 
