@@ -13,7 +13,7 @@ import pytest
 
 from conftest import SOURCE, TmuxServer
 from torch_cli import procs
-from torch_cli.errors import NotFoundError
+from torch_cli.errors import NotFoundError, TimedOutError
 from torch_cli.tmux import connection, version
 from torch_cli.tmux.control import ControlClient
 
@@ -51,22 +51,34 @@ def test_clients_that_come_and_go_and_are_killed_do_not_end_the_server(tmux: Tmu
     tmux.wait_until(lambda: tmux.cmd("list-clients") == "", "the end of the killed ones' clients")
 
 
-def test_clients_that_leave_while_a_pane_writes_do_not_end_the_server(tmux: TmuxServer) -> None:
+@pytest.mark.parametrize("answered", [True, False])
+def test_clients_that_leave_while_a_pane_writes_do_not_end_the_server(
+    tmux: TmuxServer, answered: bool
+) -> None:
     """Before 3.7 it ends if it finds the end of a client's input while output is on its way.
 
     Stopped for a moment, as a busy machine does, it finds all that at once.
     """
     pane = tmux.new_session("main", sys.executable, "-c", "while True: print('one more line')")
-    for _ in range(25):
+
+    def leave(client: ControlClient) -> None:
+        if not answered:
+            client._timeout = 0.1
+            with pytest.raises(TimedOutError):
+                client.call("display-message", "-p", "there")
+        client.close()
+
+    for _ in range(25 if answered else 10):
         clients = [ControlClient(tmux.socket, pane.session_id) for _ in range(8)]
         for client in clients:
             client.call("display-message", "-p", "here")
         os.kill(pane.server_pid, signal.SIGSTOP)
-        leaving = [threading.Thread(target=client.close) for client in clients]
+        leaving = [threading.Thread(target=leave, args=(client,)) for client in clients]
         try:
             for thread in leaving:
                 thread.start()
-            time.sleep(0.05)  # a moment, in which the pane writes on and the clients leave
+            # A moment, in which the pane writes on and the clients leave.
+            time.sleep(0.05 if answered else 0.2)
         finally:
             os.kill(pane.server_pid, signal.SIGCONT)
         for thread in leaving:

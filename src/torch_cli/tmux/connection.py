@@ -79,26 +79,22 @@ class Connection(Streams):
             for fd in theirs:
                 os.close(fd)
 
-    def close(self, *, unread: bool = False) -> None:
-        """Leave, and wait until the server has let go.
+    def close(self) -> None:
+        """Leave, and wait until the server has let go. What it has not read yet, it may drop.
 
-        ``unread`` says that the server may not have read yet what was written. Only then it is
-        told to go by the end of its input: a server before 3.7 that reads this while output of a
-        pane is on its way to the client can end, with everything in it.
+        It is not told to go by the end of its input: a server before 3.7 that reads this while
+        output of a pane is on its way to the client can end, with everything in it. If this
+        process is killed, the socket is closed first, because its descriptor is the lowest.
         """
         if self.stdout < 0:
             return
-        if unread:
-            self.close_stdin()
-        else:
-            self._leave()
+        self._leave()
         deadline = time.monotonic() + _END
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self.stdout], [], [], left)[0] and not os.read(
                 self.stdout, PIPE_READ_BYTES
             ):
                 break
-        self._leave()
         self.close_streams()
 
     def _reach(self, file: str, deadline: float) -> None:

@@ -84,7 +84,6 @@ class ControlClient:
         self._replies: list[Reply] = []
         self._noise: list[str] = []
         self._attached: bool | None = None
-        self._answered = True
         self._marks = 0
         self._nonce = os.urandom(6).hex()
         flags = "ignore-size" if hears else "ignore-size,no-output"
@@ -110,7 +109,7 @@ class ControlClient:
     def close(self) -> None:
         """Detach, and wait until it is done."""
         self.closed = True
-        self._pipes.close(unread=not self._answered)
+        self._pipes.close()
 
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when tmux has something to say."""
@@ -136,14 +135,13 @@ class ControlClient:
         self._marks += 1
         mark = f"torch.{self._nonce}.{self._marks}"
         payload = b"\n".join([*lines, quote.line("display-message", "-p", mark), b""])
-        self._replies, self._answered = [], False
+        self._replies = []
         try:
             self._exchange(payload, mark, time.monotonic() + self._timeout)
         except TimeoutError:
             raise too_slow(
                 self.socket, payload.split(b" ", 1)[0].decode("ascii"), self._timeout
             ) from None
-        self._answered = True
         return self._replies[:-1]
 
     def _exchange(self, payload: bytes, mark: str, deadline: float) -> None:

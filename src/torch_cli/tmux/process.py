@@ -223,9 +223,8 @@ class Pipes(Streams):
             pause = min(pause * 2, 0.02)
         return 0
 
-    def close(self, *, unread: bool = False) -> None:
-        """Close the pipes and reap the child, which reads all that was written in any case."""
-        del unread
+    def close(self) -> None:
+        """Close the pipes and reap the child."""
         self.close_streams()
         if self.stderr >= 0:
             os.close(self.stderr)
