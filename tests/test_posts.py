@@ -174,7 +174,6 @@ def test_apprise_is_given_the_words(torch: Torch, tmp_path: Path) -> None:
 
 
 def test_apprise_itself_posts(torch: Torch, web: Web) -> None:
-    pytest.importorskip("apprise", reason="the extra is not installed")
     configure(f'{QUIET}apprise = ["{web.address.replace("http:", "json:")}/x"]')
     assert trial(torch, "apprise") == (0, "told", "sent")
     assert "a test: this is how" in json.loads(web.got[0][3])["message"]
