@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,10 +26,14 @@ from hypothesis import HealthCheck, settings
 import torch_cli
 from torch_cli import procs
 from torch_cli.paths import DATABASE
+from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.process import program
 from torch_cli.tmux.socket import Socket
+
+if TYPE_CHECKING:
+    from agent import DemoAgent
 
 T = TypeVar("T")
 
@@ -342,3 +346,18 @@ def tmux(monkeypatch: pytest.MonkeyPatch) -> Iterator[TmuxServer]:
 def torch(tmux: TmuxServer) -> Torch:
     """The ``torch`` command, on the private server."""
     return Torch(tmux.socket)
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """The state file of the test, open."""
+    with Store() as opened:
+        yield opened
+
+
+@pytest.fixture
+def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> "DemoAgent":
+    """A demo agent that answers at once."""
+    from agent import spawn_demo  # it needs what is above
+
+    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")

@@ -8,7 +8,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,6 @@ from torch_cli.programs.state import Dialog
 from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
 from torch_cli.tmux import gate
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import scheduler
-from agent import DemoAgent, spawn_demo
+from agent import DemoAgent
 from conftest import SOURCE, TmuxServer, Torch, wait_until
 from dialogs import PROFILES, waiting
 from test_sweep import Stage
@@ -25,17 +25,6 @@ from torch_cli.programs.classify import classify
 from torch_cli.store import Store
 from torch_cli.store.keeping import DAY, STATES, Keeping
 from torch_cli.tmux.control import ControlClient
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -16,11 +16,6 @@ from conftest import PATIENCE, SOURCE, TMUX, Result, TmuxServer, Torch, wait_unt
 from torch_cli.store import Store
 
 
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
-
-
 def checkin(demo: DemoAgent, *words: str, **others: Any) -> Result:
     return demo.torch("-L", "t", "checkin", *words, **others)
 

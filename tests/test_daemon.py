@@ -21,7 +21,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, Torch, wait_until
 from scheduler import history
 from torch_cli import paths
 from torch_cli.intervals import VARIABLE
@@ -31,11 +31,6 @@ from torch_cli.schedule.passes import PASSES, Passes
 from torch_cli.schedule.tick import tick
 from torch_cli.store import Store, StoreError, schema
 from torch_cli.store.database import backup
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
 
 
 def add(demo: DemoAgent, note: str, *words: str) -> None:

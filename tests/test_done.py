@@ -1,7 +1,6 @@
 """An agent that has ended a turn, and that nobody has looked at since."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ from torch_cli.store.looks import ANYTHING
 @pytest.fixture
 def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
     return spawn_demo(tmux, torch, tmp_path / "project", "--work", "600")
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 def work(demo: DemoAgent) -> None:

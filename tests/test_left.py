@@ -1,30 +1,14 @@
 """A text of Torch's that is still in an agent's input box."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from agent import DemoAgent
 from test_attention import status
 from test_store import written
 from torch_cli.attention.left import RESTS
 from torch_cli.store import Store
 
 TEXT = "Please fix the parser"
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 def add(store: Store, identity: str, text: str, **others: object) -> None:

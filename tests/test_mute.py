@@ -9,18 +9,13 @@ import pytest
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import wait_until
 from test_notices import change, keep_in, kept, written
 from torch_cli.attention.mute import mute, muted_until
 from torch_cli.attention.notices import Notice, Notices
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.programs.state import State
 from torch_cli.store import Store
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
 
 
 @pytest.fixture

@@ -3,10 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
@@ -23,12 +20,6 @@ from torch_cli.tasks.assignment import Rules, candidates
 from torch_cli.tasks.record import records
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 def again(store: Store, name: str) -> Agent:

@@ -12,7 +12,7 @@ import pytest
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, TMUX_VERSION, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, TMUX_VERSION, wait_until
 from test_move import looking
 from torch_cli import procs
 from torch_cli.attention import notices as notices_module
@@ -49,11 +49,6 @@ def keep_in(file: Path, also: str = "") -> None:
 def kept(file: Path) -> list[dict[str, Any]]:
     text = file.read_text() if file.exists() else ""
     return [json.loads(line) for line in text.split("\n")[:-1]]
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
 
 
 def wait_for_state(demo: DemoAgent, state: str) -> None:

@@ -8,17 +8,12 @@ from typing import Any
 
 import pytest
 
-from agent import DemoAgent, spawn_demo
-from conftest import TMUX_VERSION, TmuxServer, Torch
+from agent import DemoAgent
+from conftest import TMUX_VERSION, Torch
 from test_move import looking
 from test_notices import configure, keep_in, kept
 
 SHOWS = pytest.mark.skipif(TMUX_VERSION < (3, 3), reason="display-message takes no client")
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
 
 
 def states(demo: DemoAgent, **others: Any) -> tuple[int, dict[str, str]]:

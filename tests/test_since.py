@@ -4,16 +4,14 @@ import os
 import pty
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import scheduler
-from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
+from agent import DemoAgent
+from conftest import PATIENCE, SOURCE, Torch, wait_until
 from repository import Repository
 from test_attention import lines
 from test_store import written
@@ -26,17 +24,6 @@ from torch_cli.store.events import Event
 from torch_cli.store.looks import ANYTHING, AWAY
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 def in_a_terminal(argv: Sequence[str], **environ: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import scheduler
-from agent import DemoAgent, spawn_demo
+from agent import DemoAgent
 from conftest import PATIENCE, TMUX, TmuxServer, Torch, wait_until
 from test_move import clients, looking
 from torch_cli.attention.asked import Asked
@@ -38,11 +38,6 @@ ODD = [
     "🔥 日本",
     "}, %H '\"$x",
 ]
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,12 +59,6 @@ class Stage:
         self.tmux.wait_until(
             lambda: self.tmux.screen(pane).split("\n")[: len(rows)] == shown, f"{text!r} drawn"
         )
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 @pytest.fixture

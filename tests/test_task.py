@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,12 +26,6 @@ from torch_cli.tasks import life as tasks
 from torch_cli.tasks.record import records
 
 PERSON = Actor(None)
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 def agent(store: Store, name: str, *, process: procs.Process | None = None, **more: str) -> Agent:

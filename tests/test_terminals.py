@@ -7,17 +7,10 @@ import select
 import time
 from pathlib import Path
 
-import pytest
-
-from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, TmuxServer, Torch, wait_until
+from agent import DemoAgent
+from conftest import PATIENCE, wait_until
 from test_move import looking
 from torch_cli.tmux.terminals import Terminal, ring, terminals
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
 
 
 def test_terminals_ring_unless_their_owner_wants_no_bell(demo: DemoAgent) -> None:

@@ -1,30 +1,16 @@
 """Without a daemon a person is told at a command, once, that an agent needs them."""
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 import scheduler
-from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from agent import DemoAgent
 from test_since import in_a_terminal
 from torch_cli.attention import untold as untold_module
 from torch_cli.store import Store
 
 MISSING = "You are not told of it elsewhere: no daemon is running ('torch daemon start')."
-
-
-@pytest.fixture
-def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
-    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as opened:
-        yield opened
 
 
 def typed(store: Store, *words: str) -> str:
