@@ -26,7 +26,7 @@ def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
     return spawn_demo(tmux, torch, tmp_path / "project")
 
 
-def latest_key(demo: DemoAgent) -> int:
+def latest_key(demo: DemoAgent) -> float:
     with ControlClient(demo.tmux.socket, demo.pane.session_id) as client:
         return keys.latest(client, demo.pane.id)
 

@@ -5,6 +5,7 @@ import os
 import sys
 
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.terminals import terminals
 
 
 def terminal_of(client: ControlClient, pane_id: str) -> str:
@@ -27,14 +28,9 @@ def unread(terminal: str) -> int:
     return 0
 
 
-def latest(client: ControlClient, pane_id: str) -> int:
-    """Return when somebody last pressed a key in a client that shows the pane as its active one.
+def latest(client: ControlClient, pane_id: str) -> float:
+    """Return when somebody last pressed a key in a terminal that shows the pane as its active one.
 
-    In epoch seconds, cut to whole ones, as tmux tells it; 0 if no person's client shows it.
-    Clients in control mode are programs and do not count.
+    In epoch seconds, cut to whole ones, as tmux tells it; 0 if no terminal shows it.
     """
-    rows = client.call(
-        "list-clients", "-F", "#{?client_control_mode,1,0} #{pane_id} #{client_activity}"
-    ).lines
-    times = [int(row.rsplit(" ", 1)[1]) for row in rows if row.startswith(f"0 {pane_id} ")]
-    return max(times, default=0)
+    return max((one.touched for one in terminals(client) if one.pane == pane_id), default=0.0)
