@@ -13,7 +13,7 @@ import scheduler
 from agent import DemoAgent
 from conftest import PATIENCE, SOURCE, Torch, wait_until
 from repository import Repository
-from test_attention import lines
+from test_attention import events, lines
 from test_store import written
 from test_task import agent
 from torch_cli.attention.stream import KINDS, words_of
@@ -71,7 +71,12 @@ def test_it_tells_what_happened_and_who_waits(demo: DemoAgent) -> None:
     def waits() -> bool:
         return len(since(demo.torch, "1h")["needs"]) == 1
 
+    def written() -> bool:
+        states = events(demo.torch, "--kind", "state")
+        return any(one["detail"]["state"] == "waiting" for one in states)
+
     wait_until(waits, what="who waits")
+    wait_until(written, what="the event of the daemon, which may come after a look")
     found = since(demo.torch, "1h")
     assert found["schema"] == "torch.since/1"
     assert found["needs"][0]["question"] == "Do you want to proceed?"

@@ -452,6 +452,8 @@ def test_a_question_is_told_and_answered_by_the_command_shown(make_world: MakeWo
         world.wait(answered, "the end of the dialog")
         world.wait(lambda: world.torch("status").code == 0, "nobody waits")
         world.wait(lambda: _written(world)[-1] == "idle", "the event of its end")
+        assert _needed(world, 0)["do"] in ("done", "nothing"), "done if it was seen at work"
+        assert world.torch("seen", world.name).code == 0
         assert _needed(world, 0)["do"] == "nothing"
         assert _written(world).count("waiting") == 1, "told once"
         assert not (home_of(world).work / "approved").exists()
