@@ -351,7 +351,7 @@ def test_a_dialog_that_stays_is_unknown(
     demo: DemoAgent, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also one that comes again in the same words: nobody can tell the two apart."""
-    monkeypatch.setattr(module, "GONE", 0.5)
+    monkeypatch.setattr(module, "DIALOG_GONE_SECONDS", 0.5)
     demo.open_dialog()
     os.kill(demo.pane.pid, signal.SIGUSR1)
     wait_until(lambda: len(demo.events("dialog")) == 2, what="the second")
@@ -418,7 +418,7 @@ def test_a_selection_that_does_not_move_is_not_confirmed(
 ) -> None:
     demo.open_dialog()
     dialog = hash_of(demo)
-    monkeypatch.setattr(module, "GONE", 0.5)
+    monkeypatch.setattr(module, "DIALOG_GONE_SECONDS", 0.5)
     original = gate.press
     monkeypatch.setattr(gate, "press", lambda c, p, k, a: original(c, p, ["F5"], a))
     with pytest.raises(HeldError, match="did not come to 'No' by Down; nothing was chosen"):

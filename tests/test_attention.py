@@ -19,11 +19,11 @@ from dialogs import PROFILES, waiting
 from test_sweep import Stage
 from torch_cli.attention import history as history_module
 from torch_cli.attention.asked import asked
-from torch_cli.attention.history import DWELL, UNCLEAR, History
-from torch_cli.attention.stream import KINDS
+from torch_cli.attention.history import DWELL_SECONDS, UNCLEAR_DWELL_SECONDS, History
+from torch_cli.attention.stream import EVENT_KINDS
 from torch_cli.programs.classify import classify
 from torch_cli.store import Store
-from torch_cli.store.keeping import DAY, STATES, Keeping
+from torch_cli.store.keeping import DAY_SECONDS, STATES_KEPT_SECONDS, Keeping
 from torch_cli.tmux.control import ControlClient
 
 
@@ -208,18 +208,18 @@ def test_a_flicker_is_not_written(stage: Stage, store: Store, history: History) 
 def test_what_is_unclear_must_stand_for_longer(
     stage: Stage, store: Store, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert UNCLEAR > 5 * DWELL
-    monkeypatch.setattr(history_module, "UNCLEAR", 1e9)
+    assert UNCLEAR_DWELL_SECONDS > 5 * DWELL_SECONDS
+    monkeypatch.setattr(history_module, "UNCLEAR_DWELL_SECONDS", 1e9)
     pane = stage.add("one")
     assert settle(history, store) == ["idle"]
     tty = stage.tmux.cmd("display-message", "-p", "-t", pane.id, "#{pane_tty}")
     Path(tty).write_bytes(b"\x1b[H\x1b[J" + b"a row\r\n" * 4 + b"half a screen\r\n")
     stage.tmux.wait_for_text(pane, "half a screen")
     began = time.monotonic()
-    while time.monotonic() < began + 2 * DWELL:
+    while time.monotonic() < began + 2 * DWELL_SECONDS:
         assert history.look(store) == []
     assert history.unsettled
-    monkeypatch.setattr(history_module, "UNCLEAR", DWELL)
+    monkeypatch.setattr(history_module, "UNCLEAR_DWELL_SECONDS", DWELL_SECONDS)
     assert settle(history, store) == ["unknown"]
 
 
@@ -333,9 +333,9 @@ def test_a_cursor_continues_where_it_ended(torch: Torch, store: Store) -> None:
 
 def test_a_cursor_says_when_it_has_expired(torch: Torch, store: Store) -> None:
     old = "INSERT INTO events (at, actor, verb, target) VALUES (?, '', 'state', 'dev')"
-    store.database.write(old, time.time() - STATES - DAY)
+    store.database.write(old, time.time() - STATES_KEPT_SECONDS - DAY_SECONDS)
     before = events(torch)[0]["cursor"]
-    store.database.write(old, time.time() - STATES - DAY)
+    store.database.write(old, time.time() - STATES_KEPT_SECONDS - DAY_SECONDS)
     store.events.add("press", "dev")
     assert len(events(torch, "--after", before)) == 2
     store.retention.sweep(time.time())
@@ -381,7 +381,7 @@ def test_every_verb_that_is_written_has_a_kind() -> None:
         found |= set(re.findall(r'_change\(\s*store,[^}]*\}, "(\w+)"\s*\)', text))
     assert len(found) > 20
     assert "remove" in found, "of a check-in: 'cancel' is of a message"
-    assert found <= {verb for verbs in KINDS.values() for verb in verbs}
+    assert found <= {verb for verbs in EVENT_KINDS.values() for verb in verbs}
 
 
 def test_it_is_one_line_of_harmless_text(torch: Torch, store: Store) -> None:
@@ -422,7 +422,7 @@ def test_states_go_sooner_than_the_rest_but_for_the_last(stage: Stage, store: St
     stage.add("one")
     identity = stage.agents["one"].identity
     sql = "INSERT INTO events (at, actor, verb, target, agent) VALUES (?, '', ?, 'x', ?)"
-    old = time.time() - STATES - DAY
+    old = time.time() - STATES_KEPT_SECONDS - DAY_SECONDS
     for verb, whose in (("state", identity), ("press", ""), ("state", identity), ("state", "a")):
         store.database.write(sql, old, verb, whose)
     store.events.add("press", "dev")

@@ -11,7 +11,7 @@ from conftest import TmuxServer, Torch, wait_until
 from test_attention import states, status
 from test_move import looking
 from test_task import agent
-from torch_cli.attention.looking import TOUCHED, Looking, has_ended_a_turn
+from torch_cli.attention.looking import TOUCHED_SECONDS, Looking, has_ended_a_turn
 from torch_cli.store import Store
 from torch_cli.store.events import Event
 from torch_cli.store.looks import ANYTHING
@@ -91,7 +91,7 @@ def test_a_terminal_that_nobody_touches_looks_at_nothing(
     agents = store.agents.all()
     with demo.tmux.client() as client, looking(demo.tmux, "agents"):
         real = time.time
-        monkeypatch.setattr(time, "time", lambda: real() + TOUCHED + 1)
+        monkeypatch.setattr(time, "time", lambda: real() + TOUCHED_SECONDS + 1)
         Looking().note(store, client, agents)
         assert set(store.looks.all()) == {ANYTHING}, "somebody was here"
         monkeypatch.setattr(time, "time", real)

@@ -5,7 +5,7 @@ import time
 from agent import DemoAgent
 from test_attention import status
 from test_store import written
-from torch_cli.attention.left import RESTS
+from torch_cli.attention.left import RESTS_SECONDS
 from torch_cli.store import Store
 
 TEXT = "Please fix the parser"
@@ -14,7 +14,7 @@ TEXT = "Please fix the parser"
 def add(store: Store, identity: str, text: str, **others: object) -> None:
     """Write down a message whose outcome is not known, which was last touched a while ago."""
     agent = store.agents.all()[0]
-    at = time.time() - RESTS - 1
+    at = time.time() - RESTS_SECONDS - 1
     facts: dict[str, object] = {"agent": agent.identity, "recipient": agent.name}
     facts |= {"body": text, "typed": text, "state": "unknown", "step": "done"}
     facts |= {"created": at, "updated": at, **others}

@@ -14,11 +14,7 @@ SHARED = {"PRIORITIES", "SETTINGS", "SHELL_TOOL"}
 numbers, because ``torch send`` imports nothing for them, and what every stub and every house of a
 program has."""
 
-LEFT_OUT = (
-    *("attention.", "cli.attention.", "cli.machine.store.", "delivery.", "shell."),
-    *("store.keeping.", "store.looks.", "store.messages.", "store.retention.", "store.steps."),
-    *("tmux.connection.", "tmux.control.", "tmux.gate."),
-)
+LEFT_OUT = (*("delivery.", "tmux.connection.", "tmux.control.", "tmux.gate."),)
 """Rooms and modules whose constants are not all named so yet."""
 
 UNITS = {"Seconds": "SECONDS", "Bytes": "BYTES", "Milliseconds": "MILLISECONDS"}

@@ -19,7 +19,7 @@ from torch_cli.attention import notices as notices_module
 from torch_cli.attention.asked import NOTHING
 from torch_cli.attention.channels import Program, Programs, desktop_command
 from torch_cli.attention.history import Change
-from torch_cli.attention.notices import LISTED, Notice, Notices, notice_object
+from torch_cli.attention.notices import MOST_LISTED, Notice, Notices, notice_object
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
 from torch_cli.attention.quiet import Quiet, parse_quiet
 from torch_cli.attention.told import SEVERITIES, TOLD
@@ -185,7 +185,7 @@ def test_the_whole_notice_is_on_standard_input(tmp_path: Path) -> None:
     while programs.running:
         assert programs.check() == []
     assert kept(file) == [notice]
-    assert (notice["count"], len(notice["agents"])) == (1000, LISTED)
+    assert (notice["count"], len(notice["agents"])) == (1000, MOST_LISTED)
     assert file.stat().st_size > 65_536
 
 
@@ -360,7 +360,7 @@ def test_in_quiet_hours_nothing_is_told_until_they_end(
     begins = (ends - 1200) % 1440
     hours = "-".join(f"{at // 60:02}:{at % 60:02}" for at in (begins, ends))
     configure(f'{SOON}quiet = "{hours}"')
-    monkeypatch.setattr(notices_module, "LATER", 0.0)
+    monkeypatch.setattr(notices_module, "LATER_SECONDS", 0.0)
     notices.take([change("one", State.WAITING), change("two", State.WAITING)])
     wait_until(lambda: all(one.at < time.monotonic() for one in notices._pending.values()))
     for _ in range(3):
@@ -437,7 +437,7 @@ def test_many_at_once_are_one_notice(notices: Notices) -> None:
 def test_what_comes_right_after_is_gathered(
     notices: Notices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notices_module, "GATHER", 1e9)
+    monkeypatch.setattr(notices_module, "GATHER_SECONDS", 1e9)
     configure(f"{SOON.replace('0.01s', '1h')}")
     notices.take([change("one", State.WAITING)])
     assert notices.tell(ALIVE, {}) is not None
@@ -482,7 +482,7 @@ def test_nobody_is_told_of_what_they_look_at(
         assert found is not None
         assert found.agents == (demo.name,)
         with looking(demo.tmux, "agents"):
-            monkeypatch.setattr(notices_module, "AWAY", 0.0)
+            monkeypatch.setattr(notices_module, "TOUCHED_SECONDS", 0.0)
             notices.take([waits])
             wait_until(lambda: notices.tell(here, clients), what="the notice: they are away")
     assert errors == []

@@ -18,11 +18,18 @@ from torch_cli.settings import settings_file
 from torch_cli.store import Store, retention
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Run, RunState
-from torch_cli.store.keeping import DAY, HISTORY, PROMPTS, REPORTS, Keeping, load_keeping
-from torch_cli.store.retention import BATCH
+from torch_cli.store.keeping import (
+    DAY_SECONDS,
+    HISTORY_KEPT_SECONDS,
+    PROMPTS_KEPT_SECONDS,
+    REPORTS_KEPT_SECONDS,
+    Keeping,
+    load_keeping,
+)
+from torch_cli.store.retention import BATCH_ROWS
 
 NOW = time.time()
-OLD = NOW - HISTORY - DAY
+OLD = NOW - HISTORY_KEPT_SECONDS - DAY_SECONDS
 
 
 @pytest.fixture
@@ -52,9 +59,9 @@ def run(store: Store, identity: str, checkin: str, at: float, **others: str) -> 
 
 
 def test_what_arrived_long_ago_is_deleted(store: Store) -> None:
-    for number in range(2 * BATCH + 1):
+    for number in range(2 * BATCH_ROWS + 1):
         add(store, f"m-{number}")
-    add(store, "m-young", OLD + 2 * DAY)
+    add(store, "m-young", OLD + 2 * DAY_SECONDS)
     assert kept(store) == {"m-young"}
 
 
@@ -83,7 +90,7 @@ def test_what_did_not_arrive_goes_once_its_sender_knows(store: Store) -> None:
 def test_a_conversation_that_goes_on_stays_whole(store: Store) -> None:
     add(store, "m-first", sender="qa")
     add(store, "m-second", reply_to="m-first")
-    add(store, "m-third", NOW - DAY, reply_to="m-second")
+    add(store, "m-third", NOW - DAY_SECONDS, reply_to="m-second")
     add(store, "m-other")
     add(store, "m-its-end", reply_to="m-other")
     assert kept(store) == {"m-first", "m-second", "m-third"}
@@ -150,15 +157,25 @@ def test_old_reports_go_but_the_newest_of_an_agent_that_lives_stays(
     store: Store, dev: Agent
 ) -> None:
     store.database.write("UPDATE agents SET socket = 's', pane = '%1'")
-    for pane, at in (("%1", 1.0), ("%1", 2.0), ("%2", 3.0), ("%2", NOW - REPORTS + 9), ("%3", NOW)):
+    for pane, at in (
+        ("%1", 1.0),
+        ("%1", 2.0),
+        ("%2", 3.0),
+        ("%2", NOW - REPORTS_KEPT_SECONDS + 9),
+        ("%3", NOW),
+    ):
         report(store, at, pane)
     store.retention.sweep(NOW)
     rows = store.database.query("SELECT pane, at FROM hook_events ORDER BY id")
-    assert [tuple(row) for row in rows] == [("%1", 2.0), ("%2", NOW - REPORTS + 9), ("%3", NOW)]
+    assert [tuple(row) for row in rows] == [
+        ("%1", 2.0),
+        ("%2", NOW - REPORTS_KEPT_SECONDS + 9),
+        ("%3", NOW),
+    ]
 
 
 def test_what_was_said_is_not_kept_longer_than_it_is_needed(store: Store) -> None:
-    report(store, NOW - PROMPTS - 1, prompt="a secret")
+    report(store, NOW - PROMPTS_KEPT_SECONDS - 1, prompt="a secret")
     store.database.write("UPDATE hook_events SET detail = '{cut' WHERE id = 0")
     report(store, NOW - 1, prompt="fresh")
     store.retention.sweep(NOW)
@@ -167,9 +184,9 @@ def test_what_was_said_is_not_kept_longer_than_it_is_needed(store: Store) -> Non
 
 
 def test_reports_since_an_unsettled_message_was_typed_keep_their_words(store: Store) -> None:
-    report(store, NOW - 3 * DAY, prompt="before")
-    add(store, "m-1", NOW - 2 * DAY, step="seen", state="held")
-    report(store, NOW - 2 * DAY + 1, prompt="this one may prove it")
+    report(store, NOW - 3 * DAY_SECONDS, prompt="before")
+    add(store, "m-1", NOW - 2 * DAY_SECONDS, step="seen", state="held")
+    report(store, NOW - 2 * DAY_SECONDS + 1, prompt="this one may prove it")
     store.retention.sweep(NOW)
     assert words(store) == [("", False), ("this one may prove it", True)]
 
@@ -177,10 +194,10 @@ def test_reports_since_an_unsettled_message_was_typed_keep_their_words(store: St
 def test_events_go_when_they_are_old_and_cannot_be_deleted_before(store: Store) -> None:
     sql = "INSERT INTO events (at, actor, verb, target) VALUES (?, '', ?, '')"
     store.database.write(sql, OLD, "old")
-    store.database.write(sql, OLD + 2 * DAY, "young")
+    store.database.write(sql, OLD + 2 * DAY_SECONDS, "young")
     store.retention.sweep(NOW)
     assert [row[0] for row in store.database.query("SELECT verb FROM events")] == ["young"]
-    store.database.write(sql, NOW - 29 * DAY, "last month")
+    store.database.write(sql, NOW - 29 * DAY_SECONDS, "last month")
     connection = sqlite3.connect(store.database.path)
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         connection.execute("DELETE FROM events WHERE verb = 'last month'")
@@ -191,7 +208,7 @@ def test_events_go_when_they_are_old_and_cannot_be_deleted_before(store: Store) 
 
 
 def test_a_tick_sweeps(store: Store, torch: Torch) -> None:
-    add(store, "m-old", time.time() - HISTORY - DAY)
+    add(store, "m-old", time.time() - HISTORY_KEPT_SECONDS - DAY_SECONDS)
     add(store, "m-new", time.time())
     assert torch("tick").code == 0
     assert [row[0] for row in store.database.query("SELECT id FROM messages")] == ["m-new"]
@@ -200,7 +217,7 @@ def test_a_tick_sweeps(store: Store, torch: Torch) -> None:
 def test_a_sweep_that_is_cut_short_goes_on_the_next_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCH_ROWS", 2)
     for number in range(5):
         report(store, OLD + number)
     while store.retention.sweep(NOW, until=lambda: True):
@@ -212,7 +229,7 @@ def test_a_sweep_that_is_cut_short_goes_on_the_next_time(
     ("sql", "index"),
     [
         ("SELECT * FROM messages WHERE sender <> '' AND created >= 1", "messages_sent"),
-        (f"SELECT id FROM hook_events WHERE at < 1 AND {retention.SAID}", "hook_events_said"),
+        (f"SELECT id FROM hook_events WHERE at < 1 AND {retention.HAS_TEXT}", "hook_events_said"),
     ],
 )
 def test_what_is_looked_for_again_and_again_has_an_index(
@@ -244,7 +261,7 @@ def fill(store: Store) -> None:
             store.checkins.add_run(Run(name, checkin, at, at, RunState.SENT, message=message))
 
         for number, days in enumerate((91, 91.5, 40, 20, 3, 0)):
-            at = NOW - days * DAY
+            at = NOW - days * DAY_SECONDS
             for verb in ("state", "press"):
                 sql = "INSERT INTO events (at, actor, verb, target) VALUES (?, '', ?, 'dev')"
                 store.database.query(sql, at, verb)
@@ -273,7 +290,7 @@ def fill(store: Store) -> None:
 def test_what_is_counted_is_what_is_deleted(
     store: Store, monkeypatch: pytest.MonkeyPatch, settings: str
 ) -> None:
-    monkeypatch.setattr(retention, "PAUSE", 0.0)
+    monkeypatch.setattr(retention, "PAUSE_SECONDS", 0.0)
     configure(settings)
     fill(store)
     before = rows(store)
@@ -310,7 +327,7 @@ def test_a_dry_run_deletes_nothing_and_a_prune_what_it_said(store: Store, torch:
     assert rows(store) == before
     done = torch("store", "prune", "--json").json
     assert done["deleted"]["messages"] == before["messages"] - rows(store)["messages"] == 7
-    assert done["kept_seconds"]["messages"] == 30 * DAY
+    assert done["kept_seconds"]["messages"] == 30 * DAY_SECONDS
     assert done["bytes"] > done["free_bytes"] >= 0
     again = torch("store", "prune")
     assert (again.code, again.out) == (0, "nothing is too old\n")
@@ -319,7 +336,7 @@ def test_a_dry_run_deletes_nothing_and_a_prune_what_it_said(store: Store, torch:
 def test_each_kind_has_a_setting() -> None:
     assert load_keeping() == Keeping()
     configure('messages = "45d"\nmost_states = 7\nprompts = "2h"')
-    assert load_keeping() == Keeping(messages=45 * DAY, most_states=7, prompts=7200.0)
+    assert load_keeping() == Keeping(messages=45 * DAY_SECONDS, most_states=7, prompts=7200.0)
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from repository import Repository
 from test_attention import events, lines
 from test_store import written
 from test_task import agent
-from torch_cli.attention.stream import KINDS, words_of
+from torch_cli.attention.stream import EVENT_KINDS, words_of
 from torch_cli.attention.summary import shares, summary
 from torch_cli.store import Store
 from torch_cli.store.checkin import Run, RunState
 from torch_cli.store.events import Event
-from torch_cli.store.looks import ANYTHING, AWAY
+from torch_cli.store.looks import ANYTHING, AWAY_SECONDS
 
 HOUR = 3600.0
 
@@ -173,11 +173,13 @@ def test_a_visit_lasts_until_nobody_comes_for_a_while(store: Store) -> None:
         assert last is not None
         return last.at - now, last.before - now
 
-    assert look(now - 5 * AWAY) == (-5 * AWAY, -now)
-    assert look(now - 3 * AWAY) == (-3 * AWAY, -5 * AWAY)
-    assert look(now - 2.5 * AWAY) == (-2.5 * AWAY, -5 * AWAY)
-    assert look(now - 2.6 * AWAY) == (-2.5 * AWAY, -5 * AWAY), "it was noted late"
-    assert look(now) == (0, -2.5 * AWAY)
+    assert look(now - 5 * AWAY_SECONDS) == (-5 * AWAY_SECONDS, -now)
+    assert look(now - 3 * AWAY_SECONDS) == (-3 * AWAY_SECONDS, -5 * AWAY_SECONDS)
+    assert look(now - 2.5 * AWAY_SECONDS) == (-2.5 * AWAY_SECONDS, -5 * AWAY_SECONDS)
+    assert look(now - 2.6 * AWAY_SECONDS) == (-2.5 * AWAY_SECONDS, -5 * AWAY_SECONDS), (
+        "it was noted late"
+    )
+    assert look(now) == (0, -2.5 * AWAY_SECONDS)
     store.database.write("UPDATE looks SET at = ?", now + HOUR)
     assert look(now)[0] == 0, "the clock was set back"
 
@@ -298,7 +300,7 @@ def test_no_event_says_its_kind_twice() -> None:
         "delegate": {"task": "t-1", "parent": "dev"},
         "answer": {"option": "1", "words": "Yes", "question": "Do you want to proceed?"},
     }
-    for kind, verbs in KINDS.items():
+    for kind, verbs in EVENT_KINDS.items():
         for verb in verbs - {"state"}:
             event = Event(1, 1.0, "qa", verb, "dev", details.get(verb, {"message": "m-1"}))
             words = [kind, *words_of(event, "the text").replace(",", "").split()]

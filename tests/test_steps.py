@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from torch_cli.pane_id import PaneId
 from torch_cli.store import Store
 from torch_cli.store.messages import Message, new_message
-from torch_cli.store.steps import AGAIN, NEXT, Status, Step, before, may_follow, statuses
+from torch_cli.store.steps import (
+    AFTER_SETTLED,
+    NEXT_STEPS,
+    Status,
+    Step,
+    before,
+    may_follow,
+    statuses,
+)
 
 SOURCE = Path(__file__).parents[1] / "src" / "torch_cli"
 PANE = PaneId("/s|1|2", "%1", 7)
@@ -77,8 +85,8 @@ def test_a_message_cannot_be_settled_as_what_it_cannot_be() -> None:
 
 
 def test_the_table_names_every_step() -> None:
-    assert {*NEXT, Step.DONE} == set(Step)
-    assert {status.step for status in AGAIN} == {Step.DONE}
+    assert {*NEXT_STEPS, Step.DONE} == set(Step)
+    assert {status.step for status in AFTER_SETTLED} == {Step.DONE}
 
 
 def test_no_other_code_writes_the_state_or_step_of_a_message() -> None:

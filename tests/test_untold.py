@@ -38,7 +38,7 @@ def test_the_next_command_says_once_who_needs_a_person(
     kinds = demo.torch("events", "--kind", "notice").out
     assert f"{demo.name}" in kinds
     assert "told  state waiting" in kinds
-    monkeypatch.setattr(untold_module, "KEPT", 0.0)
+    monkeypatch.setattr(untold_module, "SAID_AGAIN_SECONDS", 0.0)
     assert untold_module.untold(store), "it still waits after an hour"
 
 

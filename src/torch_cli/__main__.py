@@ -7,7 +7,7 @@ import sys
 _NOT_LOADED = ("map segment", "allocate", "open files", "Error 24")
 """What the C library says if a limit keeps it from loading a part of Python (glibc, musl)."""
 
-UNTOLD = "       You are not told of it elsewhere: no daemon is running ('torch daemon start')."
+TOLD_HINT = "       You are not told of it elsewhere: no daemon is running ('torch daemon start')."
 """The second line of what a person is told of an agent that needs them."""
 
 
@@ -53,7 +53,7 @@ def _execute() -> None:
             from torch_cli.attention.presence import note_command
 
             if told := note_command():
-                sys.stderr.write(f"torch: {told}\n{UNTOLD}\n")
+                sys.stderr.write(f"torch: {told}\n{TOLD_HINT}\n")
         if sys.argv[1:2] in (["send"], ["ask"]):
             from torch_cli.cli import direct
 

@@ -27,14 +27,14 @@ from torch_cli.tmux.gate import Outcome
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
-GONE = 10.0
+DIALOG_GONE_SECONDS = 10.0
 """Seconds in which a dialog must have gone after its key. The programs take less than 0.5; an
 overloaded machine took 4."""
 
-STANDS = 0.3
-"""Seconds that what comes after must stand: a program clears its screen first (``DWELL``)."""
+AFTER_STANDS_SECONDS = 0.3
+"""Seconds that what comes after must stand: a program may clear its screen first."""
 
-_POLL = 0.05
+_ANSWER_POLL_SECONDS = 0.05
 
 
 class Waiting(NamedTuple):
@@ -75,9 +75,9 @@ def waiting(store: Store, socket: Socket, target: str) -> Waiting:
 def answer(store: Store, socket: Socket, target: str, said: str, dialog: str) -> AnswerGiven:
     """Answer the dialog with the hash ``dialog`` that ``target`` shows, by the option ``said``.
 
-    Waits until the dialog has gone, for ``GONE`` seconds. Raises ``HeldError`` if another dialog
-    shows, or none, or the gate refuses the pane, and ``RefusedError`` if it has no such option, or
-    nobody knows which key chooses it. Nothing was chosen then.
+    Waits until the dialog has gone, for ``DIALOG_GONE_SECONDS``. Raises ``HeldError`` if another
+    dialog shows, or none, or the gate refuses the pane, and ``RefusedError`` if it has no such
+    option, or nobody knows which key chooses it. Nothing was chosen then.
     """
     found = find(store, socket, target)
     check_permitted(store, found.agent, "nothing was pressed")
@@ -85,7 +85,7 @@ def answer(store: Store, socket: Socket, target: str, said: str, dialog: str) ->
     try:
         with (
             ControlClient(found.socket, pane.session_id) as client,
-            pane_lock(pane.server, f"{pane.id}-answer", "torch answer", 2 * GONE),
+            pane_lock(pane.server, f"{pane.id}-answer", "torch answer", 2 * DIALOG_GONE_SECONDS),
         ):
             profile = profile_of(client, store, found)
             return _Answering(client, store, found, profile).give(said, dialog)
@@ -167,7 +167,7 @@ class _Answering:
 
     def _await_moved(self, before: Dialog, option: Option, moves: list[str]) -> Sight:
         """Return a sight of the same dialog with another row selected."""
-        one, deadline = asked(before), time.monotonic() + GONE
+        one, deadline = asked(before), time.monotonic() + DIALOG_GONE_SECONDS
         while True:
             heard = self._heard()
             sight = self._look()
@@ -178,7 +178,7 @@ class _Answering:
                     return sight
             if time.monotonic() >= deadline:
                 raise self._not_selected(option, moves)
-            self.client.wait_output(self.found.pane.id, heard, _POLL)
+            self.client.wait_output(self.found.pane.id, heard, _ANSWER_POLL_SECONDS)
 
     def _not_selected(self, option: Option, moves: list[str]) -> HeldError:
         self._note_moves(moves)
@@ -210,7 +210,7 @@ class _Answering:
 
     def _await_gone(self, one: Asked) -> tuple[bool, AgentState]:
         """Return whether the dialog has gone, and the state that has stood since."""
-        deadline = time.monotonic() + GONE
+        deadline = time.monotonic() + DIALOG_GONE_SECONDS
         stood: tuple[State, str] | None = None
         since = 0.0
         while True:
@@ -226,9 +226,9 @@ class _Answering:
             if shown != stood:
                 stood, since = shown, now
             clear = state.state is not State.UNKNOWN
-            if now >= deadline or (gone and clear and now >= since + STANDS):
+            if now >= deadline or (gone and clear and now >= since + AFTER_STANDS_SECONDS):
                 return gone, state
-            self.client.wait_output(self.found.pane.id, heard, _POLL)
+            self.client.wait_output(self.found.pane.id, heard, _ANSWER_POLL_SECONDS)
 
     def _look(self) -> Sight:
         return _look(self.client, self.store, self.found, self.profile)

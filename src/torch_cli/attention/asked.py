@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch_cli.errors import RefusedError
 from torch_cli.programs.state import AgentState, Dialog, one_line
 
-ABOUT = 3
+ABOUT_ROWS = 3
 """Rows above the options that say what a question is about: a command, a file, a reason."""
 
 _OPTION = re.compile(r"\W*([1-9])[.)] +(.+)")
@@ -70,7 +70,7 @@ def asked(dialog: Dialog) -> Asked:
     rows = dialog.rows[:first]
     if not options:
         at = [number for number, row in enumerate(rows) if question and question in row]
-        rows = rows[max(0, at[-1] - ABOUT) :] if at else rows[-2 * ABOUT :]
+        rows = rows[max(0, at[-1] - ABOUT_ROWS) :] if at else rows[-2 * ABOUT_ROWS :]
     bare = [_bare(row) for row in rows]
     kept = [row for row in bare if row and not (question and question in row)]
     said = "\n".join([dialog.kind, question, *kept])
@@ -79,7 +79,7 @@ def asked(dialog: Dialog) -> Asked:
         options = _unnumbered(dialog)
         listed = {one.words for one in options}
         kept = [row for row in kept if row not in listed]
-    about = tuple(one_line(row) for row in kept[-ABOUT:])
+    about = tuple(one_line(row) for row in kept[-ABOUT_ROWS:])
     return Asked(question, about, options, digest, dialog.choose if options else "")
 
 
@@ -152,7 +152,7 @@ def _lettered(rows: tuple[str, ...]) -> tuple[Option, ...]:
     if not rows or not _UNANSWERED.search(rows[-1]):
         return ()
     first = len(rows) - 1
-    while first and len(rows) - first < ABOUT and "?" not in rows[first]:
+    while first and len(rows) - first < ABOUT_ROWS and "?" not in rows[first]:
         first -= 1
     found = _LETTER.findall(" ".join(rows[first:]))
     keys = [letter.lower() for letter, _ in found]

@@ -21,16 +21,16 @@ from torch_cli.child import detached_environment
 from torch_cli.errors import TorchError
 from torch_cli.programs.state import one_line
 
-AT_ONCE = 4
+PROGRAMS_AT_ONCE = 4
 """Programs of a channel that may run at once: one that hangs must not gather others behind it."""
 
-AGAIN = (5.0, 30.0)
+RETRY_SECONDS = (5.0, 30.0)
 """Seconds after which a channel that failed is tried again, and after which once more."""
 
-READS = 4
+READS_PER_LOOK = 4
 """Reads of what a program says in one look, so that one that says much holds up nothing."""
 
-SAID = 4096
+LAST_WORDS_BYTES = 4096
 """Bytes of the last words of a program that are kept for its error."""
 
 _SCRIPT = (
@@ -116,8 +116,10 @@ class _Running:
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            for _ in range(READS):
-                self._said = (self._said + os.read(self._errors.fileno(), 65_536))[-SAID:]
+            for _ in range(READS_PER_LOOK):
+                self._said = (self._said + os.read(self._errors.fileno(), 65_536))[
+                    -LAST_WORDS_BYTES:
+                ]
 
     def kill(self) -> None:
         """Kill it, with all of its group. It has not been waited for, so that it has its number."""
@@ -176,8 +178,11 @@ class Programs:
 
     def _start(self, order: _Order) -> None:
         program = order.program
-        if sum(other.program.channel == program.channel for _, other in self._running) >= AT_ONCE:
-            words = f"{AT_ONCE} programs of [notify] have not ended; '{program.name}' was not"
+        beside = [other for _, other in self._running if other.program.channel == program.channel]
+        if len(beside) >= PROGRAMS_AT_ONCE:
+            words = (
+                f"{PROGRAMS_AT_ONCE} programs of [notify] have not ended; '{program.name}' was not"
+            )
             raise TorchError(f"{words} started", code="notify")
         try:
             self._running.append((_Running(program, order.timeout), order))

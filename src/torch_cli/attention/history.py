@@ -20,15 +20,15 @@ from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.sweep import Seen, Sweep
 
-DWELL = 0.3
+DWELL_SECONDS = 0.3
 """Seconds that a state must stand before it counts. Programs draw with frames of 30 ms, and some
 clear the screen first: ten frames. A question is told of within a second all the same."""
 
-UNCLEAR = 10 * DWELL
+UNCLEAR_DWELL_SECONDS = 10 * DWELL_SECONDS
 """The same for ``unknown``: a program that starts, compacts its context or is resized shows for a
 second or two what is nothing yet, and nobody can act on it sooner."""
 
-AWAY = 5.0
+SERVER_RETRY_SECONDS = 5.0
 """Seconds after which a tmux server that did not answer is asked again."""
 
 
@@ -125,7 +125,7 @@ class History:
 
     def _look_at(self, store: Store, path: str, agents: list[Agent]) -> dict[str, Seen] | None:
         """Return what is seen at one server, ``None`` if nobody can tell."""
-        if time.monotonic() - self._away.get(path, -AWAY) < AWAY:
+        if time.monotonic() - self._away.get(path, -SERVER_RETRY_SECONDS) < SERVER_RETRY_SECONDS:
             return None
         for kept in (path in self._sweeps, False):
             try:
@@ -185,7 +185,9 @@ class History:
             standing = self._standing[agent.identity] = _Standing(key, time.monotonic(), since)
         # tmux tells to the second when a window last wrote.
         stood = max(time.monotonic() - standing.first, now - moved - 1.0)
-        if not ended and stood < (UNCLEAR if state.state is State.UNKNOWN else DWELL):
+        if not ended and stood < (
+            UNCLEAR_DWELL_SECONDS if state.state is State.UNKNOWN else DWELL_SECONDS
+        ):
             return None
         del self._standing[agent.identity]
         change = Change(agent, state, asked, standing.since)

@@ -12,11 +12,11 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.message import Message
 from torch_cli.store.steps import Step
 
-RESTS = 30.0
+RESTS_SECONDS = 30.0
 """Seconds for which nothing was done for a message before its text counts as left: a delivery that
 is under way does something every few seconds."""
 
-NEWEST = 5
+NEWEST_MESSAGES = 5
 """Messages to an agent among which the text is looked for; an older one is under younger ones."""
 
 
@@ -28,8 +28,8 @@ def left_in(store: Store, agent: Agent, state: AgentState) -> Message | None:
     box = state.box
     if box is None or box.empty or state.state not in (State.IDLE, State.WORKING):
         return None
-    before = time.time() - RESTS
-    recent = store.messages.latest(agent=agent.identity, limit=NEWEST)
+    before = time.time() - RESTS_SECONDS
+    recent = store.messages.latest(agent=agent.identity, limit=NEWEST_MESSAGES)
     typed = [one for one in recent if one.updated < before and _may_be_left(one)]
     if not typed:
         return None

@@ -7,21 +7,18 @@ from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import Event, since_of
-from torch_cli.store.looks import ANYTHING
+from torch_cli.store.looks import ANYTHING, LOOK_RECORDED_SECONDS
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.terminals import terminals
 
-ASK = 1.0
+TERMINALS_POLL_SECONDS = 1.0
 """Seconds between two questions to tmux what its terminals show. One costs 0.03 ms of CPU time, and
 0.5 ms if 64 agents are looked at (2026-11-28)."""
 
-TOUCHED = 300.0
+TOUCHED_SECONDS = 300.0
 """Seconds without a key after which nobody is taken to sit at a terminal any more."""
 
-OFTEN = 30.0
-"""Seconds for which a look need not be recorded again."""
-
-BACK = 20
+CHANGES_READ = 20
 """Changes of state that are read to find the end of a turn, which is mostly the last."""
 
 
@@ -29,7 +26,7 @@ class Looking:
     """Asks one tmux server what its terminals show, and records who was looked at."""
 
     def __init__(self) -> None:
-        self._asked = -ASK
+        self._asked = -TERMINALS_POLL_SECONDS
         self._noted: dict[str, float] = {}
 
     def note(self, store: Store, client: ControlClient, agents: Iterable[Agent]) -> None:
@@ -39,7 +36,7 @@ class Looking:
         not long ago. Raises ``TorchError`` if tmux does not answer.
         """
         now, clock = time.time(), time.monotonic()
-        if clock - self._asked < ASK:
+        if clock - self._asked < TERMINALS_POLL_SECONDS:
             return
         self._asked = clock
         people = terminals(client)
@@ -47,14 +44,14 @@ class Looking:
             return
         self._noted = self._noted or store.looks.all()
         self._record(store, ANYTHING, min(now, max(one.touched for one in people)))
-        shown = {one.pane for one in people if now - one.touched < TOUCHED}
+        shown = {one.pane for one in people if now - one.touched < TOUCHED_SECONDS}
         for agent in agents:
             if agent.pane in shown:
                 self._record(store, agent.identity, now)
 
     def _record(self, store: Store, what: str, at: float) -> None:
         noted = self._noted.get(what, 0.0)
-        if not 0 <= at - noted < OFTEN or self._has_changed(store, what, noted):
+        if not 0 <= at - noted < LOOK_RECORDED_SECONDS or self._has_changed(store, what, noted):
             store.looks.note(what, at)
             self._noted[what] = at
 

@@ -9,7 +9,7 @@ from torch_cli.roster.registry import registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 
-LONGEST = 7 * 86_400.0
+LONGEST_MUTE_SECONDS = 7 * 86_400.0
 """Seconds that an agent can be muted for: a week. Events that are older need not be read."""
 
 
@@ -23,12 +23,12 @@ class Muted(NamedTuple):
 def mute(store: Store, name: str, seconds: float) -> Muted:
     """Send no notices about the agent ``name`` for so many seconds, 0 to send them again.
 
-    Raises ``NotFoundError`` if there is no such agent, ``RefusedError`` for more than ``LONGEST``,
-    or if the agent that runs this process has no right over it.
+    Raises ``NotFoundError`` if there is no such agent, ``RefusedError`` for more than
+    ``LONGEST_MUTE_SECONDS``, or if the agent that runs this process has no right over it.
     """
     agent = registered(store, name, "nothing was changed")
     check_over(store, agent, "mute")
-    if not 0 <= seconds <= LONGEST:
+    if not 0 <= seconds <= LONGEST_MUTE_SECONDS:
         raise RefusedError(
             f"'{name}' can be muted for 7 d at most; nothing was changed",
             hint="'torch stop' ends an agent that nobody needs.",
@@ -42,7 +42,7 @@ def mute(store: Store, name: str, seconds: float) -> Muted:
 def muted_until(store: Store, now: float) -> dict[str, float]:
     """Return the identities of the agents that are muted at ``now``, each with until when."""
     found = {}
-    for event in store.events.read(verbs=["mute"], since=now - LONGEST):
+    for event in store.events.read(verbs=["mute"], since=now - LONGEST_MUTE_SECONDS):
         until = event.detail.get("until")
         found[event.agent] = float(until) if isinstance(until, int | float) else 0.0
     return {identity: until for identity, until in found.items() if until > now}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch_cli.attention.asked import NOTHING, Asked, asked_by
 from torch_cli.attention.history import key_in, key_of
 from torch_cli.attention.left import left_in
-from torch_cli.attention.looking import BACK, has_ended_a_turn
+from torch_cli.attention.looking import CHANGES_READ, has_ended_a_turn
 from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -102,7 +102,7 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
     seen = state.state
     asked = asked_by(seen)
     group = "fix" if state.error is not None else _GROUP[seen.state]
-    states = store.events.last_states(agent.identity, BACK) if looks is not None else []
+    states = store.events.last_states(agent.identity, CHANGES_READ) if looks is not None else []
     since = state.since
     if states and key_in(states[0]) == key_of(str(seen.state), asked.digest):
         since = since_of(states[0])

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from torch_cli.attention.asked import Option
-from torch_cli.attention.channels import AGAIN, Program, Programs, desktop_command, poster
+from torch_cli.attention.channels import RETRY_SECONDS, Program, Programs, desktop_command, poster
 from torch_cli.attention.history import Change
+from torch_cli.attention.looking import TOUCHED_SECONDS
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
 from torch_cli.attention.told import SEVERITIES, TOLD, severest
 from torch_cli.errors import TorchError
@@ -22,24 +23,21 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.status_line import show
 from torch_cli.tmux.terminals import Terminal, ring, terminals
 
-SCHEMA = "torch.notice/1"
+NOTICE_SCHEMA = "torch.notice/1"
 
-LOOK = 6
+UNKNOWN_STANDS_TIMES = 6
 """An unknown state must stand so many times longer than a question: most go by themselves."""
 
-AWAY = 300.0
-"""Seconds without a key after which nobody is taken to sit at a terminal any more."""
-
-GATHER = 5.0
+GATHER_SECONDS = 5.0
 """Seconds at most after a notice in which there is no other: what follows is gathered."""
 
-LATER = 30.0
+LATER_SECONDS = 30.0
 """Seconds at most after which what was put off is looked at again."""
 
-LISTED = 20
+MOST_LISTED = 20
 """Agents of one notice that are described; of more of them there is only the number."""
 
-NAMED = 5
+MOST_NAMED = 5
 """Agents that the words of a notice name."""
 
 
@@ -74,7 +72,7 @@ class Notices:
         self._pending: dict[str, _Pending] = {}
         self._told: dict[str, float] = {}
         self._rests = 0.0
-        self._programs = Programs(AGAIN)
+        self._programs = Programs(RETRY_SECONDS)
         self._wrong = ""
 
     def take(self, changes: Sequence[Change]) -> None:
@@ -91,7 +89,9 @@ class Notices:
             if told is None or _rank(told.severity) < _rank(settings.severity):
                 continue
             if change.since >= self._began:
-                dwell = settings.dwell * (LOOK if change.state.state is State.UNKNOWN else 1)
+                dwell = settings.dwell * (
+                    UNKNOWN_STANDS_TIMES if change.state.state is State.UNKNOWN else 1
+                )
                 left = min(dwell, max(0.0, change.since + dwell - now))
                 self._pending[change.agent.identity] = _Pending(change, time.monotonic() + left)
 
@@ -118,7 +118,7 @@ class Notices:
             return None
         settings = self._settings()
         if left := settings.quiet.left(time.time()):
-            self._rests = now + min(left, LATER)
+            self._rests = now + min(left, LATER_SECONDS)
             return None
         people, mutes = _people(clients), muted()
         chosen = [one for one in due if self._may(one, now, settings, people, mutes)]
@@ -126,7 +126,7 @@ class Notices:
             return None
         changes = [self._pending.pop(one).change._replace(agent=alive[one]) for one in chosen]
         self._told |= dict.fromkeys(chosen, now)
-        self._rests = now + min(GATHER, settings.dwell)
+        self._rests = now + min(GATHER_SECONDS, settings.dwell)
         return self._send(changes, settings, clients, people)
 
     @property
@@ -153,7 +153,7 @@ class Notices:
         if wait <= 0 and _is_watched(change, people.get(change.agent.socket, ())):
             wait = settings.dwell
         if wait > 0:
-            self._pending[one] = _Pending(change, now + min(wait, LATER))
+            self._pending[one] = _Pending(change, now + min(wait, LATER_SECONDS))
         return wait <= 0
 
     def _send(
@@ -228,7 +228,9 @@ def _people(clients: Mapping[str, ControlClient]) -> dict[str, list[Terminal]]:
 def _is_watched(change: Change, people: Sequence[Terminal]) -> bool:
     """Return whether a person has the agent's pane before their eyes."""
     now = time.time()
-    return any(one.pane == change.agent.pane and now - one.touched < AWAY for one in people)
+    return any(
+        one.pane == change.agent.pane and now - one.touched < TOUCHED_SECONDS for one in people
+    )
 
 
 def words_of(changes: Sequence[Change]) -> str:
@@ -237,8 +239,8 @@ def words_of(changes: Sequence[Change]) -> str:
     The command comes before the question, because a status line is cut at its end.
     """
     if len(changes) > 1:
-        names = ", ".join(one.agent.name for one in changes[:NAMED])
-        more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
+        names = ", ".join(one.agent.name for one in changes[:MOST_NAMED])
+        more = f" and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
         return f"{len(changes)} agents need you (torch status): {names}{more}"
     (one,) = changes
     agent, said = one.agent, one.asked.words or one.state.evidence
@@ -251,11 +253,11 @@ def words_of(changes: Sequence[Change]) -> str:
 def notice_object(changes: Sequence[Change], words: str) -> dict[str, Any]:
     """Return the notice for a program, under its published schema."""
     return {
-        "schema": SCHEMA,
+        "schema": NOTICE_SCHEMA,
         "words": words,
         "severity": severest([one.state.state for one in changes]),
         "count": len(changes),
-        "agents": [_agent_object(one) for one in changes[:LISTED]],
+        "agents": [_agent_object(one) for one in changes[:MOST_LISTED]],
     }
 
 

@@ -17,17 +17,17 @@ from typing import Any
 from urllib import request
 from urllib.error import HTTPError, URLError
 
-PRIORITIES = {"low": "low", "normal": "default", "high": "high"}
+NTFY_PRIORITIES = {"low": "low", "normal": "default", "high": "high"}
 """ntfy's word for each severity (docs.ntfy.sh/publish, "Message priority")."""
 
-KINDS = {"low": "info", "normal": "warning", "high": "failure"}
+APPRISE_KINDS = {"low": "info", "normal": "warning", "high": "failure"}
 """apprise's word for each severity."""
 
-LONGEST = 4000
+NTFY_TEXT_BYTES = 4000
 """Bytes of text for ntfy: of more than 4,096 it makes an attachment (docs.ntfy.sh/config)."""
 
 
-HOURS = 86_400
+LONGEST_RUN_SECONDS = 86_400
 """Seconds for which it may run at most."""
 
 
@@ -41,7 +41,9 @@ class _SameAddress(request.HTTPRedirectHandler):
 def main() -> int:
     """Post what standard input says; return the exit status."""
     order = json.load(sys.stdin.buffer)
-    signal.alarm(math.ceil(min(order["timeout"], HOURS)) + 1)  # whoever would kill it may be gone
+    signal.alarm(
+        math.ceil(min(order["timeout"], LONGEST_RUN_SECONDS)) + 1
+    )  # whoever would kill it may be gone
     failed = CHANNELS[order["how"]](order["to"], order["notice"])
     if failed:
         sys.stderr.write(f"{failed}\n")
@@ -54,8 +56,8 @@ def _webhook(to: Sequence[str], notice: Mapping[str, Any]) -> str:
 
 
 def _ntfy(to: Sequence[str], notice: Mapping[str, Any]) -> str:
-    body = str(notice["words"]).encode("utf-8", "replace")[:LONGEST]
-    headers = {"Title": "Torch", "Priority": PRIORITIES[notice["severity"]]}
+    body = str(notice["words"]).encode("utf-8", "replace")[:NTFY_TEXT_BYTES]
+    headers = {"Title": "Torch", "Priority": NTFY_PRIORITIES[notice["severity"]]}
     return _post(to[0], body.decode("utf-8", "ignore").encode(), headers)
 
 
@@ -85,7 +87,7 @@ def _apprise(to: Sequence[str], notice: Mapping[str, Any]) -> str:
         service = apprise.Apprise()
         if not service.add(address):
             failed.append(f"address {number} is none that apprise knows")
-        elif not service.notify(notice["words"], "Torch", KINDS[notice["severity"]]):
+        elif not service.notify(notice["words"], "Torch", APPRISE_KINDS[notice["severity"]]):
             failed.append(f"address {number} was not told")
     return "; ".join(failed)
 

@@ -7,18 +7,15 @@ import time
 from torch_cli.errors import TorchError
 from torch_cli.roster.actor import actor
 from torch_cli.store import Store
-from torch_cli.store.looks import ANYTHING, AWAY
+from torch_cli.store.looks import ANYTHING, AWAY_SECONDS, LOOK_RECORDED_SECONDS
 
-OFTEN = 30.0
-"""Seconds for which a look need not be recorded again."""
-
-SHOW = frozenset({"status", "since", "why", "answer", "next", "back", "top", "daemon"})
+SHOWING_COMMANDS = frozenset({"status", "since", "why", "answer", "next", "back", "top", "daemon"})
 """Commands that show who needs a person, or begin to tell it."""
 
-SILENT = frozenset({"-q", "--quiet", "--json", "completion"})
+SILENT_WORDS = frozenset({"-q", "--quiet", "--json", "completion"})
 """Words of a command that is to print nothing beside its result."""
 
-PATIENCE = 100
+RECORD_PATIENCE_MILLISECONDS = 100
 """Milliseconds for which a command waits until it can record that a person is here."""
 
 
@@ -31,12 +28,13 @@ def note_command() -> str:
     """
     with contextlib.suppress(TorchError), Store(create=False) as store:
         last, now = store.looks.last(ANYTHING), time.time()
-        if last is not None and 0 <= now - last.at < OFTEN:
+        if last is not None and 0 <= now - last.at < LOOK_RECORDED_SECONDS:
             return ""
         if actor(store).agent is None:
-            store.database.query(f"PRAGMA busy_timeout = {PATIENCE}")
+            store.database.query(f"PRAGMA busy_timeout = {RECORD_PATIENCE_MILLISECONDS}")
             store.looks.note(ANYTHING, now)
-            if not (SHOW.intersection(sys.argv[1:2]) or SILENT.intersection(sys.argv)):
+            shows = SHOWING_COMMANDS.intersection(sys.argv[1:2])
+            if not shows and not SILENT_WORDS.intersection(sys.argv):
                 from torch_cli.attention.untold import untold
 
                 return untold(store)
@@ -46,9 +44,9 @@ def note_command() -> str:
 def left_at(store: Store, now: float) -> float | None:
     """Return when a person was last here before they came back (epoch seconds).
 
-    That is before an absence of more than ``AWAY`` seconds. ``None`` if there was none.
+    That is before an absence of more than ``AWAY_SECONDS``. ``None`` if there was none.
     """
     last = store.looks.last(ANYTHING)
     if last is None:
         return None
-    return last.at if now - last.at > AWAY else last.before or None
+    return last.at if now - last.at > AWAY_SECONDS else last.before or None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
-_DAY = 86_400.0
+_DAY_SECONDS = 86_400.0
 
 
 class Quiet(NamedTuple):
@@ -25,8 +25,8 @@ class Quiet(NamedTuple):
         """
         clock = time.localtime(now)
         at = clock.tm_hour * 3600.0 + clock.tm_min * 60.0 + clock.tm_sec
-        if (at - self.begins) % _DAY < (self.ends - self.begins) % _DAY:
-            return (self.ends - at) % _DAY
+        if (at - self.begins) % _DAY_SECONDS < (self.ends - self.begins) % _DAY_SECONDS:
+            return (self.ends - at) % _DAY_SECONDS
         return 0.0
 
 

@@ -14,7 +14,7 @@ from torch_cli.programs.state import one_line
 from torch_cli.store import Store
 from torch_cli.store.events import STATE, Event
 
-KINDS: Mapping[str, frozenset[str]] = {
+EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
     "message": frozenset({"deliver", "cancel", "edit", "retry"}),
     "answer": frozenset({"answer"}),
@@ -33,13 +33,13 @@ KINDS: Mapping[str, frozenset[str]] = {
 }
 """The kinds, and the verbs of each."""
 
-OTHER = "other"
+OTHER_KIND = "other"
 """The kind of an event whose verb is in none, as a later version may write."""
 
-TEXT = 80
+TEXT_CHARACTERS = 80
 """Characters of a message's first line that an event shows."""
 
-_KIND_OF = {verb: kind for kind, verbs in KINDS.items() for verb in verbs}
+_KIND_OF = {verb: kind for kind, verbs in EVENT_KINDS.items() for verb in verbs}
 _DONE = {
     "checkin": "made",
     "checkpoint": "made",
@@ -158,7 +158,7 @@ def entries_of(store: Store, events: Sequence[Event], identity: str) -> list[Ent
     for event in events:
         excerpt = excerpts.get(message_in(event))
         text = first_line(excerpt.beginning) if excerpt else ""
-        kind, subject = _KIND_OF.get(event.verb, OTHER), event.target or event.actor
+        kind, subject = _KIND_OF.get(event.verb, OTHER_KIND), event.target or event.actor
         cursor, words = f"{identity}-{event.id}", words_of(event, text)
         found.append(Entry(cursor, kind, subject, words, event, text))
     return found
@@ -174,7 +174,7 @@ def first_line(text: str) -> str:
     """Return the first line of ``text`` that says anything, short and without odd characters."""
     line = next(filter(None, map(str.strip, text.splitlines())), "")
     visible = "".join(char if char.isprintable() else " " for char in line)
-    return one_line(visible, TEXT)
+    return one_line(visible, TEXT_CHARACTERS)
 
 
 def words_of(event: Event, text: str = "") -> str:
@@ -205,7 +205,7 @@ def words_of(event: Event, text: str = "") -> str:
 
 def _said(event: Event) -> str:
     """Return the details of ``event``. What its kind or verb names already has no name here."""
-    plain = {_KIND_OF.get(event.verb, OTHER), event.verb}
+    plain = {_KIND_OF.get(event.verb, OTHER_KIND), event.verb}
     said = [
         _value(value) if name in plain else f"{name} {_value(value)}"
         for name, value in event.detail.items()
@@ -233,11 +233,11 @@ def _value(value: object) -> str:
 
 
 def _verbs(kinds: Collection[str]) -> list[str]:
-    strange = [kind for kind in kinds if kind not in KINDS]
+    strange = [kind for kind in kinds if kind not in EVENT_KINDS]
     if strange:
-        hint = f"Kinds: {', '.join(KINDS)}."
+        hint = f"Kinds: {', '.join(EVENT_KINDS)}."
         raise RefusedError(f"unknown kind '{', '.join(strange)}'", hint=hint, code="usage")
-    return sorted(verb for kind in kinds for verb in KINDS[kind])
+    return sorted(verb for kind in kinds for verb in EVENT_KINDS[kind])
 
 
 def _agent(store: Store, name: str) -> dict[str, str]:

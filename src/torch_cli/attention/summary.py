@@ -18,23 +18,23 @@ from torch_cli.store.checkin import Run
 from torch_cli.store.events import STATE, Event
 from torch_cli.store.messages import Excerpt
 
-MOST = 50_000
+MOST_EVENTS = 50_000
 """Events that are read at most, the newest. They take 0.6 s of CPU time (2026-11-28), and are those
 of a day with 20,000 messages."""
 
-LATE = 60.0
+LATE_SECONDS = 60.0
 """Seconds after which a check-in came late. A tick of cron comes once a minute."""
 
-WAITED = 300.0
+LATE_MESSAGE_SECONDS = 300.0
 """Seconds after which a message came late. One that waits for the end of a turn is not late yet."""
 
-STOPPED = 60.0
+STOP_EXPLAINS_SECONDS = 60.0
 """Seconds around the end of a program in which 'torch stop' explains it."""
 
-COMMITS = 50
+MOST_COMMITS = 50
 """Commits of one worktree that are read at most."""
 
-GIT = 10.0
+GIT_PATIENCE_SECONDS = 10.0
 """Seconds that git may take for one worktree: it is left out then."""
 
 
@@ -77,9 +77,9 @@ def summary(store: Store, since: float, agents: Sequence[Agent]) -> Summary:
 
     In the worktrees of ``agents`` it also finds commits that were made without Torch.
     """
-    events = store.events.read(since=since, limit=MOST + 1, newest=True)
+    events = store.events.read(since=since, limit=MOST_EVENTS + 1, newest=True)
     begins = since
-    if len(events) > MOST:
+    if len(events) > MOST_EVENTS:
         events = events[1:]
         begins = events[0].at
     named = {message_in(event) for event in events} - {""}
@@ -178,7 +178,8 @@ def _states(known: _Known) -> Iterable[Happening]:
     stopped = [(event.target, event.at) for event in known.of("stop", "retire")]
     for event in known.of(STATE):
         if _state(event) in ENDED and not any(
-            name == event.target and abs(at - event.at) < STOPPED for name, at in stopped
+            name == event.target and abs(at - event.at) < STOP_EXPLAINS_SECONDS
+            for name, at in stopped
         ):
             yield Happening(event.at, event.target, _joined("ended", event.detail.get("evidence")))
         if _state(event) == State.LIMITED:
@@ -218,8 +219,8 @@ def _commits(known: _Known, agents: Sequence[Agent]) -> Iterable[Happening]:
 def _log(directory: str, since: float) -> list[list[str]]:
     """Return the newest commits: hash, time, author, subject."""
     form = "--format=%H%x00%ct%x00%an%x00%s"
-    when = ("--no-show-signature", f"--max-count={COMMITS}", f"--since=@{int(since)}")
-    said = Git(directory, timeout=GIT).text("log", *when, form, "--")
+    when = ("--no-show-signature", f"--max-count={MOST_COMMITS}", f"--since=@{int(since)}")
+    said = Git(directory, timeout=GIT_PATIENCE_SECONDS).text("log", *when, form, "--")
     rows = [line.split("\0", 3) for line in said.split("\n")]
     return [row for row in rows if len(row) == 4]
 
@@ -229,12 +230,16 @@ def _log(directory: str, since: float) -> list[list[str]]:
 
 def _late(known: _Known) -> Iterable[Happening]:
     for run, name in known.runs.values():
-        if run.state in ("sent", "overdue") and run.fired - run.due >= LATE:
+        if run.state in ("sent", "overdue") and run.fired - run.due >= LATE_SECONDS:
             how = f"check-in {name} came {duration(run.fired - run.due)} late"
             yield Happening(run.fired, run.recipient, _joined(how, run.delay))
     for event in _last_of_messages(known):
         excerpt = known.excerpts.get(message_in(event))
-        if excerpt and _state(event) == "confirmed" and event.at - excerpt.created > WAITED:
+        if (
+            excerpt
+            and _state(event) == "confirmed"
+            and event.at - excerpt.created > LATE_MESSAGE_SECONDS
+        ):
             waited = f"came {duration(event.at - excerpt.created)} after it was sent"
             yield Happening(event.at, event.target, _of_message(event, known, waited))
 

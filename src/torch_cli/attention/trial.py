@@ -16,11 +16,11 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.status_line import show
 from torch_cli.tmux.terminals import ring, terminals
 
-WORDS = "a test: this is how you are told that an agent needs you (torch status)"
+TRIAL_WORDS = "a test: this is how you are told that an agent needs you (torch status)"
 
 NO_TERMINAL = "no terminal is attached that can show it"
 
-AGAIN = 0.02
+CHANNEL_POLL_SECONDS = 0.02
 """Seconds between two looks whether a program has ended."""
 
 
@@ -39,7 +39,7 @@ def try_channels(store: Store, socket: Socket) -> list[ChannelTrial]:
     """
     settings = load_notify_settings()
     found = _at_terminals(store, socket, settings)
-    programs = programs_of(settings, notice_object((), WORDS))
+    programs = programs_of(settings, notice_object((), TRIAL_WORDS))
     started = {one.channel: one for one in programs}
     tried = _run(programs, settings.timeout)
     for channel in ("desktop", "command", "webhook", "ntfy", "apprise"):
@@ -71,7 +71,7 @@ def _run(all_of_them: Sequence[Program], timeout: float) -> dict[str, ChannelTri
             except TorchError as error:
                 found[program.channel] = ChannelTrial(program.channel, "failed", error.message)
         while any(one.running for one in running.values()):
-            select.select([], [], [], AGAIN)
+            select.select([], [], [], CHANNEL_POLL_SECONDS)
             for channel, one in running.items():
                 for wrong in one.check():
                     found[channel] = ChannelTrial(channel, "failed", wrong.message)
@@ -92,7 +92,7 @@ def _at_terminals(store: Store, socket: Socket, settings: NotifySettings) -> lis
     shown = rung = 0
     for client in _servers(store, socket):
         with client:
-            shown += show(client, f"torch: {WORDS}") if settings.tmux else 0
+            shown += show(client, f"torch: {TRIAL_WORDS}") if settings.tmux else 0
             rung += ring(terminals(client)) if settings.bell else 0
     return [
         _counted("tmux", shown, "shown in", NO_TERMINAL) if settings.tmux else _off("tmux"),

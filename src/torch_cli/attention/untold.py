@@ -10,10 +10,10 @@ from torch_cli.attention.told import TOLD
 from torch_cli.store import Store
 from torch_cli.tmux.socket import Socket
 
-VERB = "tell"
+TELL_VERB = "tell"
 """The verb of the event that keeps what was said."""
 
-KEPT = 3600.0
+SAID_AGAIN_SECONDS = 3600.0
 """Seconds for which the same is not said again. Without a scheduler nobody knows whether it was
 over in between."""
 
@@ -21,14 +21,14 @@ over in between."""
 def untold(store: Store) -> str:
     """Return what a person is told of agents that need them, in one line; '' if nothing.
 
-    It is nothing while a daemon works, which tells it, and of what was said within ``KEPT``
-    seconds, to whomever. Raises ``TorchError`` if an agent cannot be looked at.
+    It is nothing while a daemon works, which tells it, and of what was said within
+    ``SAID_AGAIN_SECONDS``, to whomever. Raises ``TorchError`` if an agent cannot be looked at.
     """
     held, now = store.lease.current(), time.time()
     if (held is not None and held.kind == "daemon") or not store.agents.any():
         return ""
     muted = muted_until(store, now)
-    said = store.events.read(verbs=[VERB], since=now - KEPT)
+    said = store.events.read(verbs=[TELL_VERB], since=now - SAID_AGAIN_SECONDS)
     known = {(event.agent, key_in(event)) for event in said}
     found = [
         one
@@ -39,7 +39,7 @@ def untold(store: Store) -> str:
     ]
     for one in found:
         detail = {"state": str(one.state.state.state), "asked": one.asked.digest}
-        store.events.add(VERB, one.agent.name, detail, agent=one.agent.identity)
+        store.events.add(TELL_VERB, one.agent.name, detail, agent=one.agent.identity)
     changes = [Change(one.agent, one.state.state, one.asked, one.since or now) for one in found]
     return words_of(changes) if changes else ""
 

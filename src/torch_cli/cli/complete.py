@@ -102,9 +102,9 @@ def complete_modes(ctx: Context, param: Parameter, incomplete: str) -> "list[Com
 
 def complete_kinds(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the kinds of events that begin with ``incomplete``."""
-    from torch_cli.attention.stream import KINDS
+    from torch_cli.attention.stream import EVENT_KINDS
 
-    return _items(dict.fromkeys(KINDS, ""), incomplete)
+    return _items(dict.fromkeys(EVENT_KINDS, ""), incomplete)
 
 
 def complete_sessions(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":

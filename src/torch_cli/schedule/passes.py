@@ -161,21 +161,21 @@ class Passes:
             if self._notices is not None:
                 self._notices.tell({}, {})
             return INTERVALS.states
-        from torch_cli.attention.history import DWELL, History
+        from torch_cli.attention.history import DWELL_SECONDS, History
 
         self._history = self._history or History()
         began = time.thread_time()
         changes = self._history.look(store)
         if self._deadline is not None:
-            if self._history.unsettled and time.monotonic() + DWELL < self._deadline:
-                select.select([], [], [], DWELL)  # nobody tells when a state has stood
+            if self._history.unsettled and time.monotonic() + DWELL_SECONDS < self._deadline:
+                select.select([], [], [], DWELL_SECONDS)  # nobody tells when a state has stood
                 self._history.look(store)
             self._history.close()
         else:  # the looks of a tick are too far apart to say that a state has lasted
             self._notify(store, self._history, now, changes)
             self._mark(store, self._history)
         if self._history.unsettled:
-            return DWELL
+            return DWELL_SECONDS
         return max(INTERVALS.states, (time.thread_time() - began) / LOAD)
 
     def _mark(self, store: Store, history: "History") -> None:

@@ -34,10 +34,10 @@ from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 
-SEEN = 3.0
+LINE_SHOWN_SECONDS = 3.0
 """Seconds in which the typed line must show behind the prompt. fish redraws it a moment later."""
 
-BACK = 0.5
+PROMPT_BACK_SECONDS = 0.5
 """If the prompt is back this many seconds without a status, the command counts as broken off."""
 
 
@@ -218,7 +218,7 @@ class _Run:
 
     def _enter(self, wanted: str) -> None:
         """Press Enter once exactly the whole line is there; raise if it does not come."""
-        deadline = time.monotonic() + SEEN
+        deadline = time.monotonic() + LINE_SHOWN_SECONDS
         while time.monotonic() < deadline:
             count = self.client.output.get(self.pane.id, 0)
             sight = observe(self.client, self.store, self.pane, self.profile)
@@ -257,7 +257,7 @@ class _Run:
                 elapsed = (now - began) * 1000
                 return Ran(self.pane.id, self.shell, self.between.status, elapsed)
             back = None if data or not self._is_back() else back or now
-            if back is not None and now >= back + BACK:
+            if back is not None and now >= back + PROMPT_BACK_SECONDS:
                 raise self._broken_off()
             if now >= began + timeout:
                 raise self._too_slow(timeout)

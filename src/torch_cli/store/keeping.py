@@ -7,47 +7,47 @@ from torch_cli.errors import RefusedError
 from torch_cli.number import LARGEST_NUMBER
 from torch_cli.settings import read_table, unknown, wrong
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 
-HISTORY = 90 * DAY
+HISTORY_KEPT_SECONDS = 90 * DAY_SECONDS
 """Seconds that messages, runs of check-ins and events are kept. A key is remembered as long as its
 message."""
 
-STATES = 14 * DAY
+STATES_KEPT_SECONDS = 14 * DAY_SECONDS
 """Seconds that changes of agents' states are kept: there are more of them than of all the rest."""
 
 MOST_STATES = 200_000
 """How many of them are kept at most, some 60 MB; 64 busy agents make 30,000 a day."""
 
-REPORTS = 7 * DAY
+REPORTS_KEPT_SECONDS = 7 * DAY_SECONDS
 """Seconds that reports of hooks are kept."""
 
-PROMPTS = DAY
+PROMPTS_KEPT_SECONDS = DAY_SECONDS
 """Seconds that reports keep the text of prompts and answers. This text shows whether a typed
 message was submitted. So as long as a message is not settled, the later reports keep theirs."""
 
-APPEND_ONLY = 30 * DAY
+APPEND_ONLY_SECONDS = 30 * DAY_SECONDS
 """Seconds in which nothing can delete an event, but for changes of states: the database refuses."""
 
 
 class Keeping(NamedTuple):
     """Seconds that rows are kept, and the number of changes of states (``most_states``)."""
 
-    messages: float = HISTORY
-    runs: float = HISTORY
-    events: float = HISTORY
-    states: float = STATES
+    messages: float = HISTORY_KEPT_SECONDS
+    runs: float = HISTORY_KEPT_SECONDS
+    events: float = HISTORY_KEPT_SECONDS
+    states: float = STATES_KEPT_SECONDS
     most_states: int = MOST_STATES
-    hook_reports: float = REPORTS
-    prompts: float = PROMPTS
+    hook_reports: float = REPORTS_KEPT_SECONDS
+    prompts: float = PROMPTS_KEPT_SECONDS
 
 
 _LEAST = {
-    "messages": (DAY, "1d"),
-    "runs": (DAY, "1d"),
-    "events": (APPEND_ONLY, "30d"),
+    "messages": (DAY_SECONDS, "1d"),
+    "runs": (DAY_SECONDS, "1d"),
+    "events": (APPEND_ONLY_SECONDS, "30d"),
     "states": (3600.0, "1h"),
-    "hook_reports": (DAY, "1d"),
+    "hook_reports": (DAY_SECONDS, "1d"),
     "prompts": (3600.0, "1h"),
 }
 """The shortest time of each: a delivery, its proof and its notice may need what is younger."""

@@ -8,9 +8,12 @@ from torch_cli.store.database import Database
 ANYTHING = ""
 """What is looked at by a command, or a key in an attached terminal."""
 
-AWAY = 600.0
+AWAY_SECONDS = 600.0
 """Seconds without a look after which a person counts as away. Ten minutes are long enough to read
 what an agent has written, and shorter than any absence that a summary is worth."""
+
+LOOK_RECORDED_SECONDS = 30.0
+"""Seconds for which a look need not be recorded again."""
 
 
 class Look(NamedTuple):
@@ -45,6 +48,6 @@ class Looks:
             "INSERT INTO looks VALUES (?1, ?2, 0) ON CONFLICT (what) DO UPDATE SET"
             " before = CASE WHEN ?2 - at > ?4 THEN at ELSE before END,"
             " at = CASE WHEN at > ?3 THEN ?2 ELSE max(at, ?2) END",
-            *(what, at, time.time(), AWAY),
+            *(what, at, time.time(), AWAY_SECONDS),
             durable=False,
         )

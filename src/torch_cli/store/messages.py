@@ -35,10 +35,10 @@ __all__ = [
     "new_message",
 ]
 
-BEGINNING = 400
+BEGINNING_BYTES = 400
 """Bytes of a message that are read for its first line."""
 
-AT_ONCE = 500
+ROWS_AT_ONCE = 500
 """Rows that one statement asks for; SQLite takes at most 999 values in old versions."""
 
 
@@ -101,11 +101,11 @@ class Messages(Outbox, Progress):
     def excerpts(self, identities: Collection[str]) -> dict[str, Excerpt]:
         """Return an excerpt of each of these messages that is still kept, by its id."""
         found, wanted = dict[str, Excerpt](), list(identities)
-        for start in range(0, len(wanted), AT_ONCE):
-            part = wanted[start : start + AT_ONCE]
+        for start in range(0, len(wanted), ROWS_AT_ONCE):
+            part = wanted[start : start + ROWS_AT_ONCE]
             marks = ", ".join("?" for _ in part)
             rows = self._database.query(
-                f"SELECT id, created, {_STATE}, sender, substr(body, 1, {BEGINNING})"
+                f"SELECT id, created, {_STATE}, sender, substr(body, 1, {BEGINNING_BYTES})"
                 f" FROM messages WHERE id IN ({marks})",
                 *part,
             )

@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from torch_cli.store.database import Database
 from torch_cli.store.keeping import Keeping, load_keeping
 
-BATCH = 200
+BATCH_ROWS = 200
 """Rows of one transaction: some milliseconds."""
 
-PAUSE = 0.02
+PAUSE_SECONDS = 0.02
 """Seconds between two transactions, in which others get to write."""
 
 _SETTLED = (
@@ -55,7 +55,7 @@ _NO_LAST_STATE = (  # by which it is known what was written last of an agent tha
 _OLD_EVENTS = f"at < ?1 AND {_NO_LAST_STATE} AND id < (SELECT max(id) FROM events)"
 _OPEN = "step <> 'done' AND step <> 'accepted'"
 
-SAID = "(prompt <> '' OR instr(detail, 'last_assistant_message') > 0)"
+HAS_TEXT = "(prompt <> '' OR instr(detail, 'last_assistant_message') > 0)"
 """Which reports contain text. An index has the same condition."""
 
 _RUNS = f"DELETE FROM runs WHERE rowid IN ({{rows}}) AND {_OLD_RUNS}"
@@ -110,7 +110,7 @@ class Retention:
                 if until():
                     return deleted
                 if number:
-                    select.select([], [], [], PAUSE)
+                    select.select([], [], [], PAUSE_SECONDS)
         for table, moment in (("observations", "seen"), ("looks", "at")):
             sql = f"DELETE FROM {table} WHERE {moment} < ?"
             self._database.write(sql, events, durable=False)
@@ -123,7 +123,7 @@ class Retention:
         # A message to which only runs refer that are deleted with it goes, too.
         runs = _OLD_RUNS.replace("?1", "?2")
         asked = {
-            "prompts": (f"hook_events WHERE at < ? AND {SAID}", self._cut_before(now, keeping)),
+            "prompts": (f"hook_events WHERE at < ? AND {HAS_TEXT}", self._cut_before(now, keeping)),
             "hook_reports": (
                 f"hook_events WHERE at < ? AND id NOT IN ({keeps})",
                 now - keeping.hook_reports,
@@ -168,10 +168,10 @@ class Retention:
 
     def _states(self, before: float) -> Iterator[int]:
         """Delete changes of state from before."""
-        sql = f"{_STATES} ORDER BY at LIMIT {BATCH}"
+        sql = f"{_STATES} ORDER BY at LIMIT {BATCH_ROWS}"
         while found := [row[0] for row in self._database.query(sql, before)]:
             yield self._write(_EVENTS, found, before)
-            if len(found) < BATCH:
+            if len(found) < BATCH_ROWS:
                 return
 
     def _cut_before(self, now: float, keeping: Keeping) -> float:
@@ -182,7 +182,9 @@ class Retention:
 
     def _cut(self, before: float) -> Iterator[int]:
         """Delete the text of older reports."""
-        sql = f"SELECT id FROM hook_events WHERE at < ? AND {SAID} ORDER BY at LIMIT {BATCH}"
+        sql = (
+            f"SELECT id FROM hook_events WHERE at < ? AND {HAS_TEXT} ORDER BY at LIMIT {BATCH_ROWS}"
+        )
         while found := [row[0] for row in self._database.query(sql, before)]:
             yield self._write(_WORDS, found, before)
 
@@ -200,7 +202,7 @@ class Retention:
         Rows are numbered in the order of time, so it ends with the first batch without such a row.
         """
         columns, last = f"{key}, {moment}", -1
-        next_ = f"SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {BATCH}"
+        next_ = f"SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {BATCH_ROWS}"
         while rows := self._database.query(next_, last):
             last = rows[-1][0]
             old = [row[0] for row in rows if row[1] < before]

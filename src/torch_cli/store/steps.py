@@ -31,7 +31,7 @@ class Status(NamedTuple):
     step: str
 
 
-OPEN: Mapping[Step, tuple[str, ...]] = {
+OPEN_STATES: Mapping[Step, tuple[str, ...]] = {
     Step.ACCEPTED: ("queued", "held"),
     Step.ATTEMPTING: ("queued", "held"),
     Step.SEEN: ("queued", "held", "unknown"),
@@ -39,10 +39,10 @@ OPEN: Mapping[Step, tuple[str, ...]] = {
 }
 """The states that a message can have at each step before it is settled."""
 
-SETTLED = ("submitted", "confirmed", "failed", "unknown")
+SETTLED_STATES = ("submitted", "confirmed", "failed", "unknown")
 """The states of a settled message."""
 
-NEXT: Mapping[Step, tuple[Step, ...]] = {
+NEXT_STEPS: Mapping[Step, tuple[Step, ...]] = {
     Step.ACCEPTED: (Step.ACCEPTED, Step.ATTEMPTING, Step.DONE),
     # Back to accepted if the gate let nothing through.
     Step.ATTEMPTING: (Step.ACCEPTED, Step.ATTEMPTING, Step.SEEN, Step.DONE),
@@ -51,7 +51,7 @@ NEXT: Mapping[Step, tuple[Step, ...]] = {
 }
 """The steps that may follow each step of an unsettled message, in any state."""
 
-AGAIN: Mapping[Status, tuple[Status, ...]] = {
+AFTER_SETTLED: Mapping[Status, tuple[Status, ...]] = {
     # A person, or the same idempotency key, sends it again.
     Status("failed", Step.DONE): (Status("queued", Step.ACCEPTED),),
     # The same, or it was found in the program's own records later.
@@ -65,8 +65,8 @@ AGAIN: Mapping[Status, tuple[Status, ...]] = {
 
 def statuses() -> list[Status]:
     """Return every status that a message can have."""
-    found = [Status(state, step) for step, states in OPEN.items() for state in states]
-    return found + [Status(state, Step.DONE) for state in SETTLED]
+    found = [Status(state, step) for step, states in OPEN_STATES.items() for state in states]
+    return found + [Status(state, Step.DONE) for state in SETTLED_STATES]
 
 
 def may_follow(before: Status, after: Status) -> bool:
@@ -74,8 +74,8 @@ def may_follow(before: Status, after: Status) -> bool:
     if after not in _ALL:
         return False
     if before.step == Step.DONE:
-        return after in AGAIN.get(before, ())
-    return before in _ALL and after.step in NEXT[Step(before.step)]
+        return after in AFTER_SETTLED.get(before, ())
+    return before in _ALL and after.step in NEXT_STEPS[Step(before.step)]
 
 
 def before(after: Status) -> list[Status]:
@@ -88,7 +88,7 @@ def before(after: Status) -> list[Status]:
 
 def steps_before(step: str) -> list[Step]:
     """Return the steps that ``step`` may follow while the state stays as it is."""
-    return [at for at, then in NEXT.items() if step in then]
+    return [at for at, then in NEXT_STEPS.items() if step in then]
 
 
 _ALL = statuses()

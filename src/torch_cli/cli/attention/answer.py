@@ -203,19 +203,19 @@ def _ask(store: "Store", common: Common, one: "Need") -> str:
 
 
 def _show(shown: "Waiting", since: float | None) -> None:
-    from torch_cli.cli.attention.status import INDENT
+    from torch_cli.cli.attention.status import INDENT_COLUMNS
     from torch_cli.cli.present import age, print_folded, say
 
     found, asked = shown.found, shown.asked
     pane = found.pane
     waited = f"for {age(time.time() - since)}" if since is not None else ""
     say("")
-    print_folded("  ".join(filter(None, [found.name, pane.place, pane.id, waited])), INDENT)
+    print_folded("  ".join(filter(None, [found.name, pane.place, pane.id, waited])), INDENT_COLUMNS)
     for words in (asked.question, *asked.about):
         if words:
-            print_folded(f"    {words}", INDENT)
+            print_folded(f"    {words}", INDENT_COLUMNS)
     for option in asked.options:
-        print_folded(f"      {option.key}  {option.words}", 3 * INDENT)
+        print_folded(f"      {option.key}  {option.words}", 3 * INDENT_COLUMNS)
     if not asked.choose:
         say(f"    which key answers it is not known: torch attach {found.name}")
 

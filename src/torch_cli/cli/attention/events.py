@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from torch_cli.attention.stream import Entry, Part, Wanted
     from torch_cli.store import Store
 
-LAST = "last"
+LAST_LOOK = "last"
 """The word for the moment of the last look."""
 
-FIRST_LOOK = 86_400.0
+FIRST_LOOK_SECONDS = 86_400.0
 """Seconds that the first look goes back: a day."""
 
-SHOWN = 100
+EVENTS_SHOWN = 100
 """How many events are shown if nothing says from when on."""
 
-AGAIN = 0.25
+EVENTS_POLL_SECONDS = 0.25
 """Seconds between two looks whether anything was written: one PRAGMA, 10 µs."""
 
-INDENT = 16
+TIME_COLUMNS = 16
 """Columns by which further rows of an event begin later: the width of its time."""
 
 
@@ -58,8 +58,8 @@ INDENT = 16
     "-n",
     type=COUNT,
     metavar="N",
-    help=f"At most N events: behind a cursor the first, else the last ({SHOWN} if no option says "
-    "from when on).",
+    help="At most N events: behind a cursor the first, else the last "
+    f"({EVENTS_SHOWN} if no option says from when on).",
 )
 @common_options
 def command(
@@ -101,7 +101,7 @@ def command(
         part = _first(store, wanted, since, after, limit)
         for entry in part.entries:
             _print(entry, common)
-        if since == LAST and not agent and not kinds:
+        if since == LAST_LOOK and not agent and not kinds:
             _looked(store, part)
         if follow:
             _follow(store, wanted, part.cursor, common)
@@ -114,16 +114,16 @@ def _first(
     from torch_cli.attention.stream import cursor_of, read
     from torch_cli.duration import parse
 
-    if since == LAST:
+    if since == LAST_LOOK:
         seen = store.events.seen_by(_reader(store))
         # What was deleted since is not there to be shown; a person needs no error for that.
         if seen is not None:
             last = cursor_of(store, max(seen, store.events.stream().deleted))
             return read(store, wanted, after=last, limit=limit)
-        return read(store, wanted, since=time.time() - FIRST_LOOK, limit=limit)
+        return read(store, wanted, since=time.time() - FIRST_LOOK_SECONDS, limit=limit)
     if since is not None:
         return read(store, wanted, since=time.time() - parse(since), limit=limit)
-    return read(store, wanted, after=after, limit=limit or (None if after else SHOWN))
+    return read(store, wanted, after=after, limit=limit or (None if after else EVENTS_SHOWN))
 
 
 def _reader(store: "Store") -> str:
@@ -157,7 +157,9 @@ def _follow(store: "Store", wanted: "Wanted", cursor: str, common: Common) -> No
             cursor = part.cursor
             for entry in part.entries:
                 _print(entry, common)
-        select.select([], [], [], AGAIN)  # SQLite tells nobody when something was written
+        select.select(
+            [], [], [], EVENTS_POLL_SECONDS
+        )  # SQLite tells nobody when something was written
 
 
 def _print(entry: "Entry", common: Common) -> None:
@@ -167,7 +169,7 @@ def _print(entry: "Entry", common: Common) -> None:
         print_json(event_object(entry))
         return
     at = time.strftime("%m-%d %H:%M:%S", time.localtime(entry.event.at))
-    print_folded(f"{at}  {entry.subject:<10}  {entry.kind:<10}  {entry.words}", INDENT)
+    print_folded(f"{at}  {entry.subject:<10}  {entry.kind:<10}  {entry.words}", TIME_COLUMNS)
 
 
 def _print_end(store: "Store", part: "Part", common: Common, *, paged: bool) -> None:

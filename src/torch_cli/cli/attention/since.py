@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from torch_cli.attention.summary import Happening, Summary
     from torch_cli.store import Store
 
-FIRST = 86_400.0
+FIRST_LOOK_SECONDS = 86_400.0
 """Seconds that the summary goes back for a person who was never away: a day."""
 
-LINES = 20
+MOST_LINES = 20
 """Lines at most: a screen is taken in at one look."""
 
-LABELS = {
+PART_LABELS = {
     "needs": "NEEDS YOU",
     "done": "DONE",
     "failed": "FAILED",
@@ -81,7 +81,7 @@ def _begin(store: "Store", duration: str | None) -> tuple[float, str]:
     if duration is not None:
         return now - parse(duration), "duration"
     left = left_at(store, now)
-    return (left, "away") if left is not None else (now - FIRST, "first")
+    return (left, "away") if left is not None else (now - FIRST_LOOK_SECONDS, "first")
 
 
 def _object(found: "Summary", waiting: "list[Need]", why: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _object(found: "Summary", waiting: "list[Need]", why: str) -> dict[str, Any]
     from torch_cli.cli.attention.status import need_object
     from torch_cli.cli.schema import timestamp
 
-    parts = {name: getattr(found, name) for name in LABELS if name != "needs"}
+    parts = {name: getattr(found, name) for name in PART_LABELS if name != "needs"}
     return {
         "schema": "torch.since/1",
         "since": timestamp(found.begins),
@@ -113,11 +113,11 @@ def _print(found: "Summary", waiting: "list[Need]", why: str) -> None:
     because = ", when you were last here" if why == "away" else ""
     say(f"Since {_clock(found.begins, now)} ({age(now - found.begins)} ago{because})")
     parts = {"needs": [_need(one, now) for one in waiting]}
-    for name in LABELS:
+    for name in PART_LABELS:
         if name != "needs":
             items = getattr(found, name)
             parts[name] = [_row(one, now) for one in items]
-    given = shares([len(rows) for rows in parts.values()], LINES - 1)
+    given = shares([len(rows) for rows in parts.values()], MOST_LINES - 1)
     for (name, rows), room in zip(parts.items(), given, strict=True):
         if len(rows) > room:  # the oldest are left out; of those who wait, those who wait least
             left = len(rows) - room + 1
@@ -125,7 +125,7 @@ def _print(found: "Summary", waiting: "list[Need]", why: str) -> None:
             more = f"… and {left} more: {_more(name, now - found.begins)}"
             rows = [*kept, more] if name == "needs" else [more, *kept]
         for number, row in enumerate(rows):
-            label = LABELS[name] if number == 0 else ""
+            label = PART_LABELS[name] if number == 0 else ""
             say(_fitted(f"{label:<9}  {printable(row)}"))
     if not any(parts.values()):
         say("nobody needs you, and nothing happened")

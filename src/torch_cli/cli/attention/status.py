@@ -21,10 +21,10 @@ HEADINGS = {
     "nothing": "NOTHING to do",
 }
 
-LINE = 80
+LINE_COLUMNS = 80
 """Columns of ``--line``."""
 
-INDENT = 4
+INDENT_COLUMNS = 4
 """Columns by which what belongs to an agent begins later."""
 
 
@@ -126,7 +126,7 @@ def need_object(one: "Need") -> dict[str, Any]:
 
 
 def in_one_line(found: "list[Need]") -> str:
-    """Return who needs a person in one line, cut to ``LINE`` columns."""
+    """Return who needs a person in one line, cut to ``LINE_COLUMNS`` columns."""
     from torch_cli.attention.needs import URGENT
     from torch_cli.cli.present import age, cut, printable
 
@@ -140,7 +140,7 @@ def in_one_line(found: "list[Need]") -> str:
     first = urgent[0]
     counted = ", ".join(f"{groups.count(name)} to {name}" for name in URGENT if name in groups)
     waited = f" {age(time.time() - first.since)}" if first.since is not None else ""
-    return cut(printable(f"{counted}: {first.agent.name}{waited}: {first.words}"), LINE)
+    return cut(printable(f"{counted}: {first.agent.name}{waited}: {first.words}"), LINE_COLUMNS)
 
 
 def _counts(names: list[str]) -> str:
@@ -162,10 +162,12 @@ def print_needs(found: "list[Need]") -> None:
         brief = [one.agent.name, str(seen.state), waited, reset]
         if not one.asked.question:
             brief.append(one.words if one.group not in ("done", "nothing") else "")
-        print_folded(f"  {'  '.join(filter(None, brief))}", INDENT)
+        print_folded(f"  {'  '.join(filter(None, brief))}", INDENT_COLUMNS)
         for words in (one.asked.question, *one.asked.about):
             if words:
-                print_folded(f"    {words}", INDENT)
+                print_folded(f"    {words}", INDENT_COLUMNS)
         for step in one.steps:
             # A command is never folded: it is there to be copied.
-            print_folded(f"    {step.line}", INDENT, behind=f"# {step.words}" if step.words else "")
+            print_folded(
+                f"    {step.line}", INDENT_COLUMNS, behind=f"# {step.words}" if step.words else ""
+            )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch_cli.attention.stream import Entry
     from torch_cli.attention.why import Why
 
-INDENT = 4
+INDENT_COLUMNS = 4
 """Columns by which what belongs to a line begins later."""
 
 
@@ -84,18 +84,18 @@ def _print(found: "Why") -> None:
 
     clock = time.time()
     if found.now is None:
-        print_folded(f"{found.name}  is not running: it was stopped", INDENT)
+        print_folded(f"{found.name}  is not running: it was stopped", INDENT_COLUMNS)
     else:
         state = found.now.state
         since = f"for {age(clock - found.now.since)}" if found.now.since is not None else ""
-        print_folded("  ".join(filter(None, [found.name, str(state.state), since])), INDENT)
-        print_folded(f"    rule {_by(state.rule, state.evidence)}", INDENT + 4)
+        print_folded("  ".join(filter(None, [found.name, str(state.state), since])), INDENT_COLUMNS)
+        print_folded(f"    rule {_by(state.rule, state.evidence)}", INDENT_COLUMNS + 4)
         asks = asked_by(state).words
         if asks:
-            print_folded(f"    it asks: {asks}", INDENT + 4)
+            print_folded(f"    it asks: {asks}", INDENT_COLUMNS + 4)
     if found.report is not None:
         told = f"{found.report.name}, {age(clock - found.report.at)} ago"
-        print_folded(f"    last report of its hooks: {told}", INDENT + 4)
+        print_folded(f"    last report of its hooks: {told}", INDENT_COLUMNS + 4)
     for one in found.entries:
         _print_entry(one)
 

@@ -8,7 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 
-NAMES = {
+DELETED_WORDS = {
     "messages": "settled messages",
     "runs": "runs of check-ins",
     "events": "events",
@@ -61,7 +61,7 @@ def prune_command(common: Common, dry_run: bool) -> None:
             counted = store.retention.sweep(now, keeping=keeping)
         size, free = store.database.size()
     if common.json:
-        deleted = {name: counted[name] for name in NAMES}
+        deleted = {name: counted[name] for name in DELETED_WORDS}
         sizes = {"bytes": size, "free_bytes": free}
         start = {"schema": "torch.store-prune/1", "dry_run": dry_run}
         print_json({**start, "deleted": deleted, "kept_seconds": keeping._asdict(), **sizes})
@@ -77,7 +77,7 @@ def _lines(counted: Mapping[str, int], kept: Mapping[str, float]) -> list[str]:
     from torch_cli.duration import words
 
     lines = []
-    for name, what in NAMES.items():
+    for name, what in DELETED_WORDS.items():
         if counted[name]:
             limit = f", or beyond {kept['most_states']:,}" if name == "states" else ""
             lines.append(f"{counted[name]:>9,}  {what}, older than {words(kept[name])}{limit}")
