@@ -20,9 +20,9 @@ from dialogs import PROFILES, waiting
 from torch_cli.attention import answer as module
 from torch_cli.attention.answer import answer
 from torch_cli.attention.answer import waiting as shown_by
-from torch_cli.attention.asked import asked, option_of
 from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.pressing.press import press
+from torch_cli.programs.asked import asked, option_of
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import STOCK
 from torch_cli.programs.state import Dialog
@@ -233,6 +233,16 @@ def test_a_dialog_whose_keys_nobody_knows_is_left_alone(demo: DemoAgent) -> None
     assert f"torch press demo KEY --dialog {dialog}" in done.json["error"]["hint"]
     steps = demo.torch("status", "--json").json["steps"]
     assert steps[0]["command"] == ["torch", "press", "demo", "1", "--dialog", dialog]
+    assert f"torch press demo KEY --dialog {dialog}" in demo.torch("state", "demo").err
+    assert not demo.events("typed")
+
+
+def test_who_shows_a_dialog_names_the_command_that_answers_it(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    command = f"torch answer demo OPTION --hash {hash_of(demo)}"
+    assert f"answer with: {command}" in demo.torch("state", "demo").err
+    held = demo.torch("press", "demo", "Enter", "--json").json["error"]
+    assert (held["code"], held["hint"]) == ("dialog", f"To answer it: {command}")
     assert not demo.events("typed")
 
 

@@ -104,7 +104,7 @@ def test_a_question_on_the_way_ends_it_and_is_not_answered(demo: DemoAgent) -> N
     done = ask(demo, "DIALOG(touch approved) please")
     assert (done.code, done.json["error"]["code"]) == (4, "dialog")
     assert "Do you want to proceed?" in done.json["error"]["message"]
-    assert "--dialog" in done.json["error"]["hint"]
+    assert "torch answer demo OPTION --hash " in done.json["error"]["hint"]
     assert not demo.events("approved", "declined")
 
 

@@ -18,9 +18,9 @@ from conftest import SOURCE, TmuxServer, Torch, wait_until
 from dialogs import PROFILES, waiting
 from test_sweep import Stage
 from torch_cli.attention import history as history_module
-from torch_cli.attention.asked import asked
 from torch_cli.attention.history import DWELL_SECONDS, UNCLEAR_DWELL_SECONDS, History
 from torch_cli.attention.stream import EVENT_KINDS
+from torch_cli.programs.asked import asked
 from torch_cli.programs.classify import classify
 from torch_cli.store import Store
 from torch_cli.store.keeping import DAY_SECONDS, STATES_KEPT_SECONDS, Keeping

@@ -16,7 +16,6 @@ from conftest import PATIENCE, TMUX_VERSION, wait_until
 from test_move import looking
 from torch_cli import procs
 from torch_cli.attention import notices as notices_module
-from torch_cli.attention.asked import NOTHING
 from torch_cli.attention.channels import Program, Programs, desktop_command
 from torch_cli.attention.history import Change
 from torch_cli.attention.notices import MOST_LISTED, Notice, Notices, notice_object
@@ -24,6 +23,7 @@ from torch_cli.attention.notify_settings import NotifySettings, load_notify_sett
 from torch_cli.attention.quiet import Quiet, parse_quiet
 from torch_cli.attention.told import SEVERITIES, TOLD
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.programs.asked import NOTHING
 from torch_cli.programs.state import AgentState, State
 from torch_cli.schedule.passes import Passes
 from torch_cli.settings import settings_file

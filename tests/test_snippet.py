@@ -12,8 +12,8 @@ import scheduler
 from agent import DemoAgent
 from conftest import PATIENCE, TMUX, TmuxServer, Torch, wait_until
 from test_move import clients, looking
-from torch_cli.attention.asked import Asked
 from torch_cli.attention.needs import Need
+from torch_cli.programs.asked import Asked
 from torch_cli.programs.state import AgentState, State
 from torch_cli.snippet.menu import menu_words
 from torch_cli.snippet.text import HOOK, KEY_MARK, KEYS, MENU

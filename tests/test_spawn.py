@@ -165,7 +165,7 @@ def test_a_trust_question_is_shown_with_the_command_that_answers_it_and_not_answ
     assert error["code"] == "dialog"
     assert "Do you trust the files in this folder?" in error["message"]
     dialog = torch("state", "dev", "--json").json["dialog"]
-    assert f"torch press dev KEY --dialog {dialog['hash']}" in error["hint"]
+    assert f"torch answer dev OPTION --hash {dialog['hash']}" in error["hint"]
     assert dialog["kind"] == "trust"
     agent = DemoAgent(tmux, torch, "dev", tmux.panes()[0], log, tmp_path)
     assert agent.events("typed", "paste", "key") == []

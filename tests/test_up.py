@@ -521,7 +521,7 @@ def test_one_that_asks_something_first_is_said_to_ask(
     error = asks["error"]
     assert error["code"] == "dialog"
     assert "trust" in error["message"]
-    assert f"torch press pm KEY --dialog {error['details']['dialog']}" in error["hint"]
+    assert f"torch answer pm OPTION --hash {error['details']['dialog']}" in error["hint"]
     again = up(torch, project, "--only", "pm")
     assert (again.code, "asks       agent pm" in again.out) == (4, True)
     assert "'torch up' again" in again.err

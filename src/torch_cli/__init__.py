@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from torch_cli.api import Spawned, Torch
+    from torch_cli.attention.answer import AnswerGiven, Waiting
     from torch_cli.delivery.ask import Answer
     from torch_cli.delivery.receipt import Outcome, Receipt
     from torch_cli.errors import (
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Answer", "HeldError", "NotFoundError", "Outcome", "Receipt", "RefusedError", "Spawned"]
-__all__ += ["State", "TimedOutError", "Torch", "TorchError", "__version__"]
+__all__ = ["Answer", "AnswerGiven", "HeldError", "NotFoundError", "Outcome", "Receipt"]
+__all__ += ["RefusedError", "Spawned", "State", "TimedOutError", "Torch", "TorchError", "Waiting"]
+__all__ += ["__version__"]
 
 _HOMES = {
     **dict.fromkeys(("Spawned", "Torch"), "torch_cli.api"),
+    **dict.fromkeys(("AnswerGiven", "Waiting"), "torch_cli.attention.answer"),
     "Answer": "torch_cli.delivery.ask",
     **dict.fromkeys(("Outcome", "Receipt"), "torch_cli.delivery.receipt"),
     "State": "torch_cli.programs.state",

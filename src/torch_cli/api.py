@@ -19,6 +19,7 @@ from torch_cli.tmux.socket import Socket
 if TYPE_CHECKING:
     import libtmux
 
+    from torch_cli.attention.answer import AnswerGiven, Waiting
     from torch_cli.checkpoint.record import CheckpointOutcome
     from torch_cli.delivery.ask import Answer
     from torch_cli.delivery.receipt import Receipt
@@ -236,6 +237,33 @@ class Torch:
 
         with self._at_home(), Store() as store:
             return wait_until(store, self._socket, target, states, timeout)
+
+    # -- questions ---------------------------------------------------------------------------------
+
+    def waiting(self, target: str) -> "Waiting":
+        """Return the dialog that an agent or pane shows now: its question, options and hash.
+
+        Raises ``HeldError`` if it shows none, ``NotFoundError`` if there is no such target.
+        """
+        from torch_cli.attention.answer import waiting
+        from torch_cli.store import Store
+
+        with self._at_home(), Store() as store:
+            return waiting(store, self._socket, target)
+
+    def answer(self, target: str, option: str, *, dialog: str) -> "AnswerGiven":
+        """Answer the dialog with the hash ``dialog`` that an agent or pane shows, by an option.
+
+        ``option`` is the option's key, its letter, its words, or how only its words begin. Waits up
+        to 10 seconds until the dialog has gone. Raises ``HeldError`` if another dialog shows, or
+        none, or the pane cannot be typed into, and ``RefusedError`` if the dialog has no such
+        option, or nobody knows which key chooses it. Nothing was chosen then.
+        """
+        from torch_cli.attention.answer import answer
+        from torch_cli.store import Store
+
+        with self._at_home(), Store() as store:
+            return answer(store, self._socket, target, option, dialog)
 
     # -- time and files ----------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ has gone: so a second one cannot fall to what comes after.
 import time
 from typing import NamedTuple
 
-from torch_cli.attention.asked import Asked, Option, asked, asked_by, option_of
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, Interrupted, NotFoundError, RefusedError
+from torch_cli.programs.asked import Asked, Option, asked, asked_by, option_of
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.standing import dialog_stands, mark_of

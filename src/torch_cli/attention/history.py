@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from torch_cli.attention.asked import Asked, asked_by
 from torch_cli.attention.looking import Looking
 from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.state import ENDED, AgentState, State
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent

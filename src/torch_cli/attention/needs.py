@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from torch_cli.attention.asked import NOTHING, Asked, asked_by
 from torch_cli.attention.history import key_in, key_of
 from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import CHANGES_READ, has_ended_a_turn
+from torch_cli.programs.asked import NOTHING, Asked, asked_by
 from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent

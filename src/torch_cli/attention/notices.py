@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from torch_cli.attention.asked import Option
 from torch_cli.attention.channels import RETRY_SECONDS, Program, Programs, desktop_command, poster
 from torch_cli.attention.history import Change
 from torch_cli.attention.looking import TOUCHED_SECONDS
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
 from torch_cli.attention.told import SEVERITIES, TOLD, severest
 from torch_cli.errors import TorchError
+from torch_cli.programs.asked import Option
 from torch_cli.programs.state import State
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient

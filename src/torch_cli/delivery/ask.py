@@ -17,6 +17,7 @@ from torch_cli.delivery.text import same
 from torch_cli.errors import DONE, FAILURE, UNKNOWN, HeldError, TimedOutError, TorchError
 from torch_cli.programs import turn as turns
 from torch_cli.programs.answer import answer_on, before_next
+from torch_cli.programs.asked import answer_command
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.record import RECORDED
 from torch_cli.programs.state import ENDED, State
@@ -248,10 +249,11 @@ class _Turn:
         state, name, identity = sight.state.state, self.found.name, self.message.id
         if state is State.WAITING:
             dialog = sight.state.dialog
-            press = f"torch press {name} KEY --dialog {dialog.hash}" if dialog else ""
             raise HeldError(
                 f"'{name}' asks '{question(sight)}' before it answers {identity}",
-                hint=f"Answer it: {press}" if press else f"Look: torch state {name}",
+                hint=f"Answer it: {answer_command(name, dialog)}"
+                if dialog
+                else f"Look: torch state {name}",
                 code="dialog",
             )
         if state is State.LIMITED:

@@ -15,6 +15,7 @@ from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutErr
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
+from torch_cli.programs.asked import answer_command
 from torch_cli.programs.loading import STOCK
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Launch, Profile
@@ -325,8 +326,8 @@ def _asks(agent: Agent, sight: Sight) -> HeldError:
     rows = "\n".join(f"  {row}" for row in dialog.rows if row.strip()) if dialog else ""
     hint = "Torch did not answer for you. "
     if dialog:
-        hint += f"Answer it with 'torch attach {agent.name}', or with 'torch press {agent.name} "
-        hint += f"KEY --dialog {dialog.hash}'."
+        hint += f"Answer it with '{answer_command(agent.name, dialog)}', or with 'torch attach "
+        hint += f"{agent.name}'."
     return HeldError(
         f"agent '{agent.name}' runs in pane {agent.pane}, and first asks a question "
         f"({sight.state.evidence})" + (f":\n{rows}" if rows else ""),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.programs.asked import answer_command
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.standing import box_stands, dialog_stands
@@ -100,7 +101,7 @@ def _check_dialog(target: str, pane: str, shown: Dialog | None, meant: str | Non
         which = "another dialog" if meant else "a dialog"
         raise HeldError(
             f"'{target}' shows {which}: '{shown.question}'; nothing was pressed",
-            hint=f"To answer it: torch press {target} KEY --dialog {shown.hash}",
+            hint=f"To answer it: {answer_command(target, shown)}",
             code="dialog",
             details={"pane": pane, "dialog": shown.hash, "question": shown.question},
         )

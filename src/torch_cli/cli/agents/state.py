@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def command(common: Common, targets: tuple[str, ...]) -> int:
     """Show the state of TARGETs (default: every agent), since when, and the evidence.
 
-    A dialog is shown with its text and the hash for 'torch press --dialog'. With --json, one object
-    for each target. If Torch cannot look at one, the others are still shown: an agent is 'unknown'
+    A dialog is shown with its text and the command that answers it. With --json, one object for
+    each target. If Torch cannot look at one, the others are still shown: an agent is 'unknown'
     with the reason, a TARGET has its error at the end. The exit status is that of the first error.
 
     \b
@@ -61,9 +61,11 @@ def show(one: "StateOf", common: Common) -> None:
         note(f"    {printable(one.error.hint)}", quiet=common.quiet)
     dialog = one.state.dialog
     if dialog is not None:
+        from torch_cli.programs.asked import answer_command
+
         for row in dialog.rows:
             click.echo(f"    {printable(row)}")
         note(
-            f"    answer with: torch press {one.target} KEY --dialog {dialog.hash}",
+            f"    answer with: {printable(answer_command(one.target, dialog))}",
             quiet=common.quiet,
         )

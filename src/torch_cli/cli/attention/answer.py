@@ -93,9 +93,9 @@ def _list(waiting: "list[Need]", common: Common) -> int:
 
 def _answer_one(store: "Store", common: Common, agent: str, said: str, dialog: str | None) -> int:
     from torch_cli.attention.answer import answer, waiting
-    from torch_cli.attention.asked import option_of
     from torch_cli.cli.present import note, printable
     from torch_cli.errors import DONE
+    from torch_cli.programs.asked import option_of
 
     if dialog is None:
         shown = waiting(store, common.socket, agent)

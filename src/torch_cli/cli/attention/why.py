@@ -79,8 +79,8 @@ def _object(found: "Why") -> dict[str, Any]:
 
 
 def _print(found: "Why") -> None:
-    from torch_cli.attention.asked import asked_by
     from torch_cli.cli.present import age, print_folded
+    from torch_cli.programs.asked import asked_by
 
     clock = time.time()
     if found.now is None:

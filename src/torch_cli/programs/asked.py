@@ -1,6 +1,5 @@
 """What a dialog asks: its question, what it is about, and the options that answer it."""
 
-import hashlib
 import re
 from typing import NamedTuple
 
@@ -65,6 +64,8 @@ def asked(dialog: Dialog) -> Asked:
     Its options are the last rows that are numbered from 1 on, or else what its profile says. A
     dialog without either has no options here: which keys answer it is not to be seen.
     """
+    import hashlib  # few commands meet a dialog
+
     question = _bare(dialog.question)
     first, options = _numbered(dialog.rows)
     rows = dialog.rows[:first]
@@ -81,6 +82,16 @@ def asked(dialog: Dialog) -> Asked:
         kept = [row for row in kept if row not in listed]
     about = tuple(one_line(row) for row in kept[-ABOUT_ROWS:])
     return Asked(question, about, options, digest, dialog.choose if options else "")
+
+
+def answer_command(name: str, dialog: Dialog) -> str:
+    """Return the command that answers ``dialog`` of the agent ``name``, with a word to fill in.
+
+    That is ``torch answer`` if the profile says how an option is chosen, else ``torch press``.
+    """
+    if asked(dialog).choose:
+        return f"torch answer {name} OPTION --hash {dialog.hash}"
+    return f"torch press {name} KEY --dialog {dialog.hash}"
 
 
 def option_of(one: Asked, said: str) -> Option:
