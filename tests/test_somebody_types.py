@@ -65,6 +65,26 @@ def on_step(step):
     assert demo.submitted() == []
 
 
+def test_words_that_the_program_has_read_and_not_drawn_are_not_submitted(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """It draws at most every 40 ms, and has drawn Torch's text just now."""
+    demo = spawn_demo(tmux, torch, tmp_path / "project", "--frame", "0.04")
+    typed = """
+from torch_cli.tmux.keys import unread
+terminal = tmux("display-message", "-p", "-t", os.environ["PANE"], "#{pane_tty}").strip()
+def on_step(step):
+    if step == "submitting":
+        tmux("send-keys", "-t", os.environ["PANE"], "-l", "mine")
+        while unread(terminal):
+            pass
+"""
+    done = send_with(demo, "hello", typed)
+    assert done.returncode == 4, done
+    assert "draft" in done.stdout
+    assert demo.submitted() == []
+
+
 def test_a_person_at_the_keyboard_is_waited_for(demo: DemoAgent, tmux: TmuxServer) -> None:
     with terminal(tmux, demo.pane.session_id) as (_, keyboard):
         attached = latest_key(demo)

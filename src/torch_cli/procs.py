@@ -5,8 +5,10 @@ On Linux they are read from ``/proc``: every message needs this module, and impo
 the process group that has a terminal, for which ``ps`` is asked.
 """
 
+import contextlib
 import os
 import sys
+from collections.abc import Container
 from typing import Any, NamedTuple
 
 _LINUX = sys.platform.startswith("linux")
@@ -27,13 +29,14 @@ class Process(NamedTuple):
 
 
 class _Status(NamedTuple):
-    """The part of a process's status that is used here; ``foreground`` is a process group,
-    ``terminal`` the number of a device, 0 if there is none.
+    """The part of a process's status that is used here; ``group`` and ``foreground`` are process
+    groups, ``terminal`` the number of a device, 0 if there is none.
     """
 
     dead: bool
     parent: int
     started: str
+    group: int = 0
     foreground: int = 0
     terminal: int = 0
 
@@ -175,6 +178,52 @@ def descendants(pid: int) -> list[Process]:
     return found
 
 
+def group(leader: int) -> list[int]:
+    """Return the processes of a process group; none where that is not told (macOS)."""
+    every = ((one, _status(one)) for one in _pids()) if _LINUX and leader > 0 else ()
+    return [one for one, status in every if status and status.group == leader]
+
+
+def bytes_read(pid: int, besides: Container[bytes] = ()) -> int:
+    """Return how many bytes the threads of a process have read, but for those with these names.
+
+    It counts files, pipes and terminals, not sockets. A thread that has ended no longer counts.
+    0 where that is not told: macOS, no such process, or one of another user.
+    """
+    total = 0
+    for thread in _threads(pid):
+        with contextlib.suppress(OSError):  # it has just ended
+            if besides and _content(f"{thread}/comm").rstrip() in besides:
+                continue
+            total += int(_content(f"{thread}/io").split(None, 2)[1])
+    return total
+
+
+def sleeps(pid: int) -> bool:
+    """Return whether all threads of a process wait for something, and none for a processor.
+
+    True also where that is not told: macOS, no such process.
+    """
+    for thread in _threads(pid):
+        with contextlib.suppress(OSError):
+            if _content(f"{thread}/stat").rpartition(b") ")[2][:1] not in (b"S", b"I"):
+                return False
+    return True
+
+
+def _threads(pid: int) -> list[str]:
+    """Return the directories of the threads of a process (Linux)."""
+    try:
+        return [f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def working_in(top: str) -> list[int]:
     """Return the processes whose working directory is ``top`` or below, resolved."""
     return [pid for pid in _pids() if f"{directory(pid) or ''}/".startswith(f"{top}/")]
@@ -208,6 +257,7 @@ def _read_stat(stat: bytes) -> _Status:
         dead=fields[0] in (b"Z", b"X"),
         parent=int(fields[1]),
         started=fields[19].decode("ascii"),
+        group=int(fields[2]),
         foreground=int(fields[5]),
         terminal=int(fields[4]),
     )

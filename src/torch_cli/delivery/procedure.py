@@ -12,7 +12,7 @@ import time
 from torch_cli.delivery import absent, evidence, ours, proof
 from torch_cli.delivery.ending import NOTHING_TYPED, Ended, held, unknown
 from torch_cli.delivery.job import Job
-from torch_cli.delivery.reading import DRAWN, SOMEBODY_TYPES, not_here, out_of_sight
+from torch_cli.delivery.reading import SOMEBODY_TYPES, not_here, out_of_sight
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.typist import REASONS
 from torch_cli.errors import TorchError
@@ -309,6 +309,8 @@ def _press(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
 
 def _once_quiet(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
     """Return the sight of our text once nobody's keys are on their way to the program."""
+    job.reader.await_drawn()
+    # tmux is asked after that: when it answers, it has read what the program has drawn.
     if not job.reader.somebody_types():
         return sight
     while job.reader.somebody_types():
@@ -316,7 +318,7 @@ def _once_quiet(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
             return held(SOMEBODY_TYPES, left=True)
         job.reader.tell("somebody who types there", typed=True)
         job.reader.wait(job.reader.heard(), REDRAWN)
-    job.reader.wait(job.reader.heard(), DRAWN)
+        job.reader.await_drawn()
     return _look_again(job, key, sight)
 
 

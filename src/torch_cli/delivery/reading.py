@@ -16,6 +16,7 @@ from torch_cli.programs.state import Box, State
 from torch_cli.store import Store
 from torch_cli.tmux import keys
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.drawn import Drawn, await_drawn
 from torch_cli.tmux.modes import leave_mode
 
 YOUNG = 5.0
@@ -33,9 +34,6 @@ cores, one of some 900 deliveries met such a screen of Claude Code (2.1.330, 202
 TYPING = 2.0
 """Seconds since somebody's latest key in which they may be about to press the next. tmux tells its
 time in whole seconds, so it is at least one second (``client_activity``)."""
-
-DRAWN = 0.1
-"""Seconds to wait for a program to draw what it has just read."""
 
 SOMEBODY_TYPES = "draft: somebody is typing there"
 
@@ -64,6 +62,7 @@ class Reader:
         self.deadline = time.monotonic() + policy.timeout
         self._asked = False
         self._terminal = ""
+        self._drawn = Drawn(recipient.pane.pid)
 
     def heard(self) -> int:
         """Return how often the pane has written. Give the number to ``wait`` after a look."""
@@ -84,6 +83,7 @@ class Reader:
         return sight
 
     def _observe(self) -> Sight:
+        self._drawn.note()
         recipient = self.recipient
         return observe(
             self.client,
@@ -125,7 +125,7 @@ class Reader:
                 reason = (
                     "starting" if now - steady[1] < self.recipient.profile.launch.steady else ""
                 )
-            if not reason and self.somebody_types():
+            if not reason and self._drawn_and_typed_into():
                 reason, patience = SOMEBODY_TYPES, 2 * TYPING
             if not reason:
                 return sight
@@ -140,6 +140,14 @@ class Reader:
                 return held(reason)
             self.tell(reason)
             self.wait(heard, limit - now)
+
+    def _drawn_and_typed_into(self) -> bool:
+        self.await_drawn()
+        return self.somebody_types()
+
+    def await_drawn(self) -> None:
+        """Wait until the program has drawn what it has read, half a second at most."""
+        await_drawn(self.client, self.pane, self._drawn)
 
     def somebody_types(self) -> bool:
         """Return whether keys of somebody else may be on their way to the program.

@@ -137,6 +137,7 @@ def clear(reader: Reader, message: Message, before: Baseline) -> bool:
             or _is_ours(sight, message, before, reader)
         ):
             return False
+        reader.await_drawn()
         Typist(reader.client, reader.pane).press(keys, box_stands(sight, profile))
         reader.wait(heard, _RESTORED)
     return False

@@ -27,6 +27,7 @@ from torch_cli.store.database import after
 from torch_cli.store.messages import Message
 from torch_cli.store.teams import Started
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
@@ -211,6 +212,7 @@ def _type(client: ControlClient, store: Store, found: Found, agent: Agent, comma
         sight = observe(client, store, pane, profile)
         box = sight.state.box
         if box is not None and box.text.strip() == command and _has_terminal(agent):
+            await_drawn(client, pane)
             return typist.press(keys, box_stands(sight, profile)).done
         client.wait_output(pane.id, heard, 0.1)
     return False

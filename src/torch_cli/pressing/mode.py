@@ -19,6 +19,7 @@ from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.database import after
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -138,6 +139,7 @@ class _Switch:
     def _press(self, keys: tuple[str, ...], sight: Sight) -> Sight:
         """Press once, and return the sight that shows another mode."""
         conditions = box_stands(sight, self.profile)
+        await_drawn(self.client, self.found.pane)
         outcome = Typist(self.client, self.found.pane).press(list(keys), conditions)
         if not outcome.done:
             raise HeldError(

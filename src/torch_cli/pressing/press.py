@@ -15,6 +15,7 @@ from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.store.database import after
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -70,6 +71,7 @@ def press(
             sight = observe(client, store, found.pane, profile)
             _check_dialog(target, found.pane.id, sight.state.dialog, dialog)
             conditions = _as_seen(sight, profile)
+            await_drawn(client, found.pane)
         outcome = Typist(client, found.pane).press(list(keys), conditions)
     if not outcome.done:
         raise HeldError(

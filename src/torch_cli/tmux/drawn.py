@@ -1,0 +1,73 @@
+"""Whether a program has drawn what it has read: until then the screen does not tell what is in its
+box.
+
+Between both nothing else shows a key: it is no longer in the terminal's queue, and not on the
+screen. Linux counts what a process reads, and tells whether it wants to run.
+"""
+
+import time
+
+from torch_cli import procs
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
+
+FRAME_SECONDS = 0.05
+"""Seconds within which a program that is not kept from running begins to draw what it has read.
+Claude Code draws at most every 16 ms, and drew a key or a paste of two lines 10 to 30 ms after it
+had read it (2.1.330, 2026-11-29)."""
+
+DRAWN_WITHIN_SECONDS = 0.5
+"""Seconds after which Torch no longer waits for a program to draw all that it has read: one that
+reads from others all the time would never have. opencode at work does (2026-11-29)."""
+
+_DRAWN_POLL_SECONDS = 0.005
+"""Seconds between two looks."""
+
+NO_KEYS = (b"notify-rs inoti",)
+"""Names of threads that read no keys, and read often. Codex has one that is told of every file
+opened in ``/etc``, which is every start of a program on the machine (0.169.0, 2026-11-29)."""
+
+
+class Drawn:
+    """Watches how much is read by the processes that have the terminal of the process ``pid``.
+
+    It knows nothing where Linux does not tell (macOS, a process of another user).
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._readers: list[int] | None = None
+        self._read: list[int] = []
+        self._since = 0.0
+
+    def note(self) -> float:
+        """Look at what was read until now; return for how many seconds nothing more was."""
+        if self._readers is None:
+            self._readers = procs.group(procs.foreground(self._pid) or 0)
+        now, read = time.monotonic(), [procs.bytes_read(one, NO_KEYS) for one in self._readers]
+        if read != self._read:
+            self._read, self._since = read, now
+        return now - self._since
+
+    def all(self) -> bool:
+        """Return whether all that was read has been drawn, as far as that can be known.
+
+        A program that has had time for it and sleeps has drawn: one that is kept from running, on a
+        busy machine, does not sleep.
+        """
+        quiet = self.note()
+        if not any(self._read):
+            return True
+        return quiet >= FRAME_SECONDS and all(procs.sleeps(one) for one in self._readers or ())
+
+
+def await_drawn(client: ControlClient, pane: Pane, drawn: Drawn | None = None) -> None:
+    """Wait until the program in ``pane`` has drawn what it has read, half a second at most.
+
+    A person's keys may be among that: a key of Torch's would submit their words too, or answer what
+    comes next. So the screen is asked once more after this, in the step that types.
+    """
+    drawn = drawn or Drawn(pane.pid)
+    until = time.monotonic() + DRAWN_WITHIN_SECONDS
+    while not drawn.all() and time.monotonic() < until:
+        client.wait_output(pane.id, client.output.get(pane.id, 0), _DRAWN_POLL_SECONDS)
