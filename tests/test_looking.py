@@ -124,6 +124,17 @@ def test_wait_sees_the_states_come_and_go(demo: DemoAgent) -> None:
         assert (gone.code, gone.json["error"]["code"]) in ((3, "no-server"), (3, "vanished"))
 
 
+@pytest.mark.parametrize("state", ["dead", "exited"])
+def test_an_agent_whose_pane_is_gone_has_ended(demo: DemoAgent, state: str) -> None:
+    demo.tmux.new_session("other", "cat")
+    demo.tmux.cmd("kill-pane", "-t", demo.pane.id)
+    assert demo.torch("state", demo.name, "--json").json["state"] == "dead"
+    done = demo.torch("wait", demo.name, "--for", state, "--timeout", "0", "--json")
+    assert (done.code, done.json["state"]) == (0, state)
+    other = demo.torch("wait", demo.name, "--for", "idle", "--timeout", "0", "--json")
+    assert (other.code, other.json["error"]["code"]) == (3, "vanished")
+
+
 def test_wait_refuses_what_is_no_state(demo: DemoAgent) -> None:
     done = demo.torch("wait", demo.name, "--for", "idel", "--timeout", "1", "--json")
     assert (done.code, done.json["error"]["code"]) == (2, "usage")

@@ -1,11 +1,15 @@
 """Keys on purpose: into a dialog only with its hash, and never into one that was not seen."""
 
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
+from torch_cli import procs
 from torch_cli.errors import HeldError
 from torch_cli.pressing.press import press
 from torch_cli.store import Store
@@ -68,6 +72,30 @@ def test_a_hash_without_a_dialog_presses_nothing(demo: DemoAgent) -> None:
     done = demo.torch("press", demo.name, "Enter", "--dialog", "0123456789ab", "--json")
     assert (done.code, done.json["error"]["code"]) == (4, "no-dialog")
     assert not demo.events("typed")
+
+
+def test_of_two_answers_at_once_one_is_pressed(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """The other would fall to what the program does next."""
+    log = tmp_path / "slow.log"
+    # tmux continues a stopped process of its own, and not one below that.
+    pane = tmux.new_session("slow", f"{sys.executable} -m torch_cli.demo_agent --log {log}; true")
+    tmux.wait_for_text(pane, "for help")
+    assert torch("adopt", pane.id, "slow", "--profile", "demo").code == 0
+    demo = DemoAgent(tmux, torch, "slow", pane, log, tmp_path)
+    (program,) = procs.descendants(pane.pid)
+    os.kill(program.pid, signal.SIGUSR1)
+    demo.wait_for("waiting")
+    os.kill(program.pid, signal.SIGSTOP)
+    try:
+        argv = ("press", demo.name, "2", "--dialog", dialog_hash(demo), "--json")
+        codes = [torch(*argv).code for _ in range(2)]
+    finally:
+        os.kill(program.pid, signal.SIGCONT)
+    assert codes == [0, 4]
+    wait_until(lambda: demo.events("declined"), what="the answer")
+    assert len(demo.events("typed")) == 1
 
 
 def test_a_dialog_that_opens_between_the_look_and_the_key_gets_none_of_it(

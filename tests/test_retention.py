@@ -127,7 +127,7 @@ def test_a_pruned_id_is_explained_and_its_key_is_free(store: Store, torch: Torch
     assert kept(store) == set()
     for words in (("receipt", "m-1"), ("outbox", "show", "m-1"), ("thread", "m-1")):
         done = torch(*words)
-        assert (done.code, "more than 90 days ago are deleted" in done.err) == (3, True), done
+        assert (done.code, "Messages settled long ago are deleted" in done.err) == (3, True), done
     assert store.messages.accept(written("m-2", key="release"))[1]
 
 

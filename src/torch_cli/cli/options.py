@@ -134,7 +134,7 @@ _DELIVERY = [
     click.option(
         "--key",
         metavar="KEY",
-        help="An idempotency key: a message with the same key is delivered once (in 90 days).",
+        help="An idempotency key: of all kept messages with the same key, one is delivered.",
     ),
 ]
 

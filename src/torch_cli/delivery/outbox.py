@@ -367,7 +367,7 @@ def find_message(store: Store, identity: str) -> Message:
         raise NotFoundError(
             f"no message '{identity}'",
             hint="'torch outbox list' shows waiting messages, 'torch receipt -n 10' the latest. "
-            "Messages settled more than 90 days ago are deleted.",
+            "Messages settled long ago are deleted: 90 days, unless [retention] says other.",
             code="no-message",
         ) from None
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
@@ -16,6 +17,7 @@ from torch_cli.store import Store
 from torch_cli.store.database import after
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
+from torch_cli.tmux.keys import terminal_of, unread
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -25,6 +27,9 @@ _KEY = re.compile(
     r"(?:[CMS]-)*(?:[!-~]|Enter|Escape|Tab|BTab|Space|BSpace|Up|Down|Left|Right|Home|End"
     r"|PageUp|PageDown|PgUp|PgDn|PPage|NPage|IC|Insert|DC|Delete|F(?:[1-9]|1[0-2]))"
 )
+
+_ANOTHER_SECONDS = 10.0
+"""Seconds to wait for another 'torch press' or 'torch answer' to the same pane."""
 
 
 def check_keys(keys: Sequence[str]) -> None:
@@ -54,13 +59,18 @@ def press(
 ) -> str:
     """Press ``keys`` in the pane of ``target`` and return the pane's id.
 
-    Raises ``HeldError`` if a dialog shows and ``dialog`` is not its hash, or if the gate refuses
-    the pane. Nothing was pressed then.
+    Raises ``HeldError`` if a dialog shows and ``dialog`` is not its hash, if keys for it wait
+    unread, or if the gate refuses the pane. Nothing was pressed then.
     """
     check_keys(keys)
     found = find(store, socket, target)
     check_permitted(store, found.agent, "nothing was pressed")
-    with ControlClient(found.socket, found.pane.session_id) as client:
+    pane = found.pane
+    with (
+        ControlClient(found.socket, pane.session_id) as client,
+        # One at a time: the next looks again once the program has drawn what this one did.
+        pane_lock(pane.server, f"{pane.id}-answer", "torch press", _ANOTHER_SECONDS),
+    ):
         try:
             profile = profile_of(client, store, found)
         except NotFoundError:
@@ -68,20 +78,27 @@ def press(
                 raise
             conditions: list[str] = []
         else:
-            sight = observe(client, store, found.pane, profile)
-            _check_dialog(target, found.pane.id, sight.state.dialog, dialog)
+            await_drawn(client, pane)
+            sight = observe(client, store, pane, profile)
+            _check_dialog(target, pane.id, sight.state.dialog, dialog)
             conditions = _as_seen(sight, profile)
-            await_drawn(client, found.pane)
-        outcome = Typist(client, found.pane).press(list(keys), conditions)
+        if dialog is not None and unread(terminal_of(client, pane.id)):
+            # They may answer the dialog, and this key what comes next.
+            raise HeldError(
+                f"'{target}' has not read other keys yet; nothing was pressed",
+                hint=f"Look with 'torch state {target}'.",
+                code="typing",
+            )
+        outcome = Typist(client, pane).press(list(keys), conditions)
     if not outcome.done:
         raise HeldError(
-            f"nothing was pressed in pane {found.pane.id}: {outcome.reason}",
+            f"nothing was pressed in pane {pane.id}: {outcome.reason}",
             hint=f"Look with 'torch state {target}'.",
             code=outcome.reason,
         )
-    with after(f"{' '.join(keys)} was pressed in pane {found.pane.id}"):
+    with after(f"{' '.join(keys)} was pressed in pane {pane.id}"):
         store.events.add("press", found.name, {"keys": list(keys), "dialog": dialog or ""})
-    return found.pane.id
+    return pane.id
 
 
 def _as_seen(sight: Sight, profile: Profile) -> list[str]:

@@ -58,14 +58,25 @@ def _state_of_target(store: Store, socket: Socket, target: str) -> StateOf:
     try:
         return _state_of(store, find(store, socket, target))
     except TorchError as error:
-        return StateOf(target, "", state_unknown(error), None, error=error)
+        gone = state_of_gone(store, target, error)
+        return gone or StateOf(target, "", state_unknown(error), None, error=error)
 
 
-def _state_of_agent(store: Store, agent: Agent, seen: Seen | TorchError | None) -> StateOf:
+def state_of_gone(
+    store: Store, target: str, error: TorchError, ended: State = State.DEAD
+) -> StateOf | None:
+    """Return the state of an agent of which ``error`` says that its pane is gone, else ``None``."""
+    agent = store.agents.get(target) if error.code == "vanished" else None
+    return None if agent is None else _state_of_agent(store, agent, None, ended)
+
+
+def _state_of_agent(
+    store: Store, agent: Agent, seen: Seen | TorchError | None, ended: State = State.DEAD
+) -> StateOf:
     if isinstance(seen, TorchError):
         unknown = state_unknown(seen)
         return StateOf(agent.name, agent.pane, unknown, None, agent.socket, seen)
-    gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
+    gone = AgentState(ended, f"pane {agent.pane} is gone", "gone")
     state, reported, wrote = (seen.state, seen.reported, seen.wrote) if seen else (gone, 0.0, 0)
     since = note_state(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
     safety = safety_for(agent)

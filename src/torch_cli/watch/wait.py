@@ -12,7 +12,7 @@ from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.state import StateOf, profile_of, remember
+from torch_cli.watch.state import StateOf, profile_of, remember, state_of_gone
 
 SILENT_SECONDS = 1.0
 """Seconds after which a silent pane is looked at again, because hooks and exits write nothing."""
@@ -39,10 +39,17 @@ def wait_until(
             hint += " An agent whose pane is gone is 'dead'."
         said = f"unknown state '{', '.join(strange)}'" if strange else "no state was named"
         raise RefusedError(said, hint=hint, code="usage")
-    found = find(store, socket, target)
+    wanted = [State(word) for word in words]
+    try:
+        found = find(store, socket, target)
+    except NotFoundError as missing:
+        ended = _ended(wanted)
+        gone = state_of_gone(store, target, missing, ended) if ended else None
+        if gone is None:
+            raise
+        return gone
     with ControlClient(found.socket, found.pane.session_id) as client:
         profile = profile_of(client, store, found)
-        wanted = [State(word) for word in words]
         sight = wait_for(client, store, found, profile, wanted, seconds, on_wait)
     return remember(store, found, sight)
 
@@ -71,10 +78,10 @@ def wait_for(
             )
         except NotFoundError as missing:
             gone = f"pane {found.pane.id} is gone"
-            ended = [state for state in (State.DEAD, State.EXITED) if state in wanted]
-            if not ended:
+            ended = _ended(wanted)
+            if ended is None:
                 raise NotFoundError(f"'{found.name}': {gone}", code="vanished") from missing
-            return Sight(_NOTHING, AgentState(ended[0], gone, "gone"))
+            return Sight(_NOTHING, AgentState(ended, gone, "gone"))
         if sight.state.state in wanted:
             return sight
         left = deadline - time.monotonic()
@@ -85,3 +92,8 @@ def wait_for(
             )
         on_wait()
         client.wait_output(found.pane.id, heard, min(left, SILENT_SECONDS))
+
+
+def _ended(wanted: Collection[State]) -> State | None:
+    """Return as which of the ``wanted`` states a pane that is gone counts."""
+    return next((state for state in (State.DEAD, State.EXITED) if state in wanted), None)
