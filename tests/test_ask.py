@@ -163,7 +163,7 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(demo: DemoAgent) -> None:
     assert demo.torch("hook", input=json.dumps(told), env=env).code == 0
     asker.join()
     error = done[0].json["error"]
-    assert (done[0].code, error["code"]) == (1, "turn-failed")
+    assert (done[0].code, error["code"]) == (9, "turn-failed")
     assert "API Error: 400 no" in error["message"]
 
 

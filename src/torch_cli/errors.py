@@ -20,6 +20,9 @@ EXHAUSTED = 7
 NEEDED = 8
 """An agent needs a person: an answer, or a look."""
 
+TURN_FAILED = 9
+"""An agent's turn ended with an error of its API."""
+
 SIGNALLED = 128
 """A command ended by a signal exits with this plus the signal's number: 130 is Ctrl-C."""
 
@@ -143,3 +146,10 @@ class TimedOutError(TorchError):
 
     exit_code = TIMED_OUT
     code = "timed-out"
+
+
+class TurnFailedError(TorchError):
+    """The agent got the message, and its program ended the turn with an error."""
+
+    exit_code = TURN_FAILED
+    code = "turn-failed"

@@ -105,5 +105,5 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld) -> 
     with world.stub.behaving(Behaviour(StubMode.ERROR, status=400)):
         done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
     error = done.json["error"]
-    assert (done.code, error["code"]) == (1, "turn-failed"), done
+    assert (done.code, error["code"]) == (9, "turn-failed"), done
     assert "stub: an error" in error["message"]

@@ -12,6 +12,7 @@ from torch_cli.attention.looking import Looking
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.state import ENDED, AgentState, State
+from torch_cli.programs.trouble import trouble_object
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import STATE, Event, since_of
@@ -170,7 +171,7 @@ class History:
         gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
         state = seen.state if seen is not None else gone
         asked, now = asked_by(state), time.time()
-        key = key_of(str(state.state), asked.digest)
+        key = key_of_state(state)
         written = self._last(store, agent)
         if written is not None and written.key == key:
             self._standing.pop(agent.identity, None)
@@ -194,7 +195,7 @@ class History:
         if written is not None:
             lasted = max(0.0, standing.since - written.since)
             change = change._replace(before=written.state, lasted=lasted)
-        self._written[agent.identity] = _Written(key, str(state.state), standing.since, now)
+        self._written[agent.identity] = _Written(key, str(state.shown), standing.since, now)
         return change if write(store, change) else None
 
     def _last(self, store: Store, agent: Agent) -> _Written | None:
@@ -212,6 +213,19 @@ def key_of(state: str, digest: str) -> str:
     return f"{state} {digest}".rstrip()
 
 
+def key_of_state(state: AgentState) -> str:
+    """Return ``key_of`` for ``state`` as it is seen now."""
+    return key_of(str(state.shown), digest_of(state))
+
+
+def digest_of(state: AgentState) -> str:
+    """Return what tells one question, or one error, from the next; '' for another state."""
+    trouble = state.trouble
+    if trouble is None or trouble.state is not State.ERROR:
+        return asked_by(state).digest
+    return f"{trouble.kind} {trouble.code or ''}".rstrip()
+
+
 def key_in(event: Event) -> str:
     """Return ``key_of`` for the state that ``event`` wrote."""
     return key_of(str(event.detail.get("state", "")), str(event.detail.get("asked", "")))
@@ -221,22 +235,25 @@ def write(store: Store, change: Change) -> bool:
     """Write ``change`` as an event, unless it was written already; say whether it was not."""
     agent, state, asked = change.agent, change.state, change.asked
     detail: dict[str, object] = {
-        "state": str(state.state),
+        "state": str(state.shown),
         "since": round(float(change.since), 3),
         "evidence": state.evidence,
         "rule": state.rule,
     }
     if state.dialog is not None:
         detail |= {"question": asked.words, "asked": asked.digest, "dialog": state.dialog.hash}
+    if state.trouble is not None:
+        detail["asked"] = digest_of(state)
+        detail["error"] = trouble_object(state.trouble)
     if state.reset:
         detail["reset"] = state.reset
     if change.before:
         detail |= {"before": change.before, "lasted": round(float(change.lasted), 3)}
     with store.database.transaction():
         last = store.events.last_state(agent.identity)
-        if last is not None and key_in(last) == key_of(str(state.state), asked.digest):
+        if last is not None and key_in(last) == key_of_state(state):
             return False  # another scheduler was quicker
         store.events.insert(STATE, agent.name, detail, agent=agent.identity)
     place = (agent.server, agent.pane, agent.pane_pid)
-    store.observations.record(*place, str(state.state), state.evidence, wrote=change.since)
+    store.observations.record(*place, str(state.shown), state.evidence, wrote=change.since)
     return True

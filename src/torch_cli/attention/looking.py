@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 
-from torch_cli.programs.state import State
+from torch_cli.programs.state import AT_WORK, State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import Event, since_of
@@ -72,6 +72,6 @@ def has_ended_a_turn(states: Sequence[Event], looked: float) -> bool:
     for event in states:
         if since_of(event) <= looked:
             return False
-        if event.detail.get("before") == State.WORKING:
+        if event.detail.get("before") in AT_WORK:
             return True
     return False

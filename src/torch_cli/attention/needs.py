@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from torch_cli.attention.history import key_in, key_of
+from torch_cli.attention.history import key_in, key_of_state
 from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import CHANGES_READ, has_ended_a_turn
 from torch_cli.programs.asked import NOTHING, Asked, asked_by
-from torch_cli.programs.state import State
+from torch_cli.programs.state import AgentState, State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import since_of
@@ -27,11 +27,22 @@ _GROUP = {
     State.UNKNOWN: "look",
     State.EXITED: "fix",
     State.DEAD: "fix",
+    State.ERROR: "fix",
+    State.STALLED: "look",
+    State.RETRYING: "wait",
     State.LIMITED: "wait",
     State.STARTING: "wait",
     State.WORKING: "nothing",
     State.IDLE: "nothing",
 }
+
+
+_BEFORE = {
+    "authentication": "log in again",
+    "billing": "see what is to be paid",
+    "context": "compact its conversation, or clear it",
+}
+"""What a person does before an agent can go on after an error, by its kind."""
 
 
 def group_of(state: str) -> str:
@@ -101,13 +112,13 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
     """Return what ``agent`` needs. ``looks`` are ``None`` if the history is not kept now."""
     seen = state.state
     asked = asked_by(seen)
-    group = "fix" if state.error is not None else _GROUP[seen.state]
+    group = "fix" if state.error is not None else _GROUP[seen.shown]
     states = store.events.last_states(agent.identity, CHANGES_READ) if looks is not None else []
     since = state.since
-    if states and key_in(states[0]) == key_of(str(seen.state), asked.digest):
+    if states and key_in(states[0]) == key_of_state(seen):
         since = since_of(states[0])
         looked = looks.get(agent.identity, 0.0) if looks else 0.0
-        if seen.state is State.IDLE and has_ended_a_turn(states, looked):
+        if seen.shown is State.IDLE and has_ended_a_turn(states, looked):
             group = "done"
     left = left_in(store, agent, seen) if state.error is None else None
     if left is not None:
@@ -130,9 +141,18 @@ def _steps(agent: Agent, group: str, state: StateOf, asked: Asked) -> tuple[Next
         return tuple(NextStep((*begin, one.key, *end), one.words) for one in asked.options)
     if state.state.state is State.DEAD and state.state.rule == "gone":
         return (NextStep(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
+    if state.state.shown is State.ERROR:
+        return _steps_after_error(agent, attach, state.state)
     if group == "fix":
         return (attach, NextStep(("torch", "stop", agent.name), "ends it, and frees its name"))
     if group == "done":
         seen = NextStep(("torch", "seen", agent.name), "you have looked at it")
         return (attach, seen)
     return (attach,) if group == "look" else ()
+
+
+def _steps_after_error(agent: Agent, attach: NextStep, state: AgentState) -> tuple[NextStep, ...]:
+    """Return how an agent goes on whose turn ended with an error."""
+    again = NextStep(("torch", "send", agent.name, "Please continue."), "it goes on")
+    first = _BEFORE.get(state.trouble.kind, "") if state.trouble is not None else ""
+    return (attach._replace(words=first), again) if first else (again, attach)

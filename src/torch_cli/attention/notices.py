@@ -17,7 +17,8 @@ from torch_cli.attention.notify_settings import NotifySettings, load_notify_sett
 from torch_cli.attention.told import SEVERITIES, TOLD, severest
 from torch_cli.errors import TorchError
 from torch_cli.programs.asked import Option
-from torch_cli.programs.state import State
+from torch_cli.programs.state import AgentState, State
+from torch_cli.programs.trouble import trouble_object
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.status_line import show
@@ -85,7 +86,7 @@ class Notices:
         self._programs.forget(changed.__contains__)
         for change in changes:
             self._pending.pop(change.agent.identity, None)
-            told = TOLD.get(change.state.state)
+            told = TOLD.get(change.state.shown)
             if told is None or _rank(told.severity) < _rank(settings.severity):
                 continue
             if change.since >= self._began:
@@ -244,7 +245,7 @@ def words_of(changes: Sequence[Change]) -> str:
         return f"{len(changes)} agents need you (torch status): {names}{more}"
     (one,) = changes
     agent, said = one.agent, one.asked.words or one.state.evidence
-    what = TOLD[one.state.state].words
+    what = TOLD[one.state.shown].words
     asks = one.state.state is State.WAITING
     command = f"torch answer {agent.name}" if asks else "torch status"
     return f"{agent.name} ({agent.session}:{agent.window}) {what} ({command}): {said}"
@@ -255,7 +256,7 @@ def notice_object(changes: Sequence[Change], words: str) -> dict[str, Any]:
     return {
         "schema": NOTICE_SCHEMA,
         "words": words,
-        "severity": severest([one.state.state for one in changes]),
+        "severity": severest([one.state.shown for one in changes]),
         "count": len(changes),
         "agents": [_agent_object(one) for one in changes[:MOST_LISTED]],
     }
@@ -265,18 +266,23 @@ def _agent_object(change: Change) -> dict[str, Any]:
     agent, dialog = change.agent, change.state.dialog
     return {
         "name": agent.name,
-        "state": str(change.state.state),
+        "state": str(change.state.shown),
         "since": _timestamp(change.since),
         "evidence": change.state.evidence,
         "question": change.asked.question or None,
         "about": list(change.asked.about),
         "dialog": dialog.hash if dialog is not None else None,
+        "error": _error_object(change.state),
         "options": [_option_object(option) for option in change.asked.options],
         "pane": agent.pane,
         "session": agent.session,
         "window": agent.window,
         "dir": agent.directory,
     }
+
+
+def _error_object(state: AgentState) -> dict[str, Any] | None:
+    return trouble_object(state.trouble) if state.trouble is not None else None
 
 
 def _timestamp(at: float) -> str:

@@ -11,7 +11,7 @@ from torch_cli.attention.stream import first_line, message_in
 from torch_cli.duration import words as duration
 from torch_cli.errors import TorchError
 from torch_cli.git.command import Git
-from torch_cli.programs.state import ENDED, State
+from torch_cli.programs.state import AT_WORK, ENDED, State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Run
@@ -121,7 +121,7 @@ def _work(known: _Known) -> Iterable[Happening]:
     spent, turns, last = dict[str, float](), dict[str, int](), dict[str, Event]()
     for event in known.of(STATE):
         lasted, before = event.detail.get("lasted"), event.detail.get("before")
-        if before != State.WORKING or not isinstance(lasted, int | float):
+        if before not in AT_WORK or not isinstance(lasted, int | float):
             continue
         who = event.target
         spent[who] = spent.get(who, 0.0) + min(float(lasted), event.at - known.since)
@@ -174,7 +174,7 @@ def _failed(known: _Known) -> Iterable[Happening]:
 
 
 def _states(known: _Known) -> Iterable[Happening]:
-    """Yield ends of programs that nobody asked for, and usage limits."""
+    """Yield ends of programs that nobody asked for, errors that ended turns, and usage limits."""
     stopped = [(event.target, event.at) for event in known.of("stop", "retire")]
     for event in known.of(STATE):
         if _state(event) in ENDED and not any(
@@ -182,6 +182,9 @@ def _states(known: _Known) -> Iterable[Happening]:
             for name, at in stopped
         ):
             yield Happening(event.at, event.target, _joined("ended", event.detail.get("evidence")))
+        if _state(event) == State.ERROR:
+            words = _joined("ended a turn with an error", event.detail.get("evidence"))
+            yield Happening(event.at, event.target, words)
         if _state(event) == State.LIMITED:
             reset = event.detail.get("reset")
             until = f"until {reset}" if reset else event.detail.get("evidence")

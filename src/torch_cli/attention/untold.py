@@ -2,7 +2,7 @@
 
 import time
 
-from torch_cli.attention.history import Change, key_in, key_of
+from torch_cli.attention.history import Change, digest_of, key_in, key_of_state
 from torch_cli.attention.mute import muted_until
 from torch_cli.attention.needs import Need, needs
 from torch_cli.attention.notices import words_of
@@ -33,16 +33,17 @@ def untold(store: Store) -> str:
     found = [
         one
         for one in needs(store, Socket())
-        if one.state.state.state in TOLD
+        if one.state.state.shown in TOLD
         and one.agent.identity not in muted
         and (one.agent.identity, _key(one)) not in known
     ]
     for one in found:
-        detail = {"state": str(one.state.state.state), "asked": one.asked.digest}
+        seen = one.state.state
+        detail = {"state": str(seen.shown), "asked": digest_of(seen)}
         store.events.add(TELL_VERB, one.agent.name, detail, agent=one.agent.identity)
     changes = [Change(one.agent, one.state.state, one.asked, one.since or now) for one in found]
     return words_of(changes) if changes else ""
 
 
 def _key(need: Need) -> str:
-    return key_of(str(need.state.state.state), need.asked.digest)
+    return key_of_state(need.state.state)

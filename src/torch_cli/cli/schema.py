@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch_cli.cli.present import error_object
 
 if TYPE_CHECKING:
+    from torch_cli.programs.state import Trouble
     from torch_cli.store.briefings import Briefed
     from torch_cli.store.messages import Message
     from torch_cli.watch.listing import Line
@@ -42,8 +43,20 @@ def agent_object(line: "Line") -> dict[str, Any]:
         "message_state": str(receipt_of(message).state) if message else None,
         "briefing": briefing_object(line.briefed),
         "submit": line.safety.as_json() if line.safety else None,
+        **trouble_fields(line.trouble),
         **({"error": error_object(line.error)} if line.error else {}),
     }
+
+
+def trouble_fields(trouble: "Trouble | None") -> dict[str, Any]:
+    """Return what troubles an agent: its ``error``, or how it tries again (``retry``)."""
+    if trouble is None:
+        return {}
+    from torch_cli.programs.state import State
+    from torch_cli.programs.trouble import trouble_object
+
+    name = {State.ERROR: "error", State.RETRYING: "retry"}.get(trouble.state, "stall")
+    return {name: trouble_object(trouble)}
 
 
 def shown_state(message: "Message") -> str:
@@ -76,7 +89,7 @@ def state_object(one: "StateOf") -> dict[str, Any]:
         "schema": "torch.state/1",
         "target": one.target,
         "pane": one.pane,
-        "state": str(one.state.state),
+        "state": str(one.state.shown),
         "since": timestamp(one.since),
         "evidence": one.state.evidence,
         "draft": one.state.box.text if one.state.box else None,
@@ -93,5 +106,6 @@ def state_object(one: "StateOf") -> dict[str, Any]:
             if dialog
             else None
         ),
+        **trouble_fields(one.state.trouble),
         **({"error": error_object(one.error)} if one.error else {}),
     }

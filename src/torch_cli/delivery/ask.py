@@ -14,7 +14,15 @@ from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.recipient import recipient
 from torch_cli.delivery.send import Request, send
 from torch_cli.delivery.text import same
-from torch_cli.errors import DONE, FAILURE, UNKNOWN, HeldError, TimedOutError, TorchError
+from torch_cli.errors import (
+    DONE,
+    FAILURE,
+    UNKNOWN,
+    HeldError,
+    TimedOutError,
+    TorchError,
+    TurnFailedError,
+)
 from torch_cli.programs import turn as turns
 from torch_cli.programs.answer import answer_on, before_next
 from torch_cli.programs.asked import answer_command
@@ -22,6 +30,7 @@ from torch_cli.programs.observe import Sight
 from torch_cli.programs.record import RECORDED
 from torch_cli.programs.state import ENDED, State
 from torch_cli.programs.transcript import Transcript, open_transcript, turn_of
+from torch_cli.programs.trouble import error_of, trouble_object
 from torch_cli.programs.turn import may_hide_work
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
@@ -163,7 +172,7 @@ class _Turn:
                 idle = idle if idle and idle[1] == shown else (now, shown)
                 doubted = self._may_go_on(sight)
                 if now >= idle[0] + (turns.QUIET_TURN_SECONDS if doubted else self._quiet):
-                    self._check_ended()
+                    self._check_ended(sight)
                     if doubted:
                         raise self._half()
                     text = self._on_screen(sight)
@@ -230,11 +239,13 @@ class _Turn:
         error.exit_code = UNKNOWN
         return error
 
-    def _check_ended(self) -> None:
-        """Raise if the program reported the beginning of the turn and not its end.
+    def _check_ended(self, sight: Sight) -> None:
+        """Raise if the screen shows an error, or the program reported no end of the turn.
 
-        Its screen then shows what was left when the turn was interrupted.
+        Then the screen shows what was left when the turn was interrupted.
         """
+        if sight.state.shown is State.ERROR and sight.state.trouble is not None:
+            raise self._failed(sight.state.trouble.words)
         if self.begun:
             name = self.found.name
             raise TorchError(
@@ -283,19 +294,23 @@ class _Turn:
                     continue
                 text = detail.get("last_assistant_message")
                 if events[report.name] == "failed":
-                    raise self._failed(str(text or detail.get("error") or report.name))
+                    kind = str(detail.get("error") or "")
+                    raise self._failed(str(text or kind or report.name), kind)
                 if isinstance(text, str):
                     return text
         return None
 
-    def _failed(self, words: str) -> TorchError:
-        """Return the error for a turn that the program itself ended with one."""
+    def _failed(self, words: str, kind: str = "") -> TorchError:
+        """Return the error for a turn that the program itself ended with one.
+
+        ``kind`` is the program's word for what kind of error that is.
+        """
         name = self.found.name
-        return TorchError(
+        return TurnFailedError(
             f"'{name}' ended the turn of {self.message.id} with an error, and did not answer: "
             f"{' '.join(words.split())}",
             hint=f"The message arrived. See what is left of the turn: torch capture {name}",
-            code="turn-failed",
+            details={"error": trouble_object(error_of(words, kind, ""))},
         )
 
     def _on_screen(self, sight: Sight) -> str:

@@ -17,6 +17,8 @@ Markers in a message make it misbehave:
   DIALOG(touch file)          ask before the answer, and run the command if approved
   DIALOGAT(0.2, touch file)   ask 0.2 seconds after the message was submitted
   LIMIT(3pm)                  reach a usage limit
+  ERROR(529 overloaded)       end the turn with this error of its API
+  RETRY(529 overloaded)       show that it tries again after this error, while it works
   CRASH(7)                    exit with status 7
   SLEEP(2)                    read no input for 2 seconds
 

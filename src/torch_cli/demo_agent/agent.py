@@ -11,6 +11,7 @@ from collections import deque
 from torch_cli.demo_agent.keys import Event, Key, Paste, Text, to_bytes
 from torch_cli.demo_agent.message import Box, Message, answer_to, markers, normalise
 from torch_cli.demo_agent.model import (
+    ERRORS,
     MODES,
     SPINNER_SECONDS,
     Dialog,
@@ -200,6 +201,7 @@ class Agent:
         delays = [marker.seconds for marker in found if marker.name == "DELAY"]
         self.job = Job(messages, now, now + (delays[0] if delays else self.options.work))
         self.job.asks.extend(marker.value for marker in found if marker.name == "DIALOG")
+        self.job.retries = next((marker.value for marker in found if marker.name == "RETRY"), "")
 
     def _finish(self, job: Job, now: float) -> None:
         """The answer is due: give it, unless a marker wants something else first."""
@@ -215,6 +217,8 @@ class Agent:
             self._limit_ends = now + self.options.limit_lifts
             self._log("limited", resets=self.limit)
             self._next_job(now)
+        elif error := found.get("ERROR"):
+            self._fail(error.value, now)
         elif job.asks:
             self.open_dialog(job.asks.popleft(), of_job=True)
         else:
@@ -223,6 +227,15 @@ class Agent:
             self._log("answer", text=answer, prompts=[message.text for message in job.messages])
             self._hook("Stop", last_assistant_message=answer)
             self._next_job(now)
+
+    def _fail(self, words: str, now: float) -> None:
+        """End the turn with an error, which stands where an answer would."""
+        said = f"API Error: {words}"
+        self._say(Kind.AGENT, said)
+        self._log("failed", words=words)
+        kind = ERRORS.get(words[:3], "unknown")
+        self._hook("StopFailure", error=kind, last_assistant_message=said)
+        self._next_job(now)
 
     def _stop_job(self, now: float) -> None:
         self._say(Kind.NOTICE, "Interrupted")

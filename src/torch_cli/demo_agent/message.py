@@ -11,7 +11,7 @@ QUOTED = 200  # characters of a line that an answer repeats
 ENVELOPED = 8  # lines that it repeats of a message with an envelope
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
-_MARKER = re.compile(r"\b(DELAY|ANSWER|DIALOGAT|DIALOG|LIMIT|CRASH|SLEEP)\(([^()]*)\)")
+_MARKER = re.compile(r"\b(DELAY|ANSWER|DIALOGAT|DIALOG|LIMIT|ERROR|RETRY|CRASH|SLEEP)\(([^()]*)\)")
 _COMMAND = re.compile(r"/([\w:-]+)(?=\s|$)")
 
 

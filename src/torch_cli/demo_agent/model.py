@@ -10,6 +10,9 @@ from torch_cli.demo_agent.message import Message
 MODES = ("", "plan mode on", "auto mode on")
 """What the footer says of the modes that Shift-Tab goes through; the first says nothing."""
 
+ERRORS = {"401": "authentication_failed", "429": "rate_limit", "529": "server_error"}
+"""What its report calls an error that begins with this HTTP status."""
+
 SPINNER_SECONDS = 0.12  # a new sign so often
 
 
@@ -88,3 +91,4 @@ class Job:
     until: float
     asks: deque[str] = field(default_factory=deque)
     running: int = 0  # the number of the command that is waited for, or 0
+    retries: str = ""  # the error after which it tries again, for all of its time

@@ -139,7 +139,9 @@ def bottom_rows(agent: Agent, now: float, size: Size) -> tuple[list[str], tuple[
     elif agent.job:
         elapsed = max(0.0, now - agent.job.started)
         sign = SPINNER[int(elapsed / SPINNER_SECONDS) % len(SPINNER)]
-        status, footer = f"{sign} Working… ({int(elapsed)}s)", WORKING_FOOTER
+        doing = f"{agent.job.retries} · retrying in 5s · attempt 2/10" if agent.job.retries else ""
+        status = f"{sign} {doing or f'Working… ({int(elapsed)}s)'}"
+        footer = WORKING_FOOTER
     if agent.leaving:
         footer = LEAVING_FOOTER
     box, column = box_rows(agent, columns, max(1, size.rows - 5))

@@ -10,13 +10,16 @@ from torch_cli.programs.box import below_box, echo_in, find_box, is_rule
 from torch_cli.programs.profile import Profile, Rule
 from torch_cli.programs.state import (
     LOW_PANE,
+    TROUBLES,
     AgentState,
     Box,
     Dialog,
     HookEvent,
     State,
+    Trouble,
     one_line,
 )
+from torch_cli.programs.trouble import said
 from torch_cli.tmux.screen import Screen
 
 _QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages and the spinner
@@ -124,7 +127,21 @@ class _Look:
     ) -> AgentState:
         """Return a state together with the other facts of the screen."""
         queued, mode = self.queued(), self.mode()
-        return AgentState(state, evidence, rule, self.box, dialog, reset, queued, mode)
+        found = AgentState(state, evidence, rule, self.box, dialog, reset, queued, mode)
+        return found._replace(trouble=self.trouble(state))
+
+    def trouble(self, state: State) -> Trouble | None:
+        """Return the trouble that the screen shows beside ``state``, if it shows any."""
+        for rule in self.profile.troubles:
+            wanted = State(rule.state)
+            if TROUBLES[wanted] is not state:
+                continue
+            lines = self.region(rule.where, rule.rows)
+            for at in range(len(lines) - 1, -1, -1):
+                matched = rule.match.match(" ".join(line.strip() for line in lines[at:]))
+                if matched is not None:
+                    return said(wanted, matched)
+        return None
 
     def undecided(self, hook: HookEvent | None) -> AgentState:
         """Return the state of a screen that no rule knows."""

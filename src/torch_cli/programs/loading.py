@@ -147,10 +147,19 @@ def _check(profile: Profile, reader: TableReader) -> None:
             reader.refuse(f"rules.choose ({rule.name})", "arrows need box.dialog_cursor")
         if rule.rows < 1:
             reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
+    _check_troubles(profile, reader)
     if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
         reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
     if len(profile.normalise.wrapper) not in (0, 2):
         reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
+
+
+def _check_troubles(profile: Profile, reader: TableReader) -> None:
+    for one in profile.troubles:
+        if one.rows < 1:
+            reader.refuse("troubles.rows", "must be at least 1")
+        if "words" not in one.match.groupindex:
+            reader.refuse("troubles.match", "must contain a group named 'words'")
 
 
 def _check_launch(launch: Launch, reader: TableReader) -> None:

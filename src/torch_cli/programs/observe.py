@@ -6,6 +6,7 @@ from torch_cli.procs import Process, alive
 from torch_cli.programs.classify import classify
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, State
+from torch_cli.programs.trouble import weigh_trouble
 from torch_cli.programs.turn import at_home, event_of, may_hide_work, turn_of, weighed
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
@@ -46,6 +47,7 @@ def observe(
     state = classify(screen, profile, event)
     if may_hide_work(state):
         state = weighed(state, turn_of(profile, program or pane.pid, event, screen.wrote))
+    state = weigh_trouble(state, event)
     state = at_home(state, profile, program or pane.pid)
     if program is not None:
         state = or_exited(state, program)

@@ -123,6 +123,21 @@ class Rule(NamedTuple):
     reset: Pattern | None = None
 
 
+class TroubleRule(NamedTuple):
+    """How an error, or another attempt after one, shows: rows that look like this, in this region.
+
+    It is looked for in an idle program if ``state`` is ``error``, and in a working one if it is
+    ``retrying``, and never decides which of them it is. ``match`` must match where a row begins,
+    with all rows that follow it in the region joined to it. Its groups ``words``, ``code``,
+    ``attempt``, ``attempts`` and ``wait`` are what it says.
+    """
+
+    state: str
+    match: Pattern
+    where: str = "nearest"
+    rows: int = 12
+
+
 class Paste(NamedTuple):
     """How the program takes a paste. ``settle`` is seconds, ``max_bytes`` bytes of UTF-8.
 
@@ -250,6 +265,7 @@ class Profile(NamedTuple):
     process: ProcessMatch = ProcessMatch()
     box: BoxSpec = BoxSpec()
     rules: tuple[Rule, ...] = ()
+    troubles: tuple[TroubleRule, ...] = ()
     paste: Paste = Paste()
     submit: Submit = Submit()
     normalise: Normalise = Normalise()

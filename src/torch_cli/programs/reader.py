@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
 from torch_cli.errors import RefusedError
-from torch_cli.programs.state import State
+from torch_cli.programs.state import TROUBLES, State
 
 Pattern = re.Pattern[str]
 _T = TypeVar("_T")
@@ -18,6 +18,8 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("box", "kind"): ("ruled", "footed", "barred", "lines", "prompt", "none"),
     ("rules", "where"): ("footer", "above", "nearest", "bottom", "box", "panel", "title"),
     ("rules", "choose"): ("digit", "letter", "arrows", ""),
+    ("troubles", "where"): ("footer", "above", "nearest", "bottom"),
+    ("troubles", "state"): ("error", "retrying"),
     ("modes.known", "where"): ("footer", "above"),
     ("answer", "transcript"): ("aider", "claude", "codex", "gemini", "opencode", ""),
     ("hooks", "kind"): ("claude", "plugin", ""),
@@ -64,7 +66,7 @@ class TableReader:
         if kind in (Pattern, Pattern | None):
             return self.pattern(value, key)
         if kind is State:
-            return self._choice(value, tuple(State), key, State)
+            return self._choice(value, tuple(s for s in State if s not in TROUBLES), key, State)
         if kind == Mapping[str, str]:
             return self._events(value, key)
         if kind == bool | None:

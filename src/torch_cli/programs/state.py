@@ -9,17 +9,31 @@ from typing import NamedTuple
 
 
 class State(enum.StrEnum):
-    """What an agent program is doing, by its screen."""
+    """What an agent program is doing, by its screen.
+
+    ``error`` is ``idle`` after a turn that ended with an error; ``retrying`` and ``stalled`` are
+    ``working``. They are the state of a ``Trouble``, never that of an ``AgentState`` itself: what
+    types into a program need not know them.
+    """
 
     STARTING = "starting"
     IDLE = "idle"
     WORKING = "working"
+    RETRYING = "retrying"
+    STALLED = "stalled"
     WAITING = "waiting"
     LIMITED = "limited"
     EXITED = "exited"
     DEAD = "dead"
+    ERROR = "error"
     UNKNOWN = "unknown"
 
+
+TROUBLES = {State.ERROR: State.IDLE, State.RETRYING: State.WORKING, State.STALLED: State.WORKING}
+"""The states of a ``Trouble``, each with the state of an agent that can have it."""
+
+AT_WORK = (State.WORKING, State.RETRYING, State.STALLED)
+"""The states of an agent in the middle of a turn."""
 
 ENDED = (State.EXITED, State.DEAD)
 """The states of a program that has ended. Its window shows what was written before."""
@@ -77,7 +91,8 @@ class HookEvent(NamedTuple):
 
     ``name`` is the program's word for it, ``at`` the time in seconds since the epoch. ``open`` says
     that the beginning of a turn was reported, and no end since. ``ended`` is when the last end was
-    reported if no turn has begun since, else 0.
+    reported if no turn has begun since, else 0. ``failed`` are the program's words for the error
+    with which that turn ended, '' if it did not, and ``kind`` is its word for what kind that is.
     """
 
     name: str
@@ -85,6 +100,27 @@ class HookEvent(NamedTuple):
     detail: str = ""
     open: bool = False
     ended: float = 0.0
+    failed: str = ""
+    kind: str = ""
+
+
+class Trouble(NamedTuple):
+    """What troubles an idle or a working program; ``state`` is one of ``TROUBLES``.
+
+    ``words`` are the program's own, in one line, ``kind`` one of ``trouble.KINDS`` or '', ``code``
+    the HTTP status, ``source`` where it was found: ``hook``, ``record``, ``screen`` or
+    ``history``. A program that tries again says which ``attempt`` of how many (``attempts``) comes,
+    and after which ``wait``, as the program writes it.
+    """
+
+    state: State
+    words: str
+    kind: str = ""
+    code: int | None = None
+    attempt: int | None = None
+    attempts: int | None = None
+    wait: str = ""
+    source: str = ""
 
 
 class AgentState(NamedTuple):
@@ -93,7 +129,8 @@ class AgentState(NamedTuple):
     ``evidence`` is one line for people, ``rule`` the name of the profile's rule, or of the built-in
     reason. ``reset`` is the text that a usage limit shows for its end. ``queued`` says that the
     program shows messages that wait for their turn. ``mode`` is the program's own word for how much
-    it asks before it acts, '' if the screen does not show it.
+    it asks before it acts, '' if the screen does not show it. ``trouble`` changes nothing about how
+    a message is delivered.
     """
 
     state: State
@@ -104,6 +141,12 @@ class AgentState(NamedTuple):
     reset: str | None = None
     queued: bool = False
     mode: str = ""
+    trouble: Trouble | None = None
+
+    @property
+    def shown(self) -> State:
+        """The state for people, and for whoever looks for a free agent."""
+        return self.state if self.trouble is None else self.trouble.state
 
     @property
     def elsewhere(self) -> bool:

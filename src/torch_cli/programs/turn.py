@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch_cli.procs import Process
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.state import AgentState, HookEvent, State
+from torch_cli.programs.state import AgentState, HookEvent, State, one_line
 from torch_cli.store import Store
 from torch_cli.store.hooks import HookReport
 
@@ -24,6 +24,9 @@ BEGINS = ("submitted",)
 ENDS = ("idle", "failed", "exited")
 """The meanings of events that begin and that end a turn. The start of a session does not end one,
 because the program also reports it when it compacts its context in the middle of a turn."""
+
+ANEW = ("started", "compacted")
+"""The meanings of events after which an earlier turn is past."""
 
 _GOES_ON = ("submitted", "working")
 
@@ -49,9 +52,20 @@ def event_of(
         names = [name for name, says in events.items() if says in (*BEGINS, *ENDS)]
         last = store.hooks.last_of(socket, pane, names, since) or report
     said = events.get(last.name, "")
-    return HookEvent(
+    event = HookEvent(
         report.name, report.at, open=said in BEGINS, ended=last.at if said in ENDS else 0.0
     )
+    if said != "failed" or _has_begun_anew(store, profile, socket, pane, last.at):
+        return event
+    told = store.hooks.detail(last.id)
+    words = str(told.get("last_assistant_message") or told.get("error") or last.name)
+    return event._replace(failed=one_line(words, 300), kind=str(told.get("error") or ""))
+
+
+def _has_begun_anew(store: Store, profile: Profile, socket: str, pane: str, failed: float) -> bool:
+    """Whether the conversation was compacted or cleared after the turn that ``failed`` then."""
+    names = [name for name, says in profile.hooks.events.items() if says in ANEW]
+    return store.hooks.last_of(socket, pane, names, failed) is not None
 
 
 def weighed(state: AgentState, turn: TurnReport | None) -> AgentState:
@@ -59,9 +73,11 @@ def weighed(state: AgentState, turn: TurnReport | None) -> AgentState:
     if turn is None or not may_hide_work(state):
         return state
     if turn.running:
-        return state._replace(state=State.WORKING, evidence=turn.evidence, rule="turn")
+        return state._replace(
+            state=State.WORKING, evidence=turn.evidence, rule="turn", trouble=None
+        )
     if not turn.running and state.rule == "hook":
-        return state._replace(state=State.IDLE, evidence=turn.evidence, rule="turn")
+        return state._replace(state=State.IDLE, evidence=turn.evidence, rule="turn", trouble=None)
     return state
 
 
@@ -74,7 +90,7 @@ def at_home(state: AgentState, profile: Profile, process: Process | int) -> Agen
     why = shows_another(profile.answer.transcript, process)
     if not why:
         return state
-    return state._replace(state=State.UNKNOWN, evidence=why, rule="another session")
+    return state._replace(state=State.UNKNOWN, evidence=why, rule="another session", trouble=None)
 
 
 def may_hide_work(state: AgentState) -> bool:

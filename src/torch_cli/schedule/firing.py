@@ -12,6 +12,7 @@ from typing import NamedTuple
 from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.text import prepare
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
+from torch_cli.programs.state import State
 from torch_cli.roster.authority import check_over_checkin
 from torch_cli.roster.registry import profile_named
 from torch_cli.schedule.addressee import Addressee, Panes, addressee_of, gone
@@ -130,7 +131,7 @@ def _take_up(store: Store, run: Run, now: float, token: int, panes: Panes) -> Ru
         addressee = addressee_of(store, checkin, panes)
     except TorchError:
         return None
-    if addressee is None:
+    if addressee is None or _failed(store, checkin, addressee):
         return None
     with store.database.transaction():
         _check_token(store, token)
@@ -222,6 +223,11 @@ def _write(
         coalesced=coalesced,
         token=token,
     )
+    failed = _failed(store, checkin, addressee)
+    if failed:
+        run = run._replace(reason=failed)
+        store.checkins.add_run(run)
+        return run
     if addressee is None:
         own = store.agents.known_as(checkin.to.agent) if checkin.to.agent else None
         run = run._replace(reason=f"{checkin.to.name}, {gone(own)}; no other agent takes its place")
@@ -229,6 +235,16 @@ def _write(
         return run
     store.checkins.add_run(run)
     return _send(store, checkin, run, addressee)
+
+
+def _failed(store: Store, checkin: Checkin, to: Addressee | None) -> str:
+    """Say why ``to`` does not count as idle although nothing goes on there, '' if it does."""
+    if checkin.condition != "idle" or to is None or not to.address.agent:
+        return ""
+    last = store.events.last_state(to.address.agent)
+    if last is None or last.detail.get("state") != State.ERROR:
+        return ""
+    return f"the last turn of {to.address.name} ended with an error: {last.detail.get('evidence')}"
 
 
 def _supersede(store: Store, checkin: Checkin) -> int:

@@ -198,7 +198,7 @@ class Passes:
         if self._notices is None:
             from torch_cli.attention.told import TOLD
 
-            if not any(change.state.state in TOLD for change in changes):
+            if not any(change.state.shown in TOLD for change in changes):
                 return  # agents that only work cost no imports beside a delivery
         elif not changes and not self._notices.busy:
             return

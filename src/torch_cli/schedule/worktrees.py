@@ -141,8 +141,8 @@ def _idle_since(store: Store, found: list[Watched]) -> dict[str, float]:
         return {}
     from torch_cli.watch.listing import list_agents
 
-    lines = list_agents(store, agents)
-    return {x.agent.name: x.since for x in lines if x.state == State.IDLE and x.since is not None}
+    lines, resting = list_agents(store, agents), (State.IDLE, State.ERROR)
+    return {x.agent.name: x.since for x in lines if x.state in resting and x.since is not None}
 
 
 def _checkpoint(

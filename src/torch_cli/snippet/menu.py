@@ -76,7 +76,7 @@ def _entry(one: Need, now: float) -> str:
     state = one.state.state
     waited = f" {_age(now - one.since)}" if one.since is not None else ""
     said = f": {one.words}" if one.group in URGENT else ""
-    return f"{one.agent.name} {state.state}{waited}{said}"
+    return f"{one.agent.name} {state.shown}{waited}{said}"
 
 
 def _age(seconds: float) -> str:

@@ -86,6 +86,8 @@ def urgency(task: Task, now: float) -> float:
 
 def objection(task: Task, one: Candidate) -> str:
     """Return why an agent cannot take a task, '' if it can."""
+    if one.state == "error":
+        return "its last turn ended with an error"
     if one.state != "idle":
         return f"it is {one.state}"
     if task.id in one.foreign:

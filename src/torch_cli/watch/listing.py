@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.programs.state import ENDED, AgentState, State
+from torch_cli.programs.state import ENDED, AgentState, State, Trouble
 from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -23,7 +23,8 @@ class Line(NamedTuple):
 
     ``state`` is ``dead`` if its pane is gone. ``since`` is in seconds since the epoch. With an
     ``error`` the state is ``unknown``, and the evidence says why. ``briefed`` is its last briefing.
-    ``safety`` is what protects messages to it, ``None`` if it takes no messages.
+    ``safety`` is what protects messages to it, ``None`` if it takes no messages. ``trouble`` is the
+    error of its last turn, or why it works no further.
     """
 
     agent: Agent
@@ -34,6 +35,7 @@ class Line(NamedTuple):
     error: TorchError | None = None
     briefed: "Briefed | None" = None
     safety: Safety | None = None
+    trouble: Trouble | None = None
 
 
 def agents_on(store: Store, socket: Socket) -> list[Agent]:
@@ -92,7 +94,7 @@ def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
         return Line(agent, str(state.state), state.evidence, None, message, seen)
     state, place = seen.state, (agent.server, agent.pane, agent.pane_pid)
     since = note_state(store, place, state, seen.reported, seen.wrote)
-    return Line(agent, str(state.state), state.evidence, since, message)
+    return Line(agent, str(state.shown), state.evidence, since, message, trouble=state.trouble)
 
 
 def note_state(
@@ -100,7 +102,7 @@ def note_state(
 ) -> float:
     """Record the state of the pane at ``place``; return since when (epoch seconds) it has it."""
     return store.observations.record(
-        *(*place, str(state.state), state.evidence),
+        *(*place, str(state.shown), state.evidence),
         reported=reported,
         wrote=wrote if state.state not in ENDED else 0,
     )

@@ -14,6 +14,7 @@ from torch_cli.programs.classify import classify
 from torch_cli.programs.observe import or_exited
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State, one_line
+from torch_cli.programs.trouble import weigh_trouble
 from torch_cli.programs.turn import TurnReport, at_home, event_of, may_hide_work, turn_of, weighed
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
@@ -152,6 +153,7 @@ class Sweep:
         if judged.error is None and may_hide_work(state):
             state = weighed(state, self._turn(agent, wrote))
         if judged.error is None:
+            state = weigh_trouble(state, self._events.get(agent))
             program = Process(agent.program_pid, agent.program_started)
             state = at_home(state, self._profile(agent.profile), program)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Collection
 
-from torch_cli.errors import NotFoundError, RefusedError, TimedOutError
+from torch_cli.errors import NotFoundError, RefusedError, TimedOutError, TurnFailedError
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.state import AgentState, State
+from torch_cli.programs.state import AT_WORK, AgentState, State
+from torch_cli.programs.trouble import trouble_object
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
@@ -65,9 +66,11 @@ def wait_for(
 ) -> Sight:
     """Return the first sight of the pane in one of the ``wanted`` states.
 
-    ``on_wait`` is called each time that it is in another state, and may raise. A pane that is gone
+    An agent that tries again, or makes no progress, is ``working``, too. ``on_wait`` is called each
+    time that it is in another state, and may raise. A pane that is gone
     counts as ``dead`` or ``exited``, whichever is wanted. If neither is wanted, raises
-    ``NotFoundError``. Raises ``TimedOutError``, with the present state, after ``seconds``.
+    ``NotFoundError``. Raises ``TurnFailedError`` if it is to be ``idle`` and its last turn ended
+    with an error, ``TimedOutError``, with the present state, after ``seconds``.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -82,13 +85,15 @@ def wait_for(
             if ended is None:
                 raise NotFoundError(f"'{found.name}': {gone}", code="vanished") from missing
             return Sight(_NOTHING, AgentState(ended, gone, "gone"))
-        if sight.state.state in wanted:
+        if sight.state.shown in wanted or _goes_on(sight.state, wanted):
             return sight
+        if sight.state.shown is State.ERROR and State.IDLE in wanted:
+            raise _ended_with_error(found, sight.state)
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimedOutError(
                 f"'{found.name}' was not {' or '.join(sorted(wanted))} within {seconds:g} s: it is "
-                f"{sight.state.state} ({sight.state.evidence})"
+                f"{sight.state.shown} ({sight.state.evidence})"
             )
         on_wait()
         client.wait_output(found.pane.id, heard, min(left, SILENT_SECONDS))
@@ -97,3 +102,17 @@ def wait_for(
 def _ended(wanted: Collection[State]) -> State | None:
     """Return as which of the ``wanted`` states a pane that is gone counts."""
     return next((state for state in (State.DEAD, State.EXITED) if state in wanted), None)
+
+
+def _goes_on(state: AgentState, wanted: Collection[State]) -> bool:
+    return state.shown in AT_WORK and State.WORKING in wanted
+
+
+def _ended_with_error(found: Found, state: AgentState) -> TurnFailedError:
+    trouble = state.trouble
+    assert trouble is not None
+    return TurnFailedError(
+        f"'{found.name}' is idle, and its last turn ended with an error: {trouble.words}",
+        hint=f"Its message arrived. To have it go on: torch send {found.name} 'Please continue.'",
+        details={"error": trouble_object(trouble)},
+    )

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 def command(common: Common, targets: tuple[str, ...]) -> int:
     """Show the state of TARGETs (default: every agent), since when, and the evidence.
 
+    'error' is an idle agent whose last turn ended with an error of its API: it takes messages.
+    'retrying' is a working one that tries again after such an error. With --json, 'error' or
+    'retry' has the kind (rate-limited, overloaded, authentication, billing, network, server,
+    context, request, other), the HTTP status (code), and the words.
+
     A dialog is shown with its text and the command that answers it. With --json, one object for
     each target. If Torch cannot look at one, the others are still shown: an agent is 'unknown'
     with the reason, a TARGET has its error at the end. The exit status is that of the first error.
@@ -50,7 +55,7 @@ def show(one: "StateOf", common: Common) -> None:
     if common.json:
         print_json(state_object(one))
         return
-    words = [f"{one.state.state:<9}", one.target, one.pane]
+    words = [f"{one.state.shown:<9}", one.target, one.pane]
     words += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
     words += [f"in {one.state.mode} mode"] if one.state.mode else []
     click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))

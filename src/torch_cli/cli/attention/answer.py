@@ -143,7 +143,7 @@ def answered_object(done: "AnswerGiven") -> dict[str, Any]:
         "words": done.option.words,
         "keys": list(done.keys),
         "gone": done.gone,
-        "state": str(done.state.state),
+        "state": str(done.state.shown),
         "evidence": done.state.evidence,
         "asks": done.asks.words or None,
     }

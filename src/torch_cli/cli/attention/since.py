@@ -135,7 +135,7 @@ def _need(one: "Need", now: float) -> str:
     from torch_cli.cli.present import age
 
     waited = f" for {age(now - one.since)}" if one.since is not None else ""
-    return f"{one.agent.name}  {one.state.state.state}{waited}  {one.words}"
+    return f"{one.agent.name}  {one.state.state.shown}{waited}  {one.words}"
 
 
 def _row(one: "Happening", now: float) -> str:

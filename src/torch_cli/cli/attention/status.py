@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HEADINGS = {
     "answer": "ANSWER a question",
     "look": "LOOK: Torch cannot tell what it does, or left a text",
-    "fix": "FIX what has ended or cannot be looked at",
+    "fix": "FIX what has ended, failed, or cannot be looked at",
     "done": "DONE: ended a turn, and you have not looked",
     "wait": "WAIT",
     "nothing": "NOTHING to do",
@@ -36,9 +36,10 @@ def command(common: Common, line: bool) -> int:
 
     answer: a dialog waits; its question is shown, and the commands that answer it, each only while
     exactly these words are up. look: Torch cannot tell what the agent does, or the text of a
-    message is in its input box and was not submitted. fix: its program has ended, or it cannot be
-    looked at. done: it is idle after a turn, and you have not looked at its pane since ('torch
-    seen' says that you have). wait: a limit, or a start. nothing: it works, or is idle.
+    message is in its input box and was not submitted. fix: its program has ended, its turn ended
+    with an error of its API, or it cannot be looked at. done: it is idle after a turn, and you have
+    not looked at its pane since ('torch seen' says that you have). wait: a limit, a start, or
+    another attempt after an error. nothing: it works, or is idle.
 
     Torch looks at every agent now. While a scheduler runs, the time comes from the history of
     states, and Torch knows who is done. Messages that wait are named at the end. Exit status 8 if
@@ -101,14 +102,14 @@ def _waiting(store: "Store") -> str:
 def need_object(one: "Need") -> dict[str, Any]:
     """Return what an agent needs under its published schema."""
     from torch_cli.cli.present import error_object
-    from torch_cli.cli.schema import timestamp
+    from torch_cli.cli.schema import timestamp, trouble_fields
 
     seen = one.state.state
     return {
         "schema": "torch.status/1",
         "name": one.agent.name,
         "do": one.group,
-        "state": str(seen.state),
+        "state": str(seen.shown),
         "since": timestamp(one.since),
         "evidence": seen.evidence,
         "question": one.asked.question or None,
@@ -121,6 +122,7 @@ def need_object(one: "Need") -> dict[str, Any]:
             for step in one.steps
         ],
         "pane": one.agent.pane,
+        **trouble_fields(seen.trouble),
         **({"error": error_object(one.state.error)} if one.state.error else {}),
     }
 
@@ -133,7 +135,7 @@ def in_one_line(found: "list[Need]") -> str:
     urgent = [one for one in found if one.urgent]
     if not urgent:
         counts = _counts(
-            [one.group if one.group == "done" else str(one.state.state.state) for one in found]
+            [one.group if one.group == "done" else str(one.state.state.shown) for one in found]
         )
         return f"nobody needs you: {counts}" if found else "no agents"
     groups = [one.group for one in urgent]
@@ -159,7 +161,7 @@ def print_needs(found: "list[Need]") -> None:
         seen = one.state.state
         waited = f"for {age(now - one.since)}" if one.since is not None else ""
         reset = f"until {seen.reset}" if seen.reset else ""
-        brief = [one.agent.name, str(seen.state), waited, reset]
+        brief = [one.agent.name, str(seen.shown), waited, reset]
         if not one.asked.question:
             brief.append(one.words if one.group not in ("done", "nothing") else "")
         print_folded(f"  {'  '.join(filter(None, brief))}", INDENT_COLUMNS)

@@ -88,7 +88,7 @@ def _print(found: "Why") -> None:
     else:
         state = found.now.state
         since = f"for {age(clock - found.now.since)}" if found.now.since is not None else ""
-        print_folded("  ".join(filter(None, [found.name, str(state.state), since])), INDENT_COLUMNS)
+        print_folded("  ".join(filter(None, [found.name, str(state.shown), since])), INDENT_COLUMNS)
         print_folded(f"    rule {_by(state.rule, state.evidence)}", INDENT_COLUMNS + 4)
         asks = asked_by(state).words
         if asks:

@@ -26,7 +26,8 @@ def command(common: Common, **given: Any) -> int:
     MESSAGE - reads standard input. The answer is what the program itself reports or writes into its
     transcript, else the text on the screen between the message and the input box ("approximate":
     true in the JSON). If the program asks a question meanwhile, Torch does not answer it: exit code
-    4.
+    4. If the turn ends with an error of its API, that is on stderr: exit code 9, and with --json
+    its kind, HTTP status and words are in error.details.error.
 
     \b
     Examples:
