@@ -536,6 +536,37 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld, set
     assert done.code == 0, done
 
 
+ERRORS = {401: "authentication", 429: "rate-limited", 529: "overloaded", 500: "server"}
+"""What an error of the API with each HTTP status is."""
+
+
+@pytest.mark.parametrize("setup", [Setup.HOOKS, Setup.BARE])
+def test_an_error_of_the_api_is_a_state_of_its_own(make_world: MakeWorld, setup: Setup) -> None:
+    """It tries again, and ends the turn; its own report says how, or else the screen does."""
+    world = make_world(setup, extra={"CLAUDE_CODE_MAX_RETRIES": "2"})
+    world.start()
+    for status, kind in ERRORS.items():
+        with world.stub.behaving(Behaviour(StubMode.ERROR, status=status)):
+            world.ask(prose(40))
+            seen = list[dict[str, Any]]()
+
+            def ended(seen: list[dict[str, Any]] = seen) -> bool:
+                seen.append(world.state())
+                return bool(seen[-1]["state"] == "error")
+
+            world.wait(ended, f"the error {status}")
+        error = seen[-1]["error"]
+        assert (error["kind"], error["code"]) == (kind, status), error
+        assert error["source"] == ("hook" if setup is Setup.HOOKS else "screen"), error
+        tries = [one["retry"] for one in seen if one["state"] == "retrying"]
+        # At the first attempt it says no more than "API error".
+        assert all(one["attempts"] == 2 and one["kind"] in (kind, "other") for one in tries), tries
+        assert {one["state"] for one in seen} <= {"working", "retrying", "error"}, seen
+    done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
+    assert done.code == 0, done
+    world.wait(lambda: world.state()["state"] == "idle", "an idle agent")
+
+
 _REFUSING = """#!/usr/bin/env python3
 import json, sys
 prompt = json.load(sys.stdin)["prompt"]

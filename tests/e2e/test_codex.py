@@ -4,6 +4,7 @@ The ground truth is what reached a stub of the Responses API (``profiling/stub/r
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -107,3 +108,28 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(make_world: MakeWorld) -> 
     error = done.json["error"]
     assert (done.code, error["code"]) == (9, "turn-failed"), done
     assert "stub: an error" in error["message"]
+
+
+def test_an_error_of_the_api_is_a_state_of_its_own(make_world: MakeWorld) -> None:
+    """It tries again, and says which attempt; then the turn ends with the error."""
+    world = make_world(Setup.SPAWNED)
+    world.start()
+    for status, kind, code in ((401, "authentication", 401), (500, "overloaded", None)):
+        with world.stub.behaving(Behaviour(StubMode.ERROR, status=status)):
+            world.ask(prose(40))
+            seen = list[dict[str, Any]]()
+
+            def ended(seen: list[dict[str, Any]] = seen) -> bool:
+                seen.append(world.state())
+                return bool(seen[-1]["state"] == "error")
+
+            world.wait(ended, f"the error {status}")
+        error = seen[-1]["error"]
+        assert (error["kind"], error.get("code")) == (kind, code), error
+        tries = [one["retry"] for one in seen if one["state"] == "retrying"]
+        assert tries, seen
+        assert all(1 <= one["attempt"] <= one["attempts"] == 5 for one in tries), tries
+        assert tries[0]["attempt"] <= tries[-1]["attempt"]
+    done = world.torch("ask", world.name, prose(40), "--timeout", "60", "--json")
+    assert done.code == 0, done
+    world.wait(lambda: world.state()["state"] == "idle", "an idle agent")
