@@ -8,13 +8,13 @@ marks its ghosts in another way, the profile knows their words.
 import re
 from collections.abc import Sequence
 
+from torch_cli.programs.foot import below_box, end_of_box, is_doubtful, says_empty, status_rows
 from torch_cli.programs.place import BoxPlace, behind_bar, cells_of, in_lines, in_wrapped
 from torch_cli.programs.profile import BoxSpec, Profile
 from torch_cli.programs.state import Box
 from torch_cli.tmux.screen import Row, Screen
 
 _OPTION = re.compile(r" *\d+\. ")  # a row of a numbered menu, or of a list in a draft
-_NUMBERED = re.compile(r"^\W*\d+\. ")  # the same with a cursor in front
 
 _Cell = tuple[str, bool, bool]  # character, dim, reverse
 
@@ -35,7 +35,7 @@ def find_box(screen: Screen, profile: Profile) -> Box | None:
         return _placed_box(screen, spec, place) if place else None
     box = None
     if spec.kind == "ruled":
-        box = _ruled_box(screen, spec)
+        box = _without_plain_ghost(_ruled_box(screen, spec), screen, spec)
     elif spec.kind == "footed":
         box = _footed_box(screen, spec)
     return None if box is None or _under_dialog(screen, box, spec) else box
@@ -55,7 +55,7 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
     below = [screen.rows[index].text for index in below_box(screen, box, spec)[0]]
     filled = [at for at, text in enumerate(below) if text.strip()]
     strangers = [p for p in (spec.dialog_above, spec.dialog_cursor) if p is not None]
-    foreign = below[: _status_rows(below, spec)]
+    foreign = below[: status_rows(below, spec)]
     if any(p.search(text) for text in below[len(foreign) :] for p in strangers):
         return True
     if spec.footer_whole and filled and filled[-1] - filled[0] >= len(filled):
@@ -79,35 +79,6 @@ def _under_dialog(screen: Screen, box: Box, spec: BoxSpec) -> bool:
     return bool(whole) and any(
         spec.dialog_end.search(end) and not _OPTION.match(end) for end in ends
     )
-
-
-def below_box(screen: Screen, box: Box, spec: BoxSpec) -> tuple[range, range]:
-    """Return the rows of the footer below ``box``, and the rows of the list of agents below that.
-
-    The list is at the end of the screen. A blank row is between the two.
-    """
-    start = box.last + 1 + spec.frame
-    end = max((i + 1 for i in range(start, len(screen.rows)) if screen.rows[i].text), default=start)
-    top = end
-    while spec.panel is not None and top > start and spec.panel.search(screen.rows[top - 1].text):
-        top -= 1
-    listed = top < end and (spec.panel_top is None or spec.panel_top.search(screen.rows[top].text))
-    if not listed or top == start or screen.rows[top - 1].text:
-        return range(start, len(screen.rows)), range(0)
-    return range(start, top), range(top, end)
-
-
-def _status_rows(below: list[str], spec: BoxSpec) -> int:
-    """Return how many rows of the footer are the user's own status line, which may say anything.
-
-    They are between the box and the program's own row. Rows like a numbered menu do not count.
-    """
-    filled = [text for text in below if text.strip()]
-    if spec.footer_own is None or not filled or not spec.footer_own.search(filled[-1]):
-        return 0
-    if below[: len(filled)] != filled or any(_NUMBERED.search(text) for text in filled):
-        return 0
-    return len(filled) - 1
 
 
 def _placed(screen: Screen) -> bool:
@@ -150,7 +121,7 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
     if first is None or spec.footer is None:
         return None
     if spec.rule and not any(
-        is_rule(row.text, screen.width, spec.rule) for row in rows[max(0, first - 4) : first]
+        is_rule(row.text, screen.width, spec.rule) for row in screen.rows[max(0, first - 4) : first]
     ):
         return None
     further = first + 1  # rows up to here can belong to the box
@@ -162,8 +133,11 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
         if not rows[index - 1].text and spec.footer.search(rows[index].text)
     ]
     hidden = spec.scrolled.search(rows[first].text) if spec.scrolled else None
+    free = 0 if feet else end_of_box(screen, rows, (first, further), spec)
     if feet:
         end = feet[-1] - 1
+    elif free:
+        end = free
     else:
         end = _end_of_tall(screen, first, spec, scrolled=hidden is not None)
         if not first < end <= further:
@@ -171,7 +145,8 @@ def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
     prompt = _prompt_of(rows[first].text, spec) or ""
     cells = [_cells(rows[first])[len(prompt) : hidden.start() if hidden else None]]
     scrolled = hidden is not None or 0 < spec.tallest <= end - first
-    return _box_of(first, rows[first:end], cells, prompt, spec, scrolled=scrolled)
+    box = _box_of(first, rows[first:end], cells, prompt, spec, scrolled=scrolled)
+    return None if free and is_doubtful(box, rows[end:], spec) else box
 
 
 def _end_of_tall(screen: Screen, first: int, spec: BoxSpec, *, scrolled: bool) -> int:
@@ -225,6 +200,21 @@ def _box_of(
         _placeholders(text, spec),
         scrolled,
     )
+
+
+def _without_plain_ghost(box: Box | None, screen: Screen, spec: BoxSpec) -> Box | None:
+    """Return ``box``, empty if its text is a ghost that only a screen without colours does not dim.
+
+    The drawn cursor is on the first character, and the footer has what only an empty box leaves.
+    """
+    if box is None or box.empty or box.scrolled or any(True in row.dim for row in screen.rows):
+        return box
+    start = len(spec.prompt)
+    inside = screen.rows[box.first : box.last + 1]
+    drawn = [at for row in inside for at, on in enumerate(row.reverse) if on]
+    if drawn != [start] or True not in inside[0].reverse or not says_empty(screen, box, spec):
+        return box
+    return box._replace(text="", ghost=box.text)
 
 
 def _begins(text: str, start: str) -> bool:

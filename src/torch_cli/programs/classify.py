@@ -6,7 +6,8 @@ latest hook event if the screen cannot tell, then the box alone.
 
 import re
 
-from torch_cli.programs.box import below_box, echo_in, find_box, is_rule
+from torch_cli.programs.box import echo_in, find_box, is_rule
+from torch_cli.programs.foot import below_box
 from torch_cli.programs.profile import Profile, Rule
 from torch_cli.programs.state import (
     LOW_PANE,
@@ -185,10 +186,10 @@ class _Look:
         """Return the name of the mode that the program shows beside its box, '' if none."""
         if self.box is None or not self.profile.modes.known:
             return ""
-        rows = {
-            "footer": self.region("footer", 0),
-            "above": [self.screen.rows[index].text for index in self._indexes("above")[-1:]],
-        }
+        width, padding = self.screen.width, self.profile.box.padding
+        above = [self.screen.rows[index].text for index in self._indexes("above")]
+        above = [row for row in above if not is_rule(row, width, padding)]
+        rows = {"footer": self.region("footer", 0), "above": above[-1:]}
         for mode in self.profile.modes.known:
             if any(mode.match.search(row) for row in rows[mode.where]):
                 return mode.name

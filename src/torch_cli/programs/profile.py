@@ -67,6 +67,11 @@ class BoxSpec(NamedTuple):
     footer: Pattern | None = None
     footer_whole: bool = False
     footer_own: Pattern | None = None
+    footer_rows: int = 0
+    footer_none: bool = False
+    footer_not: Pattern | None = None
+    footer_known: Pattern | None = None
+    footer_empty: Pattern | None = None
     panel: Pattern | None = None
     panel_top: Pattern | None = None
     padding: str = ""
@@ -75,6 +80,7 @@ class BoxSpec(NamedTuple):
     scrolled: Pattern | None = None
     prompt_unique: bool = False
     cursor_real: bool = False
+    cursor_hidden: bool = False
     wraps: bool = False
     hidden_working: bool = False
     echo: str = ""
