@@ -17,7 +17,7 @@ from torch_cli.errors import TorchError
 from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.messages import new_id, new_message
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.tasks import life as tasks
 from torch_cli.teamfile.described import Team
 from torch_cli.teamfile.load import load_team
@@ -116,7 +116,7 @@ def test_the_rules_go_with_the_hierarchy(store: Store, tmp_path: Path) -> None:
     dev = store.agents.get("dev")
     assert dev is not None
     path = str(tmp_path / "torch.toml")
-    store.teams.add(Started(path, "dev", "agent", {"environment": ""}, agent=dev.identity))
+    store.teams.add(Started(path, "dev", MemberKind.AGENT, {"environment": ""}, agent=dev.identity))
     said(store, "kid", "dev")
     assert breaches(store, tmp_path, rules) == [], "without a role it is bound as its parent is"
     said(store, "kid", "qa")

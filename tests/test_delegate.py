@@ -9,7 +9,7 @@ from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from repository import Repository
 from torch_cli.store import Store
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.tasks.delegate import free_name
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
@@ -39,7 +39,7 @@ def test_a_task_is_delegated_to_a_child_in_a_worktree(
     with Store() as store:
         own = store.agents.get("pm")
         assert own is not None
-        store.teams.add(Started(str(file), "pm", "agent", {}, agent=own.identity))
+        store.teams.add(Started(str(file), "pm", MemberKind.AGENT, {}, agent=own.identity))
     identity = add(torch, "Mend it; {{ now }} #{pane_id} 'x';")
     assert torch("task", "claim", identity, env=AS_PM).code == 0
     log = project.path.parent / "child.log"

@@ -20,7 +20,7 @@ from torch_cli.schedule.checkin import CheckinOrder
 from torch_cli.schedule.firing import FencedError, fire_due, run_now
 from torch_cli.store import Store
 from torch_cli.store.checkin import Checkin, Run
-from torch_cli.store.lease import Outage
+from torch_cli.store.lease import Outage, OutageKind
 from torch_cli.store.messages import Message
 
 NOW = 1_800_000_000.0
@@ -104,7 +104,7 @@ def test_no_note_overwrites_another(store: Store, demo: DemoAgent) -> None:
 
 def test_a_late_one_says_by_how_much_and_why(store: Store, demo: DemoAgent) -> None:
     add(store, demo, once())
-    store.lease.note_outage(Outage(NOW + 1700, NOW + 1700 + 7200, "asleep"))
+    store.lease.note_outage(Outage(NOW + 1700, NOW + 1700 + 7200, OutageKind.ASLEEP))
     run, message = only(store, NOW + 1800 + 7500)
     late = "2 h 5 min late: the machine was asleep for 2 h"
     assert message.typed.splitlines()[1].endswith(late)
@@ -122,7 +122,7 @@ def test_a_late_one_says_by_how_much_and_why(store: Store, demo: DemoAgent) -> N
 )
 def test_every_outage_has_its_words(store: Store, demo: DemoAgent, kind: str, words: str) -> None:
     add(store, demo, once())
-    store.lease.note_outage(Outage(NOW + 1500, NOW + 2100, kind))
+    store.lease.note_outage(Outage(NOW + 1500, NOW + 2100, OutageKind(kind)))
     assert words in only(store, NOW + 2100)[1].typed
 
 

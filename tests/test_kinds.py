@@ -13,7 +13,7 @@ from repository import Repository
 from torch_cli.delivery.kinds import KINDS, compose, fields_of, form, kind_named, read_form
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 
 
 @pytest.fixture
@@ -162,7 +162,9 @@ def test_agents_are_found_by_skill_role_and_state(
             agent = store.agents.get(name)
             assert agent is not None
             spec = {"skills": skills}
-            store.teams.add(Started("/p/torch.toml", name, "agent", spec, agent=agent.identity))
+            store.teams.add(
+                Started("/p/torch.toml", name, MemberKind.AGENT, spec, agent=agent.identity)
+            )
 
     def names(*words: str) -> list[str]:
         done = torch("who", *words, "--json")

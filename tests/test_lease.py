@@ -11,7 +11,15 @@ import pytest
 
 from torch_cli import procs
 from torch_cli.store import Store
-from torch_cli.store.lease import Clock, Held, Outage, clock_jump, outage_between
+from torch_cli.store.lease import (
+    Clock,
+    Held,
+    HolderKind,
+    Outage,
+    OutageKind,
+    clock_jump,
+    outage_between,
+)
 
 THEN = Clock(wall=1_800_000_000.0, boot=5_000.0, awake=4_000.0, machine="one")
 
@@ -41,7 +49,7 @@ def other() -> Iterator[procs.Process]:
 
 
 def taken(store: Store, clock: Clock = THEN, process: procs.Process | None = None) -> Held:
-    held = store.lease.take("daemon", process or me(), clock)
+    held = store.lease.take(HolderKind.DAEMON, process or me(), clock)
     assert held is not None
     return held
 
@@ -49,9 +57,9 @@ def taken(store: Store, clock: Clock = THEN, process: procs.Process | None = Non
 def test_one_has_it_until_it_gives_it_back(other: procs.Process) -> None:
     with Store() as store:
         first = taken(store)
-        assert store.lease.take("tick", other, after(1)) is None
+        assert store.lease.take(HolderKind.TICK, other, after(1)) is None
         store.lease.release(first, after(2))
-        second = store.lease.take("tick", other, after(3))
+        second = store.lease.take(HolderKind.TICK, other, after(3))
         assert second is not None
         assert second.token == first.token + 1
 
@@ -60,16 +68,16 @@ def test_a_dead_holder_is_followed_at_once(other: procs.Process) -> None:
     gone = procs.Process(other.pid, "0")
     with Store() as store:
         taken(store, process=gone)
-        assert store.lease.take("tick", me(), after(0.1)) is not None
+        assert store.lease.take(HolderKind.TICK, me(), after(0.1)) is not None
 
 
 def test_one_that_lives_and_does_not_renew_is_followed_in_the_end(other: procs.Process) -> None:
     with Store() as store:
         first = taken(store, process=other)
-        assert store.lease.take("tick", me(), after(first.seconds - 1)) is None
+        assert store.lease.take(HolderKind.TICK, me(), after(first.seconds - 1)) is None
         assert store.lease.renew(first, after(10))
-        assert store.lease.take("tick", me(), after(first.seconds + 1)) is None
-        second = store.lease.take("tick", me(), after(first.seconds + 11))
+        assert store.lease.take(HolderKind.TICK, me(), after(first.seconds + 1)) is None
+        second = store.lease.take(HolderKind.TICK, me(), after(first.seconds + 11))
         assert second is not None
         assert not store.lease.renew(first, after(first.seconds + 12)), "it is fenced"
         store.lease.release(first, after(first.seconds + 13))
@@ -80,14 +88,16 @@ def test_one_that_lives_and_does_not_renew_is_followed_in_the_end(other: procs.P
 def test_a_clock_that_is_set_moves_no_lease(other: procs.Process, jump: float) -> None:
     with Store() as store:
         first = taken(store, process=other)
-        assert store.lease.take("tick", me(), after(1, jump=jump)) is None
-        assert store.lease.take("tick", me(), after(first.seconds + 1, jump=jump)) is not None
+        assert store.lease.take(HolderKind.TICK, me(), after(1, jump=jump)) is None
+        assert (
+            store.lease.take(HolderKind.TICK, me(), after(first.seconds + 1, jump=jump)) is not None
+        )
 
 
 def test_a_lease_ends_with_the_machines_run(other: procs.Process) -> None:
     with Store() as store:
         taken(store, process=other)
-        assert store.lease.take("tick", me(), after(1, machine="two")) is not None
+        assert store.lease.take(HolderKind.TICK, me(), after(1, machine="two")) is not None
 
 
 def test_eight_at_once_get_a_token_each() -> None:
@@ -95,7 +105,7 @@ def test_eight_at_once_get_a_token_each() -> None:
         tokens: list[int] = []
         with Store() as store:
             while len(tokens) < 5:
-                held = store.lease.take("tick", me(), Clock.read())
+                held = store.lease.take(HolderKind.TICK, me(), Clock.read())
                 if held is not None:
                     tokens.append(held.token)
                     store.lease.release(held, Clock.read())
@@ -160,8 +170,8 @@ def test_a_jump_is_told_from_time_and_sleep() -> None:
 
 def test_outages_are_found_by_the_time_that_they_fall_into() -> None:
     with Store() as store:
-        store.lease.note_outage(Outage(100, 200, "absent"))
-        store.lease.note_outage(Outage(150, 400, "asleep"))
+        store.lease.note_outage(Outage(100, 200, OutageKind.ABSENT))
+        store.lease.note_outage(Outage(150, 400, OutageKind.ASLEEP))
         assert [one.kind for one in store.lease.outages(160, 170)] == ["asleep", "absent"]
         assert store.lease.outages(400, 500) == []
 

@@ -14,7 +14,7 @@ from torch_cli.errors import RefusedError
 from torch_cli.lifecycle.limits import check_spawn, depth_of
 from torch_cli.roster.membership import team_of
 from torch_cli.store import Store
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 
 
 def test_an_agent_that_starts_another_is_its_parent(
@@ -54,7 +54,7 @@ def test_a_child_of_a_teams_agent_is_bound_by_its_rules(tmp_path: Path) -> None:
     path.write_text('[team]\nspawners = ["orchestrator"]\n')
     with Store() as store:
         boss = registered(store, "boss", role="orchestrator")
-        store.teams.add(Started(str(path), "boss", "agent", {}, agent=boss.identity))
+        store.teams.add(Started(str(path), "boss", MemberKind.AGENT, {}, agent=boss.identity))
         child = registered(store, "child", role="developer", parent="boss")
         assert team_of(store, child) == str(path)
         with pytest.raises(RefusedError, match="the role 'developer' may start no agents"):
@@ -86,7 +86,7 @@ def test_the_team_file_says_who_may(tmp_path: Path) -> None:
     with Store() as store:
         for name, role in (("boss", "orchestrator"), ("dev", "developer")):
             one = registered(store, name, role=role)
-            store.teams.add(Started(str(path), name, "agent", {}, agent=one.identity))
+            store.teams.add(Started(str(path), name, MemberKind.AGENT, {}, agent=one.identity))
         boss, dev = store.agents.get("boss"), store.agents.get("dev")
         assert boss is not None
         assert dev is not None

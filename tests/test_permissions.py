@@ -40,7 +40,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import new_id, new_message
 from torch_cli.store.tasks import Task
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.tasks import life as tasks
 from torch_cli.tasks.delegate import NewAgent, delegate
 from torch_cli.teamfile.load import load_team
@@ -335,7 +335,7 @@ def world(
         )
         for one in (above, dev):
             spec = {"environment": ""}
-            store.teams.add(Started(file, one.name, "agent", spec, agent=one.identity))
+            store.teams.add(Started(file, one.name, MemberKind.AGENT, spec, agent=one.identity))
         store.teams.enforce(file, load_team(file).agreement.may_message)
         accept(store, load_team(file))
         project.write("torch.toml", TEAM.replace("qa", "qa2") + TEAM[TEAM.rindex("[[agent]]") :])

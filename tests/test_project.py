@@ -9,7 +9,7 @@ from conftest import TmuxServer, Torch, wait_until
 from repository import Repository
 from torch_cli.roster.project import place_of
 from torch_cli.store import Store
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 
 
 def test_a_project_is_a_team_file_or_a_repository_with_its_worktrees(
@@ -98,7 +98,9 @@ def test_a_team_in_a_linked_worktree_gets_the_projects_tasks(
         agent = store.agents.get("one")
         assert agent is not None
         file = str(tmp_path / "beside" / "torch.toml")
-        store.teams.add(Started(file, "one", "agent", {"environment": ""}, agent=agent.identity))
+        store.teams.add(
+            Started(file, "one", MemberKind.AGENT, {"environment": ""}, agent=agent.identity)
+        )
     added = torch("task", "add", "theirs", "--json", env={"TORCH_AGENT": "one"}).json
     assert added["dir"] == str(tmp_path / "main")
     assert "theirs" in torch("task", "list", "--here", env={"TORCH_AGENT": "one"}).out

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from torch_cli.errors import RefusedError
+from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.tasks import Task
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.tasks.assignment import Rules, rules_in
 from torch_cli.tasks.ranking import (
     AGING_SECONDS,
@@ -33,7 +34,7 @@ def task(name: str, **more: object) -> Task:
 
 
 def one(name: str, **more: object) -> Candidate:
-    return Candidate(name, f"a-{name}", "idle")._replace(**more)  # type: ignore[arg-type]
+    return Candidate(name, f"a-{name}", State.IDLE)._replace(**more)  # type: ignore[arg-type]
 
 
 def routed(tasks: list[Task], candidates: list[Candidate], strategy: str) -> dict[str, str | None]:
@@ -166,7 +167,9 @@ def agents(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> dict[str, DemoAgen
             agent = store.agents.get(name)
             assert agent is not None
             spec = {"skills": skills}
-            store.teams.add(Started("/p/torch.toml", name, "agent", spec, agent=agent.identity))
+            store.teams.add(
+                Started("/p/torch.toml", name, MemberKind.AGENT, spec, agent=agent.identity)
+            )
     return found
 
 

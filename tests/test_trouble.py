@@ -303,7 +303,7 @@ def test_ask_and_wait_say_that_the_turn_ended_with_an_error(demo: DemoAgent) -> 
 
 
 def test_an_agent_whose_turn_failed_is_no_free_one(demo: DemoAgent, store: Store) -> None:
-    one = Candidate("dev", "a-dev", "error")
+    one = Candidate("dev", "a-dev", State.ERROR)
     assert "error" in objection(Task(id="t", title="t", created=0.0), one)
 
     fail(demo)

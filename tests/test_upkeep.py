@@ -24,7 +24,7 @@ from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import Task
-from torch_cli.store.teams import Accepted, Started
+from torch_cli.store.teams import Accepted, MemberKind, Started
 from torch_cli.tasks import life as tasks
 from torch_cli.teamfile.described import MIB, Pool, Team
 from torch_cli.teamfile.load import load_team
@@ -69,7 +69,7 @@ def enlist(store: Store, team: Team, *names: str) -> None:
     for name in names:
         identity = known(store, name).identity
         spec = {"environment": ""}
-        store.teams.add(Started(team.path, name, "agent", spec, agent=identity))
+        store.teams.add(Started(team.path, name, MemberKind.AGENT, spec, agent=identity))
 
 
 def inbox(store: Store, name: str) -> list[str]:
@@ -443,7 +443,7 @@ def test_a_pool_is_never_smaller_than_min_whoever_has_left(
     (one,) = decided(store, pooled(1), 9)
     assert one == ("grow", "hand-1", "0 of 1 are running"), "not the one that has just ended"
     enlist(store, pooled(1), "hand-2")
-    store.teams.add(Started(str(file), "hand-3", "agent", {}))
+    store.teams.add(Started(str(file), "hand-3", MemberKind.AGENT, {}))
     (one,) = decided(store, pooled(1), 9)
     assert one[2] == "0 of 1 are running, and hand-2, hand-3 ended soon after the start"
     (one,) = decided(store, pooled(1), day)

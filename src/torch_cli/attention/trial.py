@@ -1,6 +1,7 @@
 """A notice for trying: sent at once and waited for, so that a person sees whether it arrives."""
 
 import contextlib
+import enum
 import select
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -24,11 +25,21 @@ CHANNEL_POLL_SECONDS = 0.02
 """Seconds between two looks whether a program has ended."""
 
 
+class TrialState(enum.StrEnum):
+    """What became of a test."""
+
+    TOLD = "told"
+    NOBODY = "nobody"
+    """There is nobody whom it could reach."""
+    FAILED = "failed"
+    OFF = "off"
+
+
 class ChannelTrial(NamedTuple):
-    """What became of the test by one channel: ``told``, ``nobody``, ``failed`` or ``off``."""
+    """What became of the test by one channel."""
 
     channel: str
-    state: str
+    state: TrialState
     words: str
 
 
@@ -46,17 +57,17 @@ def try_channels(store: Store, socket: Socket) -> list[ChannelTrial]:
         if channel in started:
             found.append(tried[channel])
         elif channel != "desktop":
-            found.append(ChannelTrial(channel, "off", "config.toml names none"))
+            found.append(ChannelTrial(channel, TrialState.OFF, "config.toml names none"))
         elif settings.desktop:
             missing = "no desktop here that notify-send or osascript could show it on"
-            found.append(ChannelTrial("desktop", "nobody", missing))
+            found.append(ChannelTrial("desktop", TrialState.NOBODY, missing))
         else:
             found.append(_off("desktop"))
     return found
 
 
 def _off(channel: str) -> ChannelTrial:
-    return ChannelTrial(channel, "off", "off in config.toml")
+    return ChannelTrial(channel, TrialState.OFF, "off in config.toml")
 
 
 def _run(all_of_them: Sequence[Program], timeout: float) -> dict[str, ChannelTrial]:
@@ -69,12 +80,14 @@ def _run(all_of_them: Sequence[Program], timeout: float) -> dict[str, ChannelTri
             try:
                 running[program.channel].start(program, timeout)
             except TorchError as error:
-                found[program.channel] = ChannelTrial(program.channel, "failed", error.message)
+                found[program.channel] = ChannelTrial(
+                    program.channel, TrialState.FAILED, error.message
+                )
         while any(one.running for one in running.values()):
             select.select([], [], [], CHANNEL_POLL_SECONDS)
             for channel, one in running.items():
                 for wrong in one.check():
-                    found[channel] = ChannelTrial(channel, "failed", wrong.message)
+                    found[channel] = ChannelTrial(channel, TrialState.FAILED, wrong.message)
     finally:
         for one in running.values():
             one.close()
@@ -83,8 +96,8 @@ def _run(all_of_them: Sequence[Program], timeout: float) -> dict[str, ChannelTri
 
 def _succeeded(program: Program) -> ChannelTrial:
     if program.channel == program.name:
-        return ChannelTrial(program.channel, "told", "sent")
-    return ChannelTrial(program.channel, "told", f"'{program.name}' ended with status 0")
+        return ChannelTrial(program.channel, TrialState.TOLD, "sent")
+    return ChannelTrial(program.channel, TrialState.TOLD, f"'{program.name}' ended with status 0")
 
 
 def _at_terminals(store: Store, socket: Socket, settings: NotifySettings) -> list[ChannelTrial]:
@@ -104,8 +117,8 @@ def _at_terminals(store: Store, socket: Socket, settings: NotifySettings) -> lis
 
 def _counted(channel: str, count: int, done: str, nobody: str) -> ChannelTrial:
     if not count:
-        return ChannelTrial(channel, "nobody", nobody)
-    return ChannelTrial(channel, "told", f"{done} {count} terminal{'s' * (count != 1)}")
+        return ChannelTrial(channel, TrialState.NOBODY, nobody)
+    return ChannelTrial(channel, TrialState.TOLD, f"{done} {count} terminal{'s' * (count != 1)}")
 
 
 def _servers(store: Store, socket: Socket) -> Iterator[ControlClient]:

@@ -8,6 +8,7 @@ from torch_cli.attention.needs import Need, needs
 from torch_cli.attention.notices import words_of
 from torch_cli.attention.told import TOLD
 from torch_cli.store import Store
+from torch_cli.store.lease import HolderKind
 from torch_cli.tmux.socket import Socket
 
 TELL_VERB = "tell"
@@ -25,7 +26,7 @@ def untold(store: Store) -> str:
     ``SAID_AGAIN_SECONDS``, to whomever. Raises ``TorchError`` if an agent cannot be looked at.
     """
     held, now = store.lease.current(), time.time()
-    if (held is not None and held.kind == "daemon") or not store.agents.any():
+    if (held is not None and held.kind is HolderKind.DAEMON) or not store.agents.any():
         return ""
     muted = muted_until(store, now)
     said = store.events.read(verbs=[TELL_VERB], since=now - SAID_AGAIN_SECONDS)

@@ -4,6 +4,7 @@ HEAD and the index stay as they are: a restored file is a change in the worktree
 """
 
 import contextlib
+import enum
 import os
 import stat
 import time
@@ -30,14 +31,23 @@ from torch_cli.git.worktree import Worktree, locked
 SUBMODULE = "160000"
 """The mode of a submodule."""
 
-_WHAT = {"A": "created", "D": "deleted"}
+
+class PathFate(enum.StrEnum):
+    """What happens to a path."""
+
+    CREATED = "created"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+
+
+_FATES = {"A": PathFate.CREATED, "D": PathFate.DELETED}
 
 
 class PathChange(NamedTuple):
-    """What happens to a path: it is ``created``, ``replaced`` or ``deleted``."""
+    """What happens to a path."""
 
     path: str
-    what: str
+    what: PathFate
 
 
 class Source(NamedTuple):
@@ -184,7 +194,7 @@ def _plan(
         if why:
             skipped.append((row.path, why))
         else:
-            changes.append(PathChange(row.path, _WHAT.get(row.letter, "replaced")))
+            changes.append(PathChange(row.path, _FATES.get(row.letter, PathFate.REPLACED)))
     return RestorePlan(source, there.tree, tuple(changes), tuple(skipped))
 
 
@@ -325,9 +335,9 @@ def _save(worktree: Worktree, settings: Settings, planned: RestorePlan, lock: in
 def _write(worktree: Worktree, git: Git, now: RestorePlan) -> None:
     """Delete first, so that a file can take the place of a directory, then write."""
     for change in now.changes:
-        if change.what == "deleted":
+        if change.what is PathFate.DELETED:
             _delete(worktree.top, change.path)
-    wanted = [change.path for change in now.changes if change.what != "deleted"]
+    wanted = [change.path for change in now.changes if change.what is not PathFate.DELETED]
     if not wanted:
         return
     git.run("read-tree", now.source.tree)

@@ -4,7 +4,7 @@ import os
 
 from torch_cli.doctor.finding import Finding, Level
 from torch_cli.errors import TorchError
-from torch_cli.store.lease import OUTAGE_SECONDS
+from torch_cli.store.lease import OUTAGE_SECONDS, HolderKind
 
 START_ADVICE = "Start one: 'torch daemon start'. Or have cron do it: 'torch crontab install'."
 
@@ -18,7 +18,7 @@ def scheduler(*, has_store: bool) -> Finding:
         with Store(create=False) as store:
             held = store.lease.at_work()
             idle = not store.checkins.names() and not store.messages.waiting()
-    if held is not None and held.kind == "daemon":
+    if held is not None and held.kind is HolderKind.DAEMON:
         words = f"daemon, process {held.process.pid}"
     elif held is not None:
         words = f"no daemon, but a tick worked less than {OUTAGE_SECONDS:g} s ago"

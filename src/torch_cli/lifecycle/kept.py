@@ -9,7 +9,7 @@ from torch_cli.roster.project import FILE, project_of
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.load import load_team
 
 
@@ -63,7 +63,7 @@ def _listed(path: str) -> set[str]:
 
 def _is_held(store: Store, row: Started) -> bool:
     """Return whether the row is that of a process, or of an agent that has another name now."""
-    if row.kind != "agent":
+    if row.kind != MemberKind.AGENT:
         return True
     agent = agent_of(store, row)
     return agent is not None and agent.name != row.name

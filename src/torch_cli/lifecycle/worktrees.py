@@ -17,7 +17,7 @@ from torch_cli.roster.registry import lives
 from torch_cli.roster.started import pane_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.directories import worktree_path
 
 
@@ -130,7 +130,11 @@ def _in_it(store: Store, top: str) -> list[str]:
     found = {one.name for one in agents if _may_live(one)}
     for team in store.teams.paths():
         for one in store.teams.members(team).values():
-            if one.kind == "process" and _is_below(one.directory, top) and pane_of(store, one):
+            if (
+                one.kind == MemberKind.PROCESS
+                and _is_below(one.directory, top)
+                and pane_of(store, one)
+            ):
                 found.add(one.name)
     if found:
         return sorted(found)

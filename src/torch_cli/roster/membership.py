@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.tmux.panes import Pane
 
 
@@ -80,7 +80,7 @@ def enlist(store: Store, team: str, agent: Agent, pane: Pane, *, branch: str = "
         Started(
             team=team,
             name=agent.name,
-            kind="agent",
+            kind=MemberKind.AGENT,
             spec=spec,
             agent=agent.identity,
             socket=pane.socket_path,

@@ -16,7 +16,7 @@ from torch_cli.paths import state_dir
 from torch_cli.schedule.notify import notify, watchdog_seconds
 from torch_cli.schedule.tick import own_process
 from torch_cli.store import Store
-from torch_cli.store.lease import Clock, Held
+from torch_cli.store.lease import Clock, Held, HolderKind
 
 if TYPE_CHECKING:
     from torch_cli.schedule.loop import Loop
@@ -58,11 +58,13 @@ def take_lease(store: Store) -> Held:
     """
     deadline = time.monotonic() + AFTER_TICK_SECONDS
     while True:
-        held = store.lease.take("daemon", own_process(), Clock.read())
+        held = store.lease.take(HolderKind.DAEMON, own_process(), Clock.read())
         if held is not None:
             return held
         holder = store.lease.current()
-        if holder is not None and (holder.kind != "tick" or time.monotonic() > deadline):
+        if holder is not None and (
+            holder.kind is not HolderKind.TICK or time.monotonic() > deadline
+        ):
             raise busy(holder)
         select.select([], [], [], 0.1)
 
@@ -87,7 +89,7 @@ def run(*, as_json: bool, bodies: bool, echo: bool) -> None:
     os.umask(0o077)  # its log may contain private names
     with Store() as store:
         holder = store.lease.current()
-        if holder is not None and holder.kind != "tick":
+        if holder is not None and holder.kind is not HolderKind.TICK:
             raise busy(holder)
         # Slow imports, and those that can fail, come before the lease: its holder must be at work.
         from torch_cli.schedule.journal import Journal
@@ -143,7 +145,7 @@ def start(options: list[str]) -> Held:
     """
     with Store() as store:
         holder = store.lease.current()
-        if holder is not None and holder.kind != "tick":
+        if holder is not None and holder.kind is not HolderKind.TICK:
             raise busy(holder)
     said = os.path.join(state_dir(), "daemon.err")
     words = [sys.executable, "-m", "torch_cli", "daemon", "run", "--quiet", *options]
@@ -200,7 +202,7 @@ def stop() -> Held | None:
         held = store.lease.current() or _stalled(store)
     if held is None:
         return None
-    if held.kind != "daemon":
+    if held.kind is not HolderKind.DAEMON:
         raise busy(held)
     if procs.alive(held.process):
         with contextlib.suppress(ProcessLookupError):

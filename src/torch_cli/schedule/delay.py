@@ -2,16 +2,17 @@
 
 from torch_cli import duration
 from torch_cli.store import Store
+from torch_cli.store.lease import OutageKind
 
 LATE_SECONDS = 60.0
 """A run is called late after this many seconds. A tick of cron comes once a minute."""
 
 _WORDS = {
-    "asleep": "the machine was asleep for %s",
-    "rebooted": "the machine was restarted, and no scheduler ran for %s",
-    "stopped": "the scheduler was stopped for %s",
-    "absent": "no scheduler ran for %s",
-    "clock": "the clock was set forward by up to %s",
+    OutageKind.ASLEEP: "the machine was asleep for %s",
+    OutageKind.REBOOTED: "the machine was restarted, and no scheduler ran for %s",
+    OutageKind.STOPPED: "the scheduler was stopped for %s",
+    OutageKind.ABSENT: "no scheduler ran for %s",
+    OutageKind.CLOCK: "the clock was set forward by up to %s",
 }
 
 

@@ -5,6 +5,7 @@ ends the scheduler ends the proof, which leaves nothing.
 """
 
 import contextlib
+import enum
 import os
 import signal
 import threading
@@ -33,15 +34,23 @@ CLOSING_SECONDS = 10.0
 """Seconds that a proof gets to clean up after itself when the scheduler ends."""
 
 
-class Proven(NamedTuple):
-    """What becomes of a proof: ``state`` is ``begun``, ``proven``, ``failed`` or ``broken``.
+class ProofState(enum.StrEnum):
+    """How far a proof is, or how it ended."""
 
-    ``words`` name the keys that dialogs ignored, or say what failed.
-    """
+    BEGUN = "begun"
+    PROVEN = "proven"
+    FAILED = "failed"
+    """The program is not what its profile says."""
+    BROKEN = "broken"
+    """The proof itself could not be done."""
+
+
+class Proven(NamedTuple):
+    """What becomes of a proof; ``words`` name the keys that dialogs ignored, or say what failed."""
 
     profile: str
     version: str
-    state: str
+    state: ProofState
     words: str = ""
 
 
@@ -92,13 +101,13 @@ class Proofs:
                 self._going = _Proof(profile.name, program, version)
                 self._going.start()
                 self.waits = True
-                yield Proven(profile.name, version, "begun", program)
+                yield Proven(profile.name, version, ProofState.BEGUN, program)
                 return
 
     def _ended(self, store: Store, proof: "_Proof", now: float) -> Proven:
         if proof.report is None:
             self._broken[proof.profile, proof.version] = now
-            proven = Proven(proof.profile, proof.version, "broken", proof.error)
+            proven = Proven(proof.profile, proof.version, ProofState.BROKEN, proof.error)
         else:
             proven = _proven(proof, proof.report)
         detail = {"version": proven.version, "state": proven.state, "words": proven.words}
@@ -132,10 +141,10 @@ def _proven(proof: "_Proof", report: VerifyReport) -> Proven:
     version = str(report.result["version"])
     if report.failures:
         words = "; ".join(one["sentence"] for one in report.failures)
-        return Proven(proof.profile, version, "failed", words)
+        return Proven(proof.profile, version, ProofState.FAILED, words)
     keys = [key["keys"] for key in report.result["keys"].values() if key["ignored"]]
     words = f"dialogs ignore {' and '.join(keys)}" if keys else "Enter is its only key"
-    return Proven(proof.profile, version, "proven", words)
+    return Proven(proof.profile, version, ProofState.PROVEN, words)
 
 
 class _Proof(threading.Thread):

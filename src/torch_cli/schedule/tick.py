@@ -11,7 +11,7 @@ from torch_cli.errors import TorchError
 from torch_cli.schedule.firing import FencedError
 from torch_cli.schedule.passes import PASSES, Passes
 from torch_cli.store import Store
-from torch_cli.store.lease import Clock, Held, clock_jump
+from torch_cli.store.lease import Clock, Held, HolderKind, clock_jump
 
 if TYPE_CHECKING:
     from torch_cli.attention.notices import Notice
@@ -107,7 +107,7 @@ def tick(now: float, seconds: float) -> Ticked:
     with Store() as store:
         before, clock = store.lease.holder(), Clock.read()
         valid = seconds + 2 * OVERTIME_SECONDS
-        held = store.lease.take("tick", own_process(), clock, seconds=valid)
+        held = store.lease.take(HolderKind.TICK, own_process(), clock, seconds=valid)
         if held is None:
             return Ticked(holder=store.lease.current())
         try:

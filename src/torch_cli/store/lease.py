@@ -4,6 +4,7 @@ The lease does not use the wall clock, because people and time servers set it. I
 since the machine started, and whether the process that holds it lives.
 """
 
+import enum
 import time
 from typing import NamedTuple
 
@@ -65,14 +66,21 @@ def clock_jump(before: Clock, after: Clock) -> float:
     return jump if abs(jump) > CLOCK_JUMP_SECONDS else 0.0
 
 
+class HolderKind(enum.StrEnum):
+    """What a scheduler is."""
+
+    DAEMON = "daemon"
+    TICK = "tick"
+
+
 class Held(NamedTuple):
-    """A lease: the ``kind`` of its holder (``daemon`` or ``tick``), and the holder's process.
+    """A lease: the ``kind`` of its holder, and the holder's process.
 
     ``clock`` is when it was last renewed or released, ``seconds`` how long it is valid after that,
     ``since`` when it was taken (epoch seconds). A later holder has a larger ``token``.
     """
 
-    kind: str
+    kind: HolderKind
     process: procs.Process
     clock: Clock
     seconds: float
@@ -90,16 +98,27 @@ class Held(NamedTuple):
         )
 
 
-class Outage(NamedTuple):
-    """A time, in seconds since the epoch, in which nothing could fire, and its ``kind``.
+class OutageKind(enum.StrEnum):
+    """What kept a scheduler from its work."""
 
-    The kinds: the machine was ``asleep`` or ``rebooted``; the scheduler was ``stopped`` and then
-    continued; the scheduler was ``absent``; the ``clock`` was set forward.
-    """
+    ASLEEP = "asleep"
+    """The machine slept."""
+    REBOOTED = "rebooted"
+    """The machine was started anew."""
+    STOPPED = "stopped"
+    """The scheduler was stopped, and then continued."""
+    ABSENT = "absent"
+    """There was no scheduler."""
+    CLOCK = "clock"
+    """The clock was set forward."""
+
+
+class Outage(NamedTuple):
+    """A time, in seconds since the epoch, in which nothing could fire, and its ``kind``."""
 
     began: float
     ended: float
-    kind: str
+    kind: OutageKind
 
 
 class Lease:
@@ -115,7 +134,7 @@ class Lease:
             return None
         row = rows[0]
         return Held(
-            row["kind"],
+            HolderKind(row["kind"]),
             procs.Process(row["pid"], row["started"]),
             Clock(row["seen"], row["renewed"], row["awake"], row["boot"]),
             row["seconds"],
@@ -137,10 +156,15 @@ class Lease:
         lately = (
             held.clock.machine == clock.machine and clock.boot - held.clock.boot < OUTAGE_SECONDS
         )
-        return held if lately and held.kind == "tick" and held.released else None
+        return held if lately and held.kind is HolderKind.TICK and held.released else None
 
     def take(
-        self, kind: str, process: procs.Process, clock: Clock, *, seconds: float = LEASE_SECONDS
+        self,
+        kind: HolderKind,
+        process: procs.Process,
+        clock: Clock,
+        *,
+        seconds: float = LEASE_SECONDS,
     ) -> Held | None:
         """Take the lease for ``process``; return ``None`` if another process has it.
 
@@ -194,7 +218,7 @@ class Lease:
             " ORDER BY ended - began DESC",
             *(ended, began),
         )
-        return [Outage(*row) for row in rows]
+        return [Outage(began, ended, OutageKind(kind)) for began, ended, kind in rows]
 
     def _note_absence(self, before: Held | None, clock: Clock) -> None:
         outage = _absence(before, clock)
@@ -207,14 +231,15 @@ class Lease:
 def _absence(before: Held | None, clock: Clock) -> Outage | None:
     """Return the time without a scheduler between two holders, if there was one."""
     if before is None:
-        return Outage(0.0, clock.wall, "absent")
+        return Outage(0.0, clock.wall, OutageKind.ABSENT)
     last = before.clock
     if last.machine != clock.machine:
-        kind = "rebooted"
+        kind = OutageKind.REBOOTED
     elif (clock.boot - last.boot) - (clock.awake - last.awake) > OUTAGE_SECONDS:
-        kind = "asleep"
+        kind = OutageKind.ASLEEP
     else:
-        kind = "absent" if clock.boot - last.boot > OUTAGE_SECONDS else "clock"
+        absent = clock.boot - last.boot > OUTAGE_SECONDS
+        kind = OutageKind.ABSENT if absent else OutageKind.CLOCK
     return Outage(last.wall, clock.wall, kind) if clock.wall - last.wall > OUTAGE_SECONDS else None
 
 
@@ -227,9 +252,9 @@ def outage_between(before: Clock, after: Clock, *, stalled: float) -> Outage | N
     awake = after.awake - before.awake
     slept = (after.boot - before.boot) - awake
     if slept > stalled:
-        return Outage(before.wall, after.wall, "asleep")
+        return Outage(before.wall, after.wall, OutageKind.ASLEEP)
     if awake > stalled:
-        return Outage(before.wall, after.wall, "stopped")
+        return Outage(before.wall, after.wall, OutageKind.STOPPED)
     if clock_jump(before, after) > 0:
-        return Outage(before.wall, after.wall, "clock")
+        return Outage(before.wall, after.wall, OutageKind.CLOCK)
     return None

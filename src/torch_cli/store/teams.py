@@ -1,5 +1,6 @@
 """What a team file has started: which agents and processes belong to the team."""
 
+import enum
 import json
 import os
 import time
@@ -7,6 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.store.database import Database
+
+
+class MemberKind(enum.StrEnum):
+    """What a member of a team is."""
+
+    AGENT = "agent"
+    PROCESS = "process"
 
 
 class Started(NamedTuple):
@@ -20,7 +28,7 @@ class Started(NamedTuple):
 
     team: str
     name: str
-    kind: str
+    kind: MemberKind
     spec: Mapping[str, Any]
     agent: str = ""
     socket: str = ""
@@ -144,4 +152,5 @@ def _key(team: str) -> bytes:
 def _started(row: dict[str, Any]) -> Started:
     row |= {"team": os.fsdecode(row["team"]), "directory": os.fsdecode(row["directory"])}
     row |= {"spec": json.loads(row["spec"]), "ours": bool(row["ours"])}
+    row |= {"kind": MemberKind(row["kind"])}
     return Started(**row)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from torch_cli.programs.state import State
 from torch_cli.store.tasks import Task, skills_fit
 
 AGING_SECONDS = 3600.0
@@ -25,7 +26,7 @@ class Candidate(NamedTuple):
 
     name: str
     identity: str
-    state: str
+    state: State
     skills: tuple[str, ...] = ()
     load: int = 0
     directory: str = ""
@@ -86,9 +87,9 @@ def urgency(task: Task, now: float) -> float:
 
 def objection(task: Task, one: Candidate) -> str:
     """Return why an agent cannot take a task, '' if it can."""
-    if one.state == "error":
+    if one.state == State.ERROR:
         return "its last turn ended with an error"
-    if one.state != "idle":
+    if one.state != State.IDLE:
         return f"it is {one.state}"
     if task.id in one.foreign:
         return f"it works in {one.project or 'no project'}"

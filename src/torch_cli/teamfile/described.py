@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from torch_cli.store.teams import MemberKind
 from torch_cli.teamfile.schema import STRATEGIES
 
 READY_SECONDS = 60.0
@@ -75,7 +76,7 @@ class Member(NamedTuple):
     the line of the file where it begins.
     """
 
-    kind: str
+    kind: MemberKind
     name: str
     directory: str
     line: int

@@ -14,6 +14,7 @@ from torch_cli.programs.loading import list_profiles
 from torch_cli.regular import read_regular
 from torch_cli.roster.project import FILE, own_place
 from torch_cli.roster.registry import check_name, profiles_dir
+from torch_cli.store.teams import MemberKind
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.teamfile.directories import is_branch, worktree_path
@@ -88,7 +89,7 @@ class _Reader:
         head = self._table("team", 0, self._document.get("team", {}))
         agreed = self._table("agreement", 0, self._document.get("agreement", {}))
         tasks = self._table("tasks", 0, self._document.get("tasks", {}))
-        members = [*self._members("process"), *self._members("agent")]
+        members = [*self._members(MemberKind.PROCESS), *self._members(MemberKind.AGENT)]
         self._check_number(members)
         pools = [self._pool(n, one, members) for n, one in enumerate(self._listed("pool"))]
         self._check_session(head.get("session"))
@@ -163,7 +164,7 @@ class _Reader:
                 self._say(at, f"{table} needs '{name}'")
         return found
 
-    def _members(self, kind: str) -> list[Member]:
+    def _members(self, kind: MemberKind) -> list[Member]:
         return [
             self._member(kind, n, self._table(kind, n, one))
             for n, one in enumerate(self._listed(kind))
@@ -195,7 +196,7 @@ class _Reader:
         for n, name in enumerate(names):
             branch = {"worktree": name} if found.get("worktrees") else {}
             facts = {**common, **branch, "name": name, "autostart": n < least}
-            members.append(self._member("agent", index, facts, table="pool"))
+            members.append(self._member(MemberKind.AGENT, index, facts, table="pool"))
         times = {key: found[key] for key in ("wait", "idle") if key in found}
         sizes = {
             name: found[key] * MIB
@@ -204,7 +205,9 @@ class _Reader:
         }
         return Pool(names, least, found.get("skills", ()), **times, **sizes)
 
-    def _member(self, kind: str, index: int, found: dict[str, Any], *, table: str = "") -> Member:
+    def _member(
+        self, kind: MemberKind, index: int, found: dict[str, Any], *, table: str = ""
+    ) -> Member:
         """Return a member from the keys of ``table`` (default: ``kind``)."""
         table = table or kind
         line = self._lines.of(table, index) or 1
@@ -216,7 +219,7 @@ class _Reader:
             os.path.normpath(os.path.join(self._root, os.path.expanduser(one)))
             for one in facts.get("env_files", ())
         )
-        if kind == "agent":
+        if kind is MemberKind.AGENT:
             facts.setdefault("briefing", self._briefing_of(facts.get("role", "")))
             model = facts.pop("model", "")
             if model:
@@ -261,7 +264,7 @@ class _Reader:
         for path in member.env_files:
             if not os.path.isfile(path):
                 wrong("env_files", f"no file {path}")
-        if member.kind != "agent":
+        if member.kind != MemberKind.AGENT:
             return
         if member.profile not in self._profiles:
             near = _near(member.profile, self._profiles)
@@ -297,7 +300,7 @@ class _Reader:
                 first = names[member.name].line
                 self._say(member.line, f"the name '{member.name}' is taken in line {first}")
             names.setdefault(member.name, member)
-        agents = {member.name for member in members if member.kind == "agent"}
+        agents = {member.name for member in members if member.kind == MemberKind.AGENT}
         for member in members:
             if member.parent and member.parent not in agents:
                 near = _near(member.parent, agents)
@@ -321,7 +324,7 @@ class _Reader:
         Any other name may be the role of an agent that is started later.
         """
         roles = {one.role for one in members if one.role} | {*self._briefings}
-        known = roles | {one.name for one in members if one.kind == "agent"}
+        known = roles | {one.name for one in members if one.kind == MemberKind.AGENT}
         edges = agreed.get("may_message", {})
         named = [("agreement", "may_message", one, known) for one in edges]
         meant = known | {"parent", "*"}

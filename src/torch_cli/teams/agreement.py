@@ -14,6 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
 from torch_cli.store.tasks import TASK_HELD, Task, TaskState
+from torch_cli.store.teams import MemberKind
 from torch_cli.tasks.life import CHECK_FAILED
 from torch_cli.teamfile.described import Agreement, Team
 
@@ -49,7 +50,7 @@ def check(store: Store, team: Team, now: float) -> list[Breach]:
 
     Only rules in the file are checked, and only agents that are up.
     """
-    listed = {member.name for member in team.members if member.kind == "agent"}
+    listed = {member.name for member in team.members if member.kind == MemberKind.AGENT}
     agents = {
         one.name: one
         for one in store.agents.all()

@@ -11,9 +11,7 @@ from torch_cli.child import detached_environment
 from torch_cli.errors import HELD, TorchError
 from torch_cli.store import Store
 from torch_cli.teamfile.described import Team
-
-ACT_WORDS = {"grow": "started", "shrink": "retired", "restart": "restarted"}
-"""The word for each act, by its name in the log."""
+from torch_cli.teams.act import PAST, Act
 
 
 class Background:
@@ -23,7 +21,7 @@ class Background:
     """
 
     def __init__(
-        self, store: Store, team: Team, what: str, name: str, words: Sequence[str]
+        self, store: Store, team: Team, what: Act, name: str, words: Sequence[str]
     ) -> None:
         self.what, self.name = what, name
         socket, path = _home(store, team)
@@ -60,7 +58,7 @@ class Background:
         words = said[0].removeprefix("torch: ") if said else ""
         words = words or f"it ended with status {self._child.returncode}"
         # A member that is held up may run and ask something first.
-        done = "is held up" if self._child.returncode == HELD else f"was not {ACT_WORDS[self.what]}"
+        done = "is held up" if self._child.returncode == HELD else f"was not {PAST[self.what]}"
         return TorchError(f"'{self.name}' {done}: {words}", code=self.what)
 
 

@@ -1,6 +1,7 @@
 """Ending what a team file has started, and nothing else."""
 
 import contextlib
+import enum
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,19 +21,28 @@ from torch_cli.roster.project import FILE, own_place
 from torch_cli.roster.registry import lives
 from torch_cli.roster.started import agent_of, pane_of
 from torch_cli.store import Store
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.load import find_file
 from torch_cli.teams.handoff import Note, ask_for_note, save
 from torch_cli.tmux.socket import Socket
 
 
+class DownState(enum.StrEnum):
+    """What became of a member when its team was ended."""
+
+    STOPPED = "stopped"
+    GONE = "gone"
+    """It had ended."""
+    LEFT = "left"
+    """It was there before the team."""
+    FAILED = "failed"
+
+
 class EndedMember(NamedTuple):
-    """The outcome of a member: ``stopped``, ``gone`` (it had ended), ``left`` (it was there before
-    the team), or ``failed``, with its error. ``words`` say more.
-    """
+    """The outcome of a member, with an error if it failed. ``words`` say more."""
 
     name: str
-    state: str
+    state: DownState
     words: str = ""
     error: TorchError | None = None
 
@@ -77,26 +87,28 @@ def down(
             words = _save(member, saved)
         except TorchError as error:
             if not force:
-                yield EndedMember(member.name, "failed", f"it continues: {error.message}", error)
+                words = f"it continues: {error.message}"
+                yield EndedMember(member.name, DownState.FAILED, words, error)
                 continue
             words = f"no checkpoint: {error.message}"
         try:
             left, lost = _keep(store, member, asked), _held(store, member)
             yield _end(store, member, "; ".join(filter(None, [words, left, lost])))
         except TorchError as error:
-            yield EndedMember(member.name, "failed", error.message.partition("\n")[0], error)
+            words = error.message.partition("\n")[0]
+            yield EndedMember(member.name, DownState.FAILED, words, error)
     if not store.teams.members(team):
         store.teams.enforce(team, None)
 
 
 def _is_on(store: Store, member: Started, server: Socket) -> bool:
-    agent = agent_of(store, member) if member.kind == "agent" else None
+    agent = agent_of(store, member) if member.kind == MemberKind.AGENT else None
     path = agent.socket if agent else member.socket
     return not path or server.leads_to(path)  # a member that never came up has no server
 
 
 def _check_may_end(store: Store, member: Started) -> None:
-    if member.kind == "process":
+    if member.kind == MemberKind.PROCESS:
         check_over_process(store, member)
     elif agent := agent_of(store, member):
         check_over(store, agent, "end")
@@ -137,7 +149,7 @@ def _save(member: Started, saved: dict[str, str]) -> str:
 
 def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[str, Note]:
     """Ask all of the team's agents for their notes at once; return the notes by identity."""
-    ours = [one for one in members if one.kind == "agent" and one.ours]
+    ours = [one for one in members if one.kind == MemberKind.AGENT and one.ours]
     found = (agent_of(store, one) for one in ours)
     agents = [agent for agent in found if agent is not None and lives(agent)]
     if not agents:
@@ -149,7 +161,7 @@ def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[s
 
 def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
     """Save the note and the pane of an agent that was asked; return a sentence."""
-    agent = agent_of(store, member) if member.kind == "agent" else None
+    agent = agent_of(store, member) if member.kind == MemberKind.AGENT else None
     note = asked.get(agent.identity) if agent else None
     if note is None or agent is None:
         return ""
@@ -159,7 +171,7 @@ def _keep(store: Store, member: Started, asked: Mapping[str, Note]) -> str:
 
 def _held(store: Store, member: Started) -> str:
     """Say which messages for the member wait in the outbox and will not arrive."""
-    agent = agent_of(store, member) if member.kind == "agent" and member.ours else None
+    agent = agent_of(store, member) if member.kind == MemberKind.AGENT and member.ours else None
     waiting = store.messages.waiting(agent.identity) if agent else []
     if not waiting:
         return ""
@@ -168,33 +180,36 @@ def _held(store: Store, member: Started) -> str:
 
 
 def _end(store: Store, member: Started, words: str) -> EndedMember:
-    state = _end_agent(store, member) if member.kind == "agent" else _end_pane(store, member)
-    if state == "gone" and not member.pane:
+    state = (
+        _end_agent(store, member) if member.kind == MemberKind.AGENT else _end_pane(store, member)
+    )
+    if state is DownState.GONE and not member.pane:
         words = "; ".join(filter(None, ["its start had failed", words]))
     store.teams.remove(member.team, member.name)
-    if state != "left":
+    if state is not DownState.LEFT:
         removed = remove_worktree(store, member)
         words = "; ".join(filter(None, [words, removed]))
     return EndedMember(member.name, state, words)
 
 
-def _end_agent(store: Store, member: Started) -> str:
+def _end_agent(store: Store, member: Started) -> DownState:
     agent = agent_of(store, member)
     if agent is None:
-        return "gone"
+        return DownState.GONE
     if not member.ours:
-        return "left"
+        return DownState.LEFT
     if agent.name != member.name:
         # Its registration is found by the member's name when the team comes up again.
         with contextlib.suppress(TorchError):
             agent = store.agents.rename(agent, member.name)
-    return "gone" if end_agent(store, agent.name).how is Ending.GONE else "stopped"
+    gone = end_agent(store, agent.name).how is Ending.GONE
+    return DownState.GONE if gone else DownState.STOPPED
 
 
-def _end_pane(store: Store, member: Started) -> str:
+def _end_pane(store: Store, member: Started) -> DownState:
     pane = pane_of(store, member)
     if pane is None:
         close_ended(store, member)
-        return "gone"
+        return DownState.GONE
     end_pane(store, pane)
-    return "stopped"
+    return DownState.STOPPED

@@ -14,7 +14,7 @@ from torch_cli.roster.registry import lives
 from torch_cli.roster.started import agent_of, pane_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams.ready import listens
@@ -81,7 +81,7 @@ def _known(
     store: Store, team: Team, known: Mapping[str, Started], member: Member
 ) -> Started | None:
     """Return what the team has started as ``member``, also after a rename in Torch and the file."""
-    if member.name in known or member.kind != "agent":
+    if member.name in known or member.kind != MemberKind.AGENT:
         return known.get(member.name)
     agent = store.agents.get(member.name)
     if agent is None or agent.stopped is not None:
@@ -96,8 +96,10 @@ def _unlisted(store: Store, team: Team, known: Mapping[str, Started]) -> list[Pl
     names = {member.name for member in team.members}
     found = []
     for one in known.values():
-        agent = agent_of(store, one) if one.kind == "agent" else None
-        runs = agent is not None if one.kind == "agent" else pane_of(store, one) is not None
+        agent = agent_of(store, one) if one.kind == MemberKind.AGENT else None
+        runs = (
+            agent is not None if one.kind == MemberKind.AGENT else pane_of(store, one) is not None
+        )
         if one.name in names or not is_listed(one) or not runs or (agent and agent.name in names):
             continue
         member = Member(one.kind, one.name, one.directory, 0)
@@ -113,7 +115,7 @@ def _step(
     known: Started | None,
     only: Sequence[str],
 ) -> PlanStep:
-    look = _agent_step if member.kind == "agent" else _process_step
+    look = _agent_step if member.kind == MemberKind.AGENT else _process_step
     by_role = member.role in only and member.name not in team.spare
     wanted = member.name in only or by_role if only else member.autostart
     try:
@@ -201,7 +203,7 @@ def spec_of(team: Team, member: Member) -> dict[str, Any]:
         "environment": secret,
         "session": team.session,
     }
-    if member.kind == "process":
+    if member.kind == MemberKind.PROCESS:
         return {**common, "command": list(member.command)}
     names = ("profile", "arguments", *SOFT)
     return {**common, **{name: getattr(member, name) for name in names}}

@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 from torch_cli import capacity, procs
 from torch_cli.errors import HeldError
-from torch_cli.programs.state import ENDED
+from torch_cli.programs.state import ENDED, State
 from torch_cli.roster.project import belongs, project_of_team
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import TASK_HELD, Task, TaskState, skills_fit
 from torch_cli.teamfile.described import MIB, Pool, Team
+from torch_cli.teams.act import Act
 from torch_cli.watch.draft import check_no_draft
 from torch_cli.watch.listing import Line, list_agents
 
@@ -23,13 +24,13 @@ MOST_FAILED = 2
 
 
 class PoolChange(NamedTuple):
-    """A change of a pool: the agent ``name`` is started (``grow``) or retired (``shrink``).
+    """A change of a pool: the agent ``name`` is started (``GROW``) or retired (``SHRINK``).
 
-    Without a name the pool stays as it is although a task waits. ``why`` is a sentence.
+    Without a name the pool stays as it is (``STAY``) although a task waits. ``why`` is a sentence.
     """
 
     pool: Pool
-    what: str
+    what: Act
     name: str
     why: str
 
@@ -84,7 +85,7 @@ class _Look:
             starting = [name for name, line in there.items() if line.agent.ready is None]
             if starting:
                 why = f"{late[0].id} waits, and {starting[0]} is not ready"
-                return PoolChange(pool, "stay", "", why)
+                return PoolChange(pool, Act.STAY, "", why)
             return self._grow(pool, f"{late[0].id} waits")
         least = pool.least - len(self.stopped.intersection(pool.names))
         is_up = there or self.ended.intersection(pool.names)
@@ -95,7 +96,8 @@ class _Look:
             # The first agents stay, because 'torch up' would start them again.
             spare = name in pool.names[pool.least :]
             if spare and since > pool.idle and not self._has_draft(line):
-                return PoolChange(pool, "shrink", line.agent.name, "it is idle, and no task waits")
+                why = "it is idle, and no task waits"
+                return PoolChange(pool, Act.SHRINK, line.agent.name, why)
         return None
 
     def _has_draft(self, line: Line) -> bool:
@@ -108,7 +110,7 @@ class _Look:
     def _is_free(self, line: Line) -> bool:
         own = line.agent.identity
         held = any(t.agent == own and t.state in TASK_HELD for t in self.store.tasks.all())
-        return line.state == "idle" and not held
+        return line.state is State.IDLE and not held
 
     def _grow(self, pool: Pool, why: str) -> PoolChange:
         """Return which agent to start because of ``why``, or what prevents that."""
@@ -127,8 +129,8 @@ class _Look:
         else:
             stays = memory_short(pool, there)
         if stays:
-            return PoolChange(pool, "stay", "", f"{why}, and {stays}")
-        return PoolChange(pool, "grow", names[0], why)
+            return PoolChange(pool, Act.STAY, "", f"{why}, and {stays}")
+        return PoolChange(pool, Act.GROW, names[0], why)
 
     def _is_fresh(self, name: str) -> bool:
         return self.now - self.rows[name].started < SETTLE_SECONDS

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
 from torch_cli.store.restarts import GIVEN_UP, Restart
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.described import Member, Team
+from torch_cli.teams.act import Act
 from torch_cli.tmux.panes import Pane, pane_at, with_status
 
 FIRST, LONGEST = 2.0, 60.0
@@ -24,13 +25,13 @@ HEALTHY_SECONDS = 300.0
 
 
 class Fallen(NamedTuple):
-    """A member that has ended by itself: what to do (``restart``, ``wait``, ``give-up``), and why.
+    """A member that has ended by itself: what to do (``RESTART``, ``WAIT``, ``GIVE_UP``), and why.
 
     Torch gives up once. ``socket`` is that of the member's tmux server.
     """
 
     name: str
-    what: str
+    what: Act
     why: str
     socket: str
 
@@ -60,7 +61,7 @@ def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
 
 def _pane(store: Store, member: Member, known: Started) -> Pane | None:
     """Return the pane in which the member runs, or has ended; ``None`` if a person stopped it."""
-    if member.kind == "agent" and agent_of(store, known) is None:
+    if member.kind == MemberKind.AGENT and agent_of(store, known) is None:
         return None
     pane = pane_at(known.socket, known.server, known.pane, known.pane_pid)
     return with_status(pane) if pane is not None else None
@@ -81,11 +82,11 @@ def _decide(store: Store, team: Team, member: Member, pane: Pane, now: float) ->
     if len(done) >= MOST:
         why = f"it ended with {how}, after {len(done)} restarts in {WITHIN / 60:.0f} min"
         store.restarts.add(Restart(team.path, member.name, now, GIVEN_UP))
-        return [Fallen(member.name, "give-up", why, pane.socket_path)]
+        return [Fallen(member.name, Act.GIVE_UP, why, pane.socket_path)]
     if pending is None:
         wait = min(LONGEST, FIRST * 2 ** len(done)) * random.uniform(1 - JITTER, 1 + JITTER)
         pending = Restart(team.path, member.name, now, now + wait)
         store.restarts.add(pending)
-    what = "restart" if now >= pending.due else "wait"
+    what = Act.RESTART if now >= pending.due else Act.WAIT
     why = f"it ended with {how}; restart {len(done) + 1} of {MOST}"
     return [Fallen(member.name, what, why, pane.socket_path)]

@@ -1,6 +1,7 @@
 """Starting a team. Members that already run continue."""
 
 import contextlib
+import enum
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ from torch_cli.roster.registry import find, profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import PRIORITIES
-from torch_cli.store.teams import Started
+from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
@@ -41,15 +42,41 @@ PREDECESSOR = "before"
 """In the record of a start in progress: the identity of the agent that is replaced."""
 
 
+class UpState(enum.StrEnum):
+    """What became of a member. Those that need nothing are called as in the plan."""
+
+    STARTED = "started"
+    RUNNING = "running"
+    UPDATED = "updated"
+    RESTARTED = "restarted"
+    CHANGED = "changed"
+    """It needs a restart."""
+    OFF = "off"
+    ELSEWHERE = "elsewhere"
+    UNLISTED = "unlisted"
+    BLOCKED = "blocked"
+    """A member that it waits for is not ready."""
+    ASKS = "asks"
+    """It runs, and waits for an answer."""
+    FAILED = "failed"
+
+
+READY = frozenset(
+    {
+        *(UpState.STARTED, UpState.RUNNING, UpState.UPDATED, UpState.RESTARTED),
+        *(UpState.CHANGED, UpState.ELSEWHERE),
+    }
+)
+"""The states of a member in which those that wait for it may start."""
+
+
 class Result(NamedTuple):
-    """The outcome of a member: ``started``, ``running``, ``updated``, ``restarted``, ``changed``
-    (it needs a restart), ``off``, ``elsewhere``, ``unlisted``, ``blocked``, ``asks`` (it runs and
-    waits for an answer) or ``failed``. The last two have an error. ``receipt`` is that of its
-    briefing, if one was sent.
+    """The outcome of a member, with an error if it asks or failed, and with the receipt of its
+    briefing if one was sent.
     """
 
     member: Member
-    state: str
+    state: UpState
     words: str = ""
     error: TorchError | None = None
     receipt: Receipt | None = None
@@ -57,7 +84,7 @@ class Result(NamedTuple):
     @property
     def ready(self) -> bool:
         """Whether members that wait for it may start."""
-        return self.state in ("started", "running", "updated", "restarted", "changed", "elsewhere")
+        return self.state in READY
 
 
 @contextlib.contextmanager
@@ -116,7 +143,7 @@ def _bring_up(
     for step in steps:
         waits = [name for name in step.member.after if not ready.get(name, False)]
         if waits and step.what in (Action.START, Action.RESTART):
-            result = Result(step.member, "blocked", f"waits for {', '.join(waits)}")
+            result = Result(step.member, UpState.BLOCKED, f"waits for {', '.join(waits)}")
         else:
             result = _Upward(store, socket, team, restart_changed, tell).do(step)
         ready[step.member.name] = result.ready
@@ -143,17 +170,17 @@ class _Upward:
         try:
             if step.what == Action.RESTART and not self._restart_changed:
                 words = f"{step.words}; 'torch up --restart-changed' restarts it"
-                return Result(member, "changed", words)
+                return Result(member, UpState.CHANGED, words)
             if step.what in (Action.CHANGED, Action.OFF, Action.ELSEWHERE, Action.UNLISTED):
-                return Result(member, step.what, step.words)
-            if member.kind == "process":
+                return Result(member, UpState(step.what), step.words)
+            if member.kind == MemberKind.PROCESS:
                 return self._process(step)
             return self._agent(step)
         except TorchError as error:
             if error.code == "dialog":  # it runs, and will be ready once somebody has answered
                 error.hint += " Then run 'torch up' again."
-                return Result(member, "asks", error.message.partition("\n")[0], error)
-            return Result(member, "failed", error.message.partition("\n")[0], error)
+                return Result(member, UpState.ASKS, error.message.partition("\n")[0], error)
+            return Result(member, UpState.FAILED, error.message.partition("\n")[0], error)
 
     def _process(self, step: PlanStep) -> Result:
         member = step.member
@@ -162,7 +189,7 @@ class _Upward:
         if step.what == Action.RUNNING and step.pane is not None:
             if not step.noted:
                 self._note(member, step.pane)
-            return Result(member, "running", step.words)
+            return Result(member, UpState.RUNNING, step.words)
         directory, variables = self._begin(member)
         opened = create_window(
             self._store,
@@ -177,7 +204,8 @@ class _Upward:
         self._note(member, opened.pane)
         if member.port or member.ready:
             await_process(opened.pane, member)
-        return Result(member, "restarted" if step.what == Action.RESTART else "started", directory)
+        restarted = step.what == Action.RESTART
+        return Result(member, UpState.RESTARTED if restarted else UpState.STARTED, directory)
 
     def _begin(self, member: Member) -> tuple[str, dict[str, str]]:
         """Record that the member is starting; return its directory and its variables.
@@ -229,7 +257,7 @@ class _Upward:
             self._store.teams.put(row)
 
     def _agent(self, step: PlanStep) -> Result:
-        member, agent, state = step.member, step.agent, "running"
+        member, agent, state = step.member, step.agent, UpState.RUNNING
         before: Started | None = None
         if agent is not None:
             self._follow(member, agent)
@@ -241,17 +269,17 @@ class _Upward:
             check_no_draft(self._store, agent)
             before = self._store.teams.member_of(agent.identity)
             end_agent(self._store, agent.name)
-            agent, state = None, "restarted"
+            agent, state = None, UpState.RESTARTED
         if agent is None:
             agent = self._start(member)
-            state = state if state == "restarted" else "started"
+            state = state if state is UpState.RESTARTED else UpState.STARTED
         elif step.what == Action.UPDATE:
             return self._update(step, agent)
         elif not step.noted:
             pane = find(self._store, Socket(path=agent.socket), member.name).pane
             self._note(member, pane, agent, ours=step.ours)
         receipt = self._brief(member, agent)
-        words = step.words if state == "running" else agent.directory
+        words = step.words if state is UpState.RUNNING else agent.directory
         if before is not None and before.directory != agent.directory:
             removed = remove_worktree(self._store, before)
             words = "; ".join(filter(None, [words, removed]))
@@ -284,7 +312,8 @@ class _Upward:
             if receipt is not None:
                 store.briefings.insert(receipt.id, agent.identity, member.briefing)
             store.teams.put(row)
-        return Result(member, "updated", step.words, receipt=receipt or self._brief(member, agent))
+        receipt = receipt or self._brief(member, agent)
+        return Result(member, UpState.UPDATED, step.words, receipt=receipt)
 
     def _parent(self, member: Member) -> str:
         """Return the present name of the member's parent, which may have been renamed."""
@@ -315,7 +344,7 @@ class _Upward:
 
     def _predecessor(self, member: Member, directory: str) -> str:
         """Return the identity of the agent that the member replaces, '' if none."""
-        agent = self._store.agents.get(member.name) if member.kind == "agent" else None
+        agent = self._store.agents.get(member.name) if member.kind == MemberKind.AGENT else None
         if agent is None or agent.profile != member.profile:
             return ""
         # With another worktree it is still the same member. In another project it is a namesake.

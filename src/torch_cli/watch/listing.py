@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class Line(NamedTuple):
     """One agent in the list.
 
-    ``state`` is ``dead`` if its pane is gone. ``since`` is in seconds since the epoch. With an
-    ``error`` the state is ``unknown``, and the evidence says why. ``briefed`` is its last briefing.
+    ``state`` is ``DEAD`` if its pane is gone. ``since`` is in seconds since the epoch. With an
+    ``error`` the state is ``UNKNOWN``, and the evidence says why. ``briefed`` is its last briefing.
     ``safety`` is what protects messages to it, ``None`` if it takes no messages. ``trouble`` is the
     error of its last turn, or why it works no further.
     """
 
     agent: Agent
-    state: str
+    state: State
     evidence: str
     since: float | None
     message: Message | None
@@ -88,13 +88,13 @@ def _look(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, Seen]:
 def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
     message = next(iter(store.messages.latest(recipient=agent.name, agent=agent.identity)), None)
     if seen is None:
-        return Line(agent, str(State.DEAD), f"pane {agent.pane} is gone", None, message)
+        return Line(agent, State.DEAD, f"pane {agent.pane} is gone", None, message)
     if isinstance(seen, TorchError):
         state = state_unknown(seen)
-        return Line(agent, str(state.state), state.evidence, None, message, seen)
+        return Line(agent, state.state, state.evidence, None, message, seen)
     state, place = seen.state, (agent.server, agent.pane, agent.pane_pid)
     since = note_state(store, place, state, seen.reported, seen.wrote)
-    return Line(agent, str(state.shown), state.evidence, since, message, trouble=state.trouble)
+    return Line(agent, state.shown, state.evidence, since, message, trouble=state.trouble)
 
 
 def note_state(

@@ -8,6 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, common_options
 from torch_cli.cli.present import note, print_text
+from torch_cli.store.teams import MemberKind
 
 
 @click.group("team")
@@ -53,7 +54,7 @@ def freeze_command(common: Common, directory: str, everywhere: bool) -> None:
             one
             for path in store.teams.paths()
             for one in store.teams.members(path).values()
-            if one.kind == "process" and (not project or os.path.dirname(path) == project)
+            if one.kind == MemberKind.PROCESS and (not project or os.path.dirname(path) == project)
         ]
     if not agents:
         where = f" in {project}" if project else ""

@@ -85,12 +85,13 @@ def command(
 
 def _status(result: "Result") -> int:
     from torch_cli.errors import DONE, HELD
+    from torch_cli.teams.up import UpState
 
     if result.error is not None:
         return result.error.exit_code
     if result.receipt is not None and result.receipt.exit_code:
         return result.receipt.exit_code
-    return HELD if result.state == "blocked" else DONE
+    return HELD if result.state is UpState.BLOCKED else DONE
 
 
 def _print_step(step: "PlanStep", common: Common, *, restarts: bool) -> None:
