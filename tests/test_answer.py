@@ -253,7 +253,9 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], key: str
     """Do something between Torch's look and the gate, once, in front of ``key`` if one is named."""
     original, done = gate.press, list[str]()
 
-    def late(client: Any, pane: Any, keys: list[str], conditions: Sequence[str]) -> gate.Outcome:
+    def late(
+        client: Any, pane: Any, keys: list[str], conditions: Sequence[str]
+    ) -> gate.GateOutcome:
         if not done and key in ("", keys[0]):
             done.append("")
             act()
@@ -301,7 +303,7 @@ def one_round(demo: DemoAgent, store: Store, patch: pytest.MonkeyPatch, when: st
         demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
         await_question(demo, at + 1)
 
-    def late(client: Any, pane: Any, keys: Any, conditions: Any) -> gate.Outcome:
+    def late(client: Any, pane: Any, keys: Any, conditions: Any) -> gate.GateOutcome:
         if when == "between":
             other()
         outcome = original(client, pane, keys, conditions)

@@ -282,7 +282,7 @@ def test_a_box_that_is_redrawn_is_waited_for_and_no_key_pressed_meanwhile(
 press, left = gate.press, [{times}]
 def pressed(*a, **k):
     left[0] -= 1
-    return press(*a, **k) if left[0] < 0 else gate.Outcome(False, "changed")
+    return press(*a, **k) if left[0] < 0 else gate.GateOutcome(False, "changed")
 gate.press = pressed
 """
     done = send_with(demo, "hello", redrawn, **({} if code else PATIENTLY))
@@ -305,7 +305,7 @@ recipient.submit_key = lambda *a, **k: key(*a, **k)._replace(while_working=False
 def pressed(*a, **k):
     if looks[0] == 0:
         looks[0] = 6
-        return gate.Outcome(False, "changed")
+        return gate.GateOutcome(False, "changed")
     assert looks[0] == 1, "the program was seen to work"
     return press(*a, **k)
 def observed(self):

@@ -26,10 +26,10 @@ from hypothesis import strategies as st
 
 import torch_cli
 from conftest import TMUX, TMUX_VERSION
-from torch_cli.demo_agent.agent import Agent
-from torch_cli.demo_agent.keys import Decoder, Event, Key, Paste, Text, to_bytes
+from torch_cli.demo_agent.agent import DemoState
+from torch_cli.demo_agent.keys import Decoder, Event, KeyPress, Pasted, Text, to_bytes
 from torch_cli.demo_agent.message import normalise
-from torch_cli.demo_agent.model import Hook, Kind, Log, Options, Run
+from torch_cli.demo_agent.model import Hook, Kind, LogLine, Options, ShellRun
 from torch_cli.demo_agent.view import PROMPT, Painter, Size, bottom_rows, cells, wrap
 
 DEADLINE = 60.0  # seconds
@@ -44,7 +44,7 @@ def framed(content: bytes) -> bytes:
 
 
 def test_enter_alone_is_the_enter_key() -> None:
-    assert Decoder().feed(b"\r") == [Key.ENTER]
+    assert Decoder().feed(b"\r") == [KeyPress.ENTER]
 
 
 def test_enter_in_one_read_with_typed_text_is_a_newline() -> None:
@@ -52,7 +52,7 @@ def test_enter_in_one_read_with_typed_text_is_a_newline() -> None:
 
 
 def test_enter_in_one_read_with_a_framed_paste_is_the_enter_key() -> None:
-    assert Decoder().feed(framed(b"a\rb") + b"\r") == [Paste("a\rb"), Key.ENTER]
+    assert Decoder().feed(framed(b"a\rb") + b"\r") == [Pasted("a\rb"), KeyPress.ENTER]
 
 
 def test_control_j_is_a_newline() -> None:
@@ -60,10 +60,10 @@ def test_control_j_is_a_newline() -> None:
 
 
 def test_the_chord_submits_also_when_it_comes_with_text_or_in_two_reads() -> None:
-    assert Decoder().feed(b"hello\x18\x11") == [Text("hello"), Key.SUBMIT]
+    assert Decoder().feed(b"hello\x18\x11") == [Text("hello"), KeyPress.SUBMIT]
     decoder = Decoder()
     assert decoder.feed(b"\x18") == []
-    assert decoder.feed(b"\x11") == [Key.SUBMIT]
+    assert decoder.feed(b"\x11") == [KeyPress.SUBMIT]
     assert decoder.feed(b"\x11") == []
 
 
@@ -71,8 +71,8 @@ def test_escape_is_the_key_only_when_nothing_follows() -> None:
     decoder = Decoder()
     assert decoder.feed(b"\x1b") == []
     assert decoder.waiting
-    assert decoder.flush() == [Key.ESCAPE]
-    assert decoder.feed(b"\x1b") + decoder.feed(b"[A") == [Key.UP]
+    assert decoder.flush() == [KeyPress.ESCAPE]
+    assert decoder.feed(b"\x1b") + decoder.feed(b"[A") == [KeyPress.UP]
 
 
 @given(st.lists(st.binary(max_size=12)), st.binary(max_size=40))
@@ -87,7 +87,7 @@ def test_no_byte_of_a_paste_is_lost_or_changed_wherever_reads_end(
         length = 1 + (len(cuts.pop()) if cuts else len(data))
         events += decoder.feed(data[:length])
         data = data[length:]
-    assert [to_bytes(event.text) for event in events if isinstance(event, Paste)] == [content]
+    assert [to_bytes(event.text) for event in events if isinstance(event, Pasted)] == [content]
     assert len(events) == 1
 
 
@@ -105,22 +105,22 @@ class Driven:
     """An agent with its own clock and no world."""
 
     def __init__(self, options: Options | None = None) -> None:
-        self.agent = Agent(options or Options(), "/project")
+        self.agent = DemoState(options or Options(), "/project")
         self.now = 0.0
         self.logged: list[tuple[str, dict[str, Any]]] = []
         self.hooks: list[str] = []
-        self.commands: list[Run] = []
+        self.commands: list[ShellRun] = []
         self.agent.start(self.now)
         self.collect()
 
     def collect(self) -> None:
         for effect in self.agent.take_effects():
             match effect:
-                case Log(event, fields):
+                case LogLine(event, fields):
                     self.logged.append((event, fields))
                 case Hook(event, _):
                     self.hooks.append(event)
-                case Run():
+                case ShellRun():
                     self.commands.append(effect)
 
     def give(self, *events: Event) -> None:
@@ -129,7 +129,7 @@ class Driven:
         self.collect()
 
     def send(self, text: str) -> None:
-        self.give(Paste(text), Key.ENTER)
+        self.give(Pasted(text), KeyPress.ENTER)
 
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -204,13 +204,13 @@ def test_text_is_normalised_when_it_is_submitted(given_text: str, taken: str) ->
 
 def test_enter_on_an_empty_box_does_nothing() -> None:
     agent = Driven()
-    agent.give(Key.ENTER, Key.SUBMIT, Text("   "), Key.ENTER)
+    agent.give(KeyPress.ENTER, KeyPress.SUBMIT, Text("   "), KeyPress.ENTER)
     assert agent.events() == []
 
 
 def test_a_backslash_before_enter_makes_a_newline_but_not_before_the_chord() -> None:
     agent = Driven()
-    agent.give(Text("a\\"), Key.ENTER, Text("b\\"), Key.SUBMIT)
+    agent.give(Text("a\\"), KeyPress.ENTER, Text("b\\"), KeyPress.SUBMIT)
     assert agent.texts("submit") == ["a\nb\\"]
 
 
@@ -225,19 +225,19 @@ def test_a_backslash_before_enter_makes_a_newline_but_not_before_the_chord() -> 
 )
 def test_only_a_long_paste_is_shown_as_a_placeholder(pasted: str, shown: str | None) -> None:
     agent = Driven()
-    agent.give(Paste(pasted))
+    agent.give(Pasted(pasted))
     assert agent.agent.box.shown == (shown or pasted)
-    agent.give(Key.ENTER)
+    agent.give(KeyPress.ENTER)
     assert agent.texts("submit") == [pasted]
 
 
 def test_placeholders_are_numbered_and_erased_whole() -> None:
     agent = Driven()
-    agent.give(Paste("x" * 900), Text(" and "), Paste("y" * 900))
+    agent.give(Pasted("x" * 900), Text(" and "), Pasted("y" * 900))
     assert agent.agent.box.shown == "[Pasted text #1] and [Pasted text #2]"
-    agent.give(Key.BACKSPACE, Key.BACKSPACE)
+    agent.give(KeyPress.BACKSPACE, KeyPress.BACKSPACE)
     assert agent.agent.box.shown == "[Pasted text #1] and"
-    agent.give(Key.CLEAR)
+    agent.give(KeyPress.CLEAR)
     assert agent.agent.box.shown == ""
 
 
@@ -259,7 +259,7 @@ def test_up_takes_queued_messages_back_into_the_box() -> None:
     agent = Driven()
     agent.send("one")
     agent.send("two")
-    agent.give(Key.UP)
+    agent.give(KeyPress.UP)
     agent.wait(1)
     assert agent.agent.box.text == "two"
     assert agent.texts("answer") == ["You said: one"]
@@ -268,7 +268,7 @@ def test_up_takes_queued_messages_back_into_the_box() -> None:
 def test_escape_interrupts_the_work_and_no_stop_hook_runs() -> None:
     agent = Driven()
     agent.send("one")
-    agent.give(Key.ESCAPE)
+    agent.give(KeyPress.ESCAPE)
     agent.wait(1)
     assert agent.texts("answer") == []
     assert "Stop" not in agent.hooks
@@ -282,11 +282,13 @@ def test_a_dialog_replaces_the_box_and_keeps_its_text() -> None:
     rule = "─" * 40
     question = [" Run command", "   touch x", " Do you want to proceed?"]
     assert agent.bottom() == ["", rule, *question, " ❯ 1. Yes", "   2. No", " Esc to cancel"]
-    agent.give(Key.ESCAPE)
+    agent.give(KeyPress.ESCAPE)
     assert f"{PROMPT}draft" in [row.rstrip(" ") for row in agent.bottom()]
 
 
-@pytest.mark.parametrize("ignored", [Paste("1\n"), Text("no, stop\r"), Key.SUBMIT, Key.BACKSPACE])
+@pytest.mark.parametrize(
+    "ignored", [Pasted("1\n"), Text("no, stop\r"), KeyPress.SUBMIT, KeyPress.BACKSPACE]
+)
 def test_a_dialog_ignores_everything_but_its_own_keys(ignored: Event) -> None:
     agent = Driven()
     agent.agent.open_dialog("touch x")
@@ -298,13 +300,13 @@ def test_a_dialog_ignores_everything_but_its_own_keys(ignored: Event) -> None:
 @pytest.mark.parametrize(
     ("keys", "outcome"),
     [
-        ([Key.ENTER], "approved"),
+        ([KeyPress.ENTER], "approved"),
         ([Text("1")], "approved"),
         ([Text("2")], "declined"),
-        ([Key.DOWN, Key.ENTER], "declined"),
-        ([Key.DOWN, Key.UP, Key.ENTER], "approved"),
-        ([Key.ESCAPE], "declined"),
-        ([Key.INTERRUPT], "declined"),
+        ([KeyPress.DOWN, KeyPress.ENTER], "declined"),
+        ([KeyPress.DOWN, KeyPress.UP, KeyPress.ENTER], "approved"),
+        ([KeyPress.ESCAPE], "declined"),
+        ([KeyPress.INTERRUPT], "declined"),
     ],
 )
 def test_a_dialog_is_answered_by_its_keys(keys: list[Event], outcome: str) -> None:
@@ -319,7 +321,7 @@ def test_the_answer_waits_for_the_approved_command() -> None:
     agent = Driven()
     agent.send("DIALOG(make)")
     agent.wait(0.3)
-    agent.give(Key.ENTER)
+    agent.give(KeyPress.ENTER)
     agent.wait(100)
     assert agent.texts("answer") == []
     agent.agent.command_ended(agent.commands[0].number, agent.now)
@@ -331,7 +333,7 @@ def test_a_declined_command_ends_the_work() -> None:
     agent = Driven()
     agent.send("DIALOG(make)")
     agent.wait(0.3)
-    agent.give(Key.ESCAPE)
+    agent.give(KeyPress.ESCAPE)
     agent.wait(1)
     assert agent.commands == []
     assert agent.events() == ["submit", "dialog", "declined"]
@@ -342,7 +344,7 @@ def test_a_planned_dialog_opens_whatever_goes_on() -> None:
     agent.send("DIALOGAT(0.2, touch x) DELAY(1)")
     agent.wait(0.2)
     assert agent.agent.dialogs[0].command == "touch x"
-    agent.give(Key.ESCAPE)
+    agent.give(KeyPress.ESCAPE)
     agent.wait(1)
     assert len(agent.texts("answer")) == 1
     agent.wait(4)
@@ -397,26 +399,26 @@ def test_exit_says_bye_with_status_0() -> None:
 
 def test_control_c_quits_the_second_time_in_a_row() -> None:
     agent = Driven()
-    agent.give(Key.INTERRUPT, Text("x"), Key.INTERRUPT)
+    agent.give(KeyPress.INTERRUPT, Text("x"), KeyPress.INTERRUPT)
     assert agent.agent.exit_status is None
     assert "  Press Ctrl-C again to exit" in agent.bottom()
-    agent.give(Key.INTERRUPT)
+    agent.give(KeyPress.INTERRUPT)
     assert agent.agent.exit_status == 0
 
 
 def test_control_d_quits_only_on_an_empty_box() -> None:
     agent = Driven()
-    agent.give(Text("x"), Key.END)
+    agent.give(Text("x"), KeyPress.END)
     assert agent.agent.exit_status is None
-    agent.give(Key.BACKSPACE, Key.END)
+    agent.give(KeyPress.BACKSPACE, KeyPress.END)
     assert agent.agent.exit_status == 0
 
 
 def test_the_first_submit_keys_are_lost_on_request() -> None:
     agent = Driven(Options(lose_submits=2))
-    agent.give(Text("hello"), Key.ENTER, Key.SUBMIT)
+    agent.give(Text("hello"), KeyPress.ENTER, KeyPress.SUBMIT)
     assert agent.events() == []
-    agent.give(Key.ENTER)
+    agent.give(KeyPress.ENTER)
     assert agent.texts("submit") == ["hello"]
 
 
@@ -425,7 +427,7 @@ def test_the_trust_question_comes_before_the_session() -> None:
     assert " Do you trust the files in this folder?" in agent.bottom()
     assert " ❯ 1. Yes, proceed" in agent.bottom()
     assert agent.hooks == []
-    agent.give(Key.ENTER)
+    agent.give(KeyPress.ENTER)
     assert agent.hooks == ["SessionStart"]
     other = Driven(Options(trust=True))
     other.give(Text("2"))
@@ -475,7 +477,7 @@ def test_one_key_rewrites_one_row() -> None:
 
 def test_control_characters_never_reach_the_terminal() -> None:
     agent = Driven()
-    agent.give(Text("a\x1b[2Jb\x07\udcff"), Key.ENTER)
+    agent.give(Text("a\x1b[2Jb\x07\udcff"), KeyPress.ENTER)
     output = Painter(agent.agent).paint(agent.now, SIZE)
     assert "\x1b[2J" not in output
     assert "\x07" not in output

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conftest import TmuxServer
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.gate import Outcome
+from torch_cli.tmux.gate import GateOutcome
 from torch_cli.tmux.panes import Pane, capture_one
 
 
@@ -45,13 +45,13 @@ def recorder(tmux: TmuxServer, tmp_path: Path) -> Recorder:
     return Recorder(tmux.pane(pane.id), tty, file)
 
 
-def paste(client: ControlClient, pane: Pane, text: bytes, *, framed: bool = True) -> Outcome:
+def paste(client: ControlClient, pane: Pane, text: bytes, *, framed: bool = True) -> GateOutcome:
     """Load ``text`` and paste it."""
     assert gate.load(client, "torch-1", text)
     return gate.paste(client, pane, framed=framed, conditions=[], buffer="torch-1")
 
 
-def both(client: ControlClient, pane: Pane) -> list[Outcome]:
+def both(client: ControlClient, pane: Pane) -> list[GateOutcome]:
     """Try to paste and to press; return what the gate said."""
     return [
         paste(client, pane, b"text"),
@@ -64,7 +64,7 @@ def test_a_paste_arrives_framed_and_whole(tmux: TmuxServer, recorder: Recorder) 
     text = "line\n\ttab ❯ 日本 \u0085\u2028\u200b👩\u200d💻 \\ #{pane_id} ;\n".encode() + b"\xff"
     with tmux.client() as client:
         outcome = paste(client, recorder.pane, text)
-    assert outcome == Outcome(True)
+    assert outcome == GateOutcome(True)
     tmux.wait_until(lambda: recorder.got.endswith(b"\x1b[201~"), "the paste")
     assert recorder.got == b"\x1b[200~" + text + b"\x1b[201~"
     assert tmux.cmd("list-buffers") == ""
@@ -141,7 +141,7 @@ def test_nothing_is_typed_past_an_obstacle_and_the_server_lives(
     obstacle(tmux, recorder.pane)
     session = tmux.panes()[0].session_id
     with tmux.client(session) as client:
-        assert both(client, recorder.pane) == [Outcome(False, reason)] * 3
+        assert both(client, recorder.pane) == [GateOutcome(False, reason)] * 3
         assert client.call("display-message", "-p", "alive").text == "alive"
     assert tmux.cmd("list-buffers") == "", "the buffer is gone whatever happens"
     assert recorder.got == b""
@@ -160,11 +160,11 @@ def test_a_key_waits_for_its_rows(tmux: TmuxServer, recorder: Recorder) -> None:
     pane = recorder.pane
     with tmux.client() as client:
 
-        def press(*rows: str) -> Outcome:
+        def press(*rows: str) -> GateOutcome:
             conditions = gate.rows_stand(rows, prompt="❯\u00a0")
             return gate.press(client, pane, ["x"], conditions)
 
-        changed = Outcome(False, "changed")
+        changed = GateOutcome(False, "changed")
         assert press("❯\u00a0hello there", "  second row").done
         assert press("❯\u00a0hello") == changed
         assert press("hello there") == changed
@@ -181,7 +181,7 @@ def test_a_key_waits_while_a_row_of_a_dialog_shows(tmux: TmuxServer, recorder: R
     with tmux.client() as client:
         recorder.show("Do it?", "❯ 1. Yes", "  2. No")
         tmux.wait_for_text(pane, "2. No")
-        assert gate.press(client, pane, ["x"], conditions) == Outcome(False, "changed")
+        assert gate.press(client, pane, ["x"], conditions) == GateOutcome(False, "changed")
         recorder.show("It said: ❯ 1. Yes, or so")
         tmux.wait_for_text(pane, "or so")
         assert gate.press(client, pane, ["x"], conditions).done
@@ -194,7 +194,7 @@ def test_a_key_waits_for_the_cursor(tmux: TmuxServer, recorder: Recorder) -> Non
         assert capture_one(client, recorder.pane).cursor == (3, 1)
         assert gate.press(client, recorder.pane, ["x"], gate.cursor_at((3, 1))).done
         moved = gate.press(client, recorder.pane, ["x"], gate.cursor_at((3, 2)))
-        assert moved == Outcome(False, "changed")
+        assert moved == GateOutcome(False, "changed")
 
 
 def test_text_in_a_row_is_never_run_and_still_matches(tmux: TmuxServer, recorder: Recorder) -> None:

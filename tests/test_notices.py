@@ -16,7 +16,7 @@ from conftest import PATIENCE, TMUX_VERSION, wait_until
 from test_move import looking
 from torch_cli import procs
 from torch_cli.attention import notices as notices_module
-from torch_cli.attention.channels import Program, Programs, desktop_command
+from torch_cli.attention.channels import ChannelProgram, Programs, desktop_command
 from torch_cli.attention.history import Change
 from torch_cli.attention.notices import MOST_LISTED, Notice, Notices, notice_object
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
@@ -157,8 +157,8 @@ def test_a_tick_tells_nobody(demo: DemoAgent, tmp_path: Path) -> None:
 # -- programs --------------------------------------------------------------------------------------
 
 
-def program(command: tuple[str, ...], given: Mapping[str, Any] = NOTHING_GIVEN) -> Program:
-    return Program("command", command, given, command[0])
+def program(command: tuple[str, ...], given: Mapping[str, Any] = NOTHING_GIVEN) -> ChannelProgram:
+    return ChannelProgram("command", command, given, command[0])
 
 
 def test_a_program_that_hangs_is_killed_with_what_it_started(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def pasted(*a, **k):
     os.kill(int(os.environ["PROGRAM"]), signal.SIGUSR1)
     while "proceed?" not in tmux("capture-pane", "-p", "-t", os.environ["PANE"]):
         pass
-    return gate.Outcome(True)
+    return gate.GateOutcome(True)
 gate.paste = pasted
 """
 """The dialog takes the paste, and nothing of it reaches the box."""

@@ -105,7 +105,7 @@ def test_a_dialog_that_opens_between_the_look_and_the_key_gets_none_of_it(
 
     def late(
         client: ControlClient, pane: Pane, keys: list[str], conditions: list[str]
-    ) -> gate.Outcome:
+    ) -> gate.GateOutcome:
         demo.open_dialog()
         return original(client, pane, keys, conditions)
 

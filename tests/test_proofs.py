@@ -32,7 +32,7 @@ from pathlib import Path
 from torch_cli.demo_agent import __main__, agent
 __main__.VERSION = Path({version!r}).read_text()
 if __main__.VERSION == "1.2":
-    agent.Agent._hook = lambda self, event, **fields: None
+    agent.DemoState._hook = lambda self, event, **fields: None
 sys.exit(__main__.main())
 """
 """A demo agent that says another version, and at 1.2 reports nothing any more."""

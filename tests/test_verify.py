@@ -54,30 +54,30 @@ view.dialog_rows = dialog_rows
 """
 
 OBEDIENT_DIALOG = """
-answer = agent.Agent._answer_dialog
+answer = agent.DemoState._answer_dialog
 def answer_dialog(self, event, now):
-    answer(self, keys.Key.ENTER if event is keys.Key.SUBMIT else event, now)
-agent.Agent._answer_dialog = answer_dialog
+    answer(self, keys.KeyPress.ENTER if event is keys.KeyPress.SUBMIT else event, now)
+agent.DemoState._answer_dialog = answer_dialog
 """
 
 DEAF_CHORD = """
-press = agent.Agent._press
+press = agent.DemoState._press
 def press_key(self, key, now):
-    if key is not keys.Key.SUBMIT:
+    if key is not keys.KeyPress.SUBMIT:
         press(self, key, now)
-agent.Agent._press = press_key
+agent.DemoState._press = press_key
 """
 
 FORGETFUL_BOX = """
-submit = agent.Agent._submit
+submit = agent.DemoState._submit
 def submit_less(self, now):
     self.box.erase()
     submit(self, now)
-agent.Agent._submit = submit_less
+agent.DemoState._submit = submit_less
 """
 
 SILENT_HOOKS = """
-agent.Agent._hook = lambda self, event, **fields: None
+agent.DemoState._hook = lambda self, event, **fields: None
 """
 
 

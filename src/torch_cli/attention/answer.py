@@ -24,7 +24,7 @@ from torch_cli.store.database import after
 from torch_cli.tmux import keys as tty
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
-from torch_cli.tmux.gate import Outcome
+from torch_cli.tmux.gate import GateOutcome
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -192,7 +192,7 @@ class _Answering:
 
     def _press(self, keys: tuple[str, ...], sight: Sight, moves: list[str]) -> None:
         client, pane = self.client, self.found.pane
-        outcome = Outcome(False, "typing")
+        outcome = GateOutcome(False, "typing")
         await_drawn(client, pane)
         # A key that nobody has read yet may close the dialog before the screen shows it.
         if not tty.unread(tty.terminal_of(client, pane.id)):

@@ -56,7 +56,7 @@ def desktop_command(
     return ()
 
 
-class Program(NamedTuple):
+class ChannelProgram(NamedTuple):
     """A program that tells a person: its ``channel``, its ``command``, and what it is ``given`` as
     JSON on its standard input. ``name`` is what it is called in errors.
     """
@@ -67,7 +67,9 @@ class Program(NamedTuple):
     name: str
 
 
-def poster(how: str, to: Sequence[str], notice: Mapping[str, Any], timeout: float) -> Program:
+def poster(
+    how: str, to: Sequence[str], notice: Mapping[str, Any], timeout: float
+) -> ChannelProgram:
     """Return the program that posts ``notice`` to the addresses ``to`` by the channel ``how``.
 
     It ends by itself some time after ``timeout`` seconds, because whoever started it may be gone.
@@ -75,13 +77,13 @@ def poster(how: str, to: Sequence[str], notice: Mapping[str, Any], timeout: floa
     # -P: it starts in /, which is no place to import from.
     command = (sys.executable, "-P", "-m", "torch_cli.attention.post")
     order = {"how": how, "to": list(to), "notice": notice}
-    return Program(how, command, {**order, "timeout": timeout}, how)
+    return ChannelProgram(how, command, {**order, "timeout": timeout}, how)
 
 
 class _Running:
     """A program that was started, in a process group of its own."""
 
-    def __init__(self, program: Program, timeout: float) -> None:
+    def __init__(self, program: ChannelProgram, timeout: float) -> None:
         self.program, self.timeout = program, timeout
         # A file: the program need not read it, and nobody waits until it has.
         with tempfile.TemporaryFile() as given:
@@ -153,7 +155,7 @@ class _Order:
     started again (monotonic) if it has.
     """
 
-    program: Program
+    program: ChannelProgram
     agents: set[str]
     timeout: float
     failed: int = 0
@@ -168,7 +170,7 @@ class Programs:
         self._running: list[tuple[_Running, _Order]] = []
         self._waiting: list[_Order] = []
 
-    def start(self, program: Program, timeout: float, agents: Iterable[str] = ()) -> None:
+    def start(self, program: ChannelProgram, timeout: float, agents: Iterable[str] = ()) -> None:
         """Start ``program``, which may run for ``timeout`` seconds; do not wait for it.
 
         ``agents`` are the identities of those that the notice tells of. Raises ``TorchError`` if it

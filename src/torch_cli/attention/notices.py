@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from torch_cli.attention.channels import RETRY_SECONDS, Program, Programs, desktop_command, poster
+from torch_cli.attention.channels import (
+    RETRY_SECONDS,
+    ChannelProgram,
+    Programs,
+    desktop_command,
+    poster,
+)
 from torch_cli.attention.history import Change
 from torch_cli.attention.looking import TOUCHED_SECONDS
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
@@ -194,13 +200,13 @@ def _rank(severity: str) -> int:
     return SEVERITIES.index(severity)
 
 
-def programs_of(settings: NotifySettings, notice: Mapping[str, Any]) -> list[Program]:
+def programs_of(settings: NotifySettings, notice: Mapping[str, Any]) -> list[ChannelProgram]:
     """Return the programs that tell a person of ``notice``: one of each channel that is on."""
     found = []
     desktop = desktop_command(notice["words"]) if settings.desktop else ()
     for channel, command in (("desktop", desktop), ("command", settings.command)):
         if command:
-            found.append(Program(channel, command, notice, command[0]))
+            found.append(ChannelProgram(channel, command, notice, command[0]))
     for how, to in (("webhook", settings.webhook), ("ntfy", settings.ntfy)):
         if to:
             found.append(poster(how, (to,), notice, settings.timeout))

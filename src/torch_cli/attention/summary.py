@@ -59,7 +59,7 @@ class Summary(NamedTuple):
     late: list[Happening]
 
 
-class _Known(NamedTuple):
+class _Knowledge(NamedTuple):
     """The events, and what the store knows of the messages and runs that they name."""
 
     events: Sequence[Event]
@@ -84,7 +84,7 @@ def summary(store: Store, since: float, agents: Sequence[Agent]) -> Summary:
         begins = events[0].at
     named = {message_in(event) for event in events} - {""}
     runs = {run.id: (run, name) for run, name in store.checkins.runs_since(begins)}
-    known = _Known(events, store.messages.excerpts(named), runs, begins)
+    known = _Knowledge(events, store.messages.excerpts(named), runs, begins)
     return Summary(
         begins,
         done=_in_order(_done(known)),
@@ -101,7 +101,7 @@ def _in_order(items: Iterable[Happening]) -> list[Happening]:
 # -- done ------------------------------------------------------------------------------------------
 
 
-def _done(known: _Known) -> Iterable[Happening]:
+def _done(known: _Knowledge) -> Iterable[Happening]:
     for event in _last_of_tasks(known):
         if event.detail.get("state") == "done":
             yield _of_task(event)
@@ -116,7 +116,7 @@ def _done(known: _Known) -> Iterable[Happening]:
         yield Happening(made[-1].at, "", f"{_number(len(made), 'checkpoint')} made")
 
 
-def _work(known: _Known) -> Iterable[Happening]:
+def _work(known: _Knowledge) -> Iterable[Happening]:
     """Yield for each agent how long it worked, and how many turns it ended."""
     spent, turns, last = dict[str, float](), dict[str, int](), dict[str, Event]()
     for event in known.of(STATE):
@@ -132,11 +132,11 @@ def _work(known: _Known) -> Iterable[Happening]:
         yield Happening(event.at, who, f"worked for {duration(spent[who])}{ended}")
 
 
-def _last_of_tasks(known: _Known) -> Iterable[Event]:
+def _last_of_tasks(known: _Knowledge) -> Iterable[Event]:
     return {str(event.detail.get("task")): event for event in known.of("task")}.values()
 
 
-def _last_of_messages(known: _Known) -> list[Event]:
+def _last_of_messages(known: _Knowledge) -> list[Event]:
     return list({message_in(event): event for event in known.of("deliver")}.values())
 
 
@@ -150,7 +150,7 @@ def _of_task(event: Event) -> Happening:
 # -- failed ----------------------------------------------------------------------------------------
 
 
-def _failed(known: _Known) -> Iterable[Happening]:
+def _failed(known: _Knowledge) -> Iterable[Happening]:
     for event in _last_of_messages(known):
         if _state(event) in ("failed", "unknown"):
             yield Happening(event.at, event.target, _of_message(event, known, _state(event)))
@@ -173,7 +173,7 @@ def _failed(known: _Known) -> Iterable[Happening]:
     yield from _states(known)
 
 
-def _states(known: _Known) -> Iterable[Happening]:
+def _states(known: _Knowledge) -> Iterable[Happening]:
     """Yield ends of programs that nobody asked for, errors that ended turns, and usage limits."""
     stopped = [(event.target, event.at) for event in known.of("stop", "retire")]
     for event in known.of(STATE):
@@ -194,7 +194,7 @@ def _states(known: _Known) -> Iterable[Happening]:
 # -- committed -------------------------------------------------------------------------------------
 
 
-def _committed(known: _Known) -> Iterable[Happening]:
+def _committed(known: _Knowledge) -> Iterable[Happening]:
     """Yield what was committed, branched and tagged through Torch."""
     for event in known.of("commit", "branch", "tag"):
         said = event.detail
@@ -206,7 +206,7 @@ def _committed(known: _Known) -> Iterable[Happening]:
         yield Happening(event.at, who, words)
 
 
-def _commits(known: _Known, agents: Sequence[Agent]) -> Iterable[Happening]:
+def _commits(known: _Knowledge, agents: Sequence[Agent]) -> Iterable[Happening]:
     """Yield the commits in the worktrees of ``agents`` that were made without Torch."""
     seen = {str(event.detail.get("commit")) for event in known.of("commit")}
     for directory in dict.fromkeys(agent.directory for agent in agents):
@@ -231,7 +231,7 @@ def _log(directory: str, since: float) -> list[list[str]]:
 # -- late ------------------------------------------------------------------------------------------
 
 
-def _late(known: _Known) -> Iterable[Happening]:
+def _late(known: _Knowledge) -> Iterable[Happening]:
     for run, name in known.runs.values():
         if run.state in ("sent", "overdue") and run.fired - run.due >= LATE_SECONDS:
             how = f"check-in {name} came {duration(run.fired - run.due)} late"
@@ -250,7 +250,7 @@ def _late(known: _Known) -> Iterable[Happening]:
 # -- words -----------------------------------------------------------------------------------------
 
 
-def _of_message(event: Event, known: _Known, what: str) -> str:
+def _of_message(event: Event, known: _Knowledge, what: str) -> str:
     excerpt = known.excerpts.get(message_in(event))
     sender = f" from {event.actor}" if event.actor else ""
     text = f'"{first_line(excerpt.beginning)}"' if excerpt else ""

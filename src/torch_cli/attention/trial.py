@@ -6,7 +6,7 @@ import select
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from torch_cli.attention.channels import Program, Programs
+from torch_cli.attention.channels import ChannelProgram, Programs
 from torch_cli.attention.notices import notice_object, programs_of
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
 from torch_cli.errors import NotFoundError, TorchError
@@ -70,7 +70,7 @@ def _off(channel: str) -> ChannelTrial:
     return ChannelTrial(channel, TrialState.OFF, "off in config.toml")
 
 
-def _run(all_of_them: Sequence[Program], timeout: float) -> dict[str, ChannelTrial]:
+def _run(all_of_them: Sequence[ChannelProgram], timeout: float) -> dict[str, ChannelTrial]:
     """Run the programs side by side to their ends; return what became of each, by its channel."""
     found, running = {}, dict[str, Programs]()
     try:
@@ -94,7 +94,7 @@ def _run(all_of_them: Sequence[Program], timeout: float) -> dict[str, ChannelTri
     return found
 
 
-def _succeeded(program: Program) -> ChannelTrial:
+def _succeeded(program: ChannelProgram) -> ChannelTrial:
     if program.channel == program.name:
         return ChannelTrial(program.channel, TrialState.TOLD, "sent")
     return ChannelTrial(program.channel, TrialState.TOLD, f"'{program.name}' ended with status 0")

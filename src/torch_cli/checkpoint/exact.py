@@ -36,7 +36,7 @@ class File(NamedTuple):
     blob: str
 
 
-class _Known(NamedTuple):
+class _LastResult(NamedTuple):
     """The result of last time: the index's file, the tree that git made of it, the exact tree."""
 
     file: str
@@ -98,7 +98,7 @@ def exact_tree(
 
 
 def _exact_tree(
-    git: Git, stored: str, left_out: Collection[str], autocrlf: bool, known: _Known | None
+    git: Git, stored: str, left_out: Collection[str], autocrlf: bool, known: _LastResult | None
 ) -> str:
     lines: dict[str, File] = {}
     if known is None:
@@ -123,11 +123,11 @@ def _names(worktree: Worktree) -> list[str]:
     return [name for name in os.listdir(worktree.place) if name.startswith(_NAME)]
 
 
-def _known(worktree: Worktree) -> _Known | None:
+def _known(worktree: Worktree) -> _LastResult | None:
     for name in _names(worktree):
         stored, _, exact = name.removeprefix(_NAME).partition("-")
         if exact:
-            return _Known(os.path.join(worktree.place, name), stored, exact)
+            return _LastResult(os.path.join(worktree.place, name), stored, exact)
     return None
 
 
@@ -138,7 +138,7 @@ def _forget(worktree: Worktree, but: str = "") -> None:
                 os.unlink(os.path.join(worktree.place, name))
 
 
-def _changed(git: Git, known: _Known, stored: str) -> dict[str, File]:
+def _changed(git: Git, known: _LastResult, stored: str) -> dict[str, File]:
     """Return the files that have changed since, in the tree ``stored`` or on disk."""
     before = git._replace(index_file=known.file)
     with before.start("diff-files", "-z", "--raw") as touched:

@@ -118,7 +118,7 @@ def scan(
     nested = [e.path.rstrip("/") for e in listed if e.new and e.path.endswith("/")]
     files = [entry for entry in listed if not (entry.new and entry.path.endswith("/"))]
     crowd = _too_many(files, settings.max_new, known)
-    look = _Look(git, settings, configuration, files)
+    look = _FileCheck(git, settings, configuration, files)
     left_out = crowd.left_out
     take: list[str] = []
     lines: list[str] = []
@@ -173,7 +173,7 @@ def _too_many(files: Iterable[StatusEntry], limit: int, known: Callable[[], set[
     return _Crowd(frozenset(paths), said)
 
 
-class _Look:
+class _FileCheck:
     """Looks at one file after another, and says why it must be left out."""
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.gate import Outcome
+from torch_cli.tmux.gate import GateOutcome
 from torch_cli.tmux.panes import Pane
 
 REASONS = {
@@ -32,7 +32,7 @@ class Typist(NamedTuple):
         """Put ``text`` into a buffer of tmux's with a name of its own; types nothing."""
         return gate.load(self.client, buffer, text)
 
-    def paste(self, buffer: str, conditions: Sequence[str], *, framed: bool = True) -> Outcome:
+    def paste(self, buffer: str, conditions: Sequence[str], *, framed: bool = True) -> GateOutcome:
         """Paste what was loaded if the ``conditions`` are true of the pane in that same step.
 
         The buffer is gone afterwards. ``framed`` asks for a bracketed paste.
@@ -47,12 +47,12 @@ class Typist(NamedTuple):
 
     def type(
         self, text: bytes, buffer: str, conditions: Sequence[str], *, framed: bool = True
-    ) -> Outcome:
+    ) -> GateOutcome:
         """Load and paste ``text``."""
         if not self.load(buffer, text):
-            return Outcome(False, "gone")
+            return GateOutcome(False, "gone")
         return self.paste(buffer, conditions, framed=framed)
 
-    def press(self, keys: Sequence[str], conditions: Sequence[str] = ()) -> Outcome:
+    def press(self, keys: Sequence[str], conditions: Sequence[str] = ()) -> GateOutcome:
         """Press ``keys`` (tmux's names) if the ``conditions`` are true in that same step."""
         return gate.press(self.client, self.pane, keys, conditions)

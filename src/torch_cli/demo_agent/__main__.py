@@ -6,7 +6,7 @@ import sys
 
 from torch_cli.demo_agent import VERSION
 from torch_cli.demo_agent.model import Options
-from torch_cli.demo_agent.program import Program, Settings
+from torch_cli.demo_agent.program import DemoLoop, ProgramSettings
 
 _ABOUT = """\
 A small program that behaves like a coding agent, for demos and tests. It calls no model.
@@ -52,10 +52,10 @@ def main() -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("torch-demo-agent: needs a terminal for its input and output", file=sys.stderr)
         return 2
-    return Program(settings).run()
+    return DemoLoop(settings).run()
 
 
-def _settings(arguments: list[str]) -> Settings:
+def _settings(arguments: list[str]) -> ProgramSettings:
     parser = argparse.ArgumentParser(
         "torch-demo-agent", description=_ABOUT, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -75,7 +75,7 @@ def _settings(arguments: list[str]) -> Settings:
         dialog_command=given.dialog_command,
         limit_lifts=given.limit_lifts,
     )
-    return Settings(
+    return ProgramSettings(
         agent=agent,
         start_delay=given.start_delay,
         keep_early=given.keep_early,

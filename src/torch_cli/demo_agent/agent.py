@@ -8,35 +8,37 @@ import base64
 import math
 from collections import deque
 
-from torch_cli.demo_agent.keys import Event, Key, Paste, Text, to_bytes
-from torch_cli.demo_agent.message import Box, Message, answer_to, markers, normalise
+from torch_cli.demo_agent.keys import Event, KeyPress, Pasted, Text, to_bytes
+from torch_cli.demo_agent.message import InputBox, Submission, answer_to, markers, normalise
 from torch_cli.demo_agent.model import (
     ERRORS,
     MODES,
     SPINNER_SECONDS,
-    Dialog,
+    DemoTurn,
     Effect,
-    Entry,
     Hook,
-    Job,
     Kind,
-    Log,
+    LogLine,
     Options,
-    Run,
+    Question,
+    ShellRun,
+    TranscriptEntry,
 )
 
 
-class Agent:
+class DemoState:
     """The state of the agent, and what each event and the passing of time do to it."""
 
     def __init__(self, options: Options, cwd: str) -> None:
         self.options = options
         self.cwd = cwd
-        self.box = Box()
-        self.transcript: list[Entry] = [Entry(Kind.PLAIN, f"Torch demo agent · {cwd}")]
-        self.queue: list[Message] = []
-        self.job: Job | None = None
-        self.dialogs: deque[Dialog] = deque()
+        self.box = InputBox()
+        self.transcript: list[TranscriptEntry] = [
+            TranscriptEntry(Kind.PLAIN, f"Torch demo agent · {cwd}")
+        ]
+        self.queue: list[Submission] = []
+        self.job: DemoTurn | None = None
+        self.dialogs: deque[Question] = deque()
         self.limit = ""  # what the limit line says about the reset, while a limit lasts
         self.mode = 0  # which of MODES
         self.leaving = False  # C-c was pressed once
@@ -65,7 +67,7 @@ class Agent:
         if self.options.dialog_after is not None:
             self._plan(now + self.options.dialog_after, self.options.dialog_command)
         if self.options.trust:
-            self._open(Dialog("trust"))
+            self._open(Question("trust"))
         else:
             self._hook("SessionStart", source="startup")
 
@@ -92,9 +94,9 @@ class Agent:
 
     def handle(self, event: Event, now: float) -> None:
         """Take one event from the terminal."""
-        placeholder = isinstance(event, Paste) and not self.dialogs and self.box.paste(event.text)
+        placeholder = isinstance(event, Pasted) and not self.dialogs and self.box.paste(event.text)
         self._log_input(event, placeholder)
-        if event is Key.INTERRUPT:
+        if event is KeyPress.INTERRUPT:
             self._interrupt(now)
         else:
             self.leaving = False
@@ -105,24 +107,24 @@ class Agent:
             self._answer_dialog(event, now)
         elif isinstance(event, Text):
             self.box.type(event.text)
-        elif isinstance(event, Key):
+        elif isinstance(event, KeyPress):
             self._press(event, now)
 
-    def _press(self, key: Key, now: float) -> None:
-        if key is Key.SUBMIT or (key is Key.ENTER and not self.box.continue_line()):
+    def _press(self, key: KeyPress, now: float) -> None:
+        if key is KeyPress.SUBMIT or (key is KeyPress.ENTER and not self.box.continue_line()):
             self._submit(now)
-        elif key is Key.BACKSPACE:
+        elif key is KeyPress.BACKSPACE:
             self.box.erase()
-        elif key is Key.CLEAR:
+        elif key is KeyPress.CLEAR:
             self.box.clear()
-        elif key is Key.END and not self.box:
+        elif key is KeyPress.END and not self.box:
             self.quit(0, "C-d")
-        elif key is Key.UP and not self.box and self.queue:
+        elif key is KeyPress.UP and not self.box and self.queue:
             self.box.type("\n".join(message.text for message in self.queue))
             self.queue.clear()
-        elif key is Key.MODE:
+        elif key is KeyPress.MODE:
             self.mode = (self.mode + 1) % len(MODES)
-        elif key is Key.ESCAPE and self.job:
+        elif key is KeyPress.ESCAPE and self.job:
             self._stop_job(now)
 
     def _interrupt(self, now: float) -> None:
@@ -139,11 +141,11 @@ class Agent:
             self.box.clear()
 
     def _log_input(self, event: Event, placeholder: bool) -> None:
-        if isinstance(event, Key):
+        if isinstance(event, KeyPress):
             self._log("typed", key=event.value)
             return
         fields = {"text": normalise(event.text), "raw_base64": _base64(to_bytes(event.text))}
-        if isinstance(event, Paste):
+        if isinstance(event, Pasted):
             self._log("paste", **fields, placeholder=placeholder)
         else:
             self._log("typed", **fields)
@@ -179,7 +181,7 @@ class Agent:
             else:
                 self._begin([message], now)
 
-    def _command(self, message: Message, fields: dict[str, str]) -> None:
+    def _command(self, message: Submission, fields: dict[str, str]) -> None:
         self._say(Kind.USER, message.shown)
         if message.command == "exit":
             self._say(Kind.PLAIN, "Bye.")
@@ -191,7 +193,7 @@ class Agent:
             self._log("swallowed", **fields)
             self._say(Kind.NOTICE, f"Unknown command: /{message.command}")
 
-    def _begin(self, messages: list[Message], now: float) -> None:
+    def _begin(self, messages: list[Submission], now: float) -> None:
         for message in messages:
             self._say(Kind.USER, message.shown)
         if self.limit:
@@ -199,11 +201,11 @@ class Agent:
             return
         found = [marker for message in messages for marker in markers(message.text)]
         delays = [marker.seconds for marker in found if marker.name == "DELAY"]
-        self.job = Job(messages, now, now + (delays[0] if delays else self.options.work))
+        self.job = DemoTurn(messages, now, now + (delays[0] if delays else self.options.work))
         self.job.asks.extend(marker.value for marker in found if marker.name == "DIALOG")
         self.job.retries = next((marker.value for marker in found if marker.name == "RETRY"), "")
 
-    def _finish(self, job: Job, now: float) -> None:
+    def _finish(self, job: DemoTurn, now: float) -> None:
         """The answer is due: give it, unless a marker wants something else first."""
         found = {
             marker.name: marker for message in job.messages for marker in markers(message.text)
@@ -252,10 +254,10 @@ class Agent:
 
     def open_dialog(self, command: str, *, of_job: bool = False) -> None:
         """Ask for permission to run ``command``, after any question that is open already."""
-        self._open(Dialog("permission", command, of_job))
+        self._open(Question("permission", command, of_job))
         self._hook("PermissionRequest", tool_name="Bash", tool_input={"command": command})
 
-    def _open(self, dialog: Dialog) -> None:
+    def _open(self, dialog: Question) -> None:
         self.dialogs.append(dialog)
         self._log("dialog", kind=dialog.kind, command=dialog.command)
 
@@ -267,12 +269,12 @@ class Agent:
                     if rest := event.text[index + 1 :]:
                         self._take(Text(rest), now)
                     return
-        elif event is Key.ENTER:
+        elif event is KeyPress.ENTER:
             self._close_dialog(self.dialogs[0].chosen == 0, now)
-        elif event is Key.ESCAPE:
+        elif event is KeyPress.ESCAPE:
             self._close_dialog(False, now)
-        elif event in (Key.UP, Key.DOWN):
-            self.dialogs[0].chosen = 0 if event is Key.UP else 1
+        elif event in (KeyPress.UP, KeyPress.DOWN):
+            self.dialogs[0].chosen = 0 if event is KeyPress.UP else 1
 
     def _close_dialog(self, approved: bool, now: float) -> None:
         dialog = self.dialogs.popleft()
@@ -314,14 +316,14 @@ class Agent:
 
     def _run(self, command: str) -> int:
         self._commands += 1
-        self._effects.append(Run(self._commands, command))
+        self._effects.append(ShellRun(self._commands, command))
         return self._commands
 
     def _say(self, kind: Kind, text: str) -> None:
-        self.transcript.append(Entry(kind, text))
+        self.transcript.append(TranscriptEntry(kind, text))
 
     def _log(self, event: str, **fields: object) -> None:
-        self._effects.append(Log(event, fields))
+        self._effects.append(LogLine(event, fields))
 
     def _hook(self, event: str, **fields: object) -> None:
         self._effects.append(Hook(event, fields))

@@ -21,13 +21,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Paste:
+class Pasted:
     """The content of one bracketed paste, without its frame, otherwise as it came."""
 
     text: str
 
 
-class Key(Enum):
+class KeyPress(Enum):
     """A key that means something; all others are dropped."""
 
     ENTER = "enter"
@@ -42,7 +42,7 @@ class Key(Enum):
     MODE = "mode"
 
 
-Event = Text | Paste | Key
+Event = Text | Pasted | KeyPress
 
 _TOKEN = re.compile(
     rb"(?P<text>[^\x00-\x08\x0b-\x1f\x7f]+)"
@@ -55,17 +55,17 @@ _PASTE_END = b"\x1b[201~"
 _CHORD_START = b"\x18"
 _CHORD_END = b"\x11"
 _KEYS: dict[bytes, Event] = {
-    b"\r": Key.ENTER,
-    b"\x03": Key.INTERRUPT,
-    b"\x04": Key.END,
-    b"\x08": Key.BACKSPACE,
-    b"\x15": Key.CLEAR,
-    b"\x7f": Key.BACKSPACE,
-    b"\x1b[A": Key.UP,
-    b"\x1bOA": Key.UP,
-    b"\x1b[B": Key.DOWN,
-    b"\x1bOB": Key.DOWN,
-    b"\x1b[Z": Key.MODE,
+    b"\r": KeyPress.ENTER,
+    b"\x03": KeyPress.INTERRUPT,
+    b"\x04": KeyPress.END,
+    b"\x08": KeyPress.BACKSPACE,
+    b"\x15": KeyPress.CLEAR,
+    b"\x7f": KeyPress.BACKSPACE,
+    b"\x1b[A": KeyPress.UP,
+    b"\x1bOA": KeyPress.UP,
+    b"\x1b[B": KeyPress.DOWN,
+    b"\x1bOB": KeyPress.DOWN,
+    b"\x1b[Z": KeyPress.MODE,
     b"\x1b\r": Text("\n"),
 }
 
@@ -94,13 +94,13 @@ class Decoder:
         if not self._rest:
             return []
         self._rest = b""
-        return [Key.ESCAPE]
+        return [KeyPress.ESCAPE]
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events of one read."""
         events = self._events(chunk)
         if any(isinstance(event, Text) for event in events):
-            events = [Text("\r") if event is Key.ENTER else event for event in events]
+            events = [Text("\r") if event is KeyPress.ENTER else event for event in events]
         return _merged(events)
 
     def _events(self, chunk: bytes) -> list[Event]:
@@ -117,7 +117,7 @@ class Decoder:
                 self._rest = data[position:]
                 break
             else:
-                events.append(Key.ESCAPE)
+                events.append(KeyPress.ESCAPE)
                 position += 1
         return events
 
@@ -132,7 +132,7 @@ class Decoder:
         if end < 0:
             return len(data)
         after = end + len(_PASTE_END) - before
-        events.append(Paste(paste[:end].decode("utf-8", _ERRORS)))
+        events.append(Pasted(paste[:end].decode("utf-8", _ERRORS)))
         self._paste = None
         return position + after
 
@@ -146,7 +146,7 @@ class Decoder:
         if token == _PASTE_START:
             self._paste = bytearray()
         elif chord and token == _CHORD_END:
-            events.append(Key.SUBMIT)
+            events.append(KeyPress.SUBMIT)
         elif token in _KEYS:
             events.append(_KEYS[token])
 

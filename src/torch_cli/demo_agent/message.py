@@ -16,7 +16,7 @@ _COMMAND = re.compile(r"/([\w:-]+)(?=\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Submission:
     """One message: ``text`` as the agent takes it, ``raw`` as it was given, ``shown`` on screen."""
 
     text: str
@@ -51,7 +51,7 @@ def markers(text: str) -> list[Marker]:
     return [Marker(found[1], found[2].strip()) for found in _MARKER.finditer(text)]
 
 
-def answer_to(messages: list[Message]) -> str:
+def answer_to(messages: list[Submission]) -> str:
     """Return the answer that a marker asks for, or else the beginning of each message."""
     for message in messages:
         for marker in markers(message.text):
@@ -77,7 +77,7 @@ def normalise(text: str) -> str:
 
 
 @dataclass(slots=True)
-class Box:
+class InputBox:
     """The input box: typed text, short pastes as text, long pastes behind a placeholder.
 
     The cursor is always at the end.
@@ -135,7 +135,7 @@ class Box:
         self.type("\n")
         return True
 
-    def message(self) -> Message:
+    def message(self) -> Submission:
         """Return the content as a message; its text is empty if there is nothing but spaces."""
         text = self.text
-        return Message(normalise(text), to_bytes(text), normalise(self.shown))
+        return Submission(normalise(text), to_bytes(text), normalise(self.shown))

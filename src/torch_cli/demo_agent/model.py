@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-from torch_cli.demo_agent.message import Message
+from torch_cli.demo_agent.message import Submission
 
 MODES = ("", "plan mode on", "auto mode on")
 """What the footer says of the modes that Shift-Tab goes through; the first says nothing."""
@@ -29,7 +29,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class LogLine:
     """Effect: write one line to the log."""
 
     event: str
@@ -45,14 +45,14 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ShellRun:
     """Effect: run a shell command, and call ``command_ended(number)`` when it has ended."""
 
     number: int
     command: str
 
 
-Effect = Log | Hook | Run
+Effect = LogLine | Hook | ShellRun
 
 
 class Kind(Enum):
@@ -65,7 +65,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TranscriptEntry:
     """One entry of the transcript; ``text`` may have several lines."""
 
     kind: Kind
@@ -73,7 +73,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Dialog:
+class Question:
     """A question that is in place of the input box; ``chosen`` is 0 for yes, 1 for no."""
 
     kind: str  # "permission" or "trust"
@@ -83,10 +83,10 @@ class Dialog:
 
 
 @dataclass(slots=True)
-class Job:
+class DemoTurn:
     """Messages being worked on; nothing comes of them before ``until``."""
 
-    messages: list[Message]
+    messages: list[Submission]
     started: float
     until: float
     asks: deque[str] = field(default_factory=deque)

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-from torch_cli.demo_agent.agent import Agent
+from torch_cli.demo_agent.agent import DemoState
 from torch_cli.demo_agent.keys import Decoder, Event
-from torch_cli.demo_agent.model import Effect, Hook, Log, Options, Run
+from torch_cli.demo_agent.model import Effect, Hook, LogLine, Options, ShellRun
 from torch_cli.demo_agent.view import Painter, Size
 
 ESCAPE_SECONDS = 0.05  # an Esc with nothing after it for so long is the key
@@ -33,7 +33,7 @@ _SIGNALS = (*_QUITTING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProgramSettings:
     """How the program deals with its terminal and the world; all times in seconds."""
 
     agent: Options = field(default_factory=Options)
@@ -45,10 +45,10 @@ class Settings:
     hook: str = ""
 
 
-class Terminal:
+class RawTerminal:
     """The terminal in raw mode; a context manager that puts everything back."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ProgramSettings) -> None:
         self._settings = settings
         self.input = sys.stdin.fileno()
         self._output = sys.stdout.fileno()
@@ -100,7 +100,7 @@ class Terminal:
 class World:
     """Carries out effects: the log, hooks one after the other, and commands."""
 
-    def __init__(self, settings: Settings, cwd: str) -> None:
+    def __init__(self, settings: ProgramSettings, cwd: str) -> None:
         self._hook = settings.hook
         self._log = open(settings.log, "ab", buffering=0) if settings.log else None  # noqa: SIM115
         self._common = {"session_id": _session_id(), "cwd": cwd}
@@ -112,12 +112,12 @@ class World:
         """Do these things, in order; nothing here waits."""
         for effect in effects:
             match effect:
-                case Log(event, fields):
+                case LogLine(event, fields):
                     self.log(event, **fields)
                 case Hook(event, fields) if self._hook:
                     self._hooks.append({"hook_event_name": event, **self._common, **fields})
                     self._next_hook()
-                case Run(number, command):
+                case ShellRun(number, command):
                     self._commands[number] = _shell(command, subprocess.DEVNULL)
 
     def log(self, event: str, **fields: object) -> None:
@@ -158,13 +158,13 @@ class World:
                 self._running_hook = _shell(self._hook, payload.fileno())
 
 
-class Program:
+class DemoLoop:
     """The loop between one terminal and one agent."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ProgramSettings) -> None:
         cwd = os.getcwd()
         self._settings = settings
-        self._agent = Agent(settings.agent, cwd)
+        self._agent = DemoState(settings.agent, cwd)
         self._decoder = Decoder()
         self._painter = Painter(self._agent)
         self._world = World(settings, cwd)
@@ -174,7 +174,7 @@ class Program:
 
     def run(self) -> int:
         """Run until the agent ends; return its exit status."""
-        terminal = Terminal(self._settings)
+        terminal = RawTerminal(self._settings)
         terminal.delay()
         with _signal_pipe() as signals:
             with terminal:
@@ -189,7 +189,7 @@ class Program:
             self._world.finish_hooks()
         return self._agent.exit_status
 
-    def _turn(self, terminal: Terminal, signals: int) -> None:
+    def _turn(self, terminal: RawTerminal, signals: int) -> None:
         """Wait for one thing to happen, and take it in."""
         now = time.monotonic()
         sources = [signals] if now < self._agent.deaf_until else [signals, terminal.input]
@@ -244,7 +244,7 @@ class Program:
                 self._agent.handle(event, now)
                 self._stale = True
 
-    def _draw(self, terminal: Terminal, now: float) -> None:
+    def _draw(self, terminal: RawTerminal, now: float) -> None:
         terminal.write(self._painter.paint(now, terminal.size))
         cost = time.monotonic() - now
         rest = 2 * cost if cost > _SLOW_DRAW_SECONDS else 0.0

@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from torch_cli.demo_agent.agent import Agent
-from torch_cli.demo_agent.model import MODES, SPINNER_SECONDS, Dialog, Entry, Kind
+from torch_cli.demo_agent.agent import DemoState
+from torch_cli.demo_agent.model import MODES, SPINNER_SECONDS, Kind, Question, TranscriptEntry
 
 PROMPT = "»\u00a0"
 SPINNER = "·✢✳✶✻✽"
@@ -36,7 +36,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Picture:
     """A picture: the visible ``rows``, the ``cursor`` as (column, row) from 0.
 
     ``above`` counts the rows of the transcript that are above the first visible one.
@@ -85,7 +85,7 @@ def _wrap_wide(line: str, columns: int) -> list[str]:
     return [*rows, line[start:]]
 
 
-def entry_rows(entry: Entry, columns: int) -> list[str]:
+def entry_rows(entry: TranscriptEntry, columns: int) -> list[str]:
     """Return the rows of one entry of the transcript; a notice belongs to the entry above it."""
     mark = entry.kind.value
     first, *others = wrap(entry.text, max(1, columns - len(mark)))
@@ -93,7 +93,7 @@ def entry_rows(entry: Entry, columns: int) -> list[str]:
     return rows if entry.kind is Kind.NOTICE else ["", *rows]
 
 
-def box_rows(agent: Agent, columns: int, most: int) -> tuple[list[str], int]:
+def box_rows(agent: DemoState, columns: int, most: int) -> tuple[list[str], int]:
     """Return the rows of the input box, ``most`` at most, and the cursor's column in the last."""
     ghost = QUEUED_PLACEHOLDER if agent.queue else "" if agent.job else PLACEHOLDER
     if not agent.box:
@@ -108,7 +108,7 @@ def box_rows(agent: Agent, columns: int, most: int) -> tuple[list[str], int]:
     return rows, column
 
 
-def dialog_rows(dialog: Dialog, cwd: str, columns: int) -> list[str]:
+def dialog_rows(dialog: Question, cwd: str, columns: int) -> list[str]:
     """Return the rows that are in place of the input box while a question is open."""
     if dialog.kind == "trust":
         head = [" Do you trust the files in this folder?", *_indented(cwd, columns)]
@@ -126,7 +126,7 @@ def _indented(text: str, columns: int) -> list[str]:
     return ["   " + row for row in wrap(text, max(1, columns - 3))]
 
 
-def bottom_rows(agent: Agent, now: float, size: Size) -> tuple[list[str], tuple[int, int]]:
+def bottom_rows(agent: DemoState, now: float, size: Size) -> tuple[list[str], tuple[int, int]]:
     """Return the rows below the transcript, and the cursor as (column, row among them)."""
     columns = size.columns
     if agent.dialogs:
@@ -151,16 +151,16 @@ def bottom_rows(agent: Agent, now: float, size: Size) -> tuple[list[str], tuple[
     return rows, (column, len(above) + len(box) - 1)
 
 
-def queued_rows(agent: Agent, columns: int) -> list[str]:
+def queued_rows(agent: DemoState, columns: int) -> list[str]:
     """Return the rows of the messages that wait for the work to end."""
-    entries: list[Entry] = []
+    entries: list[TranscriptEntry] = []
     for message in agent.queue:
         shown = message.shown[:_QUEUED_SHOWN]
-        entries += [Entry(Kind.USER, shown), Entry(Kind.NOTICE, "Queued")]
+        entries += [TranscriptEntry(Kind.USER, shown), TranscriptEntry(Kind.NOTICE, "Queued")]
     return _rows_of(entries, columns)
 
 
-def compose(agent: Agent, body: list[str], now: float, size: Size) -> Frame:
+def compose(agent: DemoState, body: list[str], now: float, size: Size) -> Picture:
     """Return the picture of ``agent`` at the time ``now``, below the transcript's rows ``body``."""
     if agent.exit_status is None:
         bottom, (column, row) = bottom_rows(agent, now, size)
@@ -170,17 +170,17 @@ def compose(agent: Agent, body: list[str], now: float, size: Size) -> Frame:
         below, column, cursor_row = [""], 0, 0
     cut = max(0, len(body) + len(below) - size.rows)
     rows = (body[cut:] + below[max(0, cut - len(body)) :])[: size.rows]
-    return Frame(tuple(rows), (column, len(body) + cursor_row - cut), min(cut, len(body)))
+    return Picture(tuple(rows), (column, len(body) + cursor_row - cut), min(cut, len(body)))
 
 
-def _rows_of(entries: Iterable[Entry], columns: int) -> list[str]:
+def _rows_of(entries: Iterable[TranscriptEntry], columns: int) -> list[str]:
     return [row for entry in entries for row in entry_rows(entry, columns)]
 
 
 class Painter:
     """Draws frames of one agent onto one terminal, as differences to the last one."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: DemoState) -> None:
         self._agent = agent
         self._body: list[str] = []
         self._entries = 0
@@ -221,7 +221,7 @@ class Painter:
             self._drawn = self._drawn[1:]
         return "".join(parts)
 
-    def _rows(self, frame: Frame, size: Size) -> str:
+    def _rows(self, frame: Picture, size: Size) -> str:
         parts = []
         for index in range(size.rows):
             row = frame.rows[index] if index < len(frame.rows) else ""

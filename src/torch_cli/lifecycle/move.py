@@ -14,7 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.database import after
 from torch_cli.tmux.move import Act, Client, Goal, Placement, carry_out, placement_of
-from torch_cli.tmux.opening import Place, new_session, remove
+from torch_cli.tmux.opening import WindowPlace, new_session, remove
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.place import check_session_name
 from torch_cli.tmux.socket import Socket
@@ -212,13 +212,13 @@ class _Move:
         if placement.deprived and not self.wanted.follow:
             raise _looked_at(where, placement, ends=bool(self._doomed(placement)))
 
-    def _new_session(self) -> Place:
+    def _new_session(self) -> WindowPlace:
         known = os.path.isdir(self.agent.directory)
         directory = self.agent.directory if known else os.path.expanduser("~")
         assert self.wanted.session is not None
         return new_session(self.socket, self.wanted.session, directory, None)
 
-    def _carry_out(self, placement: Placement, created: Place | None = None) -> Moved | None:
+    def _carry_out(self, placement: Placement, created: WindowPlace | None = None) -> Moved | None:
         goal = placement.goal
         name, notes = self._window_name(placement)
         along = placement.deprived

@@ -20,7 +20,7 @@ ASKED_SECONDS = 5.0
 """Seconds after which a server that had not sourced the snippet is asked again."""
 
 
-class _Shown(NamedTuple):
+class _ServerMarks(NamedTuple):
     """What one server shows, ``marks`` by pane, and whether all of it is ours and true (``ours``).
 
     ``asked`` (monotonic) is when the server was asked whether the snippet was ``sourced`` there.
@@ -38,7 +38,7 @@ class Marks:
     """Keeps the marks of all servers true. One scheduler has one."""
 
     def __init__(self) -> None:
-        self._servers: dict[str, _Shown] = {}
+        self._servers: dict[str, _ServerMarks] = {}
 
     def show(
         self,
@@ -99,16 +99,16 @@ class Marks:
         self._servers[path] = wanted
 
 
-def _is_to_be_asked(shown: _Shown) -> bool:
+def _is_to_be_asked(shown: _ServerMarks) -> bool:
     return not shown.sourced and time.monotonic() - shown.asked >= ASKED_SECONDS
 
 
-def _ask(client: ControlClient) -> _Shown:
+def _ask(client: ControlClient) -> _ServerMarks:
     """Return what the server of ``client`` shows, maybe of an earlier daemon."""
     sourced = client.call("display-message", "-p", f"#{{{SOURCED}}}").text
     rows = client.call("list-panes", "-a", "-F", f"#{{pane_id}} #{{{DO}}}").lines if sourced else ()
     marks = dict(row.split(" ", 1) for row in rows if not row.endswith(" "))
-    return _Shown(client, bool(sourced), time.monotonic(), marks)
+    return _ServerMarks(client, bool(sourced), time.monotonic(), marks)
 
 
 def _name(client: ControlClient) -> str:

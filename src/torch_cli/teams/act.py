@@ -3,7 +3,7 @@
 import enum
 
 
-class Act(enum.StrEnum):
+class TeamAct(enum.StrEnum):
     """Something that is done for an agent, or is not: then its report says why."""
 
     BRIEF = "brief"
@@ -32,5 +32,5 @@ class Act(enum.StrEnum):
     """Its team could not be looked after."""
 
 
-PAST = {Act.GROW: "started", Act.SHRINK: "retired", Act.RESTART: "restarted"}
+PAST = {TeamAct.GROW: "started", TeamAct.SHRINK: "retired", TeamAct.RESTART: "restarted"}
 """The words for acts that are commands of their own, once they are done."""

@@ -11,7 +11,7 @@ from torch_cli.child import detached_environment
 from torch_cli.errors import HELD, TorchError
 from torch_cli.store import Store
 from torch_cli.teamfile.described import Team
-from torch_cli.teams.act import PAST, Act
+from torch_cli.teams.act import PAST, TeamAct
 
 
 class Background:
@@ -21,7 +21,7 @@ class Background:
     """
 
     def __init__(
-        self, store: Store, team: Team, what: Act, name: str, words: Sequence[str]
+        self, store: Store, team: Team, what: TeamAct, name: str, words: Sequence[str]
     ) -> None:
         self.what, self.name = what, name
         socket, path = _home(store, team)

@@ -12,7 +12,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import TASK_HELD, Task, TaskState, skills_fit
 from torch_cli.teamfile.described import MIB, Pool, Team
-from torch_cli.teams.act import Act
+from torch_cli.teams.act import TeamAct
 from torch_cli.watch.draft import check_no_draft
 from torch_cli.watch.listing import Line, list_agents
 
@@ -30,7 +30,7 @@ class PoolChange(NamedTuple):
     """
 
     pool: Pool
-    what: Act
+    what: TeamAct
     name: str
     why: str
 
@@ -49,12 +49,12 @@ def decide(store: Store, team: Team, now: float) -> list[PoolChange]:
     """Return what is to become of the team's pools at ``now`` (epoch seconds)."""
     if not team.pools:
         return []
-    look = _Look(store, team, now)
+    look = _PoolAgents(store, team, now)
     found = [look.decide(pool) for pool in team.pools]
     return [change for change in found if change is not None]
 
 
-class _Look:
+class _PoolAgents:
     """The agents of a team's pools at one moment, by their names in the file.
 
     An agent belongs to the team by its identity: it may have another name now, and an agent of
@@ -85,7 +85,7 @@ class _Look:
             starting = [name for name, line in there.items() if line.agent.ready is None]
             if starting:
                 why = f"{late[0].id} waits, and {starting[0]} is not ready"
-                return PoolChange(pool, Act.STAY, "", why)
+                return PoolChange(pool, TeamAct.STAY, "", why)
             return self._grow(pool, f"{late[0].id} waits")
         least = pool.least - len(self.stopped.intersection(pool.names))
         is_up = there or self.ended.intersection(pool.names)
@@ -97,7 +97,7 @@ class _Look:
             spare = name in pool.names[pool.least :]
             if spare and since > pool.idle and not self._has_draft(line):
                 why = "it is idle, and no task waits"
-                return PoolChange(pool, Act.SHRINK, line.agent.name, why)
+                return PoolChange(pool, TeamAct.SHRINK, line.agent.name, why)
         return None
 
     def _has_draft(self, line: Line) -> bool:
@@ -129,8 +129,8 @@ class _Look:
         else:
             stays = memory_short(pool, there)
         if stays:
-            return PoolChange(pool, Act.STAY, "", f"{why}, and {stays}")
-        return PoolChange(pool, Act.GROW, names[0], why)
+            return PoolChange(pool, TeamAct.STAY, "", f"{why}, and {stays}")
+        return PoolChange(pool, TeamAct.GROW, names[0], why)
 
     def _is_fresh(self, name: str) -> bool:
         return self.now - self.rows[name].started < SETTLE_SECONDS

@@ -8,7 +8,7 @@ from torch_cli.store import Store
 from torch_cli.store.restarts import GIVEN_UP, Restart
 from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.described import Member, Team
-from torch_cli.teams.act import Act
+from torch_cli.teams.act import TeamAct
 from torch_cli.tmux.panes import Pane, pane_at, with_status
 
 FIRST, LONGEST = 2.0, 60.0
@@ -31,7 +31,7 @@ class Fallen(NamedTuple):
     """
 
     name: str
-    what: Act
+    what: TeamAct
     why: str
     socket: str
 
@@ -82,11 +82,11 @@ def _decide(store: Store, team: Team, member: Member, pane: Pane, now: float) ->
     if len(done) >= MOST:
         why = f"it ended with {how}, after {len(done)} restarts in {WITHIN / 60:.0f} min"
         store.restarts.add(Restart(team.path, member.name, now, GIVEN_UP))
-        return [Fallen(member.name, Act.GIVE_UP, why, pane.socket_path)]
+        return [Fallen(member.name, TeamAct.GIVE_UP, why, pane.socket_path)]
     if pending is None:
         wait = min(LONGEST, FIRST * 2 ** len(done)) * random.uniform(1 - JITTER, 1 + JITTER)
         pending = Restart(team.path, member.name, now, now + wait)
         store.restarts.add(pending)
-    what = Act.RESTART if now >= pending.due else Act.WAIT
+    what = TeamAct.RESTART if now >= pending.due else TeamAct.WAIT
     why = f"it ended with {how}; restart {len(done) + 1} of {MOST}"
     return [Fallen(member.name, what, why, pane.socket_path)]

@@ -17,7 +17,7 @@ from torch_cli.tasks.text import order
 from torch_cli.tasks.title import show_task
 from torch_cli.teamfile.described import Team
 from torch_cli.teamfile.load import load_team
-from torch_cli.teams.act import Act
+from torch_cli.teams.act import TeamAct
 from torch_cli.teams.background import Background
 from torch_cli.teams.pool import decide as decide_pools
 from torch_cli.teams.rebrief import brief_all_due
@@ -32,7 +32,7 @@ class Did(NamedTuple):
     ``people`` says that there is no agent to tell, so people should see it.
     """
 
-    what: Act
+    what: TeamAct
     agent: str
     words: str
     error: TorchError | None = None
@@ -69,15 +69,15 @@ class Upkeep:
         try:
             yield from doing
         except TorchError as error:
-            yield from self._once(subject, Did(Act.TEAM, subject, error.message, error))
+            yield from self._once(subject, Did(TeamAct.TEAM, subject, error.message, error))
         except Exception as error:  # an error of one team must not stop the others
             words = f"{subject}: {type(error).__name__}: {error}"
             unforeseen = TorchError(words, code="unforeseen")
-            yield from self._once(subject, Did(Act.TEAM, subject, words, unforeseen))
+            yield from self._once(subject, Did(TeamAct.TEAM, subject, words, unforeseen))
 
     def _brief(self, store: Store, now: float) -> Iterator[Did]:
         for again, message in brief_all_due(store, now):
-            did = Did(Act.BRIEF, again.agent.name, f"{again.last.name}: {again.why}")
+            did = Did(TeamAct.BRIEF, again.agent.name, f"{again.last.name}: {again.why}")
             if message:
                 yield did
             else:
@@ -109,15 +109,15 @@ class Upkeep:
             return
         for one in fallen(store, team, now):
             did = Did(one.what, one.name, one.why, socket=one.socket)
-            if one.what is Act.GIVE_UP:
-                store.events.add(Act.GIVE_UP, one.name, {"why": one.why})
+            if one.what is TeamAct.GIVE_UP:
+                store.events.add(TeamAct.GIVE_UP, one.name, {"why": one.why})
                 yield did._replace(people=True)
-            elif one.what is Act.RESTART and team.path not in self._going:
+            elif one.what is TeamAct.RESTART and team.path not in self._going:
                 store.restarts.begin(team.path, one.name, now)
-                store.events.add(Act.RESTART, one.name, {"why": one.why})
-                self._start(store, team, Act.RESTART, one.name)
+                store.events.add(TeamAct.RESTART, one.name, {"why": one.why})
+                self._start(store, team, TeamAct.RESTART, one.name)
                 yield did
-            self.waits = self.waits or one.what is Act.WAIT
+            self.waits = self.waits or one.what is TeamAct.WAIT
         if team.path not in self._going and self._rest.get(team.path, 0.0) <= now:
             yield from self._pools(store, team, now)
 
@@ -130,9 +130,9 @@ class Upkeep:
                 self._start(store, team, change.what, change.name)
                 yield did
 
-    def _start(self, store: Store, team: Team, what: Act, name: str) -> None:
+    def _start(self, store: Store, team: Team, what: TeamAct, name: str) -> None:
         up = ["up", "--as-accepted", "--only", name, "--dir", team.root]
-        words = ["retire", name] if what is Act.SHRINK else up
+        words = ["retire", name] if what is TeamAct.SHRINK else up
         self._going[team.path] = Background(store, team, what, name, words)
 
     def _finished(self, path: str, now: float) -> Iterator[Did]:
@@ -145,7 +145,7 @@ class Upkeep:
             return
         del self._going[path]
         if going.error is not None:
-            if going.what is not Act.RESTART:
+            if going.what is not TeamAct.RESTART:
                 self._rest[path] = now + INTERVALS.pools_again
             did = Did(going.what, going.name, "", going.error)
             yield from self._once(f"{path}:{going.name}", did)
@@ -166,7 +166,7 @@ class Upkeep:
 
 def _reminded(one: Reminded) -> Did:
     agent = one.agent
-    what = Act.REMIND if one.told == agent.name else Act.TELL_PARENT
+    what = TeamAct.REMIND if one.told == agent.name else TeamAct.TELL_PARENT
     return Did(what, agent.name, one.words, socket=agent.socket, people=not one.told)
 
 
@@ -174,7 +174,7 @@ def _untrusted(store: Store, team: Team, trust: Trust) -> Did:
     known = store.teams.members(team.path).values()
     socket = next((one.socket for one in known if one.socket), "")
     words = f"{trust.words}; the daemon does not act on it until 'torch up' or 'torch trust --dir "
-    return Did(Act.UNTRUSTED, team.path, f"{words}{team.root}'", socket=socket, people=True)
+    return Did(TeamAct.UNTRUSTED, team.path, f"{words}{team.root}'", socket=socket, people=True)
 
 
 def _route(store: Store, team: Team) -> Iterator[Did]:
@@ -189,7 +189,7 @@ def _route(store: Store, team: Team) -> Iterator[Did]:
             key = f"task:{task.id}:{task.attempts}"
             store.messages.accept(word_to(agent, order(task), key, kind="task"))
         show_task(store, agent.identity)
-        yield Did(Act.ROUTE, agent.name, f"{task.id}: {choice.why}")
+        yield Did(TeamAct.ROUTE, agent.name, f"{task.id}: {choice.why}")
 
 
 def show_people(did: Did) -> None:

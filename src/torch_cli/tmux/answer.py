@@ -21,7 +21,7 @@ _CONTROLS = dict(zip(b"nrtabvfs", b"\n\r\t\a\b\v\f ", strict=True))
 """What a letter behind a backslash stands for: ``vis()`` in compat/vis.c, with ``VIS_CSTYLE``."""
 
 
-class Answer(tmux_cmd):
+class TmuxAnswer(tmux_cmd):
     """What tmux answered to one command, in the form that libtmux reads."""
 
     def __init__(self, words: list[str], status: int, printed: str, error: str) -> None:

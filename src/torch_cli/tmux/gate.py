@@ -32,7 +32,7 @@ _SHORT = 4096
 """Bytes of text that go through a command line of control mode."""
 
 
-class Outcome(NamedTuple):
+class GateOutcome(NamedTuple):
     """Whether the act was done, and if not, what the gate found instead.
 
     ``reason`` is one of ``gone``, ``replaced``, ``dead``, ``mode``, ``input-off``,
@@ -70,7 +70,7 @@ def paste(
     framed: bool,
     conditions: Sequence[str],
     buffer: str,
-) -> Outcome:
+) -> GateOutcome:
     """Paste what was loaded into ``buffer`` into ``pane`` if the gate lets it through.
 
     ``framed`` asks tmux for a bracketed paste, which it gives if the program wants it. The buffer
@@ -107,18 +107,20 @@ def load(client: ControlClient, buffer: str, text: bytes) -> bool:
 
 def press(
     client: ControlClient, pane: Pane, keys: Sequence[str], conditions: Sequence[str] = ()
-) -> Outcome:
+) -> GateOutcome:
     """Press ``keys`` (tmux's names) in ``pane`` if the gate lets it through."""
     act = quote.line("send-keys", "-t", pane.id, "--", *keys)
     return _guarded(client, pane, act, conditions)
 
 
-def look(client: ControlClient, pane: Pane) -> Outcome:
+def look(client: ControlClient, pane: Pane) -> GateOutcome:
     """Return what the gate would find now, with nothing to do behind it."""
     return _guarded(client, pane, b"display-message -p ok", ())
 
 
-def _guarded(client: ControlClient, pane: Pane, act: bytes, conditions: Sequence[str]) -> Outcome:
+def _guarded(
+    client: ControlClient, pane: Pane, act: bytes, conditions: Sequence[str]
+) -> GateOutcome:
     wanted = f"{pane.id}/{pane.pid}////"
     condition = "#{==:%s,%s}" % (_FACTS, wanted)
     for extra in conditions:
@@ -136,8 +138,8 @@ def _guarded(client: ControlClient, pane: Pane, act: bytes, conditions: Sequence
     )
     last = client.ask(step)[-1]
     if last.ok and last.text == _DONE:
-        return Outcome(True)
-    return Outcome(False, _reason(pane, last.text if last.ok else ""))
+        return GateOutcome(True)
+    return GateOutcome(False, _reason(pane, last.text if last.ok else ""))
 
 
 def _reason(pane: Pane, said: str) -> str:

@@ -73,7 +73,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WindowPlace:
     """Where a new window goes: a session, whether it is new, and the words for the place in it.
 
     ``held_by`` is the target of the placeholder window in a new session, else ''.
@@ -91,7 +91,7 @@ class Place:
 
 def new_session(
     socket: Socket, session: str, directory: str, size: tuple[int, int] | None
-) -> Place:
+) -> WindowPlace:
     """Create a session, or find the one that another process has just created.
 
     ``new-session -e`` would give the variables to every later window of the session, so its first
@@ -107,12 +107,12 @@ def new_session(
     except TmuxError:
         for pane in list_panes(socket):
             if pane.session == session:
-                return Place(pane.session_id)
+                return WindowPlace(pane.session_id)
         raise
-    return Place(session_id, created=True, held_by=f"{session_id}:={held_by}")
+    return WindowPlace(session_id, created=True, held_by=f"{session_id}:={held_by}")
 
 
-def new_window(socket: Socket, order: Order, place: Place) -> str:
+def new_window(socket: Socket, order: Order, place: WindowPlace) -> str:
     """Create the window, with a shell, or with a placeholder if a command will follow.
 
     Returns the id of its pane.
@@ -124,7 +124,7 @@ def new_window(socket: Socket, order: Order, place: Place) -> str:
     return _source(socket, *words, path=order.path)
 
 
-def remove(socket: Socket, pane_id: str, place: Place) -> None:
+def remove(socket: Socket, pane_id: str, place: WindowPlace) -> None:
     """Remove what a failed attempt has made. A session that is then empty ends too."""
     from torch_cli.tmux.server import LIBTMUX_ERRORS, Server
 

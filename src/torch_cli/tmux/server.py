@@ -56,7 +56,7 @@ from libtmux.exc import LibTmuxException, TmuxObjectDoesNotExist
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.tmux import quote
-from torch_cli.tmux.answer import Answer
+from torch_cli.tmux.answer import TmuxAnswer
 from torch_cli.tmux.control import ControlClient, Reply
 from torch_cli.tmux.process import CALL_TIMEOUT, Completed, program, run
 from torch_cli.tmux.socket import Socket
@@ -161,7 +161,7 @@ class Server(libtmux.Server):
         if answer.returncode != 0:
             raise NotFoundError("; ".join(answer.stderr), code="no-server")
 
-    def _ask(self, words: list[str]) -> Answer:
+    def _ask(self, words: list[str]) -> TmuxAnswer:
         line = b" ; ".join(command_line(part) for part in _parts(words))
         replies = None
         if words[0] not in _OPENS | _OF_A_CLIENT:
@@ -175,7 +175,7 @@ class Server(libtmux.Server):
             raise RefusedError(
                 f"the program in the pane has ended; '{words[0]}' did nothing", code="dead"
             )
-        return Answer(words, 0 if ok else 1, self._meant(printed), error)
+        return TmuxAnswer(words, 0 if ok else 1, self._meant(printed), error)
 
     def _over_connection(self, command: str, line: bytes) -> list[Reply] | None:
         """Return the replies to ``line``, ``None`` if there is no session to attach to.
@@ -215,7 +215,7 @@ class Server(libtmux.Server):
                 return self._client
         return None
 
-    def _by_process(self, words: list[str], line: bytes) -> Answer:
+    def _by_process(self, words: list[str], line: bytes) -> TmuxAnswer:
         if words[0] in _OPENS:
             config = [f"-f{self.config_file}"] if self.config_file else []
             asked = (*config, "start-server", ";", "source-file", "-")
@@ -226,7 +226,7 @@ class Server(libtmux.Server):
             done = Completed(int(failed), done.out, error)
         else:
             done = run(self.socket, "-N", *exactly(words), timeout=self._timeout)
-        return Answer(words, done.status, self._meant(done.out), done.error)
+        return TmuxAnswer(words, done.status, self._meant(done.out), done.error)
 
     def _meant(self, printed: str) -> str:
         """Return ``printed`` as tmux meant it. Only text with a ``$`` can differ."""
@@ -240,11 +240,11 @@ class _Program(str):
     It equals the path, so that it matches what libtmux remembers about a program.
     """
 
-    ask: Callable[[], Callable[[list[str]], Answer] | None]
+    ask: Callable[[], Callable[[list[str]], TmuxAnswer] | None]
     __slots__ = ("ask",)
 
     def __new__(
-        cls, path: str, ask: Callable[[], Callable[[list[str]], Answer] | None]
+        cls, path: str, ask: Callable[[], Callable[[list[str]], TmuxAnswer] | None]
     ) -> "_Program":
         """Return ``path`` with ``ask`` beside it."""
         self = super().__new__(cls, path)

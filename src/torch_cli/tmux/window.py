@@ -18,7 +18,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.opening import (
     EndedError,
     Order,
-    Place,
+    WindowPlace,
     finish,
     name_taken,
     new_session,
@@ -106,7 +106,7 @@ def open_window(
             raise name_taken(taken)
         return _reused(taken, wanted, given=bool(environment or command))
     order = Order(name, wanted, environment, tuple(command), keep_dead)
-    place = Place(known.session_id) if known else new_session(socket, session, wanted, size)
+    place = WindowPlace(known.session_id) if known else new_session(socket, session, wanted, size)
     return _open(socket, order, place)
 
 
@@ -144,7 +144,7 @@ def rename_window(socket: Socket, window_id: str, name: str) -> bool:
     return False
 
 
-def _open(socket: Socket, order: Order, place: Place) -> OpenedWindow:
+def _open(socket: Socket, order: Order, place: WindowPlace) -> OpenedWindow:
     pane_id = ""
     try:
         pane_id = new_window(socket, order, place)

@@ -39,7 +39,7 @@ class Seen(NamedTuple):
     error: TorchError | None = None
 
 
-class _Shown(NamedTuple):
+class _ShownRows(NamedTuple):
     """The rows of a pane, and the second since the epoch in which they were read."""
 
     glance: Glance
@@ -77,7 +77,7 @@ class Sweep:
         self._client = client
         self.store = store
         self._profiles: dict[str, Profile] = {}
-        self._shown: dict[Agent, _Shown] = {}
+        self._shown: dict[Agent, _ShownRows] = {}
         self._judged: dict[Agent, _Judged] = {}
         self._reports: dict[Agent, HookReport | None] = {}
         self._events: dict[Agent, HookEvent | None] = {}
@@ -112,7 +112,7 @@ class Sweep:
         captured = capture_rows(self._client, [here[agent].pane for agent in stale])
         for agent, rows in zip(stale, captured, strict=True):
             if rows is not None:
-                self._shown[agent] = _Shown(here[agent], rows, second)
+                self._shown[agent] = _ShownRows(here[agent], rows, second)
 
     def _hear(self) -> None:
         """Look up the latest hook report of each agent, if there is any new report."""
