@@ -255,11 +255,12 @@ METHODS: dict[str, Callable[[Torch], object]] = {
     "adopt": lambda api: api.adopt("other:", "qa", profile="demo"),
     "send": lambda api: api.send("pm", "no"),
     "ask": lambda api: api.ask("pm", "no", timeout=5),
+    "answer": lambda api: api.answer("pm", "1", dialog="0" * 12),
     "checkin": lambda api: api.checkin("pm", "no", "in 1m"),
 }
 """Each method of the API that does something to another."""
 
-READS = {"agents", "pane", "server", "state", "wait"}
+READS = {"agents", "pane", "server", "state", "wait", "waiting"}
 OWN = {"checkpoint"}
 """Methods that only look, and those that work on a directory alone."""
 
