@@ -26,6 +26,8 @@ from hypothesis import HealthCheck, settings
 import torch_cli
 from torch_cli import procs
 from torch_cli.paths import DATABASE
+from torch_cli.programs.accepted import copy_of
+from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes
@@ -346,6 +348,14 @@ def tmux(monkeypatch: pytest.MonkeyPatch) -> Iterator[TmuxServer]:
 def torch(tmux: TmuxServer) -> Torch:
     """The ``torch`` command, on the private server."""
     return Torch(tmux.socket)
+
+
+def accept_profiles() -> None:
+    """Accept what is in the user's directory of profiles, as ``torch profile install`` does."""
+    for path in Path(profiles_dir()).glob("*.toml"):
+        copy = Path(copy_of(path.stem))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import TmuxServer, Torch, accept_profiles, wait_until
 from test_delivery_faults import ADD_AFTER_THE_PASTE, DIE, STOCK, send_with
 from torch_cli import paths, procs
 from torch_cli.delivery.absent import REASON
@@ -44,6 +44,7 @@ def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
     (profiles / "demo.toml").write_text(
         stock.replace("[answer]\n", '[answer]\ntranscript = "claude"\n')
     )
+    accept_profiles()
     tmux.new_session("other", "exec cat")
     tmux.cmd("set-environment", "-g", "CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
     demo = spawn_demo(tmux, torch, tmp_path / "project")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from conftest import TmuxServer, Torch, accept_profiles
 from test_delivery_faults import DIE, STOCK, send_with
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
@@ -26,6 +26,7 @@ def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
     answer = '[answer]\ntranscript = "claude"\n'
     assert "[answer]\n" in stock
     (profiles / "demo.toml").write_text(stock.replace("[answer]\n", answer))
+    accept_profiles()
     tmux.new_session("other", "exec cat")
     tmux.cmd("set-environment", "-g", "CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
     return spawn_demo(tmux, torch, tmp_path / "project")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, TmuxServer, Torch, accept_profiles, wait_until
 from dialogs import PROFILES, waiting
 from torch_cli.attention import answer as module
 from torch_cli.attention.answer import answer
@@ -38,6 +38,7 @@ def arrows() -> None:
     own = Path(profiles_dir())
     own.mkdir(parents=True)
     (own / "demo.toml").write_text(text.replace('choose = "digit"', 'choose = "arrows"'))
+    accept_profiles()
 
 
 def hash_of(demo: DemoAgent) -> str:
@@ -226,6 +227,7 @@ def test_a_dialog_whose_keys_nobody_knows_is_left_alone(demo: DemoAgent) -> None
     own = Path(profiles_dir())
     own.mkdir(parents=True)
     (own / "demo.toml").write_text(text.replace('choose = "digit"\n', ""))
+    accept_profiles()
     demo.open_dialog()
     dialog = hash_of(demo)
     done = demo.torch("answer", demo.name, "1", "--hash", dialog, "--json")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, Result, TmuxServer, Torch
+from conftest import PATIENCE, Result, TmuxServer, Torch, accept_profiles
 from torch_cli.delivery import ask as asking_module
 from torch_cli.delivery.send import Request
 from torch_cli.errors import UNKNOWN, TorchError
@@ -177,6 +177,7 @@ def test_what_may_be_half_an_answer_is_none(
     (profiles / "demo.toml").write_text(
         stock.read_text().replace("[answer]\n", '[answer]\ntranscript = "claude"\n')
     )
+    accept_profiles()
     log = tmp_path / "bare.log"
     pane = tmux.new_session("bare", f"{sys.executable} -m torch_cli.demo_agent --log {log}")
     tmux.wait_for_text(pane, "for help")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Torch
+from conftest import Torch, accept_profiles
 from test_profiles import STOCK
 
 SCREENS = Path(__file__).parent / "screens" / "claude"
@@ -32,12 +32,14 @@ def test_list_names_the_stock_profiles(torch: Torch) -> None:
 def test_a_profile_of_ones_own_comes_first(torch: Torch, own: Path) -> None:
     (own / "claude.toml").write_text('name = "claude"\ntitle = "Mine"\n')
     (own / "other.toml").write_text('name = "other"\nbox = 3\n')
+    accept_profiles()
     done = torch("profile", "list")
     assert done.code == 0
     assert ["claude", "Mine", "no", f"{own}/claude.toml"] in [
         line.split() for line in done.out.splitlines()
     ]
-    assert "other.toml: box must be a table" in done.err
+    assert "other.toml:2: box must be a table" in done.err
+    assert f"{own}/claude.toml hides the stock profile 'claude'" in done.err
 
 
 def test_no_file_in_the_directory_hides_another(torch: Torch, own: Path) -> None:
@@ -48,6 +50,7 @@ def test_no_file_in_the_directory_hides_another(torch: Torch, own: Path) -> None
         'name = "version"\n[launch]\ncommand = ["sh"]\nversion = ["sh", "-c", "echo 1"]\n'
         "version_pattern = '1'\n"
     )
+    accept_profiles()
     (own / "directory.toml").mkdir()
     (own / "dangling.toml").symlink_to("/nowhere")
     (own / "\udcff.toml").touch()

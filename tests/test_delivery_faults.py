@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, wait_until
+from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, accept_profiles, wait_until
 from torch_cli import procs
 from torch_cli.store import Store
 
@@ -435,6 +435,7 @@ def test_what_was_left_is_not_submitted_where_the_box_can_no_longer_be_told(
     for key in ("prompt_unique", "cursor_real"):
         stock = stock.replace(f"{key} = true", f"{key} = false")
     (profiles / "demo.toml").write_text(stock)
+    accept_profiles()
     held = bare.send("next")
     assert (held.code, held.json["state"]) == (4, "held")
     assert "cannot tell the box from a dialog" in held.json["reason"]
@@ -557,6 +558,7 @@ def test_the_version_is_known_though_the_first_screen_hides_it(
     (profiles / "keyed.toml").write_text(
         stock.replace('chord = ["C-x", "C-q"]', 'idle_key = ["C-x", "C-q"]')
     )
+    accept_profiles()
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/local/bin"
     done = torch(
         *("spawn", "keyed", "--profile", "keyed", "--dir", str(tmp_path), "--", "--trust"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, TmuxServer, Torch
+from conftest import PATIENCE, TmuxServer, Torch, accept_profiles
 from torch_cli import paths
 from torch_cli.delivery.drain import drain_once
 from torch_cli.errors import NotFoundError, RefusedError
@@ -333,6 +333,7 @@ def test_a_recognised_pane_that_is_no_agent_will_do(store: Store, demo: DemoAgen
     own.parent.mkdir(parents=True)
     stock = Path(STOCK, "demo.toml").read_text(encoding="utf-8")
     own.write_text(stock.replace('names = ["', f'names = ["{demo.pane.command}", "'))
+    accept_profiles()
     add(store, demo, once(), target=demo.pane.id)
     _, message = only(store, NOW + 1800)
     assert message.agent == ""

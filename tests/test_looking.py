@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, PATIENCE, TMUX_VERSION, Result, TmuxServer, Torch, wait_until
+from conftest import (
+    KEEPS_DEAD,
+    PATIENCE,
+    TMUX_VERSION,
+    Result,
+    TmuxServer,
+    Torch,
+    accept_profiles,
+    wait_until,
+)
 from torch_cli.intervals import VARIABLE
 from torch_cli.store import Store
 from torch_cli.store.messages import new_message
@@ -228,6 +237,7 @@ def test_a_profile_that_is_gone_or_broken_hides_no_other_agent(
     own = tmp_path / "torch" / "config" / "profiles" / "mine.toml"
     own.parent.mkdir(parents=True)
     own.write_text('name = "mine"\n')
+    accept_profiles()
     pane = tmux.new_session("mine", "exec cat")
     assert demo.torch("adopt", pane.id, "zed", "--profile", "mine").code == 0
     for trouble, status, word in (("x = [", 2, "bad-profile"), (None, 3, "no-profile")):

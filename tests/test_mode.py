@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from conftest import TmuxServer, Torch, accept_profiles
 from torch_cli.programs.loading import STOCK
 
 
@@ -123,3 +123,4 @@ def write_profile(tmp_path: Path, more: str, *changes: tuple[str, str]) -> None:
     folder = tmp_path / "torch" / "config" / "profiles"
     folder.mkdir(parents=True)
     (folder / "demo.toml").write_text(text + more)
+    accept_profiles()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, TMUX_VERSION, TmuxServer, Torch
+from conftest import PATIENCE, TMUX_VERSION, TmuxServer, Torch, accept_profiles
 from test_attach import terminal
 from test_delivery_faults import (
     DIE,
@@ -130,6 +130,7 @@ def test_what_was_left_is_not_finished_where_the_box_may_be_anothers(
     (profiles / "demo.toml").write_text(
         stock.replace("[[rules]]", f"[[rules]]\n{rule}box = true\n\n[[rules]]", 1)
     )
+    accept_profiles()
     demo = spawn_demo(tmux, torch, tmp_path / "project")
     assert send_with(demo, text, DIE_WHEN_SEEN).returncode == -signal.SIGKILL
     tmux.cmd("select-pane", "-t", demo.pane.id, "-T", "elsewhere")
@@ -180,6 +181,7 @@ def test_the_number_of_another_program_in_the_pane_proves_nothing(
     (profiles / "demo.toml").write_text(
         stock.replace('names = ["torch-demo-agent"]', f'names = ["{name}"]')
     )
+    accept_profiles()
     demo = DemoAgent(tmux, torch, pane.id, pane, log, tmp_path)
     assert send_with(demo, TEXT, DIE_WHEN_SEEN).returncode == -signal.SIGKILL
     tmux.cmd("send-keys", "-t", pane.id, "C-u", "C-d")

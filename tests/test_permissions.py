@@ -32,7 +32,10 @@ from torch_cli.lifecycle.spawn import SpawnOrder, adopt
 from torch_cli.lifecycle.stop import stop
 from torch_cli.pressing.mode import set_mode
 from torch_cli.pressing.press import press
+from torch_cli.profiling.install import candidates, install, remove
+from torch_cli.programs.loading import STOCK
 from torch_cli.roster.actor import actor
+from torch_cli.roster.registry import profiles_dir
 from torch_cli.schedule import checkin as checkins
 from torch_cli.schedule.firing import run_now
 from torch_cli.schedule.trigger import once_in
@@ -127,6 +130,7 @@ def _claim(w: World) -> object:
 
 
 WRITE = "may-not-message"
+PROFILE = os.path.join(STOCK, "demo.toml")
 VERBS = {
     "stop": Verb(lambda w: stop(w.store, "pm"), lambda w: ("stop", "pm")),
     "forget": Verb(
@@ -170,6 +174,13 @@ VERBS = {
     "trust": Verb(
         lambda w: accept(w.store, load_team(w.file)),
         lambda w: ("trust", "--dir", os.path.dirname(w.file)),
+    ),
+    "profile install": Verb(
+        lambda w: install(w.store, candidates(w.store, PROFILE)),
+        lambda w: ("profile", "install", PROFILE),
+    ),
+    "profile remove": Verb(
+        lambda w: remove(w.store, "mine"), lambda w: ("profile", "remove", "mine")
     ),
     "send": Verb(lambda w: send(w.tmux.socket, _request()), lambda w: ("send", "pm", "no"), WRITE),
     "ask": Verb(lambda w: ask(w.tmux.socket, _request()), lambda w: ("ask", "pm", "no"), WRITE),
@@ -286,6 +297,8 @@ EVERYBODYS = {
     ),
     *("message kinds", "message new", "outbox list", "outbox show", "checkin list"),
     *("checkin show", "checkin history", "task list", "task show", "task stats"),
+    *("profile list", "profile show", "profile check", "profile verify"),
+    "profile new",  # an agent only to a file that it names, which is not used: see its tests
     *("briefing list", "briefing show", "briefing render", "config check", "config schema"),
     *("agreement check", "doctor", "completion", "attach", "next", "back"),
     # They make something new, take what nobody has, or answer: what they send is checked there.
@@ -297,7 +310,7 @@ EVERYBODYS = {
     *("store prune",),  # what the daemon deletes at the same age
     *("shell tmux", "shell menu"),
 }
-GROUPS = {"checkpoint", "daemon", "profile"}
+GROUPS = {"checkpoint", "daemon"}
 """Commands that ask nobody whether they may; of these groups it is all."""
 
 
@@ -312,6 +325,9 @@ def world(
     pane = tmux.new_session("dev", "cat")
     monkeypatch.setenv("TORCH_TMUX_SOCKET", tmux.socket.name)
     monkeypatch.chdir(project.path)
+    mine = Path(profiles_dir(), "mine.toml")
+    mine.parent.mkdir(parents=True)
+    mine.write_text('name = "mine"\n')
     with Store() as store:
         above = store.agents.get("pm")
         assert above is not None
@@ -387,6 +403,7 @@ def test_who_may_not_is_refused_by_every_deed_its_command_and_its_method(world: 
         said = refused(f"Torch.{name}", partial(method, world.api))
         assert said[0] == VERBS.get(name, VERBS["checkin add"]).code, (name, said)
     assert world.rows() == before, "nothing was done"
+    assert os.listdir(profiles_dir()) == ["mine.toml"]
     assert world.tmux.screens() == screens
     assert world.pm.submitted() == []
 

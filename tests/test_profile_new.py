@@ -16,6 +16,8 @@ import pytest
 from agent import DEMO_PROGRAM, whole_lines
 from conftest import KEEPS_DEAD, PATIENCE, SOURCE, TmuxServer, Torch, wait_until
 from torch_cli import procs
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 
 # It writes down who it is and who started it, then every byte that it is given.
 PROGRAM = r"""
@@ -293,3 +295,37 @@ def start(torch: Torch, name: str, fake: Fake, kind: str = "restless") -> subpro
         # A shell starts what it puts into the background with SIGINT ignored, the tests too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def test_an_agent_writes_a_draft_only_to_a_file_that_is_not_used(
+    torch: Torch, fake: Fake, tmp_path: Path
+) -> None:
+    """What is in the directory of profiles decides which keys are pressed."""
+    with Store() as store:
+        store.agents.add(
+            Agent(
+                name="dev",
+                profile="demo",
+                origin="spawned",
+                socket="/nowhere",
+                server="/nowhere|999999999|1",
+                pane="%1",
+                pane_pid=1,
+                session="s",
+                window="w",
+                directory="/",
+                program_pid=1,
+                program_started="1",
+            )
+        )
+    words = ("profile", "new", "mine", "--command", fake.command("line"))
+    env = {"TORCH_AGENT": "dev", "TMUX": "", "TMUX_PANE": ""}
+    done = torch(*words, "--json", env=env)
+    assert (done.code, done.json["error"]["code"]) == (2, "not-yours"), done
+    assert "--output" in done.json["error"]["hint"]
+    assert not fake.log.exists(), "nothing was started"
+    path = own(tmp_path, "mine")
+    path.parent.mkdir(parents=True)
+    assert torch(*words, "--output", str(path), env=env).code == 0
+    used = {row["name"]: row["used"] for row in torch("profile", "list", "--json").json["profiles"]}
+    assert used["mine"] is False

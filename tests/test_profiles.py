@@ -20,7 +20,7 @@ RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'
 def refusal(text: str) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         parse_profile(text, "mine.toml")
-    assert caught.value.message.startswith("mine.toml: ")
+    assert caught.value.message.startswith("mine.toml:")
     return caught.value
 
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, PATIENCE, SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
+from conftest import (
+    KEEPS_DEAD,
+    PATIENCE,
+    SOURCE,
+    TMUX,
+    Result,
+    TmuxServer,
+    Torch,
+    accept_profiles,
+    wait_until,
+)
 from test_profiles import STOCK
 from torch_cli import paths, procs
 from torch_cli.errors import RefusedError
@@ -48,6 +58,7 @@ def program(name: str, script: str, *, extra: str = "") -> Path:
     (profiles / f"{name}.toml").write_text(
         f'name = "{name}"\n[launch]\ncommand = [{json.dumps(str(path))}]\n{extra}\n'
     )
+    accept_profiles()
     return path
 
 

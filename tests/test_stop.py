@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent import spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import TmuxServer, Torch, accept_profiles, wait_until
 from torch_cli import procs
 from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
@@ -34,6 +34,7 @@ def mule(*words: str) -> list[str]:
     quoted = ", ".join(f"'''{word}'''" for word in command)
     steps = 'stop = [{ keys = ["C-c"] }]\nstop_grace = 0.3\n'
     (profiles / "mule.toml").write_text(f'name = "mule"\n[launch]\ncommand = [{quoted}]\n{steps}')
+    accept_profiles()
     return command
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent import DEMO_PROGRAM, DemoAgent
-from conftest import TmuxServer, Torch
+from conftest import TmuxServer, Torch, accept_profiles
 from torch_cli.paths import make_private
 from torch_cli.programs import proof
 from torch_cli.programs.loading import STOCK, load_profile, parse_profile
@@ -25,6 +25,7 @@ def own(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     file = folder / "mine.toml"
     file.write_text("\n".join(lines).replace('"torch-demo-agent"', f'"{DEMO_PROGRAM}"'))
+    accept_profiles()
     return file
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import DEMO_PROGRAM
-from conftest import PATIENCE, SOURCE, Torch, wait_until
+from conftest import PATIENCE, SOURCE, Torch, accept_profiles, wait_until
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.profiling.verify.plan import QUICK, Plan, Tried
@@ -168,6 +168,7 @@ def test_a_box_that_is_not_found_is_never_ready(
 
     text = Path(STOCK, "demo.toml").read_text()
     (profiles / "demo.toml").write_text(text.replace("ready_timeout = 60", "ready_timeout = 1"))
+    accept_profiles()
     report = prove(changed(tmp_path, MOVED_RULE))
     assert "was not ready after 3 s: unknown" in words(report)
     assert "═══" in report.failures[0]["screen"]

@@ -28,7 +28,7 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     ),
     "key": frozenset({"press", "run"}),
     "team": frozenset({"brief", "acknowledge", "trust"}),
-    "profile": frozenset({"verify"}),
+    "profile": frozenset({"verify", "install", "uninstall"}),
     "notice": frozenset({"tell"}),
 }
 """The kinds, and the verbs of each."""
@@ -45,8 +45,10 @@ _DONE = {
     "checkpoint": "made",
     "commit": "committed",
     "fire": "fired",
+    "install": "installed",
     "restart": "restarted",
     "tell": "told",
+    "uninstall": "removed",
 }
 """The words for verbs that would only repeat the kind."""
 

@@ -39,6 +39,20 @@ def complete_profiles(ctx: Context, param: Parameter, incomplete: str) -> "list[
     return _items(names, incomplete)
 
 
+def complete_own_profiles(
+    ctx: Context, param: Parameter, incomplete: str
+) -> "list[CompletionItem]":
+    """Return the user's own profiles whose names begin with ``incomplete``."""
+    names: dict[str, str] = {}
+    with contextlib.suppress(Exception):
+        from torch_cli.programs.loading import list_profiles
+        from torch_cli.programs.profile import BUILT_IN
+        from torch_cli.roster.registry import profiles_dir
+
+        names = {name: at for name, at in list_profiles(profiles_dir()) if at != BUILT_IN}
+    return _items(names, incomplete)
+
+
 def complete_waiting(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the messages of the outbox whose ids begin with ``incomplete``."""
     names: dict[str, str] = {}

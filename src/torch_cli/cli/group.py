@@ -113,7 +113,7 @@ SECTIONS = {
     "machine": (
         "This machine",
         {
-            "profile": "List, show, check and draft profiles of agent programs.",
+            "profile": "List, show, check, install and draft profiles of agent programs.",
             "agent-setup": "Install hooks and the submit chord for an agent program.",
             "doctor": "Find problems on this machine.",
             "store": "Delete old rows of the state file.",

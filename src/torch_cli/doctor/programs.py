@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from torch_cli.doctor.finding import Finding, Level
 from torch_cli.errors import TorchError
-from torch_cli.programs.loading import list_profiles, load_profile
+from torch_cli.programs.loading import list_profiles
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.programs.proof import VERIFIABLE, proof_of
 from torch_cli.programs.setup import hooks_installed
-from torch_cli.roster.registry import knows_chord, profiles_dir
+from torch_cli.roster.registry import knows_chord, profile_named, profiles_dir
 from torch_cli.roster.safety import Degree, caution_of, safety_of
 
 
@@ -32,7 +32,7 @@ def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look for the program of every profile, and at its hooks and its submit chord."""
     for name, _ in list_profiles(profiles_dir()):
         try:
-            profile = load_profile(name, profiles_dir())
+            profile = profile_named(name)
         except TorchError as error:
             yield Finding(f"profile {name}", Level.WARNING, error.message, error.hint)
             continue

@@ -5,9 +5,11 @@ import re
 import time
 
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.programs.accepted import LARGEST_PROFILE_BYTES, check_accepted
 from torch_cli.programs.profile import BUILT_IN, BoxSpec, Launch, Profile
 from torch_cli.programs.reader import TableReader, nearest
 from torch_cli.programs.state import State
+from torch_cli.regular import open_regular
 from torch_cli.tmux import quote
 
 STOCK = os.path.join(os.path.dirname(__file__), "profiles")  # pathlib costs 5 ms of CPU time
@@ -26,6 +28,12 @@ def check_profile_name(name: str) -> None:
             hint="Use lower-case letters, digits, '-' and '_', with a letter first.",
             code="bad-name",
         )
+
+
+def stock_path(name: str) -> str:
+    """Return where the stock profile ``name`` is, '' if there is none."""
+    path = os.path.join(STOCK, f"{name}.toml")
+    return path if _NAME.fullmatch(name) and os.path.isfile(path) else ""
 
 
 def list_profiles(user_dir: Place | None) -> list[tuple[str, str]]:
@@ -50,21 +58,24 @@ def _stem(file: str) -> str:
     return name if extension == ".toml" else ""
 
 
-def load_profile(name: str, user_dir: Place | None) -> Profile:
+def load_profile(name: str, user_dir: Place | None, *, accepted_only: bool = False) -> Profile:
     """Return the profile ``name``: the file in ``user_dir`` if there is one, else the stock one.
 
-    Raises NotFoundError with the known names, RefusedError if the file is not a profile.
+    Raises NotFoundError with the known names, RefusedError if the file is not a profile. With
+    ``accepted_only`` a file of the user's own must be as a person has accepted it.
     """
     if _NAME.fullmatch(name):
         for folder in (user_dir, STOCK):
             path = os.path.join(folder, f"{name}.toml") if folder is not None else ""
             if os.path.isfile(path):
-                profile = load_profile_file(path)
+                profile, text = _load(path)
                 if profile.name != name:
                     raise RefusedError(
                         f"{path}: name is {profile.name!r}, but the file is named {name!r}.",
                         hint="Give the file the profile's name.",
                     )
+                if accepted_only and folder is user_dir:
+                    check_accepted(name, text, path)
                 return profile
     known = [known_name for known_name, _ in list_profiles(user_dir)]
     if name in known:
@@ -80,7 +91,7 @@ def load_profile(name: str, user_dir: Place | None) -> Profile:
     )
 
 
-_LOADED: dict[str, tuple[tuple[int, ...], Profile]] = {}
+_LOADED: dict[str, tuple[tuple[int, ...], Profile, str]] = {}
 
 FILE_SETTLED_SECONDS = 2.0
 """Seconds after which a file is known by the time at which it was written. That is the time of the
@@ -94,21 +105,33 @@ def load_profile_file(path: Place) -> Profile:
     A file is read again only if it has changed, because a daemon asks for it at every look, or if
     it was written just now.
     """
+    return _load(path)[0]
+
+
+def _load(path: Place) -> tuple[Profile, str]:
+    """Return the profile in the file ``path``, and its text."""
     source = BUILT_IN if os.path.dirname(path) == STOCK else os.fspath(path)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_regular(path) as file:
             facts = os.fstat(file.fileno())
             state = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
             known = _LOADED.get(os.fspath(path))
             if known is not None and known[0] == state:
-                return known[1]
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
+                return known[1:]
+            text = text_of(file.read(LARGEST_PROFILE_BYTES + 1))
+    except (OSError, ValueError) as error:
         raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
     profile = parse_profile(text, source)
     if time.time() - facts.st_mtime > FILE_SETTLED_SECONDS:
-        _LOADED[os.fspath(path)] = (state, profile)
-    return profile
+        _LOADED[os.fspath(path)] = (state, profile, text)
+    return profile, text
+
+
+def text_of(content: bytes) -> str:
+    """Return the text of a profile's file; raises ``ValueError`` if it cannot be one."""
+    if len(content) > LARGEST_PROFILE_BYTES:
+        raise ValueError(f"larger than {LARGEST_PROFILE_BYTES} bytes")
+    return content.decode("utf-8").replace("\r\n", "\n")
 
 
 def parse_profile(text: str, source: str) -> Profile:
@@ -124,7 +147,7 @@ def parse_profile(text: str, source: str) -> Profile:
         raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
     if table.get("verified") is False:
         table["verified"] = []
-    reader = TableReader(source)
+    reader = TableReader(source, text)
     if "source" in table:
         reader.refuse("source", "is set by Torch")
     profile = reader.table(Profile, table, "")._replace(source=source)
@@ -138,7 +161,8 @@ def _check(profile: Profile, reader: TableReader) -> None:
         reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
     _check_box(profile.box, reader)
     _check_launch(profile.launch, reader)
-    for rule in profile.rules:
+    for number, rule in enumerate(profile.rules):
+        reader.index["rules"] = number
         if rule.reset is not None and rule.reset.groups < 1:
             reader.refuse(f"rules.reset ({rule.name})", "must contain a group for the time")
         if rule.choose and rule.state is not State.WAITING:
@@ -150,6 +174,8 @@ def _check(profile: Profile, reader: TableReader) -> None:
     _check_troubles(profile, reader)
     if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
         reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
+    if os.path.isabs(file := profile.submit.chord_file) or ".." in file.split("/"):
+        reader.refuse("submit.chord_file", "must be a path inside the home directory")
     if len(profile.normalise.wrapper) not in (0, 2):
         reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
 

@@ -4,7 +4,7 @@ The class of the tuple is the schema: field names are the keys, field types are 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from torch_cli.errors import RefusedError
@@ -33,16 +33,34 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 class TableReader:
     """Turns parsed TOML into the named tuples, with errors that name the key."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, text: str = "") -> None:
         self.source = source
+        self.index: dict[str, int] = {}
+        self._text = text
 
     def refuse(self, key: str, problem: str) -> NoReturn:
-        """Raise RefusedError: ``key`` followed by what is wrong with it."""
+        """Raise RefusedError: ``key`` followed by what is wrong with it, and its line."""
+        line = self._line(key)
         raise RefusedError(
-            f"{self.source}: {key} {problem}" + ("" if problem.endswith("?") else "."),
+            f"{self.source}{line}: {key} {problem}" + ("" if problem.endswith("?") else "."),
             hint="The stock profile claude.toml explains every key.",
             code="bad-profile",
         )
+
+    def _line(self, key: str) -> str:
+        """Return ``:LINE`` of a dotted key, or of the table that it is in; '' if not known.
+
+        In a list of tables, ``index`` says which of them is being read.
+        """
+        from torch_cli.toml_lines import Lines
+
+        lines = Lines(self._text)
+        head, *rest = key.partition(" ")[0].split(".")
+        number = self.index.get(head, 0)
+        places = [(head, number, rest[-1]), (head, number, rest[0])] if rest else []
+        places += [(head, number, ""), ("", 0, head)]
+        found = next((line for one in places if (line := lines.of(*one))), None)
+        return f":{found}" if found else ""
 
     def table(self, kind: type[_T], value: object, where: str) -> _T:
         """Read one table into the named tuple ``kind``; ``where`` is its dotted name."""
@@ -76,7 +94,14 @@ class TableReader:
         if not isinstance(value, list):
             self.refuse(key, "must be a list")
         (item, *_) = kind.__args__
-        return tuple(self.value(item, entry, key) for entry in value)
+        return tuple(self._items(item, value, key))
+
+    def _items(self, item: Any, entries: list[object], key: str) -> Iterator[Any]:
+        """Read the values of a list; ``index`` says which one meanwhile, if they are tables."""
+        for number, entry in enumerate(entries):
+            if hasattr(item, "_field_defaults"):
+                self.index[key.partition(".")[0]] = number
+            yield self.value(item, entry, key)
 
     def _scalar(self, kind: type, value: object, key: str) -> Any:
         allowed = (int, float) if kind is float else (kind,)

@@ -53,8 +53,11 @@ def profiles_dir() -> str:
 
 
 def profile_named(name: str) -> Profile:
-    """Return the profile named ``name``; raises ``NotFoundError`` with the names there are."""
-    return load_profile(name, profiles_dir())
+    """Return the profile named ``name``; raises ``NotFoundError`` with the names there are.
+
+    One of the user's own must be as a person has installed it, else raises ``RefusedError``.
+    """
+    return load_profile(name, profiles_dir(), accepted_only=True)
 
 
 def check_name(name: str) -> None:

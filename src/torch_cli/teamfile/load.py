@@ -19,8 +19,8 @@ from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.teamfile.directories import is_branch, worktree_path
 from torch_cli.teamfile.schema import AGENT, TABLES
-from torch_cli.teamfile.toml_lines import Lines
 from torch_cli.tmux.place import fit_session_name
+from torch_cli.toml_lines import Lines
 
 SLIP = 0.85
 """A name that is this similar to another (difflib's ratio) counts as a slip: one or two letters in

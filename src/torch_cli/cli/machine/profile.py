@@ -1,4 +1,4 @@
-"""``torch profile``: list, show, check and draft profiles of agent programs."""
+"""``torch profile``: list, show, check, install and draft profiles of agent programs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,10 +7,18 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
+from torch_cli.cli.machine.profile_install import install_command, remove_command
 from torch_cli.cli.machine.profile_new import new_command
 from torch_cli.cli.machine.profile_verify import verify_command
 from torch_cli.cli.options import ANY_BYTES, common_options
-from torch_cli.cli.present import note, print_fields, print_json, print_table, print_text
+from torch_cli.cli.present import (
+    note,
+    print_fields,
+    print_json,
+    print_table,
+    print_text,
+    printable,
+)
 from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
@@ -21,17 +29,19 @@ if TYPE_CHECKING:
 
 @click.group("profile")
 def command() -> None:
-    """List, show, check and draft profiles: what Torch knows of each agent program.
+    """List, show, check, install and draft profiles: what Torch knows of each agent program.
 
     A profile is a TOML file. A profile of yours comes before a stock profile of the same name.
     Yours are in $TORCH_HOME/config/profiles, or without TORCH_HOME in the directory torch/profiles
-    of your platform's configuration directory; 'torch doctor' shows which one.
+    of your platform's configuration directory; 'torch doctor' shows which one. Torch uses them only
+    as a person has installed them.
 
     \b
     Examples:
       torch profile list
       torch profile show claude > mine.toml
       torch profile check mine.toml --screen screen.txt
+      torch profile install mine.toml
       torch profile new mine --command "mine --no-update"
     """
 
@@ -39,23 +49,26 @@ def command() -> None:
 @command.command("list")
 @common_options
 def list_command(common: Common) -> None:
-    """List the profiles, with the versions that each was proven with.
+    """List the profiles, with the versions that each was proven with, and where each comes from.
 
     A profile that was proven with no version is unverified ("no"): Torch types messages only while
-    its program is idle. The profile's file, and the JSON, say what is missing.
+    its program is idle. The profile's file, and the JSON, say what is missing. A profile of yours
+    that no person has installed, or that has changed since, is named: it is not used.
 
     \b
     Examples:
       torch profile list
       torch profile list --json
     """
-    from torch_cli.programs.loading import list_profiles, load_profile
-    from torch_cli.roster.registry import profiles_dir
+    from torch_cli.programs.loading import list_profiles, load_profile, stock_path
+    from torch_cli.programs.profile import BUILT_IN
+    from torch_cli.roster.registry import profile_named, profiles_dir
 
     rows: list[dict[str, Any]] = []
     for name, source in list_profiles(profiles_dir()):
         row: dict[str, Any] = {"name": name, "title": "", "verified": [], "unproven": []}
-        row["source"] = source
+        row |= {"source": source, "used": True}
+        row["hides_stock"] = source != BUILT_IN and stock_path(name) != ""
         try:
             profile = load_profile(name, profiles_dir())
             row |= {
@@ -63,8 +76,9 @@ def list_command(common: Common) -> None:
                 "verified": list(profile.verified),
                 "unproven": list(profile.unproven),
             }
+            profile_named(name)
         except TorchError as error:  # the other profiles are still listed
-            row["error"] = error.message
+            row |= {"used": False, "error": error.message, "hint": error.hint}
         rows.append(row)
     if common.json:
         print_json({"schema": "torch.profiles/1", "profiles": rows})
@@ -75,14 +89,17 @@ def list_command(common: Common) -> None:
     )
     for row in rows:
         if "error" in row:
-            note(f"torch: {row['error']}", quiet=common.quiet)
+            note(printable(f"torch: {row['error']}\n  {row['hint']}"), quiet=common.quiet)
+        elif row["hides_stock"]:
+            hidden = f"torch: {row['source']} hides the stock profile '{row['name']}'"
+            note(printable(hidden), quiet=common.quiet)
 
 
 @command.command("show")
 @click.argument("name", shell_complete=complete_profiles)
 @common_options
 def show_command(common: Common, name: str) -> None:
-    """Print a profile's file; claude's explains every key.
+    """Print a profile's file; claude's explains every key. A note says where it comes from.
 
     \b
     Examples:
@@ -91,18 +108,22 @@ def show_command(common: Common, name: str) -> None:
     """
     import tomllib
 
-    from torch_cli.programs.loading import STOCK
+    from torch_cli.programs.accepted import STANDING_WORDS, Standing, standing_of
+    from torch_cli.programs.loading import load_profile, stock_path
     from torch_cli.programs.profile import BUILT_IN
-    from torch_cli.roster.registry import profile_named
+    from torch_cli.roster.registry import profiles_dir
 
-    profile = profile_named(name)
-    path = Path(STOCK, f"{name}.toml") if profile.source == BUILT_IN else Path(profile.source)
-    text = path.read_text(encoding="utf-8")
+    profile = load_profile(name, profiles_dir())
+    stock = profile.source == BUILT_IN
+    text = Path(stock_path(name) if stock else profile.source).read_text(encoding="utf-8")
+    standing = Standing.INSTALLED if stock else standing_of(name, text)
     if common.json:
-        table = tomllib.loads(text)
-        print_json({"schema": "torch.profile/1", "source": profile.source, "profile": table})
-    else:
-        print_text(text)
+        used = {"source": profile.source, "used": standing is Standing.INSTALLED}
+        print_json({"schema": "torch.profile/1", **used, "profile": tomllib.loads(text)})
+        return
+    print_text(text)
+    why = f"; it is not used: {STANDING_WORDS[standing]}" if STANDING_WORDS[standing] else ""
+    note(printable(f"torch: {profile.source}{why}"), quiet=common.quiet)
 
 
 @command.command("check")
@@ -129,11 +150,11 @@ def check_command(common: Common, file: str, screen_file: str | None, size: str 
       torch profile check ./mine.toml --screen screen.txt --size 120x40
     """
     from torch_cli.programs.classify import classify
-    from torch_cli.programs.loading import load_profile_file
-    from torch_cli.roster.registry import profile_named
+    from torch_cli.programs.loading import load_profile, load_profile_file
+    from torch_cli.roster.registry import profiles_dir
 
     path = Path(file)
-    profile = load_profile_file(path) if path.is_file() else profile_named(file)
+    profile = load_profile_file(path) if path.is_file() else load_profile(file, profiles_dir())
     result: dict[str, Any] = {
         "schema": "torch.profile-check/1",
         "profile": profile.name,
@@ -202,5 +223,7 @@ def _words(profile: "Profile", screen: "Screen", found: "AgentState") -> dict[st
     }
 
 
+command.add_command(install_command)
 command.add_command(new_command)
+command.add_command(remove_command)
 command.add_command(verify_command)

@@ -89,6 +89,8 @@ def new_command(
     from torch_cli.profiling.trial import TrialRequest, try_out
 
     path = _place(name, output, force=force)
+    if output is None:
+        _check_person()
     request = TrialRequest(
         name=name,
         command=_split(line),
@@ -104,6 +106,8 @@ def new_command(
         return
     if path is not None:
         _write(path, text, force=force)
+    if output is None:
+        _accept(name, text)
     missing = unproven(seen)
     if common.json:
         where = None if path is None else str(path)
@@ -114,6 +118,29 @@ def new_command(
     note(f"a draft for '{name}': a {seen.box.kind} box; missing:", quiet=common.quiet)
     for sentence in missing:
         note(f"  {sentence}", quiet=common.quiet)
+
+
+def _check_person() -> None:
+    """Refuse an agent: what is in the directory of profiles decides which keys are pressed."""
+    from torch_cli.errors import RefusedError
+    from torch_cli.profiling.install import check_person
+    from torch_cli.store import Store
+
+    try:
+        with Store() as store:
+            check_person(store, "install a profile", "nothing was started")
+    except RefusedError as error:
+        error.hint = "Write the draft to a file with --output, and ask a person to install it."
+        raise
+
+
+def _accept(name: str, text: str) -> None:
+    """Accept the draft, which a person has just made."""
+    from torch_cli.profiling.install import put
+    from torch_cli.store import Store
+
+    with Store() as store:
+        put(store, name, text)
 
 
 def _place(name: str, output: str | None, *, force: bool) -> Path | None:

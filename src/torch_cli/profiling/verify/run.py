@@ -25,6 +25,7 @@ from torch_cli.errors import NotFoundError, RefusedError, TorchError
 from torch_cli.paths import make_private
 from torch_cli.profiling.verify.plan import Plan
 from torch_cli.programs import proof
+from torch_cli.programs.accepted import copy_of
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.roster.registry import profile_named
@@ -135,9 +136,9 @@ def _environment(root: Path, profile: Profile, program: str) -> dict[str, str]:
     start.chmod(0o755)
     home = root / "torch"
     if profile.source != BUILT_IN:
-        own = home / "config" / "profiles"
-        own.mkdir(parents=True)
-        shutil.copy(profile.source, own / f"{profile.name}.toml")
+        for own in (home / "config" / "profiles", home / "accepted"):
+            own.mkdir(parents=True)
+            shutil.copy(copy_of(profile.name), own / f"{profile.name}.toml")
     environ = {
         "HOME": str(root / "home"),
         "LANG": "C.UTF-8",
