@@ -1,20 +1,23 @@
 """The control client of our own: no server dies of it, whoever connects, and whoever is killed."""
 
 import contextlib
+import errno
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from conftest import SOURCE, TmuxServer
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, TimedOutError
-from torch_cli.tmux import connection, version
+from torch_cli.tmux import connection, control, version
 from torch_cli.tmux.control import ControlClient
 
 STORM = """
@@ -148,3 +151,76 @@ def test_servers_that_could_die_are_spoken_to(name: str) -> None:
 )
 def test_others_are_not(name: str) -> None:
     assert not connection.speaks(name)
+
+
+HOLDER = """
+import os, sys
+from torch_cli.tmux.connection import Connection
+from torch_cli.tmux.socket import Socket
+
+held = [os.open("/dev/null", os.O_RDONLY) for _ in range(6)]
+for number in held[::2]:
+    os.close(number)
+connection = Connection(Socket(path=sys.argv[1]), "3.3a", ["attach-session"], timeout=10)
+print("here", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="only epoll tells what came first")
+def test_of_a_killed_client_the_connection_ends_before_its_input(tmp_path: Path) -> None:
+    """Else a server before 3.7 can end, as above: it forgets a client whose connection has ended.
+
+    Linux closes the highest descriptor of a killed process first.
+    """
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLDER, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=env,
+        ) as holder:
+            peer, _ = server.accept()
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"here\n"
+            numbers: list[int] = []
+            while len(numbers) < 2:
+                numbers += socket.recv_fds(peer, 4096, 2)[1]
+            while select.select([peer], [], [], 0)[0]:
+                peer.recv(4096)
+            with select.epoll() as ends:
+                for number in (peer.fileno(), numbers[0]):
+                    ends.register(number, select.EPOLLIN)
+                holder.kill()
+                holder.wait()
+                found = [number for number, _ in ends.poll(60)]
+            assert found == [peer.fileno(), numbers[0]]
+            peer.close()
+            for number in numbers:
+                os.close(number)
+
+
+@pytest.mark.parametrize("fault", ["no version", "hung up"])
+def test_a_server_that_does_not_tell_its_version_gets_no_client_that_could_end_it(
+    tmux: TmuxServer, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """It was stopped, or busy, for a moment: ``tmux -C`` is for versions that it cannot end."""
+    session = tmux.new_session("main", "cat").session_id
+    tries: list[str] = []
+
+    def hang_up(*_given: object, **_named: object) -> None:
+        tries.append(fault)
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+    if fault == "no version":
+        monkeypatch.setattr(control, "of_server", lambda socket: "")
+    else:
+        monkeypatch.setattr(connection, "Connection", hang_up)
+    monkeypatch.setattr(control, "Pipes", lambda *given, **named: pytest.fail("tmux -C"))
+    with pytest.raises(NotFoundError, match="no tmux server answers"):
+        ControlClient(tmux.socket, session)
+    assert len(tries) == (0 if fault == "no version" else 2)

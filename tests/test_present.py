@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SOURCE, Torch
+from torch_cli.cli.present import for_a_reader
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJm\x07"
 """Writes to the clipboard of the terminal that obeys it (xterm's OSC 52)."""
@@ -114,3 +115,9 @@ def test_json_holds_no_control_character(torch: Torch, project: Path) -> None:
     done = torch("briefing", "show", "bad", "--json", cwd=project)
     assert done.json["text"] == HOSTILE
     assert done.out.removesuffix("\n").isprintable()
+
+
+def test_a_pipe_that_is_not_the_outputs_is_an_error() -> None:
+    """It may be one to tmux. A command that did nothing must not end with status 0."""
+    with pytest.raises(BrokenPipeError), for_a_reader():
+        raise BrokenPipeError

@@ -41,8 +41,11 @@ def test_clean_strips_what_would_be_refused_and_says_so() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\n", "\t \n"])
 def test_an_empty_message_is_refused(text: str) -> None:
+    for head in ("", "[from dev · message · m-00000000]\n"):
+        with pytest.raises(RefusedError, match="empty"):
+            prepare(text, CLAUDE, head=head)
     with pytest.raises(RefusedError, match="empty"):
-        prepare(text, CLAUDE)
+        prepare(f"\x1b[31m{text}", CLAUDE, head="[from dev]\n", clean=True)
 
 
 def test_a_message_over_the_limit_is_refused_with_both_sizes() -> None:

@@ -172,15 +172,18 @@ def looked_at(world: World, agent: Agent, chance: Random) -> None:
         viewer.kill()
         viewer.wait()
         world.running.discard(viewer)
-        os.close(master)
         world.resize(agent, WIDTH, HEIGHT)
 
 
 def _swallow(master: int) -> None:
-    """Read what a terminal is shown, as a terminal does."""
+    """Read what a terminal is shown, as a terminal does, and close it once nobody writes to it.
+
+    Whoever else closed it would have this thread read from the next pipe that gets its number.
+    """
     with contextlib.suppress(OSError):
         while os.read(master, 65536):
             pass
+    os.close(master)
 
 
 def resized(world: World, agent: Agent, chance: Random) -> None:

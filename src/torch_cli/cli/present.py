@@ -7,6 +7,8 @@ screen could contain control characters.
 import contextlib
 import os
 import re
+import select
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -84,7 +86,26 @@ def for_a_reader() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
+        if not (nobody_reads(sys.stdout) or nobody_reads(sys.stderr)):
+            raise  # it is another pipe that broke, and the command did not do what it should
         drop_output()
+
+
+def nobody_reads(stream: TextIO) -> bool:
+    """Return whether ``stream`` is a pipe or a socket that nobody reads any more.
+
+    A write would show that too, but there may be nothing to write yet.
+    """
+    try:
+        number = stream.fileno()
+        kind = os.fstat(number).st_mode
+    except (OSError, ValueError):  # closed, or without a descriptor
+        return False
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
+        return False
+    poll = select.poll()
+    poll.register(number, 0)  # errors and hang-ups are always reported
+    return any(found & (select.POLLERR | select.POLLHUP) for _, found in poll.poll(0))
 
 
 def drop_output() -> bool:

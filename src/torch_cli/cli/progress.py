@@ -3,13 +3,11 @@
 It also checks whether anybody still reads the output. If nobody does, Torch stops waiting.
 """
 
-import os
-import select
-import stat
 import sys
 import time
 
 from torch_cli.cli.common import Common
+from torch_cli.cli.present import nobody_reads
 from torch_cli.delivery.ending import WAITS
 from torch_cli.errors import Abandoned
 
@@ -38,18 +36,6 @@ class ProgressPrinter:
 
 
 def check_reader() -> None:
-    """Raise ``Abandoned`` if stdout is a pipe or a socket that nobody reads any more.
-
-    A write would show that too, but there is nothing to write yet.
-    """
-    try:
-        number = sys.stdout.fileno()
-        kind = os.fstat(number).st_mode
-    except (OSError, ValueError):  # closed, or without a descriptor
-        return
-    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
-        return
-    poll = select.poll()
-    poll.register(number, 0)  # errors and hang-ups are always reported
-    if any(found & (select.POLLERR | select.POLLHUP) for _, found in poll.poll(0)):
+    """Raise ``Abandoned`` if nobody reads the output any more."""
+    if nobody_reads(sys.stdout):
         raise Abandoned

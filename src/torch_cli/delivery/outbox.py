@@ -278,7 +278,8 @@ def edit(store: Store, identity: str, body: bytes, *, clean: bool = False) -> Re
     text = decode(body)
     if message.step != Step.ACCEPTED:
         raise _not_waiting(message, "edited")
-    prepared = prepare(_head(message) + text, _profile_of(store, message), clean=clean)
+    profile = _profile_of(store, message)
+    prepared = prepare(text, profile, head=_head(message), clean=clean)
     if not store.messages.rewrite(identity, text, prepared.typed, prepared.changes):
         raise _not_waiting(store.messages.get(identity), "edited")
     store.events.add("edit", message.recipient, {"message": identity})

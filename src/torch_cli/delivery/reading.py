@@ -145,6 +145,10 @@ class Reader:
         self.await_drawn()
         return self.somebody_types()
 
+    def has_drawn(self) -> bool:
+        """Return whether the program has drawn all that it has read, as far as one can know."""
+        return self._drawn.all()
+
     def await_drawn(self) -> None:
         """Wait until the program has drawn what it has read, half a second at most."""
         await_drawn(self.client, self.pane, self._drawn)

@@ -95,20 +95,26 @@ class _Back:
 
     def __init__(self, reader: Reader, message: Message, before: Baseline) -> None:
         self._reader, self._message, self._before = reader, message, before
-        self._since = 0.0
+        self._looked = 0.0
+        self._stood = 0.0
         self._needed = _RESTORED
 
     def stands(self) -> bool:
-        """Look once."""
-        now = time.monotonic()
+        """Look once. Time in which the program has not drawn all that it has read does not count.
+
+        On a busy machine a text stood for longer than a second in the box that it had left.
+        """
+        now, before = time.monotonic(), self._looked
+        self._looked = now
         sight = self._reader.look()
         if not _is_ours(sight, self._message, self._before, self._reader):
-            self._since = 0.0
+            self._stood = 0.0
             if sight.state.box is not None and sight.state.box.empty:
                 self._needed = _BACK
             return False
-        self._since = self._since or now
-        return now - self._since >= self._needed
+        if before and self._reader.has_drawn():
+            self._stood += now - before
+        return self._stood >= self._needed
 
 
 def clear(reader: Reader, message: Message, before: Baseline) -> bool:

@@ -208,9 +208,9 @@ def _accept(
     identity = new_id()
     own = own_name(store)
     sender, author = request.sender or own, store.agents.get(own) if own else None
-    headed = _enveloped(body, sender, identity, request)
     taking = profile._replace(guard=Guard()) if request.command else profile
-    prepared = prepare(headed, taking, clean=request.clean)
+    head = _envelope(sender, identity, request)
+    prepared = prepare(body, taking, head=head, clean=request.clean)
     planned = hand.prepare(
         new_message(
             identity,
@@ -292,15 +292,15 @@ def _check_sender(sender: str) -> None:
         )
 
 
-def _enveloped(body: str, sender: str, identity: str, request: Request) -> str:
-    """Return ``body`` behind a line with sender, kind and id, for an answer and for the proof.
+def _envelope(sender: str, identity: str, request: Request) -> str:
+    """Return a line with sender, kind and id, for an answer and for the proof; '' if it has none.
 
     The form of the line is published in docs/messages.md, so that others can read it.
     """
     if not request.envelope or request.command or not (sender or request.reply_to):
-        return body
+        return ""
     kind = request.kind
     if request.reply_to:
         kind = f"{'reply' if kind == MESSAGE else kind} to {request.reply_to}"
     parts = [f"from {sender}"] if sender else []
-    return f"[{' · '.join([*parts, kind, identity])}]\n{body}"
+    return f"[{' · '.join([*parts, kind, identity])}]\n"

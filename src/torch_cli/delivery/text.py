@@ -43,14 +43,15 @@ def decode(data: bytes) -> str:
         ) from None
 
 
-def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
-    """Return ``text`` in the form that is typed into a program of this profile.
+def prepare(text: str, profile: Profile, *, head: str = "", clean: bool = False) -> Prepared:
+    """Return ``text`` behind ``head`` in the form that is typed into a program of this profile.
 
     Raises ``RefusedError`` for text that is empty, too large, or contains characters that the
     program or the terminal would change or run; ``clean`` removes these characters instead, and
     says so.
     """
     changes: list[str] = []
+    text = head + text
     if not clean and len(text.rstrip()) > profile.paste.max_bytes:
         _check_size(len(_one_line_end(text).rstrip().encode()), profile)  # before each character is
     lines = _one_line_end(text)
@@ -65,7 +66,7 @@ def prepare(text: str, profile: Profile, *, clean: bool = False) -> Prepared:
             changes.append("trailing spaces trimmed")
     else:
         trimmed = cleaned
-    if not trimmed.strip():
+    if not trimmed.removeprefix(head.rstrip()).strip():
         raise RefusedError("the message is empty; nothing was sent", code="empty")
     typed = _guard(trimmed, profile, changes)
     _refuse_placeholder(typed, profile)

@@ -21,6 +21,7 @@ import _socket  # "socket" costs 6 ms to import: more than the process that is s
 import _thread
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import select
@@ -69,6 +70,7 @@ class Connection(Streams):
         try:
             self._reach(socket.file, time.monotonic() + timeout)
             self.open_streams(theirs)
+            self._end_before_stdin()
             self._introduce(theirs, command)
             self._start_thread()
         except BaseException:
@@ -83,8 +85,7 @@ class Connection(Streams):
         """Leave, and wait until the server has let go. What it has not read yet, it may drop.
 
         It is not told to go by the end of its input: a server before 3.7 that reads this while
-        output of a pane is on its way to the client can end, with everything in it. If this
-        process is killed, the socket is closed first, because its descriptor is the lowest.
+        output of a pane is on its way to the client can end, with everything in it.
         """
         if self.stdout < 0:
             return
@@ -96,6 +97,16 @@ class Connection(Streams):
             ):
                 break
         self.close_streams()
+
+    def _end_before_stdin(self) -> None:
+        """Have the connection end before the server's input does, also if this process is killed.
+
+        Of a killed process, Linux releases the highest descriptor first (since 4.3).
+        """
+        above = fcntl.fcntl(self._socket, fcntl.F_DUPFD_CLOEXEC, self.stdin + 1)
+        earlier, self._socket = self._socket, _socket.socket(fileno=above)
+        self._socket.settimeout(earlier.gettimeout())
+        earlier.close()
 
     def _reach(self, file: str, deadline: float) -> None:
         """Connect; a server that is busy may have too many who wait for it."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import FAILURE, NotFoundError, TorchError
 from torch_cli.tmux import connection, quote
-from torch_cli.tmux.process import CALL_TIMEOUT, PIPE_READ_BYTES, Pipes, too_slow
+from torch_cli.tmux.process import CALL_TIMEOUT, PIPE_READ_BYTES, Pipes, run, too_slow
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import of_server
 
@@ -25,9 +25,12 @@ from torch_cli.tmux.version import of_server
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
+_HUNG_UP = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
+"""What send(2) says of a server that is ending."""
+
 _NOBODY = (
     *(errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED, errno.EACCES, errno.EPERM),
-    *(errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN),
+    *_HUNG_UP,
 )
 """What connect(2) and send(2) say where there is no server, one that is not ours to use, or one
 that is ending."""
@@ -179,9 +182,12 @@ class ControlClient:
         return True
 
     def _connect(self, attach: list[str]) -> connection.Connection | Pipes:
-        """Connect in the way that suits the server; where there is none, ``tmux -C`` says so."""
+        """Connect in the way that suits the server.
+
+        ``tmux -C`` is only for a server whose version is known, because it could end an older one.
+        """
         version = of_server(self.socket)
-        if connection.speaks(version):
+        for again in (True, False) if connection.speaks(version) else ():
             try:
                 return connection.Connection(self.socket, version, attach, timeout=self._timeout)
             except TimeoutError:
@@ -189,6 +195,11 @@ class ControlClient:
             except OSError as error:
                 if error.errno not in _NOBODY:
                     raise
+                if not (again and error.errno in _HUNG_UP):
+                    break
+        if not version or connection.speaks(version):
+            said = run(self.socket, "-N", "has-session", "-t", self.session).error
+            raise no_server(self.socket, said)
         words = ["-u", "-N", "-C", *self.socket.arguments, *attach]
         return Pipes(words, merge_errors=True)
 
