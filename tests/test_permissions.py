@@ -290,6 +290,7 @@ EVERYBODYS = {
         "state",
         "wait",
         "capture",
+        "report",  # a pane's state, and only of the pane that it runs in
         "log",
         "thread",
         "receipt",

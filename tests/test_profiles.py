@@ -11,7 +11,8 @@ from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.state import State
 
 STOCK = [
-    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "python", "shell"),
+    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "other", "python"),
+    "shell",
     "zsh",
 ]
 RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'

@@ -24,7 +24,7 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "commit": frozenset({"commit", "branch", "tag"}),
     "restart": frozenset({"restart", "give-up"}),
     "agent": frozenset(
-        {"spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log", "mute"}
+        {"spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log", "mute", "report"}
     ),
     "key": frozenset({"press", "run"}),
     "team": frozenset({"brief", "acknowledge", "trust"}),

@@ -121,6 +121,13 @@ def complete_kinds(ctx: Context, param: Parameter, incomplete: str) -> "list[Com
     return _items(dict.fromkeys(EVENT_KINDS, ""), incomplete)
 
 
+def complete_reportable(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the states that a program can report and that begin with ``incomplete``."""
+    from torch_cli.programs.own_report import REPORTABLE
+
+    return _items(dict.fromkeys(map(str, REPORTABLE), ""), incomplete)
+
+
 def complete_sessions(ctx: Context, param: Parameter, incomplete: str) -> "list[CompletionItem]":
     """Return the sessions whose names begin with ``incomplete``."""
     names: dict[str, str] = {}

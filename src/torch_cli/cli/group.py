@@ -21,6 +21,7 @@ SECTIONS = {
             "tree": "Show the agents, each below its parent.",
             "who": "Find agents by skill, role and state.",
             "state": "Show the state of panes, with evidence.",
+            "report": "Report your own state, as a program that no profile can read.",
             "wait": "Wait until a pane is in a state.",
             "mode": "Show or switch an agent program's mode: plan, manual, …",
             "attach": "Attach this terminal to an agent's window.",

@@ -10,12 +10,14 @@ import re
 import select
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from torch_cli.errors import DONE, Interrupted, TorchError, of_system
 
 if TYPE_CHECKING:
+    from torch_cli.programs.state import OwnReport
     from torch_cli.store import Store
 
 
@@ -297,6 +299,12 @@ def print_fields(fields: Mapping[str, object]) -> None:
     for name, value in fields.items():
         if value not in (None, ""):
             say(f"{name:<{width}}  {printable(str(value))}")
+
+
+def report_words(report: "OwnReport") -> str:
+    """Return what a program says of itself in one line."""
+    old = f"{age(time.time() - report.at)} ago" + (": too old to count" if report.stale else "")
+    return "  ".join(filter(None, [str(report.state), report.words, old]))
 
 
 def age(seconds: float) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch_cli.cli.present import error_object
 
 if TYPE_CHECKING:
-    from torch_cli.programs.state import Trouble
+    from torch_cli.programs.state import OwnReport, Trouble
     from torch_cli.store.briefings import Briefed
     from torch_cli.store.messages import Message
     from torch_cli.watch.listing import Line
@@ -82,6 +82,18 @@ def briefing_object(briefed: "Briefed | None") -> dict[str, Any] | None:
     }
 
 
+def report_object(report: "OwnReport | None") -> dict[str, Any] | None:
+    """Return what a program says of itself, ``None`` if it says nothing."""
+    if report is None:
+        return None
+    return {
+        "state": str(report.state),
+        "at": timestamp(report.at),
+        "message": report.words or None,
+        "stale": report.stale,
+    }
+
+
 def state_object(one: "StateOf") -> dict[str, Any]:
     """Return the state of one target, with an ``error`` if it cannot be known."""
     dialog = one.state.dialog
@@ -95,6 +107,7 @@ def state_object(one: "StateOf") -> dict[str, Any]:
         "draft": one.state.box.text if one.state.box else None,
         "reset": one.state.reset,
         "mode": one.state.mode or None,
+        "report": report_object(one.state.report),
         "submit": one.safety.as_json() if one.safety else None,
         "dialog": (
             {

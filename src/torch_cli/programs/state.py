@@ -123,6 +123,18 @@ class Trouble(NamedTuple):
     source: str = ""
 
 
+class OwnReport(NamedTuple):
+    """What the program says of itself, ``at`` epoch seconds, with ``words``.
+
+    ``stale`` says that it is too old to count.
+    """
+
+    state: State
+    at: float
+    words: str = ""
+    stale: bool = False
+
+
 class AgentState(NamedTuple):
     """A state together with its evidence.
 
@@ -130,7 +142,8 @@ class AgentState(NamedTuple):
     reason. ``reset`` is the text that a usage limit shows for its end. ``queued`` says that the
     program shows messages that wait for their turn. ``mode`` is the program's own word for how much
     it asks before it acts, '' if the screen does not show it. ``trouble`` changes nothing about how
-    a message is delivered.
+    a message is delivered. ``report`` is what the program says of itself, whether that counts or
+    not.
     """
 
     state: State
@@ -142,6 +155,7 @@ class AgentState(NamedTuple):
     queued: bool = False
     mode: str = ""
     trouble: Trouble | None = None
+    report: OwnReport | None = None
 
     @property
     def shown(self) -> State:

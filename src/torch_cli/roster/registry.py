@@ -187,7 +187,8 @@ def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
     raise NotFoundError(
         f"pane {pane.id} ({pane.place}) is not a registered agent, and its program "
         f"'{pane.command}' is not recognised; nothing was typed",
-        hint=f"Register it: torch adopt {pane.id} NAME --profile PROFILE",
+        hint=f"Register it: torch adopt {pane.id} NAME --profile PROFILE (other, if no profile "
+        "knows the program)",
         code="not-an-agent",
     )
 

@@ -43,10 +43,11 @@ _FIELDS = "\t".join(
 SCREEN_FACTS = (
     "#{?pane_dead,1,0} #{?pane_in_mode,1,0} #{pane_width} #{pane_height}"
     " #{cursor_x} #{cursor_y} #{?cursor_flag,1,0} #{history_size} #{?alternate_on,1,0}"
-    " #{pane_title}"
+    " #{pane_title}\t#{=300:@torch_state}"
 )
-"""What ``screen_of`` needs about a pane beside its rows. The title comes last, because it may
-contain spaces. tmux accepts no title with a control character.
+"""What ``screen_of`` needs about a pane beside its rows. Behind the numbers is the title, which may
+contain spaces, and behind a tab the option in which a program can report on itself, with anything
+in it. tmux accepts no title with a control character.
 """
 
 # Names may contain tabs, and in tmux 3.3a newlines, so they are separated by this random word. To
@@ -327,6 +328,7 @@ def screen_of(facts: str, rows: str) -> Screen:
     """Return a screen from ``facts``, which ``SCREEN_FACTS`` printed, and ``rows``, which
     ``capture-pane -p -e`` printed.
     """
+    facts, _, said = facts.partition("\t")
     *numbers, title = facts.split(" ", 9)
     dead, mode, width, height, x, y, flag, history, alternate = map(int, numbers)
     return Screen.parse(
@@ -340,7 +342,7 @@ def screen_of(facts: str, rows: str) -> Screen:
         history=history,
         alternate=bool(alternate),
         title=title,
-    )
+    )._replace(said=said.strip())
 
 
 def capture_rows(client: ControlClient, panes: Sequence[Pane]) -> list[str | None]:

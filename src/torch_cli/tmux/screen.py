@@ -42,7 +42,8 @@ class Screen(NamedTuple):
     counts the lines that have scrolled off the top; ``wrote`` is the second since the epoch in
     which its window last wrote, 0 if that was not asked. ``alternate`` says that the program draws
     on the alternate screen. tmux keeps no history of that, so lines that have scrolled off are
-    older. ``title`` is the title that the program, or a person, gave the pane.
+    older. ``title`` is the title that the program, or a person, gave the pane; ``said`` is the
+    value of the pane's option in which a program can report on itself.
     """
 
     rows: tuple[Row, ...]
@@ -56,6 +57,7 @@ class Screen(NamedTuple):
     wrote: int = 0
     alternate: bool = False
     title: str = ""
+    said: str = ""
 
     @property
     def lines(self) -> tuple[str, ...]:

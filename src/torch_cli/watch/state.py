@@ -14,6 +14,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.listing import agents_on, look_at, note_state
+from torch_cli.watch.reported import with_report
 from torch_cli.watch.sweep import Seen, state_unknown
 
 
@@ -88,6 +89,7 @@ def _state_of(store: Store, found: Found) -> StateOf:
     with ControlClient(found.socket, pane.session_id) as client:
         profile = profile_of(client, store, found)
         sight = observe(client, store, pane, profile, since=found.started, program=found.program)
+    sight = sight._replace(state=with_report(store, pane, sight.state, sight.screen.said))
     safety = safety_for(found.agent, profile)
     return remember(store, found, sight)._replace(safety=safety)
 

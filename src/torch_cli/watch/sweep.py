@@ -22,6 +22,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.hooks import HookReport
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_of
+from torch_cli.watch.reported import with_report
 
 
 class Seen(NamedTuple):
@@ -65,6 +66,7 @@ class _Judged(NamedTuple):
     report: HookReport | None
     state: AgentState
     error: TorchError | None = None
+    said: str = ""
 
 
 class Sweep:
@@ -140,7 +142,7 @@ class Sweep:
         place = (agent.socket, agent.pane, agent.created)
         event = self._events[agent] = event_of(self.store, profile, report, *place)
         screen = screen_of(shown.glance.facts, shown.rows)
-        return _Judged(*basis, classify(screen, profile, event))
+        return _Judged(*basis, classify(screen, profile, event), said=screen.said)
 
     def _profile(self, name: str) -> Profile:
         if name not in self._profiles:
@@ -156,6 +158,8 @@ class Sweep:
             state = weigh_trouble(state, self._events.get(agent))
             program = Process(agent.program_pid, agent.program_started)
             state = at_home(state, self._profile(agent.profile), program)
+        if judged.error is None and judged.said:
+            state = with_report(self.store, pane, state, judged.said)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
         return Seen(pane, state, report.at if report else 0.0, wrote, judged.error)

@@ -13,6 +13,7 @@ from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.reported import with_report
 from torch_cli.watch.state import StateOf, profile_of, remember, state_of_gone
 
 SILENT_SECONDS = 1.0
@@ -85,7 +86,9 @@ def wait_for(
             if ended is None:
                 raise NotFoundError(f"'{found.name}': {gone}", code="vanished") from missing
             return Sight(_NOTHING, AgentState(ended, gone, "gone"))
-        if sight.state.shown in wanted or _goes_on(sight.state, wanted):
+        said = with_report(store, found.pane, sight.state, sight.screen.said)
+        sight = sight._replace(state=said)
+        if said.shown in wanted or _goes_on(said, wanted):
             return sight
         if sight.state.shown is State.ERROR and State.IDLE in wanted:
             raise _ended_with_error(found, sight.state)

@@ -8,7 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
-from torch_cli.cli.present import age, note, print_error, print_json, printable
+from torch_cli.cli.present import age, note, print_error, print_json, printable, report_words
 from torch_cli.cli.schema import state_object
 from torch_cli.errors import DONE
 
@@ -60,6 +60,8 @@ def show(one: "StateOf", common: Common) -> None:
     words += [f"in {one.state.mode} mode"] if one.state.mode else []
     click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))
     common.tell(f"{one.target} is on the tmux server {one.server}")
+    if one.state.report:
+        common.tell(f"{one.target} reports of itself: {report_words(one.state.report)}")
     if one.safety:
         common.tell(f"protection of messages to {one.target}: {one.safety.sentence}")
     if one.error and one.error.hint:

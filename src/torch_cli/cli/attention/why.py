@@ -79,7 +79,7 @@ def _object(found: "Why") -> dict[str, Any]:
 
 
 def _print(found: "Why") -> None:
-    from torch_cli.cli.present import age, print_folded
+    from torch_cli.cli.present import age, print_folded, report_words
     from torch_cli.programs.asked import asked_by
 
     clock = time.time()
@@ -93,6 +93,9 @@ def _print(found: "Why") -> None:
         asks = asked_by(state).words
         if asks:
             print_folded(f"    it asks: {asks}", INDENT_COLUMNS + 4)
+    if found.now is not None and found.now.state.report is not None:
+        own = report_words(found.now.state.report)
+        print_folded(f"    it reports of itself: {own}", INDENT_COLUMNS + 4)
     if found.report is not None:
         told = f"{found.report.name}, {age(clock - found.report.at)} ago"
         print_folded(f"    last report of its hooks: {told}", INDENT_COLUMNS + 4)
