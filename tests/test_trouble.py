@@ -12,6 +12,7 @@ import test_classify
 import test_classify_others
 import test_lab_screens
 import test_other_screens
+import test_settings_screens
 from agent import DemoAgent
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli.attention.history import History
@@ -77,6 +78,8 @@ SCREENS = sorted(
 def look(folder: str, name: str) -> AgentState:
     if folder == "lab":
         return classify(test_lab_screens.load(name), test_lab_screens.profile_of(name))
+    if folder == "settings":
+        return test_settings_screens.look(name)
     if folder == "claude":
         screen = test_classify.load(name)
     elif folder in test_other_screens.PROFILES:
