@@ -28,6 +28,7 @@ themselves:
 ``status_line``: it uses the connection of the process that delivers.
 ``terminals``: it uses that of the daemon.
 ``shell.run``: it uses the connection that hears the pane.
+``watch.reported``: setting one option takes less time than the import.
 ``watch.log``: seeing that a pane has no pipe and giving it one are one step.
 ``snippet.text``: it is a text for the user's ``tmux.conf``, which Torch does not run.
 ``snippet.conf``: as ``snippet.text``.
