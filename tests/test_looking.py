@@ -69,7 +69,7 @@ def test_capture_says_that_the_alternate_screen_has_no_history(
     drawn = "i=1; while [ $i -le 50 ]; do echo drawn $i; i=$((i+1)); done; exec cat"
     pane = tmux.new_session("main", "sh", "-c", f"{FULL_SCREEN}; {drawn}", size=(40, 10))
     tmux.wait_for_text(pane, "drawn 50")
-    kept = "keeps no history. Its 10 rows are all that exists"
+    kept = "keeps no history: its 10 rows are all that exists"
     for words in (("-n", "200"), ("--history",)):
         done = torch("capture", pane.id, *words)
         assert (done.code, kept in done.err) == (0, True), done.err

@@ -249,8 +249,11 @@ class World:
 
     # -- the program -------------------------------------------------------------------------------
 
-    def start(self, *, wait: float = STARTING) -> Result:
-        """Start the program as an agent of a new name; return what Torch printed."""
+    def start(self, *, wait: float = STARTING, arguments: Sequence[str] = ()) -> Result:
+        """Start the program as an agent of a new name; return what Torch printed.
+
+        ``arguments`` are the program's, if Torch starts it.
+        """
         self._starts += 1
         self.name = f"{self.kit.name}{self._starts}"
         if self.setup in (Setup.BARE, Setup.ADOPTED):
@@ -258,7 +261,17 @@ class World:
         else:
             given = [word for name in self.variables for word in ("--env", name)]
             words = ["--profile", self.kit.name, "--session", SESSION, "--dir", str(self.home.work)]
-            result = self.torch("spawn", self.name, *words, *given, "--wait", f"{wait:g}", "--json")
+            result = self.torch(
+                "spawn",
+                self.name,
+                *words,
+                *given,
+                "--wait",
+                f"{wait:g}",
+                "--json",
+                "--",
+                *arguments,
+            )
             self.pane = self._newest_pane()
         self.pid = int(self.server.cmd("display-message", "-p", "-t", self.pane, "#{pane_pid}"))
         self.resize(WIDTH, HEIGHT)

@@ -162,24 +162,34 @@ def _codex(process: Process) -> TurnRecord | None:
 
     If there are several, only what all of them say counts, because one may be another program's.
     """
-    where, begun = procs.directory(process.pid), procs.begun(process)
-    environ = procs.environment(process.pid) or os.environ
-    if where is None or begun is None:
-        return None
-    home = environ.get("CODEX_HOME") or os.path.join(
-        environ.get("HOME") or os.path.expanduser("~"), ".codex"
-    )
     found = [
         TurnRecord(
             running, os.stat(path).st_mtime, f"its rollout ends with '{word}'", current=False
         )
-        for path in _rollouts(os.path.join(home, "sessions"), begun)
-        if _begun_in(path) == where and (word := _last_word(path))
+        for path in rollouts_of(process)
+        if (word := _last_word(path))
         for running in [_ROLLOUT[word]]
     ]
     if len(found) > 1 and any(one.running for one in found):
         return None
     return max(found, key=lambda one: one.at, default=None)
+
+
+def rollouts_of(process: Process) -> list[str]:
+    """Return the rollouts that may be those of a running Codex.
+
+    They were written since it began, by a program that was started in its directory. Raises
+    ``OSError`` if they cannot be listed.
+    """
+    where, begun = procs.directory(process.pid), procs.begun(process)
+    environ = procs.environment(process.pid) or os.environ
+    if where is None or begun is None:
+        return []
+    home = environ.get("CODEX_HOME") or os.path.join(
+        environ.get("HOME") or os.path.expanduser("~"), ".codex"
+    )
+    rollouts = _rollouts(os.path.join(home, "sessions"), begun)
+    return [path for path in rollouts if _begun_in(path) == where]
 
 
 def _rollouts(home: str, since: float) -> Iterator[str]:

@@ -12,8 +12,8 @@ from torch_cli.paths import make_private, state_dir
 from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.tmux.capture import shown
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.spoken import spoken
 
 HANDOFF_SECONDS = 120.0
 """Seconds that an agent has to write its note."""
@@ -59,29 +59,31 @@ def folder(agent: Agent, at: float) -> Path:
 
 
 class Saved(NamedTuple):
-    """Where the note and the pane are saved, and a sentence about what is missing of the pane."""
+    """Where the note and the pane are saved, and a sentence about what is missing of the pane.
+
+    ``transcript`` is the file from which what was said is, '' if tmux had kept it.
+    """
 
     folder: Path
     lacks: str = ""
-
-
-NO_HISTORY = "it has only the last screen: tmux keeps no history of the alternate screen"
+    transcript: str = ""
 
 
 def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
-    """Save the note, and all that tmux has kept of the agent's pane.
+    """Save the note, and all that tmux has kept of the agent's pane, or else its transcript.
 
     Raises ``TorchError`` if that cannot be written. Of a pane that is gone nothing is saved.
     """
-    place, lacks = folder(agent, at), ""
+    place, lacks, transcript = folder(agent, at), "", ""
     try:
         make_private(str(place))
         if note.text:
             _write(place / "note.md", note.text + "\n")
         try:
             found = find(store, Socket(path=agent.socket), agent.name)
-            seen = shown(found.socket, found.pane, history=True, join=True)
-            lacks = NO_HISTORY if seen.alternate else ""
+            seen = spoken(found, history=True, join=True)
+            transcript = seen.said.path if seen.said else ""
+            lacks = f"it has {seen.origin}" if seen.alternate and not seen.said else ""
             _write(place / "screen.txt", "\n".join([*seen.lines, ""]))
         except TorchError as error:
             lacks = f"it is empty: {error.message}"
@@ -93,7 +95,7 @@ def save(store: Store, agent: Agent, note: Note, at: float) -> Saved:
             hint="Check that the state directory is writable and not full, or set TORCH_HOME.",
             code="store",
         ) from error
-    return Saved(place, lacks)
+    return Saved(place, lacks, transcript)
 
 
 def _write(path: Path, text: str) -> None:

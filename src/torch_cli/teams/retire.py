@@ -140,5 +140,7 @@ def _message(giver: Agent, note: Note, saved: Saved, tasks: Sequence[Task]) -> s
         lines.append(f"Its task {task.id} is now yours: {task.title}")
     lines += ["", note.text] if note.text else [f"It left no note: {note.why}."]
     words = f"Its screen ({saved.lacks})" if saved.lacks else "Its whole screen history"
+    if saved.transcript:
+        words = "What was said, from its transcript, and its last screen"
     lines += ["", f"{words}: {saved.folder / 'screen.txt'}"]
     return "\n".join(lines)

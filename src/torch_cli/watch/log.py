@@ -15,6 +15,7 @@ from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch import log_writer
+from torch_cli.watch.spoken import transcript_of
 
 LOG_OPTION = "@torch_log"
 """The pane's option that holds the path of its log."""
@@ -33,7 +34,8 @@ class Log(NamedTuple):
     """The log of one pane. ``on`` says that it is being written now.
 
     ``alternate`` says that its program draws on the alternate screen now. The lines of the log are
-    then redrawn rows.
+    then redrawn rows. ``transcript`` is the file in which its program keeps what is said, '' if
+    that is not known.
     """
 
     target: str
@@ -41,6 +43,7 @@ class Log(NamedTuple):
     path: str
     on: bool
     alternate: bool = False
+    transcript: str = ""
 
 
 def log_of(store: Store, socket: Socket, target: str) -> Log:
@@ -114,7 +117,8 @@ def _log_of(client: ControlClient, found: Found) -> Log:
     on = piped == "1" and bool(path) and log_writer.is_locked(path)
     if not path or not on:
         path = _path_for(found)
-    return Log(found.name, found.pane.id, path, on, alternate == "1")
+    transcript = transcript_of(found) if alternate == "1" else ""
+    return Log(found.name, found.pane.id, path, on, alternate == "1", transcript)
 
 
 def _path_for(found: Found) -> str:

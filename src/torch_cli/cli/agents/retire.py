@@ -52,6 +52,7 @@ def command(common: Common, agent: str, deadline: float, force: bool) -> None:
                 "no_note": done.note.why or None,
                 "saved": str(done.saved.folder),
                 "screen_lacks": done.saved.lacks or None,
+                "transcript": done.saved.transcript or None,
                 "tasks": [task.id for task in done.tasks],
                 "checkpoint": done.checkpoint or None,
                 "worktree": done.worktree or None,
@@ -61,6 +62,8 @@ def command(common: Common, agent: str, deadline: float, force: bool) -> None:
     say(printable(f"retired  {agent}  {done.saved.folder}"))
     words = [f"no note: {done.note.why}"] if done.note.why else []
     words += [f"screen.txt: {done.saved.lacks}"] if done.saved.lacks else []
+    if done.saved.transcript:
+        words += [f"screen.txt: what was said, from {done.saved.transcript}, and the last screen"]
     words += [f"checkpoint {done.checkpoint}"] if done.checkpoint else []
     words += [f"{task.id} is in the pool again" for task in done.tasks]
     words += [done.worktree] if done.worktree else []

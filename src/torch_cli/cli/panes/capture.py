@@ -15,9 +15,11 @@ from torch_cli.cli.present import note, print_json, print_text
     "--lines",
     type=COUNT,
     metavar="LINES",
-    help="The last N lines; lines above the screen come from the history.",
+    help="The last N lines; lines above the screen come from the history, or the transcript.",
 )
-@click.option("--history", is_flag=True, help="All lines that tmux still has.")
+@click.option(
+    "--history", is_flag=True, help="All lines that tmux, or the program's transcript, has."
+)
 @click.option("--ansi", is_flag=True, help="Keep colours and attributes.")
 @click.option("--join", is_flag=True, help="Join wrapped lines.")
 @common_options
@@ -26,8 +28,10 @@ def command(
 ) -> None:
     """Print the screen of TARGET's pane, without the blank lines at its end.
 
-    If a program draws on the alternate screen (Claude Code's full-screen renderer, opencode), tmux
-    keeps no history: only the present screen exists, and Torch says so.
+    If an agent's program draws on the alternate screen (Claude Code's full-screen renderer, Codex,
+    opencode), tmux keeps no history. Then the lines above the screen are what was said, from the
+    program's own transcript, and Torch says so (Claude Code and Codex). Otherwise only the present
+    screen exists.
 
     \b
     Examples:
@@ -37,21 +41,24 @@ def command(
     """
     from torch_cli.roster.registry import find
     from torch_cli.store import Store
-    from torch_cli.tmux.capture import shown
+    from torch_cli.watch.spoken import spoken
 
     with Store() as store:
         found = find(store, common.socket, target)
     pane = found.pane
-    seen = shown(found.socket, pane, count=lines, history=history, ansi=ansi, join=join)
+    seen = spoken(found, count=lines, history=history, ansi=ansi, join=join)
     size = f"{pane.width}x{pane.height}"
     common.tell(f"pane {pane.id} ({pane.place}), {size}, {len(seen.lines)} lines")
     if seen.alternate and (history or (lines or 0) > pane.height):
-        note(
-            f"torch: {found.name} draws on the alternate screen, of which tmux keeps no "
-            f"history. Its {pane.height} rows are all that exists; lines above them are from "
-            "before it began",
-            quiet=common.quiet,
-        )
+        why = f"{found.name} draws on the alternate screen, of which tmux keeps no history"
+        if seen.said is not None:
+            rest = f"this is {seen.origin}"
+        else:
+            rest = (
+                f"its {pane.height} rows are all that exists, because no transcript of its program "
+                "is known; lines above them are from before it began"
+            )
+        note(f"torch: {why}: {rest}", quiet=common.quiet)
     if common.json:
         print_json(
             {
@@ -59,6 +66,7 @@ def command(
                 "target": found.name,
                 "pane": pane.id,
                 "keeps_history": not seen.alternate,
+                "transcript": seen.said.path if seen.said else None,
                 "lines": seen.lines,
             }
         )

@@ -21,7 +21,7 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
     you may read them. tmux pipes the pane to a process of Torch's. If the pane has another pipe,
     that pipe is left alone. If the disk is full, the pane continues, and the file says how much it
     lacks. If a program draws on the alternate screen, the file has each row as often as it is
-    redrawn.
+    redrawn; what is said is in the program's transcript, and Torch names it if it is known.
 
     \b
     Examples:
@@ -46,6 +46,7 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
                 "path": log.path,
                 "on": log.on,
                 "keeps_history": not log.alternate,
+                "transcript": log.transcript or None,
             }
         )
     elif ask:
@@ -53,8 +54,13 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
     else:
         say(f"{'logging' if log.on else 'not logged'}  {log.target}  {log.pane}  {log.path}")
         if log.on and log.alternate:
+            said = (
+                f"what is said is in {log.transcript}: torch capture {log.target} --history"
+                if log.transcript
+                else "no transcript of its program is known"
+            )
             note(
                 f"  {log.target} draws on the alternate screen: the log has its rows each time "
-                "they are redrawn, and nothing from before",
+                f"they are redrawn, and nothing from before; {said}",
                 quiet=common.quiet,
             )
