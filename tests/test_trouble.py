@@ -71,6 +71,7 @@ SCREENS = sorted(
     {
         (path.parent.name, path.name.removesuffix(".txt").removesuffix(".ansi"))
         for path in FOLDER.glob("*/*.txt")
+        if path.parent.name in ("aider", "claude", "codex", "gemini", "lab", "opencode")
     }
 )
 

@@ -17,7 +17,7 @@ from torch_cli.programs import turn
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.observe import observe
-from torch_cli.programs.record import TurnRecord, record_of
+from torch_cli.programs.record import TurnRecord, record_of, wrote_at
 from torch_cli.programs.state import HookEvent, State
 from torch_cli.programs.turn import TurnReport, at_home, turn_of, weighed
 from torch_cli.store import Store
@@ -84,6 +84,22 @@ def test_a_record_of_another_version_or_process_says_nothing(
     assert record_of("claude", process) is None
     write_status(tmp_path, process, **fields)
     assert record_of("claude", process) is None
+
+
+def test_a_transcript_says_when_the_program_or_an_agent_of_its_own_wrote(
+    start: Start, tmp_path: Path
+) -> None:
+    process = start(tmp_path, HOME=str(tmp_path))
+    assert wrote_at("claude", process) == 0.0
+    write_status(tmp_path, process, sessionId="abc-1")
+    project = tmp_path / ".claude" / "projects" / "p"
+    (project / "abc-1" / "subagents").mkdir(parents=True)
+    for name, at in (("abc-1", 100.0), ("abc-2", 300.0), ("abc-1/subagents/agent-x", 200.0)):
+        path = project / f"{name}.jsonl"
+        path.touch()
+        os.utime(path, (at, at))
+        assert wrote_at("claude", process) == min(at, 100.0 if at == 300.0 else at)
+    assert wrote_at("gemini", process) == 0.0
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"busy"', "\0", '{"status": null}'])

@@ -145,6 +145,20 @@ def terminal(pid: int) -> int | None:
     return os.stat(path).st_rdev if path else 0
 
 
+def cpu_seconds(pid: int) -> float | None:
+    """Return the CPU time that a process has used, without its children; ``None`` if it is gone."""
+    if not _LINUX:
+        times = _asked(pid, "cpu_times")
+        return times.user + times.system if times else None
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            stat = file.read()
+    except OSError:
+        return None
+    user, system = stat[stat.rindex(b")") + 2 :].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def ancestors(pid: int) -> list[int]:
     """Return ``pid``, its parent, and so on up to the first process of the machine, not included.
 

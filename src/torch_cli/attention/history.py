@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli.attention.looking import Looking
+from torch_cli.attention.stalled import Silences
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.state import ENDED, AgentState, State
-from torch_cli.programs.trouble import trouble_object
+from torch_cli.programs.trouble import trouble_fields
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import STATE, Event, since_of
@@ -37,7 +38,8 @@ class Change(NamedTuple):
     """An agent has come to be in another state, or asks something else than before.
 
     ``since`` is in seconds since the epoch. ``before`` is its state until then, '' if none was
-    written, and ``lasted`` for how many seconds.
+    written, and ``lasted`` for how many seconds. ``quiet`` is how long it gave no sign of progress
+    before it went on, in seconds, 0 if that was not long.
     """
 
     agent: Agent
@@ -46,6 +48,7 @@ class Change(NamedTuple):
     since: float
     before: str = ""
     lasted: float = 0.0
+    quiet: float = 0.0
 
 
 class _Standing(NamedTuple):
@@ -74,6 +77,7 @@ class History:
         self._away: dict[str, float] = {}
         self._standing: dict[str, _Standing] = {}
         self._written: dict[str, _Written] = {}
+        self._progress = Silences()
         self.on_leave: Callable[[str, ControlClient], None] = lambda path, client: None
         """Is called with the socket and connection of a server that has no agents any more."""
 
@@ -101,6 +105,7 @@ class History:
         known = {agent.identity for agent in agents}
         self._standing = {one: what for one, what in self._standing.items() if one in known}
         self._written = {one: what for one, what in self._written.items() if one in known}
+        self._progress.keep(known)
         changes = (self._weigh(store, agent, seen) for agent, seen in self._all(store, agents))
         return [change for change in changes if change is not None]
 
@@ -169,7 +174,9 @@ class History:
         if seen is not None and seen.error is not None:
             return None  # its profile cannot be read: 'torch status' says so
         gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
-        state = seen.state if seen is not None else gone
+        state = (
+            self._progress.weigh(store, agent, seen, time.monotonic()) if seen is not None else gone
+        )
         asked, now = asked_by(state), time.time()
         key = key_of_state(state)
         written = self._last(store, agent)
@@ -191,7 +198,8 @@ class History:
         ):
             return None
         del self._standing[agent.identity]
-        change = Change(agent, state, asked, standing.since)
+        quiet = self._progress.quiet(agent.identity)
+        change = Change(agent, state, asked, standing.since, quiet=quiet)
         if written is not None:
             lasted = max(0.0, standing.since - written.since)
             change = change._replace(before=written.state, lasted=lasted)
@@ -244,11 +252,13 @@ def write(store: Store, change: Change) -> bool:
         detail |= {"question": asked.words, "asked": asked.digest, "dialog": state.dialog.hash}
     if state.trouble is not None:
         detail["asked"] = digest_of(state)
-        detail["error"] = trouble_object(state.trouble)
+        detail |= trouble_fields(state.trouble)
     if state.reset:
         detail["reset"] = state.reset
     if change.before:
         detail |= {"before": change.before, "lasted": round(float(change.lasted), 3)}
+    if change.quiet:
+        detail["quiet"] = round(change.quiet, 1)
     with store.database.transaction():
         last = store.events.last_state(agent.identity)
         if last is not None and key_in(last) == key_of_state(state):

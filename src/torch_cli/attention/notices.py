@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from torch_cli.attention.account import Refused, account_of, is_one_login, is_refused
 from torch_cli.attention.channels import (
     RETRY_SECONDS,
     ChannelProgram,
@@ -23,12 +24,15 @@ from torch_cli.attention.notify_settings import NotifySettings, load_notify_sett
 from torch_cli.attention.told import SEVERITIES, TOLD, severest
 from torch_cli.errors import TorchError
 from torch_cli.programs.asked import Option
-from torch_cli.programs.state import AgentState, State
-from torch_cli.programs.trouble import trouble_object
+from torch_cli.programs.state import State
+from torch_cli.programs.trouble import trouble_fields
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.status_line import show
 from torch_cli.tmux.terminals import Terminal, ring, terminals
+
+REFUSED = "needs you to log in again"
+"""What is said of an agent whose login was refused."""
 
 NOTICE_SCHEMA = "torch.notice/1"
 
@@ -80,6 +84,7 @@ class Notices:
         self._told: dict[str, float] = {}
         self._rests = 0.0
         self._programs = Programs(RETRY_SECONDS)
+        self._refused = Refused()
         self._wrong = ""
 
     def take(self, changes: Sequence[Change]) -> None:
@@ -93,7 +98,11 @@ class Notices:
         for change in changes:
             self._pending.pop(change.agent.identity, None)
             told = TOLD.get(change.state.shown)
-            if told is None or _rank(told.severity) < _rank(settings.severity):
+            if (
+                self._refused.is_known(change)
+                or told is None
+                or _rank(told.severity) < _rank(settings.severity)
+            ):
                 continue
             if change.since >= self._began:
                 dwell = settings.dwell * (
@@ -119,6 +128,7 @@ class Notices:
             self._on_error(error)
         self._pending = {one: what for one, what in self._pending.items() if one in alive}
         self._told = {one: at for one, at in self._told.items() if one in alive}
+        self._refused.keep(alive)
         now = time.monotonic()
         due = [one for one, what in self._pending.items() if what.at <= now]
         if not due or now < self._rests:
@@ -131,7 +141,9 @@ class Notices:
         chosen = [one for one in due if self._may(one, now, settings, people, mutes)]
         if not chosen:
             return None
+        chosen += self._of_the_same_logins(chosen, mutes)
         changes = [self._pending.pop(one).change._replace(agent=alive[one]) for one in chosen]
+        self._refused.note(changes)
         self._told |= dict.fromkeys(chosen, now)
         self._rests = now + min(GATHER_SECONDS, settings.dwell)
         return self._send(changes, settings, clients, people)
@@ -162,6 +174,16 @@ class Notices:
         if wait > 0:
             self._pending[one] = _Pending(change, now + min(wait, LATER_SECONDS))
         return wait <= 0
+
+    def _of_the_same_logins(self, chosen: Sequence[str], mutes: Mapping[str, float]) -> list[str]:
+        """Return who else was refused with one of the logins of the ``chosen``: it is one fact."""
+        refused = {
+            one: account_of(what.change.agent)
+            for one, what in self._pending.items()
+            if is_refused(what.change.state) and one not in mutes
+        }
+        accounts = {refused[one] for one in chosen if one in refused}
+        return [one for one in refused if refused[one] in accounts and one not in chosen]
 
     def _send(
         self,
@@ -248,10 +270,13 @@ def words_of(changes: Sequence[Change]) -> str:
     if len(changes) > 1:
         names = ", ".join(one.agent.name for one in changes[:MOST_NAMED])
         more = f" and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
+        if is_one_login(changes):
+            what = f"the login of {len(changes)} agents was refused (torch status)"
+            return f"{what}: {names}{more}: {changes[0].state.evidence}"
         return f"{len(changes)} agents need you (torch status): {names}{more}"
     (one,) = changes
     agent, said = one.agent, one.asked.words or one.state.evidence
-    what = TOLD[one.state.shown].words
+    what = REFUSED if is_refused(one.state) else TOLD[one.state.shown].words
     asks = one.state.state is State.WAITING
     command = f"torch answer {agent.name}" if asks else "torch status"
     return f"{agent.name} ({agent.session}:{agent.window}) {what} ({command}): {said}"
@@ -278,17 +303,13 @@ def _agent_object(change: Change) -> dict[str, Any]:
         "question": change.asked.question or None,
         "about": list(change.asked.about),
         "dialog": dialog.hash if dialog is not None else None,
-        "error": _error_object(change.state),
+        **trouble_fields(change.state.trouble),
         "options": [_option_object(option) for option in change.asked.options],
         "pane": agent.pane,
         "session": agent.session,
         "window": agent.window,
         "dir": agent.directory,
     }
-
-
-def _error_object(state: AgentState) -> dict[str, Any] | None:
-    return trouble_object(state.trouble) if state.trouble is not None else None
 
 
 def _timestamp(at: float) -> str:

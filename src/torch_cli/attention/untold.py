@@ -2,6 +2,7 @@
 
 import time
 
+from torch_cli.attention.account import account_of, is_refused
 from torch_cli.attention.history import Change, digest_of, key_in, key_of_state
 from torch_cli.attention.mute import muted_until
 from torch_cli.attention.needs import Need, needs
@@ -31,16 +32,20 @@ def untold(store: Store) -> str:
     muted = muted_until(store, now)
     said = store.events.read(verbs=[TELL_VERB], since=now - SAID_AGAIN_SECONDS)
     known = {(event.agent, key_in(event)) for event in said}
+    accounts = {str(event.detail["account"]) for event in said if "account" in event.detail}
     found = [
         one
         for one in needs(store, Socket())
         if one.state.state.shown in TOLD
         and one.agent.identity not in muted
         and (one.agent.identity, _key(one)) not in known
+        and not (is_refused(one.state.state) and account_of(one.agent) in accounts)
     ]
     for one in found:
         seen = one.state.state
         detail = {"state": str(seen.shown), "asked": digest_of(seen)}
+        if is_refused(seen):
+            detail["account"] = account_of(one.agent)
         store.events.add(TELL_VERB, one.agent.name, detail, agent=one.agent.identity)
     changes = [Change(one.agent, one.state.state, one.asked, one.since or now) for one in found]
     return words_of(changes) if changes else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch_cli.cli.present import error_object
 
 if TYPE_CHECKING:
-    from torch_cli.programs.state import OwnReport, Trouble
+    from torch_cli.programs.state import OwnReport
     from torch_cli.store.briefings import Briefed
     from torch_cli.store.messages import Message
     from torch_cli.watch.listing import Line
@@ -23,6 +23,7 @@ def timestamp(at: float | None) -> str | None:
 def agent_object(line: "Line") -> dict[str, Any]:
     """Return one agent, with an ``error`` if its state cannot be known."""
     from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.programs.trouble import trouble_fields
 
     agent, message = line.agent, line.message
     return {
@@ -46,17 +47,6 @@ def agent_object(line: "Line") -> dict[str, Any]:
         **trouble_fields(line.trouble),
         **({"error": error_object(line.error)} if line.error else {}),
     }
-
-
-def trouble_fields(trouble: "Trouble | None") -> dict[str, Any]:
-    """Return what troubles an agent: its ``error``, or how it tries again (``retry``)."""
-    if trouble is None:
-        return {}
-    from torch_cli.programs.state import State
-    from torch_cli.programs.trouble import trouble_object
-
-    name = {State.ERROR: "error", State.RETRYING: "retry"}.get(trouble.state, "stall")
-    return {name: trouble_object(trouble)}
 
 
 def shown_state(message: "Message") -> str:
@@ -96,6 +86,8 @@ def report_object(report: "OwnReport | None") -> dict[str, Any] | None:
 
 def state_object(one: "StateOf") -> dict[str, Any]:
     """Return the state of one target, with an ``error`` if it cannot be known."""
+    from torch_cli.programs.trouble import trouble_fields
+
     dialog = one.state.dialog
     return {
         "schema": "torch.state/1",

@@ -64,6 +64,36 @@ def record_of(kind: str, process: Process | int) -> TurnRecord | None:
         return None
 
 
+def wrote_at(kind: str, process: Process) -> float:
+    """Return when a program last wrote into its transcript, or those of its own agents.
+
+    In epoch seconds, 0 if that is not known. ``kind`` is as for ``record_of``.
+    """
+    finder = {"claude": _claude_files, "codex": _codex_files}.get(kind)
+    try:
+        return (
+            max((os.stat(path).st_mtime for path in finder(process)), default=0.0)
+            if finder
+            else 0.0
+        )
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _claude_files(process: Process) -> list[str]:
+    session = str(claude_session(process).get("sessionId"))
+    if not _WORD.fullmatch(session):
+        return []
+    projects = os.path.join(glob.escape(os.path.join(_config_of(process), "projects")), "*")
+    below = glob.glob(os.path.join(projects, session, "**", "*.jsonl"), recursive=True)
+    return [*glob.glob(os.path.join(projects, f"{session}.jsonl")), *below]
+
+
+def _codex_files(process: Process) -> list[str]:
+    begun = procs.begun(process)
+    return list(_rollouts(_codex_sessions(process), begun)) if begun is not None else []
+
+
 def shows_another(kind: str, process: Process | int) -> str:
     """Say why a program's pane may show another session, '' if it shows the program's own.
 
@@ -182,14 +212,19 @@ def rollouts_of(process: Process) -> list[str]:
     ``OSError`` if they cannot be listed.
     """
     where, begun = procs.directory(process.pid), procs.begun(process)
-    environ = procs.environment(process.pid) or os.environ
     if where is None or begun is None:
         return []
+    rollouts = _rollouts(_codex_sessions(process), begun)
+    return [path for path in rollouts if _begun_in(path) == where]
+
+
+def _codex_sessions(process: Process) -> str:
+    """Return the directory of the rollouts of a running program."""
+    environ = procs.environment(process.pid) or os.environ
     home = environ.get("CODEX_HOME") or os.path.join(
         environ.get("HOME") or os.path.expanduser("~"), ".codex"
     )
-    rollouts = _rollouts(os.path.join(home, "sessions"), begun)
-    return [path for path in rollouts if _begun_in(path) == where]
+    return os.path.join(home, "sessions")
 
 
 def _rollouts(home: str, since: float) -> Iterator[str]:

@@ -26,6 +26,8 @@ its length (``context``), ``other`` what nobody can tell."""
 MOST_CHARACTERS = 300
 """Characters of a program's words that are kept."""
 
+_FIELDS = {State.ERROR: "error", State.RETRYING: "retry", State.STALLED: "stall"}
+
 _CONTEXT = re.compile(
     r"prompt is too long|context (?:window|length|limit)|ran out of room|too large|too many tokens",
     re.IGNORECASE,
@@ -145,6 +147,11 @@ def trouble_object(trouble: Trouble) -> dict[str, Any]:
         "source": trouble.source,
     }
     return {name: value for name, value in found.items() if value not in (None, "")}
+
+
+def trouble_fields(trouble: Trouble | None) -> dict[str, Any]:
+    """Return what troubles an agent as a field of JSON: ``error``, ``retry`` or ``stall``."""
+    return {_FIELDS[trouble.state]: trouble_object(trouble)} if trouble is not None else {}
 
 
 def trouble_words(trouble: Trouble) -> str:

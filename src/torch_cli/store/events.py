@@ -84,6 +84,12 @@ class Events:
         rows = self._database.query(f"{sql} ORDER BY id DESC LIMIT ?", agent, limit)
         return [_event(row) for row in rows]
 
+    def quiet_states(self, since: float) -> list[Event]:
+        """Return the changes of state since ``since`` (epoch seconds) that ended a long silence."""
+        sql = f"SELECT {_COLUMNS} FROM events WHERE verb = 'state' AND at >= ?"
+        rows = self._database.query(sql + """ AND detail LIKE '%"quiet": %'""", since)
+        return [_event(row) for row in rows]
+
     def stream(self) -> Stream:
         """Return what is known of the log as a whole."""
         row = self._database.query(

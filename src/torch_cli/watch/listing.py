@@ -12,6 +12,7 @@ from torch_cli.store.messages import Message
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.known import as_known
 from torch_cli.watch.sweep import Seen, Sweep, state_unknown
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
     if isinstance(seen, TorchError):
         state = state_unknown(seen)
         return Line(agent, state.state, state.evidence, None, message, seen)
-    state, place = seen.state, (agent.server, agent.pane, agent.pane_pid)
+    place = (agent.server, agent.pane, agent.pane_pid)
+    state = as_known(store, agent.identity, seen.state)
     since = note_state(store, place, state, seen.reported, seen.wrote)
     return Line(agent, state.shown, state.evidence, since, message, trouble=state.trouble)
 

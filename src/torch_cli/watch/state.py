@@ -13,6 +13,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.known import as_known
 from torch_cli.watch.listing import agents_on, look_at, note_state
 from torch_cli.watch.reported import with_report
 from torch_cli.watch.sweep import Seen, state_unknown
@@ -79,6 +80,7 @@ def _state_of_agent(
         return StateOf(agent.name, agent.pane, unknown, None, agent.socket, seen)
     gone = AgentState(ended, f"pane {agent.pane} is gone", "gone")
     state, reported, wrote = (seen.state, seen.reported, seen.wrote) if seen else (gone, 0.0, 0)
+    state = as_known(store, agent.identity, state)
     since = note_state(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
     safety = safety_for(agent)
     return StateOf(agent.name, agent.pane, state, since, agent.socket, safety=safety)
@@ -90,6 +92,8 @@ def _state_of(store: Store, found: Found) -> StateOf:
         profile = profile_of(client, store, found)
         sight = observe(client, store, pane, profile, since=found.started, program=found.program)
     sight = sight._replace(state=with_report(store, pane, sight.state, sight.screen.said))
+    if found.agent is not None:
+        sight = sight._replace(state=as_known(store, found.agent.identity, sight.state))
     safety = safety_for(found.agent, profile)
     return remember(store, found, sight)._replace(safety=safety)
 

@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 
     ``reported`` is when its hooks last reported (epoch seconds), 0 if never. ``wrote`` is when its
     window last wrote. ``error`` says why its state cannot be known although its pane exists: its
-    profile cannot be read.
+    profile cannot be read. ``rows`` is what it shows, colours included.
     """
 
     pane: Pane
@@ -38,6 +38,7 @@ class Seen(NamedTuple):
     reported: float
     wrote: int = 0
     error: TorchError | None = None
+    rows: str = ""
 
 
 class _ShownRows(NamedTuple):
@@ -151,7 +152,7 @@ class Sweep:
 
     def _seen(self, agent: Agent, pane: Pane, judged: _Judged) -> Seen:
         report, state = self._reports[agent], judged.state
-        wrote = self._shown[agent].glance.wrote
+        wrote, rows = self._shown[agent].glance.wrote, self._shown[agent].rows
         if judged.error is None and may_hide_work(state):
             state = weighed(state, self._turn(agent, wrote))
         if judged.error is None:
@@ -162,7 +163,7 @@ class Sweep:
             state = with_report(self.store, pane, state, judged.said)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
-        return Seen(pane, state, report.at if report else 0.0, wrote, judged.error)
+        return Seen(pane, state, report.at if report else 0.0, wrote, judged.error, rows)
 
     def _turn(self, agent: Agent, wrote: int) -> TurnReport | None:
         """Return what is known of the present turn, which may end without a new screen."""

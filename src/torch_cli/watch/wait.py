@@ -13,6 +13,7 @@ from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.known import as_known
 from torch_cli.watch.reported import with_report
 from torch_cli.watch.state import StateOf, profile_of, remember, state_of_gone
 
@@ -68,10 +69,10 @@ def wait_for(
     """Return the first sight of the pane in one of the ``wanted`` states.
 
     An agent that tries again, or makes no progress, is ``working``, too. ``on_wait`` is called each
-    time that it is in another state, and may raise. A pane that is gone
-    counts as ``dead`` or ``exited``, whichever is wanted. If neither is wanted, raises
-    ``NotFoundError``. Raises ``TurnFailedError`` if it is to be ``idle`` and its last turn ended
-    with an error, ``TimedOutError``, with the present state, after ``seconds``.
+    time that it is in another state, and may raise. A pane that is gone counts as ``dead`` or
+    ``exited``, whichever is wanted. If neither is wanted, raises ``NotFoundError``. Raises
+    ``TurnFailedError`` if it is to be ``idle`` and its last turn ended with an error, and
+    ``TimedOutError``, with the present state, after ``seconds``.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -88,7 +89,9 @@ def wait_for(
             return Sight(_NOTHING, AgentState(ended, gone, "gone"))
         said = with_report(store, found.pane, sight.state, sight.screen.said)
         sight = sight._replace(state=said)
-        if said.shown in wanted or _goes_on(said, wanted):
+        if found.agent is not None:
+            sight = sight._replace(state=as_known(store, found.agent.identity, sight.state))
+        if sight.state.shown in wanted or _goes_on(sight.state, wanted):
             return sight
         if sight.state.shown is State.ERROR and State.IDLE in wanted:
             raise _ended_with_error(found, sight.state)

@@ -23,7 +23,8 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
     """Show the state of TARGETs (default: every agent), since when, and the evidence.
 
     'error' is an idle agent whose last turn ended with an error of its API: it takes messages.
-    'retrying' is a working one that tries again after such an error. With --json, 'error' or
+    'retrying' is a working one that tries again after such an error, 'stalled' one of which the
+    daemon has seen no sign of progress for a quarter of an hour or longer. With --json, 'error' or
     'retry' has the kind (rate-limited, overloaded, authentication, billing, network, server,
     context, request, other), the HTTP status (code), and the words.
 

@@ -14,7 +14,8 @@ from torch_cli.cli.options import SECONDS, common_options
     "wanted",
     required=True,
     metavar="STATE[,STATE]",
-    help="starting, idle, error, working, retrying, waiting, limited, exited, dead, unknown",
+    help="starting, idle, error, working, retrying, stalled, waiting, limited, exited, dead, "
+    "unknown",
 )
 @click.option(
     "--timeout",
@@ -27,7 +28,8 @@ from torch_cli.cli.options import SECONDS, common_options
 def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     """Wait until TARGET is in one of the states, and print it. Exit status 6 if the time runs out.
 
-    An agent that tries again after an error ('retrying') is 'working', too. If you wait for 'idle'
+    An agent that tries again after an error ('retrying') is 'working', too, and so is one of which
+    the daemon has seen no sign of progress for long ('stalled'). If you wait for 'idle'
     and its last turn ended with an error ('error'), that is said at once: exit status 9.
 
     \b

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HEADINGS = {
     "answer": "ANSWER a question",
-    "look": "LOOK: Torch cannot tell what it does, or left a text",
+    "look": "LOOK: Torch cannot tell what it does, it makes no progress, or a text was left",
     "fix": "FIX what has ended, failed, or cannot be looked at",
     "done": "DONE: ended a turn, and you have not looked",
     "wait": "WAIT",
@@ -35,11 +35,12 @@ def command(common: Common, line: bool) -> int:
     """Show who needs you, grouped by what you have to do next, the longest waiting first.
 
     answer: a dialog waits; its question is shown, and the commands that answer it, each only while
-    exactly these words are up. look: Torch cannot tell what the agent does, or the text of a
-    message is in its input box and was not submitted. fix: its program has ended, its turn ended
-    with an error of its API, or it cannot be looked at. done: it is idle after a turn, and you have
-    not looked at its pane since ('torch seen' says that you have). wait: a limit, a start, or
-    another attempt after an error. nothing: it works, or is idle.
+    exactly these words are up. look: Torch cannot tell what the agent does, it works without a sign
+    of progress (only a daemon can tell), or the text of a message is in its input box and was not
+    submitted. fix: its program has ended, its turn ended with an error of its API, or it cannot be
+    looked at. done: it is idle after a turn, and you have not looked at its pane since ('torch
+    seen' says that you have). wait: a limit, a start, or another attempt after an error. nothing:
+    it works, or is idle.
 
     Torch looks at every agent now. While a scheduler runs, the time comes from the history of
     states, and Torch knows who is done. Messages that wait are named at the end. Exit status 8 if
@@ -102,7 +103,8 @@ def _waiting(store: "Store") -> str:
 def need_object(one: "Need") -> dict[str, Any]:
     """Return what an agent needs under its published schema."""
     from torch_cli.cli.present import error_object
-    from torch_cli.cli.schema import timestamp, trouble_fields
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.programs.trouble import trouble_fields
 
     seen = one.state.state
     return {
