@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast e2e e2e-full versions soak fuzz bench lint format types install clean
+.PHONY: help demo test test-fast e2e answers e2e-full versions soak fuzz bench lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -23,6 +23,9 @@ test-fast: ## The same in under two minutes, without the slow ones, which it nam
 e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRAMS=codex for one
 	@scripts/prepare dev
 	$(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
+
+answers: ## Answer dialogs of the real programs that others replace meanwhile; ROUNDS=300, PROGRAMS=codex for one
+	TORCH_E2E_ANSWERS=$(or $(ROUNDS),300) $(python) -m pytest -m e2e $(e2e) -k falls_to_no_dialog -n 2 --dist loadfile
 
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev

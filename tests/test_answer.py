@@ -25,7 +25,7 @@ from torch_cli.pressing.press import press
 from torch_cli.programs.asked import asked, option_of
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import STOCK
-from torch_cli.programs.state import Dialog
+from torch_cli.programs.state import Dialog, Spot
 from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
 from torch_cli.tmux import gate
@@ -445,6 +445,9 @@ def test_a_selection_that_does_not_move_is_not_confirmed(
 WRAPPED = ("auto_mode_dialog",)
 """Menus that are narrower than their words: what is wrapped counts as an option that is none."""
 
+BETWEEN = ("question_many_submit",)
+"""The selection is on a row that has no number, on its way from one option to another."""
+
 
 def test_every_captured_dialog_with_known_keys_offers_its_options() -> None:
     found: dict[tuple[str, str], list[list[str]]] = {}
@@ -454,7 +457,7 @@ def test_every_captured_dialog_with_known_keys_offers_its_options() -> None:
         one = asked(dialog)
         if dialog.choose and not name.startswith(WRAPPED):
             assert one.options or name.startswith("shell_question_typed"), (program, name)
-        if dialog.choose == "arrows" and one.options:
+        if dialog.choose == "arrows" and one.options and not name.startswith(BETWEEN):
             assert dialog.marked in [option.row for option in one.options], (program, name)
         keys = [option.key for option in one.options]
         assert len(set(keys)) == len(keys), (program, name)
@@ -463,6 +466,36 @@ def test_every_captured_dialog_with_known_keys_offers_its_options() -> None:
     assert ["Yes", "No (recommended)"] in found["claude", "api-key"]
     assert ["Trust and continue", "Back to Agent Command Center"] in found["codex", "trust"]
     assert ["Yes", "No", "Don't ask again"] in found["aider", "permission"]
+
+
+def test_options_in_one_row_are_found_by_their_place() -> None:
+    found: dict[str, list[list[tuple[str, int]]]] = {}
+    for program, name, screen in waiting():
+        dialog = classify(screen, PROFILES[program]).dialog
+        assert dialog is not None
+        if dialog.choose == "click":
+            base = name.partition("@")[0]
+            found.setdefault(base, []).append([(o.words, o.column) for o in asked(dialog).options])
+            for option in asked(dialog).options:
+                assert dialog.rows[option.row][option.column :].startswith(option.words)
+    assert set(map(str, found.pop("permission_always"))) == {"[('Confirm', 6), ('Cancel', 16)]"}
+    wanted = [("Allow once", 6), ("Allow always", 19), ("Reject", 34)]
+    assert found
+    assert all(one == wanted for some in found.values() for one in some)
+
+
+@pytest.mark.parametrize(
+    ("choose", "last", "keys"),
+    [("letter", "Run it? (Y)es/(N)o [Yes]:", ["y", "n"]), ("click", "Yes   No", ["1", "2"])],
+)
+def test_a_list_in_what_is_asked_for_is_not_taken_for_options(
+    choose: str, last: str, keys: list[str]
+) -> None:
+    """What is answered by a letter or a click shows no numbers of its own."""
+    rows = ("I would:", "1. rm -rf build", "2. make", last)
+    spots = (Spot("Yes", 3, 0), Spot("No", 3, 6)) if choose == "click" else ()
+    one = asked(Dialog("permission", "Run it?", rows, "0" * 12, choose, spots=spots))
+    assert [option.key for option in one.options] == keys
 
 
 def test_a_list_in_what_is_asked_for_is_no_option() -> None:

@@ -53,6 +53,11 @@ SCREENS: dict[tuple[str, str], tuple[str, str, str | None]] = {
     ("opencode", "permission_outside"): ("waiting", "permission dialog", None),
     ("opencode", "permission_queued"): ("waiting", "permission dialog", None),
     ("opencode", "permission_second"): ("waiting", "permission dialog", None),
+    # What the model asks (2026-11-29); at 40 columns the row that tells them apart is two rows.
+    ("opencode", "question"): ("waiting", "question dialog|menu", None),
+    ("opencode", "question_many"): ("waiting", "dialog|menu", None),
+    ("opencode", "question_review"): ("waiting", "dialog", None),
+    ("opencode", "question_typed"): ("waiting", "dialog|menu", None),
     ("opencode", "queued"): ("working", "footer", ""),
     ("opencode", "shell_mode"): ("unknown", "shell mode", "ls"),
     ("opencode", "slash_menu"): ("waiting", "completion menu", "/"),
@@ -154,6 +159,19 @@ def test_a_dialog_is_named_by_its_question(program: str, name: str) -> None:
     assert dialog is not None
     assert dialog.question == QUESTIONS[name.partition("@")[0]]
     assert dialog.kind == "permission"
+
+
+@pytest.mark.parametrize("size", ["120x40", "80x24"])
+@pytest.mark.parametrize(
+    ("name", "choose"), [("question", "digit"), ("question_many", ""), ("question_typed", "")]
+)
+def test_only_a_question_with_one_answer_takes_a_digit(name: str, choose: str, size: str) -> None:
+    """Where several may be chosen a digit ticks one, and in an answer it is a letter of it."""
+    dialog = look("opencode", f"{name}@{size}").dialog
+    assert dialog is not None
+    assert dialog.question == "Which database should the demo use?"
+    assert (dialog.kind, dialog.choose) == ("question", choose)
+    assert not any("▣" in row for row in dialog.rows), "the conversation is above it"
 
 
 @pytest.mark.parametrize(("program", "name"), FILES)

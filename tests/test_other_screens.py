@@ -55,7 +55,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "interrupted": ("idle", "box", "more to come"),  # what was queued comes back as a draft
         "limit": ("limited", "usage limit", ""),
         "mcp": ("idle", "box", ""),
-        "model_picker": ("waiting", "menu", None),
+        "model_picker": ("waiting", "model picker|menu", None),
         "pasted_placeholder": ("idle", "box", "[Pasted Content 1500 chars]"),
         "permissions_picker": ("waiting", "menu", None),
         "plan_question": ("waiting", "plan question", None),
@@ -105,9 +105,11 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "idle_yolo": ("idle", "box", ""),
         "interrupted": ("idle", "box", ""),
         "limit": ("working", "status row", ""),  # it tries again
-        "model_picker": ("waiting", "menu", None),
+        "model_picker": ("waiting", "model picker", None),
         "pasted_characters": ("idle", "box", "[Pasted Text: 1500 chars]"),
         "pasted_lines": ("idle", "box", "[Pasted Text: 60 lines]"),
+        "question": ("waiting", "question dialog", None),
+        "question_many": ("waiting", "menu", None),
         "queued": ("working", "status row", ""),
         "queued_draft": ("working", "status row", "third"),
         "retrying": ("working", "status row", ""),
@@ -130,6 +132,8 @@ DIALOGS = {
     ("codex", "plan_question"): ("plan", "Implement this plan?"),
     ("codex", "question"): ("question", "Which database should the service use?"),
     ("codex", "question_notes"): ("question", "Which database should the service use?"),
+    ("gemini", "question"): ("question", "│ Which database should the demo use?"),
+    ("gemini", "question_many"): ("menu", "│ Which database should the demo use?"),
     ("gemini", "approval_dialog"): ("permission", "│ Allow execution of [Shell]?"),
 }
 FILES = sorted(

@@ -28,6 +28,8 @@ class Aider(Program):
         "line ends LF, blanks at the end dropped, and the guard (one blank before `/`, `!` and `{`)"
     )
     decline, hides_box, pause = "C-c", True, 2.5
+    consent, approve = ("yes", "no"), ("y", "Enter")
+    questions_at_once, dialog_rows = True, 3
 
     def install(self) -> Path:
         """Return the program, installed into an environment of its own with the running Python."""

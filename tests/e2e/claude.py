@@ -115,7 +115,7 @@ class ClaudeCode(Program):
         "its wrapper round long pastes, and the guard (one blank before `!`, one after "
         "a trailing backslash)"
     )
-    consent = ("yes", "no")
+    consent, approve = ("yes", "no"), ("1",)
     modes = ("manual", "accept-edits", "plan")
 
     def install(self) -> Path:

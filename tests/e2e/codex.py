@@ -21,7 +21,7 @@ class Codex(Program):
     name, title, version, handler = "codex", "Codex", VERSION, ResponsesHandler
     truth = "a stub of the Responses API"
     exact = "line ends LF and blanks at both ends dropped"
-    consent = ("1", "no")
+    consent, approve = ("1", "no"), ("y",)
     modes = ("default", "plan")
 
     def install(self) -> Path:

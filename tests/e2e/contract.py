@@ -17,6 +17,7 @@ from typing import ClassVar
 import pytest
 
 from conftest import SOURCE, Result, wait_until
+from e2e.answers import ROUNDS, answer_many
 from e2e.conftest import HEIGHT, PATIENCE, WIDTH, MakeWorld, Sent, Setup, World, describe
 from e2e.program import Program
 from e2e.report import Report
@@ -171,9 +172,10 @@ class Shared:
         yes, no = agent.kit.consent
         approved = agent.home.work / "approved"
         old = ""
-        for said in (yes, no) if yes else ():
+        for number, said in enumerate((yes, no)):
             agent.settle()
-            with agent.stub.behaving(Behaviour(StubMode.TOOL, command=f"touch approved {said}x")):
+            command = f"touch approved x{number}"
+            with agent.stub.behaving(Behaviour(StubMode.TOOL, command=command)):
                 agent.ask(prose(30))
                 agent.wait(lambda: agent.view().asks, "the permission dialog")
             if old:
@@ -188,8 +190,17 @@ class Shared:
             if said == yes:
                 agent.wait(approved.exists, "what was allowed to run")
             assert approved.exists() == (said == yes)
-            for file in (approved, agent.home.work / f"{said}x"):
+            for file in (approved, agent.home.work / f"x{number}"):
                 file.unlink(missing_ok=True)
+
+    def test_an_answer_falls_to_no_dialog_that_took_the_place_of_the_one_meant(
+        self, agent: World, report: Report
+    ) -> None:
+        """What the program did tells whom it heard; Torch's own word counts for nothing here."""
+        if agent.setup not in (Setup.CHORD, Setup.SPAWNED):
+            return  # the same keys, through the same gate
+        rounds = answer_many(agent, ROUNDS, report)
+        assert not any(one.wrong for one in rounds), report.notes[-1]
 
     def test_a_persons_draft_is_kept_and_not_sent(self, agent: World, report: Report) -> None:
         tally = report.tally(agent.setup, "over a person's draft")

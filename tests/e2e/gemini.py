@@ -21,6 +21,7 @@ class Gemini(Program):
     name, title, version, handler = "gemini", "Gemini CLI", VERSION, GeminiHandler
     truth = "a stub of the generateContent API"
     exact = "line ends LF and blanks at both ends dropped"
+    consent, approve = ("allow once", "no"), ("1",)
     modes = ("manual", "accept-edits", "plan", "yolo")
 
     unhurried = 0.5

@@ -29,6 +29,7 @@ class OpenCode(Program):
         "line ends LF, blanks at the end dropped (of long texts at both ends), and the "
         "guard (one blank before `/`)"
     )
+    consent = ("allow once", "reject")
     modes = ("build", "plan")
 
     def install(self) -> Path:

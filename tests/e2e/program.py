@@ -71,6 +71,13 @@ class Program(ABC):
     consent: tuple[str, str] = ("", "")
     """The options by which ``torch answer`` says yes, and no, to its permission dialog."""
 
+    approve: tuple[str, ...] = ("Enter",)
+    """The keys by which a person says yes to its permission dialog."""
+    questions_at_once: bool = False
+    """Whether it takes commands from an answer's text, and asks about one after the other."""
+    dialog_rows: int = 40
+    """The last rows of the screen, in which its permission dialog is."""
+
     modes: tuple[str, ...] = ()
     """Its modes that are reached without a question; the first is the one in which it starts."""
 

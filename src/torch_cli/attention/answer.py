@@ -5,7 +5,9 @@ the same step of the tmux server. One answer at a time goes to a pane, and it en
 has gone: so a second one cannot fall to what comes after.
 """
 
+import os
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.delivery.lock import pane_lock
@@ -15,7 +17,7 @@ from torch_cli.errors import HeldError, Interrupted, NotFoundError, RefusedError
 from torch_cli.programs.asked import Asked, Option, asked, asked_by, option_of
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.standing import dialog_stands, mark_of
+from torch_cli.programs.standing import MOUSE, dialog_stands, mark_of, place_stands
 from torch_cli.programs.state import AgentState, Dialog, State
 from torch_cli.roster.actor import actor
 from torch_cli.roster.registry import Found, find
@@ -125,12 +127,7 @@ class _Answering:
         if not one.choose:
             raise _unknown_keys(self.found, self.profile, shown)
         option = option_of(one, said)
-        moves: list[str] = []
-        if one.choose == "arrows":
-            sight = self._select(sight, option, moves)
-        last = {"digit": (option.key,), "letter": (option.key, "Enter")}.get(one.choose, ("Enter",))
-        self._press(last, sight, moves)
-        keys = (*moves, *last)
+        keys = self._choose(one.choose, option, sight)
         self._note(one, option, keys, meant)
         try:
             gone, state = self._await_gone(one)
@@ -146,6 +143,17 @@ class _Answering:
         return AnswerGiven(name, pane, meant, one.words, option, keys, gone, state, asks)
 
     # -- choosing ------------------------------------------------------------------------------
+
+    def _choose(self, how: str, option: Option, sight: Sight) -> tuple[str, ...]:
+        """Choose ``option`` by the profile's ``choose``; return what was pressed for it."""
+        if how == "click":
+            return self._click(sight, option)
+        moves: list[str] = []
+        if how == "arrows":
+            sight = self._select(sight, option, moves)
+        last = {"digit": (option.key,), "letter": (option.key, "Enter")}.get(how, ("Enter",))
+        self._press(last, sight, moves)
+        return (*moves, *last)
 
     def _select(self, sight: Sight, option: Option, moves: list[str]) -> Sight:
         """Move the selection to ``option``, and return a sight that shows it there."""
@@ -191,12 +199,38 @@ class _Answering:
         )
 
     def _press(self, keys: tuple[str, ...], sight: Sight, moves: list[str]) -> None:
-        client, pane = self.client, self.found.pane
+        typist = Typist(self.client, self.found.pane)
+        self._act(lambda: typist.press(list(keys), dialog_stands(sight)), moves)
+
+    def _click(self, sight: Sight, option: Option) -> tuple[str, ...]:
+        """Click on ``option`` with the mouse, and return the words for it.
+
+        Which option is selected does not matter to a click. So that is the way where only a colour
+        shows it, which tmux cannot look for.
+        """
+        pane = self.found.pane
+        if self.client.call("display-message", "-p", "-t", pane.id, MOUSE).text != "1":
+            raise RefusedError(
+                f"'{self.found.name}' does not listen to the mouse, and this dialog is answered by "
+                "a click; nothing was pressed",
+                hint=f"Answer it there: torch attach {self.found.name}",
+                code="no-mouse",
+            )
+        row, conditions = place_stands(sight, option.row)
+        place = f"{option.column + 1};{row + 1}"
+        # Button 1 goes down and up there, as xterm writes it in the coding SGR (mode 1006).
+        sequence = f"\x1b[<0;{place}M\x1b[<0;{place}m".encode()
+        typist, buffer = Typist(self.client, pane), f"torch-click-{os.getpid()}"
+        self._act(lambda: typist.type(sequence, buffer, conditions, framed=False), [])
+        return (f"click {option.column + 1},{row + 1}",)
+
+    def _act(self, act: Callable[[], GateOutcome], moves: list[str]) -> None:
+        """Do ``act`` unless somebody's keys are on their way; raise if the gate refuses it."""
         outcome = GateOutcome(False, "typing")
-        await_drawn(client, pane)
+        await_drawn(self.client, self.found.pane)
         # A key that nobody has read yet may close the dialog before the screen shows it.
-        if not tty.unread(tty.terminal_of(client, pane.id)):
-            outcome = Typist(client, pane).press(list(keys), dialog_stands(sight))
+        if not tty.unread(tty.terminal_of(self.client, self.found.pane.id)):
+            outcome = act()
         if outcome.done:
             return
         self._note_moves(moves)

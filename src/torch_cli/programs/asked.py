@@ -13,20 +13,22 @@ _OPTION = re.compile(r"\W*([1-9])[.)] +(.+)")
 _LETTER = re.compile(r"\(([A-Za-z])\)([^/(\[]*)")
 _UNANSWERED = re.compile(r"\]: *$")
 _SHORT = re.compile(r"\(([A-Za-z])\)$")
-_FRAME = re.compile(r"^[\s│┃┆|❯›»>●◦•△╌─━┄═]+|[\s│┃┆|╌─━┄═]+$")
+_FRAME = re.compile(r"^[\s│┃┆|❯›»>●◦•△╌─━┄═╭╮╰╯]+|[\s│┃┆|╌─━┄═╭╮╰╯]+$")
 
 
 class Option(NamedTuple):
     """An answer that a dialog offers.
 
     ``key`` is the number or letter that its row shows, or its place in the list, from 1 on.
-    ``letter`` is a letter that its words offer as well. ``row`` is its row of the dialog.
+    ``letter`` is a letter that its words offer as well. ``row`` is its row of the dialog,
+    ``column`` where its words begin in the pane, if it is clicked on.
     """
 
     key: str
     words: str
     letter: str = ""
     row: int = 0
+    column: int = 0
 
 
 class Asked(NamedTuple):
@@ -67,8 +69,11 @@ def asked(dialog: Dialog) -> Asked:
     import hashlib  # few commands meet a dialog
 
     question = _bare(dialog.question)
-    first, options = _numbered(dialog.rows)
-    rows = dialog.rows[:first]
+    # What is answered by a letter or a click may quote a list, and has no numbers of its own.
+    apart = dialog.choose in ("letter", "click")
+    first, options = (len(dialog.rows), ()) if apart else _numbered(dialog.rows)
+    clicked = {spot.row for spot in dialog.spots}
+    rows = tuple(row for at, row in enumerate(dialog.rows[:first]) if at not in clicked)
     if not options:
         at = [number for number, row in enumerate(rows) if question and question in row]
         rows = rows[max(0, at[-1] - ABOUT_ROWS) :] if at else rows[-2 * ABOUT_ROWS :]
@@ -80,7 +85,9 @@ def asked(dialog: Dialog) -> Asked:
         options = _unnumbered(dialog)
         listed = {one.words for one in options}
         kept = [row for row in kept if row not in listed]
-    about = tuple(one_line(row) for row in kept[-ABOUT_ROWS:])
+    # Over options in one row stands what may be long; it begins with what the question is about.
+    shown = kept[:ABOUT_ROWS] if clicked else kept[-ABOUT_ROWS:]
+    about = tuple(one_line(row) for row in shown)
     return Asked(question, about, options, digest, dialog.choose if options else "")
 
 
@@ -136,7 +143,10 @@ def _unnumbered(dialog: Dialog) -> tuple[Option, ...]:
         return _listed(dialog.rows, dialog.marked)
     if dialog.choose == "letter":
         return _lettered(dialog.rows)
-    return ()
+    return tuple(
+        Option(str(number), spot.words, row=spot.row, column=spot.column)
+        for number, spot in enumerate(dialog.spots, 1)
+    )
 
 
 def _listed(rows: tuple[str, ...], marked: int) -> tuple[Option, ...]:

@@ -8,6 +8,7 @@ import re
 
 from torch_cli.programs.box import echo_in, find_box, is_rule
 from torch_cli.programs.foot import below_box
+from torch_cli.programs.place import cells_of
 from torch_cli.programs.profile import Profile, Rule
 from torch_cli.programs.state import (
     LOW_PANE,
@@ -16,6 +17,7 @@ from torch_cli.programs.state import (
     Box,
     Dialog,
     HookEvent,
+    Spot,
     State,
     Trouble,
     one_line,
@@ -223,7 +225,19 @@ class _Look:
         digest = hashlib.sha256(normal.encode()).hexdigest()[:12]
         asked = [row.replace(spec.bar, " ") if spec.bar else row for row in rows[:chosen]]
         question, selected = _question(asked, width), chosen if chosen < len(rows) else None
-        return Dialog(rule.kind, question, tuple(rows), digest, rule.choose, selected)
+        spots = _spots(rule, rows) if rule.choose == "click" else ()
+        return Dialog(rule.kind, question, tuple(rows), digest, rule.choose, selected, spots)
+
+
+def _spots(rule: Rule, rows: list[str]) -> tuple[Spot, ...]:
+    """Return the groups of ``rule.match`` in the last row that it matches."""
+    found = [(at, match) for at, row in enumerate(rows) if (match := rule.match.search(row))]
+    if not found:
+        return ()
+    at, match = found[-1]
+    groups = [n for n in range(1, rule.match.groups + 1) if match[n]]
+    columns = [sum(map(cells_of, rows[at][: match.start(n)])) for n in groups]
+    return tuple(Spot(match[n], at, column) for n, column in zip(groups, columns, strict=True))
 
 
 def _heard(said: str, box: Box | None) -> State | None:

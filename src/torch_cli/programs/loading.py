@@ -169,6 +169,8 @@ def _check(profile: Profile, reader: TableReader) -> None:
             reader.refuse(f"rules.choose ({rule.name})", "is only for the state waiting")
         if rule.choose == "arrows" and profile.box.dialog_cursor is None:
             reader.refuse(f"rules.choose ({rule.name})", "arrows need box.dialog_cursor")
+        if rule.choose == "click" and rule.match.groups < 1:
+            reader.refuse(f"rules.choose ({rule.name})", "click needs a group of match an option")
         if rule.rows < 1:
             reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
     _check_troubles(profile, reader)

@@ -111,8 +111,9 @@ class Rule(NamedTuple):
     """One rule of the decision: rows that look like this, in this region, mean this state.
 
     ``title`` must match the pane's title, too. ``choose`` is how an option of this dialog is
-    chosen: by its ``digit``, which acts at once, by its ``letter`` and Enter, or by moving the
-    selection with the ``arrows``, and Enter; '' if that is not known.
+    chosen: by its ``digit``, which acts at once, by its ``letter`` and Enter, by moving the
+    selection with the ``arrows``, and Enter, or by a ``click`` of the mouse: each group of
+    ``match`` is an option then. '' if that is not known.
     """
 
     state: State

@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("box", "kind"): ("ruled", "footed", "barred", "lines", "prompt", "none"),
     ("rules", "where"): ("footer", "above", "nearest", "bottom", "box", "panel", "title"),
-    ("rules", "choose"): ("digit", "letter", "arrows", ""),
+    ("rules", "choose"): ("digit", "letter", "arrows", "click", ""),
     ("troubles", "where"): ("footer", "above", "nearest", "bottom"),
     ("troubles", "state"): ("error", "retrying"),
     ("modes.known", "where"): ("footer", "above"),

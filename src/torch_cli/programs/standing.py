@@ -7,6 +7,9 @@ from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import Dialog
 from torch_cli.tmux import gate, quote
 
+MOUSE = "#{&&:#{mouse_any_flag},#{mouse_sgr_flag}}"
+"""The condition that the program in a pane listens to the mouse, in the coding SGR."""
+
 _MARK = re.compile(r"\W*")
 
 
@@ -40,6 +43,20 @@ def dialog_stands(sight: Sight) -> list[str]:
     if chosen is None:
         return conditions
     return gate.rows_stand([dialog.rows[chosen]], prompt=mark) + conditions
+
+
+def place_stands(sight: Sight, row: int) -> tuple[int, list[str]]:
+    """Return the row of the pane (from 0) of the dialog's ``row``, and the gate's conditions.
+
+    They are: every row of the dialog is there, this one in exactly this place, and the program
+    listens to the mouse.
+    """
+    dialog = sight.state.dialog
+    assert dialog is not None
+    text = dialog.rows[row]
+    at = max(number for number, shown in enumerate(sight.screen.rows) if shown.text == text)
+    there = "#{==:#{C/r:%s},%d}" % (quote.row_pattern(text), at + 1)
+    return at, [*dialog_stands(sight), there, MOUSE]
 
 
 def mark_of(dialog: Dialog) -> str:

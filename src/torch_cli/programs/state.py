@@ -64,6 +64,14 @@ class Box(NamedTuple):
         return not self.text
 
 
+class Spot(NamedTuple):
+    """A place in a dialog to click on: its words, the row of the dialog, the column of the pane."""
+
+    words: str
+    row: int
+    column: int
+
+
 class Dialog(NamedTuple):
     """A question in place of the input box.
 
@@ -71,7 +79,7 @@ class Dialog(NamedTuple):
     its visible rows. ``hash`` is 12 hex digits over those rows, with spaces normalised and with the
     cursor's mark. It stays the same over redraws, and changes when the selection moves. ``choose``
     is the profile's word for how an option is chosen, ``marked`` the number of the selected row
-    (from 0), ``None`` if the screen shows none.
+    (from 0), ``None`` if the screen shows none. ``spots`` are its options if they are clicked on.
     """
 
     kind: str
@@ -80,6 +88,7 @@ class Dialog(NamedTuple):
     hash: str
     choose: str = ""
     marked: int | None = None
+    spots: tuple[Spot, ...] = ()
 
 
 LOW_PANE = "low pane"

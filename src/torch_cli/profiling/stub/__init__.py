@@ -40,7 +40,7 @@ class Behaviour:
 
     In mode ``tool`` the answer asks the program to run ``command`` in its shell, or to use ``tool``
     with ``given`` if ``tool`` is set. A request that brings the result of the last call is answered
-    with text. ``status`` is the HTTP status of mode ``error``.
+    with text, or with ``again`` by another call. ``status`` is the HTTP status of mode ``error``.
     """
 
     mode: StubMode = StubMode.TEXT
@@ -50,6 +50,23 @@ class Behaviour:
     status: int = 500
     tool: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
+    again: bool = False
+
+    def calls(self, request: "StubRequest") -> bool:
+        """Return whether ``request`` is answered by a tool call."""
+        return self.mode is StubMode.TOOL and (self.again or not request.brings_result)
+
+    def call(
+        self, shell: str, more: Mapping[str, Any], key: str = "command"
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the name and the arguments of the tool call.
+
+        ``shell`` is the name of the program's shell tool, which takes the command as ``key``, and
+        wants ``more`` arguments beside it.
+        """
+        if self.tool:
+            return self.tool, dict(self.given)
+        return shell, {key: self.command, **more}
 
 
 @dataclass
@@ -58,6 +75,7 @@ class StubRequest:
 
     ``texts`` are the text blocks that are new: those behind the last answer. ``side`` marks a
     request that the program makes for itself (a title, a summary). Such a request has no tools.
+    ``result`` is what the last tool call came to, in the API's words, if it is brought along.
     """
 
     number: int
@@ -65,6 +83,7 @@ class StubRequest:
     texts: tuple[str, ...]
     side: bool = False
     brings_result: bool = False
+    result: str = ""
     outcome: str = "open"
     """``open``, ``answered``, or ``aborted`` when the program hung up first."""
 
@@ -170,9 +189,9 @@ class StubServer:
 
     def receive(self, news: "News") -> tuple[StubRequest, Hold | None]:
         """Record a request. The second value is the hold that the request has to wait for."""
-        texts, side, result = news
+        side = news.side
         with self._lock:
-            request = StubRequest(len(self._requests), time.time(), texts, side, result)
+            request = StubRequest(len(self._requests), time.time(), *news)
             self._requests.append(request)
             free = (
                 one for one in self._holds if not (one.entered.is_set() or one.released.is_set())
@@ -220,6 +239,7 @@ class News(NamedTuple):
     texts: tuple[str, ...]
     side: bool
     brings_result: bool
+    result: str = ""
 
 
 class Handler(ABC, BaseHTTPRequestHandler):

@@ -43,7 +43,7 @@ class CompletionsHandler(Handler):
         self.begin_stream()
         self._chunk(request, body, {"role": "assistant", "content": ""})
         behaviour = self.await_turn(behaviour, hold)
-        call = behaviour.mode is StubMode.TOOL and not request.brings_result
+        call = behaviour.calls(request)
         if call and _has_shell(body):
             self._chunk(request, body, {"tool_calls": [_call(request, behaviour)]})
         else:
@@ -74,8 +74,8 @@ def _has_shell(body: dict[str, Any]) -> bool:
 
 
 def _call(request: StubRequest, behaviour: Behaviour) -> dict[str, Any]:
-    arguments = json.dumps({"command": behaviour.command, "description": "stub command"})
-    function = {"name": SHELL_TOOL, "arguments": arguments}
+    name, given = behaviour.call(SHELL_TOOL, {"description": "stub command"})
+    function = {"name": name, "arguments": json.dumps(given)}
     return {"index": 0, "id": f"call_{request.number}", "type": "function", "function": function}
 
 
@@ -110,7 +110,8 @@ def _news(body: dict[str, Any]) -> News:
             texts[:0] = _texts(message)
     # An answered call that a later message follows is history.
     result = bool(messages) and messages[-1].get("role") == "tool"
-    return News(tuple(texts), system.startswith(SIDE), result)
+    said = _text(messages[-1]) if result else ""
+    return News(tuple(texts), system.startswith(SIDE), result, said)
 
 
 def _texts(message: dict[str, Any]) -> list[str]:

@@ -46,9 +46,9 @@ class GeminiHandler(Handler):
         self.begin_stream()
         behaviour = self.await_turn(behaviour, hold)
         time.sleep(ANSWER_SECONDS)
-        if behaviour.mode is StubMode.TOOL and not request.brings_result:
-            call = {"command": behaviour.command, "description": "stub command"}
-            part: dict[str, Any] = {"functionCall": {"name": SHELL_TOOL, "args": call}}
+        if behaviour.calls(request):
+            name, call = behaviour.call(SHELL_TOOL, {"description": "stub command"})
+            part: dict[str, Any] = {"functionCall": {"name": name, "args": call}}
         else:
             part = {"text": behaviour.answer}
         self.wfile.write(f"data: {json.dumps(_part(part))}\n\n".encode())
@@ -88,4 +88,5 @@ def _news(body: dict[str, Any]) -> News:
         last = last or parts
         texts[:0] = [part["text"] for part in parts if "text" in part]
     result = bool(last) and "functionResponse" in last[-1]
-    return News(tuple(texts), not tools, result)
+    said = json.dumps(last[-1]["functionResponse"]) if result else ""
+    return News(tuple(texts), not tools, result, said)

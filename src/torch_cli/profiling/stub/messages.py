@@ -6,6 +6,8 @@ from typing import Any
 
 from torch_cli.profiling.stub import Behaviour, Handler, Hold, News, StubMode, StubRequest
 
+SHELL_TOOL = "Bash"
+
 ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -31,11 +33,12 @@ class MessagesHandler(Handler):
         elif path == "/v1/messages":
             blocks = _new_blocks(body.get("messages") or [])
             texts = tuple(block["text"] for block in blocks if block.get("type") == "text")
-            side = not any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
+            side = not any(tool.get("name") == SHELL_TOOL for tool in body.get("tools") or [])
             # An answered call that a later message follows is history: only the newest block
             # counts.
             result = bool(blocks) and blocks[-1].get("type") == "tool_result"
-            self.answer(body, News(texts, side, result))
+            said = json.dumps(blocks[-1].get("content")) if result else ""
+            self.answer(body, News(texts, side, result, said))
         else:
             self._send_json(200, {})
 
@@ -70,14 +73,13 @@ class MessagesHandler(Handler):
 
     def _content(self, request: StubRequest, behaviour: Behaviour) -> None:
         """Write the answer itself and the end of the stream."""
-        tool = behaviour.mode is StubMode.TOOL and not request.brings_result
+        tool = behaviour.calls(request)
         if tool:
-            shell = {"command": behaviour.command, "description": "stub command"}
-            call = dict(behaviour.given) if behaviour.tool else shell
+            name, call = behaviour.call(SHELL_TOOL, {"description": "stub command"})
             block: dict[str, Any] = {
                 "type": "tool_use",
                 "id": f"toolu_{request.number:08d}",
-                "name": behaviour.tool or "Bash",
+                "name": name,
                 "input": {},
             }
             delta = {"type": "input_json_delta", "partial_json": json.dumps(call)}

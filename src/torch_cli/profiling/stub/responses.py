@@ -69,13 +69,13 @@ def _limit(behaviour: Behaviour) -> dict[str, Any]:
 
 def _item(request: StubRequest, behaviour: Behaviour) -> dict[str, Any]:
     """Return the answer: a call of the shell tool, or text."""
-    if behaviour.mode is StubMode.TOOL and not request.brings_result:
-        call = {"cmd": behaviour.command, **ESCALATED}
+    if behaviour.calls(request):
+        name, call = behaviour.call(SHELL_TOOL, ESCALATED, key="cmd")
         return {
             "type": "function_call",
             "id": f"fc_{request.number}",
             "call_id": f"call_{request.number}",
-            "name": SHELL_TOOL,
+            "name": name,
             "arguments": json.dumps(call),
             "status": "completed",
         }
@@ -103,7 +103,8 @@ def _news(body: dict[str, Any]) -> News:
             texts[:0] = _texts(item.get("content"))
     # An answered call that a later message follows is history.
     result = bool(items) and str(items[-1].get("type", "")).endswith("_output")
-    return News(tuple(texts), side, result)
+    said = json.dumps(items[-1].get("output")) if result else ""
+    return News(tuple(texts), side, result, said)
 
 
 def _texts(content: Any) -> list[str]:

@@ -1,0 +1,137 @@
+"""Answers to a dialog that somebody else answers meanwhile, so that another one takes its place.
+
+Torch declines the first dialog, the other person approves it, at any moment around that. So what
+became of the second one tells whose key it got: nobody declines that one but a key that was meant
+for the first.
+"""
+
+import os
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from statistics import median
+
+from e2e.conftest import PATIENCE, World
+from e2e.report import Report, upper_bound
+from e2e.scenes import SEED, counts
+from torch_cli.profiling.stub import Behaviour, StubMode
+from torch_cli.profiling.verify.texts import prose
+
+ROUNDS = int(os.environ.get("TORCH_E2E_ANSWERS", "20"))
+"""Dialogs that are replaced around an answer; `make answers` takes more."""
+
+SPREAD = (0.6, 0.4)
+"""Seconds before and after the moment of Torch's key over which the other person's is spread."""
+
+STANDS = 3
+"""Looks in a row that must show the second dialog, before it counts as left alone."""
+
+RESTS = 1.0
+"""Seconds of rest after which its turn has ended: what was approved is not on its way any more."""
+
+
+@dataclass
+class Round:
+    """What came of one dialog that was answered by two.
+
+    ``approved``: the other person's yes came first. ``wrong``: the second dialog was declined.
+    ``said`` is Torch's word for it.
+    """
+
+    approved: bool
+    wrong: bool
+    said: str
+
+
+def answer_many(world: World, rounds: int, report: Report) -> list[Round]:
+    """Have ``rounds`` dialogs answered by two; report what came of them."""
+    chance = random.Random(SEED)
+    lead = median(_until_declined(world, number) for number in range(3))
+    early, late = SPREAD
+    done = [
+        _round(world, number, lead + chance.uniform(-min(early, lead), late))
+        for number in range(rounds)
+    ]
+    wrong = sum(one.wrong for one in done)
+    said = Counter(f"{one.said} ({'other' if one.approved else 'Torch'} first)" for one in done)
+    report.notes.append(
+        f"{world.kit.title}, {world.setup}: {rounds} dialogs that somebody else answered around "
+        f"`torch answer`, another one after each (seed {SEED}): {wrong} times the other one was "
+        f"answered (95 % upper bound {upper_bound(wrong, rounds):.1%}); {counts(said)}"
+    )
+    return done
+
+
+def _open(world: World, *names: str) -> str:
+    """Have it ask whether it may make the first file, and then each other; return the hash."""
+    world.settle()
+    world.stub.behaviour = _making(world, names)
+    world.ask(prose(30))
+    world.wait(lambda: _asks(world, names[0]), "the first dialog")
+    world.stub.behaviour = _making(world, names[1:])
+    return str(world.state()["dialog"]["hash"])
+
+
+def _making(world: World, names: tuple[str, ...]) -> Behaviour:
+    """Return the answer that has the program ask whether it may make the first of these files."""
+    if not names:
+        return Behaviour()
+    if world.kit.questions_at_once:
+        blocks = "\n\n".join(f"```bash\ntouch {name}\n```" for name in names)
+        return Behaviour(answer=f"Run this:\n\n{blocks}\n")
+    return Behaviour(StubMode.TOOL, command=f"touch {names[0]}", again=True)
+
+
+def _asks(world: World, name: str) -> bool:
+    """Whether its permission dialog for this file is up."""
+    view = world.view()
+    rows = view.rows[-world.kit.dialog_rows :]
+    return view.asks and any(f"touch {name}" in row for row in rows)
+
+
+def _until_declined(world: World, number: int) -> float:
+    """Return the seconds from the start of ``torch answer`` until the dialog has gone."""
+    dialog = _open(world, f"early{number}")
+    began = time.monotonic()
+    process = world.popen("answer", world.name, world.kit.consent[1], "--hash", dialog, "--json")
+    world.wait(lambda: not world.view().asks, "the end of the dialog")
+    took = time.monotonic() - began
+    process.communicate(timeout=PATIENCE)
+    return took
+
+
+def _round(world: World, number: int, moment: float) -> Round:
+    """Let Torch decline a dialog, and another person approve it ``moment`` seconds after it began.
+
+    That brings the second dialog, unless Torch's answer has ended the turn.
+    """
+    first, second = (f"{which}{number:03}" for which in ("first", "second"))
+    work, no = world.home.work, world.kit.consent[1]
+    dialog = _open(world, first, second)
+    process = world.popen("answer", world.name, no, "--hash", dialog, "--json")
+    other = threading.Timer(moment, world.keys, world.kit.approve)
+    other.start()
+    out, err = process.communicate(timeout=PATIENCE)
+    other.join()
+    stood, rested = 0, 0.0
+
+    def over() -> bool:
+        nonlocal stood, rested
+        if (work / second).exists():
+            world.stub.behaviour = Behaviour()  # it would ask for the same again, and again
+        stood = stood + 1 if _asks(world, second) else 0
+        resting = world.view().idle and not world.stub.busy
+        rested = (rested or time.monotonic()) if resting else 0.0
+        return stood >= STANDS or (resting and time.monotonic() - rested >= RESTS)
+
+    world.wait(over, "the second dialog, or the end of the turn")
+    approved, both = (work / first).exists(), (work / second).exists()
+    world.stub.behaviour = Behaviour()
+    world.settle()
+    for name in (first, second):
+        (work / name).unlink(missing_ok=True)
+    said = "answered" if process.returncode == 0 else f"exit {process.returncode}"
+    assert process.returncode in (0, 4, 5), (out, err, world.server.screens())
+    return Round(approved, approved and not both and stood < STANDS, said)
