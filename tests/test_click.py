@@ -109,7 +109,7 @@ def test_a_dialog_that_has_moved_meanwhile_is_not_clicked_on(
     """Its rows are all there, in other places."""
     original = gate.paste
 
-    def late(client: Any, pane: Any, **given: Any) -> gate.Outcome:
+    def late(client: Any, pane: Any, **given: Any) -> gate.GateOutcome:
         os.kill(clicked.pane.pid, signal.SIGUSR1)
         wait_until(
             lambda: clicked.tmux.screen(clicked.pane).split("\n")[5:6] == ["  ├△ Yes   No"],

@@ -161,6 +161,17 @@ def _check(profile: Profile, reader: TableReader) -> None:
         reader.refuse("name", "must be lower-case letters, digits, - and _, with a letter first")
     _check_box(profile.box, reader)
     _check_launch(profile.launch, reader)
+    _check_rules(profile, reader)
+    _check_troubles(profile, reader)
+    if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
+        reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
+    if os.path.isabs(file := profile.submit.chord_file) or ".." in file.split("/"):
+        reader.refuse("submit.chord_file", "must be a path inside the home directory")
+    if len(profile.normalise.wrapper) not in (0, 2):
+        reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
+
+
+def _check_rules(profile: Profile, reader: TableReader) -> None:
     for number, rule in enumerate(profile.rules):
         reader.index["rules"] = number
         if rule.reset is not None and rule.reset.groups < 1:
@@ -173,13 +184,6 @@ def _check(profile: Profile, reader: TableReader) -> None:
             reader.refuse(f"rules.choose ({rule.name})", "click needs a group of match an option")
         if rule.rows < 1:
             reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
-    _check_troubles(profile, reader)
-    if bool(profile.submit.chord_file) != bool(profile.submit.chord_match):
-        reader.refuse("submit.chord_file", "and submit.chord_match must be given together")
-    if os.path.isabs(file := profile.submit.chord_file) or ".." in file.split("/"):
-        reader.refuse("submit.chord_file", "must be a path inside the home directory")
-    if len(profile.normalise.wrapper) not in (0, 2):
-        reader.refuse("normalise.wrapper", "must be two patterns, the opening and the end")
 
 
 def _check_troubles(profile: Profile, reader: TableReader) -> None:
