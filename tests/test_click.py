@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import TmuxServer, Torch, wait_until
+from conftest import TmuxServer, Torch, accept_profiles, wait_until
 from torch_cli.attention.answer import answer, waiting
 from torch_cli.errors import HeldError, RefusedError
 from torch_cli.programs.loading import parse_profile
@@ -72,6 +72,7 @@ class Clicked:
         profiles = Path(profiles_dir())
         profiles.mkdir(parents=True)
         (profiles / "clicked.toml").write_text(PROFILE, encoding="utf-8")
+        accept_profiles()
         (home / "program.py").write_text(PROGRAM, encoding="utf-8")
         words = [sys.executable, str(home / "program.py"), str(self.log), *["mouse"] * mouse]
         self.pane: Pane = tmux.new_session("work", *words)

@@ -263,3 +263,31 @@ def test_a_megabyte_goes_through_in_one_exchange(tmux: TmuxServer) -> None:
     with tmux.client() as client:
         client.call("set-buffer", "-b", "big", text)
         assert client.call("show-buffer", "-b", "big").text + "\n" in (text, text + "\n")
+
+
+def test_the_answer_to_what_took_too_long_is_not_that_to_the_next(tmux: TmuxServer) -> None:
+    tmux.new_session("main", "cat")
+    with tmux.client() as client:
+        client._timeout = 0.3
+        with stopped(tmux), pytest.raises(TimedOutError):
+            client.call("display-message", "-p", "one")
+        client._timeout = 30.0
+        assert client.call("display-message", "-p", "two").text == "two"
+        assert [one.text for one in client.ask(b"display-message -p 3 ; display-message -p 4")] == [
+            "3",
+            "4",
+        ]
+
+
+def test_after_half_a_line_no_other_is_sent(tmux: TmuxServer) -> None:
+    """tmux would take the next line for the end of it."""
+    pane = tmux.new_session("main", "cat")
+    with tmux.client() as client:
+        client._timeout = 0.3
+        with stopped(tmux), pytest.raises(TimedOutError):
+            client.call("set-buffer", "-b", "half", "x" * 500_000)
+        client._timeout = 30.0
+        with pytest.raises(TimedOutError):
+            client.call("display-message", "-p", "two")
+    assert tmux.cmd("list-buffers") == ""
+    assert tmux.pane(pane.id)

@@ -26,7 +26,7 @@ SILENT = 1.0
 
 @pytest.fixture
 def history(monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
-    monkeypatch.setattr(stalled_module, "SILENT_SECONDS", SILENT)
+    monkeypatch.setattr(stalled_module, "NO_PROGRESS_SECONDS", SILENT)
     monkeypatch.setattr(stalled_module, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(stalled_module, "DEEP_SECONDS", 0.2)
     monkeypatch.setattr(stalled_module, "REST_SECONDS", 0.0)
@@ -178,7 +178,7 @@ def watched(store: Store) -> Watched:
 def silent(watched: Watched) -> float:
     """How long it takes until it has stalled."""
     assert watched.look() == "working"
-    return stalled_module.SILENT_SECONDS
+    return stalled_module.NO_PROGRESS_SECONDS
 
 
 def test_it_takes_a_quarter_of_an_hour(watched: Watched, silent: float) -> None:

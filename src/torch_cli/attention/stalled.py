@@ -20,7 +20,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.watch.sweep import Seen
 
-SILENT_SECONDS = 900.0
+NO_PROGRESS_SECONDS = 900.0
 """Seconds without a sign of progress after which a program has stalled, at least. Claude Code
 (2.1.330) waited 613 s for an answer that did not come until it asked again by itself, and Codex
 (0.169.0) 300 s, at a stub that sent nothing (2026-11-29)."""
@@ -47,7 +47,7 @@ DEEP_SECONDS = 30.0
 BUSY = 0.01
 """The part of a core that a process uses that does something. A server that waits uses less."""
 
-_CLOCK = re.compile(r"\d+(?::\d\d)+|\d+(?:\.\d+)? ?(?:h|m|s|min|sec|seconds?|minutes?)\b")
+_CLOCK = re.compile(r"(?<!\d)\d+(?:(?::\d\d)+|(?:\.\d+)? ?(?:h|m|s|min|sec|seconds?|minutes?)\b)")
 _SIGNS = re.compile(r"\x1b\[[0-9;:]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\W_]+")
 
 
@@ -101,7 +101,7 @@ class Silences:
         if now - before.looked >= SAMPLE_SECONDS or seen.reported != before.reported:
             self._silences[one] = before = self._sampled(agent, seen, before, now)
         quiet = now - before.since
-        if quiet < SILENT_SECONDS - 2 * DEEP_SECONDS:
+        if quiet < NO_PROGRESS_SECONDS - 2 * DEEP_SECONDS:
             return seen.state
         return self._doubted(store, agent, seen.state, before, now)
 
@@ -160,7 +160,7 @@ class Silences:
             self._learn(agent, now - ended.since)
 
     def _learn(self, agent: Agent, quiet: float) -> None:
-        if quiet * LEARNT_FACTOR <= SILENT_SECONDS:
+        if quiet * LEARNT_FACTOR <= NO_PROGRESS_SECONDS:
             return
         self._quiet[agent.identity] = max(quiet, self._quiet.get(agent.identity, 0.0))
         if self._learnt is not None:
@@ -170,7 +170,7 @@ class Silences:
         if self._learnt is None:
             self._learnt = _learnt(store)
         learnt = self._learnt.get(profile, 0.0) * LEARNT_FACTOR
-        return max(SILENT_SECONDS, min(learnt, MOST_SECONDS))
+        return max(NO_PROGRESS_SECONDS, min(learnt, MOST_SECONDS))
 
 
 def said(rows: str) -> str:

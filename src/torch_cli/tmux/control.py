@@ -88,6 +88,7 @@ class ControlClient:
         self._noise: list[str] = []
         self._attached: bool | None = None
         self._marks = 0
+        self._cut_off = False
         self._nonce = os.urandom(6).hex()
         flags = "ignore-size" if hears else "ignore-size,no-output"
         attach = ["attach-session", "-E", "-f", flags, "-t", session]
@@ -133,7 +134,8 @@ class ControlClient:
         """Run several command lines in one exchange; return all replies, in order.
 
         The end is marked by a line that holds a number nobody else knows, so that what a pane
-        shows cannot pass for the end of the answer.
+        shows cannot pass for the end of the answer. Late answers to an exchange whose time was over
+        are left out. One that could not be sent whole is the last: the rest of its line is missing.
         """
         self._marks += 1
         mark = f"torch.{self._nonce}.{self._marks}"
@@ -145,10 +147,19 @@ class ControlClient:
             raise too_slow(
                 self.socket, payload.split(b" ", 1)[0].decode("ascii"), self._timeout
             ) from None
-        return self._replies[:-1]
+        late = f"torch.{self._nonce}."
+        ours = self._replies[:-1]
+        begin = max(
+            (at for at, one in enumerate(ours, 1) if one.printed.startswith(late)), default=0
+        )
+        return ours[begin:]
 
     def _exchange(self, payload: bytes, mark: str, deadline: float) -> None:
+        if self._cut_off:
+            raise TimeoutError
+        self._cut_off = True
         self._pipes.send(payload, deadline, drain=self._drain)
+        self._cut_off = False
         while not (self._replies and self._replies[-1].lines == (mark,)):
             if self.closed:
                 raise self._gone()

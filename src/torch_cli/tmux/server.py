@@ -30,6 +30,7 @@ themselves:
 ``shell.run``: it uses the connection that hears the pane.
 ``watch.reported``: setting one option takes less time than the import.
 ``watch.log``: seeing that a pane has no pipe and giving it one are one step.
+``attention.answer``: it asks on the connection of the gate.
 ``snippet.text``: it is a text for the user's ``tmux.conf``, which Torch does not run.
 ``snippet.conf``: as ``snippet.text``.
 ``snippet.marks``: it uses the connection on which the daemon reads all screens.
