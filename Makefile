@@ -4,7 +4,7 @@
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
-PROGRAMS ?= claude codex gemini opencode aider interleaved team
+PROGRAMS ?= claude claude_settings codex gemini opencode aider interleaved team
 e2e := $(PROGRAMS:%=tests/e2e/test_%.py)
 
 help: ## Say what can be made
