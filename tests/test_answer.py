@@ -256,12 +256,12 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None], key: str
     original, done = gate.press, list[str]()
 
     def late(
-        client: Any, pane: Any, keys: list[str], conditions: Sequence[str]
+        client: Any, pane: Any, keys: list[str], conditions: Sequence[str], **named: Any
     ) -> gate.GateOutcome:
         if not done and key in ("", keys[0]):
             done.append("")
             act()
-        return original(client, pane, keys, conditions)
+        return original(client, pane, keys, conditions, **named)
 
     monkeypatch.setattr(gate, "press", late)
 
@@ -305,10 +305,10 @@ def one_round(demo: DemoAgent, store: Store, patch: pytest.MonkeyPatch, when: st
         demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
         await_question(demo, at + 1)
 
-    def late(client: Any, pane: Any, keys: Any, conditions: Any) -> gate.GateOutcome:
+    def late(client: Any, pane: Any, keys: Any, conditions: Any, **named: Any) -> gate.GateOutcome:
         if when == "between":
             other()
-        outcome = original(client, pane, keys, conditions)
+        outcome = original(client, pane, keys, conditions, **named)
         if when == "after":
             demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
         return outcome
@@ -434,7 +434,7 @@ def test_a_selection_that_does_not_move_is_not_confirmed(
     dialog = hash_of(demo)
     monkeypatch.setattr(module, "DIALOG_GONE_SECONDS", 0.5)
     original = gate.press
-    monkeypatch.setattr(gate, "press", lambda c, p, k, a: original(c, p, ["F5"], a))
+    monkeypatch.setattr(gate, "press", lambda c, p, k, a, **n: original(c, p, ["F5"], a))
     with pytest.raises(HeldError, match="did not come to 'No' by Down; nothing was chosen"):
         answer(store, demo.tmux.socket, demo.name, "no", dialog)
     assert not demo.events("approved", "declined")

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,10 +105,10 @@ def test_a_dialog_that_opens_between_the_look_and_the_key_gets_none_of_it(
     original = gate.press
 
     def late(
-        client: ControlClient, pane: Pane, keys: list[str], conditions: list[str]
+        client: ControlClient, pane: Pane, keys: list[str], conditions: list[str], **named: Any
     ) -> gate.GateOutcome:
         demo.open_dialog()
-        return original(client, pane, keys, conditions)
+        return original(client, pane, keys, conditions, **named)
 
     monkeypatch.setattr(gate, "press", late)
     with Store() as store, pytest.raises(HeldError, match="changed"):

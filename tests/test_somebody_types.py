@@ -85,6 +85,44 @@ def on_step(step):
     assert demo.submitted() == []
 
 
+@pytest.mark.parametrize("act", ["paste", "press"])
+def test_words_that_come_just_before_torch_acts_are_not_mixed_with_its_own(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, act: str
+) -> None:
+    """After every look of Torch's: its program is kept from reading them."""
+    log = tmp_path / "slow.log"
+    pane = tmux.new_session("slow", f"{sys.executable} -m torch_cli.demo_agent --log {log}; true")
+    tmux.wait_for_text(pane, "for help")
+    assert torch("adopt", pane.id, "slow", "--profile", "demo").code == 0
+    demo = DemoAgent(tmux, torch, "slow", pane, log, tmp_path)
+    (program,) = procs.descendants(pane.pid)
+    typed = f"""
+import threading
+from torch_cli.tmux.keys import unread
+terminal = tmux("display-message", "-p", "-t", os.environ["PANE"], "#{{pane_tty}}").strip()
+act, done = gate.{act}, []
+def late(*given, unless, **named):
+    if not done:
+        done.append(1)
+        os.kill({program.pid}, signal.SIGSTOP)
+        tmux("send-keys", "-t", os.environ["PANE"], "-l", "mine")
+        while not unread(terminal):  # tmux writes it just after its command
+            pass
+        threading.Timer(1, os.kill, ({program.pid}, signal.SIGCONT)).start()
+    return act(*given, unless=unless, **named)
+gate.{act} = late
+"""
+    try:
+        done = send_with(demo, "hello", typed)
+    finally:
+        os.kill(program.pid, signal.SIGCONT)
+    assert done.returncode == 4, done
+    assert "draft" in done.stdout
+    tmux.wait_for_text(pane, "mine")
+    assert demo.submitted() == []
+    assert ("hello" in tmux.screen(pane)) == (act == "press")
+
+
 def test_a_person_at_the_keyboard_is_waited_for(demo: DemoAgent, tmux: TmuxServer) -> None:
     with terminal(tmux, demo.pane.session_id) as (_, keyboard):
         attached = latest_key(demo)

@@ -8,7 +8,7 @@ has gone: so a second one cannot fall to what comes after.
 import os
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
@@ -107,6 +107,7 @@ class _Answering:
 
     def __init__(self, client: ControlClient, store: Store, found: Found, profile: Profile) -> None:
         self.client, self.store, self.found, self.profile = client, store, found, profile
+        self._terminal = ""
 
     def give(self, said: str, meant: str) -> AnswerGiven:
         sight = self._look()
@@ -200,7 +201,8 @@ class _Answering:
 
     def _press(self, keys: tuple[str, ...], sight: Sight, moves: list[str]) -> None:
         typist = Typist(self.client, self.found.pane)
-        self._act(lambda: typist.press(list(keys), dialog_stands(sight)), moves)
+        stands = dialog_stands(sight)
+        self._act(lambda: typist.press(list(keys), stands, unless=self._keys_wait), moves)
 
     def _click(self, sight: Sight, option: Option) -> tuple[str, ...]:
         """Click on ``option`` with the mouse, and return the words for it.
@@ -221,16 +223,19 @@ class _Answering:
         # Button 1 goes down and up there, as xterm writes it in the coding SGR (mode 1006).
         sequence = f"\x1b[<0;{place}M\x1b[<0;{place}m".encode()
         typist, buffer = Typist(self.client, pane), f"torch-click-{os.getpid()}"
-        self._act(lambda: typist.type(sequence, buffer, conditions, framed=False), [])
+        given: dict[str, Any] = {"framed": False, "unless": self._keys_wait}
+        self._act(lambda: typist.type(sequence, buffer, conditions, **given), [])
         return (f"click {option.column + 1},{row + 1}",)
 
+    def _keys_wait(self) -> bool:
+        """Return whether keys wait unread: they may close the dialog before the screen shows it."""
+        return tty.unread(self._terminal) > 0
+
     def _act(self, act: Callable[[], GateOutcome], moves: list[str]) -> None:
-        """Do ``act`` unless somebody's keys are on their way; raise if the gate refuses it."""
-        outcome = GateOutcome(False, "typing")
+        """Do ``act``; raise if the gate refuses it, or somebody's keys are on their way."""
         await_drawn(self.client, self.found.pane)
-        # A key that nobody has read yet may close the dialog before the screen shows it.
-        if not tty.unread(tty.terminal_of(self.client, self.found.pane.id)):
-            outcome = act()
+        self._terminal = tty.terminal_of(self.client, self.found.pane.id)
+        outcome = act()
         if outcome.done:
             return
         self._note_moves(moves)

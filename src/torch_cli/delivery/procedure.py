@@ -189,8 +189,10 @@ def _paste_into(job: Job, sight: Sight) -> str:
     if job.signals.heard:
         job.typist.unload(job.buffer)
         job.signals.end()
+    job.reader.await_drawn()  # the claim may have taken its time
+    stands = box_stands(sight, job.profile)
     job.typed = True  # also if tmux does not answer
-    outcome = job.typist.paste(job.buffer, box_stands(sight, job.profile))
+    outcome = job.typist.paste(job.buffer, stands, unless=job.reader.keys_wait)
     job.typed = outcome.done
     if not outcome.done:
         job.unclaim()
@@ -288,8 +290,9 @@ def _press(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
         if isinstance(quiet, Ended):
             return quiet
         sight = quiet
+        stands = box_stands(sight, job.profile)
         pressed, job.may_be_pressed = job.may_be_pressed, True
-        outcome = job.typist.press(key.keys, box_stands(sight, job.profile))
+        outcome = job.typist.press(key.keys, stands, unless=job.reader.keys_wait)
         if outcome.done:
             job.attempts += 1
             return sight
@@ -329,7 +332,7 @@ def _blocked(job: Job, reason: str) -> Ended | None:
         return held(f"copy mode, and {person} is looking at it", left=True) if person else None
     if reason in ("dead", "gone", "replaced"):
         return Ended(Outcome.UNKNOWN if job.may_be_pressed else Outcome.FAILED, REASONS[reason])
-    return held(REASONS[reason], left=True) if reason != "changed" else None
+    return held(REASONS[reason], left=True) if reason in REASONS else None
 
 
 def _look_again(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:

@@ -153,6 +153,11 @@ class Reader:
         """Wait until the program has drawn what it has read, half a second at most."""
         await_drawn(self.client, self.pane, self._drawn)
 
+    def keys_wait(self) -> bool:
+        """Return whether keys wait in the pane's terminal that no program has read yet."""
+        self._terminal = self._terminal or keys.terminal_of(self.client, self.pane.id)
+        return keys.unread(self._terminal) > 0
+
     def somebody_types(self) -> bool:
         """Return whether keys of somebody else may be on their way to the program.
 
@@ -160,10 +165,9 @@ class Reader:
         their words with ours. And a program takes Esc and the next byte, read together, for another
         key: Claude Code then knows only the second half of Torch's chord (2.1.330, 2026-11-28).
         """
-        self._terminal = self._terminal or keys.terminal_of(self.client, self.pane.id)
         latest = keys.latest(self.client, self.pane.id)
         # tmux writes a key just after the command that sent it. Its answer to us comes later still.
-        return keys.unread(self._terminal) > 0 or time.time() < latest + TYPING
+        return self.keys_wait() or time.time() < latest + TYPING
 
     def await_idle(self, *, pressed: bool) -> Ended | None:
         """Wait until the program is idle, because in other states the key may do something else.

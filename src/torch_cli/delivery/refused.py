@@ -144,7 +144,9 @@ def clear(reader: Reader, message: Message, before: Baseline) -> bool:
         ):
             return False
         reader.await_drawn()
-        Typist(reader.client, reader.pane).press(keys, box_stands(sight, profile))
+        Typist(reader.client, reader.pane).press(
+            keys, box_stands(sight, profile), unless=reader.keys_wait
+        )
         reader.wait(heard, _RESTORED)
     return False
 

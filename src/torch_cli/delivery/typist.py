@@ -4,7 +4,7 @@ The caller says what must be on the screen, with ``programs.standing``. A caller
 holds the pane's lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch_cli.tmux import gate
@@ -32,13 +32,26 @@ class Typist(NamedTuple):
         """Put ``text`` into a buffer of tmux's with a name of its own; types nothing."""
         return gate.load(self.client, buffer, text)
 
-    def paste(self, buffer: str, conditions: Sequence[str], *, framed: bool = True) -> GateOutcome:
+    def paste(
+        self,
+        buffer: str,
+        conditions: Sequence[str],
+        *,
+        framed: bool = True,
+        unless: Callable[[], bool] | None = None,
+    ) -> GateOutcome:
         """Paste what was loaded if the ``conditions`` are true of the pane in that same step.
 
-        The buffer is gone afterwards. ``framed`` asks for a bracketed paste.
+        ``unless`` is asked last, just before tmux is: if it is true, nothing is pasted
+        (``typing``). The buffer is gone afterwards. ``framed`` asks for a bracketed paste.
         """
         return gate.paste(
-            self.client, self.pane, framed=framed, conditions=conditions, buffer=buffer
+            self.client,
+            self.pane,
+            framed=framed,
+            conditions=conditions,
+            buffer=buffer,
+            unless=unless,
         )
 
     def unload(self, buffer: str) -> bool:
@@ -46,13 +59,28 @@ class Typist(NamedTuple):
         return gate.unload(self.client, buffer)
 
     def type(
-        self, text: bytes, buffer: str, conditions: Sequence[str], *, framed: bool = True
+        self,
+        text: bytes,
+        buffer: str,
+        conditions: Sequence[str],
+        *,
+        framed: bool = True,
+        unless: Callable[[], bool] | None = None,
     ) -> GateOutcome:
         """Load and paste ``text``."""
         if not self.load(buffer, text):
             return GateOutcome(False, "gone")
-        return self.paste(buffer, conditions, framed=framed)
+        return self.paste(buffer, conditions, framed=framed, unless=unless)
 
-    def press(self, keys: Sequence[str], conditions: Sequence[str] = ()) -> GateOutcome:
-        """Press ``keys`` (tmux's names) if the ``conditions`` are true in that same step."""
-        return gate.press(self.client, self.pane, keys, conditions)
+    def press(
+        self,
+        keys: Sequence[str],
+        conditions: Sequence[str] = (),
+        *,
+        unless: Callable[[], bool] | None = None,
+    ) -> GateOutcome:
+        """Press ``keys`` (tmux's names) if the ``conditions`` are true in that same step.
+
+        ``unless`` is as for ``paste``.
+        """
+        return gate.press(self.client, self.pane, keys, conditions, unless=unless)

@@ -5,7 +5,7 @@ the pane with what is, and only then pastes or presses. Its printed word is the 
 status says nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch_cli.tmux import quote
@@ -70,17 +70,19 @@ def paste(
     framed: bool,
     conditions: Sequence[str],
     buffer: str,
+    unless: Callable[[], bool] | None = None,
 ) -> GateOutcome:
     """Paste what was loaded into ``buffer`` into ``pane`` if the gate lets it through.
 
-    ``framed`` asks tmux for a bracketed paste, which it gives if the program wants it. The buffer
-    is gone afterwards, unless tmux did not answer in time: then nobody knows what was done.
+    ``framed`` asks tmux for a bracketed paste, which it gives if the program wants it. ``unless``
+    is as for ``press``. The buffer is gone afterwards, unless tmux did not answer in time: then
+    nobody knows what was done.
     """
     flags = ["-p"] if framed else []
     if (numbers(pane.version) or OLDEST) >= _ENCODES:
         flags.append("-S")
     act = quote.line("paste-buffer", *flags, "-r", "-d", "-b", buffer, "-t", pane.id)
-    outcome = _guarded(client, pane, act, conditions)
+    outcome = _guarded(client, pane, act, conditions, unless)
     if not outcome.done:
         unload(client, buffer)
     return outcome
@@ -106,11 +108,19 @@ def load(client: ControlClient, buffer: str, text: bytes) -> bool:
 
 
 def press(
-    client: ControlClient, pane: Pane, keys: Sequence[str], conditions: Sequence[str] = ()
+    client: ControlClient,
+    pane: Pane,
+    keys: Sequence[str],
+    conditions: Sequence[str] = (),
+    *,
+    unless: Callable[[], bool] | None = None,
 ) -> GateOutcome:
-    """Press ``keys`` (tmux's names) in ``pane`` if the gate lets it through."""
+    """Press ``keys`` (tmux's names) in ``pane`` if the gate lets it through.
+
+    ``unless`` is asked last, just before tmux is: if it is true, nothing is pressed (``typing``).
+    """
     act = quote.line("send-keys", "-t", pane.id, "--", *keys)
-    return _guarded(client, pane, act, conditions)
+    return _guarded(client, pane, act, conditions, unless)
 
 
 def look(client: ControlClient, pane: Pane) -> GateOutcome:
@@ -119,7 +129,11 @@ def look(client: ControlClient, pane: Pane) -> GateOutcome:
 
 
 def _guarded(
-    client: ControlClient, pane: Pane, act: bytes, conditions: Sequence[str]
+    client: ControlClient,
+    pane: Pane,
+    act: bytes,
+    conditions: Sequence[str],
+    unless: Callable[[], bool] | None = None,
 ) -> GateOutcome:
     wanted = f"{pane.id}/{pane.pid}////"
     condition = "#{==:%s,%s}" % (_FACTS, wanted)
@@ -136,6 +150,8 @@ def _guarded(
             quote.word(f"{_BLOCKED} {_FACTS}"),
         )
     )
+    if unless is not None and unless():
+        return GateOutcome(False, "typing")
     last = client.ask(step)[-1]
     if last.ok and last.text == _DONE:
         return GateOutcome(True)
