@@ -37,7 +37,7 @@ def _execute() -> None:
     if sys.argv[1:2] == ["hook"] and not {"-h", "--help"} & set(sys.argv):
         from torch_cli.programs.hook import main as hook
 
-        hook(sys.argv[2:])
+        hook(sys.argv[2:], _answer)
     elif sys.argv[1:] == ["--version"]:
         from torch_cli import __version__
 
@@ -61,6 +61,12 @@ def _execute() -> None:
         from torch_cli.cli.group import torch
 
         torch(prog_name="torch")
+
+
+def _answer(event: bytes) -> bytes:
+    from torch_cli.rules.hook import answer
+
+    return answer(event)
 
 
 def _ignore_signals() -> None:

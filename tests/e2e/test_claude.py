@@ -40,6 +40,7 @@ from torch_cli import procs
 from torch_cli.profiling.houses.claude import ClaudeHome
 from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.texts import ASKING, lines, prose, tag
+from torch_cli.toml_text import document
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -473,6 +474,80 @@ def _needed(world: World, code: int) -> dict[str, Any]:
     assert done.code == code, done
     found: dict[str, Any] = done.json
     return found
+
+
+RULES = """\
+[[allow]]
+command = "touch approved"
+[[allow]]
+tool = "Write"
+[[deny]]
+command = "touch forbidden"
+"""
+
+
+def test_rules_answer_through_the_programs_hook(make_world: MakeWorld) -> None:
+    """What is named is answered, and nothing else: also while the file has changed."""
+    world = make_world(Setup.HOOKS)
+    work = home_of(world).work
+    agent = {"name": "dev", "profile": "claude", "env": world.variables}
+    file = work / "torch.toml"
+    file.write_text(document({"team": {"name": "ruled"}, "agent": [agent]}) + RULES)
+    done = world.torch("up", "--dir", str(work))
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    world.name, world.pane = "dev", world.torch("ps", "--json").json["pane"]
+    world.resize(WIDTH, HEIGHT)
+
+    def asked(behaviour: Behaviour, *, answered: bool) -> None:
+        """Have it ask; wait for the end of the turn. What is not answered, a person declines."""
+        with world.stub.behaving(behaviour):
+            mark = len(world.stub.requests)
+            assert world.send(prose(40)).delivered
+            if answered:
+                world.wait(lambda: len(world.stub.requests) > mark + 1, "the answer of the rule")
+            else:
+                world.wait(lambda: world.state()["state"] == "waiting", "the dialog")
+                world.decline()
+            world.wait(lambda: world.view().idle, "the end of the turn")
+
+    def command(words: str, *, answered: bool = True) -> None:
+        asked(Behaviour(StubMode.TOOL, command=words), answered=answered)
+
+    def write(path: str, *, answered: bool = True) -> None:
+        given = {"file_path": str(work / path), "content": "x"}
+        asked(Behaviour(StubMode.TOOL, tool="Write", given=given), answered=answered)
+
+    command("touch approved")
+    assert (work / "approved").exists()
+    command("touch forbidden")
+    command("touch approved && touch forbidden")
+    assert not (work / "forbidden").exists()
+    write("written")
+    assert (work / "written").exists()
+    assert [(one["decision"], one["acted"]) for one in _ruled(world)] == [
+        ("allow", True),
+        ("deny", True),
+        ("deny", True),
+        ("allow", True),
+    ]
+    (work / "approved").unlink()
+    for unnamed in ("touch approved; touch other", "touch approved $(touch other)"):
+        command(unnamed, answered=False)
+    write(".claude/settings.local.json", answered=False)
+    # Who writes into the file allows nothing by that.
+    file.write_text(file.read_text() + "[[allow]]\ncommand = '*'\n")
+    for changed in ("touch approved", "touch other"):
+        command(changed, answered=False)
+    command("touch forbidden")
+    assert _ruled(world)[-1]["decision"] == "deny"
+    assert not [name for name in ("approved", "forbidden", "other") if (work / name).exists()]
+    assert not (work / ".claude" / "settings.local.json").exists()
+
+
+def _ruled(world: World) -> list[dict[str, Any]]:
+    """Return what the events say of rules, in order."""
+    lines = world.torch("events", "--kind", "answer", "--json").out.splitlines()
+    return [one["detail"] for one in map(json.loads, lines) if one.get("verb") == "rule"]
 
 
 # -- when a turn is over ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ A cursor names an event of one state file. Who reads on after it misses nothing:
 have been deleted meanwhile, it has expired, and that is an error.
 """
 
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,12 +13,12 @@ from torch_cli.duration import words as duration
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.state import one_line
 from torch_cli.store import Store
-from torch_cli.store.events import STATE, Event
+from torch_cli.store.events import RULE, STATE, Event
 
 EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
     "message": frozenset({"deliver", "cancel", "edit", "retry"}),
-    "answer": frozenset({"answer"}),
+    "answer": frozenset({"answer", RULE}),
     "checkin": frozenset({"fire", "checkin", "pause", "resume", "snooze", "remove"}),
     "task": frozenset({"task", "delegate", "handoff"}),
     "checkpoint": frozenset({"checkpoint", "restore"}),
@@ -202,6 +203,8 @@ def words_of(event: Event, text: str = "") -> str:
     if event.verb == "answer":
         chosen = f"{known.get('option')} {known.get('words')}"
         return _joined(f"answered{by}", chosen, known.get("question"))
+    if event.verb == RULE:
+        return _joined(_of_rule(known), f"{known.get('tool')}: {known.get('what')}")
     return _joined(f"{_DONE.get(event.verb, event.verb)}{by}", _said(event), quoted)
 
 
@@ -224,6 +227,17 @@ def _of_state(known: Mapping[str, Any]) -> str:
         after = f"after {known['before']}{spent}"
     said = known.get("question") or known.get("evidence")
     return _joined(known.get("state"), said, after)
+
+
+def _of_rule(known: Mapping[str, Any]) -> str:
+    """Return what a rule answered to a permission request, or why it did not."""
+    rule = f"rule {os.path.basename(str(known.get('rule')))}"
+    done = "denied" if known.get("decision") == "deny" else "allowed"
+    if known.get("acted"):
+        return f"{done} by {rule}"
+    if known.get("dry_run"):
+        return f"left to you, would be {done} by {rule} (dry_run)"
+    return f"left to you, {rule} waits: the file has changed since it was accepted (torch trust)"
 
 
 def _joined(*words: object) -> str:

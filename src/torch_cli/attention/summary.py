@@ -15,7 +15,7 @@ from torch_cli.programs.state import AT_WORK, ENDED, State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Run
-from torch_cli.store.events import STATE, Event
+from torch_cli.store.events import RULE, STATE, Event
 from torch_cli.store.messages import Excerpt
 
 MOST_EVENTS = 50_000
@@ -108,6 +108,7 @@ def _done(known: _Knowledge) -> Iterable[Happening]:
     for event in known.of("restart"):
         yield Happening(event.at, event.target, f"restarted: {event.detail.get('why')}")
     yield from _work(known)
+    yield from _ruled(known)
     arrived = [event for event in _last_of_messages(known) if _state(event) == "confirmed"]
     if arrived:
         yield Happening(arrived[-1].at, "", f"{_number(len(arrived), 'message')} delivered")
@@ -130,6 +131,20 @@ def _work(known: _Knowledge) -> Iterable[Happening]:
     for who, event in last.items():
         ended = f", {_number(turns[who], 'turn')} ended" if turns[who] else ""
         yield Happening(event.at, who, f"worked for {duration(spent[who])}{ended}")
+
+
+def _ruled(known: _Knowledge) -> Iterable[Happening]:
+    """Yield for each agent how many of its permission requests rules have answered."""
+    told = dict[str, list[Event]]()
+    for event in known.of(RULE):
+        if event.detail.get("acted"):
+            told.setdefault(event.target, []).append(event)
+    for who, events in told.items():
+        denied = sum(event.detail.get("decision") == "deny" for event in events)
+        parts = {"allowed": len(events) - denied, "denied": denied}
+        words = ", ".join(f"{count} {what}" for what, count in parts.items() if count)
+        number = _number(len(events), "request")
+        yield Happening(events[-1].at, who, f"rules answered {number}: {words}")
 
 
 def _last_of_tasks(known: _Knowledge) -> Iterable[Event]:

@@ -276,8 +276,18 @@ class DemoState:
         elif event in (KeyPress.UP, KeyPress.DOWN):
             self.dialogs[0].chosen = 0 if event is KeyPress.UP else 1
 
+    def decide(self, command: str, approved: bool, now: float) -> None:
+        """Answer the question about ``command`` as the hook has decided, if it is still open."""
+        for dialog in self.dialogs:
+            if (dialog.kind, dialog.command) == ("permission", command):
+                self.dialogs.remove(dialog)
+                self._close(dialog, approved, now)
+                return
+
     def _close_dialog(self, approved: bool, now: float) -> None:
-        dialog = self.dialogs.popleft()
+        self._close(self.dialogs.popleft(), approved, now)
+
+    def _close(self, dialog: Question, approved: bool, now: float) -> None:
         self._log("approved" if approved else "declined", kind=dialog.kind, command=dialog.command)
         if dialog.kind == "trust":
             if approved:

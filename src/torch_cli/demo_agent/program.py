@@ -17,7 +17,7 @@ import tty
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import IO, Self
 
 from torch_cli.demo_agent.agent import DemoState
 from torch_cli.demo_agent.keys import Decoder, Event
@@ -106,6 +106,10 @@ class World:
         self._common = {"session_id": _session_id(), "cwd": cwd}
         self._hooks: deque[dict[str, object]] = deque()
         self._running_hook: subprocess.Popen[bytes] | None = None
+        self._asked: dict[str, object] = {}
+        self._said: IO[bytes] | None = None
+        self.decisions: list[tuple[str, bool]] = []
+        """What hooks have decided since it was last emptied: a command, and whether it may run."""
         self._commands: dict[int, subprocess.Popen[bytes]] = {}
 
     def perform(self, effects: list[Effect]) -> None:
@@ -150,12 +154,32 @@ class World:
         if self._running_hook and self._running_hook.poll() is None:
             return
         self._running_hook = None
+        if self._said is not None:
+            with self._said as said:
+                said.seek(0)
+                self._hear(said.read())
+            self._said = None
         if self._hooks:
-            # A file, not a pipe: a hook that does not read must not stop the agent.
+            self._asked = self._hooks.popleft()
+            # Files, not pipes: a hook that does not read or write must not stop the agent.
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115
             with tempfile.TemporaryFile() as payload:
-                payload.write(json.dumps(self._hooks.popleft()).encode())
+                payload.write(json.dumps(self._asked).encode())
                 payload.seek(0)
-                self._running_hook = _shell(self._hook, payload.fileno())
+                self._running_hook = _shell(self._hook, payload.fileno(), self._said.fileno())
+
+    def _hear(self, said: bytes) -> None:
+        """Take the decision that a hook has printed, if it is one about what was asked."""
+        given = self._asked.get("tool_input")
+        if not isinstance(given, dict):
+            return
+        self.log("hooked", command=given["command"])
+        try:
+            behavior = json.loads(said)["hookSpecificOutput"]["decision"]["behavior"]
+        except (ValueError, KeyError, TypeError):
+            return
+        if behavior in ("allow", "deny"):
+            self.decisions.append((given["command"], behavior == "allow"))
 
 
 class DemoLoop:
@@ -230,6 +254,8 @@ class DemoLoop:
                 self._agent.quit(128 + number, signal.Signals(number).name)
         for command in self._world.reap():
             self._agent.command_ended(command, now)
+        while self._world.decisions:
+            self._agent.decide(*self._world.decisions.pop(0), now)
 
     def _take_input(self, chunk: bytes, now: float) -> None:
         if not chunk:
@@ -269,11 +295,11 @@ def _signal_pipe() -> Iterator[int]:
         os.close(writer)
 
 
-def _shell(command: str, stdin: int) -> subprocess.Popen[bytes]:
+def _shell(command: str, stdin: int, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     # A process group of its own: the last hook must outlive the hangup of a pane that is killed.
     quiet = subprocess.DEVNULL
     return subprocess.Popen(
-        command, shell=True, stdin=stdin, stdout=quiet, stderr=quiet, process_group=0
+        command, shell=True, stdin=stdin, stdout=stdout, stderr=quiet, process_group=0
     )
 
 

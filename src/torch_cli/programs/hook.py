@@ -1,12 +1,14 @@
 """What an agent program's hook calls: one event on standard input becomes one row of the store.
 
 It runs at every prompt of every agent, and the program waits for it. So it imports as little as it
-can, prints nothing, always ends with 0, and never creates the store.
+can, always ends with 0, and never creates the store. It prints nothing, unless a rule answers what
+the program asks permission for.
 """
 
 import os
 import select
 import time
+from collections.abc import Callable
 
 LARGEST_EVENT_BYTES = 10 * 1024 * 1024
 """The most bytes of standard input. A larger event is dropped."""
@@ -49,10 +51,22 @@ INSERT_ONCE = """
 twice. A late second report could look like the proof of a later message."""
 
 
-def main(arguments: list[str]) -> None:
-    """Record the event on standard input if there is a store; end the process with 0."""
+PERMISSION_REQUEST = "PermissionRequest"
+"""The event that a hook may answer: the program asks a person whether it may use a tool."""
+
+ANY_RULES = "SELECT EXISTS (SELECT 1 FROM team_accepted WHERE rules <> '')"
+
+
+def main(arguments: list[str], answer: Callable[[bytes], bytes]) -> None:
+    """Record the event on standard input if there is a store; end the process with 0.
+
+    If it is a ``PERMISSION_REQUEST`` and there are rules, print what ``answer`` returns for it. An
+    error prints nothing: then the question is a person's.
+    """
     try:
-        _record()
+        raw = _record()
+        if raw and (said := answer(raw)):
+            os.write(1, said)
     except BaseException:
         pass  # not even an interrupt may disturb the agent program
     finally:
@@ -60,13 +74,14 @@ def main(arguments: list[str]) -> None:
         os._exit(0)
 
 
-def _record() -> None:
+def _record() -> bytes:
+    """Record the event; return it if it is one that rules may answer."""
     from torch_cli import paths
 
     raw = _read()
     store = paths.database()
     if not raw or not os.path.isfile(store):
-        return
+        return b""
     row = event_row(raw, dict(os.environ), time.time())
     import sqlite3
 
@@ -80,7 +95,9 @@ def _record() -> None:
         connection.execute(INSERT_ONCE, (*row, row[1], row[2], *row[4:]))
     else:
         connection.execute(INSERT, row)
+    ruled = row[4] == PERMISSION_REQUEST and connection.execute(ANY_RULES).fetchone()[0]
     connection.close()
+    return raw if ruled else b""
 
 
 def _read() -> bytes:

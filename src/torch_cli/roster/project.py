@@ -14,6 +14,9 @@ from torch_cli.store.tasks import Task
 
 FILE = "torch.toml"
 
+LARGEST_TEAM_FILE_BYTES = 256 * 1024
+"""The most bytes of a team file. A scheduler repeatedly reads the files of all teams."""
+
 MADE = "torch-worktree"
 """A file in the git directory of a linked worktree. It says that Torch made the worktree, and for
 which project.

@@ -10,6 +10,9 @@ from torch_cli.store.database import Database
 STATE = "state"
 """The verb of an event that says that an agent's state has changed."""
 
+RULE = "rule"
+"""The verb of an event that says what a rule answered, or would have answered."""
+
 
 class Event(NamedTuple):
     """One entry: at ``at`` (epoch seconds) ``actor`` did ``verb`` to ``target``.

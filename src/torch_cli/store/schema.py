@@ -372,4 +372,8 @@ MIGRATIONS = (
         before          REAL NOT NULL
     );
     """,
+    # 18: the rules of an accepted team file that answer permission requests.
+    """
+    ALTER TABLE team_accepted ADD COLUMN rules TEXT NOT NULL DEFAULT '';
+    """,
 )

@@ -43,12 +43,14 @@ class Started(NamedTuple):
 class Accepted(NamedTuple):
     """The file of a team as a person accepted it: digest, text, and when (epoch seconds).
 
-    ``torch_cli.teams.trust`` makes the digest. Only the digest is compared.
+    ``torch_cli.teams.trust`` makes the digest. Only the digest is compared. ``rules`` are those of
+    the file that answer permission requests, as ``torch_cli.rules.rule`` packs them.
     """
 
     digest: str
     text: str
     at: float
+    rules: str = ""
 
 
 class Teams:
@@ -97,15 +99,21 @@ class Teams:
 
     def accept(self, team: str, accepted: Accepted) -> None:
         """Record that a person has accepted the team's file."""
-        sql = "INSERT OR REPLACE INTO team_accepted (team, digest, text, at) VALUES (?, ?, ?, ?)"
+        columns = "(team, digest, text, at, rules)"
+        sql = f"INSERT OR REPLACE INTO team_accepted {columns} VALUES (?, ?, ?, ?, ?)"
         text = accepted.text.encode("utf-8", "surrogateescape")
-        self._database.write(sql, _key(team), accepted.digest, text, accepted.at)
+        values = (accepted.digest, text, accepted.at, accepted.rules)
+        self._database.write(sql, _key(team), *values)
 
     def accepted(self, team: str) -> Accepted | None:
         """Return the team's file as it was last accepted, ``None`` if it never was."""
-        sql = "SELECT digest, text, at FROM team_accepted WHERE team = ? AND digest <> ''"
+        columns = "digest, text, at, rules"
+        sql = f"SELECT {columns} FROM team_accepted WHERE team = ? AND digest <> ''"
         rows = self._database.query(sql, _key(team))
-        return Accepted(rows[0][0], os.fsdecode(rows[0][1]), rows[0][2]) if rows else None
+        if not rows:
+            return None
+        digest, text, at, rules = rows[0]
+        return Accepted(digest, os.fsdecode(text), at, rules)
 
     def tell(self, team: str, digest: str) -> bool:
         """Record that people are told of a changed file with this digest, '' for an accepted file.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from torch_cli.rules.rule import PermissionRule
 from torch_cli.store.teams import MemberKind
 from torch_cli.teamfile.schema import STRATEGIES
 
@@ -102,8 +103,8 @@ class Team(NamedTuple):
     """A team: its file, the project's directory, its name and session, and its members.
 
     ``members`` are in the order of their start, with those of ``pools``. ``route`` says that the
-    daemon gives out tasks, by ``strategy``, to agents of ``roles`` (empty for all). ``text`` is the
-    text of the file.
+    daemon gives out tasks, by ``strategy``, to agents of ``roles`` (empty for all). ``rules``
+    answer permission requests. ``text`` is the text of the file.
     """
 
     path: str
@@ -117,6 +118,7 @@ class Team(NamedTuple):
     route: bool = False
     strategy: str = STRATEGIES[0]
     roles: tuple[str, ...] = ()
+    rules: tuple[PermissionRule, ...] = ()
     text: str = ""
 
     @property

@@ -61,6 +61,10 @@ parent = {pm}                   # the agent that it answers to, and that is star
 # research_after = 3
 # may_message = {{ developer = ["parent"] }}
 # enforce = true                # refuse messages that may_message forbids
+
+# [[allow]]                     # answers what Claude Code asks permission for; 'deny' wins
+# command = ["git status*", "git diff*"]
+# dry_run = true                # only writes down what it would do: 'torch events --kind answer'
 """
 
 _SERVER = """

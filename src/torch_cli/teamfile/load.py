@@ -12,12 +12,14 @@ from typing import Any
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.loading import list_profiles
 from torch_cli.regular import read_regular
-from torch_cli.roster.project import FILE, own_place
+from torch_cli.roster.project import FILE, LARGEST_TEAM_FILE_BYTES, own_place
 from torch_cli.roster.registry import check_name, profiles_dir
+from torch_cli.rules.rule import ALLOW, DENY, PermissionRule
 from torch_cli.store.teams import MemberKind
 from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import LARGEST_POOL, MIB, Agreement, Limits, Member, Pool, Team
 from torch_cli.teamfile.directories import is_branch, worktree_path
+from torch_cli.teamfile.rules import rule_of
 from torch_cli.teamfile.schema import AGENT, TABLES
 from torch_cli.tmux.place import fit_session_name
 from torch_cli.toml_lines import Lines
@@ -29,9 +31,6 @@ not."""
 
 SHOWN_MISTAKES = 10
 """The most mistakes that are shown at once."""
-
-LARGEST_TEAM_FILE_BYTES = 256 * 1024
-"""The most bytes of a team file. A scheduler repeatedly reads the files of all teams."""
 
 MOST_MEMBERS = 500
 """The most members of a file, because each is compared with all others."""
@@ -92,6 +91,7 @@ class _Reader:
         members = [*self._members(MemberKind.PROCESS), *self._members(MemberKind.AGENT)]
         self._check_number(members)
         pools = [self._pool(n, one, members) for n, one in enumerate(self._listed("pool"))]
+        answering = [*self._rules(ALLOW), *self._rules(DENY)]
         self._check_session(head.get("session"))
         self._check_together(members)
         self._check_roles(members, head, agreed, tasks)
@@ -111,6 +111,7 @@ class _Reader:
             limits=rules,
             agreement=Agreement(**agreed),
             pools=tuple(pools),
+            rules=tuple(answering),
             text=self._text,
             **tasks,
         )
@@ -204,6 +205,21 @@ class _Reader:
             if key in found
         }
         return Pool(names, least, found.get("skills", ()), **times, **sizes)
+
+    def _rules(self, decision: str) -> list[PermissionRule]:
+        """Return the rules in the tables of that name."""
+        found = []
+        for n, one in enumerate(self._listed(decision)):
+            line = self._lines.of(decision, n) or 1
+
+            def wrong(key: str, words: str, n: int = n, line: int = line) -> None:
+                at = (self._lines.of(decision, n, key) if key else None) or line
+                self._say(at, f"'{key}': {words}" if key else words)
+
+            given = self._table(decision, n, one)
+            if isinstance(one, dict) and given.keys() == one.keys():
+                found.append(rule_of(decision, line, given, self._root, wrong))
+        return found
 
     def _member(
         self, kind: MemberKind, index: int, found: dict[str, Any], *, table: str = ""

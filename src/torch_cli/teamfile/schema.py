@@ -50,6 +50,14 @@ def _command(value: Any) -> tuple[str, ...]:
     return words
 
 
+def _patterns(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not value:
+        raise ValueError('must be a text or a list of texts, for example ["a", "b"]')
+    return tuple(_word(one) for one in value)
+
+
 def _yes_or_no(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
@@ -228,6 +236,24 @@ POOL = {
     ),
     **{name: key for name, key in AGENT.items() if name not in _ONES_OWN},
 }
+_PATTERNS = {"oneOf": [_STRING, {**_STRINGS, "minItems": 1}]}
+RULE_TABLE = {
+    "tool": Key(
+        _patterns, _PATTERNS, "The tools, as the program names them: Bash, Edit, mcp__SERVER__*."
+    ),
+    "command": Key(
+        _patterns, _PATTERNS, "Patterns for the command, word by word: 'git status*'. Tool: Bash."
+    ),
+    "dir": Key(
+        _word,
+        _STRING,
+        "Where the files or the command are, relative to this file's directory; default of an "
+        "allow: the agent's own directory.",
+    ),
+    "dry_run": Key(
+        _yes_or_no, {"type": "boolean"}, "Answer nothing, and only write down what it would do."
+    ),
+}
 TABLES: dict[str, dict[str, Key]] = {
     "team": TEAM,
     "agreement": AGREEMENT,
@@ -235,8 +261,10 @@ TABLES: dict[str, dict[str, Key]] = {
     "process": PROCESS,
     "pool": POOL,
     "tasks": TASKS,
+    "allow": RULE_TABLE,
+    "deny": RULE_TABLE,
 }
-"""The tables of the file. ``agent``, ``process`` and ``pool`` may occur repeatedly."""
+"""The tables of the file. All but ``team``, ``agreement`` and ``tasks`` may occur repeatedly."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -253,6 +281,8 @@ def json_schema() -> dict[str, Any]:
             "process": {"type": "array", "items": _object(PROCESS)},
             "pool": {"oneOf": [_object(POOL), {"type": "array", "items": _object(POOL)}]},
             "tasks": _object(TASKS),
+            "allow": {"type": "array", "items": _object(RULE_TABLE)},
+            "deny": {"type": "array", "items": _object(RULE_TABLE)},
         },
     }
 

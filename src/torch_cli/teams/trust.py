@@ -18,6 +18,8 @@ from typing import NamedTuple
 from torch_cli.errors import RefusedError
 from torch_cli.regular import read_regular
 from torch_cli.roster.actor import actor
+from torch_cli.rules.match import denies
+from torch_cli.rules.rule import packed
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import Accepted
@@ -103,7 +105,8 @@ def accept(store: Store, team: Team) -> Trust:
     _check_person(store)
     before = trust_of(store, team)
     if before.state is not TrustState.SAME:
-        store.teams.accept(team.path, Accepted(before.digest, team.text, time.time()))
+        accepted = Accepted(before.digest, team.text, time.time(), packed(team.rules))
+        store.teams.accept(team.path, accepted)
         store.events.add("trust", team.path, {"before": before.state})
     return before
 
@@ -118,7 +121,13 @@ def admit(store: Store, team: Team, *, as_accepted: bool) -> str:
     own = actor(store).agent
     if own is None and not as_accepted:
         before = accept(store, team)
-        return f"{before.words}: now it is accepted" if before.state is TrustState.CHANGED else ""
+        said = f"{before.words}: now it is accepted" if before.state is TrustState.CHANGED else ""
+        if team.rules and before.state is not TrustState.SAME:
+            allow = sum(not denies(rule) for rule in team.rules)
+            answer = "its rules answer what the team's programs ask permission for"
+            counts = f"{allow} allow, {len(team.rules) - allow} deny"
+            said = "; ".join(filter(None, [said, f"{answer} ({counts})"]))
+        return said
     trust = trust_of(store, team)
     if trust.state is TrustState.SAME:
         return ""

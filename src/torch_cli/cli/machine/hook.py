@@ -8,9 +8,11 @@ import click
 def command(arguments: tuple[str, ...]) -> None:
     """Take the report of an agent program's hook: one event, as JSON on standard input.
 
-    It always ends with 0 and prints nothing, because the agent program waits for it. Without a
-    state file it does nothing. 'torch spawn' gives the hooks to its agents, 'torch agent-setup'
-    installs them for all.
+    It always ends with 0, because the agent program waits for it. Without a state file it does
+    nothing. 'torch spawn' gives the hooks to its agents, 'torch agent-setup' installs them for all.
+
+    It prints nothing, unless the program asks permission for a tool and an accepted rule of its
+    team's torch.toml ([[allow]], [[deny]]) answers: then it prints the answer, for the program.
 
     \b
     Examples:
@@ -18,5 +20,6 @@ def command(arguments: tuple[str, ...]) -> None:
       echo '{"hook_event_name": "Stop", "session_id": "s"}' | torch hook
     """
     from torch_cli.programs.hook import main
+    from torch_cli.rules.hook import answer
 
-    main(list(arguments))
+    main(list(arguments), answer)

@@ -1,0 +1,1 @@
+"""Rules of ``torch.toml`` that answer what an agent's program asks permission for."""
