@@ -41,7 +41,7 @@ SHOWN: dict[tuple[str, str], tuple[str, str, int | None, int, int]] = {
     ("claude", r"error_429_1"): ("retrying", "rate-limited", 429, 5, 10),
     ("claude", r"error_500_4"): ("retrying", "server", 500, 3, 10),
     ("claude", r"error_500_1"): ("retrying", "server", 500, 5, 10),
-    ("claude", r"error_529_\d"): ("error", "overloaded", None, 0, 0),
+    ("claude", r"error_529_\d"): ("error", "overloaded", 529, 0, 0),
     ("claude", r"retrying@200x40"): ("retrying", "other", None, 1, 10),
     ("claude", r"retrying@(?!200x40)"): ("retrying", "other", None, 2, 10),
     ("codex", r"error_400"): ("error", "other", None, 0, 0),

@@ -67,7 +67,8 @@ _BY_WORDS = (
     ("request", r"bad ?request|invalid.?request"),
 )
 _CODE = re.compile(
-    r"(?:API Error:?|status(?: code)?:?|code\"?:|rejected|HTTP(?:/\d)?)\W{0,3}([45]\d\d)\b"
+    r"(?:API Error:?(?: Repeated)?|status(?: code)?:?|code\"?:|rejected|HTTP(?:/\d)?)"
+    r"\W{0,3}([45]\d\d)\b"
     r"|^([45]\d\d)\b",
     re.IGNORECASE,
 )
