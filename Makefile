@@ -22,7 +22,7 @@ test-fast: ## The same in under two minutes, without the slow ones, which it nam
 
 e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRAMS=codex for one
 	@scripts/prepare dev
-	$(python) -m pytest -m e2e $(e2e) -k "not falls_to_no_dialog" -n 2 --dist loadfile
+	$(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
 
 answers: ## Answer dialogs of the real programs that others replace meanwhile; ROUNDS=300, PROGRAMS=codex for one
 	TORCH_E2E_ANSWERS=$(or $(ROUNDS),300) $(python) -m pytest -m e2e $(e2e) -k falls_to_no_dialog -n 2 --dist loadfile

@@ -8,7 +8,8 @@ has gone: so a second one cannot fall to what comes after.
 import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
@@ -23,10 +24,10 @@ from torch_cli.roster.actor import actor
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.database import after
-from torch_cli.tmux import keys as tty
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.gate import GateOutcome
+from torch_cli.tmux.keys import unread_in
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -107,7 +108,6 @@ class _Answering:
 
     def __init__(self, client: ControlClient, store: Store, found: Found, profile: Profile) -> None:
         self.client, self.store, self.found, self.profile = client, store, found, profile
-        self._terminal = ""
 
     def give(self, said: str, meant: str) -> AnswerGiven:
         sight = self._look()
@@ -202,7 +202,7 @@ class _Answering:
     def _press(self, keys: tuple[str, ...], sight: Sight, moves: list[str]) -> None:
         typist = Typist(self.client, self.found.pane)
         stands = dialog_stands(sight)
-        self._act(lambda: typist.press(list(keys), stands, unless=self._keys_wait), moves)
+        self._act(lambda unless: typist.press(list(keys), stands, unless=unless), moves)
 
     def _click(self, sight: Sight, option: Option) -> tuple[str, ...]:
         """Click on ``option`` with the mouse, and return the words for it.
@@ -223,19 +223,19 @@ class _Answering:
         # Button 1 goes down and up there, as xterm writes it in the coding SGR (mode 1006).
         sequence = f"\x1b[<0;{place}M\x1b[<0;{place}m".encode()
         typist, buffer = Typist(self.client, pane), f"torch-click-{os.getpid()}"
-        given: dict[str, Any] = {"framed": False, "unless": self._keys_wait}
-        self._act(lambda: typist.type(sequence, buffer, conditions, **given), [])
+        self._act(
+            lambda unless: typist.type(sequence, buffer, conditions, framed=False, unless=unless),
+            [],
+        )
         return (f"click {option.column + 1},{row + 1}",)
 
-    def _keys_wait(self) -> bool:
-        """Return whether keys wait unread: they may close the dialog before the screen shows it."""
-        return tty.unread(self._terminal) > 0
+    def _act(self, act: Callable[[Callable[[], bool]], GateOutcome], moves: list[str]) -> None:
+        """Do ``act``; raise if the gate refuses it, or somebody's keys are on their way.
 
-    def _act(self, act: Callable[[], GateOutcome], moves: list[str]) -> None:
-        """Do ``act``; raise if the gate refuses it, or somebody's keys are on their way."""
+        It is given the last question: such keys may close the dialog before the screen shows it.
+        """
         await_drawn(self.client, self.found.pane)
-        self._terminal = tty.terminal_of(self.client, self.found.pane.id)
-        outcome = act()
+        outcome = act(partial(unread_in, self.client, self.found.pane.id))
         if outcome.done:
             return
         self._note_moves(moves)

@@ -171,7 +171,7 @@ def _paste(job: Job) -> Ended | None:
         if reason in REASONS:
             return held(REASONS[reason])
         if time.monotonic() >= job.reader.deadline:
-            return held("the input box keeps changing")
+            return held(SOMEBODY_TYPES if reason == "typing" else "the input box keeps changing")
 
 
 def _paste_into(job: Job, sight: Sight) -> str:

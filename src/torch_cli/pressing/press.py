@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
@@ -17,7 +18,7 @@ from torch_cli.store import Store
 from torch_cli.store.database import after
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
-from torch_cli.tmux.keys import terminal_of, unread
+from torch_cli.tmux.keys import unread_in
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -82,17 +83,14 @@ def press(
             sight = observe(client, store, pane, profile)
             _check_dialog(target, pane.id, sight.state.dialog, dialog)
             conditions = _as_seen(sight, profile)
-        if dialog is not None and unread(terminal_of(client, pane.id)):
-            # They may answer the dialog, and this key what comes next.
-            raise HeldError(
-                f"'{target}' has not read other keys yet; nothing was pressed",
-                hint=f"Look with 'torch state {target}'.",
-                code="typing",
-            )
-        outcome = Typist(client, pane).press(list(keys), conditions)
+        # Keys that wait may answer the dialog, and this key what comes next.
+        waiting = None if dialog is None else partial(unread_in, client, pane.id)
+        outcome = Typist(client, pane).press(list(keys), conditions, unless=waiting)
     if not outcome.done:
         raise HeldError(
-            f"nothing was pressed in pane {pane.id}: {outcome.reason}",
+            f"'{target}' has not read other keys yet; nothing was pressed"
+            if outcome.reason == "typing"
+            else f"nothing was pressed in pane {pane.id}: {outcome.reason}",
             hint=f"Look with 'torch state {target}'.",
             code=outcome.reason,
         )

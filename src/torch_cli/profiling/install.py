@@ -7,7 +7,6 @@ one. Everything is checked before any file is written, and no file is read but t
 import contextlib
 import os
 import stat
-import tempfile
 from difflib import unified_diff
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from torch_cli.programs.accepted import Standing
 from torch_cli.programs.loading import list_profiles, parse_profile, stock_path, text_of
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.regular import open_regular
+from torch_cli.replacing import replace_file
 from torch_cli.roster.actor import actor
 from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
@@ -98,8 +98,9 @@ def put(store: Store, name: str, text: str) -> str:
     """Write the profile ``name`` and its accepted copy; return where it is now."""
     path = os.path.join(profiles_dir(), f"{name}.toml")
     try:
-        _write_whole(path, text)
-        _write_whole(accepted.copy_of(name), text)
+        for file in (path, accepted.copy_of(name)):
+            make_private(os.path.dirname(file))
+            replace_file(file, text.encode())
     except OSError as error:
         raise TorchError(
             f"{error.filename or path} cannot be written: {error.strerror}; the profile '{name}' "
@@ -213,20 +214,3 @@ def _replaces(one: ProfileFile) -> bool:
             return text_of(opened.read(accepted.LARGEST_PROFILE_BYTES + 1)) != one.text
     except (OSError, ValueError):
         return os.path.lexists(one.path)
-
-
-def _write_whole(path: str, text: str) -> None:
-    """Put a private file with ``text`` into the place of ``path``, or raise ``OSError``.
-
-    Whoever reads meanwhile finds the old file or the new one.
-    """
-    folder = os.path.dirname(path)
-    make_private(folder)
-    handle, unfinished = tempfile.mkstemp(dir=folder, prefix=".", suffix=".unfinished")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise

@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 
 from torch_cli import paths
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.replacing import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,28 +188,13 @@ def _make_directory(directory: str) -> str:
 
 
 def _write(path: str, content: bytes | None) -> None:
-    """Replace the file with ``content`` in one step; keep its mode and owner."""
+    """Put ``content`` into the place of the file, ``None`` for no file; a link is followed."""
     target = os.path.realpath(path)
     if content is None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(target)
         return
-    handle, temporary = tempfile.mkstemp(prefix=".torch-", dir=os.path.dirname(target))
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            with contextlib.suppress(FileNotFoundError):
-                old = os.stat(target)
-                if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
-                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    replace_file(target, content)
 
 
 def _remember(memory: Memory) -> None:

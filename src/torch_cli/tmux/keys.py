@@ -28,6 +28,11 @@ def unread(terminal: str) -> int:
     return 0
 
 
+def unread_in(client: ControlClient, pane_id: str) -> bool:
+    """Return whether keys wait in the pane's terminal that no program has read; no if unknown."""
+    return unread(terminal_of(client, pane_id)) > 0
+
+
 def latest(client: ControlClient, pane_id: str) -> float:
     """Return when somebody last pressed a key in a terminal that shows the pane as its active one.
 
