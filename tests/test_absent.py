@@ -25,7 +25,7 @@ TEXT = "please do it"
 
 ERASE = """
 from torch_cli.delivery import job, procedure
-procedure.SEE = 6.0
+procedure.PASTE_SHOWS_SECONDS = 6.0
 saw_part = job.Job.saw_part
 def seen(self):
     saw_part(self)
@@ -97,7 +97,7 @@ def latest() -> Message:
 
 SWALLOW = f"""
 from torch_cli.delivery import procedure
-procedure.SEE = 3.0
+procedure.PASTE_SHOWS_SECONDS = 3.0
 def shown():
     return {TEXT!r} in tmux("capture-pane", "-p", "-t", os.environ["PANE"])
 paste = gate.paste

@@ -129,7 +129,7 @@ def test_an_answer_that_a_person_broke_off_is_none(
 ) -> None:
     """No end of the turn is reported then, and what the screen shows is no answer."""
     monkeypatch.setattr(turn, "QUIET_TURN_SECONDS", 0.0)
-    monkeypatch.setattr(asking_module, "REPORT_GRACE", 0.2)
+    monkeypatch.setattr(asking_module, "REPORT_GRACE_SECONDS", 0.2)
     failed: list[TorchError] = []
 
     def asks() -> None:

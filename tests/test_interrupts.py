@@ -266,7 +266,7 @@ def test_a_signal_at_the_paste_leaves_no_placeholder_that_nobody_knows(
 def test_a_signal_is_put_off_for_a_bounded_time_only(demo: DemoAgent) -> None:
     fault = """
         from torch_cli.delivery import job, ours
-        job.NOTED = 0.2
+        job.SIGNALS_DELAYED_SECONDS = 0.2
         ours.is_ours = lambda *a, **k: False
         os.kill(os.getpid(), signal.SIGTERM)"""
     done = at_step(demo, "attempting", fault)

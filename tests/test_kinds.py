@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch
 from repository import Repository
-from torch_cli.delivery.kinds import KINDS, compose, fields_of, form, kind_named, read_form
+from torch_cli.delivery.kinds import MESSAGE_KINDS, compose, fields_of, form, kind_named, read_form
 from torch_cli.errors import RefusedError
 from torch_cli.store import Store
 from torch_cli.store.teams import MemberKind, Started
@@ -29,9 +29,9 @@ def agents(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> dict[str, DemoAgen
 # -- forms -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MESSAGE_KINDS)
 def test_every_form_can_be_filled_in_and_read_back(kind: str) -> None:
-    names = [field.name for field in KINDS[kind]]
+    names = [field.name for field in MESSAGE_KINDS[kind]]
     lines = []
     for line in form(kind).splitlines():
         name = line.partition(":")[0]

@@ -14,9 +14,6 @@ SHARED = {"PRIORITIES", "SETTINGS", "SHELL_TOOL"}
 numbers, because ``torch send`` imports nothing for them, and what every stub and every house of a
 program has."""
 
-LEFT_OUT = (*("delivery.", "tmux.connection.", "tmux.control.", "tmux.gate."),)
-"""Rooms and modules whose constants are not all named so yet."""
-
 UNITS = {"Seconds": "SECONDS", "Bytes": "BYTES", "Milliseconds": "MILLISECONDS"}
 """How the words about a constant begin, and what its name has to end with."""
 
@@ -56,12 +53,7 @@ def constants(path: Path) -> Iterator[Constant]:
         yield Constant(module, name, ast.unparse(value), words)
 
 
-ALL = [
-    one
-    for path in sorted((SOURCE / "torch_cli").rglob("*.py"))
-    for one in constants(path)
-    if not f"{one.module}.".startswith(LEFT_OUT)
-]
+ALL = [one for path in sorted((SOURCE / "torch_cli").rglob("*.py")) for one in constants(path)]
 
 
 def test_a_constants_name_stands_for_one_value() -> None:

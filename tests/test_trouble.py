@@ -20,7 +20,7 @@ from torch_cli.errors import RefusedError
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile, parse_profile
 from torch_cli.programs.state import TROUBLES, AgentState, HookEvent, State, Trouble
-from torch_cli.programs.trouble import KINDS, code_in, error_of, kind_of, weigh_trouble
+from torch_cli.programs.trouble import TROUBLE_KINDS, code_in, error_of, kind_of, weigh_trouble
 from torch_cli.schedule import checkin as checkins
 from torch_cli.schedule import trigger
 from torch_cli.schedule.checkin import CheckinOrder
@@ -145,7 +145,7 @@ def test_a_screen_shows_the_trouble_that_it_has_and_no_other(folder: str) -> Non
 def test_an_error_has_a_kind_and_a_code(words: str, name: str, kind: str, code: int | None) -> None:
     assert code_in(words) == code
     assert kind_of(words, code, name) == kind
-    assert kind in KINDS
+    assert kind in TROUBLE_KINDS
 
 
 def test_what_the_program_reported_of_its_turn_counts_for_more_than_its_screen() -> None:

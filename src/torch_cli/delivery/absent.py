@@ -15,11 +15,11 @@ from torch_cli.delivery.job import Job
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.programs.state import State
 
-STILL = 1.0
+AT_REST_SECONDS = 1.0
 """Seconds that the program must be idle at an empty box. Claude Code records a message 0.1 s after
 it was submitted, and is not idle meanwhile (2.1.330, 2026-11-28)."""
 
-PATIENCE = 5.0
+TURN_ENDS_SECONDS = 5.0
 """Seconds that a turn may take to end, or a person to erase what they typed."""
 
 REASON = "neither the input box nor the program's transcript has the text: it was not submitted"
@@ -39,11 +39,11 @@ def from_program(job: Job) -> Ended | None:
             return None
         empty = state.state is State.IDLE and state.box.empty
         since = (since or now) if empty else 0.0
-        if since and now >= since + STILL:
+        if since and now >= since + AT_REST_SECONDS:
             break
-        if not since and now >= began + PATIENCE:
+        if not since and now >= began + TURN_ENDS_SECONDS:
             return None
-        job.reader.wait(heard, STILL)
+        job.reader.wait(heard, AT_REST_SECONDS)
     return Ended(Outcome.FAILED, REASON) if _got_nothing(job) else None
 
 
@@ -57,7 +57,7 @@ def _has_read(job: Job) -> bool:
     from torch_cli.programs.record import record_of
 
     record = record_of(job.profile.answer.transcript, job.recipient.pid)
-    return record is not None and record.current and record.at > job.before.at + STILL
+    return record is not None and record.current and record.at > job.before.at + AT_REST_SECONDS
 
 
 def _got_nothing(job: Job) -> bool:

@@ -39,18 +39,18 @@ from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.panes import listen
 from torch_cli.tmux.socket import Socket
 
-POLL = 0.05
+REPORT_POLL_SECONDS = 0.05
 """Seconds between looks for a hook's report. It comes through the store, which does not wake us."""
 
-SOON = 0.02
+IDLE_POLL_SECONDS = 0.02
 """The same once the program is idle, when its report or transcript may come at any moment."""
 
-REPORT_GRACE = 3.0
+REPORT_GRACE_SECONDS = 3.0
 """Seconds that an idle program has to report the end of its turn. A turn that a person interrupted
 is not reported."""
 
 
-ASKED = 2.0
+DIALOG_ENDS_ASK_SECONDS = 2.0
 """Seconds that a dialog must stay to end an ``ask``: an answer that quotes one looks the same while
 it is being written. Seen with aider 0.86.2, 2026-11-24, for more than half a second on a machine
 with seven times more work than cores.
@@ -160,7 +160,7 @@ class _Turn:
             sight = self.reader.look()
             now = time.monotonic()
             asked = (asked or now) if sight.state.state is State.WAITING else 0.0
-            if not asked or now >= asked + ASKED:
+            if not asked or now >= asked + DIALOG_ENDS_ASK_SECONDS:
                 self._check_goes_on(sight)
             if sight.state.state is not State.IDLE or sight.state.queued:
                 idle = None
@@ -176,7 +176,7 @@ class _Turn:
                     if doubted:
                         raise self._half()
                     text = self._on_screen(sight)
-                    if text or now >= idle[0] + REPORT_GRACE:
+                    if text or now >= idle[0] + REPORT_GRACE_SECONDS:
                         return text, "screen"
             if now >= self.reader.deadline:
                 raise TimedOutError(
@@ -185,7 +185,7 @@ class _Turn:
                     hint=f"It continues. Later: torch capture {self.found.name} --history",
                 )
             self.reader.tell(f"its answer, {sight.state.state}")
-            pause = POLL if idle is None else SOON
+            pause = REPORT_POLL_SECONDS if idle is None else IDLE_POLL_SECONDS
             self.reader.wait(heard, min(pause, self.reader.deadline - now))
 
     def _open_transcript(self) -> Transcript | None:
@@ -215,7 +215,7 @@ class _Turn:
     @property
     def _quiet(self) -> float:
         """Seconds that an idle screen must stay before it counts as the end of the turn."""
-        return REPORT_GRACE if self.expected else max(0.3, self.profile.launch.steady)
+        return REPORT_GRACE_SECONDS if self.expected else max(0.3, self.profile.launch.steady)
 
     def _may_go_on(self, sight: Sight) -> bool:
         """Return whether the program may still work although its screen shows an empty box.

@@ -31,10 +31,10 @@ from torch_cli.tmux.status_line import show
 WORKERS = 8
 """Deliveries at once. Each mostly waits, and takes some 30 ms of a core."""
 
-PATIENCE = 2.0
+DRAIN_OBSTACLE_SECONDS = 2.0
 """Seconds that a delivery may wait for an obstacle to pass. Then the next round looks again."""
 
-LATELY = 90.0
+FAILED_LATELY_SECONDS = 90.0
 """A failure is shown to people at tmux if it is not older than this. A tick comes once a minute."""
 
 Address = tuple[str, ...]
@@ -79,8 +79,10 @@ class Drain:
             for path in sorted({outbox.server_of(store, message) for message in heads}):
                 here = [one for one in heads if outbox.server_of(store, one) == path]
                 self._look(store, path, here)
-            left = [one for one in heads if _is_left(one) and one.updated >= now - LATELY]
-            self._tell_people([*left, *outbox.tell_senders(store, now - LATELY)])
+            left = [
+                one for one in heads if _is_left(one) and one.updated >= now - FAILED_LATELY_SECONDS
+            ]
+            self._tell_people([*left, *outbox.tell_senders(store, now - FAILED_LATELY_SECONDS)])
         return self.settled()
 
     def settled(self) -> list[Receipt]:
@@ -205,7 +207,7 @@ class Drain:
         self, store: Store, client: ControlClient, to: Recipient, message: Message
     ) -> None:
         while True:
-            receipt = outbox.attempt_over(client, store, message, to, PATIENCE)
+            receipt = outbox.attempt_over(client, store, message, to, DRAIN_OBSTACLE_SECONDS)
             self._collect(store, receipt)
             waiting = store.messages.waiting(message.agent)
             rest = [one for one in waiting if address(one) == address(message)]

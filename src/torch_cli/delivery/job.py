@@ -17,7 +17,7 @@ from torch_cli.store import StoreError
 from torch_cli.store.messages import COMMAND, Message
 from torch_cli.store.steps import Step
 
-NOTED = 2.0
+SIGNALS_DELAYED_SECONDS = 2.0
 """The most seconds that a signal is delayed until a pasted text shows. A placeholder that Torch has
 not seen come could be a person's paste, and would be left to a person."""
 
@@ -53,7 +53,7 @@ class Job:
         self.attempts = message.attempts
         self.may_be_pressed = message.attempts > 0 or message.step == Step.SUBMITTING
         self.claimed = self.typed = self.shown = self.stood = False
-        self.signals = PutOff(NOTED)
+        self.signals = PutOff(SIGNALS_DELAYED_SECONDS)
         self.began = time.monotonic()
 
     @property

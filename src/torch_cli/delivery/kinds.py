@@ -16,7 +16,7 @@ class Field(NamedTuple):
     required: bool = False
 
 
-KINDS: dict[str, tuple[Field, ...]] = {
+MESSAGE_KINDS: dict[str, tuple[Field, ...]] = {
     "status": (
         Field("done", "what is done, with commits", required=True),
         Field("doing", "what you are doing"),
@@ -60,12 +60,12 @@ _LINE = re.compile(r"^([a-z][a-z-]*):[ \t]*+(.*)$")
 def kind_named(name: str) -> str:
     """Return the kind named ``name``, in any case; raises ``RefusedError`` with the known kinds."""
     kind = name.lower()
-    if kind in KINDS:
+    if kind in MESSAGE_KINDS:
         return kind
-    near = get_close_matches(kind, KINDS, 1)
+    near = get_close_matches(kind, MESSAGE_KINDS, 1)
     raise RefusedError(
         f"no kind of message named '{name}'",
-        hint=f"Did you mean '{near[0]}'?" if near else f"Known kinds: {', '.join(KINDS)}.",
+        hint=f"Did you mean '{near[0]}'?" if near else f"Known kinds: {', '.join(MESSAGE_KINDS)}.",
         code="bad-kind",
     )
 
@@ -73,7 +73,7 @@ def kind_named(name: str) -> str:
 def form(kind: str) -> str:
     """Return the empty form of a kind: a line for each field, and what belongs there."""
     lines = [f"# {kind}: fill in, then: torch send TARGET --kind {kind} - < FILE"]
-    for field in KINDS[kind]:
+    for field in MESSAGE_KINDS[kind]:
         must = ", required" if field.required else ""
         lines += [f"# {field.about}{must}", f"{field.name}: "]
     return "\n".join([*lines, ""])
@@ -85,7 +85,7 @@ def read_form(kind: str, text: str) -> dict[str, str]:
     Lines that begin with ``#`` are left out. Raises ``RefusedError`` for text before the first
     field.
     """
-    known = {field.name for field in KINDS[kind]}
+    known = {field.name for field in MESSAGE_KINDS[kind]}
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in text.splitlines():
@@ -120,7 +120,7 @@ def compose(kind: str, fields: Mapping[str, str]) -> str:
 
     Raises ``RefusedError`` for a field that the kind does not have, and for one that is missing.
     """
-    known = [field.name for field in KINDS[kind]]
+    known = [field.name for field in MESSAGE_KINDS[kind]]
     for name in fields:
         if name not in known:
             near = get_close_matches(name, known, 1)
@@ -129,7 +129,8 @@ def compose(kind: str, fields: Mapping[str, str]) -> str:
                 hint=f"Did you mean '{near[0]}'?" if near else f"It has {', '.join(known)}.",
                 code="bad-form",
             )
-    missing = [f.name for f in KINDS[kind] if f.required and not fields.get(f.name, "").strip()]
+    needed = [field.name for field in MESSAGE_KINDS[kind] if field.required]
+    missing = [name for name in needed if not fields.get(name, "").strip()]
     if missing:
         raise RefusedError(
             f"{kind} needs {', '.join(missing)}; nothing was sent",

@@ -7,7 +7,7 @@ from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
 
-PATIENCE = 2.0
+OBSTACLE_SECONDS = 2.0
 """Seconds to wait for the end of a draft, or of an unknown screen that may be a redraw."""
 
 LOWEST = 6
@@ -35,16 +35,16 @@ def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tu
         return f"limited: {sight.state.evidence}", 0.0
     hidden = state is State.WORKING and recipient.profile.box.hidden_working
     if state is State.STARTING or hidden:
-        return str(state), PATIENCE
+        return str(state), OBSTACLE_SECONDS
     if box is None or state is State.UNKNOWN:
         low = f"; {_low(sight)}" if sight.screen.height < recipient.profile.box.low else ""
-        return f"unknown screen: {sight.state.evidence}{low}", PATIENCE
+        return f"unknown screen: {sight.state.evidence}{low}", OBSTACLE_SECONDS
     if not box.empty:
-        return "draft: a person's text is in the box", PATIENCE
+        return "draft: a person's text is in the box", OBSTACLE_SECONDS
     joined = sight.state.queued and recipient.profile.paste.queue_joins
     queues = recipient.submit.while_working and when != "idle" and not joined
     if state is State.WORKING and not queues:
-        return "working", PATIENCE
+        return "working", OBSTACLE_SECONDS
     return _unfit(typed, sight, recipient.profile)
 
 
@@ -53,7 +53,7 @@ def _unfit(typed: str, sight: Sight, profile: Profile) -> tuple[str, float]:
     if not _can_be_seen(typed, sight, profile):
         return f"not visible: the message is too long for the box, {_low(sight)}", 0.0
     if sight.state.state not in profile.paste.framed_in and "\n" in typed:
-        return "working: the program takes one line only now", PATIENCE
+        return "working: the program takes one line only now", OBSTACLE_SECONDS
     return _CLEAR
 
 

@@ -29,7 +29,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes, listen
 from torch_cli.tmux.socket import Socket
 
-LOOK_AGAIN = 0.5
+TRY_AGAIN_SECONDS = 0.5
 """Seconds between two tries of a sender that waits for its message to be delivered."""
 
 WAITING = (Outcome.QUEUED, Outcome.HELD)
@@ -160,7 +160,7 @@ def await_final(
         on_step(waits(message.recipient, message.reason))
         attempt(store, message, max(0.0, left), on_step)
         if receipt_of(store.messages.get(message.id)).state in WAITING:
-            select.select([], [], [], max(0.0, min(LOOK_AGAIN, deadline - time.monotonic())))
+            select.select([], [], [], max(0.0, min(TRY_AGAIN_SECONDS, deadline - time.monotonic())))
 
 
 def _was_elsewhere(message: Message, to: Recipient) -> bool:

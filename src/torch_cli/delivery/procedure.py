@@ -22,14 +22,14 @@ from torch_cli.programs.state import ENDED, Box, State
 from torch_cli.roster.safety import SubmitKey
 from torch_cli.store.steps import Step
 
-SEE = 10.0
+PASTE_SHOWS_SECONDS = 10.0
 """Seconds for a paste to show. Gemini CLI froze for longer on typed text, but never on pasted text
 (2026-11-22). After that the receipt is ``unknown`` or ``held``, and nothing is repeated."""
 
 PRESSES = 4
 """The most presses of the submit key: one, and three repetitions while the text is still there."""
 
-REDRAWN = 0.05
+REDRAWN_POLL_SECONDS = 0.05
 """Seconds between two looks at a box that is redrawn all the time."""
 
 
@@ -124,8 +124,8 @@ def _finished(job: Job) -> Ended | None:
 
 def _once_shown(job: Job) -> Sight:
     """Return what the pane shows once a text that was pasted just now had its time to show."""
-    due = job.before.at + SEE if job.before.at and not job.may_be_pressed else 0.0
-    deadline = time.monotonic() + min(SEE, due - time.time())
+    due = job.before.at + PASTE_SHOWS_SECONDS if job.before.at and not job.may_be_pressed else 0.0
+    deadline = time.monotonic() + min(PASTE_SHOWS_SECONDS, due - time.time())
     while True:
         heard = job.reader.heard()
         sight, left = job.reader.look(), deadline - time.monotonic()
@@ -219,7 +219,7 @@ def _claim(job: Job) -> None:
 def _see(job: Job) -> Sight | Ended:
     """Return the sight of our whole text in the box, once it stayed for the settle time."""
     first: tuple[Box, float] | None = None
-    deadline = time.monotonic() + SEE
+    deadline = time.monotonic() + PASTE_SHOWS_SECONDS
     while True:
         heard = job.reader.heard()
         sight = job.reader.look()
@@ -264,7 +264,7 @@ def _submit(job: Job, sight: Sight) -> Ended:
     if ended := _box_not_told(job, left=True):
         return ended
     key = job.recipient.submit
-    for pause in (*key.retries[: PRESSES - 1], proof.PROOF):
+    for pause in (*key.retries[: PRESSES - 1], proof.PROOF_SECONDS):
         if not key.while_working and (ended := job.reader.await_idle(pressed=job.may_be_pressed)):
             return ended
         job.step(Step.SUBMITTING)
@@ -302,7 +302,7 @@ def _press(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
         if refused >= PRESSES:
             if time.monotonic() >= job.reader.deadline:
                 break
-            job.reader.wait(job.reader.heard(), REDRAWN)
+            job.reader.wait(job.reader.heard(), REDRAWN_POLL_SECONDS)
         again = _look_again(job, key, sight)
         if isinstance(again, Ended):
             return again
@@ -320,7 +320,7 @@ def _once_quiet(job: Job, key: SubmitKey, sight: Sight) -> Sight | Ended:
         if time.monotonic() >= job.reader.deadline:
             return held(SOMEBODY_TYPES, left=True)
         job.reader.tell("somebody who types there", typed=True)
-        job.reader.wait(job.reader.heard(), REDRAWN)
+        job.reader.wait(job.reader.heard(), REDRAWN_POLL_SECONDS)
         job.reader.await_drawn()
     return _look_again(job, key, sight)
 
@@ -359,5 +359,5 @@ def _box_now(job: Job, sight: Sight) -> Sight | Ended:
     if job.is_ours(box):
         return now
     # A person typed, or submitted it for us. Only evidence can tell.
-    ended = None if job.holds(box) else proof.prove(job, sight, proof.PROOF)
+    ended = None if job.holds(box) else proof.prove(job, sight, proof.PROOF_SECONDS)
     return ended or held("draft: the text in the box was changed", left=True)

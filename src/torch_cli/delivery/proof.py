@@ -21,23 +21,23 @@ from torch_cli.tmux.screen import Screen
 if TYPE_CHECKING:
     from torch_cli.programs.transcript import Turn
 
-PROOF = 5.0
+PROOF_SECONDS = 5.0
 """Seconds after a submit key in which evidence may still come."""
 
-HIDDEN_PROOF = 15.0
+HIDDEN_PROOF_SECONDS = 15.0
 """The same while the box is out of sight and no dialog shows. On a machine with seven times more
 work than cores opencode's screen was blank for more than 5 s after its first message, and Gemini
 CLI printed its history again for 6 s (2026-11-25)."""
 
-HOOK_GRACE = 3.0
+HOOK_GRACE_SECONDS = 3.0
 """Seconds to wait for a program's own report once the screen shows that the message was submitted.
 Measured with Claude Code: 0.03 to 0.18 s in the median (2026-11-22)."""
 
-STANDS = 0.05
+ECHO_STANDS_SECONDS = 0.05
 """Seconds that the evidence of a screen must stay if an echo looks like the box, because half a
 redraw shows one without the other."""
 
-UNSEEN = 0.25
+UNSEEN_SECONDS = 0.25
 """Seconds without evidence after which the program's transcript is read, and read again."""
 
 
@@ -50,7 +50,7 @@ def prove(job: Job, pressed: Sight, seconds: float) -> Ended | None:
     box = pressed.state.box
     assert box is not None
     unique = job.profile.box.prompt_unique and not job.is_command
-    stands = 0.0 if unique else STANDS
+    stands = 0.0 if unique else ECHO_STANDS_SECONDS
     cleared_at = 0.0
     transcript = _NowAndThen(job)
     while True:
@@ -68,7 +68,7 @@ def prove(job: Job, pressed: Sight, seconds: float) -> Ended | None:
             if now >= began + seconds:
                 return not_here(sight)
         elif gone:
-            if now >= cleared_at + (HOOK_GRACE if job.reports else stands):
+            if now >= cleared_at + (HOOK_GRACE_SECONDS if job.reports else stands):
                 job.note(gone)
                 return _other_report(job) or by_fate(job) or Ended(Outcome.SUBMITTED)
         elif ended := transcript.read():
@@ -84,21 +84,21 @@ class _NowAndThen:
     """Reads the program's transcript now and then, while the screen shows nothing."""
 
     def __init__(self, job: Job) -> None:
-        self._job, self._at = job, time.monotonic() + UNSEEN
+        self._job, self._at = job, time.monotonic() + UNSEEN_SECONDS
 
     def read(self) -> Ended | None:
         """Read it if it is time to."""
         if time.monotonic() < self._at:
             return None
         ended = by_transcript(self._job)
-        self._at = time.monotonic() + UNSEEN
+        self._at = time.monotonic() + UNSEEN_SECONDS
         return ended
 
 
 def _patience(sight: Sight) -> float:
     """Return the seconds after which a screen without a trace of our text ends the wait."""
     hidden = sight.state.box is None and sight.state.state is not State.WAITING
-    return HIDDEN_PROOF if hidden else PROOF
+    return HIDDEN_PROOF_SECONDS if hidden else PROOF_SECONDS
 
 
 def _seen_gone(job: Job, sight: Sight, pressed: Screen, box: Box) -> str:
@@ -165,7 +165,7 @@ def _among_others(job: Job, evidence: str) -> Ended | None:
 
 def await_report(job: Job) -> Ended | None:
     """Wait for the program's own report as long as it may take."""
-    deadline = time.monotonic() + HOOK_GRACE
+    deadline = time.monotonic() + HOOK_GRACE_SECONDS
     while time.monotonic() < deadline:
         heard = job.reader.heard()
         if ended := by_report(job):

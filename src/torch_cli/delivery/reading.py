@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.delivery.ending import Ended, held, unknown, waits
-from torch_cli.delivery.obstacle import PATIENCE, obstacle, question
+from torch_cli.delivery.obstacle import OBSTACLE_SECONDS, obstacle, question
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.restored import named
@@ -19,19 +19,19 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import Drawn, await_drawn
 from torch_cli.tmux.modes import leave_mode
 
-YOUNG = 5.0
+YOUNG_SECONDS = 5.0
 """Seconds after its start in which a program counts as just started."""
 
-LOOK_AGAIN = 0.25
+SILENT_LOOK_SECONDS = 0.25
 """Seconds after which a silent pane is looked at again."""
 
 
-HALF_DRAWN = 0.1
+HALF_DRAWN_SECONDS = 0.1
 """Seconds to wait for a screen that may be half drawn. On a machine with four times more work than
 cores, one of some 900 deliveries met such a screen of Claude Code (2.1.330, 2026-11-23)."""
 
 
-TYPING = 2.0
+TYPING_SECONDS = 2.0
 """Seconds since somebody's latest key in which they may be about to press the next. tmux tells its
 time in whole seconds, so it is at least one second (``client_activity``)."""
 
@@ -76,7 +76,7 @@ class Reader:
         heard = self.heard()
         sight = self._observe()
         if sight.state.state is State.WAITING and not self._asked:
-            self.wait(heard, HALF_DRAWN)
+            self.wait(heard, HALF_DRAWN_SECONDS)
             sight = self._observe()
         self._asked = sight.state.state is State.WAITING
         return sight
@@ -103,7 +103,7 @@ class Reader:
 
     def wait(self, heard: int, seconds: float) -> None:
         """Wait until the pane has written more than ``heard``, at most ``seconds``."""
-        self.client.wait_output(self.pane.id, heard, max(0.001, min(seconds, LOOK_AGAIN)))
+        self.client.wait_output(self.pane.id, heard, max(0.001, min(seconds, SILENT_LOOK_SECONDS)))
 
     def await_open(self, typed: str) -> Sight | Ended:
         """Return a sight of the pane into which ``typed`` may be pasted, or the end ``held``."""
@@ -125,7 +125,7 @@ class Reader:
                     "starting" if now - steady[1] < self.recipient.profile.launch.steady else ""
                 )
             if not reason and self._drawn_and_typed_into():
-                reason, patience = SOMEBODY_TYPES, 2 * TYPING
+                reason, patience = SOMEBODY_TYPES, 2 * TYPING_SECONDS
             if not reason:
                 return sight
             if self.policy.when == "now" and reason != SOMEBODY_TYPES:
@@ -165,7 +165,7 @@ class Reader:
         """
         latest = keys.latest(self.client, self.pane.id)
         # tmux writes a key just after the command that sent it. Its answer to us comes later still.
-        return self.keys_wait() or time.time() < latest + TYPING
+        return self.keys_wait() or time.time() < latest + TYPING_SECONDS
 
     def await_idle(self, *, pressed: bool) -> Ended | None:
         """Wait until the program is idle, because in other states the key may do something else.
@@ -193,7 +193,8 @@ class Reader:
     def _obstacle(self, sight: Sight, typed: str) -> tuple[str, float]:
         if sight.screen.in_mode:
             person = self.leave_mode()
-            return f"copy mode, and {person} is looking at it" if person else "copy mode", PATIENCE
+            looked_at = f", and {person} is looking at it" if person else ""
+            return f"copy mode{looked_at}", OBSTACLE_SECONDS
         reason, patience = obstacle(sight, self.recipient, typed, when=self.policy.when)
         return named(reason, self.store, self.recipient, sight), patience
 
@@ -208,7 +209,7 @@ class Reader:
         return sight.state.state is State.UNKNOWN and started and not to.ready
 
     def _is_young(self) -> bool:
-        return not self.recipient.ready and time.time() - self.recipient.started < YOUNG
+        return not self.recipient.ready and time.time() - self.recipient.started < YOUNG_SECONDS
 
 
 def not_here(sight: Sight) -> Ended | None:

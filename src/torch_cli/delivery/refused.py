@@ -19,29 +19,29 @@ from torch_cli.programs.transcript import REFUSALS, Turn, open_transcript, turn_
 from torch_cli.programs.transcript.lines import TranscriptFiles
 from torch_cli.store.messages import Message
 
-WRITTEN = 5.0
+OUTCOME_WRITTEN_SECONDS = 5.0
 """Seconds to wait until the transcript has the outcome of a message. Claude Code records it 0.1 s
 after its last hook has ended (2.1.330, 2026-11-28)."""
 
-HOOKS = 60.0
+USERS_HOOKS_SECONDS = 60.0
 """The same while the program works: a user's hook may be slow. Claude Code ends it after this time,
 if nothing else is set."""
 
-AFTERWARDS = 2.0
+AFTER_WORK_SECONDS = 2.0
 """The same once the program no longer works."""
 
-ABSENT = 1.0
+NO_TRANSCRIPT_SECONDS = 1.0
 """The same for a program that has no transcript and does not name one. It may not keep any."""
 
-_LOOK = 0.02
+_TRANSCRIPT_POLL_SECONDS = 0.02
 """Seconds between two looks at the transcript, which does not wake us."""
 
-_RESTORED = 1.0
+_RESTORED_SECONDS = 1.0
 """Seconds in which a refused text must be in the box again, and for which a text must be there that
 was never seen to leave the box.
 """
 
-_BACK = 0.3
+_BACK_SECONDS = 0.3
 """Seconds that a text must be in the box again to count as put back."""
 
 UNTOLD = "the program put the text back into its box, and did not write down why"
@@ -68,21 +68,25 @@ def fate(reader: Reader, message: Message, before: Baseline) -> Turn | None:
     """
     to = reader.recipient
     transcript = open_transcript(to.profile.answer.transcript, to.pid, message.created)
-    began, due = time.monotonic(), WRITTEN
+    began, due = time.monotonic(), OUTCOME_WRITTEN_SECONDS
     back = _Back(reader, message, before) if before.state == State.WORKING else None
     while True:
         heard = reader.heard()
         waited = time.monotonic() - began
-        if WRITTEN <= waited < HOOKS and _works(reader):
-            due = waited + AFTERWARDS
+        if OUTCOME_WRITTEN_SECONDS <= waited < USERS_HOOKS_SECONDS and _works(reader):
+            due = waited + AFTER_WORK_SECONDS
         turn = turn_of(transcript, lambda text: same(text, message.typed, to.profile))
         if turn is not None or waited >= due:
             return turn
-        if waited >= ABSENT and isinstance(transcript, TranscriptFiles) and not transcript.exists:
+        if (
+            waited >= NO_TRANSCRIPT_SECONDS
+            and isinstance(transcript, TranscriptFiles)
+            and not transcript.exists
+        ):
             return Turn()
         if back is not None and back.stands():
             return Turn(refused=UNTOLD)
-        reader.wait(heard, _LOOK)
+        reader.wait(heard, _TRANSCRIPT_POLL_SECONDS)
 
 
 def _works(reader: Reader) -> bool:
@@ -97,7 +101,7 @@ class _Back:
         self._reader, self._message, self._before = reader, message, before
         self._looked = 0.0
         self._stood = 0.0
-        self._needed = _RESTORED
+        self._needed = _RESTORED_SECONDS
 
     def stands(self) -> bool:
         """Look once. Time in which the program has not drawn all that it has read does not count.
@@ -110,7 +114,7 @@ class _Back:
         if not _is_ours(sight, self._message, self._before, self._reader):
             self._stood = 0.0
             if sight.state.box is not None and sight.state.box.empty:
-                self._needed = _BACK
+                self._needed = _BACK_SECONDS
             return False
         if before and self._reader.has_drawn():
             self._stood += now - before
@@ -125,7 +129,7 @@ def clear(reader: Reader, message: Message, before: Baseline) -> bool:
     ``before``.
     """
     keys, profile = reader.recipient.profile.submit.clear, reader.recipient.profile
-    until = time.monotonic() + _RESTORED
+    until = time.monotonic() + _RESTORED_SECONDS
     seen = False
     for _ in range(2 * message.typed.count("\n") + 4 if keys else 0):
         heard = reader.heard()
@@ -133,7 +137,7 @@ def clear(reader: Reader, message: Message, before: Baseline) -> bool:
         while not seen and not (seen := _is_ours(sight, message, before, reader)):
             if time.monotonic() >= until:
                 return False
-            reader.wait(heard, _LOOK)
+            reader.wait(heard, _TRANSCRIPT_POLL_SECONDS)
             heard, sight = reader.heard(), reader.look()
         box = sight.state.box
         if box is not None and box.empty:
@@ -147,7 +151,7 @@ def clear(reader: Reader, message: Message, before: Baseline) -> bool:
         Typist(reader.client, reader.pane).press(
             keys, box_stands(sight, profile), unless=reader.keys_wait
         )
-        reader.wait(heard, _RESTORED)
+        reader.wait(heard, _RESTORED_SECONDS)
     return False
 
 

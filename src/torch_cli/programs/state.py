@@ -116,8 +116,8 @@ class HookEvent(NamedTuple):
 class Trouble(NamedTuple):
     """What troubles an idle or a working program; ``state`` is one of ``TROUBLES``.
 
-    ``words`` are the program's own, in one line, ``kind`` one of ``trouble.KINDS`` or '', ``code``
-    the HTTP status, ``source`` where it was found: ``hook``, ``record``, ``screen`` or
+    ``words`` are the program's own, in one line, ``kind`` one of ``trouble.TROUBLE_KINDS`` or '',
+    ``code`` the HTTP status, ``source`` where it was found: ``hook``, ``record``, ``screen`` or
     ``history``. A program that tries again says which ``attempt`` of how many (``attempts``) comes,
     and after which ``wait``, as the program writes it.
     """

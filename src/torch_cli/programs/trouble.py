@@ -9,7 +9,7 @@ from typing import Any
 
 from torch_cli.programs.state import AgentState, HookEvent, State, Trouble, one_line
 
-KINDS = (
+TROUBLE_KINDS = (
     "rate-limited",
     "overloaded",
     "authentication",
@@ -75,7 +75,7 @@ _CODE = re.compile(
 
 
 def kind_of(words: str, code: int | None, name: str = "") -> str:
-    """Return the kind of an error, one of ``KINDS``.
+    """Return the kind of an error, one of ``TROUBLE_KINDS``.
 
     ``words`` are what the program shows, ``code`` the HTTP status, and ``name`` its own word for
     the kind, '' if it has none.

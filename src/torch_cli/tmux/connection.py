@@ -46,10 +46,10 @@ _CONTROL_UTF8 = 0x2000 | 0x10000
 _GO = {12, 201, 202, 203, 204, 210, 217}
 """VERSION, DETACH, DETACHKILL, EXIT, EXITED, SHUTDOWN and EXEC: the client has to go."""
 
-_AGAIN = 0.01
+_FULL_QUEUE_POLL_SECONDS = 0.01
 """Seconds between two tries to reach a server whose queue of clients is full."""
 
-_END = 1.0
+_LET_GO_SECONDS = 1.0
 """Seconds that the server is given to let go of a client that has left; it takes 0.2 ms."""
 
 
@@ -90,7 +90,7 @@ class Connection(Streams):
         if self.stdout < 0:
             return
         self._leave()
-        deadline = time.monotonic() + _END
+        deadline = time.monotonic() + _LET_GO_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self.stdout], [], [], left)[0] and not os.read(
                 self.stdout, PIPE_READ_BYTES
@@ -116,7 +116,8 @@ class Connection(Streams):
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise TimeoutError from None
-                select.select([], [], [], _AGAIN)  # nobody tells when there is room
+                # Nobody tells when there is room.
+                select.select([], [], [], _FULL_QUEUE_POLL_SECONDS)
             else:
                 return
 

@@ -28,7 +28,7 @@ _ENCODES = (3, 7)
 """From this version on ``paste-buffer`` writes control characters and what is not UTF-8 in another
 form (``M^?``) unless it is given ``-S``, which is as new (``cmd_paste_buffer_paste()`` in tmux)."""
 
-_SHORT = 4096
+_LINE_BYTES = 4096
 """Bytes of text that go through a command line of control mode."""
 
 
@@ -101,7 +101,7 @@ def load(client: ControlClient, buffer: str, text: bytes) -> bool:
 
     A process of its own takes any size, and 3 ms.
     """
-    if len(text) <= _SHORT:
+    if len(text) <= _LINE_BYTES:
         words = ("set-buffer", "-b", buffer, "--", text.decode("utf-8", "surrogateescape"))
         return client.ask(quote.line(*words))[-1].ok
     return run(client.socket, "-N", "load-buffer", "-b", buffer, "-", stdin=text).status == 0

@@ -28,15 +28,15 @@ def kinds_command(common: Common) -> None:
     Examples:
       torch message kinds
     """
-    from torch_cli.delivery.kinds import KINDS
+    from torch_cli.delivery.kinds import MESSAGE_KINDS
 
     if common.json:
-        for kind, fields in KINDS.items():
+        for kind, fields in MESSAGE_KINDS.items():
             known = [field._asdict() for field in fields]
             print_json({"schema": "torch.kind/1", "kind": kind, "fields": known})
         return
     rows = []
-    for kind, fields in KINDS.items():
+    for kind, fields in MESSAGE_KINDS.items():
         names = (f"{field.name}*" if field.required else field.name for field in fields)
         rows.append([kind, ", ".join(names)])
     print_table(["KIND", "FIELDS"], rows)

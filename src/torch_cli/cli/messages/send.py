@@ -64,7 +64,7 @@ def command(common: Common, **given: Any) -> int:
 def _filled_in(kind: str | None, fields: tuple[str, ...], message: str | None) -> tuple[str, str]:
     """Return the kind, and the message that its form makes, filled in by fields or as a text."""
     from torch_cli.cli.sending import body_of
-    from torch_cli.delivery.kinds import KINDS, compose, fields_of, kind_named, read_form
+    from torch_cli.delivery.kinds import MESSAGE_KINDS, compose, fields_of, kind_named, read_form
 
     if kind is None:
         raise RefusedError("--field needs --kind; nothing was sent", code="usage")
@@ -72,7 +72,7 @@ def _filled_in(kind: str | None, fields: tuple[str, ...], message: str | None) -
     given = fields_of(fields)
     if message is not None:
         text = body_of(message).decode("utf-8", "surrogateescape")
-        first = next(field.name for field in KINDS[name] if field.required)
-        is_form = message == "-" and len(KINDS[name]) > 1
+        first = next(field.name for field in MESSAGE_KINDS[name] if field.required)
+        is_form = message == "-" and len(MESSAGE_KINDS[name]) > 1
         given = {**(read_form(name, text) if is_form else {first: text}), **given}
     return name, compose(name, given)
