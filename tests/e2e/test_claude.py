@@ -335,6 +335,24 @@ def test_a_message_to_a_working_program_arrives(agent: World, report: Report) ->
         tally.milliseconds.append(sent.result.json["elapsed_ms"])
 
 
+def test_each_source_of_its_state_is_named(agent: World) -> None:
+    """Its own record and, with hooks, its reports say the same as its screen."""
+    names = {"screen", "record"} | (
+        {"hook"} if agent.setup in (Setup.CHORD, Setup.HOOKS) else set()
+    )
+    agent.settle()
+    with agent.stub.behaving(Behaviour(delay=3.0)):
+        agent.ask(prose(30))
+        agent.wait(lambda: agent.view().working, "a program that says that it works")
+        working = agent.torch("state", agent.name, "-v", "--json").json["sources"]
+    agent.settle()
+    idle = agent.torch("state", agent.name, "-v", "--json").json["sources"]
+    for state, found in (("working", working), ("idle", idle)):
+        assert {one["source"]: one["state"] for one in found} == dict.fromkeys(names, state)
+        assert [one["source"] for one in found if one["decides"]] == ["screen"]
+        assert all(one["at"] for one in found)
+
+
 def test_a_dialog_that_opens_during_a_delivery_is_not_approved(
     agent: World, report: Report
 ) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch_cli.store.briefings import Briefed
     from torch_cli.store.messages import Message
     from torch_cli.watch.listing import Line
+    from torch_cli.watch.sources import StateSource
     from torch_cli.watch.state import StateOf
 
 
@@ -84,6 +85,18 @@ def report_object(report: "OwnReport | None") -> dict[str, Any] | None:
     }
 
 
+def source_object(source: "StateSource") -> dict[str, Any]:
+    """Return what one source says of an agent's state."""
+    return {
+        "source": source.name,
+        "state": source.state or None,
+        "rule": source.rule or None,
+        "evidence": source.evidence,
+        "at": timestamp(source.at or None),
+        "decides": source.decides,
+    }
+
+
 def state_object(one: "StateOf") -> dict[str, Any]:
     """Return the state of one target, with an ``error`` if it cannot be known."""
     from torch_cli.programs.trouble import trouble_fields
@@ -101,6 +114,7 @@ def state_object(one: "StateOf") -> dict[str, Any]:
         "mode": one.state.mode or None,
         "report": report_object(one.state.report),
         "submit": one.safety.as_json() if one.safety else None,
+        **({"sources": [source_object(source) for source in one.sources]} if one.sources else {}),
         "dialog": (
             {
                 "kind": dialog.kind,

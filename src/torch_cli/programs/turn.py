@@ -32,10 +32,14 @@ _GOES_ON = ("submitted", "working")
 
 
 class TurnReport(NamedTuple):
-    """Whether a turn is ``running``, and the source of that, in one line."""
+    """Whether a turn is ``running``, the evidence in one line, and its ``source``.
+
+    The source is ``record``, ``hook``, or ``screen`` if nothing has changed for so long.
+    """
 
     running: bool
     evidence: str
+    source: str = "record"
 
 
 def event_of(
@@ -114,22 +118,24 @@ def turn_of(
     record = record_of(profile.answer.transcript, process)
     if record is not None and record.running and event is not None and event.ended > record.at:
         # It continues to say so while sub-agents that it started work in the background.
-        return TurnReport(False, "the program reported the end of the turn")
+        return TurnReport(False, "the program reported the end of the turn", "hook")
     if record is not None and (record.current or not record.running):
         return TurnReport(record.running, record.evidence)
     said = profile.hooks.events.get(event.name, "") if event is not None else ""
     heard = event if event is not None and (event.open or said in _GOES_ON) else None
     if record is not None:
-        at, words = record.at, record.evidence
+        at, words, source = record.at, record.evidence, "record"
     elif heard is not None:
         at, words = heard.at, f"hook: {heard.name}, and no report of the end of the turn"
+        source = "hook"
     else:
         return None
     still = time.time() - max(wrote, at) if wrote else 0.0
     if still < QUIET_TURN_SECONDS:
-        return TurnReport(True, words)
+        return TurnReport(True, words, source)
     return TurnReport(
         False,
         f"nothing has changed for {QUIET_TURN_SECONDS:.0f} s, though no end of the turn was "
         "reported",
+        "screen",
     )

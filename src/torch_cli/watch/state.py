@@ -1,7 +1,7 @@
 """The state of panes, now."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import TorchError
 from torch_cli.programs.observe import Sight, observe
@@ -18,13 +18,17 @@ from torch_cli.watch.listing import agents_on, look_at, note_state
 from torch_cli.watch.reported import with_report
 from torch_cli.watch.sweep import Seen, state_unknown
 
+if TYPE_CHECKING:
+    from torch_cli.watch.sources import StateSource
+
 
 class StateOf(NamedTuple):
     """The state of one target. ``since`` is in seconds since the epoch.
 
     With an ``error`` the state is ``unknown``, and ``since`` is ``None``. ``server`` is the path of
     the tmux server's socket, '' if the target was not found. ``safety`` is what protects messages
-    to its program, ``None`` if the program takes no messages or is not known.
+    to its program, ``None`` if the program takes no messages or is not known. ``sources`` are there
+    only if they were asked for.
     """
 
     target: str
@@ -34,6 +38,7 @@ class StateOf(NamedTuple):
     server: str = ""
     error: TorchError | None = None
     safety: Safety | None = None
+    sources: "tuple[StateSource, ...]" = ()
 
 
 def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
@@ -43,22 +48,27 @@ def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
     return recognise(store, found.pane, client)
 
 
-def states_of(store: Store, socket: Socket, targets: Sequence[str]) -> list[StateOf]:
+def states_of(
+    store: Store, socket: Socket, targets: Sequence[str], *, sources: bool = False
+) -> list[StateOf]:
     """Return the state of each target, or of every agent if none is named.
 
     A target that is not found, or that Torch cannot look at, has an ``error``. The others are still
-    there. Without targets, an agent whose pane is gone is ``dead``.
+    there. Without targets, an agent whose pane is gone is ``dead``. ``sources`` asks for what each
+    source says; each agent is then looked at by itself.
     """
     if targets:
-        return [_state_of_target(store, socket, name) for name in targets]
+        return [_state_of_target(store, socket, name, sources) for name in targets]
     agents = agents_on(store, socket)
+    if sources:
+        return [_state_of_target(store, socket, agent.name, True) for agent in agents]
     seen = look_at(store, agents)
     return [_state_of_agent(store, agent, seen.get(agent.name)) for agent in agents]
 
 
-def _state_of_target(store: Store, socket: Socket, target: str) -> StateOf:
+def _state_of_target(store: Store, socket: Socket, target: str, sources: bool) -> StateOf:
     try:
-        return _state_of(store, find(store, socket, target))
+        return _state_of(store, find(store, socket, target), sources)
     except TorchError as error:
         gone = state_of_gone(store, target, error)
         return gone or StateOf(target, "", state_unknown(error), None, error=error)
@@ -86,7 +96,7 @@ def _state_of_agent(
     return StateOf(agent.name, agent.pane, state, since, agent.socket, safety=safety)
 
 
-def _state_of(store: Store, found: Found) -> StateOf:
+def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
     pane = found.pane
     with ControlClient(found.socket, pane.session_id) as client:
         profile = profile_of(client, store, found)
@@ -94,8 +104,12 @@ def _state_of(store: Store, found: Found) -> StateOf:
     sight = sight._replace(state=with_report(store, pane, sight.state, sight.screen.said))
     if found.agent is not None:
         sight = sight._replace(state=as_known(store, found.agent.identity, sight.state))
-    safety = safety_for(found.agent, profile)
-    return remember(store, found, sight)._replace(safety=safety)
+    one = remember(store, found, sight)._replace(safety=safety_for(found.agent, profile))
+    if not sources:
+        return one
+    from torch_cli.watch.sources import sources_of
+
+    return one._replace(sources=sources_of(store, found, profile, sight))
 
 
 def remember(store: Store, found: Found, sight: Sight) -> StateOf:

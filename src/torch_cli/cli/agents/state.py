@@ -13,6 +13,7 @@ from torch_cli.cli.schema import state_object
 from torch_cli.errors import DONE
 
 if TYPE_CHECKING:
+    from torch_cli.watch.sources import StateSource
     from torch_cli.watch.state import StateOf
 
 
@@ -24,7 +25,9 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
 
     'error' is an idle agent whose last turn ended with an error of its API: it takes messages.
     'retrying' is a working one that tries again after such an error, 'stalled' one of which the
-    daemon has seen no sign of progress for a quarter of an hour or longer. With --json, 'error' or
+    daemon has seen no sign of progress for a quarter of an hour or longer. -v adds what each source
+    says (screen, hook, record, report), how old that is, and which one decides; with --json as
+    'sources'. With --json, 'error' or
     'retry' has the kind (rate-limited, overloaded, authentication, billing, network, server,
     context, request, other), the HTTP status (code), and the words.
 
@@ -41,7 +44,7 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
     from torch_cli.watch.state import states_of
 
     with Store() as store:
-        found = states_of(store, common.socket, targets)
+        found = states_of(store, common.socket, targets, sources=common.verbose)
     errors = [one.error for one in found if one.error]
     for one in found:
         if not (targets and one.error):
@@ -49,6 +52,20 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
     for error in errors if targets else []:
         print_error(error, common.json)
     return errors[0].exit_code if errors else DONE
+
+
+def _source_words(one: "StateOf", source: "StateSource") -> str:
+    """Return what one source says of an agent, in one line."""
+    says = f"says {source.state}" if source.state else "says nothing of the state"
+    if source.decides:
+        says += " and decides"
+    elif source.state and source.state != one.state.shown:
+        says += f", which does not count against {one.state.shown}"
+    facts = [f"rule '{source.rule}'"] if source.rule and source.name == "screen" else []
+    since = "changed" if source.name == "screen" else "written"
+    facts += [f"{since} {age(time.time() - source.at)} ago"] if source.at else []
+    about = f" ({', '.join(facts)})" if facts else ""
+    return f"{one.target}: the {source.name} {says}{about}: {source.evidence}"
 
 
 def show(one: "StateOf", common: Common) -> None:
@@ -61,6 +78,8 @@ def show(one: "StateOf", common: Common) -> None:
     words += [f"in {one.state.mode} mode"] if one.state.mode else []
     click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))
     common.tell(f"{one.target} is on the tmux server {one.server}")
+    for source in one.sources:
+        common.tell(_source_words(one, source))
     if one.state.report:
         common.tell(f"{one.target} reports of itself: {report_words(one.state.report)}")
     if one.safety:
