@@ -77,7 +77,7 @@ WITHOUT_SOCKET = frozenset(
             "task",
             "team",
         ),
-        "tick",
+        *("tick", "uninstall"),
     }
 )
 """Commands that are not asked about one tmux server, or that have verbs of their own."""

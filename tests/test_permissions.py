@@ -52,6 +52,7 @@ from torch_cli.teams.plan import plan
 from torch_cli.teams.retire import hand_over, retire
 from torch_cli.teams.trust import accept
 from torch_cli.teams.up import up
+from torch_cli.uninstall.parts import parts
 
 TEAM = """\
 [team]
@@ -181,6 +182,9 @@ VERBS = {
     ),
     "profile remove": Verb(
         lambda w: remove(w.store, "mine"), lambda w: ("profile", "remove", "mine")
+    ),
+    "uninstall": Verb(
+        lambda w: parts(checkpoints=False, state=False), lambda w: ("uninstall", "--yes")
     ),
     "send": Verb(lambda w: send(w.tmux.socket, _request()), lambda w: ("send", "pm", "no"), WRITE),
     "ask": Verb(lambda w: ask(w.tmux.socket, _request()), lambda w: ("ask", "pm", "no"), WRITE),

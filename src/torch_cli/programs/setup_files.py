@@ -65,6 +65,17 @@ def plan_undo(project: str | None) -> list[FileChange]:
     return [_undo(settings, remove_hooks), _undo(bindings, remove_chord)]
 
 
+def plan_undo_everywhere() -> list[FileChange]:
+    """Return the changes that take back all hooks that were installed, and the chord."""
+    known = remembered()
+    settings = [path for path in known if os.path.basename(path) in (SETTINGS, LOCAL_SETTINGS)]
+    bindings = [path for path in known if os.path.basename(path) == KEYBINDINGS]
+    return [
+        *(_undo(path, remove_hooks) for path in dict.fromkeys([*settings, _settings(None)])),
+        *(_undo(path, remove_chord) for path in dict.fromkeys([*bindings, _keybindings()])),
+    ]
+
+
 def _settings(project: str | None) -> str:
     if project is None:
         return os.path.join(config_dir(), SETTINGS)

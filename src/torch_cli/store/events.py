@@ -93,6 +93,11 @@ class Events:
         rows = self._database.query(sql + """ AND detail LIKE '%"quiet": %'""", since)
         return [_event(row) for row in rows]
 
+    def targets(self, verb: str) -> list[str]:
+        """Return to what or whom ``verb`` was done, as far back as events are kept."""
+        rows = self._database.query("SELECT DISTINCT target FROM events WHERE verb = ?", verb)
+        return [row["target"] for row in rows]
+
     def stream(self) -> Stream:
         """Return what is known of the log as a whole."""
         row = self._database.query(

@@ -1,0 +1,1 @@
+"""What Torch has put on this machine, and taking it away again."""
