@@ -65,6 +65,7 @@ WITHOUT_SOCKET = frozenset(
             "crontab",
             "daemon",
             "events",
+            "help",
             "hook",
             "message",
             "mute",

@@ -48,6 +48,27 @@ def test_every_command_has_help_with_examples(torch: Torch, words: tuple[str, ..
 # Options before the command
 
 
+def test_help_shows_what_the_commands_own_option_shows(torch: Torch) -> None:
+    for words in ((), ("send",), ("checkpoint",), ("checkpoint", "restore")):
+        shown = torch("help", *words)
+        assert (shown.code, shown.out) == (0, torch(*words, "--help").out)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("sned",), "Did you mean 'torch send'?"),
+        (("checkpoint", "restroe"), "Did you mean 'torch checkpoint restore'?"),
+        (("send", "dev"), "See 'torch send --help'."),
+    ],
+)
+def test_help_on_no_command_is_refused(torch: Torch, words: tuple[str, ...], hint: str) -> None:
+    refused = torch("help", *words, "--json")
+    assert refused.code == 2
+    assert refused.json["error"]["message"] == f"unknown command '{' '.join(words)}'"
+    assert refused.json["error"]["hint"] == hint
+
+
 def test_common_options_may_stand_before_the_command(tmux: TmuxServer, torch: Torch) -> None:
     pane = tmux.new_session()
     before = torch("-L", "t", "--json", "capture", pane.id)

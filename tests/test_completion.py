@@ -73,6 +73,9 @@ def test_bash_offers_commands_and_options(path: Path) -> None:
     assert "--timeout" in complete("send", "--ti")
     assert complete("profile", "c") == ["check"]
     assert complete("notify", "") == ["test"]
+    assert complete("help", "sen") == ["send"]
+    assert complete("help", "checkpoint", "rest") == ["restore"]
+    assert complete("help", "send", "") == []
     assert complete("wait", "dev", "--fo") == ["--for"]
 
 

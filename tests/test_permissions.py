@@ -305,7 +305,7 @@ EVERYBODYS = {
     *("profile list", "profile show", "profile check", "profile verify"),
     "profile new",  # an agent only to a file that it names, which is not used: see its tests
     *("briefing list", "briefing show", "briefing render", "config check", "config schema"),
-    *("agreement check", "doctor", "completion", "attach", "next", "back"),
+    *("agreement check", "doctor", "completion", "help", "attach", "next", "back"),
     # They make something new, take what nobody has, or answer: what they send is checked there.
     *("task add", "task claim", "task route", "ack", "reply"),
     # Files, git and tmux, and Torch on this machine: what an agent's own shell can do as well.

@@ -120,6 +120,7 @@ SECTIONS = {
             "store": "Delete old rows of the state file.",
             "completion": "Print a shell's completion script.",
             "shell": "Show who needs you in your own tmux: status line, marks, a menu.",
+            "help": "Show the help of a command.",
             "uninstall": "Take away what Torch has put on this machine.",
             "hook": "Take the report of an agent program's hook (JSON on standard input).",
         },

@@ -1,0 +1,67 @@
+"""``torch help``."""
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import common_options
+from torch_cli.errors import RefusedError
+
+
+def _names(context: click.Context) -> list[str]:
+    group = context.command
+    return group.list_commands(context) if isinstance(group, click.Group) else []
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the commands that may come next and begin with ``incomplete``."""
+    from torch_cli.cli.group import torch
+
+    context: click.Context | None = torch.make_context("torch", [], resilient_parsing=True)
+    for word in ctx.params.get("words") or ():
+        context = _below(context, word) if context is not None else None
+    names = _names(context) if context is not None else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+@click.command("help")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1, shell_complete=_complete)
+@common_options
+def command(common: Common, words: tuple[str, ...]) -> None:
+    """Show the help of a command, as COMMAND --help does.
+
+    \b
+    Examples:
+      torch help
+      torch help send
+      torch help checkpoint restore
+    """
+    from torch_cli.cli.group import torch
+
+    context = torch.make_context("torch", [], resilient_parsing=True)
+    for word in words:
+        below = _below(context, word)
+        if below is None:
+            raise _unknown(context, word)
+        context = below
+    click.echo(context.get_help())
+
+
+def _below(context: click.Context, word: str) -> click.Context | None:
+    """Return the context of the command ``word`` in a group, ``None`` if there is none."""
+    group = context.command
+    below = group.get_command(context, word) if isinstance(group, click.Group) else None
+    if below is None:
+        return None
+    return below.make_context(word, [], parent=context, resilient_parsing=True)
+
+
+def _unknown(context: click.Context, word: str) -> RefusedError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, _names(context), 1)
+    path = context.command_path
+    return RefusedError(
+        f"unknown command '{' '.join((*path.split()[1:], word))}'",
+        hint=f"Did you mean '{path} {near[0]}'?" if near else f"See '{path} --help'.",
+        code="usage",
+    )
