@@ -1,5 +1,6 @@
 """The snippet for tmux: what a person's terminal shows, and what stays as they have set it."""
 
+import json
 import os
 import re
 import subprocess
@@ -83,6 +84,40 @@ def test_the_status_line_says_who_needs_you(
     assert "?" not in status(terminal)
     scheduler.start(demo.torch)
     terminal.wait_until(lambda: "1 to answer: demo" in status(terminal), "the next daemon's")
+
+
+def test_a_window_is_marked_whose_agent_has_done_something_unseen(
+    demo: DemoAgent, terminal: TmuxServer, tmp_path: Path
+) -> None:
+    """Until its pane is looked at, or a person says so; also by what an earlier version added.
+
+    The daemon's other connections end meanwhile, and tmux gives all of them the same name.
+    """
+    demo.tmux.cmd("set-option", "-ga", "window-status-format", "#{?@torch_client,,}")
+    source(demo.tmux, demo.torch, tmp_path / "snippet")
+    demo.tmux.cmd("new-window", "-n", "mine", "cat")
+    scheduler.start(demo.torch)
+    for _ in range(2):
+        do_something(demo)
+        terminal.wait_until(lambda: "+" in status(terminal), "the mark")
+        assert demo.torch("seen", demo.name).code == 0
+        terminal.wait_until(lambda: "+" not in status(terminal), "no mark")
+    do_something(demo)
+    terminal.wait_until(lambda: "+" in status(terminal), "the mark")
+    demo.tmux.cmd("select-window", "-t", demo.pane.id)
+    terminal.wait_until(lambda: "+" not in status(terminal), "no mark in its own window")
+
+
+def do_something(demo: DemoAgent) -> None:
+    """Have it work for as long as the daemon needs to see it."""
+    assert demo.send("DELAY(600)").code == 0
+    wait_until(lambda: states(demo)[-1:] == ["working"], what="work")
+    demo.end_work()
+
+
+def states(demo: DemoAgent) -> list[str]:
+    lines = demo.torch("events", "--kind", "state", "--json").out.splitlines()[:-1]
+    return [json.loads(line)["detail"]["state"] for line in lines]
 
 
 def test_nothing_is_left_when_the_last_agent_is_stopped(demo: DemoAgent, tmp_path: Path) -> None:
@@ -192,7 +227,7 @@ def test_a_key_answers_in_a_popup(demo: DemoAgent, terminal: TmuxServer, tmp_pat
     terminal.wait_until(lambda: "nobody waits for an answer" in terminal.screen(pane), "nobody")
 
 
-def test_a_key_goes_to_who_has_waited_longest(
+def test_keys_go_to_who_has_waited_longest_and_back(
     demo: DemoAgent, terminal: TmuxServer, tmp_path: Path
 ) -> None:
     other = demo.tmux.new_session("mine", "cat")
@@ -202,6 +237,8 @@ def test_a_key_goes_to_who_has_waited_longest(
     demo.tmux.cmd("switch-client", "-c", name, "-t", other.id)
     terminal.cmd("send-keys", "-t", terminal.panes()[0].id, "C-b", "N")
     wait_until(lambda: clients(demo.tmux)[name].startswith("agents:"), what="the agent's session")
+    terminal.cmd("send-keys", "-t", terminal.panes()[0].id, "C-b", "B")
+    wait_until(lambda: clients(demo.tmux)[name].startswith("mine:"), what="where they were before")
 
 
 def test_a_menu_shows_texts_as_they_are(

@@ -1,7 +1,7 @@
 """Which agents a person has looked at, and whether a turn has ended since."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch_cli.programs.state import AT_WORK, State
 from torch_cli.store import Store
@@ -62,16 +62,35 @@ class Looking:
 
 
 def has_ended_a_turn(states: Sequence[Event], looked: float) -> bool:
-    """Return whether an agent is idle after a turn that ended after ``looked`` (epoch seconds).
+    """Return whether an agent is idle after a turn that ended after ``looked`` (epoch seconds)."""
+    return turn_ended(states) > looked
+
+
+def turn_ended(states: Sequence[Event]) -> float:
+    """Return when the last turn of an agent that is idle ended (epoch seconds), else 0.
 
     ``states`` are its last changes of state, the newest first. A turn may end by way of a question
     or of what cannot be read.
     """
     if not states or states[0].detail.get("state") != State.IDLE:
-        return False
-    for event in states:
-        if since_of(event) <= looked:
-            return False
-        if event.detail.get("before") in AT_WORK:
-            return True
-    return False
+        return 0.0
+    return next((since_of(one) for one in states if one.detail.get("before") in AT_WORK), 0.0)
+
+
+class Unseen:
+    """Knows which agents have ended a turn that nobody has looked at since. One scheduler has one.
+
+    It reads the history of an agent only when that agent has come to be idle.
+    """
+
+    def __init__(self) -> None:
+        self._ended: dict[str, float] = {}
+
+    def look(self, store: Store, states: Mapping[str, str]) -> frozenset[str]:
+        """Return their identities. ``states`` are those of all agents, after each look."""
+        idle = {one for one, state in states.items() if state == State.IDLE}
+        self._ended = {one: at for one, at in self._ended.items() if one in idle}
+        for one in idle - self._ended.keys():
+            self._ended[one] = turn_ended(store.events.last_states(one, CHANGES_READ))
+        looks = store.looks.all() if any(self._ended.values()) else {}
+        return frozenset(one for one, at in self._ended.items() if at > looks.get(one, 0.0))

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from torch_cli.attention.looking import Unseen
 from torch_cli.attention.needs import URGENT, group_of
 from torch_cli.errors import TorchError
 from torch_cli.programs.state import one_line
-from torch_cli.snippet.text import CLIENT, COLUMNS, DO, LINE, SOURCED
+from torch_cli.snippet.text import CLIENT, COLUMNS, DO, DONE_UNSEEN, LINE, SOURCED
+from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
@@ -23,13 +25,15 @@ ASKED_SECONDS = 5.0
 class _ServerMarks(NamedTuple):
     """What one server shows, ``marks`` by pane, and whether all of it is ours and true (``ours``).
 
-    ``asked`` (monotonic) is when the server was asked whether the snippet was ``sourced`` there.
+    ``ended`` are the panes of agents that have ended a turn unseen. ``asked`` (monotonic) is when
+    the server was asked whether the snippet was ``sourced`` there.
     """
 
     client: ControlClient
     sourced: bool
     asked: float
     marks: Mapping[str, str]
+    ended: frozenset[str] = frozenset()
     line: str = ""
     ours: bool = False
 
@@ -39,9 +43,11 @@ class Marks:
 
     def __init__(self) -> None:
         self._servers: dict[str, _ServerMarks] = {}
+        self._unseen: Unseen | None = None
 
     def show(
         self,
+        store: Store,
         agents: Iterable[Agent],
         states: Mapping[str, str],
         clients: Mapping[str, ControlClient],
@@ -53,35 +59,57 @@ class Marks:
         """
         self._servers = {path: one for path, one in self._servers.items() if path in clients}
         here: dict[str, list[tuple[Agent, str]]] = {path: [] for path in clients}
+        ended: dict[str, set[str]] = {path: set() for path in clients}
+        unseen = self._look(store, states)
         for agent in agents:
+            if agent.identity in unseen and agent.socket in ended:
+                ended[agent.socket].add(agent.pane)
             state = states.get(agent.identity)
             group = group_of(state) if state is not None else ""
             if group in URGENT and agent.socket in here:
                 here[agent.socket].append((agent, group))
         for path, client in clients.items():
             try:
-                self._show_at(path, client, here[path])
+                self._show_at(path, client, here[path], frozenset(ended[path]))
             except TorchError:
                 self._servers.pop(path, None)
+
+    def _look(self, store: Store, states: Mapping[str, str]) -> frozenset[str]:
+        """Return who has ended a turn that nobody has looked at, if any server shows that."""
+        if not any(one.sourced for one in self._servers.values()):
+            self._unseen = None
+            return frozenset()
+        self._unseen = self._unseen or Unseen()
+        return self._unseen.look(store, states)
 
     def leave(self, path: str, client: ControlClient) -> None:
         """Remove the marks of a server that has no agents any more."""
         shown = self._servers.pop(path, None)
         if shown is not None and shown.sourced and shown.client is client:
             unset = [_set("-pu", "-t", pane, DO) for pane in shown.marks]
+            unset += [_set("-pu", "-t", pane, DONE_UNSEEN) for pane in shown.ended]
             unset += [_set("-gu", LINE), _set("-gu", CLIENT)]
             try:
                 client.ask_all(unset)
             except TorchError:
                 return  # the server has ended
 
-    def _show_at(self, path: str, client: ControlClient, found: list[tuple[Agent, str]]) -> None:
+    def _show_at(
+        self,
+        path: str,
+        client: ControlClient,
+        found: list[tuple[Agent, str]],
+        ended: frozenset[str],
+    ) -> None:
         shown = self._servers.get(path)
         known = shown is not None and shown.client is client
         if shown is None or not known or _is_to_be_asked(shown):
             shown = self._servers[path] = _ask(client)
         wanted = shown._replace(
-            marks={agent.pane: group for agent, group in found}, line=segment(found), ours=True
+            marks={agent.pane: group for agent, group in found},
+            ended=ended,
+            line=segment(found),
+            ours=True,
         )
         if not shown.sourced or wanted == shown:
             return
@@ -91,6 +119,8 @@ class Marks:
             if shown.marks.get(pane) != what
         ]
         lines += [_set("-pu", "-t", pane, DO) for pane in shown.marks if pane not in wanted.marks]
+        lines += [_set("-p", "-t", pane, DONE_UNSEEN, "1") for pane in ended - shown.ended]
+        lines += [_set("-pu", "-t", pane, DONE_UNSEEN) for pane in shown.ended - ended]
         if not shown.ours or wanted.line != shown.line:
             lines.append(_set("-g", LINE, wanted.line))
         if not shown.ours:
@@ -106,9 +136,12 @@ def _is_to_be_asked(shown: _ServerMarks) -> bool:
 def _ask(client: ControlClient) -> _ServerMarks:
     """Return what the server of ``client`` shows, maybe of an earlier daemon."""
     sourced = client.call("display-message", "-p", f"#{{{SOURCED}}}").text
-    rows = client.call("list-panes", "-a", "-F", f"#{{pane_id}} #{{{DO}}}").lines if sourced else ()
-    marks = dict(row.split(" ", 1) for row in rows if not row.endswith(" "))
-    return _ServerMarks(client, bool(sourced), time.monotonic(), marks)
+    form = f"#{{pane_id}} #{{{DO}}} #{{{DONE_UNSEEN}}}"
+    rows = client.call("list-panes", "-a", "-F", form).lines if sourced else ()
+    found = [row.split(" ") for row in rows]
+    marks = {pane: do for pane, do, _ in found if do}
+    ended = frozenset(pane for pane, _, done in found if done)
+    return _ServerMarks(client, bool(sourced), time.monotonic(), marks, ended)
 
 
 def _name(client: ControlClient) -> str:

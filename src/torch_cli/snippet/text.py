@@ -25,6 +25,9 @@ CLIENT = "@torch_client"
 DO = "@torch_do"
 """The option of a pane: what a person has to do for its agent, one of ``attention.URGENT``."""
 
+DONE_UNSEEN = "@torch_done"
+"""The option of a pane whose agent has ended a turn that nobody has looked at since."""
+
 LOST = "torch: no daemon"
 """What stands in place of who needs a person once the daemon's connection has ended."""
 
@@ -48,9 +51,11 @@ class SnippetKey(NamedTuple):
 ANSWER = SnippetKey("A", "a popup in which you answer what agents ask")
 MENU = SnippetKey("T", "a menu of the agents, who needs you first")
 NEXT = SnippetKey("N", "the agent that has waited longest for you")
-KEYS = (ANSWER, NEXT, MENU)
+BACK = SnippetKey("B", "where you were before that")
+KEYS = (ANSWER, NEXT, BACK, MENU)
 
 _MARK = "#{P:#{?%(do)s,#{?#{==:#{%(do)s},answer},?,!},}}"
+_ENDED_MARK = "#{P:#{?%(ended)s,+,}}"
 _COLOUR = (
     "#{?#{==:#{%(do)s},answer},fg=yellow,#{?#{==:#{%(do)s},look},fg=magenta,#{?%(do)s,fg=red,}}}"
 )
@@ -72,17 +77,20 @@ if-shell -F '#{?#{==:#{@torch_room},#{status-right-length}},,1}' {
 """
 
 _ADD = """\
-if-shell -F '#{{?#{{m:*@torch*,#{{{option}}}}},,1}}' {{
+if-shell -F '#{{?#{{m:*{known}*,#{{{option}}}}},,1}}' {{
   set-option -ga {option} '{text}'
 }}
 """
 
 _HOOK = f"""\
-# When the daemon's connection ends, however it ends, nothing old stays on the screen.
+# When the daemon's connection ends, however it ends, nothing old stays on the screen. tmux names a
+# connection by its process, and the daemon may have others: the one that looks hears no output.
 set-hook -g {HOOK} {{
   if-shell -F '#{{?{CLIENT},#{{==:#{{hook_client}},#{{{CLIENT}}}}},}}' {{
-    set-option -g {LINE} '{LOST}'
-    set-option -gu {CLIENT}
+    if-shell -b %s {{
+      set-option -g {LINE} '{LOST}'
+      set-option -gu {CLIENT}
+    }}
   }}
 }}
 """
@@ -90,34 +98,48 @@ set-hook -g {HOOK} {{
 
 def snippet(torch: Sequence[str]) -> str:
     """Return the snippet; ``torch`` are the words by which tmux can start this Torch."""
-    names = {"do": DO}
-    mark, colour = (f"#{{?{CLIENT},{text % names},}}" for text in (_MARK, _COLOUR))
+    names = {"do": DO, "ended": DONE_UNSEEN}
+    mark, ended, colour = (
+        f"#{{?{CLIENT},{text % names},}}" for text in (_MARK, _ENDED_MARK, _COLOUR)
+    )
     parts = [
         _HEAD.format(sourced=SOURCED),
-        _ADD.format(option="status-right", text=f"#{{?{LINE}, #{{{LINE}}},}}"),
+        _add("status-right", f"#{{?{LINE}, #{{{LINE}}},}}"),
         _ROOM % (COLUMNS + 1),
         "\n# The names of windows: '?' for each agent that waits for an answer, '!' for each that\n"
-        "# needs a look or has ended.\n",
+        "# needs a look or has ended, '+' for each that has ended a turn you have not looked at.\n",
         *(
-            _ADD.format(option=option, text=mark)
+            _add(option, mark) + _add(option, ended, DONE_UNSEEN)
             for option in ("window-status-format", "window-status-current-format")
         ),
         "\n# The borders of panes: yellow answer, magenta look, red fix.\n",
-        *(
-            _ADD.format(option=option, text=colour)
-            for option in ("pane-border-style", "pane-active-border-style")
-        ),
-        f"\n{_HOOK}",
+        *(_add(option, colour) for option in ("pane-border-style", "pane-active-border-style")),
+        f"\n{_HOOK % _word(_lost())}",
         "\n# Keys behind the prefix key. A key that is bound already is not taken.\n",
         *(_bind(key, torch) for key in KEYS),
     ]
     return "".join(parts)
 
 
+def _add(option: str, text: str, known: str = LINE) -> str:
+    """Return the command that appends ``text`` to an option that does not name ``known`` yet."""
+    return _ADD.format(option=option, text=text, known=known)
+
+
+def _lost() -> str:
+    """Return the shell command that succeeds if the daemon's connection that looks has ended."""
+    listed = "list-clients -F '#{client_name} #{client_flags}' 2>/dev/null"
+    found = f'grep -q "^#{{{CLIENT}}} .*no-output"'
+    return f"! {_tmux()} {quote.format_literal(listed)} | {found}"
+
+
+def _tmux() -> str:
+    return shlex.quote(shutil.which(program()) or program())
+
+
 def listing(key: str) -> str:
     """Return the shell command that succeeds if ``key`` is bound to something of somebody else."""
-    tmux = shlex.quote(shutil.which(program()) or program())
-    listed = f"{tmux} list-keys -T prefix {shlex.quote(key)} 2>/dev/null"
+    listed = f"{_tmux()} list-keys -T prefix {shlex.quote(key)} 2>/dev/null"
     return f"{listed} | grep -v {shlex.quote(KEY_MARK)} | grep -q ."
 
 
@@ -141,9 +163,10 @@ def _popup(torch: Sequence[str]) -> str:
 
 
 def _in_background(key: SnippetKey, torch: Sequence[str]) -> str:
-    """Return the tmux command that shows the menu, or goes to the next agent."""
+    """Return the tmux command that shows the menu, goes to the next agent, or back."""
     # tmux expands the command of run-shell as a format, and gives it to sh.
-    words = ["next", "--quiet"] if key is NEXT else ["shell", "menu", "-S", "#{q:socket_path}"]
+    ways = {NEXT: ["next", "--quiet"], BACK: ["back", "--quiet"]}
+    words = ways.get(key, ["shell", "menu", "-S", "#{q:socket_path}"])
     call = quote.format_literal(shlex.join(torch))
     call += f" {' '.join(words)} --client #{{q:client_name}} 2>&1"
     return f"run-shell -b {_word(f'{KEY_MARK} {call}')}"

@@ -32,8 +32,8 @@ def tmux_command(common: Common, install: bool, remove: bool, dry_run: bool) -> 
     """Print a snippet for tmux.conf that shows who needs you.
 
     The status line says who needs you, names of windows are marked, borders of panes have colours,
-    and keys behind the prefix key are for 'torch answer' in a popup (A), 'torch next' (N) and a
-    menu of the agents (T).
+    and keys behind the prefix key are for 'torch answer' in a popup (A), 'torch next' (N), 'torch
+    back' (B) and a menu of the agents (T).
     What you have set stays: the snippet adds to it, and takes no key that is bound. It works from
     tmux 3.2 on and costs tmux no process; the daemon says what is shown ('torch daemon start').
 
