@@ -35,6 +35,9 @@ class Intervals(NamedTuple):
     states: float = 0.5
     """Between two looks at the states of all agents; a hook's report brings one forward."""
 
+    parents: float = 5.0
+    """Between two looks at which agents have waited for so long that their parents are told."""
+
     outbox: float = 0.5
     """Between two looks at agents whose messages are held."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from torch_cli.attention.waits import take_out
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.typist import Typist
@@ -139,6 +140,7 @@ class _Answering:
                 "it was not awaited",
                 hint=f"Look with 'torch state {self.found.name}'.",
             ) from None
+        take_out(self.store)
         name, pane = self.found.name, self.found.pane.id
         asks = asked_by(state)
         return AnswerGiven(name, pane, meant, one.words, option, keys, gone, state, asks)

@@ -21,7 +21,7 @@ class NotifySettings(NamedTuple):
 
     A question is told when it has stood for ``dwell``, and the same agent again not before
     ``cooldown`` is over; nothing is told in the hours of ``quiet``, and nothing that is less severe
-    than ``severity``.
+    than ``severity``. The parent of an agent is told after ``parent``.
     """
 
     tmux: bool = True
@@ -36,6 +36,7 @@ class NotifySettings(NamedTuple):
     timeout: float = 10.0
     quiet: Quiet = Quiet()
     severity: str = SEVERITIES[0]
+    parent: float = 300.0
 
 
 def load_notify_settings() -> NotifySettings:
@@ -102,5 +103,6 @@ _READERS: dict[str, tuple[type, Any, str]] = {
     "cooldown": _DURATION,
     "timeout": _DURATION,
     "quiet": (str, parse_quiet, 'hours of the day, for example "22:00-07:00"'),
+    "parent": _DURATION,
     "severity": (str, _severity, "one of " + ", ".join(SEVERITIES)),
 }

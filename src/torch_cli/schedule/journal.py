@@ -23,6 +23,7 @@ from torch_cli.teams.upkeep import Did, show_people
 
 if TYPE_CHECKING:
     from torch_cli.attention.notices import Notice
+    from torch_cli.attention.parents import ParentTold
     from torch_cli.schedule.proofs import Proven
 
 FILE_SIZE, FILES = 1_000_000, 4
@@ -144,6 +145,10 @@ class Journal:
             rung=notice.rung,
             started=", ".join(notice.started),
         )
+
+    def parent(self, told: "ParentTold") -> None:
+        """Record that an agent's parent gets a message about what the agent waits for."""
+        self.say("parent", **told._asdict())
 
     def outage(self, outage: Outage) -> None:
         """Record that nothing could fire for a time."""

@@ -17,6 +17,7 @@ from torch_cli.store import Store
 if TYPE_CHECKING:
     from torch_cli.attention.history import Change, History
     from torch_cli.attention.notices import Notice, Notices
+    from torch_cli.attention.parents import Parents, ParentTold
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.proofs import Proofs, Proven
@@ -50,6 +51,9 @@ class Told(Protocol):
 
     def notice(self, notice: "Notice") -> None:
         """A person was told that agents wait."""
+
+    def parent(self, told: "ParentTold") -> None:
+        """An agent's parent gets a message about what the agent waits for."""
 
     def error(self, error: BaseException) -> None:
         """A pass, or a part of one, has failed. It is tried again."""
@@ -107,6 +111,7 @@ class Passes:
         self._history: History | None = None
         self._marks: Marks | None = None
         self._notices: Notices | None = None
+        self._parents: Parents | None = None
         self._first_look: float | None = None
         self._upkeep: Upkeep | None = None
         self._proofs: Proofs | None = None
@@ -170,9 +175,11 @@ class Passes:
             if self._history.unsettled and time.monotonic() + DWELL_SECONDS < self._deadline:
                 select.select([], [], [], DWELL_SECONDS)  # nobody tells when a state has stood
                 self._history.look(store)
+            self._tell_parents(store, self._history)
             self._history.close()
         else:  # the looks of a tick are too far apart to say that a state has lasted
             self._notify(store, self._history, now, changes)
+            self._tell_parents(store, self._history)
             self._mark(store, self._history)
         if self._history.unsettled:
             return DWELL_SECONDS
@@ -211,6 +218,15 @@ class Passes:
         notice = self._notices.tell(alive, history.clients, lambda: muted_until(store, time.time()))
         if notice is not None:
             self._told.notice(notice)
+
+    def _tell_parents(self, store: Store, history: "History") -> None:
+        """Tell the parents of agents that have waited for long, and take back what is over."""
+        if "waiting" in history.states.values() or store.messages.any_waiting():
+            from torch_cli.attention.parents import Parents
+
+            self._parents = self._parents or Parents()
+            for told in self._parents.run(store, history.states, history.clients):
+                self._told.parent(told)
 
     def tasks(self, store: Store, now: float) -> float:
         """Return the tasks of agents that are gone to the pool."""

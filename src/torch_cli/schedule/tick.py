@@ -15,6 +15,7 @@ from torch_cli.store.lease import Clock, Held, HolderKind, clock_jump
 
 if TYPE_CHECKING:
     from torch_cli.attention.notices import Notice
+    from torch_cli.attention.parents import ParentTold
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.schedule.proofs import Proven
     from torch_cli.schedule.worktrees import Done
@@ -80,6 +81,9 @@ class _Gathered:
 
     def notice(self, notice: "Notice") -> None:
         pass  # a tick tells nobody
+
+    def parent(self, told: "ParentTold") -> None:
+        pass  # the receipt of the message shows it
 
     def error(self, error: BaseException) -> None:
         if not isinstance(error, TorchError):

@@ -51,6 +51,14 @@ class Outbox(Rows):
         values = () if agent is None else (agent,)
         return self._where(f"kept = 1 AND step <> 'done'{mine} ORDER BY {_ORDER}", *values)
 
+    def untyped(self, key: str) -> list[Message]:
+        """Return the untyped messages in the outbox with a key that begins with ``key``."""
+        return self._where(
+            "kept = 1 AND step <> 'done' AND step = 'accepted' AND substr(key, 1, ?) = ?"
+            f" ORDER BY {_ORDER}",
+            *(len(key), key),
+        )
+
     def expired(self, now: float) -> list[Message]:
         """Return the untyped messages in the outbox whose deadline is before ``now``."""
         return self._where(
