@@ -34,7 +34,7 @@ e2e-full: ## The same with as many messages as a claim needs, and documents in d
 versions: ## Prove the last published versions and write docs/versions.md; COUNT=1 for the newest
 	@scripts/prepare dev
 	PYTHONPATH=src:tests $(python) docs/versions.py --count $(or $(COUNT),10) \
-		$(filter claude codex gemini opencode aider,$(PROGRAMS))
+		$(filter claude codex gemini opencode aider qwen,$(PROGRAMS))
 
 soak: ## Send for MINUTES=5 while all goes wrong, and count; SEED=N repeats, CLAUDE=no is quicker
 	@scripts/prepare dev

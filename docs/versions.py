@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from e2e import aider, claude, codex, gemini, opencode
+from e2e import aider, claude, codex, gemini, opencode, qwen
 from e2e.program import CACHE, NotInstalledError, Program
 from torch_cli.errors import TorchError
 from torch_cli.profiling.verify.plan import WHOLE
@@ -35,12 +35,14 @@ KITS: dict[str, type[Program]] = {
     "gemini": gemini.Gemini,
     "opencode": opencode.OpenCode,
     "aider": aider.Aider,
+    "qwen": qwen.Qwen,
 }
 PACKAGES = {
     "claude": "@anthropic-ai/claude-code",
     "codex": "@openai/codex",
     "gemini": "@google/gemini-cli",
     "opencode": "opencode-ai",
+    "qwen": "@qwen-code/qwen-code",
 }
 """Those of npm; aider is Python's."""
 

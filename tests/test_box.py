@@ -14,6 +14,7 @@ from torch_cli.tmux.screen import Row, Screen
 
 CLAUDE = load_profile("claude", None)
 DEMO = load_profile("demo", None)
+QWEN = load_profile("qwen", None)
 SHELL = load_profile("shell", None)
 CODEX = load_profile("codex", None)
 PROMPT = "❯\u00a0"
@@ -60,6 +61,16 @@ def test_rows_of_a_draft_lose_prompt_and_indent_and_keep_their_own_blanks() -> N
     assert box.text == "first\n\n  indented\nlast"
     assert (box.first, box.last) == (3, 6)
     assert box.rows == (PROMPT + "first", "", "    indented", "  last")
+
+
+def test_the_zero_width_space_behind_a_drawn_cursor_is_no_part_of_a_draft() -> None:
+    assert found(boxed("> hello \u200b"), QWEN).text == "hello"
+
+
+@pytest.mark.parametrize(("rows", "scrolled"), [(9, False), (10, True)])
+def test_a_box_as_tall_as_it_can_be_may_have_scrolled(rows: int, scrolled: bool) -> None:
+    shown = boxed("> one", *(f"  row {number}" for number in range(1, rows)))
+    assert found(shown, QWEN).scrolled is scrolled
 
 
 def test_line_breaks_alone_are_a_draft() -> None:

@@ -23,6 +23,7 @@ from torch_cli.programs.transcript import (
     codex,
     gemini,
     opencode,
+    qwen,
     turn_of,
 )
 from torch_cli.programs.transcript.lines import Conversation
@@ -33,11 +34,13 @@ OPENERS: dict[str, Callable[[Origin], Transcript]] = {
     "codex": codex.open_transcript,
     "gemini": gemini.open_transcript,
     "opencode": opencode.open_transcript,
+    "qwen": qwen.open_transcript,
 }
 CONVERSATIONS: dict[str, Callable[[Callable[[str], bool]], Conversation]] = {
     "claude": claude.Session,
     "codex": codex.Rollout,
     "gemini": gemini.Chat,
+    "qwen": qwen.Recording,
 }
 ASKED = "what is 2 + 2?\nsay it"
 ANSWER = "Here:\n\n```python\n4\n```\n\n> Tokens are cheap.\n#### done\n日本語"
@@ -77,6 +80,7 @@ class Writer:
             "codex": self.root / ".codex/sessions/2026/11/24" / f"rollout-{session}.jsonl",
             "gemini": self.root / ".gemini/tmp/work/chats" / f"session-{session}.jsonl",
             "opencode": self.root / ".local/share/opencode/opencode.db",
+            "qwen": self.root / ".qwen/projects/-work/chats" / f"{session}.jsonl",
             "aider": self.work / ".aider.chat.history.md",
         }[self.kind]
 
@@ -123,6 +127,18 @@ class Writer:
             line |= {"type": "gemini", "content": said}
             line |= {"toolCalls": [{"name": "run"}]} if tool else {}
         self.append(self.path(session), line, {"$set": {"lastUpdated": stamp(at)}})
+
+    def _qwen(
+        self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
+    ) -> None:
+        parts: list[dict[str, Any]] = [{"text": asked if said is None else said}]
+        if said is not None:
+            parts.insert(0, {"text": "Let me think.", "thought": True})
+        parts += [{"functionCall": {"name": "run"}}] if tool else []
+        line = {"type": "assistant" if asked is None else "user", "timestamp": stamp(at)}
+        result = {"type": "tool_result", "message": {"parts": [{"functionResponse": {}}]}}
+        lines = [{**line, "message": {"parts": parts}}, *([result] if tool else [])]
+        self.append(self.path(session), *lines, {"type": "system", "subtype": "ui_telemetry"})
 
     def _opencode(
         self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
@@ -252,7 +268,7 @@ def test_a_file_that_is_none_says_nothing(writer: Writer) -> None:
 
 
 KEYS = (
-    "type message role content payload item turn_id text id toolCalls parentID time finish"
+    "type message role content parts payload item turn_id text id toolCalls parentID time finish"
     " timestamp isMeta stop_reason"
 )
 SHAPES = st.recursive(
@@ -273,7 +289,7 @@ SHAPES = st.recursive(
 def test_what_has_another_form_than_is_known_says_nothing_and_is_no_error(
     written: list[Any],
 ) -> None:
-    for kind in ("claude", "codex", "gemini"):
+    for kind in CONVERSATIONS:
         conversation = CONVERSATIONS[kind](is_ours)
         for line in written:
             if isinstance(line, dict):
@@ -299,7 +315,7 @@ def test_a_directory_that_cannot_be_read_says_nothing(writer: Writer) -> None:
     assert turn_of(writer.open(time.time() - 5), is_ours) is None
 
 
-@pytest.mark.parametrize("kind", ["claude", "codex", "gemini"])
+@pytest.mark.parametrize("kind", [*CONVERSATIONS])
 def test_a_line_that_is_half_written_is_read_when_it_is_whole(kind: str, tmp_path: Path) -> None:
     writer = Writer(kind, tmp_path)
     writer.asked(ASKED)
@@ -320,6 +336,7 @@ def test_a_line_that_is_half_written_is_read_when_it_is_whole(kind: str, tmp_pat
         ("codex", "CODEX_HOME", ".codex"),
         ("claude", "CLAUDE_CONFIG_DIR", ".claude"),
         ("opencode", "XDG_DATA_HOME", ".local/share"),
+        ("qwen", "QWEN_HOME", ".qwen"),
     ],
 )
 def test_the_programs_own_variable_moves_it(

@@ -16,6 +16,9 @@ from torch_cli.tmux.screen import Row, Screen
 
 _OPTION = re.compile(r" *\d+\. ")  # a row of a numbered menu, or of a list in a draft
 
+_BLANKS = " \u200b"
+"""What may stand behind a text: Qwen Code draws its cursor there with a zero-width space."""
+
 _Cell = tuple[str, bool, bool]  # character, dim, reverse
 
 
@@ -103,7 +106,8 @@ def _ruled_box(screen: Screen, spec: BoxSpec) -> Box | None:
     if not all(_begins(row.text, spec.continuation) for row in rows[1:]):
         return None
     cells = [_cells(rows[0])[len(prompt if prompt is not None else spec.continuation) :]]
-    return _box_of(top + 1, rows, cells, prompt, spec, scrolled=prompt is None)
+    hidden = prompt is None or 0 < spec.tallest <= len(rows)
+    return _box_of(top + 1, rows, cells, prompt, spec, scrolled=hidden)
 
 
 def _footed_box(screen: Screen, spec: BoxSpec) -> Box | None:
@@ -343,7 +347,7 @@ def _split_ghost(rows: list[list[_Cell]]) -> tuple[str, str]:
 
 def _text(cells: list[_Cell]) -> str:
     lines = "".join(cell[0] for cell in cells).split("\n")
-    return "\n".join(line.rstrip(" ") for line in lines)
+    return "\n".join(line.rstrip(_BLANKS) for line in lines)
 
 
 def _placeholders(text: str, spec: BoxSpec) -> tuple[int, ...]:

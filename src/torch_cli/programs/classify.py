@@ -178,11 +178,12 @@ class _Look:
         return bool(self._indexes("above") or self._indexes("footer"))
 
     def queued(self) -> bool:
-        """Whether a notice above the box says that messages wait for their turn."""
+        """Whether a notice above or below the box says that messages wait for their turn."""
         pattern = self.profile.paste.queued
-        return pattern is not None and any(
-            pattern.search(line) for line in self.region("above", _QUEUE_ROWS)
-        )
+        if pattern is None:
+            return False
+        rows = [*self.region("above", _QUEUE_ROWS), *self.region("footer", 0)]
+        return any(pattern.search(line) for line in rows)
 
     def mode(self) -> str:
         """Return the name of the mode that the program shows beside its box, '' if none."""

@@ -16,9 +16,10 @@ def command(common: Common, target: str, mode: str | None, timeout: float) -> No
     """Show the mode of TARGET's program, or switch it to MODE and prove it on the screen.
 
     The modes are the program's own: manual, accept-edits, plan and auto for Claude Code; default
-    and plan for Codex; manual, accept-edits, plan and yolo for Gemini CLI; build and plan for
-    opencode. Torch presses keys only while the program is idle and its box is empty, and looks
-    after each key. If the program does not offer the mode, it stays in its present mode.
+    and plan for Codex; manual, accept-edits, plan and yolo for Gemini CLI, and also auto for Qwen
+    Code; build and plan for opencode. Torch presses keys only while the program is idle and its box
+    is empty, and looks after each key. If the program does not offer the mode, it stays in its
+    present mode.
 
     \b
     Examples:

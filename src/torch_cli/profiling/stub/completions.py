@@ -1,13 +1,11 @@
-"""The Chat Completions API of OpenAI as opencode and aider use it, for the stub."""
+"""The Chat Completions API of OpenAI as opencode, aider and Qwen Code use it, for the stub."""
 
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch_cli.profiling.stub import Behaviour, Handler, Hold, News, StubMode, StubRequest
-
-SHELL_TOOL = "bash"
 
 COMPLETION_TOKENS = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
@@ -18,8 +16,10 @@ SIDE = ("You are a title generator",)
 class CompletionsHandler(Handler):
     """Answers ``POST /v1/chat/completions`` with a stream.
 
-    A program without a shell tool gets the command in a fenced block.
+    A program without the tool ``shell`` gets the command in a fenced block.
     """
+
+    shell: ClassVar[str] = "bash"
 
     def do_GET(self) -> None:  # noqa: N802
         models = [{"id": "stub-model", "object": "model", "owned_by": "stub"}]
@@ -44,12 +44,12 @@ class CompletionsHandler(Handler):
         self._chunk(request, body, {"role": "assistant", "content": ""})
         behaviour = self.await_turn(behaviour, hold)
         call = behaviour.calls(request)
-        if call and _has_shell(body):
-            self._chunk(request, body, {"tool_calls": [_call(request, behaviour)]})
+        if call and self._has_shell(body):
+            self._chunk(request, body, {"tool_calls": [self._call(request, behaviour)]})
         else:
             block = f"Run this:\n\n```bash\n{behaviour.command}\n```\n"
             self._chunk(request, body, {"content": block if call else behaviour.answer})
-        self._chunk(request, body, {}, "tool_calls" if call and _has_shell(body) else "stop")
+        self._chunk(request, body, {}, "tool_calls" if call and self._has_shell(body) else "stop")
         self._data(_base(request, body) | {"choices": [], "usage": COMPLETION_TOKENS})
         self._data("[DONE]")
 
@@ -63,20 +63,24 @@ class CompletionsHandler(Handler):
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
         self._data(_base(request, body) | {"choices": [choice]})
 
+    def _has_shell(self, body: dict[str, Any]) -> bool:
+        return any(tool["function"]["name"] == self.shell for tool in body.get("tools") or [])
+
+    def _call(self, request: StubRequest, behaviour: Behaviour) -> dict[str, Any]:
+        name, given = behaviour.call(self.shell, {"description": "stub command"})
+        called = {"name": name, "arguments": json.dumps(given)}
+        return {"index": 0, "id": f"call_{request.number}", "type": "function", "function": called}
+
     def _data(self, value: object) -> None:
         text = value if isinstance(value, str) else json.dumps(value)
         self.wfile.write(f"data: {text}\n\n".encode())
         self.wfile.flush()
 
 
-def _has_shell(body: dict[str, Any]) -> bool:
-    return any(tool["function"]["name"] == SHELL_TOOL for tool in body.get("tools") or [])
+class QwenHandler(CompletionsHandler):
+    """The same as Qwen Code uses it."""
 
-
-def _call(request: StubRequest, behaviour: Behaviour) -> dict[str, Any]:
-    name, given = behaviour.call(SHELL_TOOL, {"description": "stub command"})
-    function = {"name": name, "arguments": json.dumps(given)}
-    return {"index": 0, "id": f"call_{request.number}", "type": "function", "function": function}
+    shell: ClassVar[str] = "run_shell_command"
 
 
 def _base(request: StubRequest, body: dict[str, Any]) -> dict[str, Any]:

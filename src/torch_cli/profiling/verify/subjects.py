@@ -5,6 +5,7 @@ from torch_cli.profiling.verify.claude import ClaudeCode
 from torch_cli.profiling.verify.codex import Codex
 from torch_cli.profiling.verify.gemini import GeminiCLI
 from torch_cli.profiling.verify.opencode import OpenCode
+from torch_cli.profiling.verify.qwen import QwenCode
 from torch_cli.profiling.verify.subject import Signalled, Subject
 
 SUBJECTS: dict[str, type[Subject]] = {
@@ -14,4 +15,5 @@ SUBJECTS: dict[str, type[Subject]] = {
     "demo": Signalled,
     "gemini": GeminiCLI,
     "opencode": OpenCode,
+    "qwen": QwenCode,
 }

@@ -1,0 +1,200 @@
+"""The classifier against screens of the real Qwen Code.
+
+``screens/PROGRAM/NAME@WxH.ansi.txt`` were captured on 2026-11-29 in tmux 3.3a, from Qwen Code
+0.24.4 that talked to a stub. ``facts.json`` has the cursor, the pane's title, and whether the
+cursor was hidden. What each shows was worked out by eye.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torch_cli.programs.classify import classify
+from torch_cli.programs.loading import load_profile
+from torch_cli.programs.state import AgentState, State
+from torch_cli.tmux.screen import Screen
+
+FOLDER = Path(__file__).parent / "screens"
+PROFILES = {name: load_profile(name, None) for name in ("qwen",)}
+FACTS = {name: json.loads((FOLDER / name / "facts.json").read_text("utf-8")) for name in PROFILES}
+
+# Captured screen: state, rule that decides, what stands in the box (None: there is no box). Blanks
+# do not count, "…" stands for what has scrolled out of sight.
+SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
+    "qwen": {
+        "at_menu": ("idle", "box", "@"),
+        "auth_dialog": ("waiting", "menu", None),
+        "done": ("idle", "box", ""),
+        "done_quoting_box": ("idle", "box", ""),
+        "done_quoting_dialog": ("idle", "box", ""),
+        "done_quoting_status": ("idle", "box", ""),
+        "draft_lines": ("idle", "box", "first line third line"),
+        "draft_one_line": ("idle", "box", "hello there"),
+        "draft_tall": ("idle", "box", "… wrap wrap end"),
+        "draft_wrapped": ("idle", "box", "wrap " * 60 + "end"),
+        "error_400": ("idle", "box", ""),
+        "error_401": ("idle", "box", ""),
+        "error_429": ("working", "footer", ""),
+        "error_500": ("working", "footer", ""),
+        "idle_accept_edits": ("idle", "box", ""),
+        "idle_auto": ("idle", "box", ""),
+        "idle_new": ("idle", "box", ""),
+        "idle_plan": ("idle", "box", ""),
+        "idle_yolo": ("idle", "box", ""),
+        "interrupted": ("idle", "box", "more to come"),  # what was queued comes back as a draft
+        "model_picker": ("waiting", "menu", None),
+        "pasted_characters": ("idle", "box", "[Pasted Content 1500 chars]"),
+        "pasted_lines": ("idle", "box", "[Pasted Content 470 chars]"),
+        "permission": ("waiting", "permission dialog", None),
+        "permission_after_esc": ("idle", "box", ""),
+        "permission_edit": ("waiting", "permission dialog", None),
+        "permission_second": ("waiting", "permission dialog", None),
+        "plan": ("waiting", "plan dialog", None),
+        "question": ("waiting", "question dialog", None),
+        "question_many": ("waiting", "menu", None),
+        "question_review": ("waiting", "menu", None),
+        "question_typed": ("waiting", "question dialog", None),
+        "queued": ("working", "footer", ""),
+        "queued_draft": ("working", "footer", "third"),
+        "queued_no_hint": ("working", "footer", ""),
+        "settings_dialog": ("waiting", "menu", None),
+        "shell_mode": ("idle", "box", "!ls"),
+        "shell_mode_empty": ("idle", "box", "!"),
+        "shortcuts": ("idle", "box", ""),
+        "slash_menu": ("unknown", "no box", None),
+        "trust_dialog": ("waiting", "trust dialog", None),
+        "working": ("working", "footer", ""),
+        "working_draft": ("working", "footer", "more to come"),
+    },
+}
+DIALOGS = {
+    ("qwen", "permission"): ("permission", "digit", "Allow execution of: 'touch'?"),
+    ("qwen", "permission_second"): ("permission", "digit", "Allow execution of: 'touch'?"),
+    ("qwen", "permission_edit"): ("permission", "digit", "Apply this change?"),
+    ("qwen", "plan"): ("plan", "digit", "Would you like to proceed?"),
+    ("qwen", "question"): ("question", "arrows", "Which colour?"),
+    ("qwen", "question_many"): ("menu", "", "Which colours?"),
+    ("qwen", "trust_dialog"): ("trust", "digit", "│ Do you trust this folder?"),
+}
+MODES = {
+    ("qwen", "idle_accept_edits"): "accept-edits",
+    ("qwen", "idle_auto"): "auto",
+    ("qwen", "idle_new"): "manual",
+    ("qwen", "idle_plan"): "plan",
+    ("qwen", "idle_yolo"): "yolo",
+}
+NAMES = [(program, name) for program in PROFILES for name in FACTS[program]]
+
+
+def load(program: str, name: str) -> Screen:
+    size = re.search(r"@(\d+)x(\d+)$", name)
+    assert size is not None
+    fact = FACTS[program][name]
+    return Screen.parse(
+        (FOLDER / program / f"{name}.ansi.txt").read_text("utf-8"),
+        width=int(size[1]),
+        height=int(size[2]),
+        cursor=tuple(fact["cursor"]),
+        cursor_visible="hidden" not in fact,
+        title=fact["title"],
+    )
+
+
+def look(program: str, name: str) -> AgentState:
+    return classify(load(program, name), PROFILES[program])
+
+
+@pytest.mark.parametrize("program", PROFILES)
+def test_every_captured_screen_has_its_facts_and_is_in_the_table(program: str) -> None:
+    files = {path.name.removesuffix(".ansi.txt") for path in (FOLDER / program).glob("*.ansi.txt")}
+    assert files == set(FACTS[program])
+    assert {name.partition("@")[0] for name in files} == set(SCREENS[program])
+
+
+@pytest.mark.parametrize(("program", "name"), NAMES)
+def test_a_captured_screen_reads_as_what_it_shows(program: str, name: str) -> None:
+    base = name.partition("@")[0]
+    state, rule, text = SCREENS[program][base]
+    found = look(program, name)
+    assert (found.state, found.rule) == (state, rule), (found.evidence, load(program, name).text)
+    assert (found.dialog is not None) == (state == "waiting")
+    assert found.queued == base.startswith("queued")
+    if text is None:
+        assert found.box is None
+        return
+    assert found.box is not None
+    shown = "".join(found.box.text.split())
+    if text.startswith("… "):
+        assert found.box.scrolled
+        assert shown.endswith("".join(text[2:].split()))
+    else:
+        assert shown == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [(p, n) for p, n in NAMES if (p, n.partition("@")[0]) in DIALOGS]
+)
+def test_a_dialog_is_named_by_its_question(program: str, name: str) -> None:
+    dialog = look(program, name).dialog
+    assert dialog is not None
+    assert (dialog.kind, dialog.choose, dialog.question) == DIALOGS[program, name.partition("@")[0]]
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [(p, n) for p, n in NAMES if (p, n.partition("@")[0]) in MODES]
+)
+def test_the_mode_is_read_from_the_footer(program: str, name: str) -> None:
+    assert look(program, name).mode == MODES[program, name.partition("@")[0]]
+
+
+@pytest.mark.parametrize(("program", "name"), NAMES)
+def test_a_screen_read_without_utf8_is_never_taken_for_ready(program: str, name: str) -> None:
+    screen = load(program, name)
+    lines = [re.sub(r"[^\x00-\x7f]", "_", line) for line in screen.lines]
+    shown = Screen.parse("\n".join(lines), width=screen.width, height=screen.height)
+    found = classify(shown, PROFILES[program])
+    assert found.state in (State.UNKNOWN, State.STARTING, State.EXITED)
+
+
+TRAPS = {
+    "qwen": [
+        *("  > a message", "   › 1. Yes, allow once", "   Allow execution of: 'touch'?", "> box"),
+        *("─" * 80, "    .. Working (3s · esc to cancel)", "  ◆︎ OK.", "", "  ? Shell touch x ←"),
+        *("   │ › 1. Trust folder (work)", "    Enter to steer · Ctrl+Q to queue"),
+    ],
+}
+BOXES = {
+    "qwen": [
+        *("", "─" * 80, ">   Type your message or @path/to/file", "─" * 80),
+        *("  ➜ work · some-model", "  ⏸ Ask permissions (shift + tab to cycle)"),
+    ],
+}
+
+
+@pytest.mark.parametrize("program", TRAPS)
+@given(data=st.data())
+def test_nothing_that_stands_above_a_box_makes_it_a_dialog(
+    program: str, data: st.DataObject
+) -> None:
+    above = data.draw(st.lists(st.sampled_from(TRAPS[program]), max_size=20))
+    rows = [*above, *BOXES[program]]
+    screen = Screen.parse("\n".join(rows), width=80, height=len(rows))
+    found = classify(screen, PROFILES[program])
+    assert found.state is State.IDLE, found.evidence
+    assert found.box is not None
+    assert found.box.empty
+
+
+@pytest.mark.parametrize("program", TRAPS)
+@given(data=st.data())
+def test_a_menu_is_never_taken_for_a_box(program: str, data: st.DataObject) -> None:
+    above = data.draw(st.lists(st.sampled_from(TRAPS[program]), max_size=20))
+    dialog = load(program, "permission@120x40")
+    rows = [*above, "", *(line for line in dialog.lines if line)]
+    found = classify(Screen.parse("\n".join(rows), width=120, height=len(rows)), PROFILES[program])
+    assert found.state is State.WAITING
+    assert found.box is None
