@@ -301,10 +301,9 @@ def test_a_spawn_that_meets_a_dialog_names_pane_and_dialog(
 
 def test_verbose_says_more_on_stderr(demo: DemoAgent, tmp_path: Path) -> None:
     server = demo.pane.socket_path
-    for command in (("ps",), ("state", demo.name)):
-        plain, more = demo.torch(*command), demo.torch(*command, "-v")
-        assert (plain.err, server in more.err) == ("", True)
-        assert len(plain.out.splitlines()) == len(more.out.splitlines())
+    plain, more = demo.torch("state", demo.name), demo.torch("state", demo.name, "-v")
+    assert (plain.err, server in more.err) == ("", True)
+    assert len(plain.out.splitlines()) == len(more.out.splitlines())
     assert "80x24" in demo.torch("capture", demo.name, "-v").err
     steps = demo.torch("window", "w", "--session", "agents", "--dir", str(tmp_path), "-v").err
     assert "session agents" in steps

@@ -156,7 +156,7 @@ def test_ps_lists_agents_and_says_which_are_dead(
     assert demo.send("hello").code == 0
     tmux.cmd("kill-pane", "-t", other.pane.id)
     header, first, second = torch("ps").out.splitlines()
-    assert header.split()[:4] == ["NAME", "ROLE", "PROFILE", "STATE"]
+    assert header.split()[:4] == ["NAME", "STATE", "SINCE", "ROLE"]
     assert first.split()[0] == "demo"
     assert "confirmed" in first
     assert "dead" in second.split()
@@ -272,7 +272,7 @@ def test_ps_says_of_a_message_what_its_receipt_says(demo: DemoAgent) -> None:
         store.messages.step(message.id, "attempting")
     assert demo.torch("receipt", message.id, "--json").json["state"] == "unknown"
     assert demo.torch("ps", "--json").json["message_state"] == "unknown"
-    assert f"{message.id} unknown" in demo.torch("ps").out
+    assert re.search(rf"unknown \d+s ago {message.id}", demo.torch("ps").out)
 
 
 def test_an_agent_has_one_shape_and_times_are_iso(demo: DemoAgent) -> None:

@@ -333,9 +333,9 @@ def test_what_needs_nobody_is_not_told(notices: Notices, state: State) -> None:
 
 
 def test_every_state_that_needs_a_person_is_told_of() -> None:
-    from torch_cli.attention.needs import _GROUP, URGENT
+    from torch_cli.attention.groups import GROUP_OF, URGENT
 
-    assert {state for state, group in _GROUP.items() if group in URGENT} == set(TOLD)
+    assert {state for state, group in GROUP_OF.items() if group in URGENT} == set(TOLD)
     assert {told.severity for told in TOLD.values()} <= set(SEVERITIES)
 
 

@@ -52,7 +52,7 @@ def test_an_agent_wrecks_a_file_and_it_comes_back(repository: Repository, torch:
     repository.write("a.py", "wrecked\n")
     second = torch("checkpoint", "now", str(repository.path), "--json").json["id"]
     listed = torch("checkpoint", "list", str(repository.path))
-    assert [line.split()[0] for line in listed.out.splitlines()] == ["checkpoint", first, second]
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["CHECKPOINT", first, second]
     shown = torch("checkpoint", "diff", first, second, *there)
     assert "-good\n+wrecked\n" in shown.out
     assert "src/b.py" not in shown.out

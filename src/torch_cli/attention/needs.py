@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from torch_cli.attention.groups import GROUP_OF, GROUPS, URGENT
 from torch_cli.attention.history import key_in, key_of_state
 from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import CHANGES_READ, has_ended_a_turn
@@ -16,38 +17,12 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.watch.listing import agents_on
 from torch_cli.watch.state import StateOf, states_of
 
-GROUPS = ("answer", "look", "fix", "done", "wait", "nothing")
-"""What a person has to do next, the most urgent first."""
-
-URGENT = ("answer", "look", "fix")
-"""Where an agent goes no further until a person does something."""
-
-_GROUP = {
-    State.WAITING: "answer",
-    State.UNKNOWN: "look",
-    State.EXITED: "fix",
-    State.DEAD: "fix",
-    State.ERROR: "fix",
-    State.STALLED: "look",
-    State.RETRYING: "wait",
-    State.LIMITED: "wait",
-    State.STARTING: "wait",
-    State.WORKING: "nothing",
-    State.IDLE: "nothing",
-}
-
-
 _BEFORE = {
     "authentication": "log in again",
     "billing": "see what is to be paid",
     "context": "compact its conversation, or clear it",
 }
 """What a person does before an agent can go on after an error, by its kind."""
-
-
-def group_of(state: str) -> str:
-    """Return what a person has to do next for an agent in ``state``, as the history writes it."""
-    return next((group for one, group in _GROUP.items() if one == state), "look")
 
 
 class NextStep(NamedTuple):
@@ -112,7 +87,7 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
     """Return what ``agent`` needs. ``looks`` are ``None`` if the history is not kept now."""
     seen = state.state
     asked = asked_by(seen)
-    group = "fix" if state.error is not None else _GROUP[seen.shown]
+    group = "fix" if state.error is not None else GROUP_OF[seen.shown]
     states = store.events.last_states(agent.identity, CHANGES_READ) if looks is not None else []
     since = state.since
     if states and key_in(states[0]) == key_of_state(seen):

@@ -3,10 +3,13 @@
 import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch_cli.cli.present import note, print_json, print_table, printable, say
+from torch_cli.cli.present import note, print_json, printable, say
 from torch_cli.tmux.socket import Socket
+
+if TYPE_CHECKING:
+    from torch_cli.cli.table import Column, TableForm
 
 LONGEST_SECONDS = 1e8
 """The most seconds that can be asked for, some three years. select() takes no endless time."""
@@ -45,8 +48,9 @@ class Common(NamedTuple):
     def show_all(
         self,
         objects: Iterable[Mapping[str, Any]],
-        headings: Sequence[str],
+        columns: "Sequence[Column]",
         rows: Iterable[Sequence[str]],
+        look: "TableForm",
         nothing: str = "",
     ) -> None:
         """Print a list: with ``--json`` the ``objects``, else a table, or what to say without rows.
@@ -57,7 +61,9 @@ class Common(NamedTuple):
             for one in objects:
                 print_json(one)
         elif table := list(rows):
-            print_table(headings, table)
+            from torch_cli.cli.table import print_table
+
+            print_table(columns, table, look)
         elif nothing:
             note(nothing, quiet=self.quiet)
 

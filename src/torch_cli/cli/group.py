@@ -1,6 +1,7 @@
 """``torch`` and its commands, each a module in its section's folder, imported when called."""
 
 import importlib
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -152,6 +153,10 @@ Environment:
 _NO_WORDS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
+_NO_COMMAND = re.compile(r"No such command '(.*?)'", re.IGNORECASE | re.DOTALL)
+"""What click says of a verb that a group does not have."""
+
+
 class _Torch(click.Group):
     """The commands, each imported when it is asked for."""
 
@@ -173,11 +178,7 @@ class _Torch(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = not args or args[0] in _FOLDERS or args[0].startswith("-")
         if not known and not ctx.resilient_parsing:  # resilient: completion, which prints nothing
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], _FOLDERS, 1)
-            hint = f"Did you mean 'torch {near[0]}'?" if near else "See 'torch --help'."
-            raise RefusedError(f"unknown command '{args[0]}'", hint=hint, code="usage")
+            raise _unknown(args[0], list(_FOLDERS), "")
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -219,8 +220,22 @@ class _Torch(click.Group):
         return outcome if isinstance(outcome, int) else DONE
 
 
+def _unknown(word: str, known: list[str], group: str) -> RefusedError:
+    from torch_cli.cli.meant import meant
+
+    words = " ".join(filter(None, (group, word)))
+    path = " ".join(filter(None, ("torch", group)))
+    hint = meant(word, known, group) or f"See '{path} --help'."
+    return RefusedError(f"unknown command '{words}'; nothing was done", hint=hint, code="usage")
+
+
 def _usage(misused: click.UsageError) -> TorchError:
     command = misused.ctx.command_path if misused.ctx else "torch"
+    if misused.ctx and isinstance(misused.ctx.command, click.Group):
+        wrong = _NO_COMMAND.match(misused.message)
+        if wrong:
+            known = misused.ctx.command.list_commands(misused.ctx)
+            return _unknown(wrong[1], known, command.partition(" ")[2])
     hint = f"See '{command} --help'."
     if _may_be_a_message(misused):
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"

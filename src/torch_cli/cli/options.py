@@ -5,9 +5,11 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from torch_cli.cli.common import LONGEST_SECONDS, Common, as_utf8
 from torch_cli.cli.direct import PRIORITIES, WHEN
+from torch_cli.cli.table import Column, TableForm
 from torch_cli.errors import RefusedError
 from torch_cli.number import LARGEST_NUMBER
 from torch_cli.tmux.socket import Socket
@@ -179,6 +181,67 @@ def common_options(function: F) -> F:
         return function(common=Common(socket, *map(bool, flags)), **given)
 
     return wrapper  # type: ignore[return-value]
+
+
+class _Columns(click.types.StringParamType):
+    """Names of columns, with commas between them."""
+
+    name = "columns"
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.names = [column.name for column in columns]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        names = dict.fromkeys(name.strip().lower() for name in value.split(","))
+        for name in names:
+            if name not in self.names:
+                self.fail(f"no column is named '{name}'; there are: {', '.join(self.names)}")
+        return ",".join(names)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        before, comma, last = incomplete.rpartition(",")
+        left = [name for name in self.names if name not in before.split(",")]
+        return [CompletionItem(f"{before}{comma}{name}") for name in left if name.startswith(last)]
+
+
+def table_options(columns: Sequence[Column]) -> Callable[[F], F]:
+    """Add the options of a command that prints a table, and pass them as one ``look`` argument.
+
+    They stand below ``common_options``.
+    """
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def wrapper(common: Common, names: str | None, wide: bool, **given: Any) -> Any:
+            if names and common.json:
+                raise RefusedError(
+                    "give -o or --json, not both: JSON has every field; nothing was shown",
+                    code="usage",
+                )
+            look = TableForm(tuple(names.split(",")) if names else (), wide, common.verbose)
+            return function(common=common, look=look, **given)
+
+        known = _Columns(columns)
+        options = [
+            click.option(
+                "-o",
+                "--columns",
+                "names",
+                type=known,
+                metavar="NAMES",
+                help=f"Only these columns, in this order: {', '.join(known.names)}.",
+            ),
+            click.option(
+                "--wide",
+                is_flag=True,
+                help="Cut nothing, also if the terminal is too narrow. A pipe always gets all.",
+            ),
+        ]
+        return _with(options, wrapper)  # type: ignore[return-value]
+
+    return decorate
 
 
 def _readable(context: click.Context, given: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import select
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from torch_cli.errors import DONE, Interrupted, TorchError, of_system
@@ -212,41 +212,15 @@ def printable(text: str) -> str:
     )
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table with padded columns. Nothing is cut if stdout is not a terminal."""
-    shown = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _print_fitted(headings, shown)
-        return
-    from rich.cells import cell_len
+def terminal_size() -> os.terminal_size:
+    """Return the size of the terminal that stdout is. What ``COLUMNS`` says may be old."""
+    with contextlib.suppress(OSError, ValueError):
+        size = os.get_terminal_size(sys.stdout.fileno())
+        if size.columns and size.lines:
+            return size
+    import shutil
 
-    # rich takes 3 s for 5,000 rows. It is used only if they must fit into a width.
-    table = [list(headings), *shown]
-    sizes = [[cell_len(cell) for cell in row] for row in table]
-    widths = [max(column) for column in zip(*sizes, strict=True)]
-    for row, lengths in zip(table, sizes, strict=True):
-        cells = zip(row, lengths, widths, strict=True)
-        line = "  ".join(cell + " " * (width - length) for cell, length, width in cells)
-        _write(f"{line.rstrip()}\n", sys.stdout)
-
-
-def _print_fitted(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print the table as wide as the terminal. Text that does not fit goes into more rows."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console(highlight=False)
-    with console.capture() as printed:
-        console.print(table)
-    for line in printed.get().splitlines():
-        _write(f"{line.rstrip()}\n", sys.stdout)  # it has the headings' attributes in it
+    return shutil.get_terminal_size()
 
 
 def print_folded(text: str, indent: int, *, behind: str = "") -> None:
@@ -258,39 +232,14 @@ def print_folded(text: str, indent: int, *, behind: str = "") -> None:
     if not sys.stdout.isatty():
         say(shown + behind)
         return
-    import shutil
+    from torch_cli.cli.cells import cells, cut, folded
 
-    columns = max(2 * indent, shutil.get_terminal_size().columns)
+    columns = max(2 * indent, terminal_size().columns)
     if behind or shown.lstrip().startswith("torch "):
-        say(shown + cut(behind, columns - len(shown)) if len(shown) < columns else shown)
+        say(shown + cut(behind, columns - cells(shown)))
         return
     for row in folded(shown, columns, indent):
         say(row)
-
-
-def folded(text: str, columns: int, indent: int) -> list[str]:
-    """Return ``text`` in rows of at most ``columns``, all but the first indented."""
-    from rich.cells import cell_len, chop_cells
-
-    rows, row = list[str](), ""
-    for word in re.findall(r" +[^ ]*|[^ ]+", text.rstrip(" ")):
-        if cell_len(row + word) <= columns:
-            row += word
-            continue
-        rows += [row] if row.strip() else []
-        *full, last = chop_cells(word.lstrip(), columns - indent)
-        rows += [" " * indent + piece for piece in full]
-        row = " " * indent + last
-    return [*rows, row]
-
-
-def cut(text: str, columns: int) -> str:
-    """Return ``text`` cut to ``columns`` of a terminal, with an ellipsis if anything is missing."""
-    from rich.cells import cell_len, set_cell_size
-
-    if cell_len(text) <= columns:
-        return text
-    return f"{set_cell_size(text, columns - 1).rstrip()}…" if columns > 1 else ""
 
 
 def print_fields(fields: Mapping[str, object]) -> None:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from torch_cli.attention.groups import URGENT, group_of
 from torch_cli.attention.looking import Unseen
-from torch_cli.attention.needs import URGENT, group_of
 from torch_cli.errors import TorchError
 from torch_cli.programs.state import one_line
 from torch_cli.snippet.text import CLIENT, COLUMNS, DO, DONE_UNSEEN, LINE, SOURCED

@@ -5,7 +5,8 @@ import re
 import time
 from collections.abc import Sequence
 
-from torch_cli.attention.needs import URGENT, Need
+from torch_cli.attention.groups import URGENT
+from torch_cli.attention.needs import Need
 from torch_cli.errors import NotFoundError
 from torch_cli.programs.state import one_line
 from torch_cli.tmux.process import environment, program, run

@@ -23,7 +23,7 @@ CLIENT = "@torch_client"
 """The option that names the daemon's connection. It is there for as long as the marks are true."""
 
 DO = "@torch_do"
-"""The option of a pane: what a person has to do for its agent, one of ``attention.URGENT``."""
+"""The option of a pane: what a person has to do for its agent, one of ``groups.URGENT``."""
 
 DONE_UNSEEN = "@torch_done"
 """The option of a pane whose agent has ended a turn that nobody has looked at since."""

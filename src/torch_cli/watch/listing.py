@@ -1,6 +1,8 @@
 """The list of agents with the state of each, one sweep for each tmux server."""
 
+import contextlib
 from collections.abc import Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import NotFoundError, TorchError
@@ -45,9 +47,12 @@ def agents_on(store: Store, socket: Socket) -> list[Agent]:
     return [agent for agent in agents if not socket.demanded or socket.leads_to(agent.socket)]
 
 
-def list_agents(store: Store, agents: Sequence[Agent]) -> list[Line]:
-    """Return ``agents`` with their present states."""
-    seen, briefed = look_at(store, agents), store.briefings.newest()
+def list_agents(
+    store: Store, agents: Sequence[Agent], lookout: "Lookout | None" = None
+) -> list[Line]:
+    """Return ``agents`` with their present states, looked at over ``lookout`` if one is open."""
+    seen = lookout.look(agents) if lookout is not None else look_at(store, agents)
+    briefed = store.briefings.newest()
     return [
         _line(store, agent, seen.get(agent.name))._replace(
             briefed=briefed.get(agent.identity), safety=safety_for(agent)
@@ -57,33 +62,73 @@ def list_agents(store: Store, agents: Sequence[Agent]) -> list[Line]:
 
 
 def look_at(store: Store, agents: Sequence[Agent]) -> dict[str, Seen | TorchError]:
-    """Return what is seen of each of ``agents``, by name. Agents without a pane are left out.
+    """Return what ``Lookout.look`` returns, of one look."""
+    with Lookout(store) as lookout:
+        return lookout.look(agents)
 
-    An agent that Torch cannot look at has its error instead. The others are still there.
-    """
-    seen: dict[str, Seen | TorchError] = {}
-    for path in sorted({agent.socket for agent in agents}):
-        here = [agent for agent in agents if agent.socket == path]
+
+class Lookout:
+    """Looks at agents, over one connection to each tmux server that stays open until ``close``."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.sweeps: dict[str, Sweep] = {}
+
+    def __enter__(self) -> "Lookout":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave all servers."""
+        for path in list(self.sweeps):
+            self._leave(path)
+
+    def look(self, agents: Sequence[Agent]) -> dict[str, Seen | TorchError]:
+        """Return what is seen of each of ``agents``, by name. Agents without a pane are left out.
+
+        An agent that Torch cannot look at has its error instead. The others are still there.
+        """
+        seen: dict[str, Seen | TorchError] = {}
+        for path in sorted({agent.socket for agent in agents}):
+            here = [agent for agent in agents if agent.socket == path]
+            try:
+                found = self._look(path, here)
+                seen |= {name: one.error or one for name, one in found.items()}
+            except TorchError as error:
+                self._leave(path)
+                seen |= dict.fromkeys((agent.name for agent in here), error)
+        return seen
+
+    def _look(self, path: str, agents: list[Agent]) -> dict[str, Seen]:
+        """Return what is seen of each of ``agents`` whose pane still exists."""
+        if path in self.sweeps:
+            with contextlib.suppress(NotFoundError):
+                return self.sweeps[path].look(agents)
+            self._leave(path)  # the session that the connection was attached to may have ended
+        socket = Socket(path=path)
         try:
-            found = _look(store, Socket(path=path), here)
-            seen |= {name: one.error or one for name, one in found.items()}
-        except TorchError as error:
-            seen |= dict.fromkeys((agent.name for agent in here), error)
-    return seen
-
-
-def _look(store: Store, socket: Socket, agents: list[Agent]) -> dict[str, Seen]:
-    """Return what is seen of each of ``agents`` whose pane still exists."""
-    try:
-        panes = list_panes(socket)
-        if not {pane.server for pane in panes} & {agent.server for agent in agents}:
+            panes = list_panes(socket)
+            if not {pane.server for pane in panes} & {agent.server for agent in agents}:
+                return {}
+            client = ControlClient(socket, panes[0].session_id, hears=False)
+            self.sweeps[path] = Sweep(client, self._store)
+            return self.sweeps[path].look(agents)
+        except NotFoundError as missing:
+            self._leave(path)
+            if missing.code != "no-server":
+                raise  # without tmux nobody knows whether the panes are gone
             return {}
-        with ControlClient(socket, panes[0].session_id) as client:
-            return Sweep(client, store).look(agents)
-    except NotFoundError as missing:
-        if missing.code != "no-server":
-            raise  # without tmux nobody knows whether the panes are gone
-        return {}
+
+    def _leave(self, path: str) -> None:
+        if path in self.sweeps:
+            self.sweeps.pop(path).client.close()
 
 
 def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:

@@ -74,11 +74,13 @@ class Sweep:
     """Looks at agents of the server that ``client`` is connected to.
 
     ``store`` may be another at each look: a connection to the state file belongs to one thread.
+    ``glances`` are all panes of the server at the last look.
     """
 
     def __init__(self, client: ControlClient, store: Store) -> None:
-        self._client = client
+        self.client = client
         self.store = store
+        self.glances: list[Glance] = []
         self._profiles: dict[str, Profile] = {}
         self._shown: dict[Agent, _ShownRows] = {}
         self._judged: dict[Agent, _Judged] = {}
@@ -92,7 +94,8 @@ class Sweep:
         The facts of a pane are a few milliseconds older than its rows. Raises ``NotFoundError`` if
         the server, or the session that the client is attached to, is gone.
         """
-        panes = {(g.pane.server, g.pane.id, g.pane.pid): g for g in look_over(self._client)}
+        self.glances = look_over(self.client)
+        panes = {(g.pane.server, g.pane.id, g.pane.pid): g for g in self.glances}
         places = {agent: (agent.server, agent.pane, agent.pane_pid) for agent in agents}
         here = {agent: panes[place] for agent, place in places.items() if place in panes}
         self._read(here)
@@ -112,7 +115,7 @@ class Sweep:
             if agent in here and shown.is_current(here[agent])
         }
         stale = [agent for agent in here if agent not in self._shown]
-        captured = capture_rows(self._client, [here[agent].pane for agent in stale])
+        captured = capture_rows(self.client, [here[agent].pane for agent in stale])
         for agent, rows in zip(stale, captured, strict=True):
             if rows is not None:
                 self._shown[agent] = _ShownRows(here[agent], rows, second)

@@ -1,69 +1,138 @@
 """``torch ps``."""
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import common_options, table_options
+from torch_cli.cli.table import Column, TableForm
+from torch_cli.errors import DONE
 
 if TYPE_CHECKING:
+    from torch_cli.cli.table import Paper
+    from torch_cli.store import Store
     from torch_cli.store.briefings import Briefed
-    from torch_cli.watch.listing import Line
+    from torch_cli.watch.listing import Line, Lookout
+
+_COLUMNS = (
+    Column("name", 0, 24),
+    Column("state", 0, 0, "state"),
+    Column("since", 1, 0),
+    Column("role", 4, 12),
+    Column("profile", 5, 0),
+    Column("pane", 7, 12),
+    Column("directory", 3, 14, "path"),
+    Column("message", 6, 18, heading="LAST MESSAGE"),
+    Column("briefed", 8),
+    Column("evidence", 9, 20, below=True),
+    Column("protection", 10, 20, below=True),
+    Column("server", 11, 12, "path", below=True),
+)
 
 
 @click.command("ps")
 @common_options
-def command(common: Common) -> int:
-    """List the agents: name, role, profile, state and since when, pane, directory, last message.
+@table_options(_COLUMNS)
+@click.option("--watch", is_flag=True, help="Show the list until Ctrl-C or q, always as it is now.")
+def command(common: Common, look: TableForm, watch: bool) -> int:
+    """List the agents: name, state and since when, role, profile, pane, directory, last message.
+
+    On a terminal the list fits its width: cells are cut, and columns without room are left out, the
+    least important first; name and state stay. Who needs you comes first. In a pipe or a file the
+    list does not depend on the terminal: every column, nothing cut, agents by name.
 
     An agent whose pane is gone is shown as 'dead'. If Torch cannot look at an agent, it shows
     'unknown' with the reason, and the exit status is that of the first such error. -L or -S lists
-    the agents of that server only. With --json, one object for each agent; -v adds the evidence for
-    each state, and the agent's tmux server.
+    the agents of that server only. -v adds to each agent the evidence for its state, what protects
+    messages to it, and its tmux server. With --json, one object for each agent.
 
     \b
     Examples:
       torch ps
+      torch ps --watch
+      torch ps -o name,state,message,evidence --wide
       torch ps --json | jq -r 'select(.state == "waiting").name'
     """
-    from torch_cli.cli.present import note, print_json
-    from torch_cli.cli.schema import agent_object
-    from torch_cli.errors import DONE
+    from torch_cli.cli.present import note
+    from torch_cli.cli.table import paper
     from torch_cli.store import Store
+    from torch_cli.watch.listing import Lookout
+
+    with Store() as store, Lookout(store) as lookout:
+        if watch:
+            return _watch(store, lookout, common, look)
+        found = _find(store, lookout, common)
+    if common.json:
+        _print_json(found.lines)
+    else:
+        for line in drawn_list(found.lines, look, paper()):
+            click.echo(line)
+        _explain(found.lines)
+    for words in found.notes:
+        note(f"torch: {words}", quiet=common.quiet)
+    if not found.lines and not common.json:
+        note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
+    return found.status
+
+
+class _Found(NamedTuple):
+    """The agents, and what else a person should know."""
+
+    lines: "list[Line]"
+    notes: list[str]
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        return next((line.error.exit_code for line in self.lines if line.error), DONE)
+
+
+def _find(store: "Store", lookout: "Lookout", common: Common) -> _Found:
     from torch_cli.watch.listing import agents_on, list_agents
 
-    with Store() as store:
-        lines = list_agents(store, agents_on(store, common.socket))
-        lost = len(store.messages.undelivered(untold=True))
-        overdue = len(store.checkins.overdue())
-    if common.json:
-        for line in lines:
-            print_json(agent_object(line))
-    elif lines:
-        _print(lines)
-    else:
-        note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
-    for line in lines:
-        words = f"{line.agent.name}: {line.evidence} (tmux server {line.agent.socket})"
-        common.tell(words)
-        if line.safety:
-            common.tell(f"{line.agent.name}, protection: {line.safety.sentence}")
-    errors = [line.error for line in lines if line.error]
-    if not common.json:
-        _explain(lines)
+    lines = list_agents(store, agents_on(store, common.socket), lookout)
+    lost = len(store.messages.undelivered(untold=True))
+    overdue = len(store.checkins.overdue())
+    notes = []
     if lost:
         words = "1 message" if lost == 1 else f"{lost} messages"
-        note(f"torch: {words} did not arrive: torch outbox list", quiet=common.quiet)
+        notes.append(f"{words} did not arrive: torch outbox list")
     if overdue:
         words = "1 check-in is" if overdue == 1 else f"{overdue} check-ins are"
         ways = "'torch checkin list' shows them, 'torch checkin remove NAME' removes one"
-        note(f"torch: {words} overdue: {ways}", quiet=common.quiet)
-    return errors[0].exit_code if errors else DONE
+        notes.append(f"{words} overdue: {ways}")
+    return _Found(lines, notes)
 
 
-def _explain(lines: "list[Line]") -> None:
+def _watch(store: "Store", lookout: "Lookout", common: Common, look: TableForm) -> int:
+    """Show the list until a person ends that."""
+    from torch_cli.cli.watching import check_watchable, watch
+
+    check_watchable(common, "torch events --follow")
+
+    def draw(on: "Paper") -> list[str]:
+        found = _find(store, lookout, common)
+        lines = drawn_list(found.lines, look, on) or ["no agents; 'torch spawn NAME' starts one"]
+        errors = dict.fromkeys(line.error for line in found.lines if line.error)
+        words = [error.message for error in errors if error] + found.notes
+        return [*lines, *(["", *map(on.shows, words)] if words else [])]
+
+    watch(draw)
+    return DONE
+
+
+def _print_json(lines: "Sequence[Line]") -> None:
+    from torch_cli.cli.present import print_json
+    from torch_cli.cli.schema import agent_object
+
+    for line in lines:
+        print_json(agent_object(line))
+
+
+def _explain(lines: "Sequence[Line]") -> None:
     """Say why Torch could not look at some agents, once for each reason."""
     from torch_cli.cli.present import print_error
     from torch_cli.errors import TorchError
@@ -73,41 +142,49 @@ def _explain(lines: "list[Line]") -> None:
         print_error(TorchError(f"{names}: {error.message}", hint=error.hint), as_json=False)
 
 
-def _print(lines: "list[Line]") -> None:
-    from torch_cli.cli.present import age, print_table
+def drawn_list(lines: "Sequence[Line]", look: TableForm, on: "Paper") -> list[str]:
+    """Return the lines of the table: on a terminal who needs a person comes first."""
+    from torch_cli.cli.table import drawn
+
+    if not lines:
+        return []
+    now = time.time()
+    ordered = sorted(lines, key=_urgency) if on.width is not None else lines
+    return drawn(_COLUMNS, [_row(line, now) for line in ordered], look, on)
+
+
+def _urgency(line: "Line") -> tuple[int, float]:
+    """Return the place of an agent in the list: by group, who waits for a person by age."""
+    from torch_cli.attention.groups import GROUPS, URGENT, group_of
+
+    group = group_of(line.state)
+    return GROUPS.index(group), (line.since or 0.0) if group in URGENT else 0.0
+
+
+def _row(line: "Line", now: float) -> list[str]:
+    from torch_cli.cli.present import age
     from torch_cli.delivery.receipt import receipt_of
 
-    now = time.time()
-    print_table(
-        [
-            "NAME",
-            "ROLE",
-            "PROFILE",
-            "STATE",
-            "SINCE",
-            "PANE",
-            "BRIEFED",
-            "DIRECTORY",
-            "LAST MESSAGE",
-        ],
-        [
-            [
-                line.agent.name,
-                line.agent.role,
-                line.agent.profile,
-                line.state,
-                age(now - line.since) if line.since else "",
-                f"{line.agent.session}:{line.agent.window} {line.agent.pane}",
-                _briefed(line.briefed, now),
-                line.agent.directory,
-                f"{line.message.id} {receipt_of(line.message).state} "
-                f"{age(now - line.message.created)} ago"
-                if line.message
-                else "",
-            ]
-            for line in lines
-        ],
+    agent, message = line.agent, line.message
+    sent = (
+        f"{receipt_of(message).state} {age(now - message.created)} ago {message.id}"
+        if message
+        else ""
     )
+    return [
+        agent.name,
+        line.state,
+        age(now - line.since) if line.since else "",
+        agent.role,
+        agent.profile,
+        f"{agent.session}:{agent.window} {agent.pane}",
+        agent.directory,
+        sent,
+        _briefed(line.briefed, now),
+        line.evidence,
+        line.safety.sentence if line.safety else "",
+        agent.socket,
+    ]
 
 
 def _briefed(one: "Briefed | None", now: float) -> str:

@@ -3,9 +3,18 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import common_options, table_options
 from torch_cli.cli.schema import agent_object
+from torch_cli.cli.table import Column, TableForm
 from torch_cli.errors import DONE, NOT_FOUND
+
+_COLUMNS = (
+    Column("name", 0, 24),
+    Column("state", 0, 0, "state"),
+    Column("role", 2),
+    Column("tasks", 1, 0),
+    Column("skills", 3, 10),
+)
 
 
 @click.command("who")
@@ -18,7 +27,10 @@ from torch_cli.errors import DONE, NOT_FOUND
 @click.option("--role", help="The agent's role.")
 @click.option("--state", help="The agent's state: idle, working, waiting, …")
 @common_options
-def command(common: Common, skills: tuple[str, ...], role: str | None, state: str | None) -> int:
+@table_options(_COLUMNS)
+def command(
+    common: Common, look: TableForm, skills: tuple[str, ...], role: str | None, state: str | None
+) -> int:
     """Find agents by skill, role and state; exit status 3 if no agent matches.
 
     Skills are those of the team file. With --json, one object for each agent.
@@ -50,12 +62,13 @@ def command(common: Common, skills: tuple[str, ...], role: str | None, state: st
             for line in lines
             for name in [line.agent.name]
         ),
-        ("NAME", "ROLE", "STATE", "TASKS", "SKILLS"),
+        _COLUMNS,
         (
-            [name, line.agent.role, line.state, str(tasks[name] or ""), ", ".join(known[name])]
+            [name, line.state, line.agent.role, str(tasks[name] or ""), ", ".join(known[name])]
             for line in lines
             for name in [line.agent.name]
         ),
+        look,
         "no agent matches; 'torch ps' lists all agents",
     )
     return DONE if lines else NOT_FOUND

@@ -3,8 +3,11 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
-from torch_cli.cli.present import note, print_json, print_table
+from torch_cli.cli.options import common_options, table_options
+from torch_cli.cli.present import note, print_json
+from torch_cli.cli.table import Column, TableForm, print_table
+
+_COLUMNS = (Column("channel", 0, 0), Column("state", 0, 0, "state"), Column("words", 1, 20))
 
 
 @click.group("notify")
@@ -28,7 +31,8 @@ def command() -> None:
 
 @command.command("test")
 @common_options
-def test_command(common: Common) -> int:
+@table_options(_COLUMNS)
+def test_command(common: Common, look: TableForm) -> int:
     """Tell you something now by each channel, and say what became of it.
 
     Exit status 0 if you were told, 1 if no channel reached you, or one failed.
@@ -49,7 +53,7 @@ def test_command(common: Common) -> int:
         channels = [one._asdict() for one in tried]
         print_json({"schema": "torch.notify/1", "channels": channels})
     else:
-        print_table(("CHANNEL", "STATE", "WORDS"), tried)
+        print_table(_COLUMNS, tried, look)
         if "told" not in states:
             note("torch: you were not told by any channel", quiet=common.quiet)
             note(

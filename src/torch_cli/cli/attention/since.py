@@ -159,9 +159,9 @@ def _more(name: str, seconds: float) -> str:
 
 def _fitted(row: str) -> str:
     """Return ``row``, on a terminal cut to its width: folded it would be more lines."""
-    import shutil
     import sys
 
-    from torch_cli.cli.present import cut
+    from torch_cli.cli.cells import cut
+    from torch_cli.cli.present import terminal_size
 
-    return cut(row, shutil.get_terminal_size().columns) if sys.stdout.isatty() else row
+    return cut(row, terminal_size().columns) if sys.stdout.isatty() else row

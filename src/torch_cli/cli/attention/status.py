@@ -131,8 +131,9 @@ def need_object(one: "Need") -> dict[str, Any]:
 
 def in_one_line(found: "list[Need]") -> str:
     """Return who needs a person in one line, cut to ``LINE_COLUMNS`` columns."""
-    from torch_cli.attention.needs import URGENT
-    from torch_cli.cli.present import age, cut, printable
+    from torch_cli.attention.groups import URGENT
+    from torch_cli.cli.cells import cut
+    from torch_cli.cli.present import age, printable
 
     urgent = [one for one in found if one.urgent]
     if not urgent:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from torch_cli.cli.checkpoints.checkpoint_shown import (
+    CHECKPOINT_COLUMNS,
     checkpoint_object,
     counts_object,
     print_checkpoint,
@@ -18,8 +19,9 @@ from torch_cli.cli.checkpoints.checkpoint_watch import status_command, watch_com
 from torch_cli.cli.checkpoints.restoring import restore
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_checkpoints
-from torch_cli.cli.options import COUNT, IN_DIR, common_options
+from torch_cli.cli.options import COUNT, IN_DIR, common_options, table_options
 from torch_cli.cli.present import print_json, print_text, printable, say
+from torch_cli.cli.table import TableForm
 from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
@@ -102,7 +104,10 @@ def _thin_out(worktree: "Worktree", settings: "Settings") -> None:
 )
 @click.option("-n", "--number", type=COUNT, help="The newest N only.")
 @common_options
-def list_command(common: Common, directory: str, every: bool, number: int | None) -> None:
+@table_options(CHECKPOINT_COLUMNS)
+def list_command(
+    common: Common, look: TableForm, directory: str, every: bool, number: int | None
+) -> None:
     """List the checkpoints of the worktree of DIRECTORY, the newest last.
 
     With --json, one object for each checkpoint. --all also lists those of removed worktrees. A mark
@@ -126,7 +131,7 @@ def list_command(common: Common, directory: str, every: bool, number: int | None
         for one in found:
             print_json(checkpoint_object(one, latest=one.id == marked))
     elif found:
-        print_checkpoints(found, every=every, latest=marked)
+        print_checkpoints(found, look, every=every, latest=marked)
     else:
         note("no checkpoints; 'torch checkpoint now' makes one", quiet=common.quiet)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch_cli.cli.common import Common
 from torch_cli.cli.present import age, error_object, note, print_json, printable, say
 from torch_cli.cli.schema import timestamp
+from torch_cli.cli.table import Column, TableForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
     from torch_cli.checkpoint.record import Checkpoint, CheckpointOutcome
     from torch_cli.checkpoint.restore import Earlier, RestorePlan
     from torch_cli.checkpoint.scan import LeftOut
+
+CHECKPOINT_COLUMNS = (
+    Column("checkpoint", 0, 0),
+    Column("when", 3, 0),
+    Column("age", 1, 0),
+    Column("agent", 2, 10),
+    Column("reason", 4, 0),
+    Column("changed", 0, 0),
+    Column("note", 2, 12, heading=""),
+    Column("worktree", 5, 0),
+)
 
 SHOWN_PATHS = 20
 """How many left-out files, or changes, are shown. -v shows all."""
@@ -100,9 +112,14 @@ def _print_outcome(one: "CheckpointOutcome", common: Common) -> None:
         note(f"  left out: {len(one.left_out) - limit} more; -v shows all", quiet=common.quiet)
 
 
-def print_checkpoints(found: "Sequence[Checkpoint]", *, every: bool, latest: str) -> None:
-    """Print a table, the newest last. ``latest`` is the id of the latest."""
-    from torch_cli.cli.present import print_table
+def print_checkpoints(
+    found: "Sequence[Checkpoint]", look: TableForm, *, every: bool, latest: str
+) -> None:
+    """Print a table, the newest last. ``latest`` is the id of the latest.
+
+    With ``every`` they are of several worktrees, and each says of which.
+    """
+    from torch_cli.cli.table import print_table
 
     now = time.time()
     rows = []
@@ -113,9 +130,8 @@ def print_checkpoints(found: "Sequence[Checkpoint]", *, every: bool, latest: str
         words = "; ".join([*marks, *one.note.splitlines()[:1]])
         row = [one.id, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.at))]
         row += [age(now - one.at), one.agent, one.reason, str(one.counts), words]
-        rows.append([*row[:1], one.ref.split("/")[-2], *row[1:]] if every else row)
-    columns = ["checkpoint", "when", "age", "agent", "reason", "changed", ""]
-    print_table([*columns[:1], "worktree", *columns[1:]] if every else columns, rows)
+        rows.append([*row, one.ref.split("/")[-2]])
+    print_table(CHECKPOINT_COLUMNS, rows, look, hidden=() if every else ("worktree",))
 
 
 def print_checkpoint(one: "Checkpoint") -> None:

@@ -5,10 +5,20 @@ import time
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import common_options, table_options
 from torch_cli.cli.present import age, note, print_json, printable, say, unscheduled
 from torch_cli.cli.schema import timestamp
+from torch_cli.cli.table import Column, TableForm
 from torch_cli.errors import RefusedError
+
+_COLUMNS = (
+    Column("directory", 0, 20, "path"),
+    Column("last", 0, 0),
+    Column("outcome", 1, 16),
+    Column("every", 2, 0),
+    Column("agents", 3),
+    Column("commits", 4),
+)
 
 
 @click.command("watch")
@@ -74,7 +84,8 @@ def _print_watch(top: str, every: float | None, on_idle: bool | None, common: Co
 
 @click.command("status")
 @common_options
-def status_command(common: Common) -> None:
+@table_options(_COLUMNS)
+def status_command(common: Common, look: TableForm) -> None:
     """Show which directories are watched, and the outcome of the last attempt in each.
 
     \b
@@ -110,14 +121,13 @@ def status_command(common: Common) -> None:
     rows = (
         [
             one.top,
-            one.names,
-            (age(one.every) if one.every else "never") + (", idle" if one.on_idle else ""),
             f"{age(now - one.watch.attempted)} ago" if one.watch.attempted else "not yet",
             ("failed: " if one.watch.failed else "") + one.watch.said,
+            (age(one.every) if one.every else "never") + (", idle" if one.on_idle else ""),
+            one.names,
             one.watch.commit_said,
         ]
         for one in found
     )
     nothing = "nothing is watched: there are no agents, and no 'torch checkpoint watch'"
-    headings = ("directory", "agents", "every", "last", "", "commits")
-    common.show_all(objects, headings, rows, nothing)
+    common.show_all(objects, _COLUMNS, rows, look, nothing)

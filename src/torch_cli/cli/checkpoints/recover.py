@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import IN_DIR, common_options
+from torch_cli.cli.options import IN_DIR, common_options, table_options
+from torch_cli.cli.table import Column, TableForm
 
 if TYPE_CHECKING:
     from torch_cli.commit.recover import Item
+
+_COLUMNS = (
+    Column("number", 0, 0, heading=""),
+    Column("name", 0, 16),
+    Column("age", 1, 0),
+    Column("effect", 0, 20, heading="FILES IT WOULD CHANGE"),
+    Column("kind", 3, 0),
+    Column("words", 2, 10, heading=""),
+)
 
 
 @click.command("recover")
@@ -19,8 +29,14 @@ if TYPE_CHECKING:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @IN_DIR
 @common_options
+@table_options(_COLUMNS)
 def command(
-    common: Common, paths: tuple[str, ...], item: str | None, yes: bool, directory: str
+    common: Common,
+    look: TableForm,
+    paths: tuple[str, ...],
+    item: str | None,
+    yes: bool,
+    directory: str,
 ) -> int:
     """Show what you can go back to, with what each would change, and go back to one.
 
@@ -46,7 +62,7 @@ def command(
     wanted = pathspecs(worktree, paths, directory)
     found = items(worktree, load_settings())
     if item is None:
-        _print(found, common)
+        _print(found, common, look)
         if not found:
             note("  nothing differs from the present files", quiet=common.quiet)
         item = _choice() if found and not common.json else None
@@ -65,10 +81,11 @@ def _choice() -> str | None:
     return str(answer).strip() or None
 
 
-def _print(found: "list[Item]", common: Common) -> None:
+def _print(found: "list[Item]", common: Common, look: TableForm) -> None:
     from torch_cli.cli.checkpoints.checkpoint_shown import counts_object
-    from torch_cli.cli.present import age, print_json, print_table
+    from torch_cli.cli.present import age, print_json
     from torch_cli.cli.schema import timestamp
+    from torch_cli.cli.table import print_table
 
     if common.json:
         for number, one in enumerate(found, 1):
@@ -78,11 +95,11 @@ def _print(found: "list[Item]", common: Common) -> None:
         return
     now = time.time()
     rows = [
-        [str(n), one.name, one.kind, age(now - one.at), _effect(one), one.words]
+        [str(n), one.name, age(now - one.at), _effect(one), one.kind, one.words]
         for n, one in enumerate(found, 1)
     ]
     if rows:
-        print_table(["", "name", "kind", "age", "files it would change", ""], rows)
+        print_table(_COLUMNS, rows, look)
 
 
 def _effect(one: "Item") -> str:

@@ -10,21 +10,28 @@ from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.machine.profile_install import install_command, remove_command
 from torch_cli.cli.machine.profile_new import new_command
 from torch_cli.cli.machine.profile_verify import verify_command
-from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.options import ANY_BYTES, common_options, table_options
 from torch_cli.cli.present import (
     note,
     print_fields,
     print_json,
-    print_table,
     print_text,
     printable,
 )
+from torch_cli.cli.table import Column, TableForm, print_table
 from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
     from torch_cli.programs.profile import Profile
     from torch_cli.programs.state import AgentState
     from torch_cli.tmux.screen import Screen
+
+_COLUMNS = (
+    Column("name", 0, 0),
+    Column("title", 1, 10),
+    Column("verified", 2, 10),
+    Column("source", 3, 12, "path"),
+)
 
 
 @click.group("profile")
@@ -48,7 +55,8 @@ def command() -> None:
 
 @command.command("list")
 @common_options
-def list_command(common: Common) -> None:
+@table_options(_COLUMNS)
+def list_command(common: Common, look: TableForm) -> None:
     """List the profiles, with the versions that each was proven with, and where each comes from.
 
     A profile that was proven with no version is unverified ("no"): Torch types messages only while
@@ -84,8 +92,9 @@ def list_command(common: Common) -> None:
         print_json({"schema": "torch.profiles/1", "profiles": rows})
         return
     print_table(
-        ["NAME", "TITLE", "VERIFIED", "SOURCE"],
+        _COLUMNS,
         [[r["name"], r["title"], ", ".join(r["verified"]) or "no", r["source"]] for r in rows],
+        look,
     )
     for row in rows:
         if "error" in row:

@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 @click.group("store")
 def command() -> None:
-    """Look after the state file, in which Torch keeps messages, events, check-ins and tasks.
+    """TableForm after the state file, in which Torch keeps messages, events, check-ins and tasks.
 
     \b
     Examples:

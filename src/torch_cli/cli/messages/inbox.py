@@ -6,10 +6,20 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import COUNT, common_options
+from torch_cli.cli.options import COUNT, common_options, table_options
 from torch_cli.cli.present import age, note
 from torch_cli.cli.schema import shown_state, timestamp
+from torch_cli.cli.table import Column, TableForm
 from torch_cli.errors import RefusedError
+
+_COLUMNS = (
+    Column("message", 0, 0),
+    Column("from", 0, 16),
+    Column("kind", 2, 0),
+    Column("when", 1, 0),
+    Column("state", 0, 0, "state"),
+    Column("text", 1, 12),
+)
 
 
 @click.command("inbox")
@@ -22,7 +32,10 @@ from torch_cli.errors import RefusedError
     help="Only questions of others that the agent has not answered.",
 )
 @common_options
-def command(common: Common, agent: str | None, number: int, unanswered: bool) -> None:
+@table_options(_COLUMNS)
+def command(
+    common: Common, look: TableForm, agent: str | None, number: int, unanswered: bool
+) -> None:
     """List the messages to AGENT (default: the agent you are), the newest last.
 
     --open lists only questions, escalations and plain messages of other agents that AGENT has not
@@ -72,7 +85,6 @@ def command(common: Common, agent: str | None, number: int, unanswered: bool) ->
         ]
         for message in found
     )
-    headings = ("MESSAGE", "FROM", "KIND", "WHEN", "STATE", "")
-    common.show_all(objects, headings, rows, "no messages")
+    common.show_all(objects, _COLUMNS, rows, look, "no messages")
     if older and not common.json:
         note(f"  there are older ones: -n {2 * number} shows more", quiet=common.quiet)

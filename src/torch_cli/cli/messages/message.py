@@ -3,8 +3,11 @@
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
-from torch_cli.cli.present import print_json, print_table
+from torch_cli.cli.options import common_options, table_options
+from torch_cli.cli.present import print_json
+from torch_cli.cli.table import Column, TableForm, print_table
+
+_COLUMNS = (Column("kind", 0, 0), Column("fields", 1, 20))
 
 
 @click.group("message")
@@ -21,7 +24,8 @@ def command() -> None:
 
 @command.command("kinds")
 @common_options
-def kinds_command(common: Common) -> None:
+@table_options(_COLUMNS)
+def kinds_command(common: Common, look: TableForm) -> None:
     """List the kinds and their fields; fields with a star are required.
 
     \b
@@ -39,7 +43,7 @@ def kinds_command(common: Common) -> None:
     for kind, fields in MESSAGE_KINDS.items():
         names = (f"{field.name}*" if field.required else field.name for field in fields)
         rows.append([kind, ", ".join(names)])
-    print_table(["KIND", "FIELDS"], rows)
+    print_table(_COLUMNS, rows, look)
 
 
 @command.command("new")

@@ -7,7 +7,8 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_waiting
-from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.options import ANY_BYTES, common_options, table_options
+from torch_cli.cli.table import Column, TableForm
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 
 OUTBOX_CHARACTERS = 40
 """How many characters of a body are in its line of the list."""
+
+_COLUMNS = (
+    Column("message", 0, 0),
+    Column("state", 0, 0, "state"),
+    Column("to", 0, 16),
+    Column("age", 1, 0),
+    Column("why", 2, 16),
+    Column("text", 3, 12),
+    Column("from", 4),
+    Column("expires", 5, 0),
+)
 
 
 @click.group("outbox")
@@ -42,7 +54,8 @@ def command() -> None:
     "--all", "also_ended", is_flag=True, help="Also messages that did not arrive earlier."
 )
 @common_options
-def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
+@table_options(_COLUMNS)
+def list_command(common: Common, look: TableForm, agent: str | None, also_ended: bool) -> None:
     """List waiting messages, in the order of delivery, and messages that did not arrive.
 
     A message that did not arrive is listed until you have seen it once; with --all always. With
@@ -54,7 +67,8 @@ def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
       torch outbox list --agent dev
       torch outbox list --all --json | jq -r 'select(.state == "unknown").id'
     """
-    from torch_cli.cli.present import note, print_json, print_table
+    from torch_cli.cli.present import note, print_json
+    from torch_cli.cli.table import print_table
     from torch_cli.store import Store
 
     with Store() as store:
@@ -65,10 +79,7 @@ def list_command(common: Common, agent: str | None, also_ended: bool) -> None:
             for message in messages:
                 print_json(message_object(message))
         elif messages:
-            print_table(
-                ["MESSAGE", "TO", "STATE", "AGE", "EXPIRES", "FROM", "TEXT", "WHY"],
-                [_row(message) for message in messages],
-            )
+            print_table(_COLUMNS, [_row(message) for message in messages], look)
         else:
             note("the outbox is empty", quiet=common.quiet)
         for message in lost:
@@ -247,11 +258,11 @@ def _row(message: "Message") -> list[str]:
     left = "" if message.deadline is None else f"in {age(message.deadline - now)}"
     return [
         message.id,
-        message.recipient,
         shown_state(message),
+        message.recipient,
         age(now - message.created),
-        left if receipt.kept else "",
-        message.sender,
-        one_line(message.body, OUTBOX_CHARACTERS),
         receipt.reason,
+        one_line(message.body, OUTBOX_CHARACTERS),
+        message.sender,
+        left if receipt.kept else "",
     ]

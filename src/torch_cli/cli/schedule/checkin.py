@@ -7,10 +7,11 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_checkins
-from torch_cli.cli.options import ANY_BYTES, COUNT, common_options
+from torch_cli.cli.options import ANY_BYTES, COUNT, common_options, table_options
 from torch_cli.cli.schedule.checkin_given import note_of, trigger_of
 from torch_cli.cli.schedule.checkin_runs import history_command, run_command
 from torch_cli.cli.schedule.checkin_shown import (
+    CHECKIN_COLUMNS,
     FIRINGS,
     LONG_LIST_ROWS,
     ahead,
@@ -22,6 +23,7 @@ from torch_cli.cli.schedule.checkin_shown import (
     run_line,
     when,
 )
+from torch_cli.cli.table import TableForm
 
 
 @click.group("checkin")
@@ -92,7 +94,7 @@ def add_command(common: Common, **given: Any) -> None:
     \b
     Examples:
       torch checkin add dev "How far are the tests?" --in 30m
-      torch checkin add . "Look whether the build is through." --in 1.5m
+      torch checkin add . "TableForm whether the build is through." --in 1.5m
       torch checkin add pm --file standup.md --cron '0 9 * * 1-5' --timezone Europe/Berlin
       torch checkin add dev "Commit." --every 20m --if idle --until '2026-12-01 18:00'
     """
@@ -133,7 +135,8 @@ def add_command(common: Common, **given: Any) -> None:
 )
 @click.option("--all", "ended", is_flag=True, help="Also check-ins that have ended.")
 @common_options
-def list_command(common: Common, agent: str | None, ended: bool) -> None:
+@table_options(CHECKIN_COLUMNS)
+def list_command(common: Common, look: TableForm, agent: str | None, ended: bool) -> None:
     """List the check-ins, the next first, with the outcome of each one's last run.
 
     With --json, one object for each check-in.
@@ -163,7 +166,7 @@ def list_command(common: Common, agent: str | None, ended: bool) -> None:
             run = runs.get(one.id)
             print_json(checkin_object(one, run and (run, messages.get(run.id))))
     elif checkins:
-        print_list(checkins, runs, messages)
+        print_list(checkins, runs, messages, look)
     else:
         note("no check-ins; 'torch checkin add' makes one", quiet=common.quiet)
 

@@ -4,6 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
+from torch_cli.cli.table import Column, TableForm
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
@@ -16,8 +17,19 @@ FIRINGS = 3
 NOTE_CHARACTERS = 40
 """How many characters of a note are in its line of the list."""
 
+CHECKIN_COLUMNS = (
+    Column("name", 0, 24),
+    Column("to", 0, 12),
+    Column("next", 0, 12),
+    Column("when", 1, 12),
+    Column("last", 2, 0, "state", heading="LAST RUN"),
+    Column("note", 3, 12),
+)
+
 LONG_LIST_ROWS = 200
-"""From this many rows on a list is not a table, which takes a millisecond a row."""
+"""From this many rows on a list says of a last run only whether it was sent: each outcome is read
+from the message.
+"""
 
 
 def print_added(store: "Store", checkin: "Checkin", pane: str, now: float, common: Common) -> None:
@@ -45,23 +57,22 @@ def ahead(at: float, now: float | None = None) -> str:
 
 
 def print_list(
-    checkins: "list[Checkin]", runs: "dict[str, Run]", messages: "dict[str, Message]"
+    checkins: "list[Checkin]",
+    runs: "dict[str, Run]",
+    messages: "dict[str, Message]",
+    look: TableForm,
 ) -> None:
-    """Print check-ins as a table, or as plain lines if they are many."""
-    from torch_cli.cli.present import print_table, printable, say
+    """Print check-ins as a table."""
+    from torch_cli.cli.table import print_table
     from torch_cli.programs.state import one_line
 
     rows = []
     for one in checkins:
         run = runs.get(one.id)
         last = outcome(run, messages.get(run.id)) if run else ""
-        cells = [one.name, one.to.name, when(one), _next(one), last]
+        cells = [one.name, one.to.name, _next(one), when(one), last]
         rows.append([*cells, one_line(one.note, NOTE_CHARACTERS)])
-    if len(rows) > LONG_LIST_ROWS:
-        for cells in rows:
-            say("  ".join(printable(cell) for cell in cells if cell))
-        return
-    print_table(["NAME", "TO", "WHEN", "NEXT", "LAST RUN", "NOTE"], rows)
+    print_table(CHECKIN_COLUMNS, rows, look)
 
 
 def when(checkin: "Checkin") -> str:

@@ -7,12 +7,14 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_tasks
-from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.options import ANY_BYTES, common_options, table_options
 from torch_cli.cli.present import note, print_json
+from torch_cli.cli.table import TableForm
 from torch_cli.cli.tasks.task_act import COMMANDS
 from torch_cli.cli.tasks.task_delegate import command as delegate_command
 from torch_cli.cli.tasks.task_route import command as route_command
 from torch_cli.cli.tasks.task_shown import (
+    TASK_COLUMNS,
     print_task,
     print_tasks,
     print_whole,
@@ -148,9 +150,12 @@ def add_command(
 )
 @click.option("--mine", is_flag=True, help="Your own tasks only, as an agent.")
 @click.option("--here", is_flag=True, help="Tasks of the project you are in only.")
-@click.option("--all", "ended", is_flag=True, help="Also check-ins that have ended.")
+@click.option("--all", "ended", is_flag=True, help="Also tasks that have ended.")
 @common_options
-def list_command(common: Common, agent: str | None, mine: bool, here: bool, ended: bool) -> None:
+@table_options(TASK_COLUMNS)
+def list_command(
+    common: Common, look: TableForm, agent: str | None, mine: bool, here: bool, ended: bool
+) -> None:
     """List the tasks, the most urgent first. With --json, one object for each.
 
     \b
@@ -178,7 +183,7 @@ def list_command(common: Common, agent: str | None, mine: bool, here: bool, ende
         tasks = [t for t in store.tasks.all(ended=ended) if agent in (None, t.holder)]
         tasks = [t for t in tasks if not project or belongs(t, project)]
         unmet = {task.id: store.tasks.unmet(task) for task in tasks}
-    print_tasks(tasks, unmet, common)
+    print_tasks(tasks, unmet, common, look)
 
 
 @command.command("show")

@@ -9,17 +9,37 @@ from torch_cli.cli.present import (
     note,
     print_fields,
     print_json,
-    print_table,
     printable,
     say,
 )
 from torch_cli.cli.schema import timestamp
+from torch_cli.cli.table import Column, TableForm
 
 if TYPE_CHECKING:
     from torch_cli.cli.common import Common
     from torch_cli.store.tasks import Task, TaskEvent
     from torch_cli.tasks.ranking import Choice
     from torch_cli.tasks.record import TaskRecord
+
+TASK_COLUMNS = (
+    Column("task", 0, 0),
+    Column("state", 0, 0, "state"),
+    Column("agent", 1, 10),
+    Column("since", 2, 0),
+    Column("title", 0, 20),
+    Column("skills", 4),
+    Column("why", 3, 14, heading=""),
+)
+
+RECORD_COLUMNS = (
+    Column("agent", 0, 24),
+    Column("done", 0, 0),
+    Column("taken", 1, 0),
+    Column("failed", 1, 0),
+    Column("lost", 3, 0),
+    Column("rate", 2, 0),
+    Column("median", 4, 0),
+)
 
 
 def task_object(task: "Task", unmet: "list[Task] | None" = None) -> dict[str, Any]:
@@ -60,19 +80,22 @@ def print_task(task: "Task", done: str, common: "Common") -> None:
     )
 
 
-def print_tasks(tasks: "Sequence[Task]", unmet: "dict[str, list[Task]]", common: "Common") -> None:
+def print_tasks(
+    tasks: "Sequence[Task]", unmet: "dict[str, list[Task]]", common: "Common", look: TableForm
+) -> None:
     """Print tasks as a table; ``unmet`` says what each one waits for."""
     now = time.time()
     rows = []
     for task in tasks:
         waits = ", ".join(one.id for one in unmet[task.id])
         words = f"waits for {waits}" if waits and task.state == "open" else task.reason
-        state = [task.id, task.state, task.holder, age(now - task.changed)]
-        rows.append([*state, task.title, ", ".join(task.skills), words.partition("\n")[0]])
+        row = [task.id, task.state, task.holder, age(now - task.changed)]
+        rows.append([*row, task.title, ", ".join(task.skills), words.partition("\n")[0]])
     common.show_all(
         (task_object(task, unmet[task.id]) for task in tasks),
-        ("TASK", "STATE", "AGENT", "SINCE", "TITLE", "SKILLS", ""),
+        TASK_COLUMNS,
         rows,
+        look,
         "no tasks; 'torch task add' makes one",
     )
 
@@ -125,7 +148,7 @@ def print_choice(choice: "Choice", given: bool, common: "Common", *, explain: bo
     )
 
 
-def print_records(found: "Sequence[TaskRecord]", common: "Common") -> None:
+def print_records(found: "Sequence[TaskRecord]", common: "Common", look: TableForm) -> None:
     """Print what each agent has done with tasks."""
     if common.json:
         for one in found:
@@ -144,10 +167,12 @@ def print_records(found: "Sequence[TaskRecord]", common: "Common") -> None:
     rows = [
         [
             f"{one.name} (an earlier one)" if one.agent in earlier else one.name,
-            *(str(count) for count in (one.taken, one.done, one.failed, one.returned)),
+            *(str(count) for count in (one.done, one.taken, one.failed, one.returned)),
             "" if one.rate is None else f"{one.rate:.0%}",
             "" if one.seconds is None else age(one.seconds),
         ]
         for one in found
     ]
-    print_table(["AGENT", "TAKEN", "DONE", "FAILED", "LOST", "RATE", "MEDIAN"], rows)
+    from torch_cli.cli.table import print_table
+
+    print_table(RECORD_COLUMNS, rows, look)

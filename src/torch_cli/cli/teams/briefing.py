@@ -7,13 +7,16 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_briefings
-from torch_cli.cli.options import IN_PROJECT, common_options
+from torch_cli.cli.options import IN_PROJECT, common_options, table_options
 from torch_cli.cli.present import note, print_json, print_text, say
+from torch_cli.cli.table import Column, TableForm
 from torch_cli.errors import NotFoundError
 from torch_cli.paths import config_dir, make_private
 
 if TYPE_CHECKING:
     from torch_cli.teamfile.briefing import Facts
+
+_COLUMNS = (Column("name", 0, 24), Column("from", 1, 20, "path"))
 
 
 @click.group("briefing")
@@ -34,7 +37,8 @@ def command() -> None:
 @command.command("list")
 @IN_PROJECT
 @common_options
-def list_command(common: Common, directory: str) -> None:
+@table_options(_COLUMNS)
+def list_command(common: Common, look: TableForm, directory: str) -> None:
     """List the briefings, and where each comes from.
 
     \b
@@ -49,7 +53,7 @@ def list_command(common: Common, directory: str) -> None:
         {"schema": "torch.briefing/1", "name": name, "from": origin, "path": str(find(name, root))}
         for name, origin in known.items()
     )
-    common.show_all(objects, ("NAME", "FROM"), known.items())
+    common.show_all(objects, _COLUMNS, known.items(), look)
 
 
 @command.command("show")

@@ -1,0 +1,69 @@
+"""Text and the columns that it takes on a terminal.
+
+Terminals disagree about emoji: tmux 3.3a gives a thumb with a skin tone four columns, others two.
+What is counted here is never less than a terminal may use, so that a row that was made to fit does
+fit. rich counts less for some (2026-11-29), and costs ten times as much to import.
+"""
+
+import re
+import unicodedata
+
+_WORDS = re.compile(r" +[^ ]*|[^ ]+")
+_WIDENS = "\N{VARIATION SELECTOR-16}"
+"""Has a terminal draw the character before it as an emoji, which may be wider."""
+
+
+def cells(text: str) -> int:
+    """Return how many columns ``text`` takes at most."""
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):  # drawn upon the character before it
+        return int(char == _WIDENS)
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def cut(text: str, columns: int, *, mark: str = "…") -> str:
+    """Return ``text`` cut to ``columns`` of a terminal, with ``mark`` if anything is missing."""
+    if cells(text) <= columns:
+        return text
+    return f"{head(text, columns - 1).rstrip()}{mark}" if columns > 1 else mark[:columns]
+
+
+def cut_front(text: str, columns: int, *, mark: str = "…") -> str:
+    """Return the end of ``text``, for paths, with ``mark`` before it if anything is missing."""
+    if cells(text) <= columns:
+        return text
+    size, start = 0, len(text)
+    while start and size + _cells_of(text[start - 1]) <= columns - 1:
+        start -= 1
+        size += _cells_of(text[start])
+    return f"{mark}{text[start:].lstrip()}" if columns > 0 else ""
+
+
+def head(text: str, columns: int) -> str:
+    """Return as much of the beginning of ``text`` as ``columns`` have room for."""
+    size = 0
+    for place, char in enumerate(text):
+        size += _cells_of(char)
+        if size > columns:
+            return text[:place]
+    return text
+
+
+def folded(text: str, columns: int, indent: int) -> list[str]:
+    """Return ``text`` in rows of at most ``columns``, all but the first indented."""
+    rows, row = list[str](), ""
+    for word in _WORDS.findall(text.rstrip(" ")):
+        if cells(row + word) <= columns:
+            row += word
+            continue
+        rows += [row] if row.strip() else []
+        rest = word.lstrip()
+        while cells(rest) > columns - indent:
+            piece = head(rest, columns - indent) or rest[0]
+            rows.append(" " * indent + piece)
+            rest = rest[len(piece) :]
+        row = " " * indent + rest
+    return [*rows, row]
