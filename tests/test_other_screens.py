@@ -25,7 +25,7 @@ PROFILES = {name: load_profile(name, None) for name in ("codex", "gemini")}
 # do not count, "…" stands for the part that another width hides.
 SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
     "codex": {
-        "agents_view": ("unknown", "no box", None),
+        "agents_view": ("unknown", "unknown dialog", None),
         "approval_after_esc": ("idle", "box", ""),
         "approval_dialog": ("waiting", "approval dialog", None),
         "approval_dialog_second": ("waiting", "approval dialog", None),
@@ -63,7 +63,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "question_notes": ("waiting", "question dialog", None),
         "queued": ("working", "status row above the queue", ""),
         "queued_draft": ("working", "status row above the queue", "third"),
-        "resume_picker": ("unknown", "no box", None),
+        "resume_picker": ("unknown", "unknown dialog", None),
         "retrying": ("working", "status row with details", ""),
         "shell_mode": ("idle", "box", "!ls"),
         "shell_mode_empty": ("idle", "box", "!"),
@@ -72,9 +72,13 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "slash_menu": ("idle", "box", "/"),
         "starting": ("starting", "warning", None),  # about the directory of its home
         "status": ("idle", "box", ""),
-        "statusline_picker": ("unknown", "no box", None),
-        "statusline_picker_end": ("unknown", "no box", None),  # it shows a status row of its own
-        "theme_picker": ("unknown", "no box", None),
+        "statusline_picker": ("unknown", "unknown dialog", None),
+        "statusline_picker_end": (
+            "unknown",
+            "unknown dialog",
+            None,
+        ),  # it shows a status row of its own
+        "theme_picker": ("unknown", "unknown dialog", None),
         "trust_dialog": ("waiting", "trust dialog", None),  # 2026-11-22, without attributes
         "update_notice": ("waiting", "update notice", None),
         "working": ("working", "status row", ""),
@@ -174,7 +178,7 @@ def test_a_captured_screen_reads_as_what_it_shows(program: str, name: str) -> No
     found = look(program, name)
     assert found.state == state, (found.evidence, load(program, name).text)
     assert found.rule in rule.split("|"), found.evidence
-    assert (found.dialog is not None) == (state == "waiting")
+    assert (found.dialog is not None) == (state == "waiting" or rule == "unknown dialog")
     assert found.queued == base.startswith("queued")
     if text is None:
         assert found.box is None

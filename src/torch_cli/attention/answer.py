@@ -264,7 +264,7 @@ class _Answering:
                 pane = self.found.pane.id
                 return True, AgentState(State.DEAD, f"pane {pane} is gone", "gone")
             now, asks = time.monotonic(), asked_by(state)
-            gone = state.dialog is None or (asks.digest, asks.options) != (one.digest, one.options)
+            gone = state.dialog is None or not asks.is_still(one)
             shown = (state.state, asks.digest) if gone else None
             if shown != stood:
                 stood, since = shown, now

@@ -110,7 +110,7 @@ def _steps(agent: Agent, group: str, state: StateOf, asked: Asked) -> tuple[Next
     if group == "answer":
         dialog = state.state.dialog
         if dialog is None or not asked.options:
-            return (attach,)
+            return (attach,)  # of an unknown dialog nobody knows which keys are options
         verb, which = ("answer", "--hash") if asked.choose else ("press", "--dialog")
         begin, end = ("torch", verb, agent.name), (which, dialog.hash)
         return tuple(NextStep((*begin, one.key, *end), one.words) for one in asked.options)

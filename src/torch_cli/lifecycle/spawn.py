@@ -206,6 +206,8 @@ def await_ready(
             return sight
         if state in (State.WAITING, State.LIMITED) and settled:
             raise _asks(agent, sight)
+        if now >= deadline and sight.state.dialog is not None:
+            raise _asks(agent, sight)
         if now >= deadline:
             raise TimedOutError(
                 f"agent '{agent.name}' in pane {agent.pane} was not ready after {seconds:g} s: "

@@ -4,12 +4,13 @@ import re
 from typing import NamedTuple
 
 from torch_cli.errors import RefusedError
-from torch_cli.programs.state import AgentState, Dialog, one_line
+from torch_cli.programs.state import UNKNOWN_KIND, AgentState, Dialog, one_line
 
 ABOUT_ROWS = 3
 """Rows above the options that say what a question is about: a command, a file, a reason."""
 
 _OPTION = re.compile(r"\W*([1-9])[.)] +(.+)")
+_NUMBER = re.compile(r"^\W*[1-9]\d?[.)] +")
 _LETTER = re.compile(r"\(([A-Za-z])\)([^/(\[]*)")
 _UNANSWERED = re.compile(r"\]: *$")
 _SHORT = re.compile(r"\(([A-Za-z])\)$")
@@ -45,6 +46,11 @@ class Asked(NamedTuple):
     digest: str
     choose: str = ""
 
+    def is_still(self, other: "Asked") -> bool:
+        """Whether this is the same question as ``other``, its options in any order."""
+        said, before = (sorted(each.words for each in one.options) for one in (self, other))
+        return self.digest == other.digest and said == before
+
     @property
     def words(self) -> str:
         """The question and what it is about, in one line."""
@@ -64,13 +70,14 @@ def asked(dialog: Dialog) -> Asked:
     """Return what ``dialog`` asks.
 
     Its options are the last rows that are numbered from 1 on, or else what its profile says. A
-    dialog without either has no options here: which keys answer it is not to be seen.
+    dialog without either has no options here: which keys answer it is not to be seen. Nor has one
+    of an unknown kind: its numbers may be no keys.
     """
     import hashlib  # few commands meet a dialog
 
     question = _bare(dialog.question)
     # What is answered by a letter or a click may quote a list, and has no numbers of its own.
-    apart = dialog.choose in ("letter", "click")
+    apart = dialog.choose in ("letter", "click") or dialog.kind == UNKNOWN_KIND
     first, options = (len(dialog.rows), ()) if apart else _numbered(dialog.rows)
     clicked = {spot.row for spot in dialog.spots}
     rows = tuple(row for at, row in enumerate(dialog.rows[:first]) if at not in clicked)
@@ -79,14 +86,17 @@ def asked(dialog: Dialog) -> Asked:
         rows = rows[max(0, at[-1] - ABOUT_ROWS) :] if at else rows[-2 * ABOUT_ROWS :]
     bare = [_bare(row) for row in rows]
     kept = [row for row in bare if row and not (question and question in row)]
-    said = "\n".join([dialog.kind, question, *kept])
+    # The options may come in another order: that is the same question.
+    orderly = kept if options else sorted(_NUMBER.sub("", row) for row in kept)
+    said = "\n".join([dialog.kind, question, *orderly])
     digest = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     if not options:
         options = _unnumbered(dialog)
         listed = {one.words for one in options}
         kept = [row for row in kept if row not in listed]
+    most = 2 * ABOUT_ROWS if dialog.kind == UNKNOWN_KIND else ABOUT_ROWS
     # Over options in one row stands what may be long; it begins with what the question is about.
-    shown = kept[:ABOUT_ROWS] if clicked else kept[-ABOUT_ROWS:]
+    shown = kept[:ABOUT_ROWS] if clicked else kept[-most:]
     about = tuple(one_line(row) for row in shown)
     return Asked(question, about, options, digest, dialog.choose if options else "")
 

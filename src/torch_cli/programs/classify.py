@@ -2,6 +2,11 @@
 
 The order is: what tmux knows (dead, in a mode), then the profile's rules in their order, then the
 latest hook event if the screen cannot tell, then the box alone.
+
+What has the shape of a menu or a question, and no rule knows it, is a dialog of the kind
+``unknown``, so that it gets no key without its hash. Its state stays ``unknown``: a delivery takes
+``waiting`` for the program's own question, and believes more of what it then sees. A guess must
+never be a reason to believe, and ``unknown`` holds every message, too.
 """
 
 import re
@@ -13,6 +18,8 @@ from torch_cli.programs.profile import Profile, Rule
 from torch_cli.programs.state import (
     LOW_PANE,
     TROUBLES,
+    UNKNOWN_DIALOG,
+    UNKNOWN_KIND,
     AgentState,
     Box,
     Dialog,
@@ -28,6 +35,7 @@ from torch_cli.tmux.screen import Screen
 _QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages and the spinner
 _DIALOG_ROWS = 40  # how much of the bottom a dialog whose top is out of sight may take
 _OPTION = re.compile(r"\W*\d+\. ")  # a row of a numbered menu
+_NEAR_ROWS = 3  # how many rows a question may take
 _NEARLY_BLANK = 1  # rows with text that a program may have left before it draws
 
 
@@ -149,7 +157,10 @@ class _Look:
     def undecided(self, hook: HookEvent | None) -> AgentState:
         """Return the state of a screen that no rule knows."""
         said = self.profile.hooks.events.get(hook.name, "") if hook is not None else ""
-        state, evidence, rule = self._by_structure()
+        dialog = self.unknown_dialog()
+        if dialog is not None and self.box is not None:
+            return self._state(State.UNKNOWN, _seems(dialog), UNKNOWN_DIALOG, dialog)
+        state, evidence, rule = self._by_structure(dialog)
         # An empty box without any sign of work reads as idle, whatever an older event said, because
         # nothing fires on Esc. ``turn`` weighs what the program itself says of its turn. In some
         # programs text in the box hides the signs of work, so then the event decides. Without a box
@@ -158,9 +169,11 @@ class _Look:
             heard = _heard(said, self.box)
             if heard is not None:
                 state, evidence, rule = heard, f"hook: {one_line(hook.name)}", "hook"
-        return self._state(state, evidence, rule)
+        return self._state(state, evidence, rule, None if state is State.EXITED else dialog)
 
-    def _by_structure(self) -> tuple[State, str, str]:
+    def _by_structure(self, dialog: Dialog | None) -> tuple[State, str, str]:
+        if dialog is not None:
+            return State.UNKNOWN, _seems(dialog), UNKNOWN_DIALOG
         if self.box is not None and self.profile.box.footer_own and not self._around():
             return State.UNKNOWN, "the pane is too low to show the input box and more", LOW_PANE
         if self.box is not None and self.box.empty:
@@ -200,14 +213,52 @@ class _Look:
 
     def dialog(self, rule: Rule) -> Dialog:
         """Return the dialog at the bottom of the screen."""
-        import hashlib
-
         rows = [self.screen.rows[index].text for index in self.filled[-_DIALOG_ROWS:]]
-        spec, width = self.profile.box, self.screen.width
-        chosen = len(rows)
-        if spec.dialog_cursor is not None:
-            marked = [at for at, row in enumerate(rows) if spec.dialog_cursor.search(row)]
+        chosen, cursor = len(rows), self.profile.box.dialog_cursor
+        if cursor is not None:
+            marked = [at for at, row in enumerate(rows) if cursor.search(row)]
             chosen = marked[-1] if marked else chosen
+        rows, chosen = self._from_top(rows, chosen)
+        bar = self.profile.box.bar
+        asked = [row.replace(bar, " ") if bar else row for row in rows[:chosen]]
+        question = _question(asked, self.screen.width)
+        selected = chosen if chosen < len(rows) else None
+        spots = _spots(rule, rows) if rule.choose == "click" else ()
+        return Dialog(
+            rule.kind, question, tuple(rows), _hash_of(rows), rule.choose, selected, spots
+        )
+
+    def unknown_dialog(self) -> Dialog | None:
+        """Return what has the shape of a dialog: at the end of the screen, or below the box."""
+        rows = [row.text for row in self.screen.rows]
+        if self.box is None:
+            from torch_cli.programs.shape import shape_of
+
+            cursor = self.screen.cursor if self.screen.cursor_visible else None
+            places, shape = self.filled, shape_of(rows, cursor)
+        else:
+            places = self._indexes("footer")
+            if sum(_OPTION.match(rows[index]) is not None for index in places) < 2:
+                return None
+            from torch_cli.programs.shape import menu_below
+
+            rows = [row if index in places else "" for index, row in enumerate(rows)]
+            shape = menu_below(rows)
+        if shape is None:
+            return None
+        # All of it counts: nobody knows where its top is, or what it is about.
+        begin = min(self.filled[-_DIALOG_ROWS:][0], shape.words)
+        places = [index for index in places if index >= begin]
+        texts, at = [rows[index] for index in places], places.index(shape.words)
+        near = texts[max(0, at - _NEAR_ROWS) : at + 1]
+        question = _question(near, self.screen.width) if "?" in near[-1] else one_line(near[-1])
+        marked = None if shape.marked is None else places.index(shape.marked)
+        words = question.strip("│┃ ")
+        return Dialog(UNKNOWN_KIND, words, tuple(texts), _hash_of(texts), marked=marked)
+
+    def _from_top(self, rows: list[str], chosen: int) -> tuple[list[str], int]:
+        """Return ``rows`` from the top of the dialog on, and where ``chosen`` is in them."""
+        spec, width = self.profile.box, self.screen.width
         # A rule may also be between the options of a menu. Such a rule does not begin a dialog.
         tops = [
             at
@@ -222,12 +273,14 @@ class _Look:
         if spec.dialog_start is not None:
             starts = [at for at, row in enumerate(rows[:chosen]) if spec.dialog_start.search(row)]
             rows, chosen = rows[starts[-1] if starts else 0 :], chosen - (starts or [0])[-1]
-        normal = "\n".join(" ".join(row.split()) for row in rows)
-        digest = hashlib.sha256(normal.encode()).hexdigest()[:12]
-        asked = [row.replace(spec.bar, " ") if spec.bar else row for row in rows[:chosen]]
-        question, selected = _question(asked, width), chosen if chosen < len(rows) else None
-        spots = _spots(rule, rows) if rule.choose == "click" else ()
-        return Dialog(rule.kind, question, tuple(rows), digest, rule.choose, selected, spots)
+        return rows, chosen
+
+
+def _hash_of(rows: list[str]) -> str:
+    import hashlib
+
+    normal = "\n".join(" ".join(row.split()) for row in rows)
+    return hashlib.sha256(normal.encode()).hexdigest()[:12]
 
 
 def _spots(rule: Rule, rows: list[str]) -> tuple[Spot, ...]:
@@ -239,6 +292,13 @@ def _spots(rule: Rule, rows: list[str]) -> tuple[Spot, ...]:
     groups = [n for n in range(1, rule.match.groups + 1) if match[n]]
     columns = [sum(map(cells_of, rows[at][: match.start(n)])) for n in groups]
     return tuple(Spot(match[n], at, column) for n, column in zip(groups, columns, strict=True))
+
+
+def _seems(dialog: Dialog) -> str:
+    """Return the evidence of a dialog of an unknown kind."""
+    if dialog.question.endswith("?"):
+        return f"it seems to ask '{dialog.question}', which its profile does not know"
+    return f"it seems to show a menu that its profile does not know: {dialog.question}"
 
 
 def _heard(said: str, box: Box | None) -> State | None:

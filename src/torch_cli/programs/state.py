@@ -91,6 +91,12 @@ class Dialog(NamedTuple):
     spots: tuple[Spot, ...] = ()
 
 
+UNKNOWN_KIND = "unknown"
+"""The kind of a dialog that no profile knows: nobody can tell which keys answer it."""
+
+UNKNOWN_DIALOG = "unknown dialog"
+"""The name of the rule for a screen with the shape of a menu or a question that no rule knows."""
+
 LOW_PANE = "low pane"
 """The name of the rule for a pane that shows only the input box."""
 

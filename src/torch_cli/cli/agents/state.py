@@ -89,10 +89,12 @@ def show(one: "StateOf", common: Common) -> None:
     dialog = one.state.dialog
     if dialog is not None:
         from torch_cli.programs.asked import answer_command
+        from torch_cli.programs.state import UNKNOWN_KIND
 
         for row in dialog.rows:
             click.echo(f"    {printable(row)}")
+        how = "press a key of your choice" if dialog.kind == UNKNOWN_KIND else "answer with"
         note(
-            f"    answer with: {printable(answer_command(one.target, dialog))}",
+            f"    {how}: {printable(answer_command(one.target, dialog))}",
             quiet=common.quiet,
         )

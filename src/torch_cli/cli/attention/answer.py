@@ -63,14 +63,23 @@ def command(common: Common, agent: str | None, option: tuple[str, ...], dialog: 
 
 
 def _waiting(store: "Store", common: Common, agent: str | None) -> "list[Need]":
-    """Return who waits for an answer, the longest waiting first; of ``agent`` alone if named."""
+    """Return who waits for an answer, the longest waiting first; of ``agent`` alone if named.
+
+    What a named agent seems to ask is shown, too, although nobody knows which key answers it.
+    """
     from torch_cli.attention.needs import needs
     from torch_cli.roster.registry import registered
 
     if agent is not None:
         agent = registered(store, agent, "nothing was pressed").name
     found = needs(store, common.socket)
-    return [one for one in found if one.group == "answer" and agent in (None, one.agent.name)]
+    if agent is None:
+        return [one for one in found if one.group == "answer"]
+    return [
+        one
+        for one in found
+        if one.agent.name == agent and (one.group == "answer" or one.asked.question)
+    ]
 
 
 def _list(waiting: "list[Need]", common: Common) -> int:

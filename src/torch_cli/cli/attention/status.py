@@ -155,6 +155,7 @@ def _counts(names: list[str]) -> str:
 def print_needs(found: "list[Need]") -> None:
     """Print who needs a person, each group below its heading."""
     from torch_cli.cli.present import age, print_folded, say
+    from torch_cli.programs.state import State
 
     now, group = time.time(), ""
     for one in found:
@@ -165,10 +166,12 @@ def print_needs(found: "list[Need]") -> None:
         waited = f"for {age(now - one.since)}" if one.since is not None else ""
         reset = f"until {seen.reset}" if seen.reset else ""
         brief = [one.agent.name, str(seen.shown), waited, reset]
-        if not one.asked.question:
-            brief.append(one.words if one.group not in ("done", "nothing") else "")
+        guessed = seen.shown is State.UNKNOWN  # that it asks: its evidence says so
+        question = "" if guessed else one.asked.question
+        if not question and one.group not in ("done", "nothing"):
+            brief.append(seen.evidence if guessed and not one.left else one.words)
         print_folded(f"  {'  '.join(filter(None, brief))}", INDENT_COLUMNS)
-        for words in (one.asked.question, *one.asked.about):
+        for words in (question, *one.asked.about):
             if words:
                 print_folded(f"    {words}", INDENT_COLUMNS)
         for step in one.steps:
