@@ -32,6 +32,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "done_quoting_box": ("idle", "box", ""),
         "done_quoting_dialog": ("idle", "box", ""),
         "done_quoting_status": ("idle", "box", ""),
+        "draft_home": ("idle", "box", "run the tests"),  # its cursor was moved to the beginning
         "draft_lines": ("idle", "box", "first line third line"),
         "draft_one_line": ("idle", "box", "hello there"),
         "draft_tall": ("idle", "box", "… wrap wrap end"),
@@ -66,6 +67,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "shell_mode_empty": ("idle", "box", "!"),
         "shortcuts": ("idle", "box", ""),
         "slash_menu": ("unknown", "no box", None),
+        "suggestion": ("idle", "box", ""),  # what a person might write next
         "trust_dialog": ("waiting", "trust dialog", None),
         "working": ("working", "footer", ""),
         "working_draft": ("working", "footer", "more to come"),

@@ -107,3 +107,23 @@ def test_copy_mode_and_death_are_seen(tmux: TmuxServer) -> None:
         tmux.cmd("send-keys", "-t", pane.id, "-X", "cancel")
         tmux.cmd("send-keys", "-t", pane.id, "C-d")
         tmux.wait_until(lambda: capture_one(client, pane).dead, "the death")
+
+
+@pytest.mark.parametrize(
+    ("captured", "tinted"),
+    [
+        ("> \x1b[4m\x1b[39mr\x1b[0m\x1b[38;5;103mun it", 3),
+        ("> \x1b[4mr\x1b[0m\x1b[38;5;103mun it", 0),  # the row above may have given it any colour
+        ("\x1b[35m> \x1b[4m\x1b[39mr\x1b[0m\x1b[38;2;1;2;3m\x1b[49mun it", 3),
+        ("> \x1b[4mr\x1b[0m\x1b[39mun it", 0),  # a draft whose cursor is on its first character
+        ("> \x1b[4mr\x1b[0m\x1b[38;5;103mun \x1b[39mit", 0),
+        ("> \x1b[4mru\x1b[0m\x1b[38;5;103mn it", 0),
+        ("> \x1b[4mr", 0),
+        ("> \x1b[4mr\x1b[0m\x1b[38;5;103m  ", 0),
+        ("> \x1b[38;5;103mrun it", 0),
+    ],
+)
+def test_a_row_tells_where_another_colour_begins_behind_a_drawn_cursor(
+    captured: str, tinted: int
+) -> None:
+    assert parse(captured).rows[0].tinted == tinted

@@ -191,7 +191,9 @@ def _box_of(
     """Return the box of ``rows``. ``cells`` is the content of the first of them."""
     cells += [_cells(row)[len(spec.continuation) :] for row in rows[1:]]
     text, ghost = _split_ghost(cells)
-    if spec.ghost is not None and spec.ghost.search(text):
+    first_tinted = rows[0].tinted == len(prompt or spec.continuation) + 1
+    known = spec.ghost is not None and spec.ghost.search(text)
+    if known or (spec.ghost_tinted and first_tinted and len(rows) == 1):
         text, ghost = "", text.strip()
     if prompt is not None and prompt not in (spec.prompt, *spec.prompts_same):
         text, ghost = f"{prompt.rstrip()}{text}", ""  # the mode itself was typed

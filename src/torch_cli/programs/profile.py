@@ -87,6 +87,7 @@ class BoxSpec(NamedTuple):
     echo_queued: str = ""
     echoes: Pattern | None = None
     ghost: Pattern | None = None
+    ghost_tinted: bool = False
     placeholder: Pattern | None = None
     tab: str = ""
     hint: Pattern | None = None

@@ -2,6 +2,7 @@
 
 ``Screen.parse`` reads the output of ``capture-pane -p -e``. Colours are dropped: states are told
 apart by structure and words, and only *dim* (ghost text) and *reverse* (a drawn cursor) matter.
+Of a row with an underlined character, ``tinted`` says where it is continued in another colour.
 """
 
 import functools
@@ -12,18 +13,21 @@ from typing import NamedTuple
 # switch to the line-drawing set: grid_string_cells_code() in tmux's grid.c writes only these.
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x0e\x0f]")
 _SPECIAL = re.compile("[\x1b\x0e\x0f]")
+_UNDERLINE = re.compile(r"\x1b\[4m")
 
 
 class Row(NamedTuple):
     """One row of a screen, without its trailing spaces.
 
     ``text`` is what is there. ``dim`` and ``reverse`` hold one ``True`` or ``False`` for each
-    character of ``text``.
+    character of ``text``. ``tinted`` is the index behind a single underlined character from which
+    on all of the row has one colour, another one than that character; 0 if there is no such place.
     """
 
     text: str
     dim: tuple[bool, ...] = ()
     reverse: tuple[bool, ...] = ()
+    tinted: int = 0
 
     @classmethod
     def plain(cls, text: str) -> "Row":
@@ -92,7 +96,8 @@ class Screen(NamedTuple):
         dim = reverse = False
         for line in captured.split("\n")[:height]:
             row, dim, reverse = _parse_row(line, dim, reverse)
-            rows.append(row)
+            tinted = _tinted(line) if _UNDERLINE.search(line) else 0
+            rows.append(row._replace(tinted=tinted) if 0 < tinted < len(row.text) else row)
         blank = Row.plain("")
         rows.extend(blank for _ in range(height - len(rows)))
         screen = cls(tuple(rows), width, height, cursor, cursor_visible, in_mode, dead, history)
@@ -143,3 +148,26 @@ def _apply_sgr(parameters: str, dim: bool, reverse: bool) -> tuple[bool, bool]:
             reverse = False
         index += 1
     return dim, reverse
+
+
+def _tinted(line: str) -> int:
+    """Return ``Row.tinted`` of a captured line. tmux writes each attribute and colour by itself."""
+    cells: list[tuple[str | None, bool]] = []
+    colour: str | None = None  # before the first escape it is that of the line before
+    under = False
+    first, *rest = _ESCAPE.split(line)
+    cells += [(colour, under)] * len(first)
+    for parameters, final, piece in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        if final == "m":
+            code = parameters or "0"
+            under = code == "4" or (under and code not in ("0", "24"))
+            if code in ("0", "39"):
+                colour = ""
+            elif code.startswith("38;") or (code.isdigit() and code[:-1] in ("3", "9")):
+                colour = code
+        cells += [(colour, under)] * len(piece)
+    marked = [at for at, (_, on) in enumerate(cells) if on]
+    if len(marked) != 1 or cells[marked[0]][0] is None:
+        return 0
+    behind = {tint for tint, _ in cells[marked[0] + 1 :]}
+    return marked[0] + 1 if len(behind) == 1 and cells[marked[0]][0] not in behind else 0
