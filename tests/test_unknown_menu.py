@@ -1,13 +1,21 @@
 """A menu that no profile knows, in a pane: it gets a key on purpose, with its hash, or none."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent import DemoAgent
 from conftest import TmuxServer, Torch, wait_until
+from torch_cli.programs.classify import classify
+from torch_cli.programs.loading import load_profile
+from torch_cli.programs.profile import Rule
+from torch_cli.programs.state import AgentState, State
+from torch_cli.programs.unclear import advice
 from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.screen import Row, Screen
 
 MENU = "Delete the branch 'main'?\n❯ 1. Yes\n  2. No\n"
 
@@ -112,3 +120,53 @@ def test_a_message_to_it_is_held(tmux: TmuxServer, torch: Torch, pressed: Path) 
         assert (done.code, done.json["state"]) == (4, "held")
         assert "unknown screen: it seems to ask" in done.json["reason"]
     assert not pressed.read_text()
+
+
+# -- why it is unknown, and what to do -------------------------------------------------------------
+
+UNKNOWN = {
+    "unknown dialog": "torch attach odd",
+    "no box": "torch doctor",
+    "mode": "torch attach odd",
+    "low pane": "torch move odd --apart",
+    "a rule without a word": "torch attach odd",
+}
+
+
+@pytest.mark.parametrize("rule", UNKNOWN)
+def test_every_unknown_state_has_an_advice_with_a_command(rule: str) -> None:
+    found = advice(AgentState(State.UNKNOWN, "why", rule), "odd")
+    assert UNKNOWN[rule] in found
+    assert found.endswith(".")
+
+
+def test_only_what_is_unknown_needs_an_advice() -> None:
+    for state in set(State) - {State.UNKNOWN}:
+        assert not advice(AgentState(state, "why", "box"), "odd")
+    assert not advice(AgentState(State.UNKNOWN, "why", "error"), "odd"), "the error says it"
+
+
+def test_state_and_ps_say_why_it_is_unknown_and_what_to_do(torch: Torch, pane: Pane) -> None:
+    why = "it seems to ask 'Delete the branch 'main'?', which its profile does not know"
+    word = "Answer it there: 'torch attach odd'."
+    assert torch("state", "odd", "--json").json["advice"] == word
+    assert torch("ps", "--json").json["advice"] == word
+    shown = torch("state", "odd")
+    assert why in shown.out
+    assert word in shown.err
+    assert f"torch: odd is unknown: {why}. {word}" in torch("ps").err
+
+
+def test_what_is_known_has_no_advice(demo: DemoAgent) -> None:
+    assert demo.torch("state", demo.name, "--json").json["advice"] is None
+    assert "unknown" not in demo.torch("ps").err
+
+
+def test_a_rule_of_the_profile_carries_its_own_advice() -> None:
+    rule = Rule(
+        *(State.UNKNOWN, "odd mode", "bottom", re.compile("^odd")),
+        advice="Leave it: 'torch press {agent} q'.",
+    )
+    profile = load_profile("other", None)._replace(rules=(rule,))
+    found = classify(Screen((Row.plain("odd"),), 80, 1), profile)
+    assert advice(found, "dev") == "Leave it: 'torch press dev q'."

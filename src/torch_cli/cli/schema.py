@@ -36,6 +36,7 @@ def agent_object(line: "Line") -> dict[str, Any]:
         "state": line.state,
         "since": timestamp(line.since),
         "evidence": line.evidence,
+        "advice": line.advice or None,
         "pane": agent.pane,
         "pid": agent.pane_pid,
         "session": agent.session,
@@ -100,6 +101,7 @@ def source_object(source: "StateSource") -> dict[str, Any]:
 def state_object(one: "StateOf") -> dict[str, Any]:
     """Return the state of one target, with an ``error`` if it cannot be known."""
     from torch_cli.programs.trouble import trouble_fields
+    from torch_cli.programs.unclear import advice
 
     dialog = one.state.dialog
     return {
@@ -109,6 +111,7 @@ def state_object(one: "StateOf") -> dict[str, Any]:
         "state": str(one.state.shown),
         "since": timestamp(one.since),
         "evidence": one.state.evidence,
+        "advice": advice(one.state, one.target) or None,
         "draft": one.state.box.text if one.state.box else None,
         "reset": one.state.reset,
         "mode": one.state.mode or None,

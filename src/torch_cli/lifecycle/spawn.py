@@ -22,6 +22,7 @@ from torch_cli.programs.profile import Launch, Profile
 from torch_cli.programs.program import ask_version, find_program, version_on
 from torch_cli.programs.setup import hook_command, hook_settings
 from torch_cli.programs.state import State
+from torch_cli.programs.unclear import advice
 from torch_cli.roster.actor import actor
 from torch_cli.roster.membership import check_parent
 from torch_cli.roster.registry import (
@@ -212,7 +213,8 @@ def await_ready(
             raise TimedOutError(
                 f"agent '{agent.name}' in pane {agent.pane} was not ready after {seconds:g} s: "
                 f"{state} ({sight.state.evidence})",
-                hint=f"Look with 'torch capture {agent.name}'; it continues to start.",
+                hint=advice(sight.state, agent.name)
+                or f"Look with 'torch capture {agent.name}'; it continues to start.",
             )
         client.wait_output(pane.id, heard, min(0.1, deadline - now))
 

@@ -126,7 +126,8 @@ class _Look:
             match = rule.reset.search(row) or rule.reset.search(words)
             reset = match[1] if match else None
         evidence = f"{rule.name}: {one_line(row)}"
-        return self._state(rule.state, evidence, rule.name, dialog, reset)
+        found = self._state(rule.state, evidence, rule.name, dialog, reset)
+        return found._replace(advice=rule.advice)
 
     def _state(
         self,

@@ -114,7 +114,8 @@ class Rule(NamedTuple):
     ``title`` must match the pane's title, too. ``choose`` is how an option of this dialog is
     chosen: by its ``digit``, which acts at once, by its ``letter`` and Enter, by moving the
     selection with the ``arrows``, and Enter, or by a ``click`` of the mouse: each group of
-    ``match`` is an option then. '' if that is not known.
+    ``match`` is an option then. '' if that is not known. ``advice`` is for a person: what to do if
+    the state is ``unknown``, in a sentence; ``{agent}`` in it is the name of the agent.
     """
 
     state: State
@@ -129,6 +130,7 @@ class Rule(NamedTuple):
     kind: str = ""
     choose: str = ""
     reset: Pattern | None = None
+    advice: str = ""
 
 
 class TroubleRule(NamedTuple):

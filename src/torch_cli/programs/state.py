@@ -158,7 +158,7 @@ class AgentState(NamedTuple):
     program shows messages that wait for their turn. ``mode`` is the program's own word for how much
     it asks before it acts, '' if the screen does not show it. ``trouble`` changes nothing about how
     a message is delivered. ``report`` is what the program says of itself, whether that counts or
-    not.
+    not. ``advice`` is the profile's word on what to do about an unknown state, see ``unclear``.
     """
 
     state: State
@@ -171,6 +171,7 @@ class AgentState(NamedTuple):
     mode: str = ""
     trouble: Trouble | None = None
     report: OwnReport | None = None
+    advice: str = ""
 
     @property
     def shown(self) -> State:

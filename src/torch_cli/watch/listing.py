@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.state import ENDED, AgentState, State, Trouble
+from torch_cli.programs.unclear import advice
 from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -27,7 +28,8 @@ class Line(NamedTuple):
     ``state`` is ``DEAD`` if its pane is gone. ``since`` is in seconds since the epoch. With an
     ``error`` the state is ``UNKNOWN``, and the evidence says why. ``briefed`` is its last briefing.
     ``safety`` is what protects messages to it, ``None`` if it takes no messages. ``trouble`` is the
-    error of its last turn, or why it works no further.
+    error of its last turn, or why it works no further. ``advice`` is what to do about an unknown
+    state, '' for every other.
     """
 
     agent: Agent
@@ -39,6 +41,7 @@ class Line(NamedTuple):
     briefed: "Briefed | None" = None
     safety: Safety | None = None
     trouble: Trouble | None = None
+    advice: str = ""
 
 
 def agents_on(store: Store, socket: Socket) -> list[Agent]:
@@ -141,7 +144,11 @@ def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
     place = (agent.server, agent.pane, agent.pane_pid)
     state = as_known(store, agent.identity, seen.state)
     since = note_state(store, place, state, seen.reported, seen.wrote)
-    return Line(agent, state.shown, state.evidence, since, message, trouble=state.trouble)
+    return Line(
+        *(agent, state.shown, state.evidence, since, message),
+        trouble=state.trouble,
+        advice=advice(state, agent.name),
+    )
 
 
 def note_state(

@@ -45,8 +45,9 @@ def command(common: Common, look: TableForm, watch: bool) -> int:
     list does not depend on the terminal: every column, nothing cut, agents by name.
 
     An agent whose pane is gone is shown as 'dead'. If Torch cannot look at an agent, it shows
-    'unknown' with the reason, and the exit status is that of the first such error. -L or -S lists
-    the agents of that server only. -v adds to each agent the evidence for its state, what protects
+    'unknown' with the reason, and the exit status is that of the first such error. Why another one
+    is 'unknown', and what to do, is said below the list ('advice' with --json). -L or -S lists the
+    agents of that server only. -v adds to each agent the evidence for its state, what protects
     messages to it, and its tmux server. With --json, one object for each agent.
 
     \b
@@ -91,12 +92,17 @@ class _Found(NamedTuple):
 
 
 def _find(store: "Store", lookout: "Lookout", common: Common) -> _Found:
+    from torch_cli.cli.present import printable
     from torch_cli.watch.listing import agents_on, list_agents
 
     lines = list_agents(store, agents_on(store, common.socket), lookout)
     lost = len(store.messages.undelivered(untold=True))
     overdue = len(store.checkins.overdue())
-    notes = []
+    notes = [
+        f"{line.agent.name} is unknown: {printable(line.evidence)}. {line.advice}"
+        for line in lines
+        if line.advice
+    ]
     if lost:
         words = "1 message" if lost == 1 else f"{lost} messages"
         notes.append(f"{words} did not arrive: torch outbox list")

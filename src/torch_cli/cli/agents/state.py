@@ -27,13 +27,14 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
     'retrying' is a working one that tries again after such an error, 'stalled' one of which the
     daemon has seen no sign of progress for a quarter of an hour or longer. -v adds what each source
     says (screen, hook, record, report), how old that is, and which one decides; with --json as
-    'sources'. With --json, 'error' or
-    'retry' has the kind (rate-limited, overloaded, authentication, billing, network, server,
-    context, request, other), the HTTP status (code), and the words.
+    'sources'. With --json, 'error' or 'retry' has the kind (rate-limited, overloaded,
+    authentication, billing, network, server, context, request, other), the HTTP status (code), and
+    the words.
 
-    A dialog is shown with its text and the command that answers it. With --json, one object for
-    each target. If Torch cannot look at one, the others are still shown: an agent is 'unknown'
-    with the reason, a TARGET has its error at the end. The exit status is that of the first error.
+    Of an 'unknown' state it says why, and what to do ('advice' with --json). A dialog is shown with
+    its text and the command that answers it. With --json, one object for each target. If Torch
+    cannot look at one, the others are still shown: an agent is 'unknown' with the reason, a TARGET
+    has its error at the end. The exit status is that of the first error.
 
     \b
     Examples:
@@ -73,10 +74,10 @@ def show(one: "StateOf", common: Common) -> None:
     if common.json:
         print_json(state_object(one))
         return
-    words = [f"{one.state.shown:<9}", one.target, one.pane]
-    words += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
-    words += [f"in {one.state.mode} mode"] if one.state.mode else []
-    click.echo("  ".join(printable(word) for word in (*words, one.state.evidence)))
+    facts = [f"{one.state.shown:<9}", one.target, one.pane]
+    facts += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
+    facts += [f"in {one.state.mode} mode"] if one.state.mode else []
+    click.echo("  ".join(printable(word) for word in (*facts, one.state.evidence)))
     common.tell(f"{one.target} is on the tmux server {one.server}")
     for source in one.sources:
         common.tell(_source_words(one, source))
@@ -86,6 +87,10 @@ def show(one: "StateOf", common: Common) -> None:
         common.tell(f"protection of messages to {one.target}: {one.safety.sentence}")
     if one.error and one.error.hint:
         note(f"    {printable(one.error.hint)}", quiet=common.quiet)
+    from torch_cli.programs.unclear import advice
+
+    if words := advice(one.state, one.target):
+        note(f"    {printable(words)}", quiet=common.quiet)
     dialog = one.state.dialog
     if dialog is not None:
         from torch_cli.programs.asked import answer_command
