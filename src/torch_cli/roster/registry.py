@@ -9,10 +9,12 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.paths import config_dir
-from torch_cli.programs.loading import list_profiles, load_profile
+from torch_cli.programs.accepted import LARGEST_PROFILE_BYTES
+from torch_cli.programs.loading import list_profiles, load_profile, stock_path
 from torch_cli.programs.observe import observe
-from torch_cli.programs.profile import Profile
+from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.state import State
+from torch_cli.regular import open_regular
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
@@ -191,6 +193,18 @@ def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:
         "knows the program)",
         code="not-an-agent",
     )
+
+
+def profiles_naming(word: str) -> Iterator[Profile]:
+    """Yield every valid profile whose file has ``word`` in quotes. Only these are parsed."""
+    quoted = [f"{mark}{word}{mark}".encode() for mark in "\"'"]
+    for name, source in list_profiles(profiles_dir()):
+        path = stock_path(name) if source == BUILT_IN else source
+        with contextlib.suppress(NotFoundError, RefusedError, OSError, ValueError):
+            with open_regular(path) as file:
+                text = file.read(LARGEST_PROFILE_BYTES)
+            if any(one in text for one in quoted):
+                yield profile_named(name)
 
 
 def _sound_profiles() -> Iterator[Profile]:

@@ -1,49 +1,176 @@
 """``torch adopt``."""
 
+import sys
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.options import common_options
+from torch_cli.errors import DONE, RefusedError
+
+if TYPE_CHECKING:
+    from torch_cli.store import Store
+    from torch_cli.store.agents import Agent
+    from torch_cli.watch.strangers import Stranger
 
 
 @click.command("adopt")
-@click.argument("target")
-@click.argument("name")
+@click.argument("target", required=False)
+@click.argument("name", required=False)
 @click.option(
     "--profile",
     metavar="PROFILE",
     shell_complete=complete_profiles,
     help="The program's profile (default: recognised).",
 )
+@click.option("--all", "every", is_flag=True, help="Every pane that looks like an agent.")
+@click.option("-y", "--yes", is_flag=True, help="With --all: do not ask.")
+@click.option("--dry-run", is_flag=True, help="With --all: list the panes, and register none.")
 @common_options
-def command(common: Common, target: str, name: str, profile: str | None) -> None:
+def command(
+    common: Common,
+    target: str | None,
+    name: str | None,
+    profile: str | None,
+    every: bool,
+    yes: bool,
+    dry_run: bool,
+) -> int:
     """Register the program in pane TARGET as the agent NAME.
 
     'torch stop' asks an adopted program to end, but never forces it.
+
+    With --all Torch looks for panes that look like agents and are not registered, at the tmux
+    servers of your agents and the one you are in, and asks you about each: Enter registers it by
+    the name that is proposed, another name by that, n leaves it alone, q ends. It needs a terminal,
+    or --yes. Registering types nothing into a pane.
 
     \b
     Examples:
       torch adopt %7 dev
       torch adopt work:editor.1 helper --profile claude
       torch adopt . me
+      torch adopt --all
     """
+    from torch_cli.lifecycle.spawn import adopt
+    from torch_cli.store import Store
+
+    if every:
+        if target is not None or profile is not None:
+            raise RefusedError(
+                "--all takes neither a TARGET nor --profile; nothing was registered", code="usage"
+            )
+        return _adopt_all(common, yes=yes, dry_run=dry_run)
+    if yes or dry_run:
+        raise RefusedError("--yes and --dry-run need --all; nothing was registered", code="usage")
+    if target is None or name is None:
+        missing = "NAME" if target else "TARGET"
+        raise RefusedError(
+            f"missing argument '{missing}'",
+            hint="torch adopt TARGET NAME, or torch adopt --all; see 'torch adopt --help'.",
+            code="usage",
+        )
+    with Store() as store:
+        _print(store, adopt(store, common.socket, target, name, profile), common)
+    return DONE
+
+
+def _print(store: "Store", agent: "Agent", common: Common) -> None:
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.cli.schema import agent_object
-    from torch_cli.lifecycle.spawn import adopt
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of, safety_for
-    from torch_cli.store import Store
     from torch_cli.watch.listing import list_agents
 
-    with Store() as store:
-        agent = adopt(store, common.socket, target, name, profile)
-        line = list_agents(store, [agent])[0] if common.json else None
-    if line is not None:
-        print_json(agent_object(line))
+    if common.json:
+        print_json(agent_object(list_agents(store, [agent])[0]))
     else:
         click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
     caution = caution_of(profile_named(agent.profile), agent.version)
     safety = safety_for(agent)
     for words in filter(None, [caution, safety and f"protection: {safety.sentence}"]):
         note(f"  {words}", quiet=common.quiet)
+
+
+# -- all -------------------------------------------------------------------------------------------
+
+
+def _adopt_all(common: Common, *, yes: bool, dry_run: bool) -> int:
+    from torch_cli.cli.present import note, print_error, print_json
+    from torch_cli.errors import TorchError
+    from torch_cli.lifecycle.adopting import adopt_stranger
+    from torch_cli.store import Store
+    from torch_cli.watch.listing import Lookout, agents_on
+    from torch_cli.watch.strangers import strangers
+
+    asks = not (yes or dry_run)
+    if asks and (common.json or not (sys.stdin.isatty() and sys.stdout.isatty())):
+        raise RefusedError(
+            "there is no terminal to ask you about each pane; nothing was registered",
+            hint="--yes registers all of them; --dry-run lists them.",
+            code="usage",
+        )
+    status = DONE
+    with Store() as store:
+        with Lookout(store) as lookout:
+            lookout.look(agents_on(store, common.socket))
+            found = strangers(store, common.socket, lookout)
+        if not found:
+            note("every pane that looks like an agent is registered", quiet=common.quiet)
+        for one in found:
+            if dry_run and common.json:
+                print_json(stranger_object(one))
+                continue
+            name = one.name if yes else _shown(one, asks=asks)
+            if name is None:
+                break
+            if not name or dry_run:
+                continue
+            try:
+                _print(store, adopt_stranger(store, one, name), common)
+            except TorchError as error:
+                print_error(error, common.json)
+                status = status or error.exit_code
+    return status
+
+
+def stranger_object(one: "Stranger") -> dict[str, Any]:
+    """Return a pane that looks like an agent under its published schema."""
+    return {
+        "schema": "torch.stranger/1",
+        "pane": one.pane.id,
+        "session": one.pane.session,
+        "window": one.pane.window,
+        "server": one.pane.socket_path,
+        "profile": one.profile.name,
+        "state": str(one.state.shown),
+        "dir": one.directory or None,
+        "name": one.name,
+        "command": list(one.command),
+    }
+
+
+def _shown(one: "Stranger", *, asks: bool) -> str | None:
+    """Show a pane; return the name to register it by, '' to leave it alone, ``None`` to end."""
+    from torch_cli.cli.present import say
+
+    program = one.profile.title or one.profile.name
+    place = f"{one.pane.place} {one.pane.id}"
+    say("  ".join(filter(None, [program, str(one.state.shown), place, one.directory])))
+    if not asks:
+        say(f"  {' '.join(one.command)}")
+        return ""
+    sys.stdout.write(f"  Enter registers it as '{one.name}'; another name, n: no, q: quit: ")
+    sys.stdout.flush()
+    line = sys.stdin.buffer.readline()
+    if not line:
+        sys.stdout.write("\n")
+        return None
+    said = line.decode("utf-8", "replace").strip()
+    if said.lower() in ("q", "quit"):
+        return None
+    if said.lower() in ("n", "no"):
+        return ""
+    return one.name if said.lower() in ("", "y", "yes") else said

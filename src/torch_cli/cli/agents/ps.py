@@ -1,5 +1,6 @@
 """``torch ps``."""
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch_cli.store import Store
     from torch_cli.store.briefings import Briefed
     from torch_cli.watch.listing import Line, Lookout
+    from torch_cli.watch.strangers import Stranger
 
 _COLUMNS = (
     Column("name", 0, 24),
@@ -32,6 +34,14 @@ _COLUMNS = (
     Column("server", 11, 12, "path", below=True),
 )
 
+_STRANGER_COLUMNS = (
+    Column("pane", 2, 8),
+    Column("state", 0, 0, "state"),
+    Column("program", 3, 0),
+    Column("directory", 4, 12, "path"),
+    Column("command", 0, 0, heading="REGISTER IT WITH"),
+)
+
 
 @click.command("ps")
 @common_options
@@ -43,6 +53,10 @@ def command(common: Common, look: TableForm, watch: bool) -> int:
     On a terminal the list fits its width: cells are cut, and columns without room are left out, the
     least important first; name and state stay. Who needs you comes first. In a pipe or a file the
     list does not depend on the terminal: every column, nothing cut, agents by name.
+
+    Panes that look like agents and are not registered are below the list, each with the command
+    that registers it; in a pipe they are only counted, on stderr. 'torch adopt --all' asks you
+    about each.
 
     An agent whose pane is gone is shown as 'dead'. If Torch cannot look at an agent, it shows
     'unknown' with the reason, and the exit status is that of the first such error. Why another one
@@ -69,8 +83,8 @@ def command(common: Common, look: TableForm, watch: bool) -> int:
     if common.json:
         _print_json(found.lines)
     else:
-        for line in drawn_list(found.lines, look, paper()):
-            click.echo(line)
+        sys.stdout.write("".join(f"{line}\n" for line in found.drawn(look, paper())))
+        sys.stdout.flush()
         _explain(found.lines)
     for words in found.notes:
         note(f"torch: {words}", quiet=common.quiet)
@@ -83,7 +97,14 @@ class _Found(NamedTuple):
     """The agents, and what else a person should know."""
 
     lines: "list[Line]"
+    strangers: "list[Stranger]"
     notes: list[str]
+
+    def drawn(self, look: TableForm, on: "Paper") -> list[str]:
+        """Return what is printed on stdout."""
+        below = drawn_strangers(self.strangers, look, on)
+        agents = drawn_list(self.lines, look, on)
+        return [*agents, *([""] if agents and below else []), *below]
 
     @property
     def status(self) -> int:
@@ -94,8 +115,10 @@ class _Found(NamedTuple):
 def _find(store: "Store", lookout: "Lookout", common: Common) -> _Found:
     from torch_cli.cli.present import printable
     from torch_cli.watch.listing import agents_on, list_agents
+    from torch_cli.watch.strangers import strangers
 
     lines = list_agents(store, agents_on(store, common.socket), lookout)
+    unknown = [] if common.json or common.quiet else strangers(store, common.socket, lookout)
     lost = len(store.messages.undelivered(untold=True))
     overdue = len(store.checkins.overdue())
     notes = [
@@ -103,6 +126,10 @@ def _find(store: "Store", lookout: "Lookout", common: Common) -> _Found:
         for line in lines
         if line.advice
     ]
+    if unknown and not sys.stdout.isatty():
+        one, several = "1 pane looks like an agent and is", "panes look like agents and are"
+        words = one if len(unknown) == 1 else f"{len(unknown)} {several}"
+        notes.append(f"{words} not registered: torch adopt --all")
     if lost:
         words = "1 message" if lost == 1 else f"{lost} messages"
         notes.append(f"{words} did not arrive: torch outbox list")
@@ -110,7 +137,7 @@ def _find(store: "Store", lookout: "Lookout", common: Common) -> _Found:
         words = "1 check-in is" if overdue == 1 else f"{overdue} check-ins are"
         ways = "'torch checkin list' shows them, 'torch checkin remove NAME' removes one"
         notes.append(f"{words} overdue: {ways}")
-    return _Found(lines, notes)
+    return _Found(lines, unknown, notes)
 
 
 def _watch(store: "Store", lookout: "Lookout", common: Common, look: TableForm) -> int:
@@ -121,7 +148,7 @@ def _watch(store: "Store", lookout: "Lookout", common: Common, look: TableForm) 
 
     def draw(on: "Paper") -> list[str]:
         found = _find(store, lookout, common)
-        lines = drawn_list(found.lines, look, on) or ["no agents; 'torch spawn NAME' starts one"]
+        lines = found.drawn(look, on) or ["no agents; 'torch spawn NAME' starts one"]
         errors = dict.fromkeys(line.error for line in found.lines if line.error)
         words = [error.message for error in errors if error] + found.notes
         return [*lines, *(["", *map(on.shows, words)] if words else [])]
@@ -157,6 +184,28 @@ def drawn_list(lines: "Sequence[Line]", look: TableForm, on: "Paper") -> list[st
     now = time.time()
     ordered = sorted(lines, key=_urgency) if on.width is not None else lines
     return drawn(_COLUMNS, [_row(line, now) for line in ordered], look, on)
+
+
+def drawn_strangers(found: "Sequence[Stranger]", look: TableForm, on: "Paper") -> list[str]:
+    """Return the lines below the list; none for a pipe, which has one table."""
+    from torch_cli.cli.cells import cut
+    from torch_cli.cli.table import drawn
+
+    if not found or on.width is None:
+        return []
+    rows = [
+        [
+            f"{one.pane.place} {one.pane.id}",
+            str(one.state.shown),
+            one.profile.title or one.profile.name,
+            one.directory,
+            " ".join(one.command),
+        ]
+        for one in found
+    ]
+    table = drawn(_STRANGER_COLUMNS, rows, TableForm(wide=look.wide), on)
+    title = "NOT REGISTERED ('torch adopt --all' asks you about each)"
+    return [cut(title, on.width, mark=on.mark), *table]
 
 
 def _urgency(line: "Line") -> tuple[int, float]:
