@@ -12,6 +12,7 @@ from torch_cli.programs.state import State
 
 STOCK = [
     *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "other", "python"),
+    "pi",
     "qwen",
     "shell",
     "zsh",

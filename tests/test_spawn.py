@@ -199,6 +199,20 @@ def test_a_program_that_ends_at_once_is_an_error_with_its_words_and_leaves_no_wi
     assert torch("state", "dev").code == 3, "nothing was registered"
 
 
+def test_a_program_whose_box_is_not_known_is_ready_when_it_is_idle(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    rule = '[[rules]]\nstate = "idle"\nname = "prompt"\nwhere = "bottom"\nmatch = "^at rest"'
+    script = f"{REGISTERED}\nprint('one\\nat rest', flush=True); time.sleep(600)"
+    program("boxless", script, extra=f'[box]\nkind = "none"\n{rule}')
+    done = torch("spawn", "dev", "--profile", "boxless", "--dir", str(tmp_path), "--session", "s")
+    assert done.code == 0, done
+    assert "it gets no messages" in done.err + done.out
+    sent = torch("send", "dev", "hello", "--timeout", "0", "--json")
+    assert (sent.code, sent.json["state"]) == (4, "held"), sent
+    assert "hello" not in tmux.screens()
+
+
 def test_a_program_that_crashes_while_starting_is_an_error_with_its_last_screen(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

@@ -184,6 +184,8 @@ def await_ready(
 ) -> Sight:
     """Wait until the program's input is really ready, and return what it shows then.
 
+    Of a program whose box the profile does not know, being idle is enough: nothing is typed there.
+
     Raises ``HeldError`` if it asks a question first, ``TorchError`` with its last screen if it
     ended, ``TimedOutError`` after ``seconds``.
     """
@@ -202,7 +204,8 @@ def await_ready(
         if steady is None or steady[0] != shown:
             steady = (shown, now)
         settled = now - steady[1] >= profile.launch.steady
-        if state is State.IDLE and sight.state.box is not None and settled:
+        shown_box = sight.state.box is not None or profile.box.kind == "none"
+        if state is State.IDLE and shown_box and settled:
             store.agents.ready(agent.name, version_on(sight.screen, profile) or agent.version)
             return sight
         if state in (State.WAITING, State.LIMITED) and settled:

@@ -155,8 +155,11 @@ def caution_of(profile: Profile, version: str) -> str:
     proof = proof_of(profile, version)
     unverified = f"the profile '{profile.name}' is unverified"
     if proof is None:
-        idle_only = "" if profile.process.shells else ": messages go only to an idle program"
-        return f"{unverified}{idle_only}"
+        if profile.process.shells:
+            return unverified
+        if profile.box.kind == "none":
+            return f"{unverified}: it gets no messages, for its input box is not known"
+        return f"{unverified}: messages go only to an idle program"
     if not proof.failures:
         return ""
     failed = f"{len(proof.failures)} of what was tried on this machine on {proof.date} failed"
