@@ -251,10 +251,13 @@ class Torch:
         with self._at_home(), Store() as store:
             return waiting(store, self._socket, target)
 
-    def answer(self, target: str, option: str, *, dialog: str) -> "AnswerGiven":
+    def answer(
+        self, target: str, option: str, *, dialog: str, text: str | None = None
+    ) -> "AnswerGiven":
         """Answer the dialog with the hash ``dialog`` that an agent or pane shows, by an option.
 
-        ``option`` is the option's key, its letter, its words, or how only its words begin. Waits up
+        ``option`` is the option's key, its letter, its words, or how only its words begin. ``text``
+        is typed for an option that takes one. Waits up
         to 10 seconds until the dialog has gone. Raises ``HeldError`` if another dialog shows, or
         none, or the pane cannot be typed into, and ``RefusedError`` if the dialog has no such
         option, or nobody knows which key chooses it. Nothing was chosen then.
@@ -263,7 +266,7 @@ class Torch:
         from torch_cli.store import Store
 
         with self._at_home(), Store() as store:
-            return answer(store, self._socket, target, option, dialog)
+            return answer(store, self._socket, target, option, dialog, text)
 
     # -- time and files ----------------------------------------------------------------------------
 

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from torch_cli.attention.answer_text import NOT_ANSWERED, check_text, chosen, shows_text
 from torch_cli.attention.waits import take_out
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, Interrupted, NotFoundError, RefusedError
-from torch_cli.programs.asked import Asked, Option, asked, asked_by, option_of
+from torch_cli.programs.asked import Asked, Option, asked, asked_by
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.standing import MOUSE, dialog_stands, mark_of, place_stands
@@ -77,12 +78,15 @@ def waiting(store: Store, socket: Socket, target: str) -> Waiting:
     return Waiting(found, dialog, asked(dialog))
 
 
-def answer(store: Store, socket: Socket, target: str, said: str, dialog: str) -> AnswerGiven:
+def answer(
+    store: Store, socket: Socket, target: str, said: str, dialog: str, text: str | None = None
+) -> AnswerGiven:
     """Answer the dialog with the hash ``dialog`` that ``target`` shows, by the option ``said``.
 
-    Waits until the dialog has gone, for ``DIALOG_GONE_SECONDS``. Raises ``HeldError`` if another
-    dialog shows, or none, or the gate refuses the pane, and ``RefusedError`` if it has no such
-    option, or nobody knows which key chooses it. Nothing was chosen then.
+    ``text`` is typed for an option that takes one; ``said`` may be '' if only one does. Waits until
+    the dialog has gone, for ``DIALOG_GONE_SECONDS``. Raises ``HeldError`` if another dialog shows,
+    or none, or the gate refuses the pane, and ``RefusedError`` if it has no such option, the option
+    takes no text, or nobody knows which key chooses it. Nothing was chosen then.
     """
     found = find(store, socket, target)
     check_permitted(store, found.agent, "nothing was pressed")
@@ -93,7 +97,7 @@ def answer(store: Store, socket: Socket, target: str, said: str, dialog: str) ->
             pane_lock(pane.server, f"{pane.id}-answer", "torch answer", 2 * DIALOG_GONE_SECONDS),
         ):
             profile = profile_of(client, store, found)
-            return _Answering(client, store, found, profile).give(said, dialog)
+            return _Answering(client, store, found, profile).give(said, dialog, text)
     except HeldError as held:
         if held.code != "locked":
             raise
@@ -110,7 +114,7 @@ class _Answering:
     def __init__(self, client: ControlClient, store: Store, found: Found, profile: Profile) -> None:
         self.client, self.store, self.found, self.profile = client, store, found, profile
 
-    def give(self, said: str, meant: str) -> AnswerGiven:
+    def give(self, said: str, meant: str, text: str | None) -> AnswerGiven:
         sight = self._look()
         shown = _dialog(self.found, sight)
         if shown.hash != meant:
@@ -128,9 +132,13 @@ class _Answering:
         one = asked(shown)
         if not one.choose:
             raise _unknown_keys(self.found, self.profile, shown)
-        option = option_of(one, said)
-        keys = self._choose(one.choose, option, sight)
-        self._note(one, option, keys, meant)
+        option = chosen(one, said, text)
+        if text is None:
+            keys = self._choose(one.choose, option, sight)
+        else:
+            text = check_text(text, sight.screen.width)
+            one, keys = self._choose_with(text, option, sight)
+        self._note(one, option, keys, meant, text)
         try:
             gone, state = self._await_gone(one)
         except KeyboardInterrupt as interrupt:
@@ -158,6 +166,58 @@ class _Answering:
         self._press(last, sight, moves)
         return (*moves, *last)
 
+    def _choose_with(
+        self, text: str, option: Option, sight: Sight
+    ) -> tuple[Asked, tuple[str, ...]]:
+        """Choose ``option`` with a ``text``; return what it asked then, and what was pressed."""
+        moves: list[str] = []
+        shown = sight.state.dialog
+        assert shown is not None
+        opens = shown.text_keys
+        if shown.choose == "digit":
+            opens = (option.key, *opens)
+        else:
+            sight = self._select(sight, option, moves)
+        assert sight.state.dialog is not None
+        before, digest = sight.state.dialog.hash, asked(shown).digest
+        if opens:  # a field for it
+            self._press(opens, sight, moves)
+            moves += opens
+        stood = ("", 0.0)
+
+        def is_open(now: Dialog) -> bool:
+            """Whether it is drawn whole: Gemini CLI draws the row first, and then the last one."""
+            nonlocal stood
+            if now.hash != stood[0]:
+                stood = (now.hash, time.monotonic())
+            ready = asked(now).digest == digest and (not opens or now.hash != before)
+            return ready and time.monotonic() - stood[1] >= AFTER_STANDS_SECONDS
+
+        sight = self._await(is_open, option, moves)
+        field = sight.state.dialog
+        assert field is not None
+        typist = Typist(self.client, self.found.pane)
+        typed, stands = text.encode(), dialog_stands(sight)
+        buffer = f"torch-answer-{os.getpid()}"
+        self._act(lambda unless: typist.type(typed, buffer, stands, unless=unless), moves)
+        moves.append("text")
+        sight = self._await(lambda now: shows_text(field, now, text), option, moves)
+        assert sight.state.dialog is not None
+        self._press(("Enter",), sight, moves)
+        return asked(sight.state.dialog), (*moves, "Enter")
+
+    def _await(self, shown: Callable[[Dialog], bool], option: Option, moves: list[str]) -> Sight:
+        """Return a sight of a dialog that is as it should be after what was pressed."""
+        deadline = time.monotonic() + DIALOG_GONE_SECONDS
+        while True:
+            heard = self._heard()
+            sight = self._look()
+            if sight.state.dialog is not None and shown(sight.state.dialog):
+                return sight
+            if time.monotonic() >= deadline:
+                raise self._not_selected(option, moves)
+            self.client.wait_output(self.found.pane.id, heard, _ANSWER_POLL_SECONDS)
+
     def _select(self, sight: Sight, option: Option, moves: list[str]) -> Sight:
         """Move the selection to ``option``, and return a sight that shows it there."""
         dialog = sight.state.dialog
@@ -179,24 +239,19 @@ class _Answering:
 
     def _await_moved(self, before: Dialog, option: Option, moves: list[str]) -> Sight:
         """Return a sight of the same dialog with another row selected."""
-        one, deadline = asked(before), time.monotonic() + DIALOG_GONE_SECONDS
-        while True:
-            heard = self._heard()
-            sight = self._look()
-            dialog = sight.state.dialog
-            if dialog is not None and mark_of(dialog) and dialog.marked != before.marked:
-                now = asked(dialog)
-                if (now.digest, now.options) == (one.digest, one.options):
-                    return sight
-            if time.monotonic() >= deadline:
-                raise self._not_selected(option, moves)
-            self.client.wait_output(self.found.pane.id, heard, _ANSWER_POLL_SECONDS)
+        one = asked(before)
+
+        def moved(now: Dialog) -> bool:
+            other = bool(mark_of(now)) and now.marked != before.marked
+            return other and (asked(now).digest, asked(now).options) == (one.digest, one.options)
+
+        return self._await(moved, option, moves)
 
     def _not_selected(self, option: Option, moves: list[str]) -> HeldError:
         self._note_moves(moves)
         return HeldError(
-            f"the selection in '{self.found.name}' did not come to '{option.words}' by "
-            f"{' '.join(moves)}; nothing was chosen",
+            f"'{self.found.name}' does not show what {' '.join(moves)} should have done for "
+            f"'{option.words}'; nothing was chosen",
             hint=f"Look at it: torch attach {self.found.name}",
             code="not-selected",
         )
@@ -243,8 +298,8 @@ class _Answering:
         self._note_moves(moves)
         moved = f"; the selection was moved by {' '.join(moves)}" if moves else ""
         raise HeldError(
-            f"'{self.found.name}' was not answered: {_REASONS.get(outcome.reason, outcome.reason)}"
-            f"; nothing was chosen{moved}",
+            f"'{self.found.name}' was not answered: "
+            f"{NOT_ANSWERED.get(outcome.reason, outcome.reason)}; nothing was chosen{moved}",
             hint=f"Look with 'torch state {self.found.name}'.",
             code=outcome.reason,
         )
@@ -281,13 +336,16 @@ class _Answering:
 
     # -- what is kept --------------------------------------------------------------------------
 
-    def _note(self, one: Asked, option: Option, keys: tuple[str, ...], dialog: str) -> None:
+    def _note(
+        self, one: Asked, option: Option, keys: tuple[str, ...], dialog: str, text: str | None
+    ) -> None:
         detail = {
             "option": option.key,
             "words": option.words,
             "question": one.words,
             "keys": list(keys),
             "dialog": dialog,
+            **({} if text is None else {"text": text}),
         }
         agent = self.found.agent
         with after(f"'{option.key} {option.words}' was chosen in pane {self.found.pane.id}"):
@@ -304,18 +362,6 @@ class _Answering:
         if moves:
             with after(f"{' '.join(moves)} was pressed in pane {self.found.pane.id}"):
                 self.store.events.add("press", self.found.name, {"keys": moves, "dialog": ""})
-
-
-_REASONS = {
-    "changed": "it shows something else now",
-    "typing": "somebody else's keys are on their way to its program",
-    "mode": "its pane is in copy mode",
-    "dead": "its program has ended",
-    "gone": "its pane was closed",
-    "replaced": "another process runs in its pane",
-    "input-off": "its pane's input is off (select-pane -d)",
-    "synchronized": "the panes of its window are synchronised: each of them would get the key",
-}
 
 
 def _look(client: ControlClient, store: Store, found: Found, profile: Profile) -> Sight:

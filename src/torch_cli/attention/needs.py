@@ -113,7 +113,11 @@ def _steps(agent: Agent, group: str, state: StateOf, asked: Asked) -> tuple[Next
             return (attach,)  # of an unknown dialog nobody knows which keys are options
         verb, which = ("answer", "--hash") if asked.choose else ("press", "--dialog")
         begin, end = ("torch", verb, agent.name), (which, dialog.hash)
-        return tuple(NextStep((*begin, one.key, *end), one.words) for one in asked.options)
+        text = {"needed": ("--text", "TEXT")}
+        return tuple(
+            NextStep((*begin, one.key, *text.get(one.text, ()), *end), one.words)
+            for one in asked.options
+        )
     if state.state.state is State.DEAD and state.state.rule == "gone":
         return (NextStep(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
     if state.state.shown is State.ERROR:

@@ -22,7 +22,8 @@ class Option(NamedTuple):
 
     ``key`` is the number or letter that its row shows, or its place in the list, from 1 on.
     ``letter`` is a letter that its words offer as well. ``row`` is its row of the dialog,
-    ``column`` where its words begin in the pane, if it is clicked on.
+    ``column`` where its words begin in the pane, if it is clicked on. ``text`` says whether it
+    takes a text: ``needed``, ``possible``, or '' for no.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Option(NamedTuple):
     letter: str = ""
     row: int = 0
     column: int = 0
+    text: str = ""
 
 
 class Asked(NamedTuple):
@@ -75,7 +77,7 @@ def asked(dialog: Dialog) -> Asked:
     """
     import hashlib  # few commands meet a dialog
 
-    question = _bare(dialog.question)
+    question = bare(dialog.question)
     # What is answered by a letter or a click may quote a list, and has no numbers of its own.
     apart = dialog.choose in ("letter", "click") or dialog.kind == UNKNOWN_KIND
     first, options = (len(dialog.rows), ()) if apart else _numbered(dialog.rows)
@@ -84,8 +86,8 @@ def asked(dialog: Dialog) -> Asked:
     if not options:
         at = [number for number, row in enumerate(rows) if question and question in row]
         rows = rows[max(0, at[-1] - ABOUT_ROWS) :] if at else rows[-2 * ABOUT_ROWS :]
-    bare = [_bare(row) for row in rows]
-    kept = [row for row in bare if row and not (question and question in row)]
+    kept = [bare(row) for row in rows]
+    kept = [row for row in kept if row and not (question and question in row)]
     # The options may come in another order: that is the same question.
     orderly = kept if options else sorted(_NUMBER.sub("", row) for row in kept)
     said = "\n".join([dialog.kind, question, *orderly])
@@ -94,6 +96,11 @@ def asked(dialog: Dialog) -> Asked:
         options = _unnumbered(dialog)
         listed = {one.words for one in options}
         kept = [row for row in kept if row not in listed]
+    if dialog.text is not None:
+        takes = "possible" if dialog.text_keys else "needed"
+        options = tuple(
+            one._replace(text=takes if dialog.text.search(one.words) else "") for one in options
+        )
     most = 2 * ABOUT_ROWS if dialog.kind == UNKNOWN_KIND else ABOUT_ROWS
     # Over options in one row stands what may be long; it begins with what the question is about.
     shown = kept[:ABOUT_ROWS] if clicked else kept[-most:]
@@ -144,7 +151,7 @@ def _numbered(rows: tuple[str, ...]) -> tuple[int, tuple[Option, ...]]:
         if matched[1] == "1":
             first, found = number, []
         if int(matched[1]) == len(found) + 1:
-            found.append(_option(matched[1], _bare(matched[2]), number))
+            found.append(_option(matched[1], bare(matched[2]), number))
     return (first, tuple(found)) if found else (len(rows), ())
 
 
@@ -168,7 +175,7 @@ def _listed(rows: tuple[str, ...], marked: int) -> tuple[Option, ...]:
     while last + 1 < len(rows) and _column(rows[last + 1], plain=True) == column:
         last += 1
     places = range(first, last + 1)
-    return tuple(_option(str(n), _bare(rows[at]), at) for n, at in enumerate(places, 1))
+    return tuple(_option(str(n), bare(rows[at]), at) for n, at in enumerate(places, 1))
 
 
 def _column(row: str, *, plain: bool = False) -> int:
@@ -200,5 +207,6 @@ def _option(key: str, words: str, row: int) -> Option:
     return Option(key, one_line(words), letter[1].lower() if letter else "", row)
 
 
-def _bare(row: str) -> str:
+def bare(row: str) -> str:
+    """Return the words of a row without the frame and the marks around them."""
     return " ".join(_FRAME.sub("", row).split())

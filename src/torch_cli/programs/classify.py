@@ -225,9 +225,8 @@ class _Look:
         question = _question(asked, self.screen.width)
         selected = chosen if chosen < len(rows) else None
         spots = _spots(rule, rows) if rule.choose == "click" else ()
-        return Dialog(
-            rule.kind, question, tuple(rows), _hash_of(rows), rule.choose, selected, spots
-        )
+        how = (rule.choose, selected, spots, rule.text, rule.text_keys)
+        return Dialog(rule.kind, question, tuple(rows), _hash_of(rows), *how)
 
     def unknown_dialog(self) -> Dialog | None:
         """Return what has the shape of a dialog: at the end of the screen, or below the box."""

@@ -182,6 +182,10 @@ def _check_rules(profile: Profile, reader: TableReader) -> None:
             reader.refuse(f"rules.choose ({rule.name})", "arrows need box.dialog_cursor")
         if rule.choose == "click" and rule.match.groups < 1:
             reader.refuse(f"rules.choose ({rule.name})", "click needs a group of match an option")
+        if rule.text is not None and rule.choose not in ("arrows", "digit"):
+            reader.refuse(f"rules.text ({rule.name})", 'needs choose = "arrows" or "digit"')
+        if rule.text_keys and rule.text is None:
+            reader.refuse(f"rules.text_keys ({rule.name})", "needs text")
         if rule.rows < 1:
             reader.refuse(f"rules.rows ({rule.name})", "must be at least 1")
 

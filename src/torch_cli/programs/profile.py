@@ -114,7 +114,9 @@ class Rule(NamedTuple):
     ``title`` must match the pane's title, too. ``choose`` is how an option of this dialog is
     chosen: by its ``digit``, which acts at once, by its ``letter`` and Enter, by moving the
     selection with the ``arrows``, and Enter, or by a ``click`` of the mouse: each group of
-    ``match`` is an option then. '' if that is not known. ``advice`` is for a person: what to do if
+    ``match`` is an option then. '' if that is not known. ``text`` matches the words of an option
+    that takes a text, once it is selected or its digit was pressed; ``text_keys`` open a field for
+    a text beside any such option. ``advice`` is for a person: what to do if
     the state is ``unknown``, in a sentence; ``{agent}`` in it is the name of the agent.
     """
 
@@ -129,6 +131,8 @@ class Rule(NamedTuple):
     rows: int = 3
     kind: str = ""
     choose: str = ""
+    text: Pattern | None = None
+    text_keys: Words = ()
     reset: Pattern | None = None
     advice: str = ""
 

@@ -80,6 +80,7 @@ class Dialog(NamedTuple):
     cursor's mark. It stays the same over redraws, and changes when the selection moves. ``choose``
     is the profile's word for how an option is chosen, ``marked`` the number of the selected row
     (from 0), ``None`` if the screen shows none. ``spots`` are its options if they are clicked on.
+    ``text`` and ``text_keys`` are the profile's words for which options take a text, and how.
     """
 
     kind: str
@@ -89,6 +90,8 @@ class Dialog(NamedTuple):
     choose: str = ""
     marked: int | None = None
     spots: tuple[Spot, ...] = ()
+    text: re.Pattern[str] | None = None
+    text_keys: tuple[str, ...] = ()
 
 
 UNKNOWN_KIND = "unknown"

@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 @click.command("answer")
 @click.argument("agent", required=False, shell_complete=complete_agents)
 @click.argument("option", metavar="[OPTION]...", nargs=-1)
+@click.option("--text", metavar="TEXT", help="Words of your own, for an OPTION that takes them.")
 @click.option("--hash", "dialog", metavar="HASH", help="The dialog that you answer.")
 @common_options
-def command(common: Common, agent: str | None, option: tuple[str, ...], dialog: str | None) -> int:
+def command(
+    common: Common,
+    agent: str | None,
+    option: tuple[str, ...],
+    dialog: str | None,
+    text: str | None,
+) -> int:
     """Answer what AGENT asks, by an OPTION: its key, or its words.
 
     Without an AGENT it goes through all that wait, the longest waiting first: it shows each
@@ -30,7 +37,9 @@ def command(common: Common, agent: str | None, option: tuple[str, ...], dialog: 
 
     The key is pressed only while exactly the dialog is up that was shown, or that --hash names, in
     one step of the tmux server. Then Torch waits until the dialog has gone, and says what the agent
-    does now. Without --hash it shows the question first and asks you whether that is the one.
+    does now. With --text the text is typed into the dialog's own field, seen there, and submitted;
+    the OPTION may be left out if one must have a text. Without --hash it shows the question first
+    and asks you whether that is the one.
 
     Exit status 0: answered, or nobody waits. 4: another dialog, or none; nothing was chosen. 5: the
     key was pressed, and the dialog still shows. 8: somebody waits for an answer.
@@ -41,17 +50,21 @@ def command(common: Common, agent: str | None, option: tuple[str, ...], dialog: 
       torch answer dev
       torch answer dev 2 --hash 3f9a1c55d0e7
       torch answer dev "yes, proceed" --hash 3f9a1c55d0e7
+      torch answer dev --text "DuckDB, please" --hash 3f9a1c55d0e7
     """
     from torch_cli.errors import RefusedError
     from torch_cli.store import Store
 
-    if dialog and not option:
+    if text is not None and agent is None:
+        raise RefusedError("--text is for one AGENT; nothing was pressed", code="usage")
+    meant = bool(option) or text is not None
+    if dialog and not meant:
         raise RefusedError("--hash is for an OPTION; nothing was pressed", code="usage")
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not common.json
     with Store() as store:
-        if agent is not None and option and (dialog or asks):
-            return _answer_one(store, common, agent, " ".join(option), dialog)
-        if option:
+        if agent is not None and meant and (dialog or asks):
+            return _answer_one(store, common, agent, " ".join(option), dialog, text)
+        if meant:
             raise RefusedError(
                 "without a terminal to ask you, an answer needs --hash, for the dialog may be "
                 "another one by now; nothing was pressed",
@@ -100,23 +113,26 @@ def _list(waiting: "list[Need]", common: Common) -> int:
 # -- with words ------------------------------------------------------------------------------------
 
 
-def _answer_one(store: "Store", common: Common, agent: str, said: str, dialog: str | None) -> int:
+def _answer_one(
+    store: "Store", common: Common, agent: str, said: str, dialog: str | None, text: str | None
+) -> int:
     from torch_cli.attention.answer import answer, waiting
+    from torch_cli.attention.answer_text import chosen
     from torch_cli.cli.present import note, printable
     from torch_cli.errors import DONE
-    from torch_cli.programs.asked import option_of
 
     if dialog is None:
         shown = waiting(store, common.socket, agent)
         dialog = shown.dialog.hash
         _show(shown, None)
         if shown.asked.choose:
-            option = option_of(shown.asked, said)
-            sure = f"Answer this with {option.key} {option.words}?"
+            option = chosen(shown.asked, said, text)
+            words = option.words if text is None else f"{option.words} {text}"
+            sure = f"Answer this with {option.key} {words}?"
             if not click.confirm(printable(sure), err=True):
                 note("nothing was pressed", quiet=common.quiet)
                 return DONE
-    return _tell(answer(store, common.socket, agent, said, dialog), common)
+    return _tell(answer(store, common.socket, agent, said, dialog, text), common)
 
 
 def _tell(done: "AnswerGiven", common: Common) -> int:
@@ -199,8 +215,10 @@ def _ask(store: "Store", common: Common, one: "Need") -> str:
             return "quit"
         if said in ("", "s"):
             return "skip"
+        text = _own_words(shown, said)
         try:
-            done = answer(store, common.socket, name, said, shown.dialog.hash)
+            said = said if text is None else ""
+            done = answer(store, common.socket, name, said, shown.dialog.hash, text)
         except TorchError as error:
             print_error(error, as_json=False)
             if error.code in ("not-yours", "may-not-message"):
@@ -209,6 +227,25 @@ def _ask(store: "Store", common: Common, one: "Need") -> str:
         _tell(done, common)
         if not done.asks.words:
             return "done" if done.gone else "skip"
+
+
+def _own_words(shown: "Waiting", said: str) -> str | None:
+    """Return the words of one's own that an option takes, ``None`` for a plain option."""
+    from torch_cli.cli.present import printable
+    from torch_cli.errors import RefusedError
+    from torch_cli.programs.asked import option_of
+
+    takes = [one for one in shown.asked.options if one.text == "needed"]
+    try:
+        option = option_of(shown.asked, said)
+    except RefusedError:
+        sure = printable(f"Answer with the text '{said}'?")
+        return said if len(takes) == 1 and click.confirm(sure, err=True) else None
+    if option.text != "needed":
+        return None
+    sys.stdout.write(printable(f"{option.words}: "))
+    sys.stdout.flush()
+    return sys.stdin.buffer.readline().decode("utf-8", "replace").strip()
 
 
 def _show(shown: "Waiting", since: float | None) -> None:

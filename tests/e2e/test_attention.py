@@ -1,0 +1,319 @@
+"""Nobody waits unseen: what befalls the real programs is seen, told once, and gone once dealt with.
+
+A daemon runs all the while, and tells by a command that keeps each notice in a file. What the
+screen shows, read without Torch, says since when there is something to see.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from e2e.claude import ClaudeCode
+from e2e.codex import Codex
+from e2e.conftest import MakeWorld, Setup, World
+from e2e.gemini import Gemini
+from e2e.program import Program
+from torch_cli import paths
+from torch_cli.profiling.stub import Behaviour, StubMode
+from torch_cli.profiling.verify.texts import prose
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+KITS: dict[str, Callable[[], Program]] = {
+    "claude": ClaudeCode,
+    "codex": Codex,
+    "gemini": Gemini,
+}
+
+SETTINGS = """\
+[notify]
+tmux = false
+bell = false
+desktop = false
+dwell = "0.5s"
+cooldown = "0.1s"
+command = [{python}, "-c", "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())", {file}]
+"""
+
+SEEN_SECONDS = 10.0
+"""Within this time the history must know what shows; on a quiet machine it takes less than one."""
+
+QUESTION = "Which database should the demo use?"
+OWN_WORDS = "DuckDB, please; it is $(fast) #{pid}"
+OPTIONS = [
+    {"label": "SQLite", "description": "One file, no server"},
+    {"label": "PostgreSQL", "description": "A server of its own"},
+]
+ASKED: dict[str, tuple[str, dict[str, Any]]] = {
+    "claude": ("AskUserQuestion", {"multiSelect": False}),
+    "codex": ("request_user_input", {"id": "db"}),
+    "gemini": ("ask_user", {"type": "choice"}),
+    "opencode": ("question", {}),
+}
+"""The tool by which each model asks a person, and what it wants beside the question."""
+
+
+class Fault(NamedTuple):
+    """How an error of the API shows on a screen, and the state that the agent is in then."""
+
+    shown: str
+    state: str
+    kind: str = ""
+
+
+FAULTS: dict[str, dict[int, Fault]] = {
+    "claude": {
+        429: Fault("● API Error", "error", "rate-limited"),
+        401: Fault("API Error: 401", "error", "authentication"),
+        529: Fault("● API Error", "error", "overloaded"),
+    },
+    "codex": {
+        429: Fault("hit your usage limit", "limited"),
+        401: Fault("■ .*401", "error", "authentication"),
+        529: Fault("Reconnecting", "retrying", "overloaded"),
+    },
+    "gemini": {
+        401: Fault("API Error", "error", "authentication"),
+    },
+    "opencode": {
+        429: Fault("retrying in", "retrying"),
+        529: Fault("retrying in", "retrying"),
+    },
+}
+"""What the programs do with errors. Claude Code tries once more here, and ends the turn."""
+
+
+class Watched:
+    """A world with a daemon, and what it wrote and told."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.told_in = world, world.directory / "notices"
+        config = world.directory / "torch" / "config"
+        config.mkdir(parents=True, exist_ok=True)
+        words = {"python": json.dumps(sys.executable), "file": json.dumps(str(self.told_in))}
+        (config / "config.toml").write_text(SETTINGS.format(**words))
+        self.daemon = world.popen("daemon", "run", "--quiet")
+        self.wait(lambda: self.states(), "the first look")
+
+    def states(self) -> list[tuple[float, dict[str, Any]]]:
+        """Return the changes of state of the agent: when each was written, and what."""
+        state = self.world.directory / "torch" / paths.DATABASE
+        with contextlib.closing(sqlite3.connect(state, timeout=30)) as store:
+            sql = "SELECT at, detail FROM events WHERE verb = 'state' AND target = ? ORDER BY id"
+            return [(at, json.loads(one)) for at, one in store.execute(sql, (self.world.name,))]
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return the notices."""
+        text = self.told_in.read_text() if self.told_in.exists() else ""
+        return [json.loads(line) for line in text.split("\n")[:-1]]
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        assert self.daemon.poll() is None, "the daemon has ended"
+        self.world.wait(condition, what)
+
+    def see(self, shown: Callable[[], object], state: str, what: str) -> dict[str, Any]:
+        """Wait until ``shown``, and until the history has ``state``; return what it wrote.
+
+        Prints how long after the one the other came.
+        """
+        before = len(self.states())
+        self.wait(shown, what)
+        since = time.time()
+
+        def found() -> list[tuple[float, dict[str, Any]]]:
+            return [one for one in self.states()[before:] if one[1]["state"] == state]
+
+        self.wait(found, f"the state {state}: {what}")
+        at, detail = found()[0]
+        late = at - since
+        sys.stderr.write(f"\n{self.world.kit.title}: {what}: seen {late:+.2f} s after it showed\n")
+        assert late < SEEN_SECONDS, (what, late)
+        return detail
+
+    def needs(self) -> dict[str, Any]:
+        """Return what ``torch status`` says of the agent."""
+        found: dict[str, Any] = self.world.torch("status", "--json").json
+        return found
+
+    def told_once(self, before: int, state: str) -> None:
+        """Wait for the notice, and see that there is no other for the same."""
+        self.wait(lambda: len(self.told()) > before, f"the notice of {state}")
+        (one,) = self.told()[before:]
+        assert [agent["state"] for agent in one["agents"]] == [state]
+
+    def rested(self) -> None:
+        """Bring the program to rest; then nobody needs a person."""
+        before = len(self.told())
+        self.world.stub.behaviour = Behaviour()
+        self.world.settle()
+        self.wait(lambda: self.world.torch("status").code == 0, "nobody waits")
+        assert len(self.told()) == before, "told again"
+
+
+@pytest.fixture(scope="module", params=KITS)
+def kit(request: pytest.FixtureRequest) -> Program:
+    """The programs of this module."""
+    return KITS[request.param]()
+
+
+@pytest.fixture
+def watched(kit: Program, make_world: MakeWorld) -> Iterator[Watched]:
+    """The program as an agent, idle, and a daemon."""
+    setup = Setup.HOOKS if kit.name == "claude" else Setup.SPAWNED
+    world = make_world(setup, extra={"CLAUDE_CODE_MAX_RETRIES": "1"})
+    assert world.start().code == 0
+    world.settle()
+    made = Watched(world)
+    yield made
+    made.daemon.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        made.daemon.communicate(timeout=60)
+    made.daemon.kill()
+
+
+def test_what_needs_a_person_is_seen_told_once_and_gone_once_dealt_with(watched: Watched) -> None:
+    """Permission, question, errors of the API, the end of a turn, and a crash, one by one."""
+    world = watched.world
+    permission(watched)
+    question(watched)
+    for status, fault in FAULTS[world.kit.name].items():
+        api_error(watched, status, fault)
+    end_of_a_turn(watched)
+    crash(watched)
+
+
+def permission(watched: Watched) -> None:
+    world, before = watched.world, len(watched.told())
+    world.stub.behaviour = Behaviour(StubMode.TOOL)
+    world.ask(prose(30))
+    watched.see(lambda: world.view().asks, "waiting", "a permission dialog")
+    watched.told_once(before, "waiting")
+    assert watched.needs()["do"] == "answer"
+    world.stub.behaviour = Behaviour()
+    world.decline()
+    watched.rested()
+
+
+def question(watched: Watched) -> None:
+    world, before = watched.world, len(watched.told())
+    name = world.kit.name
+    if name == "codex":  # it asks only in this mode
+        assert world.torch("mode", world.name, "plan").code == 0
+    tool, more = ASKED[name]
+    one = {"question": QUESTION, "header": "Database", "options": OPTIONS, **more}
+    world.stub.behaviour = Behaviour(StubMode.TOOL, tool=tool, given={"questions": [one]})
+    world.ask(prose(30))
+    asks = r"1\.\s+SQLite"
+    seen = watched.see(lambda: shows(world, asks), "waiting", "a question")
+    watched.told_once(before, "waiting")
+    assert seen["question"].startswith(QUESTION)
+    found = watched.needs()
+    assert (found["do"], found["question"]) == ("answer", QUESTION)
+    world.stub.behaviour = Behaviour()
+    step = next(one for one in found["steps"] if one["words"].startswith("PostgreSQL"))
+    done = world.torch(*step["command"][1:])
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    world.wait(lambda: "PostgreSQL" in world.stub.requests[-1].result, "the answer at the stub")
+    watched.rested()
+    own_words(watched)
+    if name == "codex":
+        assert world.torch("mode", world.name, "default").code == 0
+
+
+def own_words(watched: Watched) -> None:
+    """The same question again, answered by words of one's own in the dialog's own field."""
+    world, name = watched.world, watched.world.kit.name
+    tool, more = ASKED[name]
+    one = {"question": QUESTION, "header": "Database", "options": OPTIONS, **more}
+    world.stub.behaviour = Behaviour(StubMode.TOOL, tool=tool, given={"questions": [one]})
+    world.ask(prose(30))
+    watched.wait(lambda: world.state().get("dialog"), "the question again")
+    world.stub.behaviour = Behaviour()
+    option = ["2"] if name == "codex" else []  # a note beside any option
+    words = ["--text", OWN_WORDS, "--hash", world.state()["dialog"]["hash"]]
+    done = world.torch("answer", world.name, *option, *words)
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    world.wait(lambda: world.stub.requests[-1].brings_result, "the answer at the stub")
+    result = world.stub.requests[-1].result
+    assert OWN_WORDS in result.encode().decode("unicode_escape"), result
+    watched.rested()
+
+
+def shows(world: World, pattern: str) -> bool:
+    return re.search(pattern, world.server.screen(world.pane)) is not None
+
+
+def api_error(watched: Watched, status: int, fault: Fault) -> None:
+    world, before = watched.world, len(watched.told())
+    world.server.cmd("clear-history", "-t", world.pane)
+    marks = len(re.findall(fault.shown, world.server.screen(world.pane)))
+    world.stub.behaviour = Behaviour(StubMode.ERROR, status=status)
+    world.ask(prose(30))
+
+    def shown() -> bool:
+        return len(re.findall(fault.shown, world.server.screen(world.pane))) > marks
+
+    seen = watched.see(shown, fault.state, f"status {status}")
+    if fault.kind:
+        assert (seen.get("error") or seen.get("retry") or {})["kind"] == fault.kind, seen
+    found = watched.needs()
+    if fault.state == "error":
+        watched.told_once(before, "error")
+        assert found["do"] == "fix"
+    else:
+        assert found["do"] == "wait", found
+        assert len(watched.told()) == before, "nobody can do anything about it"
+    world.stub.behaviour = Behaviour()
+    if fault.state == "retrying":
+        world.keys("Escape")
+        if world.kit.name == "opencode":
+            world.keys("Escape")
+    world.settle()
+    world.ask(prose(30))  # the next turn ends well
+    watched.rested()
+
+
+def end_of_a_turn(watched: Watched) -> None:
+    """It is *done*, which is not urgent and is told to nobody, until somebody has looked."""
+    world, before = watched.world, len(watched.told())
+    hold = world.stub.hold()
+    world.ask(prose(30))
+    hold.wait(60)
+    watched.wait(lambda: watched.states()[-1][1]["state"] == "working", "work")
+    hold.release(Behaviour())
+    watched.see(lambda: world.view().idle, "idle", "the end of a turn")
+    found = watched.needs()
+    assert found["do"] == "done"
+    assert world.torch("seen", world.name).code == 0
+    assert watched.needs()["do"] == "nothing"
+    assert len(watched.told()) == before
+
+
+def crash(watched: Watched) -> None:
+    world, before = watched.world, len(watched.told())
+    world.settle()
+    since = time.time()
+    os.kill(world.pid, signal.SIGKILL)
+
+    def ended() -> bool:
+        return watched.states()[-1][1]["state"] in ("dead", "exited")
+
+    watched.wait(ended, "the end")
+    late = watched.states()[-1][0] - since
+    sys.stderr.write(f"\n{world.kit.title}: kill -9: seen {late:+.2f} s after it\n")
+    assert late < SEEN_SECONDS
+    watched.told_once(before, watched.states()[-1][1]["state"])
+    assert watched.needs()["do"] == "fix"
+    assert world.torch("stop", world.name).code == 0
+    assert world.torch("status").code == 0
+    assert len(watched.told()) == before + 1
