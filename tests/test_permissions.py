@@ -28,6 +28,7 @@ from torch_cli.errors import RefusedError
 from torch_cli.lifecycle.begin import begin
 from torch_cli.lifecycle.move import Destination, move
 from torch_cli.lifecycle.rename import rename
+from torch_cli.lifecycle.restart import plan_restart
 from torch_cli.lifecycle.spawn import SpawnOrder, adopt
 from torch_cli.lifecycle.stop import stop
 from torch_cli.pressing.mode import set_mode
@@ -134,6 +135,7 @@ WRITE = "may-not-message"
 PROFILE = os.path.join(STOCK, "demo.toml")
 VERBS = {
     "stop": Verb(lambda w: stop(w.store, "pm"), lambda w: ("stop", "pm")),
+    "restart": Verb(lambda w: plan_restart(w.store, "pm"), lambda w: ("restart", "pm", "--yes")),
     "forget": Verb(
         lambda w: stop(w.store, "pm", forget=True), lambda w: ("stop", "pm", "--forget")
     ),

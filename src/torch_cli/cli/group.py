@@ -30,6 +30,7 @@ SECTIONS = {
             "move": "Move an agent to another session or window.",
             "handoff": "Hand one agent's work over to another.",
             "retire": "End an agent, and keep its note, screen and work.",
+            "restart": "Restart an agent, in the same conversation.",
             "stop": "Ask an agent program to end.",
         },
     ),

@@ -1,5 +1,6 @@
 """Starting an agent for a caller: permission, window, readiness, briefing."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.limits import check_spawn
+from torch_cli.lifecycle.resume import chosen
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.programs.state import AgentState
 from torch_cli.roster.actor import actor
@@ -47,7 +49,8 @@ def begin(
 
     Waits for at most ``seconds``, by default the profile's value; 0 does not wait. ``brief`` names
     the briefing, as ``torch spawn --brief`` does. An agent that calls this becomes the parent.
-    ``on_open`` gets the window, ``on_step`` what Torch waits for.
+    ``order.conversation`` may also be ``last``. ``on_open`` gets the window, ``on_step`` what Torch
+    waits for.
 
     Raises ``RefusedError`` or ``NotFoundError`` if the caller may not start it or the order is
     wrong; nothing was started then. Raises ``HeldError`` if the program asks something first, and
@@ -59,6 +62,10 @@ def begin(
             check_spawn(store, spawner)
             order = replace(order, parent=order.parent or spawner.name)
         check_start(store, order.name, spawner)
+        if order.conversation:
+            known = {**os.environ, **order.environment}
+            found = chosen(profile_named(order.profile), order.conversation, order.directory, known)
+            order = replace(order, conversation=found)
         text = _read(store, brief, order) if brief else ""
         agent, window = spawn(store, socket, order)
         if spawner is not None:

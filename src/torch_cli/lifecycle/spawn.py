@@ -13,6 +13,7 @@ from typing import Any
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.kept import check_start
+from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
 from torch_cli.programs.asked import answer_command
@@ -46,7 +47,10 @@ from torch_cli.tmux.window import OpenedWindow, check_directory
 
 @dataclass(frozen=True, slots=True)
 class SpawnOrder:
-    """An order to start an agent: the profile's program with ``arguments``, in ``directory``."""
+    """An order to start an agent: the profile's program with ``arguments``, in ``directory``.
+
+    ``conversation`` is the id of the one that it continues, '' to begin another.
+    """
 
     name: str
     profile: str
@@ -56,6 +60,7 @@ class SpawnOrder:
     parent: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
+    conversation: str = ""
 
 
 def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
@@ -93,7 +98,7 @@ def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | 
         raise no_agent(store, order.parent, " to be the parent; nothing was started")
     check_parent(store, order.name, order.parent)
     gone = _refuse_living(store, order.name)
-    return profile, _command(profile, order), gone
+    return profile, command_of(profile, order), gone
 
 
 def _register(
@@ -111,6 +116,9 @@ def _register(
         parent=order.parent,
         origin="spawned",
         directory=window.directory,
+        conversation=order.conversation,
+        arguments=tuple(order.arguments),
+        variables=tuple(order.environment),
         hooks=_reports(profile, ours),
         chord=knows_chord(profile, _environment(order), launched=ours),
         version=_version(profile, order),
@@ -253,7 +261,7 @@ def _reports(profile: Profile, ours: bool) -> bool:
     return bool(launch.settings_flag or launch.hook_flag or plugin)
 
 
-def _command(profile: Profile, order: SpawnOrder) -> list[str]:
+def command_of(profile: Profile, order: SpawnOrder) -> list[str]:
     """Return the program's argument list; raises ``NotFoundError`` if it is not installed."""
     launch = profile.launch
     if not launch.command:
@@ -270,7 +278,10 @@ def _command(profile: Profile, order: SpawnOrder) -> list[str]:
     unset = [word for name in launch.env_unset for word in ("-u", name)]
     prefix = ["/usr/bin/env", *unset] if unset else []
     fixed = [program, *launch.command[1:], *launch.arguments]
-    return [*prefix, *fixed, *_with_hooks(launch, order.arguments)]
+    given: Sequence[str] = order.arguments
+    if order.conversation:
+        given = arguments_for(profile, order.conversation, given)
+    return [*prefix, *fixed, *_with_hooks(launch, given)]
 
 
 def _with_hooks(launch: Launch, arguments: Sequence[str]) -> list[str]:

@@ -113,6 +113,30 @@ def end_agent(store: Store, name: str, *, forget: bool = False) -> Stopped:
     return _forget(store, agent, how, leftovers)
 
 
+def end_asked(store: Store, found: Found, agent: Agent) -> None:
+    """Ask the program of ``agent`` to end, and end what it leaves behind.
+
+    The agent keeps its record and its messages, and the pane its last screen. Raises ``HeldError``
+    if the program does not end: it is not forced to.
+    """
+    program = _program(agent)
+    family = procs.descendants(program.pid)
+    if procs.alive(program) and not found.pane.dead:
+        asked, ended = _ask(store, found, agent)
+        if asked and not ended:  # the keys that end an idle program only interrupt a working one
+            _, ended = _ask(store, found, agent)
+        if not ended:
+            happened = "was asked to end and has not" if asked else "cannot be asked to end now"
+            raise HeldError(
+                f"agent '{agent.name}' (pane {agent.pane}) {happened}; it was not restarted, and "
+                "continues",
+                hint=f"Look: torch capture {agent.name}. 'torch stop {agent.name}' ends it, by "
+                f"force if needed; 'torch spawn {agent.name} --resume ID' starts it again.",
+                code="still-running",
+            )
+    end_all(family)
+
+
 def _still_running(agent: Agent, *, asked: bool) -> HeldError:
     happened = (
         "was asked to end and has not" if asked else ("cannot be asked to end in its present state")

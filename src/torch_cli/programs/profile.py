@@ -29,7 +29,9 @@ class Launch(NamedTuple):
 
     ``env_set`` are ``NAME=VALUE`` for this run alone, for example to make the program report to
     Torch, or know a key. ``{profiles}`` and ``{profiles_url}`` mean the directory of the stock
-    profiles, ``{hook}`` the command that takes a report.
+    profiles, ``{hook}`` the command that takes a report. ``resume`` are the arguments with which it
+    continues the conversation ``{id}``. They replace those of ``resume_replaces``: with ``=`` at
+    its end, one with the value behind it.
     """
 
     command: Words = ()
@@ -42,6 +44,8 @@ class Launch(NamedTuple):
     steady: float = 0.5
     env_unset: Words = ()
     env_set: Words = ()
+    resume: Words = ()
+    resume_replaces: Words = ()
     stop: tuple[StopStep, ...] = ()
     stop_grace: float = 5.0
 

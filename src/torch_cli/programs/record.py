@@ -118,7 +118,13 @@ def shows_another(kind: str, process: Process | int) -> str:
 
 
 def _to_resume(config: str, job: str, before: str) -> str:
-    """Return the option that resumes the background job ``job``, '' if none is known.
+    """Return the option that resumes the background job ``job``, '' if none is known."""
+    session = _resumable(config, job, before)
+    return f" with '-- --resume {session}'" if session else ""
+
+
+def _resumable(config: str, job: str, before: str) -> str:
+    """Return the session of the background job ``job`` that has a transcript, '' if none has.
 
     Its session is a copy of the session ``before``, with a transcript of its own from its first
     prompt on.
@@ -133,8 +139,28 @@ def _to_resume(config: str, job: str, before: str) -> str:
     projects = glob.escape(os.path.join(config, "projects"))
     for session in sessions:
         if _WORD.fullmatch(session) and glob.glob(os.path.join(projects, "*", f"{session}.jsonl")):
-            return f" with '-- --resume {session}'"
+            return session
     return ""
+
+
+def conversation_of_claude(process: Process) -> str:
+    """Return the session that a Claude Code has, or had when it was killed; '' if none is known.
+
+    A program that ends by itself removes its record. Raises as ``claude_session`` does.
+    """
+    folder = os.path.join(_config_of(process), "sessions")
+    here = _nearest(folder, process.pid)
+    with open(os.path.join(folder, f"{here}.json"), "rb") as file:
+        written = json.loads(file.read(LARGEST_RECORD_BYTES))
+    known = process if here == process.pid else procs.identify(here)
+    if not isinstance(written, dict) or known is None:
+        return ""
+    started = written.get("procStart") or (known.started if procs.alive(known) else "")
+    if str(started) != known.started:
+        return ""
+    session = str(written.get("sessionId") or "")
+    job = written.get("parkedJobId")
+    return (_resumable(_config_of(process), str(job), session) if job else "") or session
 
 
 def claude_session(process: Process) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The registered agents."""
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -22,7 +23,8 @@ class Agent(NamedTuple):
     first ready. Times are seconds since the epoch. ``identity`` stays with an agent that is
     renamed, or started again after it was lost. Another agent that gets the name later has its own
     identity. ``parent_agent`` is the identity of the agent that had the name ``parent`` when it
-    became the parent.
+    became the parent. ``conversation`` is the id of the conversation that its program has, '' if it
+    is not known. ``arguments`` and the names of ``variables`` are those that it was started with.
     """
 
     name: str
@@ -47,6 +49,9 @@ class Agent(NamedTuple):
     stopped: float | None = None
     identity: str = ""
     parent_agent: str = ""
+    conversation: str = ""
+    arguments: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
     @property
     def at(self) -> PaneId:
@@ -205,6 +210,13 @@ class Agents:
         sql = "UPDATE agents SET parent = ?, parent_agent = ? WHERE parent_agent = ?"
         self._database.query(sql, now.name, now.identity, before)
 
+    def converses(self, agent: Agent, conversation: str) -> None:
+        """Record the conversation that the program of ``agent`` has now."""
+        self._database.write(
+            "UPDATE agents SET conversation = ? WHERE name = ? AND created = ?",
+            *(conversation, agent.name, agent.created),
+        )
+
     def in_window(self, name: str, window: str) -> None:
         """Record the name of the window of the agent ``name``."""
         self._database.write("UPDATE agents SET window = ? WHERE name = ?", window, name)
@@ -251,9 +263,12 @@ def _is_same(agent: Agent, other: Agent) -> bool:
 
 
 def _row(agent: Agent) -> dict[str, object]:
-    return {**agent._asdict(), "directory": storable(agent.directory)}
+    words = {name: json.dumps(getattr(agent, name)) for name in ("arguments", "variables")}
+    return {**agent._asdict(), **words, "directory": storable(agent.directory)}
 
 
 def _agent(row: dict[str, object]) -> Agent:
     row["hooks"], row["chord"] = bool(row["hooks"]), bool(row["chord"])
+    for name in ("arguments", "variables"):
+        row[name] = tuple(json.loads(str(row[name])))
     return Agent(**row)  # type: ignore[arg-type]

@@ -376,4 +376,11 @@ MIGRATIONS = (
     """
     ALTER TABLE team_accepted ADD COLUMN rules TEXT NOT NULL DEFAULT '';
     """,
+    # 19: the conversation that an agent's program has, and how the program was started: its
+    # arguments, and the names of the variables that were set for it.
+    """
+    ALTER TABLE agents ADD COLUMN conversation TEXT NOT NULL DEFAULT '';
+    ALTER TABLE agents ADD COLUMN arguments TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE agents ADD COLUMN variables TEXT NOT NULL DEFAULT '[]';
+    """,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.state import ENDED, AgentState, State, Trouble
 from torch_cli.programs.unclear import advice
+from torch_cli.roster.conversation import follow
 from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -135,6 +136,7 @@ class Lookout:
 
 
 def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
+    agent = follow(store, agent)
     message = next(iter(store.messages.latest(recipient=agent.name, agent=agent.identity)), None)
     if seen is None:
         return Line(agent, State.DEAD, f"pane {agent.pane} is gone", None, message)

@@ -7,6 +7,7 @@ from torch_cli.errors import TorchError
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, State
+from torch_cli.roster.conversation import follow
 from torch_cli.roster.registry import Found, find, profile_named, recognise
 from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
@@ -28,7 +29,8 @@ class StateOf(NamedTuple):
     With an ``error`` the state is ``unknown``, and ``since`` is ``None``. ``server`` is the path of
     the tmux server's socket, '' if the target was not found. ``safety`` is what protects messages
     to its program, ``None`` if the program takes no messages or is not known. ``sources`` are there
-    only if they were asked for.
+    only if they were asked for. ``conversation`` is the id of the one that its program has, '' if
+    that is not known.
     """
 
     target: str
@@ -39,6 +41,7 @@ class StateOf(NamedTuple):
     error: TorchError | None = None
     safety: Safety | None = None
     sources: "tuple[StateSource, ...]" = ()
+    conversation: str = ""
 
 
 def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
@@ -93,7 +96,8 @@ def _state_of_agent(
     state = as_known(store, agent.identity, state)
     since = note_state(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
     safety = safety_for(agent)
-    return StateOf(agent.name, agent.pane, state, since, agent.socket, safety=safety)
+    one = StateOf(agent.name, agent.pane, state, since, agent.socket, safety=safety)
+    return one._replace(conversation=follow(store, agent).conversation)
 
 
 def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
@@ -105,6 +109,9 @@ def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
     if found.agent is not None:
         sight = sight._replace(state=as_known(store, found.agent.identity, sight.state))
     one = remember(store, found, sight)._replace(safety=safety_for(found.agent, profile))
+    if found.agent is not None:
+        known = follow(store, found.agent, profile)
+        one = one._replace(conversation=known.conversation)
     if not sources:
         return one
     from torch_cli.watch.sources import sources_of

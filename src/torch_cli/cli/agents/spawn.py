@@ -67,6 +67,13 @@ if TYPE_CHECKING:
     help="Send this briefing once the agent is ready: a name ('torch briefing list'), or a file.",
 )
 @click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="last",
+    metavar="[ID|last]",
+    help="Continue an earlier conversation: the one with this id, or the last of the directory.",
+)
+@click.option(
     "--wait",
     "seconds",
     type=SECONDS,
@@ -87,12 +94,16 @@ def command(
     variables: tuple[str, ...],
     env_files: tuple[str, ...],
     brief: str | None,
+    resume: str | None,
     seconds: float | None,
 ) -> int:
     """Open a window with an agent program in it; return once its input is ready.
 
     If the program first asks a question (trust, a login) or ends, Torch prints its screen and
     answers nothing. ARGS behind -- go to the program. An agent that runs this becomes the parent.
+    --resume continues an earlier conversation, if the profile knows how and no other program has it
+    open; 'torch ps --json' shows the id of each agent's.
+
     The number of agents that agents may start is limited ('max_agents' and more in torch.toml).
 
     \b
@@ -100,6 +111,7 @@ def command(
       torch spawn dev --profile claude --dir ~/project
       torch spawn qa --dir ~/project --role qa --parent dev --brief developer
       torch spawn dev --env-file .env -- --model opus
+      torch spawn dev --dir ~/project --resume
     """
     from torch_cli.cli.opened import explain
     from torch_cli.envfile import read_environment
@@ -117,6 +129,7 @@ def command(
         parent=parent,
         environment=read_environment(variables, env_files),
         arguments=arguments,
+        conversation=resume or "",
     )
     begun, text = begin(
         common.socket,
@@ -150,6 +163,7 @@ def _print(
                 "dir": window.directory,
                 "agent": agent.name,
                 "profile": agent.profile,
+                "conversation": agent.conversation or None,
                 "state": state,
                 "submit": safety.as_json() if safety else None,
                 "notes": notes,

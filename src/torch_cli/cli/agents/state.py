@@ -83,6 +83,8 @@ def show(one: "StateOf", common: Common) -> None:
         common.tell(_source_words(one, source))
     if one.state.report:
         common.tell(f"{one.target} reports of itself: {report_words(one.state.report)}")
+    if one.conversation:
+        common.tell(f"{one.target} has the conversation {one.conversation}")
     if one.safety:
         common.tell(f"protection of messages to {one.target}: {one.safety.sentence}")
     if one.error and one.error.hint:

@@ -99,6 +99,8 @@ def _print(found: "Why") -> None:
     if found.report is not None:
         told = f"{found.report.name}, {age(clock - found.report.at)} ago"
         print_folded(f"    last report of its hooks: {told}", INDENT_COLUMNS + 4)
+    if found.now is not None and found.now.conversation:
+        print_folded(f"    conversation {found.now.conversation}", INDENT_COLUMNS + 4)
     for one in found.entries:
         _print_entry(one)
 

@@ -1,0 +1,95 @@
+"""``torch restart``."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.errors import DONE, RefusedError
+
+if TYPE_CHECKING:
+    from torch_cli.lifecycle.restart import Restarted, RestartPlan
+
+
+@click.command("restart")
+@click.argument("name", shell_complete=complete_agents)
+@click.option("--fresh", is_flag=True, help="Begin a new conversation.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever is lost.")
+@click.option(
+    "--wait",
+    "seconds",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="The most seconds until it is ready (default: the profile's).",
+)
+@common_options
+def command(common: Common, name: str, fresh: bool, yes: bool, seconds: float | None) -> int:
+    """Restart the agent NAME, in the same conversation if its program can continue one.
+
+    Its program is asked to end as 'torch stop' asks it. One that does not end is left alone. Then
+    the agent starts again, also if its program or its pane was gone: with the same name, directory,
+    session, profile, arguments and variables. Its check-ins, tasks and messages stay. It gets a
+    message that says why it was restarted.
+
+    Torch asks first if something is lost: a turn, a question, a text that was not submitted, or
+    the conversation. Without a terminal it then does nothing, unless --yes.
+
+    \b
+    Examples:
+      torch restart dev
+      torch restart dev --fresh --yes
+      torch restart dev --json | jq -r .conversation
+    """
+    from torch_cli.lifecycle.restart import plan_restart, restart
+    from torch_cli.store import Store
+
+    with Store() as store:
+        plan = plan_restart(store, name, fresh=fresh)
+        if plan.losses and not yes:
+            _ask(common, plan)
+        done = restart(store, plan, seconds=seconds, on_step=common.tell)
+    _show(common, done)
+    return DONE
+
+
+def _ask(common: Common, plan: "RestartPlan") -> None:
+    """Ask the person at the terminal; raise unless the answer is yes."""
+    lost = "; ".join(plan.losses)
+    if common.json or not sys.stdin.isatty():
+        raise RefusedError(
+            f"agent '{plan.agent.name}' was not restarted: {lost}",
+            hint="--yes restarts it nevertheless.",
+            code="no-consent",
+        )
+    if not click.confirm(f"{plan.agent.name}: {lost}. Restart it?", err=True):
+        raise RefusedError(f"agent '{plan.agent.name}' was not restarted", code="no-consent")
+
+
+def _show(common: Common, done: "Restarted") -> None:
+    agent, receipt = done.agent, done.receipt
+    facts = {
+        "agent": agent.name,
+        "pane": agent.pane,
+        "pid": agent.pane_pid,
+        "session": done.window.pane.session,
+        "dir": agent.directory,
+        "conversation": agent.conversation or None,
+        "resumed": not done.why_new,
+        "why_new": done.why_new or None,
+        "notice": receipt.as_json(),
+        "unknown": list(done.unknown),
+    }
+    words = (
+        f"in its conversation {agent.conversation}" if not done.why_new else "in a new conversation"
+    )
+    notes = [f"a new conversation, because {done.why_new}"] if done.why_new else []
+    notes += [f"not known whether it arrived: torch receipt {one}" for one in done.unknown]
+    if receipt.exit_code != DONE:
+        notes.append(f"the message that it was restarted is {receipt.state}: {receipt.reason}")
+    place = f"{done.window.pane.place} ({agent.pane})"
+    common.show(
+        {"schema": "torch.restart/1", **facts}, f"restarted  {agent.name}  {place}  {words}", *notes
+    )

@@ -1,0 +1,286 @@
+"""Restarting an agent: its program is asked to end, and started again in the same conversation."""
+
+import contextlib
+import hashlib
+import os
+import select
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.delivery.outbox import attempt
+from torch_cli.delivery.post import word_to
+from torch_cli.delivery.receipt import Receipt
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.flock import hold, open_lock
+from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, without_said
+from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, spawn
+from torch_cli.lifecycle.stop import close_ours, end_asked
+from torch_cli.paths import state_dir
+from torch_cli.programs.state import State
+from torch_cli.roster.actor import actor
+from torch_cli.roster.authority import check_outside, check_over
+from torch_cli.roster.conversation import follow
+from torch_cli.roster.registry import Found, find, profile_named, registered
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import Message
+from torch_cli.store.steps import Step
+from torch_cli.store.tasks import TASK_HELD
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane, pane_at
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import OpenedWindow, check_directory
+from torch_cli.watch.state import states_of
+
+PANE_DIES_SECONDS = 5.0
+"""Seconds that tmux may take to see that the program of a pane has ended."""
+
+NOTICE_SECONDS = 5.0
+"""Seconds to wait for obstacles to the notice that the agent was restarted. It waits on in the
+outbox."""
+
+_OWN = "TORCH_"
+"""How the names of variables begin that Torch sets itself at each start."""
+
+
+class RestartPlan(NamedTuple):
+    """What a restart of ``agent`` would do.
+
+    ``order`` starts it again. Its ``conversation`` is '' for a new one, and ``why_new`` says why.
+    ``losses`` are what an immediate restart would cost, in words for a person.
+    """
+
+    agent: Agent
+    order: SpawnOrder
+    why_new: str = ""
+    losses: tuple[str, ...] = ()
+
+
+class Restarted(NamedTuple):
+    """An agent that was restarted, its window, and the receipt of the notice that tells it so.
+
+    ``unknown`` are the messages of which nobody knows whether the earlier program has got them.
+    """
+
+    agent: Agent
+    window: OpenedWindow
+    why_new: str
+    receipt: Receipt
+    unknown: tuple[str, ...] = ()
+
+
+def plan_restart(store: Store, name: str, *, fresh: bool = False) -> RestartPlan:
+    """Return what a restart of the agent ``name`` would do; ``fresh``: in a new conversation.
+
+    Raises ``NotFoundError`` or ``RefusedError`` if it cannot be started again as it was, or if the
+    caller may not do that.
+    """
+    agent = follow(store, registered(store, name, "nothing was restarted"))
+    check_over(store, agent, "restart")
+    check_outside(agent, "restarted")
+    if agent.origin != "spawned":
+        raise RefusedError(
+            f"agent '{name}' was adopted, so Torch does not know how its program was started; it "
+            "was not restarted",
+            hint=f"End it, and start it with Torch: torch spawn {name} --resume "
+            f"{agent.conversation or 'ID'}",
+            code="adopted",
+        )
+    profile = profile_named(agent.profile)
+    program = procs.Process(agent.program_pid, agent.program_started)
+    known = (procs.environment(program.pid) if procs.alive(program) else None) or dict(os.environ)
+    variables = _variables(agent, known)
+    before = earlier(profile, agent.conversation, known)
+    if before.conversation and not fresh:
+        own = {program.pid, *(one.pid for one in procs.descendants(program.pid))}
+        check_free(profile, before.conversation, known, but=own)
+    given = arguments_for(profile, "", agent.arguments)
+    order = SpawnOrder(
+        name=name,
+        profile=agent.profile,
+        directory=agent.directory,
+        session=agent.session,
+        environment=variables,
+        arguments=without_said(profile, agent.conversation, given, known),
+        conversation="" if fresh else before.conversation,
+    )
+    command_of(profile, order)  # it is still installed
+    check_directory(order.directory)
+    why_new = "you asked for it" if fresh else before.why
+    return RestartPlan(
+        agent, order, why_new, tuple(_losses(store, agent, "" if fresh else why_new))
+    )
+
+
+def _variables(agent: Agent, known: dict[str, str]) -> dict[str, str]:
+    """Return the variables that were set for the agent, from its program or from the caller."""
+    names = [name for name in agent.variables if not name.startswith(_OWN)]
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise RefusedError(
+            f"agent '{agent.name}' was started with {', '.join(missing)}, and Torch keeps only the "
+            "names of variables; nothing was restarted",
+            hint="Its program has ended, so set them for this command.",
+            code="no-variable",
+        )
+    return {name: known[name] for name in names}
+
+
+def _losses(store: Store, agent: Agent, why_new: str) -> Iterator[str]:
+    """Yield what a restart would cost now."""
+    (seen,) = states_of(store, Socket(path=agent.socket), [agent.name])
+    if seen.error is None and seen.state.state is State.WORKING:
+        yield "it is working: its turn ends, and messages that its program has queued may be lost"
+    if seen.error is None and seen.state.state is State.WAITING:
+        yield "it asks a question, which is declined"
+    if seen.error is None and seen.state.box is not None and not seen.state.box.empty:
+        yield "its input box holds a text that was not submitted"
+    if why_new:
+        yield f"it begins a new conversation: {why_new}"
+
+
+def restart(
+    store: Store,
+    plan: RestartPlan,
+    *,
+    why: str = "",
+    seconds: float | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Restarted:
+    """Restart the agent as planned, and tell it so; return once its input is ready.
+
+    ``why`` is told to the agent, by default who asked for it. Raises ``HeldError`` with the agent
+    as it was if its program does not end, and as ``await_ready`` does if it runs and is not ready.
+    """
+    with _alone(plan.agent), _not_restarted_by_its_team(store, plan.agent):
+        on_step("asking its program to end")
+        old = _end(store, plan.agent)
+        order = replace(plan.order, session=old.session) if old is not None else plan.order
+        on_step("starting it again")
+        agent, window = spawn(store, Socket(path=plan.agent.socket), order)
+        _close(store, old)
+        _join(store, agent)
+    return _tell(store, plan, agent, window, why or _asked_by(store), seconds, on_step)
+
+
+def _tell(
+    store: Store,
+    plan: RestartPlan,
+    agent: Agent,
+    window: OpenedWindow,
+    why: str,
+    seconds: float | None,
+    on_step: Callable[[str], None],
+) -> Restarted:
+    """Account for what was on its way, and tell the agent when its input is ready."""
+    detail = {"why": why, "conversation": agent.conversation, "why_new": plan.why_new}
+    store.events.add("restart", agent.name, detail, agent=agent.identity)
+    notice, _ = store.messages.accept(restart_notice(store, agent, why))
+    unknown = [one for one in store.messages.waiting(agent.identity) if one.step != Step.ACCEPTED]
+    profile = profile_named(agent.profile)
+    limit = profile.launch.ready_timeout if seconds is None else seconds
+    on_step(f"waiting up to {limit:g} s until its input is ready")
+    with ControlClient(Socket(path=agent.socket), window.pane.session_id) as client:
+        await_ready(client, store, agent, profile, limit)
+    for one in unknown:  # typed into a pane that is gone: never typed again
+        attempt(store, one)
+    receipt = attempt(store, notice, NOTICE_SECONDS)
+    now = store.agents.get(agent.name) or agent
+    return Restarted(now, window, plan.why_new, receipt, tuple(one.id for one in unknown))
+
+
+def restart_notice(store: Store, agent: Agent, why: str) -> Message:
+    """Return the message that tells a restarted agent why, for its outbox."""
+    same = (
+        "This is the same conversation as before."
+        if agent.conversation
+        else "This is a new conversation: you do not remember the one before."
+    )
+    text = (
+        f"Your program was restarted: {why}. {same} What was running then was cut off. Look at "
+        "what is done before you continue, and do nothing twice."
+    )
+    own = [one for one in store.tasks.all() if one.agent == agent.identity]
+    held = [f"- {one.id} {one.title}" for one in own if one.state in TASK_HELD]
+    text += "\n\nYour open tasks:\n" + "\n".join(held) if held else ""
+    key = f"restart:{agent.identity}:{agent.created:.3f}"
+    return word_to(agent, text, key, urgent=True)
+
+
+def _asked_by(store: Store) -> str:
+    own = actor(store).agent
+    return f"agent '{own.name}' asked for it" if own else "a person asked for it"
+
+
+def _end(store: Store, agent: Agent) -> Pane | None:
+    """Ask the program to end; return the pane that it leaves, ``None`` if that is gone."""
+    program = procs.Process(agent.program_pid, agent.program_started)
+    try:
+        found: Found = find(store, Socket(path=agent.socket), agent.name)
+    except NotFoundError as missing:
+        if missing.code != "vanished":
+            raise
+        if procs.alive(program):
+            raise HeldError(
+                f"the pane of agent '{agent.name}' is gone, and its program {program.pid} still "
+                "runs; it was not restarted",
+                hint=f"'torch stop {agent.name}' ends it.",
+                code="still-running",
+            ) from missing
+        return None
+    end_asked(store, found, agent)
+    deadline = time.monotonic() + PANE_DIES_SECONDS
+    while True:
+        pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
+        if pane is None or pane.dead or time.monotonic() > deadline:
+            return pane or found.pane
+        select.select([], [], [], 0.02)  # tmux does not tell
+
+
+def _close(store: Store, old: Pane | None) -> None:
+    """Close the pane that the program has left, if Torch opened it and it is still there."""
+    left = pane_at(old.socket_path, old.server, old.id, old.pid) if old is not None else None
+    if left is not None and left.dead:
+        close_ours(store, left)
+
+
+@contextlib.contextmanager
+def _alone(agent: Agent) -> Iterator[None]:
+    """Hold the right to restart ``agent``; raises ``HeldError`` if another process has it."""
+    key = hashlib.sha256(agent.identity.encode()).hexdigest()[:16]
+    nothing = "nothing was restarted"
+    file = open_lock(os.path.join(state_dir(), "locks", f"restart-{key}"), nothing)
+    try:
+        if not hold(file, 0.0):
+            raise HeldError(
+                f"another process restarts agent '{agent.name}'; {nothing}", code="locked"
+            )
+        yield
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _not_restarted_by_its_team(store: Store, agent: Agent) -> Iterator[None]:
+    """Keep the restart policy of its team away meanwhile: a member without a pane is starting."""
+    row = store.teams.member_of(agent.identity)
+    if row is None:
+        yield
+        return
+    store.teams.add(row._replace(pane=""))
+    try:
+        yield
+    except BaseException:
+        store.teams.add(row)
+        raise
+
+
+def _join(store: Store, agent: Agent) -> None:
+    """Record the new pane of a member of a team."""
+    row = store.teams.member_of(agent.identity)
+    if row is not None:
+        now = row._replace(pane=agent.pane, pane_pid=agent.pane_pid)
+        store.teams.add(now._replace(socket=agent.socket, server=agent.server))

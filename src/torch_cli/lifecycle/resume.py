@@ -1,0 +1,134 @@
+"""Whether an agent can be started in an earlier conversation, and the arguments that do it."""
+
+import json
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.programs.conversation import RESUMED, held_by, latest_in, transcript_of
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.transcript.lines import text_of
+
+LAST = "last"
+"""Instead of an id: the conversation of the directory that was written last."""
+
+
+class Resumable(NamedTuple):
+    """An earlier conversation, '' if it cannot be continued, and ``why`` not."""
+
+    conversation: str
+    why: str = ""
+
+
+def earlier(profile: Profile, conversation: str, environ: Mapping[str, str]) -> Resumable:
+    """Return the conversation if the program with ``environ`` can continue it."""
+    title = profile.title or profile.name
+    kind = profile.answer.transcript
+    if not profile.launch.resume or kind not in RESUMED:
+        return Resumable("", f"the profile '{profile.name}' does not say how {title} continues one")
+    if not conversation:
+        return Resumable("", "its id is not known")
+    if not transcript_of(kind, conversation, environ):
+        return Resumable("", f"{title} has no transcript of {conversation}")
+    return Resumable(conversation)
+
+
+def chosen(profile: Profile, wanted: str, directory: str, environ: Mapping[str, str]) -> str:
+    """Return the id of the conversation ``wanted``: that id, or ``LAST`` for the newest.
+
+    Raises ``RefusedError`` if the program cannot continue it, ``NotFoundError`` if there is none,
+    ``HeldError`` if another program has it open. Nothing was started then.
+    """
+    title, kind = profile.title or profile.name, profile.answer.transcript
+    if not profile.launch.resume or kind not in RESUMED:
+        raise RefusedError(
+            f"the profile '{profile.name}' does not say how {title} continues a conversation; "
+            "nothing was started",
+            hint="Start it without --resume.",
+            code="no-resume",
+        )
+    found = latest_in(kind, directory, environ) if wanted == LAST else wanted
+    if not found or not transcript_of(kind, found, environ):
+        what = f"conversation '{found}'" if found else f"conversation in {directory}"
+        raise NotFoundError(
+            f"{title} has no {what}; nothing was started",
+            hint="Start it without --resume, or give the id of another one.",
+            code="no-conversation",
+        )
+    check_free(profile, found, environ)
+    return found
+
+
+def check_free(
+    profile: Profile, conversation: str, environ: Mapping[str, str], but: Container[int] = ()
+) -> None:
+    """Raise ``HeldError`` if a running program has the conversation open, none of ``but``."""
+    pid = held_by(profile.answer.transcript, conversation, environ)
+    if pid and pid not in but:
+        raise HeldError(
+            f"process {pid} has the conversation {conversation} open; nothing was started, because "
+            "two programs in one conversation would write over each other",
+            hint="End that program first. 'torch ps --json' shows the conversation of each agent.",
+            code="in-use",
+        )
+
+
+def arguments_for(profile: Profile, conversation: str, given: Sequence[str]) -> list[str]:
+    """Return the arguments that continue a conversation, and then those ``given`` that still hold.
+
+    With no conversation, ``given`` without those that choose one.
+    """
+    rest, skips = [], False
+    replaced = profile.launch.resume_replaces
+    for word in given:
+        if skips and not word.startswith("-"):
+            skips = False
+            continue
+        skips = f"{word}=" in replaced
+        if skips or word in replaced or f"{word.partition('=')[0]}=" in replaced:
+            continue
+        rest.append(word)
+    start = [word.replace("{id}", conversation) for word in profile.launch.resume]
+    return [*(start if conversation else []), *rest]
+
+
+def without_said(
+    profile: Profile, conversation: str, given: Sequence[str], environ: Mapping[str, str]
+) -> list[str]:
+    """Return the arguments without the messages that the conversation has already.
+
+    A program may have been started with its first message as an argument. It is not said again.
+    Only an argument of several words, or the last one, counts as a message.
+    """
+    path = transcript_of(profile.answer.transcript, conversation, environ)
+    said = set(_said(path)) if path else set()
+    last = len(given) - 1
+    return [
+        word
+        for at, word in enumerate(given)
+        if word.startswith("-") or word.strip() not in said or not (" " in word or at == last)
+    ]
+
+
+def _said(path: str) -> Iterator[str]:
+    """Yield the messages of a transcript."""
+    try:
+        with open(path, "rb") as file:
+            for line in file:
+                if b'"user"' in line or b'"UserMessage"' in line:
+                    yield from _message_in(line)
+    except OSError:
+        return
+
+
+def _message_in(line: bytes) -> Iterator[str]:
+    try:
+        value: Any = json.loads(line)
+    except ValueError:
+        return
+    if not isinstance(value, dict):
+        return
+    payload = value.get("payload")
+    inner = payload.get("item") if isinstance(payload, dict) else value.get("message")
+    if isinstance(inner, dict):
+        yield text_of(inner.get("content")).strip()

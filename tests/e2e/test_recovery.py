@@ -1,0 +1,206 @@
+"""The real Claude Code continues its conversation when it is restarted or started again.
+
+The ground truth is the whole request that reaches a stub of the API: earlier messages are in it.
+"""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import wait_until
+from e2e.claude import ClaudeCode
+from e2e.conftest import MakeWorld, World
+from e2e.program import Program
+from torch_cli import procs
+from torch_cli.profiling.stub.messages import MessagesHandler
+from torch_cli.profiling.verify.texts import tag
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+BODIES: list[str] = []
+"""The whole requests of the conversation that came, as JSON."""
+
+
+class WholeRequests(MessagesHandler):
+    """The stub, which also keeps each request as a whole."""
+
+    def serve(self, path: str, body: dict[str, Any]) -> None:
+        if body.get("tools"):
+            BODIES.append(json.dumps(body.get("messages")))
+        super().serve(path, body)
+
+
+class Remembered(ClaudeCode):
+    """Claude Code in front of that stub."""
+
+    handler = WholeRequests
+
+
+@pytest.fixture(scope="module")
+def kit() -> Program:
+    return Remembered()
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A Claude Code to which one message was sent, and which has answered it."""
+    world = make_world()
+    started = world.start()
+    assert started.code == 0, f"{started}\n{world.server.screens()}"
+    return world
+
+
+def say(world: World, text: str) -> str:
+    """Send a message, wait until its turn has ended, and return the whole request."""
+    before = len(BODIES)
+    sent = world.send(text)
+    assert sent.delivered, f"{sent}\n{world.server.screens()}"
+    assert world.await_arrival(sent), world.server.screens()
+    world.settle()
+    return "".join(BODIES[before:])
+
+
+def conversation(world: World) -> str:
+    return str(world.state()["conversation"])
+
+
+def transcripts(world: World) -> set[str]:
+    return {path.stem for path in Path(world.home.path).glob(".claude/projects/*/*.jsonl")}
+
+
+def restart(world: World, *options: str, name: str = "") -> dict[str, Any]:
+    done = world.torch("restart", name or world.name, "--json", *options)
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    world.pane = done.json["pane"]
+    world.settle()
+    answer: dict[str, Any] = done.json
+    return answer
+
+
+def kill(world: World) -> None:
+    """End the program as a crash does."""
+    pid = int(world.server.cmd("display-message", "-p", "-t", world.pane, "#{pane_pid}"))
+    process = procs.identify(pid)
+    assert process is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not procs.alive(process), what="its end")
+
+
+def test_a_restart_continues_its_conversation(world: World) -> None:
+    first = tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    assert known in transcripts(world)
+    done = restart(world)
+    assert done["conversation"] == known
+    assert done["resumed"]
+    assert done["notice"]["state"] in ("submitted", "confirmed"), done
+    whole = say(world, "Go on.")
+    assert first in whole, "the old conversation is in the new program's context"
+    assert whole.count("Your program was restarted: a person asked for it.") == 1
+    assert conversation(world) == known
+    assert len(transcripts(world)) == 1
+    # The same window of the same session, and nothing of the old one.
+    windows = world.server.cmd("list-windows", "-a", "-F", "#{session_name}:#{window_name}")
+    assert windows.split().count(f"e2e:{world.name}") == 1, windows
+
+
+def test_a_killed_program_is_restarted_in_its_conversation(world: World) -> None:
+    first = tag()
+    say(world, f"Remember {first}.")
+    kill(world)
+    done = restart(world)
+    assert done["resumed"]
+    assert first in say(world, "Go on.")
+
+
+def test_the_conversation_is_followed(world: World) -> None:
+    """After ``/clear`` it is another one, also if the program is killed before Torch looks."""
+    first, second = tag(), tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    assert world.torch("command", world.name, "/clear").code == 0
+    world.settle()
+    say(world, f"Remember {second}.")
+    kill(world)
+    done = restart(world)
+    assert done["resumed"]
+    assert done["conversation"] not in ("", known)
+    whole = say(world, "Go on.")
+    assert second in whole
+    assert first not in whole
+
+
+def test_a_fresh_restart_begins_a_new_conversation(world: World) -> None:
+    first = tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    done = restart(world, "--fresh")
+    assert not done["resumed"]
+    assert done["why_new"]
+    assert first not in say(world, "Go on.")
+    assert conversation(world) != known
+
+
+def test_without_a_transcript_it_begins_a_new_conversation_if_that_is_wanted(world: World) -> None:
+    say(world, f"Remember {tag()}.")
+    (path,) = Path(world.home.path).glob(".claude/projects/*/*.jsonl")
+    path.unlink()
+    refused = world.torch("restart", world.name, "--json")
+    assert refused.code != 0
+    assert refused.json["error"]["code"] == "no-consent"
+    assert world.alive
+    done = restart(world, "--yes")
+    assert "no transcript" in done["why_new"]
+
+
+def test_a_working_program_is_restarted_only_on_request(world: World) -> None:
+    first = tag()
+    say(world, "Hello.")
+    hold = world.stub.hold()
+    assert world.send(f"Remember {first}.").delivered
+    hold.wait(60)
+    refused = world.torch("restart", world.name, "--json")
+    assert refused.json["error"]["code"] == "no-consent"
+    assert "working" in refused.out
+    assert world.alive
+    done = restart(world, "--yes")
+    assert done["resumed"]
+    whole = say(world, "Go on.")
+    assert whole.count(first) == 1, "the message that was cut off is there once, and not run again"
+
+
+def test_the_first_message_of_the_command_line_is_not_said_again(make_world: MakeWorld) -> None:
+    world, first = make_world(), tag()
+    before = len(BODIES)
+    assert world.start(arguments=[f"Remember {first}."]).code == 0
+    world.wait(lambda: len(BODIES) > before, "the first message")
+    world.settle()
+    before = len(BODIES)
+    restart(world)
+    assert "".join(BODIES[before:]).count(f"Remember {first}.") == 1
+    assert f"Remember {first}." in say(world, "Go on.")
+
+
+def test_spawn_resumes_the_last_conversation_or_one_by_its_id(world: World) -> None:
+    first = tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    given = [word for item in world.variables.items() for word in ("--env", "=".join(item))]
+    where = ["--dir", str(world.home.work), *given, "--json"]
+    taken = world.torch("spawn", "other", "--resume", known, *where)
+    assert (taken.code, taken.json["error"]["code"]) == (4, "in-use"), taken
+    none = world.torch("spawn", "other", "--resume", "no-such-id", *where)
+    assert (none.code, none.json["error"]["code"]) == (3, "no-conversation"), none
+    assert world.torch("stop", world.name).code == 0
+    for wanted in ("last", known):
+        started = world.torch("spawn", "other", *where, "--session", "e2e", "--resume", wanted)
+        assert started.code == 0, f"{started}\n{world.server.screens()}"
+        assert started.json["conversation"] == known
+        world.name, world.pane = "other", started.json["pane"]
+        assert first in say(world, "Go on.")
+        assert world.torch("stop", "other").code == 0

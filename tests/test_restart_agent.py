@@ -1,0 +1,241 @@
+"""``torch restart``: the same agent in a new program, and what becomes of what was on its way."""
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch, wait_until
+from test_stop import child_in, mule
+from torch_cli import paths, procs
+from torch_cli.lifecycle.restart import plan_restart, restart
+from torch_cli.lifecycle.resume import arguments_for, without_said
+from torch_cli.programs.conversation import latest_in, transcript_of
+from torch_cli.programs.loading import load_profile
+from torch_cli.roster.actor import Actor
+from torch_cli.roster.conversation import follow
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import new_id, new_message
+from torch_cli.store.steps import Step
+from torch_cli.store.tasks import Task
+from torch_cli.tasks import life
+
+CLAUDE, CODEX = load_profile("claude", None), load_profile("codex", None)
+PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
+
+
+def agent_now(name: str = "demo") -> Agent:
+    with Store() as store:
+        found = store.agents.get(name)
+    assert found is not None
+    return found
+
+
+def again(torch: Torch, *options: str, env: dict[str, str] | None = None) -> dict[str, Any]:
+    done = torch("restart", "demo", "--yes", "--json", *options, env={**PATH, **(env or {})})
+    assert done.code == 0, done.out + done.err
+    answer: dict[str, Any] = done.json
+    return answer
+
+
+def test_the_agent_stays_who_it_is(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    """Its identity, its task, its arguments and its session stay, and it is told once."""
+    demo = spawn_demo(tmux, torch, tmp_path / "project", "--frame", "0.01")
+    before = agent_now()
+    with Store() as store:
+        task = life.add(store, Task(id="", title="the parser"))
+        assert life.claim(store, before, Actor(None), task, ()) is not None
+    done = again(torch)
+    now = agent_now()
+    assert (now.identity, now.session) == (before.identity, "agents")
+    assert now.arguments == before.arguments
+    assert "--frame" in now.arguments
+    assert now.pane != before.pane
+    assert done["pid"] == now.pane_pid != before.pane_pid
+    assert done["resumed"] is False
+    assert "'demo'" in done["why_new"]
+    wait_until(lambda: any("Your program was restarted" in one for one in demo.submitted()))
+    (told,) = (one for one in demo.submitted() if "Your program was restarted" in one)
+    assert "a person asked for it" in told
+    assert "the parser" in told
+    windows = tmux.cmd("list-windows", "-t", "agents", "-F", "#{window_name}").split()
+    assert windows == ["demo"], "the old window is closed"
+
+
+def test_without_consent_nothing_happens(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    spawn_demo(tmux, torch, tmp_path / "project")
+    before = agent_now()
+    refused = torch("restart", "demo", "--json", env=PATH)
+    assert refused.json["error"]["code"] == "no-consent"
+    assert "new conversation" in refused.json["error"]["message"]
+    assert agent_now() == before
+    assert procs.alive(procs.Process(before.program_pid, before.program_started))
+
+
+def test_what_does_not_end_is_not_forced_to(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    mule("deaf")
+    words = ("--profile", "mule", "--dir", str(tmp_path), "--wait", "0", "--json")
+    pane = tmux.pane(torch("spawn", "mule", *words).json["pane"])
+    child = procs.identify(child_in(tmux, pane))
+    before = agent_now("mule")
+    left = torch("restart", "mule", "--yes", "--json")
+    assert (left.code, left.json["error"]["code"]) == (4, "still-running")
+    assert agent_now("mule") == before
+    assert procs.alive(procs.Process(before.program_pid, before.program_started))
+    assert child is not None
+    assert procs.alive(child)
+
+
+@pytest.mark.parametrize("gone", ["program", "pane", "server"])
+def test_what_has_fallen_is_started_again(
+    demo: DemoAgent, tmux: TmuxServer, torch: Torch, gone: str
+) -> None:
+    before = agent_now()
+    if gone == "program":
+        demo.kill()
+    elif gone == "pane":
+        tmux.new_session("mine", "cat")
+        tmux.cmd("kill-pane", "-t", demo.pane.id)
+    else:
+        tmux.cmd("kill-server")
+    program = procs.Process(before.program_pid, before.program_started)
+    wait_until(lambda: not procs.alive(program), what="its end")
+    again(torch)
+    assert agent_now().identity == before.identity
+    assert torch("state", "demo", "--json").json["state"] in ("idle", "working")
+
+
+def test_variables_are_kept_by_name_alone(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    words = ("--profile", "demo", "--dir", str(tmp_path), "--env", "SHOP_KEY=s3cret-value")
+    assert torch("spawn", "demo", *words, env=PATH).code == 0
+    with sqlite3.connect(paths.database()) as store:
+        assert "s3cret-value" not in "\n".join(store.iterdump())
+    again(torch)
+    program = procs.environment(agent_now().program_pid) or {}
+    assert program["SHOP_KEY"] == "s3cret-value", "taken from the program that ran"
+    os.kill(agent_now().program_pid, 9)
+    wait_until(lambda: procs.environment(agent_now().program_pid) is None, what="its end")
+    refused = torch("restart", "demo", "--yes", "--json", env=PATH)
+    assert refused.json["error"]["code"] == "no-variable", refused
+    again(torch, env={"SHOP_KEY": "another"})
+    assert (procs.environment(agent_now().program_pid) or {})["SHOP_KEY"] == "another"
+
+
+def test_what_was_on_its_way_is_accounted_for(demo: DemoAgent, torch: Torch) -> None:
+    """A text that was typed and not proven is unknown, and not typed again; one that waits goes."""
+    with Store() as store:
+        to = agent_now()
+        typed, waits = (
+            new_message(
+                new_id(),
+                recipient="demo",
+                body=text,
+                typed=text,
+                agent=to.identity,
+                kept=True,
+                **to.at.columns,
+            )
+            for text in ("perhaps typed", "not typed yet")
+        )
+        store.messages.accept(typed)
+        store.messages.accept(waits)
+        sql = "UPDATE messages SET step = ? WHERE id = ?"
+        store.database.write(sql, str(Step.SUBMITTING), typed.id)
+    done = again(torch)
+    assert done["unknown"] == [typed.id]
+    lost = torch("receipt", typed.id, "--json").json
+    assert lost["state"] == "unknown"
+    assert "gone" in lost["reason"]
+    torch("tick", "--json")
+    wait_until(lambda: demo.submitted().count("not typed yet") == 1, what="the one that waits")
+    assert "perhaps typed" not in demo.submitted()
+
+
+def test_an_adopted_agent_is_not_restarted(tmux: TmuxServer, torch: Torch) -> None:
+    pane = tmux.new_session("mine", "sh")
+    assert torch("adopt", pane.id, "shell", "--profile", "shell").code == 0
+    refused = torch("restart", "shell", "--yes", "--json")
+    assert refused.json["error"]["code"] == "adopted"
+    assert not tmux.pane(pane.id).dead
+
+
+def test_two_at_once_start_one_program(demo: DemoAgent, torch: Torch) -> None:
+    """The second is refused while the first is at it."""
+    with Store() as store:
+        first = plan_restart(store, "demo")
+        told: list[str] = []
+
+        def meanwhile(step: str) -> None:
+            if step.startswith("starting"):
+                other = torch("restart", "demo", "--yes", "--json", env=PATH)
+                told.append(other.json["error"]["code"])
+
+        restart(store, first, on_step=meanwhile)
+    assert told == ["locked"]
+    assert len(demo.events("start")) == 2
+
+
+def test_the_arguments_that_choose_a_conversation_are_replaced() -> None:
+    given = ["--resume", "old", "--model", "opus", "-c", "--session-id=x", "--fork-session"]
+    assert arguments_for(CLAUDE, "new", given) == ["--resume", "new", "--model", "opus"]
+    assert arguments_for(CLAUDE, "", ["--resume", "--model", "opus"]) == ["--model", "opus"]
+    assert arguments_for(CODEX, "new", ["resume", "old", "-m", "o"]) == ["resume", "new", "-m", "o"]
+
+
+def write_transcript(home: Path, name: str, place: str, *said: str) -> Path:
+    path = home / ".claude" / "projects" / "-p" / f"{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [{"type": "user", "cwd": place, "message": {"content": one}} for one in said]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in [{"type": "summary"}, *lines]))
+    return path
+
+
+def test_the_last_conversation_is_that_of_the_directory(tmp_path: Path) -> None:
+    here, environ = str(tmp_path / "shop"), {"HOME": str(tmp_path)}
+    (tmp_path / "shop").mkdir()
+    for at, (name, place, said) in enumerate(
+        [("old", here, "a"), ("newer", here, "b"), ("else", "/tmp", "c"), ("empty", here, "")]
+    ):
+        path = write_transcript(tmp_path, name, place, *filter(None, [said]))
+        os.utime(path, (1000.0 + at, 1000.0 + at))
+    assert latest_in("claude", here, environ) == "newer"
+    assert transcript_of("claude", "old", environ).endswith("old.jsonl")
+    assert not transcript_of("claude", "../-p/old", environ)
+    assert not transcript_of("claude", "*", environ)
+
+
+def test_a_message_that_was_said_is_no_argument_any_more(tmp_path: Path) -> None:
+    write_transcript(tmp_path, "one", "/tmp", "Fix the parser.", "plan")
+    environ = {"HOME": str(tmp_path)}
+    given = ["--permission-mode", "plan", "--verbose", "Fix the parser."]
+    assert without_said(CLAUDE, "one", given, environ) == given[:3]
+    assert without_said(CLAUDE, "two", given, environ) == given
+
+
+def test_a_program_below_the_agent_does_not_change_its_conversation(demo: DemoAgent) -> None:
+    """Reports of ``/clear`` count, those of another program's start in the pane do not."""
+    at = agent_now()._replace(profile="claude")
+
+    def reports(session: str, source: str) -> None:
+        with sqlite3.connect(paths.database()) as store:
+            detail = json.dumps({"source": source})
+            row = (time.time(), at.socket, at.pane, "demo", "SessionStart", session, "", detail)
+            columns = "at, socket, pane, agent, name, session, prompt, detail"
+            store.execute(f"INSERT INTO hook_events({columns}) VALUES (?,?,?,?,?,?,?,?)", row)
+
+    with Store() as store:
+        assert follow(store, at).conversation == ""
+        reports("first", "startup")
+        reports("below", "startup")
+        assert follow(store, at).conversation == "first"
+        reports("second", "clear")
+        reports("below", "startup")
+        assert follow(store, at).conversation == "second"
+        assert agent_now().conversation == "second", "recorded"
