@@ -14,11 +14,11 @@ from torch_cli.errors import RefusedError
 
 _COLUMNS = (
     Column("message", 0, 0),
-    Column("from", 0, 16),
-    Column("kind", 2, 0),
-    Column("when", 1, 0),
+    Column("from", 1, 12),
+    Column("kind", 3, 0),
+    Column("when", 2, 0),
     Column("state", 0, 0, "state"),
-    Column("text", 1, 12),
+    Column("text", 0, 16),
 )
 
 

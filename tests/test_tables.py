@@ -1,0 +1,159 @@
+"""Every command that prints a table fits the terminal, in a real one, with names hard to print."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pytest
+
+import snapshots
+from conftest import SOURCE, TmuxServer, Torch
+from repository import Repository
+from snapshots import WIDTHS, bare, width_of
+from torch_cli.store import Store
+from torch_cli.store.messages import new_message
+from torch_cli.store.tasks import Task
+
+TITLE = "Fix the 日本語 parser 🚀 👍🏽 and say in the changelog what was wrong with it before"
+
+PROGRAM = """
+import fcntl, os, struct, sys, termios
+from torch_cli.cli.group import torch
+for width in {widths}:
+    for colours in (False, True):
+        os.environ.pop("NO_COLOR", None)
+        if not colours:
+            os.environ["NO_COLOR"] = "1"
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+        print("=" * 9, width, colours, flush=True)
+        sys.argv[1:] = {words}
+        try:
+            torch(prog_name="torch")
+        except SystemExit as ended:
+            assert ended.code in (0, 1), ended.code
+"""
+
+STABLE = ("task list --all", "outbox list", "inbox dev", "message kinds", "briefing list")
+"""Commands whose whole output is kept as a snapshot; of the others times and versions change."""
+
+COMMANDS = [
+    *STABLE,
+    *("who", "task stats", "checkin list", "checkpoint list", "checkpoint list --all"),
+    *("checkpoint status", "recover", "profile list", "notify test"),
+]
+
+
+@pytest.fixture
+def project(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> Path:
+    """A project with something in every list."""
+    repository = Repository.make(tmp_path / "日本 проект 🚀 with a long name", {"a file": "1\n"})
+    pane = tmux.new_session("main", "exec cat", directory=repository.path)
+    tmux.wait_until(lambda: tmux.pane(pane.id).command == "cat", "cat")
+    for name in ("開発者-with-a-name-that-is-long", "dev"):
+        target = pane.id if name == "dev" else tmux.new_window("main", "w", "exec cat").id
+        assert torch("adopt", target, name, "--profile", "demo").code == 0
+    assert torch("checkin", "add", "dev", TITLE, "--every", "20m").code == 0
+    there = str(repository.path)
+    assert torch("checkpoint", "now", there, "-m", TITLE).code == 0
+    repository.write("a file", "2\n")
+    assert torch("checkpoint", "now", there).code == 0
+    with Store() as store:
+        store.tasks.add(Task("", "short"))
+    assert torch("task", "claim", env={"TORCH_AGENT": "dev"}).code == 0
+    at = time.time() - 3 * 86_400 - 60
+    with Store() as store:
+        agent = store.agents.get("dev")
+        assert agent is not None
+        for number, state in enumerate(("open", "done", "failed")):
+            task = store.tasks.add(Task("", TITLE, skills=("sql", "café ☺️"), priority=-number))
+            sql = "UPDATE tasks SET state = ?, holder = 'dev' WHERE id = ?"
+            store.database.query(sql, state, task.id)
+        store.database.query("DELETE FROM tasks WHERE title = 'short'")
+        store.database.query("UPDATE tasks SET created = ?, changed = ?", at, at)
+        for number in range(3):
+            message = new_message(
+                f"m-00000000000{number}",
+                recipient="dev",
+                agent=agent.identity,
+                sender="" if number else "開発者-with-a-name-that-is-long",
+                body=TITLE,
+                typed=TITLE,
+                server=agent.server,
+                pane=agent.pane,
+                pane_pid=agent.pane_pid,
+                kept=True,
+                created=at,
+                state="held",
+                reason="dialog: the program asks 'Do you want to proceed?'; nothing was typed",
+            )
+            store.messages.accept(message)
+        store.database.query("UPDATE messages SET created = ?, updated = ?", at, at)
+    return repository.path
+
+
+def printed(torch: Torch, words: str, cwd: Path) -> dict[str, str]:
+    """Return what ``torch WORDS`` prints, by width and colours."""
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+    program = PROGRAM.format(widths=WIDTHS, words=words.split())
+    environ = {**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "xterm"}
+    environ["TORCH_TMUX_SOCKET"] = torch.socket.name
+    child = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        env=environ,
+        cwd=cwd,
+    )
+    os.close(terminal)
+    got = b""
+    while select.select([master], [], [], 60)[0]:
+        try:
+            got += os.read(master, 65536)
+        except OSError:  # the last one that had the terminal open has ended
+            break
+    os.close(master)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors.decode()
+    text = got.decode().replace("\r\n", "\n")
+    parts = re.split(r"^={9} (\d+) (\w+)\n", text, flags=re.MULTILINE)[1:]
+    triples = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    return {
+        f"{width} columns{', colours' if colours == 'True' else ''}": text
+        for width, colours, text in triples
+    }
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_table_fits_the_terminal(torch: Torch, project: Path, words: str) -> None:
+    shown = printed(torch, words, project)
+    assert len(shown) == 2 * len(WIDTHS)
+    for width in WIDTHS:
+        plain, coloured = (shown[f"{width} columns{more}"] for more in ("", ", colours"))
+        rows = plain.splitlines()
+        assert len(rows) >= 2, plain
+        assert max(map(width_of, rows)) <= width, plain
+        assert "\x1b" not in plain
+        assert "\x1b[1m" in coloured, "its headings"
+        if words in STABLE:
+            assert bare(coloured) == plain
+    if words in STABLE:
+        same = {
+            title: re.sub(r"t-[0-9a-f]{8}", "t-00000000", text) for title, text in shown.items()
+        }
+        snapshots.check("-".join(words.replace("--", "").split()), same)
+
+
+def test_these_are_all_commands_with_a_table() -> None:
+    places = (SOURCE / "torch_cli" / "cli").rglob("*.py")
+    marks = sum(len(re.findall(r"^@table_options\(", p.read_text(), re.MULTILINE)) for p in places)
+    assert marks == len({one.partition(" --")[0] for one in COMMANDS}) + len(["ps"])
