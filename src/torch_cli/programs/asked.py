@@ -10,7 +10,7 @@ ABOUT_ROWS = 3
 """Rows above the options that say what a question is about: a command, a file, a reason."""
 
 _OPTION = re.compile(r"\W*([1-9])[.)] +(.+)")
-_NUMBER = re.compile(r"^\W*[1-9]\d?[.)] +")
+_NUMBER = re.compile(r"^\W*(?:(?:checked|selected)\) +)?[1-9]\d?[.)] +")
 _LETTER = re.compile(r"\(([A-Za-z])\)([^/(\[]*)")
 _UNANSWERED = re.compile(r"\]: *$")
 _SHORT = re.compile(r"\(([A-Za-z])\)$")

@@ -20,6 +20,7 @@ _MARKS = "❯›>»▶▸▷►→➜➤☞●◉◆*"
 _EMPTY = "○◯◇"  # where others of a list have a mark
 _MARKED = re.compile(rf" *(?:[{_MARKS}]|-?->|=>) +(?=\S)")
 _NUMBERED = re.compile(rf"( *(?:(?:[{_MARKS}]|-?->|=>) *)?)[\[(]?([1-9]\d?)[.):\]] +(?=\S)")
+_SPOKEN = re.compile(r" *\((?:checked|selected)\) +(?=\S)")  # a mark for a screen reader
 _BOXED = re.compile(rf" *(?:[{_MARKS}] +)?(?:\[.?\]|\([ xX*•●]?\)|[☐☑☒◻◼✔{_EMPTY}●◉]) +(?=\S)")
 _PROMPT = re.compile(r" *(?:[❯›»>$#%λ]|\w{1,12}>)(?:[ \u00a0]|$)")
 
@@ -128,14 +129,15 @@ class _ShapeRows:
         """Return the last options that are numbered from 1 on, two at least, in one column."""
         found: list[tuple[int, int, bool]] = []
         for at in self.filled:
-            matched = _NUMBERED.match(self.rows[at])
+            spoken = _SPOKEN.match(self.rows[at])
+            matched = _NUMBERED.match(self.rows[at], spoken.end() if spoken else 0)
             if matched is None:
                 continue
-            column, number = matched.end(1), int(matched[2])
+            column, number = (0 if spoken else matched.end(1)), int(matched[2])
             if number == 1:
                 found = []
             if number == len(found) + 1 and (not found or abs(column - found[0][1]) <= 1):
-                found.append((at, column, bool(matched[1].strip())))
+                found.append((at, column, bool(spoken or matched[1].strip())))
         if len(found) < 2:
             return None
         marked = [at for at, _, mark in found if mark]
@@ -186,13 +188,15 @@ class _ShapeRows:
         if options.numbered and options.marked is not None:
             return True
         lead = [at for at in self.filled if at < options.first][-_LEAD_ROWS:]
-        if any(_CHOOSING.search(self.rows[at]) for at in (*lead, *self._below(options.last))):
+        below = self._below(options.last)
+        if any(_CHOOSING.search(self.rows[at]) for at in (*lead, *below)):
             return True
         short = all(
             len(self.rows[at].strip()) <= _SHORT_CHARACTERS
             for at in range(options.first, options.last + 1)
         )
-        return short and self._is_asked(options.first)
+        keyed = options.numbered and any(_KEYS.search(self.rows[at]) for at in below)
+        return (short or keyed) and self._is_asked(options.first)
 
     def ends(self, options: _Options) -> bool:
         """Whether what is below ``options`` may be below a menu: few rows of other words."""
