@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.state import AgentState, State
-from torch_cli.tmux.screen import Screen
+from torch_cli.tmux.screen import Row, Screen
 
 FOLDER = Path(__file__).parent / "screens"
 PROFILES = {name: load_profile(name, None) for name in ("pi", "qwen")}
@@ -75,7 +75,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "shell_mode": ("idle", "box", "!ls"),
         "shell_mode_empty": ("idle", "box", "!"),
         "shortcuts": ("idle", "box", ""),
-        "slash_menu": ("unknown", "no box", None),
+        "slash_menu": ("idle", "box", "/"),
         "suggestion": ("idle", "box", ""),  # what a person might write next
         "trust_dialog": ("waiting", "trust dialog", None),
         "working": ("working", "footer", ""),
@@ -153,6 +153,21 @@ def test_a_dialog_is_named_by_its_question(program: str, name: str) -> None:
     dialog = look(program, name).dialog
     assert dialog is not None
     assert (dialog.kind, dialog.choose, dialog.question) == DIALOGS[program, name.partition("@")[0]]
+
+
+def test_a_dialogs_hash_does_not_see_the_scroll_bar_beside_it() -> None:
+    """It goes after a moment: an answer to the dialog that was seen is still one to this."""
+    screen = load("qwen", "permission@120x40")
+    rows = [
+        Row.plain(f"{row.text:119}{'█' if at % 2 else '│'}") for at, row in enumerate(screen.rows)
+    ]
+    beside = classify(screen._replace(rows=tuple(rows)), PROFILES["qwen"]).dialog
+    found = look("qwen", "permission@120x40").dialog
+    second = look("qwen", "permission_second@120x40").dialog
+    assert found is not None
+    assert beside is not None
+    assert second is not None
+    assert found.hash == beside.hash != second.hash
 
 
 @pytest.mark.parametrize(

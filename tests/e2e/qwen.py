@@ -20,7 +20,10 @@ class Qwen(Program):
 
     name, title, version, handler = "qwen", "Qwen Code", VERSION, QwenHandler
     truth = "a stub of the Chat Completions API"
-    exact = "line ends LF and blanks at both ends dropped"
+    exact = (
+        "line ends LF, blanks at both ends dropped, and one blank before an `@word` that begins a "
+        "line"
+    )
     consent, approve = ("yes, allow once", "no, suggest changes"), ("1",)
     modes = ("manual", "accept-edits", "auto", "yolo", "plan")
 
@@ -36,7 +39,8 @@ class Qwen(Program):
         return environment(home, url)
 
     def expected(self, text: str) -> str:
-        return re.sub("\r\n|[\r\u2028\u2029]", "\n", text).strip()
+        text = re.sub("\r\n|[\r\u2028\u2029]", "\n", text).strip()
+        return re.sub(r"\n(?=@\S)", "\n ", text)
 
     def received(self, block: str) -> str:
         return block.strip()
