@@ -12,6 +12,7 @@ from torch_cli.programs.state import Dialog
 TAKES = {
     ("claude", "question_dialog@120x40"): {"Type something.": "needed"},
     ("gemini", "question@120x40"): {"Enter a custom value": "needed"},
+    ("opencode", "question@120x40"): {"Type your own answer": "needed"},
 }
 """The options that take a text, in captured screens."""
 

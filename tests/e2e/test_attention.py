@@ -22,6 +22,7 @@ from e2e.claude import ClaudeCode
 from e2e.codex import Codex
 from e2e.conftest import MakeWorld, Setup, World
 from e2e.gemini import Gemini
+from e2e.opencode import OpenCode
 from e2e.program import Program
 from torch_cli import paths
 from torch_cli.profiling.stub import Behaviour, StubMode
@@ -33,6 +34,7 @@ KITS: dict[str, Callable[[], Program]] = {
     "claude": ClaudeCode,
     "codex": Codex,
     "gemini": Gemini,
+    "opencode": OpenCode,
 }
 
 SETTINGS = """\
