@@ -204,3 +204,29 @@ def test_spawn_resumes_the_last_conversation_or_one_by_its_id(world: World) -> N
         world.name, world.pane = "other", started.json["pane"]
         assert first in say(world, "Go on.")
         assert world.torch("stop", "other").code == 0
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_member_continues_after_a_crash_unless_set_otherwise(
+    make_world: MakeWorld, resume: bool
+) -> None:
+    world, first = make_world(), tag()
+    variables = ", ".join(f"{name} = {json.dumps(one)}" for name, one in world.variables.items())
+    more = "" if resume else "resume = false\n"
+    (world.home.work / "torch.toml").write_text(
+        '[team]\nname = "e2e"\n[[agent]]\nname = "dev"\nrestart = "on-failure"\n'
+        f"env = {{ {variables} }}\n{more}"
+    )
+    assert world.torch("up").code == 0, world.server.screens()
+    world.name, world.pane = "dev", world._newest_pane()
+    say(world, f"Remember {first}.")
+    kill(world)
+
+    def is_back() -> bool:
+        world.torch("tick")
+        world.pane = world._newest_pane()
+        return world.alive and world.view().idle
+
+    world.wait(is_back, "the restarted member")
+    world.settle()
+    assert (first in say(world, "Continue.")) is resume

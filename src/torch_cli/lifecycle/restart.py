@@ -19,6 +19,7 @@ from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, witho
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, spawn
 from torch_cli.lifecycle.stop import close_ours, end_asked
 from torch_cli.paths import state_dir
+from torch_cli.programs.conversation import held_by
 from torch_cli.programs.state import State
 from torch_cli.roster.actor import actor
 from torch_cli.roster.authority import check_outside, check_over
@@ -26,6 +27,7 @@ from torch_cli.roster.conversation import follow
 from torch_cli.roster.registry import Found, find, profile_named, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.database import storable
 from torch_cli.store.messages import Message
 from torch_cli.store.steps import Step
 from torch_cli.store.tasks import TASK_HELD
@@ -190,6 +192,25 @@ def _tell(
     receipt = attempt(store, notice, NOTICE_SECONDS)
     now = store.agents.get(agent.name) or agent
     return Restarted(now, window, plan.why_new, receipt, tuple(one.id for one in unknown))
+
+
+def in_its_conversation(store: Store, order: SpawnOrder) -> SpawnOrder:
+    """Return ``order`` in the conversation of the agent that it replaces, if that was lost.
+
+    It is unchanged if the agent was stopped, ran elsewhere, or has no transcript.
+    """
+    lost = store.agents.get(order.name)
+    where = storable(os.path.realpath(order.directory))
+    if lost is None or lost.stopped is not None or lost.profile != order.profile:
+        return order
+    if storable(os.path.realpath(lost.directory)) != where:
+        return order
+    profile, known = profile_named(order.profile), {**os.environ, **order.environment}
+    found = earlier(profile, follow(store, lost).conversation, known).conversation
+    if not found or held_by(profile.answer.transcript, found, known):
+        return order
+    given = arguments_for(profile, "", order.arguments)
+    return replace(order, conversation=found, arguments=without_said(profile, found, given, known))
 
 
 def restart_notice(store: Store, agent: Agent, why: str) -> Message:

@@ -97,6 +97,7 @@ class Member(NamedTuple):
     after: tuple[str, ...] = ()
     autostart: bool = True
     restart: str = "never"
+    resume: bool = True
 
 
 class Team(NamedTuple):

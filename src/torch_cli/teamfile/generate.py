@@ -43,6 +43,7 @@ parent = {pm}                   # the agent that it answers to, and that is star
 # skills = ["python"]
 # env = {{ NAME = "value" }}
 # env_files = [".env"]
+# resume = false                # a new conversation whenever it starts again
 # autostart = false             # only with 'torch up --only NAME'
 
 # [[pool]]                      # grows while tasks wait; needs 'torch daemon start'

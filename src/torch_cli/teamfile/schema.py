@@ -157,6 +157,11 @@ AGENT = {
     "after": _AFTER,
     "autostart": _AUTOSTART,
     "restart": _RESTART,
+    "resume": Key(
+        _yes_or_no,
+        {"type": "boolean"},
+        "Whether it continues its conversation if it has ended and starts again; default: true.",
+    ),
 }
 PROCESS = {
     "name": NAME_KEY,
@@ -213,7 +218,7 @@ TASKS = {
     ),
     "roles": Key(_words, _STRINGS, "The roles that get tasks; default: all."),
 }
-_ONES_OWN = ("name", "role", "worktree", "autostart", "restart")
+_ONES_OWN = ("name", "role", "worktree", "autostart", "restart", "resume")
 POOL = {
     "role": Key(_word, _STRING, "The role of its agents; also their briefing.", required=True),
     "name": Key(_word, _STRING, "Its agents are named NAME-1, NAME-2 …; default: the role."),

@@ -12,6 +12,7 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.envfile import read_environment
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.flock import hold, open_lock
+from torch_cli.lifecycle.restart import in_its_conversation, restart_notice
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.lifecycle.stop import close_ended, end_agent, end_pane
 from torch_cli.lifecycle.window import create_window
@@ -325,21 +326,21 @@ class _Upward:
         if member.worktree:
             make_worktree(self._team.root, member.worktree, member.name, self._tell)
         directory, variables = self._begin(member)
-        agent, window = spawn(
-            self._store,
-            self._socket,
-            SpawnOrder(
-                name=member.name,
-                profile=member.profile,
-                directory=directory,
-                session=self._team.session,
-                role=member.role,
-                parent=self._parent(member),
-                environment=variables,
-                arguments=member.arguments,
-            ),
+        order = SpawnOrder(
+            name=member.name,
+            profile=member.profile,
+            directory=directory,
+            session=self._team.session,
+            role=member.role,
+            parent=self._parent(member),
+            environment=variables,
+            arguments=member.arguments,
         )
+        order = in_its_conversation(self._store, order) if member.resume else order
+        agent, window = spawn(self._store, self._socket, order)
         self._note(member, window.pane, agent)
+        if agent.conversation:
+            self._store.messages.accept(restart_notice(self._store, agent, "it had ended"))
         return agent
 
     def _predecessor(self, member: Member, directory: str) -> str:
