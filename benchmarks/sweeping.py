@@ -3,7 +3,7 @@
 import time
 
 from benchmarks.figures import Row, median
-from benchmarks.lab import COLUMNS, Lab, say, timed, wait_until
+from benchmarks.lab import COLUMNS, Lab, check, say, timed, wait_until
 from torch_cli import procs
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -18,6 +18,8 @@ FIRST_LOOKS = 10
 WARM_UP = 3
 SIZES = ((64, 10.0), (256, 40.0))
 """How many panes, and the milliseconds that one sweep over them may take."""
+
+LIST_MILLISECONDS = 150.0
 
 BUSY = 8
 """One pane in so many has written something between two sweeps."""
@@ -40,6 +42,8 @@ def measure(lab: Lab) -> list[Row]:
             panes += new
             with lab.client() as client:
                 rows += _measure(client, store, panes, agents, limit)
+            if size == SIZES[0][0]:
+                rows.append(_list(lab, store, agents))
     return rows
 
 
@@ -83,6 +87,15 @@ def _measure(
         _row(f"{count} agents: states, 1 in {BUSY} has changed", some, limit),
         _row(f"{count} agents: states, the first look at all", anew),
     ]
+
+
+def _list(lab: Lab, store: Store, agents: list[Agent]) -> Row:
+    """Return the row of ``torch ps`` as a whole process, with all of ``agents`` registered."""
+    for agent in agents:
+        store.agents.add(agent)
+    words = [str(lab.bin / "torch"), "ps", "-L", lab.socket.name]
+    samples = [timed(lambda: check(words)) for _ in range(WARM_UP + RUNS)][WARM_UP:]
+    return _row(f"{len(agents)} agents: torch ps, whole process", samples, LIST_MILLISECONDS)
 
 
 def _capture_text(client: ControlClient, panes: list[Pane]) -> list[Reply]:

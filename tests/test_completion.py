@@ -175,3 +175,9 @@ def test_zsh_takes_the_script_before_and_after_compinit(torch: Torch, tmp_path: 
             env={**os.environ, "HOME": str(tmp_path)},
         )
         assert (done.stdout, done.stderr) == ("_torch_completion\n", "")
+
+
+def test_names_of_columns_are_offered_behind_a_comma_too(path: Path) -> None:
+    assert complete("ps", "-o", "st") == ["state"]
+    assert complete("ps", "-o", "name,si") == ["name,since"]
+    assert complete("ps", "-o", "state,st") == [], "it is there already"
