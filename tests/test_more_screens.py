@@ -86,7 +86,7 @@ DIALOGS = {
     ("qwen", "permission"): ("permission", "digit", "Allow execution of: 'touch'?"),
     ("qwen", "permission_second"): ("permission", "digit", "Allow execution of: 'touch'?"),
     ("qwen", "permission_edit"): ("permission", "digit", "Apply this change?"),
-    ("qwen", "plan"): ("plan", "digit", "Would you like to proceed?"),
+    ("qwen", "plan"): ("plan", "", "Would you like to proceed?"),
     ("qwen", "question"): ("question", "arrows", "Which colour?"),
     ("qwen", "question_many"): ("menu", "", "Which colours?"),
     ("qwen", "trust_dialog"): ("trust", "digit", "│ Do you trust this folder?"),
