@@ -249,9 +249,10 @@ class _Answering:
 
     def _not_selected(self, option: Option, moves: list[str]) -> HeldError:
         self._note_moves(moves)
+        what = "the text" if "text" in moves else "the selection"
         return HeldError(
-            f"'{self.found.name}' does not show what {' '.join(moves)} should have done for "
-            f"'{option.words}'; nothing was chosen",
+            f"{what} in '{self.found.name}' did not come to '{option.words}' by "
+            f"{' '.join(moves)}; nothing was chosen",
             hint=f"Look at it: torch attach {self.found.name}",
             code="not-selected",
         )
