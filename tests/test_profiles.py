@@ -11,11 +11,8 @@ from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.state import State
 
 STOCK = [
-    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "other", "python"),
-    "pi",
-    "qwen",
-    "shell",
-    "zsh",
+    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "other", "pi"),
+    *("python", "qwen", "shell", "zsh"),
 ]
 RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'
 

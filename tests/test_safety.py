@@ -129,7 +129,7 @@ def test_every_place_says_the_same(demo: DemoAgent, torch: Torch) -> None:
     assert torch("state", "demo", "--json").json["submit"] == said
     assert torch("ps", "--json").json["submit"] == said
     assert said["why"] in torch("state", "demo", "-v").err
-    assert said["why"] in torch("ps", "-v").err
+    assert said["why"] in torch("ps", "-v").out
     assert said["why"] in torch("receipt", "-v").err
 
 

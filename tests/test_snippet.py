@@ -16,7 +16,7 @@ from test_move import clients, looking
 from torch_cli.attention.needs import Need
 from torch_cli.programs.asked import Asked
 from torch_cli.programs.state import AgentState, State
-from torch_cli.snippet.menu import menu_words
+from torch_cli.snippet.menu import SIDES, menu_words
 from torch_cli.snippet.text import HOOK, KEY_MARK, KEYS, MENU
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -239,6 +239,11 @@ def test_keys_go_to_who_has_waited_longest_and_back(
     wait_until(lambda: clients(demo.tmux)[name].startswith("agents:"), what="the agent's session")
     terminal.cmd("send-keys", "-t", terminal.panes()[0].id, "C-b", "B")
     wait_until(lambda: clients(demo.tmux)[name].startswith("mine:"), what="where they were before")
+    # There is no way back now. What a command prints would put the pane into a mode.
+    terminal.cmd("send-keys", "-t", terminal.panes()[0].id, "C-b", "B")
+    told = "there is nowhere to go back to"
+    wait_until(lambda: told in demo.tmux.cmd("show-messages"), what="the word about it")
+    assert demo.tmux.cmd("display-message", "-p", "-t", other.id, "#{pane_in_mode}") == "0"
 
 
 def test_a_menu_shows_texts_as_they_are(
@@ -249,7 +254,7 @@ def test_a_menu_shows_texts_as_they_are(
     found = [need(agent, text) for text in ODD]
     name = demo.tmux.cmd("list-clients", "-F", "#{client_name}")
     words = [TMUX, "-u", *demo.tmux.socket.arguments, "display-menu", "-c", name]
-    words += menu_words(found, 24, 0.0)
+    words += menu_words(found, 80, 24, 0.0)
     pane = terminal.panes()[0].id
     with subprocess.Popen(words, cwd=tmp_path) as client:
         terminal.wait_until(lambda: ODD[-1] in terminal.screen(pane), "the menu")
@@ -264,9 +269,13 @@ def test_a_menu_shows_texts_as_they_are(
 def test_a_menu_has_as_many_agents_as_the_terminal_has_room_for(demo: DemoAgent) -> None:
     with Store() as store:
         (agent,) = store.agents.all()
-    words = menu_words([need(agent, str(number)) for number in range(40)], 24, 0.0)
+    words = menu_words([need(agent, str(number)) for number in range(40)], 80, 24, 0.0)
     assert words.count(f"switch-client -t {demo.pane.id}") == 18
     assert words[-3:] == ["-22 more: torch status", "", ""]
+    # tmux would cut the beginning of a longer line, which is the name.
+    (line,) = menu_words([need(agent, "why " * 40)], 60, 24, 0.0)[7:8]
+    assert line.startswith(f"{demo.name} waiting")
+    assert len(line) <= 60 - SIDES
 
 
 def need(agent: Agent, text: str) -> Need:

@@ -75,3 +75,14 @@ def test_what_a_program_reports_of_itself_is_a_source(tmux: TmuxServer, torch: T
 
 def test_without_v_nothing_is_said_of_sources(demo: DemoAgent) -> None:
     assert "sources" not in demo.torch("state", demo.name, "--json").json
+
+
+def test_a_notice_does_not_say_since_when(demo: DemoAgent) -> None:
+    """Claude Code sends one six seconds after a dialog has opened, which waits all that time."""
+    report(demo, "Stop")
+    since = demo.torch("state", demo.name, "--json").json["since"]
+    for look in range(3):
+        report(demo, "Notification", message=f"hello {look}")
+        assert demo.torch("state", demo.name, "--json").json["since"] == since
+        (line,) = demo.torch("ps", "--json").out.splitlines()
+        assert json.loads(line)["since"] == since

@@ -335,6 +335,22 @@ def test_a_message_to_a_working_program_arrives(agent: World, report: Report) ->
         tally.milliseconds.append(sent.result.json["elapsed_ms"])
 
 
+def test_the_version_of_a_program_that_was_adopted_late_is_known(make_world: MakeWorld) -> None:
+    """Its first words, which name the version, have left the screen by then."""
+    world = make_world(Setup.BARE)
+    world.start()
+    with world.stub.behaving(Behaviour(answer="\n\n".join(map(str, range(60))))):
+        world.ask(prose(30))
+        world.wait(lambda: "59" in world.server.screen(world.pane), "the long answer")
+    world.settle()
+    assert f"v{world.kit.version}" not in world.server.screen(world.pane)
+    assert world.torch("stop", world.name, "--forget").code == 0
+    adopted = world.torch("adopt", world.pane, "late", "--profile", "claude")
+    assert adopted.code == 0, adopted
+    submit = world.torch("state", "late", "--json").json["submit"]
+    assert submit["degree"] == "safe-idle", (submit, adopted)
+
+
 def test_each_source_of_its_state_is_named(agent: World) -> None:
     """Its own record and, with hooks, its reports say the same as its screen."""
     names = {"screen", "record"} | (

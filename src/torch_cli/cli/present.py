@@ -208,7 +208,10 @@ def unscheduled(store: "Store") -> str:
 def printable(text: str) -> str:
     """Return ``text`` with control characters made visible, so that a terminal ignores them."""
     return "".join(
-        char if char.isprintable() else repr(char)[1:-1].replace("\\udc", "\\x") for char in text
+        char
+        if char.isprintable() or char == "\u00a0"  # a blank, in the input box of Claude Code
+        else repr(char)[1:-1].replace("\\udc", "\\x")
+        for char in text
     )
 
 

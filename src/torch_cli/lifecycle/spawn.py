@@ -20,7 +20,7 @@ from torch_cli.programs.asked import answer_command
 from torch_cli.programs.loading import STOCK
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Launch, Profile
-from torch_cli.programs.program import ask_version, find_program, version_on
+from torch_cli.programs.program import ask_version, find_program, running_version, version_on
 from torch_cli.programs.setup import hook_command, hook_settings
 from torch_cli.programs.state import State
 from torch_cli.programs.unclear import advice
@@ -167,6 +167,8 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
         chosen = profile_named(profile) if profile else recognise(store, pane, client)
         version = version_on(observe(client, store, pane, chosen).screen, chosen)
     program = program_in(pane) or procs.Process(pane.pid, "")
+    if not version and (chosen.submit.idle_key or chosen.submit.chord):
+        version = running_version(chosen, program)  # its first words have left the screen
     # Not the reports of a pane with this number of an earlier server.
     reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
     agent = store.agents.add(

@@ -7,7 +7,14 @@ from torch_cli.programs.classify import classify
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, State
 from torch_cli.programs.trouble import weigh_trouble
-from torch_cli.programs.turn import at_home, event_of, may_hide_work, turn_of, weighed
+from torch_cli.programs.turn import (
+    at_home,
+    event_of,
+    may_hide_work,
+    reported_at,
+    turn_of,
+    weighed,
+)
 from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, capture_one
@@ -17,7 +24,8 @@ from torch_cli.tmux.screen import Screen
 class Sight(NamedTuple):
     """What one look found: the screen, and the state it was classified as.
 
-    ``reported`` is when the program's hooks last reported (epoch seconds), 0 if never.
+    ``reported`` is when the program's hooks last said something of it (epoch seconds), 0 if the
+    latest report does not.
     """
 
     screen: Screen
@@ -51,7 +59,7 @@ def observe(
     state = at_home(state, profile, program or pane.pid)
     if program is not None:
         state = or_exited(state, program)
-    return Sight(screen, state, report.at if report else 0.0)
+    return Sight(screen, state, reported_at(profile, report))
 
 
 def or_exited(state: AgentState, program: Process) -> AgentState:

@@ -1,5 +1,6 @@
 """The agent program on this machine: where it is, and which version."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from torch_cli.procs import Process, descendants
 from torch_cli.programs.profile import Profile
 from torch_cli.tmux.screen import Screen
 
@@ -52,6 +54,23 @@ def version_on(screen: Screen, profile: Profile) -> str:
         return ""
     found = re.search(re.escape(profile.title) + r"\s+\(?v?" + pattern.pattern, screen.text)
     return _version_in(found) or ""
+
+
+def running_version(profile: Profile, process: Process) -> str:
+    """Return the version of a program that runs, by its own file; '' if that cannot be known.
+
+    The file that is executed is asked, also if an update has replaced it since; a shell may have
+    started it. An interpreter's file says nothing of the script that it runs, so it is not asked.
+    Linux only.
+    """
+    known = (*profile.process.names, os.path.basename(profile.launch.command[0]))
+    for one in (process, *descendants(process.pid)):
+        file = f"/proc/{one.pid}/exe"
+        with contextlib.suppress(OSError):
+            name = os.path.basename(os.readlink(file)).removesuffix(" (deleted)")
+            if name in known:
+                return ask_version(profile, file, os.environ) or ""
+    return ""
 
 
 def _version_in(found: re.Match[str] | None) -> str | None:

@@ -72,6 +72,16 @@ def _has_begun_anew(store: Store, profile: Profile, socket: str, pane: str, fail
     return store.hooks.last_of(socket, pane, names, failed) is not None
 
 
+def reported_at(profile: Profile, report: HookReport | None) -> float:
+    """Return when ``report`` said something of the state (epoch seconds), 0 if it does not.
+
+    A notice says nothing: Claude Code sends one six seconds after a dialog has opened.
+    """
+    if report is None or profile.hooks.events.get(report.name, "notice") == "notice":
+        return 0.0
+    return report.at
+
+
 def weighed(state: AgentState, turn: TurnReport | None) -> AgentState:
     """Return ``state``, corrected by ``turn`` if the screen shows a box and no work."""
     if turn is None or not may_hide_work(state):

@@ -121,6 +121,9 @@ def snippet(torch: Sequence[str]) -> str:
     return "".join(parts)
 
 
+NO_WAY_BACK = "torch: there is nowhere to go back to"
+
+
 def _add(option: str, text: str, known: str = LINE) -> str:
     """Return the command that appends ``text`` to an option that does not name ``known`` yet."""
     return _ADD.format(option=option, text=text, known=known)
@@ -168,7 +171,13 @@ def _in_background(key: SnippetKey, torch: Sequence[str]) -> str:
     ways = {NEXT: ["next", "--quiet"], BACK: ["back", "--quiet"]}
     words = ways.get(key, ["shell", "menu", "-S", "#{q:socket_path}"])
     call = quote.format_literal(shlex.join(torch))
-    call += f" {' '.join(words)} --client #{{q:client_name}} 2>&1"
+    call += f" {' '.join(words)} --client #{{q:client_name}}"
+    if key is BACK:
+        # What a command prints puts the pane into a mode, in which an agent gets no messages.
+        tell = f"{_tmux()} display-message -c #{{q:client_name}} {shlex.quote(NO_WAY_BACK)}"
+        call += f" >/dev/null 2>&1 || {tell}"
+    else:
+        call += " 2>&1"
     return f"run-shell -b {_word(f'{KEY_MARK} {call}')}"
 
 

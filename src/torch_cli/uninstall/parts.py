@@ -134,7 +134,13 @@ def _hooks() -> Iterator[InstalledPart]:
 
 
 def _tmux() -> Iterator[InstalledPart]:
-    yield from _files("tmux", conf.plan_removal())
+    for part in _files("tmux", conf.plan_removal()):
+        yield part._replace(remove=partial(_removed_from_tmux, part.remove))
+
+
+def _removed_from_tmux(remove: Callable[[], list[str]]) -> list[str]:
+    words = "a tmux server that runs keeps the keys and marks that it has read until it ends"
+    return [*remove(), words]
 
 
 def _completion() -> Iterator[InstalledPart]:
@@ -145,7 +151,8 @@ def _files(name: str, changes: list[FileChange]) -> Iterator[InstalledPart]:
     needed = [change for change in changes if change.needed]
     if needed:
         what = ", ".join(change.path for change in needed)
-        diff = "".join(change.diff for change in needed)
+        # What Torch alone wrote goes whole: its text would hide what becomes of a person's files.
+        diff = "".join(change.diff for change in needed if change.after is not None)
         yield InstalledPart(name, what, partial(_none_left, apply, changes), diff)
 
 

@@ -15,7 +15,15 @@ from torch_cli.programs.observe import or_exited
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State, one_line
 from torch_cli.programs.trouble import weigh_trouble
-from torch_cli.programs.turn import TurnReport, at_home, event_of, may_hide_work, turn_of, weighed
+from torch_cli.programs.turn import (
+    TurnReport,
+    at_home,
+    event_of,
+    may_hide_work,
+    reported_at,
+    turn_of,
+    weighed,
+)
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -28,9 +36,9 @@ from torch_cli.watch.reported import with_report
 class Seen(NamedTuple):
     """One agent as a sweep found it.
 
-    ``reported`` is when its hooks last reported (epoch seconds), 0 if never. ``wrote`` is when its
-    window last wrote. ``error`` says why its state cannot be known although its pane exists: its
-    profile cannot be read. ``rows`` is what it shows, colours included.
+    ``reported`` is as in ``Sight``. ``wrote`` is when its window last wrote. ``error`` says why its
+    state cannot be known although its pane exists: its profile cannot be read. ``rows`` is what it
+    shows, colours included.
     """
 
     pane: Pane
@@ -166,7 +174,8 @@ class Sweep:
             state = with_report(self.store, pane, state, judged.said)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
-        return Seen(pane, state, report.at if report else 0.0, wrote, judged.error, rows)
+        said = 0.0 if judged.error else reported_at(self._profile(agent.profile), report)
+        return Seen(pane, state, said, wrote, judged.error, rows)
 
     def _turn(self, agent: Agent, wrote: int) -> TurnReport | None:
         """Return what is known of the present turn, which may end without a new screen."""
