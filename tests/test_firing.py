@@ -458,8 +458,11 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
                 "submit",
             )
         )
-        + "ALTER TABLE agents DROP COLUMN parent_agent;"
-        "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
+        + "".join(
+            f"ALTER TABLE agents DROP COLUMN {column};"
+            for column in ("conversation", "arguments", "variables", "parent_agent")
+        )
+        + "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
     )
     connection.close()
     with Store() as upgraded:

@@ -118,6 +118,7 @@ def test_it_says_what_was_started_and_where(tmux: TmuxServer, torch: Torch, tmp_
         "profile": "demo",
         "state": "idle",
         "notes": [],
+        "conversation": None,
     }
     with Store() as store:
         agent = store.agents.get("dev")

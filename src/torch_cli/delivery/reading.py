@@ -61,6 +61,7 @@ class Reader:
         self.pane = recipient.pane
         self.deadline = time.monotonic() + policy.timeout
         self._asked = False
+        self._terminal = ""
         self._drawn = Drawn(recipient.pane.pid)
 
     def heard(self) -> int:
@@ -154,7 +155,9 @@ class Reader:
 
     def keys_wait(self) -> bool:
         """Return whether keys wait in the pane's terminal that no program has read yet."""
-        return keys.unread_in(self.client, self.pane.id)
+        # tmux is not asked again: it may no longer answer, and this is the last question.
+        self._terminal = self._terminal or keys.terminal_of(self.client, self.pane.id)
+        return keys.unread(self._terminal) > 0
 
     def somebody_types(self) -> bool:
         """Return whether keys of somebody else may be on their way to the program.
