@@ -311,7 +311,9 @@ def test_an_open_turn_ends_only_after_a_long_silence(quiet: float) -> None:
     assert found is not None
     assert found.running is (quiet < turn.QUIET_TURN_SECONDS)
     assert turn_of(DEMO, 2**22 + 1, event, 0.0) == found._replace(
-        running=True, evidence="hook: UserPromptSubmit, and no report of the end of the turn"
+        running=True,
+        evidence="hook: UserPromptSubmit, and no report of the end of the turn",
+        source="hook",
     )
 
 

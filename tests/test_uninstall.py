@@ -137,8 +137,9 @@ def test_nothing_is_removed_without_consent(everything: dict[str, Path], torch: 
 
 
 @pytest.mark.usefixtures("file")
-def test_where_nothing_is_there_nothing_is_made(torch: Torch) -> None:
-    done = torch("uninstall", "--state", "--checkpoints", "--yes", "--json")
+def test_where_nothing_is_there_nothing_is_made(torch: Torch, tmp_path: Path) -> None:
+    # Elsewhere this would delete the checkpoints of the repository that the tests run in.
+    done = torch("uninstall", "--state", "--checkpoints", "--yes", "--json", cwd=tmp_path)
     assert (done.code, done.json["parts"]) == (0, [])
     assert not os.path.exists(paths.database())
 
@@ -152,7 +153,7 @@ def test_checkpoints_go_if_that_is_asked_for(torch: Torch, tmp_path: Path) -> No
         assert torch("checkpoint", "now", str(repository.path)).code == 0
     head = repository.git("rev-parse", "HEAD")
     assert torch("uninstall", "--yes", "--json").json["parts"] == []
-    done = torch("uninstall", "--checkpoints", "--yes", "--json")
+    done = torch("uninstall", "--checkpoints", "--yes", "--json", cwd=tmp_path)
     assert [part["what"] for part in done.json["parts"]] == [f"2 checkpoints in {repository.path}"]
     assert repository.git("for-each-ref", "refs/torch") == ""
     (repository.path / "a").write_text("4")

@@ -206,12 +206,13 @@ def unscheduled(store: "Store") -> str:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters made visible, so that a terminal ignores them."""
+    """Return ``text`` with control characters made visible, so that a terminal ignores them.
+
+    A no-break space becomes a blank: Claude Code's input box has one.
+    """
     return "".join(
-        char
-        if char.isprintable() or char == "\u00a0"  # a blank, in the input box of Claude Code
-        else repr(char)[1:-1].replace("\\udc", "\\x")
-        for char in text
+        char if char.isprintable() else repr(char)[1:-1].replace("\\udc", "\\x")
+        for char in text.replace("\u00a0", " ")
     )
 
 

@@ -34,7 +34,7 @@ from torch_cli.tmux.screen import Screen
 
 _QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages and the spinner
 _DIALOG_ROWS = 40  # how much of the bottom a dialog whose top is out of sight may take
-_SCROLL_BAR = re.compile(r" *[│█]$")  # Qwen Code shows one for a moment, beside a dialog too
+_SCROLL_BAR = re.compile(r"(?<! ) *[│█]$")  # Qwen Code shows one for a moment, beside a dialog too
 _OPTION = re.compile(r"\W*\d+\. ")  # a row of a numbered menu
 _NEAR_ROWS = 3  # how many rows a question may take
 _NEARLY_BLANK = 1  # rows with text that a program may have left before it draws
