@@ -75,5 +75,7 @@ def test_a_text_shows_if_one_row_ends_with_it_and_no_other_has_changed() -> None
     assert shows_text(before, before._replace(rows=tuple(rows)), "DuckDB")
     assert not shows_text(before, before._replace(rows=tuple(rows)), "Duck")
     assert not shows_text(before, before, "DuckDB")
+    persons = [row.replace("Type something.", "no DuckDB") for row in before.rows]
+    assert not shows_text(before, before._replace(rows=tuple(persons)), "DuckDB")
     other = [row.replace("SQLite", "SQLite3") for row in rows]
     assert not shows_text(before, before._replace(rows=tuple(other)), "DuckDB")

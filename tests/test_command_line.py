@@ -65,7 +65,8 @@ def test_help_shows_what_the_commands_own_option_shows(torch: Torch) -> None:
 def test_help_on_no_command_is_refused(torch: Torch, words: tuple[str, ...], hint: str) -> None:
     refused = torch("help", *words, "--json")
     assert refused.code == 2
-    assert refused.json["error"]["message"] == f"unknown command '{' '.join(words)}'"
+    said = f"unknown command '{' '.join(words)}'; nothing was done"
+    assert refused.json["error"]["message"] == said
     assert refused.json["error"]["hint"] == hint
 
 

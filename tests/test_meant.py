@@ -52,7 +52,9 @@ def test_what_is_proposed_exists_and_what_exists_is_not_asked_about() -> None:
             assert rest[0] in [opt for param in command.params for opt in param.opts], proposed
 
 
-def test_a_close_name_comes_before_a_verb_of_the_same_kind() -> None:
+def test_a_verb_of_the_same_kind_comes_before_a_close_name() -> None:
+    known = ["list", "now", "restore", "show"]
+    assert meant("create", known, "checkpoint") == "Did you mean 'torch checkpoint now'?"
     assert meant("removee", ["remove", "cancel"], "checkin") == (
         "Did you mean 'torch checkin remove'?"
     )

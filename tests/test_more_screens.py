@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from captured import captured
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.state import AgentState, State
@@ -102,17 +103,7 @@ NAMES = [(program, name) for program in PROFILES for name in FACTS[program]]
 
 
 def load(program: str, name: str) -> Screen:
-    size = re.search(r"@(\d+)x(\d+)$", name)
-    assert size is not None
-    fact = FACTS[program][name]
-    return Screen.parse(
-        (FOLDER / program / f"{name}.ansi.txt").read_text("utf-8"),
-        width=int(size[1]),
-        height=int(size[2]),
-        cursor=tuple(fact["cursor"]),
-        cursor_visible="hidden" not in fact,
-        title=fact["title"],
-    )
+    return captured(FOLDER / program, name, FACTS[program][name])
 
 
 def look(program: str, name: str) -> AgentState:

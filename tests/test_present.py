@@ -1,8 +1,6 @@
 """What is printed at a terminal cannot steer it; a pipe gets every byte."""
 
 import os
-import pty
-import select
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SOURCE, Torch
+from read_terminal import on_terminal
 from torch_cli.cli.present import for_a_reader
 
 CLIPBOARD = "\x1b]52;c;cm0gLXJm\x07"
@@ -24,25 +23,8 @@ def shown(torch: Torch, *words: str, cwd: Path, argv: Sequence[str] = ()) -> byt
 
     Or from another command, ``argv``.
     """
-    master, terminal = pty.openpty()
-    child = subprocess.Popen(
-        argv or torch.argv(*words),
-        stdin=subprocess.DEVNULL,
-        stdout=terminal,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        cwd=cwd,
-    )
-    os.close(terminal)
-    got = b""
-    while select.select([master], [], [], 60)[0]:
-        try:
-            got += os.read(master, 65536)
-        except OSError:  # the last one that had the terminal open has ended
-            break
-    os.close(master)
-    assert child.wait(60) == 0, got
-    return got.replace(b"\r\n", b"\n")
+    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    return on_terminal(argv or torch.argv(*words), environ, cwd)
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ hidden.
 """
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 
+from captured import captured
 from dialogs import IDLE, PROFILES
 from torch_cli.programs.asked import asked
 from torch_cli.programs.classify import classify
@@ -27,17 +27,7 @@ DIALOGS = [name for name in FACTS if "-dialog" in name]
 
 
 def load(name: str) -> Screen:
-    size = re.search(r"@(\d+)x(\d+)$", name)
-    assert size is not None
-    fact = FACTS[name]
-    return Screen.parse(
-        (FOLDER / f"{name}.ansi.txt").read_text("utf-8"),
-        width=int(size[1]),
-        height=int(size[2]),
-        cursor=tuple(fact["cursor"]),
-        cursor_visible="hidden" not in fact,
-        title=fact["title"],
-    )
+    return captured(FOLDER, name, FACTS[name])
 
 
 def look(name: str) -> AgentState:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import test_other_screens as others
+from captured import captured
 from dialogs import PROFILES, changed, waiting
 from torch_cli.programs.classify import classify
 from torch_cli.programs.state import AgentState, State
@@ -36,17 +37,7 @@ SHOWN: dict[str, tuple[str, str | None]] = {
 
 
 def load(name: str) -> Screen:
-    size = re.search(r"@(\d+)x(\d+)$", name)
-    assert size is not None
-    fact = FACTS[name]
-    return Screen.parse(
-        (FOLDER / f"{name}.ansi.txt").read_text("utf-8"),
-        width=int(size[1]),
-        height=int(size[2]),
-        cursor=tuple(fact["cursor"]),
-        cursor_visible="hidden" not in fact,
-        title=fact["title"],
-    )
+    return captured(FOLDER, name, FACTS[name])
 
 
 def look(name: str) -> AgentState:

@@ -1,14 +1,8 @@
 """Every command that prints a table fits the terminal, in a real one, with names hard to print."""
 
-import fcntl
 import os
-import pty
 import re
-import select
-import struct
-import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
@@ -16,6 +10,7 @@ import pytest
 
 import snapshots
 from conftest import SOURCE, TmuxServer, Torch
+from read_terminal import on_terminal
 from repository import Repository
 from snapshots import WIDTHS, bare, width_of
 from torch_cli.store import Store
@@ -101,30 +96,10 @@ def project(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> Path:
 
 def printed(torch: Torch, words: str, cwd: Path) -> dict[str, str]:
     """Return what ``torch WORDS`` prints, by width and colours."""
-    master, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
     program = PROGRAM.format(widths=WIDTHS, words=words.split())
     environ = {**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "xterm"}
     environ["TORCH_TMUX_SOCKET"] = torch.socket.name
-    child = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.DEVNULL,
-        stdout=terminal,
-        stderr=subprocess.PIPE,
-        env=environ,
-        cwd=cwd,
-    )
-    os.close(terminal)
-    got = b""
-    while select.select([master], [], [], 60)[0]:
-        try:
-            got += os.read(master, 65536)
-        except OSError:  # the last one that had the terminal open has ended
-            break
-    os.close(master)
-    _, errors = child.communicate(timeout=60)
-    assert child.returncode == 0, errors.decode()
-    text = got.decode().replace("\r\n", "\n")
+    text = on_terminal([sys.executable, "-c", program], environ, cwd, (80, 40)).decode()
     parts = re.split(r"^={9} (\d+) (\w+)\n", text, flags=re.MULTILINE)[1:]
     triples = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
     return {

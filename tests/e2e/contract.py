@@ -45,6 +45,8 @@ from e2e.scenes import (
     until_paste,
 )
 from torch_cli import procs
+from torch_cli.profiling.houses.gemini import GeminiHome
+from torch_cli.profiling.houses.qwen import QwenHome
 from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.plan import QUICK
 from torch_cli.profiling.verify.run import verify
@@ -496,3 +498,23 @@ class Alike(Contract):
         """Else the other set-up would need its own proof."""
         assert agent.state()["submit"]["key"] == self.key
         assert not agent.reports
+
+
+class Trusting(Alike):
+    """One that asks at its start whether to trust its directory, and keeps a list of those."""
+
+    trust_question: ClassVar[str] = ""
+
+    def test_the_trust_question_is_not_answered(self, make_world: MakeWorld) -> None:
+        world = make_world(Setup.SPAWNED, trusted=False)
+        started = world.start()
+        assert started.code == 4, started
+        assert self.trust_question in started.out
+        assert world.state()["dialog"]["kind"] == "trust"
+        for text in ("yes", "2", lines(5)):
+            sent = world.send(text, "--timeout", "1")
+            assert sent.result.code == 4, sent
+        assert self.trust_question in world.server.screen(world.pane)
+        assert isinstance(world.home, GeminiHome | QwenHome)
+        assert world.home.trusted.read_text() == "{}"
+        assert world.stub.requests == []

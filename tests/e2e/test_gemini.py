@@ -7,13 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.conftest import MakeWorld, Setup, World
-from e2e.contract import Alike
+from e2e.conftest import World
+from e2e.contract import Trusting
 from e2e.gemini import Gemini
 from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many
-from torch_cli.profiling.houses.gemini import GeminiHome
 from torch_cli.profiling.verify.texts import lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -41,7 +40,7 @@ def kit() -> Program:
     return Gemini()
 
 
-class TestGemini(Alike):
+class TestGemini(Trusting):
     """The contract, and what is Gemini's own."""
 
     asking = """```
@@ -56,6 +55,7 @@ class TestGemini(Alike):
     window = 1.5  # it settles for 0.3 s, and draws slowly
     queues = frozenset()
     joins = True
+    trust_question = "Do you trust the files in this folder?"
 
     @pytest.mark.parametrize("kind", CONTENTS)
     def test_what_would_open_a_menu_arrives_as_text(
@@ -69,17 +69,3 @@ class TestGemini(Alike):
         assert sent.result.code == 2, sent
         assert agent.view().idle
         assert agent.stub.texts(sent.mark) == []
-
-    def test_the_trust_question_is_not_answered(self, make_world: MakeWorld) -> None:
-        world = make_world(Setup.SPAWNED, trusted=False)
-        started = world.start()
-        assert started.code == 4, started
-        assert "Do you trust the files in this folder?" in started.out
-        assert world.state()["dialog"]["kind"] == "trust"
-        for text in ("yes", "2", lines(5)):
-            sent = world.send(text, "--timeout", "1")
-            assert sent.result.code == 4, sent
-        assert "Do you trust the files in this folder?" in world.server.screen(world.pane)
-        assert isinstance(world.home, GeminiHome)
-        assert world.home.trusted.read_text() == "{}"
-        assert world.stub.requests == []

@@ -7,13 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.conftest import MakeWorld, Setup, World
-from e2e.contract import Alike
+from e2e.conftest import World
+from e2e.contract import Trusting
 from e2e.program import Program
 from e2e.qwen import Qwen
 from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many
-from torch_cli.profiling.houses.qwen import QwenHome
 from torch_cli.profiling.verify.texts import lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -42,7 +41,7 @@ def kit() -> Program:
     return Qwen()
 
 
-class TestQwen(Alike):
+class TestQwen(Trusting):
     """The contract, and what is Qwen Code's own."""
 
     asking = """```
@@ -58,6 +57,7 @@ class TestQwen(Alike):
     key = "C-q"
     queues = frozenset()
     joins = True
+    trust_question = "Do you trust this folder?"
 
     @pytest.mark.parametrize("kind", CONTENTS)
     def test_what_would_open_a_menu_arrives_as_text(
@@ -71,17 +71,3 @@ class TestQwen(Alike):
         assert sent.result.code == 2, sent
         assert agent.view().idle
         assert agent.stub.texts(sent.mark) == []
-
-    def test_the_trust_question_is_not_answered(self, make_world: MakeWorld) -> None:
-        world = make_world(Setup.SPAWNED, trusted=False)
-        started = world.start()
-        assert started.code == 4, started
-        assert "Do you trust this folder?" in started.out
-        assert world.state()["dialog"]["kind"] == "trust"
-        for text in ("yes", "2", lines(5)):
-            sent = world.send(text, "--timeout", "1")
-            assert sent.result.code == 4, sent
-        assert "Do you trust this folder?" in world.server.screen(world.pane)
-        assert isinstance(world.home, QwenHome)
-        assert world.home.trusted.read_text() == "{}"
-        assert world.stub.requests == []

@@ -6,6 +6,7 @@ The ground truth is the whole request that reaches a stub of the API: earlier me
 import json
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ def test_a_fresh_restart_begins_a_new_conversation(world: World) -> None:
 def test_without_a_transcript_it_begins_a_new_conversation_if_that_is_wanted(world: World) -> None:
     say(world, f"Remember {tag()}.")
     (path,) = Path(world.home.path).glob(".claude/projects/*/*.jsonl")
+    # It writes on for a moment after its turn, and would make the file again.
+    world.wait(lambda: time.time() - path.stat().st_mtime > 2, "the end of its writing")
     path.unlink()
     refused = world.torch("restart", world.name, "--json")
     assert refused.code != 0

@@ -1,13 +1,17 @@
 """What is said in the answer to a dialog: an option, or words of one's own; and why it was not."""
 
+import re
+
 from torch_cli.errors import RefusedError
 from torch_cli.programs.asked import Asked, Option, bare, option_of
-from torch_cli.programs.place import cells_of
 from torch_cli.programs.state import Dialog
+from torch_cli.width import cells_of
 
 FRAME_COLUMNS = 24
 """Columns of a pane that a text leaves free: for the dialog's frame, numbers and marks. A text that
 wraps could not be told from the rows around it."""
+
+_IN_FRONT = re.compile(r"\W*(?:\d{1,2}\W+)?")
 
 NOT_ANSWERED = {
     "changed": "it shows something else now",
@@ -64,8 +68,14 @@ def check_text(text: str, width: int) -> str:
 
 
 def shows_text(before: Dialog, after: Dialog, text: str) -> bool:
-    """Return whether ``after`` is ``before`` with ``text`` at the end of one row, and no more."""
+    """Return whether ``after`` is ``before`` with ``text`` in one row, whole and alone.
+
+    Only a number and marks may be in front of it: other letters there are a person's.
+    """
     gone = [row for row in before.rows if row not in after.rows]
     new = [row for row in after.rows if row not in before.rows]
     same = before.kind == after.kind and len(before.rows) == len(after.rows)
-    return same and len(new) == len(gone) == 1 and bare(new[0]).endswith(bare(text))
+    if not same or not len(new) == len(gone) == 1:
+        return False
+    row, typed = bare(new[0]), bare(text)
+    return row.endswith(typed) and _IN_FRONT.fullmatch(row.removesuffix(typed)) is not None

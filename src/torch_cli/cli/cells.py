@@ -6,7 +6,8 @@ fit. rich counts less for some (2026-11-29), and costs ten times as much to impo
 """
 
 import re
-import unicodedata
+
+from torch_cli.width import cells_of
 
 _WORDS = re.compile(r" +[^ ]*|[^ ]+")
 _WIDENS = "\N{VARIATION SELECTOR-16}"
@@ -19,9 +20,7 @@ def cells(text: str) -> int:
 
 
 def _cells_of(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):  # drawn upon the character before it
-        return int(char == _WIDENS)
-    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+    return 1 if char == _WIDENS else cells_of(char)
 
 
 def cut(text: str, columns: int, *, mark: str = "…") -> str:

@@ -179,7 +179,7 @@ class _Torch(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         known = not args or args[0] in _FOLDERS or args[0].startswith("-")
         if not known and not ctx.resilient_parsing:  # resilient: completion, which prints nothing
-            raise _unknown(args[0], list(_FOLDERS), "")
+            raise unknown_command(args[0], list(_FOLDERS), "")
         return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -221,7 +221,11 @@ class _Torch(click.Group):
         return outcome if isinstance(outcome, int) else DONE
 
 
-def _unknown(word: str, known: list[str], group: str) -> RefusedError:
+def unknown_command(word: str, known: list[str], group: str) -> RefusedError:
+    """Return the refusal of a ``word`` that is none of the ``known`` commands of ``group``.
+
+    ``group`` are the words before it, without ``torch``.
+    """
     from torch_cli.cli.meant import meant
 
     words = " ".join(filter(None, (group, word)))
@@ -236,7 +240,7 @@ def _usage(misused: click.UsageError) -> TorchError:
         wrong = _NO_COMMAND.match(misused.message)
         if wrong:
             known = misused.ctx.command.list_commands(misused.ctx)
-            return _unknown(wrong[1], known, command.partition(" ")[2])
+            return unknown_command(wrong[1], known, command.partition(" ")[2])
     hint = f"See '{command} --help'."
     if _may_be_a_message(misused):
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"

@@ -100,8 +100,8 @@ def meant(word: str, known: Sequence[str], group: str = "") -> str:
     else:
         from difflib import get_close_matches
 
-        near = get_close_matches(word.lower(), known, 1)
+        # The same verb counts before similar letters: 'create' is like 'restore', which overwrites.
         same = [one for verbs in _SAME if word.lower() in verbs for one in known if one in verbs]
-        found = tuple(near or same[:2])
+        found = tuple(same[:2] or get_close_matches(word.lower(), known, 1))
     names = " or ".join(f"'{' '.join(filter(None, ('torch', group, one)))}'" for one in found)
     return f"Did you mean {names}?" if names else ""

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from torch_cli.cli.common import LONGEST_SECONDS, Common, as_utf8
 from torch_cli.cli.direct import PRIORITIES, WHEN
-from torch_cli.cli.table import Column, TableForm
 from torch_cli.errors import RefusedError
 from torch_cli.number import LARGEST_NUMBER
 from torch_cli.tmux.socket import Socket
+
+if TYPE_CHECKING:
+    from torch_cli.cli.table import Column
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -188,7 +190,7 @@ class _Columns(click.types.StringParamType):
 
     name = "columns"
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: "Sequence[Column]") -> None:
         self.names = [column.name for column in columns]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -206,7 +208,7 @@ class _Columns(click.types.StringParamType):
         return [CompletionItem(f"{before}{comma}{name}") for name in left if name.startswith(last)]
 
 
-def table_options(columns: Sequence[Column]) -> Callable[[F], F]:
+def table_options(columns: "Sequence[Column]") -> Callable[[F], F]:
     """Add the options of a command that prints a table, and pass them as one ``look`` argument.
 
     They stand below ``common_options``.
@@ -220,6 +222,8 @@ def table_options(columns: Sequence[Column]) -> Callable[[F], F]:
                     "give -o or --json, not both: JSON has every field; nothing was shown",
                     code="usage",
                 )
+            from torch_cli.cli.table import TableForm  # commands without a table do without it
+
             look = TableForm(tuple(names.split(",")) if names else (), wide, common.verbose)
             return function(common=common, look=look, **given)
 

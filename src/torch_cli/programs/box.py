@@ -9,10 +9,11 @@ import re
 from collections.abc import Sequence
 
 from torch_cli.programs.foot import below_box, end_of_box, is_doubtful, says_empty, status_rows
-from torch_cli.programs.place import BoxPlace, behind_bar, cells_of, in_lines, in_wrapped
+from torch_cli.programs.place import BoxPlace, behind_bar, in_lines, in_wrapped
 from torch_cli.programs.profile import BoxSpec, Profile
 from torch_cli.programs.state import Box
 from torch_cli.tmux.screen import Row, Screen
+from torch_cli.width import cells_of
 
 _OPTION = re.compile(r" *\d+\. ")  # a row of a numbered menu, or of a list in a draft
 

@@ -13,7 +13,6 @@ import re
 
 from torch_cli.programs.box import echo_in, find_box, is_rule
 from torch_cli.programs.foot import below_box
-from torch_cli.programs.place import cells_of
 from torch_cli.programs.profile import Profile, Rule
 from torch_cli.programs.state import (
     LOW_PANE,
@@ -31,6 +30,7 @@ from torch_cli.programs.state import (
 )
 from torch_cli.programs.trouble import said
 from torch_cli.tmux.screen import Screen
+from torch_cli.width import cells_of
 
 _QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages and the spinner
 _DIALOG_ROWS = 40  # how much of the bottom a dialog whose top is out of sight may take

@@ -6,11 +6,11 @@ is the box. The result are rows and columns; ``box`` reads them.
 """
 
 import re
-import unicodedata
 from typing import NamedTuple
 
 from torch_cli.programs.profile import BoxSpec
 from torch_cli.tmux.screen import Screen
+from torch_cli.width import cells_of
 
 
 class BoxPlace(NamedTuple):
@@ -128,12 +128,3 @@ def _index_at(text: str, column: int) -> int | None:
             return index
         at += cells_of(char)
     return None
-
-
-def cells_of(char: str) -> int:
-    """Return how many cells of a terminal a character takes."""
-    if char.isascii():
-        return 1
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -4,7 +4,6 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
-from torch_cli.errors import RefusedError
 
 
 def _names(context: click.Context) -> list[str]:
@@ -35,13 +34,13 @@ def command(common: Common, words: tuple[str, ...]) -> None:
       torch help send
       torch help checkpoint restore
     """
-    from torch_cli.cli.group import torch
+    from torch_cli.cli.group import torch, unknown_command
 
     context = torch.make_context("torch", [], resilient_parsing=True)
     for word in words:
         below = _below(context, word)
         if below is None:
-            raise _unknown(context, word)
+            raise unknown_command(word, _names(context), context.command_path.partition(" ")[2])
         context = below
     click.echo(context.get_help())
 
@@ -53,15 +52,3 @@ def _below(context: click.Context, word: str) -> click.Context | None:
     if below is None:
         return None
     return below.make_context(word, [], parent=context, resilient_parsing=True)
-
-
-def _unknown(context: click.Context, word: str) -> RefusedError:
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, _names(context), 1)
-    path = context.command_path
-    return RefusedError(
-        f"unknown command '{' '.join((*path.split()[1:], word))}'",
-        hint=f"Did you mean '{path} {near[0]}'?" if near else f"See '{path} --help'.",
-        code="usage",
-    )
