@@ -122,6 +122,14 @@ def test_status_works_without_a_scheduler(demo: DemoAgent) -> None:
     assert events(demo.torch, "--kind", "state") == [], "only a scheduler writes the history"
 
 
+def test_a_server_that_does_not_run_is_said_so(torch: Torch) -> None:
+    """A name that is mistyped must not look like a server without agents."""
+    for command in ("status", "ps"):
+        done = torch(command)  # with -L of a server that nobody has started
+        assert done.code == 0
+        assert "no agents: no tmux server answers at t" in done.err, command
+
+
 def test_status_names_the_messages_that_wait(demo: DemoAgent) -> None:
     """Else all looks well, and a message that nobody delivers is forgotten."""
     assert "wait" not in demo.torch("status").err

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agent import DemoAgent
 from conftest import TMUX, TMUX_VERSION, TmuxServer, Torch
 from torch_cli.store import Store
 
@@ -275,6 +276,15 @@ def test_git_and_the_settings_of_checkpoints(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert "git is not on the PATH" in finding(torch, "checkpoints")["message"]
     assert finding(torch, "git")["level"] == "warning"
+
+
+def test_an_agent_outside_git_has_no_checkpoints(demo: DemoAgent, tmp_path: Path) -> None:
+    found = finding(demo.torch, "outside git")
+    assert found["level"] == "warning"
+    assert f"no checkpoints of {demo.directory} ({demo.name})" in found["message"]
+    assert "torch checkpoint init DIR --shadow" in found["advice"]
+    assert demo.torch("checkpoint", "init", str(demo.directory), "--shadow").code == 0
+    assert findings(demo.torch, "outside git") == []
 
 
 def test_the_channels_of_notices(torch: Torch, tmp_path: Path) -> None:

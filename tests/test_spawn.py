@@ -24,6 +24,7 @@ from conftest import (
 )
 from test_profiles import STOCK
 from torch_cli import paths, procs
+from torch_cli.checkpoint.coverage import outside_git
 from torch_cli.errors import RefusedError
 from torch_cli.intervals import VARIABLE
 from torch_cli.lifecycle import spawn as team_spawn
@@ -117,7 +118,7 @@ def test_it_says_what_was_started_and_where(tmux: TmuxServer, torch: Torch, tmp_
         "agent": "dev",
         "profile": "demo",
         "state": "idle",
-        "notes": [],
+        "notes": [outside_git(str(tmp_path.resolve()))],
         "conversation": None,
     }
     with Store() as store:
@@ -136,6 +137,18 @@ def test_people_are_told_in_one_line_and_quiet_says_no_more(
     assert str(tmp_path) in done.out
     assert len(done.out.splitlines()) == 1
     assert done.err == ""
+
+
+def test_a_directory_outside_git_is_named_with_what_to_do(torch: Torch, tmp_path: Path) -> None:
+    """Nobody would know before they need a checkpoint, and it is not there."""
+    words = ("spawn", "dev", "--profile", "demo", "--dir", str(tmp_path), "--wait", "0")
+    done = torch(*words)
+    said = [line for line in done.err.splitlines() if "no checkpoints" in line]
+    assert len(said) == 1
+    assert f"{tmp_path} is outside git; 'git init' there" in said[0]
+    assert torch("stop", "dev").code == 0
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert "no checkpoints" not in torch(*words).err
 
 
 def test_without_a_wait_it_returns_at_once_and_says_starting(

@@ -29,6 +29,9 @@ from torch_cli.tmux.version import check_version, numbers, of_server
 LITTLE_SPACE_BYTES = 100 * 1024 * 1024
 """Bytes free on the disk of the state directory below which a warning is given."""
 
+MOST_NAMED = 5
+"""Directories that one finding names."""
+
 PROBE_DATA = b"torch doctor\n" * 1024
 
 
@@ -50,6 +53,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
         yield scheduler(has_store=store.level is Level.OK)
     if store.level is Level.OK:
         yield from _teams()
+        yield from _outside_git()
     yield _python()
     yield _git()
     yield _checkpoints(environ)
@@ -249,6 +253,23 @@ def _teams() -> Iterator[Finding]:
             if trust.state is not TrustState.SAME:
                 advice = f"torch trust --dir {team.root}"
                 yield Finding("team", Level.WARNING, f"{path}: {trust.words}", advice)
+
+
+def _outside_git() -> Iterator[Finding]:
+    """Look for agents whose directory is in no repository."""
+    from torch_cli.checkpoint.coverage import OUTSIDE_GIT_ADVICE, is_outside_git
+    from torch_cli.store import Store
+
+    with Store(create=False) as store:
+        found: dict[str, list[str]] = {}
+        for agent in store.agents.all():
+            if is_outside_git(agent.directory):
+                found.setdefault(agent.directory, []).append(agent.name)
+    if found:
+        named = [f"{path} ({', '.join(names)})" for path, names in found.items()]
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        words = f"no checkpoints of {', '.join(named[:MOST_NAMED])}{more}: outside git"
+        yield Finding("outside git", Level.WARNING, words, f"{OUTSIDE_GIT_ADVICE}.")
 
 
 def _python() -> Finding:

@@ -51,6 +51,16 @@ def agents_on(store: Store, socket: Socket) -> list[Agent]:
     return [agent for agent in agents if not socket.demanded or socket.leads_to(agent.socket)]
 
 
+def nobody(socket: Socket) -> str:
+    """Say that there are no agents, or that the server does not run which the caller named."""
+    if socket.demanded:
+        try:
+            list_panes(socket)
+        except TorchError as error:
+            return f"no agents: {error.message}"
+    return "no agents; 'torch spawn NAME' starts one"
+
+
 def list_agents(
     store: Store, agents: Sequence[Agent], lookout: "Lookout | None" = None
 ) -> list[Line]:

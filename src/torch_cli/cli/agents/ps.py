@@ -74,7 +74,7 @@ def command(common: Common, look: TableForm, watch: bool) -> int:
     from torch_cli.cli.present import note
     from torch_cli.cli.table import paper
     from torch_cli.store import Store
-    from torch_cli.watch.listing import Lookout
+    from torch_cli.watch.listing import Lookout, nobody
 
     with Store() as store, Lookout(store) as lookout:
         if watch:
@@ -89,7 +89,7 @@ def command(common: Common, look: TableForm, watch: bool) -> int:
     for words in found.notes:
         note(f"torch: {words}", quiet=common.quiet)
     if not found.lines and not common.json:
-        note("no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
+        note(nobody(common.socket), quiet=common.quiet)
     return found.status
 
 

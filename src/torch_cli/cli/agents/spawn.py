@@ -1,5 +1,6 @@
 """``torch spawn``."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -113,12 +114,20 @@ def command(
       torch spawn dev --env-file .env -- --model opus
       torch spawn dev --dir ~/project --resume
     """
+    from torch_cli.checkpoint.coverage import outside_git
     from torch_cli.cli.opened import explain
     from torch_cli.envfile import read_environment
     from torch_cli.lifecycle.begin import begin
     from torch_cli.lifecycle.spawn import SpawnOrder
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of
+
+    def opened(window: "OpenedWindow") -> None:
+        # At once: a program that asks something first ends the command with an error.
+        explain(window, common)
+        bare = outside_git(window.directory)
+        if bare and not common.json:
+            note(f"torch: {bare}", quiet=common.quiet)
 
     order = SpawnOrder(
         name=name,
@@ -136,22 +145,23 @@ def command(
         order,
         brief=brief or "",
         seconds=seconds,
-        on_open=lambda window: explain(window, common),
+        on_open=opened,
         on_step=common.tell,
     )
     state = "starting" if begun.state is None else str(begun.state.state)
     caution = caution_of(profile_named(profile), begun.agent.version)
-    _print(common, begun.agent, begun.window, state, caution)
+    bare = outside_git(begun.window.directory) if common.json else ""
+    notes = (*begun.window.notes, *filter(None, [caution, bare]))
+    _print(common, begun.agent, begun.window, state, notes)
     return _brief(common, begun, text, brief) if brief else 0
 
 
 def _print(
-    common: Common, agent: "Agent", window: "OpenedWindow", state: str, caution: str
+    common: Common, agent: "Agent", window: "OpenedWindow", state: str, notes: Sequence[str]
 ) -> None:
     from torch_cli.roster.safety import safety_for
 
     safety = safety_for(agent)
-    notes = [*window.notes, *filter(None, [caution])]
     if common.json:
         print_json(
             {
@@ -166,7 +176,7 @@ def _print(
                 "conversation": agent.conversation or None,
                 "state": state,
                 "submit": safety.as_json() if safety else None,
-                "notes": notes,
+                "notes": list(notes),
             }
         )
         return

@@ -64,7 +64,7 @@ def command(common: Common, line: bool) -> int:
     with Store() as store:
         found = needs(store, common.socket)
         notes = [] if line or common.json else [_untold(store, found), _waiting(store)]
-        alone = _unregistered(store, common) if not (found or line or common.json) else ""
+        alone = _nobody(store, common) if not (found or line or common.json) else ""
     if common.json:
         for one in found:
             print_json(need_object(one))
@@ -73,21 +73,21 @@ def command(common: Common, line: bool) -> int:
     elif found:
         print_needs(found)
     else:
-        note(alone or "no agents; 'torch spawn NAME' starts one", quiet=common.quiet)
+        note(alone, quiet=common.quiet)
     for words in filter(None, notes):
         note(f"torch: {words}", quiet=common.quiet)
     return NEEDED if any(one.urgent for one in found) else DONE
 
 
-def _unregistered(store: "Store", common: Common) -> str:
-    """Say how many panes look like agents, of which nobody is told; '' if none does."""
-    from torch_cli.watch.listing import Lookout
+def _nobody(store: "Store", common: Common) -> str:
+    """Say that there are no agents, and how many panes look like some, of which nobody is told."""
+    from torch_cli.watch.listing import Lookout, nobody
     from torch_cli.watch.strangers import strangers
 
     with Lookout(store) as lookout:
         count = len(strangers(store, common.socket, lookout))
     if not count:
-        return ""
+        return nobody(common.socket)
     panes = "1 pane looks like an agent" if count == 1 else f"{count} panes look like agents"
     return f"no agents are registered, and {panes}: 'torch ps' lists them, 'torch adopt --all' asks"
 
