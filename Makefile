@@ -24,8 +24,9 @@ e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRA
 	@scripts/prepare dev
 	$(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
 
-answers: ## Answer dialogs of the real programs that others replace meanwhile; ROUNDS=300, PROGRAMS=codex for one
-	TORCH_E2E_ANSWERS=$(or $(ROUNDS),300) $(python) -m pytest -m e2e $(e2e) -k falls_to_no_dialog -n 2 --dist loadfile
+answers: ## Answer dialogs of the real programs that others replace meanwhile; ROUNDS=300, SEED=5, PROGRAMS=codex for one
+	TORCH_E2E_ANSWERS=$(or $(ROUNDS),300) $(SEED:%=TORCH_E2E_SEED=%) \
+		$(python) -m pytest -m e2e $(e2e) -k falls_to_no_dialog -n 2 --dist loadfile
 
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev

@@ -59,7 +59,9 @@ machine on which it was made, is in [programs.md](programs.md#your-version-on-yo
 *proven*: everything held, and dialogs ignored each key that the profile has. *failed*: what is
 named did not hold, and Torch does not use it where that proof is kept. *open*: something did not
 hold on a machine with so much else to do (its load average over 15 minutes stands there) that
-this may be why; `make versions` proves such a version again.
+this may be why; `make versions` proves such a version again. That average counts work of a lower
+priority too, although it gives way to the proof: beside such work a fault is called *open* sooner
+than it had to be, and never the other way round.
 """
 
 BUSY = 2

@@ -22,6 +22,9 @@ from torch_cli.profiling.verify.texts import prose
 ROUNDS = int(os.environ.get("TORCH_E2E_ANSWERS", "8"))
 """Dialogs that are replaced around an answer; `make answers` takes more."""
 
+LIMIT_SECONDS = 1800 + 20 * ROUNDS
+"""For all of them; a round takes some five seconds, and several times that on a busy machine."""
+
 SPREAD = (0.6, 0.4)
 """Seconds before and after the moment of Torch's key over which the other person's is spread."""
 

@@ -17,7 +17,7 @@ from typing import ClassVar
 import pytest
 
 from conftest import SOURCE, Result, wait_until
-from e2e.answers import ROUNDS, answer_many
+from e2e.answers import LIMIT_SECONDS, ROUNDS, answer_many
 from e2e.conftest import HEIGHT, PATIENCE, WIDTH, MakeWorld, Sent, Setup, World, describe
 from e2e.program import Program
 from e2e.report import Report
@@ -195,6 +195,7 @@ class Shared:
             for file in (approved, agent.home.work / f"x{number}"):
                 file.unlink(missing_ok=True)
 
+    @pytest.mark.timeout(LIMIT_SECONDS)
     def test_an_answer_falls_to_no_dialog_that_took_the_place_of_the_one_meant(
         self, agent: World, report: Report
     ) -> None:

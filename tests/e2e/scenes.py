@@ -51,7 +51,8 @@ WINDOW = 0.5
 EARLY = 0.15
 """How much of that time lies before the paste; a delivery takes about 0.15 s."""
 
-SEED = 20261122
+SEED = int(os.environ.get("TORCH_E2E_SEED", "20261122"))
+"""Of everything that is left to chance; another one gives other moments."""
 
 DIALOG = Behaviour(StubMode.TOOL)
 """An answer that makes the program ask whether it may run ``touch approved``."""
