@@ -1,4 +1,4 @@
-"""``torch`` and its commands, each a module in its section's folder, imported when called."""
+"""``torch`` and its commands, each a module in a folder of its section, imported when called."""
 
 import importlib
 import re
@@ -14,9 +14,9 @@ from torch_cli.errors import DONE, Interrupted, RefusedError, TorchError
 
 SECTIONS = {
     "agents": (
-        "Agents",
+        "Agents and panes",
         {
-            "spawn": "Open a window with an agent program, and wait until it is ready.",
+            "spawn": "Open a window with an agent program, ready for input.",
             "adopt": "Register an agent in an existing pane.",
             "ps": "List the agents.",
             "tree": "Show the agents, each below its parent.",
@@ -37,12 +37,12 @@ SECTIONS = {
     "attention": (
         "Who needs you",
         {
-            "status": "Show who needs you, with the question and the command that answers.",
+            "status": "Show who needs you, with the command that answers.",
             "answer": "Answer what an agent asks: all that wait, one after the other.",
             "seen": "Say that you have looked at an agent that has ended its turn.",
             "since": "Sum up what happened while you were away, in twenty lines.",
             "why": "Show how an agent came to the state that it is in.",
-            "next": "Bring this terminal to the agent that has waited longest for you.",
+            "next": "Bring this terminal to who has waited longest for you.",
             "back": "Return to where this terminal was before 'torch next'.",
             "events": "Show what happened: states, messages, tasks, checkpoints, …",
             "notify": "Try how you are told that an agent needs you.",
@@ -65,7 +65,7 @@ SECTIONS = {
         },
     ),
     "panes": (
-        "Panes and windows",
+        "Agents and panes",
         {
             "window": "Open a window in a directory, and prove that it is there.",
             "run": "Run a command in the shell of a pane.",
@@ -75,7 +75,7 @@ SECTIONS = {
         },
     ),
     "teams": (
-        "Teams",
+        "Teams and tasks",
         {
             "init": "Write a commented torch.toml for a project.",
             "up": "Start the team of torch.toml.",
@@ -89,13 +89,13 @@ SECTIONS = {
         },
     ),
     "tasks": (
-        "Tasks",
+        "Teams and tasks",
         {
             "task": "Share out work as tasks, each with a check.",
         },
     ),
     "schedule": (
-        "Check-ins and the daemon",
+        "Check-ins and checkpoints",
         {
             "checkin": "Send a message to an agent later, once or repeatedly.",
             "daemon": "Run the scheduler: check-ins, the outbox, checkpoints, teams.",
@@ -104,9 +104,9 @@ SECTIONS = {
         },
     ),
     "checkpoints": (
-        "Checkpoints and commits",
+        "Check-ins and checkpoints",
         {
-            "checkpoint": "Save the files of a worktree, off every branch, and restore them.",
+            "checkpoint": "Save the files of a worktree off every branch; restore them.",
             "recover": "Show what you can go back to, and go back.",
             "commit": "Commit the changes on the current branch.",
             "branch": "Start a branch.",
@@ -116,21 +116,43 @@ SECTIONS = {
     "machine": (
         "This machine",
         {
-            "profile": "List, show, check, install and draft profiles of agent programs.",
+            "profile": "List, show, check and draft profiles of agent programs.",
             "agent-setup": "Install hooks and the submit chord for an agent program.",
             "doctor": "Find problems on this machine.",
             "store": "Delete old rows of the state file.",
             "completion": "Print a shell's completion script.",
-            "shell": "Show who needs you in your own tmux: status line, marks, a menu.",
+            "shell": "Show who needs you in your own tmux: status line and marks.",
             "help": "Show the help of a command.",
             "uninstall": "Take away what Torch has put on this machine.",
-            "hook": "Take the report of an agent program's hook (JSON on standard input).",
+            "hook": "Take the report of an agent program's hook, as JSON.",
         },
     ),
 }
-"""The sections of ``torch --help``: the folder of its commands, its heading, and each command."""
+"""The folders of commands: the section of ``torch --help`` that shows it, and each command.
+
+A section is one folder or two.
+"""
+
+DAILY = (
+    *("status", "answer", "next", "since", "ps", "spawn", "adopt"),
+    *("send", "ask", "capture", "attach", "stop"),
+)
+"""What ``torch --help`` shows first, in this order, and not again in their sections."""
+
+APART = {"hook": "agent programs", "tick": "cron", "ack": "briefed agents"}
+"""Commands that no person types: who does, for the last line of the list."""
 
 _FOLDERS = {name: folder for folder, (_, names) in SECTIONS.items() for name in names}
+_SUMMARIES = {name: said for _, names in SECTIONS.values() for name, said in names.items()}
+
+
+def sections() -> dict[str, list[str]]:
+    """Return the commands of each section of ``torch --help``, by its heading."""
+    shown: dict[str, list[str]] = {"Every day": list(DAILY)}
+    for heading, names in SECTIONS.values():
+        others = [name for name in names if name not in DAILY and name not in APART]
+        shown.setdefault(heading, []).extend(others)
+    return shown
 
 
 EPILOG = """\b
@@ -140,6 +162,7 @@ Exit codes:
   2  usage, refused input     6  timed out
   3  no such target           7  no memory or open files left
   8  somebody needs you (torch status)
+  9  the agent's turn ended with an error of its API (ask, wait)
   130, 143, 129  interrupted, ended by SIGTERM, by SIGHUP
 
 \b
@@ -194,9 +217,12 @@ class _Torch(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         widest = max(map(len, _FOLDERS))
-        for heading, commands in SECTIONS.values():
+        for heading, names in sections().items():
             with formatter.section(heading):
-                formatter.write_dl([(name.ljust(widest), said) for name, said in commands.items()])
+                formatter.write_dl([(name.ljust(widest), _SUMMARIES[name]) for name in names])
+        callers = ", ".join(f"{name} ({caller})" for name, caller in APART.items())
+        formatter.write_paragraph()
+        formatter.write_text(f"Not for you to type: {callers}.")
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run. Print an error as a sentence, or with ``--json`` as an object; exit with a code."""
@@ -271,8 +297,8 @@ def torch(**common: object) -> None:
 
     \b
     Examples:
-      torch spawn dev --profile claude --dir ~/project
+      torch spawn dev --dir ~/project
       torch send dev "Run the tests and fix what fails."
-      torch state dev
-      torch ps
+      torch status
+      torch help send
     """

@@ -6,11 +6,12 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options, table_options
 from torch_cli.cli.present import note, print_json
 from torch_cli.cli.table import Column, TableForm, print_table
+from torch_cli.cli.verbs import Verbs
 
 _COLUMNS = (Column("channel", 0, 0), Column("state", 0, 0, "state"), Column("words", 1, 20))
 
 
-@click.group("notify")
+@click.group("notify", cls=Verbs)
 def command() -> None:
     """Try how you are told that an agent needs you.
 

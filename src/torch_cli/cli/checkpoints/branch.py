@@ -4,9 +4,10 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_DIR, common_options
+from torch_cli.cli.verbs import Verbs
 
 
-@click.group("branch")
+@click.group("branch", cls=Verbs)
 def command() -> None:
     """Start a branch.
 

@@ -22,6 +22,7 @@ from torch_cli.cli.complete import complete_checkpoints
 from torch_cli.cli.options import COUNT, IN_DIR, common_options, table_options
 from torch_cli.cli.present import print_json, print_text, printable, say
 from torch_cli.cli.table import TableForm
+from torch_cli.cli.verbs import Verbs
 from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from torch_cli.git.worktree import Worktree
 
 
-@click.group("checkpoint")
+@click.group("checkpoint", cls=Verbs)
 def command() -> None:
     """Save the files of a worktree, off every branch, and restore them.
 

@@ -7,9 +7,10 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_DIR, common_options
 from torch_cli.cli.present import note, print_json, printable, say
+from torch_cli.cli.verbs import Verbs
 
 
-@click.group("tag")
+@click.group("tag", cls=Verbs)
 def command() -> None:
     """Tag a stable state.
 

@@ -19,6 +19,7 @@ from torch_cli.cli.present import (
     printable,
 )
 from torch_cli.cli.table import Column, TableForm, print_table
+from torch_cli.cli.verbs import Verbs
 from torch_cli.errors import RefusedError, TorchError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _COLUMNS = (
 )
 
 
-@click.group("profile")
+@click.group("profile", cls=Verbs)
 def command() -> None:
     """List, show, check, install and draft profiles: what Torch knows of each agent program.
 

@@ -6,12 +6,13 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from torch_cli.programs.changes import FileChange
 
 
-@click.group("shell")
+@click.group("shell", cls=Verbs)
 def command() -> None:
     """Show who needs you in your own tmux.
 

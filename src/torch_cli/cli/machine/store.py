@@ -7,6 +7,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.verbs import Verbs
 
 DELETED_WORDS = {
     "messages": "settled messages",
@@ -21,9 +22,9 @@ DELETED_WORDS = {
 MIB = 1024 * 1024
 
 
-@click.group("store")
+@click.group("store", cls=Verbs)
 def command() -> None:
-    """TableForm after the state file, in which Torch keeps messages, events, check-ins and tasks.
+    """Look after the state file, in which Torch keeps messages, events, check-ins and tasks.
 
     \b
     Examples:

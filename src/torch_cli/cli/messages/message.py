@@ -6,11 +6,12 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options, table_options
 from torch_cli.cli.present import print_json
 from torch_cli.cli.table import Column, TableForm, print_table
+from torch_cli.cli.verbs import Verbs
 
 _COLUMNS = (Column("kind", 0, 0), Column("fields", 1, 20))
 
 
-@click.group("message")
+@click.group("message", cls=Verbs)
 def command() -> None:
     """Show the kinds of messages between agents, and their forms.
 

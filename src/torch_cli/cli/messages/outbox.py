@@ -9,6 +9,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_waiting
 from torch_cli.cli.options import ANY_BYTES, common_options, table_options
 from torch_cli.cli.table import Column, TableForm
+from torch_cli.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from torch_cli.store import Store
@@ -29,7 +30,7 @@ _COLUMNS = (
 )
 
 
-@click.group("outbox")
+@click.group("outbox", cls=Verbs)
 def command() -> None:
     """Show and change the messages that wait for delivery.
 

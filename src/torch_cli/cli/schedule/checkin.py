@@ -24,9 +24,10 @@ from torch_cli.cli.schedule.checkin_shown import (
     when,
 )
 from torch_cli.cli.table import TableForm
+from torch_cli.cli.verbs import Verbs
 
 
-@click.group("checkin")
+@click.group("checkin", cls=Verbs)
 def command() -> None:
     """Send a message to an agent later, once or repeatedly.
 

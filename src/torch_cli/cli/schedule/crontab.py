@@ -5,10 +5,11 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 from torch_cli.cli.present import note, print_json, say
+from torch_cli.cli.verbs import Verbs
 from torch_cli.errors import DONE, NOT_FOUND
 
 
-@click.group("crontab")
+@click.group("crontab", cls=Verbs)
 def command() -> None:
     """Have cron run 'torch tick' every minute, in place of a daemon.
 

@@ -7,6 +7,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import COUNT_OR_NONE, common_options
+from torch_cli.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from torch_cli.schedule.daemon import SchedulerStatus
@@ -18,7 +19,7 @@ LOG_JSON = click.option("--log-json", is_flag=True, help="Log JSON lines.")
 LOG_BODIES = click.option("--log-bodies", is_flag=True, help="Also log the text of messages.")
 
 
-@click.group("daemon")
+@click.group("daemon", cls=Verbs)
 def command() -> None:
     """Run the scheduler: check-ins, the outbox, checkpoints, teams.
 

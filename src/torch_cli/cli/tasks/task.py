@@ -21,10 +21,11 @@ from torch_cli.cli.tasks.task_shown import (
 )
 from torch_cli.cli.tasks.task_stats import command as stats_command
 from torch_cli.cli.tasks.task_told import send_about
+from torch_cli.cli.verbs import Verbs
 from torch_cli.errors import DONE, HELD, RefusedError
 
 
-@click.group("task")
+@click.group("task", cls=Verbs)
 def command() -> None:
     """Share out work as tasks, each with a check.
 

@@ -7,10 +7,11 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
 from torch_cli.cli.present import note, print_json, printable, say
+from torch_cli.cli.verbs import Verbs
 from torch_cli.errors import DONE, FAILURE
 
 
-@click.group("agreement")
+@click.group("agreement", cls=Verbs)
 def command() -> None:
     """Check the rules of work that a team's torch.toml names.
 

@@ -10,6 +10,7 @@ from torch_cli.cli.complete import complete_briefings
 from torch_cli.cli.options import IN_PROJECT, common_options, table_options
 from torch_cli.cli.present import note, print_json, print_text, say
 from torch_cli.cli.table import Column, TableForm
+from torch_cli.cli.verbs import Verbs
 from torch_cli.errors import NotFoundError
 from torch_cli.paths import config_dir, make_private
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _COLUMNS = (Column("name", 0, 24), Column("from", 1, 20, "path"))
 
 
-@click.group("briefing")
+@click.group("briefing", cls=Verbs)
 def command() -> None:
     """List, show, render and edit briefings: an agent's first message, by its role.
 

@@ -6,9 +6,10 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
+from torch_cli.cli.verbs import Verbs
 
 
-@click.group("config")
+@click.group("config", cls=Verbs)
 def command() -> None:
     """Check a project's torch.toml, and print its schema.
 

@@ -8,10 +8,11 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, EVERYWHERE, common_options
 from torch_cli.cli.present import note, print_text
+from torch_cli.cli.verbs import Verbs
 from torch_cli.store.teams import MemberKind
 
 
-@click.group("team")
+@click.group("team", cls=Verbs)
 def command() -> None:
     """Write a torch.toml of what is running.
 
