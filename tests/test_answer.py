@@ -604,7 +604,7 @@ def test_without_a_terminal_it_lists_and_asks_nobody(demo: DemoAgent) -> None:
     demo.open_dialog()
     done = demo.torch("answer", input="1\n")
     assert done.code == 8
-    assert f"torch answer demo 2 --hash {hash_of(demo)}" in done.out
+    assert f"1 Yes · 2 No\n    torch answer demo OPTION --hash {hash_of(demo)}\n" in done.out
     done = demo.torch("answer", demo.name, "--json")
     assert (done.code, done.json["question"]) == (8, "Do you want to proceed?")
     assert demo.torch("answer", "nobody").code == 3

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from test_sweep import Stage
 from torch_cli.attention import history as history_module
 from torch_cli.attention.history import DWELL_SECONDS, UNCLEAR_DWELL_SECONDS, History
 from torch_cli.attention.stream import EVENT_KINDS
-from torch_cli.programs.asked import asked
+from torch_cli.programs.asked import asked, with_directory
 from torch_cli.programs.classify import classify
 from torch_cli.store import Store
 from torch_cli.store.keeping import DAY_SECONDS, STATES_KEPT_SECONDS, Keeping
@@ -92,7 +93,8 @@ def test_a_question_is_written_listed_answered_and_gone(demo: DemoAgent) -> None
     assert (needed["do"], needed["question"]) == ("answer", "Do you want to proceed?")
     assert abs(seconds(needed["since"]) - event["detail"]["since"]) < 0.01, "the history's time"
     decline = next(step for step in needed["steps"] if step["words"] == "No")
-    assert decline["line"] in done.out
+    assert f"1 Yes · 2 No\n    torch answer {demo.name} OPTION --hash " in done.out
+    assert f"{needed['dialog']}\n" in done.out
     assert shlex.split(decline["line"])[0] == "torch"
 
     assert demo.torch(*shlex.split(decline["line"])[1:]).code == 0
@@ -296,6 +298,23 @@ def test_options_are_those_of_the_last_menu() -> None:
     """A question may quote a list, or a menu like its own."""
     rows = ("1. first", "2. second", " Do you want to proceed?", " ❯ 1. Yes", "   2. No", " 7. x")
     assert [(one.key, one.words) for one in asked_of(*rows).options] == [("1", "Yes"), ("2", "No")]
+
+
+def test_a_question_of_trust_names_the_directory() -> None:
+    """Whether to trust it, nobody can say without knowing which."""
+    found = 0
+    for program, name, screen in waiting():
+        dialog = classify(screen, PROFILES[program]).dialog
+        if dialog is None or dialog.kind != "trust":
+            continue
+        one = asked(dialog)
+        shown = any(re.match(r" *[│ ]*(/home|~/)", row) for row in dialog.rows)
+        assert shown == any(row.startswith(("/", "~")) for row in one.about), (program, name)
+        named = with_directory(one, dialog, "/srv/shop").about[0]
+        assert shown or named == "its directory: /srv/shop"
+        assert "Enter to confirm" not in " ".join(one.about)
+        found += shown
+    assert found > 10
 
 
 def test_every_captured_dialog_says_what_it_asks() -> None:

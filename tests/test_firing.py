@@ -266,7 +266,7 @@ def test_gone_means_the_fallback_then_the_parent_then_overdue(
     assert message.recipient == "pm"
     assert "you get it because it is for demo, whose program in pane" in message.typed
     deliver()
-    assert demo.torch("stop", "pm").code == 0
+    assert demo.torch("stop", "pm", "--json").json["checkins"] == [], "it is for another"
     assert only(store, NOW + 2400)[1].recipient == "lead"
     deliver()
     assert demo.torch("stop", "lead").code == 0
@@ -303,8 +303,11 @@ def test_a_note_that_is_held_beyond_its_grace_expires(store: Store, demo: DemoAg
 def test_it_is_never_typed_into_another_agent_with_the_name(
     store: Store, demo: DemoAgent, tmp_path: Path
 ) -> None:
-    add(store, demo, every())
-    assert demo.torch("stop", "demo").code == 0
+    made = add(store, demo, every())
+    stopped = demo.torch("stop", "demo")
+    assert stopped.code == 0
+    told = f"check-in {made.name} stays, and nobody gets it: 'torch checkin remove {made.name}'"
+    assert told in stopped.err, "nobody would look for it"
     other = spawn_demo(demo.tmux, demo.torch, tmp_path / "project")
     ((run, _),) = fired(store, NOW + 1200)
     assert (run.state, "was stopped" in run.reason) == ("overdue", True)

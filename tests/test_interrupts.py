@@ -682,6 +682,7 @@ def test_on_a_terminal_it_says_what_is_waited_for(busy: DemoAgent) -> None:
     shown = on_terminal(busy.torch, *words, until="waiting for demo: working")
     assert "torch: waiting for demo: working" in shown
     assert shown.count("waiting for") == 1, "it is said once"
+    assert "30 s at most, then the outbox keeps it. Ctrl-C cancels" in shown
 
 
 def test_on_a_terminal_it_names_who_holds_the_pane(busy: DemoAgent) -> None:

@@ -4,6 +4,7 @@ import time
 
 from agent import DemoAgent
 from test_attention import status
+from test_ours import typing_into
 from test_store import written
 from torch_cli.attention.left import RESTS_SECONDS
 from torch_cli.store import Store
@@ -31,6 +32,13 @@ def test_a_text_of_ours_that_was_never_sent_is_shown(demo: DemoAgent, store: Sto
     add(store, "m-sent", TEXT, state="confirmed")
     add(store, "m-going", TEXT, step="seen", state="queued", updated=time.time())
     assert status(demo.torch)[demo.name]["do"] == "nothing", "it was sent, or is being sent"
+
+    add(store, "m-waits", TEXT, step="seen", state="queued")
+    agent = store.agents.all()[0]
+    with typing_into(agent.at):
+        assert status(demo.torch)[demo.name]["do"] == "nothing", "its sender still waits there"
+    assert status(demo.torch)[demo.name]["left"] == "m-waits", "its sender has ended"
+    store.messages.settle(store.messages.get("m-waits")._replace(state="confirmed", step="done"))
 
     add(store, "m-left", TEXT)
     needed = status(demo.torch)[demo.name]

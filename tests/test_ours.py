@@ -1,16 +1,19 @@
 """Whose text stands in the box: what Torch typed is finished, what a person pasted stays."""
 
+import contextlib
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, TMUX_VERSION, TmuxServer, Torch, accept_profiles
+from conftest import PATIENCE, SOURCE, TMUX_VERSION, TmuxServer, Torch, accept_profiles
 from test_attach import terminal
 from test_delivery_faults import (
     DIE,
@@ -20,11 +23,12 @@ from test_delivery_faults import (
     send_with,
     type_as_a_person,
 )
-from torch_cli.delivery.drain import drain_once
+from torch_cli.delivery.drain import drain_once, is_left
 from torch_cli.delivery.evidence import Baseline
 from torch_cli.delivery.ours import holds, is_ours
 from torch_cli.delivery.text import prepare
 from torch_cli.errors import RefusedError
+from torch_cli.pane_id import PaneId
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.state import Box
@@ -297,6 +301,29 @@ def test_a_message_that_went_out_and_came_back_is_not_sent_twice(
     assert bare.submitted() == ["please do it"]
 
 
+@contextlib.contextmanager
+def typing_into(pane: PaneId) -> Iterator[None]:
+    """Have another process hold the right to type into ``pane``, as a sender that waits there."""
+    code = (
+        "import sys; from torch_cli.delivery.lock import pane_lock\n"
+        "with pane_lock(*sys.argv[1:], 'm-other', 60.0): print('held', flush=True); input()"
+    )
+    words = [sys.executable, "-c", code, pane.server, pane.pane]
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline() == b"held\n"
+        yield
+        holder.stdin.write(b"\n")
+        holder.stdin.close()
+        assert holder.wait(PATIENCE) == 0
+
+
 def test_people_at_tmux_see_once_what_was_left_in_a_box(demo: DemoAgent) -> None:
     assert send_with(demo, "hello", DIE_WHEN_SEEN).returncode == -signal.SIGKILL
     type_as_a_person(demo, " and more")
@@ -304,6 +331,9 @@ def test_people_at_tmux_see_once_what_was_left_in_a_box(demo: DemoAgent) -> None
     left = latest()
     assert (left.state, left.step) == ("held", "seen")
     with terminal(demo.tmux, "agents") as (_, screen):
+        with typing_into(left.at):
+            assert not is_left(left), "it is on its way: a sender works at it"
+        assert is_left(left)
         drain_once(time.time(), time.monotonic() + PATIENCE)
         told = f"{left.id} to demo was left in the box".encode()
         seen = b"" if TMUX_VERSION >= (3, 3) else told

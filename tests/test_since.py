@@ -243,6 +243,26 @@ def test_work_is_added_up_and_a_task_is_told_once(store: Store) -> None:
     assert [one.words for one in found.failed] == ["failed: t-2  x"]
 
 
+def test_answers_and_who_came_and_went_are_told(store: Store) -> None:
+    for name in ("dev", "qa"):
+        store.events.add("spawn", name, {"pane": "%1", "profile": "demo"})
+    store.events.add("spawn", "ops", {"pane": "%3", "profile": "demo"})
+    store.events.add("restart", "ops", {"why": "it crashed"})
+    said = {"option": "1", "words": "Yes", "question": "Run the tests?"}
+    store.events.add("answer", "dev", said)
+    store.events.add("answer", "dev", {**said, "words": "No", "question": "Delete all?"})
+    store.events.add("answer", "dev", said, actor="pm")
+    store.events.add("stop", "qa", {"how": "asked", "leftovers": 0})
+    found = [(one.who, one.words) for one in summary(store, time.time() - HOUR, []).done]
+    assert sorted(found) == [
+        ("", "2 agents started: dev, qa"),
+        ("dev", "1 question answered by pm: Yes  Run the tests?"),
+        ("dev", "2 questions answered, the last: No  Delete all?"),
+        ("ops", "restarted: it crashed"),
+        ("qa", "stopped"),
+    ]
+
+
 def test_commits_are_those_of_torch_and_those_of_git(
     torch: Torch, store: Store, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def test_the_messages_that_a_stopped_agent_will_not_get_are_named(
     assert said.code == 0, said.err
     assert f"dropped, nothing was typed: {second}  two" in said.err
     assert first not in said.err, "a person has cancelled it"
+    assert "did not arrive" not in torch("ps").err, "who dropped it knows"
     assert torch("receipt", second, "--json").json["state"] == "failed"
     other = spawn_demo(tmux, torch, tmp_path / "other")
     other.open_dialog()

@@ -17,7 +17,7 @@ from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, Interrupted, NotFoundError, RefusedError
-from torch_cli.programs.asked import Asked, Option, asked, asked_by
+from torch_cli.programs.asked import Asked, Option, asked, asked_by, with_directory
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.standing import MOUSE, dialog_stands, mark_of, place_stands
@@ -75,7 +75,8 @@ def waiting(store: Store, socket: Socket, target: str) -> Waiting:
     with ControlClient(found.socket, found.pane.session_id) as client:
         profile = profile_of(client, store, found)
         dialog = _dialog(found, _look(client, store, found, profile))
-    return Waiting(found, dialog, asked(dialog))
+    directory = found.agent.directory if found.agent else ""
+    return Waiting(found, dialog, with_directory(asked(dialog), dialog, directory))
 
 
 def answer(

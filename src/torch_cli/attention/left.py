@@ -3,6 +3,7 @@
 import time
 
 from torch_cli.delivery.evidence import Baseline
+from torch_cli.delivery.lock import typist_of
 from torch_cli.delivery.ours import is_ours
 from torch_cli.errors import TorchError
 from torch_cli.programs.state import AgentState, State
@@ -14,7 +15,7 @@ from torch_cli.store.steps import Step
 
 RESTS_SECONDS = 30.0
 """Seconds for which nothing was done for a message before its text counts as left: a delivery that
-is under way does something every few seconds."""
+is under way does something every few seconds, or has the right to type into the pane."""
 
 NEWEST_MESSAGES = 5
 """Messages to an agent among which the text is looked for; an older one is under younger ones."""
@@ -39,8 +40,18 @@ def left_in(store: Store, agent: Agent, state: AgentState) -> Message | None:
         return None
     for one in typed:
         if is_ours(box, one.typed, Baseline.from_json(one.baseline), profile, pasted=False):
-            return one
+            on_its_way = one.step != Step.DONE and _is_worked_at(store, agent)
+            return None if on_its_way else one
     return None
+
+
+def _is_worked_at(store: Store, agent: Agent) -> bool:
+    """Return whether a sender waits there, for the end of a turn with its text in the box.
+
+    The scheduler does not count: it tries what was left again and again.
+    """
+    scheduler = store.lease.current()
+    return typist_of(agent.server, agent.pane) not in (0, scheduler.process.pid if scheduler else 0)
 
 
 def _may_be_left(message: Message) -> bool:

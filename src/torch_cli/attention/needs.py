@@ -8,7 +8,7 @@ from torch_cli.attention.groups import GROUP_OF, GROUPS, URGENT
 from torch_cli.attention.history import key_in, key_of_state
 from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import CHANGES_READ, has_ended_a_turn
-from torch_cli.programs.asked import NOTHING, Asked, asked_by
+from torch_cli.programs.asked import NOTHING, Asked, asked_by, with_directory
 from torch_cli.programs.state import AgentState, State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -86,7 +86,7 @@ def needs(store: Store, socket: Socket) -> list[Need]:
 def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float] | None) -> Need:
     """Return what ``agent`` needs. ``looks`` are ``None`` if the history is not kept now."""
     seen = state.state
-    asked = asked_by(seen)
+    asked = with_directory(asked_by(seen), seen.dialog, agent.directory)
     group = "fix" if state.error is not None else GROUP_OF[seen.shown]
     states = store.events.last_states(agent.identity, CHANGES_READ) if looks is not None else []
     since = state.since

@@ -31,6 +31,12 @@ LATE_MESSAGE_SECONDS = 300.0
 STOP_EXPLAINS_SECONDS = 60.0
 """Seconds around the end of a program in which 'torch stop' explains it."""
 
+MOST_NAMED = 5
+"""Agents that one line names."""
+
+_LIVES = {"spawn": "started", "adopt": "adopted", "stop": "stopped"}
+"""Agents that came and went, by the verb of the event, in words."""
+
 MOST_COMMITS = 50
 """Commits of one worktree that are read at most."""
 
@@ -107,7 +113,9 @@ def _done(known: _Knowledge) -> Iterable[Happening]:
             yield _of_task(event)
     for event in known.of("restart"):
         yield Happening(event.at, event.target, f"restarted: {event.detail.get('why')}")
+    yield from _begun_and_ended(known)
     yield from _work(known)
+    yield from _answered(known)
     yield from _ruled(known)
     arrived = [event for event in _last_of_messages(known) if _state(event) == "confirmed"]
     if arrived:
@@ -131,6 +139,35 @@ def _work(known: _Knowledge) -> Iterable[Happening]:
     for who, event in last.items():
         ended = f", {_number(turns[who], 'turn')} ended" if turns[who] else ""
         yield Happening(event.at, who, f"worked for {duration(spent[who])}{ended}")
+
+
+def _begun_and_ended(known: _Knowledge) -> Iterable[Happening]:
+    """Yield which agents were started, adopted and stopped. A restart is told by itself."""
+    again = [(event.target, event.at) for event in known.of("restart")]
+    for verb, words in _LIVES.items():
+        found = [event for event in known.of(verb) if not _is_near(event, again)]
+        if not found:
+            continue
+        names = list(dict.fromkeys(event.target for event in found))
+        if len(names) == 1:
+            yield Happening(found[-1].at, names[0], words)
+            continue
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        who = f"{', '.join(names[:MOST_NAMED])}{more}"
+        yield Happening(found[-1].at, "", f"{len(names)} agents {words}: {who}")
+
+
+def _answered(known: _Knowledge) -> Iterable[Happening]:
+    """Yield for each agent how many of its questions were answered, by whom, and the last one."""
+    given = dict[tuple[str, str], list[Event]]()
+    for event in known.of("answer"):
+        given.setdefault((event.target, event.actor), []).append(event)
+    for (who, actor), events in given.items():
+        last = events[-1].detail
+        by = f" by {actor}" if actor else ""
+        what = f"{last.get('words')}  {last.get('question')}"
+        count = f"{_number(len(events), 'question')} answered{by}"
+        yield Happening(events[-1].at, who, f"{count}{', the last' * (len(events) > 1)}: {what}")
 
 
 def _ruled(known: _Knowledge) -> Iterable[Happening]:
@@ -192,10 +229,7 @@ def _states(known: _Knowledge) -> Iterable[Happening]:
     """Yield ends of programs that nobody asked for, errors that ended turns, and usage limits."""
     stopped = [(event.target, event.at) for event in known.of("stop", "retire")]
     for event in known.of(STATE):
-        if _state(event) in ENDED and not any(
-            name == event.target and abs(at - event.at) < STOP_EXPLAINS_SECONDS
-            for name, at in stopped
-        ):
+        if _state(event) in ENDED and not _is_near(event, stopped):
             yield Happening(event.at, event.target, _joined("ended", event.detail.get("evidence")))
         if _state(event) == State.ERROR:
             words = _joined("ended a turn with an error", event.detail.get("evidence"))
@@ -204,6 +238,13 @@ def _states(known: _Knowledge) -> Iterable[Happening]:
             reset = event.detail.get("reset")
             until = f"until {reset}" if reset else event.detail.get("evidence")
             yield Happening(event.at, event.target, _joined("reached a usage limit", until))
+
+
+def _is_near(event: Event, others: Iterable[tuple[str, float]]) -> bool:
+    """Return whether one of ``others`` was with the same agent at about the same time."""
+    return any(
+        name == event.target and abs(at - event.at) < STOP_EXPLAINS_SECONDS for name, at in others
+    )
 
 
 # -- committed -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import sys
 import time
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.present import nobody_reads
+from torch_cli.cli.present import nobody_reads, note
 from torch_cli.delivery.ending import WAITS
 from torch_cli.errors import Abandoned
 
@@ -16,10 +16,13 @@ QUIET_SECONDS = 1.0
 
 
 class ProgressPrinter:
-    """Gets the steps of a delivery, and prints those that matter to a person."""
+    """Gets the steps of a delivery, and prints those that matter to a person.
 
-    def __init__(self, common: Common) -> None:
-        self._common = common
+    ``advice`` is printed once, with the first of them: for how long, and what else can be done.
+    """
+
+    def __init__(self, common: Common, advice: str = "") -> None:
+        self._common, self._advice = common, advice
         self._began = time.monotonic()
         self._said = ""
         self._shows = not common.quiet and sys.stderr.isatty()
@@ -33,6 +36,9 @@ class ProgressPrinter:
         if self._shows and step != self._said and time.monotonic() >= self._began + QUIET_SECONDS:
             self._said = step
             self._common.inform(step)
+            if self._advice:
+                note(f"       {self._advice}")
+                self._advice = ""
 
 
 def check_reader() -> None:

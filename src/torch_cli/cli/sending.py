@@ -30,7 +30,16 @@ def run_send(common: Common, **given: Any) -> int:
     """Send the message of the parameters, print the receipt, return the exit status."""
     from torch_cli.delivery.send import send
 
-    return print_receipt(send(common.socket, request_of(**given), ProgressPrinter(common)), common)
+    request = request_of(**given)
+    on_step = ProgressPrinter(common, _what_else(request))
+    return print_receipt(send(common.socket, request, on_step), common)
+
+
+def _what_else(request: "Request") -> str:
+    """Say how long a message is waited for, and what else can be done."""
+    seconds = max(request.timeout, request.wait)
+    other = "" if request.when == "idle" else ". See --when idle"
+    return f"{seconds:g} s at most, then the outbox keeps it. Ctrl-C cancels{other}"
 
 
 def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN_SECONDS, **given: Any) -> int:

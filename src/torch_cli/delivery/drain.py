@@ -6,6 +6,7 @@ other sender.
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from torch_cli.delivery import outbox
 from torch_cli.delivery.ending import NOTHING_TYPED
+from torch_cli.delivery.lock import typist_of
 from torch_cli.delivery.obstacle import obstacle
 from torch_cli.delivery.receipt import Outcome, Receipt
 from torch_cli.delivery.recipient import Recipient, recipient
@@ -79,10 +81,9 @@ class Drain:
             for path in sorted({outbox.server_of(store, message) for message in heads}):
                 here = [one for one in heads if outbox.server_of(store, one) == path]
                 self._look(store, path, here)
-            left = [
-                one for one in heads if _is_left(one) and one.updated >= now - FAILED_LATELY_SECONDS
-            ]
-            self._tell_people([*left, *outbox.tell_senders(store, now - FAILED_LATELY_SECONDS)])
+            lately = now - FAILED_LATELY_SECONDS
+            left = [one for one in heads if one.updated >= lately and is_left(one)]
+            self._tell_people([*left, *outbox.tell_senders(store, lately)])
         return self.settled()
 
     def settled(self) -> list[Receipt]:
@@ -147,7 +148,7 @@ class Drain:
                 continue
             self._shown.add(message.id)
             state = "did not arrive" if message.state == "failed" else "may not have arrived"
-            if _is_left(message):
+            if is_left(message):
                 state = "was left in the box and waits for you"
             words = f"torch: {message.id} to {message.recipient} {state} (torch outbox list)"
             said.setdefault(message.server.rsplit("|", 2)[0], []).append(words)
@@ -221,9 +222,13 @@ class Drain:
                 self._settled.append(receipt)
 
 
-def _is_left(message: Message) -> bool:
-    """Return whether the text may be in a box, and only a person can decide about it."""
-    return message.step != "accepted" and message.state == Outcome.HELD
+def is_left(message: Message) -> bool:
+    """Return whether the text may be in a box, and only a person can decide about it.
+
+    While another process works at that pane, the message is on its way.
+    """
+    held = message.step != "accepted" and message.state == Outcome.HELD
+    return held and typist_of(message.server, message.pane) in (0, os.getpid())
 
 
 def _words(error: TorchError) -> str:

@@ -6,7 +6,8 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torch_cli import procs
 from torch_cli.delivery.lock import pane_lock
@@ -18,11 +19,13 @@ from torch_cli.programs.observe import observe
 from torch_cli.programs.profile import Profile, StopStep
 from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
+from torch_cli.roster.actor import actor
 from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.registry import Found, find, profile_named, registered
 from torch_cli.roster.safety import submit_key
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.checkin import AgentRef
 from torch_cli.store.database import after
 from torch_cli.store.messages import Message
 from torch_cli.store.teams import Started
@@ -55,13 +58,15 @@ class Ending(enum.StrEnum):
 class Stopped:
     """How an agent ended. ``leftovers`` are processes that outlived the program and were ended too.
 
-    ``dropped`` are the messages that waited for it, which were not typed and fail.
+    ``dropped`` are the messages that waited for it, which were not typed and fail. ``checkins`` are
+    the check-ins for it, each with the name of the agent that gets it now, '' if none does.
     """
 
     name: str
     how: Ending
     leftovers: int
     dropped: tuple[Message, ...] = ()
+    checkins: tuple[tuple[str, str], ...] = ()
 
 
 def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
@@ -74,7 +79,33 @@ def stop(store: Store, name: str, *, forget: bool = False) -> Stopped:
     check_over(store, agent, "stop")
     if not forget:
         check_outside(agent, "stopped")
-    return end_agent(store, name, forget=forget)
+    stopped = end_agent(store, name, forget=forget)
+    _told_of_own(store, stopped.dropped)
+    return replace(stopped, checkins=_checkins(store, agent))
+
+
+def _checkins(store: Store, agent: Agent) -> tuple[tuple[str, str], ...]:
+    """Return the check-ins for ``agent``, each with who gets it now, '' if nobody does."""
+    found = []
+    for checkin in store.checkins.all():
+        if checkin.to.agent != agent.identity:
+            continue
+        parent = checkin.parent if checkin.parent.name == agent.parent else AgentRef(agent.parent)
+        others = [
+            store.agents.known_as(ref.identity) if ref.identity else store.agents.get(ref.name)
+            for ref in (checkin.fallback, parent)
+        ]
+        names = [one.name for one in others if one is not None and one.stopped is None]
+        found.append((checkin.name, names[0] if names else ""))
+    return tuple(found)
+
+
+def _told_of_own(store: Store, dropped: Sequence[Message]) -> None:
+    """Record that who stopped an agent knows which of their own messages were dropped by that."""
+    own = actor(store).agent
+    for message in dropped:
+        if message.author == own.identity if own else not (message.author or message.sender):
+            store.messages.told(message.id)
 
 
 def end_agent(store: Store, name: str, *, forget: bool = False) -> Stopped:

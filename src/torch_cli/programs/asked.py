@@ -9,6 +9,10 @@ from torch_cli.programs.state import UNKNOWN_KIND, AgentState, Dialog, one_line
 ABOUT_ROWS = 3
 """Rows above the options that say what a question is about: a command, a file, a reason."""
 
+TRUST_KIND = "trust"
+"""The kind of a dialog that asks whether to trust a directory."""
+
+_PATH = re.compile(r"(?:/|~(?:/|$)|its directory: )")
 _OPTION = re.compile(r"\W*([1-9])[.)] +(.+)")
 _NUMBER = re.compile(r"^\W*(?:(?:checked|selected)\) +)?[1-9]\d?[.)] +")
 _LETTER = re.compile(r"\(([A-Za-z])\)([^/(\[]*)")
@@ -96,6 +100,11 @@ def asked(dialog: Dialog) -> Asked:
         options = _unnumbered(dialog)
         listed = {one.words for one in options}
         kept = [row for row in kept if row not in listed]
+        if (
+            options and dialog.choose == "arrows"
+        ):  # what is below the list says which keys there are
+            above = {bare(row) for row in dialog.rows[: options[0].row]}
+            kept = [row for row in kept if row in above]
     if dialog.text is not None:
         takes = "possible" if dialog.text_keys else "needed"
         options = tuple(
@@ -104,8 +113,22 @@ def asked(dialog: Dialog) -> Asked:
     most = 2 * ABOUT_ROWS if dialog.kind == UNKNOWN_KIND else ABOUT_ROWS
     # Over options in one row stands what may be long; it begins with what the question is about.
     shown = kept[:ABOUT_ROWS] if clicked else kept[-most:]
+    if dialog.kind == TRUST_KIND:  # the directory decides
+        named = [row for row in map(bare, dialog.rows[:first]) if _PATH.match(row)][:1]
+        shown = [*named, *(row for row in shown if row not in named)][:ABOUT_ROWS]
     about = tuple(one_line(row) for row in shown)
     return Asked(question, about, options, digest, dialog.choose if options else "")
+
+
+def with_directory(one: Asked, dialog: Dialog | None, directory: str) -> Asked:
+    """Return ``one`` with the ``directory`` of its agent, if it asks to trust one and names none.
+
+    Gemini CLI names none.
+    """
+    named = any(_PATH.match(row) for row in one.about)
+    if dialog is None or dialog.kind != TRUST_KIND or named or not directory:
+        return one
+    return one._replace(about=(f"its directory: {one_line(directory)}", *one.about))
 
 
 def answer_command(name: str, dialog: Dialog) -> str:

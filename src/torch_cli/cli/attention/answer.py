@@ -68,7 +68,7 @@ def command(
             raise RefusedError(
                 "without a terminal to ask you, an answer needs --hash, for the dialog may be "
                 "another one by now; nothing was pressed",
-                hint=f"'torch answer {agent}' shows the command for each option.",
+                hint=f"'torch answer {agent}' shows its options and the command.",
                 code="usage",
             )
         waiting = _waiting(store, common, agent)

@@ -150,7 +150,12 @@ def _clock(at: float, now: float) -> str:
 
 def _more(name: str, seconds: float) -> str:
     """Return the command that shows the whole of a part."""
-    kinds = {"done": ["task"], "failed": ["message"], "committed": ["commit"], "late": ["checkin"]}
+    kinds = {
+        "done": ["task", "answer", "agent"],
+        "failed": ["message"],
+        "committed": ["commit"],
+        "late": ["checkin"],
+    }
     if name == "needs":
         return "torch status"
     words = "".join(f" --kind {kind}" for kind in kinds[name])

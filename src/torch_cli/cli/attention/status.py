@@ -24,6 +24,9 @@ HEADINGS = {
 LINE_COLUMNS = 80
 """Columns of ``--line``."""
 
+QUESTION_COLUMNS = 24
+"""Columns that a question keeps where there is no room for what it is about."""
+
 INDENT_COLUMNS = 4
 """Columns by which what belongs to an agent begins later."""
 
@@ -34,11 +37,12 @@ INDENT_COLUMNS = 4
 def command(common: Common, line: bool) -> int:
     """Show who needs you, grouped by what you have to do next, the longest waiting first.
 
-    answer: a dialog waits; its question is shown, and the commands that answer it, each only while
-    exactly these words are up. look: Torch cannot tell what the agent does, it works without a sign
-    of progress (only a daemon can tell), or the text of a message is in its input box and was not
-    submitted. fix: its program has ended, its turn ended with an error of its API, or it cannot be
-    looked at. done: it is idle after a turn, and you have not looked at its pane since ('torch
+    answer: a dialog waits; its question and its options are shown, and the command that answers it,
+    only while exactly these words are up. look: Torch cannot tell what the agent does, it works
+    without a sign of progress (only a daemon can tell), or the text of a message is in its input
+    box and was not submitted. fix: its program has ended, its turn ended with an error of its API,
+    or it cannot be looked at. done: it is idle after a turn, and you have not looked at its pane
+    since ('torch
     seen' says that you have). wait: a limit, a start, or another attempt after an error. nothing:
     it works, or is idle.
 
@@ -167,7 +171,10 @@ def _counts(names: list[str]) -> str:
 
 
 def print_needs(found: "list[Need]") -> None:
-    """Print who needs a person, each group below its heading."""
+    """Print who needs a person, each group below its heading.
+
+    On a terminal a question takes three rows, whatever it says: what does not fit is cut.
+    """
     from torch_cli.cli.present import age, print_folded, say
     from torch_cli.programs.state import State
 
@@ -179,17 +186,64 @@ def print_needs(found: "list[Need]") -> None:
         seen = one.state.state
         waited = f"for {age(now - one.since)}" if one.since is not None else ""
         reset = f"until {seen.reset}" if seen.reset else ""
-        brief = [one.agent.name, str(seen.shown), waited, reset]
+        if one.group == "answer" and one.asked.options:
+            _print_question(one, "  ".join(filter(None, [f"  {one.agent.name}", waited])))
+            continue
+        brief = "  ".join(filter(None, [f"  {one.agent.name}", str(seen.shown), waited, reset]))
         guessed = seen.shown is State.UNKNOWN  # that it asks: its evidence says so
         question = "" if guessed else one.asked.question
         if not question and one.group not in ("done", "nothing"):
-            brief.append(seen.evidence if guessed and not one.left else one.words)
-        print_folded(f"  {'  '.join(filter(None, brief))}", INDENT_COLUMNS)
-        for words in (question, *one.asked.about):
-            if words:
-                print_folded(f"    {words}", INDENT_COLUMNS)
+            brief += f"  {seen.evidence if guessed and not one.left else one.words}"
+        print_folded(brief, INDENT_COLUMNS)
+        asks = [words for words in (question, *one.asked.about) if words]
+        if asks:
+            say(_in_a_row("    ", asks)[0])
         for step in one.steps:
             # A command is never folded: it is there to be copied.
             print_folded(
                 f"    {step.line}", INDENT_COLUMNS, behind=f"# {step.words}" if step.words else ""
             )
+
+
+def _print_question(one: "Need", brief: str) -> None:
+    """Print what an agent asks, its options, and the command that answers it."""
+    from torch_cli.cli.present import print_folded, say
+    from torch_cli.programs.asked import TRUST_KIND, answer_command
+
+    asked, dialog = one.asked, one.state.state.dialog
+    assert dialog is not None
+    takes = {"needed": " (with --text)", "possible": " (also with --text)"}
+    options = [f"{each.key} {each.words}{takes.get(each.text, '')}" for each in asked.options]
+    decides = asked.about[:1] if dialog.kind == TRUST_KIND else asked.about  # the directory
+    asks = [words for words in (asked.question, *decides) if words]
+    rows = [_in_a_row(f"{brief}  ", asks), _in_a_row("    ", options)]
+    for row, _ in rows:
+        say(row)
+    whole = f"# 'torch answer {one.agent.name}' shows all of it"
+    is_cut = any(is_cut for _, is_cut in rows)
+    command = answer_command(one.agent.name, dialog)
+    print_folded(f"    {command}", INDENT_COLUMNS, behind=whole if is_cut else "")
+
+
+def _in_a_row(before: str, parts: "list[str]") -> tuple[str, bool]:
+    """Return ``parts`` in one row, and whether a terminal has no room for all of that.
+
+    Each part is cut to as much as all have room for, so that the beginning of each is seen.
+    """
+    import sys
+
+    from torch_cli.attention.summary import shares
+    from torch_cli.cli.cells import cells, cut
+    from torch_cli.cli.present import printable, terminal_size
+
+    shown = [printable(part) for part in parts]
+    row = printable(before) + " · ".join(shown)
+    columns = terminal_size().columns
+    if not sys.stdout.isatty() or cells(row) <= columns:
+        return row, False
+    room = columns - cells(before) - 3 * (len(shown) - 1)
+    if len(shown) > 1:  # what a question is about decides more than its own end
+        shown[0] = cut(shown[0], max(QUESTION_COLUMNS, room // len(shown)))
+    given = shares([cells(part) for part in shown], max(0, room))
+    kept = [cut(part, share) for part, share in zip(shown, given, strict=True)]
+    return cut(printable(before) + " · ".join(filter(None, kept)), columns), True
