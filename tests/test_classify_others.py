@@ -85,6 +85,9 @@ SCREENS: dict[tuple[str, str], tuple[str, str, str | None]] = {
     ("aider", "idle_with_file"): ("idle", "box", ""),
     ("aider", "multiline_mode"): ("unknown", "multi-line mode", ""),
     ("aider", "reverse_search"): ("unknown", "search", None),
+    # The answered question above a new message was taken for an open one (2026-11-29).
+    ("aider", "sent_after_no"): ("working", "no prompt", None),
+    ("aider", "working_after_no"): ("working", "waiting for the model", None),
     ("aider", "shell_question"): ("waiting", "question", None),
     ("aider", "shell_question_typed"): ("waiting", "question", None),
     ("aider", "starting1"): ("starting", "banner|blank", None),

@@ -71,7 +71,8 @@ class _Look:
         """Return the rows of a region with text, top to bottom, at most ``rows`` of them.
 
         The region above the box begins at the last echoed message: rows before it are old. Of this
-        region, ``nearest`` begins with the last row that is not indented.
+        region, ``nearest`` begins with the last row that is not indented. ``turn`` is what stands
+        below that message to the end of the screen.
         """
         if where == "title":
             return [self.screen.title] if self.screen.title else []
@@ -81,16 +82,21 @@ class _Look:
             return lines[heads[-1] if heads else 0 :]
         lines = [self.screen.rows[index].text for index in self._indexes(where)]
         if where == "above":
-            hint, spec = self.profile.box.hint, self.profile.box
+            hint = self.profile.box.hint
             lines = [line for line in lines if hint is None or not hint.search(line)]
-            past = [
-                n for n, row in enumerate(lines) if echo_in(row, spec, queued=False) is not None
-            ]
-            lines = lines[past[-1] :] if past else lines
-        return lines[-rows:] if where in ("above", "bottom") else lines
+            lines = lines[max(self._echo(lines), 0) :]
+        if where == "turn":
+            lines = lines[self._echo(lines) + 1 :]
+        return lines[-rows:] if where in ("above", "bottom", "turn") else lines
+
+    def _echo(self, lines: list[str]) -> int:
+        """Return which of ``lines`` echoes the last message; -1 if none does."""
+        spec = self.profile.box
+        past = [n for n, row in enumerate(lines) if echo_in(row, spec, queued=False) is not None]
+        return past[-1] if past else -1
 
     def _indexes(self, where: str) -> list[int]:
-        if where == "bottom":
+        if where in ("bottom", "turn"):
             return self.filled
         if self.box is None:
             return []

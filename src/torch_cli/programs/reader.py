@@ -16,7 +16,7 @@ _T = TypeVar("_T")
 # Texts that must be one of a few words, by (table, key).
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("box", "kind"): ("ruled", "footed", "barred", "lines", "prompt", "none"),
-    ("rules", "where"): ("footer", "above", "nearest", "bottom", "box", "panel", "title"),
+    ("rules", "where"): ("footer", "above", "nearest", "bottom", "turn", "box", "panel", "title"),
     ("rules", "choose"): ("digit", "letter", "arrows", "click", ""),
     ("troubles", "where"): ("footer", "above", "nearest", "bottom"),
     ("troubles", "state"): ("error", "retrying"),

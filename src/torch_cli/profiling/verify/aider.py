@@ -13,6 +13,7 @@ class Aider(Stubbed):
 
     handler = CompletionsHandler
     decline: ClassVar[str] = "C-c"
+    decline_gap: ClassVar[float] = 2.5  # a second one within two seconds ends it
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

@@ -61,7 +61,7 @@ class Stage:
         self.subject, self.profile, self.store = subject, profile, store
         self.socket = Socket(path=str(root / "s"))
         self.patience = patience
-        self._declined = self._odd = 0.0
+        self._declined = self._odd = self._refused = 0.0
         self.agent: Agent | None = None
         self.client: ControlClient | None = None
         self.pane: Pane | None = None
@@ -240,6 +240,8 @@ class Stage:
         An unknown screen is left alone until it has stayed for ``REFUSAL_GAP_SECONDS``.
         """
         now = time.monotonic()
+        if now - self._refused < self.subject.decline_gap:
+            return
         if not asked:
             self._odd = self._odd or now
         if (
@@ -247,7 +249,7 @@ class Stage:
             >= REFUSAL_GAP_SECONDS
         ):
             self.keys(self.subject.decline)
-            self._declined, self._odd = now, 0.0
+            self._declined, self._odd, self._refused = now, 0.0, now
 
     def settle(self) -> None:
         """Bring the program to rest as a person would: decline, let it finish, empty the box."""

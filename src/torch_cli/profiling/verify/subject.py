@@ -48,7 +48,8 @@ class Subject(ABC):
 
     ``dialogs`` are the kinds that open while it works, ``at_start`` those that can open at a start,
     ``commands`` those that one of its own commands opens. ``decline`` says no to a question and
-    stops work, ``clear`` empties a row of the box. ``renderers`` are the ways in which it can draw,
+    stops work, at most once in ``decline_gap`` seconds where a second one sooner would end the
+    program; ``clear`` empties a row of the box. ``renderers`` are the ways in which it can draw,
     each with the environment variables for it. ``first_is_slow`` says that its first answer takes
     as long as a start: one is waited for before anything is proven.
     """
@@ -57,6 +58,7 @@ class Subject(ABC):
     at_start: ClassVar[tuple[str, ...]] = ()
     commands: ClassVar[Mapping[str, str]] = {}
     decline: ClassVar[str] = "Escape"
+    decline_gap: ClassVar[float] = 0.0
     clear: ClassVar[str] = "C-u"
     renderers: ClassVar[Mapping[str, Mapping[str, str]]] = {"": {}}
     first_is_slow: ClassVar[bool] = False
