@@ -28,6 +28,10 @@ LIMIT_SECONDS = 1800 + 20 * ROUNDS
 SPREAD = (0.6, 0.4)
 """Seconds before and after the moment of Torch's key over which the other person's is spread."""
 
+FOLLOWS = 0.05
+"""Seconds by which that moment is taken to be later if the other person was first, else sooner: a
+machine has more to do at one time than at another, and without this nearly all rounds go to one."""
+
 STANDS = 3
 """Looks in a row that must show the second dialog, before it counts as left alone."""
 
@@ -39,13 +43,18 @@ RESTS = 1.0
 class Round:
     """What came of one dialog that was answered by two.
 
-    ``approved``: the other person's yes came first. ``wrong``: the second dialog was declined.
-    ``said`` is Torch's word for it.
+    ``approved``: the other person's yes came first. ``came``: the second dialog was asked for.
+    ``wrong``: it was declined. ``said`` is Torch's word for it; ``screen`` was there at the end.
+
+    Without the second one the program heard both keys at the first: it did what it was asked, and
+    ended the turn.
     """
 
     approved: bool
+    came: bool
     wrong: bool
     said: str
+    screen: str
 
 
 def answer_many(world: World, rounds: int, report: Report) -> list[Round]:
@@ -53,18 +62,24 @@ def answer_many(world: World, rounds: int, report: Report) -> list[Round]:
     chance = random.Random(SEED)
     lead = median(_until_declined(world, number) for number in range(3))
     early, late = SPREAD
-    done = [
-        _round(world, number, lead + chance.uniform(-min(early, lead), late))
-        for number in range(rounds)
-    ]
+    done: list[Round] = []
+    for number in range(rounds):
+        done.append(_round(world, number, max(0.0, lead + chance.uniform(-early, late))))
+        lead += FOLLOWS if done[-1].approved else -FOLLOWS
     wrong = sum(one.wrong for one in done)
-    said = Counter(f"{one.said} ({'other' if one.approved else 'Torch'} first)" for one in done)
+    said = Counter(f"{one.said} ({_first(one)} first)" for one in done)
     report.notes.append(
         f"{world.kit.title}, {world.setup}: {rounds} dialogs that somebody else answered around "
         f"`torch answer`, another one after each (seed {SEED}): {wrong} times the other one was "
         f"answered (95 % upper bound {upper_bound(wrong, rounds):.1%}); {counts(said)}"
     )
     return done
+
+
+def _first(one: Round) -> str:
+    if one.approved and not one.came:
+        return "both at the first dialog, other"
+    return "other" if one.approved else "Torch"
 
 
 def _open(world: World, *names: str) -> str:
@@ -133,10 +148,13 @@ def _round(world: World, number: int, moment: float) -> Round:
 
     world.wait(over, "the second dialog, or the end of the turn")
     approved, both = (work / first).exists(), (work / second).exists()
+    rows = world.view().rows
+    came = any(second in row for row in rows)
     world.stub.behaviour = Behaviour()
     world.settle()
     for name in (first, second):
         (work / name).unlink(missing_ok=True)
     said = "answered" if process.returncode == 0 else f"exit {process.returncode}"
     assert process.returncode in (0, 4, 5), (out, err, world.server.screens())
-    return Round(approved, approved and not both and stood < STANDS, said)
+    wrong = approved and came and not both and stood < STANDS
+    return Round(approved, came, wrong, said, "\n".join(rows))

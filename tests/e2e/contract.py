@@ -203,7 +203,8 @@ class Shared:
         if agent.setup not in (Setup.CHORD, Setup.SPAWNED):
             return  # the same keys, through the same gate
         rounds = answer_many(agent, ROUNDS, report)
-        assert not any(one.wrong for one in rounds), report.notes[-1]
+        wrong = [one.screen for one in rounds if one.wrong]
+        assert not wrong, "\n\n".join([report.notes[-1], *wrong])
 
     def test_a_persons_draft_is_kept_and_not_sent(self, agent: World, report: Report) -> None:
         tally = report.tally(agent.setup, "over a person's draft")
