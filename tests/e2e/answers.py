@@ -38,6 +38,9 @@ STANDS = 3
 RESTS = 1.0
 """Seconds of rest after which its turn has ended: what was approved is not on its way any more."""
 
+UNHEARD = 10.0
+"""Seconds for which the first dialog must stand after both, before nobody counts as heard."""
+
 
 @dataclass
 class Round:
@@ -79,7 +82,9 @@ def answer_many(world: World, rounds: int, report: Report) -> list[Round]:
 def _first(one: Round) -> str:
     if one.approved and not one.came:
         return "both at the first dialog, other"
-    return "other" if one.approved else "Torch"
+    if one.approved:
+        return "other"
+    return "Torch" if one.said == "answered" else "nobody"
 
 
 def _open(world: World, *names: str) -> str:
@@ -133,18 +138,22 @@ def _round(world: World, number: int, moment: float) -> Round:
     other.start()
     out, err = process.communicate(timeout=PATIENCE)
     other.join()
-    stood, rested = 0, 0.0
+    stood, rested, kept = 0, 0.0, 0.0
 
     def over() -> bool:
-        nonlocal stood, rested
+        nonlocal stood, rested, kept
         if (work / second).exists():
             world.stub.behaviour = Behaviour()  # it would ask for the same again, and again
         stood = stood + 1 if _asks(world, second) else 0
         view = world.view()
         # What the other person pressed after Torch's answer may stand in the box as a letter.
         resting = view.box is not None and not (view.working or view.asks or world.stub.busy)
-        rested = (rested or time.monotonic()) if resting else 0.0
-        return stood >= STANDS or (resting and time.monotonic() - rested >= RESTS)
+        now = time.monotonic()
+        rested = (rested or now) if resting else 0.0
+        # Torch pressed nothing, and a busy program may lose the other's key: nobody answered.
+        kept = (kept or now) if process.returncode == 4 and _asks(world, first) else 0.0
+        unheard = kept > 0 and now - kept >= UNHEARD
+        return stood >= STANDS or unheard or (resting and now - rested >= RESTS)
 
     world.wait(over, "the second dialog, or the end of the turn")
     approved, both = (work / first).exists(), (work / second).exists()
