@@ -2,7 +2,7 @@
 
 import click
 
-_LONGEST_SUMMARY = 1000
+LONGEST_SUMMARY = 1000
 """More characters than a first sentence has: summaries are wrapped, and never cut."""
 
 
@@ -13,7 +13,7 @@ class Verbs(click.Group):
         """Write the list of commands."""
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         rows = [
-            (name, command.get_short_help_str(_LONGEST_SUMMARY))
+            (name, command.get_short_help_str(LONGEST_SUMMARY))
             for name, command in found
             if command is not None and not command.hidden
         ]

@@ -1,9 +1,12 @@
 """``torch help``."""
 
+from pathlib import Path
+
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.errors import RefusedError
 
 
 def _names(context: click.Context) -> list[str]:
@@ -24,8 +27,15 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 @click.command("help")
 @click.argument("words", metavar="[COMMAND]...", nargs=-1, shell_complete=_complete)
+@click.option(
+    "--man",
+    "folder",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Write a man page of each command to DIR, and show nothing.",
+)
 @common_options
-def command(common: Common, words: tuple[str, ...]) -> None:
+def command(common: Common, words: tuple[str, ...], folder: str | None) -> None:
     """Show the help of a command, as COMMAND --help does.
 
     \b
@@ -33,7 +43,17 @@ def command(common: Common, words: tuple[str, ...]) -> None:
       torch help
       torch help send
       torch help checkpoint restore
+      torch help --man ~/.local/share/man/man1
     """
+    if folder is not None:
+        if words:
+            raise RefusedError(
+                "--man writes the pages of all commands; nothing was written",
+                hint=f"Leave out '{' '.join(words)}'.",
+                code="usage",
+            )
+        _write_man_pages(common, Path(folder))
+        return
     from torch_cli.cli.group import torch, unknown_command
 
     context = torch.make_context("torch", [], resilient_parsing=True)
@@ -43,6 +63,19 @@ def command(common: Common, words: tuple[str, ...]) -> None:
             raise unknown_command(word, _names(context), context.command_path.partition(" ")[2])
         context = below
     click.echo(context.get_help())
+
+
+def _write_man_pages(common: Common, folder: Path) -> None:
+    from torch_cli.cli.group import torch
+    from torch_cli.cli.manual import file_name, man_page, manuals
+
+    context = torch.make_context("torch", [], resilient_parsing=True)
+    pages = [one for one in manuals(torch, context) if not one.hidden]
+    folder.mkdir(parents=True, exist_ok=True)
+    for page in pages:
+        (folder / file_name(page)).write_text(man_page(page), encoding="utf-8")
+    facts = {"schema": "torch.manual/1", "directory": str(folder), "pages": len(pages)}
+    common.show(facts, f"written  {len(pages)} pages to {folder}", "read one with 'man torch-send'")
 
 
 def _below(context: click.Context, word: str) -> click.Context | None:
