@@ -95,6 +95,9 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
         looked = looks.get(agent.identity, 0.0) if looks else 0.0
         if seen.shown is State.IDLE and has_ended_a_turn(states, looked):
             group = "done"
+    if agent.frozen is not None and group in ("done", "nothing"):
+        thaw = NextStep(("torch", "thaw", agent.name), "it goes on")
+        return Need(agent, "wait", state, since, steps=(thaw,))
     left = left_in(store, agent, seen) if state.error is None else None
     if left is not None:
         attach = NextStep(("torch", "attach", agent.name), "submit it, or delete it")

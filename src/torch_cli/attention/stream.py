@@ -25,7 +25,10 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "commit": frozenset({"commit", "branch", "tag"}),
     "restart": frozenset({"restart", "give-up"}),
     "agent": frozenset(
-        {"spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log", "mute", "report"}
+        {
+            *("spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log", "mute"),
+            *("report", "freeze", "thaw"),
+        }
     ),
     "key": frozenset({"press", "run"}),
     "team": frozenset({"brief", "acknowledge", "trust"}),
@@ -46,9 +49,11 @@ _DONE = {
     "checkpoint": "made",
     "commit": "committed",
     "fire": "fired",
+    "freeze": "frozen",
     "install": "installed",
     "restart": "restarted",
     "tell": "told",
+    "thaw": "thawed",
     "uninstall": "removed",
 }
 """The words for verbs that would only repeat the kind."""

@@ -43,6 +43,7 @@ def agent_object(line: "Line") -> dict[str, Any]:
         "window": agent.window,
         "dir": agent.directory,
         "conversation": agent.conversation or None,
+        "frozen": timestamp(agent.frozen),
         "message": message.id if message else None,
         "message_state": str(receipt_of(message).state) if message else None,
         "briefing": briefing_object(line.briefed),
@@ -118,6 +119,7 @@ def state_object(one: "StateOf") -> dict[str, Any]:
         "mode": one.state.mode or None,
         "report": report_object(one.state.report),
         "conversation": one.conversation or None,
+        "frozen": timestamp(one.frozen),
         "submit": one.safety.as_json() if one.safety else None,
         **({"sources": [source_object(source) for source in one.sources]} if one.sources else {}),
         "dialog": (

@@ -157,8 +157,8 @@ class _Cell(NamedTuple):
             return _Cell(on.shows(text))
         if column.kind == "path":
             return _Cell(on.shows(homely(text, on.home)))
-        if column.kind == "state" and text in SIGNS:
-            sign: Sign = SIGNS[text]
+        if column.kind == "state" and (state := text.partition(" ")[0]) in SIGNS:
+            sign: Sign = SIGNS[state]
             return _Cell(on.shows(text), sign.colour, sign.mark if on.unicode else sign.plain)
         return _Cell(on.shows(text))
 

@@ -6,6 +6,7 @@ from torch_cli.delivery.text import shows_as_placeholder
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
+from torch_cli.store import Store
 
 OBSTACLE_SECONDS = 2.0
 """Seconds to wait for the end of a draft, or of an unknown screen that may be a redraw."""
@@ -46,6 +47,13 @@ def obstacle(sight: Sight, recipient: Recipient, typed: str, *, when: str) -> tu
     if state is State.WORKING and not queues:
         return "working", OBSTACLE_SECONDS
     return _unfit(typed, sight, recipient.profile)
+
+
+def frozen(store: Store, recipient: Recipient) -> str:
+    """Return why nothing is typed for a recipient that is frozen now, '' if it is not."""
+    if recipient.agent and store.agents.is_frozen(recipient.agent):
+        return f"frozen: 'torch thaw {recipient.name}' lets it go on"
+    return ""
 
 
 def _unfit(typed: str, sight: Sight, profile: Profile) -> tuple[str, float]:

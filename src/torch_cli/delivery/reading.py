@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from torch_cli.delivery.ending import Ended, held, unknown, waits
-from torch_cli.delivery.obstacle import OBSTACLE_SECONDS, obstacle, question
+from torch_cli.delivery.obstacle import OBSTACLE_SECONDS, frozen, obstacle, question
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.delivery.restored import named
@@ -194,6 +194,8 @@ class Reader:
         return leave_mode(self.client, self.pane)
 
     def _obstacle(self, sight: Sight, typed: str) -> tuple[str, float]:
+        if ice := frozen(self.store, self.recipient):
+            return ice, 0.0
         if sight.screen.in_mode:
             person = self.leave_mode()
             looked_at = f", and {person} is looking at it" if person else ""

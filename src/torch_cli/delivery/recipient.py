@@ -20,7 +20,7 @@ class Recipient(NamedTuple):
     the pane is not a registered agent. ``hooks`` says that the program reports its prompts to
     Torch. ``started`` is when the agent was registered, else when the tmux server began (epoch
     seconds); earlier reports are those of other programs. ``ready`` says that its input was seen
-    ready. ``safety`` is what protects a message to it.
+    ready. ``safety`` is what protects a message to it. ``agent`` is the identity of an agent.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Recipient(NamedTuple):
     started: float = 0.0
     ready: bool = False
     safety: Safety | None = None
+    agent: str = ""
 
     @property
     def pid(self) -> int:
@@ -72,6 +73,7 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
         started=started,
         ready=agent.ready is not None,
         safety=safety_of(profile, chord=agent.chord, version=agent.version),
+        agent=agent.identity,
     )
 
 

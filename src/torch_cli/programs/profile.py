@@ -31,7 +31,8 @@ class Launch(NamedTuple):
     Torch, or know a key. ``{profiles}`` and ``{profiles_url}`` mean the directory of the stock
     profiles, ``{hook}`` the command that takes a report. ``resume`` are the arguments with which it
     continues the conversation ``{id}``. They replace those of ``resume_replaces``: with ``=`` at
-    its end, one with the value behind it.
+    its end, one with the value behind it. ``interrupt`` is the key that ends a turn, and does
+    nothing in an empty box.
     """
 
     command: Words = ()
@@ -48,6 +49,7 @@ class Launch(NamedTuple):
     resume_replaces: Words = ()
     stop: tuple[StopStep, ...] = ()
     stop_grace: float = 5.0
+    interrupt: Words = ()
 
 
 class ProcessMatch(NamedTuple):

@@ -25,6 +25,8 @@ class Agent(NamedTuple):
     identity. ``parent_agent`` is the identity of the agent that had the name ``parent`` when it
     became the parent. ``conversation`` is the id of the conversation that its program has, '' if it
     is not known. ``arguments`` and the names of ``variables`` are those that it was started with.
+    ``frozen`` is since when nothing is done to it until a person thaws it, ``None`` if it is not
+    frozen.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Agent(NamedTuple):
     conversation: str = ""
     arguments: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    frozen: float | None = None
 
     @property
     def at(self) -> PaneId:
@@ -136,6 +139,7 @@ class Agents:
         identity = f"a-{os.urandom(4).hex()}"
         if instead_of and _is_again(agent, instead_of):
             identity = instead_of.identity
+            agent = agent._replace(frozen=instead_of.frozen)
             if not agent.role and not agent.parent:  # nobody named others
                 agent = agent._replace(
                     role=instead_of.role,
@@ -216,6 +220,24 @@ class Agents:
             "UPDATE agents SET conversation = ? WHERE name = ? AND created = ?",
             *(conversation, agent.name, agent.created),
         )
+
+    def freeze(self, agent: Agent, at: float | None) -> bool:
+        """Record since when ``agent`` is frozen (epoch seconds), ``None`` for not any more.
+
+        Returns whether that has changed.
+        """
+        with self._database.transaction():
+            now = self.known_as(agent.identity)
+            if now is None or now.stopped is not None or (now.frozen is None) == (at is None):
+                return False
+            sql = "UPDATE agents SET frozen = ? WHERE identity = ?"
+            self._database.query(sql, at, agent.identity)
+        return True
+
+    def is_frozen(self, identity: str) -> bool:
+        """Return whether the agent of that identity is frozen now."""
+        sql = "SELECT 1 FROM agents WHERE identity = ? AND frozen IS NOT NULL AND stopped IS NULL"
+        return bool(self._database.query(sql, identity))
 
     def in_window(self, name: str, window: str) -> None:
         """Record the name of the window of the agent ``name``."""

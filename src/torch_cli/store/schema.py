@@ -383,4 +383,8 @@ MIGRATIONS = (
     ALTER TABLE agents ADD COLUMN arguments TEXT NOT NULL DEFAULT '[]';
     ALTER TABLE agents ADD COLUMN variables TEXT NOT NULL DEFAULT '[]';
     """,
+    # 20: since when an agent is frozen.
+    """
+    ALTER TABLE agents ADD COLUMN frozen REAL;
+    """,
 )

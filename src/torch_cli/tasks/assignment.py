@@ -62,6 +62,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
                 place=place_of(agent.directory).path if agent.directory else "",
                 project=(project := project_of(store, agent)),
                 role=agent.role,
+                frozen=agent.frozen is not None,
                 serves=not rules.roles or agent.role in rules.roles,
                 foreign=frozenset(one for one, home in homes.items() if home != project),
             )

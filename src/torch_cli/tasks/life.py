@@ -84,6 +84,8 @@ def _lost(store: Store, task: Task, now: float) -> str:
     agent = store.agents.known_as(task.agent)
     if agent is None or agent.stopped is not None:
         return "its agent was stopped"
+    if agent.frozen is not None:
+        return ""  # it keeps what it has until it is thawed
     if not procs.alive(procs.Process(agent.program_pid, agent.program_started)):
         return "its agent's program has ended"
     if task.state == TaskState.BLOCKED:

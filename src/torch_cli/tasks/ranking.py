@@ -21,7 +21,7 @@ class Candidate(NamedTuple):
     skill, by the skill's name in small letters. ``last`` is when it last got a task (epoch seconds,
     0 for never). ``leads``: it has others below it and gives out tasks itself. ``place`` is its
     ``directory`` in the main worktree of its ``project``. ``foreign`` are the ids of tasks of other
-    projects. ``serves``: its role gets tasks.
+    projects. ``serves``: its role gets tasks. ``frozen``: it gets nothing now.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Candidate(NamedTuple):
     foreign: frozenset[str] = frozenset()
     role: str = ""
     serves: bool = True
+    frozen: bool = False
 
 
 class Choice(NamedTuple):
@@ -87,6 +88,8 @@ def urgency(task: Task, now: float) -> float:
 
 def objection(task: Task, one: Candidate) -> str:
     """Return why an agent cannot take a task, '' if it can."""
+    if one.frozen:
+        return "it is frozen"
     if one.state == State.ERROR:
         return "its last turn ended with an error"
     if one.state != State.IDLE:

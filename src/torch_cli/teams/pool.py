@@ -94,7 +94,7 @@ class _PoolAgents:
         for name, line in reversed(free.items()) if not fit and len(there) > least else ():
             since = self.now - line.since if line.since else 0.0
             # The first agents stay, because 'torch up' would start them again.
-            spare = name in pool.names[pool.least :]
+            spare = name in pool.names[pool.least :] and line.agent.frozen is None
             if spare and since > pool.idle and not self._has_draft(line):
                 why = "it is idle, and no task waits"
                 return PoolChange(pool, TeamAct.SHRINK, line.agent.name, why)
@@ -142,6 +142,8 @@ class _PoolAgents:
         holder = self.store.agents.get(name)
         if holder is None or holder.stopped is not None:
             return True
+        if holder.frozen is not None:
+            return False
         return name in self.rows and self.rows[name].agent == holder.identity
 
 

@@ -60,9 +60,13 @@ def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
 
 
 def _pane(store: Store, member: Member, known: Started) -> Pane | None:
-    """Return the pane in which the member runs, or has ended; ``None`` if a person stopped it."""
-    if member.kind == MemberKind.AGENT and agent_of(store, known) is None:
-        return None
+    """Return the pane in which the member runs, or has ended; ``None`` if a person stopped it, or
+    has frozen it.
+    """
+    if member.kind == MemberKind.AGENT:
+        agent = agent_of(store, known)
+        if agent is None or agent.frozen is not None:
+            return None
     pane = pane_at(known.socket, known.server, known.pane, known.pane_pid)
     return with_status(pane) if pane is not None else None
 

@@ -44,6 +44,11 @@ class Line(NamedTuple):
     trouble: Trouble | None = None
     advice: str = ""
 
+    @property
+    def shown(self) -> str:
+        """Its state for a table, with the word ``frozen`` if it is."""
+        return self.state if self.agent.frozen is None else f"{self.state} frozen"
+
 
 def agents_on(store: Store, socket: Socket) -> list[Agent]:
     """Return the registered agents: all, or those of the server that the caller named."""

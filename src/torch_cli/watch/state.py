@@ -30,7 +30,7 @@ class StateOf(NamedTuple):
     the tmux server's socket, '' if the target was not found. ``safety`` is what protects messages
     to its program, ``None`` if the program takes no messages or is not known. ``sources`` are there
     only if they were asked for. ``conversation`` is the id of the one that its program has, '' if
-    that is not known.
+    that is not known. ``frozen`` is since when the agent is frozen, ``None`` if it is not.
     """
 
     target: str
@@ -42,6 +42,7 @@ class StateOf(NamedTuple):
     safety: Safety | None = None
     sources: "tuple[StateSource, ...]" = ()
     conversation: str = ""
+    frozen: float | None = None
 
 
 def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
@@ -90,14 +91,15 @@ def _state_of_agent(
 ) -> StateOf:
     if isinstance(seen, TorchError):
         unknown = state_unknown(seen)
-        return StateOf(agent.name, agent.pane, unknown, None, agent.socket, seen)
+        one = StateOf(agent.name, agent.pane, unknown, None, agent.socket, seen)
+        return one._replace(frozen=agent.frozen)
     gone = AgentState(ended, f"pane {agent.pane} is gone", "gone")
     state, reported, wrote = (seen.state, seen.reported, seen.wrote) if seen else (gone, 0.0, 0)
     state = as_known(store, agent.identity, state)
     since = note_state(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
     safety = safety_for(agent)
     one = StateOf(agent.name, agent.pane, state, since, agent.socket, safety=safety)
-    return one._replace(conversation=follow(store, agent).conversation)
+    return one._replace(conversation=follow(store, agent).conversation, frozen=agent.frozen)
 
 
 def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
@@ -111,7 +113,7 @@ def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
     one = remember(store, found, sight)._replace(safety=safety_for(found.agent, profile))
     if found.agent is not None:
         known = follow(store, found.agent, profile)
-        one = one._replace(conversation=known.conversation)
+        one = one._replace(conversation=known.conversation, frozen=found.agent.frozen)
     if not sources:
         return one
     from torch_cli.watch.sources import sources_of

@@ -228,7 +228,7 @@ def _row(line: "Line", now: float) -> list[str]:
     )
     return [
         agent.name,
-        line.state,
+        line.shown,
         age(now - line.since) if line.since else "",
         agent.role,
         agent.profile,

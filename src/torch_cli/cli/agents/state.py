@@ -69,15 +69,20 @@ def _source_words(one: "StateOf", source: "StateSource") -> str:
     return f"{one.target}: the {source.name} {says}{about}: {source.evidence}"
 
 
+def _facts(one: "StateOf") -> list[str]:
+    facts = [f"{one.state.shown:<9}", one.target, one.pane]
+    facts += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
+    facts += [f"in {one.state.mode} mode"] if one.state.mode else []
+    facts += [f"frozen for {age(time.time() - one.frozen)}"] if one.frozen is not None else []
+    return facts
+
+
 def show(one: "StateOf", common: Common) -> None:
     """Print one state, for people or as an object."""
     if common.json:
         print_json(state_object(one))
         return
-    facts = [f"{one.state.shown:<9}", one.target, one.pane]
-    facts += [f"for {age(time.time() - one.since)}"] if one.since is not None else []
-    facts += [f"in {one.state.mode} mode"] if one.state.mode else []
-    click.echo("  ".join(printable(word) for word in (*facts, one.state.evidence)))
+    click.echo("  ".join(printable(word) for word in (*_facts(one), one.state.evidence)))
     common.tell(f"{one.target} is on the tmux server {one.server}")
     for source in one.sources:
         common.tell(_source_words(one, source))

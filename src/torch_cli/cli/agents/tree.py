@@ -43,6 +43,6 @@ def command(common: Common) -> int:
         since = f" for {age(time.time() - line.since)}" if line.since else ""
         role = f" ({line.agent.role})" if line.agent.role else ""
         doing = f"  {task.id} ({task.state}) {printable(task.title)}" if task else ""
-        say(f"{'   ' * depth}{line.agent.name}{printable(role)}  {line.state}{since}{doing}")
+        say(f"{'   ' * depth}{line.agent.name}{printable(role)}  {line.shown}{since}{doing}")
     errors = [line.error for line in lines if line.error]
     return errors[0].exit_code if errors else DONE

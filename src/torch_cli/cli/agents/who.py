@@ -64,7 +64,7 @@ def command(
         ),
         _COLUMNS,
         (
-            [name, line.state, line.agent.role, str(tasks[name] or ""), ", ".join(known[name])]
+            [name, line.shown, line.agent.role, str(tasks[name] or ""), ", ".join(known[name])]
             for line in lines
             for name in [line.agent.name]
         ),

@@ -42,9 +42,8 @@ def command(common: Common, line: bool) -> int:
     without a sign of progress (only a daemon can tell), or the text of a message is in its input
     box and was not submitted. fix: its program has ended, its turn ended with an error of its API,
     or it cannot be looked at. done: it is idle after a turn, and you have not looked at its pane
-    since ('torch
-    seen' says that you have). wait: a limit, a start, or another attempt after an error. nothing:
-    it works, or is idle.
+    since ('torch seen' says that you have). wait: a limit, a start, another attempt after an error,
+    or 'torch freeze'. nothing: it works, or is idle.
 
     Torch looks at every agent now. While a scheduler runs, the time comes from the history of
     states, and Torch knows who is done. Messages that wait are named at the end. Exit status 8 if
@@ -136,6 +135,7 @@ def need_object(one: "Need") -> dict[str, Any]:
         "about": list(one.asked.about),
         "dialog": seen.dialog.hash if seen.dialog is not None else None,
         "reset": seen.reset,
+        "frozen": timestamp(one.agent.frozen),
         "left": one.left or None,
         "steps": [
             {"command": list(step.command), "line": step.line, "words": step.words or None}
@@ -155,9 +155,8 @@ def in_one_line(found: "list[Need]") -> str:
 
     urgent = [one for one in found if one.urgent]
     if not urgent:
-        counts = _counts(
-            [one.group if one.group == "done" else str(one.state.state.shown) for one in found]
-        )
+        names = [one.group if one.group == "done" else str(one.state.state.shown) for one in found]
+        counts = _counts([*names, *["frozen" for one in found if one.agent.frozen is not None]])
         return f"nobody needs you: {counts}" if found else "no agents"
     groups = [one.group for one in urgent]
     first = urgent[0]
@@ -189,7 +188,9 @@ def print_needs(found: "list[Need]") -> None:
         if one.group == "answer" and one.asked.options:
             _print_question(one, "  ".join(filter(None, [f"  {one.agent.name}", waited])))
             continue
-        brief = "  ".join(filter(None, [f"  {one.agent.name}", str(seen.shown), waited, reset]))
+        frozen = "frozen" if one.agent.frozen is not None else ""
+        facts = [f"  {one.agent.name}", str(seen.shown), waited, reset, frozen]
+        brief = "  ".join(filter(None, facts))
         guessed = seen.shown is State.UNKNOWN  # that it asks: its evidence says so
         question = "" if guessed else one.asked.question
         if not question and one.group not in ("done", "nothing"):

@@ -76,6 +76,7 @@ def _keys(one: "ProfileFile") -> dict[str, list[str]]:
         "submit": [" ".join(k) for k in (submit.key, submit.chord, submit.idle_key) if k],
         "clear": [" ".join(submit.clear)] if submit.clear else [],
         "stop": stop,
+        "interrupt": [" ".join(launch.interrupt)] if launch.interrupt else [],
         "mode": list(dict.fromkeys(known)),
     }
     return {name: pressed for name, pressed in keys.items() if pressed}

@@ -1,0 +1,140 @@
+"""Ending the turn of a working agent by its program's own key, only where that is known to be safe.
+
+The key is pressed once: a second one can be another command of the program's.
+"""
+
+import time
+from functools import partial
+from typing import NamedTuple
+
+from torch_cli.delivery.lock import pane_lock
+from torch_cli.delivery.typist import REASONS, Typist
+from torch_cli.errors import TorchError
+from torch_cli.programs.observe import Sight, observe
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.standing import box_stands
+from torch_cli.programs.state import State
+from torch_cli.roster.registry import Found
+from torch_cli.store import Store
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.drawn import await_drawn
+from torch_cli.tmux.keys import unread_in
+from torch_cli.watch.state import profile_of
+
+STOPS_WITHIN_SECONDS = 5.0
+"""Seconds that a program may take to end its turn after the key."""
+
+TYPING_ENDS_SECONDS = 10.0
+"""Seconds to wait for a message that is being typed there."""
+
+INTERRUPT_LOOKS = 4
+"""How often the screen is looked at again if it has changed between the look and the key."""
+
+_INTERRUPT_POLL_SECONDS = 0.1
+
+
+class Interruption(NamedTuple):
+    """What became of the turn of an agent.
+
+    ``before`` is the state in which it was found, ``ended`` says that a turn was ended. ``why`` is
+    why it may work on, '' if it does not. ``left`` is the text that the program has put back into
+    its box.
+    """
+
+    before: State
+    ended: bool = False
+    why: str = ""
+    left: str = ""
+
+
+def interrupt(store: Store, found: Found) -> Interruption:
+    """End the turn of the agent in a pane, if it works; nothing is pressed if Torch is not sure."""
+    pane = found.pane
+    try:
+        with (
+            ControlClient(found.socket, pane.session_id) as client,
+            pane_lock(pane.server, pane.id, "torch freeze", TYPING_ENDS_SECONDS),
+        ):
+            return _Interrupter(client, store, found, profile_of(client, store, found)).end()
+    except TorchError as error:  # tmux does not answer, or another process types there
+        words = error.message.removesuffix("; nothing was typed")
+        return Interruption(State.UNKNOWN, why=words)
+
+
+class _Interrupter:
+    """The turn of one program. The pane's lock is held all the time."""
+
+    def __init__(self, client: ControlClient, store: Store, found: Found, profile: Profile) -> None:
+        self.client, self.store, self.found, self.profile = client, store, found, profile
+
+    def end(self) -> Interruption:
+        """Press the key, unless something speaks against it, and see that the turn has ended."""
+        for _ in range(INTERRUPT_LOOKS):
+            await_drawn(self.client, self.found.pane)
+            sight = self._look()
+            state = sight.state.state
+            if state is not State.WORKING:
+                return Interruption(state, why=_unsure(sight))
+            if why := _objection(sight, self.profile):
+                return Interruption(state, why=why)
+            outcome = Typist(self.client, self.found.pane).press(
+                list(self.profile.launch.interrupt),
+                box_stands(sight, self.profile),
+                unless=partial(unread_in, self.client, self.found.pane.id),
+            )
+            if outcome.done:
+                return self._ended()
+            if outcome.reason == "typing":
+                return Interruption(state, why="somebody is typing there")
+            if outcome.reason != "changed":
+                return Interruption(state, why=REASONS.get(outcome.reason, outcome.reason))
+        return Interruption(State.WORKING, why="its screen keeps changing")
+
+    def _ended(self) -> Interruption:
+        """Wait until the program no longer works."""
+        deadline = time.monotonic() + STOPS_WITHIN_SECONDS
+        while True:
+            heard = self.client.output.get(self.found.pane.id, 0)
+            sight = self._look()
+            state, box = sight.state.state, sight.state.box
+            if state not in (State.WORKING, State.WAITING) and not _unsure(sight):
+                left = box.text if box is not None else ""
+                return Interruption(State.WORKING, ended=True, left=left)
+            if time.monotonic() >= deadline:
+                keys = " ".join(self.profile.launch.interrupt)
+                return Interruption(
+                    State.WORKING, why=f"{keys} was pressed, and it is {state} all the same"
+                )
+            self.client.wait_output(self.found.pane.id, heard, _INTERRUPT_POLL_SECONDS)
+
+    def _look(self) -> Sight:
+        found = self.found
+        return observe(
+            *(self.client, self.store, found.pane, self.profile),
+            since=found.started,
+            program=found.program,
+        )
+
+
+def _unsure(sight: Sight) -> str:
+    """Return why a program that does not seem to work may do so, '' if it does not."""
+    state = sight.state
+    if state.state in (State.UNKNOWN, State.STARTING):
+        return f"it is {state.state} ({state.evidence}), so no key was pressed"
+    return ""
+
+
+def _objection(sight: Sight, profile: Profile) -> str:
+    """Return why no key may be pressed in a working program, '' if one may."""
+    state = sight.state
+    if not profile.launch.interrupt:
+        return f"no key is known that only interrupts {profile.title or profile.name}"
+    if sight.screen.in_mode:
+        return "its pane is in copy mode"
+    if state.box is None or state.elsewhere:
+        return "its input box is out of sight"
+    if not state.box.empty:
+        return "a text is in its input box"
+    if state.queued:
+        return "messages wait in its program's own queue, which the key would disturb"
+    return ""

@@ -1,0 +1,141 @@
+"""Freezing: a working agent is interrupted, nothing is done to it, and 'thaw' lets it go on."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import PATIENCE, TmuxServer, Torch
+from test_task import agent as registered
+from test_task import mine, new
+from torch_cli.programs.state import State
+from torch_cli.store import Store
+from torch_cli.tasks.life import reap
+from torch_cli.tasks.ranking import Candidate, objection
+
+
+@pytest.fixture
+def dev(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
+    """An agent whose turns last until they are interrupted."""
+    return spawn_demo(tmux, torch, tmp_path / "project", "--work", "600", name="dev")
+
+
+def works(dev: DemoAgent) -> None:
+    """Have it begin a turn."""
+    assert dev.send("a long turn").code == 0
+    dev.tmux.wait_for_text(dev.pane, "esc to interrupt")
+
+
+def test_a_working_agent_is_interrupted_once_and_messages_wait_in_order_until_it_is_thawed(
+    torch: Torch, dev: DemoAgent
+) -> None:
+    works(dev)
+    done = torch("freeze", "dev", "--json")
+    assert (done.code, done.json["interrupted"], done.json["works_on"]) == (0, True, False)
+    assert len(dev.events("interrupted")) == 1
+    assert [e["key"] for e in dev.events("typed") if e.get("key") == "escape"] == ["escape"]
+    sent = [torch("send", "dev", text, "--timeout", "1", "--json") for text in ("one", "two")]
+    assert [one.code for one in sent] == [4, 4]
+    assert sent[0].json["reason"].startswith("frozen: 'torch thaw dev'")
+    torch("tick", "-v")
+    assert dev.submitted() == ["a long turn"]
+    # it is shown everywhere
+    assert torch("ps", "--json").json["frozen"]
+    assert "idle frozen" in torch("ps").out
+    assert torch("state", "dev", "--json").json["frozen"]
+    assert "frozen for" in torch("state", "dev").out
+    assert "1 frozen" in torch("status", "--line").out
+    status = torch("status", "--json")
+    assert (status.code, status.json["do"], bool(status.json["frozen"])) == (0, "wait", True)
+    again = torch("freeze", "dev", "--json")
+    assert (again.code, again.json["already"], again.json["waiting"]) == (0, True, 2)
+    thawed = torch("thaw", "dev", "--json")
+    assert (thawed.code, thawed.json["interrupted"], thawed.json["waiting"]) == (0, True, 2)
+    assert torch("ps", "--json").json["frozen"] is None
+    dev.end_work()
+    torch("tick")
+    assert dev.submitted()[1] == "one"
+    assert torch("thaw", "dev", "--json").json["already"]
+
+
+def test_a_turn_is_not_interrupted_where_torch_is_not_sure(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent
+) -> None:
+    """With a draft in the box, the key could do something else."""
+    works(dev)
+    tmux.cmd("send-keys", "-t", dev.pane.id, "-l", "my draft")
+    tmux.wait_for_text(dev.pane, "my draft")
+    done = torch("freeze", "dev", "--json")
+    assert (done.code, done.json["works_on"]) == (4, True)
+    assert done.json["why"] == "a text is in its input box"
+    assert not dev.events("interrupted")
+    held = torch("send", "dev", "later", "--json")
+    assert (held.code, held.json["reason"][:7]) == (4, "frozen:")
+    assert torch("thaw", "dev", "--json").json["interrupted"] is False
+
+
+def test_a_question_stays_open(torch: Torch, dev: DemoAgent) -> None:
+    dev.open_dialog()
+    done = torch("freeze", "dev", "--json")
+    assert (done.code, done.json["before"], done.json["interrupted"]) == (0, "waiting", False)
+    assert "Do you want to proceed?" in dev.screen()
+    assert not dev.events("typed")
+
+
+def test_without_interrupting_the_turn_goes_on_and_a_message_does_not_reach_it(
+    torch: Torch, dev: DemoAgent
+) -> None:
+    works(dev)
+    done = torch("freeze", "dev", "--no-interrupt", "--json")
+    assert (done.code, done.json["interrupted"]) == (0, False)
+    assert torch("send", "dev", "now", "--when", "now", "--json").code == 4
+    assert not dev.events("interrupted")
+
+
+def test_a_message_that_waits_for_its_turn_is_held_as_soon_as_the_agent_is_frozen(
+    torch: Torch, dev: DemoAgent, store: Store
+) -> None:
+    works(dev)
+    argv = torch.argv("send", "dev", "soon", "--when", "idle", "--timeout", "120", "--json")
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as sender:
+        dev.tmux.wait_until(store.messages.any_waiting, "the message")
+        assert torch("freeze", "dev").code == 0
+        out, _ = sender.communicate(timeout=PATIENCE)
+    assert '"frozen: ' in out
+    assert dev.submitted() == ["a long turn"]
+
+
+def test_all_agents_are_frozen_and_an_unknown_name_does_not_spare_the_others(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    spawn_demo(tmux, torch, tmp_path / "qa", name="qa")
+    some = torch("freeze", "nobody", "dev")
+    assert (some.code, "nobody" in some.err, "frozen  dev" in some.out) == (3, True, True)
+    done = torch("freeze", "--all")
+    assert (done.code, done.out.count("frozen  ")) == (0, 2)
+    with Store() as store:
+        assert all(one.frozen is not None for one in store.agents.all())
+    assert torch("thaw", "--all").out.count("thawed  ") == 2
+    assert torch("freeze", "dev", "--all").code == 2
+    assert torch("freeze", "--team", "none").code == 3
+
+
+def test_a_frozen_agent_stays_frozen_when_it_is_restarted(torch: Torch, dev: DemoAgent) -> None:
+    torch("freeze", "dev")
+    done = torch("restart", "dev", "--yes", "--json")
+    assert done.code == 0, done.err
+    assert done.json["notice"]["reason"].startswith("frozen:")
+    assert torch("ps", "--json").json["frozen"]
+
+
+def test_a_frozen_agent_gets_no_task_and_keeps_its_own(store: Store) -> None:
+    agent = registered(store, "dev")
+    held = mine(store, agent, new(store))
+    later = held.active_at + 2 * held.lease
+    candidate = Candidate("dev", agent.identity, State.IDLE, frozen=True)
+    assert objection(held, candidate) == "it is frozen"
+    assert store.agents.freeze(agent, 1.0)
+    assert reap(store, later) == []
+    assert store.agents.freeze(agent, None)
+    assert [task.id for task in reap(store, later)] == [held.id]
