@@ -57,11 +57,11 @@ where that passed, the row says what had failed. What a proof is, and that it ho
 machine on which it was made, is in [programs.md](programs.md#your-version-on-your-machine).
 
 *proven*: everything held, and dialogs ignored each key that the profile has. *failed*: what is
-named did not hold, and Torch does not use it where that proof is kept. *open*: something did not
-hold on a machine with so much else to do (its load average over 15 minutes stands there) that
-this may be why; `make versions` proves such a version again. That average counts work of a lower
-priority too, although it gives way to the proof: beside such work a fault is called *open* sooner
-than it had to be, and never the other way round.
+named did not hold, and Torch does not use it where that proof is kept. *open*: the proof
+itself failed, or something did not hold on a machine with so much else to do (its load average
+over 15 minutes stands there) that this may be why; `make versions` proves such a version again.
+That average counts work of a lower priority too, although it gives way to the proof: beside such
+work a fault is called *open* sooner than it had to be, and never the other way round.
 """
 
 BUSY = 2
@@ -156,7 +156,8 @@ def _verdict(name: str, program: Path) -> dict[str, Any]:
         try:
             report = verify(name, PLAN, command=str(program))
         except TorchError as error:
-            return {"verdict": "failed", "words": error.message[:300]}
+            verdict = "failed" if error.code == "no-version" else "open"  # else it is Torch's fault
+            return {"verdict": verdict, "words": error.message[:300]}
     result = report.result
     keys = [f"{one['keys']}: {BELIEVED[one['ignored']]}" for one in result["keys"].values()]
     load = round(os.getloadavg()[2])

@@ -1,7 +1,9 @@
 """docs/versions.md is made of what was found, and says no more."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 import versions
 
 
@@ -25,3 +27,12 @@ def test_a_row_says_what_failed_and_what_was_not_tried_is_named() -> None:
         in page
     )
     assert "Published, and not tried yet: 0.10.0." in page
+
+
+@pytest.mark.parametrize(("program", "verdict"), [("aider", "failed"), ("pi", "open")])
+def test_only_what_the_program_does_fails_its_version(
+    program: str, verdict: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One that prints no version has failed; one for which there is no proof has not."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert versions._verdict(program, Path("/bin/true"))["verdict"] == verdict

@@ -150,8 +150,8 @@ def _round(world: World, number: int, moment: float) -> Round:
         resting = view.box is not None and not (view.working or view.asks or world.stub.busy)
         now = time.monotonic()
         rested = (rested or now) if resting else 0.0
-        # Torch pressed nothing, and a busy program may lose the other's key: nobody answered.
-        kept = (kept or now) if process.returncode == 4 and _asks(world, first) else 0.0
+        # A busy program may lose keys, and both if it reads them together: nobody answered.
+        kept = (kept or now) if process.returncode and _asks(world, first) else 0.0
         unheard = kept > 0 and now - kept >= UNHEARD
         return stood >= STANDS or unheard or (resting and now - rested >= RESTS)
 
