@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast e2e answers e2e-full versions soak fuzz bench lint format types install clean
+.PHONY: help demo test test-fast e2e answers e2e-full versions soak fuzz bench docs lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -49,6 +49,13 @@ fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
 bench: ## Measure, and print the tables of docs/speed.md
 	@scripts/prepare dev
 	$(python) -m benchmarks
+
+docs: ## Make the docs a site, build/site; warnings and dead links are errors
+	@scripts/prepare dev
+	@$(python) docs/reference.py --write
+	@$(python) -m pip install -q --disable-pip-version-check -c constraints.txt \
+		--build-constraint constraints.txt -e '.[docs]'
+	$(python) -m mkdocs build
 
 lint: ## Look for mistakes and bad form, in Python and in the scripts
 	@scripts/prepare dev
