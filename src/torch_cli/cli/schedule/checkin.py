@@ -95,7 +95,7 @@ def add_command(common: Common, **given: Any) -> None:
     \b
     Examples:
       torch checkin add dev "How far are the tests?" --in 30m
-      torch checkin add . "TableForm whether the build is through." --in 1.5m
+      torch checkin add . "Look whether the build is through." --in 1.5m
       torch checkin add pm --file standup.md --cron '0 9 * * 1-5' --timezone Europe/Berlin
       torch checkin add dev "Commit." --every 20m --if idle --until '2026-12-01 18:00'
     """
