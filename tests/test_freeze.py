@@ -1,5 +1,6 @@
 """Freezing: a working agent is interrupted, nothing is done to it, and 'thaw' lets it go on."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -139,3 +140,21 @@ def test_a_frozen_agent_gets_no_task_and_keeps_its_own(store: Store) -> None:
     assert reap(store, later) == []
     assert store.agents.freeze(agent, None)
     assert [task.id for task in reap(store, later)] == [held.id]
+
+
+def test_several_are_waited_for_and_stopped_each_with_its_own_result(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    spawn_demo(tmux, torch, tmp_path / "qa", name="qa")
+    asked = torch("stop", "--all", "--json")
+    assert (asked.code, asked.json["error"]["code"]) == (2, "no-consent")
+    waited = torch(
+        "wait", "dev", "qa", "nobody", "--for", "idle,working", "--timeout", "60", "--json"
+    )
+    lines = [json.loads(line) for line in waited.out.splitlines()]
+    assert (waited.code, ["state" in line for line in lines]) == (3, [True, True, False])
+    stopped = torch("stop", "--all", "--yes")
+    assert (stopped.code, stopped.out.count("ended when asked")) == (0, 2)
+    with Store() as store:
+        assert store.agents.all() == []
+    assert torch("stop", "--all", "--yes").code == 3

@@ -71,7 +71,7 @@ def consent(common: Common, names: Sequence[str], what: str) -> None:
     listed = printable(", ".join(names))
     if common.json or not sys.stdin.isatty():
         raise RefusedError(
-            f"--all means {len(names)} agents: {listed}; nothing was done",
+            f"{len(names)} agents are meant: {listed}; nothing was done",
             hint=f"--yes will {what} them without asking.",
             code="no-consent",
         )

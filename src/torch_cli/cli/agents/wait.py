@@ -1,14 +1,18 @@
 """``torch wait``."""
 
+import time
+
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.several import for_each
+from torch_cli.errors import DONE
 
 
 @click.command("wait")
-@click.argument("target", shell_complete=complete_agents)
+@click.argument("targets", nargs=-1, required=True, shell_complete=complete_agents)
 @click.option(
     "--for",
     "wanted",
@@ -25,8 +29,13 @@ from torch_cli.cli.options import SECONDS, common_options
     help="The most seconds to wait for the state.",
 )
 @common_options
-def command(common: Common, target: str, wanted: str, timeout: float) -> None:
-    """Wait until TARGET is in one of the states, and print it. Exit status 6 if the time runs out.
+def command(common: Common, targets: tuple[str, ...], wanted: str, timeout: float) -> int:
+    """Wait until each of TARGETS is in one of the states, and print it. Exit status 6 if the time
+    runs out.
+
+    Several are waited for one after the other, within one time, each with its own result: one that
+    is printed may have come to be in another state since. The exit status is the first that is not
+    0.
 
     An agent that tries again after an error ('retrying') is 'working', too, and so is one of which
     the daemon has seen no sign of progress for long ('stalled'). If you wait for 'idle'
@@ -35,6 +44,7 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     \b
     Examples:
       torch wait dev --for idle --timeout 600
+      torch wait dev qa --for idle --timeout 3600
       torch wait dev --for waiting,limited,dead --timeout 3600 && notify-send "dev needs you"
     """
     from torch_cli.cli.agents.state import show
@@ -43,6 +53,12 @@ def command(common: Common, target: str, wanted: str, timeout: float) -> None:
     from torch_cli.watch.wait import wait_until
 
     names = [word.strip() for word in wanted.split(",") if word.strip()]
+    deadline = time.monotonic() + timeout
     with Store() as store:
-        one = wait_until(store, common.socket, target, names, timeout, check_reader)
-    show(one, common)
+
+        def act(target: str) -> int:
+            left = timeout if len(targets) == 1 else max(0.0, deadline - time.monotonic())
+            show(wait_until(store, common.socket, target, names, left, check_reader), common)
+            return DONE
+
+        return for_each(common, targets, act, not_done="were not waited for")
