@@ -5,6 +5,7 @@
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
 PROGRAMS ?= claude claude_settings codex gemini opencode aider interleaved team
+WORKERS ?= 2
 e2e := $(PROGRAMS:%=tests/e2e/test_%.py)
 
 help: ## Say what can be made
@@ -20,17 +21,17 @@ test: ## Run the tests that need no agent program
 test-fast: ## The same in under two minutes, without the slow ones, which it names
 	@scripts/test --fast
 
-e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRAMS=codex for one
+e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRAMS=codex, WORKERS=3
 	@scripts/prepare dev
-	$(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
+	$(python) -m pytest -m e2e $(e2e) -n $(WORKERS) --dist loadfile
 
 answers: ## Answer dialogs of the real programs that others replace meanwhile; ROUNDS=300, SEED=5, PROGRAMS=codex for one
 	TORCH_E2E_ANSWERS=$(or $(ROUNDS),300) $(SEED:%=TORCH_E2E_SEED=%) \
-		$(python) -m pytest -m e2e $(e2e) -k falls_to_no_dialog -n 2 --dist loadfile
+		$(python) -m pytest -m e2e $(e2e) -k falls_to_no_dialog -n $(WORKERS) --dist loadfile
 
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev
-	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) -n 2 --dist loadfile
+	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) -n $(WORKERS) --dist loadfile
 
 versions: ## Prove the last published versions and write docs/versions.md; COUNT=1 for the newest
 	@scripts/prepare dev

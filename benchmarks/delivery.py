@@ -18,6 +18,7 @@ from torch_cli.delivery.queueing import deliver
 from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.recipient import Recipient, recipient
+from torch_cli.programs.loading import load_profile
 from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.store.messages import new_id, new_message
@@ -29,7 +30,8 @@ WARM_UP = 5
 LIMIT = 15.0
 """Milliseconds that a proven delivery may cost beyond what the program itself takes."""
 
-_CHORD = b"\x18\x07"
+_CHORD = bytes(ord(key[-1]) & 0x1F for key in load_profile("demo", None).submit.chord)
+"""The bytes of the profile's submit keys, each of which is pressed with Ctrl."""
 _EMPTY_BOX = "»\u00a0\x1b[7m \x1b[0m".encode()
 
 

@@ -6,6 +6,7 @@ the ``Report``, which is printed at the end of the run.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from conftest import SOURCE, TMUX, Result, TmuxServer, Torch, wait_until
 from e2e.program import NotInstalledError, Program, View
@@ -62,10 +64,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take the reports of a worker that has ended; each program was tested by one."""
+    """Take the reports of a worker that has ended; another may have tested the same program."""
     for text in getattr(node, "workeroutput", {}).get("reports", []):
         report = Report.unpacked(text)
-        REPORTS[report.name] = report
+        if report.name in REPORTS:
+            REPORTS[report.name].add(report)
+        else:
+            REPORTS[report.name] = report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -463,6 +468,21 @@ def _is_repetition(item: pytest.Item) -> bool:
     if given is None or in_both is None or given.params.get("setup") is not Setup.ADOPTED:
         return False
     return getattr(item, "originalname", "") not in in_both
+
+
+class OneSetup(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives a worker all tests that share an agent: those of a module and set-up."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, test = nodeid.partition("::")
+        first = re.split(r"[\[\]-]", test)[1:2]
+        return "-".join([module, *(name for name in first if name.upper() in Setup.__members__)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneSetup:
+    """Spread the tests over the workers."""
+    return OneSetup(config, log)
 
 
 @pytest.fixture(

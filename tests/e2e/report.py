@@ -68,6 +68,17 @@ class Report:
         """Return the tally of one kind of message in one set-up."""
         return self.tallies.setdefault((str(setup), kind), Tally())
 
+    def add(self, other: "Report") -> None:
+        """Take what another worker has counted."""
+        for key, tally in other.tallies.items():
+            mine = self.tally(*key)
+            mine.sent += tally.sent
+            mine.exact += tally.exact
+            mine.states += tally.states
+            mine.milliseconds += tally.milliseconds
+            mine.failures += tally.failures
+        self.notes += other.notes
+
     def rows(self) -> list[list[str]]:
         """Return the table, headings first."""
         headings = ["set-up", "content", "sent", "exact", "receipts", "ms, median (max)"]
