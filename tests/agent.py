@@ -77,15 +77,23 @@ class DemoAgent:
 
 
 def spawn_demo(
-    tmux: TmuxServer, torch: Torch, directory: Path, *arguments: str, name: str = "demo"
+    tmux: TmuxServer,
+    torch: Torch,
+    directory: Path,
+    *arguments: str,
+    name: str = "demo",
+    wait: str = "",
 ) -> DemoAgent:
-    """Start a demo agent in ``directory`` with the arguments, and wait until it is ready."""
+    """Start a demo agent in ``directory`` with the arguments, and wait until it is ready.
+
+    ``wait`` are the most seconds for that; '0' does not wait.
+    """
     directory.mkdir(exist_ok=True)
     log = directory.parent / f"{name}.log"
     path = f"{Path(sys.executable).parent}"
     done = torch(
         *("spawn", name, "--profile", "demo", "--session", "agents", "--dir", str(directory)),
-        *("--json", "--", "--log", str(log), *arguments),
+        *("--json", *(["--wait", wait] if wait else []), "--", "--log", str(log), *arguments),
         env={"PATH": f"{path}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"},
     )
     assert done.code == 0, done.out + done.err + tmux.screens()

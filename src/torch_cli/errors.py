@@ -23,6 +23,9 @@ NEEDED = 8
 TURN_FAILED = 9
 """An agent's turn ended with an error of its API."""
 
+NOT_BACK = 10
+"""An agent that has fallen could not be brought back."""
+
 SIGNALLED = 128
 """A command ended by a signal exits with this plus the signal's number: 130 is Ctrl-C."""
 

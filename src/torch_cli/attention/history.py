@@ -4,6 +4,7 @@ A scheduler looks, again and again. It keeps one connection to each tmux server,
 screens that may have changed in one exchange (``watch.sweep``).
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.state import ENDED, AgentState, State
 from torch_cli.programs.trouble import trouble_fields
+from torch_cli.roster.fall import fall_of
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import STATE, Event, since_of
@@ -257,6 +259,9 @@ def write(store: Store, change: Change) -> bool:
         detail["reset"] = state.reset
     if change.before:
         detail |= {"before": change.before, "lasted": round(float(change.lasted), 3)}
+    if state.state in ENDED:
+        with contextlib.suppress(TorchError):  # tmux does not answer
+            detail["fall"] = str(fall_of(agent).kind)
     if change.quiet:
         detail["quiet"] = round(change.quiet, 1)
     with store.database.transaction():

@@ -33,6 +33,7 @@ SECTIONS = {
             "freeze": "Stop agents for now: hold their messages, check-ins, tasks and restarts.",
             "thaw": "Let frozen agents go on.",
             "restart": "Restart an agent, in the same conversation.",
+            "resurrect": "Bring back the agents after a crash of tmux or of the machine.",
             "stop": "Ask an agent program to end.",
         },
     ),
@@ -165,6 +166,7 @@ Exit codes:
   3  no such target           7  no memory or open files left
   8  somebody needs you (torch status)
   9  the agent's turn ended with an error of its API (ask, wait)
+  10 an agent could not be brought back (torch resurrect)
   130, 143, 129  interrupted, ended by SIGTERM, by SIGHUP
 
 \b

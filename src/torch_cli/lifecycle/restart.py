@@ -1,7 +1,6 @@
 """Restarting an agent: its program is asked to end, and started again in the same conversation."""
 
 import contextlib
-import hashlib
 import os
 import select
 import time
@@ -14,11 +13,10 @@ from torch_cli.delivery.outbox import attempt
 from torch_cli.delivery.post import word_to
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
-from torch_cli.flock import hold, open_lock
+from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, without_said
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, spawn
 from torch_cli.lifecycle.stop import close_ours, end_asked
-from torch_cli.paths import state_dir
 from torch_cli.programs.conversation import held_by
 from torch_cli.programs.state import State
 from torch_cli.roster.actor import actor
@@ -59,6 +57,20 @@ class RestartPlan(NamedTuple):
     order: SpawnOrder
     why_new: str = ""
     losses: tuple[str, ...] = ()
+
+
+class BegunAgain(NamedTuple):
+    """An agent whose program was started again, and has not been told of it yet.
+
+    ``notice`` tells it so. ``unknown`` are messages that were typed into the earlier program and
+    not proven.
+    """
+
+    agent: Agent
+    window: OpenedWindow
+    why_new: str
+    notice: Message
+    unknown: tuple[Message, ...]
 
 
 class Restarted(NamedTuple):
@@ -157,7 +169,27 @@ def restart(
     ``why`` is told to the agent, by default who asked for it. Raises ``HeldError`` with the agent
     as it was if its program does not end, and as ``await_ready`` does if it runs and is not ready.
     """
-    with _alone(plan.agent), _not_restarted_by_its_team(store, plan.agent):
+    again = begin_again(store, plan, why or asked_by(store), on_step)
+    await_again(store, again, seconds, on_step)
+    return tell_again(store, again)
+
+
+def begin_again(
+    store: Store,
+    plan: RestartPlan,
+    why: str,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> BegunAgain:
+    """Start the agent as planned, put the notice that says ``why`` into its outbox, and return.
+
+    Its program is not awaited: see ``await_again``. Raises ``HeldError`` with the agent as it was
+    if its earlier program does not end.
+    """
+    nothing, refusal = "nothing was restarted", f"restarts agent '{plan.agent.name}'"
+    with (
+        alone("restart", plan.agent.identity, refusal, nothing),
+        _not_restarted_by_its_team(store, plan.agent),
+    ):
         on_step("asking its program to end")
         old = _end(store, plan.agent)
         order = replace(plan.order, session=old.session) if old is not None else plan.order
@@ -165,33 +197,36 @@ def restart(
         agent, window = spawn(store, Socket(path=plan.agent.socket), order)
         _close(store, old)
         _join(store, agent)
-    return _tell(store, plan, agent, window, why or _asked_by(store), seconds, on_step)
-
-
-def _tell(
-    store: Store,
-    plan: RestartPlan,
-    agent: Agent,
-    window: OpenedWindow,
-    why: str,
-    seconds: float | None,
-    on_step: Callable[[str], None],
-) -> Restarted:
-    """Account for what was on its way, and tell the agent when its input is ready."""
     detail = {"why": why, "conversation": agent.conversation, "why_new": plan.why_new}
     store.events.add("restart", agent.name, detail, agent=agent.identity)
     notice, _ = store.messages.accept(restart_notice(store, agent, why))
     unknown = [one for one in store.messages.waiting(agent.identity) if one.step != Step.ACCEPTED]
+    return BegunAgain(agent, window, plan.why_new, notice, tuple(unknown))
+
+
+def await_again(
+    store: Store,
+    again: BegunAgain,
+    seconds: float | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> None:
+    """Wait until the input of a restarted agent is ready; raises as ``await_ready`` does."""
+    agent = again.agent
     profile = profile_named(agent.profile)
     limit = profile.launch.ready_timeout if seconds is None else seconds
     on_step(f"waiting up to {limit:g} s until its input is ready")
-    with ControlClient(Socket(path=agent.socket), window.pane.session_id) as client:
+    with ControlClient(Socket(path=agent.socket), again.window.pane.session_id) as client:
         await_ready(client, store, agent, profile, limit)
-    for one in unknown:  # typed into a pane that is gone: never typed again
+
+
+def tell_again(store: Store, again: BegunAgain) -> Restarted:
+    """Account for what was on its way, and deliver the notice to the agent, which is ready."""
+    for one in again.unknown:  # typed into a pane that is gone: never typed again
         attempt(store, one)
-    receipt = attempt(store, notice, NOTICE_SECONDS)
-    now = store.agents.get(agent.name) or agent
-    return Restarted(now, window, plan.why_new, receipt, tuple(one.id for one in unknown))
+    receipt = attempt(store, again.notice, NOTICE_SECONDS)
+    now = store.agents.get(again.agent.name) or again.agent
+    unknown = tuple(one.id for one in again.unknown)
+    return Restarted(now, again.window, again.why_new, receipt, unknown)
 
 
 def in_its_conversation(store: Store, order: SpawnOrder) -> SpawnOrder:
@@ -231,7 +266,8 @@ def restart_notice(store: Store, agent: Agent, why: str) -> Message:
     return word_to(agent, text, key, urgent=True)
 
 
-def _asked_by(store: Store) -> str:
+def asked_by(store: Store) -> str:
+    """Return who calls, as the reason of a restart."""
     own = actor(store).agent
     return f"agent '{own.name}' asked for it" if own else "a person asked for it"
 
@@ -266,22 +302,6 @@ def _close(store: Store, old: Pane | None) -> None:
     left = pane_at(old.socket_path, old.server, old.id, old.pid) if old is not None else None
     if left is not None and left.dead:
         close_ours(store, left)
-
-
-@contextlib.contextmanager
-def _alone(agent: Agent) -> Iterator[None]:
-    """Hold the right to restart ``agent``; raises ``HeldError`` if another process has it."""
-    key = hashlib.sha256(agent.identity.encode()).hexdigest()[:16]
-    nothing = "nothing was restarted"
-    file = open_lock(os.path.join(state_dir(), "locks", f"restart-{key}"), nothing)
-    try:
-        if not hold(file, 0.0):
-            raise HeldError(
-                f"another process restarts agent '{agent.name}'; {nothing}", code="locked"
-            )
-        yield
-    finally:
-        os.close(file)
 
 
 @contextlib.contextmanager

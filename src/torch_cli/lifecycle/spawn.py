@@ -12,6 +12,7 @@ from typing import Any
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
@@ -44,6 +45,9 @@ from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, check_directory
 
+START_LOCK_SECONDS = 60.0
+"""Seconds to wait for another start of the same name. A program may take 30 to say its version."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpawnOrder:
@@ -67,8 +71,15 @@ def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Opene
     """Open a window with the program in it and register the agent; do not wait until it is ready.
 
     If the name, the profile, the program, the parent or the directory cannot be used, raises before
-    anything is touched.
+    anything is touched. One process at a time starts an agent of a name: two would both open a
+    window, perhaps in the same conversation, before one of them is registered.
     """
+    refusal = f"starts an agent '{order.name}'"
+    with alone("start", order.name, refusal, "nothing was started", START_LOCK_SECONDS):
+        return _spawn(store, socket, order)
+
+
+def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
     profile, command, gone = check(store, order)
     directory = check_directory(order.directory)
     with in_place_of(store, gone):

@@ -5,6 +5,7 @@ input. The pane is told to keep the output of a dead program before the command 
 error of a command that cannot start is always seen.
 """
 
+import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -97,6 +98,7 @@ def new_session(
     ``new-session -e`` would give the variables to every later window of the session, so its first
     window is a placeholder that ``new-window -k`` replaces.
     """
+    make_directory(socket)
     held_by = f"torch-{secrets.token_hex(6)}"
     words = ["new-session", "-d", "-P", "-F", "#{session_id}"]
     words += ["-x", str(size[0]), "-y", str(size[1])] if size else []
@@ -110,6 +112,39 @@ def new_session(
                 return WindowPlace(pane.session_id)
         raise
     return WindowPlace(session_id, created=True, held_by=f"{session_id}:={held_by}")
+
+
+def make_directory(socket: Socket) -> None:
+    """Make the directory of a socket that is given by its path, as tmux does for ``-L`` alone.
+
+    After a start of the machine /tmp is empty. Raises ``RefusedError`` if that cannot be done.
+    """
+    if not socket.path:
+        return
+    try:
+        os.makedirs(os.path.dirname(socket.path) or ".", 0o700, exist_ok=True)
+    except OSError as error:
+        raise RefusedError(
+            f"the directory of the tmux socket {socket.path} cannot be made: {error.strerror}; "
+            "nothing was started",
+            code="no-socket",
+        ) from error
+    check_owner(socket)
+
+
+def check_owner(socket: Socket) -> None:
+    """Raise ``RefusedError`` if the directory of tmux's sockets is another user's.
+
+    tmux refuses that only if the socket is given by its name. Who owns the directory could read
+    all that is typed.
+    """
+    directory = os.path.dirname(socket.file)
+    with suppress(OSError):  # it is not there yet
+        owner = os.stat(directory).st_uid
+        if os.path.basename(directory).startswith("tmux-") and owner != os.getuid():
+            raise RefusedError(
+                f"{directory} belongs to another user; nothing was started", code="no-socket"
+            )
 
 
 def new_window(socket: Socket, order: Order, place: WindowPlace) -> str:

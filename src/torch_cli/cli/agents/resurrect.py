@@ -1,0 +1,169 @@
+"""``torch resurrect``."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.present import error_object, note, print_json, printable, say
+from torch_cli.errors import DONE, HELD, NOT_BACK, Interrupted, TorchError
+
+if TYPE_CHECKING:
+    from torch_cli.lifecycle.prospect import Prospect
+    from torch_cli.lifecycle.resurrect import RaisedAgent
+
+_WIDTH = 8
+"""Of the first column: the longest word in it."""
+
+
+@click.command("resurrect")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option(
+    "--wait",
+    "seconds",
+    type=SECONDS,
+    metavar="SECONDS",
+    help="The most seconds until each is ready (default: the profile's).",
+)
+@common_options
+def command(common: Common, dry_run: bool, seconds: float | None) -> int:
+    """Bring back the agents that have fallen, each in its conversation.
+
+    After 'tmux kill-server', a crash or a restart of the machine: every agent that Torch has
+    started and that was running starts again, with its name, session, directory, profile, arguments
+    and variables. Its check-ins, tasks and messages stay, and it gets a message that says why it
+    was restarted. Several start at a time.
+
+    What you have stopped or closed, and what has ended by itself or was given up, stays as it is.
+    Torch keeps only the names of variables, so those that were given with --env must be set for
+    this command. What could not be brought back is listed with the reason (exit code 10). An agent
+    that first asks a question is listed as 'asks' (exit code 4).
+
+    \b
+    Examples:
+      torch resurrect --dry-run
+      torch resurrect
+      SHOP_KEY=… torch resurrect
+    """
+    from torch_cli.lifecycle.prospect import prospects
+    from torch_cli.lifecycle.resurrect import resurrect, resurrecting
+    from torch_cli.store import Store
+    from torch_cli.watch.listing import agents_on
+
+    with Store() as store:
+        agents = agents_on(store, common.socket)
+        if dry_run:
+            return _show_prospects(common, prospects(store, agents))
+        with resurrecting():
+            found = list(prospects(store, agents))
+            outcomes = resurrect(store, found, seconds=seconds, on_step=common.tell)
+            return _show_outcomes(common, outcomes)
+
+
+def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
+    """Print what would be done with each agent; return the exit code that a run would have."""
+    status = DONE
+    nothing = True
+    for one in found:
+        plan, status = one.plan, NOT_BACK if one.error is not None else status
+        nothing = nothing and one.plan is None and one.error is None
+        conversation = plan.order.conversation if plan else ""
+        if common.json:
+            facts = {"agent": one.agent.name, "course": one.course, "why": one.why or None}
+            facts |= {"session": one.agent.session, "dir": one.agent.directory}
+            facts |= {"conversation": conversation or None}
+            facts |= {"why_new": plan.why_new or None if plan else None}
+            _print_object("torch.resurrect-plan/1", facts, one.error)
+            continue
+        words = one.why
+        if plan is not None:
+            words = f"in session {one.agent.session}, {_in(conversation, plan.why_new)} ({one.why})"
+            if one.orphan is not None:
+                words += f"; its program {one.orphan.pid} still runs, and is ended first"
+        _print_line(one.course, one.agent.name, words)
+        _print_hint(common, one.error)
+    if nothing and not common.json:
+        note("  nothing has fallen", quiet=common.quiet)
+    return status
+
+
+def _show_outcomes(common: Common, outcomes: "Iterable[RaisedAgent]") -> int:
+    """Print what became of each agent as it comes; return the exit code."""
+    from torch_cli.lifecycle.resurrect import Raised
+
+    began, counts = time.monotonic(), dict.fromkeys(Raised, 0)
+    try:
+        for one in outcomes:
+            counts[one.what] += 1
+            _show(common, one)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(
+            Interrupted.number_of(interrupt),
+            f"{counts[Raised.BACK]} agents are back; no more were started",
+            hint="Agents that were starting continue to start. 'torch resurrect' goes on with the "
+            "rest.",
+        ) from None
+    fallen = sum(counts.values()) - counts[Raised.RUNS] - counts[Raised.STAYS]
+    if not common.json:
+        seconds = time.monotonic() - began
+        words = f"{counts[Raised.BACK]} of {fallen} agents are back, after {seconds:.1f} s"
+        note(f"  {words}" if fallen else "  nothing has fallen", quiet=common.quiet)
+    if counts[Raised.FAILED]:
+        return NOT_BACK
+    return HELD if counts[Raised.ASKS] or counts[Raised.STARTING] else DONE
+
+
+def _show(common: Common, one: "RaisedAgent") -> None:
+    again, restarted = one.again, one.restarted
+    now = restarted.agent if restarted else one.agent
+    unknown = list(restarted.unknown) if restarted else []
+    if common.json:
+        facts: dict[str, Any] = {"agent": one.agent.name, "what": one.what}
+        facts |= {"why": one.why or None, "pane": now.pane if again else None}
+        facts |= {"session": now.session, "dir": now.directory}
+        facts |= {"conversation": now.conversation or None}
+        facts |= {"why_new": again.why_new or None if again else None}
+        facts |= {"notice": restarted.receipt.as_json() if restarted else None, "unknown": unknown}
+        _print_object("torch.resurrect/1", facts, one.error)
+        return
+    if one.what == "runs":
+        return
+    words = one.why
+    if restarted is not None:
+        place = f"{restarted.window.pane.place} ({now.pane})"
+        words = f"{place}  {_in(now.conversation, restarted.why_new)}"
+    _print_line(one.what, one.agent.name, words)
+    _print_hint(common, one.error)
+    for message in unknown:
+        note(f"  not known whether it arrived: torch receipt {message}", quiet=common.quiet)
+    if restarted is not None and restarted.receipt.exit_code != DONE:
+        receipt = restarted.receipt
+        words = f"the message that it was restarted is {receipt.state}: {receipt.reason}"
+        note(f"  {printable(words)}", quiet=common.quiet)
+
+
+def _in(conversation: str, why_new: str) -> str:
+    if not why_new:
+        return f"in its conversation {conversation}"
+    return f"in a new conversation, because {why_new}"
+
+
+def _print_line(what: str, name: str, words: str) -> None:
+    # A reason may be of several lines: the program's last screen.
+    first, *rest = words.split("\n")
+    say(printable("  ".join(filter(None, [f"{what:<{_WIDTH}}", name, first]))))
+    for line in rest:
+        say(printable(line))
+
+
+def _print_hint(common: Common, error: TorchError | None) -> None:
+    if error is not None and error.hint:
+        note(f"  {printable(error.hint)}", quiet=common.quiet)
+
+
+def _print_object(schema: str, facts: dict[str, Any], error: TorchError | None) -> None:
+    failed = {"error": error_object(error)} if error is not None else {}
+    print_json({"schema": schema, **facts, **failed})

@@ -1,0 +1,134 @@
+"""Which agents have fallen, and what bringing back each of them would do. Nothing is changed here.
+
+An agent has fallen if its tmux server is gone, or its program has crashed. What a person or Torch
+has ended stays as it is.
+"""
+
+import enum
+import select
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import HeldError, TorchError
+from torch_cli.lifecycle.restart import RestartPlan, plan_restart
+from torch_cli.roster.fall import Fall, FallKind, before_this_start, fall_of, server_process
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.restarts import GIVEN_UP
+from torch_cli.tmux.opening import check_owner
+from torch_cli.tmux.socket import Socket
+
+SERVER_ENDS_SECONDS = 2.0
+"""Seconds that a tmux server may take to end after it has closed its socket."""
+
+
+class Course(enum.StrEnum):
+    """What is to be done with an agent."""
+
+    RUNS = "runs"
+    STAYS = "stays"
+    """It was ended, or given up."""
+    RAISE = "raise"
+    CANNOT = "cannot"
+
+
+class Prospect(NamedTuple):
+    """What is to be done with ``agent``, and ``why``, in words for a person.
+
+    ``plan`` brings it back, ``error`` says why that is not possible. ``orphan`` is its program if
+    that has outlived its tmux server.
+    """
+
+    agent: Agent
+    course: Course
+    why: str = ""
+    plan: RestartPlan | None = None
+    error: TorchError | None = None
+    orphan: procs.Process | None = None
+
+
+def prospects(store: Store, agents: Sequence[Agent]) -> Iterator[Prospect]:
+    """Yield what is to be done with each of ``agents``, in the order in which they were started."""
+    open_in: dict[str, str] = {}
+    raised: list[Prospect] = []
+    for agent in sorted(agents, key=lambda one: (one.socket, one.created)):
+        one = _prospect(store, agent)
+        conversation = one.plan.order.conversation if one.plan else one.agent.conversation
+        if one.course is Course.RUNS:
+            open_in.setdefault(conversation, agent.name)
+        raised.append(one)
+    for one in raised:
+        yield _unless_open(one, open_in) if one.plan is not None else one
+
+
+def _unless_open(one: Prospect, open_in: dict[str, str]) -> Prospect:
+    """Return it as it is, unless another agent has its conversation, or will have it."""
+    conversation = one.plan.order.conversation if one.plan else ""
+    other = open_in.setdefault(conversation, one.agent.name) if conversation else ""
+    if not other or other == one.agent.name:
+        return one
+    error = HeldError(
+        f"agent '{other}' has the conversation {conversation}; agent '{one.agent.name}' was not "
+        "started, because two programs in one conversation would write over each other",
+        hint=f"Begin another conversation: torch restart {one.agent.name} --fresh",
+        code="in-use",
+    )
+    return one._replace(course=Course.CANNOT, plan=None, error=error)
+
+
+def _prospect(store: Store, agent: Agent) -> Prospect:
+    try:
+        fall = _fall(store, agent)
+        if fall.kind is FallKind.RUNS:
+            return Prospect(agent, Course.RUNS)
+        if fall.kind in (FallKind.ENDED, FallKind.CLOSED):
+            return Prospect(agent, Course.STAYS, fall.why)
+        if _is_given_up(store, agent):
+            return Prospect(agent, Course.STAYS, "Torch gave up restarting it")
+        if fall.kind is FallKind.SERVER:
+            check_owner(Socket(path=agent.socket))
+        orphan = _orphan(agent) if fall.kind is FallKind.SERVER else None
+        plan = plan_restart(store, agent.name)
+    except TorchError as error:
+        return Prospect(agent, Course.CANNOT, error.message, error=error)
+    return Prospect(plan.agent, Course.RAISE, fall.why, plan=plan, orphan=orphan)
+
+
+def _fall(store: Store, agent: Agent) -> Fall:
+    """Return what became of its program, also of one that ended before its tmux server did."""
+    fall = fall_of(agent)
+    last = store.events.last_state(agent.identity) if fall.kind is FallKind.SERVER else None
+    known = last.detail.get("fall") if last is not None and last.at >= agent.created else None
+    if known == FallKind.ENDED:
+        return Fall(FallKind.ENDED, "its program had ended by itself before")
+    if known == FallKind.CLOSED:
+        return Fall(FallKind.CLOSED, "its window had been closed before")
+    return fall
+
+
+def _is_given_up(store: Store, agent: Agent) -> bool:
+    member = store.teams.member_of(agent.identity)
+    known = store.restarts.of(member.team, member.name) if member is not None else []
+    return any(one.at is None and one.due == GIVEN_UP for one in known)
+
+
+def _orphan(agent: Agent) -> procs.Process | None:
+    """Return its program if that lives without its tmux server; raises if the server lives, too."""
+    program = procs.Process(agent.program_pid, agent.program_started)
+    # After a start of the machine another process can have the number and the same age.
+    if before_this_start(agent.created) or not procs.alive(program):
+        return None
+    server, deadline = server_process(agent), time.monotonic() + SERVER_ENDS_SECONDS
+    while server in procs.ancestors(program.pid):
+        if time.monotonic() < deadline:
+            select.select([], [], [], 0.02)  # it may be ending now
+            continue
+        raise HeldError(
+            f"the tmux server {server} of agent '{agent.name}' runs, and its socket {agent.socket} "
+            "is gone; it was not started again",
+            hint=f"'kill -USR1 {server}' has the server make its socket again.",
+            code="no-socket",
+        )
+    return program

@@ -1,0 +1,201 @@
+"""Bringing back the agents that have fallen, several at a time, each in its conversation."""
+
+import contextlib
+import contextvars
+import enum
+import os
+import queue
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import TimedOutError, TorchError, of_system
+from torch_cli.interrupts import PutOff
+from torch_cli.lifecycle.alone import alone
+from torch_cli.lifecycle.prospect import Course, Prospect
+from torch_cli.lifecycle.restart import (
+    BegunAgain,
+    Restarted,
+    RestartPlan,
+    asked_by,
+    await_again,
+    begin_again,
+    tell_again,
+)
+from torch_cli.lifecycle.spawn import START_LOCK_SECONDS
+from torch_cli.lifecycle.stop import end_all
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+
+AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
+"""Programs that start at the same time. Each takes a second or two of a core, and then waits."""
+
+ORPHAN_SECONDS = 5.0
+"""Seconds that programs get to end by themselves after their tmux server."""
+
+CLOSING_SECONDS = 10.0
+"""Seconds that a notice which is being typed gets after an interrupt."""
+
+
+class Raised(enum.StrEnum):
+    """What became of an agent."""
+
+    RUNS = "runs"
+    """It did not need to be brought back."""
+    STAYS = "stays"
+    BACK = "back"
+    ASKS = "asks"
+    """It runs, and waits for an answer."""
+    STARTING = "starting"
+    """It runs, and is not ready yet. It is told later."""
+    FAILED = "failed"
+
+
+class RaisedAgent(NamedTuple):
+    """What became of ``agent``, and why, with an error if it is not simply back.
+
+    ``again`` is its new program, ``restarted`` says how it was told.
+    """
+
+    agent: Agent
+    what: Raised
+    why: str = ""
+    error: TorchError | None = None
+    again: BegunAgain | None = None
+    restarted: Restarted | None = None
+
+
+def resurrecting() -> contextlib.AbstractContextManager[None]:
+    """Hold the right to bring agents back; raises ``HeldError`` if another process does it."""
+    return alone("resurrect", "all", "brings agents back", "nothing was started")
+
+
+def resurrect(
+    store: Store,
+    found: Sequence[Prospect],
+    *,
+    by: str = "",
+    seconds: float | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Iterator[RaisedAgent]:
+    """Bring back the agents of ``found`` that have fallen; yield what became of each, as it comes.
+
+    ``by`` says who asked for it, by default who calls. Each may take ``seconds`` to be ready, by
+    default what its profile says. Windows are opened one
+    after the other, in the order of ``found``, so that they come back in that order. If this is
+    interrupted, no more are opened. Those that were stay, and their notices wait in the outbox.
+    """
+    by, starts = by or asked_by(store), _Starts(seconds)
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    try:
+        for one in found:
+            if one.plan is None:
+                yield _not_raised(one)
+                continue
+            while starts.running >= AT_ONCE:
+                yield starts.next()
+            try:
+                _end_orphan(one, deadline)
+                on_step(f"starting {one.agent.name}")
+                starts.begin(_begin(store, one.plan, f"{one.why}; {by}"))
+            except TorchError as error:
+                yield RaisedAgent(one.agent, Raised.FAILED, error.message, error)
+        while starts.running:
+            yield starts.next()
+    finally:
+        starts.close()
+
+
+def _begin(store: Store, plan: RestartPlan, why: str) -> BegunAgain:
+    """Start an agent; a signal takes effect afterwards.
+
+    A window that is closed again half way would look as if a person had closed it.
+    """
+    whole = PutOff(START_LOCK_SECONDS)
+    whole.begin()
+    try:
+        return begin_again(store, plan, why)
+    finally:
+        whole.end()
+
+
+def _not_raised(one: Prospect) -> RaisedAgent:
+    what = {Course.RUNS: Raised.RUNS, Course.STAYS: Raised.STAYS}.get(one.course, Raised.FAILED)
+    return RaisedAgent(one.agent, what, one.why, one.error)
+
+
+def _end_orphan(one: Prospect, deadline: float) -> None:
+    """End the program of an agent that has outlived its tmux server, once it had time to end."""
+    if one.orphan is None:
+        return
+    while procs.alive(one.orphan) and time.monotonic() < deadline:
+        select.select([], [], [], 0.02)  # it is not our child, so there is nothing to wait on
+    # Torch has started it: its variables say so.
+    if "TORCH_AGENT" in (procs.environment(one.orphan.pid) or {}):
+        end_all([one.orphan, *procs.descendants(one.orphan.pid)])
+
+
+class _Starts:
+    """Waits for programs that were started, each in a thread of its own, and tells them."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.running = 0
+        self._seconds = seconds
+        self._ended: queue.SimpleQueue[RaisedAgent] = queue.SimpleQueue()
+        self._turn = threading.Condition()
+        self._typing, self._closed = 0, False
+
+    def begin(self, again: BegunAgain) -> None:
+        """Wait for the program in a thread, which does not keep this process alive."""
+        self.running += 1
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(self._run, again), daemon=True).start()
+
+    def next(self) -> RaisedAgent:
+        """Return the outcome of the next one that ends."""
+        outcome = self._ended.get()
+        self.running -= 1
+        return outcome
+
+    def close(self) -> None:
+        """Begin to type nothing more, and wait for what is being typed."""
+        with self._turn:
+            self._closed = True
+            self._turn.wait_for(lambda: not self._typing, CLOSING_SECONDS)
+
+    def _run(self, again: BegunAgain) -> None:
+        try:
+            outcome = self._raise(again)
+        except Exception as error:  # an error of one must not stop the others
+            known = of_system(error)
+            said = f"{type(error).__name__}: {error}"
+            failed = known if isinstance(known, TorchError) else TorchError(said, code="unforeseen")
+            outcome = _outcome(again, failed)
+        self._ended.put(outcome)
+
+    def _raise(self, again: BegunAgain) -> RaisedAgent:
+        with Store() as store:
+            await_again(store, again, self._seconds)
+            with self._turn:
+                if self._closed:
+                    return _outcome(again, TimedOutError("interrupted", code="interrupted"))
+                self._typing += 1
+            try:
+                restarted = tell_again(store, again)
+            finally:
+                with self._turn:
+                    self._typing -= 1
+                    self._turn.notify_all()
+        return RaisedAgent(restarted.agent, Raised.BACK, again=again, restarted=restarted)
+
+
+def _outcome(again: BegunAgain, error: TorchError) -> RaisedAgent:
+    """Return the outcome of an agent that was started and is not ready."""
+    if isinstance(error, TimedOutError):
+        what = Raised.STARTING
+    else:
+        what = Raised.ASKS if error.code == "dialog" else Raised.FAILED
+    return RaisedAgent(again.agent, what, error.message, error, again)

@@ -1,0 +1,69 @@
+"""Two real Claude Codes come back in their conversations after everything was killed.
+
+The ground truth is the whole request that reaches a stub of the API: earlier messages are in it.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from conftest import wait_until
+from e2e.conftest import MakeWorld, World
+from e2e.program import Program
+from e2e.test_recovery import Remembered, conversation, say
+from torch_cli import procs
+from torch_cli.profiling.verify.texts import tag
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+MOST_SECONDS = 120.0
+"""Seconds for all of them on an overloaded machine; a quiet one needs a tenth of that."""
+
+
+@pytest.fixture(scope="module")
+def kit() -> Program:
+    return Remembered()
+
+
+def kill_all(world: World, panes: Sequence[str]) -> None:
+    """End the server and the programs as a power cut does."""
+    listed = world.server.cmd("list-panes", "-a", "-F", "#{pane_id} #{pane_pid} #{pid}").split("\n")
+    rows = [line.split() for line in listed]
+    pids = {int(pid) for pane, pid, _ in rows if pane in panes} | {int(rows[0][2])}
+    killed = [one for one in map(procs.identify, pids) if one is not None]
+    for one in killed:
+        os.kill(one.pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(procs.alive, killed)), what="their end")
+
+
+def test_two_go_on_in_their_conversations(make_world: MakeWorld) -> None:
+    """Each remembers what was said to it alone, and no two have one conversation."""
+    world = make_world()
+    tags, panes, known = {}, [], {}
+    for _ in range(2):
+        started = world.start()
+        assert started.code == 0, f"{started}\n{world.server.screens()}"
+        tags[world.name] = tag()
+        say(world, f"Remember {tags[world.name]}.")
+        panes.append(world.pane)
+        known[world.name] = conversation(world)
+    assert len(set(known.values())) == 2
+    kill_all(world, panes)
+    began = time.monotonic()
+    done = world.torch("resurrect")
+    took = time.monotonic() - began
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    assert took < MOST_SECONDS
+    for name, word in tags.items():
+        world.name = name
+        world.pane = world.torch("state", name, "--json").json["pane"]
+        world.settle()
+        assert conversation(world) == known[name]
+        whole = say(world, "Go on.")
+        assert word in whole
+        assert whole.count("Your program was restarted: its tmux server was gone") == 1
+        assert not any(other in whole for other in tags.values() if other != word)
+    assert world.torch("resurrect").code == 0
