@@ -30,7 +30,7 @@ SECTIONS = {
             "move": "Move an agent to another session or window.",
             "handoff": "Hand one agent's work over to another.",
             "retire": "End an agent, and keep its note, screen and work.",
-            "freeze": "Stop agents for now: hold their messages, check-ins, tasks and restarts.",
+            "freeze": "Stop agents for now: messages, check-ins, tasks, restarts.",
             "thaw": "Let frozen agents go on.",
             "restart": "Restart an agent, in the same conversation.",
             "resurrect": "Bring back the agents after a crash of tmux or of the machine.",
