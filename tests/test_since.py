@@ -263,6 +263,15 @@ def test_answers_and_who_came_and_went_are_told(store: Store) -> None:
     ]
 
 
+def test_an_end_is_told_once(store: Store) -> None:
+    """The hook says that the program has ended, and then the pane's process is gone."""
+    for state, before in (("exited", "working"), ("dead", "exited")):
+        detail = {"state": state, "before": before, "lasted": 1.0, "evidence": f"it is {state}"}
+        store.events.add("state", "dev", detail)
+    found = summary(store, time.time() - HOUR, []).failed
+    assert [(one.who, one.words) for one in found] == [("dev", "ended  it is exited")]
+
+
 def test_commits_are_those_of_torch_and_those_of_git(
     torch: Torch, store: Store, tmp_path: Path
 ) -> None:

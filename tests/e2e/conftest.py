@@ -192,6 +192,15 @@ class World:
 
     def popen(self, *args: str) -> subprocess.Popen[bytes]:
         """Begin to run ``torch ARGS`` with nothing of the caller's environment."""
+        return self._begin(Torch(self.server.socket).argv(*args))
+
+    def popen_with(self, fault: str, *args: str) -> subprocess.Popen[bytes]:
+        """Begin to run ``torch ARGS`` in a process that runs the code ``fault`` first."""
+        words = list(Torch(self.server.socket).argv(*args))
+        words[1:3] = ["-c", f"{fault}\nfrom torch_cli.__main__ import main\nmain()"]
+        return self._begin(words)
+
+    def _begin(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
         environment = (
             self.environment
             | self.variables
@@ -202,7 +211,7 @@ class World:
             }
         )
         return subprocess.Popen(
-            Torch(self.server.socket).argv(*args),
+            words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -65,6 +65,17 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
 """The tool by which each model asks a person, and what it wants beside the question."""
 
 
+LEFT = ("claude",)
+"""The programs on which a text that was left in the box was tried."""
+
+DIES_AT_THE_KEY = """
+import os, signal
+from torch_cli.delivery.typist import Typist
+Typist.press = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""What befalls a sender with its text in the box, before it has pressed the submit key."""
+
+
 class Fault(NamedTuple):
     """How an error of the API shows on a screen, and the state that the agent is in then."""
 
@@ -191,6 +202,8 @@ def test_what_needs_a_person_is_seen_told_once_and_gone_once_dealt_with(watched:
     for status, fault in FAULTS[world.kit.name].items():
         api_error(watched, status, fault)
     end_of_a_turn(watched)
+    if world.kit.name in LEFT:
+        left_draft(watched)
     crash(watched)
 
 
@@ -299,6 +312,29 @@ def end_of_a_turn(watched: Watched) -> None:
     assert world.torch("seen", world.name).code == 0
     assert watched.needs()["do"] == "nothing"
     assert len(watched.told()) == before
+
+
+def left_draft(watched: Watched) -> None:
+    """A person's text in the box is theirs. One of ours that nobody submits is *left* there."""
+    world, before = watched.world, len(watched.told())
+    text = prose(30)
+    world.paste(text)
+    world.wait(lambda: text in (world.view().box or ""), "a person's draft")
+    assert watched.needs()["do"] == "nothing", "what a person types is theirs"
+    world.settle()
+    with world.popen_with(DIES_AT_THE_KEY, "ask", world.name, text) as sender:
+        assert sender.wait(60) == -signal.SIGKILL, sender.communicate()
+    assert text in (world.view().box or ""), world.server.screens()
+    assert watched.needs()["do"] == "nothing", "it could be on its way still"
+    state = world.directory / "torch" / paths.DATABASE
+    with contextlib.closing(sqlite3.connect(state, timeout=30)) as store, store:
+        store.execute("UPDATE messages SET updated = updated - 60 WHERE step <> 'done'")
+    found = watched.needs()
+    assert (found["do"], found["question"]) == ("look", None), found
+    assert found["left"].startswith("m-")
+    world.settle()  # a person deletes it
+    watched.wait(lambda: watched.needs()["do"] == "nothing", "nothing is left")
+    assert len(watched.told()) == before, "a text that was left interrupts nobody"
 
 
 def crash(watched: Watched) -> None:
