@@ -80,7 +80,7 @@ class Daemon:
         self.offset.write_text(str(seconds))
 
 
-QUICK = "overdue=1 unknown=1 tasks=1 teams=1 teams_soon=0.5"
+QUICK = "overdue=1 unknown=1 tasks=1 health=0.5 teams=1 teams_soon=0.5"
 """Intervals for which no test need wait."""
 
 

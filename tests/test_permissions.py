@@ -25,6 +25,7 @@ from torch_cli.delivery import outbox
 from torch_cli.delivery.ask import ask
 from torch_cli.delivery.send import Request, send
 from torch_cli.errors import RefusedError
+from torch_cli.health.policy import set_policy
 from torch_cli.lifecycle.begin import begin
 from torch_cli.lifecycle.move import Destination, move
 from torch_cli.lifecycle.rename import rename
@@ -136,6 +137,10 @@ PROFILE = os.path.join(STOCK, "demo.toml")
 VERBS = {
     "stop": Verb(lambda w: stop(w.store, "pm"), lambda w: ("stop", "pm")),
     "restart": Verb(lambda w: plan_restart(w.store, "pm"), lambda w: ("restart", "pm", "--yes")),
+    "health": Verb(
+        lambda w: set_policy(w.store, "pm", restart="always"),
+        lambda w: ("health", "pm", "--restart", "always"),
+    ),
     "forget": Verb(
         lambda w: stop(w.store, "pm", forget=True), lambda w: ("stop", "pm", "--forget")
     ),
@@ -268,6 +273,7 @@ VERBS = {
 
 METHODS: dict[str, Callable[[Torch], object]] = {
     "stop": lambda api: api.stop("pm"),
+    "restart": lambda api: api.restart("pm", yes=True),
     "spawn": lambda api: api.spawn("x", profile="demo", timeout=0),
     "adopt": lambda api: api.adopt("other:", "qa", profile="demo"),
     "send": lambda api: api.send("pm", "no"),

@@ -10,9 +10,10 @@ import pytest
 
 import scheduler
 from conftest import TmuxServer, Torch, wait_until
+from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, MOST, WITHIN
 from torch_cli.store import Store
 from torch_cli.teamfile.load import load_team
-from torch_cli.teams.restart import HEALTHY_SECONDS, MOST, WITHIN, Fallen, fallen
+from torch_cli.teams.restart import Fallen, fallen
 from torch_cli.teams.upkeep import Upkeep
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}

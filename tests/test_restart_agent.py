@@ -14,8 +14,9 @@ from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from test_stop import child_in, mule
 from torch_cli import paths, procs
-from torch_cli.lifecycle.restart import plan_restart, restart
+from torch_cli.lifecycle.restart import in_its_conversation, plan_restart, restart
 from torch_cli.lifecycle.resume import arguments_for, without_said
+from torch_cli.lifecycle.spawn import SpawnOrder
 from torch_cli.programs.conversation import latest_in, transcript_of
 from torch_cli.programs.loading import load_profile
 from torch_cli.roster.actor import Actor
@@ -239,3 +240,23 @@ def test_a_program_below_the_agent_does_not_change_its_conversation(demo: DemoAg
         reports("below", "startup")
         assert follow(store, at).conversation == "second"
         assert agent_now().conversation == "second", "recorded"
+
+
+def test_up_resume_continues_what_was_stopped(
+    demo: DemoAgent, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that a person stopped begins anew, unless it is asked for its conversation."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    place = tmp_path / "work"
+    place.mkdir()
+    write_transcript(home, "c-1", str(place), "hello")
+    with Store() as store:
+        known = agent_now()._replace(
+            name="dev", profile="claude", directory=str(place), conversation="c-1", identity=""
+        )
+        store.agents.add(known._replace(pane="%99", program_pid=2**22 + 1))
+        store.agents.stopped("dev")
+        order = SpawnOrder("dev", "claude", str(place))
+        assert in_its_conversation(store, order, stopped=False).conversation == ""
+        assert in_its_conversation(store, order, stopped=True).conversation == "c-1"

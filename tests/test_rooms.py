@@ -11,7 +11,7 @@ import rooms
 LONGEST = 400
 """Lines of a module at most."""
 
-LONGER: dict[str, str] = {}
+LONGER = {"store.schema": "it only grows: a migration that was released is never edited"}
 """Modules that may be longer, each with the reason."""
 
 BY_NAME = {

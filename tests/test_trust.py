@@ -12,10 +12,11 @@ import pytest
 import scheduler
 from conftest import Result, TmuxServer, Torch, wait_until
 from torch_cli import paths
+from torch_cli.lifecycle.did import Did
 from torch_cli.store import Store
 from torch_cli.teamfile.load import load_team
 from torch_cli.teams.trust import digest_of, trust_of
-from torch_cli.teams.upkeep import Did, Upkeep
+from torch_cli.teams.upkeep import Upkeep
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
 

@@ -20,6 +20,7 @@ from test_task import mine
 from test_task import new as new_task
 from torch_cli import capacity, procs
 from torch_cli.errors import RefusedError
+from torch_cli.lifecycle.did import Did
 from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -31,7 +32,7 @@ from torch_cli.teamfile.load import load_team
 from torch_cli.teams import pool, rebrief
 from torch_cli.teams.remind import Reminded, remind
 from torch_cli.teams.trust import digest_of
-from torch_cli.teams.upkeep import Did, Upkeep
+from torch_cli.teams.upkeep import Upkeep
 
 MINUTE = 60.0
 

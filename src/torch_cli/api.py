@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch_cli.checkpoint.record import CheckpointOutcome
     from torch_cli.delivery.ask import Answer
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.lifecycle.restart import Restarted
     from torch_cli.lifecycle.stop import Stopped
     from torch_cli.programs.state import AgentState
     from torch_cli.store.agents import Agent
@@ -98,13 +99,15 @@ class Torch:
         parent: str = "",
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        restart: str = "",
         brief: str = "",
         timeout: float | None = None,
     ) -> Spawned:
         """Start an agent program in a window; return once its input is ready.
 
         Waits for at most ``timeout`` seconds (default: the profile's value); 0 does not wait.
-        ``brief`` is the name of a briefing, or the path of a file that holds one. Raises
+        ``brief`` is the name of a briefing, or the path of a file that holds one. ``restart`` is
+        its restart policy: ``never``, ``on-failure`` or ``always``. Raises
         ``RefusedError`` or ``NotFoundError`` (then nothing was started), ``HeldError`` if the
         program asks something first, ``TimedOutError`` if it is not ready in time.
         """
@@ -120,6 +123,7 @@ class Torch:
             parent=parent,
             environment=dict(environment or {}),
             arguments=tuple(arguments),
+            restart=restart,
         )
         with self._at_home():
             begun, text = begin(self._socket, order, brief=brief, seconds=timeout)
@@ -147,6 +151,24 @@ class Torch:
 
         with self._at_home(), Store() as store:
             return stop(store, name)
+
+    def restart(
+        self, name: str, *, fresh: bool = False, yes: bool = False, timeout: float | None = None
+    ) -> "Restarted":
+        """Restart an agent in its conversation, or with ``fresh`` in a new one; also one that fell.
+
+        Waits for its input as ``spawn`` does. Raises ``RefusedError`` if a turn, a question, a
+        draft or the conversation would be lost, unless ``yes``; ``HeldError`` if its program does
+        not end. The agent continues as it was then.
+        """
+        from torch_cli.lifecycle.restart import check_losses, plan_restart, restart
+        from torch_cli.store import Store
+
+        with self._at_home(), Store() as store:
+            plan = plan_restart(store, name, fresh=fresh)
+            if not yes:
+                check_losses(plan, "With yes=True it is restarted nevertheless.")
+            return restart(store, plan, seconds=timeout)
 
     def pane(self, name: str) -> "libtmux.Pane":
         """Return the pane of an agent, on whichever server it is.

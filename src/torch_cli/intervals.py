@@ -47,6 +47,12 @@ class Intervals(NamedTuple):
     tasks: float = 15.0
     """Between two looks for tasks whose agents are gone."""
 
+    health: float = 5.0
+    """Between two looks at which agents have ended. One takes 0.1 ms for each that runs."""
+
+    health_soon: float = 0.5
+    """The same while an agent starts, or waits for its restart."""
+
     teams: float = 15.0
     """Between two looks at teams."""
 

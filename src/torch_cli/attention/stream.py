@@ -13,7 +13,7 @@ from torch_cli.duration import words as duration
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.state import one_line
 from torch_cli.store import Store
-from torch_cli.store.events import RULE, STATE, Event
+from torch_cli.store.events import END, RULE, STATE, Event
 
 EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
@@ -23,10 +23,10 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "task": frozenset({"task", "delegate", "handoff"}),
     "checkpoint": frozenset({"checkpoint", "restore"}),
     "commit": frozenset({"commit", "branch", "tag"}),
-    "restart": frozenset({"restart", "give-up"}),
+    "restart": frozenset({"restart", "not-restarted", "give-up", "policy"}),
     "agent": frozenset(
         {
-            *("spawn", "adopt", "stop", "retire", "rename", "move", "mode", "log", "mute"),
+            *("spawn", "adopt", "end", "stop", "retire", "rename", "move", "mode", "log", "mute"),
             *("report", "freeze", "thaw"),
         }
     ),
@@ -195,6 +195,8 @@ def words_of(event: Event, text: str = "") -> str:
     quoted = f'"{text}"' if text else ""
     if event.verb == STATE:
         return _of_state(known)
+    if event.verb == END:
+        return _joined("ended", known.get("words"))
     if event.verb == "deliver":
         sender = f"from {event.actor}" if event.actor else ""
         return _joined(

@@ -34,6 +34,7 @@ SECTIONS = {
             "thaw": "Let frozen agents go on.",
             "restart": "Restart an agent, in the same conversation.",
             "resurrect": "Bring back the agents after a crash of tmux or of the machine.",
+            "health": "Show how agents have ended, and when they are restarted.",
             "stop": "Ask an agent program to end.",
         },
     ),

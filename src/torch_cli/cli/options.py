@@ -46,6 +46,9 @@ def seconds_option(name: str, default: float, about: str) -> Callable[[F], F]:
     )
 
 
+POLICIES = ("never", "on-failure", "always")
+"""The restart policies, as in torch.toml, whose reader would have to be imported for them."""
+
 COUNT = click.IntRange(min=1, max=LARGEST_NUMBER)
 COUNT_OR_NONE = click.IntRange(min=0, max=LARGEST_NUMBER)
 

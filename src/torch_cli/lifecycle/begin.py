@@ -68,6 +68,7 @@ def begin(
             order = replace(order, conversation=found)
         text = _read(store, brief, order) if brief else ""
         agent, window = spawn(store, socket, order)
+        store.restarts.forget("", agent.identity)  # what was given up is looked after again
         if spawner is not None:
             enlist(store, team_of(store, spawner), agent, window.pane)
         on_open(window)

@@ -86,11 +86,13 @@ class Restarted(NamedTuple):
     unknown: tuple[str, ...] = ()
 
 
-def plan_restart(store: Store, name: str, *, fresh: bool = False) -> RestartPlan:
+def plan_restart(
+    store: Store, name: str, *, fresh: bool = False, ended: bool = False
+) -> RestartPlan:
     """Return what a restart of the agent ``name`` would do; ``fresh``: in a new conversation.
 
     Raises ``NotFoundError`` or ``RefusedError`` if it cannot be started again as it was, or if the
-    caller may not do that.
+    caller may not do that, and with ``ended`` ``HeldError`` if its program runs.
     """
     agent = follow(store, registered(store, name, "nothing was restarted"))
     check_over(store, agent, "restart")
@@ -105,6 +107,8 @@ def plan_restart(store: Store, name: str, *, fresh: bool = False) -> RestartPlan
         )
     profile = profile_named(agent.profile)
     program = procs.Process(agent.program_pid, agent.program_started)
+    if ended and procs.alive(program):
+        raise HeldError(f"agent '{name}' runs; it was not restarted", code="runs")
     known = (procs.environment(program.pid) if procs.alive(program) else None) or dict(os.environ)
     variables = _variables(agent, known)
     before = earlier(profile, agent.conversation, known)
@@ -156,20 +160,35 @@ def _losses(store: Store, agent: Agent, why_new: str) -> Iterator[str]:
         yield f"it begins a new conversation: {why_new}"
 
 
+def check_losses(plan: RestartPlan, hint: str) -> None:
+    """Raise ``RefusedError`` with ``hint`` if the restart would lose something now."""
+    if plan.losses:
+        raise RefusedError(
+            f"agent '{plan.agent.name}' was not restarted: {'; '.join(plan.losses)}",
+            hint=hint,
+            code="no-consent",
+        )
+
+
 def restart(
     store: Store,
     plan: RestartPlan,
     *,
     why: str = "",
+    by_policy: bool = False,
     seconds: float | None = None,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Restarted:
     """Restart the agent as planned, and tell it so; return once its input is ready.
 
-    ``why`` is told to the agent, by default who asked for it. Raises ``HeldError`` with the agent
-    as it was if its program does not end, and as ``await_ready`` does if it runs and is not ready.
+    ``why`` is told to the agent, by default who asked for it. Unless ``by_policy``, the restarts
+    that its policy has made until now are forgotten, and whether it was given up. Raises
+    ``HeldError`` with the agent as it was if its program does not end, and as ``await_ready`` does
+    if it runs and is not ready.
     """
     again = begin_again(store, plan, why or asked_by(store), on_step)
+    if not by_policy:
+        _look_after_again(store, again.agent)
     await_again(store, again, seconds, on_step)
     return tell_again(store, again)
 
@@ -229,14 +248,15 @@ def tell_again(store: Store, again: BegunAgain) -> Restarted:
     return Restarted(now, again.window, again.why_new, receipt, unknown)
 
 
-def in_its_conversation(store: Store, order: SpawnOrder) -> SpawnOrder:
+def in_its_conversation(store: Store, order: SpawnOrder, *, stopped: bool) -> SpawnOrder:
     """Return ``order`` in the conversation of the agent that it replaces, if that was lost.
 
-    It is unchanged if the agent was stopped, ran elsewhere, or has no transcript.
+    It is unchanged if the agent ran elsewhere or has no transcript, or if it was stopped, unless
+    ``stopped``.
     """
     lost = store.agents.get(order.name)
     where = storable(os.path.realpath(order.directory))
-    if lost is None or lost.stopped is not None or lost.profile != order.profile:
+    if lost is None or (lost.stopped is not None and not stopped) or lost.profile != order.profile:
         return order
     if storable(os.path.realpath(lost.directory)) != where:
         return order
@@ -317,6 +337,13 @@ def _not_restarted_by_its_team(store: Store, agent: Agent) -> Iterator[None]:
     except BaseException:
         store.teams.add(row)
         raise
+
+
+def _look_after_again(store: Store, agent: Agent) -> None:
+    store.restarts.forget("", agent.identity)
+    row = store.teams.member_of(agent.identity)
+    if row is not None:
+        store.restarts.forget(row.team, row.name)
 
 
 def _join(store: Store, agent: Agent) -> None:

@@ -14,6 +14,7 @@ from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.kept import check_start
+from torch_cli.lifecycle.memory import kills_around
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
@@ -39,6 +40,8 @@ from torch_cli.roster.registry import (
 )
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.health import AgentPolicy
+from torch_cli.teamfile.schema import RESTARTS
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.process import program as tmux_program
@@ -53,7 +56,8 @@ START_LOCK_SECONDS = 60.0
 class SpawnOrder:
     """An order to start an agent: the profile's program with ``arguments``, in ``directory``.
 
-    ``conversation`` is the id of the one that it continues, '' to begin another.
+    ``conversation`` is the id of the one that it continues, '' to begin another. ``restart`` is its
+    restart policy, '' for that of the agent it replaces, else ``never``.
     """
 
     name: str
@@ -65,6 +69,7 @@ class SpawnOrder:
     environment: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
     conversation: str = ""
+    restart: str = ""
 
 
 def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
@@ -104,6 +109,12 @@ def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | 
     Returns the profile, the program's command, and an agent of that name whose program is gone.
     """
     check_name(order.name)
+    if order.restart not in ("", *RESTARTS):
+        raise RefusedError(
+            f"unknown restart policy '{order.restart}'; nothing was started",
+            hint=f"Policies: {', '.join(RESTARTS)}.",
+            code="bad-policy",
+        )
     profile = profile_named(order.profile)
     if order.parent and store.agents.get(order.parent) is None:
         raise no_agent(store, order.parent, " to be the parent; nothing was started")
@@ -138,7 +149,11 @@ def _register(
     # Delete a few old rows at each start, for people who run no scheduler.
     with contextlib.suppress(RefusedError):  # wrong settings: the scheduler says so
         store.retention.sweep(time.time(), until=lambda: True)
-    store.events.add("spawn", agent.name, {"pane": agent.pane, "profile": agent.profile})
+    detail = {"pane": agent.pane, "profile": agent.profile}
+    store.events.add("spawn", agent.name, detail, agent=agent.identity)
+    if order.restart:
+        store.health.set_policy(agent.identity, AgentPolicy(order.restart))
+    store.health.note_kills(agent.identity, kills_around(agent.program_pid))
     return agent
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import TorchError
+from torch_cli.lifecycle.did import Did, show_people
 from torch_cli.paths import make_private, state_dir
 from torch_cli.schedule.logs import log_file
 from torch_cli.schedule.worktrees import Done, alert_people
 from torch_cli.store.checkin import Run
 from torch_cli.store.lease import Outage
 from torch_cli.store.tasks import Task
-from torch_cli.teams.upkeep import Did, show_people
 
 if TYPE_CHECKING:
     from torch_cli.attention.notices import Notice

@@ -203,6 +203,7 @@ class Loop:
             "fire": due,
             "outbox": now if waiting else None,
             "states": now if self._passes.watches or self._store.agents.any() else None,
+            "health": now if self._store.agents.any() else None,
             "tasks": now if self._store.tasks.any_held() else None,
             "teams": now if is_needed(self._store) else None,
         }

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from torch_cli.attention.parents import Parents, ParentTold
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.health.recovery import Recovery
+    from torch_cli.lifecycle.did import Did
     from torch_cli.schedule.proofs import Proofs, Proven
     from torch_cli.schedule.worktrees import Done
     from torch_cli.snippet.marks import Marks
     from torch_cli.store.checkin import Run
     from torch_cli.store.tasks import Task
-    from torch_cli.teams.upkeep import Did, Upkeep
+    from torch_cli.teams.upkeep import Upkeep
 
 
 class Told(Protocol):
@@ -44,7 +46,7 @@ class Told(Protocol):
         """A task is in the pool again."""
 
     def team(self, did: "Did") -> None:
-        """Something was done for a team."""
+        """Something was done for an agent, or for a team."""
 
     def proven(self, proven: "Proven") -> None:
         """The proof of a new version has begun, or ended."""
@@ -80,6 +82,7 @@ PASSES: Sequence[Pass] = (
     Pass("fire"),
     Pass("states"),
     Pass("tasks"),
+    Pass("health"),
     Pass("teams"),
     Pass("unknown"),
     Pass("outbox"),
@@ -114,6 +117,7 @@ class Passes:
         self._parents: Parents | None = None
         self._first_look: float | None = None
         self._upkeep: Upkeep | None = None
+        self._recovery: Recovery | None = None
         self._proofs: Proofs | None = None
 
     def run(self, name: str, store: Store, now: float) -> float:
@@ -237,6 +241,17 @@ class Passes:
                 self._told.returned(task)
         return INTERVALS.tasks
 
+    def health(self, store: Store, now: float) -> float:
+        """Note how agents have ended, and restart those whose policy says so."""
+        if self._recovery is None and not store.agents.any():
+            return INTERVALS.health
+        from torch_cli.health.recovery import Recovery
+
+        self._recovery = self._recovery or Recovery()
+        for did in self._recovery.run(store, now):
+            self._told.team(did)
+        return INTERVALS.health_soon if self._recovery.waits else INTERVALS.health
+
     def teams(self, store: Store, now: float) -> float:
         """Look after teams, and after agents with briefings."""
         if self._upkeep is None and not store.teams.paths() and not store.briefings.any():
@@ -310,6 +325,8 @@ class Passes:
         return INTERVALS.proofs
 
     def finish(self, now: float, deadline: float) -> None:
-        """Wait until ``deadline`` (monotonic) for commands that were begun for teams."""
+        """Wait until ``deadline`` (monotonic) for commands that were begun for agents and teams."""
+        for did in self._recovery.finish(deadline) if self._recovery else ():
+            self._told.team(did)
         for did in self._upkeep.finish(now, deadline) if self._upkeep else ():
             self._told.team(did)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from torch_cli.attention.notices import Notice
     from torch_cli.attention.parents import ParentTold
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.lifecycle.did import Did
     from torch_cli.schedule.proofs import Proven
     from torch_cli.schedule.worktrees import Done
     from torch_cli.store.checkin import Run
     from torch_cli.store.tasks import Task
-    from torch_cli.teams.upkeep import Did
 
 OVERTIME_SECONDS = 20.0
 """Seconds beyond its time that a tick may take to finish a delivery."""
@@ -71,7 +71,7 @@ class _Gathered:
 
     def team(self, did: "Did") -> None:
         if did.people:
-            from torch_cli.teams.upkeep import show_people
+            from torch_cli.lifecycle.did import show_people
 
             show_people(did)
         self._did.append(did)

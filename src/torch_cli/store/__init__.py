@@ -16,6 +16,7 @@ from torch_cli.store.windows import Windows
 if TYPE_CHECKING:
     from torch_cli.store.briefings import Briefings
     from torch_cli.store.checkins import Checkins
+    from torch_cli.store.health import Health
     from torch_cli.store.lease import Lease
     from torch_cli.store.looks import Looks
     from torch_cli.store.reminders import Reminders
@@ -55,6 +56,13 @@ class Store:
         return Checkins(self.database)
 
     @property
+    def health(self) -> "Health":
+        """The restart policies of agents, and the kills for want of memory around them."""
+        from torch_cli.store.health import Health
+
+        return Health(self.database)
+
+    @property
     def lease(self) -> "Lease":
         """The right to be the scheduler."""
         from torch_cli.store.lease import Lease
@@ -77,7 +85,7 @@ class Store:
 
     @property
     def restarts(self) -> "Restarts":
-        """Restarts of members of teams."""
+        """Restarts of agents and of members of teams."""
         from torch_cli.store.restarts import Restarts
 
         return Restarts(self.database)

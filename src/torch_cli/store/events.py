@@ -10,6 +10,9 @@ from torch_cli.store.database import Database
 STATE = "state"
 """The verb of an event that says that an agent's state has changed."""
 
+END = "end"
+"""The verb of an event that says how the program of an agent has ended."""
+
 RULE = "rule"
 """The verb of an event that says what a rule answered, or would have answered."""
 
@@ -86,6 +89,17 @@ class Events:
         sql = f"SELECT {_COLUMNS} FROM events WHERE verb = 'state' AND agent = ?"
         rows = self._database.query(f"{sql} ORDER BY id DESC LIMIT ?", agent, limit)
         return [_event(row) for row in rows]
+
+    def last_end(self, agent: str) -> Event | None:
+        """Return how the program of the agent of that identity ended last, ``None`` if never."""
+        sql = f"SELECT {_COLUMNS} FROM events WHERE verb IN ('spawn', 'end') AND agent = ?"
+        rows = self._database.query(f"{sql} AND verb = 'end' ORDER BY id DESC LIMIT 1", agent)
+        return _event(rows[0]) if rows else None
+
+    def starts(self, agent: str) -> int:
+        """Return how often the agent of that identity was started, as far as events are kept."""
+        sql = "SELECT count(*) FROM events WHERE verb IN ('spawn', 'end') AND agent = ?"
+        return int(self._database.query(f"{sql} AND verb = 'spawn'", agent)[0][0])
 
     def quiet_states(self, since: float) -> list[Event]:
         """Return the changes of state since ``since`` (epoch seconds) that ended a long silence."""

@@ -1,4 +1,4 @@
-"""Restarts of members of teams: past ones, and the next one."""
+"""Restarts of members of teams and of other agents: past ones, and the next one."""
 
 import math
 import os
@@ -11,6 +11,9 @@ GIVEN_UP = math.inf
 
 class Restart(NamedTuple):
     """Torch saw at ``noticed`` that a member had ended, and will restart it at ``due``.
+
+    ``team`` and ``name`` are those of the member. An agent that is in no team file has the team
+    '', and its identity as its name.
 
     ``at`` is when Torch restarted it, ``None`` before. ``due`` is ``GIVEN_UP`` if only a person may
     start it again. Times are seconds since the epoch.
@@ -49,6 +52,11 @@ class Restarts:
             "UPDATE restarts SET at = ? WHERE team = ? AND name = ? AND at IS NULL",
             *(at, os.fsencode(team), name),
         )
+
+    def forget(self, team: str, name: str) -> None:
+        """Remove all restarts of a member, because a person has started it again."""
+        sql = "DELETE FROM restarts WHERE team = ? AND name = ?"
+        self._database.write(sql, os.fsencode(team), name)
 
     def settle(self, team: str, name: str, before: float) -> None:
         """Remove the next restart, because the member runs, or has ended in a permitted way.

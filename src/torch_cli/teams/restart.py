@@ -1,27 +1,14 @@
 """Restarting members of a team that have ended, as their restart policy says."""
 
-import random
 from typing import NamedTuple
 
+from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, decide
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
-from torch_cli.store.restarts import GIVEN_UP, Restart
 from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.described import Member, Team
 from torch_cli.teams.act import TeamAct
 from torch_cli.tmux.panes import Pane, pane_at, with_status
-
-FIRST, LONGEST = 2.0, 60.0
-"""Seconds before the first restart, and the longest wait. Each wait is twice the one before."""
-
-JITTER = 0.2
-"""Each wait is longer or shorter by up to this part, so that members do not all start at once."""
-
-MOST, WITHIN = 5, 600.0
-"""After this many restarts within this many seconds Torch gives up, until a person starts it."""
-
-HEALTHY_SECONDS = 300.0
-"""A member's restarts are forgotten when it has run for this many seconds."""
 
 
 class Fallen(NamedTuple):
@@ -77,20 +64,8 @@ def _is_against(member: Member, pane: Pane) -> bool:
 
 
 def _decide(store: Store, team: Team, member: Member, pane: Pane, now: float) -> list[Fallen]:
-    history = store.restarts.of(team.path, member.name)
     how = "a signal" if pane.dead_status is None else f"status {pane.dead_status}"
-    pending = next((one for one in history if one.at is None), None)
-    if pending is not None and pending.due == GIVEN_UP:
+    decided = decide(store, team.path, member.name, f"it ended with {how}", now)
+    if decided is None:
         return []
-    done = [one.at for one in history if one.at is not None and now - one.at < WITHIN]
-    if len(done) >= MOST:
-        why = f"it ended with {how}, after {len(done)} restarts in {WITHIN / 60:.0f} min"
-        store.restarts.add(Restart(team.path, member.name, now, GIVEN_UP))
-        return [Fallen(member.name, TeamAct.GIVE_UP, why, pane.socket_path)]
-    if pending is None:
-        wait = min(LONGEST, FIRST * 2 ** len(done)) * random.uniform(1 - JITTER, 1 + JITTER)
-        pending = Restart(team.path, member.name, now, now + wait)
-        store.restarts.add(pending)
-    what = TeamAct.RESTART if now >= pending.due else TeamAct.WAIT
-    why = f"it ended with {how}; restart {len(done) + 1} of {MOST}"
-    return [Fallen(member.name, what, why, pane.socket_path)]
+    return [Fallen(member.name, TeamAct(decided.what), decided.why, pane.socket_path)]

@@ -115,18 +115,20 @@ def up(
     *,
     as_accepted: bool = False,
     restart_changed: bool = False,
+    resume: bool = False,
     tell: Callable[[str], None] = lambda words: None,
     warn: Callable[[str], None] = lambda words: None,
 ) -> Iterator[Result]:
     """Do the steps one by one. Members that wait for a failed one are ``blocked``.
 
     A person who calls this accepts the file, unless ``as_accepted``; ``warn`` is told about that.
+    With ``resume`` those that start continue their last conversations, also if they were stopped.
     From now on ``may_message`` is enforced, if the file says so. Raises ``RefusedError``, with
     nothing started, if the file is not accepted and the caller may not accept it.
     """
     if said := admit(store, team, as_accepted=as_accepted):
         warn(f"{team.path}: {said}")
-    return _bring_up(store, socket, team, steps, restart_changed, tell)
+    return _bring_up(store, socket, team, steps, restart_changed, resume, tell)
 
 
 def _bring_up(
@@ -135,6 +137,7 @@ def _bring_up(
     team: Team,
     steps: Sequence[PlanStep],
     restart_changed: bool,
+    resume: bool,
     tell: Callable[[str], None],
 ) -> Iterator[Result]:
     rules = team.agreement
@@ -146,7 +149,7 @@ def _bring_up(
         if waits and step.what in (Action.START, Action.RESTART):
             result = Result(step.member, UpState.BLOCKED, f"waits for {', '.join(waits)}")
         else:
-            result = _Upward(store, socket, team, restart_changed, tell).do(step)
+            result = _Upward(store, socket, team, restart_changed, resume, tell).do(step)
         ready[step.member.name] = result.ready
         yield result
 
@@ -160,10 +163,11 @@ class _Upward:
         socket: Socket,
         team: Team,
         restart_changed: bool,
+        resume: bool,
         tell: Callable[[str], None],
     ) -> None:
         self._store, self._socket, self._team = store, socket, team
-        self._restart_changed, self._tell = restart_changed, tell
+        self._restart_changed, self._resume, self._tell = restart_changed, resume, tell
 
     def do(self, step: PlanStep) -> Result:
         """Do a step. An error is in the result."""
@@ -336,7 +340,8 @@ class _Upward:
             environment=variables,
             arguments=member.arguments,
         )
-        order = in_its_conversation(self._store, order) if member.resume else order
+        if member.resume or self._resume:
+            order = in_its_conversation(self._store, order, stopped=self._resume)
         agent, window = spawn(self._store, self._socket, order)
         self._note(member, window.pane, agent)
         if agent.conversation:

@@ -3,11 +3,11 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from torch_cli.delivery.post import word_to
 from torch_cli.errors import TorchError
 from torch_cli.intervals import INTERVALS
+from torch_cli.lifecycle.did import Did
 from torch_cli.roster.actor import TORCH
 from torch_cli.roster.membership import team_of
 from torch_cli.roster.project import project_of_team
@@ -18,26 +18,12 @@ from torch_cli.tasks.title import show_task
 from torch_cli.teamfile.described import Team
 from torch_cli.teamfile.load import load_team
 from torch_cli.teams.act import TeamAct
-from torch_cli.teams.background import Background
+from torch_cli.teams.background import TeamCommand
 from torch_cli.teams.pool import decide as decide_pools
 from torch_cli.teams.rebrief import brief_all_due
 from torch_cli.teams.remind import Reminded, remind
 from torch_cli.teams.restart import fallen
 from torch_cli.teams.trust import Trust, TrustState, trust_of
-
-
-class Did(NamedTuple):
-    """Something that was done for an agent, or that failed, with its error.
-
-    ``people`` says that there is no agent to tell, so people should see it.
-    """
-
-    what: TeamAct
-    agent: str
-    words: str
-    error: TorchError | None = None
-    socket: str = ""
-    people: bool = False
 
 
 class Upkeep:
@@ -46,7 +32,7 @@ class Upkeep:
     def __init__(self) -> None:
         self.waits = False
         self._reminded = 0.0
-        self._going: dict[str, Background] = {}
+        self._going: dict[str, TeamCommand] = {}
         self._rest: dict[str, float] = {}
         self._said: dict[str, str] = {}
 
@@ -133,7 +119,7 @@ class Upkeep:
     def _start(self, store: Store, team: Team, what: TeamAct, name: str) -> None:
         up = ["up", "--as-accepted", "--only", name, "--dir", team.root]
         words = ["retire", name] if what is TeamAct.SHRINK else up
-        self._going[team.path] = Background(store, team, what, name, words)
+        self._going[team.path] = TeamCommand(store, team, what, name, words)
 
     def _finished(self, path: str, now: float) -> Iterator[Did]:
         if path in self._going:
@@ -190,14 +176,6 @@ def _route(store: Store, team: Team) -> Iterator[Did]:
             store.messages.accept(word_to(agent, order(task), key, kind="task"))
         show_task(store, agent.identity)
         yield Did(TeamAct.ROUTE, agent.name, f"{task.id}: {choice.why}")
-
-
-def show_people(did: Did) -> None:
-    """Show people at the agent's tmux server what cannot be told to an agent."""
-    from torch_cli.tmux.status_line import show_at
-
-    with contextlib.suppress(TorchError):
-        show_at(did.socket, f"torch: {did.what}: {did.agent}: {did.words}")
 
 
 def is_needed(store: Store) -> bool:

@@ -25,14 +25,21 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="The most seconds until it is ready (default: the profile's).",
 )
+@click.option(
+    "--ended", metavar="WHY", hidden=True, help="Only if its program has ended; for schedulers."
+)
 @common_options
-def command(common: Common, name: str, fresh: bool, yes: bool, seconds: float | None) -> int:
+def command(
+    common: Common, name: str, fresh: bool, yes: bool, seconds: float | None, ended: str | None
+) -> int:
     """Restart the agent NAME, in the same conversation if its program can continue one.
 
     Its program is asked to end as 'torch stop' asks it. One that does not end is left alone. Then
     the agent starts again, also if its program or its pane was gone: with the same name, directory,
     session, profile, arguments and variables. Its check-ins, tasks and messages stay. It gets a
     message that says why it was restarted.
+
+    If Torch had given it up after too many restarts ('torch health'), it is looked after again.
 
     Torch asks first if something is lost: a turn, a question, a text that was not submitted, or
     the conversation. Without a terminal it then does nothing, unless --yes.
@@ -47,23 +54,28 @@ def command(common: Common, name: str, fresh: bool, yes: bool, seconds: float | 
     from torch_cli.store import Store
 
     with Store() as store:
-        plan = plan_restart(store, name, fresh=fresh)
-        if plan.losses and not yes:
+        by_policy = ended is not None
+        plan = plan_restart(store, name, fresh=fresh, ended=by_policy)
+        if plan.losses and not (yes or by_policy):
             _ask(common, plan)
-        done = restart(store, plan, seconds=seconds, on_step=common.tell)
+        done = restart(
+            *(store, plan),
+            why=ended or "",
+            by_policy=by_policy,
+            seconds=seconds,
+            on_step=common.tell,
+        )
     _show(common, done)
     return DONE
 
 
 def _ask(common: Common, plan: "RestartPlan") -> None:
     """Ask the person at the terminal; raise unless the answer is yes."""
+    from torch_cli.lifecycle.restart import check_losses
+
     lost = "; ".join(plan.losses)
     if common.json or not sys.stdin.isatty():
-        raise RefusedError(
-            f"agent '{plan.agent.name}' was not restarted: {lost}",
-            hint="--yes restarts it nevertheless.",
-            code="no-consent",
-        )
+        check_losses(plan, "--yes restarts it nevertheless.")
     if not click.confirm(f"{plan.agent.name}: {lost}. Restart it?", err=True):
         raise RefusedError(f"agent '{plan.agent.name}' was not restarted", code="no-consent")
 

@@ -7,7 +7,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_briefings, complete_profiles
-from torch_cli.cli.options import ANY_BYTES, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, POLICIES, SECONDS, common_options
 from torch_cli.cli.present import note, print_json, printable
 
 if TYPE_CHECKING:
@@ -75,6 +75,11 @@ if TYPE_CHECKING:
     help="Continue an earlier conversation: the one with this id, or the last of the directory.",
 )
 @click.option(
+    "--restart",
+    type=click.Choice(POLICIES),
+    help="When the daemon restarts it after its program has ended (default: never).",
+)
+@click.option(
     "--wait",
     "seconds",
     type=SECONDS,
@@ -96,6 +101,7 @@ def command(
     env_files: tuple[str, ...],
     brief: str | None,
     resume: str | None,
+    restart: str | None,
     seconds: float | None,
 ) -> int:
     """Open a window with an agent program in it; return once its input is ready.
@@ -105,6 +111,9 @@ def command(
     --resume continues an earlier conversation, if the profile knows how and no other program has it
     open; 'torch ps --json' shows the id of each agent's.
 
+    With --restart on-failure the daemon restarts it in its conversation when its program has failed
+    or was killed, with 'always' also when it has ended well. 'torch health' shows and changes that.
+
     The number of agents that agents may start is limited ('max_agents' and more in torch.toml).
 
     \b
@@ -113,6 +122,7 @@ def command(
       torch spawn qa --dir ~/project --role qa --parent dev --brief developer
       torch spawn dev --env-file .env -- --model opus
       torch spawn dev --dir ~/project --resume
+      torch spawn dev --restart on-failure
     """
     from torch_cli.checkpoint.coverage import outside_git
     from torch_cli.cli.opened import explain
@@ -139,6 +149,7 @@ def command(
         environment=read_environment(variables, env_files),
         arguments=arguments,
         conversation=resume or "",
+        restart=restart or "",
     )
     begun, text = begin(
         common.socket,

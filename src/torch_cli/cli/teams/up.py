@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--restart-changed", is_flag=True, help="Restart members that run otherwise than the file says."
 )
+@click.option("--resume", is_flag=True, help="Those that start continue their last conversations.")
 @click.option(
     "--as-accepted", is_flag=True, hidden=True, help="Accept nothing new; for schedulers."
 )
@@ -30,6 +31,7 @@ def command(
     only: tuple[str, ...],
     dry_run: bool,
     restart_changed: bool,
+    resume: bool,
     as_accepted: bool,
     directory: str,
 ) -> int:
@@ -38,6 +40,9 @@ def command(
     What already runs stays as it is; a second run changes nothing. Torch waits until an agent's
     input is ready, and briefs it once. A changed role, parent or briefing needs no restart. For
     other changes the agent must be restarted, which --restart-changed does.
+
+    An agent that had ended by itself continues its conversation. --resume does the same for agents
+    that you have stopped, for example with 'torch down', and for those with 'resume = false'.
 
     An agent that first asks a question (trust, a login) is listed as 'asks', with the question and
     the command that answers it (exit code 4); then run 'torch up' again.
@@ -50,6 +55,7 @@ def command(
       torch up --dry-run
       torch up
       torch up --only developer
+      torch up --resume
     """
     from torch_cli.cli.present import note, printable
     from torch_cli.errors import DONE
@@ -74,6 +80,7 @@ def command(
                 steps,
                 as_accepted=as_accepted,
                 restart_changed=restart_changed,
+                resume=resume,
                 tell=common.tell,
                 warn=lambda words: note(printable(f"torch: {words}"), quiet=common.quiet),
             )

@@ -1,0 +1,154 @@
+"""``torch health``."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.complete import complete_agents
+from torch_cli.cli.options import POLICIES, common_options, table_options
+from torch_cli.cli.table import Column, TableForm
+from torch_cli.errors import RefusedError
+
+if TYPE_CHECKING:
+    from torch_cli.health.report import HealthOf
+
+_COLUMNS = (
+    Column("name", 0, 24),
+    Column("restart", 1),
+    Column("starts", 3, 0),
+    Column("last end", 2, 16),
+    Column("next", 0, 24),
+)
+
+
+@click.command("health")
+@click.argument("agent", required=False, shell_complete=complete_agents)
+@click.option(
+    "--restart",
+    type=click.Choice(POLICIES),
+    help="Set when the daemon restarts AGENT after its program has ended.",
+)
+@click.option("--explain", is_flag=True, help="Say why, in sentences.")
+@common_options
+@table_options(_COLUMNS)
+def command(
+    common: Common, look: TableForm, agent: str | None, restart: str | None, explain: bool
+) -> None:
+    """Show how agents have ended, and when they are restarted; for all, or for AGENT.
+
+    An agent has a restart policy: 'never', 'on-failure' (its program exited with a status other
+    than 0, or was killed), 'always' (also with status 0). Its team's torch.toml says which, for
+    other agents --restart, here or of 'torch spawn'. The daemon, or 'torch tick', restarts it in
+    its conversation, after a wait that grows. After five restarts in ten minutes Torch gives up,
+    until you set --restart here, or run 'torch restart'.
+
+    What you have stopped or closed stays. So does an agent whose shell or tmux server is left or
+    gone: a person may use the shell.
+
+    \b
+    Examples:
+      torch health
+      torch health dev --restart on-failure
+      torch health dev --explain
+      torch health --json | jq -r 'select(.given_up) | .name'
+    """
+    from torch_cli.cli.present import note, unscheduled
+    from torch_cli.health.policy import set_policy
+    from torch_cli.health.report import health_of
+    from torch_cli.roster.registry import registered
+    from torch_cli.store import Store
+    from torch_cli.watch.listing import agents_on
+
+    if restart and not agent:
+        raise RefusedError("--restart needs an agent; nothing was changed", code="usage")
+    with Store() as store:
+        if restart and agent:
+            set_policy(store, agent, restart=restart)
+        now = time.time()
+        chosen = [registered(store, agent)] if agent else agents_on(store, common.socket)
+        found = [health_of(store, one, now) for one in chosen]
+        missing = unscheduled(store)
+    if explain and not common.json:
+        _explain(found)
+    else:
+        objects = (_object(one) for one in found)
+        rows = (_row(one) for one in found)
+        common.show_all(objects, _COLUMNS, rows, look, "no agents")
+    if missing and any(one.governed.policy.restart != "never" for one in found):
+        note(f"torch: nothing is restarted: {missing}", quiet=common.quiet)
+
+
+def _object(one: "HealthOf") -> dict[str, Any]:
+    """Return the health of an agent, under its published schema."""
+    from torch_cli.cli.schema import timestamp
+
+    end = one.end
+    last = None
+    if end is not None:
+        last = {
+            "cause": str(end.cause),
+            "code": end.code,
+            "signal": end.signal,
+            "words": end.words,
+            "at": timestamp(one.ended) if one.ended is not None else None,
+        }
+    return {
+        "schema": "torch.health/1",
+        "name": one.agent.name,
+        "running": one.runs,
+        "restart": one.governed.policy.restart,
+        "set_by": one.governed.by,
+        "starts": one.starts,
+        "recent_restarts": one.restarts,
+        "last_end": last,
+        "due": timestamp(one.due) if one.due is not None else None,
+        "given_up": timestamp(one.given_up) if one.given_up is not None else None,
+        "next": one.next,
+        "failed": one.failed or None,
+    }
+
+
+def _row(one: "HealthOf") -> list[str]:
+    last = str(one.end.cause) if one.end is not None else ""
+    return [one.agent.name, one.governed.policy.restart, str(one.starts), last, _next(one)]
+
+
+def _next(one: "HealthOf") -> str:
+    from torch_cli.cli.present import age
+
+    if one.due is None or one.agent.frozen is not None:
+        return one.next
+    return f"restarts in {age(max(0.0, one.due - time.time()))}"
+
+
+def _explain(found: "list[HealthOf]") -> None:
+    from torch_cli.cli.present import print_folded
+
+    for one in found:
+        print_folded(f"{one.agent.name}  {_next(one)}", 4)
+        for line in _sentences(one):
+            print_folded(f"    {line}", 8)
+
+
+def _sentences(one: "HealthOf") -> Iterator[str]:
+    from torch_cli.cli.present import age
+
+    now, name = time.time(), one.agent.name
+    by = {
+        "torch.toml": f"by {one.governed.member.team}" if one.governed.member else "",
+        "set": "as you have set it",
+        "default": "because nobody has set it",
+    }
+    yield f"restart = {one.governed.policy.restart}, {by[one.governed.by]}"
+    lately = f", {one.restarts} times by its policy lately" if one.restarts else ""
+    yield f"started {one.starts} times{lately}" if one.starts > 1 else "started once"
+    if one.end is not None:
+        when = f", {age(now - one.ended)} ago" if one.ended is not None else ""
+        yield f"last end: {one.end.words}{when} ({one.end.cause})"
+    if one.failed:
+        yield f"its last restart failed: {one.failed}"
+    if one.given_up is not None:
+        yield f"'torch restart {name}' starts it, and it is looked after again"

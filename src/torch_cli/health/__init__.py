@@ -1,0 +1,1 @@
+"""The health of agents: which have ended and why, and what is done about it."""

@@ -1,0 +1,80 @@
+"""Which policy an agent has, and who says so: its team's file, a person, or nobody."""
+
+from typing import NamedTuple
+
+from torch_cli.errors import RefusedError, TorchError
+from torch_cli.roster.authority import check_over
+from torch_cli.roster.registry import registered
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.health import AgentPolicy
+from torch_cli.store.teams import Started
+
+BY_FILE = "torch.toml"
+BY_PERSON = "set"
+BY_NOBODY = "default"
+
+
+class Governed(NamedTuple):
+    """The policy of an agent. ``by`` is who says so; ``member`` is the agent in its team's file."""
+
+    policy: AgentPolicy
+    by: str
+    member: Started | None = None
+
+
+def member_in_file(store: Store, agent: Agent) -> Started | None:
+    """Return what the agent is in a team's file, ``None`` if no file names it.
+
+    An agent that a member of a team has started is in the team, and in no file.
+    """
+    row = store.teams.member_of(agent.identity)
+    return row if row is not None and "environment" in row.spec else None
+
+
+def governed(store: Store, agent: Agent) -> Governed:
+    """Return the policy of ``agent``, for a member of a team as the file says now."""
+    row = member_in_file(store, agent)
+    if row is None:
+        own = store.health.policy(agent.identity)
+        return Governed(own or AgentPolicy(), BY_PERSON if own else BY_NOBODY)
+    from torch_cli.teamfile.load import load_team
+
+    try:
+        members = {one.name: one for one in load_team(row.team).members}
+    except TorchError:  # 'torch config check' says what is wrong; the daemon does nothing then
+        members = {}
+    found = members.get(row.name)
+    return Governed(AgentPolicy(found.restart if found else "never"), BY_FILE, row)
+
+
+def set_policy(store: Store, name: str, *, restart: str = "", stalled: str = "") -> AgentPolicy:
+    """Set what is done for the agent ``name`` when it ends or stalls; '' leaves that as it is.
+
+    An agent that was given up is looked after again. Raises ``NotFoundError``, or ``RefusedError``
+    if its team's file decides that, if it was adopted, or if the caller may not.
+    """
+    nothing = "nothing was changed"
+    agent = registered(store, name, nothing)
+    check_over(store, agent, "change the policy of")
+    row = member_in_file(store, agent)
+    if row is not None:
+        raise RefusedError(
+            f"'{row.name}' is in the team of {row.team}, and that file says when it is restarted; "
+            f"{nothing}",
+            hint=f"Set 'restart' of '{row.name}' there.",
+            code="in-file",
+        )
+    if agent.origin != "spawned" and (restart not in ("", "never") or stalled == "restart"):
+        raise RefusedError(
+            f"agent '{name}' was adopted, so Torch does not know how its program was started and "
+            f"cannot restart it; {nothing}",
+            hint=f"End it, and start it with Torch: torch spawn {name} --restart on-failure",
+            code="adopted",
+        )
+    now = store.health.policy(agent.identity) or AgentPolicy()
+    policy = AgentPolicy(restart or now.restart, stalled or now.stalled)
+    store.health.set_policy(agent.identity, policy)
+    store.restarts.forget("", agent.identity)
+    store.events.add("policy", agent.name, policy._asdict(), agent=agent.identity)
+    return policy

@@ -1,0 +1,164 @@
+"""What a scheduler does for agents that have ended: it notes how, and restarts some of them.
+
+Members of a team's file are restarted by ``teams``, by the same rule. Whatever a person has stopped
+or closed stays as it is.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from torch_cli import procs
+from torch_cli.delivery.post import word_to
+from torch_cli.errors import TorchError
+from torch_cli.health.policy import member_in_file
+from torch_cli.lifecycle.background import Background
+from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, RestartStep, decide
+from torch_cli.lifecycle.did import Did
+from torch_cli.lifecycle.end import End, end_of, record, recorded
+from torch_cli.lifecycle.memory import kills_around
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.health import AgentPolicy
+from torch_cli.tmux.panes import pane_at
+
+
+class Recovery:
+    """Looks after all agents. Remembers running restarts, and the variables of living programs.
+
+    Variables are kept in memory alone: the store keeps their names, never their values.
+    """
+
+    def __init__(self) -> None:
+        self.waits = False
+        self._going: dict[str, tuple[Agent, Background]] = {}
+        self._variables: dict[str, tuple[float, Mapping[str, str]]] = {}
+        self._ends: dict[tuple[str, float], End] = {}
+        self._said: dict[str, str] = {}
+
+    def run(self, store: Store, now: float) -> Iterator[Did]:
+        """Do what is due at ``now`` (epoch seconds), and yield what was done.
+
+        ``waits`` says afterwards whether a restart runs, or is due before the next regular look.
+        """
+        self.waits = False
+        yield from self._ended(store)
+        agents, policies = store.agents.all(), store.health.policies()
+        for agent in agents:
+            policy = policies.get(agent.identity, AgentPolicy())
+            try:
+                yield from self._look_after(store, agent, policy, now)
+            except TorchError as error:
+                yield from self._once(Did("health", agent.name, error.message, error))
+        known = {(one.identity, one.created) for one in agents}
+        self._ends = {key: end for key, end in self._ends.items() if key in known}
+        alive = {one.identity for one in agents}
+        self._variables = {key: it for key, it in self._variables.items() if key in alive}
+        self.waits = self.waits or bool(self._going)
+
+    def _look_after(
+        self, store: Store, agent: Agent, policy: AgentPolicy, now: float
+    ) -> Iterator[Did]:
+        one = agent.identity
+        if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
+            self._note_life(store, agent, policy)
+            if store.restarts.of("", one):
+                store.restarts.settle("", one, now - HEALTHY_SECONDS)
+            return
+        end = self._end(store, agent)
+        if end is None or one in self._going or not end.is_against(policy.restart):
+            return
+        if agent.frozen is not None:
+            return
+        if agent.origin != "spawned" or member_in_file(store, agent) is not None:
+            return
+        if any(it.at is None and it.due == float("inf") for it in store.restarts.of("", one)):
+            return
+        if pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid) is None:
+            return  # a person has closed it since, or its server has ended
+        yield from self._decide(store, agent, end, now)
+
+    def _decide(self, store: Store, agent: Agent, end: End, now: float) -> Iterator[Did]:
+        decided = decide(store, "", agent.identity, end.words, now)
+        if decided is None:
+            return
+        did = Did(decided.what, agent.name, decided.why, socket=agent.socket)
+        if decided.what is RestartStep.GIVE_UP:
+            give_up(store, agent, decided.why)
+            yield did._replace(people=True)
+        elif decided.what is RestartStep.RESTART:
+            store.restarts.begin("", agent.identity, now)
+            words = ["restart", agent.name, "--ended", decided.why]
+            variables = self._variables.get(agent.identity, (0.0, {}))[1]
+            command = Background(words, environment=variables)
+            self._going[agent.identity] = (agent, command)
+            yield did
+        else:
+            self.waits = True
+
+    def _end(self, store: Store, agent: Agent) -> End | None:
+        """Return how the agent has ended, and record it when it is first seen."""
+        key = (agent.identity, agent.created)
+        if key not in self._ends:
+            end = recorded(store, agent) or end_of(store, agent)
+            if end is None:
+                return None
+            record(store, agent, end)
+            self._ends[key] = end
+        return self._ends[key]
+
+    def _note_life(self, store: Store, agent: Agent, policy: AgentPolicy) -> None:
+        """Note what will be needed when the program of a living agent ends."""
+        kills = kills_around(agent.program_pid)
+        if kills.file and kills != store.health.kills(agent.identity):
+            store.health.note_kills(agent.identity, kills)
+        if policy.restart == "never":
+            return
+        known = self._variables.get(agent.identity)
+        if known is None or known[0] != agent.created:
+            given = procs.environment(agent.program_pid) or {}
+            wanted = ("PATH", *(one for one in agent.variables if not one.startswith("TORCH_")))
+            kept = {name: given[name] for name in wanted if name in given}
+            self._variables[agent.identity] = (agent.created, kept)
+
+    def _ended(self, store: Store) -> Iterator[Did]:
+        for one, (agent, command) in list(self._going.items()):
+            if not command.ended:
+                continue
+            del self._going[one]
+            if command.failure:
+                detail = {"why": command.failure}
+                store.events.add("not-restarted", agent.name, detail, agent=one)
+                error = TorchError(
+                    f"'{agent.name}' was not restarted: {command.failure}", code="restart"
+                )
+                yield from self._once(Did("restart", agent.name, "", error))
+            else:
+                self._said.pop(agent.name, None)
+
+    def finish(self, deadline: float) -> Iterator[Did]:
+        """Wait for running restarts until ``deadline`` (monotonic clock); report their errors."""
+        for _, command in self._going.values():
+            command.wait(deadline - time.monotonic())
+        if self._going:
+            with Store() as store:
+                yield from self._ended(store)
+
+    def _once(self, did: Did) -> Iterator[Did]:
+        """Yield it unless the last report about the agent was the same."""
+        said = did.error.message if did.error else did.words
+        if self._said.get(did.agent) != said:
+            self._said[did.agent] = said
+            yield did
+
+
+def give_up(store: Store, agent: Agent, why: str) -> None:
+    """Record that an agent is not restarted any more, and tell its parent, if there is one."""
+    store.events.add("give-up", agent.name, {"why": why}, agent=agent.identity)
+    parent = store.agents.known_as(agent.parent_agent) if agent.parent_agent else None
+    if parent is None or parent.stopped is not None:
+        return
+    text = (
+        f"'{agent.name}' is not restarted any more: {why}. 'torch health {agent.name} --explain' "
+        f"says more, 'torch restart {agent.name}' tries again."
+    )
+    store.messages.accept(word_to(parent, text, f"give-up:{agent.identity}:{agent.created:.3f}"))

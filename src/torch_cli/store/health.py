@@ -1,0 +1,59 @@
+"""The policies of agents, and how often memory had run out around their programs."""
+
+from typing import NamedTuple
+
+from torch_cli.store.database import Database
+
+
+class AgentPolicy(NamedTuple):
+    """What Torch does for an agent whose program has ended, or makes no progress.
+
+    ``restart`` is when it is restarted: ``never``, ``on-failure`` or ``always``. ``stalled`` is
+    what is done when it makes no progress: people are told (``tell``), it gets a message too
+    (``nudge``), and if that does not help, it is restarted (``restart``).
+    """
+
+    restart: str = "never"
+    stalled: str = "tell"
+
+
+class MemoryKills(NamedTuple):
+    """How often the kernel has killed a process of a group for want of memory.
+
+    ``file`` is the one that counts, '' if none can be read.
+    """
+
+    file: str = ""
+    number: int = 0
+
+
+class Health:
+    """Reads and writes the tables of policies and of kills, by the identities of agents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def policy(self, agent: str) -> AgentPolicy | None:
+        """Return the policy of an agent, ``None`` if nobody has set one."""
+        rows = self._database.query("SELECT restart, stalled FROM policies WHERE agent = ?", agent)
+        return AgentPolicy(*rows[0]) if rows else None
+
+    def policies(self) -> dict[str, AgentPolicy]:
+        """Return the policies that were set."""
+        rows = self._database.query("SELECT agent, restart, stalled FROM policies")
+        return {row[0]: AgentPolicy(*row[1:]) for row in rows}
+
+    def set_policy(self, agent: str, policy: AgentPolicy) -> None:
+        """Record the policy of an agent."""
+        sql = "INSERT OR REPLACE INTO policies (agent, restart, stalled) VALUES (?, ?, ?)"
+        self._database.write(sql, agent, *policy)
+
+    def kills(self, agent: str) -> MemoryKills:
+        """Return the kills around the program of an agent, as they were when it last ran."""
+        rows = self._database.query("SELECT file, number FROM memory_kills WHERE agent = ?", agent)
+        return MemoryKills(*rows[0]) if rows else MemoryKills()
+
+    def note_kills(self, agent: str, kills: MemoryKills) -> None:
+        """Record the kills around the program of an agent while it runs."""
+        sql = "INSERT OR REPLACE INTO memory_kills (agent, file, number) VALUES (?, ?, ?)"
+        self._database.write(sql, agent, *kills, durable=False)
