@@ -142,12 +142,16 @@ def test_a_frozen_agent_gets_no_task_and_keeps_its_own(store: Store) -> None:
     assert [task.id for task in reap(store, later)] == [held.id]
 
 
-def test_several_are_waited_for_and_stopped_each_with_its_own_result(
+def test_several_are_restarted_waited_for_and_stopped_each_with_its_own_result(
     tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
 ) -> None:
     spawn_demo(tmux, torch, tmp_path / "qa", name="qa")
     asked = torch("stop", "--all", "--json")
     assert (asked.code, asked.json["error"]["code"]) == (2, "no-consent")
+    again = torch("restart", "dev", "nobody", "qa", "--yes", "--json")
+    lines = [json.loads(line) for line in again.out.splitlines()]
+    assert (again.code, [line["agent"] for line in lines]) == (3, ["dev", "nobody", "qa"])
+    assert [line.get("error", {}).get("code") for line in lines] == [None, "no-agent", None]
     waited = torch(
         "wait", "dev", "qa", "nobody", "--for", "idle,working", "--timeout", "60", "--json"
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.several import agents_argument, consent, for_each
 from torch_cli.errors import DONE, RefusedError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("restart")
-@click.argument("name", shell_complete=complete_agents)
+@agents_argument
 @click.option("--fresh", is_flag=True, help="Begin a new conversation.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, whatever is lost.")
 @click.option(
@@ -30,9 +30,16 @@ if TYPE_CHECKING:
 )
 @common_options
 def command(
-    common: Common, name: str, fresh: bool, yes: bool, seconds: float | None, ended: str | None
+    common: Common,
+    names: tuple[str, ...],
+    everyone: bool,
+    team: str,
+    fresh: bool,
+    yes: bool,
+    seconds: float | None,
+    ended: str | None,
 ) -> int:
-    """Restart the agent NAME, in the same conversation if its program can continue one.
+    """Restart agents, in the same conversation if their program can continue one.
 
     Its program is asked to end as 'torch stop' asks it. One that does not end is left alone. Then
     the agent starts again, also if its program or its pane was gone: with the same name, directory,
@@ -44,29 +51,41 @@ def command(
     Torch asks first if something is lost: a turn, a question, a text that was not submitted, or
     the conversation. Without a terminal it then does nothing, unless --yes.
 
+    Several are restarted one after the other, each with its own result; the exit status is the
+    first that is not 0. --all and --team ask first, too.
+
     \b
     Examples:
       torch restart dev
       torch restart dev --fresh --yes
+      torch restart --all --yes
       torch restart dev --json | jq -r .conversation
     """
     from torch_cli.lifecycle.restart import plan_restart, restart
+    from torch_cli.lifecycle.several import chosen
     from torch_cli.store import Store
 
+    nothing, by_policy = "nothing was restarted", ended is not None
     with Store() as store:
-        by_policy = ended is not None
-        plan = plan_restart(store, name, fresh=fresh, ended=by_policy)
-        if plan.losses and not (yes or by_policy):
-            _ask(common, plan)
-        done = restart(
-            *(store, plan),
-            why=ended or "",
-            by_policy=by_policy,
-            seconds=seconds,
-            on_step=common.tell,
-        )
-    _show(common, done)
-    return DONE
+        meant = chosen(store, common.socket, names, everyone=everyone, team=team, nothing=nothing)
+        if not (names or yes):
+            consent(common, meant, "restart")
+
+        def act(name: str) -> int:
+            plan = plan_restart(store, name, fresh=fresh, ended=by_policy)
+            if plan.losses and not (yes or by_policy):
+                _ask(common, plan)
+            done = restart(
+                *(store, plan),
+                why=ended or "",
+                by_policy=by_policy,
+                seconds=seconds,
+                on_step=common.tell,
+            )
+            _show(common, done)
+            return DONE
+
+        return for_each(common, meant, act, not_done="were not restarted")
 
 
 def _ask(common: Common, plan: "RestartPlan") -> None:
