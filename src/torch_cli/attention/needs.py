@@ -14,7 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import since_of
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.listing import agents_on
+from torch_cli.watch.listing import Lookout, agents_on
 from torch_cli.watch.state import StateOf, states_of
 
 _BEFORE = {
@@ -66,18 +66,19 @@ class Need(NamedTuple):
         return self.asked.words or self.state.state.evidence
 
 
-def needs(store: Store, socket: Socket) -> list[Need]:
+def needs(store: Store, socket: Socket, lookout: Lookout | None = None) -> list[Need]:
     """Look at every agent now, those of the server that was demanded if one was.
 
     They come in the order of ``GROUPS``, in each who has waited longest first. Since when is what
     the history of states says, where it has the same state and a scheduler keeps it. Only then it
-    is known who has ended a turn since a person last looked.
+    is known who has ended a turn since a person last looked. They are looked at over ``lookout`` if
+    one is open.
     """
     kept, looks = store.lease.at_work() is not None, store.looks.all()
     agents = {agent.name: agent for agent in agents_on(store, socket)}
     found = [
         _need(store, agents[one.target], one, looks if kept else None)
-        for one in states_of(store, socket, ())
+        for one in states_of(store, socket, (), lookout=lookout)
         if one.target in agents
     ]
     return sorted(found, key=lambda one: (GROUPS.index(one.group), one.since or 0.0))

@@ -42,6 +42,7 @@ SECTIONS = {
         "Who needs you",
         {
             "status": "Show who needs you, with the command that answers.",
+            "top": "Show all agents live, and act on them by keys.",
             "answer": "Answer what an agent asks: all that wait, one after the other.",
             "seen": "Say that you have looked at an agent that has ended its turn.",
             "since": "Sum up what happened while you were away, in twenty lines.",

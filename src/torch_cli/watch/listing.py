@@ -87,11 +87,15 @@ def look_at(store: Store, agents: Sequence[Agent]) -> dict[str, Seen | TorchErro
 
 
 class Lookout:
-    """Looks at agents, over one connection to each tmux server that stays open until ``close``."""
+    """Looks at agents, over one connection to each tmux server that stays open until ``close``.
+
+    ``seen`` is what the last look has returned.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.sweeps: dict[str, Sweep] = {}
+        self.seen: dict[str, Seen | TorchError] = {}
 
     def __enter__(self) -> "Lookout":
         return self
@@ -123,6 +127,7 @@ class Lookout:
             except TorchError as error:
                 self._leave(path)
                 seen |= dict.fromkeys((agent.name for agent in here), error)
+        self.seen = seen
         return seen
 
     def _look(self, path: str, agents: list[Agent]) -> dict[str, Seen]:

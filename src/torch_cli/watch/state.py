@@ -15,7 +15,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.known import as_known
-from torch_cli.watch.listing import agents_on, look_at, note_state
+from torch_cli.watch.listing import Lookout, agents_on, look_at, note_state
 from torch_cli.watch.reported import with_report
 from torch_cli.watch.sweep import Seen, state_unknown
 
@@ -53,20 +53,26 @@ def profile_of(client: ControlClient, store: Store, found: Found) -> Profile:
 
 
 def states_of(
-    store: Store, socket: Socket, targets: Sequence[str], *, sources: bool = False
+    store: Store,
+    socket: Socket,
+    targets: Sequence[str],
+    *,
+    sources: bool = False,
+    lookout: Lookout | None = None,
 ) -> list[StateOf]:
     """Return the state of each target, or of every agent if none is named.
 
     A target that is not found, or that Torch cannot look at, has an ``error``. The others are still
     there. Without targets, an agent whose pane is gone is ``dead``. ``sources`` asks for what each
-    source says; each agent is then looked at by itself.
+    source says; each agent is then looked at by itself. All agents are looked at over ``lookout``
+    if one is open.
     """
     if targets:
         return [_state_of_target(store, socket, name, sources) for name in targets]
     agents = agents_on(store, socket)
     if sources:
         return [_state_of_target(store, socket, agent.name, True) for agent in agents]
-    seen = look_at(store, agents)
+    seen = lookout.look(agents) if lookout is not None else look_at(store, agents)
     return [_state_of_agent(store, agent, seen.get(agent.name)) for agent in agents]
 
 

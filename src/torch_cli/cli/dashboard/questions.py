@@ -1,0 +1,83 @@
+"""What ``torch top`` asks a person, each above the rest of the screen; and its help."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from torch_cli.cli.present import printable
+
+HELP = """\
+Up, Down   select an agent
+Enter      attach to it; detach (prefix d), or 'torch back', to come back
+1 … 9      answer what it asks by that option, only while exactly that question is up
+a          answer by an option's letter or words
+m          send it a message
+r          restart it, in the same conversation
+c          make a checkpoint of its directory
+s          say that you have looked at it
+/          show only some agents: by name, state, role, task or directory
+Ctrl-P     all commands, to be searched
+q          quit; the daemon goes on
+
+The list is that of 'torch status': who needs you comes first. Signs:
+?  asks    !  unclear or stalled    ✗  ended or failed    ●  works    ○  idle    ◌  waits
+"""
+
+
+class TextQuestion(ModalScreen[str | None]):
+    """Asks for one line. Returns ``None`` if a person changes their mind."""
+
+    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, words: Sequence[str], hint: str) -> None:
+        super().__init__()
+        self._words, self._hint = words, hint
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="question"):
+            for line in self._words:
+                yield Static(_plain(line))
+            yield Input(placeholder=self._hint, compact=True)
+            yield Static(Text("Enter does it, Escape does not", style="dim"))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Return the line; a blank one is none."""
+        self.dismiss(event.value if event.value.strip() else None)
+
+
+class YesNo(ModalScreen[bool]):
+    """Asks whether to do something."""
+
+    BINDINGS = [
+        Binding("y", "dismiss(True)", "Yes"),
+        Binding("n,escape,enter,q", "dismiss(False)", "No"),
+    ]
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__()
+        self._words = words
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="question"):
+            for line in self._words:
+                yield Static(_plain(line))
+            yield Static(Text("y does it, n or Escape does not", style="dim"))
+
+
+class KeyHelp(ModalScreen[None]):
+    """Says what the keys do."""
+
+    BINDINGS = [Binding("escape,q,enter,question_mark", "dismiss(None)", "Close")]
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="question"):
+            yield Static(_plain(HELP))
+
+
+def _plain(words: str) -> Text:
+    return Text("\n".join(printable(line) for line in words.split("\n")))

@@ -1,0 +1,210 @@
+"""``torch top``: driven by keys in a real terminal, which is a pane of another tmux server."""
+
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent, spawn_demo
+from conftest import SOURCE, TmuxServer, Torch
+from torch_cli.cli.dashboard.listing import size, table
+from torch_cli.cli.dashboard.panels import screen_text
+from torch_cli.cli.table import Paper
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.socket import Socket
+
+
+@dataclass
+class Top:
+    """The terminal that ``torch top`` runs in."""
+
+    tmux: TmuxServer
+    pane: Pane
+
+    def screen(self, *flags: str) -> str:
+        return self.tmux.cmd("capture-pane", "-p", *flags, "-t", self.pane.id)
+
+    def wait(self, *texts: str) -> str:
+        """Wait until it shows all of ``texts``; return what it shows then."""
+        self.tmux.wait_until(
+            lambda: all(text in self.screen() for text in texts), f"{texts} on the screen"
+        )
+        return self.screen()
+
+    def wait_row(self, row: str) -> None:
+        """Wait until one of its rows is just this."""
+        self.tmux.wait_until(lambda: row in self.screen().splitlines(), row)
+
+    def press(self, *keys: str) -> None:
+        self.tmux.cmd("send-keys", "-t", self.pane.id, *keys)
+
+    def type(self, text: str) -> None:
+        self.tmux.cmd("send-keys", "-t", self.pane.id, "-l", text)
+
+    def press_until(self, key: str, true: Callable[[], object], what: str) -> None:
+        """Press a key that may come too early, again until it has had its effect."""
+
+        def tried() -> object:
+            self.press(key)
+            return true()
+
+        self.tmux.wait_until(tried, what)
+
+
+@pytest.fixture
+def start(tmux: TmuxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Top]]:
+    """Starts ``torch top`` on 80 columns and 24 rows, then a shell that tells its exit status."""
+    directory = Path(tempfile.mkdtemp(prefix="tu", dir="/tmp")).resolve()
+    server = TmuxServer(Socket(path=str(directory / "s")), directory)
+
+    def begin(**environ: str) -> Top:
+        # A shell's or pytest's size would be believed, and not the terminal's.
+        words = [
+            "env",
+            "-u",
+            "COLUMNS",
+            "-u",
+            "LINES",
+            f"PYTHONPATH={SOURCE}",
+            *(f"{k}={v}" for k, v in environ.items()),
+        ]
+        command = shlex.join([*words, sys.executable, "-m", "torch_cli", "top"])
+        with monkeypatch.context() as patch:
+            patch.setenv("TMUX_TMPDIR", str(directory))
+            pane = server.new_session("top", "sh", "-c", f"{command}; echo status $?; exec cat")
+        return Top(server, pane)
+
+    yield begin
+    server.kill()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def agents(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> list[DemoAgent]:
+    return [
+        spawn_demo(tmux, torch, tmp_path / name, "--work", "0", name=name)
+        for name in ("one", "two")
+    ]
+
+
+def test_who_waits_comes_first_and_a_digit_answers(
+    agents: list[DemoAgent], start: Callable[..., Top]
+) -> None:
+    agents[1].open_dialog()
+    top = start()
+    shown = top.wait("Do you want to proceed?", "1  Yes", "2  No", "○ idle")
+    rows = shown.splitlines()
+    assert rows[0].startswith("1 answer, 1 nothing")
+    assert re.match(r"DO +NAME +STATE +FOR", rows[1])
+    assert re.match(r"answer +two +\? waiting", rows[2]), "it is selected too"
+    assert re.match(r"nothing +one +○ idle", rows[3])
+    assert "❯ 1. Yes" in shown, "its own screen"
+    said = "offers no option 7, but 1, 2; nothing was pressed"
+    top.press_until("7", lambda: said in top.screen(), "why not")
+    assert agents[1].state() == "waiting"
+    top.press("1")
+    top.wait("answered  two: 1 Yes", "2 nothing", "Ran: touch approved")
+    top.press("1")
+    top.wait("two asks nothing: it is idle; nothing was pressed")
+    for columns, height in ((60, 16), (140, 40)):
+        top.tmux.cmd(*("resize-window", "-t", top.pane.id, "-x", str(columns), "-y", str(height)))
+        top.wait_row("─" * columns)
+        top.wait("○ idle", "Torch demo agent")
+    top.press("q")
+    top.wait("status 0")
+    assert "NAME" not in top.screen(), "the terminal is as it was before"
+
+
+def test_keys_send_attach_filter_and_help(
+    agents: list[DemoAgent], start: Callable[..., Top]
+) -> None:
+    top = start(NO_COLOR="1")
+    top.wait("2 nothing", "Torch demo agent")
+    coloured = top.screen("-e")
+    assert not re.search(r"\x1b\[[\d;]*\b(?:3[0-8]|4[0-8]|9[0-7])\b", coloured), coloured
+    assert re.search(r"\x1b\[7mnothing +one", coloured), "the selected row"
+    top.press("m")
+    top.wait("Message to one")
+    top.type("hello 1q")
+    top.press("Enter")
+    top.wait("confirmed  m-")
+    assert agents[0].submitted() == ["hello 1q"]
+    top.press("Down", "r")
+    top.wait("Restart two?", "it begins a new conversation")
+    top.press("n")
+    top.press("/")
+    top.wait("Escape clears it")
+    top.type("two")
+    top.wait("1 of 2 shown")
+    top.press("Enter")
+    top.tmux.wait_until(lambda: "two" not in top.screen().splitlines()[-3:], "the list's keys")
+    top.press("c")
+    top.wait("makes a checkpoint for two")
+    top.press("?")
+    top.wait("Ctrl-P     all commands")
+    top.press("q", "C-p")
+    top.wait("save the files of its directory")
+    top.press("Escape")
+    top.tmux.wait_until(lambda: "save the files" not in top.screen(), "the list")
+    top.press("Enter", "Enter")  # twice by mistake attaches once
+    top.wait("[agents]")
+    top.press("C-b", "d")
+    top.wait("1 of 2 shown")
+    top.press("Escape")
+    top.wait("one", "two")
+
+
+def test_a_lost_server_is_shown_and_its_return(
+    tmux: TmuxServer, torch: Torch, demo: DemoAgent, start: Callable[..., Top], tmp_path: Path
+) -> None:
+    top = start()
+    top.wait("1 nothing", "○ idle")
+    tmux.kill()
+    top.wait("1 fix", "✗ dead", f"no tmux server at {demo.pane.socket_path[:30]}")
+    top.press("m")
+    top.wait("Message to demo")
+    top.type("x")
+    top.press("Enter")
+    top.wait("it waits in the outbox")
+    spawn_demo(tmux, torch, tmp_path / "again", name="again")
+    top.wait("1 fix, 1 nothing", "again")
+    top.press("q")
+    top.wait("status 0")
+
+
+def test_without_textual_it_says_how_to_get_it(torch: Torch, tmp_path: Path) -> None:
+    (tmp_path / "textual.py").write_text("raise ModuleNotFoundError(name='textual')\n")
+    done = torch("top", env={"PYTHONPATH": f"{tmp_path}:{SOURCE}"})
+    assert (done.code, "nothing was shown" in done.err) == (1, True), done.err
+    assert f"'{sys.executable} -m pip install textual'" in done.err
+
+
+def test_it_needs_a_terminal(torch: Torch) -> None:
+    done = torch("top", "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "usage")
+
+
+def test_a_screen_keeps_its_colours_and_nothing_else() -> None:
+    rows = (
+        "one\ntwo\x1b[31m \x1b]8;;http://x\x1b\\red\x1b]8;;\x1b\\\x1b[2J\x07\nthree\x0eqx\x0f\n\n"
+    )
+    shown = screen_text(rows, 2)
+    assert shown.plain == "two red\nthree─│"
+    assert {str(span.style) for span in shown.spans if span.style} == {"color(1)"}, "it goes on"
+    assert screen_text(rows, 0).plain == ""
+
+
+def test_sizes_are_short() -> None:
+    assert [size(n) for n in (5, 2000, 5 * 2**20, 340 * 2**20, 2**31)] == [
+        *("5B", "2.0K", "5.0M", "340M", "2.0G")
+    ]
+
+
+def test_a_list_of_nobody_has_its_heading() -> None:
+    assert table([], 0.0, Paper(80))[0].startswith("DO")
