@@ -27,6 +27,7 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.errors import RefusedError
 from torch_cli.health.policy import set_policy
 from torch_cli.lifecycle.begin import begin
+from torch_cli.lifecycle.freeze import freeze, thaw
 from torch_cli.lifecycle.move import Destination, move
 from torch_cli.lifecycle.rename import rename
 from torch_cli.lifecycle.restart import plan_restart
@@ -137,6 +138,8 @@ PROFILE = os.path.join(STOCK, "demo.toml")
 VERBS = {
     "stop": Verb(lambda w: stop(w.store, "pm"), lambda w: ("stop", "pm")),
     "restart": Verb(lambda w: plan_restart(w.store, "pm"), lambda w: ("restart", "pm", "--yes")),
+    "freeze": Verb(lambda w: freeze(w.store, "pm"), lambda w: ("freeze", "pm")),
+    "thaw": Verb(lambda w: thaw(w.store, "pm"), lambda w: ("thaw", "pm")),
     "health": Verb(
         lambda w: set_policy(w.store, "pm", restart="always"),
         lambda w: ("health", "pm", "--restart", "always"),
@@ -316,6 +319,7 @@ EVERYBODYS = {
     *("agreement check", "doctor", "completion", "help", "attach", "next", "back"),
     # They make something new, take what nobody has, or answer: what they send is checked there.
     *("task add", "task claim", "task route", "ack", "reply"),
+    "resurrect",  # each agent by a restart, which is refused for those of others
     # Files, git and tmux, and Torch on this machine: what an agent's own shell can do as well.
     *("store prune", "window", "run", "init", "team freeze", "briefing edit", "recover", "commit"),
     *("branch start", "tag stable"),

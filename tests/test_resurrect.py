@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch_cli.lifecycle.prospect import prospects
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import new_id, new_message
+from torch_cli.store.restarts import GIVEN_UP, Restart
 from torch_cli.store.steps import Step
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
@@ -117,18 +119,24 @@ def test_after_kill_server_all_come_back_in_their_order(
 
 
 def test_what_a_person_ended_stays(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
-    """Stopped, ended by itself, its window closed: none comes back; a crash does."""
+    """Stopped, ended by itself, closed, given up, frozen: none comes back; a crash does."""
     tmux.new_session("mine", "cat")
     agents = {
         name: spawn_demo(tmux, torch, tmp_path / name, "--work", "0", name=name)
-        for name in ("stopped", "left", "closed", "crashed")
+        for name in ("stopped", "left", "closed", "given-up", "frozen", "crashed")
     }
     assert torch("stop", "stopped").code == 0
     tmux.cmd("send-keys", "-t", agents["left"].pane.id, "C-d")
     wait_until(lambda: tmux.pane(agents["left"].pane.id).dead, what="its end")
     tmux.cmd("kill-pane", "-t", agents["closed"].pane.id)
-    agents["crashed"].kill()
-    expected = {"left": "stays", "closed": "stays", "crashed": "raise"}
+    assert torch("freeze", "frozen").code == 0
+    with Store() as store:  # as after five restarts in ten minutes
+        lost = Restart("", agent_now("given-up").identity, time.time(), GIVEN_UP)
+        store.restarts.add(lost)
+    for name in ("given-up", "frozen", "crashed"):
+        agents[name].kill()
+    stay = ("left", "closed", "given-up", "frozen")
+    expected = dict.fromkeys(stay, "stays") | {"crashed": "raise"}
     planned = raise_all(torch, "--dry-run")
     assert {name: one["course"] for name, one in planned.items()} == expected
     torch("tick")  # a scheduler has seen it before the server was killed

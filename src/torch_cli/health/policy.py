@@ -48,8 +48,8 @@ def governed(store: Store, agent: Agent) -> Governed:
     return Governed(AgentPolicy(found.restart if found else "never"), BY_FILE, row)
 
 
-def set_policy(store: Store, name: str, *, restart: str = "", stalled: str = "") -> AgentPolicy:
-    """Set what is done for the agent ``name`` when it ends or stalls; '' leaves that as it is.
+def set_policy(store: Store, name: str, *, restart: str) -> AgentPolicy:
+    """Set when the agent ``name`` is restarted: ``never``, ``on-failure`` or ``always``.
 
     An agent that was given up is looked after again. Raises ``NotFoundError``, or ``RefusedError``
     if its team's file decides that, if it was adopted, or if the caller may not.
@@ -65,15 +65,14 @@ def set_policy(store: Store, name: str, *, restart: str = "", stalled: str = "")
             hint=f"Set 'restart' of '{row.name}' there.",
             code="in-file",
         )
-    if agent.origin != "spawned" and (restart not in ("", "never") or stalled == "restart"):
+    if agent.origin != "spawned" and restart != "never":
         raise RefusedError(
             f"agent '{name}' was adopted, so Torch does not know how its program was started and "
             f"cannot restart it; {nothing}",
             hint=f"End it, and start it with Torch: torch spawn {name} --restart on-failure",
             code="adopted",
         )
-    now = store.health.policy(agent.identity) or AgentPolicy()
-    policy = AgentPolicy(restart or now.restart, stalled or now.stalled)
+    policy = AgentPolicy(restart)
     store.health.set_policy(agent.identity, policy)
     store.restarts.forget("", agent.identity)
     store.events.add("policy", agent.name, policy._asdict(), agent=agent.identity)

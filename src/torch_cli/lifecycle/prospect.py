@@ -29,7 +29,7 @@ class Course(enum.StrEnum):
 
     RUNS = "runs"
     STAYS = "stays"
-    """It was ended, or given up."""
+    """It was ended, given up, or frozen."""
     RAISE = "raise"
     CANNOT = "cannot"
 
@@ -85,6 +85,9 @@ def _prospect(store: Store, agent: Agent) -> Prospect:
             return Prospect(agent, Course.RUNS)
         if fall.kind in (FallKind.ENDED, FallKind.CLOSED):
             return Prospect(agent, Course.STAYS, fall.why)
+        if agent.frozen is not None:
+            why = f"it is frozen: 'torch thaw {agent.name}' lets it go on"
+            return Prospect(agent, Course.STAYS, why)
         if _is_given_up(store, agent):
             return Prospect(agent, Course.STAYS, "Torch gave up restarting it")
         if fall.kind is FallKind.SERVER:
@@ -110,7 +113,8 @@ def _fall(store: Store, agent: Agent) -> Fall:
 
 def _is_given_up(store: Store, agent: Agent) -> bool:
     member = store.teams.member_of(agent.identity)
-    known = store.restarts.of(member.team, member.name) if member is not None else []
+    names = [("", agent.identity), *([(member.team, member.name)] if member else [])]
+    known = [one for name in names for one in store.restarts.of(*name)]
     return any(one.at is None and one.due == GIVEN_UP for one in known)
 
 

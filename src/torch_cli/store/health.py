@@ -6,15 +6,12 @@ from torch_cli.store.database import Database
 
 
 class AgentPolicy(NamedTuple):
-    """What Torch does for an agent whose program has ended, or makes no progress.
+    """What Torch does for an agent whose program has ended.
 
-    ``restart`` is when it is restarted: ``never``, ``on-failure`` or ``always``. ``stalled`` is
-    what is done when it makes no progress: people are told (``tell``), it gets a message too
-    (``nudge``), and if that does not help, it is restarted (``restart``).
+    ``restart`` is when it is restarted: ``never``, ``on-failure`` or ``always``.
     """
 
     restart: str = "never"
-    stalled: str = "tell"
 
 
 class MemoryKills(NamedTuple):
@@ -35,17 +32,17 @@ class Health:
 
     def policy(self, agent: str) -> AgentPolicy | None:
         """Return the policy of an agent, ``None`` if nobody has set one."""
-        rows = self._database.query("SELECT restart, stalled FROM policies WHERE agent = ?", agent)
+        rows = self._database.query("SELECT restart FROM policies WHERE agent = ?", agent)
         return AgentPolicy(*rows[0]) if rows else None
 
     def policies(self) -> dict[str, AgentPolicy]:
         """Return the policies that were set."""
-        rows = self._database.query("SELECT agent, restart, stalled FROM policies")
+        rows = self._database.query("SELECT agent, restart FROM policies")
         return {row[0]: AgentPolicy(*row[1:]) for row in rows}
 
     def set_policy(self, agent: str, policy: AgentPolicy) -> None:
         """Record the policy of an agent."""
-        sql = "INSERT OR REPLACE INTO policies (agent, restart, stalled) VALUES (?, ?, ?)"
+        sql = "INSERT OR REPLACE INTO policies (agent, restart) VALUES (?, ?)"
         self._database.write(sql, agent, *policy)
 
     def kills(self, agent: str) -> MemoryKills:

@@ -387,13 +387,12 @@ MIGRATIONS = (
     """
     ALTER TABLE agents ADD COLUMN frozen REAL;
     """,
-    # 21: what is done for agents that are in no team file when they end or stall, and how often
-    # memory had run out around programs; an index of when agents were started and ended.
+    # 21: what is done for agents that are in no team file when they end, and how often memory had
+    # run out around programs; an index of when agents were started and ended.
     """
     CREATE TABLE policies (
         agent           TEXT PRIMARY KEY,
-        restart         TEXT NOT NULL CHECK (restart IN ('never', 'on-failure', 'always')),
-        stalled         TEXT NOT NULL CHECK (stalled IN ('tell', 'nudge', 'restart'))
+        restart         TEXT NOT NULL CHECK (restart IN ('never', 'on-failure', 'always'))
     );
     CREATE TABLE memory_kills (agent TEXT PRIMARY KEY, file TEXT NOT NULL, number INTEGER NOT NULL);
     CREATE INDEX lives_by_agent ON events (agent, id) WHERE verb IN ('spawn', 'end');
