@@ -586,6 +586,23 @@ def test_what_was_answered_elsewhere_meanwhile_is_shown_anew(demo: DemoAgent) ->
     assert settled(demo) == [("declined", "touch f0"), ("declined", "touch f1")]
 
 
+def test_who_decides_sees_all_of_a_long_command(demo: DemoAgent) -> None:
+    """Its beginning, far above the question, is what matters."""
+    command = "rm -rf /srv/precious " + " ".join(f"/tmp/scratch/{number}" for number in range(40))
+    assert demo.send(f"DIALOG({command})").code == 0
+    demo.tmux.wait_for_text(demo.pane, "Do you want to proceed?")
+    person = Terminal(demo.torch.argv("answer", demo.name))
+    person.wait_for("q quits: ")
+    bare = command.replace(" ", "")  # the pane's rows end within words
+    assert bare in "".join(person.shown.split())
+    person.type("2\n")
+    assert person.finish() == 0
+    assert demo.send(f"DIALOG({command})").code == 0
+    demo.tmux.wait_for_text(demo.pane, "Do you want to proceed?")
+    said = demo.torch("answer", demo.name).out
+    assert bare in "".join(said.replace("·", "").split()), "also in a pipe"
+
+
 @pytest.mark.parametrize(("sure", "told"), [("y", ["declined"]), ("n", [])])
 def test_a_person_sees_the_question_first(demo: DemoAgent, sure: str, told: list[str]) -> None:
     demo.open_dialog()

@@ -108,12 +108,20 @@ def test_who_waits_comes_first_and_a_digit_answers(
     said = "offers no option 7, but 1, 2; nothing was pressed"
     top.press_until("7", lambda: said in top.screen(), "why not")
     assert agents[1].state() == "waiting"
+    size = ("resize-window", "-t", top.pane.id)
+    top.tmux.cmd(*size, "-x", "80", "-y", "11")
+    top.wait_row("─" * 80)
+    said = "what two asks does not fit on this screen: Enter brings you there"
+    top.press_until("1", lambda: said in top.screen(), "why not")
+    assert agents[1].state() == "waiting"
+    top.tmux.cmd(*size, "-x", "80", "-y", "24")
+    top.wait("Do you want to proceed?", "1  Yes", "2  No")
     top.press("1")
     top.wait("answered  two: 1 Yes", "2 nothing", "Ran: touch approved")
     top.press("1")
     top.wait("two asks nothing: it is idle; nothing was pressed")
     for columns, height in ((60, 16), (140, 40)):
-        top.tmux.cmd(*("resize-window", "-t", top.pane.id, "-x", str(columns), "-y", str(height)))
+        top.tmux.cmd(*size, "-x", str(columns), "-y", str(height))
         top.wait_row("─" * columns)
         top.wait("○ idle", "Torch demo agent")
     top.press("q")

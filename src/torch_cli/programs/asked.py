@@ -41,6 +41,7 @@ class Option(NamedTuple):
 class Asked(NamedTuple):
     """A dialog in words. ``about`` are rows that say what the question is about.
 
+    ``rows`` is all that it shows beside its question and options, for who decides must see it.
     ``digest`` is the same for as long as the same is asked, also while the selection moves or an
     answer is being typed; unlike the dialog's hash, it answers nothing. ``choose`` is how an option
     is chosen, '' if that is not known.
@@ -51,6 +52,7 @@ class Asked(NamedTuple):
     options: tuple[Option, ...]
     digest: str
     choose: str = ""
+    rows: tuple[str, ...] = ()
 
     def is_still(self, other: "Asked") -> bool:
         """Whether this is the same question as ``other``, its options in any order."""
@@ -87,6 +89,7 @@ def asked(dialog: Dialog) -> Asked:
     first, options = (len(dialog.rows), ()) if apart else _numbered(dialog.rows)
     clicked = {spot.row for spot in dialog.spots}
     rows = tuple(row for at, row in enumerate(dialog.rows[:first]) if at not in clicked)
+    whole = [row for row in map(bare, rows) if row and row != question]
     if not options:
         at = [number for number, row in enumerate(rows) if question and question in row]
         rows = rows[max(0, at[-1] - ABOUT_ROWS) :] if at else rows[-2 * ABOUT_ROWS :]
@@ -99,12 +102,11 @@ def asked(dialog: Dialog) -> Asked:
     if not options:
         options = _unnumbered(dialog)
         listed = {one.words for one in options}
-        kept = [row for row in kept if row not in listed]
-        if (
-            options and dialog.choose == "arrows"
-        ):  # what is below the list says which keys there are
+        kept, whole = ([row for row in each if row not in listed] for each in (kept, whole))
+        if options and dialog.choose == "arrows":
+            # What is below the list says which keys there are.
             above = {bare(row) for row in dialog.rows[: options[0].row]}
-            kept = [row for row in kept if row in above]
+            kept, whole = ([row for row in each if row in above] for each in (kept, whole))
     if dialog.text is not None:
         takes = "possible" if dialog.text_keys else "needed"
         options = tuple(
@@ -117,7 +119,8 @@ def asked(dialog: Dialog) -> Asked:
         named = [row for row in map(bare, dialog.rows[:first]) if _PATH.match(row)][:1]
         shown = [*named, *(row for row in shown if row not in named)][:ABOUT_ROWS]
     about = tuple(one_line(row) for row in shown)
-    return Asked(question, about, options, digest, dialog.choose if options else "")
+    how = dialog.choose if options else ""
+    return Asked(question, about, options, digest, how, tuple(whole))
 
 
 def with_directory(one: Asked, dialog: Dialog | None, directory: str) -> Asked:
@@ -128,7 +131,8 @@ def with_directory(one: Asked, dialog: Dialog | None, directory: str) -> Asked:
     named = any(_PATH.match(row) for row in one.about)
     if dialog is None or dialog.kind != TRUST_KIND or named or not directory:
         return one
-    return one._replace(about=(f"its directory: {one_line(directory)}", *one.about))
+    words = f"its directory: {one_line(directory)}"
+    return one._replace(about=(words, *one.about), rows=(words, *one.rows))
 
 
 def answer_command(name: str, dialog: Dialog) -> str:

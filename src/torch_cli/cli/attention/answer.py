@@ -257,7 +257,8 @@ def _show(shown: "Waiting", since: float | None) -> None:
     waited = f"for {age(time.time() - since)}" if since is not None else ""
     say("")
     print_folded("  ".join(filter(None, [found.name, pane.place, pane.id, waited])), INDENT_COLUMNS)
-    for words in (asked.question, *asked.about):
+    # All of it: a command that is approved may begin far above its question.
+    for words in (asked.question, *asked.rows):
         if words:
             print_folded(f"    {words}", INDENT_COLUMNS)
     for option in asked.options:

@@ -133,6 +133,7 @@ def need_object(one: "Need") -> dict[str, Any]:
         "evidence": seen.evidence,
         "question": one.asked.question or None,
         "about": list(one.asked.about),
+        "rows": list(one.asked.rows),
         "dialog": seen.dialog.hash if seen.dialog is not None else None,
         "reset": seen.reset,
         "frozen": timestamp(one.agent.frozen),
@@ -208,6 +209,8 @@ def print_needs(found: "list[Need]") -> None:
 
 def _print_question(one: "Need", brief: str) -> None:
     """Print what an agent asks, its options, and the command that answers it."""
+    import sys
+
     from torch_cli.cli.present import print_folded, say
     from torch_cli.programs.asked import TRUST_KIND, answer_command
 
@@ -216,12 +219,14 @@ def _print_question(one: "Need", brief: str) -> None:
     takes = {"needed": " (with --text)", "possible": " (also with --text)"}
     options = [f"{each.key} {each.words}{takes.get(each.text, '')}" for each in asked.options]
     decides = asked.about[:1] if dialog.kind == TRUST_KIND else asked.about  # the directory
+    if not sys.stdout.isatty():
+        decides = asked.rows
     asks = [words for words in (asked.question, *decides) if words]
     rows = [_in_a_row(f"{brief}  ", asks), _in_a_row("    ", options)]
     for row, _ in rows:
         say(row)
     whole = f"# 'torch answer {one.agent.name}' shows all of it"
-    is_cut = any(is_cut for _, is_cut in rows)
+    is_cut = len(decides) < len(asked.rows) or any(is_cut for _, is_cut in rows)
     command = answer_command(one.agent.name, dialog)
     print_folded(f"    {command}", INDENT_COLUMNS, behind=whole if is_cut else "")
 

@@ -112,6 +112,8 @@ class Dashboard(View):
             why = f"{row.name} asks nothing: it is {need.state.state.shown}"
         elif not need.asked.choose or not need.asked.options:
             why = f"nobody knows which key answers what {row.name} asks: Enter brings you there"
+        elif not detail.is_whole:
+            why = f"what {row.name} asks does not fit on this screen: Enter brings you there"
         elif row.name in self._answering:
             why = f"an answer to {row.name} is on its way"
         elif detail.asks != dialog.hash or time.monotonic() < detail.shown_at + READ_SECONDS:

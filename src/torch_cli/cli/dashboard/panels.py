@@ -13,10 +13,14 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from torch_cli.attention.groups import GROUPS
+from torch_cli.cli.cells import folded
 from torch_cli.cli.present import age, printable
 from torch_cli.cli.table import Paper, homely
 from torch_cli.programs.state import State
 from torch_cli.top.board import Board, BoardRow
+
+INDENT_COLUMNS = 4
+"""Columns by which a row that goes on is indented."""
 
 _SGR = re.compile(r"(\x1b\[[0-9;]*m)")
 _OTHER = re.compile(
@@ -104,7 +108,8 @@ class Detail(Widget):
         key = (row.need.agent.identity if row else "", dialog.hash if dialog else "")
         if key != self._key:
             self._key, self.asks, self.shown_at = key, key[1], time.monotonic()
-        lines = in_words(row, self.on) if row is not None else []
+        on = self.on._replace(width=max(1, self.app.size.width))
+        lines = in_words(row, on) if row is not None else []
         if lines != self._words:
             self._words = lines
             self.refresh(layout=True)
@@ -113,6 +118,11 @@ class Detail(Widget):
         """Draw it. Without room for all, what is left out is before the options."""
         left_out = max(0, len(self._words) - self.size.height)
         return Group(*self._words[left_out:])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is room for all of it, but for the line that says which agent it is."""
+        return len(self._words) - 1 <= self.size.height
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         return len(self._words)
@@ -169,10 +179,10 @@ def in_words(row: BoardRow, on: Paper) -> list[Text]:
     lines = [_line("  ".join(filter(None, facts)), "dim")]
     guessed = seen.shown is State.UNKNOWN
     if need.asked.question and not guessed:
-        lines += [
-            _line(need.asked.question, "bold"),
-            *(_line(f"  {one}") for one in need.asked.about),
-        ]
+        # All of it, and whole: the end of a command decides as much as its beginning.
+        lines += _folded(need.asked.question, on, "bold")
+        for one in need.asked.rows:
+            lines += _folded(f"  {one}", on)
     else:
         lines.append(_line(seen.evidence if guessed and not need.left else need.words))
     if need.group == "answer":
@@ -180,6 +190,10 @@ def in_words(row: BoardRow, on: Paper) -> list[Text]:
     elif need.urgent:
         lines += [_line(f"  {step.line}  {step.words}", "dim") for step in need.steps]
     return lines
+
+
+def _folded(words: str, on: Paper, style: str = "") -> list[Text]:
+    return [_line(row, style) for row in folded(printable(words), on.width or 80, INDENT_COLUMNS)]
 
 
 def _options(row: BoardRow) -> list[Text]:

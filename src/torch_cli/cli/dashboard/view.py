@@ -46,8 +46,8 @@ Screen { layout: vertical; }
 #agents > .option-list--option-highlighted,
 #agents:focus > .option-list--option-highlighted {
     background: transparent; color: ansi_default; text-style: none; }
-#detail { height: auto; max-height: 45%; border-top: solid ansi_default; }
-#shown { height: 1fr; min-height: 1; border-top: solid ansi_default; }
+#detail { height: auto; max-height: 50%; border-top: solid ansi_default; }
+#shown { height: 1fr; border-top: solid ansi_default; }
 #filter { height: 1; border: none; padding: 0; display: none; }
 #note { height: auto; max-height: 3; display: none; text-style: bold; }
 ModalScreen { align: center middle; background: transparent; }
@@ -88,12 +88,13 @@ class View(App[None]):
 
     def compose(self) -> ComposeResult:
         yield Static("torch top", id="headline")
+        # Above what may fill the screen: on a small one they would be out of sight below it.
+        yield Static("", id="note")
+        yield Input(placeholder="filter: Enter keeps it, Escape clears it", id="filter")
         yield Static("", id="columns")
         yield AgentList()
         yield Detail(self._on)
         yield AgentScreen()
-        yield Input(placeholder="filter: Enter keeps it, Escape clears it", id="filter")
-        yield Static("", id="note")
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
