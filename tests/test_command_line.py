@@ -130,7 +130,7 @@ def test_timeout_is_explained(torch: Torch, command: str) -> None:
     ("words", "said"),
     [
         (("ps", "--jsn"), "torch: no such option"),
-        (("stop",), "torch: missing argument 'NAME'"),
+        (("window",), "torch: missing argument 'NAME'"),
         (("ps", "x"), "torch: got unexpected extra argument (x)"),
         (
             ("wait", "dev", "--for", "idle", "--timeout", "x"),
@@ -153,7 +153,7 @@ def test_every_error_begins_with_a_small_letter(
     ("words", "which"),
     [
         (("state", "dev", "a\udcff"), "'TARGETS'"),
-        (("stop", "\udcff"), "'NAME'"),
+        (("stop", "\udcff"), "'NAMES'"),
         (("window", "w\udcff"), "'NAME'"),
         (("window", "w", "--session", "\udcff"), "'--session'"),
         (("spawn", "w", "--role", "\udcff"), "'--role'"),

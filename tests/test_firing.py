@@ -446,6 +446,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP TRIGGER events_were_deleted; DROP TABLE event_stream; DROP TABLE event_readers;"
         "DROP TABLE looks;"
         "DROP INDEX events_by_time; DROP INDEX states_by_agent; DROP INDEX states_by_time;"
+        "DROP INDEX lives_by_agent; DROP TABLE policies; DROP TABLE memory_kills;"
         "ALTER TABLE events DROP COLUMN agent;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"
@@ -463,7 +464,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         )
         + "".join(
             f"ALTER TABLE agents DROP COLUMN {column};"
-            for column in ("conversation", "arguments", "variables", "parent_agent")
+            for column in ("conversation", "arguments", "variables", "parent_agent", "frozen")
         )
         + "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
     )

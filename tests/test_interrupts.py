@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -452,6 +453,7 @@ def test_a_tmux_that_stops_while_an_earlier_message_is_unfinished_delivers_nothi
 
 def test_a_lock_that_cannot_be_made_is_a_failure_and_stays_one(demo: DemoAgent) -> None:
     locks = Path(paths.state_dir()) / "locks"
+    shutil.rmtree(locks)
     locks.write_text("in its place")
     done = demo.send("hello")
     assert (done.code, done.json["error"]["code"]) == (1, "store")
@@ -679,7 +681,7 @@ def on_terminal(torch: Torch, *words: str, until: str) -> str:
 
 def test_on_a_terminal_it_says_what_is_waited_for(busy: DemoAgent) -> None:
     words = ("send", "demo", "hello", "--when", "idle")
-    shown = on_terminal(busy.torch, *words, until="waiting for demo: working")
+    shown = on_terminal(busy.torch, *words, until="Ctrl-C cancels")
     assert "torch: waiting for demo: working" in shown
     assert shown.count("waiting for") == 1, "it is said once"
     assert "30 s at most, then the outbox keeps it. Ctrl-C cancels" in shown

@@ -319,6 +319,7 @@ EVERYBODYS = {
     *("agreement check", "doctor", "completion", "help", "attach", "next", "back"),
     # They make something new, take what nobody has, or answer: what they send is checked there.
     *("task add", "task claim", "task route", "ack", "reply"),
+    "top",  # its keys do what the commands do, each by the same deed
     "resurrect",  # each agent by a restart, which is refused for those of others
     # Files, git and tmux, and Torch on this machine: what an agent's own shell can do as well.
     *("store prune", "window", "run", "init", "team freeze", "briefing edit", "recover", "commit"),

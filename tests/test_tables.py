@@ -42,7 +42,7 @@ STABLE = ("task list --all", "outbox list", "inbox dev", "message kinds", "brief
 COMMANDS = [
     *STABLE,
     *("who", "task stats", "checkin list", "checkpoint list", "checkpoint list --all"),
-    *("checkpoint status", "recover", "profile list", "notify test"),
+    *("checkpoint status", "recover", "profile list", "notify test", "health"),
 ]
 
 

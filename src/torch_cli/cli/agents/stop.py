@@ -44,7 +44,7 @@ def command(
     Torch asks as the agent's profile says: by a command typed into its empty box, else by keys such
     as C-c, which also decline an open dialog. Torch closes its window if Torch opened it. An
     adopted program that does not end is left alone. Messages that wait for the agent are not typed
-    any more: Torch names them.
+    any more: Torch names them. It also names the check-ins for it, and who gets those now.
 
     They are stopped one after the other, each with its own result. The exit status is the first
     that is not 0. --all and --team ask first; without a terminal they want --yes.
@@ -81,10 +81,17 @@ def _show(common: Common, stopped: "Stopped") -> None:
         "how": stopped.how,
         "leftovers": stopped.leftovers,
         "dropped": [message.id for message in stopped.dropped],
+        "checkins": [{"name": one, "goes_to": to or None} for one, to in stopped.checkins],
     }
     notes = [
         f"dropped, nothing was typed: {message.id}  {one_line(message.body, DROPPED_CHARACTERS)}"
         for message in stopped.dropped
+    ]
+    notes += [
+        f"check-in {one} goes to {to} from now on"
+        if to
+        else f"check-in {one} stays, and nobody gets it: 'torch checkin remove {one}' ends it"
+        for one, to in stopped.checkins
     ]
     if stopped.leftovers:
         notes.insert(0, f"{stopped.leftovers} processes it left behind were ended")
