@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.roster.authority import check_over
+from torch_cli.roster.membership import is_listed
 from torch_cli.roster.registry import registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -29,7 +30,7 @@ def member_in_file(store: Store, agent: Agent) -> Started | None:
     An agent that a member of a team has started is in the team, and in no file.
     """
     row = store.teams.member_of(agent.identity)
-    return row if row is not None and "environment" in row.spec else None
+    return row if row is not None and is_listed(row) else None
 
 
 def governed(store: Store, agent: Agent) -> Governed:

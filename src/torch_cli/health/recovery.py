@@ -71,8 +71,6 @@ class Recovery:
             return
         if agent.origin != "spawned" or member_in_file(store, agent) is not None:
             return
-        if any(it.at is None and it.due == float("inf") for it in store.restarts.of("", one)):
-            return
         if pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid) is None:
             return  # a person has closed it since, or its server has ended
         yield from self._decide(store, agent, end, now)

@@ -45,10 +45,10 @@ def decide(store: Store, team: str, name: str, ended: str, now: float) -> Decisi
     ``team`` and ``name`` are its key in the table of restarts. Notes its next restart there.
     ``None`` if it was given up before: that is decided once.
     """
+    if store.restarts.is_given_up(team, name):
+        return None
     history = store.restarts.of(team, name)
     pending = next((one for one in history if one.at is None), None)
-    if pending is not None and pending.due == GIVEN_UP:
-        return None
     done = [one.at for one in history if one.at is not None and now - one.at < WITHIN]
     if len(done) >= MOST:
         why = f"{ended}, after {len(done)} restarts in {WITHIN / 60:.0f} min"

@@ -16,7 +16,6 @@ from torch_cli.lifecycle.restart import RestartPlan, plan_restart
 from torch_cli.roster.fall import Fall, FallKind, before_this_start, fall_of, server_process
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.restarts import GIVEN_UP
 from torch_cli.tmux.opening import check_owner
 from torch_cli.tmux.socket import Socket
 
@@ -113,9 +112,8 @@ def _fall(store: Store, agent: Agent) -> Fall:
 
 def _is_given_up(store: Store, agent: Agent) -> bool:
     member = store.teams.member_of(agent.identity)
-    names = [("", agent.identity), *([(member.team, member.name)] if member else [])]
-    known = [one for name in names for one in store.restarts.of(*name)]
-    return any(one.at is None and one.due == GIVEN_UP for one in known)
+    of_team = member is not None and store.restarts.is_given_up(member.team, member.name)
+    return of_team or store.restarts.is_given_up("", agent.identity)
 
 
 def _orphan(agent: Agent) -> procs.Process | None:

@@ -40,6 +40,10 @@ class Restarts:
         )
         return [Restart(**{**dict(row), "team": os.fsdecode(row["team"])}) for row in rows]
 
+    def is_given_up(self, team: str, name: str) -> bool:
+        """Return whether only a person may start it again."""
+        return any(one.at is None and one.due == GIVEN_UP for one in self.of(team, name))
+
     def add(self, restart: Restart) -> None:
         """Record that a member has ended, and when to restart it."""
         row = restart._asdict() | {"team": os.fsencode(restart.team)}

@@ -108,16 +108,16 @@ class Watchman:
             self._slow_at = time.monotonic()
             self._uses = uses({one.name: one.program_pid for one in agents}, self._uses)
             self._checkpoints = _checkpoints(store)
-        queue = Counter(one.recipient for one in store.messages.waiting())
+        queue = Counter(one.agent for one in store.messages.waiting())
         tasks, checkins = _tasks(store), _checkins(store)
         rows = tuple(
             BoardRow(
                 *(one, *_shown(lookout.seen.get(one.agent.name))),
                 task=tasks.get(one.agent.identity),
                 message=_last_message(store, one.agent),
-                queue=queue[one.agent.name],
+                queue=queue[one.agent.identity],
                 use=self._uses.get(one.agent.name),
-                checkin=checkins.get(one.agent.name),
+                checkin=checkins.get(one.agent.identity),
                 checkpoint=_of_directory(self._checkpoints, one.agent.directory),
             )
             for one in found
@@ -148,11 +148,11 @@ def _begun(task: Task) -> bool:
 
 
 def _checkins(store: Store) -> dict[str, float]:
-    """Return when the next check-in of each agent is due, by its name."""
+    """Return when the next check-in of each agent is due, by its identity: not a namesake's."""
     due: dict[str, float] = {}
     for one in store.checkins.all():
         if one.due is not None and one.state is CheckinState.ACTIVE:
-            due[one.to.name] = min(one.due, due.get(one.to.name, one.due))
+            due[one.to.agent] = min(one.due, due.get(one.to.agent, one.due))
     return due
 
 
