@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 
 from torch_cli import duration, paths
 from torch_cli.doctor.finding import Finding, Level
+from torch_cli.doctor.logout import logout
 from torch_cli.doctor.programs import own_profiles, programs
 from torch_cli.doctor.scheduler import scheduler
 from torch_cli.doctor.snippet import in_tmux
@@ -45,6 +46,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
         server = list(_server(socket, version, environ))
         yield from server
         answers = server[-1].level is Level.OK
+        yield from logout(socket, has_server=answers)
         yield from in_tmux(socket, has_server=answers)
     yield from _state_directory()
     store = _store()

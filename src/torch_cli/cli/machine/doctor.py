@@ -11,9 +11,9 @@ from torch_cli.cli.options import common_options
 def command(common: Common) -> int:
     """Find problems on this machine, and say how to fix them.
 
-    Torch looks at tmux and its server, the locale, the state directory and the store, the
-    scheduler, Python, git, and the agent programs: versions, hooks, submit chord. Exit status 1 if
-    something fails; warnings do not count. -q shows problems only.
+    Torch looks at tmux and its server, what a logout does to it, the locale, the state directory
+    and the store, the scheduler, Python, git, and the agent programs: versions, hooks, submit
+    chord. Exit status 1 if something fails; warnings do not count. -q shows problems only.
 
     Torch runs the 'tmux' on the PATH, or the program that TORCH_TMUX names (a name or a path), also
     for the agents that it spawns. The first line says which, and its version.
