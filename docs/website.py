@@ -1,10 +1,12 @@
-"""What MkDocs needs beside the pages: README.md and LEARNINGS.md as pages, and links that hold.
+"""What MkDocs needs beside the pages: README.md and LEARNINGS.md as pages, links that hold, and
+flowcharts as pictures.
 
 The files of the repository that no page is made of are not on the site: a link to one becomes its
 name. A link to a page that is not there stays, and MkDocs refuses it.
 """
 
 import re
+import sys
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -12,6 +14,10 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
+
+sys.path.append(str(ROOT / "docs"))  # MkDocs loads this file alone
+
+from flowchart import drawn  # noqa: E402
 
 PAGES = {"README.md": "index.md", "LEARNINGS.md": "learnings.md"}
 """Files of the repository that are pages of the site, and the names of these pages."""
@@ -28,7 +34,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Return the text of a page with links that hold on the site."""
+    """Return the text of a page with links that hold on the site, and with pictures drawn."""
+    markdown = drawn(markdown, page.title or "A flowchart")
     if page.file.src_uri in PAGES.values():
         return markdown
     return _moved(markdown, Path(config.docs_dir) / Path(page.file.src_uri).parent)
