@@ -1,7 +1,9 @@
 """Facts about real processes."""
 
 import os
+import pty
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -140,11 +142,36 @@ def test_the_foreground_is_what_the_terminal_s_user_started(tmux: TmuxServer) ->
     tmux.wait_until(sleeping, "sleep in the foreground")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_a_terminal_tells_since_when_nothing_was_read_from_it() -> None:
+    """Never too early: it says so only of the time after the read, to the next multiple of 8 s."""
+    before = time.time()
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp("sh", ["sh", "-c", "stty raw -echo; echo ready; exec cat"])
+    try:
+        said = b""
+        while b"ready" not in said:
+            said += os.read(terminal, 64)
+        os.write(terminal, b"x")
+        while b"x" not in said:
+            said += os.read(terminal, 64)
+        since = procs.terminal_unread_since(child)
+        assert since is not None
+        assert before < since <= time.time() + 8
+        assert since % 8 == 0
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(terminal)
+
+
 @both_ways
 def test_a_process_without_a_terminal_has_no_foreground() -> None:
     child = subprocess.Popen(["sleep", "60"], start_new_session=True)
     try:
         assert procs.foreground(child.pid) is None
+        assert procs.terminal_unread_since(child.pid) is None
     finally:
         child.kill()
         child.wait()

@@ -3,19 +3,23 @@
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
+from conftest import TmuxServer, Torch, accept_profiles, wait_until
 from test_attach import terminal
 from test_delivery_faults import PATIENTLY, send_with
 from torch_cli import procs
 from torch_cli.delivery.evidence import Baseline
+from torch_cli.programs.loading import STOCK
+from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
 from torch_cli.tmux import keys
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.drawn import LONG_AGO_SECONDS, Drawn
 
 PRESSED = 1.0
 """Seconds that at least lie between a person's key and one of Torch's. tmux tells whole seconds."""
@@ -24,6 +28,17 @@ PRESSED = 1.0
 @pytest.fixture
 def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
     return spawn_demo(tmux, torch, tmp_path / "project")
+
+
+def draw_in_frames() -> None:
+    """Say in the demo agent's profile nothing of when it draws, as for a program in frames."""
+    stock = (Path(STOCK) / "demo.toml").read_text(encoding="utf-8")
+    own = Path(profiles_dir())
+    own.mkdir(parents=True)
+    kept = [row for row in stock.splitlines() if not row.startswith("draws_within")]
+    assert len(kept) == len(stock.splitlines()) - 1
+    (own / "demo.toml").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    accept_profiles()
 
 
 def latest_key(demo: DemoAgent) -> float:
@@ -69,6 +84,7 @@ def test_words_that_the_program_has_read_and_not_drawn_are_not_submitted(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
     """It draws at most every 40 ms, and has drawn Torch's text just now."""
+    draw_in_frames()
     demo = spawn_demo(tmux, torch, tmp_path / "project", "--frame", "0.04")
     typed = """
 from torch_cli.tmux.keys import unread
@@ -83,6 +99,28 @@ def on_step(step):
     assert done.returncode == 4, done
     assert "draft" in done.stdout
     assert demo.submitted() == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_a_program_that_got_no_key_lately_has_drawn(demo: DemoAgent) -> None:
+    """The terminal's own record says so, and saves the time in which it may be drawing."""
+    pid = demo.pane.pid
+
+    def long_ago() -> bool:
+        since = procs.terminal_unread_since(pid)
+        assert since is not None
+        return time.time() - since > LONG_AGO_SECONDS
+
+    wait_until(long_ago, what="a terminal that was not read lately")
+    drawn = Drawn(pid, within=3600.0)
+    drawn.note()
+    assert drawn.all()
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "-l", "mine")
+    demo.tmux.wait_for_text(demo.pane, "mine")
+    again = Drawn(pid, within=3600.0)
+    again.note()
+    assert not long_ago()
+    assert not again.all()
 
 
 @pytest.mark.parametrize("act", ["paste", "press"])

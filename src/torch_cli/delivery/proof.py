@@ -191,10 +191,12 @@ def _other_report(job: Job) -> Ended | None:
 
 def by_fate(job: Job) -> Ended | None:
     """Read the outcome of our text in the transcript. A user's hook may have refused it."""
+    known = job.before.state in (State.IDLE, State.WORKING)
+    if job.is_command or not known or not job.profile.answer.transcript:
+        return None
     from torch_cli.delivery import refused
 
-    known = job.before.state in (State.IDLE, State.WORKING)
-    if job.is_command or not known or not refused.tells(job.reader):
+    if not refused.tells(job.reader):
         return None
     turn = refused.fate(job.reader, job.message, job.before)
     if turn is None:

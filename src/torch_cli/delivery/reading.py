@@ -62,7 +62,7 @@ class Reader:
         self.deadline = time.monotonic() + policy.timeout
         self._asked = False
         self._terminal = ""
-        self._drawn = Drawn(recipient.pane.pid)
+        self._drawn = Drawn(recipient.pane.pid, recipient.profile.box.draws_within)
 
     def heard(self) -> int:
         """Return how often the pane has written. Give the number to ``wait`` after a look."""

@@ -60,7 +60,13 @@ class ProcessMatch(NamedTuple):
 
 
 class BoxSpec(NamedTuple):
-    """Where the input box is on the screen, and how it is drawn."""
+    """Where the input box is on the screen, and how it is drawn.
+
+    ``draws_within`` is the most seconds that pass until the program begins to draw what it has
+    read, if nothing keeps it from running: 0 if it draws before it waits for more. The default is
+    for programs that draw in frames: Claude Code draws at most every 16 ms, and drew a key or a
+    paste of two lines 10 to 30 ms after it had read it (2.1.330, 2026-11-29).
+    """
 
     kind: str = "none"
     rule: str = ""
@@ -84,6 +90,7 @@ class BoxSpec(NamedTuple):
     tallest: int = 0
     low: int = 0
     scrolled: Pattern | None = None
+    draws_within: float = 0.05
     prompt_unique: bool = False
     cursor_real: bool = False
     cursor_hidden: bool = False

@@ -6,7 +6,6 @@ turn into its rollout (0.169.0). Another Codex in the same directory has its rol
 """
 
 import contextlib
-import glob
 import json
 import os
 import re
@@ -84,6 +83,8 @@ def _claude_files(process: Process) -> list[str]:
     session = str(claude_session(process).get("sessionId"))
     if not _WORD.fullmatch(session):
         return []
+    import glob  # 1 ms, and a message needs it seldom
+
     projects = os.path.join(glob.escape(os.path.join(_config_of(process), "projects")), "*")
     below = glob.glob(os.path.join(projects, session, "**", "*.jsonl"), recursive=True)
     return [*glob.glob(os.path.join(projects, f"{session}.jsonl")), *below]
@@ -136,6 +137,8 @@ def _resumable(config: str, job: str, before: str) -> str:
                 written = json.loads(file.read(LARGEST_RECORD_BYTES))
             if isinstance(written, dict):
                 sessions.insert(0, str(written.get("sessionId")))
+    import glob  # as in _claude_files
+
     projects = glob.escape(os.path.join(config, "projects"))
     for session in sessions:
         if _WORD.fullmatch(session) and glob.glob(os.path.join(projects, "*", f"{session}.jsonl")):

@@ -97,7 +97,7 @@ def weighed(state: AgentState, turn: TurnReport | None) -> AgentState:
 
 def at_home(state: AgentState, profile: Profile, process: Process | int) -> AgentState:
     """Return ``state``, or ``unknown`` if the box on the screen may belong to another session."""
-    if state.box is None:
+    if state.box is None or not profile.answer.transcript:
         return state
     from torch_cli.programs.record import shows_another
 
@@ -123,9 +123,11 @@ def turn_of(
     ``process`` is the program's, ``event`` its latest report, and ``wrote`` the time (epoch
     seconds) at which its window last changed, 0 if that is not known.
     """
-    from torch_cli.programs.record import record_of
+    record = None
+    if profile.answer.transcript:  # most programs keep none, and loading it takes 2 ms
+        from torch_cli.programs.record import record_of
 
-    record = record_of(profile.answer.transcript, process)
+        record = record_of(profile.answer.transcript, process)
     if record is not None and record.running and event is not None and event.ended > record.at:
         # It continues to say so while sub-agents that it started work in the background.
         return TurnReport(False, "the program reported the end of the turn", "hook")

@@ -2,7 +2,8 @@
 box.
 
 Between both nothing else shows a key: it is no longer in the terminal's queue, and not on the
-screen. Linux counts what a process reads, and tells whether it wants to run.
+screen. Linux counts what a process reads, tells whether it wants to run, and keeps with a terminal
+when it was read last.
 """
 
 import time
@@ -12,9 +13,12 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 
 FRAME_SECONDS = 0.05
-"""Seconds within which a program that is not kept from running begins to draw what it has read.
-Claude Code draws at most every 16 ms, and drew a key or a paste of two lines 10 to 30 ms after it
-had read it (2.1.330, 2026-11-29)."""
+"""Seconds within which a program that is not kept from running begins to draw what it has read, if
+its profile does not say (``box.draws_within``)."""
+
+LONG_AGO_SECONDS = 0.25
+"""Seconds after which Torch believes, by the terminal's own record, that nothing read from it is
+still to be drawn. Five frames: it may be another process of the program that draws."""
 
 DRAWN_WITHIN_SECONDS = 0.5
 """Seconds after which Torch no longer waits for a program to draw all that it has read: one that
@@ -31,11 +35,12 @@ opened in ``/etc``, which is every start of a program on the machine (0.169.0, 2
 class Drawn:
     """Watches how much is read by the processes that have the terminal of the process ``pid``.
 
-    It knows nothing where Linux does not tell (macOS, a process of another user).
+    They begin to draw it ``within`` so many seconds. It knows nothing where Linux does not tell
+    (macOS, a process of another user).
     """
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    def __init__(self, pid: int, within: float = FRAME_SECONDS) -> None:
+        self._pid, self._within = pid, within
         self._readers: list[int] | None = None
         self._read: list[int] = []
         self._since = 0.0
@@ -58,7 +63,16 @@ class Drawn:
         quiet = self.note()
         if not any(self._read):
             return True
-        return quiet >= FRAME_SECONDS and all(procs.sleeps(one) for one in self._readers or ())
+        had_time = quiet >= self._within or (quiet > 0 and self._no_keys_lately())
+        return had_time and all(procs.sleeps(one) for one in self._readers or ())
+
+    def _no_keys_lately(self) -> bool:
+        """Return whether nobody has read from the terminal for long enough.
+
+        Between two looks (``quiet``) nothing else was read either.
+        """
+        read = procs.terminal_unread_since(self._pid)
+        return read is not None and time.time() - read >= LONG_AGO_SECONDS
 
 
 def await_drawn(client: ControlClient, pane: Pane, drawn: Drawn | None = None) -> None:
