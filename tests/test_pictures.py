@@ -7,7 +7,7 @@ import flowchart
 import pytest
 import rooms
 
-from torch_cli.store.steps import Step
+from torch_cli.store.steps import NEXT_STEPS, Step
 
 
 def test_the_way_of_a_message_is_that_of_the_table() -> None:
@@ -16,7 +16,7 @@ def test_the_way_of_a_message_is_that_of_the_table() -> None:
 
 
 def test_a_way_without_words_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = {**delivery.NEXT_STEPS, Step.SEEN: (Step.ACCEPTED, *delivery.NEXT_STEPS[Step.SEEN])}
+    more = {**NEXT_STEPS, Step.SEEN: (Step.ACCEPTED, *NEXT_STEPS[Step.SEEN])}
     monkeypatch.setattr(delivery, "NEXT_STEPS", more)
     with pytest.raises(ValueError, match="each way"):
         delivery.drawing()
