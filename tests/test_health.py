@@ -15,16 +15,17 @@ import scheduler
 from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli import procs
+from torch_cli.attention.history import History
 from torch_cli.cli.options import POLICIES
 from torch_cli.health.recovery import Recovery
 from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, MOST, WITHIN
 from torch_cli.lifecycle.did import Did
-from torch_cli.lifecycle.end import Cause, End, end_of
-from torch_cli.lifecycle.memory import log_names
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.restarts import Restart
 from torch_cli.teamfile.schema import RESTARTS
+from torch_cli.watch.end import Cause, End, end_of, record_end
+from torch_cli.watch.memory import log_names
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
 
@@ -187,6 +188,57 @@ def test_a_pane_that_a_person_closes_is_not_started_again(
     assert look(recovery, now + 60) == []
     assert torch("stop", "demo").code == 0
     assert look(Recovery(), now + 60) == []
+
+
+def test_an_end_is_recorded_once(demo: DemoAgent, tmux: TmuxServer) -> None:
+    """By whichever pass sees it first."""
+    demo.kill()
+    wait_until(lambda: tmux.pane(demo.pane.id).dead, what="its end")
+    history = History()
+    with Store() as store:
+        assert history.look(store)
+        (state,) = store.events.read(verbs=("state",))
+    history.close()
+    (end,) = ends()
+    assert (end["cause"], end["signal"]) == ("killed", 9)
+    assert "fall" not in state.detail
+    look(Recovery(), time.time())
+    assert ends() == [end]
+
+
+def test_who_was_started_again_has_not_ended(demo: DemoAgent, tmux: TmuxServer) -> None:
+    """A look that began before the restart finds the earlier pane gone, and says nothing of it."""
+    tmux.new_session("mine", "cat")
+    tmux.cmd("kill-pane", "-t", demo.pane.id)
+    before = agent_now()
+    with Store() as store:
+        sql = "UPDATE agents SET created = created + 1, pane_pid = 1"
+        store.database.write(sql)
+        assert record_end(store, before) is None
+        assert store.events.last_end(before.identity) is None
+
+
+def test_the_last_pane_of_a_server_can_be_closed(
+    demo: DemoAgent, tmux: TmuxServer, torch: Torch
+) -> None:
+    """A server that has no panes any more runs all the same, if it is told to."""
+    tmux.cmd("set-option", "-s", "exit-empty", "off")
+    tmux.cmd("kill-pane", "-t", demo.pane.id)
+    with Store() as store:
+        end = end_of(store, agent_now())
+    assert end is not None
+    assert end.cause is Cause.PANE_GONE
+
+
+def test_a_server_that_is_ending_is_gone(demo: DemoAgent) -> None:
+    """It closes its socket first: its agents' panes were not closed by a person then."""
+    socket = Path(agent_now().socket)
+    socket.rename(socket.with_name("moved"))
+    with Store() as store:
+        end = end_of(store, agent_now())
+    socket.with_name("moved").rename(socket)
+    assert end is not None
+    assert end.cause is Cause.SERVER_GONE
 
 
 def test_a_frozen_agent_is_not_restarted_before_it_is_thawed(demo: DemoAgent, torch: Torch) -> None:

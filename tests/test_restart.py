@@ -160,7 +160,7 @@ def test_the_daemon_starts_again_what_has_crashed(
     assert daemon.stop() == 0
     log = torch("daemon", "logs", "-n", "99").out
     assert "it ended with status 7; restart 1 of 5" in log
-    assert "it ended with a signal; restart 1 of 5" in log
+    assert "it was killed by signal 9 (SIGKILL); restart 1 of 5" in log
     assert sorted(one.window for one in tmux.panes()) == ["dev", "job"]
 
 

@@ -146,6 +146,34 @@ def test_what_a_person_ended_stays(tmux: TmuxServer, torch: Torch, tmp_path: Pat
     assert windows(tmux) == ["agents:crashed"]
 
 
+@pytest.mark.parametrize(
+    ("fall", "end", "what"),
+    [
+        ("ended", "exited", "stays"),
+        ("closed", "killed", "stays"),
+        ("crashed", "killed", "back"),
+        ("server", "pane-gone", "back"),
+    ],
+)
+def test_what_an_earlier_version_recorded_counts(
+    demo: DemoAgent, torch: Torch, fall: str, end: str, what: str
+) -> None:
+    """It wrote how a program had ended twice: with the change of state, and as an event of its own,
+    in which a server that was just ending looked like a closed pane.
+    """
+    one, code = agent_now("demo"), 0 if end == "exited" else None
+    with Store() as store:
+        state = {"state": "exited", "since": time.time(), "evidence": "", "rule": "", "fall": fall}
+        store.events.add("state", "demo", state, agent=one.identity)
+        detail = {"cause": end, "code": code, "signal": None, "words": "so it was"}
+        store.events.add("end", "demo", detail, agent=one.identity)
+    kill_server(demo.tmux, "demo")
+    done = raise_all(torch)["demo"]
+    assert done["what"] == what
+    if what == "stays":
+        assert done["why"].endswith("before")
+
+
 def test_after_a_restart_of_the_machine(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
     """Everything was killed at once, and the directory of the sockets is gone."""
     demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import TMUX_VERSION, TmuxServer
+from conftest import KEEPS_DEAD, TMUX_VERSION, TmuxServer, wait_until
+from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.tmux.panes import list_panes, resolve
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import list_panes, resolve, with_end
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version
 
@@ -182,6 +184,33 @@ def test_another_pane_s_directory_may_hold_anything(tmux: TmuxServer, tmp_path: 
     )
     assert len(tmux.panes()) == 2
     assert resolve(tmux.panes(), "dev").id == pane.id
+
+
+@pytest.mark.skipif(not KEEPS_DEAD, reason="tmux 3.2 closes the pane")
+@pytest.mark.parametrize("runs", ["exit 3", "kill -KILL $$"])
+def test_a_pane_says_how_its_process_has_ended(tmux: TmuxServer, runs: str) -> None:
+    """By its status or by a signal, never by both, and over an open connection, too."""
+    tmux.new_session("other", "cat")
+    tmux.cmd("set-option", "-g", "remain-on-exit", "on")
+    pane = tmux.new_session("main", "sh", "-c", runs)
+    wait_until(lambda: tmux.pane(pane.id).dead, what="its end")
+    expected = (3, None) if runs == "exit 3" else (None, 9)
+    with ControlClient(tmux.socket, pane.session_id) as open_client:
+        for client in (None, open_client):
+            dead = with_end(pane._replace(dead=True), client)
+            assert (dead.dead_status, dead.dead_signal) == expected
+
+
+def test_a_pane_whose_process_runs_has_not_ended(tmux: TmuxServer) -> None:
+    pane = tmux.new_session("main", "cat")
+    assert with_end(pane) is pane
+
+
+def test_a_signal_is_said_with_its_number_and_name() -> None:
+    """Which one it was is unknown to a tmux before 3.3."""
+    assert procs.signal_words(15) == "signal 15 (SIGTERM)"
+    assert procs.signal_words(40) == "signal 40"
+    assert procs.signal_words(None) == "a signal"
 
 
 def test_a_server_that_is_not_there_is_said_so(tmux: TmuxServer) -> None:

@@ -538,7 +538,7 @@ def says_nothing(work: Path) -> tuple[str, ...]:
         (not_there, 127, "no such program"),
         (not_executable, 126, "it is not executable"),
         (fails, 3, "out\nerr"),
-        (is_killed, None, "dying"),
+        (is_killed, None, "signal 9 (SIGKILL) and printed:\ndying"),
         (says_nothing, 1, ""),
     ],
 )

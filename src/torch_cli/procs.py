@@ -7,6 +7,7 @@ the process group that has a terminal, for which ``ps`` is asked.
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Container
 from typing import Any, NamedTuple
@@ -71,6 +72,16 @@ def alive(process: Process) -> bool:
     """Say whether exactly this process still runs. A zombie does not."""
     status = _status(process.pid)
     return status is not None and not status.dead and status.started == process.started
+
+
+def signal_words(number: int | None) -> str:
+    """Return the words for the signal that ended a process: its number and name, if it is known."""
+    if number is None:
+        return "a signal"
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
 
 
 def directory(pid: int) -> str | None:

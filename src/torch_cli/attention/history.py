@@ -15,13 +15,13 @@ from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.state import ENDED, AgentState, State
 from torch_cli.programs.trouble import trouble_fields
-from torch_cli.roster.fall import fall_of
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import STATE, Event, since_of
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.end import record_end
 from torch_cli.watch.sweep import Seen, Sweep
 
 DWELL_SECONDS = 0.3
@@ -261,7 +261,7 @@ def write(store: Store, change: Change) -> bool:
         detail |= {"before": change.before, "lasted": round(float(change.lasted), 3)}
     if state.state in ENDED:
         with contextlib.suppress(TorchError):  # tmux does not answer
-            detail["fall"] = str(fall_of(agent).kind)
+            record_end(store, agent)
     if change.quiet:
         detail["quiet"] = round(change.quiet, 1)
     with store.database.transaction():

@@ -14,12 +14,12 @@ from torch_cli.health.policy import member_in_file
 from torch_cli.lifecycle.background import Background
 from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, RestartStep, decide
 from torch_cli.lifecycle.did import Did
-from torch_cli.lifecycle.end import End, end_of, record, recorded
-from torch_cli.lifecycle.memory import kills_around
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.health import AgentPolicy
 from torch_cli.tmux.panes import pane_at
+from torch_cli.watch.end import End, record_end, recorded
+from torch_cli.watch.memory import kills_around
 
 
 class Recovery:
@@ -97,10 +97,9 @@ class Recovery:
         """Return how the agent has ended, and record it when it is first seen."""
         key = (agent.identity, agent.created)
         if key not in self._ends:
-            end = recorded(store, agent) or end_of(store, agent)
+            end = recorded(store, agent) or record_end(store, agent)
             if end is None:
                 return None
-            record(store, agent, end)
             self._ends[key] = end
         return self._ends[key]
 

@@ -6,10 +6,10 @@ from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.health.policy import Governed, governed
 from torch_cli.lifecycle.backoff import MOST, WITHIN
-from torch_cli.lifecycle.end import End, end_of, read, recorded
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.restarts import GIVEN_UP, Restart
+from torch_cli.watch.end import End, end_of, read, recorded
 
 
 class HealthOf(NamedTuple):

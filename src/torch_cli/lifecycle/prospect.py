@@ -13,11 +13,18 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.lifecycle.restart import RestartPlan, plan_restart
-from torch_cli.roster.fall import Fall, FallKind, before_this_start, fall_of, server_process
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.opening import check_owner
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.end import (
+    Cause,
+    End,
+    before_this_start,
+    end_of,
+    recorded_before,
+    server_process,
+)
 
 SERVER_ENDS_SECONDS = 2.0
 """Seconds that a tmux server may take to end after it has closed its socket."""
@@ -79,35 +86,40 @@ def _unless_open(one: Prospect, open_in: dict[str, str]) -> Prospect:
 
 def _prospect(store: Store, agent: Agent) -> Prospect:
     try:
-        fall = _fall(store, agent)
-        if fall.kind is FallKind.RUNS:
+        end = end_of(store, agent)
+        if end is None:
             return Prospect(agent, Course.RUNS)
-        if fall.kind in (FallKind.ENDED, FallKind.CLOSED):
-            return Prospect(agent, Course.STAYS, fall.why)
+        lost = end.cause is Cause.SERVER_GONE
+        left = _left_before(store, agent) if lost else _left(end)
+        if left:
+            return Prospect(agent, Course.STAYS, left)
         if agent.frozen is not None:
             why = f"it is frozen: 'torch thaw {agent.name}' lets it go on"
             return Prospect(agent, Course.STAYS, why)
         if _is_given_up(store, agent):
             return Prospect(agent, Course.STAYS, "Torch gave up restarting it")
-        if fall.kind is FallKind.SERVER:
+        if lost:
             check_owner(Socket(path=agent.socket))
-        orphan = _orphan(agent) if fall.kind is FallKind.SERVER else None
+        orphan = _orphan(agent) if lost else None
         plan = plan_restart(store, agent.name)
     except TorchError as error:
         return Prospect(agent, Course.CANNOT, error.message, error=error)
-    return Prospect(plan.agent, Course.RAISE, fall.why, plan=plan, orphan=orphan)
+    return Prospect(plan.agent, Course.RAISE, end.words, plan=plan, orphan=orphan)
 
 
-def _fall(store: Store, agent: Agent) -> Fall:
-    """Return what became of its program, also of one that ended before its tmux server did."""
-    fall = fall_of(agent)
-    last = store.events.last_state(agent.identity) if fall.kind is FallKind.SERVER else None
-    known = last.detail.get("fall") if last is not None and last.at >= agent.created else None
-    if known == FallKind.ENDED:
-        return Fall(FallKind.ENDED, "its program had ended by itself before")
-    if known == FallKind.CLOSED:
-        return Fall(FallKind.CLOSED, "its window had been closed before")
-    return fall
+def _left(end: End) -> str:
+    """Return why an agent that has ended so stays as it is, '' if it does not."""
+    if end.cause is Cause.PANE_GONE:
+        return "its window was closed"
+    ended = end.cause in (Cause.EXITED, Cause.SHELL_LEFT) and not end.crashed
+    return "its program had ended by itself" if ended else ""
+
+
+def _left_before(store: Store, agent: Agent) -> str:
+    """Return ``_left`` for how its program ended before its tmux server did, if that is known."""
+    end = recorded_before(store, agent)
+    left = _left(end) if end is not None else ""
+    return f"{left} before" if left else ""
 
 
 def _is_given_up(store: Store, agent: Agent) -> bool:

@@ -14,7 +14,6 @@ from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.kept import check_start
-from torch_cli.lifecycle.memory import kills_around
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
@@ -47,6 +46,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, check_directory
+from torch_cli.watch.memory import kills_around
 
 START_LOCK_SECONDS = 60.0
 """Seconds to wait for another start of the same name. A program may take 30 to say its version."""

@@ -8,7 +8,8 @@ from torch_cli.store import Store
 from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.described import Member, Team
 from torch_cli.teams.act import TeamAct
-from torch_cli.tmux.panes import Pane, pane_at, with_status
+from torch_cli.tmux.panes import pane_at
+from torch_cli.watch.end import End, end_in, end_of
 
 
 class Fallen(NamedTuple):
@@ -38,34 +39,23 @@ def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
         started = known.get(member.name)
         if started is None or not started.pane:
             continue  # it was never started, or it is starting now
-        pane = _pane(store, member, started)
-        if pane is not None and pane.dead and _is_against(member, pane):
-            found += _decide(store, team, member, pane, now)
+        end = _end(store, member, started)
+        if end is not None and end.is_against(member.restart):
+            decided = decide(store, team.path, member.name, end.words, now)
+            if decided is not None:
+                act = TeamAct(decided.what)
+                found.append(Fallen(member.name, act, decided.why, started.socket))
         else:
             store.restarts.settle(team.path, member.name, now - HEALTHY_SECONDS)
     return found
 
 
-def _pane(store: Store, member: Member, known: Started) -> Pane | None:
-    """Return the pane in which the member runs, or has ended; ``None`` if a person stopped it, or
-    has frozen it.
+def _end(store: Store, member: Member, known: Started) -> End | None:
+    """Return how the member has ended; ``None`` if it runs, or if a person stopped it, has closed
+    its window, or has frozen it.
     """
     if member.kind == MemberKind.AGENT:
         agent = agent_of(store, known)
-        if agent is None or agent.frozen is not None:
-            return None
+        return end_of(store, agent) if agent is not None and agent.frozen is None else None
     pane = pane_at(known.socket, known.server, known.pane, known.pane_pid)
-    return with_status(pane) if pane is not None else None
-
-
-def _is_against(member: Member, pane: Pane) -> bool:
-    # A program that was ended by a signal has no status.
-    return member.restart == "always" or pane.dead_status != 0
-
-
-def _decide(store: Store, team: Team, member: Member, pane: Pane, now: float) -> list[Fallen]:
-    how = "a signal" if pane.dead_status is None else f"status {pane.dead_status}"
-    decided = decide(store, team.path, member.name, f"it ended with {how}", now)
-    if decided is None:
-        return []
-    return [Fallen(member.name, TeamAct(decided.what), decided.why, pane.socket_path)]
+    return end_in(pane) if pane is not None else None

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from torch_cli import procs
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.intervals import INTERVALS
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, TmuxError
-from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.panes import Pane, list_panes, with_end
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
@@ -286,21 +287,18 @@ def vanished(order: Order) -> EndedError:
 
 
 def _ended(client: ControlClient, order: Order, pane: Pane) -> EndedError:
-    if pane.dead_status is None:
-        # tmux built with utempter misses the end of a process now and then (7 of 100 on a loaded
-        # machine, 3.3a of Debian, 2026-11-22; GitHub issue 4559) until another of its own ends.
-        client.ask(quote.line("run-shell", ":"))
-        pane = _look(client, pane.id) or pane
+    pane = with_end(pane, client)
     captured = client.ask(quote.line("capture-pane", "-p", "-J", "-S", "-", "-t", pane.id))[0]
     if not captured.ok:
         return vanished(order)
     printed = "\n".join(line.rstrip() for line in captured.lines if line.strip())
     tail = "\n".join(printed.split("\n")[-_PRINTED_LINES:])
-    status = "a signal" if pane.dead_status is None else f"status {pane.dead_status}"
+    killed = pane.dead_status is None
+    how = procs.signal_words(pane.dead_signal) if killed else f"status {pane.dead_status}"
     meaning = _MEANINGS.get(pane.dead_status or 0, "")
     said = f" and printed:\n{tail}" if tail else " and printed nothing that tmux kept"
     return EndedError(
-        f"the command {order.command[0]!r} ended at once with {status}{meaning}{said}",
+        f"the command {order.command[0]!r} ended at once with {how}{meaning}{said}",
         status=pane.dead_status,
         printed=printed,
     )

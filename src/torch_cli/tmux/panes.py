@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.pane_id import PaneId
 from torch_cli.tmux import quote
@@ -35,6 +36,7 @@ _FIELDS = "\t".join(
         "#{?window_active,1,0}",
         "#{?pane_dead,1,0}",
         "#{pane_dead_status}",
+        "#{pane_dead_signal}",
         "#{pane_width}",
         "#{pane_height}",
     ]
@@ -65,6 +67,8 @@ class Pane(NamedTuple):
     ``id`` (``%7``), ``window_id`` (``@4``) and ``session_id`` (``$2``) are tmux's. ``pid`` is the
     process that tmux started in the pane. ``version`` is the server's (``3.3a``). ``server_pid``
     and ``server_started`` (epoch seconds) tell servers apart: ids begin again with each.
+    ``dead_status`` is the exit status of a process that has ended, ``dead_signal`` the signal that
+    ended it: see ``with_end``.
     """
 
     version: str
@@ -81,6 +85,7 @@ class Pane(NamedTuple):
     window_active: bool
     dead: bool
     dead_status: int | None
+    dead_signal: int | None
     width: int
     height: int
     command: str
@@ -152,17 +157,34 @@ def pane_at(path: str, server: str, pane_id: str, pane_pid: int) -> Pane | None:
     return next((one for one in panes if (one.server, one.id, one.pid) == place), None)
 
 
-def with_status(pane: Pane) -> Pane:
-    """Return a dead pane with the exit status of its program, ``None`` if a signal ended it.
+def answers(path: str, server: str) -> bool:
+    """Return whether that server answers at the socket ``path``, also if it has no panes.
 
-    tmux built with utempter (Debian's 3.3a) sometimes misses the end of a process, until another
-    one of its processes ends (17 to 24 of 40, 2026-11-25; GitHub issue 4559). So Torch has it run
-    one.
+    Raises ``TorchError`` if tmux does not answer in time.
     """
-    if not pane.dead or pane.dead_status is not None:
+    done = run(Socket(path=path), "-N", "display-message", "-p", "|#{pid}|#{start_time}")
+    said = done.out.strip()
+    return done.status == 0 and said != "" and server.endswith(said)
+
+
+def with_end(pane: Pane, client: ControlClient | None = None) -> Pane:
+    """Return ``pane``, with how its process has ended if it has, over ``client`` if one is open.
+
+    tmux tells the signal since 3.3. Before, both are ``None`` after a signal. tmux built with
+    utempter (Debian's 3.3a) sometimes misses the end of a process, until another one of its
+    processes ends (17 to 24 of 40, 2026-11-25; GitHub issue 4559). So Torch has it run one.
+    """
+    if pane.dead_status is not None or pane.dead_signal is not None:
         return pane
-    run(Socket(path=pane.socket_path), "-N", "run-shell", ":")
-    return pane_at(pane.socket_path, pane.server, pane.id, pane.pid) or pane
+    process = None if pane.dead else procs.identify(pane.pid)
+    if process is not None and procs.alive(process):
+        return pane
+    if client is None:
+        run(Socket(path=pane.socket_path), "-N", "run-shell", ":")
+        return pane_at(pane.socket_path, pane.server, pane.id, pane.pid) or pane
+    client.ask(quote.line("run-shell", ":"))
+    panes = [] if client.closed else list_panes(client.socket, client)
+    return next((one for one in panes if one.at == pane.at), pane)
 
 
 def look_over(client: ControlClient) -> list[Glance]:
@@ -180,7 +202,7 @@ def _read(server: str, listed: str) -> list[Glance]:
     glances: list[Glance] = []
     for fields, command, session, window in zip(*[iter(pieces)] * 4, strict=False):
         values = fields.lstrip("\n").split("\t")
-        wrote, *facts = values[12:] or ("0", "")
+        wrote, *facts = values[13:] or ("0", "")
         pane = Pane(
             version=version,
             socket_path=socket_path,
@@ -196,8 +218,9 @@ def _read(server: str, listed: str) -> list[Glance]:
             window_active=values[7] == "1",
             dead=values[8] == "1",
             dead_status=int(values[9]) if values[9] else None,
-            width=int(values[10]),
-            height=int(values[11]),
+            dead_signal=int(values[10]) if values[10] else None,
+            width=int(values[11]),
+            height=int(values[12]),
             command=_ODD_IN_COMMAND.sub("_", command),
             session=session,
             window=_ODD_IN_NAME.sub("_", window),

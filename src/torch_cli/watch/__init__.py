@@ -1,1 +1,1 @@
-"""Looking at agents without typing: states, the list, the tree, waiting, and the log."""
+"""Looking at agents without typing: states, ends, the list, the tree, waiting, and the log."""

@@ -2,16 +2,19 @@
 
 import enum
 import signal
+import time
 from typing import Any, NamedTuple
 
 from torch_cli import procs
-from torch_cli.lifecycle.memory import count_in, log_names
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import END, Event
 from torch_cli.store.health import MemoryKills
-from torch_cli.tmux.death import death_of
-from torch_cli.tmux.panes import Pane, pane_at
+from torch_cli.tmux.panes import Pane, answers, pane_at, with_end
+from torch_cli.watch.memory import count_in, log_names
+
+EARLY_SECONDS = 1.0
+"""Seconds by which a start of the machine that was worked out from its clocks may be too late."""
 
 
 class Cause(enum.StrEnum):
@@ -23,6 +26,7 @@ class Cause(enum.StrEnum):
     SHELL_LEFT = "shell-left"
     """It has ended, nobody knows how, and the shell that started it has the pane."""
     PANE_GONE = "pane-gone"
+    """Its pane was closed, and its tmux server runs."""
     SERVER_GONE = "server-gone"
 
 
@@ -57,34 +61,34 @@ class End(NamedTuple):
 def end_of(store: Store, agent: Agent) -> End | None:
     """Return how the program of ``agent`` has ended; ``None`` if it runs, or that is not clear yet.
 
-    Raises ``TorchError`` if tmux does not answer.
+    A program whose pane is gone counts as ended, also if its process still runs. Raises
+    ``TorchError`` if tmux does not answer.
     """
-    program = procs.Process(agent.program_pid, agent.program_started)
-    if procs.alive(program):
-        return None  # also if its pane is gone
     pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
     if pane is None:
         return _without_pane(agent)
-    death = death_of(pane)
-    if death is None:
+    if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
+        return None
+    end = end_in(pane)
+    if end is None:
         return _shell_left(agent, pane)
-    if death.status is not None:
-        return End(Cause.EXITED, f"it exited with status {death.status}", code=death.status)
-    number = death.signal
-    if number in (None, signal.SIGKILL):
+    if end.cause is Cause.KILLED and end.signal in (None, signal.SIGKILL):
         words = _memory_words(agent, store.health.kills(agent.identity))
         if words:
             return End(Cause.OUT_OF_MEMORY, f"it was killed for want of memory: {words}", None, 9)
-    return End(Cause.KILLED, f"it was killed by {_signal_words(number)}", None, number)
+    return end
 
 
-def _signal_words(number: int | None) -> str:
-    if number is None:
-        return "a signal"
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"
+def end_in(pane: Pane) -> End | None:
+    """Return how the process of ``pane`` has ended, ``None`` if tmux has not seen its end."""
+    pane = with_end(pane)
+    if not pane.dead:
+        return None
+    if pane.dead_status is not None:
+        words = f"it ended with status {pane.dead_status}"
+        return End(Cause.EXITED, words, code=pane.dead_status)
+    words = f"it was killed by {procs.signal_words(pane.dead_signal)}"
+    return End(Cause.KILLED, words, signal=pane.dead_signal)
 
 
 def _memory_words(agent: Agent, before: MemoryKills) -> str:
@@ -99,15 +103,24 @@ def _memory_words(agent: Agent, before: MemoryKills) -> str:
 
 
 def _without_pane(agent: Agent) -> End:
-    server = int(agent.server.rsplit("|", 2)[1])
-    began = int(agent.server.rsplit("|", 2)[2])
-    process = procs.identify(server)
-    lives = process is not None and procs.alive(process)
-    # Another process can have the number: it began later than the server did.
-    lives = lives and process is not None and (procs.begun(process) or 0.0) <= began + 1.0
-    if lives:
+    # Whether the server's process lives says nothing: it closes its socket before it ends.
+    if answers(agent.socket, agent.server):
         return End(Cause.PANE_GONE, f"its pane {agent.pane} is gone")
-    return End(Cause.SERVER_GONE, f"the tmux server of its pane {agent.pane} is gone")
+    if before_this_start(agent.created):
+        return End(Cause.SERVER_GONE, "the machine was restarted")
+    return End(Cause.SERVER_GONE, "its tmux server was gone")
+
+
+def server_process(agent: Agent) -> int:
+    """Return the process number of the tmux server that ``agent`` was started in."""
+    return int(agent.server.rsplit("|", 2)[1])
+
+
+def before_this_start(moment: float) -> bool:
+    """Return whether the machine was started after ``moment`` (epoch seconds); never on macOS."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return False
+    return moment < time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - EARLY_SECONDS
 
 
 def _shell_left(agent: Agent, pane: Pane) -> End | None:
@@ -118,28 +131,53 @@ def _shell_left(agent: Agent, pane: Pane) -> End | None:
 
 # -- what is recorded ------------------------------------------------------------------------------
 
+_OLD = {"ended": End(Cause.EXITED, "", 0), "closed": End(Cause.PANE_GONE, "")}
+"""What versions before 2026-11-29 recorded as ``fall`` in a change of state, beside the end."""
 
-def record(store: Store, agent: Agent, end: End) -> bool:
-    """Write ``end`` as an event, unless that was done; return whether it was not."""
-    detail: dict[str, Any] = {
-        "cause": str(end.cause),
-        "code": end.code,
-        "signal": end.signal,
-        "words": end.words,
-        "pid": agent.program_pid,
-        "started": agent.created,
-    }
+
+def record_end(store: Store, agent: Agent) -> End | None:
+    """Look how the program of ``agent`` has ended, and return that; record it if nothing was yet.
+
+    Of one program one end is recorded, and returned from then on. ``None`` if it has not ended, if
+    that is not clear yet, or if the agent was stopped or started again since its row was read.
+    Raises ``TorchError`` if tmux does not answer.
+    """
+    end = end_of(store, agent)
+    if end is None:
+        return None
     with store.database.transaction():
-        if recorded(store, agent) is not None:
-            return False
+        now = store.agents.known_as(agent.identity)
+        if now is None or now.stopped is not None or now.at != agent.at:
+            return None
+        before = recorded(store, agent)
+        if before is not None:
+            return before
+        detail: dict[str, Any] = {
+            "cause": str(end.cause),
+            "code": end.code,
+            "signal": end.signal,
+            "words": end.words,
+            "pid": agent.program_pid,
+            "started": agent.created,
+        }
         store.events.insert(END, agent.name, detail, agent=agent.identity)
-    return True
+    return end
 
 
 def recorded(store: Store, agent: Agent) -> End | None:
     """Return how the present program of ``agent`` has ended, if that was recorded."""
     event = store.events.last_end(agent.identity)
     return read(event) if event is not None and event.at >= agent.created else None
+
+
+def recorded_before(store: Store, agent: Agent) -> End | None:
+    """Return how the present program of ``agent`` had ended before its tmux server was gone.
+
+    ``None`` if that was not recorded.
+    """
+    last = store.events.last_state(agent.identity)
+    old = last.detail.get("fall") if last is not None and last.at >= agent.created else None
+    return _OLD.get(old) if old is not None else recorded(store, agent)
 
 
 def read(event: Event) -> End:
