@@ -13,7 +13,7 @@ from torch_cli.duration import words as duration
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.state import one_line
 from torch_cli.store import Store
-from torch_cli.store.events import END, RULE, STATE, Event
+from torch_cli.store.events import END, RESURRECT, RULE, STATE, Event
 
 EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
@@ -23,7 +23,7 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "task": frozenset({"task", "delegate", "handoff"}),
     "checkpoint": frozenset({"checkpoint", "restore"}),
     "commit": frozenset({"commit", "branch", "tag"}),
-    "restart": frozenset({"restart", "not-restarted", "give-up", "policy"}),
+    "restart": frozenset({"restart", "not-restarted", "give-up", "policy", RESURRECT}),
     "agent": frozenset(
         {
             *("spawn", "adopt", "end", "stop", "retire", "rename", "move", "mode", "log", "mute"),
@@ -197,6 +197,8 @@ def words_of(event: Event, text: str = "") -> str:
         return _of_state(known)
     if event.verb == END:
         return _joined("ended", known.get("words"))
+    if event.verb == RESURRECT:
+        return _joined(known.get("words"))
     if event.verb == "deliver":
         sender = f"from {event.actor}" if event.actor else ""
         return _joined(

@@ -222,7 +222,16 @@ def _failed(known: _Knowledge) -> Iterable[Happening]:
             yield Happening(
                 event.at, event.target, _joined(f"proof of {version} {_state(event)}", said)
             )
+    yield from _not_back(known)
     yield from _states(known)
+
+
+def _not_back(known: _Knowledge) -> Iterable[Happening]:
+    """Yield which agents could not be brought back after their tmux server was gone."""
+    for event in known.of("resurrect"):
+        failed = event.detail.get("failed")
+        for name, why in failed.items() if isinstance(failed, dict) else ():
+            yield Happening(event.at, name, _joined("not brought back", why))
 
 
 def _states(known: _Knowledge) -> Iterable[Happening]:

@@ -26,4 +26,5 @@ def show_people(did: Did) -> None:
     from torch_cli.tmux.status_line import show_at
 
     with contextlib.suppress(TorchError):
-        show_at(did.socket, f"torch: {did.what}: {did.agent}: {did.words}")
+        said = ": ".join(filter(None, ["torch", did.what, did.agent, did.words]))
+        show_at(did.socket, said)

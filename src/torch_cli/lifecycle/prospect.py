@@ -4,6 +4,7 @@ An agent has fallen if its tmux server is gone, or its program has crashed. What
 has ended stays as it is.
 """
 
+import contextlib
 import enum
 import select
 import time
@@ -11,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch_cli import procs
-from torch_cli.errors import HeldError, TorchError
+from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.lifecycle.restart import RestartPlan, plan_restart
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.opening import check_owner
+from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.end import (
     Cause,
@@ -44,7 +46,7 @@ class Prospect(NamedTuple):
     """What is to be done with ``agent``, and ``why``, in words for a person.
 
     ``plan`` brings it back, ``error`` says why that is not possible. ``orphan`` is its program if
-    that has outlived its tmux server.
+    that has outlived its tmux server. ``server_gone`` says that its tmux server is gone.
     """
 
     agent: Agent
@@ -53,6 +55,7 @@ class Prospect(NamedTuple):
     plan: RestartPlan | None = None
     error: TorchError | None = None
     orphan: procs.Process | None = None
+    server_gone: bool = False
 
 
 def prospects(store: Store, agents: Sequence[Agent]) -> Iterator[Prospect]:
@@ -84,27 +87,54 @@ def _unless_open(one: Prospect, open_in: dict[str, str]) -> Prospect:
     return one._replace(course=Course.CANNOT, plan=None, error=error)
 
 
+def of_gone_servers(store: Store, found: Sequence[Prospect]) -> list[Prospect]:
+    """Return those of ``found`` whose tmux server is gone, as a daemon may bring them back.
+
+    None goes into a session that somebody has begun since: one in which Torch has opened nothing.
+    """
+    return [_unless_begun(store, one) for one in found if one.server_gone]
+
+
+def _unless_begun(store: Store, one: Prospect) -> Prospect:
+    if one.plan is None:
+        return one
+    with contextlib.suppress(NotFoundError):  # there is no server yet
+        panes = list_panes(Socket(path=one.agent.socket))
+        living = [pane for pane in panes if pane.session == one.plan.order.session]
+        if living and not any(store.windows.opened(pane) for pane in living):
+            error = HeldError(
+                f"a session '{one.agent.session}' was begun since; agent '{one.agent.name}' was "
+                "not started in it",
+                hint="'torch resurrect' starts it there.",
+                code="session-lives",
+            )
+            return one._replace(course=Course.CANNOT, plan=None, why=error.message, error=error)
+    return one
+
+
 def _prospect(store: Store, agent: Agent) -> Prospect:
+    gone = False
     try:
         end = end_of(store, agent)
         if end is None:
             return Prospect(agent, Course.RUNS)
-        lost = end.cause is Cause.SERVER_GONE
-        left = _left_before(store, agent) if lost else _left(end)
+        gone = end.cause is Cause.SERVER_GONE
+        left = _left_before(store, agent) if gone else _left(end)
         if left:
-            return Prospect(agent, Course.STAYS, left)
+            return Prospect(agent, Course.STAYS, left, server_gone=gone)
         if agent.frozen is not None:
             why = f"it is frozen: 'torch thaw {agent.name}' lets it go on"
-            return Prospect(agent, Course.STAYS, why)
+            return Prospect(agent, Course.STAYS, why, server_gone=gone)
         if _is_given_up(store, agent):
-            return Prospect(agent, Course.STAYS, "Torch gave up restarting it")
-        if lost:
+            given_up = "Torch gave up restarting it"
+            return Prospect(agent, Course.STAYS, given_up, server_gone=gone)
+        if gone:
             check_owner(Socket(path=agent.socket))
-        orphan = _orphan(agent) if lost else None
+        orphan = _orphan(agent) if gone else None
         plan = plan_restart(store, agent.name)
     except TorchError as error:
-        return Prospect(agent, Course.CANNOT, error.message, error=error)
-    return Prospect(plan.agent, Course.RAISE, end.words, plan=plan, orphan=orphan)
+        return Prospect(agent, Course.CANNOT, error.message, error=error, server_gone=gone)
+    return Prospect(plan.agent, Course.RAISE, end.words, plan, orphan=orphan, server_gone=gone)
 
 
 def _left(end: End) -> str:

@@ -29,6 +29,7 @@ from torch_cli.lifecycle.spawn import START_LOCK_SECONDS
 from torch_cli.lifecycle.stop import end_all
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.events import RESURRECT
 
 AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
 """Programs that start at the same time. Each takes a second or two of a core, and then waits."""
@@ -86,27 +87,57 @@ def resurrect(
     ``by`` says who asked for it, by default who calls. Each may take ``seconds`` to be ready, by
     default what its profile says. Windows are opened one
     after the other, in the order of ``found``, so that they come back in that order. If this is
-    interrupted, no more are opened. Those that were stay, and their notices wait in the outbox.
+    interrupted, no more are opened. Those that were stay, and their notices wait in the outbox. At
+    the end one event says it all.
     """
     by, starts = by or asked_by(store), _Starts(seconds)
-    deadline = time.monotonic() + ORPHAN_SECONDS
+    outcomes: list[RaisedAgent] = []
     try:
-        for one in found:
-            if one.plan is None:
-                yield _not_raised(one)
-                continue
-            while starts.running >= AT_ONCE:
-                yield starts.next()
-            try:
-                _end_orphan(one, deadline)
-                on_step(f"starting {one.agent.name}")
-                starts.begin(_begin(store, one.plan, f"{one.why}; {by}"))
-            except TorchError as error:
-                yield RaisedAgent(one.agent, Raised.FAILED, error.message, error)
-        while starts.running:
-            yield starts.next()
+        for outcome in _raise_each(store, found, by, starts, on_step):
+            outcomes.append(outcome)
+            yield outcome
     finally:
         starts.close()
+        _record(store, outcomes)
+
+
+def _raise_each(
+    store: Store,
+    found: Sequence[Prospect],
+    by: str,
+    starts: "_Starts",
+    on_step: Callable[[str], None],
+) -> Iterator[RaisedAgent]:
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    for one in found:
+        if one.plan is None:
+            yield _not_raised(one)
+            continue
+        while starts.running >= AT_ONCE:
+            yield starts.next()
+        try:
+            _end_orphan(one, deadline)
+            on_step(f"starting {one.agent.name}")
+            starts.begin(_begin(store, one.plan, f"{one.why}; {by}"))
+        except TorchError as error:
+            yield RaisedAgent(one.agent, Raised.FAILED, error.message, error)
+    while starts.running:
+        yield starts.next()
+
+
+def _record(store: Store, outcomes: Sequence[RaisedAgent]) -> None:
+    """Write one event on all that was to be brought back, with the reasons of what was not."""
+    fallen = [one for one in outcomes if one.what not in (Raised.RUNS, Raised.STAYS)]
+    if not fallen:
+        return
+    back = [one.agent.name for one in fallen if one.what is Raised.BACK]
+    failed = {one.agent.name: one.why.split("\n")[0] for one in fallen if one.what is Raised.FAILED}
+    later = {one.agent.name: str(one.what) for one in fallen}
+    later = {name: what for name, what in later.items() if name not in (*back, *failed)}
+    said = [f"{len(back)} of {len(fallen)} agents are back"]
+    said += [f"{name}: {why}" for name, why in (later | failed).items()]
+    detail = {"words": "; ".join(said), "back": back, "failed": failed, "later": later}
+    store.events.add(RESURRECT, "", detail)
 
 
 def _begin(store: Store, plan: RestartPlan, why: str) -> BegunAgain:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
     from torch_cli.health.recovery import Recovery
+    from torch_cli.health.resurrection import Resurrection
     from torch_cli.lifecycle.did import Did
     from torch_cli.schedule.proofs import Proofs, Proven
     from torch_cli.schedule.worktrees import Done
@@ -79,6 +80,7 @@ class Pass(NamedTuple):
 
 
 PASSES: Sequence[Pass] = (
+    Pass("resurrect"),
     Pass("fire"),
     Pass("states"),
     Pass("tasks"),
@@ -118,6 +120,8 @@ class Passes:
         self._first_look: float | None = None
         self._upkeep: Upkeep | None = None
         self._recovery: Recovery | None = None
+        self._resurrection: Resurrection | None = None
+        self._resurrects = deadline is None
         self._proofs: Proofs | None = None
 
     def run(self, name: str, store: Store, now: float) -> float:
@@ -148,6 +152,21 @@ class Passes:
         ended = self._drain.close(seconds)
         self._told.receipts(self._drain.settled())
         return ended
+
+    def resurrect(self, store: Store, now: float) -> float:
+        """Bring agents back whose tmux server is gone, once, if the user asks for it; a tick has
+        no time for it.
+        """
+        if self._resurrects and store.agents.any():
+            from torch_cli.health.resurrection import Resurrection
+
+            self._resurrection = self._resurrection or Resurrection()
+            for did in self._resurrection.run(store):
+                self._told.team(did)
+            self._resurrects = not self._resurrection.settled
+            return INTERVALS.health_soon if self._resurrects else INTERVALS.copy
+        self._resurrects = False
+        return INTERVALS.copy
 
     def fire(self, store: Store, now: float) -> float:
         """Fire the check-ins that are due."""
@@ -234,6 +253,8 @@ class Passes:
 
     def tasks(self, store: Store, now: float) -> float:
         """Return the tasks of agents that are gone to the pool."""
+        if self._resurrects:
+            return INTERVALS.health_soon  # their agents may come back
         if store.tasks.any_held():
             from torch_cli.tasks.life import reap
 

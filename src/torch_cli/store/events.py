@@ -13,6 +13,9 @@ STATE = "state"
 END = "end"
 """The verb of an event that says how the program of an agent has ended."""
 
+RESURRECT = "resurrect"
+"""The verb of an event that says which agents were brought back together, and which were not."""
+
 RULE = "rule"
 """The verb of an event that says what a rule answered, or would have answered."""
 
@@ -95,6 +98,11 @@ class Events:
         sql = f"SELECT {_COLUMNS} FROM events WHERE verb IN ('spawn', 'end') AND agent = ?"
         rows = self._database.query(f"{sql} AND verb = 'end' ORDER BY id DESC LIMIT 1", agent)
         return _event(rows[0]) if rows else None
+
+    def last_resurrection(self, since: float) -> Event | None:
+        """Return the newest event on agents that were brought back since ``since`` (epoch)."""
+        found = self.read(since=since, verbs=[RESURRECT], limit=1, newest=True)
+        return found[0] if found else None
 
     def starts(self, agent: str) -> int:
         """Return how often the agent of that identity was started, as far as events are kept."""

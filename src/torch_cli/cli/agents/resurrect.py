@@ -28,8 +28,16 @@ _WIDTH = 8
     metavar="SECONDS",
     help="The most seconds until each is ready (default: the profile's).",
 )
+@click.option(
+    "--server-gone",
+    is_flag=True,
+    help="Only agents whose tmux server is gone, and none into a session begun since.",
+)
+@click.option("--by", default="", hidden=True)
 @common_options
-def command(common: Common, dry_run: bool, seconds: float | None) -> int:
+def command(
+    common: Common, dry_run: bool, seconds: float | None, server_gone: bool, by: str
+) -> int:
     """Bring back the agents that have fallen, each in its conversation.
 
     After 'tmux kill-server', a crash or a restart of the machine: every agent that Torch has
@@ -48,18 +56,23 @@ def command(common: Common, dry_run: bool, seconds: float | None) -> int:
       torch resurrect
       SHOP_KEY=… torch resurrect
     """
-    from torch_cli.lifecycle.prospect import prospects
+    from torch_cli.lifecycle.prospect import of_gone_servers, prospects
     from torch_cli.lifecycle.resurrect import resurrect, resurrecting
     from torch_cli.store import Store
     from torch_cli.watch.listing import agents_on
 
     with Store() as store:
         agents = agents_on(store, common.socket)
-        if dry_run:
-            return _show_prospects(common, prospects(store, agents))
-        with resurrecting():
+
+        def look() -> "list[Prospect]":
             found = list(prospects(store, agents))
-            outcomes = resurrect(store, found, seconds=seconds, on_step=common.tell)
+            return of_gone_servers(store, found) if server_gone else found
+
+        if dry_run:
+            return _show_prospects(common, look())
+        with resurrecting():
+            found = look()
+            outcomes = resurrect(store, found, by=by, seconds=seconds, on_step=common.tell)
             return _show_outcomes(common, outcomes)
 
 

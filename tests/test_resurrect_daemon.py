@@ -1,0 +1,163 @@
+"""``[health] resurrect = true``: the daemon brings agents back when it starts, once."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import scheduler
+from agent import DemoAgent, spawn_demo
+from conftest import TmuxServer, Torch, wait_until
+from test_resurrect import PATH, agent_now, program_of, windows
+from torch_cli import procs
+from torch_cli.lifecycle.resurrect import resurrecting
+from torch_cli.schedule.logs import log_file
+from torch_cli.settings import settings_file
+from torch_cli.store import Store
+from torch_cli.store.events import RESURRECT, Event
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the daemon find the demo agent, as the one finds it who has started the agents."""
+    monkeypatch.setenv("PATH", PATH["PATH"])
+
+
+def configure(text: str) -> None:
+    file = Path(settings_file())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def events(*verbs: str) -> list[Event]:
+    with Store() as store:
+        return store.events.read(verbs=verbs)
+
+
+def end_everything(tmux: TmuxServer, daemon: scheduler.Daemon, *names: str) -> None:
+    """Kill the tmux server, the programs and the daemon, as a power cut does."""
+    server = procs.identify(int(tmux.cmd("display-message", "-p", "#{pid}")))
+    assert server is not None
+    gone = [server, *map(program_of, names)]
+    daemon.kill()
+    for one in gone:
+        os.kill(one.pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(procs.alive, gone)), what="the end of all")
+
+
+def starts(agent: DemoAgent) -> int:
+    return len(agent.events("start"))
+
+
+def test_agents_are_back_once(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    """In their session, each once, told why; what was stopped stays; a task stays its agent's."""
+    names = ("pm", "dev", "left")
+    agents = [spawn_demo(tmux, torch, tmp_path / one, "--work", "0", name=one) for one in names]
+    configure("[health]\nresurrect = true\n")
+    daemon = scheduler.start(torch)
+    assert torch("stop", "left").code == 0
+    task = torch("task", "add", "the list", "--json").json["id"]
+    assert torch("task", "claim", task, env={"TORCH_AGENT": "dev"}).code == 0
+    end_everything(tmux, daemon, "pm", "dev")
+    daemon = scheduler.start(torch)
+    wait_until(lambda: events(RESURRECT), what="the event")
+    second = torch("daemon", "run", "--quiet")
+    assert (second.code, "already working" in second.err) == (4, True)
+    assert windows(tmux) == ["agents:pm", "agents:dev"]
+    for agent in agents[:2]:
+        (told,) = (text for text in agent.submitted() if "was restarted" in text)
+        assert "its tmux server was gone; the daemon was started" in told
+        assert task in told or agent.name == "pm"
+    (event,) = events(RESURRECT)
+    assert event.detail["words"] == "2 of 2 agents are back"
+    with Store() as store:
+        held = store.tasks.get(task)
+    assert held is not None
+    assert held.holder == "dev"
+    assert daemon.stop() == 0
+    daemon = scheduler.start(torch)
+    assert torch("resurrect", "--json", "--server-gone").out == ""
+    assert daemon.stop() == 0
+    assert [starts(one) for one in agents] == [2, 2, 1]
+    assert len(events(RESURRECT)) == 1
+
+
+def test_without_the_setting_nothing_is_done(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+    end_everything(tmux, scheduler.start(torch), "demo")
+    daemon = scheduler.start(torch)
+    wait_until(lambda: events("end"), what="the daemon having looked")
+    assert daemon.stop() == 0
+    assert not events(RESURRECT)
+    assert starts(demo) == 1
+    assert not tmux.run("list-sessions").stdout
+
+
+def test_no_living_session_is_touched_and_the_reasons_are_told(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """A session that a person has begun since, a directory that is gone: neither is forced."""
+    agents = [
+        spawn_demo(tmux, torch, tmp_path / one, "--work", "0", name=one) for one in ("dev", "qa")
+    ]
+    words = ("--profile", "demo", "--dir", str(tmp_path / "dev"), "--session", "other")
+    assert torch("spawn", "alone", *words, "--wait", "0").code == 0
+    assert torch("spawn", "lost", *words[:2], "--dir", str(tmp_path), "--session", "lost").code == 0
+    configure("[health]\nresurrect = true\n")
+    end_everything(tmux, scheduler.start(torch), "dev", "qa", "alone", "lost")
+    (tmp_path / "qa").rmdir()
+    mine = tmux.new_session("agents", "cat")
+    with Store() as store:
+        store.database.write("UPDATE agents SET directory = ? WHERE name = 'lost'", "/nowhere")
+    daemon = scheduler.start(torch)
+    (event,) = wait_until(lambda: events(RESURRECT), what="the event")
+    log = Path(log_file())
+    wait_until(lambda: "1 of 4 agents are back" in log.read_text(), what="the daemon's word")
+    assert daemon.stop() == 0
+    assert event.detail["back"] == ["alone"]
+    assert "a session 'agents' was begun since" in event.detail["failed"]["dev"]
+    assert "/nowhere" in event.detail["failed"]["lost"]
+    assert "1 of 4 agents are back" in event.detail["words"]
+    assert windows(tmux) == [f"agents:{mine.window}", "other:alone"]
+    assert [starts(one) for one in agents] == [1, 1]
+    since = torch("since", "1h", "--json").json
+    assert {one["who"] for one in since["failed"] if "not brought back" in one["words"]} == {
+        *("dev", "lost", "qa")
+    }
+    assert "1 of 4 agents" in torch("events", "--kind", "restart").out
+    done = torch("resurrect", "--json")
+    assert done.code == 10
+    assert agent_now("dev").server == mine.server, "a person may have it so"
+
+
+def test_one_at_a_time(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    """While a person brings them back, the daemon does not, and says so."""
+    demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+    configure("[health]\nresurrect = true\n")
+    end_everything(tmux, scheduler.start(torch), "demo")
+    with resurrecting():
+        daemon = scheduler.start(torch)
+        wait_until(
+            lambda: "agents were not brought back" in Path(log_file()).read_text(),
+            what="the daemon's word",
+        )
+    assert daemon.stop() == 0
+    assert starts(demo) == 1
+
+
+@pytest.mark.parametrize("text", ["resurrect = 1", "resurect = true"])
+def test_a_wrong_setting_stops_only_this(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, text: str
+) -> None:
+    configure(f"[health]\n{text}\n")
+    with Store():
+        pass
+    demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+    daemon = scheduler.start(torch)
+    wait_until(lambda: "health.resur" in Path(log_file()).read_text(), what="the error")
+    assert torch("send", "demo", "a word").code == 0
+    assert daemon.stop() == 0
+    assert "a word" in demo.submitted()[-1]
