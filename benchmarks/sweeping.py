@@ -1,5 +1,6 @@
 """A sweep over many panes: what tmux knows and shows, and the states it means."""
 
+import os
 import time
 
 from benchmarks.figures import Row, median
@@ -20,6 +21,10 @@ SIZES = ((64, 10.0), (256, 40.0))
 """How many panes, and the milliseconds that one sweep over them may take."""
 
 LIST_MILLISECONDS = 150.0
+"""What a whole process may take that looks at 64 agents."""
+
+COMPLETION_MILLISECONDS = 100.0
+"""What the completion of a name may take: a person has pressed Tab."""
 
 BUSY = 8
 """One pane in so many has written something between two sweeps."""
@@ -43,7 +48,7 @@ def measure(lab: Lab) -> list[Row]:
             with lab.client() as client:
                 rows += _measure(client, store, panes, agents, limit)
             if size == SIZES[0][0]:
-                rows.append(_list(lab, store, agents))
+                rows += _commands(lab, store, agents)
     return rows
 
 
@@ -89,13 +94,35 @@ def _measure(
     ]
 
 
-def _list(lab: Lab, store: Store, agents: list[Agent]) -> Row:
-    """Return the row of ``torch ps`` as a whole process, with all of ``agents`` registered."""
+def _commands(lab: Lab, store: Store, agents: list[Agent]) -> list[Row]:
+    """Return the rows of whole processes, interleaved, with all of ``agents`` registered."""
     for agent in agents:
         store.agents.add(agent)
-    words = [str(lab.bin / "torch"), "ps", "-L", lab.socket.name]
-    samples = [timed(lambda: check(words)) for _ in range(WARM_UP + RUNS)][WARM_UP:]
-    return _row(f"{len(agents)} agents: torch ps, whole process", samples, LIST_MILLISECONDS)
+    torch, server = str(lab.bin / "torch"), ["-L", lab.socket.name]
+    typed = {"COMP_WORDS": "torch send agent-1", "COMP_CWORD": "2"}
+    completes = {**os.environ, **typed, "_TORCH_COMPLETE": "bash_complete"}
+    completes["TORCH_TMUX_SOCKET"] = lab.socket.name
+    commands = {
+        "torch ps": lambda: check([torch, "ps", *server]),
+        "torch status": lambda: check([torch, "status", *server]),
+        "torch status --line": lambda: check([torch, "status", "--line", *server]),
+        "completion of a name": lambda: check([torch], completes),
+    }
+    samples: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(WARM_UP + RUNS):
+        for name, run in commands.items():
+            took = timed(run)
+            if number >= WARM_UP:
+                samples[name].append(took)
+    limits = {"completion of a name": COMPLETION_MILLISECONDS}
+    return [
+        _row(
+            f"{len(agents)} agents: {name}, whole process",
+            samples[name],
+            limits.get(name, LIST_MILLISECONDS),
+        )
+        for name in commands
+    ]
 
 
 def _capture_text(client: ControlClient, panes: list[Pane]) -> list[Reply]:

@@ -1,4 +1,4 @@
-"""``torch send`` past click: what it takes, click would have taken just so."""
+"""Commands past click: what they take, click would have taken just so."""
 
 import click
 import pytest
@@ -6,15 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch_cli.cli import direct
+from torch_cli.cli.agents import ps
+from torch_cli.cli.attention import status
 from torch_cli.cli.messages import ask, send
 
-COMMANDS = {"ask": ask.command, "send": send.command}
+MESSAGES = {"ask": ask.command, "send": send.command}
+LISTS = {"ps": ps.command, "status": status.command}
+COMMANDS = {**MESSAGES, **LISTS}
 
 VALUES = direct.VALUES["send"]
 
 WORDS = [
     *VALUES,
-    *direct.FLAGS,
+    *direct.FLAGS["send"],
+    *("--line", "--watch", "--wide", "-o", "name"),
     *(f"{name}={value}" for name in VALUES for value in ("", "idle", "2.5", "a=b")),
     *("--", "-", "", "dev", "two words", "-5", "-qv", "-Lname", "-h", "--help", "--js", "--nope"),
     *("idle", "now", "IDLE", "5", "1e3", "nan", "inf", "1e300", "-1", "0x10", " 7 ", "1_0"),
@@ -34,7 +39,7 @@ def by_click(command: str, words: list[str]) -> dict[str, object] | None:
 def test_what_is_taken_is_what_click_makes_of_it(command: str, words: list[str]) -> None:
     taken = direct.parse(command, words)
     if taken is not None:
-        defaults = by_click(command, ["--", "target", "message"])
+        defaults = by_click(command, ["--", "target", "message"] if command in MESSAGES else [])
         assert defaults is not None
         assert defaults | taken == by_click(command, words)
 
@@ -72,9 +77,24 @@ def test_plain_questions_are_taken() -> None:
     ],
 )
 def test_all_else_is_left_to_click(words: list[str]) -> None:
-    for command in COMMANDS:
+    for command in MESSAGES:
         assert direct.parse(command, words) is None
         assert by_click(command, words) is None
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--json"], ["-q", "-L", "work"], ["-v", "--socket-path=/s"]]
+)
+def test_plain_lists_are_taken(words: list[str]) -> None:
+    for command in LISTS:
+        assert direct.parse(command, words) is not None
+    assert direct.parse("status", ["--line", *words]) is not None
+
+
+@pytest.mark.parametrize("words", [["dev"], ["--watch"], ["-o", "name"], ["--wide"], ["-h"]])
+def test_other_lists_are_left_to_click(words: list[str]) -> None:
+    for command in LISTS:
+        assert direct.parse(command, words) is None
 
 
 def test_what_only_a_message_has_is_no_option_of_a_question() -> None:

@@ -99,6 +99,14 @@ def test_what_is_called_often_does_without_libtmux(
     assert not found(imported(*arguments), ["libtmux", "torch_cli.tmux.server"])
 
 
+@pytest.mark.parametrize("words", ["ps", "ps --json", "status", "status --line"])
+def test_a_look_at_all_agents_imports_nothing_heavy(demo: DemoAgent, words: str) -> None:
+    modules = imported(*words.split())
+    assert "torch_cli.watch.sweep" in modules
+    others = (*TEAMS, "torch_cli.demo_agent", "torch_cli.store.checkins", "torch_cli.tmux.window")
+    assert not found(modules, [*HEAVY, "click", "inspect", "logging", "subprocess", *others])
+
+
 def test_a_hook_imports_next_to_nothing(demo: DemoAgent) -> None:
     given = '{"hook_event_name": "Stop", "session_id": "s"}'
     modules = imported("hook", given=given, env={"TMUX_PANE": demo.pane.id})

@@ -10,7 +10,7 @@ import snapshots
 from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from snapshots import WIDTHS, bare, width_of
-from torch_cli.cli.agents.ps import drawn_list
+from torch_cli.cli.agents.ps_shown import drawn_list
 from torch_cli.cli.table import Paper, TableForm
 from torch_cli.errors import TorchError
 from torch_cli.programs.state import State

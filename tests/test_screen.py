@@ -34,6 +34,15 @@ def test_trailing_blanks_are_no_text_but_other_spaces_are() -> None:
     assert len(row.dim) == len(row.reverse) == len(row.text)
 
 
+PIECES = ["a", " ", "\u00a0", "─", "\x0e", *(f"\x1b[{n}m" for n in ("", "1", "2", "4", "7", "22"))]
+
+
+@given(st.lists(st.sampled_from([*PIECES, "\x1b[38;5;2m", "\x1b[3;7m"])))
+def test_a_row_is_read_the_same_whether_or_not_an_attribute_came_before(pieces: list[str]) -> None:
+    row, other = (parse(f"{before}{''.join(pieces)}").rows[0] for before in ("", "\x1b[2m\x1b[22m"))
+    assert row[:3] == other[:3]
+
+
 @pytest.mark.parametrize(
     ("captured", "dim"),
     [

@@ -20,6 +20,7 @@ from torch_cli.pane_id import PaneId
 from torch_cli.store import Store, StoreError, database
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message, new_id, new_message
+from torch_cli.store.observations import Observation
 from torch_cli.store.schema import MIGRATIONS
 
 TOGETHER = """
@@ -295,6 +296,21 @@ def test_a_state_since_is_kept_over_looks_and_moves_on_with_a_new_one() -> None:
         assert record("working", reported) == reported
         assert record("working", reported - 60) == reported, "an older report changes nothing"
         assert record("working", time.time() + 3600) <= time.time(), "nothing begins later than now"
+
+
+def test_states_of_many_panes_are_written_as_one() -> None:
+    many = [Observation("s", f"%{number}", 1, "idle", "seen") for number in range(64)]
+    with Store() as store, Store() as other:
+        log = Path(f"{paths.database()}-wal")
+        first = store.observations.record_all(many)
+        assert store.observations.record_all([]) == []
+        size = log.stat().st_size
+        assert store.observations.record_all(many) == first
+        one_by_one = log.stat().st_size
+        for one in many:
+            other.observations.record(*one[:5])
+        # Each transaction writes the pages that it has changed to the end of the log.
+        assert one_by_one - size < (log.stat().st_size - one_by_one) / 8
 
 
 def test_a_new_state_began_when_the_window_last_wrote_but_not_before_another_was_seen() -> None:

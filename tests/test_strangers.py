@@ -11,7 +11,7 @@ import pytest
 from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch
 from snapshots import width_of
-from torch_cli.cli.agents.ps import drawn_strangers
+from torch_cli.cli.agents.ps_shown import drawn_strangers
 from torch_cli.cli.table import Paper, TableForm
 from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane

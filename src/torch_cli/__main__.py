@@ -1,4 +1,4 @@
-"""The ``torch`` command. The hook, ``send`` and ``ask`` run all day, so they do without click."""
+"""The ``torch`` command. What runs all day does without click: the hook, and ``cli.direct``."""
 
 # Ctrl-C shows a traceback until ``main`` runs, so only what Python has loaded is imported here.
 import os
@@ -54,7 +54,7 @@ def _execute() -> None:
 
             if told := note_command():
                 sys.stderr.write(f"torch: {told}\n{TOLD_HINT}\n")
-        if sys.argv[1:2] in (["send"], ["ask"]):
+        if sys.argv[1:2] in (["send"], ["ask"], ["ps"], ["status"]):
             from torch_cli.cli import direct
 
             direct.execute(sys.argv[1], sys.argv[2:])

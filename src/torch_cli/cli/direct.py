@@ -1,8 +1,9 @@
-"""``torch send`` and ``torch ask`` without click, for the calls that agents make all day.
+"""``send``, ``ask``, ``ps`` and ``status`` without click, for the calls that are made all day.
 
-Importing click costs a quarter of a whole delivery (25 of 97 ms of CPU time, 2026-11-23). This
-module handles only plain, well-formed calls. click handles everything else, help and mistakes too,
-so that there is one place for what people read. A test gives both the same words.
+Importing click costs a quarter of a whole delivery (25 of 97 ms of CPU time, 2026-11-23), and as
+much as all of tmux in a list of 64 agents. This module handles only plain, well-formed calls. click
+handles everything else, help and mistakes too, so that there is one place for what people read. A
+test gives both the same words.
 """
 
 import os
@@ -31,25 +32,31 @@ _SEND = {
     "--priority": "priority",
     "--key": "key",
 }
-VALUES = {"ask": _ASK, "send": _SEND}
+_SERVER = {name: _ASK[name] for name in ("-L", "--socket-name", "-S", "--socket-path")}
+VALUES = {"ask": _ASK, "ps": _SERVER, "send": _SEND, "status": _SERVER}
 """The options with a value, by command, and the parameter of each."""
 
-FLAGS = {
+_COMMON = {
     "--json": "as_json",
     "-q": "quiet",
     "--quiet": "quiet",
     "-v": "verbose",
     "--verbose": "verbose",
-    "--plain": "plain",
-    "--clean": "clean",
 }
+_MESSAGE = {**_COMMON, "--plain": "plain", "--clean": "clean"}
+FLAGS = {"ask": _MESSAGE, "ps": _COMMON, "send": _MESSAGE, "status": {**_COMMON, "--line": "line"}}
+"""The options without a value, likewise."""
+
+_ARGUMENTS = {"ask": ("target", "message"), "send": ("target", "message")}
+"""What is not an option, by command: of the others nothing."""
+
 WHEN = ("ready", "idle", "now")
 PRIORITIES = ("low", "normal", "high")
 _SECONDS = ("timeout", "wait")
 
 
 def execute(command: str, words: Sequence[str]) -> None:
-    """Send or ask as ``words`` say, and end the process. If click must look, return and do nothing.
+    """Do what ``words`` say, and end the process. If click must look, return and do nothing.
 
     ``command`` is a key of ``VALUES``.
     """
@@ -59,15 +66,27 @@ def execute(command: str, words: Sequence[str]) -> None:
     socket = Socket.choose(given.pop("socket_name", None), given.pop("socket_path", None))
     flags = (given.pop(name, False) for name in ("as_json", "quiet", "verbose"))
     common = Common(socket, *flags)
+    _end(run(lambda: _does(command, common, given), as_json=common.json))
+
+
+def _does(command: str, common: Common, given: dict[str, Any]) -> int:
+    if command == "ps":
+        from torch_cli.cli.agents import ps_shown
+        from torch_cli.cli.table import TableForm
+
+        return ps_shown.show(common, TableForm(evidence=common.verbose))
+    if command == "status":
+        from torch_cli.cli.attention import status_shown
+
+        return status_shown.show(common, **given)
     from torch_cli.cli import sending
 
-    does = sending.run_ask if command == "ask" else sending.run_send
-    _end(run(lambda: does(common, **given), as_json=common.json))
+    return (sending.run_ask if command == "ask" else sending.run_send)(common, **given)
 
 
 def parse(command: str, words: Sequence[str]) -> dict[str, Any] | None:
     """Return the parameters in ``words``, or ``None`` if click must read them."""
-    values = VALUES[command]
+    values, flags = VALUES[command], FLAGS[command]
     given: dict[str, Any] = {}
     places: list[str] = []
     cursor = iter(words)
@@ -76,8 +95,8 @@ def parse(command: str, words: Sequence[str]) -> dict[str, Any] | None:
             places += cursor
         elif word == "-" or not word.startswith("-"):
             places.append(word)
-        elif word in FLAGS:
-            given[FLAGS[word]] = True
+        elif word in flags:
+            given[flags[word]] = True
         else:
             name, equals, value = word.partition("=")
             if equals and not name.startswith("--"):
@@ -86,9 +105,11 @@ def parse(command: str, words: Sequence[str]) -> dict[str, Any] | None:
             if name not in values or value.startswith("-"):
                 return None
             given[values[name]] = value
-    if len(places) != 2 or not _sound(given) or not _readable([*given.values(), places[0]]):
+    names = _ARGUMENTS.get(command, ())
+    readable = _readable([*given.values(), *places[:1]])
+    if len(places) != len(names) or not _sound(given) or not readable:
         return None
-    return {**given, "target": places[0], "message": places[1]}
+    return {**given, **dict(zip(names, places, strict=True))}
 
 
 def _readable(values: Sequence[Any]) -> bool:

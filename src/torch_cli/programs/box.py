@@ -272,6 +272,8 @@ def _is_cut_label(text: str, screen: Screen, spec: BoxSpec) -> bool:
     The label is cut, and fills the row up to the rule's last character. It must be the text behind
     the sign in the pane's title. Any other row like this is not the program's.
     """
+    if not text.endswith(f"… {spec.rule}"):
+        return False
     match = re.fullmatch(f" (\\S.*)… {re.escape(spec.rule)}", text)
     name = screen.title.partition(" ")[2]
     whole = sum(map(cells_of, text)) == screen.width

@@ -66,6 +66,7 @@ class _Look:
         self.profile = profile
         self.box: Box | None = find_box(screen, profile)
         self.filled = [index for index, row in enumerate(screen.rows) if row.text.strip()]
+        self._regions: dict[str, list[str]] = {}
 
     def region(self, where: str, rows: int) -> list[str]:
         """Return the rows of a region with text, top to bottom, at most ``rows`` of them.
@@ -74,6 +75,13 @@ class _Look:
         region, ``nearest`` begins with the last row that is not indented. ``turn`` is what stands
         below that message to the end of the screen.
         """
+        if where not in self._regions:
+            self._regions[where] = self._region(where)
+        lines = self._regions[where]
+        return lines[-rows:] if where in ("above", "bottom", "turn") else lines
+
+    def _region(self, where: str) -> list[str]:
+        """Return all rows of a region with text."""
         if where == "title":
             return [self.screen.title] if self.screen.title else []
         if where == "nearest":
@@ -87,13 +95,13 @@ class _Look:
             lines = lines[max(self._echo(lines), 0) :]
         if where == "turn":
             lines = lines[self._echo(lines) + 1 :]
-        return lines[-rows:] if where in ("above", "bottom", "turn") else lines
+        return lines
 
     def _echo(self, lines: list[str]) -> int:
         """Return which of ``lines`` echoes the last message; -1 if none does."""
         spec = self.profile.box
-        past = [n for n, row in enumerate(lines) if echo_in(row, spec, queued=False) is not None]
-        return past[-1] if past else -1
+        backwards = range(len(lines) - 1, -1, -1)
+        return next((n for n in backwards if echo_in(lines[n], spec, queued=False) is not None), -1)
 
     def _indexes(self, where: str) -> list[int]:
         if where in ("bottom", "turn"):

@@ -118,6 +118,11 @@ class Store:
 
         return Watches(self.database)
 
+    def overdue(self) -> int:
+        """Return how many runs of check-ins found no agent; it loads nothing of check-ins."""
+        sql = "SELECT count(*) FROM runs WHERE state = 'overdue'"
+        return int(self.database.query(sql)[0][0])
+
     def __enter__(self) -> "Store":
         return self
 

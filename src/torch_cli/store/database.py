@@ -93,10 +93,13 @@ class Database:
         self.query(f"{verb} INTO {table} ({columns}) VALUES ({marks})", *row.values())
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Hold the write lock from the start, so that what was read is still true when written."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Hold the write lock from the start, so that what was read is still true when written.
+
+        ``durable`` is as in ``write``.
+        """
         with self._explained("written"):
-            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             with self._immediate():
                 yield
 

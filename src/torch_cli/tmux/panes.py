@@ -132,14 +132,24 @@ def list_panes(socket: Socket, client: ControlClient | None = None) -> list[Pane
         server = client.call(*about_server).printed
         listed = client.call(*about_panes).printed
     else:
-        done = run(socket, "-N", *about_server, ";", *about_panes)
-        if done.status != 0:
-            # An old tmux does not know -N. Its error would look like a server that is not there.
-            check_version(run(socket, "-V").out.strip().removeprefix("tmux "))
-            raise no_server(socket, done.error)
-        server, _, listed = done.out.partition("\n")
+        server, _, listed = _asked(socket, *about_server, ";", *about_panes).partition("\n")
         note(socket, server.partition("\t")[0])
     return [glance.pane for glance in _read(server, listed)]
+
+
+def server_at(socket: Socket) -> tuple[str, str]:
+    """Return what distinguishes the server of ``socket`` (``Pane.server``), and the id of one of
+    its sessions.
+
+    It costs half as much as a list of 64 panes. Raises as ``list_panes`` does.
+    """
+    sessions = ("list-sessions", "-F", "#{session_id}")
+    done = _asked(socket, "display-message", "-p", _SERVER, ";", *sessions)
+    server, session, *_ = done.split("\n")
+    note(socket, server.partition("\t")[0])
+    version, path, *process = server.split("\t")
+    check_version(version)
+    return "|".join([quote.printed(path, version), *process]), session
 
 
 def pane_at(path: str, server: str, pane_id: str, pane_pid: int) -> Pane | None:
@@ -185,6 +195,16 @@ def with_end(pane: Pane, client: ControlClient | None = None) -> Pane:
     client.ask(quote.line("run-shell", ":"))
     panes = [] if client.closed else list_panes(client.socket, client)
     return next((one for one in panes if one.at == pane.at), pane)
+
+
+def _asked(socket: Socket, *words: str) -> str:
+    """Return what a server that must be there prints."""
+    done = run(socket, "-N", *words)
+    if done.status != 0:
+        # An old tmux does not know -N. Its error would look like a server that is not there.
+        check_version(run(socket, "-V").out.strip().removeprefix("tmux "))
+        raise no_server(socket, done.error)
+    return done.out
 
 
 def look_over(client: ControlClient) -> list[Glance]:

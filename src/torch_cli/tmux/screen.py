@@ -13,7 +13,9 @@ from typing import NamedTuple
 # switch to the line-drawing set: grid_string_cells_code() in tmux's grid.c writes only these.
 _ESCAPE = re.compile(r"\x1b\[([0-9;:]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x0e\x0f]")
 _SPECIAL = re.compile("[\x1b\x0e\x0f]")
-_UNDERLINE = re.compile(r"\x1b\[4m")
+_UNDERLINE = "\x1b[4m"
+_DIMS_OR_REVERSES = re.compile(r"\x1b\[(?:[0-9;:]*;)?[27][;m]")
+"""SGR with a parameter that may turn dim or reverse on, or be part of a colour."""
 
 
 class Row(NamedTuple):
@@ -94,9 +96,10 @@ class Screen(NamedTuple):
         """
         rows: list[Row] = []
         dim = reverse = False
+        underlined = _UNDERLINE in captured
         for line in captured.split("\n")[:height]:
             row, dim, reverse = _parse_row(line, dim, reverse)
-            tinted = _tinted(line) if _UNDERLINE.search(line) else 0
+            tinted = _tinted(line) if underlined and _UNDERLINE in line else 0
             rows.append(row._replace(tinted=tinted) if 0 < tinted < len(row.text) else row)
         blank = Row.plain("")
         rows.extend(blank for _ in range(height - len(rows)))
@@ -106,8 +109,10 @@ class Screen(NamedTuple):
 
 def _parse_row(line: str, dim: bool, reverse: bool) -> tuple[Row, bool, bool]:
     """Read one captured line; attributes carry over from the line before, as tmux writes them."""
-    if not (dim or reverse or _SPECIAL.search(line)):
+    if not (dim or reverse) and (line.isprintable() or not _SPECIAL.search(line)):
         return Row.plain(line), False, False
+    if not (dim or reverse or _DIMS_OR_REVERSES.search(line)):
+        return Row.plain(_ESCAPE.sub("", line)), False, False
     # Text, then for every escape its parameters, its final letter, and the text behind it.
     first, *rest = _ESCAPE.split(line)
     pieces = [(first, dim, reverse)]

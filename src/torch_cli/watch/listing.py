@@ -1,20 +1,23 @@
 """The list of agents with the state of each, one sweep for each tmux server."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import ENDED, AgentState, State, Trouble
 from torch_cli.programs.unclear import advice
 from torch_cli.roster.conversation import follow
+from torch_cli.roster.registry import profile_named
 from torch_cli.roster.safety import Safety, safety_for
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
+from torch_cli.store.observations import Observation
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import list_panes
+from torch_cli.tmux.panes import list_panes, server_at
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.known import as_known
 from torch_cli.watch.sweep import Seen, Sweep, state_unknown
@@ -71,10 +74,18 @@ def list_agents(
 ) -> list[Line]:
     """Return ``agents`` with their present states, looked at over ``lookout`` if one is open."""
     seen = lookout.look(agents) if lookout is not None else look_at(store, agents)
-    briefed = store.briefings.newest()
+    sighted = {
+        agent.name: sighting(store, agent, one.state, one.reported, one.wrote)
+        for agent in agents
+        if isinstance(one := seen.get(agent.name), Seen)
+    }
+    since = note_states(store, sighted)
+    profiles, briefed = Profiles(), store.briefings.newest()
     return [
-        _line(store, agent, seen.get(agent.name))._replace(
-            briefed=briefed.get(agent.identity), safety=safety_for(agent)
+        _line(store, profiles, agent, seen.get(agent.name), sighted.get(agent.name))._replace(
+            since=since.get(agent.name),
+            briefed=briefed.get(agent.identity),
+            safety=safety_for(agent, profiles.get(agent.profile)),
         )
         for agent in agents
     ]
@@ -138,10 +149,10 @@ class Lookout:
             self._leave(path)  # the session that the connection was attached to may have ended
         socket = Socket(path=path)
         try:
-            panes = list_panes(socket)
-            if not {pane.server for pane in panes} & {agent.server for agent in agents}:
+            server, session = server_at(socket)
+            if not session or server not in {agent.server for agent in agents}:
                 return {}
-            client = ControlClient(socket, panes[0].session_id, hears=False)
+            client = ControlClient(socket, session, hears=False)
             self.sweeps[path] = Sweep(client, self._store)
             return self.sweeps[path].look(agents)
         except NotFoundError as missing:
@@ -155,30 +166,72 @@ class Lookout:
             self.sweeps.pop(path).client.close()
 
 
-def _line(store: Store, agent: Agent, seen: Seen | TorchError | None) -> Line:
-    agent = follow(store, agent)
+class Profiles:
+    """The profiles of one list, each looked up once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Profile | None] = {}
+
+    def get(self, name: str) -> Profile | None:
+        """Return the profile, ``None`` if it cannot be read."""
+        if name not in self._known:
+            self._known[name] = None
+            with contextlib.suppress(TorchError):
+                self._known[name] = profile_named(name)
+        return self._known[name]
+
+
+def _line(
+    store: Store,
+    profiles: Profiles,
+    agent: Agent,
+    seen: Seen | TorchError | None,
+    sighted: "Sighting | None",
+) -> Line:
+    agent = follow(store, agent, profiles.get(agent.profile))
     message = next(iter(store.messages.latest(recipient=agent.name, agent=agent.identity)), None)
-    if seen is None:
-        return Line(agent, State.DEAD, f"pane {agent.pane} is gone", None, message)
     if isinstance(seen, TorchError):
         state = state_unknown(seen)
         return Line(agent, state.state, state.evidence, None, message, seen)
-    place = (agent.server, agent.pane, agent.pane_pid)
-    state = as_known(store, agent.identity, seen.state)
-    since = note_state(store, place, state, seen.reported, seen.wrote)
+    if sighted is None:
+        return Line(agent, State.DEAD, f"pane {agent.pane} is gone", None, message)
+    state = sighted.state
     return Line(
-        *(agent, state.shown, state.evidence, since, message),
+        *(agent, state.shown, state.evidence, None, message),
         trouble=state.trouble,
         advice=advice(state, agent.name),
     )
 
 
-def note_state(
-    store: Store, place: tuple[str, str, int], state: AgentState, reported: float, wrote: int
-) -> float:
-    """Record the state of the pane at ``place``; return since when (epoch seconds) it has it."""
-    return store.observations.record(
-        *(*place, str(state.shown), state.evidence),
-        reported=reported,
-        wrote=wrote if state.state not in ENDED else 0,
-    )
+class Sighting(NamedTuple):
+    """A state that is seen now in the pane at ``place``: its server, its id, its process.
+
+    ``reported`` and ``wrote`` are as in ``Seen``.
+    """
+
+    place: tuple[str, str, int]
+    state: AgentState
+    reported: float = 0.0
+    wrote: int = 0
+
+    @property
+    def observation(self) -> Observation:
+        """What the store remembers of it."""
+        state, wrote = self.state, self.wrote if self.state.state not in ENDED else 0
+        return Observation(
+            *self.place, str(state.shown), state.evidence, self.reported, float(wrote)
+        )
+
+
+def sighting(
+    store: Store, agent: Agent, state: AgentState, reported: float = 0.0, wrote: int = 0
+) -> Sighting:
+    """Return what was seen of an agent, with what the history knows of it."""
+    place = (agent.server, agent.pane, agent.pane_pid)
+    return Sighting(place, as_known(store, agent.identity, state), reported, wrote)
+
+
+def note_states(store: Store, sighted: Mapping[str, Sighting]) -> dict[str, float]:
+    """Record states; return since when (epoch seconds) each has been so, by the same names."""
+    begun = store.observations.record_all([one.observation for one in sighted.values()])
+    return dict(zip(sighted, begun, strict=True))

@@ -1,6 +1,6 @@
 """The state of panes, now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch_cli.errors import TorchError
@@ -15,7 +15,15 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.known import as_known
-from torch_cli.watch.listing import Lookout, agents_on, look_at, note_state
+from torch_cli.watch.listing import (
+    Lookout,
+    Profiles,
+    Sighting,
+    agents_on,
+    look_at,
+    note_states,
+    sighting,
+)
 from torch_cli.watch.reported import with_report
 from torch_cli.watch.sweep import Seen, state_unknown
 
@@ -73,7 +81,7 @@ def states_of(
     if sources:
         return [_state_of_target(store, socket, agent.name, True) for agent in agents]
     seen = lookout.look(agents) if lookout is not None else look_at(store, agents)
-    return [_state_of_agent(store, agent, seen.get(agent.name)) for agent in agents]
+    return _states_of_agents(store, agents, seen)
 
 
 def _state_of_target(store: Store, socket: Socket, target: str, sources: bool) -> StateOf:
@@ -89,23 +97,44 @@ def state_of_gone(
 ) -> StateOf | None:
     """Return the state of an agent of which ``error`` says that its pane is gone, else ``None``."""
     agent = store.agents.get(target) if error.code == "vanished" else None
-    return None if agent is None else _state_of_agent(store, agent, None, ended)
+    return None if agent is None else _states_of_agents(store, [agent], {}, ended)[0]
 
 
-def _state_of_agent(
-    store: Store, agent: Agent, seen: Seen | TorchError | None, ended: State = State.DEAD
-) -> StateOf:
-    if isinstance(seen, TorchError):
-        unknown = state_unknown(seen)
-        one = StateOf(agent.name, agent.pane, unknown, None, agent.socket, seen)
-        return one._replace(frozen=agent.frozen)
-    gone = AgentState(ended, f"pane {agent.pane} is gone", "gone")
-    state, reported, wrote = (seen.state, seen.reported, seen.wrote) if seen else (gone, 0.0, 0)
-    state = as_known(store, agent.identity, state)
-    since = note_state(store, (agent.server, agent.pane, agent.pane_pid), state, reported, wrote)
-    safety = safety_for(agent)
-    one = StateOf(agent.name, agent.pane, state, since, agent.socket, safety=safety)
-    return one._replace(conversation=follow(store, agent).conversation, frozen=agent.frozen)
+def _states_of_agents(
+    store: Store,
+    agents: Sequence[Agent],
+    seen: Mapping[str, Seen | TorchError],
+    ended: State = State.DEAD,
+) -> list[StateOf]:
+    """Return the states of agents, of which a look has ``seen`` those whose panes are there."""
+    sighted = {
+        agent.name: _sighting(store, agent, one, ended)
+        for agent in agents
+        if not isinstance(one := seen.get(agent.name), TorchError)
+    }
+    since, profiles = note_states(store, sighted), Profiles()
+    states = list[StateOf]()
+    for agent in agents:
+        error = seen.get(agent.name)
+        if isinstance(error, TorchError):
+            unknown = state_unknown(error)
+            state = StateOf(agent.name, agent.pane, unknown, None, agent.socket, error)
+        else:
+            profile = profiles.get(agent.profile)
+            state = StateOf(
+                *(agent.name, agent.pane, sighted[agent.name].state, since[agent.name]),
+                server=agent.socket,
+                safety=safety_for(agent, profile),
+                conversation=follow(store, agent, profile).conversation,
+            )
+        states.append(state._replace(frozen=agent.frozen))
+    return states
+
+
+def _sighting(store: Store, agent: Agent, seen: Seen | None, ended: State) -> Sighting:
+    if seen is not None:
+        return sighting(store, agent, seen.state, seen.reported, seen.wrote)
+    return sighting(store, agent, AgentState(ended, f"pane {agent.pane} is gone", "gone"))
 
 
 def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
@@ -131,5 +160,6 @@ def remember(store: Store, found: Found, sight: Sight) -> StateOf:
     """Record what was seen, and return it with the time since when it is so."""
     pane, state = found.pane, sight.state
     place = (pane.server, pane.id, pane.pid)
-    begun = note_state(store, place, state, sight.reported, sight.screen.wrote)
+    seen = Sighting(place, state, sight.reported, sight.screen.wrote)
+    begun = store.observations.record_all([seen.observation])[0]
     return StateOf(found.name, pane.id, state, begun, pane.socket_path)

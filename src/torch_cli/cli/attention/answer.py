@@ -96,7 +96,7 @@ def _waiting(store: "Store", common: Common, agent: str | None) -> "list[Need]":
 
 
 def _list(waiting: "list[Need]", common: Common) -> int:
-    from torch_cli.cli.attention.status import need_object, print_needs
+    from torch_cli.cli.attention.status_shown import need_object, print_needs
     from torch_cli.cli.present import note, print_json
     from torch_cli.errors import DONE, NEEDED
 
@@ -249,7 +249,7 @@ def _own_words(shown: "Waiting", said: str) -> str | None:
 
 
 def _show(shown: "Waiting", since: float | None) -> None:
-    from torch_cli.cli.attention.status import INDENT_COLUMNS
+    from torch_cli.cli.attention.status_shown import INDENT_COLUMNS
     from torch_cli.cli.present import age, print_folded, say
 
     found, asked = shown.found, shown.asked

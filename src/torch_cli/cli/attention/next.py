@@ -24,7 +24,7 @@ def command(common: Common, client: str | None) -> None:
       tmux bind-key N run-shell "torch next --client '#{client_name}'"
     """
     from torch_cli.attention.next import go, next_step
-    from torch_cli.cli.attention.status import need_object
+    from torch_cli.cli.attention.status_shown import need_object
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.store import Store
     from torch_cli.tmux.attach import attach

@@ -86,7 +86,7 @@ def _begin(store: "Store", duration: str | None) -> tuple[float, str]:
 
 def _object(found: "Summary", waiting: "list[Need]", why: str) -> dict[str, Any]:
     """Return the summary under its published schema."""
-    from torch_cli.cli.attention.status import need_object
+    from torch_cli.cli.attention.status_shown import need_object
     from torch_cli.cli.schema import timestamp
 
     parts = {name: getattr(found, name) for name in PART_LABELS if name != "needs"}
