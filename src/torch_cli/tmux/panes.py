@@ -13,16 +13,14 @@ from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.pane_id import PaneId
 from torch_cli.tmux import quote
-from torch_cli.tmux.control import ControlClient, Reply, no_server
-from torch_cli.tmux.process import run
+from torch_cli.tmux.control import ControlClient, Reply
+from torch_cli.tmux.running import SERVER_FACTS, asked
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version, note
 
 _REMOVALS = 5
 """How often a pane may move to another session while Torch attaches to it."""
-
-_SERVER = "#{version}\t#{socket_path}\t#{pid}\t#{start_time}"
 
 _FIELDS = "\t".join(
     [
@@ -126,30 +124,15 @@ def list_panes(socket: Socket, client: ControlClient | None = None) -> list[Pane
     A window that is linked into several sessions is listed once for each. Raises
     ``NotFoundError`` if there is no server, ``RefusedError`` if tmux is too old.
     """
-    about_server = ("display-message", "-p", _SERVER)
+    about_server = ("display-message", "-p", SERVER_FACTS)
     about_panes = ("list-panes", "-a", "-F", _FIELDS + _NAMES)
     if client is not None:
         server = client.call(*about_server).printed
         listed = client.call(*about_panes).printed
     else:
-        server, _, listed = _asked(socket, *about_server, ";", *about_panes).partition("\n")
+        server, _, listed = asked(socket, *about_server, ";", *about_panes).partition("\n")
         note(socket, server.partition("\t")[0])
     return [glance.pane for glance in _read(server, listed)]
-
-
-def server_at(socket: Socket) -> tuple[str, str]:
-    """Return what distinguishes the server of ``socket`` (``Pane.server``), and the id of one of
-    its sessions.
-
-    It costs half as much as a list of 64 panes. Raises as ``list_panes`` does.
-    """
-    sessions = ("list-sessions", "-F", "#{session_id}")
-    done = _asked(socket, "display-message", "-p", _SERVER, ";", *sessions)
-    server, session, *_ = done.split("\n")
-    note(socket, server.partition("\t")[0])
-    version, path, *process = server.split("\t")
-    check_version(version)
-    return "|".join([quote.printed(path, version), *process]), session
 
 
 def pane_at(path: str, server: str, pane_id: str, pane_pid: int) -> Pane | None:
@@ -197,19 +180,9 @@ def with_end(pane: Pane, client: ControlClient | None = None) -> Pane:
     return next((one for one in panes if one.at == pane.at), pane)
 
 
-def _asked(socket: Socket, *words: str) -> str:
-    """Return what a server that must be there prints."""
-    done = run(socket, "-N", *words)
-    if done.status != 0:
-        # An old tmux does not know -N. Its error would look like a server that is not there.
-        check_version(run(socket, "-V").out.strip().removeprefix("tmux "))
-        raise no_server(socket, done.error)
-    return done.out
-
-
 def look_over(client: ControlClient) -> list[Glance]:
     """Return every pane of the server with what ``screen_of`` needs about it."""
-    server = client.call("display-message", "-p", _SERVER).printed
+    server = client.call("display-message", "-p", SERVER_FACTS).printed
     wanted = f"{_FIELDS}\t#{{window_activity}}\t{SCREEN_FACTS}{_NAMES}"
     return _read(server, client.call("list-panes", "-a", "-F", wanted).printed)
 

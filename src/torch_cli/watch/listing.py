@@ -17,7 +17,8 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
 from torch_cli.store.observations import Observation
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import list_panes, server_at
+from torch_cli.tmux.panes import list_panes
+from torch_cli.tmux.running import server_at
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.known import as_known
 from torch_cli.watch.sweep import Seen, Sweep, state_unknown
