@@ -14,6 +14,7 @@ from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.pane_id import PaneId
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, Reply
+from torch_cli.tmux.process import run
 from torch_cli.tmux.running import SERVER_FACTS, asked
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
