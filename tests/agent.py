@@ -10,6 +10,10 @@ from typing import Any
 
 from conftest import PATIENCE, Result, TmuxServer, Torch, wait_until
 from torch_cli import procs
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import Message, new_id, new_message
+from torch_cli.store.steps import Step
 from torch_cli.tmux.panes import Pane
 
 DEMO_PROGRAM = str(Path(sys.executable).with_name("torch-demo-agent"))
@@ -98,3 +102,22 @@ def spawn_demo(
     )
     assert done.code == 0, done.out + done.err + tmux.screens()
     return DemoAgent(tmux, torch, name, tmux.pane(done.json["pane"]), log, directory)
+
+
+def on_its_way(to: Agent) -> str:
+    """Leave two messages for ``to`` in the outbox: "perhaps typed", of which nobody knows whether
+    its program has got it, and "not typed yet". Return the id of the first.
+    """
+    with Store() as store:
+        typed, waits = letter(to, "perhaps typed"), letter(to, "not typed yet")
+        store.messages.accept(typed)
+        store.messages.accept(waits)
+        sql = "UPDATE messages SET step = ? WHERE id = ?"
+        store.database.write(sql, str(Step.SUBMITTING), typed.id)
+    return typed.id
+
+
+def letter(to: Agent, text: str) -> Message:
+    """Return a message to ``to`` for the outbox."""
+    known = {"agent": to.identity, "kept": True, **to.at.columns}
+    return new_message(new_id(), recipient=to.name, body=text, typed=text, **known)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent import DemoAgent, spawn_demo
+from agent import DemoAgent, on_its_way, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from test_stop import child_in, mule
 from torch_cli import paths, procs
@@ -23,8 +23,6 @@ from torch_cli.roster.actor import Actor
 from torch_cli.roster.conversation import follow
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.messages import new_id, new_message
-from torch_cli.store.steps import Step
 from torch_cli.store.tasks import Task
 from torch_cli.tasks import life
 
@@ -131,27 +129,10 @@ def test_variables_are_kept_by_name_alone(tmux: TmuxServer, torch: Torch, tmp_pa
 
 def test_what_was_on_its_way_is_accounted_for(demo: DemoAgent, torch: Torch) -> None:
     """A text that was typed and not proven is unknown, and not typed again; one that waits goes."""
-    with Store() as store:
-        to = agent_now()
-        typed, waits = (
-            new_message(
-                new_id(),
-                recipient="demo",
-                body=text,
-                typed=text,
-                agent=to.identity,
-                kept=True,
-                **to.at.columns,
-            )
-            for text in ("perhaps typed", "not typed yet")
-        )
-        store.messages.accept(typed)
-        store.messages.accept(waits)
-        sql = "UPDATE messages SET step = ? WHERE id = ?"
-        store.database.write(sql, str(Step.SUBMITTING), typed.id)
+    typed = on_its_way(agent_now())
     done = again(torch)
-    assert done["unknown"] == [typed.id]
-    lost = torch("receipt", typed.id, "--json").json
+    assert done["unknown"] == [typed]
+    lost = torch("receipt", typed, "--json").json
     assert lost["state"] == "unknown"
     assert "gone" in lost["reason"]
     torch("tick", "--json")

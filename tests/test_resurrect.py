@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent import DemoAgent, spawn_demo
+from agent import DemoAgent, on_its_way, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch, wait_until
 from test_stop import child_in, mule
 from torch_cli import procs
@@ -20,9 +20,7 @@ from torch_cli.lifecycle import resurrect as module
 from torch_cli.lifecycle.prospect import prospects
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.messages import new_id, new_message
 from torch_cli.store.restarts import GIVEN_UP, Restart
-from torch_cli.store.steps import Step
 
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
 
@@ -73,31 +71,14 @@ def test_after_kill_server_all_come_back_in_their_order(
     """Each once, as itself, in its session; it is told; a message on its way is not repeated."""
     agents = three(tmux, torch, tmp_path)
     before = {one.name: agent_now(one.name) for one in agents}
-    with Store() as store:
-        to = before["dev"]
-        typed, waits = (
-            new_message(
-                new_id(),
-                recipient="dev",
-                body=text,
-                typed=text,
-                agent=to.identity,
-                kept=True,
-                **to.at.columns,
-            )
-            for text in ("perhaps typed", "not typed yet")
-        )
-        store.messages.accept(typed)
-        store.messages.accept(waits)
-        sql = "UPDATE messages SET step = ? WHERE id = ?"
-        store.database.write(sql, str(Step.SUBMITTING), typed.id)
+    typed = on_its_way(before["dev"])
     kill_server(tmux, *before)
     planned = raise_all(torch, "--dry-run")
     assert {one["course"] for one in planned.values()} == {"raise"}
     assert not tmux.run("list-sessions").stdout, "a dry run starts nothing"
     done = raise_all(torch)
     assert {one["what"] for one in done.values()} == {"back"}
-    assert done["dev"]["unknown"] == [typed.id]
+    assert done["dev"]["unknown"] == [typed]
     assert windows(tmux) == ["agents:pm", "agents:dev", "agents:qa"]
     for one in agents:
         now = agent_now(one.name)
@@ -279,5 +260,5 @@ def test_an_interrupt_starts_nothing_twice(tmux: TmuxServer, torch: Torch, tmp_p
     assert raise_all(torch)["demo"]["what"] == "runs"
     assert (agent_now("demo"), windows(tmux)) == (now, ["agents:demo"])
     with Store() as store:
-        (waits,) = store.messages.waiting(agent_now("demo").identity)
-    assert "Your program was restarted" in waits.body
+        waiting = store.messages.waiting(agent_now("demo").identity)
+    assert ["Your program was restarted" in one.body for one in waiting] == [True], waiting
