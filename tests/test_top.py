@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from agent import DemoAgent, spawn_demo
+from agent import DemoAgent, letter, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch
 from torch_cli.cli.dashboard.listing import size, table
 from torch_cli.cli.dashboard.panels import screen_text
 from torch_cli.cli.table import Paper
+from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
+from torch_cli.top.board import BoardRow, Watchman
 
 
 @dataclass
@@ -185,6 +187,34 @@ def test_a_lost_server_is_shown_and_its_return(
     top.wait("1 fix, 1 nothing", "again")
     top.press("q")
     top.wait("status 0")
+
+
+def test_a_namesake_is_shown_with_nothing_of_the_earlier_one(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """Neither its last message, nor those that wait for it, nor its check-ins."""
+
+    def row() -> BoardRow:
+        watchman = Watchman(tmux.socket)
+        (row,) = watchman.look().rows
+        watchman.close()
+        return row
+
+    first = spawn_demo(tmux, torch, tmp_path / "first", "--work", "0", name="dev")
+    assert first.send("for the first").code == 0
+    assert torch("checkin", "add", "dev", "How far?", "--in", "9m").code == 0
+    with Store() as store:
+        before = store.agents.get("dev")
+        assert before is not None
+        store.messages.accept(letter(before, "waits"))
+    shown = row()
+    assert (shown.message is not None, shown.queue, shown.checkin is not None) == (True, 1, True)
+    tmux.cmd("kill-server")
+    with Store() as store:
+        store.agents.stopped("dev")  # 'torch stop' would have settled all of it
+    spawn_demo(tmux, torch, tmp_path / "second", "--work", "0", name="dev")
+    shown = row()
+    assert (shown.message, shown.queue, shown.checkin) == (None, 0, None)
 
 
 def test_without_textual_it_says_how_to_get_it(torch: Torch, tmp_path: Path) -> None:
