@@ -151,6 +151,20 @@ def test_a_directory_outside_git_is_named_with_what_to_do(torch: Torch, tmp_path
     assert "no checkpoints" not in torch(*words).err
 
 
+def test_adopt_names_a_directory_outside_git_too(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    pane = tmux.new_session("mine", "sh", directory=tmp_path)
+    done = torch("adopt", pane.id, "dev", "--profile", "shell")
+    said = [line for line in done.err.splitlines() if "no checkpoints" in line]
+    assert said == [f"  {outside_git(str(tmp_path.resolve()))}"]
+    assert torch("rename", "dev", "x").code == 0
+    assert torch("stop", "x").code == 0
+    pane = tmux.new_session("other", "sh", directory=tmp_path)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert "no checkpoints" not in torch("adopt", pane.id, "dev", "--profile", "shell").err
+
+
 def test_without_a_wait_it_returns_at_once_and_says_starting(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def command(
 
 
 def _print(store: "Store", agent: "Agent", common: Common) -> None:
+    from torch_cli.checkpoint.coverage import outside_git
     from torch_cli.cli.present import note, print_json, printable
     from torch_cli.cli.schema import agent_object
     from torch_cli.roster.registry import profile_named
@@ -90,8 +91,9 @@ def _print(store: "Store", agent: "Agent", common: Common) -> None:
         click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
     caution = caution_of(profile_named(agent.profile), agent.version)
     safety = safety_for(agent)
-    for words in filter(None, [caution, safety and f"protection: {safety.sentence}"]):
-        note(f"  {words}", quiet=common.quiet)
+    protection = safety and f"protection: {safety.sentence}"
+    for words in filter(None, [caution, protection, outside_git(agent.directory)]):
+        note(f"  {printable(words)}", quiet=common.quiet)
 
 
 # -- all -------------------------------------------------------------------------------------------
