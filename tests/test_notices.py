@@ -23,6 +23,7 @@ from torch_cli.attention.notify_settings import NotifySettings, load_notify_sett
 from torch_cli.attention.quiet import Quiet, parse_quiet
 from torch_cli.attention.told import SEVERITIES, TOLD
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.intervals import Intervals
 from torch_cli.programs.asked import NOTHING
 from torch_cli.programs.state import AgentState, State
 from torch_cli.schedule.passes import Passes
@@ -326,7 +327,7 @@ def test_who_needs_a_person_is_told_once(notices: Notices, state: State, words: 
     assert told(notices) is None
 
 
-@pytest.mark.parametrize("state", [State.IDLE, State.WORKING, State.STARTING, State.LIMITED])
+@pytest.mark.parametrize("state", [State.IDLE, State.WORKING, State.STARTING])
 def test_what_needs_nobody_is_not_told(notices: Notices, state: State) -> None:
     notices.take([change("one", state)])
     assert not notices.busy
@@ -335,8 +336,16 @@ def test_what_needs_nobody_is_not_told(notices: Notices, state: State) -> None:
 def test_every_state_that_needs_a_person_is_told_of() -> None:
     from torch_cli.attention.groups import GROUP_OF, URGENT
 
-    assert {state for state, group in GROUP_OF.items() if group in URGENT} == set(TOLD)
+    urgent = {state for state, group in GROUP_OF.items() if group in URGENT}
+    assert urgent | {State.LIMITED} == set(TOLD), "and of the limit that ends work for hours"
     assert {told.severity for told in TOLD.values()} <= set(SEVERITIES)
+
+
+def test_a_limit_of_several_is_not_said_to_need_anybody(notices: Notices) -> None:
+    notices.take([change("one", State.LIMITED), change("two", State.LIMITED)])
+    found = told(notices)
+    assert found is not None
+    assert found.words == "2 agents have reached their usage limit (torch status): one, two"
 
 
 def test_what_is_less_severe_than_wanted_is_not_told(notices: Notices) -> None:
@@ -450,6 +459,22 @@ def test_what_comes_right_after_is_gathered(
     assert found.words == "2 agents need you (torch status): two, three"
 
 
+def test_a_few_are_told_within_five_seconds_and_a_crowd_is_gathered(
+    notices: Notices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 2 * Intervals().states
+    assert NotifySettings().dwell + notices_module.GATHER_SECONDS + looks <= 5.0
+    monkeypatch.setattr(notices_module, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(notices_module, "CROWD_GATHER_SECONDS", 1e9)
+    configure(f"{SOON.replace('0.01s', '1h')}")
+    names = [f"n{number}" for number in range(notices_module.FEW_NOTICES)]
+    for name in names:
+        notices.take([change(name, State.WAITING)])
+        assert notices.tell(alive(*names), {}) is not None
+    notices.take([change("one", State.WAITING)])
+    assert notices.tell(ALIVE, {}) is None
+
+
 def test_the_same_agent_is_told_of_again_only_after_a_while(notices: Notices) -> None:
     configure(f'{SOON}cooldown = "1h"')
     notices.take([change("one", State.WAITING)])
@@ -545,7 +570,7 @@ def test_nothing_need_be_set() -> None:
     assert load_notify_settings() == NotifySettings()
     assert NotifySettings().tmux
     assert NotifySettings().bell
-    assert NotifySettings().dwell == 5.0
+    assert NotifySettings().dwell == 3.0
 
 
 # -- the passes ------------------------------------------------------------------------------------

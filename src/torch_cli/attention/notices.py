@@ -6,6 +6,7 @@ looking at.
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -39,8 +40,16 @@ NOTICE_SCHEMA = "torch.notice/1"
 UNKNOWN_STANDS_TIMES = 6
 """An unknown state must stand so many times longer than a question: most go by themselves."""
 
-GATHER_SECONDS = 5.0
-"""Seconds at most after a notice in which there is no other: what follows is gathered."""
+GATHER_SECONDS = 1.0
+"""Seconds at most after a notice in which there is no other: what follows is gathered. With the
+time that a question must stand, and two looks, it is told within 5 s."""
+
+CROWD_GATHER_SECONDS = 5.0
+"""The same after ``FEW_NOTICES`` of the last ``CROWD_SECONDS``: then many agents need somebody, and
+one more notice each second would only disturb."""
+
+FEW_NOTICES = 5
+CROWD_SECONDS = 30.0
 
 LATER_SECONDS = 30.0
 """Seconds at most after which what was put off is looked at again."""
@@ -83,6 +92,7 @@ class Notices:
         self._pending: dict[str, _Pending] = {}
         self._told: dict[str, float] = {}
         self._rests = 0.0
+        self._latest: deque[float] = deque(maxlen=FEW_NOTICES)
         self._programs = Programs(RETRY_SECONDS)
         self._refused = Refused()
         self._wrong = ""
@@ -145,8 +155,14 @@ class Notices:
         changes = [self._pending.pop(one).change._replace(agent=alive[one]) for one in chosen]
         self._refused.note(changes)
         self._told |= dict.fromkeys(chosen, now)
-        self._rests = now + min(GATHER_SECONDS, settings.dwell)
+        self._rests = now + min(self._gather(now), settings.dwell)
         return self._send(changes, settings, clients, people)
+
+    def _gather(self, now: float) -> float:
+        """Return for how many seconds what follows a notice at ``now`` (monotonic) is gathered."""
+        self._latest.append(now)
+        crowd = len(self._latest) == FEW_NOTICES and now - self._latest[0] < CROWD_SECONDS
+        return CROWD_GATHER_SECONDS if crowd else GATHER_SECONDS
 
     @property
     def busy(self) -> bool:
@@ -273,7 +289,10 @@ def words_of(changes: Sequence[Change]) -> str:
         if is_one_login(changes):
             what = f"the login of {len(changes)} agents was refused (torch status)"
             return f"{what}: {names}{more}: {changes[0].state.evidence}"
-        return f"{len(changes)} agents need you (torch status): {names}{more}"
+        what = "need you"
+        if all(one.state.state is State.LIMITED for one in changes):
+            what = "have reached their usage limit"
+        return f"{len(changes)} agents {what} (torch status): {names}{more}"
     (one,) = changes
     agent, said = one.agent, one.asked.words or one.state.evidence
     what = REFUSED if is_refused(one.state) else TOLD[one.state.shown].words

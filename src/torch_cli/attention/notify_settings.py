@@ -31,7 +31,7 @@ class NotifySettings(NamedTuple):
     webhook: str = ""
     ntfy: str = ""
     apprise: tuple[str, ...] = ()
-    dwell: float = 5.0
+    dwell: float = 3.0
     cooldown: float = 30.0
     timeout: float = 10.0
     quiet: Quiet = Quiet()

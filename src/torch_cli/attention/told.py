@@ -20,6 +20,7 @@ TOLD = {
     State.UNKNOWN: NoticeKind("needs a look", "low"),
     State.WAITING: NoticeKind("waits for your answer", "normal"),
     State.STALLED: NoticeKind("makes no progress", "low"),
+    State.LIMITED: NoticeKind("has reached its usage limit", "low"),
     State.ERROR: NoticeKind("ended its turn with an error", "normal"),
     State.EXITED: NoticeKind("has ended", "high"),
     State.DEAD: NoticeKind("has ended", "high"),

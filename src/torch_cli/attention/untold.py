@@ -36,7 +36,8 @@ def untold(store: Store) -> str:
     found = [
         one
         for one in needs(store, Socket())
-        if one.state.state.shown in TOLD
+        if one.urgent
+        and one.state.state.shown in TOLD
         and one.agent.identity not in muted
         and (one.agent.identity, _key(one)) not in known
         and not (is_refused(one.state.state) and account_of(one.agent) in accounts)
