@@ -234,6 +234,7 @@ def test_a_program_that_outlives_its_server_is_ended(
         assert [one.orphan for one in found] == [before]
         (outcome,) = module.resurrect(store, found, seconds=0)
     assert not procs.alive(before)
+    assert isinstance(outcome, module.RaisedAgent)
     assert outcome.what is module.Raised.STARTING
     assert procs.alive(program_of("mule"))
 

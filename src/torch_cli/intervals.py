@@ -53,6 +53,9 @@ class Intervals(NamedTuple):
     health_soon: float = 0.5
     """The same while an agent starts, or waits for its restart."""
 
+    arrange: float = 5.0
+    """Between two looks at how the windows of agents' sessions are arranged: two lists of tmux."""
+
     teams: float = 15.0
     """Between two looks at teams."""
 

@@ -15,7 +15,9 @@ from torch_cli import procs
 from torch_cli.errors import TimedOutError, TorchError, of_system
 from torch_cli.interrupts import PutOff
 from torch_cli.lifecycle.alone import alone
+from torch_cli.lifecycle.arrangement import REBUILD_SECONDS
 from torch_cli.lifecycle.prospect import Course, Prospect
+from torch_cli.lifecycle.rebuild import Builder, Rebuilt, Step, WindowPlan
 from torch_cli.lifecycle.restart import (
     BegunAgain,
     Restarted,
@@ -30,6 +32,7 @@ from torch_cli.lifecycle.stop import end_all
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import RESURRECT
+from torch_cli.tmux.panes import Pane
 
 AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
 """Programs that start at the same time. Each takes a second or two of a core, and then waits."""
@@ -69,31 +72,37 @@ class RaisedAgent(NamedTuple):
     restarted: Restarted | None = None
 
 
-def resurrecting() -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def resurrecting() -> Iterator[None]:
     """Hold the right to bring agents back; raises ``HeldError`` if another process does it."""
-    return alone("resurrect", "all", "brings agents back", "nothing was started")
+    nothing = "nothing was started"
+    with (
+        alone("resurrect", "all", "brings agents back", nothing),
+        alone("arrange", "all", "looks at sessions", nothing, REBUILD_SECONDS),
+    ):
+        yield
 
 
 def resurrect(
     store: Store,
-    found: Sequence[Prospect],
+    steps: Sequence[Step],
     *,
     by: str = "",
     seconds: float | None = None,
     on_step: Callable[[str], None] = lambda step: None,
-) -> Iterator[RaisedAgent]:
-    """Bring back the agents of ``found`` that have fallen; yield what became of each, as it comes.
+) -> Iterator[RaisedAgent | Rebuilt]:
+    """Take the ``steps`` that bring back what has fallen; yield what became of each, as it comes.
 
     ``by`` says who asked for it, by default who calls. Each may take ``seconds`` to be ready, by
     default what its profile says. Windows are opened one
-    after the other, in the order of ``found``, so that they come back in that order. If this is
+    after the other, in the order of the steps, so that they come back in that order. If this is
     interrupted, no more are opened. Those that were stay, and their notices wait in the outbox. At
     the end one event says it all.
     """
     by, starts = by or asked_by(store), _Starts(seconds)
-    outcomes: list[RaisedAgent] = []
+    outcomes: list[RaisedAgent | Rebuilt] = []
     try:
-        for outcome in _raise_each(store, found, by, starts, on_step):
+        for outcome in _Raising(store, by, starts, on_step).take(steps):
             outcomes.append(outcome)
             yield outcome
     finally:
@@ -101,39 +110,63 @@ def resurrect(
         _record(store, outcomes)
 
 
-def _raise_each(
-    store: Store,
-    found: Sequence[Prospect],
-    by: str,
-    starts: "_Starts",
-    on_step: Callable[[str], None],
-) -> Iterator[RaisedAgent]:
-    deadline = time.monotonic() + ORPHAN_SECONDS
-    for one in found:
+class _Raising:
+    """Takes steps in their order. What was started is awaited by ``starts``."""
+
+    def __init__(
+        self, store: Store, by: str, starts: "_Starts", on_step: Callable[[str], None]
+    ) -> None:
+        self._store, self._by, self._starts, self._on_step = store, by, starts, on_step
+        self._deadline = time.monotonic() + ORPHAN_SECONDS
+        self._outcomes: list[RaisedAgent | Rebuilt] = []
+        self._begun: list[BegunAgain] = []
+
+    def take(self, steps: Sequence[Step]) -> Iterator[RaisedAgent | Rebuilt]:
+        """Yield what became of each step, and at last of those that were awaited."""
+        for step in steps:
+            if isinstance(step, WindowPlan):
+                self._on_step(f"opening {step.place}")
+                self._outcomes.append(Builder(self._store, step, self._begin).build())
+            else:
+                self._begin(step)
+            for again in self._begun:
+                self._starts.begin(again)
+            self._begun = []
+            yield from self._outcomes
+            self._outcomes = []
+        while self._starts.running:
+            yield self._starts.next()
+
+    def _begin(self, one: Prospect) -> Pane | None:
+        """Start an agent, and return its pane; it is awaited when its window is whole."""
         if one.plan is None:
-            yield _not_raised(one)
-            continue
-        while starts.running >= AT_ONCE:
-            yield starts.next()
+            self._outcomes.append(_not_raised(one))
+            return None
+        while self._starts.running >= AT_ONCE:
+            self._outcomes.append(self._starts.next())
         try:
-            _end_orphan(one, deadline)
-            on_step(f"starting {one.agent.name}")
-            starts.begin(_begin(store, one.plan, f"{one.why}; {by}"))
+            _end_orphan(one, self._deadline)
+            self._on_step(f"starting {one.agent.name}")
+            again = _begin(self._store, one.plan, f"{one.why}; {self._by}")
         except TorchError as error:
-            yield RaisedAgent(one.agent, Raised.FAILED, error.message, error)
-    while starts.running:
-        yield starts.next()
+            self._outcomes.append(RaisedAgent(one.agent, Raised.FAILED, error.message, error))
+            return None
+        self._begun.append(again)
+        return again.window.pane
 
 
-def _record(store: Store, outcomes: Sequence[RaisedAgent]) -> None:
+def _record(store: Store, outcomes: Sequence[RaisedAgent | Rebuilt]) -> None:
     """Write one event on all that was to be brought back, with the reasons of what was not."""
-    fallen = [one for one in outcomes if one.what not in (Raised.RUNS, Raised.STAYS)]
+    agents = [one for one in outcomes if isinstance(one, RaisedAgent)]
+    fallen = [one for one in agents if one.what not in (Raised.RUNS, Raised.STAYS)]
     if not fallen:
         return
     back = [one.agent.name for one in fallen if one.what is Raised.BACK]
     failed = {one.agent.name: one.why.split("\n")[0] for one in fallen if one.what is Raised.FAILED}
     later = {one.agent.name: str(one.what) for one in fallen}
     later = {name: what for name, what in later.items() if name not in (*back, *failed)}
+    windows = [one for one in outcomes if isinstance(one, Rebuilt) and one.lacks]
+    failed |= {one.plan.place: one.lacks for one in windows}
     said = [f"{len(back)} of {len(fallen)} agents are back"]
     said += [f"{name}: {why}" for name, why in (later | failed).items()]
     detail = {"words": "; ".join(said), "back": back, "failed": failed, "later": later}

@@ -83,6 +83,7 @@ PASSES: Sequence[Pass] = (
     Pass("resurrect"),
     Pass("fire"),
     Pass("states"),
+    Pass("arrange", INTERVALS.arrange),
     Pass("tasks"),
     Pass("health"),
     Pass("teams"),
@@ -207,6 +208,14 @@ class Passes:
         if self._history.unsettled:
             return DWELL_SECONDS
         return max(INTERVALS.states, (time.thread_time() - began) / LOAD)
+
+    def arrange(self, store: Store, now: float) -> float:
+        """Keep how the sessions of agents are arranged, for when their tmux server is gone."""
+        if store.agents.any() or store.arrangements.sockets():
+            from torch_cli.lifecycle.arrangement import keep
+
+            keep(store)
+        return INTERVALS.arrange
 
     def _mark(self, store: Store, history: "History") -> None:
         """Show in people's tmux what the agents need; a tick's look would soon be an old one."""

@@ -14,6 +14,7 @@ from torch_cli.store.observations import Observations
 from torch_cli.store.windows import Windows
 
 if TYPE_CHECKING:
+    from torch_cli.store.arrangements import Arrangements
     from torch_cli.store.briefings import Briefings
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.health import Health
@@ -40,6 +41,13 @@ class Store:
         self.messages = Messages(self.database)
         self.observations = Observations(self.database)
         self.windows = Windows(self.database)
+
+    @property
+    def arrangements(self) -> "Arrangements":
+        """How windows and panes were arranged at each tmux server."""
+        from torch_cli.store.arrangements import Arrangements
+
+        return Arrangements(self.database)
 
     @property
     def briefings(self) -> "Briefings":

@@ -397,4 +397,12 @@ MIGRATIONS = (
     CREATE TABLE memory_kills (agent TEXT PRIMARY KEY, file TEXT NOT NULL, number INTEGER NOT NULL);
     CREATE INDEX lives_by_agent ON events (agent, id) WHERE verb IN ('spawn', 'end');
     """,
+    # 22: how windows and panes were arranged at each tmux server.
+    """
+    CREATE TABLE arrangements (
+        socket          TEXT PRIMARY KEY,
+        taken           REAL NOT NULL,
+        sessions        TEXT NOT NULL
+    );
+    """,
 )

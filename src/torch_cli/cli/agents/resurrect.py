@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch_cli.cli.agents.rebuilt import (
+    print_hint,
+    print_line,
+    print_object,
+    show_plan,
+    show_rebuilt,
+)
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import SECONDS, common_options
-from torch_cli.cli.present import error_object, note, print_json, printable, say
-from torch_cli.errors import DONE, HELD, NOT_BACK, Interrupted, TorchError
+from torch_cli.cli.present import note, printable
+from torch_cli.errors import DONE, HELD, NOT_BACK, Interrupted
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.prospect import Prospect
+    from torch_cli.lifecycle.rebuild import Rebuilt, Step
     from torch_cli.lifecycle.resurrect import RaisedAgent
-
-_WIDTH = 8
-"""Of the first column: the longest word in it."""
 
 
 @click.command("resurrect")
@@ -45,6 +50,10 @@ def command(
     and variables. Its check-ins, tasks and messages stay, and it gets a message that says why it
     was restarted. Several start at a time.
 
+    If a scheduler was running, the sessions of those agents are rebuilt as they were: windows in
+    their order, with names and layouts, and a shell in each other pane, in its directory. What ran
+    in it is not started again. A session of that name that lives is not touched.
+
     What you have stopped or closed, and what has ended by itself or was given up, stays as it is.
     Torch keeps only the names of variables, so those that were given with --env must be set for
     this command. What could not be brought back is listed with the reason (exit code 10). An agent
@@ -57,6 +66,7 @@ def command(
       SHOP_KEY=… torch resurrect
     """
     from torch_cli.lifecycle.prospect import of_gone_servers, prospects
+    from torch_cli.lifecycle.rebuild import steps_of
     from torch_cli.lifecycle.resurrect import resurrect, resurrecting
     from torch_cli.store import Store
     from torch_cli.watch.listing import agents_on
@@ -64,16 +74,30 @@ def command(
     with Store() as store:
         agents = agents_on(store, common.socket)
 
-        def look() -> "list[Prospect]":
+        def look() -> "list[Step]":
             found = list(prospects(store, agents))
-            return of_gone_servers(store, found) if server_gone else found
+            return steps_of(store, of_gone_servers(store, found) if server_gone else found)
 
         if dry_run:
-            return _show_prospects(common, look())
+            return _show_steps(common, look())
         with resurrecting():
-            found = look()
-            outcomes = resurrect(store, found, by=by, seconds=seconds, on_step=common.tell)
+            steps = look()
+            outcomes = resurrect(store, steps, by=by, seconds=seconds, on_step=common.tell)
             return _show_outcomes(common, outcomes)
+
+
+def _show_steps(common: Common, steps: "Iterable[Step]") -> int:
+    """Print what would be done; return the exit code that a run would have."""
+    from torch_cli.lifecycle.rebuild import WindowPlan
+
+    statuses, agents = [DONE], []
+    for step in steps:
+        if isinstance(step, WindowPlan):
+            statuses.append(show_plan(common, step))
+            agents += [pane.agent for pane in step.panes if pane.agent]
+        else:
+            agents.append(step)
+    return max(*statuses, _show_prospects(common, agents))
 
 
 def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
@@ -89,27 +113,32 @@ def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
             facts |= {"session": one.agent.session, "dir": one.agent.directory}
             facts |= {"conversation": conversation or None}
             facts |= {"why_new": plan.why_new or None if plan else None}
-            _print_object("torch.resurrect-plan/1", facts, one.error)
+            print_object("torch.resurrect-plan/1", facts, one.error)
             continue
         words = one.why
         if plan is not None:
             words = f"in session {one.agent.session}, {_in(conversation, plan.why_new)} ({one.why})"
             if one.orphan is not None:
                 words += f"; its program {one.orphan.pid} still runs, and is ended first"
-        _print_line(one.course, one.agent.name, words)
-        _print_hint(common, one.error)
+        print_line(one.course, one.agent.name, words)
+        print_hint(common, one.error)
     if nothing and not common.json:
         note("  nothing has fallen", quiet=common.quiet)
     return status
 
 
-def _show_outcomes(common: Common, outcomes: "Iterable[RaisedAgent]") -> int:
-    """Print what became of each agent as it comes; return the exit code."""
+def _show_outcomes(common: Common, outcomes: "Iterable[RaisedAgent | Rebuilt]") -> int:
+    """Print what became of each agent and window as it comes; return the exit code."""
+    from torch_cli.lifecycle.rebuild import Rebuilt
     from torch_cli.lifecycle.resurrect import Raised
 
-    began, counts = time.monotonic(), dict.fromkeys(Raised, 0)
+    began, counts, lacking = time.monotonic(), dict.fromkeys(Raised, 0), False
     try:
         for one in outcomes:
+            if isinstance(one, Rebuilt):
+                show_rebuilt(common, one)
+                lacking = lacking or bool(one.lacks)
+                continue
             counts[one.what] += 1
             _show(common, one)
     except KeyboardInterrupt as interrupt:
@@ -124,7 +153,7 @@ def _show_outcomes(common: Common, outcomes: "Iterable[RaisedAgent]") -> int:
         seconds = time.monotonic() - began
         words = f"{counts[Raised.BACK]} of {fallen} agents are back, after {seconds:.1f} s"
         note(f"  {words}" if fallen else "  nothing has fallen", quiet=common.quiet)
-    if counts[Raised.FAILED]:
+    if counts[Raised.FAILED] or lacking:
         return NOT_BACK
     return HELD if counts[Raised.ASKS] or counts[Raised.STARTING] else DONE
 
@@ -140,16 +169,16 @@ def _show(common: Common, one: "RaisedAgent") -> None:
         facts |= {"conversation": now.conversation or None}
         facts |= {"why_new": again.why_new or None if again else None}
         facts |= {"notice": restarted.receipt.as_json() if restarted else None, "unknown": unknown}
-        _print_object("torch.resurrect/1", facts, one.error)
+        print_object("torch.resurrect/1", facts, one.error)
         return
     if one.what == "runs":
         return
     words = one.why
     if restarted is not None:
-        place = f"{restarted.window.pane.place} ({now.pane})"
+        place = f"{now.session}:{now.window} ({now.pane})"
         words = f"{place}  {_in(now.conversation, restarted.why_new)}"
-    _print_line(one.what, one.agent.name, words)
-    _print_hint(common, one.error)
+    print_line(one.what, one.agent.name, words)
+    print_hint(common, one.error)
     for message in unknown:
         note(f"  not known whether it arrived: torch receipt {message}", quiet=common.quiet)
     if restarted is not None and restarted.receipt.exit_code != DONE:
@@ -162,21 +191,3 @@ def _in(conversation: str, why_new: str) -> str:
     if not why_new:
         return f"in its conversation {conversation}"
     return f"in a new conversation, because {why_new}"
-
-
-def _print_line(what: str, name: str, words: str) -> None:
-    # A reason may be of several lines: the program's last screen.
-    first, *rest = words.split("\n")
-    say(printable("  ".join(filter(None, [f"{what:<{_WIDTH}}", name, first]))))
-    for line in rest:
-        say(printable(line))
-
-
-def _print_hint(common: Common, error: TorchError | None) -> None:
-    if error is not None and error.hint:
-        note(f"  {printable(error.hint)}", quiet=common.quiet)
-
-
-def _print_object(schema: str, facts: dict[str, Any], error: TorchError | None) -> None:
-    failed = {"error": error_object(error)} if error is not None else {}
-    print_json({"schema": schema, **facts, **failed})

@@ -1,0 +1,83 @@
+"""What ``torch resurrect`` prints, in lines and objects: of windows, and for agents."""
+
+from typing import TYPE_CHECKING, Any
+
+from torch_cli.cli.common import Common
+from torch_cli.cli.present import error_object, note, print_json, printable, say
+from torch_cli.errors import DONE, NOT_BACK, TorchError
+
+if TYPE_CHECKING:
+    from torch_cli.lifecycle.rebuild import Rebuilt, WindowPlan
+
+_WIDTH = 8
+"""Of the first column: the longest word in it."""
+
+
+def show_plan(common: Common, plan: "WindowPlan") -> int:
+    """Print what would be done for a window; return the exit code that a run would have."""
+    if not plan.is_noteworthy:
+        return DONE
+    lost = [one.why for one in plan.shells if one.why]
+    if common.json:
+        facts: dict[str, Any] = {"session": plan.session, "window": plan.kept.name}
+        facts |= {"course": "cannot" if plan.error else "raise"}
+        facts |= {"shells": [{"dir": one.directory, "why": one.why or None} for one in plan.shells]}
+        facts |= {"agents": [one.agent.agent.name for one in plan.panes if one.agent]}
+        print_object("torch.resurrect-window-plan/1", facts, plan.error)
+    elif plan.error is not None:
+        print_line("cannot", plan.place, plan.error.message)
+        print_hint(common, plan.error)
+    else:
+        there = [one.directory for one in plan.shells if not one.why]
+        words = f"{_shells(len(there))}: {', '.join(there)}" if there else ""
+        print_line("raise", plan.place, words or "its agents side by side")
+        for why in lost:
+            print_line("cannot", plan.place, f"a shell: {why}")
+    return NOT_BACK if plan.error is not None or lost else DONE
+
+
+def show_rebuilt(common: Common, one: "Rebuilt") -> None:
+    """Print what became of a window."""
+    plan = one.plan
+    if not plan.is_noteworthy:
+        return
+    if common.json:
+        facts: dict[str, Any] = {"session": plan.session, "window": plan.kept.name}
+        facts |= {"what": "failed" if one.error else "back", "shells": one.shells}
+        facts |= {"missing": list(one.missing), "notes": list(one.notes)}
+        print_object("torch.resurrect-window/1", facts, one.error)
+        return
+    if one.error is not None:
+        print_line("failed", plan.place, one.error.message)
+        print_hint(common, one.error)
+        return
+    print_line("back", plan.place, _shells(one.shells) if one.shells else "its agents side by side")
+    for words in one.missing:
+        print_line("failed", plan.place, words)
+    for words in one.notes:
+        note(f"  {printable(words)}", quiet=common.quiet)
+
+
+def _shells(count: int) -> str:
+    return "a shell" if count == 1 else f"{count} shells"
+
+
+def print_line(what: str, name: str, words: str) -> None:
+    """Print one line, and the other lines of ``words`` below it."""
+    # A reason may be of several lines: the program's last screen.
+    first, *rest = words.split("\n")
+    say(printable("  ".join(filter(None, [f"{what:<{_WIDTH}}", name, first]))))
+    for line in rest:
+        say(printable(line))
+
+
+def print_hint(common: Common, error: TorchError | None) -> None:
+    """Print what to do about ``error``, if anything is to be done."""
+    if error is not None and error.hint:
+        note(f"  {printable(error.hint)}", quiet=common.quiet)
+
+
+def print_object(schema: str, facts: dict[str, Any], error: TorchError | None) -> None:
+    """Print an object under its published schema."""
+    failed = {"error": error_object(error)} if error is not None else {}
+    print_json({"schema": schema, **facts, **failed})

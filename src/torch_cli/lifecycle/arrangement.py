@@ -1,0 +1,207 @@
+"""How the sessions of agents are arranged: taken from tmux, and kept for when tmux is gone.
+
+Kept are windows in their order, with names and layouts, and panes with their directories. Of an
+agent its identity is kept. Every other pane counts as a shell: nothing of its program is kept, no
+command, and no variable.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import HeldError, NotFoundError, TorchError
+from torch_cli.lifecycle.alone import alone
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.tmux.arrange import WindowLook, looks_at
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.socket import Socket
+
+FORMAT = 1
+"""Of what is kept. Another Torch may have written another."""
+
+REBUILD_SECONDS = 10.0
+"""Seconds that whoever rebuilds sessions waits for a look at them to end."""
+
+_DELETED = " (deleted)"
+
+
+class KeptPane(NamedTuple):
+    """A pane: its ``directory``, and the identity of its ``agent``, '' for a shell."""
+
+    directory: str
+    agent: str = ""
+
+
+class KeptWindow(NamedTuple):
+    """A window and its panes in order. ``automatic``: tmux named it by what ran there.
+
+    ``front`` is the place of its active pane, and ``active`` says that it was the active window.
+    ``linked`` names the session that has it, if it was linked into this one: it has no panes here.
+    """
+
+    name: str
+    layout: str = ""
+    automatic: bool = False
+    active: bool = False
+    front: int = 0
+    panes: tuple[KeptPane, ...] = ()
+    linked: str = ""
+
+
+class KeptSession(NamedTuple):
+    """A session of the tmux server ``server``, and its windows in order."""
+
+    name: str
+    server: str
+    windows: tuple[KeptWindow, ...]
+
+    @property
+    def agents(self) -> frozenset[str]:
+        """The identities of the agents in it."""
+        return frozenset(pane.agent for one in self.windows for pane in one.panes if pane.agent)
+
+
+# -- what is there ---------------------------------------------------------------------------------
+
+
+def arranged(
+    panes: Sequence[Pane],
+    looks: Mapping[str, WindowLook],
+    agents: Mapping[tuple[str, str, int], str],
+    directory_of: Callable[[Pane], str],
+) -> list[KeptSession]:
+    """Return the sessions that hold agents, as ``panes`` (in tmux's order) are arranged.
+
+    ``agents`` are the identities of agents by server, pane and process.
+    """
+    homes: dict[str, str] = {}
+    for pane in panes:
+        homes.setdefault(pane.window_id, pane.session)
+    holding = {one.session for one in panes if (one.server, one.id, one.pid) in agents}
+    sessions = []
+    for name, of_session in itertools.groupby(panes, lambda one: one.session):
+        if name not in holding:
+            continue
+        windows, server = [], ""
+        for window_id, group in itertools.groupby(of_session, lambda one: one.window_id):
+            there = list(group)
+            server, home = there[0].server, homes[window_id]
+            look = looks.get(window_id, WindowLook("", automatic=False))
+            if home != name and home in holding:
+                windows.append(KeptWindow(there[0].window, linked=home))
+                continue
+            kept = tuple(
+                KeptPane(directory_of(one), agents.get((one.server, one.id, one.pid), ""))
+                for one in there
+            )
+            front = next((place for place, one in enumerate(there) if one.active), 0)
+            windows.append(
+                KeptWindow(
+                    *(there[0].window, look.layout, look.automatic, there[0].window_active),
+                    front=front,
+                    panes=kept,
+                )
+            )
+        sessions.append(KeptSession(name, server, tuple(windows)))
+    return sessions
+
+
+def merged(
+    now: Iterable[KeptSession], before: Iterable[KeptSession], waiting: Collection[tuple[str, str]]
+) -> list[KeptSession]:
+    """Return the sessions of ``now``, and those of ``before`` whose agents may still come back.
+
+    ``waiting`` are server and identity of the agents whose tmux server is gone.
+    """
+    kept = list(now)
+    names = {one.name for one in kept}
+    for one in before:
+        still = any((one.server, agent) in waiting for agent in one.agents)
+        if still and one.name not in names:
+            kept.append(one)
+    return kept
+
+
+def directory_of(pane: Pane) -> str:
+    """Return the directory of the process that tmux started in ``pane``, '' if it is not known.
+
+    That of a shell is where it goes on, whatever program it has started runs.
+    """
+    found = procs.directory(pane.pid) or ""
+    if not found:  # it is another user's, for example after sudo
+        found = procs.directory(procs.foreground(pane.pid) or 0) or ""
+    return found if os.path.isdir(found) else found.removesuffix(_DELETED)
+
+
+# -- what is kept ----------------------------------------------------------------------------------
+
+
+def written(sessions: Sequence[KeptSession]) -> str:
+    """Return ``sessions`` as text, '' for none. Bytes that are not UTF-8 are kept."""
+    return json.dumps({"format": FORMAT, "sessions": sessions}) if sessions else ""
+
+
+def read(text: str) -> list[KeptSession]:
+    """Return what ``written`` has written; nothing of what another Torch has."""
+    try:
+        known = json.loads(text) if text else {}
+        if known.get("format") != FORMAT:
+            return []
+        return [_session(*one) for one in known["sessions"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
+
+
+def _session(name: str, server: str, windows: Sequence[Any]) -> KeptSession:
+    return KeptSession(name, server, tuple(_window(*one) for one in windows))
+
+
+def _window(*known: Any) -> KeptWindow:
+    name, layout, automatic, active, front, panes, linked = known
+    there = tuple(KeptPane(*one) for one in panes)
+    return KeptWindow(name, layout, automatic, active, front, there, linked)
+
+
+def keep(store: Store) -> None:
+    """Look at each tmux server that has agents, and keep how they are arranged if that differs.
+
+    A server that does not answer keeps what it has. While sessions are rebuilt nothing is looked
+    at: half a session is not worth keeping.
+    """
+    agents = store.agents.all()
+    with contextlib.suppress(HeldError), alone("arrange", "all", "rebuilds sessions", ""):
+        for path in sorted({one.socket for one in agents} | set(store.arrangements.sockets())):
+            with contextlib.suppress(TorchError):
+                _keep_at(store, path, [one for one in agents if one.socket == path])
+
+
+def _keep_at(store: Store, path: str, agents: Sequence[Agent]) -> None:
+    before = store.arrangements.get(path)
+    panes, looks = _at(Socket(path=path)) if agents else ([], {})
+    servers = {pane.server for pane in panes}
+    places = {(one.server, one.pane, one.pane_pid): one.identity for one in agents}
+    waiting = {(one.server, one.identity) for one in agents if one.server not in servers}
+    now = arranged(panes, looks, places, directory_of)
+    text = written(merged(now, read(before), waiting))
+    if text != before:
+        store.arrangements.put(path, text)
+
+
+def _at(socket: Socket) -> tuple[list[Pane], dict[str, WindowLook]]:
+    try:
+        return list_panes(socket), looks_at(socket)
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise  # without tmux nobody knows
+        return [], {}
+
+
+def forget(store: Store, socket: str, session: str) -> None:
+    """Keep a session no longer: it was rebuilt, and is looked at again."""
+    left = [one for one in read(store.arrangements.get(socket)) if one.name != session]
+    store.arrangements.put(socket, written(left))

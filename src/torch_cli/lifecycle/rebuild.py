@@ -1,0 +1,314 @@
+"""Rebuilding the sessions of agents: windows in order, with names, layouts, and shells.
+
+What is to be done is planned first. Nothing is ever done to a session of that name that lives.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from torch_cli import procs
+from torch_cli.errors import HeldError, NotFoundError, TorchError
+from torch_cli.lifecycle.arrangement import KeptPane, KeptSession, KeptWindow, forget, read
+from torch_cli.lifecycle.prospect import Course, Prospect
+from torch_cli.lifecycle.window import create_window
+from torch_cli.store import Store
+from torch_cli.tmux.arrange import bring_forward, call, join, lay_out, split
+from torch_cli.tmux.panes import Pane, list_panes
+from torch_cli.tmux.place import check_session_name
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.window import check_directory
+
+
+class PanePlan(NamedTuple):
+    """A pane to be made: of ``agent``, else a shell in ``directory``. ``why`` it cannot be made.
+
+    ``absent`` is the name of an agent that is not to come back, and leaves no pane. It is '?' if
+    the name is not known any more.
+    """
+
+    directory: str
+    agent: Prospect | None = None
+    why: str = ""
+    absent: str = ""
+
+
+class WindowPlan(NamedTuple):
+    """A window to be made in ``session`` of the tmux server at ``socket``, as it was kept.
+
+    ``error`` says why it is not made. ``ends`` says that it is the last of its session.
+    """
+
+    socket: str
+    session: str
+    kept: KeptWindow
+    panes: tuple[PanePlan, ...] = ()
+    error: TorchError | None = None
+    ends: bool = False
+
+    @property
+    def shells(self) -> list[PanePlan]:
+        """The panes without agents, also those that cannot be made."""
+        return [one for one in self.panes if one.agent is None and not one.absent]
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.session}:{self.kept.name}"
+
+    @property
+    def is_noteworthy(self) -> bool:
+        """Whether there is more to say of it than of its one agent."""
+        return self.error is not None or bool(self.shells) or len(self.panes) > 1
+
+
+class Rebuilt(NamedTuple):
+    """What became of a window: its ``shells``, what is missing, and why, in words.
+
+    ``error`` says that nothing of it was made, and why.
+    """
+
+    plan: WindowPlan
+    shells: int = 0
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: TorchError | None = None
+
+    @property
+    def lacks(self) -> str:
+        """What is missing, in words, '' if nothing is but an agent, which is told by itself."""
+        if not self.plan.is_noteworthy:
+            return ""
+        return self.error.message if self.error is not None else "; ".join(self.missing)
+
+
+Step = Prospect | WindowPlan
+
+
+def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
+    """Return what is to be done for ``found``, in order: kept windows first, then other agents.
+
+    A session is rebuilt if the tmux server of its agents is gone, and one of them is to come back.
+    """
+    planned: list[Step] = []
+    taken: set[str] = set()
+    for path in sorted({one.agent.socket for one in found if one.server_gone}):
+        here = {one.agent.identity: one for one in found if one.agent.socket == path}
+        lost = {one.agent.server for one in here.values() if one.server_gone}
+        for session in read(store.arrangements.get(path)):
+            gone = [
+                here[one] for one in session.agents if one in here and _is_of(here[one], session)
+            ]
+            links = session.server in lost and any(one.linked for one in session.windows)
+            if not links and all(one.course is Course.STAYS for one in gone):
+                continue
+            windows = _planned(path, session, {one.agent.identity: one for one in gone})
+            planned += windows
+            inside = [pane.agent for one in windows for pane in one.panes if pane.agent]
+            taken |= {one.agent.identity for one in inside}
+    return [*planned, *(one for one in found if one.agent.identity not in taken)]
+
+
+def _is_of(one: Prospect, session: KeptSession) -> bool:
+    return one.server_gone and one.agent.server == session.server
+
+
+def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> list[WindowPlan]:
+    """Return the windows of a session as they are to be made."""
+    error = _obstacle(path, session.name)
+    if error is not None:  # agents come back as they do without an arrangement
+        shown = [one for one in session.windows if any(not pane.agent for pane in one.panes)]
+        return [WindowPlan(path, session.name, one, error=error) for one in shown]
+    plans = [
+        WindowPlan(
+            *(path, session.name, window),
+            panes=tuple(_pane_plans(session.name, window.panes, agents)),
+            error=_linked(window),
+        )
+        for window in session.windows
+    ]
+    plans = [
+        one for one in plans if one.error is not None or not all(pane.absent for pane in one.panes)
+    ]
+    return [*plans[:-1], *(one._replace(ends=True) for one in plans[-1:])]
+
+
+def _pane_plans(
+    session: str, panes: Sequence[KeptPane], agents: dict[str, Prospect]
+) -> Iterator[PanePlan]:
+    for pane in panes:
+        if not pane.agent:
+            yield PanePlan(pane.directory, why=_why_not(pane.directory))
+        elif pane.agent in agents and agents[pane.agent].course is not Course.STAYS:
+            one = agents[pane.agent]
+            if one.plan is not None:  # a person may have moved it with tmux
+                order = one.plan.order
+                order = replace(order, session=session)
+                one = one._replace(plan=one.plan._replace(order=order))
+            yield PanePlan(pane.directory, one)
+        else:
+            known = agents.get(pane.agent)
+            yield PanePlan(pane.directory, absent=known.agent.name if known else "?")
+
+
+def _why_not(directory: str) -> str:
+    try:
+        if not directory:
+            return "the directory of its process could not be read"
+        check_directory(directory)
+    except TorchError as error:
+        return error.message
+    return ""
+
+
+def _obstacle(path: str, session: str) -> TorchError | None:
+    """Return why a session of that name cannot be made."""
+    try:
+        check_session_name(session)
+        if any(pane.session == session for pane in list_panes(Socket(path=path))):
+            return HeldError(
+                f"a session '{session}' lives; nothing else was opened in it", code="session-lives"
+            )
+    except NotFoundError as missing:
+        return None if missing.code == "no-server" else missing
+    except TorchError as error:
+        return error
+    return None
+
+
+def _linked(window: KeptWindow) -> TorchError | None:
+    if not window.linked:
+        return None
+    return HeldError(
+        f"it is a window of session '{window.linked}', and was not linked into this one again",
+        hint="'tmux link-window' does it.",
+        code="linked",
+    )
+
+
+def _nobody() -> dict[str, str]:
+    """Return the variables of a shell that is no agent, even if one has asked for it."""
+    return {"TORCH_AGENT": ""} if "TORCH_AGENT" in os.environ else {}
+
+
+class Builder:
+    """Makes one window. ``begin`` starts an agent and returns its pane, ``None`` if it cannot."""
+
+    def __init__(
+        self, store: Store, plan: WindowPlan, begin: Callable[[Prospect], Pane | None]
+    ) -> None:
+        self._store, self._plan, self._begin = store, plan, begin
+        self._socket = Socket(path=plan.socket)
+        self._made: dict[int, str] = {}
+        self._missing: list[str] = []
+        self._notes: list[str] = []
+
+    def build(self) -> Rebuilt:
+        """Make the window; return what became of it."""
+        try:
+            return self._build()
+        finally:
+            if self._plan.ends:
+                forget(self._store, self._plan.socket, self._plan.session)
+
+    def _build(self) -> Rebuilt:
+        plan = self._plan
+        if plan.error is not None:
+            return Rebuilt(plan, error=plan.error)
+        for place, pane in enumerate(plan.panes):
+            if pane.absent:
+                continue
+            made = self._agent(pane.agent) if pane.agent else self._shell(pane)
+            if made:
+                self._made[place] = made
+        try:
+            if self._made:
+                self._finish()
+        except TorchError as failed:
+            self._notes.append(failed.message)
+        shells = sum(plan.panes[place].agent is None for place in self._made)
+        missing = tuple(self._missing)
+        error = None
+        if not self._made:
+            error = TorchError("; ".join(missing) or "its agents did not come back", code="no-pane")
+        return Rebuilt(plan, shells, missing, tuple(self._notes), error)
+
+    @property
+    def _last(self) -> str:
+        return list(self._made.values())[-1]
+
+    def _agent(self, one: Prospect) -> str:
+        pane = self._begin(one)
+        if pane is None:
+            return ""
+        if self._made:
+            try:
+                join(self._socket, pane.id, self._last)
+            except TorchError as error:
+                self._notes.append(f"agent '{one.agent.name}' has a window of its own: {error}")
+                return ""
+        return pane.id
+
+    def _shell(self, pane: PanePlan) -> str:
+        try:
+            if pane.why:
+                raise TorchError(pane.why)
+            directory = check_directory(pane.directory)
+            if self._made:
+                made = split(self._socket, self._last, directory, _nobody())
+                self._prove(made, directory)
+                return made
+            # Its own name may be that of an agent whose window is opened next.
+            opened = create_window(
+                *(self._store, self._socket),
+                name=f"torch-{secrets.token_hex(6)}",
+                session=self._plan.session,
+                directory=directory,
+                environment=_nobody(),
+            )
+            self._notes += opened.notes
+            return opened.pane.id
+        except TorchError as error:
+            self._missing.append(f"a shell: {error.message}")
+            return ""
+
+    def _prove(self, pane_id: str, directory: str) -> None:
+        """Check that a new pane is where it should be: tmux starts it elsewhere without a word."""
+        panes = list_panes(self._socket)
+        pane = next((one for one in panes if one.id == pane_id), None)
+        found = procs.directory(pane.pid) if pane is not None else None
+        if found not in (None, directory):
+            self._notes.append(f"a shell is in {found!r}, not in {directory!r}")
+
+    def _name(self) -> str:
+        """Return the name of the window: not that of an agent of it that may come back later."""
+        kept, plan = self._plan.kept, self._plan
+        agents = {
+            one.agent.agent.name if one.agent else one.absent
+            for place, one in enumerate(plan.panes)
+            if place not in self._made
+        }
+        if kept.name not in agents:
+            return kept.name
+        self._notes.append(f"it is called '{kept.name}-shells': agent '{kept.name}' is not in it")
+        return f"{kept.name}-shells"
+
+    def _finish(self) -> None:
+        kept, first = self._plan.kept, next(iter(self._made.values()))
+        has_agent = any(self._plan.panes[place].agent for place in self._made)
+        call(self._socket, first, self._name(), automatic=kept.automatic and not has_agent)
+        if len(self._made) == len(kept.panes):
+            try:
+                lay_out(self._socket, first, kept.layout)
+            except TorchError as error:
+                self._notes.append(f"its layout was not made again: {error.message}")
+        elif len(kept.panes) > 1:
+            there = f"{len(self._made)} of {len(kept.panes)} panes are there"
+            self._notes.append(f"its layout was not made again: {there}")
+        front = self._made.get(kept.front, first)
+        bring_forward(self._socket, front, window=kept.active)
+        for pane in list_panes(self._socket):
+            if pane.id in self._made.values():
+                self._store.agents.placed(pane)

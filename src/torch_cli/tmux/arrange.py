@@ -1,0 +1,103 @@
+"""Arranging panes in windows: what is there, and how it is made again.
+
+Names and directories go to tmux as formats that expand to exactly them, on standard input.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from torch_cli.tmux import quote
+from torch_cli.tmux.control import TmuxError, no_server
+from torch_cli.tmux.process import Completed, run
+from torch_cli.tmux.socket import Socket
+
+_LOOK = "#{window_id} #{?automatic-rename,1,0} #{window_layout}"
+
+
+class WindowLook(NamedTuple):
+    """The ``layout`` of a window as tmux writes it, and whether tmux names it by what runs there.
+
+    The layout of a zoomed window is the one that it has otherwise.
+    """
+
+    layout: str
+    automatic: bool
+
+
+def looks_at(socket: Socket) -> dict[str, WindowLook]:
+    """Return how each window of the server looks, by its id.
+
+    Raises ``NotFoundError`` if there is no server.
+    """
+    done = run(socket, "-N", "list-windows", "-a", "-F", _LOOK)
+    if done.status != 0:
+        raise no_server(socket, done.error)
+    rows = (line.split(" ", 2) for line in done.out.splitlines())
+    return {row[0]: WindowLook(row[2], row[1] == "1") for row in rows if len(row) == 3}
+
+
+def split(
+    socket: Socket,
+    beside: str,
+    directory: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Open a pane with a shell in ``directory`` behind the pane ``beside``; return its id.
+
+    ``environment`` are variables for that shell.
+
+    The panes of the window are made equal first, because a small one cannot be split.
+    """
+    words = ["split-window", "-d", "-P", "-F", "#{pane_id}", "-t", beside]
+    words += ["-c", quote.format_literal(directory)]
+    for name, value in {"PWD": directory, **environment}.items():
+        words += ["-e", f"{name}={value}"]
+    done = _source(socket, _even(beside), quote.line(*words))
+    made = done.out.strip()
+    if not made.startswith("%"):
+        raise TmuxError(f"tmux split-window: {done.error or 'no answer'}")
+    return made
+
+
+def join(socket: Socket, pane: str, beside: str) -> None:
+    """Move ``pane`` behind the pane ``beside``, into its window. Raises ``TmuxError``."""
+    act = quote.line("join-pane", "-d", "-v", "-s", pane, "-t", beside)
+    done = _source(socket, _even(beside), act)
+    if done.error:
+        raise TmuxError(f"tmux join-pane: {done.error}")
+
+
+def lay_out(socket: Socket, pane: str, layout: str) -> None:
+    """Give the window of ``pane`` that layout and its size. Raises ``TmuxError``."""
+    done = _source(socket, quote.line("select-layout", "-t", pane, layout))
+    if done.error:
+        raise TmuxError(f"tmux select-layout: {done.error}")
+
+
+def call(socket: Socket, pane: str, name: str, *, automatic: bool) -> None:
+    """Name the window of ``pane``; ``automatic``: tmux may name it by what runs there."""
+    lines = [quote.line("rename-window", "-t", pane, "--", quote.format_literal(name))]
+    if automatic:
+        options = ("automatic-rename", "allow-rename")
+        lines += [quote.line("set-option", "-w", "-u", "-t", pane, one) for one in options]
+    _source(socket, *lines)
+
+
+def bring_forward(socket: Socket, pane: str, *, window: bool) -> None:
+    """Make ``pane`` the one that is active in its window, and with ``window`` that in its session.
+
+    It is for a window that nobody looks at yet.
+    """
+    lines = [quote.line("select-pane", "-t", pane)]
+    lines += [quote.line("select-window", "-t", pane)] if window else []
+    _source(socket, *lines)
+
+
+def _even(pane: str) -> bytes:
+    return quote.line("select-layout", "-t", pane, "tiled")
+
+
+def _source(socket: Socket, *lines: bytes) -> Completed:
+    done = run(socket, "-N", "source-file", "-", stdin=b"\n".join([*lines, b""]))
+    return done._replace(error=done.error.removeprefix("-:1: ").removeprefix("-:2: "))
