@@ -254,6 +254,52 @@ def test_a_frozen_agent_is_not_restarted_before_it_is_thawed(demo: DemoAgent, to
     assert recovery.waits
 
 
+def test_a_policy_is_its_agents_and_no_namesakes(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """Who was lost and comes back is the same one, and that its policy stays is said."""
+    tmux.new_session("mine", "cat")
+    words = ("--profile", "demo", "--wait", "0", "--dir")
+    here, there = str(tmp_path), str(tmp_path / "there")
+    Path(there).mkdir()
+    said = "restart = always, as it was set for this agent before"
+
+    def spawn(directory: str, *options: str) -> str:
+        done = torch("spawn", "demo", *words, directory, *options, env=PATH)
+        assert done.code == 0, done.err
+        return done.err
+
+    assert said not in spawn(here, "--restart", "always")
+    tmux.cmd("kill-pane", "-t", agent_now().pane)
+    assert said in spawn(here)
+    assert (health(torch)["restart"], health(torch)["set_by"]) == ("always", "set")
+    tmux.cmd("kill-pane", "-t", agent_now().pane)
+    assert said not in spawn(here, "--restart", "never")
+    assert health(torch)["restart"] == "never"
+    assert torch("health", "demo", "--restart", "always").code == 0
+    assert torch("stop", "demo").code == 0
+    assert said not in spawn(here)
+    assert (health(torch)["restart"], health(torch)["set_by"]) == ("never", "default")
+    assert torch("health", "demo", "--restart", "always").code == 0
+    tmux.cmd("kill-pane", "-t", agent_now().pane)
+    assert said not in spawn(there), "in another directory it is another one"
+    assert health(torch)["restart"] == "never"
+
+
+def test_who_is_adopted_has_no_policy(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    """Torch started it once, and it came back in a way in which Torch cannot start it."""
+    tmux.new_session("mine", "cat")
+    spawn_demo(tmux, torch, tmp_path / "project")
+    assert torch("health", "demo", "--restart", "always").code == 0
+    before = agent_now()
+    tmux.cmd("kill-pane", "-t", before.pane)
+    pane = tmux.new_session("other", DEMO_PROGRAM, directory=tmp_path / "project")
+    tmux.wait_for_text(pane, "demo")
+    assert torch("adopt", pane.id, "demo", "--profile", "demo").code == 0
+    assert agent_now().identity == before.identity
+    assert (health(torch)["restart"], health(torch)["set_by"]) == ("never", "default")
+
+
 def test_a_shell_that_is_left_is_a_persons(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
     pane = tmux.new_session("mine", "sh")
     tmux.cmd("send-keys", "-t", pane.id, f"{DEMO_PROGRAM} --log {tmp_path / 'log'}", "Enter")

@@ -18,6 +18,7 @@ from torch_cli.settings import settings_file
 from torch_cli.store import Store, retention
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Run, RunState
+from torch_cli.store.health import AgentPolicy, MemoryKills
 from torch_cli.store.keeping import (
     DAY_SECONDS,
     HISTORY_KEPT_SECONDS,
@@ -26,6 +27,7 @@ from torch_cli.store.keeping import (
     Keeping,
     load_keeping,
 )
+from torch_cli.store.restarts import Restart
 from torch_cli.store.retention import BATCH_ROWS
 
 NOW = time.time()
@@ -138,6 +140,24 @@ def test_a_number_is_never_given_twice(store: Store) -> None:
     before, last = store.messages.newest(), store.hooks.last_id()
     store.retention.sweep(NOW)
     assert (store.messages.newest(), store.hooks.last_id()) == (before, last)
+
+
+def test_what_is_done_for_an_agent_goes_with_it(store: Store, dev: Agent) -> None:
+    """Its policy, its restarts and its kills; what belongs to a member of a team stays."""
+    gone = agent(store, "gone")
+    for one in (dev, gone):
+        store.health.set_policy(one.identity, AgentPolicy("always"))
+        store.health.note_kills(one.identity, MemoryKills("/sys/x", 1))
+        store.restarts.add(Restart("", one.identity, OLD, OLD))
+    store.restarts.add(Restart("/p/torch.toml", "gone", OLD, OLD))
+    store.agents.stopped("gone")
+    store.retention.sweep(NOW)
+    assert list(store.health.policies()) == [dev.identity]
+    assert store.health.kills(gone.identity) == MemoryKills()
+    assert store.health.kills(dev.identity).number == 1
+    assert store.restarts.of("", gone.identity) == []
+    assert len(store.restarts.of("", dev.identity)) == 1
+    assert len(store.restarts.of("/p/torch.toml", "gone")) == 1
 
 
 # -- reports and events ----------------------------------------------------------------------------

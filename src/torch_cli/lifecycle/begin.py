@@ -28,12 +28,14 @@ from torch_cli.tmux.window import OpenedWindow
 class Begun(NamedTuple):
     """An agent that was started, and its window.
 
-    ``state`` is ``None`` if ``begin`` did not wait.
+    ``state`` is ``None`` if ``begin`` did not wait. ``kept`` is when it is restarted if that was
+    set before the agent was lost and came back now, '' if not.
     """
 
     agent: Agent
     window: OpenedWindow
     state: AgentState | None = None
+    kept: str = ""
 
 
 def begin(
@@ -69,13 +71,15 @@ def begin(
         text = _read(store, brief, order) if brief else ""
         agent, window = spawn(store, socket, order)
         store.restarts.forget("", agent.identity)  # what was given up is looked after again
+        before = None if order.restart else store.health.policy(agent.identity)
+        kept = before.restart if before is not None and before.restart != "never" else ""
         if spawner is not None:
             enlist(store, team_of(store, spawner), agent, window.pane)
         on_open(window)
         profile = profile_named(order.profile)
         limit = profile.launch.ready_timeout if seconds is None else seconds
         if limit <= 0:
-            return Begun(agent, window), text
+            return Begun(agent, window, kept=kept), text
         on_step(f"waiting up to {limit:g} s until its input is ready")
         try:
             with ControlClient(Socket(path=agent.socket), window.pane.session_id) as client:
@@ -86,7 +90,7 @@ def begin(
             raise
         on_step(f"it is ready: {sight.state.evidence}")
         now = store.agents.get(agent.name) or agent  # with the version from its screen
-        return Begun(now, window, sight.state), text
+        return Begun(now, window, sight.state, kept), text
 
 
 def send_briefing(socket: Socket, begun: Begun, text: str, brief: str) -> Receipt:

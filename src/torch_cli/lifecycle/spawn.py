@@ -211,6 +211,7 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
         ),
         instead_of=gone,
     )
+    store.health.forget_policy(agent.identity)  # Torch cannot restart it, whatever it was before
     store.events.add("adopt", name, {"pane": pane.id, "profile": chosen.name})
     return agent
 

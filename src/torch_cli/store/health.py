@@ -45,6 +45,10 @@ class Health:
         sql = "INSERT OR REPLACE INTO policies (agent, restart) VALUES (?, ?)"
         self._database.write(sql, agent, *policy)
 
+    def forget_policy(self, agent: str) -> None:
+        """Remove the policy of an agent."""
+        self._database.write("DELETE FROM policies WHERE agent = ?", agent)
+
     def kills(self, agent: str) -> MemoryKills:
         """Return the kills around the program of an agent, as they were when it last ran."""
         rows = self._database.query("SELECT file, number FROM memory_kills WHERE agent = ?", agent)

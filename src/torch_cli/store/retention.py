@@ -73,6 +73,17 @@ _WORDS = (
 )
 
 
+_LIVING = "SELECT identity FROM agents WHERE stopped IS NULL"
+_OF_AGENTS = (
+    ("policies", "agent"),
+    ("memory_kills", "agent"),
+    ("restarts", "team = X'' AND name"),
+)
+"""What is kept of an agent while it is registered: an agent that ended has its identity for good,
+and another agent of its name has one of its own.
+"""
+
+
 class Retention:
     """Deletes old rows."""
 
@@ -114,6 +125,9 @@ class Retention:
         for table, moment in (("observations", "seen"), ("looks", "at")):
             sql = f"DELETE FROM {table} WHERE {moment} < ?"
             self._database.write(sql, events, durable=False)
+        for table, whose in _OF_AGENTS:
+            sql = f"DELETE FROM {table} WHERE {whose} NOT IN ({_LIVING})"
+            self._database.write(sql, durable=False)
         return deleted
 
     def count(self, now: float, keeping: Keeping | None = None) -> Counter[str]:

@@ -77,7 +77,8 @@ if TYPE_CHECKING:
 @click.option(
     "--restart",
     type=click.Choice(POLICIES),
-    help="When the daemon restarts it after its program has ended (default: never).",
+    help="When the daemon restarts it after its program has ended (default: as before for an agent "
+    "that was lost, else never).",
 )
 @click.option(
     "--wait",
@@ -162,7 +163,11 @@ def command(
     state = "starting" if begun.state is None else str(begun.state.state)
     caution = caution_of(profile_named(profile), begun.agent.version)
     bare = outside_git(begun.window.directory) if common.json else ""
-    notes = (*begun.window.notes, *filter(None, [caution, bare]))
+    kept = begun.kept and (
+        f"restart = {begun.kept}, as it was set for this agent before; "
+        f"'torch health {begun.agent.name} --restart never' changes that"
+    )
+    notes = (*begun.window.notes, *filter(None, [caution, bare, kept]))
     _print(common, begun.agent, begun.window, state, notes)
     return _brief(common, begun, text, brief) if brief else 0
 
