@@ -13,6 +13,8 @@ import pytest
 
 from agent import DemoAgent
 from conftest import TMUX, TMUX_VERSION, TmuxServer, Torch
+from torch_cli.schedule.service import service
+from torch_cli.settings import settings_file
 from torch_cli.store import Store
 
 
@@ -311,6 +313,25 @@ def test_no_two_rows_have_one_name(torch: Torch, tmux: TmuxServer) -> None:
 def test_python_and_git_are_named_with_their_versions(torch: Torch) -> None:
     assert finding(torch, "python")["message"].endswith(sys.executable)
     assert finding(torch, "git")["message"].startswith("git version 2")
+
+
+def test_whether_agents_come_back_after_a_restart(
+    torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert not findings(torch, "resurrect"), "the default needs no words"
+    file = Path(settings_file())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("[health]\nresurect = true\n")
+    found = finding(torch, "resurrect")
+    assert (found["level"], "Did you mean 'resurrect'?" in found["advice"]) == ("warning", True)
+    file.write_text("[health]\nresurrect = true\n")
+    found = finding(torch, "resurrect")
+    assert (found["level"], found["advice"]) == ("note", "torch daemon install")
+    unit = Path(service().path)
+    unit.parent.mkdir(parents=True)
+    unit.write_text("")
+    assert finding(torch, "resurrect")["level"] == "ok"
 
 
 def test_the_scheduler_and_what_starts_it(torch: Torch, programs: Path) -> None:

@@ -1,14 +1,16 @@
 """``[health] resurrect = true``: the daemon brings agents back when it starts, once."""
 
+import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import SOURCE, TmuxServer, Torch, wait_until
 from test_resurrect import PATH, agent_now, program_of, windows
 from torch_cli import procs
 from torch_cli.lifecycle.resurrect import resurrecting
@@ -106,7 +108,9 @@ def test_no_living_session_is_touched_and_the_reasons_are_told(
     words = ("--profile", "demo", "--dir", str(tmp_path / "dev"), "--session", "other")
     assert torch("spawn", "alone", *words, "--wait", "0").code == 0
     assert torch("spawn", "lost", *words[:2], "--dir", str(tmp_path), "--session", "lost").code == 0
-    configure("[health]\nresurrect = true\n")
+    told = tmp_path / "told"
+    command = ["/bin/sh", "-c", f"cat >> {told}"]
+    configure(f"[health]\nresurrect = true\n[notify]\ncommand = {json.dumps(command)}\n")
     end_everything(tmux, scheduler.start(torch), "dev", "qa", "alone", "lost")
     (tmp_path / "qa").rmdir()
     mine = tmux.new_session("agents", "cat")
@@ -116,7 +120,10 @@ def test_no_living_session_is_touched_and_the_reasons_are_told(
     (event,) = wait_until(lambda: events(RESURRECT), what="the event")
     log = Path(log_file())
     wait_until(lambda: "1 of 4 agents are back" in log.read_text(), what="the daemon's word")
+    wait_until(lambda: told.exists() and told.read_text().endswith("\n"), what="the notice")
     assert daemon.stop() == 0
+    (notice,) = map(json.loads, told.read_text().splitlines())
+    assert (notice["severity"], notice["words"]) == ("high", event.detail["words"])
     assert event.detail["back"] == ["alone"]
     assert "a session 'agents' was begun since" in event.detail["failed"]["dev"]
     assert "/nowhere" in event.detail["failed"]["lost"]
@@ -131,6 +138,23 @@ def test_no_living_session_is_touched_and_the_reasons_are_told(
     done = torch("resurrect", "--json")
     assert done.code == 10
     assert agent_now("dev").server == mine.server, "a person may have it so"
+
+
+def test_two_daemons_at_once(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    """Both are started in the same moment: one works, and starts the agent once."""
+    demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+    configure("[health]\nresurrect = true\n")
+    end_everything(tmux, scheduler.start(torch), "demo")
+    words = torch.argv("daemon", "run", "--quiet")
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    both = [subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL) for _ in range(2)]
+    wait_until(lambda: events(RESURRECT), what="the event")
+    wait_until(lambda: any(one.poll() is not None for one in both), what="the end of one")
+    (working,) = (one for one in both if one.poll() is None)
+    working.terminate()
+    assert sorted(one.wait(60) for one in both) == [0, 4]
+    assert starts(demo) == 2
+    assert len(events(RESURRECT)) == 1
 
 
 def test_one_at_a_time(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:

@@ -67,3 +67,42 @@ def test_two_go_on_in_their_conversations(make_world: MakeWorld) -> None:
         assert whole.count("Your program was restarted: its tmux server was gone") == 1
         assert not any(other in whole for other in tags.values() if other != word)
     assert world.torch("resurrect").code == 0
+
+
+def test_they_come_back_into_their_places(make_world: MakeWorld) -> None:
+    """Two beside each other and a shell below, in a window with a name: all as before."""
+    world = make_world()
+    tags, panes = {}, []
+    for _ in range(2):
+        started = world.start()
+        assert started.code == 0, f"{started}\n{world.server.screens()}"
+        tags[world.name] = tag()
+        say(world, f"Remember {tags[world.name]}.")
+        panes.append(world.pane)
+    first, second = tags
+    cmd = world.server.cmd
+    cmd("resize-window", "-t", panes[0], "-x", "220", "-y", "60")
+    assert world.torch("move", second, "--window", first).code == 0
+    cmd("select-layout", "-t", panes[0], "even-horizontal")
+    below = cmd("split-window", "-dfP", "-l", "9", "-F", "#{pane_id}", "-t", panes[0], "-c", "/usr")
+    cmd("rename-window", "-t", panes[0], "the two 🙂")
+    cmd("set-option", "-wu", "-t", panes[0], "window-size")
+    before = shape(world, panes[0])
+    assert world.torch("tick").code == 0
+    kill_all(world, [*panes, below])
+    done = world.torch("resurrect")
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    now = [world.torch("state", name, "--json").json["pane"] for name in tags]
+    assert shape(world, now[0]) == before
+    assert now == cmd("list-panes", "-t", now[0], "-F", "#{pane_id}").split()[:2]
+    for name, pane in zip(tags, now, strict=True):
+        world.name, world.pane = name, pane
+        world.settle()
+        assert tags[name] in say(world, "Go on.")
+
+
+def shape(world: World, pane: str) -> str:
+    """Return the name, the sizes and places of panes, and the directories of a window."""
+    wanted = "#{pane_width}x#{pane_height},#{pane_left},#{pane_top} #{pane_current_path}"
+    name = world.server.cmd("display-message", "-p", "-t", pane, "#{window_name}")
+    return f"{name}\n{world.server.cmd('list-panes', '-t', pane, '-F', wanted)}"

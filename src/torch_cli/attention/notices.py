@@ -312,6 +312,17 @@ def notice_object(changes: Sequence[Change], words: str) -> dict[str, Any]:
     }
 
 
+def plain_notice(words: str, severity: str) -> dict[str, Any]:
+    """Return the notice of ``words`` that are about no agent's state, under the same schema."""
+    return {
+        "schema": NOTICE_SCHEMA,
+        "words": words,
+        "severity": severity,
+        "count": 0,
+        "agents": [],
+    }
+
+
 def _agent_object(change: Change) -> dict[str, Any]:
     agent, dialog = change.agent, change.state.dialog
     return {

@@ -17,7 +17,7 @@ from torch_cli import duration, paths
 from torch_cli.doctor.finding import Finding, Level
 from torch_cli.doctor.logout import logout
 from torch_cli.doctor.programs import own_profiles, programs
-from torch_cli.doctor.scheduler import scheduler
+from torch_cli.doctor.scheduler import at_start, scheduler
 from torch_cli.doctor.snippet import in_tmux
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.git.command import Git
@@ -53,6 +53,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield store
     if store.level is not Level.FAILURE:
         yield scheduler(has_store=store.level is Level.OK)
+    yield from at_start()
     if store.level is Level.OK:
         yield from _teams()
         yield from _outside_git()

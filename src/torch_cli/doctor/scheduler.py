@@ -1,6 +1,7 @@
 """What the doctor finds about the scheduler: the daemon, or cron's line."""
 
 import os
+from collections.abc import Iterator
 
 from torch_cli.doctor.finding import Finding, Level
 from torch_cli.errors import TorchError
@@ -28,6 +29,24 @@ def scheduler(*, has_store: bool) -> Finding:
     if held is not None:
         return Finding("scheduler", Level.OK, words)
     return Finding("scheduler", Level.NOTE if idle else Level.WARNING, words, START_ADVICE)
+
+
+def at_start() -> Iterator[Finding]:
+    """Say whether the daemon brings agents back when it starts, if the settings speak of it."""
+    from torch_cli.health.settings import load_health_settings
+    from torch_cli.schedule.service import service
+
+    try:
+        wanted = load_health_settings().resurrect
+    except TorchError as error:
+        yield Finding("resurrect", Level.WARNING, error.message, error.hint)
+        return
+    words = "the daemon brings agents back when it starts"
+    if wanted and os.path.exists(service().path):
+        yield Finding("resurrect", Level.OK, words)
+    elif wanted:
+        words += ", and nothing starts it after a restart of the machine"
+        yield Finding("resurrect", Level.NOTE, words, "torch daemon install")
 
 
 def _installed() -> list[str]:

@@ -7,7 +7,12 @@ a lock keeps a second one away.
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
+from torch_cli.attention.channels import RETRY_SECONDS, Programs
+from torch_cli.attention.notices import plain_notice, programs_of
+from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
+from torch_cli.attention.told import SEVERITIES
 from torch_cli.errors import TorchError
 from torch_cli.health.settings import load_health_settings
 from torch_cli.lifecycle.background import Background
@@ -35,16 +40,46 @@ class Resurrection:
         self._going: Background | None = None
         self._began = 0.0
         self._sockets: list[str] = []
+        self._notice: dict[str, Any] = {}
+        self._programs = Programs(RETRY_SECONDS)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is to be done, or told, or a program that tells has not ended."""
+        return not self.settled or bool(self._notice) or self._programs.running
+
+    def close(self) -> None:
+        """Leave no program behind that tells a person. What brings agents back goes on."""
+        self._programs.close()
 
     def run(self, store: Store) -> Iterator[Did]:
         """Begin, or look whether it has ended; yield what was done."""
-        if self.settled:
-            return
-        if self._going is None:
+        if not self.settled and self._going is None:
             yield from self._begin(store)
-        elif self._going.ended:
+        elif not self.settled and self._going is not None and self._going.ended:
             self.settled = True
             yield from self._ended(store, self._going)
+        if self._notice:
+            yield from self._tell()
+        for error in self._programs.check():
+            yield Did(RESURRECT, "", error.message, error)
+
+    def _tell(self) -> Iterator[Did]:
+        """Tell people by the channels that they have, when their quiet hours are over."""
+        try:
+            settings = load_notify_settings()
+        except TorchError:  # the notices of agents report it
+            settings = NotifySettings()
+        if settings.quiet.left(time.time()):
+            return
+        notice, self._notice = self._notice, {}
+        if SEVERITIES.index(notice["severity"]) < SEVERITIES.index(settings.severity):
+            return
+        for program in programs_of(settings, notice):
+            try:
+                self._programs.start(program, settings.timeout, [RESURRECT])
+            except TorchError as error:
+                yield Did(RESURRECT, "", error.message, error)
 
     def _begin(self, store: Store) -> Iterator[Did]:
         try:
@@ -65,7 +100,8 @@ class Resurrection:
     def _ended(self, store: Store, command: Background) -> Iterator[Did]:
         event = store.events.last_resurrection(self._began)
         words = event.detail.get("words") if event is not None else None
-        if isinstance(words, str):
+        if event is not None and isinstance(words, str):
+            self._notice = plain_notice(words, "high" if event.detail.get("failed") else "normal")
             for socket in self._sockets:
                 yield Did(RESURRECT, "", words, socket=socket, people=True)
         elif command.failure:

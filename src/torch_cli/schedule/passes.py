@@ -148,6 +148,8 @@ class Passes:
             self._history.close()
         if self._proofs is not None:
             self._proofs.close()
+        if self._resurrection is not None:
+            self._resurrection.close()
         if self._drain is None:
             return True
         ended = self._drain.close(seconds)
@@ -158,16 +160,17 @@ class Passes:
         """Bring agents back whose tmux server is gone, once, if the user asks for it; a tick has
         no time for it.
         """
-        if self._resurrects and store.agents.any():
+        if self._resurrects and self._resurrection is None:
             from torch_cli.health.resurrection import Resurrection
 
-            self._resurrection = self._resurrection or Resurrection()
-            for did in self._resurrection.run(store):
-                self._told.team(did)
-            self._resurrects = not self._resurrection.settled
-            return INTERVALS.health_soon if self._resurrects else INTERVALS.copy
-        self._resurrects = False
-        return INTERVALS.copy
+            self._resurrects = store.agents.any()
+            self._resurrection = Resurrection() if self._resurrects else None
+        if self._resurrection is None or not self._resurrection.busy:
+            return INTERVALS.copy
+        for did in self._resurrection.run(store):
+            self._told.team(did)
+        self._resurrects = not self._resurrection.settled
+        return INTERVALS.health_soon if self._resurrects else INTERVALS.health
 
     def fire(self, store: Store, now: float) -> float:
         """Fire the check-ins that are due."""

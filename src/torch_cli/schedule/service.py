@@ -53,7 +53,7 @@ def _systemd(words: list[str]) -> Service:
             "Restart=on-failure",
             "RestartSec=5",
             f"WatchdogSec={WATCHDOG_SECONDS}",
-            "# A tmux server started from here would end with the unit: none is.",
+            "# A tmux server that is started from here, to bring agents back, outlives the unit.",
             "KillMode=process",
             "",
             "[Install]",
