@@ -19,7 +19,6 @@ themselves:
 ``keys``: as ``modes``; it is asked just before each key.
 ``panes``: 256 panes and their screens are one exchange; facts and rows are of one moment.
 ``running``: it is asked before there is a connection, by ``torch ps`` for one.
-``death``: it is asked of a pane that no object is at hand for, by the scheduler, every second.
 ``capture``: the rows and the kind of screen are of one moment.
 ``opening``: a command is words here, in libtmux one text for the user's shell; its ``PATH`` is the
     agent's; nothing that it prints is lost; and ``torch spawn`` does not pay for the import.
