@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from agent import DemoAgent, letter, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch
+from test_attach import terminal
 from torch_cli.cli.dashboard.listing import size, table
 from torch_cli.cli.dashboard.panels import screen_text
 from torch_cli.cli.table import Paper
@@ -64,8 +66,9 @@ def start(tmux: TmuxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     """Starts ``torch top`` on 80 columns and 24 rows, then a shell that tells its exit status."""
     directory = Path(tempfile.mkdtemp(prefix="tu", dir="/tmp")).resolve()
     server = TmuxServer(Socket(path=str(directory / "s")), directory)
+    people = ExitStack()
 
-    def begin(**environ: str) -> Top:
+    def begin(*, seen: bool = True, **environ: str) -> Top:
         # A shell's or pytest's size would be believed, and not the terminal's.
         words = [
             "env",
@@ -80,9 +83,14 @@ def start(tmux: TmuxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         with monkeypatch.context() as patch:
             patch.setenv("TMUX_TMPDIR", str(directory))
             pane = server.new_session("top", "sh", "-c", f"{command}; echo status $?; exec cat")
+        # The terminal has its own size. tmux 3.3a ends if a window is made while all are "manual".
+        server.cmd("resize-window", "-t", pane.id, "-x", "80", "-y", "24")
+        if seen:
+            people.enter_context(terminal(server, "top"))
         return Top(server, pane)
 
     yield begin
+    people.close()
     server.kill()
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -215,6 +223,45 @@ def test_a_namesake_is_shown_with_nothing_of_the_earlier_one(
     spawn_demo(tmux, torch, tmp_path / "second", "--work", "0", name="dev")
     shown = row()
     assert (shown.message, shown.queue, shown.checkin) == (None, 0, None)
+
+
+def looked() -> float:
+    """Return when Torch last looked at any agent."""
+    with Store() as store:
+        return float(store.database.query("SELECT max(seen) FROM observations")[0][0])
+
+
+def check_rests(top: Top) -> None:
+    """Have it end something three times, after each of which it looks at the agents; not now."""
+    last, why = 0.0, "one is not in a git repository"
+    for number in range(4):
+        top.press("c")
+        top.tmux.wait_until(lambda: why in " ".join(top.screen().split()), why)
+        top.press("Escape")
+        top.tmux.wait_until(lambda: why not in " ".join(top.screen().split()), "the end of it")
+        assert number < 2 or looked() == last, "it looks"
+        last = looked()
+
+
+def test_it_rests_while_nobody_sees_it(agents: list[DemoAgent], start: Callable[..., Top]) -> None:
+    top = start(seen=False)
+    top.wait("looking …")
+    with terminal(top.tmux, "top"):
+        top.wait("2 nothing")
+        top.tmux.cmd("new-window", "-t", "top", "cat")
+        check_rests(top)
+        before = looked()
+        top.tmux.cmd("select-window", "-t", top.pane.id)
+        top.tmux.wait_until(lambda: looked() > before, "a look")
+        other = top.tmux.cmd("split-window", "-P", "-F", "#{pane_id}", "-t", top.pane.id, "cat")
+        before = looked()
+        top.tmux.wait_until(lambda: looked() > before, "a look: it is beside the other")
+        top.tmux.cmd("resize-pane", "-Z", "-t", other)
+        check_rests(top)
+        top.tmux.cmd("resize-pane", "-Z", "-t", other)
+        before = looked()
+        top.tmux.wait_until(lambda: looked() > before, "a look")
+    check_rests(top)
 
 
 def test_without_textual_it_says_how_to_get_it(torch: Torch, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
 
 _FORM = (
@@ -40,6 +41,28 @@ def terminals(client: ControlClient) -> list[Terminal]:
             rings = action != "none" and visual != "on"
             found.append(Terminal(name, device, pane, at, rings))
     return found
+
+
+def is_seen(client: ControlClient, pane: str, device: str) -> bool:
+    """Return whether a terminal shows ``pane``: its window, and no other pane zoomed in that.
+
+    ``device`` is the terminal that the pane is for its program. Where the pane has another, as in
+    a popup, which has none of its own, it is taken to be seen. Raises ``TorchError`` if tmux does
+    not answer.
+    """
+    form = "#{?client_control_mode,1,0} #{window_id} #{?window_zoomed_flag,1,0} #{pane_id}"
+    about = ("display-message", "-p", "-t", pane, "#{pane_id} #{pane_tty} #{window_id}")
+    own, shown = client.ask_all([quote.line(*about), quote.line("list-clients", "-F", form)])
+    found, _, place = own.text.partition(" ")
+    tty, _, window = place.rpartition(" ")
+    if not own.ok or not shown.ok or (found, tty) != (pane, device):
+        return True
+    rows = [line.split(" ") for line in shown.lines]
+    return any(
+        row[:2] == ["0", window] and (row[2] == "0" or row[3] == pane)
+        for row in rows
+        if len(row) == 4
+    )
 
 
 def ring(people: Iterable[Terminal]) -> int:

@@ -214,10 +214,11 @@ def headline(board: Board, shown: int) -> Text:
     """Return how many agents need what, and whether somebody watches when you do not."""
     groups = [row.need.group for row in board.rows]
     counted = [f"{groups.count(name)} {name}" for name in GROUPS if name in groups]
-    words = [", ".join(counted) or "no agents: torch spawn NAME starts one"]
+    nobody = "no agents: torch spawn NAME starts one" if board.at else "looking …"
+    words = [", ".join(counted) or nobody]
     if shown != len(groups):
         words.append(f"{shown} of {len(groups)} shown")
-    if board.scheduler != "daemon":
+    if board.scheduler != "daemon" and board.at:
         words.append("no daemon")
     text = Text("  ".join(words), style="bold", no_wrap=True, overflow="ellipsis")
     for path in board.lost:

@@ -22,6 +22,7 @@ from torch_cli.errors import TorchError
 from torch_cli.interrupts import NUMBERS
 from torch_cli.tmux.socket import Socket
 from torch_cli.top.board import Board, BoardRow, Watchman
+from torch_cli.top.onlookers import Onlookers
 
 T = TypeVar("T")
 
@@ -129,14 +130,15 @@ class View(App[None]):
     # -- looking -------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Look again and again, in a thread of its own."""
-        watchman = Watchman(self.tmux)
+        """Look again and again, in a thread of its own, as long as somebody sees that."""
+        watchman, onlookers = Watchman(self.tmux), Onlookers()
         while not self._done.is_set():
-            if not self.paused.is_set():
+            if not self.paused.is_set() and onlookers.any():
                 self.post_message(BoardMade(watchman.look()))
             self.again.wait(FRESH_SECONDS)
             self.again.clear()
         watchman.close()
+        onlookers.close()
 
     def on_board_made(self, made: BoardMade) -> None:
         """Show what was seen."""

@@ -1,0 +1,48 @@
+"""Whether anybody can see the pane of tmux that this process draws in."""
+
+import os
+
+from torch_cli.errors import TorchError
+from torch_cli.tmux.attach import inside
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.running import server_at
+from torch_cli.tmux.terminals import is_seen
+
+
+class Onlookers:
+    """Asks the tmux server that this process runs in. It belongs to one thread.
+
+    In a popup, in another terminal, and where tmux does not answer, somebody is taken to look.
+    """
+
+    def __init__(self) -> None:
+        self._socket = inside()
+        self._pane = os.environ.get("TMUX_PANE", "")
+        self._device = _device()
+        self._client: ControlClient | None = None
+
+    def any(self) -> bool:
+        """Return whether a terminal shows the pane now."""
+        if self._socket is None or not self._pane or not self._device:
+            return True
+        try:
+            if self._client is None or self._client.closed:
+                _, session = server_at(self._socket)
+                self._client = ControlClient(self._socket, session, hears=False)
+            return is_seen(self._client, self._pane, self._device)
+        except TorchError:
+            self.close()
+            return True
+
+    def close(self) -> None:
+        """Leave the server."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _device() -> str:
+    try:
+        return os.ttyname(1)
+    except OSError:
+        return ""
