@@ -11,7 +11,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import checkpoints, delivery, programs, scheduling, sending, startup, sweeping
+from benchmarks import (
+    checkpoints,
+    delivery,
+    programs,
+    scheduling,
+    sending,
+    startup,
+    sweeping,
+    watching,
+)
 from benchmarks.figures import Row, table
 from benchmarks.lab import Installed, Lab, directory, lab, say
 from torch_cli.tmux.process import program
@@ -21,6 +30,7 @@ GROUPS: dict[str, Callable[[Lab], list[Row]]] = {
     sending.GROUP: sending.measure,
     delivery.GROUP: delivery.measure,
     sweeping.GROUP: sweeping.measure,
+    watching.GROUP: watching.measure,
     scheduling.GROUP: scheduling.measure,
     checkpoints.GROUP: checkpoints.measure,
     **{kit.name: partial(programs.measure, kit) for kit in programs.KITS},

@@ -128,9 +128,9 @@ def _resting(torch: str, beside: str, *, cpu: float, megabytes: float) -> list[R
     say(f"the daemon at rest beside {beside} ...")
     with _daemon(torch) as pid:
         time.sleep(5)  # for what it does once, at its start
-        before = _cpu_seconds(pid)
+        before = cpu_seconds(pid)
         time.sleep(MINUTE)
-        share = (_cpu_seconds(pid) - before) / MINUTE * 100
+        share = (cpu_seconds(pid) - before) / MINUTE * 100
         resident = _resident(pid)
     what = f"daemon at rest beside {beside}: share of a core"
     rows = [Row(GROUP, what, (), f"{share:.2f} %", share, cpu, False, f"at most {cpu:g} %")]
@@ -208,7 +208,7 @@ def _insert(store: Store, checkins: Sequence[Checkin]) -> None:
             store.checkins.put(one)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the CPU time that a process has taken, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

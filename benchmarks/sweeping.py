@@ -35,15 +35,15 @@ _DONE = "  ? for help"
 def measure(lab: Lab) -> list[Row]:
     """Return the rows for each number of panes."""
     picture = lab.directory / "screen"
-    picture.write_text(_screen())
+    picture.write_text(picture_of_agent())
     rows: list[Row] = []
     panes: list[Pane] = []
     agents: list[Agent] = []
     with Store() as store:
         for size, limit in SIZES:
             say(f"opening {size - len(panes)} windows ...")
-            new = _open(lab, size - len(panes), str(picture))
-            agents += [_agent(pane, len(agents) + n) for n, pane in enumerate(new)]
+            new = open_windows(lab, size - len(panes), str(picture))
+            agents += [agent_in(pane, len(agents) + n) for n, pane in enumerate(new)]
             panes += new
             with lab.client() as client:
                 rows += _measure(client, store, panes, agents, limit)
@@ -75,7 +75,7 @@ def _measure(
             same.append(took[2])
     for _ in range(FIRST_LOOKS):
         anew.append(timed(lambda: Sweep(client, store).look(agents)))
-    ttys = {pane.id: _tty(client, pane) for pane in panes}
+    ttys = {pane.id: tty_of(client, pane) for pane in panes}
     for number in range(CHANGES):
         # What a window wrote in this second may be more by its end, so tmux is asked again.
         _next_second()
@@ -134,7 +134,7 @@ def _row(what: str, samples: list[float], limit: float | None = None) -> Row:
     return Row(GROUP, what, tuple(samples), "", median(samples), limit, False, wanted)
 
 
-def _screen() -> str:
+def picture_of_agent() -> str:
     """Return a screen full of conversation as the demo agent draws it, without a last newline."""
     rule = "─" * COLUMNS
     talk = [f"» question {n}\r\n● \x1b[1manswer {n}\x1b[0m: " + "word " * 12 for n in range(15)]
@@ -142,7 +142,8 @@ def _screen() -> str:
     return "\x1b[?7l\x1b[2J\x1b[H" + "\r\n".join([*talk, *box])
 
 
-def _open(lab: Lab, count: int, picture: str) -> list[Pane]:
+def open_windows(lab: Lab, count: int, picture: str) -> list[Pane]:
+    """Open windows that show what the file ``picture`` holds."""
     before = {pane.id for pane in lab.panes()}
     command = ["sh", "-c", 'stty -echo; cat "$0"; exec cat >/dev/null', picture]
     for _ in range(count):
@@ -153,7 +154,8 @@ def _open(lab: Lab, count: int, picture: str) -> list[Pane]:
     return new
 
 
-def _agent(pane: Pane, number: int) -> Agent:
+def agent_in(pane: Pane, number: int) -> Agent:
+    """Return an agent, not yet registered, in a pane that shows the picture."""
     program = procs.identify(pane.pid)
     assert program is not None
     return Agent.of(
@@ -161,7 +163,8 @@ def _agent(pane: Pane, number: int) -> Agent:
     )
 
 
-def _tty(client: ControlClient, pane: Pane) -> str:
+def tty_of(client: ControlClient, pane: Pane) -> str:
+    """Return the terminal of a pane."""
     return client.call("display-message", "-p", "-t", pane.id, "#{pane_tty}").text
 
 

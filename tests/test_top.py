@@ -15,6 +15,7 @@ import pytest
 from agent import DemoAgent, letter, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch
 from test_attach import terminal
+from torch_cli import paths
 from torch_cli.cli.dashboard.listing import size, table
 from torch_cli.cli.dashboard.panels import screen_text
 from torch_cli.cli.table import Paper
@@ -22,6 +23,9 @@ from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 from torch_cli.top.board import BoardRow, Watchman
+
+
+from torch_cli.top.kept import Kept, load_kept, save_kept
 
 
 @dataclass
@@ -223,6 +227,51 @@ def test_a_namesake_is_shown_with_nothing_of_the_earlier_one(
     spawn_demo(tmux, torch, tmp_path / "second", "--work", "0", name="dev")
     shown = row()
     assert (shown.message, shown.queue, shown.checkin) == (None, 0, None)
+
+
+def test_the_tree_shows_who_is_below_whom_and_is_remembered(
+    agents: list[DemoAgent], torch: Torch, start: Callable[..., Top]
+) -> None:
+    with Store() as store:
+        store.database.query("UPDATE agents SET parent = 'two' WHERE name = 'one'")
+    agents[0].open_dialog()
+    top = start()
+    shown = top.wait("1 answer, 1 nothing", "○ idle").splitlines()
+    assert re.match(r"answer +one ", shown[2])
+    top.press("t")
+    rows = top.wait("each agent is below its parent").splitlines()
+    listed = [row for row in rows if re.match("(answer|nothing) ", row)]
+    assert re.match(r"nothing +two  +○ idle", listed[0])
+    assert re.match(r"answer +one  +\? waiting", listed[1])
+    assert listed[1].index("one") == listed[0].index("two") + 2
+    assert "Do you want to proceed?" in "\n".join(rows), "the same agent is selected"
+    top.press("/")
+    top.wait("Escape clears it")
+    top.type("one")
+    top.wait("1 of 2 shown")
+    top.press("Enter")
+    alone = next(row for row in top.screen().splitlines() if row.startswith("answer"))
+    assert alone.startswith("answer  one "), "its parent is not shown"
+    top.press("q")
+    top.wait("status 0")
+    assert load_kept().tree
+    top.tmux.cmd("respawn-pane", "-k", "-t", top.pane.id)
+    again = top.wait("1 answer, 1 nothing", "○ idle").splitlines()
+    assert re.match(r"nothing +two ", again[2])
+    top.press("t")
+    top.wait("who needs you is first")
+    assert not load_kept().tree
+
+
+def test_what_is_kept_may_be_damaged(torch: Torch) -> None:
+    assert load_kept() == Kept()
+    save_kept(Kept(tree=True))
+    assert load_kept() == Kept(tree=True)
+    path = Path(paths.state_dir()) / "top.json"
+    assert path.stat().st_mode & 0o077 == 0
+    for content in (b"", b"[]", b'{"tree": 1}', b"\xff"):
+        path.write_bytes(content)
+        assert load_kept() == Kept()
 
 
 def looked() -> float:

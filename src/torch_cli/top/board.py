@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch_cli.attention.needs import Need, needs
 from torch_cli.errors import TorchError
+from torch_cli.roster.membership import superior
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import CheckinState
@@ -35,6 +36,7 @@ class BoardRow(NamedTuple):
     ``pane`` and ``rows``, with colours, are what it shows; ``None`` and '' if its pane is gone.
     ``queue`` is how many messages wait for it. ``checkin`` is when its next check-in is due,
     ``checkpoint`` when the last one of its directory was made (epoch seconds, ``None`` for none).
+    ``above`` is the agent that it answers to.
     """
 
     need: Need
@@ -46,6 +48,12 @@ class BoardRow(NamedTuple):
     use: Use | None = None
     checkin: float | None = None
     checkpoint: float | None = None
+    above: Agent | None = None
+
+    @property
+    def agent(self) -> Agent:
+        """The agent."""
+        return self.need.agent
 
     @property
     def name(self) -> str:
@@ -119,6 +127,7 @@ class Watchman:
                 use=self._uses.get(one.agent.name),
                 checkin=checkins.get(one.agent.identity),
                 checkpoint=_of_directory(self._checkpoints, one.agent.directory),
+                above=superior(store, one.agent) if one.agent.parent else None,
             )
             for one in found
         )

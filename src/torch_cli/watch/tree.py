@@ -1,27 +1,37 @@
 """The hierarchy of agents: who answers to whom."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from torch_cli.store.agents import Agent
-from torch_cli.watch.listing import Line
 
 
-def tree(
-    lines: Sequence[Line], above: Callable[[Agent], Agent | None]
-) -> Iterator[tuple[int, Line]]:
+class OfAgent(Protocol):
+    """What is known of one agent."""
+
+    @property
+    def agent(self) -> Agent:
+        """The agent."""
+
+
+T = TypeVar("T", bound=OfAgent)
+
+
+def tree(lines: Sequence[T], above: Callable[[Agent], Agent | None]) -> Iterator[tuple[int, T]]:
     """Yield each agent after its parent, with its depth, 0 without a parent.
 
-    A parent that is not among the ``lines``, or is in a circle, does not count.
+    Those with the same parent keep their order. A parent that is not among the ``lines``, or is in
+    a circle, does not count.
     """
     names = {line.agent.name for line in lines}
-    children: dict[str, list[Line]] = {}
+    children: dict[str, list[T]] = {}
     for line in lines:
         found = above(line.agent)
         parent = found.name if found and found.name in names else ""
         children.setdefault(parent, []).append(line)
     shown: set[str] = set()
 
-    def below(name: str, depth: int) -> Iterator[tuple[int, Line]]:
+    def below(name: str, depth: int) -> Iterator[tuple[int, T]]:
         for line in children.get(name, ()):
             if line.agent.name not in shown:
                 shown.add(line.agent.name)

@@ -23,6 +23,7 @@ from torch_cli.programs.asked import Option
 from torch_cli.programs.state import Dialog
 from torch_cli.tmux.socket import Socket
 from torch_cli.top.board import BoardRow
+from torch_cli.top.kept import save_kept
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.restart import RestartPlan
@@ -47,6 +48,7 @@ class Dashboard(View):
         Binding("r", "restart", "restart"),
         Binding("c", "checkpoint", "checkpoint"),
         Binding("s", "seen", "seen", show=False),
+        Binding("t", "tree", "tree", show=False),
         Binding("slash", "filter", "filter", key_display="/"),
         Binding("question_mark", "keys", "help", key_display="?"),
         Binding("escape", "clear", show=False),
@@ -210,6 +212,13 @@ class Dashboard(View):
         elif row is not None:
             self.act(f"{row.name}", partial(acts.seen, row.need.agent.identity, row.name))
 
+    def action_tree(self) -> None:
+        """Show each agent below the one that it answers to, or again who needs you first."""
+        self.kept = self.kept._replace(tree=not self.kept.tree)
+        save_kept(self.kept)
+        self.say("each agent is below its parent" if self.kept.tree else "who needs you is first")
+        self.draw()
+
     # -- the filter ----------------------------------------------------------------------------
 
     def action_filter(self) -> None:
@@ -247,6 +256,7 @@ class Dashboard(View):
             ("checkpoint", "save the files of its directory", self.action_checkpoint),
             ("seen", "you have looked at it", self.action_seen),
             ("filter", "show only some agents", self.action_filter),
+            ("tree", "each agent below its parent, or who needs you first", self.action_tree),
             ("help", "what the keys do", self.action_keys),
             ("quit", "the daemon goes on", self.action_leave),
         ):

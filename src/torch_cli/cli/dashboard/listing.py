@@ -21,21 +21,29 @@ TOP_COLUMNS = (
     Column("checkpoint", 8, 0),
 )
 
+INDENT = "  "
+"""What is before a name for each agent above it, in the tree."""
+
 SIZE_UNITS = ((2**30, "G"), (2**20, "M"), (2**10, "K"))
 """Sizes, the largest first, and the letter of each."""
 
 
-def table(rows: Sequence[BoardRow], now: float, on: Paper) -> list[str]:
-    """Return the lines of the table, its heading first. ``now`` is in epoch seconds."""
-    return drawn(TOP_COLUMNS, [_cells(row, now) for row in rows], TableForm(), on)
+def table(rows: Sequence[BoardRow], now: float, on: Paper, depths: Sequence[int] = ()) -> list[str]:
+    """Return the lines of the table, its heading first. ``now`` is in epoch seconds.
+
+    ``depths`` are how far below others they stand, none if they do not.
+    """
+    places = depths or [0] * len(rows)
+    cells = [_cells(row, now, depth) for row, depth in zip(rows, places, strict=True)]
+    return drawn(TOP_COLUMNS, cells, TableForm(), on)
 
 
-def _cells(row: BoardRow, now: float) -> list[str]:
+def _cells(row: BoardRow, now: float, depth: int) -> list[str]:
     need, message, use = row.need, row.message, row.use
     sent = f"{receipt_of(message).state} {age(now - message.created)} ago" if message else ""
     return [
         need.group,
-        row.name,
+        f"{INDENT * depth}{row.name}",
         str(need.state.state.shown),
         age(now - need.since) if need.since is not None else "",
         row.task.title if row.task else "",
@@ -45,6 +53,18 @@ def _cells(row: BoardRow, now: float) -> list[str]:
         f"{use.percent:.0f}%" if use and use.percent is not None else "",
         _in(row.checkin, now),
         f"{age(now - row.checkpoint)} ago" if row.checkpoint is not None else "",
+    ]
+
+
+def further(row: BoardRow, now: float) -> list[str]:
+    """Return what a narrow list has no columns for, in words."""
+    use, due = row.use, _in(row.checkin, now)
+    taken = [size(use.memory)] if use else []
+    taken += [f"{use.percent:.0f}% of a core"] if use and use.percent is not None else []
+    return [
+        f"check-in {due}" if due else "",
+        f"checkpoint {age(now - row.checkpoint)} ago" if row.checkpoint is not None else "",
+        ", ".join(taken),
     ]
 
 

@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from torch_cli.attention.groups import GROUPS
 from torch_cli.cli.cells import folded
+from torch_cli.cli.dashboard.listing import further
 from torch_cli.cli.present import age, printable
 from torch_cli.cli.table import Paper, homely
 from torch_cli.programs.state import State
@@ -175,6 +176,7 @@ def in_words(row: BoardRow, on: Paper) -> list[Text]:
         homely(need.agent.directory, on.home),
         f"{row.task.id} {row.task.title}" if row.task else "",
         f"until {seen.reset}" if seen.reset else "",
+        *further(row, time.time()),
     ]
     lines = [_line("  ".join(filter(None, facts)), "dim")]
     guessed = seen.shown is State.UNKNOWN

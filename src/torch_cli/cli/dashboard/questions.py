@@ -20,6 +20,7 @@ m          send it a message
 r          restart it, in the same conversation
 c          make a checkpoint of its directory
 s          say that you have looked at it
+t          each agent below its parent, or again who needs you first; it is remembered
 /          show only some agents: by name, state, role, task or directory
 Ctrl-P     all commands, to be searched
 q          quit; the daemon goes on

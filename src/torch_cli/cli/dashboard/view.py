@@ -4,7 +4,7 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -20,9 +20,12 @@ from torch_cli.cli.present import printable
 from torch_cli.cli.table import Paper
 from torch_cli.errors import TorchError
 from torch_cli.interrupts import NUMBERS
+from torch_cli.store.agents import Agent
 from torch_cli.tmux.socket import Socket
 from torch_cli.top.board import Board, BoardRow, Watchman
+from torch_cli.top.kept import load_kept
 from torch_cli.top.onlookers import Onlookers
+from torch_cli.watch.tree import tree
 
 T = TypeVar("T")
 
@@ -81,6 +84,7 @@ class View(App[None]):
         self._board = Board()
         self._rows: list[BoardRow] = []
         self.wanted = ""
+        self.kept = load_kept()
         self.busy: list[str] = []
         self.leaving = False
         self._noted_at = 0.0
@@ -156,7 +160,11 @@ class View(App[None]):
         base = self.screen_stack[0]
         self._rows = matching(self._board.rows, self.wanted)
         on = self._on._replace(width=max(1, self.size.width))
-        heading, *lines = table(self._rows, time.time(), on)
+        depths: list[int] = []
+        if self.kept.tree:
+            ordered = list(tree(self._rows, _above(self._rows)))
+            depths, self._rows = [depth for depth, _ in ordered], [row for _, row in ordered]
+        heading, *lines = table(self._rows, time.time(), on, depths)
         base.query_one("#headline", Static).update(headline(self._board, len(self._rows)))
         base.query_one("#columns", Static).update(
             Text.from_ansi(heading if self._rows else "", no_wrap=True, overflow="crop")
@@ -228,3 +236,9 @@ class View(App[None]):
         self.again.set()
         if self.leaving and not self.busy:
             self.exit()
+
+
+def _above(rows: Sequence[BoardRow]) -> Callable[[Agent], Agent | None]:
+    """Return what tells which agent another one answers to."""
+    found = {row.agent.identity: row.above for row in rows}
+    return lambda agent: found[agent.identity]
