@@ -14,24 +14,26 @@ class OfAgent(Protocol):
         """The agent."""
 
 
-T = TypeVar("T", bound=OfAgent)
+Shown = TypeVar("Shown", bound=OfAgent)
 
 
-def tree(lines: Sequence[T], above: Callable[[Agent], Agent | None]) -> Iterator[tuple[int, T]]:
+def tree(
+    lines: Sequence[Shown], above: Callable[[Agent], Agent | None]
+) -> Iterator[tuple[int, Shown]]:
     """Yield each agent after its parent, with its depth, 0 without a parent.
 
     Those with the same parent keep their order. A parent that is not among the ``lines``, or is in
     a circle, does not count.
     """
     names = {line.agent.name for line in lines}
-    children: dict[str, list[T]] = {}
+    children: dict[str, list[Shown]] = {}
     for line in lines:
         found = above(line.agent)
         parent = found.name if found and found.name in names else ""
         children.setdefault(parent, []).append(line)
     shown: set[str] = set()
 
-    def below(name: str, depth: int) -> Iterator[tuple[int, T]]:
+    def below(name: str, depth: int) -> Iterator[tuple[int, Shown]]:
         for line in children.get(name, ()):
             if line.agent.name not in shown:
                 shown.add(line.agent.name)
