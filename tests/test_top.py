@@ -23,8 +23,6 @@ from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 from torch_cli.top.board import BoardRow, Watchman
-
-
 from torch_cli.top.kept import Kept, load_kept, save_kept
 
 

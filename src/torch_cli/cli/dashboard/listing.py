@@ -21,7 +21,7 @@ TOP_COLUMNS = (
     Column("checkpoint", 8, 0),
 )
 
-INDENT = "  "
+TREE_INDENT = "  "
 """What is before a name for each agent above it, in the tree."""
 
 SIZE_UNITS = ((2**30, "G"), (2**20, "M"), (2**10, "K"))
@@ -43,7 +43,7 @@ def _cells(row: BoardRow, now: float, depth: int) -> list[str]:
     sent = f"{receipt_of(message).state} {age(now - message.created)} ago" if message else ""
     return [
         need.group,
-        f"{INDENT * depth}{row.name}",
+        f"{TREE_INDENT * depth}{row.name}",
         str(need.state.state.shown),
         age(now - need.since) if need.since is not None else "",
         row.task.title if row.task else "",
