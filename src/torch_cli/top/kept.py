@@ -9,7 +9,7 @@ from torch_cli import paths
 from torch_cli.regular import open_regular
 from torch_cli.replacing import replace_file
 
-LARGEST_BYTES = 4096
+LARGEST_KEPT_BYTES = 4096
 """The most bytes of the file that are read; it has a few dozen."""
 
 
@@ -23,7 +23,7 @@ def load_kept() -> Kept:
     """Return what is kept. A file that is not there, or cannot be read, is as none."""
     with contextlib.suppress(OSError, ValueError):
         with open_regular(_path()) as file:
-            known = json.loads(file.read(LARGEST_BYTES))
+            known = json.loads(file.read(LARGEST_KEPT_BYTES))
         if isinstance(known, dict):
             return Kept(tree=known.get("tree") is True)
     return Kept()
