@@ -252,6 +252,32 @@ def test_it_is_written_only_if_it_differs_and_holds_no_secret(
         assert not store.database.query("SELECT * FROM arrangements"), "it holds no agent"
 
 
+def test_variables_of_a_session_come_back_by_name(
+    tmux: TmuxServer, torch: Torch, places: dict[str, Path]
+) -> None:
+    """Their values are those of who brings it back. What is not set there is listed."""
+    spawn(torch, "pm", places["pm"], "s")
+    tmux.new_window("s", "notes", directory=str(places["dev"]))
+    lines = f"one\nFRAGMENT={SECRET}\n{SECRET}KEY=x"
+    for name, value in (("SHOP_KEY", lines), ("MODE", SECRET), ("DISPLAY", ":0"), ("odd-one", "x")):
+        tmux.cmd("set-environment", "-t", "=s", name, value)
+    assert torch("tick").code == 0
+    assert [one.variables for one in kept()] == [("MODE", "SHOP_KEY")]
+    assert SECRET not in written(kept())
+    kill_everything(tmux)
+    env = {**PATH, "SHOP_KEY": "now\n#(touch ran) $HOME ;"}
+    planned = torch("resurrect", "--dry-run", env=env)
+    assert (planned.code, "variables that are not set here: MODE" in planned.err) == (0, True)
+    done = torch("resurrect", "--json", env=env)
+    assert done.code == 0
+    said = windows_in(objects(done.out))
+    assert said["pm"]["notes"] == ["variables that are not set here: MODE"]
+    (notes,) = (one for one in tmux.panes() if one.window == "notes")
+    for pane in (notes, tmux.new_window("s", "later")):
+        found = procs.environment(pane.pid) or {}
+        assert (found["SHOP_KEY"], "MODE" in found) == (env["SHOP_KEY"], False)
+
+
 def test_a_new_server_without_agents_does_not_replace_it(
     tmux: TmuxServer, torch: Torch, places: dict[str, Path]
 ) -> None:
@@ -310,7 +336,11 @@ windows = st.builds(
     panes=st.lists(panes, max_size=3).map(tuple),
     linked=names,
 )
-sessions = st.builds(KeptSession, names, names, st.lists(windows, max_size=3).map(tuple))
+sessions = st.builds(
+    KeptSession,
+    *(names, names, st.lists(windows, max_size=3).map(tuple)),
+    st.lists(names, max_size=2).map(tuple),
+)
 
 
 @given(st.lists(sessions, max_size=3))

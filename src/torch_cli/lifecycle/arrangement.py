@@ -1,8 +1,8 @@
 """How the sessions of agents are arranged: taken from tmux, and kept for when tmux is gone.
 
 Kept are windows in their order, with names and layouts, and panes with their directories. Of an
-agent its identity is kept. Every other pane counts as a shell: nothing of its program is kept, no
-command, and no variable.
+agent its identity is kept. Every other pane counts as a shell: nothing of its program is kept. Of
+the variables that were set for a session the names are kept, and no values.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.tmux.arrange import WindowLook, looks_at
+from torch_cli.tmux.arrange import WindowLook, looks_at, variables_of
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
 
@@ -54,11 +54,15 @@ class KeptWindow(NamedTuple):
 
 
 class KeptSession(NamedTuple):
-    """A session of the tmux server ``server``, and its windows in order."""
+    """A session of the tmux server ``server``, and its windows in order.
+
+    ``variables`` are the names of those that were set for it.
+    """
 
     name: str
     server: str
     windows: tuple[KeptWindow, ...]
+    variables: tuple[str, ...] = ()
 
     @property
     def agents(self) -> frozenset[str]:
@@ -157,8 +161,10 @@ def read(text: str) -> list[KeptSession]:
         return []
 
 
-def _session(name: str, server: str, windows: Sequence[Any]) -> KeptSession:
-    return KeptSession(name, server, tuple(_window(*one) for one in windows))
+def _session(
+    name: str, server: str, windows: Sequence[Any], variables: Sequence[str] = ()
+) -> KeptSession:
+    return KeptSession(name, server, tuple(_window(*one) for one in windows), tuple(variables))
 
 
 def _window(*known: Any) -> KeptWindow:
@@ -186,10 +192,17 @@ def _keep_at(store: Store, path: str, agents: Sequence[Agent]) -> None:
     servers = {pane.server for pane in panes}
     places = {(one.server, one.pane, one.pane_pid): one.identity for one in agents}
     waiting = {(one.server, one.identity) for one in agents if one.server not in servers}
+    ids = {pane.session: pane.session_id for pane in panes}
     now = arranged(panes, looks, places, directory_of)
+    names = variables_of(Socket(path=path), [ids[one.name] for one in now]) if now else {}
+    now = [one._replace(variables=_kept_names(names.get(ids[one.name], ()))) for one in now]
     text = written(merged(now, read(before), waiting))
     if text != before:
         store.arrangements.put(path, text)
+
+
+def _kept_names(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(one for one in names if not one.startswith(("TORCH_", "TMUX")))
 
 
 def _at(socket: Socket) -> tuple[list[Pane], dict[str, WindowLook]]:

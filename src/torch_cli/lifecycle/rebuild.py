@@ -15,7 +15,7 @@ from torch_cli.lifecycle.arrangement import KeptPane, KeptSession, KeptWindow, f
 from torch_cli.lifecycle.prospect import Course, Prospect
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
-from torch_cli.tmux.arrange import bring_forward, call, join, lay_out, split
+from torch_cli.tmux.arrange import bring_forward, call, give, join, lay_out, split
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.place import check_session_name
 from torch_cli.tmux.socket import Socket
@@ -38,7 +38,8 @@ class PanePlan(NamedTuple):
 class WindowPlan(NamedTuple):
     """A window to be made in ``session`` of the tmux server at ``socket``, as it was kept.
 
-    ``error`` says why it is not made. ``ends`` says that it is the last of its session.
+    ``error`` says why it is not made. ``variables`` are the names of those of its session;
+    ``begins`` and ``ends`` say that it is the first and the last of it.
     """
 
     socket: str
@@ -46,7 +47,14 @@ class WindowPlan(NamedTuple):
     kept: KeptWindow
     panes: tuple[PanePlan, ...] = ()
     error: TorchError | None = None
+    begins: bool = False
     ends: bool = False
+    variables: tuple[str, ...] = ()
+
+    @property
+    def unset(self) -> list[str]:
+        """The variables of a session that begins which this process has not, so nobody has."""
+        return [one for one in self.variables if one not in os.environ] if self.begins else []
 
     @property
     def shells(self) -> list[PanePlan]:
@@ -61,7 +69,8 @@ class WindowPlan(NamedTuple):
     @property
     def is_noteworthy(self) -> bool:
         """Whether there is more to say of it than of its one agent."""
-        return self.error is not None or bool(self.shells) or len(self.panes) > 1
+        more = bool(self.shells or self.unset) or len(self.panes) > 1
+        return self.error is not None or more
 
 
 class Rebuilt(NamedTuple):
@@ -126,13 +135,15 @@ def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> li
             *(path, session.name, window),
             panes=tuple(_pane_plans(session.name, window.panes, agents)),
             error=_linked(window),
+            variables=session.variables,
         )
         for window in session.windows
     ]
     plans = [
         one for one in plans if one.error is not None or not all(pane.absent for pane in one.panes)
     ]
-    return [*plans[:-1], *(one._replace(ends=True) for one in plans[-1:])]
+    last = len(plans) - 1
+    return [one._replace(begins=at == 0, ends=at == last) for at, one in enumerate(plans)]
 
 
 def _pane_plans(
@@ -217,6 +228,8 @@ class Builder:
         plan = self._plan
         if plan.error is not None:
             return Rebuilt(plan, error=plan.error)
+        if plan.unset:
+            self._notes.append(f"variables that are not set here: {', '.join(plan.unset)}")
         for place, pane in enumerate(plan.panes):
             if pane.absent:
                 continue
@@ -234,6 +247,11 @@ class Builder:
         if not self._made:
             error = TorchError("; ".join(missing) or "its agents did not come back", code="no-pane")
         return Rebuilt(plan, shells, missing, tuple(self._notes), error)
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        """The variables of its session, as this process has them."""
+        return {one: os.environ[one] for one in self._plan.variables if one in os.environ}
 
     @property
     def _last(self) -> str:
@@ -257,7 +275,7 @@ class Builder:
                 raise TorchError(pane.why)
             directory = check_directory(pane.directory)
             if self._made:
-                made = split(self._socket, self._last, directory, _nobody())
+                made = split(self._socket, self._last, directory, self._variables | _nobody())
                 self._prove(made, directory)
                 return made
             # Its own name may be that of an agent whose window is opened next.
@@ -266,7 +284,7 @@ class Builder:
                 name=f"torch-{secrets.token_hex(6)}",
                 session=self._plan.session,
                 directory=directory,
-                environment=_nobody(),
+                environment=self._variables | _nobody(),
             )
             self._notes += opened.notes
             return opened.pane.id
@@ -307,6 +325,7 @@ class Builder:
         elif len(kept.panes) > 1:
             there = f"{len(self._made)} of {len(kept.panes)} panes are there"
             self._notes.append(f"its layout was not made again: {there}")
+        give(self._socket, first, self._variables)
         front = self._made.get(kept.front, first)
         bring_forward(self._socket, front, window=kept.active)
         for pane in list_panes(self._socket):

@@ -3,7 +3,9 @@
 Names and directories go to tmux as formats that expand to exactly them, on standard input.
 """
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,6 +14,7 @@ from torch_cli.tmux.control import TmuxError, no_server
 from torch_cli.tmux.process import Completed, run
 from torch_cli.tmux.socket import Socket
 
+_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _LOOK = "#{window_id} #{?automatic-rename,1,0} #{window_layout}"
 
 
@@ -35,6 +38,50 @@ def looks_at(socket: Socket) -> dict[str, WindowLook]:
         raise no_server(socket, done.error)
     rows = (line.split(" ", 2) for line in done.out.splitlines())
     return {row[0]: WindowLook(row[2], row[1] == "1") for row in rows if len(row) == 3}
+
+
+def variables_of(socket: Socket, sessions: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the variables that were set for each of the ``sessions``, by their ids.
+
+    Those that tmux takes from its clients (``update-environment``) do not count.
+    """
+    asked = {one: ["show-environment", "-t", one] for one in sessions}
+    said = _answers(socket, {**asked, "usual": ["show-options", "-gqv", "update-environment"]})
+    usual = set(said.pop("usual", "").split())
+    found = {one: sorted(set(_names(text)) - usual) for one, text in said.items()}
+    # A line of a value can look like a variable, and must not be taken for the name of one.
+    pairs = [(one, name) for one, names in found.items() for name in names]
+    exact = {f"{one} {name}": ["show-environment", "-t", one, name] for one, name in pairs}
+    known = _answers(socket, exact) if exact else {}
+    return {
+        one: tuple(name for name in names if known.get(f"{one} {name}", "").startswith(f"{name}="))
+        for one, names in found.items()
+    }
+
+
+def _names(text: str) -> Collection[str]:
+    return {found[1] for line in text.split("\n") if (found := _NAME.match(line))}
+
+
+def _answers(socket: Socket, asked: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return what tmux says to each command that is asked, by the same keys; '' for an error."""
+    mark = os.urandom(8).hex()
+    lines = []
+    for key, words in asked.items():
+        lines += [quote.line("display-message", "-p", f"{mark}{key}"), quote.line(*words)]
+    said = _source(socket, *lines).out.split(mark)[1:]
+    parts = (one.partition("\n") for one in said)
+    return {key: text for key, _, text in parts}
+
+
+def give(socket: Socket, pane: str, variables: Mapping[str, str]) -> None:
+    """Set ``variables`` for the session of ``pane``, and the windows that it gets later."""
+    if variables:
+        lines = [
+            quote.line("set-environment", "-t", pane, name, value)
+            for name, value in variables.items()
+        ]
+        _source(socket, *lines)
 
 
 def split(

@@ -23,6 +23,7 @@ def show_plan(common: Common, plan: "WindowPlan") -> int:
         facts |= {"course": "cannot" if plan.error else "raise"}
         facts |= {"shells": [{"dir": one.directory, "why": one.why or None} for one in plan.shells]}
         facts |= {"agents": [one.agent.agent.name for one in plan.panes if one.agent]}
+        facts |= {"unset": plan.unset}
         print_object("torch.resurrect-window-plan/1", facts, plan.error)
     elif plan.error is not None:
         print_line("cannot", plan.place, plan.error.message)
@@ -30,9 +31,12 @@ def show_plan(common: Common, plan: "WindowPlan") -> int:
     else:
         there = [one.directory for one in plan.shells if not one.why]
         words = f"{_shells(len(there))}: {', '.join(there)}" if there else ""
-        print_line("raise", plan.place, words or "its agents side by side")
+        print_line("raise", plan.place, words or _agents(plan))
         for why in lost:
             print_line("cannot", plan.place, f"a shell: {why}")
+        if plan.unset:
+            words = f"variables that are not set here: {', '.join(plan.unset)}"
+            note(f"  {printable(words)}", quiet=common.quiet)
     return NOT_BACK if plan.error is not None or lost else DONE
 
 
@@ -51,11 +55,15 @@ def show_rebuilt(common: Common, one: "Rebuilt") -> None:
         print_line("failed", plan.place, one.error.message)
         print_hint(common, one.error)
         return
-    print_line("back", plan.place, _shells(one.shells) if one.shells else "its agents side by side")
+    print_line("back", plan.place, _shells(one.shells) if one.shells else _agents(plan))
     for words in one.missing:
         print_line("failed", plan.place, words)
     for words in one.notes:
         note(f"  {printable(words)}", quiet=common.quiet)
+
+
+def _agents(plan: "WindowPlan") -> str:
+    return "its agents side by side" if len(plan.panes) > 1 else "the window of its agent"
 
 
 def _shells(count: int) -> str:
