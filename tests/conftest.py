@@ -24,6 +24,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import torch_cli
+from schemas import check_output
 from torch_cli import procs
 from torch_cli.paths import DATABASE
 from torch_cli.programs.accepted import copy_of
@@ -260,7 +261,8 @@ class Result:
 class Torch:
     """Runs ``torch`` as a process of its own, against the private server.
 
-    ``demands`` says that it names the server with ``-L``, as a person who means no other.
+    ``demands`` says that it names the server with ``-L``, as a person who means no other. What it
+    prints with ``--json`` must be as docs/schemas has it.
     """
 
     socket: Socket
@@ -289,6 +291,7 @@ class Torch:
         out, err = (
             stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr)
         )
+        check_output(out)
         return Result(done.returncode, out, err)
 
     def argv(self, *args: str) -> Sequence[str]:
