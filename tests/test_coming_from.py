@@ -58,3 +58,12 @@ def test_the_old_scripts_names_send_and_schedule(demo: DemoAgent, scripts: Path)
     assert made.returncode == 0, made.stderr
     listed = demo.torch("-L", "t", "checkin", "list", "--json").json
     assert (listed["target"], listed["note"]) == ("demo", "How far are you?")
+
+
+def test_the_team_in_place_of_conductor_is_without_mistakes(torch: Torch, tmp_path: Path) -> None:
+    (found,) = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.DOTALL)
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "torch.toml").write_text(found, encoding="utf-8")
+    checked = torch("config", "check", "--dir", str(tmp_path), "--json")
+    assert checked.code == 0, checked.err
+    assert {one["name"] for one in checked.json["members"]} == {"cart", "web"}
