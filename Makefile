@@ -4,7 +4,7 @@
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
-PROGRAMS ?= claude claude_settings codex gemini opencode aider interleaved team
+PROGRAMS ?= claude claude_settings codex gemini opencode aider interleaved team attention
 WORKERS ?= 2
 e2e := $(PROGRAMS:%=tests/e2e/test_%.py)
 

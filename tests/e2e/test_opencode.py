@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.conftest import World
+from e2e.conftest import Setup, World
 from e2e.contract import Contract
 from e2e.opencode import OpenCode
 from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many
+from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.texts import lines, prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -67,6 +68,23 @@ class TestOpenCode(Contract):
         self, agent: World, kind: str, report: Report
     ) -> None:
         deliver_many(agent, kind, CONTENTS[kind], how_many(agent.setup, SPECIAL), report)
+
+    def test_an_error_that_ends_a_turn_is_told_by_its_plugin_alone(self, agent: World) -> None:
+        """It writes the error as it writes a message."""
+        told = agent.setup is Setup.SPAWNED
+        agent.stub.behaviour = Behaviour(StubMode.ERROR, status=401)
+        try:
+            agent.ask(prose(30))
+            agent.wait(lambda: "stub: an error" in agent.server.screen(agent.pane), "the error")
+            shown = "error" if told else "idle"
+            agent.wait(lambda: agent.state()["state"] == shown, f"the state {shown}")
+        finally:
+            agent.stub.behaviour = Behaviour()
+        if told:
+            error = agent.state()["error"]
+            assert (error["kind"], error["code"]) == ("authentication", 401)
+        agent.ask(prose(30))
+        agent.wait(lambda: agent.state()["state"] == "idle", "the end of a turn without an error")
 
     @pytest.mark.parametrize("word", ["exit", " quit ", ":q"])
     def test_what_would_end_the_program_is_refused(self, agent: World, word: str) -> None:

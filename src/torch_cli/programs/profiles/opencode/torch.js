@@ -31,8 +31,28 @@ const REPORTED = new Set([
   "session.compacted",
 ])
 
+// Sessions whose last turn has failed. Its end follows, once or twice, and says nothing of that.
+const failed = new Set()
+
+// What its API said, first its status: so Torch knows the kind of the error.
+function words(error) {
+  const { message, statusCode } = error.data ?? {}
+  const said = message ?? error.name ?? ""
+  return statusCode ? `API Error: ${statusCode} ${said}` : said
+}
+
+function ended(type, session, error) {
+  if (type === "session.error" && error && error.name !== "MessageAbortedError") {
+    failed.add(session)
+    report("session.failed", session, { error: error.name, last_assistant_message: words(error) })
+  } else if (type !== "session.idle" || !failed.has(session)) {
+    report(type, session)
+  }
+}
+
 export const Torch = async ({ directory }) => ({
   "chat.message": async (input, output) => {
+    failed.delete(input.sessionID)
     const texts = output.parts.filter((part) => part.type === "text" && !part.synthetic)
     report("chat.message", input.sessionID, {
       prompt: texts.map((part) => part.text).join(""),
@@ -40,6 +60,8 @@ export const Torch = async ({ directory }) => ({
     })
   },
   event: async ({ event }) => {
-    if (REPORTED.has(event.type)) report(event.type, event.properties?.sessionID)
+    const { sessionID, status, error } = event.properties ?? {}
+    if (status?.type === "busy") failed.delete(sessionID)
+    if (REPORTED.has(event.type)) ended(event.type, sessionID, error)
   },
 })
