@@ -41,6 +41,13 @@ def arrows() -> None:
     accept_profiles()
 
 
+CUT_CLAUDE = (
+    *("permission_dialog@40x15", "permission_dialog_second@40x15"),
+    *("permission_status_limit@40x15", "permission_status_prompt@40x15"),
+    *("trust_dialog@200x15", "trust_dialog@40x15", "write_dialog@200x15"),
+)
+
+
 def hash_of(demo: DemoAgent) -> str:
     return str(demo.torch("state", demo.name, "--json").json["dialog"]["hash"])
 
@@ -601,6 +608,40 @@ def test_who_decides_sees_all_of_a_long_command(demo: DemoAgent) -> None:
     demo.tmux.wait_for_text(demo.pane, "Do you want to proceed?")
     said = demo.torch("answer", demo.name).out
     assert bare in "".join(said.replace("·", "").split()), "also in a pipe"
+
+
+def test_a_dialog_whose_beginning_is_out_of_sight_is_said_to_go_on_above(demo: DemoAgent) -> None:
+    """A command that nobody can read to its beginning should not look like all of it."""
+    demo.open_dialog()
+    said = "this is only the end of it, in a pane of 6 rows: 'torch attach demo' in a taller"
+    person = Terminal(demo.torch.argv("answer", demo.name))
+    person.wait_for("q quits: ")
+    person.type("q\n")
+    assert person.finish() == 8
+    assert said not in " ".join(person.shown.split())
+    assert demo.torch("answer", "--json").json["cut"] is False
+    demo.tmux.cmd("resize-window", "-t", demo.pane.id, "-y", "6")
+    wait_until(lambda: demo.torch("answer", "--json").json["cut"], what="a dialog without its top")
+    person = Terminal(demo.torch.argv("answer", demo.name))
+    person.wait_for("q quits: ")
+    person.type("q\n")
+    assert person.finish() == 8
+    assert said in " ".join(person.shown.split())
+    listed = demo.torch("answer").out
+    assert "# its pane is too low for all of it: torch attach demo" in listed
+
+
+def test_which_captured_dialogs_begin_out_of_sight() -> None:
+    """Those of panes of 15 rows, worked out by eye: nothing is said where that is not certain."""
+    found = set()
+    for program, name, screen in waiting():
+        dialog = classify(screen, PROFILES[program]).dialog
+        if dialog is not None and dialog.cut:
+            found.add((program, name))
+    assert found == {
+        *(("claude", name) for name in CUT_CLAUDE),
+        *(("gemini", f"{name}@80x15") for name in ("auth_dialog", "model_picker", "trust_dialog")),
+    }
 
 
 @pytest.mark.parametrize(("sure", "told"), [("y", ["declined"]), ("n", [])])

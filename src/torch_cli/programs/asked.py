@@ -44,7 +44,7 @@ class Asked(NamedTuple):
     ``rows`` is all that it shows beside its question and options, for who decides must see it.
     ``digest`` is the same for as long as the same is asked, also while the selection moves or an
     answer is being typed; unlike the dialog's hash, it answers nothing. ``choose`` is how an option
-    is chosen, '' if that is not known.
+    is chosen, '' if that is not known. ``cut`` says that its first rows are out of sight.
     """
 
     question: str
@@ -53,6 +53,7 @@ class Asked(NamedTuple):
     digest: str
     choose: str = ""
     rows: tuple[str, ...] = ()
+    cut: bool = False
 
     def is_still(self, other: "Asked") -> bool:
         """Whether this is the same question as ``other``, its options in any order."""
@@ -120,7 +121,7 @@ def asked(dialog: Dialog) -> Asked:
         shown = [*named, *(row for row in shown if row not in named)][:ABOUT_ROWS]
     about = tuple(one_line(row) for row in shown)
     how = dialog.choose if options else ""
-    return Asked(question, about, options, digest, how, tuple(whole))
+    return Asked(question, about, options, digest, how, tuple(whole), dialog.cut)
 
 
 def with_directory(one: Asked, dialog: Dialog | None, directory: str) -> Asked:

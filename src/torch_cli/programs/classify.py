@@ -36,6 +36,7 @@ _QUEUE_ROWS = 12  # how far above the box a queue notice counts: a few messages 
 _DIALOG_ROWS = 40  # how much of the bottom a dialog whose top is out of sight may take
 _SCROLL_BAR = re.compile(r"(?<! ) *[│█]$")  # Qwen Code shows one for a moment, beside a dialog too
 _OPTION = re.compile(r"\W*\d+\. ")  # a row of a numbered menu
+_FRAMED = re.compile(r" *│")  # a row of a frame, which has a top
 _NEAR_ROWS = 3  # how many rows a question may take
 _NEARLY_BLANK = 1  # rows with text that a program may have left before it draws
 
@@ -234,13 +235,13 @@ class _Look:
         if cursor is not None:
             marked = [at for at, row in enumerate(rows) if cursor.search(row)]
             chosen = marked[-1] if marked else chosen
-        rows, chosen = self._from_top(rows, chosen)
+        rows, chosen, cut = self._from_top(rows, chosen)
         bar = self.profile.box.bar
         asked = [row.replace(bar, " ") if bar else row for row in rows[:chosen]]
         question = _question(asked, self.screen.width)
         selected = chosen if chosen < len(rows) else None
         spots = _spots(rule, rows) if rule.choose == "click" else ()
-        how = (rule.choose, selected, spots, rule.text, rule.text_keys)
+        how = (rule.choose, selected, spots, rule.text, rule.text_keys, cut)
         return Dialog(rule.kind, question, tuple(rows), _hash_of(rows), *how)
 
     def unknown_dialog(self) -> Dialog | None:
@@ -271,8 +272,12 @@ class _Look:
         words = question.strip("│┃ ")
         return Dialog(UNKNOWN_KIND, words, tuple(texts), _hash_of(texts), marked=marked)
 
-    def _from_top(self, rows: list[str], chosen: int) -> tuple[list[str], int]:
-        """Return ``rows`` from the top of the dialog on, and where ``chosen`` is in them."""
+    def _from_top(self, rows: list[str], chosen: int) -> tuple[list[str], int, bool]:
+        """Return ``rows`` from the top of the dialog on, and where ``chosen`` is in them.
+
+        Also whether the top is out of sight, which is known of a dialog that begins with a rule or
+        is in a frame.
+        """
         spec, width = self.profile.box, self.screen.width
         # A rule may also be between the options of a menu. Such a rule does not begin a dialog.
         tops = [
@@ -288,7 +293,9 @@ class _Look:
         if spec.dialog_start is not None:
             starts = [at for at, row in enumerate(rows[:chosen]) if spec.dialog_start.search(row)]
             rows, chosen = rows[starts[-1] if starts else 0 :], chosen - (starts or [0])[-1]
-        return rows, chosen
+            tops += starts
+        begins = spec.dialog_top != "" or _FRAMED.match(rows[0]) is not None
+        return rows, chosen, begins and not tops
 
 
 def _hash_of(rows: list[str]) -> str:

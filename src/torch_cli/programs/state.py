@@ -81,6 +81,7 @@ class Dialog(NamedTuple):
     is the profile's word for how an option is chosen, ``marked`` the number of the selected row
     (from 0), ``None`` if the screen shows none. ``spots`` are its options if they are clicked on.
     ``text`` and ``text_keys`` are the profile's words for which options take a text, and how.
+    ``cut`` says that its first rows are certainly not among ``rows``: they are out of sight.
     """
 
     kind: str
@@ -92,6 +93,7 @@ class Dialog(NamedTuple):
     spots: tuple[Spot, ...] = ()
     text: re.Pattern[str] | None = None
     text_keys: tuple[str, ...] = ()
+    cut: bool = False
 
 
 UNKNOWN_KIND = "unknown"

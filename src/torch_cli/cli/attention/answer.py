@@ -263,6 +263,10 @@ def _show(shown: "Waiting", since: float | None) -> None:
             print_folded(f"    {words}", INDENT_COLUMNS)
     for option in asked.options:
         print_folded(f"      {option.key}  {option.words}", 3 * INDENT_COLUMNS)
+    if asked.cut:
+        words = f"this is only the end of it, in a pane of {pane.height} rows: "
+        words += f"'torch attach {found.name}' in a taller terminal shows the rest"
+        print_folded(f"    {words}", INDENT_COLUMNS)
     if not asked.choose:
         say(f"    which key answers it is not known: torch attach {found.name}")
 

@@ -110,6 +110,7 @@ def need_object(one: "Need") -> dict[str, Any]:
         "question": one.asked.question or None,
         "about": list(one.asked.about),
         "rows": list(one.asked.rows),
+        "cut": one.asked.cut,
         "dialog": seen.dialog.hash if seen.dialog is not None else None,
         "reset": seen.reset,
         "frozen": timestamp(one.agent.frozen),
@@ -202,7 +203,9 @@ def _print_question(one: "Need", brief: str) -> None:
     for row, _ in rows:
         say(row)
     whole = f"# 'torch answer {one.agent.name}' shows all of it"
-    is_cut = len(decides) < len(asked.rows) or any(is_cut for _, is_cut in rows)
+    if asked.cut:
+        whole = f"# its pane is too low for all of it: torch attach {one.agent.name}"
+    is_cut = asked.cut or len(decides) < len(asked.rows) or any(is_cut for _, is_cut in rows)
     command = answer_command(one.agent.name, dialog)
     print_folded(f"    {command}", INDENT_COLUMNS, behind=whole if is_cut else "")
 

@@ -114,6 +114,8 @@ class Dashboard(View):
             why = f"{row.name} asks nothing: it is {need.state.state.shown}"
         elif not need.asked.choose or not need.asked.options:
             why = f"nobody knows which key answers what {row.name} asks: Enter brings you there"
+        elif need.asked.cut:
+            why = f"what {row.name} asks does not fit its own pane: Enter brings you there"
         elif not detail.is_whole:
             why = f"what {row.name} asks does not fit on this screen: Enter brings you there"
         elif row.name in self._answering:
