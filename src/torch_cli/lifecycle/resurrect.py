@@ -40,6 +40,10 @@ AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
 ORPHAN_SECONDS = 5.0
 """Seconds that programs get to end by themselves after their tmux server."""
 
+SIGNAL_SECONDS = 0.2
+"""Seconds after which a wait for programs looks whether a signal has come: a person who presses
+Ctrl-C sees no delay."""
+
 CLOSING_SECONDS = 10.0
 """Seconds that a notice which is being typed gets after an interrupt."""
 
@@ -220,9 +224,13 @@ class _Starts:
 
     def next(self) -> RaisedAgent:
         """Return the outcome of the next one that ends."""
-        outcome = self._ended.get()
-        self.running -= 1
-        return outcome
+        while True:
+            # A signal that another thread gets, or that comes just before the wait, does not end
+            # the wait: Python handles it in this thread alone, and after that.
+            with contextlib.suppress(queue.Empty):
+                outcome = self._ended.get(timeout=SIGNAL_SECONDS)
+                self.running -= 1
+                return outcome
 
     def close(self) -> None:
         """Begin to type nothing more, and wait for what is being typed."""
