@@ -5,6 +5,8 @@ What is to be done is planned first. Nothing is ever done to a session of that n
 
 import os
 import secrets
+import select
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,7 +21,7 @@ from torch_cli.tmux.arrange import bring_forward, call, give, join, lay_out, spl
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.place import check_session_name
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.window import check_directory
+from torch_cli.tmux.window import DIRECTORY_LAG_SECONDS, check_directory
 
 
 class PanePlan(NamedTuple):
@@ -296,7 +298,12 @@ class Builder:
         """Check that a new pane is where it should be: tmux starts it elsewhere without a word."""
         panes = list_panes(self._socket)
         pane = next((one for one in panes if one.id == pane_id), None)
-        found = procs.directory(pane.pid) if pane is not None else None
+        deadline = time.monotonic() + DIRECTORY_LAG_SECONDS
+        while True:
+            found = procs.directory(pane.pid) if pane is not None else None
+            if found in (None, directory) or time.monotonic() >= deadline:
+                break
+            select.select([], [], [], 0.01)  # a new process takes a moment to get there
         if found not in (None, directory):
             self._notes.append(f"a shell is in {found!r}, not in {directory!r}")
 
