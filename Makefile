@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast e2e answers e2e-full versions soak fuzz bench docs lint format types install clean
+.PHONY: help demo test test-fast e2e answers e2e-full versions soak soak-recovery fuzz bench docs lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -10,7 +10,7 @@ e2e := $(PROGRAMS:%=tests/e2e/test_%.py)
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name does; \
-		do printf '  make %-12s %s\n' $$name "$$does"; done
+		do printf '  make %-14s %s\n' $$name "$$does"; done
 
 demo: ## Show a message delivered to an agent, with proof
 	@scripts/demo
@@ -42,6 +42,10 @@ soak: ## Send for MINUTES=5 while all goes wrong, and count; SEED=N repeats, CLA
 	@scripts/prepare dev
 	PYTHONPATH=tests $(python) -m soak --minutes $(or $(MINUTES),5) --seed "$(SEED)" \
 		$(if $(filter no,$(CLAUDE)),--no-claude)
+
+soak-recovery: ## Kill EVENTS=200 things, one after the other, and count what came back wrong; SEED=N repeats
+	@scripts/prepare dev
+	PYTHONPATH=tests $(python) -m soak.recovery --events $(or $(EVENTS),200) --seed "$(SEED)"
 
 fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
 	@scripts/prepare dev
