@@ -12,6 +12,21 @@ def test_the_list_of_slow_files_names_files_that_are_there() -> None:
     assert [file for _, file in lines if not (HERE / file).is_file()] == []
 
 
+def test_the_picture_of_torch_top_is_of_the_demo_and_loads_nothing() -> None:
+    """It was made by 'scripts/demo --svg docs/top.svg', and tells nothing of that machine."""
+    picture = (HERE.parent / "docs" / "top.svg").read_text()
+    shown = picture.replace("&#160;", " ")
+    assert all(text in shown for text in ("Do you want to proceed?", "~/shop", ">torch top<"))
+    assert not any(word in picture for word in ("/tmp", "/home", "/root", "@font-face", "url(http"))
+
+
+def test_the_demo_refuses_what_it_does_not_know() -> None:
+    for words in (["--nope"], ["--svg"], ["--top", "more"]):
+        demo = [str(HERE.parent / "scripts" / "demo"), *words]
+        done = subprocess.run(demo, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (2, "usage: scripts/demo [--top | --svg FILE]\n")
+
+
 def quietly(script: str) -> tuple[int, str, str]:
     words = [str(HERE.parent / "scripts" / "quietly"), "sh", "-c", script]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -155,6 +156,23 @@ def test_keys_send_attach_filter_and_help(
     top.press("Enter")
     top.wait("confirmed  m-")
     assert agents[0].submitted() == ["hello 1q"]
+    top.press("m")
+    top.wait("Message to one", "Ctrl-J begins a line")
+    top.type("one")
+    top.press("C-j")
+    top.tmux.cmd("set-buffer", "-b", "lines", "two\n\nthree ")
+    top.tmux.cmd("paste-buffer", "-p", "-b", "lines", "-t", top.pane.id)
+    top.wait("three")
+    top.type("four")
+    top.wait("three four")
+    top.press("Enter")
+    top.tmux.wait_until(lambda: len(agents[0].submitted()) == 2, "the message")
+    assert agents[0].submitted()[1] == "one\ntwo\n\nthree four"
+    top.press("m")
+    top.wait("Message to one")
+    top.type("not this")
+    top.press("Escape")
+    top.tmux.wait_until(lambda: "Message to one" not in top.screen(), "the list")
     top.press("Down", "r")
     top.wait("Restart two?", "it begins a new conversation")
     top.press("n")
@@ -272,6 +290,43 @@ def test_what_is_kept_may_be_damaged(torch: Torch) -> None:
         assert load_kept() == Kept()
 
 
+def test_a_picture_shows_the_agents_and_nothing_of_the_machine(
+    agents: list[DemoAgent], torch: Torch, tmp_path: Path
+) -> None:
+    agents[1].open_dialog()
+    file = tmp_path / "top.svg"
+    size = {"COLUMNS": "120", "LINES": "28"}
+    done = torch("top", "--svg", str(file), env=size)
+    assert (done.code, done.out) == (0, f"saved  {file}  2 agents\n"), done.err
+    rows: dict[str, list[tuple[float, str]]] = {}
+    picture = ElementTree.parse(file)
+    for one in picture.iter("{http://www.w3.org/2000/svg}text"):
+        place = (float(one.attrib["x"]), (one.text or "").replace("\u00a0", " "))
+        rows.setdefault(one.attrib["y"], []).append(place)
+    lines = ["".join(text for _, text in sorted(row)).strip() for row in rows.values()]
+    shown = "\n".join(lines)
+    assert lines[:2] == ["torch top", "1 answer, 1 nothing  no daemon"]
+    assert re.search(r"^answer +two +\? waiting ", shown, re.MULTILINE)
+    assert re.search(r"^nothing +one +○ idle ", shown, re.MULTILINE)
+    for text in (
+        "Do you want to proceed?",
+        "1  Yes",
+        "2  No",
+        "❯ 1. Yes",
+        "its screen, ",
+        "q quit",
+    ):
+        assert text in shown, shown
+    links = set(re.findall(r"https?://[^\s\"]+", file.read_text()))
+    assert links == {"http://www.w3.org/2000/svg", "https://www.textualize.io"}, "nothing is loaded"
+
+
+@pytest.mark.parametrize("path", [".", "no/such/directory/top.svg"])
+def test_a_picture_that_cannot_be_saved_is_refused_at_once(torch: Torch, path: str) -> None:
+    done = torch("top", "--svg", path)
+    assert (done.code, "nothing was saved" in done.err) == (2, True), done.err
+
+
 def looked() -> float:
     """Return when Torch last looked at any agent."""
     with Store() as store:
@@ -327,10 +382,11 @@ def test_a_screen_keeps_its_colours_and_nothing_else() -> None:
     rows = (
         "one\ntwo\x1b[31m \x1b]8;;http://x\x1b\\red\x1b]8;;\x1b\\\x1b[2J\x07\nthree\x0eqx\x0f\n\n"
     )
-    shown = screen_text(rows, 2)
+    shown = screen_text(rows, 80, 2)
     assert shown.plain == "two red\nthree─│"
     assert {str(span.style) for span in shown.spans if span.style} == {"color(1)"}, "it goes on"
-    assert screen_text(rows, 0).plain == ""
+    assert screen_text(rows, 80, 0).plain == ""
+    assert screen_text(rows, 4, 2).plain == "two \nthre"
 
 
 def test_sizes_are_short() -> None:

@@ -5,12 +5,19 @@ import sys
 import click
 
 from torch_cli.cli.common import Common
-from torch_cli.cli.options import common_options
+from torch_cli.cli.options import ANY_BYTES, common_options
 
 
 @click.command("top")
 @common_options
-def command(common: Common) -> None:
+@click.option(
+    "--svg",
+    "picture",
+    type=ANY_BYTES,
+    metavar="FILE",
+    help="Save a picture of it as SVG, as it is now, and end. It needs no terminal.",
+)
+def command(common: Common, picture: str | None) -> None:
     """Show all agents on the whole terminal, who needs you first, always as they are now.
 
     Below the list is the selected agent: what it asks, and its own screen in its colours. Keys:
@@ -19,11 +26,13 @@ def command(common: Common) -> None:
     Ctrl-P lists all commands, q quits. Nothing depends on it being open: the daemon watches.
 
     It needs the package Textual: the extra 'top' of torch-cli. It honours NO_COLOR. -L or -S shows
-    the agents of that server only.
+    the agents of that server only. A picture is as large as the terminal, or as COLUMNS and LINES
+    say if there is none.
 
     \b
     Examples:
       torch top
+      COLUMNS=100 LINES=30 torch top --svg agents.svg
       tmux display-popup -E -w 90% -h 90% torch top
     """
     from torch_cli.cli.table import paper
@@ -31,6 +40,7 @@ def command(common: Common) -> None:
 
     try:
         from torch_cli.cli.dashboard.app import run
+        from torch_cli.cli.dashboard.picture import check_picture
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "textual":
             raise
@@ -40,6 +50,10 @@ def command(common: Common) -> None:
             "torch-cli textual'. Without it: torch ps --watch",
             code="no-extra",
         ) from None
+    if picture is not None and not common.json:
+        check_picture(picture)
+        _save(common, picture)
+        return
     if common.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise RefusedError(
             "'torch top' is for a person at a terminal; nothing was shown",
@@ -47,3 +61,18 @@ def command(common: Common) -> None:
             code="usage",
         )
     run(common.socket, paper())
+
+
+def _save(common: Common, path: str) -> None:
+    import os
+
+    from torch_cli.cli.dashboard.picture import save_picture
+    from torch_cli.cli.present import printable, say, terminal_size
+    from torch_cli.cli.table import Paper
+
+    size = terminal_size()
+    home = os.path.expanduser("~")
+    on = Paper(size.columns, True, home=home if home.startswith("/") else "")
+    count = save_picture(common.socket, on, path, (size.columns, size.lines))
+    agents = "1 agent" if count == 1 else f"{count} agents"
+    say(printable(f"saved  {path}  {agents}"))

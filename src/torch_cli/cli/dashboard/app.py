@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from torch_cli.cli.dashboard import acts
-from torch_cli.cli.dashboard.questions import KeyHelp, TextQuestion, YesNo
+from torch_cli.cli.dashboard.questions import KeyHelp, LinesQuestion, TextQuestion, YesNo
 from torch_cli.cli.dashboard.view import View
 from torch_cli.cli.table import Paper
 from torch_cli.errors import Interrupted, TorchError
@@ -55,8 +55,8 @@ class Dashboard(View):
         Binding("q,ctrl+c", "leave", "quit", key_display="q"),
     ]
 
-    def __init__(self, socket: Socket, on: Paper) -> None:
-        super().__init__(socket, on)
+    def __init__(self, socket: Socket, on: Paper, *, for_picture: bool = False) -> None:
+        super().__init__(socket, on, for_picture=for_picture)
         self._answering: set[str] = set()
         self._back_at = 0.0
 
@@ -179,7 +179,7 @@ class Dashboard(View):
                 act = partial(acts.send, self.tmux, row.name, message)
                 self.act(f"sends to {row.name}", act)
 
-        self.push_screen(TextQuestion([f"Message to {row.name}"], "a line of text"), given)
+        self.push_screen(LinesQuestion([f"Message to {row.name}"]), given)
 
     def action_restart(self) -> None:
         """Restart the selected agent, if a person agrees to what that costs."""

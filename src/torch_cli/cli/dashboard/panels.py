@@ -148,12 +148,12 @@ class AgentScreen(Widget):
             self.refresh()
 
     def render(self) -> Text:
-        return screen_text(self._rows, self.size.height)
+        return screen_text(self._rows, self.size.width, self.size.height)
 
 
-def screen_text(rows: str, height: int) -> Text:
+def screen_text(rows: str, width: int, height: int) -> Text:
     """Return the last ``height`` rows of what ``capture-pane -e`` printed, without blank ones at
-    the end. Nothing but text, colours and attributes is kept.
+    the end, each cut to ``width``. Nothing but text, colours and attributes is kept.
     """
     drawn = _LINES.sub(lambda found: found[1].translate(_DRAWN), rows)
     parts = _SGR.split(drawn)
@@ -161,6 +161,8 @@ def screen_text(rows: str, height: int) -> Text:
     lines = list(Text.from_ansi(kept).split("\n", allow_blank=True))
     while lines and not lines[-1].plain.strip():
         lines.pop()
+    for line in lines:
+        line.truncate(width, overflow="crop")
     shown = Text("\n", no_wrap=True, overflow="crop", end="").join(
         lines[-height:] if height else []
     )

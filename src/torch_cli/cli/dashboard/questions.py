@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
+from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from torch_cli.cli.present import printable
 
@@ -16,7 +18,7 @@ Up, Down   select an agent
 Enter      attach to it; detach (prefix d), or 'torch back', to come back
 1 … 9      answer what it asks by that option, only while exactly that question is up
 a          answer by an option's letter or words
-m          send it a message
+m          send it a message, of one or several lines
 r          restart it, in the same conversation
 c          make a checkpoint of its directory
 s          say that you have looked at it
@@ -49,6 +51,45 @@ class TextQuestion(ModalScreen[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Return the line; a blank one is none."""
         self.dismiss(event.value if event.value.strip() else None)
+
+
+class MessageField(TextArea):
+    """A field for several lines. Enter gives them, Ctrl-J begins another, a paste keeps its own."""
+
+    class Given(Message):
+        """The lines are to be taken."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.key == "enter":
+            event.prevent_default().stop()
+            self.post_message(self.Given())
+        elif event.key == "ctrl+j":
+            event.prevent_default().stop()
+            self.insert("\n")
+        else:
+            await super()._on_key(event)
+
+
+class LinesQuestion(ModalScreen[str | None]):
+    """Asks for one or several lines. Returns ``None`` if a person changes their mind."""
+
+    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel", priority=True)]
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__()
+        self._words = words
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="question"):
+            for line in self._words:
+                yield Static(_plain(line))
+            yield MessageField(compact=True, highlight_cursor_line=False)
+            yield Static(Text("Enter sends it, Ctrl-J begins a line, Escape does not", style="dim"))
+
+    def on_message_field_given(self) -> None:
+        """Return the lines; blank ones are none."""
+        lines = self.query_one(MessageField).text
+        self.dismiss(lines if lines.strip() else None)
 
 
 class YesNo(ModalScreen[bool]):

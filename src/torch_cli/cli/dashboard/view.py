@@ -58,6 +58,8 @@ ModalScreen { align: center middle; background: transparent; }
 .question { width: 90%; max-width: 76; height: auto; max-height: 90%; padding: 0 1;
             border: round ansi_default; background: ansi_default; }
 .question Input { margin: 1 0; }
+.question TextArea { margin: 1 0; height: auto; min-height: 1; max-height: 12; padding: 0;
+                     border: none; background: ansi_default; color: ansi_default; }
 """
 
 
@@ -70,23 +72,28 @@ class BoardMade(Message):
 
 
 class View(App[None]):
-    """What is shown. ``ended_by`` is the number of the signal that has ended it, 0 for none."""
+    """What is shown. ``ended_by`` is the number of the signal that has ended it, 0 for none.
+
+    ``for_picture`` says that it is drawn for a picture: nobody need see it now. ``looked`` is set
+    once it shows agents.
+    """
 
     CSS = CSS
     TITLE = "torch top"
     ESCAPE_TO_MINIMIZE = False
 
-    def __init__(self, socket: Socket, on: Paper) -> None:
+    def __init__(self, socket: Socket, on: Paper, *, for_picture: bool = False) -> None:
         super().__init__(ansi_color=True)  # the terminal's own colours, light or dark
         self.theme = "ansi-dark"
         self.ended_by = 0
         self.tmux, self._on = socket, on
-        self._board = Board()
+        self.board = Board()
         self._rows: list[BoardRow] = []
         self.wanted = ""
         self.kept = load_kept()
         self.busy: list[str] = []
         self.leaving = False
+        self._for_picture, self.looked = for_picture, asyncio.Event()
         self._noted_at = 0.0
         self.again, self._done, self.paused = (threading.Event() for _ in range(3))
         self._thread = threading.Thread(target=self._watch, name="torch-top", daemon=True)
@@ -137,7 +144,7 @@ class View(App[None]):
         """Look again and again, in a thread of its own, as long as somebody sees that."""
         watchman, onlookers = Watchman(self.tmux), Onlookers()
         while not self._done.is_set():
-            if not self.paused.is_set() and onlookers.any():
+            if not self.paused.is_set() and (self._for_picture or onlookers.any()):
                 self.post_message(BoardMade(watchman.look()))
             self.again.wait(FRESH_SECONDS)
             self.again.clear()
@@ -146,8 +153,9 @@ class View(App[None]):
 
     def on_board_made(self, made: BoardMade) -> None:
         """Show what was seen."""
-        self._board = made.board
+        self.board = made.board
         self.draw()
+        self.looked.set()
 
     def on_resize(self) -> None:
         """Fit the list into the new width."""
@@ -158,14 +166,14 @@ class View(App[None]):
         if not self.screen_stack:
             return
         base = self.screen_stack[0]
-        self._rows = matching(self._board.rows, self.wanted)
+        self._rows = matching(self.board.rows, self.wanted)
         on = self._on._replace(width=max(1, self.size.width))
         depths: list[int] = []
         if self.kept.tree:
             ordered = list(tree(self._rows, _above(self._rows)))
             depths, self._rows = [depth for depth, _ in ordered], [row for _, row in ordered]
         heading, *lines = table(self._rows, time.time(), on, depths)
-        base.query_one("#headline", Static).update(headline(self._board, len(self._rows)))
+        base.query_one("#headline", Static).update(headline(self.board, len(self._rows)))
         base.query_one("#columns", Static).update(
             Text.from_ansi(heading if self._rows else "", no_wrap=True, overflow="crop")
         )
