@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.profile import Profile
+from torch_cli.programs.reset import reset_at
 from torch_cli.programs.state import UNKNOWN_KIND, AgentState, HookEvent, State
 from torch_cli.tmux.screen import Row, Screen
 
@@ -298,6 +299,7 @@ def test_the_end_of_a_usage_limit_is_read(name: str) -> None:
     reset = look(name).reset
     assert reset is not None
     assert re.fullmatch(r"\d+:\d\dam( \(UTC\))?", reset)
+    assert reset_at(reset, 0.0) is not None
 
 
 def test_ghost_text_is_no_draft() -> None:

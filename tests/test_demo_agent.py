@@ -366,6 +366,27 @@ def test_a_usage_limit_shows_and_answers_nothing_until_it_lifts() -> None:
     assert agent.texts("answer") == ["You said: and now?"]
 
 
+def test_the_words_of_a_lifted_limit_can_stay_until_the_next_message() -> None:
+    agent = Driven(Options(limit_lifts=60, after_limit="shown"))
+    agent.send("LIMIT(3pm)")
+    agent.wait(0.3)
+    agent.wait(61)
+    assert "● Usage limit reached · resets 3pm" in agent.bottom()
+    agent.send("and now?")
+    agent.wait(0.3)
+    assert agent.texts("answer") == ["You said: and now?"]
+    assert "Usage limit" not in agent.bottom()
+
+
+def test_it_can_go_on_by_itself_when_a_limit_is_lifted() -> None:
+    agent = Driven(Options(limit_lifts=60, after_limit="continue"))
+    agent.send("LIMIT(3pm)")
+    agent.wait(0.3)
+    agent.wait(61)
+    agent.wait(0.3)
+    assert agent.texts("answer") == ["You said: Continue."]
+
+
 def test_a_command_with_an_exclamation_mark_runs_without_a_question() -> None:
     agent = Driven()
     agent.send("!touch x")

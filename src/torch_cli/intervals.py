@@ -56,6 +56,13 @@ class Intervals(NamedTuple):
     arrange: float = 5.0
     """Between two looks at how the windows of agents' sessions are arranged: two lists of tmux."""
 
+    limit_over: float = 120.0
+    """After the reset of a usage limit until an agent that has not moved may go on: some programs
+    continue by themselves, and a reset is written to the minute."""
+
+    limit_between: float = 20.0
+    """At least this long between two agents of one account that are told to go on after a limit."""
+
     teams: float = 15.0
     """Between two looks at teams."""
 

@@ -13,6 +13,7 @@ from torch_cli.attention.looking import Looking
 from torch_cli.attention.stalled import Silences
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.asked import Asked, asked_by
+from torch_cli.programs.reset import without_zone
 from torch_cli.programs.state import ENDED, AgentState, State
 from torch_cli.programs.trouble import trouble_fields
 from torch_cli.store import Store, StoreError
@@ -229,8 +230,10 @@ def key_of_state(state: AgentState) -> str:
 
 
 def digest_of(state: AgentState) -> str:
-    """Return what tells one question, or one error, from the next; '' for another state."""
+    """Return what tells one question, error or limit from the next; '' for another state."""
     trouble = state.trouble
+    if state.state is State.LIMITED:
+        return without_zone(state.reset or "")
     if trouble is None or trouble.state is not State.ERROR:
         return asked_by(state).digest
     return f"{trouble.kind} {trouble.code or ''}".rstrip()
@@ -256,7 +259,7 @@ def write(store: Store, change: Change) -> bool:
         detail["asked"] = digest_of(state)
         detail |= trouble_fields(state.trouble)
     if state.reset:
-        detail["reset"] = state.reset
+        detail |= {"asked": digest_of(state), "reset": state.reset}
     if change.before:
         detail |= {"before": change.before, "lasted": round(float(change.lasted), 3)}
     if state.state in ENDED:

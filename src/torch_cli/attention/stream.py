@@ -13,7 +13,7 @@ from torch_cli.duration import words as duration
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.state import one_line
 from torch_cli.store import Store
-from torch_cli.store.events import END, RESURRECT, RULE, STATE, Event
+from torch_cli.store.events import END, LIMIT_OVER, RESURRECT, RULE, STATE, Event
 
 EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
@@ -27,7 +27,7 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "agent": frozenset(
         {
             *("spawn", "adopt", "end", "stop", "retire", "rename", "move", "mode", "log", "mute"),
-            *("report", "freeze", "thaw"),
+            *("report", "freeze", "thaw", LIMIT_OVER),
         }
     ),
     "key": frozenset({"press", "run"}),
@@ -51,6 +51,7 @@ _DONE = {
     "fire": "fired",
     "freeze": "frozen",
     "install": "installed",
+    LIMIT_OVER: "its usage limit is over",
     "restart": "restarted",
     "tell": "told",
     "thaw": "thawed",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from torch_cli.errors import DONE, Interrupted, TorchError, of_system
 
 if TYPE_CHECKING:
+    from torch_cli.health.limits import LimitProspect
     from torch_cli.programs.state import OwnReport
     from torch_cli.store import Store
 
@@ -266,3 +267,20 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{max(0, int(seconds))}s"
+
+
+def limit_sentences(found: "LimitProspect", now: float) -> Iterator[str]:
+    """Yield what is known at ``now`` (epoch seconds) of an agent's limit, and what comes next."""
+    limit, over = found.limit, found.over
+    yield f"usage limit since {age(now - limit.since)}, reset: {limit.reset or 'not known'}"
+    if over is not None:
+        did = (
+            f"told to go on ({over.message})" if over.message else f"not told to go on: {over.why}"
+        )
+        yield f"counts as over since {age(now - over.at)}; {did}"
+    elif limit.due is None:
+        yield "its program does not say when that is, so everything waits until it moves"
+    elif found.why_not:
+        yield f"it will not be told to go on: {found.why_not}"
+    else:
+        yield f"if it has not moved in {age(max(0.0, limit.due - now))}, it is told to go on"

@@ -5,7 +5,7 @@ import math
 import sys
 
 from torch_cli.demo_agent import VERSION
-from torch_cli.demo_agent.model import Options
+from torch_cli.demo_agent.model import AFTER_LIMIT, Options
 from torch_cli.demo_agent.program import DemoLoop, ProgramSettings
 
 _ABOUT = """\
@@ -66,6 +66,11 @@ def _settings(arguments: list[str]) -> ProgramSettings:
         parser.add_argument(name, action="store_true", help=about)
     for name, value, default, about in _VALUES:
         parser.add_argument(name, type=type(default), default=default, metavar=value, help=about)
+    usual = AFTER_LIMIT[0]
+    about = f"what is left of a limit that was lifted: {', '.join(AFTER_LIMIT)} ({usual})"
+    parser.add_argument(
+        "--after-limit", choices=AFTER_LIMIT, default=usual, metavar="WHAT", help=about
+    )
     given = parser.parse_args(arguments)
     agent = Options(
         work=given.work,
@@ -74,6 +79,7 @@ def _settings(arguments: list[str]) -> ProgramSettings:
         dialog_after=given.dialog_after,
         dialog_command=given.dialog_command,
         limit_lifts=given.limit_lifts,
+        after_limit=given.after_limit,
     )
     return ProgramSettings(
         agent=agent,

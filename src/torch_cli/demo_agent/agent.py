@@ -45,6 +45,7 @@ class DemoState:
         self.deaf_until = -math.inf
         self.exit_status: int | None = None
         self._limit_ends = math.inf
+        self._lifted = False
         self._planned: list[tuple[float, str]] = []  # dialogs to come: (time, command)
         self._lost = 0
         self._commands = 0
@@ -86,7 +87,7 @@ class DemoState:
         for command in due:
             self.open_dialog(command)
         if self._limit_ends <= now:
-            self.limit, self._limit_ends = "", math.inf
+            self._lift_limit(now)
         if self.job and not self.dialogs and self.job.until <= now:
             self._finish(self.job, now)
 
@@ -196,6 +197,8 @@ class DemoState:
     def _begin(self, messages: list[Submission], now: float) -> None:
         for message in messages:
             self._say(Kind.USER, message.shown)
+        if self._lifted:
+            self.limit, self._lifted = "", False
         if self.limit:
             self._say(Kind.NOTICE, self.limit_line)
             return
@@ -215,7 +218,7 @@ class DemoState:
             self._say(Kind.PLAIN, f"Traceback (most recent call last):\nRuntimeError: {status}")
             self.quit(status, "crash")
         elif limit := found.get("LIMIT"):
-            self.limit = limit.value or "later"
+            self.limit, self._lifted = limit.value or "later", False
             self._limit_ends = now + self.options.limit_lifts
             self._log("limited", resets=self.limit)
             self._next_job(now)
@@ -306,6 +309,15 @@ class DemoState:
         """Go on with the work that waited for the command with this number, if any did."""
         if self.job and self.job.running == number:
             self.job.running, self.job.until = 0, now
+
+    def _lift_limit(self, now: float) -> None:
+        self._limit_ends, self._lifted = math.inf, True
+        self._log("lifted")
+        if self.options.after_limit != "shown":
+            self.limit = ""
+        if self.options.after_limit == "continue" and self.job is None:
+            self._log("continued")
+            self._begin([Submission("Continue.", b"Continue.", "Continue.")], now)
 
     def end_work(self, now: float) -> None:
         """Have the work be done now, however long it was to take."""

@@ -13,6 +13,10 @@ MODES = ("", "plan mode on", "auto mode on")
 ERRORS = {"401": "authentication_failed", "429": "rate_limit", "529": "server_error"}
 """What its report calls an error that begins with this HTTP status."""
 
+AFTER_LIMIT = ("gone", "shown", "continue")
+"""What is left of a usage limit that was lifted: nothing, the words about it until the next
+message, as with Claude Code, or nothing, and the turn that it had cut off goes on."""
+
 SPINNER_SECONDS = 0.12  # a new sign so often
 
 
@@ -26,6 +30,7 @@ class Options:
     dialog_after: float | None = None
     dialog_command: str = "touch approved"
     limit_lifts: float = math.inf
+    after_limit: str = AFTER_LIMIT[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
     yield _git()
     yield _checkpoints(environ)
     yield _notices(environ)
+    yield _limits()
     yield own_profiles()
     yield from programs(environ)
 
@@ -307,6 +308,19 @@ def _checkpoints(environ: Mapping[str, str]) -> Finding:
         else "only of directories that are watched"
     )
     return Finding("checkpoints", Level.OK, f"of agents' directories, {often}")
+
+
+def _limits() -> Finding:
+    """Look at the settings of what happens after a usage limit."""
+    from torch_cli.health.settings import load_health_settings
+
+    try:
+        goes_on = load_health_settings().continue_after_limit
+    except TorchError as error:
+        advice = error.hint or "No agent goes on after a usage limit until it is right."
+        return Finding("limits", Level.WARNING, error.message, advice)
+    told = "" if goes_on else "not "
+    return Finding("limits", Level.OK, f"agents are {told}told to go on after a usage limit")
 
 
 def _notices(environ: Mapping[str, str]) -> Finding:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import TorchError
+from torch_cli.health.limits import LimitProspect, limit_known
 from torch_cli.health.policy import Governed, governed
 from torch_cli.lifecycle.backoff import MOST, WITHIN
 from torch_cli.store import Store
@@ -18,7 +19,8 @@ class HealthOf(NamedTuple):
     ``starts`` is how often it was started, as far as events are kept, and ``restarts`` how often by
     its policy lately. ``end`` is how its program ended last, at ``ended``; if it ``runs``, that was
     an earlier one. ``due`` is when it is restarted, ``given_up`` since when it is not any more.
-    ``failed`` is why its last restart did not succeed. Times are seconds since the epoch.
+    ``failed`` is why its last restart did not succeed. ``limit`` is its usage limit, and what is
+    done when that is over. Times are seconds since the epoch.
     """
 
     agent: Agent
@@ -31,11 +33,14 @@ class HealthOf(NamedTuple):
     due: float | None
     given_up: float | None
     failed: str
+    limit: LimitProspect | None = None
 
     @property
     def next(self) -> str:
         """What happens next, and why, in words."""
         policy = self.governed.policy.restart
+        if self.runs and self.limit is not None and self.limit.over is None:
+            return f"limited: {self.limit.limit.reset or 'until when is not known'}"
         if self.runs:
             return "runs"
         if self.given_up is not None:
@@ -73,6 +78,7 @@ def health_of(store: Store, agent: Agent, now: float) -> HealthOf:
         _due(pending),
         pending.noticed if pending is not None and up else None,
         _failed(store, agent),
+        limit_known(store, agent, now) if runs else None,
     )
 
 

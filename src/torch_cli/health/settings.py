@@ -6,9 +6,13 @@ from torch_cli.settings import read_table, unknown, wrong
 
 
 class HealthSettings(NamedTuple):
-    """``resurrect``: the daemon brings agents back when it starts, if their tmux server is gone."""
+    """``resurrect``: the daemon brings agents back when it starts, if their tmux server is gone.
+
+    ``continue_after_limit``: it tells an agent that a usage limit has cut off to go on.
+    """
 
     resurrect: bool = False
+    continue_after_limit: bool = True
 
 
 def load_health_settings() -> HealthSettings:

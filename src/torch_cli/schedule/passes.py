@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch_cli.attention.parents import Parents, ParentTold
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.health.limits import LimitsOver
     from torch_cli.health.recovery import Recovery
     from torch_cli.health.resurrection import Resurrection
     from torch_cli.lifecycle.did import Did
@@ -123,6 +124,7 @@ class Passes:
         self._recovery: Recovery | None = None
         self._resurrection: Resurrection | None = None
         self._resurrects = deadline is None
+        self._limits: LimitsOver | None = None
         self._proofs: Proofs | None = None
 
     def run(self, name: str, store: Store, now: float) -> float:
@@ -275,15 +277,20 @@ class Passes:
         return INTERVALS.tasks
 
     def health(self, store: Store, now: float) -> float:
-        """Note how agents have ended, and restart those whose policy says so."""
+        """Note how agents have ended, restart those whose policy says so, and end usage limits."""
         if self._recovery is None and not store.agents.any():
             return INTERVALS.health
+        from torch_cli.health.limits import LimitsOver
         from torch_cli.health.recovery import Recovery
 
         self._recovery = self._recovery or Recovery()
         for did in self._recovery.run(store, now):
             self._told.team(did)
-        return INTERVALS.health_soon if self._recovery.waits else INTERVALS.health
+        self._limits = self._limits or LimitsOver()
+        for did in self._limits.run(store, now):
+            self._told.team(did)
+        soon = self._recovery.waits or self._limits.waits
+        return INTERVALS.health_soon if soon else INTERVALS.health
 
     def teams(self, store: Store, now: float) -> float:
         """Look after teams, and after agents with briefings."""

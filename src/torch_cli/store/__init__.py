@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch_cli.store.checkins import Checkins
     from torch_cli.store.health import Health
     from torch_cli.store.lease import Lease
+    from torch_cli.store.limits import UsageLimits
     from torch_cli.store.looks import Looks
     from torch_cli.store.reminders import Reminders
     from torch_cli.store.restarts import Restarts
@@ -76,6 +77,13 @@ class Store:
         from torch_cli.store.lease import Lease
 
         return Lease(self.database)
+
+    @property
+    def limits(self) -> "UsageLimits":
+        """Usage limits that are over."""
+        from torch_cli.store.limits import UsageLimits
+
+        return UsageLimits(self.database)
 
     @property
     def looks(self) -> "Looks":

@@ -16,6 +16,9 @@ END = "end"
 RESURRECT = "resurrect"
 """The verb of an event that says which agents were brought back together, and which were not."""
 
+LIMIT_OVER = "limit-over"
+"""The verb of an event that says that the usage limit of an agent counts as over."""
+
 RULE = "rule"
 """The verb of an event that says what a rule answered, or would have answered."""
 

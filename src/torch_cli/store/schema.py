@@ -405,4 +405,16 @@ MIGRATIONS = (
         sessions        TEXT NOT NULL
     );
     """,
+    # 23: usage limits that are over, and which agents were told to go on then.
+    """
+    CREATE TABLE limits_over (
+        agent           TEXT NOT NULL,
+        until           INTEGER NOT NULL,
+        at              REAL NOT NULL,
+        account         TEXT NOT NULL,
+        message         TEXT NOT NULL,
+        why             TEXT NOT NULL,
+        PRIMARY KEY (agent, until)
+    );
+    """,
 )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch_cli.errors import TorchError
 from torch_cli.procs import Process
 from torch_cli.programs.classify import classify
+from torch_cli.programs.limit import unless_over
 from torch_cli.programs.observe import or_exited
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, HookEvent, State, one_line
@@ -168,6 +169,7 @@ class Sweep:
             state = weighed(state, self._turn(agent, wrote))
         if judged.error is None:
             state = weigh_trouble(state, self._events.get(agent))
+            state = unless_over(self.store, agent, self._profile(agent.profile), state)
             program = Process(agent.program_pid, agent.program_started)
             state = at_home(state, self._profile(agent.profile), program)
         if judged.error is None and judged.said:

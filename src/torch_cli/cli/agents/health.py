@@ -45,6 +45,9 @@ def command(
     its conversation, after a wait that grows. After five restarts in ten minutes Torch gives up,
     until you set --restart here, or run 'torch restart'.
 
+    An agent whose turn a usage limit has cut off is told to go on two minutes after the reset,
+    unless it has gone on by itself.
+
     What you have stopped or closed stays. So does an agent whose shell or tmux server is left or
     gone: a person may use the shell.
 
@@ -108,6 +111,26 @@ def _object(one: "HealthOf") -> dict[str, Any]:
         "given_up": timestamp(one.given_up) if one.given_up is not None else None,
         "next": one.next,
         "failed": one.failed or None,
+        "limit": _limit(one),
+    }
+
+
+def _limit(one: "HealthOf") -> dict[str, Any] | None:
+    """Return the usage limit of an agent, and what is done when that is over."""
+    from torch_cli.cli.schema import timestamp
+
+    if one.limit is None:
+        return None
+    limit, over = one.limit.limit, one.limit.over
+    return {
+        "reset": limit.reset,
+        "since": timestamp(limit.since),
+        "until": timestamp(limit.until),
+        "due": timestamp(limit.due),
+        "continues": not one.limit.why_not and limit.due is not None,
+        "why_not": one.limit.why_not or None,
+        "over": timestamp(over.at) if over is not None else None,
+        "message": over.message or None if over is not None else None,
     }
 
 
@@ -134,7 +157,7 @@ def _explain(found: "list[HealthOf]") -> None:
 
 
 def _sentences(one: "HealthOf") -> Iterator[str]:
-    from torch_cli.cli.present import age
+    from torch_cli.cli.present import age, limit_sentences
 
     now, name = time.time(), one.agent.name
     by = {
@@ -148,6 +171,8 @@ def _sentences(one: "HealthOf") -> Iterator[str]:
     if one.end is not None:
         when = f", {age(now - one.ended)} ago" if one.ended is not None else ""
         yield f"last end: {one.end.words}{when} ({one.end.cause})"
+    if one.limit is not None:
+        yield from limit_sentences(one.limit, now)
     if one.failed:
         yield f"its last restart failed: {one.failed}"
     if one.given_up is not None:

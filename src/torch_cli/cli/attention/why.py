@@ -12,6 +12,7 @@ from torch_cli.cli.options import COUNT, common_options
 if TYPE_CHECKING:
     from torch_cli.attention.stream import Entry
     from torch_cli.attention.why import Why
+    from torch_cli.health.limits import LimitProspect
 
 INDENT_COLUMNS = 4
 """Columns by which what belongs to a line begins later."""
@@ -47,15 +48,18 @@ def command(common: Common, agent: str, limit: int) -> None:
     """
     from torch_cli.attention.why import why
     from torch_cli.cli.present import note, print_json, unscheduled
+    from torch_cli.health.limits import limit_known
     from torch_cli.store import Store
 
     with Store() as store:
         found = why(store, common.socket, agent, limit)
         missing = unscheduled(store)
+        known = store.agents.get(agent) if found.now is not None else None
+        usage = limit_known(store, known, time.time()) if known is not None else None
     if common.json:
         print_json(_object(found))
         return
-    _print(found)
+    _print(found, usage)
     if found.more:
         note(f"  there is more: torch events --agent {agent}", quiet=common.quiet)
     if missing:
@@ -78,8 +82,8 @@ def _object(found: "Why") -> dict[str, Any]:
     }
 
 
-def _print(found: "Why") -> None:
-    from torch_cli.cli.present import age, print_folded, report_words
+def _print(found: "Why", usage: "LimitProspect | None") -> None:
+    from torch_cli.cli.present import age, limit_sentences, print_folded, report_words
     from torch_cli.programs.asked import asked_by
 
     clock = time.time()
@@ -93,6 +97,8 @@ def _print(found: "Why") -> None:
         asks = asked_by(state).words
         if asks:
             print_folded(f"    it asks: {asks}", INDENT_COLUMNS + 4)
+    for line in limit_sentences(usage, clock) if usage is not None else ():
+        print_folded(f"    {line}", INDENT_COLUMNS + 4)
     if found.now is not None and found.now.state.report is not None:
         own = report_words(found.now.state.report)
         print_folded(f"    it reports of itself: {own}", INDENT_COLUMNS + 4)
