@@ -100,6 +100,7 @@ class Torch:
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         restart: str = "",
+        stalled: str = "",
         brief: str = "",
         timeout: float | None = None,
     ) -> Spawned:
@@ -107,7 +108,8 @@ class Torch:
 
         Waits for at most ``timeout`` seconds (default: the profile's value); 0 does not wait.
         ``brief`` is the name of a briefing, or the path of a file that holds one. ``restart`` is
-        its restart policy: ``never``, ``on-failure`` or ``always``. Raises
+        its restart policy: ``never``, ``on-failure`` or ``always``; ``stalled`` is what is done if
+        it makes no progress: ``tell``, ``nudge`` or ``restart``. Raises
         ``RefusedError`` or ``NotFoundError`` (then nothing was started), ``HeldError`` if the
         program asks something first, ``TimedOutError`` if it is not ready in time.
         """
@@ -124,6 +126,7 @@ class Torch:
             environment=dict(environment or {}),
             arguments=tuple(arguments),
             restart=restart,
+            stalled=stalled,
         )
         with self._at_home():
             begun, text = begin(self._socket, order, brief=brief, seconds=timeout)

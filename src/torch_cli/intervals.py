@@ -63,6 +63,10 @@ class Intervals(NamedTuple):
     limit_between: float = 20.0
     """At least this long between two agents of one account that are told to go on after a limit."""
 
+    nudged: float = 600.0
+    """After a nudge until a stalled agent is restarted that it has not helped. A program tries
+    again by itself after some ten minutes (``attention/stalled.py``)."""
+
     teams: float = 15.0
     """Between two looks at teams."""
 

@@ -258,6 +258,8 @@ def write(store: Store, change: Change) -> bool:
     if state.trouble is not None:
         detail["asked"] = digest_of(state)
         detail |= trouble_fields(state.trouble)
+        if state.trouble.silent:
+            detail["silent"] = round(state.trouble.silent, 1)
     if state.reset:
         detail |= {"asked": digest_of(state), "reset": state.reset}
     if change.before:

@@ -89,7 +89,7 @@ class Silences:
         """
         one = agent.identity
         if seen.state.shown is not State.WORKING:
-            self._end(agent, now)
+            self._end(store, agent, now)
             self._rest(one, seen.state, now)
             return seen.state
         self._idle.pop(one, None)
@@ -99,7 +99,7 @@ class Silences:
             self._silences[one] = _Silence(now, began, shown, seen.reported, now)
             return seen.state
         if now - before.looked >= SAMPLE_SECONDS or seen.reported != before.reported:
-            self._silences[one] = before = self._sampled(agent, seen, before, now)
+            self._silences[one] = before = self._sampled(store, agent, seen, before, now)
         quiet = now - before.since
         if quiet < NO_PROGRESS_SECONDS - 2 * DEEP_SECONDS:
             return seen.state
@@ -125,12 +125,14 @@ class Silences:
 
     # -- what is seen ------------------------------------------------------------------------------
 
-    def _sampled(self, agent: Agent, seen: Seen, before: _Silence, now: float) -> _Silence:
+    def _sampled(
+        self, store: Store, agent: Agent, seen: Seen, before: _Silence, now: float
+    ) -> _Silence:
         shown = said(seen.rows)
         after = before._replace(shown=shown, reported=seen.reported, looked=now)
         if (shown, seen.reported) == (before.shown, before.reported):
             return after
-        self._learn(agent, now - before.since)
+        self._learn(store, agent, now - before.since)
         return after._replace(since=now, below=None)
 
     def _doubted(
@@ -149,19 +151,22 @@ class Silences:
         if quiet < self._patience(store, agent.profile):
             return state
         words = f"no sign of progress for {duration.words(quiet)}"
-        trouble = Trouble(State.STALLED, words, source="history")
+        trouble = Trouble(State.STALLED, words, source="history", silent=quiet)
         return state._replace(trouble=trouble, evidence=words)
 
     # -- what is learnt ----------------------------------------------------------------------------
 
-    def _end(self, agent: Agent, now: float) -> None:
+    def _end(self, store: Store, agent: Agent, now: float) -> None:
         ended = self._silences.pop(agent.identity, None)
         if ended is not None:
-            self._learn(agent, now - ended.since)
+            self._learn(store, agent, now - ended.since)
 
-    def _learn(self, agent: Agent, quiet: float) -> None:
+    def _learn(self, store: Store, agent: Agent, quiet: float) -> None:
         if quiet * LEARNT_FACTOR <= NO_PROGRESS_SECONDS:
             return
+        nudge = store.stalls.last(agent.identity)
+        if nudge is not None and nudge.nudged > time.time() - quiet:
+            return  # it has not gone on by itself
         self._quiet[agent.identity] = max(quiet, self._quiet.get(agent.identity, 0.0))
         if self._learnt is not None:
             self._learnt[agent.profile] = max(quiet, self._learnt.get(agent.profile, 0.0))

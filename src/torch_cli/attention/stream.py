@@ -23,7 +23,7 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "task": frozenset({"task", "delegate", "handoff"}),
     "checkpoint": frozenset({"checkpoint", "restore"}),
     "commit": frozenset({"commit", "branch", "tag"}),
-    "restart": frozenset({"restart", "not-restarted", "give-up", "policy", RESURRECT}),
+    "restart": frozenset({"restart", "not-restarted", "give-up", "policy", "nudge", RESURRECT}),
     "agent": frozenset(
         {
             *("spawn", "adopt", "end", "stop", "retire", "rename", "move", "mode", "log", "mute"),
@@ -52,6 +52,7 @@ _DONE = {
     "freeze": "frozen",
     "install": "installed",
     LIMIT_OVER: "its usage limit is over",
+    "nudge": "nudged",
     "restart": "restarted",
     "tell": "told",
     "thaw": "thawed",

@@ -46,6 +46,9 @@ def seconds_option(name: str, default: float, about: str) -> Callable[[F], F]:
     )
 
 
+STALLED = ("tell", "nudge", "restart")
+"""What can be done for an agent that makes no progress."""
+
 POLICIES = ("never", "on-failure", "always")
 """The restart policies, as in torch.toml, whose reader would have to be imported for them."""
 

@@ -21,6 +21,9 @@ from torch_cli.tmux.screen import Screen
 if TYPE_CHECKING:
     from torch_cli.programs.transcript import Turn
 
+QUEUED = "queued by the program"
+"""The reason of a message that its program had when it was busy."""
+
 PROOF_SECONDS = 5.0
 """Seconds after a submit key in which evidence may still come."""
 
@@ -141,7 +144,7 @@ def by_report(job: Job) -> Ended | None:
         if report.prompt and same(report.prompt, job.message.typed, job.profile):
             job.note(f"hook {report.name} carried the text")
             queued = job.before.state == State.WORKING
-            confirmed = Ended(Outcome.CONFIRMED, "queued by the program" if queued else "")
+            confirmed = Ended(Outcome.CONFIRMED, QUEUED if queued else "")
             return by_fate(job) or confirmed
         if report.prompt and carries(report.prompt, job.message.typed, job.profile):
             return _among_others(job, f"hook {report.name} carried it")

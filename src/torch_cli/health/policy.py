@@ -17,7 +17,9 @@ BY_NOBODY = "default"
 
 
 class Governed(NamedTuple):
-    """The policy of an agent. ``by`` is who says so; ``member`` is the agent in its team's file."""
+    """The policy of an agent. ``by`` is who says when it is restarted; ``member`` is the agent in
+    its team's file.
+    """
 
     policy: AgentPolicy
     by: str
@@ -36,8 +38,8 @@ def member_in_file(store: Store, agent: Agent) -> Started | None:
 def governed(store: Store, agent: Agent) -> Governed:
     """Return the policy of ``agent``, for a member of a team as the file says now."""
     row = member_in_file(store, agent)
+    own = store.health.policy(agent.identity)
     if row is None:
-        own = store.health.policy(agent.identity)
         return Governed(own or AgentPolicy(), BY_PERSON if own else BY_NOBODY)
     from torch_cli.teamfile.load import load_team
 
@@ -46,35 +48,39 @@ def governed(store: Store, agent: Agent) -> Governed:
     except TorchError:  # 'torch config check' says what is wrong; the daemon does nothing then
         members = {}
     found = members.get(row.name)
-    return Governed(AgentPolicy(found.restart if found else "never"), BY_FILE, row)
+    restart = found.restart if found else "never"
+    return Governed((own or AgentPolicy())._replace(restart=restart), BY_FILE, row)
 
 
-def set_policy(store: Store, name: str, *, restart: str) -> AgentPolicy:
-    """Set when the agent ``name`` is restarted: ``never``, ``on-failure`` or ``always``.
+def set_policy(store: Store, name: str, *, restart: str = "", stalled: str = "") -> AgentPolicy:
+    """Set when the agent ``name`` is restarted: ``never``, ``on-failure`` or ``always``; and what
+    is done if it stalls: ``tell``, ``nudge`` or ``restart``. '' leaves it as it is.
 
     An agent that was given up is looked after again. Raises ``NotFoundError``, or ``RefusedError``
-    if its team's file decides that, if it was adopted, or if the caller may not.
+    if its team's file decides when it is restarted, if it was adopted, or if the caller may not.
     """
     nothing = "nothing was changed"
     agent = registered(store, name, nothing)
     check_over(store, agent, "change the policy of")
     row = member_in_file(store, agent)
-    if row is not None:
+    if row is not None and restart:
         raise RefusedError(
             f"'{row.name}' is in the team of {row.team}, and that file says when it is restarted; "
             f"{nothing}",
             hint=f"Set 'restart' of '{row.name}' there.",
             code="in-file",
         )
-    if agent.origin != "spawned" and restart != "never":
+    if agent.origin != "spawned" and (restart not in ("", "never") or stalled == "restart"):
         raise RefusedError(
             f"agent '{name}' was adopted, so Torch does not know how its program was started and "
             f"cannot restart it; {nothing}",
             hint=f"End it, and start it with Torch: torch spawn {name} --restart on-failure",
             code="adopted",
         )
-    policy = AgentPolicy(restart)
-    store.health.set_policy(agent.identity, policy)
-    store.restarts.forget("", agent.identity)
+    policy = store.health.change_policy(agent.identity, restart, stalled)
+    if restart:
+        store.restarts.forget("", agent.identity)
+    if stalled:
+        store.stalls.forget(agent.identity)
     store.events.add("policy", agent.name, policy._asdict(), agent=agent.identity)
     return policy

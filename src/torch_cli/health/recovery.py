@@ -85,13 +85,17 @@ class Recovery:
             yield did._replace(people=True)
         elif decided.what is RestartStep.RESTART:
             store.restarts.begin("", agent.identity, now)
-            words = ["restart", agent.name, "--ended", decided.why]
-            variables = self._variables.get(agent.identity, (0.0, {}))[1]
-            command = Background(words, environment=variables)
-            self._going[agent.identity] = (agent, command)
+            self.begin(agent, ["--ended", decided.why])
             yield did
         else:
             self.waits = True
+
+    def begin(self, agent: Agent, options: list[str]) -> None:
+        """Restart ``agent`` in the background, with these options of ``torch restart``."""
+        known = self._variables.get(agent.identity)
+        variables = known[1] if known is not None else _kept(agent)
+        words = ["restart", agent.name, *options]
+        self._going[agent.identity] = (agent, Background(words, environment=variables))
 
     def _end(self, store: Store, agent: Agent) -> End | None:
         """Return how the agent has ended, and record it when it is first seen."""
@@ -112,10 +116,7 @@ class Recovery:
             return
         known = self._variables.get(agent.identity)
         if known is None or known[0] != agent.created:
-            given = procs.environment(agent.program_pid) or {}
-            wanted = ("PATH", *(one for one in agent.variables if not one.startswith("TORCH_")))
-            kept = {name: given[name] for name in wanted if name in given}
-            self._variables[agent.identity] = (agent.created, kept)
+            self._variables[agent.identity] = (agent.created, _kept(agent))
 
     def _ended(self, store: Store) -> Iterator[Did]:
         for one, (agent, command) in list(self._going.items()):
@@ -146,6 +147,13 @@ class Recovery:
         if self._said.get(did.agent) != said:
             self._said[did.agent] = said
             yield did
+
+
+def _kept(agent: Agent) -> dict[str, str]:
+    """Return the variables of a living program that are needed to start it again."""
+    given = procs.environment(agent.program_pid) or {}
+    wanted = ("PATH", *(one for one in agent.variables if not one.startswith("TORCH_")))
+    return {name: given[name] for name in wanted if name in given}
 
 
 def give_up(store: Store, agent: Agent, why: str) -> None:

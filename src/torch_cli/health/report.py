@@ -6,6 +6,7 @@ from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.health.limits import LimitProspect, limit_known
 from torch_cli.health.policy import Governed, governed
+from torch_cli.health.stalls import Stall, stall_of
 from torch_cli.lifecycle.backoff import MOST, WITHIN
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -20,7 +21,8 @@ class HealthOf(NamedTuple):
     its policy lately. ``end`` is how its program ended last, at ``ended``; if it ``runs``, that was
     an earlier one. ``due`` is when it is restarted, ``given_up`` since when it is not any more.
     ``failed`` is why its last restart did not succeed. ``limit`` is its usage limit, and what is
-    done when that is over. Times are seconds since the epoch.
+    done when that is over, ``stall`` says that it makes no progress. Times are seconds since the
+    epoch.
     """
 
     agent: Agent
@@ -34,6 +36,7 @@ class HealthOf(NamedTuple):
     given_up: float | None
     failed: str
     limit: LimitProspect | None = None
+    stall: Stall | None = None
 
     @property
     def next(self) -> str:
@@ -41,6 +44,8 @@ class HealthOf(NamedTuple):
         policy = self.governed.policy.restart
         if self.runs and self.limit is not None and self.limit.over is None:
             return f"limited: {self.limit.limit.reset or 'until when is not known'}"
+        if self.runs and self.stall is not None:
+            return "stalled, nudged" if self.stall.step is not None else "stalled"
         if self.runs:
             return "runs"
         if self.given_up is not None:
@@ -79,6 +84,7 @@ def health_of(store: Store, agent: Agent, now: float) -> HealthOf:
         pending.noticed if pending is not None and up else None,
         _failed(store, agent),
         limit_known(store, agent, now) if runs else None,
+        stall_of(store, agent, rules.policy) if runs else None,
     )
 
 

@@ -16,6 +16,7 @@ from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, without_said
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, spawn
+from torch_cli.lifecycle.stalled import objection
 from torch_cli.lifecycle.stop import close_ours, end_asked
 from torch_cli.programs.conversation import held_by
 from torch_cli.programs.state import State
@@ -87,12 +88,18 @@ class Restarted(NamedTuple):
 
 
 def plan_restart(
-    store: Store, name: str, *, fresh: bool = False, ended: bool = False
+    store: Store,
+    name: str,
+    *,
+    fresh: bool = False,
+    ended: bool = False,
+    stalled: bool = False,
 ) -> RestartPlan:
     """Return what a restart of the agent ``name`` would do; ``fresh``: in a new conversation.
 
     Raises ``NotFoundError`` or ``RefusedError`` if it cannot be started again as it was, or if the
-    caller may not do that, and with ``ended`` ``HeldError`` if its program runs.
+    caller may not do that, ``HeldError`` with ``ended`` if its program runs, and with ``stalled``
+    if that would cost more than a turn that makes no progress.
     """
     agent = follow(store, registered(store, name, "nothing was restarted"))
     check_over(store, agent, "restart")
@@ -109,6 +116,8 @@ def plan_restart(
     program = procs.Process(agent.program_pid, agent.program_started)
     if ended and procs.alive(program):
         raise HeldError(f"agent '{name}' runs; it was not restarted", code="runs")
+    if stalled and (why_not := objection(store, agent)):
+        raise HeldError(f"agent '{name}' was not restarted: {why_not}", code="not-stalled")
     known = (procs.environment(program.pid) if procs.alive(program) else None) or dict(os.environ)
     variables = _variables(agent, known)
     before = earlier(profile, agent.conversation, known)
@@ -128,6 +137,11 @@ def plan_restart(
     command_of(profile, order)  # it is still installed
     check_directory(order.directory)
     why_new = "you asked for it" if fresh else before.why
+    if stalled and why_new and profile.launch.resume:
+        raise HeldError(
+            f"agent '{name}' was not restarted: it would begin a new conversation: {why_new}",
+            code="no-conversation",
+        )
     return RestartPlan(
         agent, order, why_new, tuple(_losses(store, agent, "" if fresh else why_new))
     )

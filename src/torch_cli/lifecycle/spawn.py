@@ -39,7 +39,7 @@ from torch_cli.roster.registry import (
 )
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.store.health import AgentPolicy
+from torch_cli.store.health import STALLED
 from torch_cli.teamfile.schema import RESTARTS
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
@@ -57,7 +57,8 @@ class SpawnOrder:
     """An order to start an agent: the profile's program with ``arguments``, in ``directory``.
 
     ``conversation`` is the id of the one that it continues, '' to begin another. ``restart`` is its
-    restart policy, '' for that of the agent it replaces, else ``never``.
+    restart policy, ``stalled`` what is done if it makes no progress, '' for those of the agent it
+    replaces, else ``never`` and ``tell``.
     """
 
     name: str
@@ -70,6 +71,7 @@ class SpawnOrder:
     arguments: Sequence[str] = ()
     conversation: str = ""
     restart: str = ""
+    stalled: str = ""
 
 
 def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
@@ -109,12 +111,14 @@ def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | 
     Returns the profile, the program's command, and an agent of that name whose program is gone.
     """
     check_name(order.name)
-    if order.restart not in ("", *RESTARTS):
-        raise RefusedError(
-            f"unknown restart policy '{order.restart}'; nothing was started",
-            hint=f"Policies: {', '.join(RESTARTS)}.",
-            code="bad-policy",
-        )
+    restarts, stalls = (order.restart, RESTARTS), (order.stalled, STALLED)
+    for what, (given, known) in {"restart policy": restarts, "policy for stalls": stalls}.items():
+        if given not in ("", *known):
+            raise RefusedError(
+                f"unknown {what} '{given}'; nothing was started",
+                hint=f"Policies: {', '.join(known)}.",
+                code="bad-policy",
+            )
     profile = profile_named(order.profile)
     if order.parent and store.agents.get(order.parent) is None:
         raise no_agent(store, order.parent, " to be the parent; nothing was started")
@@ -151,8 +155,8 @@ def _register(
         store.retention.sweep(time.time(), until=lambda: True)
     detail = {"pane": agent.pane, "profile": agent.profile}
     store.events.add("spawn", agent.name, detail, agent=agent.identity)
-    if order.restart:
-        store.health.set_policy(agent.identity, AgentPolicy(order.restart))
+    if order.restart or order.stalled:
+        store.health.change_policy(agent.identity, order.restart, order.stalled)
     store.health.note_kills(agent.identity, kills_around(agent.program_pid))
     return agent
 

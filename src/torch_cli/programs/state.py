@@ -130,7 +130,8 @@ class Trouble(NamedTuple):
     ``words`` are the program's own, in one line, ``kind`` one of ``trouble.TROUBLE_KINDS`` or '',
     ``code`` the HTTP status, ``source`` where it was found: ``hook``, ``record``, ``screen`` or
     ``history``. A program that tries again says which ``attempt`` of how many (``attempts``) comes,
-    and after which ``wait``, as the program writes it.
+    and after which ``wait``, as the program writes it. One that makes no progress has been
+    ``silent`` for so many seconds.
     """
 
     state: State
@@ -141,6 +142,7 @@ class Trouble(NamedTuple):
     attempts: int | None = None
     wait: str = ""
     source: str = ""
+    silent: float = 0.0
 
 
 class OwnReport(NamedTuple):

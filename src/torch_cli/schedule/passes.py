@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch_cli.health.limits import LimitsOver
     from torch_cli.health.recovery import Recovery
     from torch_cli.health.resurrection import Resurrection
+    from torch_cli.health.stalls import StalledAgents
     from torch_cli.lifecycle.did import Did
     from torch_cli.schedule.proofs import Proofs, Proven
     from torch_cli.schedule.worktrees import Done
@@ -125,6 +126,7 @@ class Passes:
         self._resurrection: Resurrection | None = None
         self._resurrects = deadline is None
         self._limits: LimitsOver | None = None
+        self._stalled: StalledAgents | None = None
         self._proofs: Proofs | None = None
 
     def run(self, name: str, store: Store, now: float) -> float:
@@ -277,18 +279,19 @@ class Passes:
         return INTERVALS.tasks
 
     def health(self, store: Store, now: float) -> float:
-        """Note how agents have ended, restart those whose policy says so, and end usage limits."""
+        """Restart agents that have ended or stalled, by their policies, and end usage limits."""
         if self._recovery is None and not store.agents.any():
             return INTERVALS.health
         from torch_cli.health.limits import LimitsOver
         from torch_cli.health.recovery import Recovery
+        from torch_cli.health.stalls import StalledAgents
 
         self._recovery = self._recovery or Recovery()
-        for did in self._recovery.run(store, now):
-            self._told.team(did)
         self._limits = self._limits or LimitsOver()
-        for did in self._limits.run(store, now):
-            self._told.team(did)
+        self._stalled = self._stalled or StalledAgents(self._recovery.begin)
+        for part in (self._recovery, self._limits, self._stalled):
+            for did in part.run(store, now):
+                self._told.team(did)
         soon = self._recovery.waits or self._limits.waits
         return INTERVALS.health_soon if soon else INTERVALS.health
 

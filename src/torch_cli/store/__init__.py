@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch_cli.store.reminders import Reminders
     from torch_cli.store.restarts import Restarts
     from torch_cli.store.retention import Retention
+    from torch_cli.store.stalls import Stalls
     from torch_cli.store.tasks import Tasks
     from torch_cli.store.teams import Teams
     from torch_cli.store.watches import Watches
@@ -112,6 +113,13 @@ class Store:
         from torch_cli.store.retention import Retention
 
         return Retention(self.database)
+
+    @property
+    def stalls(self) -> "Stalls":
+        """What was done for agents that made no progress."""
+        from torch_cli.store.stalls import Stalls
+
+        return Stalls(self.database)
 
     @property
     def tasks(self) -> "Tasks":

@@ -4,14 +4,20 @@ from typing import NamedTuple
 
 from torch_cli.store.database import Database
 
+STALLED = ("tell", "nudge", "restart")
+"""What can be done for an agent that makes no progress."""
+
 
 class AgentPolicy(NamedTuple):
-    """What Torch does for an agent whose program has ended.
+    """What Torch does for an agent whose program has ended, or makes no progress.
 
-    ``restart`` is when it is restarted: ``never``, ``on-failure`` or ``always``.
+    ``restart`` is when it is restarted after an end: ``never``, ``on-failure`` or ``always``.
+    ``stalled`` is what is done beside telling people: nothing (``tell``), a message (``nudge``), or
+    a restart after a message that has changed nothing (``restart``).
     """
 
     restart: str = "never"
+    stalled: str = "tell"
 
 
 class MemoryKills(NamedTuple):
@@ -32,22 +38,29 @@ class Health:
 
     def policy(self, agent: str) -> AgentPolicy | None:
         """Return the policy of an agent, ``None`` if nobody has set one."""
-        rows = self._database.query("SELECT restart FROM policies WHERE agent = ?", agent)
+        rows = self._database.query("SELECT restart, stalled FROM policies WHERE agent = ?", agent)
         return AgentPolicy(*rows[0]) if rows else None
 
     def policies(self) -> dict[str, AgentPolicy]:
         """Return the policies that were set."""
-        rows = self._database.query("SELECT agent, restart FROM policies")
+        rows = self._database.query("SELECT agent, restart, stalled FROM policies")
         return {row[0]: AgentPolicy(*row[1:]) for row in rows}
 
     def set_policy(self, agent: str, policy: AgentPolicy) -> None:
         """Record the policy of an agent."""
-        sql = "INSERT OR REPLACE INTO policies (agent, restart) VALUES (?, ?)"
+        sql = "INSERT OR REPLACE INTO policies (agent, restart, stalled) VALUES (?, ?, ?)"
         self._database.write(sql, agent, *policy)
 
     def forget_policy(self, agent: str) -> None:
         """Remove the policy of an agent."""
         self._database.write("DELETE FROM policies WHERE agent = ?", agent)
+
+    def change_policy(self, agent: str, restart: str, stalled: str) -> AgentPolicy:
+        """Change the policy of an agent; '' leaves a part as it is. Return it."""
+        known = self.policy(agent) or AgentPolicy()
+        policy = AgentPolicy(restart or known.restart, stalled or known.stalled)
+        self.set_policy(agent, policy)
+        return policy
 
     def kills(self, agent: str) -> MemoryKills:
         """Return the kills around the program of an agent, as they were when it last ran."""

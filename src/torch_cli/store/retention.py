@@ -122,7 +122,12 @@ class Retention:
                     return deleted
                 if number:
                     select.select([], [], [], PAUSE_SECONDS)
-        for table, moment in (("observations", "seen"), ("looks", "at"), ("limits_over", "at")):
+        for table, moment in (
+            ("observations", "seen"),
+            ("looks", "at"),
+            ("limits_over", "at"),
+            ("stalls", "nudged"),
+        ):
             sql = f"DELETE FROM {table} WHERE {moment} < ?"
             self._database.write(sql, events, durable=False)
         for table, whose in _OF_AGENTS:

@@ -417,4 +417,18 @@ MIGRATIONS = (
         PRIMARY KEY (agent, until)
     );
     """,
+    # 24: what is done for an agent that makes no progress, and what was done.
+    """
+    ALTER TABLE policies ADD COLUMN stalled TEXT NOT NULL DEFAULT 'tell'
+                        CHECK (stalled IN ('tell', 'nudge', 'restart'));
+    CREATE TABLE stalls (
+        agent           TEXT NOT NULL,
+        stall           INTEGER NOT NULL,
+        nudged          REAL NOT NULL,
+        message         TEXT NOT NULL,
+        ended           REAL,
+        outcome         TEXT NOT NULL,
+        PRIMARY KEY (agent, stall)
+    );
+    """,
 )

@@ -8,13 +8,20 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
-from torch_cli.cli.options import POLICIES, common_options, table_options
+from torch_cli.cli.options import POLICIES, STALLED, common_options, table_options
 from torch_cli.cli.table import Column, TableForm
 from torch_cli.errors import RefusedError
 
 if TYPE_CHECKING:
     from torch_cli.health.report import HealthOf
+    from torch_cli.health.stalls import Stall
 
+_STALLED = {
+    "tell": "if it makes no progress, you are told",
+    "nudge": "if it makes no progress, you are told, and it gets a message",
+    "restart": "if it makes no progress, you are told, it gets a message, and is restarted if that "
+    "changes nothing",
+}
 _COLUMNS = (
     Column("name", 0, 24),
     Column("restart", 1),
@@ -31,11 +38,21 @@ _COLUMNS = (
     type=click.Choice(POLICIES),
     help="Set when the daemon restarts AGENT after its program has ended.",
 )
+@click.option(
+    "--stalled",
+    type=click.Choice(STALLED),
+    help="Set what the daemon does if AGENT makes no progress.",
+)
 @click.option("--explain", is_flag=True, help="Say why, in sentences.")
 @common_options
 @table_options(_COLUMNS)
 def command(
-    common: Common, look: TableForm, agent: str | None, restart: str | None, explain: bool
+    common: Common,
+    look: TableForm,
+    agent: str | None,
+    restart: str | None,
+    stalled: str | None,
+    explain: bool,
 ) -> None:
     """Show how agents have ended, and when they are restarted; for all, or for AGENT.
 
@@ -44,6 +61,10 @@ def command(
     other agents --restart, here or of 'torch spawn'. The daemon, or 'torch tick', restarts it in
     its conversation, after a wait that grows. After five restarts in ten minutes Torch gives up,
     until you set --restart here, or run 'torch restart'.
+
+    An agent that works and makes no progress has stalled, and you are told. With --stalled nudge it
+    gets a message as well, once. With --stalled restart it is restarted if that has changed nothing
+    for ten minutes, in its conversation, and three times a day at most.
 
     An agent whose turn a usage limit has cut off is told to go on two minutes after the reset,
     unless it has gone on by itself.
@@ -55,6 +76,7 @@ def command(
     Examples:
       torch health
       torch health dev --restart on-failure
+      torch health dev --stalled nudge
       torch health dev --explain
       torch health --json | jq -r 'select(.given_up) | .name'
     """
@@ -63,13 +85,15 @@ def command(
     from torch_cli.health.report import health_of
     from torch_cli.roster.registry import registered
     from torch_cli.store import Store
+    from torch_cli.store.health import AgentPolicy
     from torch_cli.watch.listing import agents_on
 
-    if restart and not agent:
-        raise RefusedError("--restart needs an agent; nothing was changed", code="usage")
+    if (restart or stalled) and not agent:
+        named = "--restart" if restart else "--stalled"
+        raise RefusedError(f"{named} needs an agent; nothing was changed", code="usage")
     with Store() as store:
-        if restart and agent:
-            set_policy(store, agent, restart=restart)
+        if (restart or stalled) and agent:
+            set_policy(store, agent, restart=restart or "", stalled=stalled or "")
         now = time.time()
         chosen = [registered(store, agent)] if agent else agents_on(store, common.socket)
         found = [health_of(store, one, now) for one in chosen]
@@ -80,7 +104,7 @@ def command(
         objects = (_object(one) for one in found)
         rows = (_row(one) for one in found)
         common.show_all(objects, _COLUMNS, rows, look, "no agents")
-    if missing and any(one.governed.policy.restart != "never" for one in found):
+    if missing and any(one.governed.policy != AgentPolicy() for one in found):
         note(f"torch: nothing is restarted: {missing}", quiet=common.quiet)
 
 
@@ -104,6 +128,7 @@ def _object(one: "HealthOf") -> dict[str, Any]:
         "running": one.runs,
         "restart": one.governed.policy.restart,
         "set_by": one.governed.by,
+        "stalled": one.governed.policy.stalled,
         "starts": one.starts,
         "recent_restarts": one.restarts,
         "last_end": last,
@@ -112,6 +137,7 @@ def _object(one: "HealthOf") -> dict[str, Any]:
         "next": one.next,
         "failed": one.failed or None,
         "limit": _limit(one),
+        "stall": _stall(one),
     }
 
 
@@ -131,6 +157,24 @@ def _limit(one: "HealthOf") -> dict[str, Any] | None:
         "why_not": one.limit.why_not or None,
         "over": timestamp(over.at) if over is not None else None,
         "message": over.message or None if over is not None else None,
+    }
+
+
+def _stall(one: "HealthOf") -> dict[str, Any] | None:
+    """Return how an agent has stalled, and what is done about it."""
+    from torch_cli.cli.schema import timestamp
+    from torch_cli.store.events import since_of
+
+    if one.stall is None:
+        return None
+    step = one.stall.step
+    return {
+        "words": one.stall.words,
+        "since": timestamp(since_of(one.stall.event)),
+        "nudged": timestamp(step.nudged) if step is not None else None,
+        "message": step.message if step is not None else None,
+        "restarts": timestamp(one.stall.due),
+        "outcome": step.outcome or None if step is not None else None,
     }
 
 
@@ -171,9 +215,24 @@ def _sentences(one: "HealthOf") -> Iterator[str]:
     if one.end is not None:
         when = f", {age(now - one.ended)} ago" if one.ended is not None else ""
         yield f"last end: {one.end.words}{when} ({one.end.cause})"
+    yield f"stalled = {one.governed.policy.stalled}: {_STALLED[one.governed.policy.stalled]}"
+    if one.stall is not None:
+        yield from _of_stall(one.stall, now)
     if one.limit is not None:
         yield from limit_sentences(one.limit, now)
     if one.failed:
         yield f"its last restart failed: {one.failed}"
     if one.given_up is not None:
         yield f"'torch restart {name}' starts it, and it is looked after again"
+
+
+def _of_stall(stall: "Stall", now: float) -> Iterator[str]:
+    from torch_cli.cli.present import age
+
+    yield f"it has stalled: {stall.words}"
+    if stall.step is not None:
+        yield f"it was nudged {age(now - stall.step.nudged)} ago ({stall.step.message})"
+        if stall.step.outcome:
+            yield f"that changed nothing; {stall.step.outcome}"
+    if stall.due is not None:
+        yield f"if that changes nothing it is restarted in {age(max(0.0, stall.due - now))}"

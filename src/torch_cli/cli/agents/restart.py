@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 @click.option(
     "--ended", metavar="WHY", hidden=True, help="Only if its program has ended; for schedulers."
 )
+@click.option(
+    "--stalled", metavar="WHY", hidden=True, help="Only if it makes no progress; for schedulers."
+)
 @common_options
 def command(
     common: Common,
@@ -38,6 +41,7 @@ def command(
     yes: bool,
     seconds: float | None,
     ended: str | None,
+    stalled: str | None,
 ) -> int:
     """Restart agents, in the same conversation if their program can continue one.
 
@@ -65,19 +69,21 @@ def command(
     from torch_cli.lifecycle.several import chosen
     from torch_cli.store import Store
 
-    nothing, by_policy = "nothing was restarted", ended is not None
+    nothing, by_policy = "nothing was restarted", not (ended is None and stalled is None)
     with Store() as store:
         meant = chosen(store, common.socket, names, everyone=everyone, team=team, nothing=nothing)
         if not (names or yes):
             consent(common, meant, "restart")
 
         def act(name: str) -> int:
-            plan = plan_restart(store, name, fresh=fresh, ended=by_policy)
+            plan = plan_restart(
+                store, name, fresh=fresh, ended=ended is not None, stalled=stalled is not None
+            )
             if plan.losses and not (yes or by_policy):
                 _ask(common, plan)
             done = restart(
                 *(store, plan),
-                why=ended or "",
+                why=ended or stalled or "",
                 by_policy=by_policy,
                 seconds=seconds,
                 on_step=common.tell,

@@ -7,7 +7,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_briefings, complete_profiles
-from torch_cli.cli.options import ANY_BYTES, POLICIES, SECONDS, common_options
+from torch_cli.cli.options import ANY_BYTES, POLICIES, SECONDS, STALLED, common_options
 from torch_cli.cli.present import note, print_json, printable
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ if TYPE_CHECKING:
     "that was lost, else never).",
 )
 @click.option(
+    "--stalled",
+    type=click.Choice(STALLED),
+    help="What the daemon does if it makes no progress (default: tell).",
+)
+@click.option(
     "--wait",
     "seconds",
     type=SECONDS,
@@ -103,6 +108,7 @@ def command(
     brief: str | None,
     resume: str | None,
     restart: str | None,
+    stalled: str | None,
     seconds: float | None,
 ) -> int:
     """Open a window with an agent program in it; return once its input is ready.
@@ -151,6 +157,7 @@ def command(
         arguments=arguments,
         conversation=resume or "",
         restart=restart or "",
+        stalled=stalled or "",
     )
     begun, text = begin(
         common.socket,
