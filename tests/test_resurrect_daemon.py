@@ -113,7 +113,7 @@ def test_no_living_session_is_touched_and_the_reasons_are_told(
     configure(f"[health]\nresurrect = true\n[notify]\ncommand = {json.dumps(command)}\n")
     end_everything(tmux, scheduler.start(torch), "dev", "qa", "alone", "lost")
     (tmp_path / "qa").rmdir()
-    mine = tmux.new_session("agents", "cat")
+    mine = tmux.new_session("agents", "cat", window="mine")
     with Store() as store:
         store.database.write("UPDATE agents SET directory = ? WHERE name = 'lost'", "/nowhere")
     daemon = scheduler.start(torch)
@@ -128,7 +128,7 @@ def test_no_living_session_is_touched_and_the_reasons_are_told(
     assert "a session 'agents' was begun since" in event.detail["failed"]["dev"]
     assert "/nowhere" in event.detail["failed"]["lost"]
     assert "1 of 4 agents are back" in event.detail["words"]
-    assert windows(tmux) == [f"agents:{mine.window}", "other:alone"]
+    assert windows(tmux) == ["agents:mine", "other:alone"]
     assert [starts(one) for one in agents] == [1, 1]
     since = torch("since", "1h", "--json").json
     assert {one["who"] for one in since["failed"] if "not brought back" in one["words"]} == {
