@@ -96,18 +96,18 @@ class Fallen:
         return done.status, done.out
 
     def open(self) -> None:
-        for name, agent in self.agents.items():
-            words = ["--profile", "demo", "--session", "work", "--dir", str(agent.directory)]
-            words += ["--restart", POLICIES[name], "--json", "--", *agent.arguments]
-            status, out = self.torch_spawn(name, words)
+        for name in self.agents:
+            status, out = self.spawn(name)
             if status != 0:
                 raise BrokenError(f"{name} did not start: {out}")
         self.world.start_daemon()
 
-    def torch_spawn(self, name: str, words: Sequence[str]) -> tuple[int | None, str]:
-        at = words.index("--")
-        socket = self.world.server.socket.arguments
-        done = self.world.torch("spawn", name, *words[:at], *socket, *words[at:])
+    def spawn(self, name: str) -> tuple[int | None, str]:
+        agent = self.agents[name]
+        words = ["--profile", "demo", "--session", "work", "--dir", str(agent.directory)]
+        words += ["--restart", POLICIES[name], "--json", *self.world.server.socket.arguments]
+        done = self.world.torch("spawn", name, *words, "--", *agent.arguments)
+        self.world.note("spawn", agent=name, status=done.status, out=done.out, err=done.err)
         return done.status, done.out + done.err
 
     def send(self, name: str, text: str = "") -> None:
@@ -171,11 +171,13 @@ class Fallen:
         return True
 
     def restart(self, name: str) -> bool:
-        """Run ``torch restart`` as a person until the agent runs; return whether it does."""
+        """Restart it as a person, or start it anew, until it runs; return whether it does."""
         deadline = time.monotonic() + BACK_SECONDS
         while not self.running(name):
             self.counted["torch restart"] += 1
-            self.torch("restart", name, "--yes", "--json")
+            _, out = self.torch("restart", name, "--yes", "--json")
+            if '"no-agent"' in out:  # it was stopped
+                self.spawn(name)
             if time.monotonic() > deadline:
                 return False
         self.down.pop(name, None)
