@@ -59,6 +59,7 @@ class Wrong(enum.StrEnum):
     MISSING = "did not come back"
     LOST = "message lost"
     DOUBLED = "message twice"
+    FALSE = "delivered, though said not to be"
     UNTOLD = "message without an outcome"
     TASK = "task lost"
 
@@ -212,6 +213,8 @@ class Fallen:
             self.found(Wrong.DOUBLED, f"{key}: {state}, {times} times")
         if times == 0 and state in ("submitted", "confirmed"):
             self.found(Wrong.LOST, f"{key}: {state}")
+        if times and state in ("failed", "cancelled", "expired"):
+            self.found(Wrong.FALSE, f"{key}: {state}")
         if state not in (*TOLD, REFUSED):
             self.found(Wrong.UNTOLD, f"{key}: {state}")
 
