@@ -41,7 +41,8 @@ class WindowPlan(NamedTuple):
     """A window to be made in ``session`` of the tmux server at ``socket``, as it was kept.
 
     ``error`` says why it is not made. ``variables`` are the names of those of its session;
-    ``begins`` and ``ends`` say that it is the first and the last of it.
+    ``begins`` and ``ends`` say that it is the first and the last of it. ``others`` are the names of
+    all agents that may come back.
     """
 
     socket: str
@@ -52,6 +53,7 @@ class WindowPlan(NamedTuple):
     begins: bool = False
     ends: bool = False
     variables: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
 
     @property
     def unset(self) -> list[str]:
@@ -104,6 +106,7 @@ def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
     A session is rebuilt if the tmux server of its agents is gone, and one of them is to come back.
     """
     planned: list[Step] = []
+    others = frozenset(one.agent.name for one in found)
     taken: set[str] = set()
     for path in sorted({one.agent.socket for one in found if one.server_gone}):
         here = {one.agent.identity: one for one in found if one.agent.socket == path}
@@ -116,6 +119,7 @@ def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
             if not links and all(one.course is Course.STAYS for one in gone):
                 continue
             windows = _planned(path, session, {one.agent.identity: one for one in gone})
+            windows = [one._replace(others=others) for one in windows]
             planned += windows
             inside = [pane.agent for one in windows for pane in one.panes if pane.agent]
             taken |= {one.agent.identity for one in inside}
@@ -308,13 +312,14 @@ class Builder:
             self._notes.append(f"a shell is in {found!r}, not in {directory!r}")
 
     def _name(self) -> str:
-        """Return the name of the window: not that of an agent of it that may come back later."""
+        """Return the name of the window: not that of an agent that may come back elsewhere.
+
+        An agent whose start was interrupted is in a window of its name, and was kept as a shell.
+        """
         kept, plan = self._plan.kept, self._plan
-        agents = {
-            one.agent.agent.name if one.agent else one.absent
-            for place, one in enumerate(plan.panes)
-            if place not in self._made
-        }
+        inside = [plan.panes[place].agent for place in self._made]
+        agents = plan.others - {one.agent.name for one in inside if one is not None}
+        agents |= {one.absent for one in plan.panes}
         if kept.name not in agents:
             return kept.name
         self._notes.append(f"it is called '{kept.name}-shells': agent '{kept.name}' is not in it")

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.kept import check_start
+from torch_cli.lifecycle.leftover import close_leftovers
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
@@ -89,6 +90,8 @@ def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Opene
 def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
     profile, command, gone = check(store, order)
     directory = check_directory(order.directory)
+    program = find_program(profile, _environment(order)) or command[0]
+    left = close_leftovers(store, socket, order.name, order.session, program)
     with in_place_of(store, gone):
         window = create_window(
             store,
@@ -102,7 +105,7 @@ def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Open
         )
     with closed_on_failure(window.pane):
         agent = _register(store, order, profile, window, gone)
-    return agent, window
+    return agent, replace(window, notes=(*left, *window.notes))
 
 
 def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | None]:

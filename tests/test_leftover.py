@@ -1,0 +1,103 @@
+"""A start that is killed between its window and its registration: the next one takes its place."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent import spawn_demo, whole_lines
+from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
+from test_resurrect import PATH, kill_server, windows
+from torch_cli import procs
+from torch_cli.lifecycle.arrangement import keep
+from torch_cli.store import Store
+
+KILLED = """
+import os, signal, sys
+from torch_cli.store.windows import Windows
+from torch_cli.store.agents import Agents
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+{where} = die
+sys.argv[0] = "torch"
+from torch_cli.__main__ import main
+main()
+"""
+"""A torch that is killed just before it records the window, or registers the agent."""
+
+MOMENTS = ("Windows.add", "Agents.add")
+
+
+def killed_start(torch: Torch, tmp_path: Path, where: str, *options: str) -> Path:
+    """Have a start of the agent dev killed at ``where``; return the log of its program."""
+    log = tmp_path / "dev.log"
+    (tmp_path / "dev").mkdir(exist_ok=True)
+    words = ["spawn", "dev", "--profile", "demo", "--session", "work", *options]
+    words += ["--dir", str(tmp_path / "dev"), "--", "--log", str(log)]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED.format(where=where), *torch.argv(*words)[3:]],
+        env={**os.environ, **PATH, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == -9, done
+    wait_until(lambda: started(log), what="the program of the killed start")
+    return log
+
+
+def started(log: Path) -> list[int]:
+    return [one["pid"] for one in whole_lines(log) if one["event"] == "start"]
+
+
+def running(log: Path) -> list[int]:
+    return [pid for pid in started(log) if str(log) in (procs.arguments(pid) or ())]
+
+
+@pytest.mark.parametrize("where", MOMENTS)
+def test_the_next_start_takes_the_place_of_one_that_was_killed(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str
+) -> None:
+    log = killed_start(torch, tmp_path, where)
+    (orphan,) = running(log)
+    directory = str(tmp_path / "dev")
+    words = ["--profile", "demo", "--session", "work", "--dir", directory, "--json"]
+    done = torch("spawn", "dev", *words, "--", "--log", str(log), env=PATH)
+    assert done.code == 0, done.out + done.err
+    (now,) = running(log)
+    assert now == done.json["pid"] != orphan
+    assert "an interrupted start had left its window" in str(done.json["notes"])
+    assert windows(tmux) == ["work:dev"]
+
+
+def test_windows_that_only_look_like_it_stay(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """A person's of that name, and one with the variables of an agent and no program of it."""
+    (tmp_path / "dev").mkdir()
+    mine = tmux.new_session("work", "cat")
+    tmux.cmd("rename-window", "-t", mine.id, "dev")
+    tmux.cmd("new-window", "-d", "-t", "work:", "-n", "qa", "-e", "TORCH_AGENT=qa", "exec cat")
+    before = windows(tmux)
+    for name in ("dev", "qa"):
+        words = ["--profile", "demo", "--session", "work", "--dir", str(tmp_path / "dev")]
+        done = torch("spawn", name, *words, "--json", env=PATH)
+        assert (done.code, done.json["error"]["code"]) == (2, "name-taken")
+    assert windows(tmux) == before
+
+
+def test_a_shell_of_an_agent_s_name_does_not_keep_it_from_coming_back(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, store: Store
+) -> None:
+    """The window of an interrupted start was kept as a shell when the server was killed again."""
+    for name in ("pm", "dev"):
+        spawn_demo(tmux, torch, tmp_path / name, "--work", "0", name=name)
+    kill_server(tmux, "pm", "dev")
+    assert torch("restart", "pm", "--yes", env=PATH).code == 0
+    tmux.new_window("agents", "dev")
+    keep(store)
+    kill_server(tmux, "pm")
+    done = torch("resurrect", "--json", env=PATH)
+    assert done.code == 0, done.out + done.err
+    assert sorted(windows(tmux)) == ["agents:dev", "agents:dev-shells", "agents:pm"]
