@@ -26,12 +26,13 @@ from torch_cli.delivery.ask import ask
 from torch_cli.delivery.send import Request, send
 from torch_cli.errors import RefusedError
 from torch_cli.health.policy import set_policy
+from torch_cli.lifecycle.adopting import adopt
 from torch_cli.lifecycle.begin import begin
 from torch_cli.lifecycle.freeze import freeze, thaw
 from torch_cli.lifecycle.move import Destination, move
 from torch_cli.lifecycle.rename import rename
 from torch_cli.lifecycle.restart import plan_restart
-from torch_cli.lifecycle.spawn import SpawnOrder, adopt
+from torch_cli.lifecycle.spawn import SpawnOrder
 from torch_cli.lifecycle.stop import stop
 from torch_cli.pressing.mode import set_mode
 from torch_cli.pressing.press import press

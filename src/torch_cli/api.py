@@ -138,7 +138,7 @@ class Torch:
 
         Raises ``RefusedError`` if the name is taken or the program is not recognised.
         """
-        from torch_cli.lifecycle.spawn import adopt
+        from torch_cli.lifecycle.adopting import adopt
         from torch_cli.store import Store
 
         with self._at_home(), Store() as store:

@@ -1,4 +1,4 @@
-"""Starting an agent program in a window of its own, and registering a running one."""
+"""Starting an agent program in a window of its own."""
 
 import contextlib
 import json
@@ -13,7 +13,6 @@ from typing import Any
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.alone import alone
-from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.leftover import close_leftovers
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
@@ -22,11 +21,10 @@ from torch_cli.programs.asked import answer_command
 from torch_cli.programs.loading import STOCK
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Launch, Profile
-from torch_cli.programs.program import ask_version, find_program, running_version, version_on
+from torch_cli.programs.program import ask_version, find_program, version_on
 from torch_cli.programs.setup import hook_command, hook_settings
 from torch_cli.programs.state import State
 from torch_cli.programs.unclear import advice
-from torch_cli.roster.actor import actor
 from torch_cli.roster.membership import check_parent
 from torch_cli.roster.registry import (
     check_name,
@@ -35,8 +33,6 @@ from torch_cli.roster.registry import (
     lives,
     no_agent,
     profile_named,
-    program_in,
-    recognise,
 )
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -126,7 +122,7 @@ def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | 
     if order.parent and store.agents.get(order.parent) is None:
         raise no_agent(store, order.parent, " to be the parent; nothing was started")
     check_parent(store, order.name, order.parent)
-    gone = _refuse_living(store, order.name)
+    gone = refuse_living(store, order.name)
     return profile, command_of(profile, order), gone
 
 
@@ -174,53 +170,6 @@ def _version(profile: Profile, order: SpawnOrder) -> str:
     environ = _environment(order)
     program = find_program(profile, environ)
     return (ask_version(profile, program, environ) if program else "") or ""
-
-
-def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
-    """Register the program that runs in ``target`` as the agent ``name``.
-
-    Raises ``RefusedError`` or ``NotFoundError``, with nothing registered, if the name is taken or
-    kept for a member of a team, or the program will not do.
-    """
-    check_name(name)
-    check_start(store, name, actor(store).agent, "nothing was registered")
-    found = find(store, socket, target)
-    if found.agent is not None:
-        raise RefusedError(
-            f"pane {found.pane.id} is already agent '{found.agent.name}'", code="adopted"
-        )
-    gone = _refuse_living(store, name)
-    pane = found.pane
-    if pane.dead:
-        raise RefusedError(
-            f"the program in pane {pane.id} ({pane.place}) has ended; it was not registered",
-            code="dead",
-        )
-    with ControlClient(found.socket, pane.session_id) as client:
-        chosen = profile_named(profile) if profile else recognise(store, pane, client)
-        version = version_on(observe(client, store, pane, chosen).screen, chosen)
-    program = program_in(pane) or procs.Process(pane.pid, "")
-    if not version and (chosen.submit.idle_key or chosen.submit.chord):
-        version = running_version(chosen, program)  # its first words have left the screen
-    # Not the reports of a pane with this number of an earlier server.
-    reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
-    agent = store.agents.add(
-        Agent.of(
-            pane,
-            program,
-            name=name,
-            profile=chosen.name,
-            origin="adopted",
-            directory=procs.directory(program.pid) or "",
-            hooks=reported is not None,
-            chord=knows_chord(chosen, os.environ),
-            version=version,
-        ),
-        instead_of=gone,
-    )
-    store.health.forget_policy(agent.identity)  # Torch cannot restart it, whatever it was before
-    store.events.add("adopt", name, {"pane": pane.id, "profile": chosen.name})
-    return agent
 
 
 def await_ready(
@@ -360,8 +309,11 @@ def _read_settings(flag: str, given: str) -> dict[str, Any]:
     return settings
 
 
-def _refuse_living(store: Store, name: str) -> Agent | None:
-    """Refuse the name of a living agent; return the agent of that name whose program is gone."""
+def refuse_living(store: Store, name: str) -> Agent | None:
+    """Raise ``RefusedError`` for the name of a living agent.
+
+    Returns the agent of that name whose program is gone, ``None`` if there is none.
+    """
     taken = store.agents.get(name)
     if taken is None or taken.stopped is not None:
         return None

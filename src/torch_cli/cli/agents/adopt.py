@@ -54,7 +54,7 @@ def command(
       torch adopt . me
       torch adopt --all
     """
-    from torch_cli.lifecycle.spawn import adopt
+    from torch_cli.lifecycle.adopting import adopt
     from torch_cli.store import Store
 
     if every:
