@@ -24,6 +24,7 @@ from torch_cli import errors
 DOCS = schemas.FOLDER.parent
 SOURCE = Path(errors.__file__).parent
 
+_JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r'"(torch\.[a-z-]+/\d+)"')
 
 
@@ -113,6 +114,14 @@ def test_what_is_wrong_is_said() -> None:
 
 def test_the_page_of_all_objects_is_that_of_the_files_now() -> None:
     assert objects.PAGE.read_text("utf-8") == objects.page(), "python docs/objects.py --write"
+
+
+def test_the_objects_in_the_pages_fit() -> None:
+    pages = [path for path in DOCS.glob("*.md") if path != objects.PAGE]
+    blocks = [text for path in pages for text in _JSON.findall(path.read_text("utf-8"))]
+    found = [value for value in map(json.loads, blocks) if "schema" in value]
+    assert found
+    assert not [wrong for value in found for wrong in complaints(value)]
 
 
 # -- the exit codes --------------------------------------------------------------------------------
