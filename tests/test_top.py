@@ -1,8 +1,10 @@
 """``torch top``: driven by keys in a real terminal, which is a pane of another tmux server."""
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,9 +16,9 @@ from xml.etree import ElementTree
 import pytest
 
 from agent import DemoAgent, letter, spawn_demo
-from conftest import SOURCE, TmuxServer, Torch
-from test_attach import terminal
-from torch_cli import paths
+from conftest import SOURCE, TMUX, TmuxServer, Torch, wait_until
+from test_attach import clients, terminal
+from torch_cli import paths, procs
 from torch_cli.cli.dashboard.listing import size, table
 from torch_cli.cli.dashboard.panels import screen_text
 from torch_cli.cli.table import Paper
@@ -330,7 +332,7 @@ def test_a_picture_that_cannot_be_saved_is_refused_at_once(torch: Torch, path: s
 def looked() -> float:
     """Return when Torch last looked at any agent."""
     with Store() as store:
-        return float(store.database.query("SELECT max(seen) FROM observations")[0][0])
+        return float(store.database.query("SELECT max(seen) FROM observations")[0][0] or 0.0)
 
 
 def check_rests(top: Top) -> None:
@@ -364,6 +366,48 @@ def test_it_rests_while_nobody_sees_it(agents: list[DemoAgent], start: Callable[
         before = looked()
         top.tmux.wait_until(lambda: looked() > before, "a look")
     check_rests(top)
+
+
+def test_in_a_popup_it_looks_and_goes_when_it_has_attached(
+    agents: list[DemoAgent], tmux: TmuxServer, tmp_path: Path
+) -> None:
+    """A popup has no pane, and hides what is attached to below it."""
+    tmux.new_session("mine", "cat")
+    ended = tmp_path / "ended"
+    words = shlex.join(["env", f"PYTHONPATH={SOURCE}", sys.executable, "-m", "torch_cli", "top"])
+    with terminal(tmux, "mine") as (name, keyboard):
+        popup = ["display-popup", "-c", name, "-E", "-w", "90%", "-h", "90%"]
+        command = [TMUX, *tmux.socket.arguments, *popup, f"{words}; echo $? > {ended}"]
+        with ExitStack() as cleanup:
+            cleanup.callback(subprocess.Popen(command).kill)
+            before = looked()
+            tmux.wait_until(lambda: looked() > before, "a look")
+
+            def attached() -> bool:
+                os.write(keyboard, b"\r")
+                return clients(tmux)[name] == "agents"
+
+            tmux.wait_until(attached, "the agent")
+            tmux.wait_until(lambda: ended.exists() and ended.read_text(), "the end")
+    assert ended.read_text() == "0\n"
+
+
+def test_it_ends_with_the_terminal_of_its_popup(
+    agents: list[DemoAgent], tmux: TmuxServer, tmp_path: Path
+) -> None:
+    tmux.new_session("mine", "cat")
+    told = tmp_path / "pid"
+    words = shlex.join(["env", f"PYTHONPATH={SOURCE}", sys.executable, "-m", "torch_cli", "top"])
+    with terminal(tmux, "mine") as (name, _), ExitStack() as cleanup:
+        shown = f"echo $$ > {told}; exec {words}"
+        command = [TMUX, *tmux.socket.arguments, "display-popup", "-c", name, "-E", shown]
+        cleanup.callback(subprocess.Popen(command).kill)
+        before = looked()
+        tmux.wait_until(lambda: looked() > before, "a look")
+        program = procs.identify(int(told.read_text()))
+        assert program is not None
+        tmux.cmd("kill-server")
+        wait_until(lambda: not procs.alive(program), what="its end")
 
 
 def test_without_textual_it_says_how_to_get_it(torch: Torch, tmp_path: Path) -> None:

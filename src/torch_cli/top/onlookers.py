@@ -5,6 +5,7 @@ import os
 from torch_cli.errors import TorchError
 from torch_cli.tmux.attach import inside
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.process import run
 from torch_cli.tmux.running import server_at
 from torch_cli.tmux.terminals import is_seen
 
@@ -39,6 +40,15 @@ class Onlookers:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def in_popup() -> bool:
+    """Return whether this process is inside tmux, and in no pane of it: in a popup."""
+    socket, pane, device = inside(), os.environ.get("TMUX_PANE", ""), _device()
+    if socket is None or not device:
+        return False
+    done = run(socket, "-N", "display-message", "-p", "-t", pane, "#{pane_tty}")
+    return done.status == 0 and done.out.rstrip("\n") != device
 
 
 def _device() -> str:

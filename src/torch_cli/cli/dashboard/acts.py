@@ -95,11 +95,16 @@ def seen(identity: str, name: str) -> str:
 def attach_command(socket: Socket, name: str) -> "AttachCommand":
     """Return the command that shows an agent."""
     from torch_cli.roster.registry import find
-    from torch_cli.tmux.attach import attach_command
+    from torch_cli.tmux.attach import attach_command, client_here
 
     with Store() as store:
         found = find(store, socket, name)
-    return attach_command(found.socket, found.pane)
+    command = attach_command(found.socket, found.pane)
+    here = client_here(found.socket) if command.switches else None
+    if here is not None:  # tmux itself may take the connection over which the agents are seen
+        behind = command.words.index("switch-client") + 1
+        command.words[behind:behind] = ["-c", here.name]
+    return command
 
 
 def run_attach(command: "AttachCommand") -> str:

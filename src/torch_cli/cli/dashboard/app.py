@@ -24,6 +24,7 @@ from torch_cli.programs.state import Dialog
 from torch_cli.tmux.socket import Socket
 from torch_cli.top.board import BoardRow
 from torch_cli.top.kept import save_kept
+from torch_cli.top.onlookers import in_popup
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.restart import RestartPlan
@@ -84,6 +85,8 @@ class Dashboard(View):
             return
         if command.switches:
             failed = acts.run_attach(command)
+            if not failed and in_popup():
+                self.action_leave()  # it would stay above what a person wants to see
         else:
             self.paused.set()
             with self.suspend():

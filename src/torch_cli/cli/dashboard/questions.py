@@ -11,25 +11,30 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
+from torch_cli.cli.cells import folded
+from torch_cli.cli.dashboard.panels import INDENT_COLUMNS
 from torch_cli.cli.present import printable
 
 HELP = """\
 Up, Down   select an agent
-Enter      attach to it; detach (prefix d), or 'torch back', to come back
-1 … 9      answer what it asks by that option, only while exactly that question is up
+Enter      attach; detach (prefix d) or 'torch back' comes back
+1 … 9      answer by that option, only while that question is up
 a          answer by an option's letter or words
 m          send it a message, of one or several lines
 r          restart it, in the same conversation
 c          make a checkpoint of its directory
 s          say that you have looked at it
-t          each agent below its parent, or again who needs you first; it is remembered
-/          show only some agents: by name, state, role, task or directory
+t          each agent below its parent; again: who needs you first
+/          show only some agents: by name, state, role, task, …
 Ctrl-P     all commands, to be searched
 q          quit; the daemon goes on
 
-The list is that of 'torch status': who needs you comes first. Signs:
-?  asks    !  unclear or stalled    ✗  ended or failed    ●  works    ○  idle    ◌  waits
+?  asks   !  unclear or stalled   ✗  ended or failed
+●  works   ○  idle   ◌  waits
 """
+
+QUESTION_COLUMNS = 68
+"""Columns of a terminal of 80 that a question has for its words: 90 %, without its frame."""
 
 
 class TextQuestion(ModalScreen[str | None]):
@@ -106,8 +111,10 @@ class YesNo(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="question"):
+            room = min(QUESTION_COLUMNS, self.app.size.width * 9 // 10 - 4)
             for line in self._words:
-                yield Static(_plain(line))
+                for row in folded(printable(line), max(room, 2 * INDENT_COLUMNS), INDENT_COLUMNS):
+                    yield Static(_plain(row))
             yield Static(Text("y does it, n or Escape does not", style="dim"))
 
 

@@ -1,6 +1,7 @@
 """The screen of ``torch top``, drawn anew from what a thread sees; acts run in threads, too."""
 
 import asyncio
+import os
 import signal
 import threading
 import time
@@ -18,7 +19,7 @@ from torch_cli.cli.dashboard.listing import matching, table
 from torch_cli.cli.dashboard.panels import AgentList, AgentScreen, Detail, headline
 from torch_cli.cli.present import printable
 from torch_cli.cli.table import Paper
-from torch_cli.errors import TorchError
+from torch_cli.errors import SIGNALLED, TorchError
 from torch_cli.interrupts import NUMBERS
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.socket import Socket
@@ -39,6 +40,10 @@ NOTE_SECONDS = 20.0
 """Seconds for which it is said what became of a key."""
 
 CSS = """
+* { scrollbar-size-vertical: 1;
+    scrollbar-color: ansi_bright_black; scrollbar-background: ansi_default;
+    scrollbar-color-hover: ansi_bright_black; scrollbar-background-hover: ansi_default;
+    scrollbar-color-active: ansi_bright_black; scrollbar-background-active: ansi_default; }
 Screen { layout: vertical; }
 #headline, #columns { height: 1; padding: 0; }
 #columns { text-style: dim; }
@@ -125,7 +130,11 @@ class View(App[None]):
         self._thread.join(LEAVING_SECONDS)
 
     def _ended(self, number: int) -> None:
+        """End, in any case: a terminal that is gone may never take what would be written last."""
         self.ended_by = number
+        last = threading.Timer(2 * LEAVING_SECONDS, os._exit, [SIGNALLED + number])
+        last.daemon = True
+        last.start()
         self.exit()
 
     @property
