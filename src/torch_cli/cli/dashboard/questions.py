@@ -33,7 +33,7 @@ q          quit; the daemon goes on
 ●  works   ○  idle   ◌  waits
 """
 
-QUESTION_COLUMNS = 68
+DIALOG_COLUMNS = 68
 """Columns of a terminal of 80 that a question has for its words: 90 %, without its frame."""
 
 
@@ -111,7 +111,7 @@ class YesNo(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="question"):
-            room = min(QUESTION_COLUMNS, self.app.size.width * 9 // 10 - 4)
+            room = min(DIALOG_COLUMNS, self.app.size.width * 9 // 10 - 4)
             for line in self._words:
                 for row in folded(printable(line), max(room, 2 * INDENT_COLUMNS), INDENT_COLUMNS):
                     yield Static(_plain(row))
