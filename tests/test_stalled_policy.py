@@ -130,6 +130,7 @@ def test_it_is_nudged_once_for_a_stall(
     assert drained(store) == []
     assert nudges(demo) == 1
     wait_until(lambda: looks.state() == "working", what="the message on its screen")
+    assert store.events.quiet_states(0.0) == [], "it did not go on by itself"
     assert "nudged" in torch("events", "--agent", "demo").out
     wait_until(lambda: looks.state() == "stalled", what="the silence after it")
     assert looks.run(time.time() + 10 * LATER) == []
