@@ -18,7 +18,7 @@ HEAVY = (
 )
 """Packages of others; each costs as much as an empty Python or more."""
 
-SLOW = ("asyncio", "dataclasses", "difflib", "logging", "subprocess", "tempfile")
+SLOW = ("asyncio", "dataclasses", "difflib", "logging", "subprocess", "tempfile", "zoneinfo")
 """Parts of Python that cost a tenth of that or more, and that a delivery can do without."""
 
 TEAMS = (
@@ -104,7 +104,7 @@ def test_a_look_at_all_agents_imports_nothing_heavy(demo: DemoAgent, words: str)
     modules = imported(*words.split())
     assert "torch_cli.watch.sweep" in modules
     others = (*TEAMS, "torch_cli.demo_agent", "torch_cli.store.checkins", "torch_cli.tmux.window")
-    assert not found(modules, [*HEAVY, "click", "inspect", "logging", "subprocess", *others])
+    assert not found(modules, [*HEAVY, *SLOW, "click", "inspect", *others])
 
 
 def test_a_hook_imports_next_to_nothing(demo: DemoAgent) -> None:

@@ -7,7 +7,6 @@ can be relied on.
 
 import datetime
 import re
-from zoneinfo import ZoneInfo
 
 ROUNDED_SECONDS = 60.0
 """A time is written without its seconds: the limit may begin so long after the minute it names."""
@@ -52,6 +51,8 @@ def without_zone(words: str) -> str:
 
 
 def _next(found: re.Match[str], seen: float) -> float | None:
+    from zoneinfo import ZoneInfo  # 3 to 8 ms, at each look at agents
+
     zone = ZoneInfo(found["zone"]) if found["zone"] else None
     began = datetime.datetime.fromtimestamp(seen, zone)
     clock = datetime.time(_hour(int(found["hour"]), found["half"]), int(found["minute"] or 0))
