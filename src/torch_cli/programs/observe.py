@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from torch_cli.procs import Process, alive
 from torch_cli.programs.classify import classify
-from torch_cli.programs.limit import unless_over
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import AgentState, State
 from torch_cli.programs.trouble import weigh_trouble
@@ -57,7 +56,9 @@ def observe(
     if may_hide_work(state):
         state = weighed(state, turn_of(profile, program or pane.pid, event, screen.wrote))
     state = weigh_trouble(state, event)
-    if state.state is State.LIMITED:
+    if state.state is State.LIMITED:  # seldom, and its patterns cost each message 2 ms
+        from torch_cli.programs.limit import unless_over
+
         agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
         state = unless_over(store, agent, profile, state)
     state = at_home(state, profile, program or pane.pid)
