@@ -18,7 +18,10 @@ HEAVY = (
 )
 """Packages of others; each costs as much as an empty Python or more."""
 
-SLOW = ("asyncio", "dataclasses", "difflib", "logging", "subprocess", "tempfile", "zoneinfo")
+SLOW = (
+    *("asyncio", "dataclasses", "difflib", "logging", "subprocess", "tempfile", "tomllib"),
+    "zoneinfo",
+)
 """Parts of Python that cost a tenth of that or more, and that a delivery can do without."""
 
 TEAMS = (

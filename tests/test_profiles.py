@@ -1,14 +1,22 @@
 """Profiles: data that is read strictly, with errors that name the key and the right word."""
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from torch_cli.errors import NotFoundError, RefusedError
-from torch_cli.programs.loading import list_profiles, load_profile, load_profile_file, parse_profile
+from torch_cli.programs.loading import (
+    list_profiles,
+    load_profile,
+    load_profile_file,
+    parse_profile,
+    stock_path,
+)
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.state import State
+from torch_cli.programs.swift import table_of
 
 STOCK = [
     *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "other", "pi"),
@@ -29,6 +37,15 @@ def test_stock_profiles_load(name: str) -> None:
     profile = load_profile(name, None)
     assert (profile.name, profile.source) == (name, BUILT_IN)
     assert profile.title
+
+
+@pytest.mark.parametrize("name", [name for name, _ in list_profiles(None)])
+def test_a_stock_profile_is_the_same_in_json(name: str) -> None:
+    with open(stock_path(name), encoding="utf-8") as file:
+        text = file.read()
+    assert table_of(name, text) == tomllib.loads(text), "python -m torch_cli.programs.swift"
+    assert table_of(name, text.replace("title", "Title", 1)) is None, "made of another text"
+    assert table_of("unknown", text) is None
 
 
 def test_claude_is_read_as_written() -> None:

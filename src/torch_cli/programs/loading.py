@@ -3,12 +3,14 @@
 import os
 import re
 import time
+from typing import Any
 
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.accepted import LARGEST_PROFILE_BYTES, check_accepted
 from torch_cli.programs.profile import BUILT_IN, BoxSpec, Launch, Profile
 from torch_cli.programs.reader import TableReader, nearest
 from torch_cli.programs.state import State
+from torch_cli.programs.swift import table_of
 from torch_cli.regular import open_regular
 from torch_cli.tmux import quote
 
@@ -121,7 +123,10 @@ def _load(path: Place) -> tuple[Profile, str]:
             text = text_of(file.read(LARGEST_PROFILE_BYTES + 1))
     except (OSError, ValueError) as error:
         raise RefusedError(f"{path}: cannot be read: {error}.", code="bad-profile") from error
-    profile = parse_profile(text, source)
+    table = None
+    if source == BUILT_IN:
+        table = table_of(os.path.splitext(os.path.basename(path))[0], text)
+    profile = parse_profile(text, source, table)
     if time.time() - facts.st_mtime > FILE_SETTLED_SECONDS:
         _LOADED[os.fspath(path)] = (state, profile, text)
     return profile, text
@@ -134,17 +139,14 @@ def text_of(content: bytes) -> str:
     return content.decode("utf-8").replace("\r\n", "\n")
 
 
-def parse_profile(text: str, source: str) -> Profile:
+def parse_profile(text: str, source: str, table: dict[str, Any] | None = None) -> Profile:
     """Return the profile that the TOML ``text`` holds; ``source`` names it in errors.
 
-    Raises RefusedError with the key, and for an unknown key with the nearest known one.
+    ``table`` is what the text holds, if the caller knows that already. Raises RefusedError with the
+    key, and for an unknown key with the nearest known one.
     """
-    import tomllib
-
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
+    if table is None:
+        table = _parsed(text, source)
     if table.get("verified") is False:
         table["verified"] = []
     reader = TableReader(source, text)
@@ -153,6 +155,15 @@ def parse_profile(text: str, source: str) -> Profile:
     profile = reader.table(Profile, table, "")._replace(source=source)
     _check(profile, reader)
     return profile
+
+
+def _parsed(text: str, source: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RefusedError(f"{source}: not TOML: {error}.", code="bad-profile") from error
 
 
 def _check(profile: Profile, reader: TableReader) -> None:
