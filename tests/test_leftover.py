@@ -1,6 +1,7 @@
 """A start that is killed between its window and its registration: the next one takes its place."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,12 +56,16 @@ def running(log: Path) -> list[int]:
     return [pid for pid in started(log) if str(log) in (procs.arguments(pid) or ())]
 
 
+@pytest.mark.parametrize("ended", [False, True])
 @pytest.mark.parametrize("where", MOMENTS)
 def test_the_next_start_takes_the_place_of_one_that_was_killed(
-    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str, ended: bool
 ) -> None:
     log = killed_start(torch, tmp_path, where)
     (orphan,) = running(log)
+    if ended:
+        os.kill(orphan, signal.SIGKILL)
+        wait_until(lambda: all(pane.dead for pane in tmux.panes()), what="its dead pane")
     directory = str(tmp_path / "dev")
     words = ["--profile", "demo", "--session", "work", "--dir", directory, "--json"]
     done = torch("spawn", "dev", *words, "--", "--log", str(log), env=PATH)
@@ -74,13 +79,17 @@ def test_the_next_start_takes_the_place_of_one_that_was_killed(
 def test_windows_that_only_look_like_it_stay(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
-    """A person's of that name, and one with the variables of an agent and no program of it."""
+    """A person's own; one with an agent's variables and another program; one that has ended."""
     (tmp_path / "dev").mkdir()
     mine = tmux.new_session("work", "cat")
     tmux.cmd("rename-window", "-t", mine.id, "dev")
     tmux.cmd("new-window", "-d", "-t", "work:", "-n", "qa", "-e", "TORCH_AGENT=qa", "exec cat")
+    program = PATH["PATH"].partition(":")[0] + "/torch-demo-agent"
+    tmux.cmd("set-option", "-g", "remain-on-exit", "on")
+    tmux.cmd("new-window", "-d", "-t", "work:", "-n", "pm", program, "--version")
+    tmux.wait_until(lambda: any(pane.dead for pane in tmux.panes()), "the end of a person's own")
     before = windows(tmux)
-    for name in ("dev", "qa"):
+    for name in ("dev", "qa", "pm"):
         words = ["--profile", "demo", "--session", "work", "--dir", str(tmp_path / "dev")]
         done = torch("spawn", name, *words, "--json", env=PATH)
         assert (done.code, done.json["error"]["code"]) == (2, "name-taken")
