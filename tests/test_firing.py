@@ -447,6 +447,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP TABLE looks;"
         "DROP INDEX events_by_time; DROP INDEX states_by_agent; DROP INDEX states_by_time;"
         "DROP INDEX lives_by_agent; DROP TABLE policies; DROP TABLE memory_kills;"
+        "DROP TABLE arrangements; DROP TABLE limits_over; DROP TABLE stalls;"
         "ALTER TABLE events DROP COLUMN agent;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"

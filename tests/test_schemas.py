@@ -88,10 +88,12 @@ def test_the_examples_fit_and_there_is_one_of_each_form(file: str) -> None:
         assert not complaints(example), example
 
 
-@pytest.mark.parametrize("file", [*NAMED, ERROR])
+OWN_FACTS = "log-1.json"
+"""A line of the daemon's log has facts of its own beside those of all lines."""
+
+
+@pytest.mark.parametrize("file", [one for one in (*NAMED, ERROR) if one != OWN_FACTS])
 def test_a_new_field_does_not_fit(file: str) -> None:
-    if file == "log-1.json":
-        pytest.skip("a line of the daemon's log has facts of its own")
     for example in files()[file]["examples"]:
         assert complaints({**example, "xyzzy": 1})
         for name in ("schema", "error"):

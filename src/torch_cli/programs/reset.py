@@ -15,7 +15,7 @@ _UNITS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "m": 60, "hour
 _UNITS |= {"day": 86_400, "d": 86_400}
 _PART = r"\d{1,4} ?(?:days?|hours?|minutes?|min|seconds?|sec|[dhms])"
 _SPAN = re.compile(rf"(?:in )?({_PART}(?:,? (?:and )?{_PART})*)", re.IGNORECASE)
-_ONE = re.compile(r"(\d+) ?([a-z]+?)s?\b", re.IGNORECASE)
+_ONE = re.compile(r"(\d{1,4}) ?([a-z]{1,7}?)s?\b", re.IGNORECASE)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MOMENT = re.compile(
     r"(?:(?P<month>[a-z]{3})[a-z]* (?P<day>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<year>20\d\d))?"

@@ -24,6 +24,7 @@ themselves:
     agent's; nothing that it prints is lost; and ``torch spawn`` does not pay for the import.
 ``scratch``: it starts a program as ``opening`` does.
 ``window``: proving that a pane is still the same and closing it are one step.
+``arrange``: making the panes of a window equal and splitting one are one step.
 ``move``: looking who sees a pane and moving it are one step.
 ``attach``: the process becomes tmux, on the person's terminal.
 ``status_line``: it uses the connection of the process that delivers.
@@ -39,6 +40,9 @@ themselves:
 ``doctor.snippet``: it asks a server that may be broken, and waits for no connection.
 ``tasks.title``: two settings take less time than the import.
 ``teams.ready``: it waits without being attached: tmux 3.2 can end when a pane dies, if anyone is.
+``lifecycle.leftover``: ``torch spawn`` does not pay for the import.
+``top.onlookers``: it asks each second, on a connection that is there.
+``cli.dashboard.acts``: it switches the person's terminal with the words of ``attach``.
 ``cli.complete``: it runs at each press of Tab.
 ==================================================================================================
 

@@ -15,7 +15,7 @@ from torch_cli.tmux.socket import Socket
 LOOK_SECONDS = 20.0
 """Seconds within which all agents must have been looked at."""
 
-_FONT_FACES = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+_FONT_FACES = re.compile(r"\s{0,20}@font-face \{[^}]{0,2000}\}")
 """What would load fonts from the network whenever somebody looks at the picture."""
 
 
