@@ -1,7 +1,6 @@
 """A start that is killed between its window and its registration: the next one takes its place."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent import spawn_demo, whole_lines
-from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
+from conftest import PATIENCE, SOURCE, Result, TmuxServer, Torch, wait_until
 from test_resurrect import PATH, kill_server, windows
 from torch_cli import procs
+from torch_cli.lifecycle import leftover
 from torch_cli.lifecycle.arrangement import keep
 from torch_cli.store import Store
 
@@ -56,19 +56,13 @@ def running(log: Path) -> list[int]:
     return [pid for pid in started(log) if str(log) in (procs.arguments(pid) or ())]
 
 
-@pytest.mark.parametrize("ended", [False, True])
 @pytest.mark.parametrize("where", MOMENTS)
 def test_the_next_start_takes_the_place_of_one_that_was_killed(
-    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str, ended: bool
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, where: str
 ) -> None:
     log = killed_start(torch, tmp_path, where)
     (orphan,) = running(log)
-    if ended:
-        os.kill(orphan, signal.SIGKILL)
-        wait_until(lambda: all(pane.dead for pane in tmux.panes()), what="its dead pane")
-    directory = str(tmp_path / "dev")
-    words = ["--profile", "demo", "--session", "work", "--dir", directory, "--json"]
-    done = torch("spawn", "dev", *words, "--", "--log", str(log), env=PATH)
+    done = spawn(torch, tmp_path)
     assert done.code == 0, done.out + done.err
     (now,) = running(log)
     assert now == done.json["pid"] != orphan
@@ -76,24 +70,43 @@ def test_the_next_start_takes_the_place_of_one_that_was_killed(
     assert windows(tmux) == ["work:dev"]
 
 
-def test_windows_that_only_look_like_it_stay(
+def spawn(torch: Torch, tmp_path: Path, **env: str) -> Result:
+    words = ["--profile", "demo", "--session", "work", "--dir", str(tmp_path / "dev"), "--json"]
+    return torch("spawn", "dev", *words, "--", "--log", str(tmp_path / "dev.log"), env=PATH | env)
+
+
+def test_a_program_that_was_an_agent_is_left_alone(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:
-    """A person's own; one with an agent's variables and another program; one that has ended."""
     (tmp_path / "dev").mkdir()
-    mine = tmux.new_session("work", "cat")
-    tmux.cmd("rename-window", "-t", mine.id, "dev")
-    tmux.cmd("new-window", "-d", "-t", "work:", "-n", "qa", "-e", "TORCH_AGENT=qa", "exec cat")
-    program = PATH["PATH"].partition(":")[0] + "/torch-demo-agent"
-    tmux.cmd("set-option", "-g", "remain-on-exit", "on")
-    tmux.cmd("new-window", "-d", "-t", "work:", "-n", "pm", program, "--version")
-    tmux.wait_until(lambda: any(pane.dead for pane in tmux.panes()), "the end of a person's own")
-    before = windows(tmux)
-    for name in ("dev", "qa", "pm"):
-        words = ["--profile", "demo", "--session", "work", "--dir", str(tmp_path / "dev")]
-        done = torch("spawn", name, *words, "--json", env=PATH)
-        assert (done.code, done.json["error"]["code"]) == (2, "name-taken")
-    assert windows(tmux) == before
+    first = spawn(torch, tmp_path)
+    assert first.code == 0, first.out + first.err
+    assert torch("stop", "dev", "--forget").code == 0
+    done = spawn(torch, tmp_path)
+    assert (done.code, done.json["error"]["code"]) == (2, "name-taken")
+    assert running(tmp_path / "dev.log") == [first.json["pid"]]
+
+
+def test_the_agent_of_another_state_file_is_left_alone(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    log = killed_start(torch, tmp_path, "Agents.add")
+    (orphan,) = running(log)
+    done = spawn(torch, tmp_path, TORCH_HOME=str(tmp_path / "other"))
+    assert (done.code, done.json["error"]["code"]) == (2, "name-taken")
+    assert running(log) == [orphan]
+
+
+def test_an_old_leftover_is_left_alone(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    """A person may have found it, and work in it."""
+    log = killed_start(torch, tmp_path, "Agents.add")
+    with monkeypatch.context() as patch:
+        patch.setattr(leftover, "YOUNG_SECONDS", 0.0)
+        assert leftover.Start("dev").close_leftovers(store, tmux.socket) == []
+    assert len(running(log)) == 1
+    assert len(leftover.Start("dev").close_leftovers(store, tmux.socket)) == 1
 
 
 def test_a_shell_of_an_agent_s_name_does_not_keep_it_from_coming_back(

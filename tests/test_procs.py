@@ -157,6 +157,9 @@ def test_a_terminal_tells_since_when_nothing_was_read_from_it() -> None:
         while b"x" not in said:
             said += os.read(terminal, 64)
         since = procs.terminal_unread_since(child)
+        if not procs._dates_all_devices():
+            assert since is None
+            return
         assert since is not None
         assert before < since <= time.time() + 8
         assert since % 8 == 0

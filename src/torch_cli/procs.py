@@ -169,7 +169,7 @@ def terminal_unread_since(pid: int) -> float | None:
     It may be up to 8 s too late, and then lies in the future. ``None`` where that is not told:
     macOS, no such process, or its terminal is not at its usual place.
     """
-    device = terminal(pid) if _LINUX else 0
+    device = terminal(pid) if _dates_all_devices() else 0
     if not device:
         return None
     try:
@@ -180,6 +180,15 @@ def terminal_unread_since(pid: int) -> float | None:
         return None  # we see the terminals of another machine or container than it does
     spans = int(facts.st_atime) // _TERMINAL_TIME_SECONDS
     return float((spans + 1) * _TERMINAL_TIME_SECONDS)
+
+
+def _dates_all_devices() -> bool:
+    """Return whether a read through ``/dev/tty`` also dates the terminal itself: Linux from 6.5 on.
+
+    Before, only the device that the program has opened was dated.
+    """
+    numbers = os.uname().release.split(".")[:2] if _LINUX else []
+    return len(numbers) == 2 and [int(one) for one in numbers if one.isdecimal()] >= [6, 5]
 
 
 def cpu_seconds(pid: int) -> float | None:

@@ -5,7 +5,7 @@ stall. ``restart``: if that has brought nothing, it is restarted as ``torch rest
 an agent has stalled is decided in ``attention.stalled``, which counts a tool that runs as progress.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from torch_cli.attention.waits import DEALT_WITH
@@ -16,6 +16,8 @@ from torch_cli.intervals import INTERVALS
 from torch_cli.lifecycle.backoff import MOST, WITHIN
 from torch_cli.lifecycle.did import Did
 from torch_cli.programs.state import AT_WORK, State
+from torch_cli.roster.registry import profile_named
+from torch_cli.roster.safety import submit_key
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import Event
@@ -83,6 +85,13 @@ def _same(store: Store, states: list[Event], step: StallStep | None) -> StallSte
     return step if began <= max(arrived, step.nudged) + NUDGE_SHOWS_SECONDS else None
 
 
+def _hears(agent: Agent) -> bool:
+    """Return whether a message reaches the program at work: else it would come after the stall."""
+    profile = profile_named(agent.profile)
+    key = submit_key(profile, chord=agent.chord, version=agent.version)
+    return profile.paste.queues and key.while_working
+
+
 class StalledAgents:
     """Looks after agents that have stalled. One scheduler has one.
 
@@ -95,9 +104,9 @@ class StalledAgents:
     def run(self, store: Store, now: float) -> Iterator[Did]:
         """Do what is due at ``now`` (epoch seconds), and yield what was done."""
         policies = store.health.policies()
+        self._take_out(store, policies)
         if all(one.stalled == "tell" for one in policies.values()):
             return
-        self._take_out(store)
         for agent in store.agents.all():
             policy = policies.get(agent.identity, AgentPolicy())
             if policy.stalled == "tell" or agent.frozen is not None:
@@ -126,11 +135,13 @@ class StalledAgents:
             last = store.stalls.last(agent.identity)
             if last is not None and last.stall >= stall.event.id:
                 return  # another scheduler was quicker
-            identity = store.messages.insert(message).id
+            identity = store.messages.insert(message).id if _hears(agent) else ""
             store.stalls.insert(StallStep(agent.identity, stall.event.id, now, identity))
-            detail = {"why": stall.words, "message": identity}
-            store.events.insert("nudge", agent.name, detail, agent=agent.identity)
-        yield Did("nudge", agent.name, stall.words)
+            if identity:
+                detail = {"why": stall.words, "message": identity}
+                store.events.insert("nudge", agent.name, detail, agent=agent.identity)
+        if identity:
+            yield Did("nudge", agent.name, stall.words)
 
     def _restart(
         self, store: Store, agent: Agent, stall: Stall, step: StallStep, now: float
@@ -143,9 +154,12 @@ class StalledAgents:
             outcome = "given up" if ends else "restarted"
             if not store.stalls.end(step, now, outcome):
                 return  # another scheduler was quicker
-        why = f"{stall.words}, also after a message"
+        why = f"{stall.words}, also after a message" if step.message else stall.words
         if ends:
             why = f"{why}, after {number} such restarts in a day"
+            policy = store.health.policy(agent.identity) or AgentPolicy()
+            # It stays so until a person sets that policy again.
+            store.health.set_policy(agent.identity, policy._replace(stalled="tell"))
             give_up(store, agent, why)
             yield Did("give-up", agent.name, why, socket=agent.socket, people=True)
             return
@@ -155,11 +169,12 @@ class StalledAgents:
         self._begin(agent, ["--stalled", why])
         yield Did("restart", agent.name, why, socket=agent.socket)
 
-    def _take_out(self, store: Store) -> None:
-        """Take nudges out of the outbox whose agents have gone on before they were typed."""
+    def _take_out(self, store: Store, policies: Mapping[str, AgentPolicy]) -> None:
+        """Take nudges out of the outbox that are no longer wanted, or whose agents have gone on."""
         for message in store.messages.untyped(NUDGE_KEY):
             if message.sender != SENDER or message.author:
                 continue  # a person has chosen that key
             last = store.events.last_state(message.agent)
-            if last is None or last.detail.get("state") != State.STALLED:
+            wanted = policies.get(message.agent, AgentPolicy()).stalled != "tell"
+            if not wanted or last is None or last.detail.get("state") != State.STALLED:
                 store.messages.withdraw(message.id, DEALT_WITH, told=True)

@@ -1,60 +1,110 @@
 """What a start that was killed has left: a window with the agent's program, and no agent.
 
 Its ``torch`` was killed after it had opened the window and before it had registered the agent. The
-name of the window is taken then, and the program gets no messages.
+name of the window is taken then, and the program gets no messages. Each start writes down a token
+before it opens its window, gives the program the token as a variable, and strikes it out once the
+agent is registered. A program with a token that was not struck out is such a leftover.
 """
 
+import contextlib
+import hashlib
+import os
+import secrets
+import select
+import time
+from collections.abc import Iterator
+
 from torch_cli import procs
-from torch_cli.errors import NotFoundError
-from torch_cli.paths import is_chosen, state_dir
+from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.paths import state_dir
 from torch_cli.store import Store
+from torch_cli.store.database import StoreError
 from torch_cli.tmux.panes import Pane, list_panes
-from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
 
-_BY_TORCH = "/usr/bin/env "
-"""How the command of a window begins that Torch has opened. Nobody types that before a path."""
+TOKEN = "TORCH_START"
+"""The variable with the token of the start."""
+
+YOUNG_SECONDS = 600.0
+"""A leftover that is older is left alone: a person may have found it, and work in it."""
+
+ENDS_SECONDS = 5.0
+"""Seconds in which the program of a closed window must have ended."""
 
 
-def close_leftovers(
-    store: Store, socket: Socket, name: str, session: str | None, program: str
-) -> list[str]:
-    """Close the windows that starts of the agent ``name`` have left; return a note for each.
+class Start:
+    """The start of an agent ``name``; ``begun`` is its token. The lock of such starts is held."""
 
-    The caller holds the lock of its starts, so that no other start is under way. Only a window is
-    closed whose process Torch itself began for this agent: by its name, by ``program``, the path of
-    its program, and by the variables that Torch gives to an agent, or if the process has ended, by
-    the form of its command. ``session`` is where to look, ``None`` for everywhere.
-    """
-    notes = []
-    for pane in _named(socket, name, session):
-        known = any(agent.at == pane.at for agent in store.agents.all())
-        if not known and _is_ours(socket, pane, name, program) and close_window(socket, pane):
-            notes.append(f"an interrupted start had left its window {pane.id}: it was closed")
-    return notes
+    def __init__(self, name: str) -> None:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self._file = os.path.join(state_dir(), "locks", f"start-{digest}.token")
+        self.begun = secrets.token_hex(8)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the program gets."""
+        return {TOKEN: self.begun}
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep the token written down while the block runs: only who is killed leaves it."""
+        try:
+            with open(self._file, "w", encoding="ascii") as file:
+                file.write(self.begun)
+        except OSError as error:
+            raise StoreError(f"{self._file}: {error.strerror}; nothing was started") from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(self._file)
+
+    def close_leftovers(self, store: Store, socket: Socket) -> list[str]:
+        """Close the window that the last start has left; return a note for it.
+
+        One whose program was ever an agent is no leftover, although its start was killed just
+        before it struck out the token. Raises ``HeldError`` if its program does not end.
+        """
+        token = self._left()
+        left = [pane for pane in _panes(socket) if token and _is_of(pane, token)]
+        return [_close(socket, pane) for pane in left if not store.agents.ever_in(pane.at)]
+
+    def _left(self) -> str:
+        try:
+            with open(self._file, encoding="ascii") as file:
+                return file.read(64)
+        except (OSError, ValueError):
+            return ""
 
 
-def _named(socket: Socket, name: str, session: str | None) -> list[Pane]:
+def _panes(socket: Socket) -> list[Pane]:
     try:
-        panes = list_panes(socket)
+        return list_panes(socket)
     except NotFoundError:  # no server
         return []
-    return [one for one in panes if one.window == name and session in (None, one.session)]
 
 
-def _is_ours(socket: Socket, pane: Pane, name: str, program: str) -> bool:
-    command = _command(socket, pane)
-    if program not in command:
+def _is_of(pane: Pane, token: str) -> bool:
+    """Return whether the process of ``pane`` was begun by the start with ``token``, lately."""
+    process = procs.identify(pane.pid)
+    if pane.dead or process is None or (procs.environment(pane.pid) or {}).get(TOKEN) != token:
         return False
-    if pane.dead:
-        return command.startswith(_BY_TORCH)
-    known = procs.environment(pane.pid) or {}
-    home = state_dir() if is_chosen() else None
-    return (known.get("TORCH_AGENT"), known.get("TORCH_HOME")) == (name, home)
+    begun = procs.begun(process)
+    return begun is not None and time.time() - begun < YOUNG_SECONDS
 
 
-def _command(socket: Socket, pane: Pane) -> str:
-    """Return the command that tmux was given for ``pane``, '' for a shell."""
-    done = run(socket, "-N", "display-message", "-p", "-t", pane.id, "#{pane_start_command}")
-    return done.out if done.status == 0 else ""
+def _close(socket: Socket, pane: Pane) -> str:
+    process = procs.identify(pane.pid)
+    close_window(socket, pane)
+    deadline = time.monotonic() + ENDS_SECONDS
+    while process is not None and procs.alive(process):
+        if time.monotonic() > deadline:
+            raise HeldError(
+                f"an interrupted start has left process {pane.pid}, which does not end; nothing "
+                "was started",
+                hint="Look at it, and end it.",
+                code="still-running",
+            )
+        select.select([], [], [], 0.02)
+    return f"an interrupted start had left its window {pane.id}: it was closed"

@@ -122,7 +122,9 @@ def plan_restart(
     variables = _variables(agent, known)
     before = earlier(profile, agent.conversation, known)
     if before.conversation and not fresh:
-        own = {program.pid, *(one.pid for one in procs.descendants(program.pid))}
+        own = set[int]()
+        if procs.alive(program):  # else another process may have its number
+            own = {program.pid, *(one.pid for one in procs.descendants(program.pid))}
         check_free(profile, before.conversation, known, but=own)
     given = arguments_for(profile, "", agent.arguments)
     order = SpawnOrder(
@@ -223,6 +225,7 @@ def begin_again(
         alone("restart", plan.agent.identity, refusal, nothing),
         _not_restarted_by_its_team(store, plan.agent),
     ):
+        _check_same(store, plan.agent, nothing)
         on_step("asking its program to end")
         old = _end(store, plan.agent)
         order = replace(plan.order, session=old.session) if old is not None else plan.order
@@ -235,6 +238,17 @@ def begin_again(
     notice, _ = store.messages.accept(restart_notice(store, agent, why))
     unknown = [one for one in store.messages.waiting(agent.identity) if one.step != Step.ACCEPTED]
     return BegunAgain(agent, window, plan.why_new, notice, tuple(unknown))
+
+
+def _check_same(store: Store, planned: Agent, nothing: str) -> None:
+    """Raise ``HeldError`` if the agent was stopped or started since its restart was planned."""
+    now = store.agents.known_as(planned.identity)
+    if now is None or now.stopped is not None or now.created != planned.created:
+        raise HeldError(
+            f"agent '{planned.name}' was stopped, or started again, meanwhile; {nothing}",
+            hint="'torch ps' shows it as it is now.",
+            code="changed",
+        )
 
 
 def await_again(

@@ -13,7 +13,7 @@ from typing import Any
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
 from torch_cli.lifecycle.alone import alone
-from torch_cli.lifecycle.leftover import close_leftovers
+from torch_cli.lifecycle.leftover import Start
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
@@ -86,21 +86,27 @@ def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Opene
 def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
     profile, command, gone = check(store, order)
     directory = check_directory(order.directory)
-    program = find_program(profile, _environment(order)) or command[0]
-    left = close_leftovers(store, socket, order.name, order.session, program)
-    with in_place_of(store, gone):
-        window = create_window(
-            store,
-            socket,
-            name=order.name,
-            session=order.session,
-            directory=directory,
-            environment={**_given(profile), **order.environment, **_identity(order.name)},
-            command=command,
-            keep_dead=True,
-        )
-    with closed_on_failure(window.pane):
-        agent = _register(store, order, profile, window, gone)
+    start = Start(order.name)
+    left = start.close_leftovers(store, socket)
+    with start.noted():
+        with in_place_of(store, gone):
+            window = create_window(
+                store,
+                socket,
+                name=order.name,
+                session=order.session,
+                directory=directory,
+                environment={
+                    **_given(profile),
+                    **order.environment,
+                    **_identity(order.name),
+                    **start.variables,
+                },
+                command=command,
+                keep_dead=True,
+            )
+        with closed_on_failure(window.pane):
+            agent = _register(store, order, profile, window, gone)
     return agent, replace(window, notes=(*left, *window.notes))
 
 

@@ -151,7 +151,7 @@ def end_asked(store: Store, found: Found, agent: Agent) -> None:
     if the program does not end: it is not forced to.
     """
     program = _program(agent)
-    family = procs.descendants(program.pid)
+    family = procs.descendants(program.pid) if procs.alive(program) else []
     if procs.alive(program) and not found.pane.dead:
         asked, ended = _ask(store, found, agent)
         if asked and not ended:  # the keys that end an idle program only interrupt a working one

@@ -92,6 +92,11 @@ class Agents:
         where = "server = ? AND pane = ? AND pane_pid = ? AND stopped IS NULL"
         return self._one(where, server, pane, pane_pid)
 
+    def ever_in(self, at: PaneId) -> bool:
+        """Say whether an agent, also one that was stopped, is recorded in that very pane."""
+        sql = "SELECT 1 FROM agents WHERE server = ? AND pane = ? AND pane_pid = ?"
+        return bool(self._database.query(sql, at.server, at.pane, at.pid))
+
     def on_terminal(self, socket: str, pane: str) -> list[Agent]:
         """Return the agents in the pane ``pane`` of a server at ``socket``, the newest first.
 

@@ -7,7 +7,7 @@ from torch_cli.store.database import Database
 
 class StallStep(NamedTuple):
     """The agent of identity ``agent`` was nudged at ``nudged`` by ``message``, in the stall that
-    the event ``stall`` has begun.
+    the event ``stall`` has begun. The message is '' if its program takes none while it works.
 
     ``ended`` is when it was decided what comes after that, ``None`` before, and ``outcome`` what:
     ``restarted`` or ``given up``. Times are seconds since the epoch.

@@ -134,11 +134,12 @@ def call(socket: Socket, pane: str, name: str, *, automatic: bool) -> None:
 def bring_forward(socket: Socket, pane: str, *, window: bool) -> None:
     """Make ``pane`` the one that is active in its window, and with ``window`` that in its session.
 
-    It is for a window that nobody looks at yet.
+    Nothing is done while a terminal shows the session: the next key of whoever looks at it would
+    go to another pane. tmux itself checks that in the same step.
     """
-    lines = [quote.line("select-pane", "-t", pane)]
-    lines += [quote.line("select-window", "-t", pane)] if window else []
-    _source(socket, *lines)
+    act = f"select-pane -t {pane}" + (f" ; select-window -t {pane}" if window else "")
+    nobody = "#{==:#{session_attached},0}"
+    _source(socket, quote.line("if-shell", "-F", "-t", pane, nobody, act))
 
 
 def _even(pane: str) -> bytes:

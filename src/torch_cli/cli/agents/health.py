@@ -172,7 +172,7 @@ def _stall(one: "HealthOf") -> dict[str, Any] | None:
         "words": one.stall.words,
         "since": timestamp(since_of(one.stall.event)),
         "nudged": timestamp(step.nudged) if step is not None else None,
-        "message": step.message if step is not None else None,
+        "message": step.message or None if step is not None else None,
         "restarts": timestamp(one.stall.due),
         "outcome": step.outcome or None if step is not None else None,
     }
@@ -231,7 +231,10 @@ def _of_stall(stall: "Stall", now: float) -> Iterator[str]:
 
     yield f"it has stalled: {stall.words}"
     if stall.step is not None:
-        yield f"it was nudged {age(now - stall.step.nudged)} ago ({stall.step.message})"
+        if stall.step.message:
+            yield f"it was nudged {age(now - stall.step.nudged)} ago ({stall.step.message})"
+        else:
+            yield "it was not nudged: its program takes no messages while it works"
         if stall.step.outcome:
             yield f"that changed nothing; {stall.step.outcome}"
     if stall.due is not None:
