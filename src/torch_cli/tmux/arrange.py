@@ -135,11 +135,19 @@ def bring_forward(socket: Socket, pane: str, *, window: bool) -> None:
     """Make ``pane`` the one that is active in its window, and with ``window`` that in its session.
 
     Nothing is done while a terminal shows the session: the next key of whoever looks at it would
-    go to another pane. tmux itself checks that in the same step.
+    go to another pane.
     """
-    act = f"select-pane -t {pane}" + (f" ; select-window -t {pane}" if window else "")
-    nobody = "#{==:#{session_attached},0}"
-    _source(socket, quote.line("if-shell", "-F", "-t", pane, nobody, act))
+    if _is_shown(socket, pane):
+        return
+    lines = [quote.line("select-pane", "-t", pane)]
+    lines += [quote.line("select-window", "-t", pane)] if window else []
+    _source(socket, *lines)
+
+
+def _is_shown(socket: Socket, pane: str) -> bool:
+    """Return whether a terminal is attached to the session of ``pane``; Torch's own are none."""
+    done = run(socket, "-N", "list-clients", "-t", pane, "-F", "#{client_control_mode}")
+    return "0" in done.out.split()
 
 
 def _even(pane: str) -> bytes:

@@ -40,7 +40,6 @@ themselves:
 ``doctor.snippet``: it asks a server that may be broken, and waits for no connection.
 ``tasks.title``: two settings take less time than the import.
 ``teams.ready``: it waits without being attached: tmux 3.2 can end when a pane dies, if anyone is.
-``lifecycle.leftover``: ``torch spawn`` does not pay for the import.
 ``top.onlookers``: it asks each second, on a connection that is there.
 ``cli.dashboard.acts``: it switches the person's terminal with the words of ``attach``.
 ``cli.complete``: it runs at each press of Tab.
