@@ -181,7 +181,7 @@ def test_a_tick_writes_states_and_not_twice(demo: DemoAgent) -> None:
     assert states(demo.torch) == ["idle", "waiting", "dead"]
     (fixed,) = status(demo.torch).values()
     assert fixed["do"] == "fix"
-    assert demo.torch(*shlex.split(fixed["steps"][0]["line"])[1:]).code == 0
+    assert demo.torch(*shlex.split(fixed["steps"][-1]["line"])[1:]).code == 0
     assert demo.torch("status").code == 0
 
 

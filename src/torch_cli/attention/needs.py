@@ -123,15 +123,24 @@ def _steps(agent: Agent, group: str, state: StateOf, asked: Asked) -> tuple[Next
             for one in asked.options
         )
     if state.state.state is State.DEAD and state.state.rule == "gone":
-        return (NextStep(("torch", "stop", agent.name), "forgets it: its pane is gone"),)
+        return (*_again(agent), NextStep(("torch", "stop", agent.name), "forgets it"))
     if state.state.shown is State.ERROR:
         return _steps_after_error(agent, attach, state.state)
     if group == "fix":
-        return (attach, NextStep(("torch", "stop", agent.name), "ends it, and frees its name"))
+        stop = NextStep(("torch", "stop", agent.name), "ends it, and frees its name")
+        return (attach, *_again(agent), stop)
     if group == "done":
         seen = NextStep(("torch", "seen", agent.name), "you have looked at it")
         return (attach, seen)
     return (attach,) if group == "look" else ()
+
+
+def _again(agent: Agent) -> tuple[NextStep, ...]:
+    """Return how an agent without a program starts again, if Torch knows how it was started."""
+    if agent.origin != "spawned":
+        return ()
+    words = "starts it again; torch resurrect: all that a crash has ended"
+    return (NextStep(("torch", "restart", agent.name), words),)
 
 
 def _steps_after_error(agent: Agent, attach: NextStep, state: AgentState) -> tuple[NextStep, ...]:

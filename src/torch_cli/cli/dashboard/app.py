@@ -270,6 +270,10 @@ class Dashboard(View):
 
 def run(socket: Socket, on: Paper) -> None:
     """Show the dashboard until a person quits. Raises ``Interrupted`` if a signal has ended it."""
+    # A restart needs it, in a thread: libtmux asks the encoding of sys.stdout while it is imported,
+    # and Textual's own has none.
+    import torch_cli.tmux.server  # noqa: F401
+
     for name in ("COLUMNS", "LINES"):  # they would be believed when the terminal changes its size
         os.environ.pop(name, None)
     app = Dashboard(socket, on)
