@@ -103,7 +103,7 @@ def test_an_old_leftover_is_left_alone(
     """A person may have found it, and work in it."""
     log = killed_start(torch, tmp_path, "Agents.add")
     with monkeypatch.context() as patch:
-        patch.setattr(leftover, "YOUNG_SECONDS", 0.0)
+        patch.setattr(leftover, "LEFTOVER_SECONDS", 0.0)
         assert leftover.Start("dev").close_leftovers(store, tmux.socket) == []
     assert len(running(log)) == 1
     assert len(leftover.Start("dev").close_leftovers(store, tmux.socket)) == 1

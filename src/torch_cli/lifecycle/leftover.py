@@ -26,7 +26,7 @@ from torch_cli.tmux.window import close_window
 TOKEN = "TORCH_START"
 """The variable with the token of the start."""
 
-YOUNG_SECONDS = 600.0
+LEFTOVER_SECONDS = 600.0
 """A leftover that is older is left alone: a person may have found it, and work in it."""
 
 ENDS_SECONDS = 5.0
@@ -91,7 +91,7 @@ def _is_of(pane: Pane, token: str) -> bool:
     if pane.dead or process is None or (procs.environment(pane.pid) or {}).get(TOKEN) != token:
         return False
     begun = procs.begun(process)
-    return begun is not None and time.time() - begun < YOUNG_SECONDS
+    return begun is not None and time.time() - begun < LEFTOVER_SECONDS
 
 
 def _close(socket: Socket, pane: Pane) -> str:
