@@ -25,7 +25,7 @@ def chosen(
     ways = [bool(names), everyone, bool(team)]
     if sum(ways) != 1:
         raise RefusedError(
-            f"name agents, or a team, or all, and only one of these; {nothing}",
+            f"name agents, or give --team or --all, and only one of these; {nothing}",
             hint="'torch ps' lists the agents.",
             code="usage",
         )

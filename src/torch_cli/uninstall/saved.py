@@ -13,7 +13,7 @@ from torch_cli.store.agents import Agent
 
 _OURS = (
     *("accepted", "agent-setup", "checkpoints", "daemon.err", "handoffs", "locks", "logs"),
-    *("shadows", "snippet.tmux.conf", "verified", "worktrees"),
+    *("shadows", "snippet.tmux.conf", "top.json", "verified", "worktrees"),
 )
 """The names that Torch uses in the state directory, besides those below."""
 

@@ -23,11 +23,12 @@ from torch_cli.cli.sending import ANSWERED_WITHIN_SECONDS
 def command(common: Common, **given: Any) -> int:
     """Send MESSAGE to TARGET when it is idle, wait for the answer, and print it.
 
-    MESSAGE - reads standard input. The answer is what the program itself reports or writes into its
-    transcript, else the text on the screen between the message and the input box ("approximate":
-    true in the JSON). If the program asks a question meanwhile, Torch does not answer it: exit code
-    4. If the turn ends with an error of its API, that is on stderr: exit code 9, and with --json
-    its kind, HTTP status and words are in error.details.error.
+    MESSAGE - reads standard input. The answer is what the program itself reports or writes into
+    its transcript, else the text on the screen between the message and the input box
+    ("approximate": true in the JSON). If the program asks a question meanwhile, Torch does not
+    answer it: exit code 4. A message that is held does not wait in the outbox: ask again. If the
+    turn ends with an error of its API, that is on stderr: exit code 9, and with --json its kind,
+    HTTP status and words are in error.details.error.
 
     \b
     Examples:
