@@ -1,5 +1,6 @@
 """``torch answer``."""
 
+import select
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -271,12 +272,19 @@ def _show(shown: "Waiting", since: float | None) -> None:
         say(f"    which key answers it is not known: torch attach {found.name}")
 
 
+_HEEDED_SECONDS = 0.2
+"""Seconds within which a signal is heeded while a person has typed nothing."""
+
+
 def _read(shown: "Waiting") -> str | None:
     """Return what a person types, ``None`` at the end of the input."""
     keys = [option.key for option in shown.asked.options] if shown.asked.choose else []
     choices = ", ".join([*keys, "Enter skips", "q quits"])
     sys.stdout.write(f"{choices}: ")
     sys.stdout.flush()
+    # A Ctrl-C that comes just before a read is heeded after it: so only what is there is read.
+    while not select.select([sys.stdin], [], [], _HEEDED_SECONDS)[0]:
+        pass
     line = sys.stdin.buffer.readline()
     if not line:
         sys.stdout.write("\n")
