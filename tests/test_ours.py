@@ -334,6 +334,10 @@ def test_people_at_tmux_see_once_what_was_left_in_a_box(demo: DemoAgent) -> None
         with typing_into(left.at):
             assert not is_left(left), "it is on its way: a sender works at it"
         assert is_left(left)
+        drawn = b""
+        while b"for help" not in drawn:  # its first drawing may hide what is shown meanwhile
+            assert select.select([screen], [], [], PATIENCE)[0], drawn
+            drawn += os.read(screen, 65536)
         drain_once(time.time(), time.monotonic() + PATIENCE)
         told = f"{left.id} to demo was left in the box".encode()
         seen = b"" if TMUX_VERSION >= (3, 3) else told
