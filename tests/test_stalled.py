@@ -24,12 +24,17 @@ SILENT = 1.0
 """Seconds of silence that are enough here."""
 
 
-@pytest.fixture
-def history(monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
+def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an agent stall after ``SILENT`` seconds without progress, looked for all the time."""
     monkeypatch.setattr(stalled_module, "NO_PROGRESS_SECONDS", SILENT)
     monkeypatch.setattr(stalled_module, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(stalled_module, "DEEP_SECONDS", 0.2)
     monkeypatch.setattr(stalled_module, "REST_SECONDS", 0.0)
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
+    hasten(monkeypatch)
     one = History()
     yield one
     one.close()

@@ -10,9 +10,8 @@ import pytest
 
 from agent import DemoAgent
 from conftest import TmuxServer, Torch, wait_until
-from test_stalled import SILENT, looker
+from test_stalled import hasten, looker
 from torch_cli import procs
-from torch_cli.attention import stalled as stalled_module
 from torch_cli.attention.history import History
 from torch_cli.attention.waits import DEALT_WITH
 from torch_cli.cli.options import STALLED
@@ -34,10 +33,7 @@ LATER = INTERVALS.nudged + 1.0
 
 @pytest.fixture
 def history(monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
-    monkeypatch.setattr(stalled_module, "NO_PROGRESS_SECONDS", SILENT)
-    monkeypatch.setattr(stalled_module, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(stalled_module, "DEEP_SECONDS", 0.2)
-    monkeypatch.setattr(stalled_module, "REST_SECONDS", 0.0)
+    hasten(monkeypatch)
     one = History()
     yield one
     one.close()
