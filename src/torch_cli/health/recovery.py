@@ -150,8 +150,12 @@ class Recovery:
 
 
 def _kept(agent: Agent) -> dict[str, str]:
-    """Return the variables of a living program that are needed to start it again."""
-    given = procs.environment(agent.program_pid) or {}
+    """Return the variables of a living program that are needed to start it again.
+
+    None of one that has ended: another process may have its number.
+    """
+    program = procs.Process(agent.program_pid, agent.program_started)
+    given = (procs.environment(program.pid) if procs.alive(program) else None) or {}
     wanted = ("PATH", *(one for one in agent.variables if not one.startswith("TORCH_")))
     return {name: given[name] for name in wanted if name in given}
 
