@@ -187,6 +187,7 @@ def test_it_is_restarted_after_a_nudge_that_changed_nothing(
     assert (after.identity, after.pane_pid == before.pane_pid) == (before.identity, False)
     assert any(did.words in text for text in demo.submitted())
     assert torch("health", "demo", "--json").json["recent_restarts"] == 1
+    assert store.stalls.restarts(before.identity, 0.0) == 1
 
 
 @pytest.mark.parametrize(
@@ -219,6 +220,8 @@ def test_it_is_not_restarted_if_that_would_cost_more_than_its_turn(
     assert agent_now(store).pane_pid == before.pane_pid
     assert demo.events("approved", "declined", "exit") == []
     assert "not-restarted" in torch("events", "--agent", "demo").out
+    assert store.restarts.of("", before.identity) == [], "what was refused was no restart"
+    assert store.stalls.restarts(before.identity, 0.0) == 0
 
 
 def test_a_frozen_agent_is_left_alone(

@@ -22,8 +22,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import Event
 from torch_cli.store.health import AgentPolicy
-from torch_cli.store.restarts import Restart
-from torch_cli.store.stalls import StallStep
+from torch_cli.store.stalls import GIVEN_UP, TRIED, StallStep
 from torch_cli.watch.listing import look_at
 
 NUDGE_KEY = "nudge:"
@@ -151,7 +150,7 @@ class StalledAgents:
         number = store.stalls.restarts(agent.identity, now - DAY_SECONDS)
         ends = number >= MOST_RESTARTS or len(done) >= MOST
         with store.database.transaction():
-            outcome = "given up" if ends else "restarted"
+            outcome = GIVEN_UP if ends else TRIED
             if not store.stalls.end(step, now, outcome):
                 return  # another scheduler was quicker
         why = f"{stall.words}, also after a message" if step.message else stall.words
@@ -163,8 +162,7 @@ class StalledAgents:
             give_up(store, agent, why)
             yield Did("give-up", agent.name, why, socket=agent.socket, people=True)
             return
-        store.restarts.add(Restart("", agent.identity, now, now))
-        store.restarts.begin("", agent.identity, now)
+        # It counts once its new program was started: 'torch restart' records that.
         why = f"{why}; restart {number + 1} of {MOST_RESTARTS}"
         self._begin(agent, ["--stalled", why])
         yield Did("restart", agent.name, why, socket=agent.socket)

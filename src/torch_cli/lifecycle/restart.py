@@ -28,6 +28,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.database import storable
 from torch_cli.store.messages import Message
+from torch_cli.store.restarts import Restart
 from torch_cli.store.steps import Step
 from torch_cli.store.tasks import TASK_HELD
 from torch_cli.tmux.control import ControlClient
@@ -51,13 +52,15 @@ class RestartPlan(NamedTuple):
     """What a restart of ``agent`` would do.
 
     ``order`` starts it again. Its ``conversation`` is '' for a new one, and ``why_new`` says why.
-    ``losses`` are what an immediate restart would cost, in words for a person.
+    ``losses`` are what an immediate restart would cost, in words for a person. ``stalled`` says
+    that it is done because the agent makes no progress.
     """
 
     agent: Agent
     order: SpawnOrder
     why_new: str = ""
     losses: tuple[str, ...] = ()
+    stalled: bool = False
 
 
 class BegunAgain(NamedTuple):
@@ -144,9 +147,8 @@ def plan_restart(
             f"agent '{name}' was not restarted: it would begin a new conversation: {why_new}",
             code="no-conversation",
         )
-    return RestartPlan(
-        agent, order, why_new, tuple(_losses(store, agent, "" if fresh else why_new))
-    )
+    losses = tuple(_losses(store, agent, "" if fresh else why_new))
+    return RestartPlan(agent, order, why_new, losses, stalled)
 
 
 def _variables(agent: Agent, known: dict[str, str]) -> dict[str, str]:
@@ -235,9 +237,17 @@ def begin_again(
         _join(store, agent)
     detail = {"why": why, "conversation": agent.conversation, "why_new": plan.why_new}
     store.events.add("restart", agent.name, detail, agent=agent.identity)
+    if plan.stalled:
+        _count(store, agent)
     notice, _ = store.messages.accept(restart_notice(store, agent, why))
     unknown = [one for one in store.messages.waiting(agent.identity) if one.step != Step.ACCEPTED]
     return BegunAgain(agent, window, plan.why_new, notice, tuple(unknown))
+
+
+def _count(store: Store, agent: Agent) -> None:
+    """Count a restart of a stalled agent, now that it has come about."""
+    store.stalls.restarted(agent.identity)
+    store.restarts.add(Restart("", agent.identity, agent.created, agent.created, agent.created))
 
 
 def _check_same(store: Store, planned: Agent, nothing: str) -> None:

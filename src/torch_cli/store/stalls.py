@@ -4,13 +4,16 @@ from typing import NamedTuple
 
 from torch_cli.store.database import Database
 
+TRIED, RESTARTED, GIVEN_UP = "restart tried", "restarted", "given up"
+"""What came after a nudge. A restart was refused, or goes on, until it has started the program."""
+
 
 class StallStep(NamedTuple):
     """The agent of identity ``agent`` was nudged at ``nudged`` by ``message``, in the stall that
     the event ``stall`` has begun. The message is '' if its program takes none while it works.
 
     ``ended`` is when it was decided what comes after that, ``None`` before, and ``outcome`` what:
-    ``restarted`` or ``given up``. Times are seconds since the epoch.
+    ``TRIED``, ``RESTARTED`` or ``GIVEN_UP``. Times are seconds since the epoch.
     """
 
     agent: str
@@ -35,8 +38,8 @@ class Stalls:
 
     def restarts(self, agent: str, since: float) -> int:
         """Return how often the agent was restarted because it stalled, since ``since``."""
-        sql = "SELECT count(*) FROM stalls WHERE agent = ? AND outcome = 'restarted' AND ended > ?"
-        return int(self._database.query(sql, agent, since)[0][0])
+        sql = "SELECT count(*) FROM stalls WHERE agent = ? AND outcome = ? AND ended > ?"
+        return int(self._database.query(sql, agent, RESTARTED, since)[0][0])
 
     def insert(self, step: StallStep) -> None:
         """Record a nudge, as part of the caller's transaction."""
@@ -50,6 +53,14 @@ class Stalls:
         sql = "UPDATE stalls SET ended = ?, outcome = ? WHERE agent = ? AND stall = ?"
         self._database.query(sql, at, outcome, step.agent, step.stall)
         return True
+
+    def restarted(self, agent: str) -> None:
+        """Record that the restart which was tried last has started the program again."""
+        self._database.write(
+            "UPDATE stalls SET outcome = ? WHERE agent = ? AND outcome = ?"
+            " AND stall = (SELECT max(stall) FROM stalls WHERE agent = ?)",
+            *(RESTARTED, agent, TRIED, agent),
+        )
 
     def forget(self, agent: str) -> None:
         """Forget what was done for an agent, because a person has set its policy."""
