@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch
-from torch_cli.errors import RefusedError
+from conftest import TmuxServer, Torch, wait_until
+from torch_cli.errors import TIMED_OUT, USAGE, RefusedError
 from torch_cli.programs.state import State
 from torch_cli.store import Store
 from torch_cli.store.tasks import Task
@@ -96,6 +96,20 @@ def test_who_cannot_take_it_is_named_with_the_reason() -> None:
         "unskilled": "it lacks sql",
         "leads": "it leads other agents",
     }
+    assert choice.soon == (), "at the end of its turn it still has none of the skills"
+
+
+def test_who_may_take_it_after_its_turn_is_named() -> None:
+    several = [
+        one("asks", state=State.WAITING),
+        one("busy", state=State.WORKING, load=1),
+        one("dead", state=State.DEAD),
+        one("frozen", state=State.WORKING, frozen=True),
+        one("works", state=State.WORKING),
+    ]
+    (choice,) = route([task("t")], several, "round-robin", NOW)
+    assert (choice.agent, choice.soon) == (None, ("asks", "works"))
+    assert choice.why == "no agent can take it now; after the present turn: asks, works"
 
 
 def test_urgent_tasks_go_first_and_waiting_makes_urgent() -> None:
@@ -195,3 +209,34 @@ def test_the_pool_is_given_out_and_explained(
         json.loads(line) for line in torch("task", "route", "--json", cwd=tmp_path).out.splitlines()
     ]
     assert [one["agent"] for one in again] == [None]
+
+
+def test_a_task_is_given_at_the_end_of_a_turn(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """Who reports a finished task is still in its turn when the next task becomes free by it."""
+    dev = spawn_demo(tmux, torch, tmp_path / "dev", "--work", "5", name="dev")
+    first = torch("task", "add", "first", "--json", "--anywhere").json["id"]
+    second = torch("task", "add", "second", "--json", "--anywhere").json["id"]
+    assert torch("send", "dev", "work on this").code == 0
+    at_once = torch("task", "route", "--no-send", cwd=tmp_path)
+    assert (at_once.code, f"waits  {first}  first" in at_once.out) == (0, True)
+    assert "no agent can take it now; after the present turn: dev" in at_once.err
+    assert "'torch task route --wait 120' waits for the end of that turn" in at_once.err
+    done = torch("task", "route", "--wait", "60", cwd=tmp_path)
+    assert (done.code, f"assigned  {first}  dev" in done.out) == (0, True)
+    assert f"waits  {second}  second" in done.out, "it has one now, and is not waited for"
+    assert f"{first} waits, for dev" in done.err
+    wait_until(lambda: len(dev.submitted()) == 2, what="the order")
+
+
+def test_a_turn_that_does_not_end_in_time_is_said(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    spawn_demo(tmux, torch, tmp_path / "dev", "--work", "60", name="dev")
+    one = torch("task", "add", "one", "--json", "--anywhere").json["id"]
+    assert torch("send", "dev", "work on this").code == 0
+    done = torch("task", "route", "--wait", "1", "--json", cwd=tmp_path)
+    assert (done.code, done.json["task"], done.json["agent"]) == (TIMED_OUT, one, None)
+    both = torch("task", "route", "--wait", "1", "--dry-run")
+    assert (both.code, "nothing was done" in both.err) == (USAGE, True)

@@ -47,6 +47,9 @@ class Intervals(NamedTuple):
     tasks: float = 15.0
     """Between two looks for tasks whose agents are gone."""
 
+    tasks_soon: float = 0.5
+    """Between two looks by 'torch task route --wait' at who is idle by now."""
+
     health: float = 5.0
     """Between two looks at which agents have ended. One takes 0.1 ms for each that runs."""
 

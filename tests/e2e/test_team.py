@@ -65,7 +65,7 @@ SCRIPTS: Mapping[str, Sequence[Rule]] = {
     "pm": (
         BRIEFED,
         (r"· task · m-\w+\]\s+what:", TASKS),
-        (r"Task (t-\w+) is done: Write", "torch task route"),
+        (r"Task (t-\w+) is done: Write", "torch task route --wait 60"),
         (r"Task (t-\w+) is done: Join", "torch send boss --kind status --field done='All of it.'"),
     ),
     "ann": (
@@ -217,8 +217,17 @@ class RealTeam:
         stack.callback(end)
 
     def wait(self, condition: Callable[[], object], what: str, timeout: float = STARTING) -> None:
-        """Wait for a condition; the failure shows every screen."""
-        wait_until(condition, timeout, what, screen=self.server.screens)
+        """Wait for a condition; the failure shows every screen, and what each command said."""
+        wait_until(condition, timeout, what, screen=self._shown)
+
+    def _shown(self) -> str:
+        results = [
+            f"--- {name}: what its command came to\n{one.result}"
+            for name, stub in self._stubs()
+            for one in stub.requests
+            if one.result
+        ]
+        return "\n".join([self.server.screens(), *results])
 
 
 def _table(variables: Mapping[str, str]) -> str:

@@ -2,11 +2,13 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.intervals import INTERVALS
 from torch_cli.roster.actor import Actor
+from torch_cli.roster.edges import may_write
 from torch_cli.roster.project import belongs, place_of, project_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -16,7 +18,8 @@ from torch_cli.tasks.ranking import Candidate, Choice, route
 from torch_cli.teamfile.described import Team
 from torch_cli.teamfile.load import find_file, load_team
 from torch_cli.teamfile.schema import STRATEGIES
-from torch_cli.watch.listing import list_agents
+from torch_cli.tmux.socket import Socket
+from torch_cli.watch.listing import agents_on, list_agents
 
 
 class Rules(NamedTuple):
@@ -108,6 +111,21 @@ def decide(store: Store, agents: Sequence[Agent], rules: Rules, project: str = "
     return route(waiting, candidates(store, agents, rules), rules.strategy, now)
 
 
+def decide_as(
+    store: Store, socket: Socket, who: Actor, rules: Rules, project: str = ""
+) -> list[Choice]:
+    """Return what ``decide`` does for the agents that ``who`` may write to.
+
+    With ``project`` only for those that work in it, and on a demanded ``socket`` only for those of
+    that tmux server.
+    """
+    agents = agents_on(store, socket)
+    if who.agent is not None:
+        agents = [one for one in agents if may_write(store, who.agent, one)]
+    agents = [one for one in agents if not project or project_of(store, one) == project]
+    return decide(store, agents, rules, project)
+
+
 def give_out(
     store: Store, choices: Sequence[Choice], who: Actor
 ) -> Iterator[tuple[Choice, Task | None]]:
@@ -121,3 +139,37 @@ def give_out(
         except HeldError:
             taken = None
         yield choice, taken
+
+
+def give_in_time(
+    store: Store,
+    decided: Callable[[], list[Choice]],
+    who: Actor,
+    seconds: float,
+    on_wait: Callable[[Sequence[Choice]], None] = lambda _: None,
+) -> Iterator[tuple[Choice, Task | None]]:
+    """Give out what ``decided`` returns now, and for ``seconds`` what can only be given later.
+
+    An agent that reports a finished task is still in its turn, so a task that becomes free by it
+    can be given only at the end of that turn. Yields each task once: with ``None`` at the end, for
+    one that nobody took. ``on_wait`` is called once, with the tasks that are waited for. What no
+    agent can take at the end of its turn is not waited for.
+    """
+    deadline = time.monotonic() + seconds
+    told = False
+    while True:
+        choices = decided()
+        given = set()
+        for choice, task in give_out(store, choices, who):
+            if task is not None:
+                given.add(task.id)
+                yield choice, task
+        left = [one for one in choices if one.task.id not in given]
+        taken = any(one.agent for one in left)  # by another at the same moment: decide again
+        if not (taken or any(one.soon for one in left)) or time.monotonic() >= deadline:
+            yield from ((one, None) for one in left)
+            return
+        if not told:
+            told = True
+            on_wait(left)
+        time.sleep(min(INTERVALS.tasks_soon, max(0.0, deadline - time.monotonic())))

@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from torch_cli.programs.state import State
+from torch_cli.programs.state import AT_WORK, State
 from torch_cli.store.tasks import Task, skills_fit
 
 AGING_SECONDS = 3600.0
 """Seconds of waiting that count as much as one step of priority."""
+
+TURNS = (State.STARTING, State.WAITING, *AT_WORK)
+"""The states of an agent that is idle after its present turn, if all goes well."""
 
 
 class Candidate(NamedTuple):
@@ -44,13 +47,15 @@ class Candidate(NamedTuple):
 class Choice(NamedTuple):
     """The decision for a task. ``agent`` is ``None`` if no agent can take it now.
 
-    ``why`` says why this agent was chosen, ``others`` why each other agent was not.
+    ``why`` says why this agent was chosen, ``others`` why each other agent was not. ``soon`` are
+    the agents that could take it at the end of their turns.
     """
 
     task: Task
     agent: Candidate | None
     why: str
     others: tuple[tuple[str, str], ...] = ()
+    soon: tuple[str, ...] = ()
 
 
 def route(
@@ -72,13 +77,22 @@ def route(
         ]
         fit = [one for one in free if not objection(task, one)]
         if not fit:
-            choices.append(Choice(task, None, "no agent can take it now", tuple(refused)))
+            soon = tuple(one.name for one in free if _is_free_soon(task, one))
+            why = "no agent can take it now"
+            if soon:
+                why += f"; after the present turn: {', '.join(soon)}"
+            choices.append(Choice(task, None, why, tuple(refused), soon))
             continue
         best = min(fit, key=lambda one: (*rank(task, one), one.name))
         others = [(one.name, _why(task, one, strategy)) for one in fit if one is not best]
         choices.append(Choice(task, best, _why(task, best, strategy), (*others, *refused)))
         free.remove(best)
     return choices
+
+
+def _is_free_soon(task: Task, one: Candidate) -> bool:
+    """Return whether only its present turn keeps an agent from a task."""
+    return one.state in TURNS and not objection(task, one._replace(state=State.IDLE))
 
 
 def urgency(task: Task, now: float) -> float:
