@@ -184,7 +184,9 @@ def test_keys_send_attach_filter_and_help(
     top.wait("Escape clears it")
     top.type("two")
     top.wait("1 of 2 shown")
+    top.wait_row("two")
     top.press("Enter")
+    top.wait("1 of 2 shown: /two")
     top.tmux.wait_until(lambda: top.screen().splitlines()[2].startswith("nothing"), "the list")
     top.press("c")
     why = "two is not in a git repository"
@@ -201,6 +203,72 @@ def test_keys_send_attach_filter_and_help(
     top.wait("1 of 2 shown")
     top.press("Escape")
     top.wait("one", "two")
+
+
+def test_keys_before_it_has_drawn_filter_nothing(
+    agents: list[DemoAgent], start: Callable[..., Top]
+) -> None:
+    top = start()
+    top.type("one")
+    top.wait("2 nothing", "○ idle", "q quit")
+    top.press("/")
+    top.wait("Escape clears it")  # the field is empty
+
+
+def test_what_rests_is_told_in_the_list(
+    agents: list[DemoAgent], torch: Torch, start: Callable[..., Top]
+) -> None:
+    """The word must not be in the name of this test: the filter finds it in directories, too."""
+    assert torch("freeze", "two").code == 0
+    top = start()
+    rows = top.wait("1 wait, 1 nothing").splitlines()
+    assert re.match(r"wait +two +○ idle frozen ", rows[2]), rows
+    assert re.match(r"nothing +one +○ idle +\d", rows[3]), rows
+    top.press("/")
+    top.wait("Escape clears it")
+    top.type("frozen")
+    top.wait("1 of 2 shown")
+
+
+def test_a_narrow_screen_names_the_keys_that_matter_most(
+    agents: list[DemoAgent], start: Callable[..., Top]
+) -> None:
+    top = start()
+    top.wait("2 nothing")
+    for columns, keys in (
+        (72, "Enter attach 1…9 answer m message r restart / filter ? help q quit"),
+        (40, "Enter attach 1…9 answer ? help q quit"),
+        (10, "q quit"),
+        (
+            80,
+            "Enter attach 1…9 answer m message r restart c checkpoint / filter ? help q quit",
+        ),
+    ):
+        top.tmux.cmd("resize-window", "-t", top.pane.id, "-x", str(columns), "-y", "20")
+        top.wait_row(keys)
+
+
+def test_a_terminal_inside_a_pane_is_no_popup(tmux: TmuxServer, tmp_path: Path) -> None:
+    """An editor's or ``script``'s: Enter must not end what runs there."""
+
+    def ask(file: Path) -> str:
+        say = f"open({str(file)!r}, 'w').write(str(in_popup()))"
+        program = f"from torch_cli.top.onlookers import in_popup; {say}"
+        return shlex.join(["env", f"PYTHONPATH={SOURCE}", sys.executable, "-c", program])
+
+    def told(file: Path) -> str:
+        tmux.wait_until(lambda: file.exists() and file.read_text(), f"what {file.name} tells")
+        return file.read_text()
+
+    pane, inner, popup = (tmp_path / name for name in ("pane", "inner", "popup"))
+    spawn = f"import pty; pty.spawn(['sh', '-c', {ask(inner)!r}])"
+    nested = shlex.join([sys.executable, "-c", spawn])
+    tmux.new_session("mine", "sh", "-c", f"{ask(pane)}; {nested}; exec cat")
+    assert (told(pane), told(inner)) == ("False", "False")
+    with terminal(tmux, "mine") as (name, _), ExitStack() as cleanup:
+        command = [TMUX, *tmux.socket.arguments, "display-popup", "-c", name, "-E", ask(popup)]
+        cleanup.callback(subprocess.Popen(command).kill)
+        assert told(popup) == "True"
 
 
 def test_a_lost_server_is_shown_and_its_return(
@@ -351,9 +419,9 @@ def check_rests(top: Top) -> None:
 
 def test_it_rests_while_nobody_sees_it(agents: list[DemoAgent], start: Callable[..., Top]) -> None:
     top = start(seen=False)
-    top.wait("looking …")
+    top.wait("2 nothing", "rests since ")  # it has looked once
     with terminal(top.tmux, "top"):
-        top.wait("2 nothing")
+        top.tmux.wait_until(lambda: "rests since " not in top.screen(), "a look")
         top.tmux.cmd("new-window", "-t", "top", "cat")
         check_rests(top)
         before = looked()

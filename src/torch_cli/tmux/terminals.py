@@ -46,22 +46,29 @@ def terminals(client: ControlClient) -> list[Terminal]:
 def is_seen(client: ControlClient, pane: str, device: str) -> bool:
     """Return whether a terminal shows ``pane``: its window, and no other pane zoomed in that.
 
+    A program in control mode that is not Torch, as iTerm2, is taken to show all of its session.
     ``device`` is the terminal that the pane is for its program. Where the pane has another, as in
     a popup, which has none of its own, it is taken to be seen. Raises ``TorchError`` if tmux does
     not answer.
     """
-    form = "#{?client_control_mode,1,0} #{window_id} #{?window_zoomed_flag,1,0} #{pane_id}"
-    about = ("display-message", "-p", "-t", pane, "#{pane_id} #{pane_tty} #{window_id}")
+    form = (
+        "#{?client_control_mode,1,0} #{window_id} #{?window_zoomed_flag,1,0} #{pane_id}"
+        " #{session_id} #{client_flags}"
+    )
+    facts = "#{pane_id} #{pane_tty} #{window_id}#{session_id}"
+    about = ("display-message", "-p", "-t", pane, facts)
     own, shown = client.ask_all([quote.line(*about), quote.line("list-clients", "-F", form)])
     found, _, place = own.text.partition(" ")
-    tty, _, window = place.rpartition(" ")
+    tty, _, last = place.rpartition(" ")
+    window, _, session = last.partition("$")
     if not own.ok or not shown.ok or (found, tty) != (pane, device):
         return True
     rows = [line.split(" ") for line in shown.lines]
     return any(
-        row[:2] == ["0", window] and (row[2] == "0" or row[3] == pane)
+        (row[:2] == ["0", window] and (row[2] == "0" or row[3] == pane))
+        or (row[0] == "1" and row[4] == f"${session}" and "ignore-size" not in row[5].split(","))
         for row in rows
-        if len(row) == 4
+        if len(row) == 6
     )
 
 

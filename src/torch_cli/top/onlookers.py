@@ -2,6 +2,7 @@
 
 import os
 
+from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.tmux.attach import inside
 from torch_cli.tmux.control import ControlClient
@@ -43,12 +44,19 @@ class Onlookers:
 
 
 def in_popup() -> bool:
-    """Return whether this process is inside tmux, and in no pane of it: in a popup."""
-    socket, pane, device = inside(), os.environ.get("TMUX_PANE", ""), _device()
-    if socket is None or not device:
+    """Return whether tmux has started this process in no pane of its own: in a popup.
+
+    Another terminal in a pane, as ``script`` or an editor opens one, is in that pane.
+    """
+    socket = inside()
+    if socket is None or not _device():
         return False
-    done = run(socket, "-N", "display-message", "-p", "-t", pane, "#{pane_tty}")
-    return done.status == 0 and done.out.rstrip("\n") != device
+    done = run(socket, "-N", "list-panes", "-a", "-F", "#{pid} #{pane_pid}")
+    rows = [line.split() for line in done.out.splitlines()]
+    if done.status != 0 or not all(len(row) == 2 for row in rows):
+        return False
+    family = {str(one) for one in procs.ancestors(os.getpid())}
+    return any(row[0] in family for row in rows) and not any(row[1] in family for row in rows)
 
 
 def _device() -> str:

@@ -229,7 +229,8 @@ class Dashboard(View):
     def action_filter(self) -> None:
         """Let a person type what to show."""
         field = self.query_one("#filter", Input)
-        field.display = True
+        field.display, field.disabled = True, False
+        self.draw()
         self.screen.set_focus(field)  # at once: the next key is for it
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -241,14 +242,18 @@ class Dashboard(View):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter."""
         if event.input.id == "filter":
-            event.input.display = False
-            self.agents.focus()
+            self._leave_filter(event.input)
+            self.draw()
+
+    def _leave_filter(self, field: Input) -> None:
+        field.display, field.disabled = False, True
+        self.agents.focus()
 
     def action_clear(self) -> None:
         """Show all agents again, and say nothing more."""
         field = self.query_one("#filter", Input)
-        field.value, field.display = "", False
-        self.agents.focus()
+        field.value = ""
+        self._leave_filter(field)
         self.say("")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

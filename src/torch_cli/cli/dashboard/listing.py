@@ -44,7 +44,7 @@ def _cells(row: BoardRow, now: float, depth: int) -> list[str]:
     return [
         need.group,
         f"{TREE_INDENT * depth}{row.name}",
-        str(need.state.state.shown),
+        state_words(row),
         age(now - need.since) if need.since is not None else "",
         row.task.title if row.task else "",
         sent,
@@ -54,6 +54,12 @@ def _cells(row: BoardRow, now: float, depth: int) -> list[str]:
         _in(row.checkin, now),
         f"{age(now - row.checkpoint)} ago" if row.checkpoint is not None else "",
     ]
+
+
+def state_words(row: BoardRow) -> str:
+    """Return its state in words, with ``frozen`` if it is, as ``torch ps`` does."""
+    shown = str(row.need.state.state.shown)
+    return shown if row.need.agent.frozen is None else f"{shown} frozen"
 
 
 def further(row: BoardRow, now: float) -> list[str]:
@@ -93,4 +99,4 @@ def _searched(row: BoardRow) -> str:
     agent, need = row.need.agent, row.need
     said = (agent.name, agent.role, agent.profile, agent.directory, need.group)
     task = row.task.title if row.task else ""
-    return " ".join((*said, str(need.state.state.shown), task)).casefold()
+    return " ".join((*said, state_words(row), task)).casefold()

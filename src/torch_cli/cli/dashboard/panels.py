@@ -2,14 +2,15 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 from textual import events
 from textual.binding import Binding
 from textual.widget import Widget
-from textual.widgets import OptionList
+from textual.widgets import Footer, OptionList
 from textual.widgets.option_list import Option
 
 from torch_cli.attention.groups import GROUPS
@@ -22,6 +23,9 @@ from torch_cli.top.board import Board, BoardRow
 
 INDENT_COLUMNS = 4
 """Columns by which a row that goes on is indented."""
+
+KEYS_LEFT_OUT = ("checkpoint", "restart", "filter", "message", "answer", "attach", "help")
+"""The keys that a narrow screen has no room to name, the first to go first."""
 
 _SGR = re.compile(r"(\x1b\[[0-9;]*m)")
 _OTHER = re.compile(
@@ -86,6 +90,35 @@ class AgentList(OptionList):
         clicked = event.style.meta.get("option")
         if clicked is not None:
             self.highlighted = clicked
+
+
+class KeyLine(Footer):
+    """The keys, in the last line. Without room for all of them, some are left out, and none is cut.
+
+    ``?`` says all of them.
+    """
+
+    def compose(self) -> Iterable[Widget]:
+        keys = list(super().compose())
+        self._leave_out(keys)
+        return keys
+
+    def on_resize(self) -> None:
+        """Show as many as there is room for now."""
+        self._leave_out(self.children)
+
+    def _leave_out(self, keys: Iterable[Any]) -> None:
+        words = {key: f"{key.key_display} {key.description}" for key in keys}
+        for key in sorted(words, key=lambda one: _place(one.description)):
+            room = sum(len(word) + 1 for word in words.values()) - 1
+            key.display = room <= self.app.size.width
+            if not key.display:
+                del words[key]
+
+
+def _place(description: str) -> int:
+    """Return how soon a key is left out: 0 is the first."""
+    return KEYS_LEFT_OUT.index(description) if description in KEYS_LEFT_OUT else len(KEYS_LEFT_OUT)
 
 
 class Detail(Widget):
@@ -214,16 +247,26 @@ def _line(words: str, style: str = "") -> Text:
     return Text(printable(words), style=style, no_wrap=True, overflow="ellipsis")
 
 
-def headline(board: Board, shown: int) -> Text:
-    """Return how many agents need what, and whether somebody watches when you do not."""
+def clock(at: float) -> str:
+    """Return the time of day of a moment (epoch seconds)."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def headline(board: Board, shown: int, wanted: str = "", *, rests: bool = False) -> Text:
+    """Return how many agents need what, and whether somebody watches when you do not.
+
+    ``wanted`` are the words of the filter. ``rests`` says that nobody sees the screen.
+    """
     groups = [row.need.group for row in board.rows]
     counted = [f"{groups.count(name)} {name}" for name in GROUPS if name in groups]
     nobody = "no agents: torch spawn NAME starts one" if board.at else "looking …"
     words = [", ".join(counted) or nobody]
     if shown != len(groups):
-        words.append(f"{shown} of {len(groups)} shown")
+        words.append(f"{shown} of {len(groups)} shown{f': /{printable(wanted)}' if wanted else ''}")
     if board.scheduler != "daemon" and board.at:
         words.append("no daemon")
+    if rests:
+        words.append(f"rests since {clock(board.at)} (nobody looks)")
     text = Text("  ".join(words), style="bold", no_wrap=True, overflow="ellipsis")
     for path in board.lost:
         text.append(f"  no tmux server at {printable(path)}", "bold red")

@@ -12,11 +12,11 @@ from typing import TypeVar
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.message import Message
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from torch_cli.cli.dashboard import acts
 from torch_cli.cli.dashboard.listing import matching, table
-from torch_cli.cli.dashboard.panels import AgentList, AgentScreen, Detail, headline
+from torch_cli.cli.dashboard.panels import AgentList, AgentScreen, Detail, KeyLine, headline
 from torch_cli.cli.present import printable
 from torch_cli.cli.table import Paper
 from torch_cli.errors import SIGNALLED, TorchError
@@ -69,11 +69,11 @@ ModalScreen { align: center middle; background: transparent; }
 
 
 class BoardMade(Message):
-    """A thread has looked at the agents."""
+    """A thread has looked at the agents. ``rests`` says that it looks no more: nobody sees it."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, *, rests: bool = False) -> None:
         super().__init__()
-        self.board = board
+        self.board, self.rests = board, rests
 
 
 class View(App[None]):
@@ -92,7 +92,7 @@ class View(App[None]):
         self.theme = "ansi-dark"
         self.ended_by = 0
         self.tmux, self._on = socket, on
-        self.board = Board()
+        self.board, self.rests = Board(), False
         self._rows: list[BoardRow] = []
         self.wanted = ""
         self.kept = load_kept()
@@ -107,12 +107,14 @@ class View(App[None]):
         yield Static("torch top", id="headline")
         # Above what may fill the screen: on a small one they would be out of sight below it.
         yield Static("", id="note")
-        yield Input(placeholder="filter: Enter keeps it, Escape clears it", id="filter")
+        # Disabled while it does not show: keys must not go where nobody sees them.
+        filter_words = "filter: Enter keeps it, Escape clears it"
+        yield Input(placeholder=filter_words, id="filter", disabled=True)
         yield Static("", id="columns")
         yield AgentList()
         yield Detail(self._on)
         yield AgentScreen()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -150,11 +152,19 @@ class View(App[None]):
     # -- looking -------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Look again and again, in a thread of its own, as long as somebody sees that."""
+        """Look once, then again and again as long as somebody sees that, in a thread of its own."""
         watchman, onlookers = Watchman(self.tmux), Onlookers()
+        board = watchman.look()
+        self.post_message(BoardMade(board))
+        rests = False
         while not self._done.is_set():
-            if not self.paused.is_set() and (self._for_picture or onlookers.any()):
-                self.post_message(BoardMade(watchman.look()))
+            if not self.paused.is_set():
+                if self._for_picture or onlookers.any():
+                    board, rests = watchman.look(), False
+                    self.post_message(BoardMade(board))
+                elif not rests:
+                    rests = True
+                    self.post_message(BoardMade(board, rests=True))
             self.again.wait(FRESH_SECONDS)
             self.again.clear()
         watchman.close()
@@ -162,7 +172,7 @@ class View(App[None]):
 
     def on_board_made(self, made: BoardMade) -> None:
         """Show what was seen."""
-        self.board = made.board
+        self.board, self.rests = made.board, made.rests
         self.draw()
         self.looked.set()
 
@@ -182,7 +192,9 @@ class View(App[None]):
             ordered = list(tree(self._rows, _above(self._rows)))
             depths, self._rows = [depth for depth, _ in ordered], [row for _, row in ordered]
         heading, *lines = table(self._rows, time.time(), on, depths)
-        base.query_one("#headline", Static).update(headline(self.board, len(self._rows)))
+        base.query_one("#headline", Static).update(
+            headline(self.board, len(self._rows), self._kept_filter(), rests=self.rests)
+        )
         base.query_one("#columns", Static).update(
             Text.from_ansi(heading if self._rows else "", no_wrap=True, overflow="crop")
         )
@@ -190,6 +202,11 @@ class View(App[None]):
         self._draw_selected(self.agents.selected)
         if self._noted_at and time.monotonic() > self._noted_at + NOTE_SECONDS:
             self.say("")
+
+    def _kept_filter(self) -> str:
+        """Return the words that filter the list, '' while they are seen in their own field."""
+        field = self.screen_stack[0].query_one("#filter", Input)
+        return "" if field.display else self.wanted
 
     def _draw_selected(self, name: str) -> None:
         base = self.screen_stack[0]
