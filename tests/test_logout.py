@@ -7,12 +7,11 @@ import pytest
 
 from conftest import TmuxServer, Torch
 from torch_cli.doctor.finding import Level
-from torch_cli.doctor.logout import (
+from torch_cli.doctor.logout import judge, logout
+from torch_cli.login import (
+    LoginFacts,
     LoginRules,
-    LogoutFacts,
     group_in,
-    judge,
-    logout,
     read_facts,
     rules_in,
     rules_of_logind,
@@ -63,27 +62,27 @@ KILLS, LEAVES, SILENT = LoginRules(kills=True), LoginRules(kills=False), LoginRu
 def test_the_group_decides(
     group: str, lingers: bool, rules: LoginRules, level: Level, words: str
 ) -> None:
-    found = judge(LogoutFacts(group, "me", lingers, rules))
+    found = judge(LoginFacts(group, "me", lingers, rules))
     assert found is not None
     assert (found.level, words in found.message) == (level, True), found
 
 
 @pytest.mark.parametrize("group", ["", "/", "/init.scope", "/docker/0a1b", "/../..", "/lxc/dev"])
 def test_elsewhere_nothing_is_said(group: str) -> None:
-    assert judge(LogoutFacts(group, "me", False, KILLS)) is None
+    assert judge(LoginFacts(group, "me", False, KILLS)) is None
 
 
 def test_the_advice_is_the_one_command() -> None:
-    killed = judge(LogoutFacts(SSH, "me", False, KILLS))
+    killed = judge(LoginFacts(SSH, "me", False, KILLS))
     assert killed is not None
     assert "loginctl enable-linger me, then systemd-run --user --scope tmux" in killed.advice
-    lingering = judge(LogoutFacts(SSH, "me", True, KILLS))
+    lingering = judge(LoginFacts(SSH, "me", True, KILLS))
     assert lingering is not None
     assert "enable-linger" not in lingering.advice
-    ends = judge(LogoutFacts(SCOPE, "me", False, SILENT))
+    ends = judge(LoginFacts(SCOPE, "me", False, SILENT))
     assert ends is not None
     assert ends.advice == "loginctl enable-linger me"
-    to_come = judge(LogoutFacts(SSH, "me", False, KILLS, runs=False))
+    to_come = judge(LoginFacts(SSH, "me", False, KILLS), runs=False)
     assert to_come is not None
     assert "a tmux server that is started here" in to_come.message
     assert "end it first" not in to_come.advice

@@ -17,6 +17,7 @@ from torch_cli.schedule.notify import notify, watchdog_seconds
 from torch_cli.schedule.tick import own_process
 from torch_cli.store import Store
 from torch_cli.store.lease import Clock, Held, HolderKind
+from torch_cli.user_scope import scope_words
 
 if TYPE_CHECKING:
     from torch_cli.schedule.loop import Loop
@@ -140,8 +141,9 @@ class _Pulse:
 def start(options: list[str]) -> Held:
     """Start a daemon in the background, with ``options`` of ``torch daemon run``; return its lease.
 
-    Raises ``HeldError`` if a scheduler is working, ``TorchError`` with the daemon's words if it
-    ended, ``TimedOutError`` if it does not begin to work.
+    It gets a scope of the user's own systemd if it would end with this login. Raises ``HeldError``
+    if a scheduler is working, ``TorchError`` with the daemon's words if it ended, ``TimedOutError``
+    if it does not begin to work.
     """
     with Store() as store:
         holder = store.lease.current()
@@ -149,6 +151,7 @@ def start(options: list[str]) -> Held:
             raise busy(holder)
     said = os.path.join(state_dir(), "daemon.err")
     words = [sys.executable, "-m", "torch_cli", "daemon", "run", "--quiet", *options]
+    words = [*scope_words(), *words]  # it runs in place: the process is still the child
     with open(said, "wb", opener=_private) as errors:
         child = subprocess.Popen(
             words,

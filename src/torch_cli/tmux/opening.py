@@ -21,6 +21,7 @@ from torch_cli.tmux.panes import Pane, list_panes, with_end
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
+from torch_cli.user_scope import scope_words
 
 _MEANINGS = {126: " (it is not executable)", 127: " (no such program)"}
 
@@ -97,7 +98,9 @@ def new_session(
     """Create a session, or find the one that another process has just created.
 
     ``new-session -e`` would give the variables to every later window of the session, so its first
-    window is a placeholder that ``new-window -k`` replaces.
+    window is a placeholder that ``new-window -k`` replaces. A server that this starts gets a scope
+    of the user's own systemd where it would end too early (``user_scope``). Raises ``RefusedError``
+    for a setting of that which is wrong.
     """
     make_directory(socket)
     held_by = f"torch-{secrets.token_hex(6)}"
@@ -105,8 +108,9 @@ def new_session(
     words += ["-x", str(size[0]), "-y", str(size[1])] if size else []
     words += ["-s", quote.format_literal(session), "-n", held_by]
     words += ["-c", quote.format_literal(directory), *PLACEHOLDER_COMMAND]
+    before = () if _answers(socket) else scope_words()  # the server is started by this
     try:
-        session_id = _source(socket, *words)
+        session_id = _source(socket, *words, before=before)
     except TmuxError:
         for pane in list_panes(socket):
             if pane.session == session:
@@ -175,10 +179,23 @@ def remove(socket: Socket, pane_id: str, place: WindowPlace) -> None:
                 session.kill_window(place.held_by)
 
 
-def _source(socket: Socket, *words: str, path: str | None = None) -> str:
+def _answers(socket: Socket) -> bool:
+    """Return whether a server listens at ``socket``."""
+    import socket as sockets
+
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as client, suppress(OSError):
+        client.connect(socket.file)
+        return True
+    return False
+
+
+def _source(
+    socket: Socket, *words: str, path: str | None = None, before: tuple[str, ...] = ()
+) -> str:
     """Run one tmux command given on standard input, starting a server if there is none."""
     text = quote.line(*words) + b"\n"
-    done = run(socket, "start-server", ";", "source-file", "-", stdin=text, path=path)
+    start = ("start-server", ";", "source-file", "-")
+    done = run(socket, *start, stdin=text, path=path, before=before)
     if done.status != 0 or not done.out.strip():
         raise TmuxError(f"tmux {words[0]}: {done.error or 'no answer'}")
     return done.out.strip()

@@ -15,6 +15,15 @@ from torch_cli.tmux.socket import Socket
 CALL_TIMEOUT = INTERVALS.answer
 """Seconds that one exchange with tmux may take."""
 
+_OF_ANOTHER = frozenset(
+    {
+        *("TMUX", "TMUX_PANE"),
+        *("INVOCATION_ID", "JOURNAL_STREAM", "MANAGERPID", "SYSTEMD_EXEC_PID"),
+        *("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"),
+    }
+)
+"""The variables that mean one pane, or one service (systemd.exec(5), sd_notify(3))."""
+
 PIPE_READ_BYTES = 1 << 18
 """Bytes asked of a pipe at once."""
 
@@ -43,9 +52,10 @@ def program() -> str:
 def environment(path: str | None = None) -> dict[str, str]:
     """Return the environment in which tmux itself is run, with ``path`` as its ``PATH`` if given.
 
-    ``TMUX`` and ``TMUX_PANE`` are left out: the server is always named explicitly.
+    ``TMUX`` and ``TMUX_PANE`` are left out, because the server is always named explicitly, and what
+    systemd tells a service about itself: a server started by one outlives it.
     """
-    own = {key: value for key, value in os.environ.items() if key not in ("TMUX", "TMUX_PANE")}
+    own = {key: value for key, value in os.environ.items() if key not in _OF_ANOTHER}
     return own if path is None else {**own, "PATH": path}
 
 
@@ -55,13 +65,16 @@ def run(
     stdin: bytes = b"",
     timeout: float = CALL_TIMEOUT,
     path: str | None = None,
+    before: tuple[str, ...] = (),
 ) -> Completed:
     """Run one tmux command as a process and return what it said.
 
-    ``path`` is the ``PATH`` of what tmux starts for it, by default the caller's. Raises
-    ``NotFoundError`` if there is no tmux, ``TimedOutError`` after ``timeout`` seconds.
+    ``path`` is the ``PATH`` of what tmux starts for it, by default the caller's. ``before`` is a
+    program with its words that runs tmux. Raises ``NotFoundError`` if there is no tmux,
+    ``TimedOutError`` after ``timeout`` seconds.
     """
-    pipes = Pipes(["-u", *socket.arguments, *words], merge_errors=False, path=path)
+    arguments = ["-u", *socket.arguments, *words]
+    pipes = Pipes(arguments, merge_errors=False, path=path, before=before)
     try:
         out, error = pipes.communicate(stdin, time.monotonic() + timeout)
         status = pipes.wait(1.0)
@@ -156,11 +169,16 @@ class Streams:
 class Pipes(Streams):
     """A tmux client with ``arguments``, its standard input and its outputs.
 
-    Raises ``NotFoundError`` if there is no tmux to run.
+    Raises ``NotFoundError`` if there is no tmux to run. ``before`` is a program that runs it.
     """
 
     def __init__(
-        self, arguments: list[str], *, merge_errors: bool, path: str | None = None
+        self,
+        arguments: list[str],
+        *,
+        merge_errors: bool,
+        path: str | None = None,
+        before: tuple[str, ...] = (),
     ) -> None:
         self.pid, self.stderr = 0, -1
         theirs: list[int] = []
@@ -169,10 +187,10 @@ class Pipes(Streams):
             if not merge_errors:
                 self.stderr, end = os.pipe()
                 theirs.append(end)
-            tmux, last = program(), len(theirs) - 1
+            command, last = [*before, program(), *arguments], len(theirs) - 1
             self.pid = os.posix_spawnp(
-                tmux,
-                [tmux, *arguments],
+                command[0],
+                command,
                 environment(path),
                 file_actions=[(os.POSIX_SPAWN_DUP2, theirs[min(n, last)], n) for n in range(3)],
                 setsigdef=[signal.SIGPIPE],
