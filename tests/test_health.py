@@ -1,6 +1,7 @@
 """The health of agents: how a program has ended, who is restarted, and what is given up."""
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.restarts import Restart
 from torch_cli.teamfile.schema import RESTARTS
+from torch_cli.tmux.control import ControlClient
 from torch_cli.watch.end import Cause, End, end_of, record_end
 from torch_cli.watch.memory import log_names
 
@@ -145,6 +147,61 @@ def test_what_is_against_a_policy(code: int, policy: str, again: bool) -> None:
     assert End(Cause.EXITED, "", code=code).is_against(policy) is again
 
 
+@pytest.mark.parametrize(
+    ("sent", "again"),
+    [
+        *((one, False) for one in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)),
+        *((one, True) for one in (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGPIPE)),
+    ],
+)
+def test_a_signal_that_asks_a_program_to_end_is_no_crash(sent: int, again: bool) -> None:
+    """A program that handles it ends with 128 and its number, as a shell says it."""
+    for end in (End(Cause.KILLED, "", signal=sent), End(Cause.EXITED, "", code=128 + sent)):
+        assert (end.is_against("on-failure"), end.crashed) == (again, again)
+        assert end.is_against("always")
+
+
+def test_what_a_person_has_asked_to_end_stays(
+    demo: DemoAgent, tmux: TmuxServer, torch: Torch
+) -> None:
+    tmux.new_session("mine", "cat")
+    assert torch("health", "demo", "--restart", "on-failure").code == 0
+    os.kill(demo.pane.pid, signal.SIGTERM)
+    wait_until(lambda: tmux.pane(demo.pane.id).dead, what="its end")
+    recovery, now = Recovery(), time.time()
+    assert look(recovery, now) == look(recovery, now + 60) == []
+    assert not recovery.waits
+    (end,) = ends()
+    assert signal.SIGTERM in (end["signal"], (end["code"] or 0) - 128)
+    (planned,) = map(json.loads, torch("resurrect", "--dry-run", "--json").out.splitlines())
+    assert planned["course"] == "stays"
+    assert planned["why"].startswith("its program was asked to end")
+
+
+def test_the_status_of_a_shell_is_that_of_its_last_command(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """So a shell that was left after a failure has not crashed."""
+    tmux.new_session("mine", "cat")
+    words = ("--profile", "bash", "--dir", str(tmp_path), "--restart", "on-failure")
+    assert torch("spawn", "demo", *words, env=PATH).code == 0
+    one = agent_now()
+    tmux.cmd("send-keys", "-t", one.pane, "exit 3", "Enter")
+    wait_until(lambda: tmux.pane(one.pane).dead, what="its end")
+    recovery, now = Recovery(), time.time()
+    assert look(recovery, now) == look(recovery, now + 60) == []
+    assert not recovery.waits
+    assert (ends()[0]["code"], health(torch)["next"]) == (
+        3,
+        "stays: restart = on-failure, and it ended with status 3",
+    )
+    (planned,) = map(json.loads, torch("resurrect", "--dry-run", "--json").out.splitlines())
+    assert (planned["course"], planned["why"]) == ("stays", "its program had ended by itself")
+    assert torch("health", "demo", "--restart", "always").code == 0
+    assert look(recovery, now + 61) == []
+    assert recovery.waits, "that is restarted in any way"
+
+
 @pytest.mark.parametrize("cause", [Cause.SHELL_LEFT, Cause.PANE_GONE, Cause.SERVER_GONE])
 def test_what_a_person_may_have_done_is_left_alone(cause: Cause) -> None:
     assert not End(cause, "").is_against("always")
@@ -228,6 +285,26 @@ def test_the_last_pane_of_a_server_can_be_closed(
         end = end_of(store, agent_now())
     assert end is not None
     assert end.cause is Cause.PANE_GONE
+
+
+@pytest.mark.parametrize(
+    ("words", "killed"), [("kill-window", False), ("kill-server", False), ("", True)]
+)
+def test_a_server_that_was_killed_is_told_from_one_that_has_ended(
+    words: str, killed: bool, demo: DemoAgent, tmux: TmuxServer
+) -> None:
+    """If a client was attached. It has ended by itself if its last window was closed."""
+    one = agent_now()
+    server = int(one.server.rsplit("|", 2)[1])
+    with Store() as store, ControlClient(tmux.socket, demo.pane.session_id):
+        if killed:
+            os.kill(server, signal.SIGKILL)
+        else:
+            tmux.cmd(words, *(["-t", one.pane] if words == "kill-window" else []))
+        wait_until(lambda: procs.identify(server) is None, what="its end")
+        end = end_of(store, one)
+    assert end is not None
+    assert (end.cause, end.not_closed) == (Cause.SERVER_GONE, killed)
 
 
 def test_a_server_that_is_ending_is_gone(demo: DemoAgent) -> None:

@@ -13,6 +13,7 @@ from agent import DemoAgent, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch, wait_until
 from test_resurrect import PATH, agent_now, program_of, windows
 from torch_cli import procs
+from torch_cli.lifecycle.arrangement import read
 from torch_cli.lifecycle.resurrect import resurrecting
 from torch_cli.schedule.logs import log_file
 from torch_cli.settings import settings_file
@@ -37,8 +38,19 @@ def events(*verbs: str) -> list[Event]:
         return store.events.read(verbs=verbs)
 
 
+def arranged() -> set[str]:
+    """Return the identities of the agents whose sessions the daemon has seen."""
+    with Store() as store:
+        texts = [store.arrangements.get(one) for one in store.arrangements.sockets()]
+    return {one for text in texts for session in read(text) for one in session.agents}
+
+
 def end_everything(tmux: TmuxServer, daemon: scheduler.Daemon, *names: str) -> None:
-    """Kill the tmux server, the programs and the daemon, as a power cut does."""
+    """Kill the tmux server, the programs and the daemon, as a power cut does.
+
+    The daemon has seen first how their sessions are arranged.
+    """
+    wait_until(lambda: not {agent_now(one).identity for one in names} - arranged(), what="a look")
     server = procs.identify(int(tmux.cmd("display-message", "-p", "#{pid}")))
     assert server is not None
     gone = [server, *map(program_of, names)]
@@ -83,6 +95,41 @@ def test_agents_are_back_once(tmux: TmuxServer, torch: Torch, tmp_path: Path) ->
     assert daemon.stop() == 0
     assert [starts(one) for one in agents] == [2, 2, 1]
     assert len(events(RESURRECT)) == 1
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_window_that_was_the_last_of_its_server_may_have_been_closed(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, others: bool
+) -> None:
+    """Whether a person did that nobody knows. With another window it was not by closing this one.
+
+    The person can have it back. Nor do the shells beside it come back by themselves.
+    """
+    demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+    tmux.cmd("split-window", "-d", "-t", demo.pane.id, "cat")
+    if others:
+        tmux.new_session("mine", "cat")
+    configure("[health]\nresurrect = true\n")
+    daemon = scheduler.start(torch)
+    wait_until(arranged, what="a look")
+    assert daemon.stop() == 0
+    program = program_of("demo")
+    tmux.cmd(*(["kill-server"] if others else ["kill-window", "-t", demo.pane.id]))
+    wait_until(lambda: not procs.alive(program), what="its end")
+    daemon = scheduler.start(torch)
+    (event,) = wait_until(lambda: events(RESURRECT), what="the event")
+    assert daemon.stop() == 0
+    if others:
+        assert event.detail["back"] == ["demo"]
+        assert starts(demo) == 2
+        return
+    assert "may have been closed" in event.detail["failed"]["demo"]
+    assert not tmux.run("list-sessions").stdout
+    planned = torch("resurrect", "--server-gone", "--dry-run")
+    assert planned.code == 10
+    assert "'torch resurrect' starts it" in planned.out + planned.err
+    assert torch("resurrect", "--json").code == 0
+    assert starts(demo) == 2
 
 
 def test_without_the_setting_nothing_is_done(
@@ -144,6 +191,7 @@ def test_two_daemons_at_once(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> 
     """Both are started in the same moment: one works, and starts the agent once."""
     demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
     configure("[health]\nresurrect = true\n")
+    tmux.new_session("mine", "cat")
     end_everything(tmux, scheduler.start(torch), "demo")
     words = torch.argv("daemon", "run", "--quiet")
     env = {**os.environ, "PYTHONPATH": str(SOURCE)}
@@ -161,6 +209,7 @@ def test_one_at_a_time(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
     """While a person brings them back, the daemon does not, and says so."""
     demo = spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
     configure("[health]\nresurrect = true\n")
+    tmux.new_session("mine", "cat")
     end_everything(tmux, scheduler.start(torch), "demo")
     with resurrecting():
         daemon = scheduler.start(torch)

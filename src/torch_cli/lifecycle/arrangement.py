@@ -56,13 +56,15 @@ class KeptWindow(NamedTuple):
 class KeptSession(NamedTuple):
     """A session of the tmux server ``server``, and its windows in order.
 
-    ``variables`` are the names of those that were set for it.
+    ``variables`` are the names of those that were set for it. ``alone`` says that it had one
+    window, and its server no other: who closed that ended the server.
     """
 
     name: str
     server: str
     windows: tuple[KeptWindow, ...]
     variables: tuple[str, ...] = ()
+    alone: bool = False
 
     @property
     def agents(self) -> frozenset[str]:
@@ -111,7 +113,8 @@ def arranged(
                     panes=kept,
                 )
             )
-        sessions.append(KeptSession(name, server, tuple(windows)))
+        alone = len({one.window_id for one in panes}) == 1
+        sessions.append(KeptSession(name, server, tuple(windows), alone=alone))
     return sessions
 
 
@@ -162,9 +165,14 @@ def read(text: str) -> list[KeptSession]:
 
 
 def _session(
-    name: str, server: str, windows: Sequence[Any], variables: Sequence[str] = ()
+    name: str,
+    server: str,
+    windows: Sequence[Any],
+    variables: Sequence[str] = (),
+    alone: bool = False,
 ) -> KeptSession:
-    return KeptSession(name, server, tuple(_window(*one) for one in windows), tuple(variables))
+    there = tuple(_window(*one) for one in windows)
+    return KeptSession(name, server, there, tuple(variables), alone is True)
 
 
 def _window(*known: Any) -> KeptWindow:

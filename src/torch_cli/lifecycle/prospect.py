@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
+from torch_cli.lifecycle.arrangement import read
 from torch_cli.lifecycle.restart import RestartPlan, plan_restart
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -24,12 +25,17 @@ from torch_cli.watch.end import (
     End,
     before_this_start,
     end_of,
+    recorded,
     recorded_before,
     server_process,
 )
 
 SERVER_ENDS_SECONDS = 2.0
 """Seconds that a tmux server may take to end after it has closed its socket."""
+
+
+PERHAPS_CLOSED = "perhaps-closed"
+"""The code of the error of an agent whose window somebody may have closed."""
 
 
 class Course(enum.StrEnum):
@@ -56,6 +62,12 @@ class Prospect(NamedTuple):
     error: TorchError | None = None
     orphan: procs.Process | None = None
     server_gone: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether its window was closed, for all that is known, and is not to be made again."""
+        perhaps = self.error is not None and self.error.code == PERHAPS_CLOSED
+        return self.course is Course.STAYS or perhaps
 
 
 def prospects(store: Store, agents: Sequence[Agent]) -> Iterator[Prospect]:
@@ -91,8 +103,33 @@ def of_gone_servers(store: Store, found: Sequence[Prospect]) -> list[Prospect]:
     """Return those of ``found`` whose tmux server is gone, as a daemon may bring them back.
 
     None goes into a session that somebody has begun since: one in which Torch has opened nothing.
+    None comes back whose window was the last of its server, if somebody may have closed it.
     """
-    return [_unless_begun(store, one) for one in found if one.server_gone]
+    gone = [_unless_closed(store, one) for one in found if one.server_gone]
+    return [_unless_begun(store, one) for one in gone]
+
+
+def _unless_closed(store: Store, one: Prospect) -> Prospect:
+    agent = one.agent
+    if one.plan is None or not _perhaps_closed(store, agent):
+        return one
+    error = HeldError(
+        f"agent '{agent.name}' may have been closed, because its window was the last of its tmux "
+        "server, as far as is known; it was not started",
+        hint=f"'torch resurrect' starts it, 'torch stop {agent.name}' lets it rest.",
+        code=PERHAPS_CLOSED,
+    )
+    return one._replace(course=Course.CANNOT, plan=None, why=error.message, error=error)
+
+
+def _perhaps_closed(store: Store, agent: Agent) -> bool:
+    """Return whether somebody may have closed the window, by which its tmux server has ended."""
+    end = recorded(store, agent) or end_of(store, agent)
+    if end is not None and end.not_closed:
+        return False
+    kept = read(store.arrangements.get(agent.socket))
+    here = [one for one in kept if one.server == agent.server and agent.identity in one.agents]
+    return all(one.alone for one in here)
 
 
 def _unless_begun(store: Store, one: Prospect) -> Prospect:
@@ -141,6 +178,8 @@ def _left(end: End) -> str:
     """Return why an agent that has ended so stays as it is, '' if it does not."""
     if end.cause is Cause.PANE_GONE:
         return "its window was closed"
+    if end.asked:
+        return f"its program was asked to end: {end.words}"
     ended = end.cause in (Cause.EXITED, Cause.SHELL_LEFT) and not end.crashed
     return "its program had ended by itself" if ended else ""
 

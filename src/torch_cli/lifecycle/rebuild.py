@@ -14,7 +14,7 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.lifecycle.arrangement import KeptPane, KeptSession, KeptWindow, forget, read
-from torch_cli.lifecycle.prospect import Course, Prospect
+from torch_cli.lifecycle.prospect import Prospect
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
 from torch_cli.tmux.arrange import bring_forward, call, give, join, lay_out, split
@@ -116,7 +116,7 @@ def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
                 here[one] for one in session.agents if one in here and _is_of(here[one], session)
             ]
             links = session.server in lost and any(one.linked for one in session.windows)
-            if not links and all(one.course is Course.STAYS for one in gone):
+            if not links and all(one.closed for one in gone):
                 continue
             windows = _planned(path, session, {one.agent.identity: one for one in gone})
             windows = [one._replace(others=others) for one in windows]
@@ -158,7 +158,7 @@ def _pane_plans(
     for pane in panes:
         if not pane.agent:
             yield PanePlan(pane.directory, why=_why_not(pane.directory))
-        elif pane.agent in agents and agents[pane.agent].course is not Course.STAYS:
+        elif pane.agent in agents and not agents[pane.agent].closed:
             one = agents[pane.agent]
             if one.plan is not None:  # a person may have moved it with tmux
                 order = one.plan.order

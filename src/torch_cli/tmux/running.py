@@ -1,5 +1,9 @@
 """A server that must be there: asking it without a connection, and which one it is."""
 
+import os
+import stat
+
+from torch_cli import procs
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import no_server
 from torch_cli.tmux.process import run
@@ -36,3 +40,20 @@ def server_at(socket: Socket) -> tuple[str, str]:
     version, path, *process = server.split("\t")
     check_version(version)
     return "|".join([quote.printed(path, version), *process]), session
+
+
+def was_killed(server: str) -> bool:
+    """Return whether it is certain that the server (``Pane.server``) was killed while clients were
+    attached: it ended without the end of its last session.
+
+    tmux lets its socket be executed as long as a client is attached, and takes that back when it
+    ends by itself, also by ``kill-server`` (3.3a, 2026-11-29). ``False`` if nobody can tell.
+    """
+    path, pid, _ = server.rsplit("|", 2)
+    if procs.identify(int(pid)) is not None:
+        return False  # it may be ending now
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISSOCK(mode) and bool(mode & stat.S_IXUSR)

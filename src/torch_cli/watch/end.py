@@ -6,15 +6,27 @@ import time
 from typing import Any, NamedTuple
 
 from torch_cli import procs
+from torch_cli.errors import TorchError
+from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import END, Event
 from torch_cli.store.health import MemoryKills
 from torch_cli.tmux.panes import Pane, answers, pane_at, with_end
+from torch_cli.tmux.running import was_killed
 from torch_cli.watch.memory import count_in, log_names
 
 EARLY_SECONDS = 1.0
 """Seconds by which a start of the machine that was worked out from its clocks may be too late."""
+
+
+STOP_SIGNALS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
+"""Signals that ask a program to end: from a terminal that closes, from a person's Ctrl-C or
+Ctrl-\\, from ``kill``. A program that ends so has not crashed. systemd.service(5) calls nearly the
+same signals a clean end."""
+
+BY_SIGNAL = 128
+"""What shells, and programs that handle a signal, add to its number for their exit status."""
 
 
 class Cause(enum.StrEnum):
@@ -33,19 +45,32 @@ class Cause(enum.StrEnum):
 class End(NamedTuple):
     """How a program has ended. ``code`` is its exit status, ``signal`` what ended it, if known.
 
-    ``words`` say it with the evidence, for people.
+    ``words`` say it with the evidence, for people. ``of_shell``: it was a shell, so the status is
+    that of its last command. ``not_closed``: it is certain that nobody has closed its pane, because
+    the machine was restarted, or its tmux server was killed.
     """
 
     cause: Cause
     words: str
     code: int | None = None
     signal: int | None = None
+    of_shell: bool = False
+    not_closed: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody has asked it to end by a signal, as far as can be told."""
+        if self.cause is Cause.EXITED:
+            return self.code is not None and self.code - BY_SIGNAL in STOP_SIGNALS
+        return self.cause is Cause.KILLED and self.signal in STOP_SIGNALS
 
     @property
     def crashed(self) -> bool:
-        """Whether it failed, and was not ended by somebody who closed its pane."""
+        """Whether it failed, and was not ended by somebody."""
+        if self.asked:
+            return False
         by_force = self.cause in (Cause.KILLED, Cause.OUT_OF_MEMORY)
-        return by_force or (self.cause is Cause.EXITED and self.code != 0)
+        return by_force or (self.cause is Cause.EXITED and self.code != 0 and not self.of_shell)
 
     def is_against(self, policy: str) -> bool:
         """Whether a program with this restart policy is started again after such an end.
@@ -76,7 +101,14 @@ def end_of(store: Store, agent: Agent) -> End | None:
         words = _memory_words(agent, store.health.kills(agent.identity))
         if words:
             return End(Cause.OUT_OF_MEMORY, f"it was killed for want of memory: {words}", None, 9)
-    return end
+    return end._replace(of_shell=_is_shell(agent))
+
+
+def _is_shell(agent: Agent) -> bool:
+    try:
+        return profile_named(agent.profile).process.shells
+    except TorchError:  # 'torch profile check' says what is wrong with it
+        return False
 
 
 def end_in(pane: Pane) -> End | None:
@@ -107,7 +139,9 @@ def _without_pane(agent: Agent) -> End:
     if answers(agent.socket, agent.server):
         return End(Cause.PANE_GONE, f"its pane {agent.pane} is gone")
     if before_this_start(agent.created):
-        return End(Cause.SERVER_GONE, "the machine was restarted")
+        return End(Cause.SERVER_GONE, "the machine was restarted", not_closed=True)
+    if was_killed(agent.server):
+        return End(Cause.SERVER_GONE, "its tmux server was killed", not_closed=True)
     return End(Cause.SERVER_GONE, "its tmux server was gone")
 
 
@@ -160,6 +194,7 @@ def record_end(store: Store, agent: Agent) -> End | None:
             "pid": agent.program_pid,
             "started": agent.created,
         }
+        detail |= {name: True for name in ("of_shell", "not_closed") if getattr(end, name)}
         store.events.insert(END, agent.name, detail, agent=agent.identity)
     return end
 
@@ -189,4 +224,6 @@ def read(event: Event) -> End:
         str(known.get("words", "")),
         code if isinstance(code, int) else None,
         number if isinstance(number, int) else None,
+        of_shell=known.get("of_shell") is True,
+        not_closed=known.get("not_closed") is True,
     )
