@@ -16,6 +16,7 @@ from conftest import TmuxServer, Torch, wait_until
 from test_resurrect import PATH, agent_now
 from test_resurrect_daemon import configure, events
 from torch_cli import procs
+from torch_cli.errors import HeldError
 from torch_cli.lifecycle.arrangement import (
     KeptPane,
     KeptSession,
@@ -25,6 +26,11 @@ from torch_cli.lifecycle.arrangement import (
     read,
     written,
 )
+from torch_cli.lifecycle.prospect import prospects
+from torch_cli.lifecycle.rebuild import steps_of
+from torch_cli.lifecycle.resurrect import resurrect
+from torch_cli.lifecycle.site import Site, close_unfinished
+from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
 from torch_cli.store.events import RESURRECT
 from torch_cli.tmux.panes import Pane
@@ -171,6 +177,67 @@ def test_a_living_session_is_not_touched(
     there = [one for one in tmux.panes() if one.session == SESSION]
     assert [one.window for one in there] == ["mine", "pm", "dev"]
     assert there[0].id == mine.id
+
+
+def test_a_session_that_is_begun_meanwhile_is_a_persons(
+    tmux: TmuxServer, torch: Torch, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After it was planned and before the first window: nothing is opened in it, and that is told.
+
+    Nor is a session taken for the one that was begun which another server has under its number.
+    """
+    monkeypatch.setenv("PATH", PATH["PATH"])
+    furnish(tmux, torch, places)
+    torch("tick")
+    kill_everything(tmux)
+    with Store() as store:
+        steps = steps_of(store, list(prospects(store, store.agents.all())))
+        mine = tmux.new_session(SESSION, "cat", window="mine")
+        outcomes = list(resurrect(store, steps))
+        assert [one.id for one in tmux.panes()] == [mine.id]
+        site = Site(store, tmux.socket, "another")
+        site.session("/")
+        tmux.cmd("kill-server")
+        wait_until(lambda: tmux.run("list-sessions").returncode, what="its end")
+        tmux.new_session("first", "cat")
+        tmux.new_session("second", "cat")
+        with pytest.raises(HeldError):
+            site.session("/")
+    errors = {one.error.code for one in outcomes if one.error is not None}
+    assert (errors, len(outcomes)) == ({"session-lives"}, 6)
+    assert all(one.error is not None for one in outcomes)
+    assert [one.session for one in tmux.panes()] == ["first", "second"]
+
+
+def open_shell(store: Store, tmux: TmuxServer, name: str, session: str) -> Pane:
+    opened = create_window(
+        store, tmux.socket, name=name, directory="/", session=session, environment={}
+    )
+    return opened.pane
+
+
+def test_what_an_interrupted_rebuilding_has_left_is_closed(
+    tmux: TmuxServer, torch: Torch, places: dict[str, Path]
+) -> None:
+    """Killed before its first window had its name. What a person runs there is left alone."""
+    furnish(tmux, torch, places)
+    before = look(tmux)
+    torch("tick")
+    kill_everything(tmux)
+    with Store() as store:
+        session = Site(store, tmux.socket, SESSION).session("/")
+        open_shell(store, tmux, f"torch-{'a' * 12}", session)
+    planned = torch("resurrect", "--dry-run", "--json", env=PATH)
+    assert planned.code == 10, "a dry run closes nothing"
+    done = torch("resurrect", "--json", env=PATH)
+    assert done.code == 0, done.out + done.err
+    assert look(tmux) == before
+    with Store() as store:
+        used = open_shell(store, tmux, f"torch-{'b' * 12}", SESSION)
+        tmux.cmd("send-keys", "-t", used.id, "cat", "Enter")
+        wait_until(lambda: procs.foreground(used.pid) != used.pid, what="its program")
+        assert close_unfinished(store, tmux.socket) == []
+    assert tmux.pane(used.id).window == f"torch-{'b' * 12}"
 
 
 def test_what_cannot_be_made_is_listed(

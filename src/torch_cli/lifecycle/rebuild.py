@@ -3,6 +3,7 @@
 What is to be done is planned first. Nothing is ever done to a session of that name that lives.
 """
 
+import contextlib
 import os
 import secrets
 import select
@@ -14,7 +15,8 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.lifecycle.arrangement import KeptPane, KeptSession, KeptWindow, forget, read
-from torch_cli.lifecycle.prospect import Prospect
+from torch_cli.lifecycle.prospect import Course, Prospect
+from torch_cli.lifecycle.site import Site, session_lives
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
 from torch_cli.tmux.arrange import bring_forward, call, give, join, lay_out, split
@@ -161,8 +163,7 @@ def _pane_plans(
         elif pane.agent in agents and not agents[pane.agent].closed:
             one = agents[pane.agent]
             if one.plan is not None:  # a person may have moved it with tmux
-                order = one.plan.order
-                order = replace(order, session=session)
+                order = replace(one.plan.order, session=session)
                 one = one._replace(plan=one.plan._replace(order=order))
             yield PanePlan(pane.directory, one)
         else:
@@ -185,9 +186,7 @@ def _obstacle(path: str, session: str) -> TorchError | None:
     try:
         check_session_name(session)
         if any(pane.session == session for pane in list_panes(Socket(path=path))):
-            return HeldError(
-                f"a session '{session}' lives; nothing else was opened in it", code="session-lives"
-            )
+            return session_lives(session)
     except NotFoundError as missing:
         return None if missing.code == "no-server" else missing
     except TorchError as error:
@@ -211,12 +210,20 @@ def _nobody() -> dict[str, str]:
 
 
 class Builder:
-    """Makes one window. ``begin`` starts an agent and returns its pane, ``None`` if it cannot."""
+    """Makes one window, in the session of ``site``.
+
+    ``begin`` starts an agent and returns its pane, ``None`` if it cannot.
+    """
 
     def __init__(
-        self, store: Store, plan: WindowPlan, begin: Callable[[Prospect], Pane | None]
+        self,
+        store: Store,
+        plan: WindowPlan,
+        site: Site,
+        begin: Callable[[Prospect], Pane | None],
     ) -> None:
         self._store, self._plan, self._begin = store, plan, begin
+        self._site, self._session = site, ""
         self._socket = Socket(path=plan.socket)
         self._made: dict[int, str] = {}
         self._missing: list[str] = []
@@ -226,8 +233,14 @@ class Builder:
         """Make the window; return what became of it."""
         try:
             return self._build()
+        except BaseException:  # an interrupt: what is there gets its name
+            with contextlib.suppress(TorchError):
+                if self._made:
+                    self._finish()
+            raise
         finally:
             if self._plan.ends:
+                self._site.close()
                 forget(self._store, self._plan.socket, self._plan.session)
 
     def _build(self) -> Rebuilt:
@@ -236,6 +249,10 @@ class Builder:
             return Rebuilt(plan, error=plan.error)
         if plan.unset:
             self._notes.append(f"variables that are not set here: {', '.join(plan.unset)}")
+        try:
+            self._session = self._site.session(self._home())
+        except TorchError as obstacle:
+            return self._not_made(obstacle)
         for place, pane in enumerate(plan.panes):
             if pane.absent:
                 continue
@@ -254,6 +271,23 @@ class Builder:
             error = TorchError("; ".join(missing) or "its agents did not come back", code="no-pane")
         return Rebuilt(plan, shells, missing, tuple(self._notes), error)
 
+    def _home(self) -> str:
+        """Return the directory of a session that begins with this window."""
+        there = (
+            one.agent.agent.directory if one.agent else one.directory for one in self._plan.panes
+        )
+        return next((one for one in there if os.path.isdir(one)), "/")
+
+    def _not_made(self, error: TorchError) -> Rebuilt:
+        """Say of each agent, too, that nothing was opened."""
+        for pane in self._plan.panes:
+            if pane.agent is not None:
+                why = error if pane.agent.error is None else pane.agent.error
+                self._begin(
+                    pane.agent._replace(course=Course.CANNOT, why=why.message, plan=None, error=why)
+                )
+        return Rebuilt(self._plan, error=error)
+
     @property
     def _variables(self) -> dict[str, str]:
         """The variables of its session, as this process has them."""
@@ -264,6 +298,9 @@ class Builder:
         return list(self._made.values())[-1]
 
     def _agent(self, one: Prospect) -> str:
+        if one.plan is not None:
+            order = replace(one.plan.order, session=self._session)
+            one = one._replace(plan=one.plan._replace(order=order))
         pane = self._begin(one)
         if pane is None:
             return ""
@@ -288,7 +325,7 @@ class Builder:
             opened = create_window(
                 *(self._store, self._socket),
                 name=f"torch-{secrets.token_hex(6)}",
-                session=self._plan.session,
+                session=self._session,
                 directory=directory,
                 environment=self._variables | _nobody(),
             )
@@ -327,6 +364,7 @@ class Builder:
 
     def _finish(self) -> None:
         kept, first = self._plan.kept, next(iter(self._made.values()))
+        self._site.give_place(first)
         has_agent = any(self._plan.panes[place].agent for place in self._made)
         call(self._socket, first, self._name(), automatic=kept.automatic and not has_agent)
         if len(self._made) == len(kept.panes):

@@ -27,12 +27,14 @@ from torch_cli.lifecycle.restart import (
     begin_again,
     tell_again,
 )
+from torch_cli.lifecycle.site import Site
 from torch_cli.lifecycle.spawn import START_LOCK_SECONDS
 from torch_cli.lifecycle.stop import end_all
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import RESURRECT
 from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.socket import Socket
 
 AT_ONCE = max(2, min(8, 2 * (os.cpu_count() or 1)))
 """Programs that start at the same time. Each takes a second or two of a core, and then waits."""
@@ -103,13 +105,15 @@ def resurrect(
     interrupted, no more are opened. Those that were stay, and their notices wait in the outbox. At
     the end one event says it all.
     """
-    by, starts = by or asked_by(store), _Starts(seconds)
+    starts = _Starts(seconds)
+    raising = _Raising(store, by or asked_by(store), starts, on_step)
     outcomes: list[RaisedAgent | Rebuilt] = []
     try:
-        for outcome in _Raising(store, by, starts, on_step).take(steps):
+        for outcome in raising.take(steps):
             outcomes.append(outcome)
             yield outcome
     finally:
+        raising.close()
         starts.close()
         _record(store, outcomes)
 
@@ -124,13 +128,15 @@ class _Raising:
         self._deadline = time.monotonic() + ORPHAN_SECONDS
         self._outcomes: list[RaisedAgent | Rebuilt] = []
         self._begun: list[BegunAgain] = []
+        self._sites: dict[tuple[str, str], Site] = {}
 
     def take(self, steps: Sequence[Step]) -> Iterator[RaisedAgent | Rebuilt]:
         """Yield what became of each step, and at last of those that were awaited."""
         for step in steps:
             if isinstance(step, WindowPlan):
                 self._on_step(f"opening {step.place}")
-                self._outcomes.append(Builder(self._store, step, self._begin).build())
+                site = self._site(step)
+                self._outcomes.append(Builder(self._store, step, site, self._begin).build())
             else:
                 self._begin(step)
             for again in self._begun:
@@ -140,6 +146,18 @@ class _Raising:
             self._outcomes = []
         while self._starts.running:
             yield self._starts.next()
+
+    def _site(self, step: WindowPlan) -> Site:
+        key = (step.socket, step.session)
+        if key not in self._sites:
+            self._sites[key] = Site(self._store, Socket(path=step.socket), step.session)
+        return self._sites[key]
+
+    def close(self) -> None:
+        """Leave no window that holds the place of another."""
+        for site in self._sites.values():
+            with contextlib.suppress(TorchError):
+                site.close()
 
     def _begin(self, one: Prospect) -> Pane | None:
         """Start an agent, and return its pane; it is awaited when its window is whole."""

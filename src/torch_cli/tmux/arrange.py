@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import TmuxError, no_server
+from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import Completed, run
 from torch_cli.tmux.socket import Socket
 
@@ -120,6 +121,17 @@ def lay_out(socket: Socket, pane: str, layout: str) -> None:
     done = _source(socket, quote.line("select-layout", "-t", pane, layout))
     if done.error:
         raise TmuxError(f"tmux select-layout: {done.error}")
+
+
+def replace_window(socket: Socket, old: Pane, pane: str) -> None:
+    """Put the window of ``pane`` in the place of the window of ``old``, which ends.
+
+    If ``old`` is not where it was, nothing is done. tmux checks that in the same step.
+    """
+    facts = f"{old.server_pid}/{old.session_id}/{old.window_index}/{old.pid}"
+    same = "#{==:#{pid}/#{session_id}/#{window_index}/#{pane_pid},%s}" % facts
+    act = f"move-window -d -k -s {pane} -t {old.session_id}:{old.window_index}"
+    _source(socket, quote.line("if-shell", "-F", "-t", old.id, same, act))
 
 
 def call(socket: Socket, pane: str, name: str, *, automatic: bool) -> None:

@@ -68,7 +68,9 @@ def command(
     from torch_cli.lifecycle.prospect import of_gone_servers, prospects
     from torch_cli.lifecycle.rebuild import steps_of
     from torch_cli.lifecycle.resurrect import resurrect, resurrecting
+    from torch_cli.lifecycle.site import close_unfinished
     from torch_cli.store import Store
+    from torch_cli.tmux.socket import Socket
     from torch_cli.watch.listing import agents_on
 
     with Store() as store:
@@ -81,6 +83,9 @@ def command(
         if dry_run:
             return _show_steps(common, look())
         with resurrecting():
+            for path in sorted({one.socket for one in agents}):
+                for words in close_unfinished(store, Socket(path=path)):
+                    common.tell(words)
             steps = look()
             outcomes = resurrect(store, steps, by=by, seconds=seconds, on_step=common.tell)
             return _show_outcomes(common, outcomes)
