@@ -16,7 +16,7 @@ import pytest
 
 from agent import DemoAgent, spawn_demo
 from conftest import PATIENCE, SOURCE, TmuxServer, Torch, wait_until
-from torch_cli import paths
+from torch_cli import paths, procs
 from torch_cli.store import Store
 from torch_cli.store.messages import Message
 
@@ -63,6 +63,34 @@ def held(count: int = 1) -> list[Message]:
     """Return them once there are so many."""
     wait_until(lambda: len(messages()) == count, what=f"{count} messages")
     return messages()
+
+
+# While an agent starts
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_is_interrupted_says_what_goes_on(
+    torch: Torch, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent is there, and starts. What to do about it is said, also by a restart."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    words = ("--profile", "demo", "--dir", str(tmp_path), "--brief", "developer", "-v")
+    delay = ("--", "--start-delay", "20")
+    for start in (("spawn", "dev", *words, *delay), ("restart", "dev", "--yes", "-v")):
+        with begun(torch, *start) as child:
+            assert child.stderr is not None
+            assert any("waiting up to" in line for line in child.stderr)
+            child.send_signal(number)
+            out, err = child.communicate(timeout=PATIENCE)
+        with Store() as store:
+            agent = store.agents.get("dev")
+        assert agent is not None
+        what = "started" if start[0] == "spawn" else "restarted"
+        assert (child.returncode, out) == (128 + number, "")
+        assert f"agent 'dev' was {what}, and goes on in {agent.pane}" in err
+        assert "torch stop dev" in err
+        assert ("the briefing was not sent" in err) == (start[0] == "spawn")
+        assert procs.alive(procs.Process(agent.program_pid, agent.program_started))
 
 
 # Before anything was typed

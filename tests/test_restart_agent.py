@@ -25,6 +25,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import Task
 from torch_cli.tasks import life
+from torch_cli.watch.end import end_of
 
 CLAUDE, CODEX = load_profile("claude", None), load_profile("codex", None)
 PATH = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin"}
@@ -201,16 +202,45 @@ def test_a_message_that_was_said_is_no_argument_any_more(tmp_path: Path) -> None
     assert without_said(CLAUDE, "two", given, environ) == given
 
 
+def report_start(at: Agent, session: str, source: str) -> None:
+    """Record what the hook of a program in the agent's pane reports."""
+    with sqlite3.connect(paths.database()) as store:
+        detail = json.dumps({"source": source})
+        row = (time.time(), at.socket, at.pane, "demo", "SessionStart", session, "", detail)
+        columns = "at, socket, pane, agent, name, session, prompt, detail"
+        store.execute(f"INSERT INTO hook_events({columns}) VALUES (?,?,?,?,?,?,?,?)", row)
+
+
+def test_the_conversation_of_a_running_agent_is_the_one_that_it_has_now(
+    demo: DemoAgent, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After ``/resume`` in it: it is named, and no other agent is brought back in it."""
+    home, program = tmp_path / "home", tmp_path / "bin" / "claude"
+    monkeypatch.setenv("HOME", str(home))
+    write_transcript(home, "c-1", str(tmp_path), "hello")
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    spawn_demo(demo.tmux, torch, tmp_path / "other", name="fallen").kill()
+    with Store() as store:
+        store.database.write("UPDATE agents SET profile = 'claude', conversation = 'c-0'")
+        store.database.write("UPDATE agents SET conversation = 'c-1' WHERE name = 'fallen'")
+        report_start(agent_now(), "c-1", "resume")
+        wait_until(lambda: end_of(store, agent_now("fallen")) is not None, what="its end")
+    out = torch("resurrect", "--dry-run", "--json").out
+    found = {one["agent"]: one for one in map(json.loads, out.splitlines())}
+    assert (found["demo"]["course"], found["demo"]["conversation"]) == ("runs", "c-1")
+    assert found["fallen"]["error"]["code"] == "in-use"
+    assert "agent 'demo' has the conversation c-1" in found["fallen"]["error"]["message"]
+
+
 def test_a_program_below_the_agent_does_not_change_its_conversation(demo: DemoAgent) -> None:
     """Reports of ``/clear`` count, those of another program's start in the pane do not."""
     at = agent_now()._replace(profile="claude")
 
     def reports(session: str, source: str) -> None:
-        with sqlite3.connect(paths.database()) as store:
-            detail = json.dumps({"source": source})
-            row = (time.time(), at.socket, at.pane, "demo", "SessionStart", session, "", detail)
-            columns = "at, socket, pane, agent, name, session, prompt, detail"
-            store.execute(f"INSERT INTO hook_events({columns}) VALUES (?,?,?,?,?,?,?,?)", row)
+        report_start(at, session, source)
 
     with Store() as store:
         assert follow(store, at).conversation == ""

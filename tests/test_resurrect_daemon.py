@@ -13,6 +13,8 @@ from agent import DemoAgent, spawn_demo
 from conftest import SOURCE, TmuxServer, Torch, wait_until
 from test_resurrect import PATH, agent_now, program_of, windows
 from torch_cli import procs
+from torch_cli.errors import TorchError
+from torch_cli.health.resurrection import Resurrection
 from torch_cli.lifecycle.arrangement import read
 from torch_cli.lifecycle.resurrect import resurrecting
 from torch_cli.schedule.logs import log_file
@@ -219,6 +221,29 @@ def test_one_at_a_time(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
         )
     assert daemon.stop() == 0
     assert starts(demo) == 1
+
+
+def test_what_keeps_it_from_looking_is_reported_and_tried_again(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here a tmux that is too old: the agent is not left out as if its server answered."""
+    spawn_demo(tmux, torch, tmp_path / "project", "--work", "0")
+    configure("[health]\nresurrect = true\n")
+    program = program_of("demo")
+    tmux.cmd("kill-server")
+    wait_until(lambda: not procs.alive(program), what="its end")
+    old = tmp_path / "old-tmux"
+    old.write_text('#!/bin/sh\ncase "$*" in *-V) echo tmux 3.0 ;; *) exit 1 ;; esac\n')
+    old.chmod(0o755)
+    resurrection = Resurrection()
+    with Store() as store:
+        with monkeypatch.context() as patch:
+            patch.setenv("TORCH_TMUX", str(old))
+            with pytest.raises(TorchError):
+                list(resurrection.run(store))
+        assert not resurrection.settled
+        assert [one.what for one in resurrection.run(store)] == [RESURRECT]
+        wait_until(lambda: list(resurrection.run(store)) or resurrection.settled, what="its end")
 
 
 @pytest.mark.parametrize("text", ["resurrect = 1", "resurect = true"])

@@ -4,7 +4,6 @@ It is ``torch resurrect`` in a process of its own. So it goes on if the daemon e
 a lock keeps a second one away.
 """
 
-import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,7 @@ from torch_cli.attention.channels import RETRY_SECONDS, Programs
 from torch_cli.attention.notices import plain_notice, programs_of
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
 from torch_cli.attention.told import SEVERITIES
-from torch_cli.errors import TorchError
+from torch_cli.errors import NotFoundError, TimedOutError, TorchError
 from torch_cli.health.settings import load_health_settings
 from torch_cli.lifecycle.background import Background
 from torch_cli.lifecycle.did import Did
@@ -110,7 +109,12 @@ class Resurrection:
 
 
 def _is_lost(store: Store, agent: Agent) -> bool:
-    with contextlib.suppress(TorchError):  # without tmux nobody knows
+    """Return whether the tmux server of ``agent`` is gone: not if it does not answer now.
+
+    What else goes wrong is reported: an agent that is left out in silence would never come back.
+    """
+    try:
         end = end_of(store, agent)
-        return end is not None and end.cause is Cause.SERVER_GONE
-    return False
+    except (TimedOutError, NotFoundError):  # it is another user's, or it is stopped
+        return False
+    return end is not None and end.cause is Cause.SERVER_GONE

@@ -11,7 +11,8 @@ from torch_cli.errors import TorchError
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.limits import check_spawn
 from torch_cli.lifecycle.resume import chosen
-from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
+from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, going_on, spawn
+from torch_cli.programs.observe import Sight
 from torch_cli.programs.state import AgentState
 from torch_cli.roster.actor import actor
 from torch_cli.roster.membership import enlist, team_of
@@ -75,22 +76,30 @@ def begin(
         kept = before.restart if before is not None and before.restart != "never" else ""
         if spawner is not None:
             enlist(store, team_of(store, spawner), agent, window.pane)
-        on_open(window)
-        profile = profile_named(order.profile)
-        limit = profile.launch.ready_timeout if seconds is None else seconds
-        if limit <= 0:
-            return Begun(agent, window, kept=kept), text
-        on_step(f"waiting up to {limit:g} s until its input is ready")
-        try:
-            with ControlClient(Socket(path=agent.socket), window.pane.session_id) as client:
-                sight = await_ready(client, store, agent, profile, limit)
-        except TorchError as error:
-            if brief:
-                error.message += "; the briefing was not sent"
-            raise
-        on_step(f"it is ready: {sight.state.evidence}")
-        now = store.agents.get(agent.name) or agent  # with the version from its screen
-        return Begun(now, window, sight.state, kept), text
+        left = "the briefing was not sent" if brief else ""
+        with going_on(agent, "started", left):
+            on_open(window)
+            limit = (
+                profile_named(order.profile).launch.ready_timeout if seconds is None else seconds
+            )
+            if limit <= 0:
+                return Begun(agent, window, kept=kept), text
+            on_step(f"waiting up to {limit:g} s until its input is ready")
+            sight = _ready(store, agent, window, limit, left)
+            on_step(f"it is ready: {sight.state.evidence}")
+            now = store.agents.get(agent.name) or agent  # with the version from its screen
+            return Begun(now, window, sight.state, kept), text
+
+
+def _ready(store: Store, agent: Agent, window: OpenedWindow, seconds: float, left: str) -> Sight:
+    """Wait until its input is ready; ``left`` is what was not done if it is not."""
+    try:
+        with ControlClient(Socket(path=agent.socket), window.pane.session_id) as client:
+            return await_ready(client, store, agent, profile_named(agent.profile), seconds)
+    except TorchError as error:
+        if left:
+            error.message += f"; {left}"
+        raise
 
 
 def send_briefing(socket: Socket, begun: Begun, text: str, brief: str) -> Receipt:

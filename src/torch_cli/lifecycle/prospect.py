@@ -15,6 +15,7 @@ from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.lifecycle.arrangement import read
 from torch_cli.lifecycle.restart import RestartPlan, plan_restart
+from torch_cli.roster.conversation import follow
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.opening import check_owner
@@ -76,9 +77,10 @@ def prospects(store: Store, agents: Sequence[Agent]) -> Iterator[Prospect]:
     raised: list[Prospect] = []
     for agent in sorted(agents, key=lambda one: (one.socket, one.created)):
         one = _prospect(store, agent)
-        conversation = one.plan.order.conversation if one.plan else one.agent.conversation
         if one.course is Course.RUNS:
-            open_in.setdefault(conversation, agent.name)
+            one = one._replace(agent=follow(store, one.agent))
+            if one.agent.conversation:
+                open_in.setdefault(one.agent.conversation, agent.name)
         raised.append(one)
     for one in raised:
         yield _unless_open(one, open_in) if one.plan is not None else one

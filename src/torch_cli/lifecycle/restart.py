@@ -15,7 +15,7 @@ from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, without_said
-from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, spawn
+from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, going_on, spawn
 from torch_cli.lifecycle.stalled import objection
 from torch_cli.lifecycle.stop import close_ours, end_asked
 from torch_cli.programs.conversation import held_by
@@ -207,7 +207,8 @@ def restart(
     again = begin_again(store, plan, why or asked_by(store), on_step)
     if not by_policy:
         _look_after_again(store, again.agent)
-    await_again(store, again, seconds, on_step)
+    with going_on(again.agent, "restarted"):
+        await_again(store, again, seconds, on_step)
     return tell_again(store, again)
 
 

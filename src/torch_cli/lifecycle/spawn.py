@@ -5,13 +5,20 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch_cli import procs
-from torch_cli.errors import HeldError, NotFoundError, RefusedError, TimedOutError, TorchError
+from torch_cli.errors import (
+    HeldError,
+    Interrupted,
+    NotFoundError,
+    RefusedError,
+    TimedOutError,
+    TorchError,
+)
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.leftover import Start
 from torch_cli.lifecycle.resume import arguments_for
@@ -176,6 +183,24 @@ def _version(profile: Profile, order: SpawnOrder) -> str:
     environ = _environment(order)
     program = find_program(profile, environ)
     return (ask_version(profile, program, environ) if program else "") or ""
+
+
+@contextlib.contextmanager
+def going_on(agent: Agent, what: str, left: str = "") -> Iterator[None]:
+    """Say, if a signal ends the block, that the agent was ``what`` and goes on; ``left`` is what
+    was not done.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        said = f"agent '{agent.name}' was {what}, and goes on in {agent.pane} "
+        said += f"({agent.session}:{agent.window})"
+        raise Interrupted(
+            Interrupted.number_of(interrupt),
+            "; ".join(filter(None, [said, left])),
+            hint=f"'torch status' shows it when it is ready, 'torch stop {agent.name}' ends it.",
+            details={"agent": agent.name, "pane": agent.pane},
+        ) from None
 
 
 def await_ready(

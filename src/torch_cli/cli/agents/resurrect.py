@@ -113,6 +113,8 @@ def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
         plan, status = one.plan, NOT_BACK if one.error is not None else status
         nothing = nothing and one.plan is None and one.error is None
         conversation = plan.order.conversation if plan else ""
+        if one.course == "runs":
+            conversation = one.agent.conversation
         if common.json:
             facts = {"agent": one.agent.name, "course": one.course, "why": one.why or None}
             facts |= {"session": one.agent.session, "dir": one.agent.directory}
