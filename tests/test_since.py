@@ -272,6 +272,22 @@ def test_an_end_is_told_once(store: Store) -> None:
     assert [(one.who, one.words) for one in found] == [("dev", "ended  it is exited")]
 
 
+def test_an_end_after_which_it_was_restarted_is_told_as_a_restart(store: Store) -> None:
+    """Its reason says how it ended. An end that nothing followed has failed, as before."""
+    ended = {"state": "dead", "before": "working", "lasted": 1.0, "evidence": "killed"}
+    store.events.add("state", "dev", ended)
+    store.events.add("restart", "dev", {"why": "it was killed by signal 9"})
+    store.events.add("state", "qa", ended)
+    both = summary(store, time.time() - HOUR, [])
+    assert [(one.who, one.words) for one in both.failed] == [("qa", "ended  killed")]
+    assert ("dev", "restarted: it was killed by signal 9") in [
+        (one.who, one.words) for one in both.done
+    ]
+    store.events.add("state", "dev", ended)
+    again = summary(store, time.time() - HOUR, []).failed
+    assert [one.who for one in again] == ["qa", "dev"], "the later end"
+
+
 def test_commits_are_those_of_torch_and_those_of_git(
     torch: Torch, store: Store, tmp_path: Path
 ) -> None:

@@ -237,10 +237,12 @@ def _not_back(known: _Knowledge) -> Iterable[Happening]:
 def _states(known: _Knowledge) -> Iterable[Happening]:
     """Yield ends of programs that nobody asked for, errors that ended turns, and usage limits."""
     stopped = [(event.target, event.at) for event in known.of("stop", "retire")]
+    again = {event.target: event.at for event in known.of("restart")}
     for event in known.of(STATE):
         # A program that reports its end is seen to have ended once more, as its pane's process.
         ended = _state(event) in ENDED and event.detail.get("before") not in ENDED
-        if ended and not _is_near(event, stopped):
+        restarted = event.at <= again.get(event.target, 0.0)  # told as such, with why
+        if ended and not restarted and not _is_near(event, stopped):
             yield Happening(event.at, event.target, _joined("ended", event.detail.get("evidence")))
         if _state(event) == State.ERROR:
             words = _joined("ended a turn with an error", event.detail.get("evidence"))
