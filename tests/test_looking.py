@@ -147,6 +147,9 @@ def test_an_agent_whose_pane_is_gone_has_ended(demo: DemoAgent, state: str) -> N
 def test_wait_refuses_what_is_no_state(demo: DemoAgent) -> None:
     done = demo.torch("wait", demo.name, "--for", "idel", "--timeout", "1", "--json")
     assert (done.code, done.json["error"]["code"]) == (2, "usage")
+    assert done.json["error"]["hint"].startswith("Did you mean 'idle'? States: starting, idle, ")
+    done = demo.torch("wait", demo.name, "--for", "gone", "--timeout", "1")
+    assert "An agent whose pane is gone is 'dead'." in done.err
 
 
 def test_ps_lists_agents_and_says_which_are_dead(

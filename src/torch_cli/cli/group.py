@@ -186,6 +186,9 @@ _NO_WORDS = getattr(click.exceptions, "NoArgsIsHelpError", ())
 _NO_COMMAND = re.compile(r"No such command '(.*?)'", re.IGNORECASE | re.DOTALL)
 """What click says of a verb that a group does not have."""
 
+_NO_ARGUMENT = re.compile(r"Got unexpected extra argument \((\S+)\)$")
+"""What click says of one word too many."""
+
 
 class _Torch(click.Group):
     """The commands, each imported when it is asked for."""
@@ -274,11 +277,18 @@ def _usage(misused: click.UsageError) -> TorchError:
             known = misused.ctx.command.list_commands(misused.ctx)
             return unknown_command(wrong[1], known, command.partition(" ")[2])
     hint = f"See '{command} --help'."
+    extra = _NO_ARGUMENT.match(misused.message)
+    if extra and _has_option(misused.ctx, "--agent"):
+        hint = f"For one agent: {command} --agent {extra[1]}"
     if _may_be_a_message(misused):
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"
     # click puts each choice on a line of its own.
     words = misused.format_message().replace("\n\t", " ").rstrip(".")
     return RefusedError(words[:1].lower() + words[1:], hint=hint, code="usage")
+
+
+def _has_option(context: click.Context | None, name: str) -> bool:
+    return context is not None and any(name in param.opts for param in context.command.params)
 
 
 def _may_be_a_message(misused: click.UsageError) -> bool:

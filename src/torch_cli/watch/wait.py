@@ -37,7 +37,10 @@ def wait_until(
     """
     strange = [word for word in words if word not in set(State)]
     if strange or not words:
-        hint = f"States: {', '.join(State)}."
+        from torch_cli.programs.reader import nearest  # for an error only
+
+        near = nearest(strange[0], [state.value for state in State]) if strange else ""
+        hint = f"{near} States: {', '.join(State)}.".lstrip()
         if {"vanished", "gone"} & set(strange):
             hint += " An agent whose pane is gone is 'dead'."
         said = f"unknown state '{', '.join(strange)}'" if strange else "no state was named"
