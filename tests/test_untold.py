@@ -45,6 +45,7 @@ def test_the_next_command_says_once_who_needs_a_person(
 def test_who_shows_or_tells_it_is_not_preceded(demo: DemoAgent, store: Store) -> None:
     demo.open_dialog()
     assert "(agents:" not in typed(store, "status")
+    assert "(agents:" not in typed(store, "-L", "t", "-q", "status"), "behind options"
     assert demo.torch("mute", demo.name, "1h").code == 0
     assert MISSING not in typed(store, "outbox", "list"), "muted"
     assert demo.torch("mute", demo.name, "--off").code == 0

@@ -33,12 +33,19 @@ def note_command() -> str:
         if actor(store).agent is None:
             store.database.query(f"PRAGMA busy_timeout = {RECORD_PATIENCE_MILLISECONDS}")
             store.looks.note(ANYTHING, now)
-            shows = SHOWING_COMMANDS.intersection(sys.argv[1:2])
+            shows = SHOWING_COMMANDS.intersection(_verb(sys.argv[1:]))
             if not shows and not SILENT_WORDS.intersection(sys.argv):
                 from torch_cli.attention.untold import untold
 
                 return untold(store)
     return ""
+
+
+def _verb(words: list[str]) -> list[str]:
+    """Return the command's name in ``words``: options, also those of a server, may precede it."""
+    while words and words[0].startswith("-"):
+        words = words[2 if words[0] in ("-L", "-S") else 1 :]
+    return words[:1]
 
 
 def left_at(store: Store, now: float) -> float | None:
