@@ -1,11 +1,14 @@
 """``torch answer``: the dialog that was shown is answered, or none is."""
 
 import contextlib
+import fcntl
 import os
 import pty
 import random
 import select
 import signal
+import struct
+import termios
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +48,9 @@ CUT_CLAUDE = (
     *("permission_dialog@40x15", "permission_dialog_second@40x15"),
     *("permission_status_limit@40x15", "permission_status_prompt@40x15"),
     *("trust_dialog@200x15", "trust_dialog@40x15", "write_dialog@200x15"),
+    # What scrolls by itself: a plan, and the models in a low pane.
+    *("plan_long@120x40", "plan_long@80x24", "plan_long@40x40", "plan_long@60x15"),
+    *("plan_long_third@120x40", "plan_written@60x15", "model_picker@40x15"),
 )
 
 
@@ -82,9 +88,10 @@ def settled(demo: DemoAgent) -> list[tuple[str, str]]:
 class Terminal:
     """A command at a terminal, as a person has it before them."""
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str], columns: int = 80) -> None:
         self.pid, self.end = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.environ["PYTHONPATH"] = str(SOURCE)
             os.execv(argv[0], list(argv))
         self.shown, self._read = "", 0
@@ -610,10 +617,50 @@ def test_who_decides_sees_all_of_a_long_command(demo: DemoAgent) -> None:
     assert bare in "".join(said.replace("·", "").split()), "also in a pipe"
 
 
+def test_rows_break_where_the_program_broke_them_in_a_terminal_as_wide_as_its_pane(
+    demo: DemoAgent,
+) -> None:
+    """At 80x24, the program's and the person's: Torch's own indent must not break a word."""
+    columns = demo.tmux.cmd("display-message", "-p", "-t", demo.pane.id, "#{window_width}").strip()
+    assert demo.send(f"DIALOG({'second word ' * 20})").code == 0
+    demo.tmux.wait_for_text(demo.pane, "Do you want to proceed?")
+    person = Terminal(demo.torch.argv("answer", demo.name), int(columns))
+    person.wait_for("q quits: ")
+    person.type("q\n")
+    assert person.finish() == 8
+    rows = [row.strip() for row in demo.tmux.screen(demo.pane).split("\n")]
+    at = rows.index("Run command")
+    asked = rows[at + 1 : rows.index("Do you want to proceed?")]
+    assert len(asked) > 2
+    shown = [row.strip() for row in person.shown.split("\n")]
+    assert [row for row in shown if row in asked] == asked
+
+
+def test_a_ctrl_c_says_that_nothing_was_pressed(demo: DemoAgent) -> None:
+    """In the walk, and where it asks whether that is the question."""
+    demo.open_dialog()
+    for words, asks in (((), "q quits: "), (("2",), "[y/N]:")):
+        person = Terminal(demo.torch.argv("answer", demo.name, *words))
+        person.wait_for(asks)
+        person.type("\x03")
+        assert person.finish() == 130
+        assert f"interrupted; '{demo.name}' was not answered: nothing was pressed" in person.shown
+    assert settled(demo) == []
+
+
+def test_who_asks_nothing_is_told_before_any_other_reason(demo: DemoAgent) -> None:
+    done = demo.torch("answer", demo.name, "1")
+    assert done.code == 4
+    assert f"'{demo.name}' shows no dialog: it is idle" in done.err
+    demo.open_dialog()
+    done = demo.torch("answer", demo.name, "1")
+    assert (done.code, "an answer needs --hash" in done.err) == (2, True)
+
+
 def test_a_dialog_whose_beginning_is_out_of_sight_is_said_to_go_on_above(demo: DemoAgent) -> None:
     """A command that nobody can read to its beginning should not look like all of it."""
     demo.open_dialog()
-    said = "this is only the end of it, in a pane of 6 rows: 'torch attach demo' in a taller"
+    said = "this is not all of it, in a pane of 6 rows: 'torch attach demo' in a taller"
     person = Terminal(demo.torch.argv("answer", demo.name))
     person.wait_for("q quits: ")
     person.type("q\n")
@@ -632,7 +679,7 @@ def test_a_dialog_whose_beginning_is_out_of_sight_is_said_to_go_on_above(demo: D
 
 
 def test_which_captured_dialogs_begin_out_of_sight() -> None:
-    """Those of panes of 15 rows, worked out by eye: nothing is said where that is not certain."""
+    """Low panes and long plans, worked out by eye: nothing is said where that is not certain."""
     found = set()
     for program, name, screen in waiting():
         dialog = classify(screen, PROFILES[program]).dialog

@@ -3,7 +3,7 @@
 import pytest
 
 from dialogs import PROFILES, waiting
-from torch_cli.attention.answer_text import check_text, chosen, shows_text
+from torch_cli.attention.answer_text import check_text, chosen, is_own_words, shows_text
 from torch_cli.errors import RefusedError
 from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.classify import classify
@@ -11,6 +11,8 @@ from torch_cli.programs.state import Dialog
 
 TAKES = {
     ("claude", "question_dialog@120x40"): {"Type something.": "needed"},
+    ("claude", "plan_written@40x40"): {"Tell Claude what to change": "needed"},
+    ("claude", "plan_long_third@120x40"): {"Tell Claude what to change": "needed"},
     ("gemini", "question@120x40"): {"Enter a custom value": "needed"},
     ("opencode", "question@120x40"): {"Type your own answer": "needed"},
 }
@@ -59,6 +61,19 @@ def test_the_option_may_be_left_out_if_one_must_have_a_text() -> None:
         assert refused.value.code == (code or "no-option")
     with pytest.raises(RefusedError, match="no option"):
         chosen(asked_of("codex", "question@120x40"), "", "DuckDB")
+
+
+def test_what_no_option_is_may_be_words_of_ones_own() -> None:
+    """Not if it begins several options, and not if no option, or each of them, takes a text."""
+    plan = asked_of("claude", "plan_written@120x40")
+    assert is_own_words(plan, "use DuckDB")
+    for said in ("", " ", "1", "yes", "tell", "Yes,  AND"):
+        assert not is_own_words(plan, said), said
+    assert not is_own_words(asked_of("claude", "permission_dialog@100x40"), "use DuckDB")
+    assert not is_own_words(asked_of("codex", "question@120x40"), "use DuckDB")
+    with pytest.raises(RefusedError) as refused:
+        chosen(plan, "use DuckDB", None)
+    assert refused.value.hint.endswith("If these are words of your own, for 3: --text")
 
 
 def test_a_text_is_one_line_that_does_not_wrap() -> None:

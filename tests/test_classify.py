@@ -138,6 +138,10 @@ SIZED: dict[str, tuple[str, str, str | None]] = {
     # Where auto mode cannot check what is asked for (2026-11-29).
     "permission_unchecked": ("waiting", "permission dialog without numbers", None),
     "plan_dialog": ("waiting", "plan dialog", None),
+    # With a plan in it, once longer than its part of the screen (2026-11-29).
+    "plan_long": ("waiting", "plan dialog", None),
+    "plan_long_third": ("waiting", "plan dialog", None),
+    "plan_written": ("waiting", "plan dialog", None),
     "question_dialog": ("waiting", "question dialog", None),
     "question_dialog_second": ("waiting", "question dialog", None),
     # Of which several may be chosen (2026-11-29).
@@ -191,6 +195,10 @@ QUESTIONS = {
     "api_key_dialog": "Do you want to use this API key?",
     "permission_dialog": "Do you want to proceed?",
     "plan_dialog": "Exit plan mode?",
+    **dict.fromkeys(
+        ("plan_long", "plan_long_third", "plan_written"),
+        "Claude has written up a plan and is ready to execute. Would you like to proceed?",
+    ),
     "permission_unchecked": "Do you want to create new.txt?",
     "question_dialog": "Which database should the demo use?",
     "question_many": "Which database should the demo use?",

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -198,6 +199,8 @@ def test_what_needs_a_person_is_seen_told_once_and_gone_once_dealt_with(watched:
     world = watched.world
     permission(watched)
     question(watched)
+    if world.kit.name == "claude":
+        plan(watched)
     for status, fault in FAULTS[world.kit.name].items():
         api_error(watched, status, fault)
     end_of_a_turn(watched)
@@ -260,6 +263,45 @@ def own_words(watched: Watched) -> None:
     result = world.stub.requests[-1].result
     assert OWN_WORDS in result.encode().decode("unicode_escape"), result
     watched.rested()
+
+
+def plan(watched: Watched) -> None:
+    """Claude Code's plan is answered by what to change about it, and the next one by an option."""
+    world = watched.world
+    assert world.torch("mode", world.name, "plan").code == 0
+    world.ask(prose(30))
+    world.settle()
+    file = plan_file(world)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("# Plan\n\n1. Write src/parse.py\n2. Test it\n")
+    for words, heard in (
+        (["--text", OWN_WORDS], f"the user said:\n{OWN_WORDS}"),
+        (["2"], "User has approved your plan"),
+    ):
+        world.stub.behaviour = Behaviour(StubMode.TOOL, tool="ExitPlanMode")
+        world.ask(prose(30))
+        watched.wait(lambda: (world.state()["dialog"] or {}).get("kind") == "plan", "a plan")
+        world.stub.behaviour = Behaviour()
+        dialog = world.state()["dialog"]["hash"]
+        done = world.torch("answer", world.name, *words, "--hash", dialog)
+        assert done.code == 0, f"{done}\n{world.server.screens()}"
+        world.wait(lambda: world.stub.requests[-1].brings_result, "the answer at the stub")
+        result = json.loads(world.stub.requests[-1].result)
+        assert heard in result, result
+        watched.rested()
+
+
+def plan_file(world: World) -> Path:
+    """Return where Claude Code wants its plan, by its own transcript of the conversation."""
+    found: list[str] = []
+
+    def named() -> bool:
+        for transcript in (world.home.path / ".claude" / "projects").glob("*/*.jsonl"):
+            found.extend(re.findall(r'"planFilePath":"([^"]+)"', transcript.read_text()))
+        return bool(found)
+
+    world.wait(named, "the name of the plan's file")
+    return Path(found[-1])
 
 
 def shows(world: World, pattern: str) -> bool:

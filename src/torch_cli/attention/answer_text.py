@@ -26,6 +26,18 @@ NOT_ANSWERED = {
 """Why a dialog was not answered, by what the gate found."""
 
 
+def is_own_words(one: Asked, said: str) -> bool:
+    """Return whether ``said`` is no option of ``one``, and exactly one option must have a text."""
+    try:
+        option_of(one, said)
+    except RefusedError as refused:
+        words = " ".join(said.split()).casefold()
+        several = any(each.words.casefold().startswith(words) for each in one.options)
+        takes = [each for each in one.options if each.text == "needed"]
+        return bool(words) and refused.code == "no-option" and len(takes) == 1 and not several
+    return False
+
+
 def chosen(one: Asked, said: str, text: str | None) -> Option:
     """Return the option that ``said`` names, or the only one that must have a text.
 
@@ -33,7 +45,12 @@ def chosen(one: Asked, said: str, text: str | None) -> Option:
     """
     needing = [option for option in one.options if option.text == "needed"]
     option = needing[0] if not said and text is not None and len(needing) == 1 else None
-    option = option or option_of(one, said)
+    try:
+        option = option or option_of(one, said)
+    except RefusedError as refused:
+        if text is None and is_own_words(one, said):
+            refused.hint += f" If these are words of your own, for {needing[0].key}: --text"
+        raise
     if text is None and option.text == "needed":
         raise RefusedError(
             f"'{option.words}' needs a text; nothing was pressed",

@@ -123,7 +123,15 @@ def dialog_rows(dialog: Question, cwd: str, columns: int) -> list[str]:
 
 
 def _indented(text: str, columns: int) -> list[str]:
-    return ["   " + row for row in wrap(text, max(1, columns - 3))]
+    """Return ``text`` in indented rows, broken at spaces where there are any, as agents do it."""
+    rows, room = list[str](), max(1, columns - 3)
+    for line in wrap(text, len(text) + 1) if text.isascii() else wrap(text, room):
+        while len(line) > room:
+            at = line.rfind(" ", 1, room + 1)
+            rows.append(line[: at if at > 0 else room])
+            line = line[at + 1 if at > 0 else room :]
+        rows.append(line)
+    return ["   " + row for row in rows]
 
 
 def bottom_rows(agent: DemoState, now: float, size: Size) -> tuple[list[str], tuple[int, int]]:

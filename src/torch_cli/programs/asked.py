@@ -44,7 +44,7 @@ class Asked(NamedTuple):
     ``rows`` is all that it shows beside its question and options, for who decides must see it.
     ``digest`` is the same for as long as the same is asked, also while the selection moves or an
     answer is being typed; unlike the dialog's hash, it answers nothing. ``choose`` is how an option
-    is chosen, '' if that is not known. ``cut`` says that its first rows are out of sight.
+    is chosen, '' if that is not known. ``cut`` says that rows of it are out of sight.
     """
 
     question: str

@@ -38,6 +38,7 @@ _SCROLL_BAR = re.compile(r"(?<! ) *[│█]$")  # Qwen Code shows one for a mome
 _OPTION = re.compile(r"\W*\d+\. ")  # a row of a numbered menu
 _FRAMED = re.compile(r" *│")  # a row of a frame, which has a top
 _NEAR_ROWS = 3  # how many rows a question may take
+_MARGIN = 2  # columns at the right that programs leave free in a dialog: Claude Code, in a plan's
 _NEARLY_BLANK = 1  # rows with text that a program may have left before it draws
 
 
@@ -275,8 +276,8 @@ class _Look:
     def _from_top(self, rows: list[str], chosen: int) -> tuple[list[str], int, bool]:
         """Return ``rows`` from the top of the dialog on, and where ``chosen`` is in them.
 
-        Also whether the top is out of sight, which is known of a dialog that begins with a rule or
-        is in a frame.
+        Also whether rows of it are out of sight: its top, which is known of a dialog that begins
+        with a rule or is in a frame, or the rest of a part that scrolls by itself.
         """
         spec, width = self.profile.box, self.screen.width
         # A rule may also be between the options of a menu. Such a rule does not begin a dialog.
@@ -295,7 +296,9 @@ class _Look:
             rows, chosen = rows[starts[-1] if starts else 0 :], chosen - (starts or [0])[-1]
             tops += starts
         begins = spec.dialog_top != "" or _FRAMED.match(rows[0]) is not None
-        return rows, chosen, begins and not tops
+        more = spec.dialog_more
+        scrolls = more is not None and any(more.search(row) for row in rows)
+        return rows, chosen, scrolls or (begins and not tops)
 
 
 def _hash_of(rows: list[str]) -> str:
@@ -346,4 +349,4 @@ def _question(rows: list[str], width: int) -> str:
 def _wraps(row: str, after: str, width: int) -> bool:
     """Whether the program broke the text in ``row`` because the next word did not fit."""
     words = any(character.isalnum() for character in row)
-    return words and len(row) + 1 + len(after.split()[0]) >= width - 1
+    return words and len(row) + 1 + len(after.split()[0]) >= width - _MARGIN

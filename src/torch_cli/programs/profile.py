@@ -109,6 +109,7 @@ class BoxSpec(NamedTuple):
     dialog_start: Pattern | None = None
     dialog_cursor: Pattern | None = None
     dialog_end: Pattern | None = None
+    dialog_more: Pattern | None = None
 
     @property
     def mark(self) -> str:

@@ -81,7 +81,7 @@ class Dialog(NamedTuple):
     is the profile's word for how an option is chosen, ``marked`` the number of the selected row
     (from 0), ``None`` if the screen shows none. ``spots`` are its options if they are clicked on.
     ``text`` and ``text_keys`` are the profile's words for which options take a text, and how.
-    ``cut`` says that its first rows are certainly not among ``rows``: they are out of sight.
+    ``cut`` says that not all of it is in ``rows``, certainly: the rest is out of sight.
     """
 
     kind: str

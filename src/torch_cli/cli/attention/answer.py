@@ -1,8 +1,10 @@
 """``torch answer``."""
 
+import contextlib
 import select
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,6 +68,7 @@ def command(
         if agent is not None and meant and (dialog or asks):
             return _answer_one(store, common, agent, " ".join(option), dialog, text)
         if meant:
+            _check_asks(store, common, agent)
             raise RefusedError(
                 "without a terminal to ask you, an answer needs --hash, for the dialog may be "
                 "another one by now; nothing was pressed",
@@ -74,6 +77,13 @@ def command(
             )
         waiting = _waiting(store, common, agent)
         return _walk(store, common, waiting) if asks else _list(waiting, common)
+
+
+def _check_asks(store: "Store", common: Common, agent: str | None) -> None:
+    """Raise ``HeldError`` if ``agent`` asks nothing: then no other word about it matters."""
+    from torch_cli.attention.answer import waiting
+
+    waiting(store, common.socket, agent or "")
 
 
 def _waiting(store: "Store", common: Common, agent: str | None) -> "list[Need]":
@@ -118,8 +128,8 @@ def _answer_one(
     store: "Store", common: Common, agent: str, said: str, dialog: str | None, text: str | None
 ) -> int:
     from torch_cli.attention.answer import answer, waiting
-    from torch_cli.attention.answer_text import chosen
-    from torch_cli.cli.present import note, printable
+    from torch_cli.attention.answer_text import chosen, is_own_words
+    from torch_cli.cli.present import note
     from torch_cli.errors import DONE
 
     if dialog is None:
@@ -127,10 +137,14 @@ def _answer_one(
         dialog = shown.dialog.hash
         _show(shown, None)
         if shown.asked.choose:
+            if text is None and is_own_words(shown.asked, said):
+                said, text = "", said
             option = chosen(shown.asked, said, text)
-            words = option.words if text is None else f"{option.words} {text}"
+            words = option.words if text is None else f"{option.words}: {text}"
             sure = f"Answer this with {option.key} {words}?"
-            if not click.confirm(printable(sure), err=True):
+            with _unanswered(agent):
+                meant = _confirm(sure)
+            if not meant:
                 note("nothing was pressed", quiet=common.quiet)
                 return DONE
     return _tell(answer(store, common.socket, agent, said, dialog, text), common)
@@ -211,12 +225,13 @@ def _ask(store: "Store", common: Common, one: "Need") -> str:
             print_error(error, as_json=False)
             return "done"
         _show(shown, one.since)
-        said = _read(shown)
-        if said is None or said == "q":
-            return "quit"
-        if said in ("", "s"):
-            return "skip"
-        text = _own_words(shown, said)
+        with _unanswered(name):
+            said = _read(shown)
+            if said is None or said == "q":
+                return "quit"
+            if said in ("", "s"):
+                return "skip"
+            text = _own_words(shown, said)
         try:
             said = said if text is None else ""
             done = answer(store, common.socket, name, said, shown.dialog.hash, text)
@@ -230,23 +245,36 @@ def _ask(store: "Store", common: Common, one: "Need") -> str:
             return "done" if done.gone else "skip"
 
 
+@contextlib.contextmanager
+def _unanswered(name: str) -> Iterator[None]:
+    """Say in the block's interrupt that nothing was pressed in the agent ``name``."""
+    from torch_cli.errors import Interrupted
+
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        number = Interrupted.number_of(interrupt)
+        sys.stdout.write("\n")  # behind the question
+        sys.stdout.flush()
+        said = f"interrupted; '{name}' was not answered: nothing was pressed"
+        raise Interrupted(number, said, hint="'torch answer' begins again.") from None
+
+
 def _own_words(shown: "Waiting", said: str) -> str | None:
     """Return the words of one's own that an option takes, ``None`` for a plain option."""
-    from torch_cli.cli.present import printable
+    from torch_cli.attention.answer_text import is_own_words
     from torch_cli.errors import RefusedError
     from torch_cli.programs.asked import option_of
 
-    takes = [one for one in shown.asked.options if one.text == "needed"]
+    if is_own_words(shown.asked, said):
+        return said if _confirm(f"Answer with the text '{said}'?") else None
     try:
         option = option_of(shown.asked, said)
     except RefusedError:
-        sure = printable(f"Answer with the text '{said}'?")
-        return said if len(takes) == 1 and click.confirm(sure, err=True) else None
+        return None
     if option.text != "needed":
         return None
-    sys.stdout.write(printable(f"{option.words}: "))
-    sys.stdout.flush()
-    return sys.stdin.buffer.readline().decode("utf-8", "replace").strip()
+    return _typed(f"{option.words}: ") or ""
 
 
 def _show(shown: "Waiting", since: float | None) -> None:
@@ -259,17 +287,31 @@ def _show(shown: "Waiting", since: float | None) -> None:
     say("")
     print_folded("  ".join(filter(None, [found.name, pane.place, pane.id, waited])), INDENT_COLUMNS)
     # All of it: a command that is approved may begin far above its question.
-    for words in (asked.question, *asked.rows):
-        if words:
-            print_folded(f"    {words}", INDENT_COLUMNS)
+    said = [words for words in (asked.question, *asked.rows) if words]
+    indent = _indent_of(said)
+    for words in said:
+        print_folded(f"{' ' * indent}{words}", indent)
     for option in asked.options:
         print_folded(f"      {option.key}  {option.words}", 3 * INDENT_COLUMNS)
     if asked.cut:
-        words = f"this is only the end of it, in a pane of {pane.height} rows: "
+        words = f"this is not all of it, in a pane of {pane.height} rows: "
         words += f"'torch attach {found.name}' in a taller terminal shows the rest"
         print_folded(f"    {words}", INDENT_COLUMNS)
     if not asked.choose:
         say(f"    which key answers it is not known: torch attach {found.name}")
+
+
+def _indent_of(rows: Sequence[str]) -> int:
+    """Return by how many columns ``rows`` begin later: less than usual if they are that wide.
+
+    Rows that fill the agent's pane fit a terminal as wide as that, and break where it broke them.
+    """
+    from torch_cli.cli.attention.status_shown import INDENT_COLUMNS
+    from torch_cli.cli.cells import cells
+    from torch_cli.cli.present import printable, terminal_size
+
+    room = terminal_size().columns - max((cells(printable(row)) for row in rows), default=0)
+    return min(room, INDENT_COLUMNS) if room >= 0 else INDENT_COLUMNS
 
 
 _HEEDED_SECONDS = 0.2
@@ -279,8 +321,22 @@ _HEEDED_SECONDS = 0.2
 def _read(shown: "Waiting") -> str | None:
     """Return what a person types, ``None`` at the end of the input."""
     keys = [option.key for option in shown.asked.options] if shown.asked.choose else []
-    choices = ", ".join([*keys, "Enter skips", "q quits"])
-    sys.stdout.write(f"{choices}: ")
+    return _typed(f"{', '.join([*keys, 'Enter skips', 'q quits'])}: ")
+
+
+def _confirm(sure: str) -> bool:
+    """Ask whether a person is ``sure``; only a yes counts."""
+    while True:
+        said = (_typed(f"{sure} [y/N]: ") or "").casefold()
+        if said in ("", "n", "no", "y", "yes"):
+            return said in ("y", "yes")
+
+
+def _typed(prompt: str) -> str | None:
+    """Return the line that a person types behind ``prompt``, ``None`` at the end of the input."""
+    from torch_cli.cli.present import printable
+
+    sys.stdout.write(printable(prompt))
     sys.stdout.flush()
     # A Ctrl-C that comes just before a read is heeded after it: so only what is there is read.
     while not select.select([sys.stdin], [], [], _HEEDED_SECONDS)[0]:
