@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast e2e answers e2e-full versions soak soak-recovery fuzz bench docs lint format types install clean
+.PHONY: help demo test test-fast e2e answers e2e-full dialogs versions soak soak-recovery fuzz bench docs lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -32,6 +32,10 @@ answers: ## Answer dialogs of the real programs that others replace meanwhile; R
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev
 	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) -n $(WORKERS) --dist loadfile
+
+dialogs: ## Open ROUNDS=300 dialogs around messages in CONFIG="vim, classic", or all, and write docs/dialogs.md
+	@scripts/prepare dev
+	PYTHONPATH=src:tests $(python) -m e2e.dialogs --rounds $(or $(ROUNDS),300) "$(or $(CONFIG),all)"
 
 versions: ## Prove the last published versions and write docs/versions.md; COUNT=1 for the newest
 	@scripts/prepare dev

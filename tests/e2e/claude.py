@@ -81,7 +81,13 @@ def unwrapped(block: str) -> str:
 
 # -- what a screen shows ---------------------------------------------------------------------------
 
+QUESTIONS = ("Do you want to proceed?", "Exit plan mode?")
+"""What its permission dialog asks, and the one about a plan."""
+
 _RULE = re.compile(r"─+(?: [↑↓] \d+ more ─+)?")
+
+_SPINNER = re.compile(r"[·✢✳✶✻✽*] \S.*…(?: \(|$)")
+"""The row above the box while it works. The footer does not say so in vim mode."""
 
 
 def view(captured: str, width: int) -> View:
@@ -95,13 +101,15 @@ def view(captured: str, width: int) -> View:
     ]
     box: str | None = None
     footer: tuple[str, ...] = ()
+    spins = False
     if len(rules) > 1:
         first, last = rules[-2] + 1, rules[-1]
         if f"❯{NBSP}" in solid[first] or "more" in shown[first - 1]:
             box = "\n".join(solid[first:last]).replace(f"❯{NBSP}", "", 1).strip()
             footer = tuple(shown[last + 1 :])
-    working = any("esc to interrupt" in row for row in footer)
-    asks = box is None and any("Do you want to proceed?" in row for row in shown)
+            spins = any(_SPINNER.match(row) for row in shown[max(0, first - 5) : first - 1])
+    working = spins or any("esc to interrupt" in row for row in footer)
+    asks = box is None and any(question in row for row in shown for question in QUESTIONS)
     return View(tuple(shown), box, working, asks)
 
 

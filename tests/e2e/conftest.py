@@ -27,7 +27,7 @@ from e2e.program import NotInstalledError, Program, View
 from e2e.report import REPORTS, Report, Tally
 from torch_cli import paths, procs
 from torch_cli.profiling.houses import Home
-from torch_cli.profiling.stub import Behaviour, StubServer
+from torch_cli.profiling.stub import Behaviour, Hold, StubServer
 from torch_cli.tmux.socket import Socket
 
 FULL = os.environ.get("TORCH_E2E") == "full"
@@ -150,6 +150,8 @@ class World:
         """When a person's key was last pressed by which a second one could end the program."""
         self.sound = True
         """Whether the program came to rest when it was last asked to; else it is started anew."""
+        self.kept: Hold | None = None
+        """An answer that goes to a sub-agent and never ends, so that it works beside the rest."""
         self._starts = 0
         if beside is None:
             self._start_server()
@@ -333,13 +335,14 @@ class World:
         quiet = hidden = 0
         stood = ("", 0.0)
         for hold in self.stub.holds():
-            hold.release(Behaviour())
+            if hold is not self.kept:
+                hold.release(Behaviour())
 
         def at_rest() -> bool:
             nonlocal quiet, hidden, stood
             self.server.run("copy-mode", "-q", "-t", self.pane)
             view = self.view()
-            quiet = quiet + 1 if view.idle and not self.stub.busy else 0
+            quiet = quiet + 1 if view.idle and not self.busy else 0
             hidden = hidden + 1 if view.box is None else 0
             # Esc declines a dialog, C-c empties the box; never twice in a row: that would open
             # the list of checkpoints, or exit. A half-drawn screen has no box either.
@@ -357,6 +360,12 @@ class World:
         self.wait(at_rest, "an idle program with an empty box")
         assert self.alive, f"the program ended\n{self.server.screens()}"
         self.sound = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is still being given, but for that of the sub-agent that is kept."""
+        given = sum(request.outcome == "open" for request in self.stub.requests)
+        return given > (self.kept is not None)
 
     def pause(self) -> None:
         """Wait until a key that was pressed before is no part of a sequence any more."""

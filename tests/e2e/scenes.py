@@ -191,13 +191,13 @@ def until_paste(world: World, *, working: bool = False, looking: bool = False) -
     return median(leads)
 
 
-def until_dialog(world: World) -> float:
+def until_dialog(world: World, dialog: Behaviour = DIALOG) -> float:
     """Return the seconds from the stub's answer to the dialog on the screen, in the median."""
     lags = []
     for _ in range(5):
         hold = busy(world)
         began = time.monotonic()
-        hold.release(DIALOG)
+        hold.release(dialog)
         world.wait(lambda: world.view().asks, "the dialog")
         lags.append(time.monotonic() - began)
         world.settle()
@@ -229,7 +229,7 @@ class Race:
 FOLLOWS = 0.05
 """By which part of the window the moment of the next dialog follows the last."""
 
-_TOO_EARLY = {"before the paste": 1, "after the key": -1}
+TOO_EARLY = {"before the paste": 1, "after the key": -1}
 """Whether a dialog that came up at this moment was too early for the race, or too late."""
 
 
@@ -248,7 +248,7 @@ def race_many(
     for _ in range(trials):
         races.append(race(world, first + chance.uniform(0, window)))
         # What was measured once is soon over: the machine gets slower, or quicker.
-        first += FOLLOWS * window * _TOO_EARLY.get(races[-1].moment, 0)
+        first += FOLLOWS * window * TOO_EARLY.get(races[-1].moment, 0)
     approved = sum(one.approved for one in races)
     report.notes.append(
         f"{world.kit.title}, {world.setup}: {trials} dialogs opened over {window * 1000:.0f} ms "
