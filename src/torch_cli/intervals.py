@@ -59,6 +59,13 @@ class Intervals(NamedTuple):
     arrange: float = 5.0
     """Between two looks at how the windows of agents' sessions are arranged: two lists of tmux."""
 
+    awake: float = 5.0
+    """Between two looks by 'torch inhibit' at who works: systems sleep after minutes at least."""
+
+    rests: float = 60.0
+    """Without an agent at work until 'torch inhibit' lets the machine sleep: turns follow each
+    other."""
+
     limit_over: float = 120.0
     """After the reset of a usage limit until an agent that has not moved may go on: some programs
     continue by themselves, and a reset is written to the minute."""

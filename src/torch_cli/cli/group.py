@@ -124,6 +124,7 @@ SECTIONS = {
             "profile": "List, show, check and draft profiles of agent programs.",
             "agent-setup": "Install hooks and the submit chord for an agent program.",
             "doctor": "Find problems on this machine.",
+            "inhibit": "Keep this machine awake while agents are at work.",
             "store": "Delete old rows of the state file.",
             "completion": "Print a shell's completion script.",
             "shell": "Show who needs you in your own tmux: status line and marks.",
