@@ -59,7 +59,6 @@ def test_help_shows_what_the_commands_own_option_shows(torch: Torch) -> None:
     [
         (("sned",), "Did you mean 'torch send'?"),
         (("checkpoint", "restroe"), "Did you mean 'torch checkpoint restore'?"),
-        (("send", "dev"), "See 'torch send --help'."),
     ],
 )
 def test_help_on_no_command_is_refused(torch: Torch, words: tuple[str, ...], hint: str) -> None:
@@ -68,6 +67,32 @@ def test_help_on_no_command_is_refused(torch: Torch, words: tuple[str, ...], hin
     said = f"unknown command '{' '.join(words)}'; nothing was done"
     assert refused.json["error"]["message"] == said
     assert refused.json["error"]["hint"] == hint
+
+
+def test_help_shows_one_command_and_says_how(torch: Torch) -> None:
+    refused = torch("help", "send", "ask")
+    assert refused.code == 2
+    assert "help shows one command; nothing was shown" in refused.err
+    assert "One at a time: torch help send; torch help ask" in refused.err
+
+
+def test_a_first_message_names_the_command_that_starts_an_agent(torch: Torch) -> None:
+    refused = torch("send", "dev", "hi")
+    assert refused.code == 3
+    assert "no agent named 'dev'; there are no agents yet" in refused.err
+    assert "'torch spawn dev' starts it, and tmux for it." in refused.err
+
+
+def test_several_recipients_are_explained(tmux: TmuxServer, torch: Torch) -> None:
+    tmux.new_session("a,b", "cat")
+    for words in (("send", "dev,qa", "hi"), ("send", "dev, qa", "hi"), ("capture", "dev,qa")):
+        refused = torch(*words)
+        assert refused.code == 2, words
+        assert "names several agents, and one is wanted; nothing was done" in refused.err
+        assert "'torch broadcast TEXT' sends to all agents of a project" in refused.err
+    assert torch("capture", "a,b").code == 0, "a session of that name"
+    refused = torch("send", "dev", "run", "the tests")
+    assert (refused.code, "in quotes: torch send … " in refused.err) == (2, True), refused.err
 
 
 def test_common_options_may_stand_before_the_command(tmux: TmuxServer, torch: Torch) -> None:

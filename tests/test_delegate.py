@@ -76,6 +76,15 @@ def test_a_task_is_delegated_to_a_child_in_a_worktree(
     assert tmux.run("list-panes", "-a").returncode != 0
 
 
+def test_the_directory_of_a_delegated_task_is_absolute(
+    tmux: TmuxServer, torch: Torch, project: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.path)
+    identity = add(torch, "Read it")
+    done = torch("task", "delegate", identity, "--profile", "demo", "--session", "s", "--json")
+    assert (done.code, done.json["dir"]) == (0, str(project.path)), done.err
+
+
 def test_what_cannot_be_delegated_starts_nothing(
     tmux: TmuxServer, torch: Torch, project: Repository, pm: DemoAgent
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent import DemoAgent
-from conftest import TMUX, TMUX_VERSION, TmuxServer, Torch
+from conftest import SOURCE, TMUX, TMUX_VERSION, TmuxServer, Torch
 from torch_cli.schedule.service import service
 from torch_cli.settings import settings_file
 from torch_cli.store import Store
@@ -313,6 +313,20 @@ def test_no_two_rows_have_one_name(torch: Torch, tmux: TmuxServer) -> None:
 def test_python_and_git_are_named_with_their_versions(torch: Torch) -> None:
     assert finding(torch, "python")["message"].endswith(sys.executable)
     assert finding(torch, "git")["message"].startswith("git version 2")
+
+
+def test_what_torch_top_needs_is_named(torch: Torch, tmp_path: Path) -> None:
+    assert finding(torch, "torch top")["message"].startswith("Textual ")
+    text = """
+import importlib.metadata as real
+def version(name):
+    raise real.PackageNotFoundError(name)
+real.version = version
+"""
+    (tmp_path / "sitecustomize.py").write_text(text)
+    found = finding(torch, "torch top", env={"PYTHONPATH": f"{tmp_path}:{SOURCE}"})
+    assert (found["level"], "not installed" in found["message"]) == ("note", True)
+    assert f"{sys.executable} -m pip install textual" in found["advice"]
 
 
 def test_whether_agents_come_back_after_a_restart(

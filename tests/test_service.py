@@ -236,3 +236,37 @@ def test_a_followed_log_goes_on_through_a_rotation(torch: Torch, tmp_path: Path)
     finally:
         follower.terminate()
         follower.wait(PATIENCE)
+
+
+def test_restart_starts_a_daemon_anew_or_one_where_none_ran(torch: Torch) -> None:
+    first = torch("daemon", "restart", "--json").json
+    assert (first["started"], first["schema"]) == (True, "torch.daemon/1")
+    again = torch("daemon", "restart")
+    assert (again.code, again.out.partition("  ")[0]) == (0, "restarted"), again.err
+    assert torch("daemon", "status", "--json").json["pid"] not in (None, first["pid"])
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="launchctl takes other words")
+def test_restart_has_the_system_start_the_daemon_that_it_is_to_start(
+    torch: Torch, tmp_path: Path
+) -> None:
+    control = tmp_path / "bin" / "systemctl"
+    control.parent.mkdir()
+    run = shlex.join(torch.argv("daemon", "run", "-q"))
+    asked = tmp_path / "asked"
+    control.write_text(
+        f'#!/bin/sh\necho "$2" >>{asked}\n[ "$2" != restart ] || setsid {run} >/dev/null 2>&1 &\n'
+    )
+    control.chmod(0o755)
+    path = {"PATH": f"{control.parent}:{os.environ['PATH']}"}
+    unit = torch("daemon", "install", "--json", env=path).json["path"]
+    done = torch("daemon", "restart", env=path)
+    assert (done.code, f"as {unit} says" in done.err) == (0, True), done.err
+    assert asked.read_text().split() == ["daemon-reload", "restart"]
+    Path(unit).write_text("[Unit]\nDescription=another state\n")
+    assert torch("daemon", "restart", env=path).code == 0
+    assert asked.read_text().split() == ["daemon-reload", "restart"], "not that one"
+    control.write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
+    assert torch("daemon", "install", env=path).code == 0
+    done = torch("daemon", "restart", env=path)
+    assert (done.code, "no bus; it is started without that" in done.err) == (0, True), done.err

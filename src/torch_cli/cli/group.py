@@ -283,6 +283,8 @@ def _usage(misused: click.UsageError) -> TorchError:
         hint = f"For one agent: {command} --agent {extra[1]}"
     if _may_be_a_message(misused):
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"
+    if misused.message.startswith("Got unexpected extra argument") and _takes_message(misused):
+        hint = f'Put a message of several words in quotes: {command} … "MESSAGE"'
     # click puts each choice on a line of its own.
     words = misused.format_message().replace("\n\t", " ").rstrip(".")
     return RefusedError(words[:1].lower() + words[1:], hint=hint, code="usage")
@@ -290,6 +292,12 @@ def _usage(misused: click.UsageError) -> TorchError:
 
 def _has_option(context: click.Context | None, name: str) -> bool:
     return context is not None and any(name in param.opts for param in context.command.params)
+
+
+def _takes_message(misused: click.UsageError) -> bool:
+    return misused.ctx is not None and any(
+        param.name == "message" for param in misused.ctx.command.params
+    )
 
 
 def _may_be_a_message(misused: click.UsageError) -> bool:

@@ -21,6 +21,7 @@ from torch_cli.doctor.scheduler import at_start, scheduler
 from torch_cli.doctor.snippet import in_tmux
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.git.command import Git
+from torch_cli.installed import adding_command
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.process import run
@@ -58,6 +59,7 @@ def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator
         yield from _teams()
         yield from _outside_git()
     yield _python()
+    yield _textual()
     yield _git()
     yield _checkpoints(environ)
     yield _notices(environ)
@@ -279,6 +281,18 @@ def _outside_git() -> Iterator[Finding]:
 def _python() -> Finding:
     """Say which Python runs Torch."""
     return Finding("python", Level.OK, f"Python {sys.version.split()[0]}, {sys.executable}")
+
+
+def _textual() -> Finding:
+    """Look for the package that ``torch top`` needs."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return Finding("torch top", Level.OK, f"Textual {version('textual')}")
+    except PackageNotFoundError:
+        lacks = "needs the package Textual, which is not installed"
+        advice = f"Only for this command: {adding_command('textual')}"
+        return Finding("torch top", Level.NOTE, lacks, advice)
 
 
 def _git() -> Finding:

@@ -101,9 +101,22 @@ def find(store: Store, socket: Socket, target: str) -> Found:
             raise _no_such_agent(agent, socket, elsewhere=elsewhere) from missing
         if AGENT_NAME.fullmatch(target):
             raise _nothing_named(store, target, missing) from missing
+        _check_single(target)
         raise
     agent = store.agents.in_pane(pane.server, pane.id, pane.pid)
     return Found(agent.name if agent else target, Socket(path=pane.socket_path), pane, agent)
+
+
+def _check_single(target: str) -> None:
+    """Raise ``RefusedError`` if ``target``, which means nothing, is a list of names."""
+    names = re.split(r"[, ]+", target)
+    if len(names) > 1 and all(AGENT_NAME.fullmatch(name) for name in names):
+        raise RefusedError(
+            f"'{target}' names several agents, and one is wanted; nothing was done",
+            hint=f"Name one: {names[0]}. 'torch broadcast TEXT' sends to all agents of a project, "
+            "with --role ROLE to those of a role.",
+            code="several",
+        )
 
 
 def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFoundError:
@@ -145,6 +158,9 @@ def _nothing_named(store: Store, target: str, missing: NotFoundError) -> NotFoun
     known = missing.code == "no-target"
     rest = ", and no session, window or pane of that name" if known else f"; {missing.message}"
     hint = _similar(store, target, missing.hint)
+    if missing.code == "no-server" and not any(store.agents.all()):
+        rest = "; there are no agents yet, and tmux does not run"
+        hint = f"'torch spawn {target}' starts it, and tmux for it."
     return NotFoundError(f"no agent named '{target}'{rest}", hint=hint, code=missing.code)
 
 

@@ -179,6 +179,24 @@ def start(options: list[str]) -> Held:
     )
 
 
+def await_start() -> Held:
+    """Return the lease of the daemon that the system was asked to start, as soon as it works.
+
+    Raises ``TimedOutError`` if it does not begin to work.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    with Store() as store:
+        while time.monotonic() < deadline:
+            held = store.lease.current()
+            if held is not None and held.kind is HolderKind.DAEMON:
+                return held
+            select.select([], [], [], 0.02)
+    raise TimedOutError(
+        f"the system was asked to start the daemon, which did not work within {START_SECONDS:g} s",
+        hint="'torch daemon logs' may say why. Without the system: torch daemon start",
+    )
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import TorchError
 from torch_cli.paths import state_dir
+from torch_cli.regular import open_regular
 from torch_cli.schedule.command import environment, torch_words
 
 LABEL = "torch"
@@ -18,17 +19,24 @@ WATCHDOG_SECONDS = 60
 every quarter of a second. A writer that holds the store can delay it by ten seconds.
 """
 
+LARGEST_UNIT_BYTES = 64 * 1024
+"""The most bytes of a service's file that are read. Torch's has about 600."""
+
 CONTROL_SECONDS = 60.0
 """Seconds that systemctl or launchctl may take. A daemon that ends finishes a delivery first."""
 
 
 class Service(NamedTuple):
-    """A file and its text, and the commands with which the system starts or ends the service."""
+    """A file and its text, and the commands with which the system starts or ends the service.
+
+    ``again`` starts it once more, when its file is there and was read before.
+    """
 
     path: str
     text: str
     start: tuple[tuple[str, ...], ...]
     end: tuple[tuple[str, ...], ...]
+    again: tuple[tuple[str, ...], ...]
 
 
 def service(platform: str = sys.platform) -> Service:
@@ -67,6 +75,7 @@ def _systemd(words: list[str]) -> Service:
         text,
         ((*control, "daemon-reload"), (*control, "enable", "--now", unit)),
         ((*control, "disable", "--now", unit),),
+        ((*control, "daemon-reload"), (*control, "restart", unit)),
     )
 
 
@@ -93,6 +102,7 @@ def _launchd(words: list[str]) -> Service:
         plistlib.dumps(agent, sort_keys=False).decode(),
         (("launchctl", "bootstrap", domain, path),),
         (("launchctl", "bootout", f"{domain}/{label}"),),
+        (("launchctl", "kickstart", "-k", f"{domain}/{label}"),),
     )
 
 
@@ -116,6 +126,21 @@ def install(unit: Service, *, before_start: Callable[[], object] | None) -> list
     _check_control(unit)
     before_start()
     return _carry_out(unit.start)
+
+
+def is_installed(unit: Service) -> bool:
+    """Return whether the system is to start just this service: this Torch, with this state."""
+    try:
+        with open_regular(unit.path) as file:
+            return file.read(LARGEST_UNIT_BYTES) == unit.text.encode()
+    except OSError:
+        return False
+
+
+def start_again(unit: Service) -> None:
+    """Have the system start the service, whether it runs or not. Raises ``TorchError``."""
+    _check_control(unit)
+    _carry_out(unit.again)
 
 
 def remove(unit: Service, *, now: bool) -> list[str]:

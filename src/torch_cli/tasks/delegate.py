@@ -90,6 +90,7 @@ def delegate(
     check_start(store, wanted.name, own)
     directory = _place(wanted, tell)
     agent, window = spawn(store, socket, replace(wish, directory=directory))
+    directory = agent.directory
     detail = {"task": task.id, "parent": parent, "branch": wanted.branch, "dir": directory}
     store.events.add("delegate", agent.name, detail, actor=parent)
     if own is not None:

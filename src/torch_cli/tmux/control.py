@@ -295,6 +295,7 @@ def no_server(socket: Socket, said: str) -> NotFoundError:
         )
     return NotFoundError(
         f"no tmux server answers at {socket}" + (f" ({said})" if said else ""),
-        hint="Start tmux, or name the server with -L NAME or -S PATH.",
+        hint="'torch spawn NAME' starts an agent, and tmux for it. -L NAME or -S PATH means "
+        "another server.",
         code="no-server",
     )

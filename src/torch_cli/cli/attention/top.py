@@ -44,10 +44,11 @@ def command(common: Common, picture: str | None) -> None:
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "textual":
             raise
+        from torch_cli.installed import adding_command
+
         raise TorchError(
             "'torch top' needs the package Textual, which is not installed; nothing was shown",
-            hint=f"Install it: '{sys.executable} -m pip install textual', or 'pipx inject "
-            "torch-cli textual'. Without it: torch ps --watch",
+            hint=f"Install it: '{adding_command('textual')}'. Without it: torch ps --watch",
             code="no-extra",
         ) from None
     if picture is not None and not common.json:

@@ -1,5 +1,6 @@
 """``torch help``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -59,10 +60,22 @@ def command(common: Common, words: tuple[str, ...], folder: str | None) -> None:
     context = torch.make_context("torch", [], resilient_parsing=True)
     for word in words:
         below = _below(context, word)
+        if below is None and not isinstance(context.command, click.Group):
+            raise _too_many(context.command_path, words)
         if below is None:
             raise unknown_command(word, _names(context), context.command_path.partition(" ")[2])
         context = below
     click.echo(context.get_help())
+
+
+def _too_many(path: str, words: Sequence[str]) -> RefusedError:
+    """Return the refusal of ``words`` of which the first ones are a command without others."""
+    pages = "; ".join(f"torch help {word}" for word in words)
+    return RefusedError(
+        f"'{path}' has no commands of its own, and help shows one command; nothing was shown",
+        hint=f"One at a time: {pages}",
+        code="usage",
+    )
 
 
 def _write_man_pages(common: Common, folder: Path) -> None:

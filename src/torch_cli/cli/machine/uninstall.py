@@ -88,7 +88,7 @@ def _conclude(
     common: Common, found: "list[InstalledPart]", done: "list[Removal]", dry_run: bool
 ) -> None:
     """Say what was removed, what is left to do, and how the program is removed."""
-    from torch_cli.uninstall.program import removal_command
+    from torch_cli.installed import removal_command
 
     for one in done:
         if one.error is None:

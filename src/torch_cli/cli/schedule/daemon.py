@@ -125,6 +125,38 @@ def stop_command(common: Common) -> None:
         say(f"stopped  process {held.process.pid}")
 
 
+@command.command("restart")
+@common_options
+def restart_command(common: Common) -> None:
+    """Stop the daemon, if it runs, and start it: with the Torch that is installed now.
+
+    If systemd or launchd is to start it ('torch daemon install'), Torch has that start it. Agents
+    are not touched, and what waits in the outbox waits on.
+
+    \b
+    Examples:
+      torch daemon restart
+    """
+    from torch_cli.cli.present import note
+    from torch_cli.errors import TorchError
+    from torch_cli.schedule.daemon import await_start, start, stop
+    from torch_cli.schedule.service import is_installed, service, start_again
+
+    before, unit = stop(), service()
+    by_system = is_installed(unit)
+    if by_system:
+        try:
+            start_again(unit)
+        except TorchError as error:
+            by_system = False
+            note(f"torch: {error.message}; it is started without that", quiet=common.quiet)
+    held = await_start() if by_system else start([])
+    facts = {"pid": held.process.pid, "token": held.token, "started": True}
+    words = f"{'restarted' if before else 'started'}  process {held.process.pid}"
+    notes = [f"as {unit.path} says"] if by_system else []
+    common.show({"schema": "torch.daemon/1", **facts}, words, *notes)
+
+
 @command.command("status")
 @common_options
 def status_command(common: Common) -> int:
