@@ -465,7 +465,14 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         )
         + "".join(
             f"ALTER TABLE agents DROP COLUMN {column};"
-            for column in ("conversation", "arguments", "variables", "parent_agent", "frozen")
+            for column in (
+                "conversation",
+                "arguments",
+                "variables",
+                "parent_agent",
+                "frozen",
+                "hibernated",
+            )
         )
         + "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
     )

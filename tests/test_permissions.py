@@ -29,6 +29,7 @@ from torch_cli.health.policy import set_policy
 from torch_cli.lifecycle.adopting import adopt
 from torch_cli.lifecycle.begin import begin
 from torch_cli.lifecycle.freeze import freeze, thaw
+from torch_cli.lifecycle.hibernate import hibernate
 from torch_cli.lifecycle.move import Destination, move
 from torch_cli.lifecycle.rename import rename
 from torch_cli.lifecycle.restart import plan_restart
@@ -140,6 +141,7 @@ VERBS = {
     "stop": Verb(lambda w: stop(w.store, "pm"), lambda w: ("stop", "pm")),
     "restart": Verb(lambda w: plan_restart(w.store, "pm"), lambda w: ("restart", "pm", "--yes")),
     "freeze": Verb(lambda w: freeze(w.store, "pm"), lambda w: ("freeze", "pm")),
+    "hibernate": Verb(lambda w: hibernate(w.store, "pm"), lambda w: ("hibernate", "pm")),
     "thaw": Verb(lambda w: thaw(w.store, "pm"), lambda w: ("thaw", "pm")),
     "health": Verb(
         lambda w: set_policy(w.store, "pm", restart="always"),
@@ -321,6 +323,7 @@ EVERYBODYS = {
     # They make something new, take what nobody has, or answer: what they send is checked there.
     *("task add", "task claim", "task route", "ack", "reply"),
     "top",  # its keys do what the commands do, each by the same deed
+    "wake",  # who may send a message may wake: its own test is with those of messages
     "resurrect",  # each agent by a restart, which is refused for those of others
     # Files, git and tmux, and Torch on this machine: what an agent's own shell can do as well.
     *("store prune", "window", "run", "init", "team freeze", "briefing edit", "recover", "commit"),

@@ -166,13 +166,14 @@ def test_agents_print_what_their_schemas_say(demo: DemoAgent, torch: Torch) -> N
         torch("seen", name, "--json"),
         torch("freeze", name, "--json"),
         torch("thaw", name, "--json"),
+        torch("wake", name, "--json"),
         torch("rename", name, "dev", "--json"),
         torch("move", "dev", "--session", "review", "--create", "--json"),
         torch("resurrect", "--dry-run", "--json"),
         torch("resurrect", "--json"),
         torch("stop", "dev", "--json"),
     )
-    wanted = "agent state why health attach press mute seen freeze thaw rename move"
+    wanted = "agent state why health attach press mute seen freeze thaw wake rename move"
     wanted += " resurrect-plan resurrect stop"
     assert seen == {f"torch.{name}/1" for name in wanted.split()}
 

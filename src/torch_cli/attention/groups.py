@@ -20,6 +20,7 @@ GROUP_OF = {
     State.STARTING: "wait",
     State.WORKING: "nothing",
     State.IDLE: "nothing",
+    State.HIBERNATED: "nothing",
 }
 
 

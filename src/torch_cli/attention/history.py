@@ -22,6 +22,7 @@ from torch_cli.store.events import STATE, Event, since_of
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import gone, unless_asleep
 from torch_cli.watch.end import record_end
 from torch_cli.watch.sweep import Seen, Sweep
 
@@ -176,10 +177,14 @@ class History:
         """Write the state of ``agent`` if it is another than was written, and has stood."""
         if seen is not None and seen.error is not None:
             return None  # its profile cannot be read: 'torch status' says so
-        gone = AgentState(State.DEAD, f"pane {agent.pane} is gone", "gone")
-        state = (
-            self._progress.weigh(store, agent, seen, time.monotonic()) if seen is not None else gone
-        )
+        if seen is None or seen.state.state in ENDED:
+            # It may have been hibernated since its row was read.
+            agent = store.agents.known_as(agent.identity) or agent
+        if seen is not None:
+            state = self._progress.weigh(store, agent, seen, time.monotonic())
+            state = unless_asleep(agent, state)
+        else:
+            state = gone(agent)
         asked, now = asked_by(state), time.time()
         key = key_of_state(state)
         written = self._last(store, agent)
@@ -187,7 +192,7 @@ class History:
             self._standing.pop(agent.identity, None)
             self._written[agent.identity] = written._replace(seen=now)
             return None
-        ended = seen is None or state.state in ENDED
+        ended = state.state in (*ENDED, State.HIBERNATED)
         moved = now if seen is None or ended else min(now, max(seen.reported, seen.wrote))
         standing = self._standing.get(agent.identity)
         if standing is None or standing.key != key:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from torch_cli.programs.state import AT_WORK, State
+from torch_cli.programs.state import AT_REST, AT_WORK
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import Event, since_of
@@ -62,17 +62,17 @@ class Looking:
 
 
 def has_ended_a_turn(states: Sequence[Event], looked: float) -> bool:
-    """Return whether an agent is idle after a turn that ended after ``looked`` (epoch seconds)."""
+    """Return whether an agent rests after a turn that ended after ``looked`` (epoch seconds)."""
     return turn_ended(states) > looked
 
 
 def turn_ended(states: Sequence[Event]) -> float:
-    """Return when the last turn of an agent that is idle ended (epoch seconds), else 0.
+    """Return when the last turn of an agent that is at rest ended (epoch seconds), else 0.
 
     ``states`` are its last changes of state, the newest first. A turn may end by way of a question
     or of what cannot be read.
     """
-    if not states or states[0].detail.get("state") != State.IDLE:
+    if not states or states[0].detail.get("state") not in AT_REST:
         return 0.0
     return next((since_of(one) for one in states if one.detail.get("before") in AT_WORK), 0.0)
 
@@ -88,7 +88,7 @@ class Unseen:
 
     def look(self, store: Store, states: Mapping[str, str]) -> frozenset[str]:
         """Return their identities. ``states`` are those of all agents, after each look."""
-        idle = {one for one, state in states.items() if state == State.IDLE}
+        idle = {one for one, state in states.items() if state in AT_REST}
         self._ended = {one: at for one, at in self._ended.items() if one in idle}
         for one in idle - self._ended.keys():
             self._ended[one] = turn_ended(store.events.last_states(one, CHANGES_READ))

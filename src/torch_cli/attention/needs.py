@@ -9,7 +9,7 @@ from torch_cli.attention.history import key_in, key_of_state
 from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import CHANGES_READ, has_ended_a_turn
 from torch_cli.programs.asked import NOTHING, Asked, asked_by, with_directory
-from torch_cli.programs.state import AgentState, State
+from torch_cli.programs.state import AT_REST, AgentState, State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import since_of
@@ -94,7 +94,7 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
     if states and key_in(states[0]) == key_of_state(seen):
         since = since_of(states[0])
         looked = looks.get(agent.identity, 0.0) if looks else 0.0
-        if seen.shown is State.IDLE and has_ended_a_turn(states, looked):
+        if seen.shown in AT_REST and has_ended_a_turn(states, looked):
             group = "done"
     if agent.frozen is not None and group in ("done", "nothing"):
         thaw = NextStep(("torch", "thaw", agent.name), "it goes on")

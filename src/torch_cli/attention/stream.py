@@ -27,7 +27,7 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "agent": frozenset(
         {
             *("spawn", "adopt", "end", "stop", "retire", "rename", "move", "mode", "log", "mute"),
-            *("report", "freeze", "thaw", LIMIT_OVER),
+            *("report", "freeze", "thaw", "hibernate", "wake", LIMIT_OVER),
         }
     ),
     "key": frozenset({"press", "run"}),
@@ -50,6 +50,7 @@ _DONE = {
     "commit": "committed",
     "fire": "fired",
     "freeze": "frozen",
+    "hibernate": "hibernated",
     "install": "installed",
     LIMIT_OVER: "its usage limit is over",
     "nudge": "nudged",
@@ -57,6 +58,7 @@ _DONE = {
     "tell": "told",
     "thaw": "thawed",
     "uninstall": "removed",
+    "wake": "woken",
 }
 """The words for verbs that would only repeat the kind."""
 

@@ -34,7 +34,13 @@ STOP_EXPLAINS_SECONDS = 60.0
 MOST_NAMED = 5
 """Agents that one line names."""
 
-_LIVES = {"spawn": "started", "adopt": "adopted", "stop": "stopped"}
+_LIVES = {
+    "spawn": "started",
+    "adopt": "adopted",
+    "stop": "stopped",
+    "hibernate": "hibernated",
+    "wake": "woken",
+}
 """Agents that came and went, by the verb of the event, in words."""
 
 MOST_COMMITS = 50
@@ -142,10 +148,14 @@ def _work(known: _Knowledge) -> Iterable[Happening]:
 
 
 def _begun_and_ended(known: _Knowledge) -> Iterable[Happening]:
-    """Yield which agents were started, adopted and stopped. A restart is told by itself."""
-    again = [(event.target, event.at) for event in known.of("restart")]
+    """Yield which agents were started, adopted, stopped, hibernated and woken.
+
+    A restart is told by itself.
+    """
+    again = [(event.target, event.at) for event in known.of("restart", "wake")]
     for verb, words in _LIVES.items():
-        found = [event for event in known.of(verb) if not _is_near(event, again)]
+        told = verb == "wake"
+        found = [event for event in known.of(verb) if told or not _is_near(event, again)]
         if not found:
             continue
         names = list(dict.fromkeys(event.target for event in found))

@@ -32,6 +32,8 @@ SECTIONS = {
             "retire": "End an agent, and keep its note, screen and work.",
             "freeze": "Stop agents for now: messages, check-ins, tasks, restarts.",
             "thaw": "Let frozen agents go on.",
+            "hibernate": "End the programs of idle agents until they are needed.",
+            "wake": "Start the programs of hibernated agents again.",
             "restart": "Restart an agent, in the same conversation.",
             "resurrect": "Bring back the agents after a crash of tmux or of the machine.",
             "health": "Show how agents have ended, and when they are restarted.",

@@ -38,6 +38,7 @@ SIGNS = {
     "starting": _WAITS,
     "working": _WORKS,
     "idle": _QUIET,
+    "hibernated": _QUIET,
     # of messages
     "held": _ASKS,
     "queued": _WAITS,

@@ -12,8 +12,9 @@ from torch_cli.delivery.obstacle import question
 from torch_cli.delivery.reading import Policy, Reader
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.recipient import recipient
-from torch_cli.delivery.send import Request, send
+from torch_cli.delivery.send import Request, check_permitted, send
 from torch_cli.delivery.text import same
+from torch_cli.delivery.waking import sleeper, wake
 from torch_cli.errors import (
     DONE,
     FAILURE,
@@ -86,7 +87,7 @@ def ask(
     began = time.monotonic()
     deadline = began + request.timeout
     with Store() as store:
-        found = find(store, socket, request.target)
+        found = _awake(store, socket, request, on_step)
         pane = found.pane
         with pane_lock(
             *(pane.server, f"{pane.id}.ask", "torch ask", request.timeout),
@@ -105,6 +106,16 @@ def ask(
             except TorchError as error:
                 raise _of_answer(error, receipt) from error
     return answer._replace(elapsed_ms=(time.monotonic() - began) * 1000)
+
+
+def _awake(store: Store, socket: Socket, request: Request, on_step: Callable[[str], None]) -> Found:
+    """Return the recipient, woken if it was hibernated."""
+    if (agent := sleeper(store, socket, request.target)) is not None:
+        check_permitted(store, agent, "nothing was sent")
+        on_step(f"waking '{agent.name}', which is hibernated")
+        if why := wake(agent, request.timeout):
+            raise HeldError(f"{why}; nothing was sent", code="hibernated")
+    return find(store, socket, request.target)
 
 
 def _await(

@@ -19,10 +19,12 @@ from torch_cli.delivery.obstacle import frozen, obstacle
 from torch_cli.delivery.receipt import Outcome, Receipt
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.delivery.restored import named
+from torch_cli.delivery.waking import sleeper_for, wake
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.observe import observe
 from torch_cli.roster.registry import Found
 from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
 from torch_cli.store.messages import address as address_of
 from torch_cli.tmux.control import ControlClient
@@ -122,6 +124,7 @@ class Drain:
         If the server does not answer, that becomes the reason of the messages that wait for it.
         """
         try:
+            heads = [one for one in heads if not self._wake(store, one)]
             client, panes = self._listed(path)
         except TorchError as error:
             for message in heads:
@@ -197,6 +200,27 @@ class Drain:
         if reason:
             outbox.hold(store, message, named(reason, store, to, sight) + NOTHING_TYPED)
         return not reason
+
+    def _wake(self, store: Store, message: Message) -> bool:
+        """Begin to wake the recipient of ``message`` if it is hibernated; return whether it is."""
+        agent = sleeper_for(store, message) if message.step == "accepted" else None
+        if agent is None:
+            return False
+        self._running[address(message)] = self._pool.submit(self._wake_first, message, agent)
+        return True
+
+    def _wake_first(self, message: Message, agent: Agent) -> None:
+        """Wake ``agent``, and deliver to it."""
+        why = wake(agent)
+        with Store() as store:
+            try:
+                found = None if why else outbox.place_of(store, message).found
+            except TorchError as error:
+                found, why = None, error.message.removesuffix(NOTHING_TYPED)
+            if why:
+                outbox.hold(store, message, why + NOTHING_TYPED)
+        if found is not None:
+            self._deliver(message, found)
 
     def _deliver(self, message: Message, found: Found) -> None:
         """Deliver all messages that wait for one recipient, until one is held."""

@@ -6,6 +6,7 @@ from torch_cli.delivery.text import shows_as_placeholder
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.store import Store
 
 OBSTACLE_SECONDS = 2.0
@@ -53,6 +54,21 @@ def frozen(store: Store, recipient: Recipient) -> str:
     """Return why nothing is typed for a recipient that is frozen now, '' if it is not."""
     if recipient.agent and store.agents.is_frozen(recipient.agent):
         return f"frozen: 'torch thaw {recipient.name}' lets it go on"
+    return ""
+
+
+def asleep(store: Store, recipient: Recipient) -> str:
+    """Return why nothing is typed for a recipient that is hibernated, '' if it is awake.
+
+    The lock of its pane is held. So nobody is ending its program: one that was to be hibernated,
+    and runs, stays awake from now on.
+    """
+    agent = store.agents.known_as(recipient.agent) if recipient.agent else None
+    if agent is None or agent.hibernated is None or agent.stopped is not None:
+        return ""
+    if is_without_program(agent):
+        return f"hibernated: 'torch wake {recipient.name}' wakes it"
+    store.agents.hibernate(agent, None)
     return ""
 
 

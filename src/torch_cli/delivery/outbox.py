@@ -18,6 +18,7 @@ from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.delivery.text import decode, prepare
+from torch_cli.delivery.waking import sleeper_for, wake
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.programs.profile import Profile
 from torch_cli.roster.registry import Found, profile_named
@@ -97,6 +98,10 @@ def attempt(
     ``patience`` is how many seconds to wait for obstacles that are expected to pass by themselves.
     """
     try:
+        if (agent := sleeper_for(store, message)) is not None:
+            on_step(waits(agent.name, "its program starts"))
+            if why := wake(agent, patience):
+                return hold(store, message, why + NOTHING_TYPED)
         place = place_of(store, message)
         found = place.found
         if found is None:
@@ -119,7 +124,7 @@ def attempt_over(
     """Like ``attempt``, over an open client, to a recipient that was looked up."""
     if _is_expired(message):
         return _expire(store, message)
-    if _was_elsewhere(message, to):
+    if message.step != Step.ACCEPTED and to.pane.at != message.at:  # it may be in a pane it left
         return _settle_lost(store, message)
     policy = Policy(message.type_when, patience)
     return deliver(client, store, to, message, policy, on_step, again=True)
@@ -161,11 +166,6 @@ def await_final(
         attempt(store, message, max(0.0, left), on_step)
         if receipt_of(store.messages.get(message.id)).state in WAITING:
             select.select([], [], [], max(0.0, min(TRY_AGAIN_SECONDS, deadline - time.monotonic())))
-
-
-def _was_elsewhere(message: Message, to: Recipient) -> bool:
-    """Return whether the text may have been typed into a pane that the recipient has left."""
-    return message.step != Step.ACCEPTED and to.pane.at != message.at
 
 
 def _settle_lost(store: Store, message: Message) -> Receipt:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED, held, waits
 from torch_cli.delivery.job import Job
 from torch_cli.delivery.lock import pane_lock
-from torch_cli.delivery.obstacle import frozen
+from torch_cli.delivery.obstacle import asleep, frozen
 from torch_cli.delivery.procedure import deliver_one, finish
 from torch_cli.delivery.reading import Policy, Reader
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
@@ -64,6 +64,9 @@ def _in_turn(job: Job) -> Receipt:
         # A text that was left in its box stays there.
         typed = job.message.step != Step.ACCEPTED
         return receipt_of(job.message) if typed else job.settle(held(ice))
+    if sleep := asleep(job.store, reader.recipient):
+        typed = job.message.step != Step.ACCEPTED
+        return receipt_of(job.message) if typed else job.settle(held(sleep))
     for earlier in messages.unfinished(reader.pane.at):
         left = finish(Job(reader, earlier, job.on_step))
         if earlier.id == job.message.id and left.state is Outcome.QUEUED:

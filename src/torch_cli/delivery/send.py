@@ -15,7 +15,8 @@ from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.recipient import no_shell, recipient
 from torch_cli.delivery.text import decode, prepare
-from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.delivery.waking import sleeper, wake
+from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.pane_id import PaneId
 from torch_cli.programs.profile import Guard, Profile
 from torch_cli.roster.actor import own_name
@@ -101,15 +102,20 @@ def _send(
     """Deliver the message. ``hand`` owns it from its acceptance on."""
     began = time.monotonic()
     earlier = _earlier(store, hand, request, body)
+    asleep = sleeper(store, socket, request.target)
     try:
-        found = find(store, socket, request.target)
+        found = find(store, socket, request.target) if asleep is None else None
     except NotFoundError as missing:
         if earlier is not None and missing.code != "vanished":
             receipt = receipt_of(earlier)  # its recipient may have another name by now
         else:
             receipt = _accept_for_lost(store, hand, request, body, missing)
     else:
-        receipt = _deliver_to(store, hand, found, request, body, began, on_step)
+        if found is not None:
+            receipt = _deliver_to(store, hand, found, request, body, began, on_step)
+        else:
+            assert asleep is not None
+            receipt = _deliver_to_sleeper(store, hand, asleep, request, body, began, on_step)
     if receipt.state not in WAITING:
         return receipt
     hand.wait()
@@ -160,6 +166,40 @@ def _deliver_to(
         left = max(0.0, min(request.timeout, seconds) - (time.monotonic() - began))
         policy = Policy(request.when, left)
         # A message that waited under its key before stays in the outbox if this sender ends.
+        return deliver(client, store, to, message, policy, on_step, again=not hand.owns)
+
+
+def _deliver_to_sleeper(
+    store: Store,
+    hand: Hand,
+    agent: Agent,
+    request: Request,
+    body: str,
+    began: float,
+    on_step: Callable[[str], None],
+) -> Receipt:
+    """Accept the message for a hibernated agent, wake that, and try to deliver it."""
+    permitted = _check_permitted(store, request, agent)
+    profile = no_shell(profile_named(agent.profile), agent.name)
+    message, new = _accept(
+        *(store, hand, request, body, profile, agent.name, agent.at, agent.identity, permitted),
+        version=agent.version,
+    )
+    if not new:
+        message = _take_again(store, hand, message, agent.identity)
+    if message.step != "accepted":
+        return receipt_of(message)
+    on_step(f"waking '{agent.name}', which is hibernated")
+    left = max(0.0, request.timeout - (time.monotonic() - began))
+    if why := wake(agent, left):
+        if not message.kept:
+            raise HeldError(f"{why}{NOTHING_TYPED}", code="hibernated")
+        return hold(store, message, f"{why}{NOTHING_TYPED}")
+    found = find(store, Socket(path=agent.socket), agent.name)
+    with listen(found.socket, found.pane) as client:
+        to = recipient(store, found, client)
+        left = max(0.0, request.timeout - (time.monotonic() - began))
+        policy = Policy(request.when, left)
         return deliver(client, store, to, message, policy, on_step, again=not hand.owns)
 
 

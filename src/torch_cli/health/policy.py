@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.lifecycle.rest import policy_of
 from torch_cli.roster.authority import check_over
 from torch_cli.roster.membership import is_listed
 from torch_cli.roster.registry import registered
@@ -52,14 +53,18 @@ def governed(store: Store, agent: Agent) -> Governed:
     return Governed((own or AgentPolicy())._replace(restart=restart), BY_FILE, row)
 
 
-def set_policy(store: Store, name: str, *, restart: str = "", stalled: str = "") -> AgentPolicy:
-    """Set when the agent ``name`` is restarted: ``never``, ``on-failure`` or ``always``; and what
-    is done if it stalls: ``tell``, ``nudge`` or ``restart``. '' leaves it as it is.
+def set_policy(
+    store: Store, name: str, *, restart: str = "", stalled: str = "", hibernate: str = ""
+) -> AgentPolicy:
+    """Set when the agent ``name`` is restarted: ``never``, ``on-failure`` or ``always``; what is
+    done if it stalls: ``tell``, ``nudge`` or ``restart``; and after which time it is hibernated,
+    ``never``, or ``default`` for what the settings say. '' leaves it as it is.
 
     An agent that was given up is looked after again. Raises ``NotFoundError``, or ``RefusedError``
     if its team's file decides when it is restarted, if it was adopted, or if the caller may not.
     """
     nothing = "nothing was changed"
+    rest = policy_of(hibernate)
     agent = registered(store, name, nothing)
     check_over(store, agent, "change the policy of")
     row = member_in_file(store, agent)
@@ -77,7 +82,7 @@ def set_policy(store: Store, name: str, *, restart: str = "", stalled: str = "")
             hint=f"End it, and start it with Torch: torch spawn {name} --restart on-failure",
             code="adopted",
         )
-    policy = store.health.change_policy(agent.identity, restart, stalled)
+    policy = store.health.change_policy(agent.identity, restart, stalled, rest)
     if restart:
         store.restarts.forget("", agent.identity)
     if stalled:

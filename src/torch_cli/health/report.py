@@ -4,12 +4,16 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import TorchError
+from torch_cli.health.hibernation import rest_seconds, why_awake
 from torch_cli.health.limits import LimitProspect, limit_known
 from torch_cli.health.policy import Governed, governed
+from torch_cli.health.settings import load_health_settings
 from torch_cli.health.stalls import Stall, stall_of
 from torch_cli.lifecycle.backoff import MOST, WITHIN
+from torch_cli.roster.asleep import sleeps
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.health import AgentPolicy
 from torch_cli.store.restarts import GIVEN_UP, Restart
 from torch_cli.watch.end import End, end_of, read, recorded
 
@@ -21,8 +25,9 @@ class HealthOf(NamedTuple):
     its policy lately. ``end`` is how its program ended last, at ``ended``; if it ``runs``, that was
     an earlier one. ``due`` is when it is restarted, ``given_up`` since when it is not any more.
     ``failed`` is why its last restart did not succeed. ``limit`` is its usage limit, and what is
-    done when that is over, ``stall`` says that it makes no progress. Times are seconds since the
-    epoch.
+    done when that is over, ``stall`` says that it makes no progress. ``asleep``: it is hibernated.
+    ``rest`` is after how many seconds that is done, ``None`` for never, and ``why_awake`` why not
+    now. Times are seconds since the epoch.
     """
 
     agent: Agent
@@ -37,6 +42,9 @@ class HealthOf(NamedTuple):
     failed: str
     limit: LimitProspect | None = None
     stall: Stall | None = None
+    asleep: bool = False
+    rest: float | None = None
+    why_awake: str = ""
 
     @property
     def next(self) -> str:
@@ -48,6 +56,11 @@ class HealthOf(NamedTuple):
             return "stalled, nudged" if self.stall.step is not None else "stalled"
         if self.runs:
             return "runs"
+        return self._next_of_ended(policy)
+
+    def _next_of_ended(self, policy: str) -> str:
+        if self.asleep:
+            return f"hibernated: a message or 'torch wake {self.agent.name}' wakes it"
         if self.given_up is not None:
             return f"given up after {MOST} restarts in {WITHIN / 60:.0f} min"
         if self.end is None:
@@ -72,6 +85,7 @@ def health_of(store: Store, agent: Agent, now: float) -> HealthOf:
     history = store.restarts.of(*team)
     pending = next((one for one in history if one.at is None), None)
     up = pending is not None and pending.due == GIVEN_UP
+    rest = _rest(rules.policy)
     return HealthOf(
         agent,
         rules,
@@ -85,7 +99,17 @@ def health_of(store: Store, agent: Agent, now: float) -> HealthOf:
         _failed(store, agent),
         limit_known(store, agent, now) if runs else None,
         stall_of(store, agent, rules.policy) if runs else None,
+        sleeps(agent),
+        rest,
+        why_awake(store, agent, rest) if runs and rest is not None else "",
     )
+
+
+def _rest(policy: AgentPolicy) -> float | None:
+    try:
+        return rest_seconds(policy, load_health_settings().hibernate)
+    except TorchError:  # the scheduler says why
+        return rest_seconds(policy, None)
 
 
 def _due(pending: Restart | None) -> float | None:
@@ -94,7 +118,7 @@ def _due(pending: Restart | None) -> float | None:
 
 def _last_end(store: Store, agent: Agent, *, runs: bool) -> tuple[End | None, float | None]:
     event = store.events.last_end(agent.identity)
-    if runs or recorded(store, agent) is not None:
+    if runs or agent.hibernated is not None or recorded(store, agent) is not None:
         return (read(event), event.at) if event is not None else (None, None)
     try:
         return end_of(store, agent), None  # no scheduler has seen it

@@ -12,10 +12,11 @@ from torch_cli.attention.channels import RETRY_SECONDS, Programs
 from torch_cli.attention.notices import plain_notice, programs_of
 from torch_cli.attention.notify_settings import NotifySettings, load_notify_settings
 from torch_cli.attention.told import SEVERITIES
+from torch_cli.background import Background
 from torch_cli.errors import NotFoundError, TimedOutError, TorchError
 from torch_cli.health.settings import load_health_settings
-from torch_cli.lifecycle.background import Background
 from torch_cli.lifecycle.did import Did
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import RESURRECT
@@ -112,7 +113,10 @@ def _is_lost(store: Store, agent: Agent) -> bool:
     """Return whether the tmux server of ``agent`` is gone: not if it does not answer now.
 
     What else goes wrong is reported: an agent that is left out in silence would never come back.
+    One that is hibernated is woken when it is needed.
     """
+    if is_without_program(agent):
+        return False
     try:
         end = end_of(store, agent)
     except (TimedOutError, NotFoundError):  # it is another user's, or it is stopped

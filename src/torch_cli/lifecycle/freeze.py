@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch_cli.errors import NotFoundError
 from torch_cli.pressing.interrupt import Interruption, interrupt
 from torch_cli.programs.state import State
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.registry import find, registered
 from torch_cli.store import Store
@@ -71,6 +72,8 @@ def freeze(store: Store, name: str, *, interrupts: bool = True) -> Frozen:
 
 
 def _interrupt(store: Store, agent: Agent) -> Interruption | None:
+    if is_without_program(agent):
+        return Interruption(State.HIBERNATED)
     try:
         found = find(store, Socket(path=agent.socket), agent.name)
     except NotFoundError as missing:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.lifecycle.stop import end_tree
 from torch_cli.paths import state_dir
 from torch_cli.store import Store
 from torch_cli.store.database import StoreError
@@ -60,15 +61,17 @@ class Start:
             with contextlib.suppress(OSError):
                 os.unlink(self._file)
 
-    def close_leftovers(self, store: Store, socket: Socket) -> list[str]:
+    def close_leftovers(self, store: Store, socket: Socket, keep: str = "") -> list[str]:
         """Close the window that the last start has left; return a note for it.
 
-        One whose program was ever an agent is no leftover, although its start was killed just
-        before it struck out the token. Raises ``HeldError`` if its program does not end.
+        In the pane ``keep``, which stays, only its program is ended. One whose program was ever an
+        agent is no leftover, although its start was killed just before it struck out the token.
+        Raises ``HeldError`` if its program does not end.
         """
         token = self._left()
         left = [pane for pane in _panes(socket) if token and _is_of(pane, token)]
-        return [_close(socket, pane) for pane in left if not store.agents.ever_in(pane.at)]
+        left = [pane for pane in left if not store.agents.ever_in(pane.at)]
+        return [_close(socket, pane, keep=pane.id == keep) for pane in left]
 
     def _left(self) -> str:
         try:
@@ -94,9 +97,12 @@ def _is_of(pane: Pane, token: str) -> bool:
     return begun is not None and time.time() - begun < LEFTOVER_SECONDS
 
 
-def _close(socket: Socket, pane: Pane) -> str:
+def _close(socket: Socket, pane: Pane, *, keep: bool) -> str:
     process = procs.identify(pane.pid)
-    close_window(socket, pane)
+    if keep:
+        end_tree(pane)
+    else:
+        close_window(socket, pane)
     deadline = time.monotonic() + ENDS_SECONDS
     while process is not None and procs.alive(process):
         if time.monotonic() > deadline:
@@ -107,4 +113,6 @@ def _close(socket: Socket, pane: Pane) -> str:
                 code="still-running",
             )
         select.select([], [], [], 0.02)
+    if keep:
+        return f"an interrupted start had left its program in {pane.id}: it was ended"
     return f"an interrupted start had left its window {pane.id}: it was closed"

@@ -15,6 +15,7 @@ from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.lifecycle.arrangement import read
 from torch_cli.lifecycle.restart import RestartPlan, plan_restart
+from torch_cli.roster.asleep import sleeps
 from torch_cli.roster.conversation import follow
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -44,7 +45,7 @@ class Course(enum.StrEnum):
 
     RUNS = "runs"
     STAYS = "stays"
-    """It was ended, given up, or frozen."""
+    """It was ended, given up, frozen or hibernated."""
     RAISE = "raise"
     CANNOT = "cannot"
 
@@ -158,6 +159,9 @@ def _prospect(store: Store, agent: Agent) -> Prospect:
         if end is None:
             return Prospect(agent, Course.RUNS)
         gone = end.cause is Cause.SERVER_GONE
+        if sleeps(agent):
+            why = f"it is hibernated: a message or 'torch wake {agent.name}' wakes it"
+            return Prospect(agent, Course.STAYS, why, server_gone=gone)
         left = _left_before(store, agent) if gone else _left(end)
         if left:
             return Prospect(agent, Course.STAYS, left, server_gone=gone)

@@ -10,17 +10,16 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.delivery.outbox import attempt
-from torch_cli.delivery.post import word_to
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.lifecycle.alone import alone
+from torch_cli.lifecycle.notice import asked_by, restart_notice
 from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, without_said
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, going_on, spawn
 from torch_cli.lifecycle.stalled import objection
 from torch_cli.lifecycle.stop import close_ours, end_asked
 from torch_cli.programs.conversation import held_by
 from torch_cli.programs.state import State
-from torch_cli.roster.actor import actor
 from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.conversation import follow
 from torch_cli.roster.registry import Found, find, profile_named, registered
@@ -30,7 +29,6 @@ from torch_cli.store.database import storable
 from torch_cli.store.messages import Message
 from torch_cli.store.restarts import Restart
 from torch_cli.store.steps import Step
-from torch_cli.store.tasks import TASK_HELD
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.socket import Socket
@@ -107,6 +105,14 @@ def plan_restart(
     agent = follow(store, registered(store, name, "nothing was restarted"))
     check_over(store, agent, "restart")
     check_outside(agent, "restarted")
+    return plan_again(store, agent, fresh=fresh, ended=ended, stalled=stalled)
+
+
+def plan_again(
+    store: Store, agent: Agent, *, fresh: bool = False, ended: bool = False, stalled: bool = False
+) -> RestartPlan:
+    """As ``plan_restart``, for an agent that the caller has the right to start again."""
+    name = agent.name
     if agent.origin != "spawned":
         raise RefusedError(
             f"agent '{name}' was adopted, so Torch does not know how its program was started; it "
@@ -138,6 +144,7 @@ def plan_restart(
         environment=variables,
         arguments=without_said(profile, agent.conversation, given, known),
         conversation="" if fresh else before.conversation,
+        again=True,
     )
     command_of(profile, order)  # it is still installed
     check_directory(order.directory)
@@ -235,7 +242,7 @@ def begin_again(
         on_step("starting it again")
         agent, window = spawn(store, Socket(path=plan.agent.socket), order)
         _close(store, old)
-        _join(store, agent)
+        join_team(store, agent)
     detail = {"why": why, "conversation": agent.conversation, "why_new": plan.why_new}
     store.events.add("restart", agent.name, detail, agent=agent.identity)
     if plan.stalled:
@@ -307,30 +314,6 @@ def in_its_conversation(store: Store, order: SpawnOrder, *, stopped: bool) -> Sp
     return replace(order, conversation=found, arguments=without_said(profile, found, given, known))
 
 
-def restart_notice(store: Store, agent: Agent, why: str) -> Message:
-    """Return the message that tells a restarted agent why, for its outbox."""
-    same = (
-        "This is the same conversation as before."
-        if agent.conversation
-        else "This is a new conversation: you do not remember the one before."
-    )
-    text = (
-        f"Your program was restarted: {why}. {same} What was running then was cut off. Look at "
-        "what is done before you continue, and do nothing twice."
-    )
-    own = [one for one in store.tasks.all() if one.agent == agent.identity]
-    held = [f"- {one.id} {one.title}" for one in own if one.state in TASK_HELD]
-    text += "\n\nYour open tasks:\n" + "\n".join(held) if held else ""
-    key = f"restart:{agent.identity}:{agent.created:.3f}"
-    return word_to(agent, text, key, urgent=True)
-
-
-def asked_by(store: Store) -> str:
-    """Return who calls, as the reason of a restart."""
-    own = actor(store).agent
-    return f"agent '{own.name}' asked for it" if own else "a person asked for it"
-
-
 def _end(store: Store, agent: Agent) -> Pane | None:
     """Ask the program to end; return the pane that it leaves, ``None`` if that is gone."""
     program = procs.Process(agent.program_pid, agent.program_started)
@@ -385,7 +368,7 @@ def _look_after_again(store: Store, agent: Agent) -> None:
         store.restarts.forget(row.team, row.name)
 
 
-def _join(store: Store, agent: Agent) -> None:
+def join_team(store: Store, agent: Agent) -> None:
     """Record the new pane of a member of a team."""
     row = store.teams.member_of(agent.identity)
     if row is not None:

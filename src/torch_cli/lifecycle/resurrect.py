@@ -16,13 +16,13 @@ from torch_cli.errors import TimedOutError, TorchError, of_system
 from torch_cli.interrupts import PutOff
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.arrangement import REBUILD_SECONDS
+from torch_cli.lifecycle.notice import asked_by
 from torch_cli.lifecycle.prospect import Course, Prospect
 from torch_cli.lifecycle.rebuild import Builder, Rebuilt, Step, WindowPlan
 from torch_cli.lifecycle.restart import (
     BegunAgain,
     Restarted,
     RestartPlan,
-    asked_by,
     await_again,
     begin_again,
     tell_again,

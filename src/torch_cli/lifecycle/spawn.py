@@ -12,19 +12,18 @@ from typing import Any
 
 from torch_cli import procs
 from torch_cli.errors import (
-    HeldError,
     Interrupted,
     NotFoundError,
     RefusedError,
     TimedOutError,
-    TorchError,
 )
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.leftover import Start
+from torch_cli.lifecycle.rest import policy_of
 from torch_cli.lifecycle.resume import arguments_for
+from torch_cli.lifecycle.unready import asks_first, ended_early
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
 from torch_cli.paths import is_chosen, state_dir
-from torch_cli.programs.asked import answer_command
 from torch_cli.programs.loading import STOCK
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Launch, Profile
@@ -32,6 +31,7 @@ from torch_cli.programs.program import ask_version, find_program, version_on
 from torch_cli.programs.setup import hook_command, hook_settings
 from torch_cli.programs.state import State
 from torch_cli.programs.unclear import advice
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.membership import check_parent
 from torch_cli.roster.registry import (
     check_name,
@@ -40,6 +40,7 @@ from torch_cli.roster.registry import (
     lives,
     no_agent,
     profile_named,
+    runs,
 )
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -47,9 +48,10 @@ from torch_cli.store.health import STALLED
 from torch_cli.teamfile.schema import RESTARTS
 from torch_cli.tmux.capture import last_lines
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.socket import Socket
-from torch_cli.tmux.window import OpenedWindow, check_directory
+from torch_cli.tmux.window import OpenedWindow, check_directory, reopen_window
 from torch_cli.watch.memory import kills_around
 
 START_LOCK_SECONDS = 60.0
@@ -61,8 +63,10 @@ class SpawnOrder:
     """An order to start an agent: the profile's program with ``arguments``, in ``directory``.
 
     ``conversation`` is the id of the one that it continues, '' to begin another. ``restart`` is its
-    restart policy, ``stalled`` what is done if it makes no progress, '' for those of the agent it
-    replaces, else ``never`` and ``tell``.
+    restart policy, ``stalled`` what is done if it makes no progress, ``hibernate`` after which time
+    it is hibernated, '' for those of the agent it replaces, else ``never``, ``tell`` and as the
+    settings say. ``again``: it is an agent of that name that Torch knows,
+    and may be hibernated. ``into`` is the dead pane that it starts in, ``None`` for a new window.
     """
 
     name: str
@@ -76,6 +80,9 @@ class SpawnOrder:
     conversation: str = ""
     restart: str = ""
     stalled: str = ""
+    hibernate: str = ""
+    again: bool = False
+    into: Pane | None = None
 
 
 def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
@@ -96,25 +103,36 @@ def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Open
     start = Start(order.name)
     left = start.close_leftovers(store, socket)
     with start.noted():
-        with in_place_of(store, gone):
-            window = create_window(
-                store,
-                socket,
-                name=order.name,
-                session=order.session,
-                directory=directory,
-                environment={
-                    **_given(profile),
-                    **order.environment,
-                    **_identity(order.name),
-                    **start.variables,
-                },
-                command=command,
-                keep_dead=True,
-            )
+        environment = {
+            **_given(profile),
+            **order.environment,
+            **_identity(order.name),
+            **start.variables,
+        }
+        if order.into is not None:
+            window = reopen_window(socket, order.into, order.name, directory, environment, command)
+        else:
+            with in_place_of(store, gone):
+                window = create_window(
+                    store,
+                    socket,
+                    name=order.name,
+                    session=order.session,
+                    directory=directory,
+                    environment=environment,
+                    command=command,
+                    keep_dead=True,
+                )
         with closed_on_failure(window.pane):
             agent = _register(store, order, profile, window, gone)
     return agent, replace(window, notes=(*left, *window.notes))
+
+
+def close_leftovers(store: Store, agent: Agent) -> None:
+    """End what a start of ``agent`` has left that was killed on the way; its pane stays."""
+    refusal, nothing = f"starts an agent '{agent.name}'", "nothing was started"
+    with alone("start", agent.name, refusal, nothing, START_LOCK_SECONDS):
+        Start(agent.name).close_leftovers(store, Socket(path=agent.socket), agent.pane)
 
 
 def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | None]:
@@ -131,11 +149,12 @@ def check(store: Store, order: SpawnOrder) -> tuple[Profile, list[str], Agent | 
                 hint=f"Policies: {', '.join(known)}.",
                 code="bad-policy",
             )
+    policy_of(order.hibernate)
     profile = profile_named(order.profile)
     if order.parent and store.agents.get(order.parent) is None:
         raise no_agent(store, order.parent, " to be the parent; nothing was started")
     check_parent(store, order.name, order.parent)
-    gone = refuse_living(store, order.name)
+    gone = refuse_living(store, order.name, again=order.again)
     return profile, command_of(profile, order), gone
 
 
@@ -167,8 +186,9 @@ def _register(
         store.retention.sweep(time.time(), until=lambda: True)
     detail = {"pane": agent.pane, "profile": agent.profile}
     store.events.add("spawn", agent.name, detail, agent=agent.identity)
-    if order.restart or order.stalled:
-        store.health.change_policy(agent.identity, order.restart, order.stalled)
+    rest = policy_of(order.hibernate)
+    if order.restart or order.stalled or rest:
+        store.health.change_policy(agent.identity, order.restart, order.stalled, rest)
     store.health.note_kills(agent.identity, kills_around(agent.program_pid))
     return agent
 
@@ -223,7 +243,7 @@ def await_ready(
         state = sight.state.state
         if state in (State.EXITED, State.DEAD):
             # remain-on-exit pushes the first row into the history.
-            raise _crashed(agent, sight, last_lines(client.socket, pane, history=True))
+            raise ended_early(agent, sight, last_lines(client.socket, pane, history=True))
         shown = (state, sight.state.box, sight.state.dialog)
         if steady is None or steady[0] != shown:
             steady = (shown, now)
@@ -233,9 +253,9 @@ def await_ready(
             store.agents.ready(agent.name, version_on(sight.screen, profile) or agent.version)
             return sight
         if state in (State.WAITING, State.LIMITED) and settled:
-            raise _asks(agent, sight)
+            raise asks_first(agent, sight)
         if now >= deadline and sight.state.dialog is not None:
-            raise _asks(agent, sight)
+            raise asks_first(agent, sight)
         if now >= deadline:
             raise TimedOutError(
                 f"agent '{agent.name}' in pane {agent.pane} was not ready after {seconds:g} s: "
@@ -340,46 +360,25 @@ def _read_settings(flag: str, given: str) -> dict[str, Any]:
     return settings
 
 
-def refuse_living(store: Store, name: str) -> Agent | None:
-    """Raise ``RefusedError`` for the name of a living agent.
+def refuse_living(store: Store, name: str, *, again: bool = False) -> Agent | None:
+    """Raise ``RefusedError`` for the name of a living agent, ``again``: of one whose program runs.
 
     Returns the agent of that name whose program is gone, ``None`` if there is none.
     """
     taken = store.agents.get(name)
     if taken is None or taken.stopped is not None:
         return None
-    if not lives(taken):
+    if not (runs(taken) if again else lives(taken)):
         return taken
+    if is_without_program(taken):
+        raise RefusedError(
+            f"agent '{name}' already exists, and is hibernated",
+            hint=f"Wake it: torch wake {name}. Or end it first: torch stop {name}",
+            code="name-taken",
+        )
     raise RefusedError(
         f"agent '{taken.name}' already exists, in pane {taken.pane} "
         f"({taken.session}:{taken.window})",
         hint=f"Choose another name, or end it first: torch stop {taken.name}",
         code="name-taken",
-    )
-
-
-def _asks(agent: Agent, sight: Sight) -> HeldError:
-    dialog = sight.state.dialog
-    rows = "\n".join(f"  {row}" for row in dialog.rows if row.strip()) if dialog else ""
-    hint = "Torch did not answer for you. "
-    if dialog:
-        hint += f"Answer it with '{answer_command(agent.name, dialog)}', or with 'torch attach "
-        hint += f"{agent.name}'."
-    return HeldError(
-        f"agent '{agent.name}' runs in pane {agent.pane}, and first asks a question "
-        f"({sight.state.evidence})" + (f":\n{rows}" if rows else ""),
-        hint=hint,
-        code="dialog",
-        details={"pane": agent.pane, "dialog": dialog.hash if dialog else None},
-    )
-
-
-def _crashed(agent: Agent, sight: Sight, lines: Sequence[str]) -> TorchError:
-    rows = [line for line in lines if line.strip()][-12:]
-    last = "\n".join(f"  {row}" for row in rows)
-    return TorchError(
-        f"agent '{agent.name}' ended while starting ({sight.state.evidence}); its last screen:\n"
-        f"{last}",
-        hint=f"The pane was kept; 'torch stop {agent.name}' closes it.",
-        code="crashed",
     )

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from torch_cli import procs
@@ -168,6 +168,22 @@ def end_asked(store: Store, found: Found, agent: Agent) -> None:
     end_all(family)
 
 
+def end_idle(
+    store: Store, found: Found, agent: Agent, begin: Callable[[], None]
+) -> tuple[bool, bool]:
+    """Ask the idle program of ``agent`` to end, and end what it leaves behind.
+
+    ``begin`` is called under the lock of its pane before anything is pressed, and may raise. Torch
+    presses nothing more once the program works or its box holds a text. Returns whether it was
+    asked, and whether it has ended.
+    """
+    family = procs.descendants(agent.program_pid)
+    asked, ended = _ask(store, found, agent, begin)
+    if ended:
+        end_all(family)
+    return asked, ended
+
+
 def _still_running(agent: Agent, *, asked: bool) -> HeldError:
     happened = (
         "was asked to end and has not" if asked else ("cannot be asked to end in its present state")
@@ -200,9 +216,12 @@ def _forget(store: Store, agent: Agent, how: Ending, leftovers: int) -> Stopped:
     return Stopped(agent.name, how, abs(leftovers), dropped)
 
 
-def _ask(store: Store, found: Found, agent: Agent) -> tuple[bool, bool]:
+def _ask(
+    store: Store, found: Found, agent: Agent, begin: Callable[[], None] | None = None
+) -> tuple[bool, bool]:
     """Take the profile's steps in turn until the program has ended.
 
+    With ``begin``, which is called first, only those that an idle program with an empty box gets.
     Return whether any step could be taken, and whether the program has ended.
     """
     pane, launch = found.pane, _profile(agent).launch
@@ -211,12 +230,23 @@ def _ask(store: Store, found: Found, agent: Agent) -> tuple[bool, bool]:
         pane_lock(pane.server, pane.id, f"stop {found.name}", PANE_LOCK_SECONDS),
         ControlClient(found.socket, pane.session_id) as client,
     ):
+        if begin is not None:
+            begin()
         for step in launch.stop:
+            if begin is not None and not _rests(client, store, found, agent):
+                break
             taken = _take(client, store, found, agent, step)
             if taken and _gone_within(_program(agent), launch.stop_grace):
                 return True, True
             asked = asked or taken
     return asked, False
+
+
+def _rests(client: ControlClient, store: Store, found: Found, agent: Agent) -> bool:
+    """Return whether no turn, question or draft shows that the next step could cost."""
+    sight = observe(client, store, found.pane, _profile(agent), program=_program(agent))
+    box = sight.state.box
+    return sight.state.state is State.IDLE and (box is None or box.empty)
 
 
 def _profile(agent: Agent) -> Profile:

@@ -79,6 +79,16 @@ def wrote_at(kind: str, process: Process) -> float:
         return 0.0
 
 
+def has_shell_behind(kind: str, process: Process) -> bool:
+    """Return whether the program says that it has a command of its own in the background."""
+    if kind != "claude":
+        return False
+    try:
+        return claude_session(process).get("status") == "shell"
+    except (OSError, ValueError):
+        return False
+
+
 def _claude_files(process: Process) -> list[str]:
     session = str(claude_session(process).get("sessionId"))
     if not _WORD.fullmatch(session):

@@ -13,7 +13,8 @@ class State(enum.StrEnum):
 
     ``error`` is ``idle`` after a turn that ended with an error; ``retrying`` and ``stalled`` are
     ``working``. They are the state of a ``Trouble``, never that of an ``AgentState`` itself: what
-    types into a program need not know them.
+    types into a program need not know them. The program of an agent that is ``hibernated`` has
+    ended because Torch asked it to, and is started again when it is needed.
     """
 
     STARTING = "starting"
@@ -25,6 +26,7 @@ class State(enum.StrEnum):
     LIMITED = "limited"
     EXITED = "exited"
     DEAD = "dead"
+    HIBERNATED = "hibernated"
     ERROR = "error"
     UNKNOWN = "unknown"
 
@@ -37,6 +39,9 @@ AT_WORK = (State.WORKING, State.RETRYING, State.STALLED)
 
 ENDED = (State.EXITED, State.DEAD)
 """The states of a program that has ended. Its window shows what was written before."""
+
+AT_REST = (State.IDLE, State.HIBERNATED)
+"""The states of an agent that has nothing to do: a message begins its next turn."""
 
 
 class Box(NamedTuple):

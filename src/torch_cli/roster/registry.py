@@ -15,6 +15,7 @@ from torch_cli.programs.observe import observe
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.state import State
 from torch_cli.regular import open_regular
+from torch_cli.roster.asleep import sleeps
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
@@ -172,6 +173,14 @@ def _similar(store: Store, name: str, otherwise: str = "") -> str:
 
 
 def lives(agent: Agent) -> bool:
+    """Return whether ``agent`` is there: its program runs, or it is hibernated.
+
+    Raises ``TorchError`` if nobody can tell.
+    """
+    return runs(agent) or sleeps(agent)
+
+
+def runs(agent: Agent) -> bool:
     """Return whether the program of ``agent`` runs; raises ``TorchError`` if nobody can tell."""
     pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
     program = procs.Process(agent.program_pid, agent.program_started)

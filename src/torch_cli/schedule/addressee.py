@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.pane_id import PaneId
+from torch_cli.roster.asleep import sleeps
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Address, AgentRef, Checkin
@@ -82,11 +83,11 @@ def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | No
 
 
 def _is_there(agent: Agent, panes: Panes) -> bool:
-    return (
-        agent.stopped is None
-        and panes.has(agent.at)
-        and procs.alive(procs.Process(agent.program_pid, agent.program_started))
-    )
+    if agent.stopped is not None:
+        return False
+    if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
+        return panes.has(agent.at)
+    return sleeps(agent)  # its message wakes it
 
 
 def gone(agent: Agent | None) -> str:

@@ -12,6 +12,7 @@ from torch_cli.delivery.text import decode, prepare
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.profile import Guard, Profile
 from torch_cli.roster.actor import own_name
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.registry import AGENT_NAME, Found, find, no_agent, profile_named
 from torch_cli.schedule.trigger import AT, next_after, shortest_gap
 from torch_cli.store import Store
@@ -259,7 +260,8 @@ def _whereabouts(socket: Socket, target: str) -> tuple[Socket, str]:
 
 def _profile(store: Store, found: Found) -> Profile:
     """Return the profile of the recipient; raises ``RefusedError`` for a shell."""
-    if found.program is not None and not procs.alive(found.program):
+    asleep = found.agent is not None and is_without_program(found.agent)
+    if found.program is not None and not procs.alive(found.program) and not asleep:
         raise NotFoundError(
             f"the program of agent '{found.name}' has ended (process {found.program.pid}); no "
             "check-in was made",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch_cli.attention.parents import Parents, ParentTold
     from torch_cli.delivery.drain import Drain
     from torch_cli.delivery.receipt import Receipt
+    from torch_cli.health.hibernation import Hibernation
     from torch_cli.health.limits import LimitsOver
     from torch_cli.health.recovery import Recovery
     from torch_cli.health.resurrection import Resurrection
@@ -127,6 +128,7 @@ class Passes:
         self._resurrects = deadline is None
         self._limits: LimitsOver | None = None
         self._stalled: StalledAgents | None = None
+        self._hibernation: Hibernation | None = None
         self._proofs: Proofs | None = None
 
     def run(self, name: str, store: Store, now: float) -> float:
@@ -279,9 +281,12 @@ class Passes:
         return INTERVALS.tasks
 
     def health(self, store: Store, now: float) -> float:
-        """Restart agents that have ended or stalled, by their policies, and end usage limits."""
+        """Restart agents that have ended or stalled, hibernate those that nobody needs, by their
+        policies, and end usage limits.
+        """
         if self._recovery is None and not store.agents.any():
             return INTERVALS.health
+        from torch_cli.health.hibernation import Hibernation
         from torch_cli.health.limits import LimitsOver
         from torch_cli.health.recovery import Recovery
         from torch_cli.health.stalls import StalledAgents
@@ -289,7 +294,8 @@ class Passes:
         self._recovery = self._recovery or Recovery()
         self._limits = self._limits or LimitsOver()
         self._stalled = self._stalled or StalledAgents(self._recovery.begin)
-        for part in (self._recovery, self._limits, self._stalled):
+        self._hibernation = self._hibernation or Hibernation()
+        for part in (self._recovery, self._limits, self._stalled, self._hibernation):
             for did in part.run(store, now):
                 self._told.team(did)
         soon = self._recovery.waits or self._limits.waits
@@ -371,5 +377,7 @@ class Passes:
         """Wait until ``deadline`` (monotonic) for commands that were begun for agents and teams."""
         for did in self._recovery.finish(deadline) if self._recovery else ():
             self._told.team(did)
+        if self._hibernation is not None:
+            self._hibernation.finish(deadline)
         for did in self._upkeep.finish(now, deadline) if self._upkeep else ():
             self._told.team(did)

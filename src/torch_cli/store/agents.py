@@ -12,6 +12,10 @@ from torch_cli.procs import Process
 from torch_cli.store.database import Database, storable
 from torch_cli.tmux.panes import Pane
 
+SENDS_SECONDS = 600.0
+"""Seconds in which a message that is not kept may still be on its way. The sender of an older one
+was killed."""
+
 
 class Agent(NamedTuple):
     """A named program in a pane.
@@ -26,7 +30,8 @@ class Agent(NamedTuple):
     became the parent. ``conversation`` is the id of the conversation that its program has, '' if it
     is not known. ``arguments`` and the names of ``variables`` are those that it was started with.
     ``frozen`` is since when nothing is done to it until a person thaws it, ``None`` if it is not
-    frozen.
+    frozen. ``hibernated`` is since when Torch has it end its program until somebody needs it,
+    ``None`` if that is to run.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Agent(NamedTuple):
     arguments: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     frozen: float | None = None
+    hibernated: float | None = None
 
     @property
     def at(self) -> PaneId:
@@ -243,6 +249,27 @@ class Agents:
         """Return whether the agent of that identity is frozen now."""
         sql = "SELECT 1 FROM agents WHERE identity = ? AND frozen IS NOT NULL AND stopped IS NULL"
         return bool(self._database.query(sql, identity))
+
+    def hibernate(self, agent: Agent, at: float | None) -> bool:
+        """Record since when ``agent`` is hibernated (epoch seconds), ``None`` for not any more.
+
+        Returns whether that was done: not if it was stopped or started again since it was read,
+        or has an unsettled message that it would not get.
+        """
+        with self._database.transaction():
+            now = self.known_as(agent.identity)
+            if now is None or now.stopped is not None or now.created != agent.created:
+                return False
+            sql = (
+                "SELECT 1 FROM messages WHERE agent = ? AND step <> 'done'"
+                " AND (kept = 1 OR created > ?)"
+            )
+            recent = time.time() - SENDS_SECONDS
+            if at is not None and self._database.query(sql, agent.identity, recent):
+                return False
+            sql = "UPDATE agents SET hibernated = ? WHERE identity = ?"
+            self._database.query(sql, at, agent.identity)
+        return True
 
     def in_window(self, name: str, window: str) -> None:
         """Record the name of the window of the agent ``name``."""

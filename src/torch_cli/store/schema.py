@@ -431,4 +431,9 @@ MIGRATIONS = (
         PRIMARY KEY (agent, stall)
     );
     """,
+    # 25: since when an agent is hibernated, and after how long it is.
+    """
+    ALTER TABLE agents ADD COLUMN hibernated REAL;
+    ALTER TABLE policies ADD COLUMN hibernate TEXT NOT NULL DEFAULT '';
+    """,
 )

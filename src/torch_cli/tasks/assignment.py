@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.intervals import INTERVALS
+from torch_cli.programs.state import State
 from torch_cli.roster.actor import Actor
 from torch_cli.roster.edges import may_write
 from torch_cli.roster.project import belongs, place_of, project_of
@@ -55,7 +56,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
             Candidate(
                 name=agent.name,
                 identity=agent.identity,
-                state=line.state,
+                state=State.IDLE if line.state is State.HIBERNATED else line.state,
                 skills=skills_of(store, agent),
                 load=len(held),
                 directory=os.path.realpath(agent.directory) if agent.directory else "",

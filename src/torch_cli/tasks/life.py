@@ -12,6 +12,7 @@ from torch_cli import procs
 from torch_cli.duration import words as in_words
 from torch_cli.errors import HeldError, NotFoundError, RefusedError, TorchError
 from torch_cli.roster.actor import TORCH, Actor
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.edges import check_edge
 from torch_cli.roster.membership import chain, superior
 from torch_cli.roster.project import belongs, project_of
@@ -86,6 +87,8 @@ def _lost(store: Store, task: Task, now: float) -> str:
         return "its agent was stopped"
     if agent.frozen is not None:
         return ""  # it keeps what it has until it is thawed
+    if is_without_program(agent):
+        return ""  # it is hibernated, and woken when it is needed
     if not procs.alive(procs.Process(agent.program_pid, agent.program_started)):
         return "its agent's program has ended"
     if task.state == TaskState.BLOCKED:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from torch_cli import procs
+from torch_cli.background import Background
 from torch_cli.errors import HELD, TorchError
-from torch_cli.lifecycle.background import Background
 from torch_cli.store import Store
 from torch_cli.teamfile.described import Team
 from torch_cli.teams.act import PAST, TeamAct

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch_cli import capacity, procs
 from torch_cli.errors import HeldError
-from torch_cli.programs.state import ENDED, State
+from torch_cli.programs.state import AT_REST, ENDED
 from torch_cli.roster.project import belongs, project_of_team
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
@@ -110,7 +110,7 @@ class _PoolAgents:
     def _is_free(self, line: Line) -> bool:
         own = line.agent.identity
         held = any(t.agent == own and t.state in TASK_HELD for t in self.store.tasks.all())
-        return line.state is State.IDLE and not held
+        return line.state in AT_REST and not held
 
     def _grow(self, pool: Pool, why: str) -> PoolChange:
         """Return which agent to start because of ``why``, or what prevents that."""

@@ -43,8 +43,16 @@ def due(store: Store, now: float) -> Iterator[Again]:
         if report := _forgot(store, agent, max(last.sent, agent.created)):
             yield Again(agent, last, "your context was compacted", f"brief:{report}")
         elif agent.created > last.sent and now - agent.ready > BRIEFING_GRACE_SECONDS:
+            if _was_woken(store, agent):
+                continue  # it has its conversation, and the briefing in it
             key = f"brief:{agent.identity}:{agent.created:.3f}"
             yield Again(agent, last, "you were restarted", key)
+
+
+def _was_woken(store: Store, agent: Agent) -> bool:
+    """Return whether the present program of ``agent`` was started to wake it."""
+    since, identity = agent.created, agent.identity
+    return bool(store.events.read(agent=identity, verbs=["wake"], since=since, limit=1))
 
 
 def _forgot(store: Store, agent: Agent, since: float) -> int:

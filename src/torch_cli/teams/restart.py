@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, decide
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
 from torch_cli.store.teams import MemberKind, Started
@@ -52,10 +53,12 @@ def fallen(store: Store, team: Team, now: float) -> list[Fallen]:
 
 def _end(store: Store, member: Member, known: Started) -> End | None:
     """Return how the member has ended; ``None`` if it runs, or if a person stopped it, has closed
-    its window, or has frozen it.
+    its window, or has frozen it, or if it is hibernated.
     """
     if member.kind == MemberKind.AGENT:
         agent = agent_of(store, known)
-        return end_of(store, agent) if agent is not None and agent.frozen is None else None
+        if agent is None or agent.frozen is not None or is_without_program(agent):
+            return None
+        return end_of(store, agent)
     pane = pane_at(known.socket, known.server, known.pane, known.pane_pid)
     return end_in(pane) if pane is not None else None

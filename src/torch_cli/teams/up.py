@@ -12,7 +12,8 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.envfile import read_environment
 from torch_cli.errors import HeldError, TorchError
 from torch_cli.flock import hold, open_lock
-from torch_cli.lifecycle.restart import in_its_conversation, restart_notice
+from torch_cli.lifecycle.notice import restart_notice
+from torch_cli.lifecycle.restart import in_its_conversation
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.lifecycle.stop import close_ended, end_agent, end_pane
 from torch_cli.lifecycle.window import create_window

@@ -45,13 +45,14 @@ class EndedError(TorchError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to open. ``directory`` has been checked."""
+    """What to open. ``directory`` has been checked. ``again``: in a pane that is dead."""
 
     name: str
     directory: str
     environment: Mapping[str, str]
     command: tuple[str, ...]
     keep_dead: bool
+    again: bool = False
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -203,7 +204,8 @@ def _source(
 
 def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
     """Fix the window's name, start the command, and wait until the program has settled."""
-    _refuse_twin(client, order, pane_id)
+    if not order.again:
+        _refuse_twin(client, order, pane_id)
     lines = [
         quote.line("set-option", "-w", "-t", pane_id, "automatic-rename", "off"),
         quote.line("set-option", "-w", "-t", pane_id, "allow-rename", "off"),
@@ -229,6 +231,7 @@ def finish(client: ControlClient, order: Order, pane_id: str) -> Pane:
 def start_command(order: Order, pane_id: str) -> list[bytes]:
     """Return the lines that start the command in a pane and keep all that it prints."""
     keep = quote.line("set-option", "-p", "-t", pane_id, "remain-on-exit", "on").decode()
+    pipe = quote.line("pipe-pane", "-O", "-t", pane_id, "exec cat >/dev/null")
     return [
         # A pane that stays dead can end the server of tmux 3.2 while a control client is attached
         # (GitHub issue 2828; once in a run of the suite, 2026-11-25). There it is not kept, and
@@ -237,10 +240,11 @@ def start_command(order: Order, pane_id: str) -> list[bytes]:
         # New in 3.3. Without it the words "Pane is dead" are mixed into the output.
         quote.line("set-option", "-p", "-q", "-t", pane_id, "remain-on-exit-format", ""),
         # tmux may notice the end of a program before its output. Then it reads only a pane with a
-        # pipe to the end (window_pane_destroy_ready() of 3.3a).
-        quote.line("pipe-pane", "-O", "-t", pane_id, "exec cat >/dev/null"),
+        # pipe to the end (window_pane_destroy_ready() of 3.3a). A dead pane can have none.
+        *([] if order.again else [pipe]),
         quote.line(
-            *("respawn-pane", "-k", "-t", pane_id, *order.variables),
+            # Without -k tmux refuses it for a pane whose program runs.
+            *("respawn-pane", *([] if order.again else ["-k"]), "-t", pane_id, *order.variables),
             *("-c", quote.format_literal(order.directory), *order.argv),
         ),
     ]

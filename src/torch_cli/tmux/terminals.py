@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.panes import Pane
 
 _FORM = (
     "#{?client_control_mode,1,0} #{client_activity} #{pane_id} #{bell-action} #{visual-bell}"
@@ -69,6 +70,17 @@ def is_seen(client: ControlClient, pane: str, device: str) -> bool:
         or (row[0] == "1" and row[4] == f"${session}" and "ignore-size" not in row[5].split(","))
         for row in rows
         if len(row) == 6
+    )
+
+
+def is_shown(client: ControlClient, pane: Pane) -> bool:
+    """Return whether a terminal shows ``pane``: its window, and no other pane zoomed in that."""
+    form = "#{?client_control_mode,1,0} #{window_id} #{?window_zoomed_flag,1,0} #{pane_id}"
+    rows = (line.split(" ") for line in client.call("list-clients", "-F", form).lines)
+    return any(
+        row[:2] == ["0", pane.window_id] and (row[2] == "0" or row[3] == pane.id)
+        for row in rows
+        if len(row) == 4
     )
 
 

@@ -40,7 +40,7 @@ from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
 
 __all__ = ["EndedError", "OpenedWindow", "check_directory", "close_window", "find_window"]
-__all__ += ["open_window", "rename_window"]
+__all__ += ["open_window", "rename_window", "reopen_window"]
 
 DIRECTORY_LAG_SECONDS = 0.5
 """Seconds that a process may take to reach its directory after it was started; a loaded machine
@@ -108,6 +108,31 @@ def open_window(
     order = Order(name, wanted, environment, tuple(command), keep_dead)
     place = WindowPlace(known.session_id) if known else new_session(socket, session, wanted, size)
     return _open(socket, order, place)
+
+
+def reopen_window(
+    socket: Socket,
+    pane: Pane,
+    name: str,
+    directory: str,
+    environment: Mapping[str, str],
+    command: Sequence[str],
+) -> OpenedWindow:
+    """Start ``command`` in the dead ``pane``, in ``directory``, and prove that it is there.
+
+    The pane keeps its place, and is kept when the program ends. Raises as ``open_window`` does; the
+    pane is dead then, as it was.
+    """
+    wanted = check_directory(directory)
+    check_environment(environment)
+    check_command(command)
+    order = Order(name, wanted, environment, tuple(command), keep_dead=True, again=True)
+    try:
+        with ControlClient(socket, pane.session_id) as client:
+            return _proven(client, order, finish(client, order, pane.id))
+    except EndedError as error:
+        error.hint = "Its pane was kept."
+        raise
 
 
 def find_window(panes: Sequence[Pane], session: str, name: str) -> Pane | None:

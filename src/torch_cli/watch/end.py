@@ -173,7 +173,8 @@ def record_end(store: Store, agent: Agent) -> End | None:
     """Look how the program of ``agent`` has ended, and return that; record it if nothing was yet.
 
     Of one program one end is recorded, and returned from then on. ``None`` if it has not ended, if
-    that is not clear yet, or if the agent was stopped or started again since its row was read.
+    that is not clear yet, or if the agent was stopped, hibernated or started again since its row
+    was read.
     Raises ``TorchError`` if tmux does not answer.
     """
     end = end_of(store, agent)
@@ -183,6 +184,8 @@ def record_end(store: Store, agent: Agent) -> End | None:
         now = store.agents.known_as(agent.identity)
         if now is None or now.stopped is not None or now.at != agent.at:
             return None
+        if now.hibernated is not None:
+            return None  # Torch has asked it to end
         before = recorded(store, agent)
         if before is not None:
             return before

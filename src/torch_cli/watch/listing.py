@@ -20,6 +20,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.running import server_at
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import gone
 from torch_cli.watch.known import as_known
 from torch_cli.watch.sweep import Seen, Sweep, state_unknown
 
@@ -195,7 +196,8 @@ def _line(
         state = state_unknown(seen)
         return Line(agent, state.state, state.evidence, None, message, seen)
     if sighted is None:
-        return Line(agent, State.DEAD, f"pane {agent.pane} is gone", None, message)
+        state = gone(agent)
+        return Line(agent, state.state, state.evidence, None, message)
     state = sighted.state
     return Line(
         *(agent, state.shown, state.evidence, None, message),

@@ -14,6 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import gone, unless_asleep
 from torch_cli.watch.known import as_known
 from torch_cli.watch.listing import (
     Lookout,
@@ -134,7 +135,7 @@ def _states_of_agents(
 def _sighting(store: Store, agent: Agent, seen: Seen | None, ended: State) -> Sighting:
     if seen is not None:
         return sighting(store, agent, seen.state, seen.reported, seen.wrote)
-    return sighting(store, agent, AgentState(ended, f"pane {agent.pane} is gone", "gone"))
+    return sighting(store, agent, gone(agent, ended))
 
 
 def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
@@ -144,7 +145,8 @@ def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:
         sight = observe(client, store, pane, profile, since=found.started, program=found.program)
     sight = sight._replace(state=with_report(store, pane, sight.state, sight.screen.said))
     if found.agent is not None:
-        sight = sight._replace(state=as_known(store, found.agent.identity, sight.state))
+        as_seen = as_known(store, found.agent.identity, sight.state)
+        sight = sight._replace(state=unless_asleep(found.agent, as_seen))
     one = remember(store, found, sight)._replace(safety=safety_for(found.agent, profile))
     if found.agent is not None:
         known = follow(store, found.agent, profile)

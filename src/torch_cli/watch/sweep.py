@@ -31,6 +31,7 @@ from torch_cli.store.agents import Agent
 from torch_cli.store.hooks import HookReport
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Glance, Pane, capture_rows, look_over, screen_of
+from torch_cli.watch.asleep import unless_asleep
 from torch_cli.watch.reported import with_report
 
 
@@ -176,6 +177,8 @@ class Sweep:
             state = with_report(self.store, pane, state, judged.said)
         if judged.error is None and agent.program_pid != agent.pane_pid:  # else tmux tells
             state = or_exited(state, Process(agent.program_pid, agent.program_started))
+        if agent.hibernated is not None:
+            state = unless_asleep(agent, state)
         said = 0.0 if judged.error else reported_at(self._profile(agent.profile), report)
         return Seen(pane, state, said, wrote, judged.error, rows)
 

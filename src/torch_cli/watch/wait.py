@@ -13,6 +13,7 @@ from torch_cli.store import Store
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import unless_asleep
 from torch_cli.watch.known import as_known
 from torch_cli.watch.reported import with_report
 from torch_cli.watch.state import StateOf, profile_of, remember, state_of_gone
@@ -93,7 +94,10 @@ def wait_for(
         said = with_report(store, found.pane, sight.state, sight.screen.said)
         sight = sight._replace(state=said)
         if found.agent is not None:
-            sight = sight._replace(state=as_known(store, found.agent.identity, sight.state))
+            known = as_known(store, found.agent.identity, sight.state)
+            sight = sight._replace(state=unless_asleep(found.agent, known))
+        if sight.state.state is State.HIBERNATED and State.IDLE in wanted:
+            return sight
         if sight.state.shown in wanted or _goes_on(sight.state, wanted):
             return sight
         if sight.state.shown is State.ERROR and State.IDLE in wanted:

@@ -43,6 +43,11 @@ _COLUMNS = (
     type=click.Choice(STALLED),
     help="Set what the daemon does if AGENT makes no progress.",
 )
+@click.option(
+    "--hibernate",
+    metavar="TIME|never|default",
+    help="Set after which time of idleness AGENT is hibernated; default: as config.toml says.",
+)
 @click.option("--explain", is_flag=True, help="Say why, in sentences.")
 @common_options
 @table_options(_COLUMNS)
@@ -52,6 +57,7 @@ def command(
     agent: str | None,
     restart: str | None,
     stalled: str | None,
+    hibernate: str | None,
     explain: bool,
 ) -> None:
     """Show how agents have ended, and when they are restarted; for all, or for AGENT.
@@ -69,6 +75,9 @@ def command(
     An agent whose turn a usage limit has cut off is told to go on two minutes after the reset,
     unless it has gone on by itself.
 
+    An agent that is idle, and that nobody looks at, can be hibernated after a time: see 'torch
+    hibernate'. --hibernate sets the time for AGENT, [health] hibernate in config.toml for all.
+
     What you have stopped or closed stays. So does an agent whose shell or tmux server is left or
     gone: a person may use the shell.
 
@@ -77,6 +86,7 @@ def command(
       torch health
       torch health dev --restart on-failure
       torch health dev --stalled nudge
+      torch health dev --hibernate 1h
       torch health dev --explain
       torch health --json | jq -r 'select(.given_up) | .name'
     """
@@ -88,12 +98,18 @@ def command(
     from torch_cli.store.health import AgentPolicy
     from torch_cli.watch.listing import agents_on
 
-    if (restart or stalled) and not agent:
-        named = "--restart" if restart else "--stalled"
+    given = {"--restart": restart, "--stalled": stalled, "--hibernate": hibernate}
+    if any(given.values()) and not agent:
+        named = next(name for name, value in given.items() if value)
         raise RefusedError(f"{named} needs an agent; nothing was changed", code="usage")
     with Store() as store:
-        if (restart or stalled) and agent:
-            set_policy(store, agent, restart=restart or "", stalled=stalled or "")
+        if any(given.values()) and agent:
+            set_policy(
+                *(store, agent),
+                restart=restart or "",
+                stalled=stalled or "",
+                hibernate=hibernate or "",
+            )
         now = time.time()
         chosen = [registered(store, agent)] if agent else agents_on(store, common.socket)
         found = [health_of(store, one, now) for one in chosen]
@@ -129,6 +145,8 @@ def _object(one: "HealthOf") -> dict[str, Any]:
         "restart": one.governed.policy.restart,
         "set_by": one.governed.by,
         "stalled": one.governed.policy.stalled,
+        "hibernate": one.rest,
+        "hibernated": timestamp(one.agent.hibernated) if one.asleep else None,
         "starts": one.starts,
         "recent_restarts": one.restarts,
         "last_end": last,
@@ -218,12 +236,24 @@ def _sentences(one: "HealthOf") -> Iterator[str]:
     yield f"stalled = {one.governed.policy.stalled}: {_STALLED[one.governed.policy.stalled]}"
     if one.stall is not None:
         yield from _of_stall(one.stall, now)
+    yield _of_rest(one)
     if one.limit is not None:
         yield from limit_sentences(one.limit, now)
     if one.failed:
         yield f"its last restart failed: {one.failed}"
     if one.given_up is not None:
         yield f"'torch restart {name}' starts it, and it is looked after again"
+
+
+def _of_rest(one: "HealthOf") -> str:
+    from torch_cli.duration import words
+
+    own = one.governed.policy.hibernate
+    by = "as you have set it" if own else "as [health] in config.toml says"
+    if one.rest is None:
+        return f"hibernate = never, {by if own else 'because nobody has set it'}"
+    said = f"hibernate = {words(one.rest)}, {by}"
+    return f"{said}; not now: {one.why_awake}" if one.why_awake else said
 
 
 def _of_stall(stall: "Stall", now: float) -> Iterator[str]:

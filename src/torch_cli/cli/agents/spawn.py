@@ -86,6 +86,12 @@ if TYPE_CHECKING:
     help="What the daemon does if it makes no progress (default: tell).",
 )
 @click.option(
+    "--hibernate",
+    metavar="TIME|never",
+    help="After which time of idleness its program is ended until it is needed (default: as "
+    "[health] hibernate in config.toml says).",
+)
+@click.option(
     "--wait",
     "seconds",
     type=SECONDS,
@@ -109,6 +115,7 @@ def command(
     resume: str | None,
     restart: str | None,
     stalled: str | None,
+    hibernate: str | None,
     seconds: float | None,
 ) -> int:
     """Open a window with an agent program in it; return once its input is ready.
@@ -158,6 +165,7 @@ def command(
         conversation=resume or "",
         restart=restart or "",
         stalled=stalled or "",
+        hibernate=hibernate or "",
     )
     begun, text = begin(
         common.socket,

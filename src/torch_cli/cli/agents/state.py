@@ -25,7 +25,8 @@ def command(common: Common, targets: tuple[str, ...]) -> int:
 
     'error' is an idle agent whose last turn ended with an error of its API: it takes messages.
     'retrying' is a working one that tries again after such an error, 'stalled' one of which the
-    daemon has seen no sign of progress for a quarter of an hour or longer. -v adds what each source
+    daemon has seen no sign of progress for a quarter of an hour or longer. A 'hibernated' one has
+    no program until a message wakes it. -v adds what each source
     says (screen, hook, record, report), how old that is, and which one decides; with --json as
     'sources'. With --json, 'error' or 'retry' has the kind (rate-limited, overloaded,
     authentication, billing, network, server, context, request, other), the HTTP status (code), and

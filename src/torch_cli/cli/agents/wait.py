@@ -19,7 +19,7 @@ from torch_cli.errors import DONE
     required=True,
     metavar="STATE[,STATE]",
     help="starting, idle, error, working, retrying, stalled, waiting, limited, exited, dead, "
-    "unknown",
+    "hibernated, unknown",
 )
 @click.option(
     "--timeout",
@@ -39,7 +39,8 @@ def command(common: Common, targets: tuple[str, ...], wanted: str, timeout: floa
 
     An agent that tries again after an error ('retrying') is 'working', too, and so is one of which
     the daemon has seen no sign of progress for long ('stalled'). If you wait for 'idle'
-    and its last turn ended with an error ('error'), that is said at once: exit status 9.
+    and its last turn ended with an error ('error'), that is said at once: exit status 9. An agent
+    that is hibernated counts as 'idle', and is not woken.
 
     \b
     Examples:

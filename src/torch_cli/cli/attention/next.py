@@ -4,6 +4,7 @@ import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
+from torch_cli.cli.waking import wake_first
 
 
 @click.command("next")
@@ -39,6 +40,8 @@ def command(common: Common, client: str | None) -> None:
         print_json(need_object(step.need))
         return
     note(printable(f"{step.need.agent.name}: {step.need.words}"), quiet=common.quiet)
+    with Store() as store:
+        wake_first(common, store, step.need.agent.name)
     if step.client is not None:
         go(step)
     else:

@@ -94,10 +94,13 @@ def seen(identity: str, name: str) -> str:
 
 def attach_command(socket: Socket, name: str) -> "AttachCommand":
     """Return the command that shows an agent."""
+    from torch_cli.delivery.waking import sleeper, wake
     from torch_cli.roster.registry import find
     from torch_cli.tmux.attach import attach_command, client_here
 
     with Store() as store:
+        if (asleep := sleeper(store, socket, name)) is not None:
+            wake(asleep, 0.0)  # it starts in the pane that is shown
         found = find(store, socket, name)
     command = attach_command(found.socket, found.pane)
     here = client_here(found.socket) if command.switches else None

@@ -1,0 +1,23 @@
+"""Waking an agent before somebody looks at it."""
+
+from typing import TYPE_CHECKING
+
+from torch_cli.cli.common import Common
+
+if TYPE_CHECKING:
+    from torch_cli.store import Store
+
+
+def wake_first(common: Common, store: "Store", target: str) -> None:
+    """Wake the agent ``target`` if it is hibernated; if that fails, say why."""
+    agent = store.agents.get(target)
+    if agent is None or agent.hibernated is None or agent.stopped is not None:
+        return
+    from torch_cli.cli.present import note
+    from torch_cli.errors import TorchError
+    from torch_cli.lifecycle.wake import wake
+
+    try:
+        wake(store, agent.name, on_step=common.tell)
+    except TorchError as error:
+        note(f"torch: {error.message}", quiet=common.quiet)

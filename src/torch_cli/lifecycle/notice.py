@@ -1,0 +1,32 @@
+"""What an agent is told whose program was restarted."""
+
+from torch_cli.delivery.post import word_to
+from torch_cli.roster.actor import actor
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.messages import Message
+from torch_cli.store.tasks import TASK_HELD
+
+
+def restart_notice(store: Store, agent: Agent, why: str) -> Message:
+    """Return the message that tells a restarted agent why, for its outbox."""
+    same = (
+        "This is the same conversation as before."
+        if agent.conversation
+        else "This is a new conversation: you do not remember the one before."
+    )
+    text = (
+        f"Your program was restarted: {why}. {same} What was running then was cut off. Look at "
+        "what is done before you continue, and do nothing twice."
+    )
+    own = [one for one in store.tasks.all() if one.agent == agent.identity]
+    held = [f"- {one.id} {one.title}" for one in own if one.state in TASK_HELD]
+    text += "\n\nYour open tasks:\n" + "\n".join(held) if held else ""
+    key = f"restart:{agent.identity}:{agent.created:.3f}"
+    return word_to(agent, text, key, urgent=True)
+
+
+def asked_by(store: Store) -> str:
+    """Return who calls, as the reason of a restart."""
+    own = actor(store).agent
+    return f"agent '{own.name}' asked for it" if own else "a person asked for it"

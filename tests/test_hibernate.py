@@ -1,0 +1,436 @@
+"""Hibernating: an idle agent's program ends, and the next message wakes it, in its conversation."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agent import DemoAgent
+from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, wait_until
+from sleeper import conversations, spawn_sleepy
+from test_task import mine, new
+from torch_cli import procs
+from torch_cli.attention.history import History
+from torch_cli.programs.state import State
+from torch_cli.roster.actor import Actor
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
+from torch_cli.store.tasks import Task
+from torch_cli.tasks.assignment import Rules, candidates
+from torch_cli.tasks.life import block, reap
+from torch_cli.tasks.ranking import objection
+from torch_cli.teams.rebrief import due
+from torch_cli.watch.listing import list_agents
+
+pytestmark = pytest.mark.skipif(not KEEPS_DEAD, reason="tmux 3.2 keeps no pane without its program")
+
+
+@pytest.fixture
+def dev(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> DemoAgent:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
+    return spawn_sleepy(tmux, torch, tmp_path / "project", "--frame", "0.01")
+
+
+def now(name: str = "dev") -> Agent:
+    with Store() as store:
+        found = store.agents.get(name)
+    assert found is not None
+    return found
+
+
+def test_a_message_wakes_it_in_its_conversation_and_arrives_once(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    before = now()
+    done = torch("hibernate", "dev", "--json")
+    assert done.code == 0, done.out + done.err
+    assert done.json["already"] is False
+    assert not procs.alive(procs.Process(before.program_pid, before.program_started))
+    assert "Hibernated by Torch" in dev.screen()
+    assert dev.state() == "hibernated"
+    assert torch("ps", "--json").json["state"] == "hibernated"
+    assert "nobody needs you: 1 hibernated" in torch("status", "--line").out
+    sent = dev.send("good morning")
+    assert (sent.code, sent.json["state"] in ("confirmed", "submitted")) == (0, True), sent.out
+    wait_until(lambda: dev.submitted() == ["good morning"], what="the message")
+    after = now()
+    assert (after.pane, after.identity, after.conversation) == (
+        before.pane,
+        before.identity,
+        before.conversation,
+    )
+    opened = conversations(tmp_path)
+    assert [one["event"] for one in opened] == ["opened", "opened"]
+    assert {one["id"] for one in opened} == {before.conversation}
+
+
+def sleep(torch: Torch, name: str = "dev") -> None:
+    done = torch("hibernate", name, "--json")
+    assert done.code == 0, done.out + done.err
+
+
+def starts(tmp_path: Path) -> list[object]:
+    """Return what each start of a program found: that it was alone in its conversation, or not."""
+    return [one["event"] for one in conversations(tmp_path)]
+
+
+def refusal(torch: Torch, name: str = "dev") -> str:
+    """Return why it is not hibernated."""
+    done = torch("hibernate", name, "--json")
+    assert done.code in (2, 4), done.out
+    return str(done.json["error"]["message"])
+
+
+def test_it_keeps_its_place_beside_a_person_s_pane_and_wakes_by_name(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent
+) -> None:
+    tmux.cmd("split-window", "-d", "-t", dev.pane.id, "cat")
+    before = tmux.cmd("list-panes", "-t", dev.pane.id, "-F", "#{pane_id}")
+    sleep(torch)
+    assert torch("hibernate", "dev", "--json").json["already"]
+    woken = torch("wake", "dev", "--json")
+    assert (woken.code, woken.json["already"]) == (0, False), woken.out + woken.err
+    assert tmux.cmd("list-panes", "-t", dev.pane.id, "-F", "#{pane_id}") == before
+    assert dev.state() == "idle"
+    assert torch("wake", "dev", "--json").json["already"]
+    assert "Hibernated" not in dev.screen()
+
+
+def test_who_has_a_draft_a_question_a_turn_a_task_or_messages_is_left_alone(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent
+) -> None:
+    tmux.cmd("send-keys", "-t", dev.pane.id, "-l", "my draft")
+    tmux.wait_for_text(dev.pane, "my draft")
+    assert "its input box holds a text" in refusal(torch)
+    tmux.cmd("send-keys", "-t", dev.pane.id, "C-u")
+    tmux.wait_until(lambda: "my draft" not in dev.screen(), "an empty box")
+    assert torch("freeze", "dev").code == 0
+    assert "it is frozen" in refusal(torch)
+    assert torch("thaw", "dev").code == 0
+    dev.open_dialog()
+    assert "it is waiting" in refusal(torch)
+    assert procs.alive(procs.Process(now().program_pid, now().program_started))
+    assert now().hibernated is None
+
+
+def test_it_keeps_a_blocked_task_and_is_awake_for_one_that_it_has_taken(
+    torch: Torch, dev: DemoAgent, store: Store
+) -> None:
+    task = mine(store, now(), new(store, "the parser"))
+    assert f"it has the task {task.id}" in refusal(torch)
+    block(store, task, Actor(now()), "waits for qa")
+    sleep(torch)
+    assert reap(store, time.time() + 1e6) == []
+    line = list_agents(store, [now()])[0]
+    assert line.state is State.HIBERNATED
+    free = Task(id="t-1", title="another")
+    (one,) = candidates(store, [now()], Rules())
+    assert objection(free, one._replace(load=0)) == "", "it gets tasks as an idle agent does"
+
+
+def test_who_could_not_be_woken_as_before_is_never_hibernated(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    with Store() as store:
+        store.agents.converses(now(), "unknown")
+    assert "no transcript of unknown" in refusal(torch)
+    words = ("--profile", "demo", "--dir", str(tmp_path), "--session", "agents")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    assert torch("spawn", "plain", *words, env={"PATH": path}).code == 0
+    assert "does not say how" in refusal(torch, "plain")
+    words = ("--profile", "sleepy", "--dir", str(tmp_path), "--env", "SHOP_KEY=1")
+    assert torch("spawn", "key", *words).code == 0
+    assert "it was started with SHOP_KEY" in refusal(torch, "key")
+
+
+def test_a_check_in_and_the_daemon_s_messages_wake_it(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    sleep(torch)
+    assert torch("checkin", "add", "dev", "stand-up", "--in", "1s").code == 0
+    dev.tmux.wait_until(
+        lambda: torch("tick").code == 0 and any("stand-up" in one for one in dev.submitted()),
+        "the note",
+    )
+    torch("tick")
+    assert sum("stand-up" in one for one in dev.submitted()) == 1
+    assert starts(tmp_path) == ["opened"] * 2
+
+
+def test_an_answer_is_asked_for_and_given(torch: Torch, dev: DemoAgent) -> None:
+    sleep(torch)
+    asked = torch("ask", "dev", "how far are you?", "--json", "--timeout", "60")
+    assert asked.code == 0, asked.out + asked.err
+    assert dev.submitted() == ["how far are you?"]
+
+
+def test_many_senders_at_once_wake_it_once(torch: Torch, dev: DemoAgent, tmp_path: Path) -> None:
+    sleep(torch)
+    texts = [f"message {number}" for number in range(4)]
+    lines = [torch.argv("send", "dev", text, "--timeout", "60", "--json") for text in texts]
+    senders = [subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in lines]
+    codes = [one.wait(120) for one in senders]
+    dev.tmux.wait_until(
+        lambda: torch("tick").code == 0 and len(dev.submitted()) >= len(texts), "the messages"
+    )
+    assert sorted(dev.submitted()) == texts, codes
+    assert starts(tmp_path) == ["opened"] * 2
+
+
+def test_a_frozen_sleeper_sleeps_on_until_it_is_thawed(torch: Torch, dev: DemoAgent) -> None:
+    sleep(torch)
+    assert torch("freeze", "dev").code == 0
+    held = dev.send("hello", "--timeout", "1")
+    assert (held.code, held.json["reason"][:7]) == (4, "frozen:")
+    torch("tick")
+    assert torch("wake", "dev").code == 4
+    assert dev.state() == "hibernated"
+    assert torch("thaw", "dev").code == 0
+    dev.tmux.wait_until(
+        lambda: torch("tick").code == 0 and dev.submitted() == ["hello"], "the message"
+    )
+
+
+def test_it_is_no_failure_anywhere(
+    torch: Torch, dev: DemoAgent, store: Store, tmp_path: Path
+) -> None:
+    assert torch("health", "dev", "--restart", "always").code == 0
+    sleep(torch)
+    for _ in range(2):
+        torch("tick")
+    assert starts(tmp_path) == ["opened"], "its policy did not restart it"
+    assert store.events.last_end(now().identity) is None
+    status = torch("status", "--json")
+    assert (status.code, status.json["state"], status.json["do"]) == (0, "hibernated", "nothing")
+    health = torch("health", "dev", "--json").json
+    assert (health["running"], bool(health["hibernated"])) == (False, True)
+    assert health["next"].startswith("hibernated")
+    assert "hibernated" in torch("why", "dev").out
+    assert "hibernated" in torch("events", "--agent", "dev").out
+    assert torch("wait", "dev", "--for", "idle", "--timeout", "5").code == 0
+    assert torch("resurrect", "--dry-run").code == 0
+    taken = torch("spawn", "dev", "--profile", "sleepy", "--json")
+    assert (taken.code, taken.json["error"]["code"]) == (2, "name-taken")
+    assert "torch wake dev" in taken.json["error"]["hint"]
+
+
+def test_the_policy_hibernates_who_is_idle_and_unseen_for_long(
+    torch: Torch, dev: DemoAgent, store: Store
+) -> None:
+    agent = now()
+    store.health.change_policy(agent.identity, "", "", "3600")
+    detail = {"state": "idle", "since": time.time() - 4000, "evidence": "", "rule": "box"}
+    store.events.add("state", "dev", detail, agent=agent.identity)
+    torch("tick")
+    assert now().hibernated is None, "it was started since"
+    assert "it must be idle" in torch("health", "dev", "--explain").out
+    store.database.write("UPDATE agents SET created = created - 4000")
+    torch("tick")
+    assert now().hibernated is None, "its program has reported something since"
+    store.database.write("DELETE FROM hook_events")
+    store.looks.note(agent.identity, time.time() - 60)
+    torch("tick")
+    assert now().hibernated is None, "somebody has looked at it"
+    store.database.write("UPDATE looks SET at = at - 4000 WHERE what = ?", agent.identity)
+    dev.tmux.wait_until(
+        lambda: torch("tick").code == 0 and now().hibernated is not None, "that it sleeps"
+    )
+    dev.tmux.wait_until(lambda: dev.state() == "hibernated", "its end")
+
+
+def test_the_settings_are_checked(torch: Torch, dev: DemoAgent) -> None:
+    config = Path(os.environ["TORCH_HOME"]) / "config" / "config.toml"
+    config.write_text('[health]\nhibernate = "1h"\n')
+    assert torch("health", "dev", "--json").json["hibernate"] == 3600
+    assert torch("health", "dev", "--hibernate", "never", "--json").json["hibernate"] is None
+    assert torch("health", "dev", "--hibernate", "2h", "--json").json["hibernate"] == 7200
+    assert torch("health", "dev", "--hibernate", "default", "--json").json["hibernate"] == 3600
+    bad = torch("health", "dev", "--hibernate", "5s", "--json")
+    assert (bad.code, bad.json["error"]["code"]) == (2, "bad-duration")
+    config.write_text("[health]\nhibernate = true\n")
+    assert "health.hibernate" in torch("tick").err + torch("tick", "-v").out
+
+
+@pytest.mark.parametrize("gone", ["server", "window"])
+def test_it_survives_its_server_and_not_its_window(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path, gone: str
+) -> None:
+    """What a person has closed stays; what a reboot took is woken in a new window."""
+    tmux.new_session("mine", "cat")
+    sleep(torch)
+    if gone == "window":
+        tmux.cmd("kill-window", "-t", dev.pane.id)
+        assert dev.state() == "dead"
+        assert dev.send("hello", "--timeout", "2").code == 4
+        assert starts(tmp_path) == ["opened"]
+        return
+    tmux.cmd("kill-server")
+    assert dev.state() == "hibernated"
+    assert torch("ps", "--json").json["state"] == "hibernated"
+    sent = dev.send("hello")
+    assert sent.code == 0, sent.out
+    assert dev.submitted() == ["hello"]
+    assert starts(tmp_path) == ["opened"] * 2
+
+
+KILLED = """
+import os, signal, sys
+from torch_cli.lifecycle import hibernate as going, wake as waking, spawn, stop, restart
+from torch_cli.store import Store
+from torch_cli.store.agents import Agents
+module, name, when = sys.argv[2:5]
+owner = {"agents": Agents, "going": going, "waking": waking, "spawn": spawn, "stop": stop}[module]
+real = getattr(owner, name)
+def killed(*given, **known):
+    if when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    done = real(*given, **known)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(owner, name, killed)
+with Store() as store:
+    (going.hibernate if sys.argv[1] == "hibernate" else waking.wake)(store, "dev")
+"""
+
+
+def killed_at(what: str, module: str, name: str, when: str) -> None:
+    """Run it in a process that is killed by SIGKILL before or after that function."""
+    words = [sys.executable, "-c", KILLED, what, module, name, when]
+    assert subprocess.run(words, timeout=PATIENCE, check=False).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "when"),
+    [
+        ("going", "end_idle", "before"),
+        ("agents", "hibernate", "before"),
+        ("agents", "hibernate", "after"),
+        ("going", "say_when_dead", "after"),
+        ("stop", "_rests", "after"),
+        ("stop", "_take", "after"),
+        ("stop", "_gone_within", "after"),
+        ("going", "end_idle", "after"),
+    ],
+)
+def test_killed_on_the_way_to_sleep_it_sleeps_or_is_awake(
+    tmux: TmuxServer,
+    torch: Torch,
+    dev: DemoAgent,
+    tmp_path: Path,
+    module: str,
+    name: str,
+    when: str,
+) -> None:
+    tmux.new_session("mine", "cat")
+    killed_at("hibernate", module, name, when)
+    assert dev.state() in ("idle", "hibernated")
+    dev.tmux.wait_until(
+        lambda: (
+            dev.send("hello", "--key", "one").code == 0
+            or (torch("tick").code == 0 and dev.submitted() != [])
+        ),
+        "the message",
+    )
+    torch("tick")
+    assert dev.submitted() == ["hello"]
+    assert set(starts(tmp_path)) == {"opened"}
+    dev.wait_for("idle")
+    assert now().hibernated is None or procs.alive(
+        procs.Process(now().program_pid, now().program_started)
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "when"),
+    [
+        ("waking", "spawn", "before"),
+        ("spawn", "reopen_window", "before"),
+        ("spawn", "reopen_window", "after"),
+        ("spawn", "_register", "after"),
+        ("waking", "spawn", "after"),
+        ("waking", "await_ready", "before"),
+    ],
+)
+def test_killed_while_it_wakes_it_sleeps_or_is_awake_and_alone_in_its_conversation(
+    tmux: TmuxServer,
+    torch: Torch,
+    dev: DemoAgent,
+    tmp_path: Path,
+    module: str,
+    name: str,
+    when: str,
+) -> None:
+    tmux.new_session("mine", "cat")
+    sleep(torch)
+    killed_at("wake", module, name, when)
+    dev.tmux.wait_until(
+        lambda: (
+            dev.send("hello", "--key", "one").code == 0
+            or (torch("tick").code == 0 and dev.submitted() != [])
+        ),
+        "the message",
+    )
+    torch("tick")
+    assert dev.submitted() == ["hello"]
+    assert set(starts(tmp_path)) == {"opened"}, conversations(tmp_path)
+    alive = [one for one in conversations(tmp_path) if procs.identify(int(str(one["pid"])))]
+    assert len(alive) == 1, "one program has the conversation"
+
+
+def test_it_is_told_in_since_and_restarted_if_a_person_asks(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    began = time.time()
+    sleep(torch)
+    assert "dev  hibernated" in torch("since", "1m").out
+    assert torch("wake", "dev").code == 0
+    told = torch("since", f"{time.time() - began:.0f}s").out
+    assert ("woken" in told, "started" in told) == (True, False), told
+    sleep(torch)
+    again = torch("restart", "dev", "--yes", "--json")
+    assert (again.code, again.json["resumed"]) == (0, True), again.out + again.err
+    assert set(starts(tmp_path)) == {"opened"}
+    sleep(torch)
+    assert torch("stop", "dev").code == 0
+    assert torch("ps", "--json").out == ""
+
+
+def test_who_was_woken_is_not_briefed_again(
+    torch: Torch, dev: DemoAgent, store: Store, tmp_path: Path
+) -> None:
+    brief = tmp_path / "brief.md"
+    brief.write_text("You are dev.")
+    sent = dev.send("You are dev.")
+    assert sent.code == 0
+    dev.wait_for("idle")
+    store.briefings.add(sent.json["id"], now().identity, "developer")
+    sleep(torch)
+    assert torch("wake", "dev").code == 0
+    assert list(due(store, time.time() + 3600)) == []
+
+
+def test_it_wakes_with_the_path_that_it_had(torch: Torch, dev: DemoAgent) -> None:
+    before = (procs.environment(now().program_pid) or {})["PATH"]
+    sleep(torch)
+    assert torch("wake", "dev", env={"PATH": "/usr/bin:/bin:/usr/local/bin"}).code == 0
+    assert (procs.environment(now().program_pid) or {})["PATH"] == before
+
+
+def test_the_history_says_that_it_sleeps_and_since_when(
+    torch: Torch, dev: DemoAgent, store: Store
+) -> None:
+    history = History()
+    dev.tmux.wait_until(lambda: bool(history.look(store)) or bool(history.states), "a first state")
+    sleep(torch)
+    dev.tmux.wait_until(
+        lambda: bool(history.look(store)) or "hibernated" in history.states.values(), "the change"
+    )
+    history.close()
+    states = [one.detail["state"] for one in store.events.last_states(now().identity, 5)]
+    assert states[0] == "hibernated"
+    assert not {"exited", "dead"} & set(states)
