@@ -162,3 +162,30 @@ def test_several_are_restarted_waited_for_and_stopped_each_with_its_own_result(
     with Store() as store:
         assert store.agents.all() == []
     assert torch("stop", "--all", "--yes").code == 3
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_thawing_says_of_a_dead_agent_that_its_messages_go_on_waiting(
+    torch: Torch, dev: DemoAgent, frozen: bool
+) -> None:
+    works(dev)
+    if frozen:
+        assert torch("freeze", "dev", "--no-interrupt").code == 0
+    dev.kill()
+    assert dev.send("are you there?", "--timeout", "1").code == 4
+    thawed = torch("thaw", "dev")
+    assert thawed.out.startswith("thawed  dev" if frozen else "not frozen  dev")
+    assert "go out now" not in thawed.err
+    assert "messages that go on waiting: 1, because its program has ended" in thawed.err
+    again = torch("thaw", "dev", "--json").json
+    assert (again["waiting"], "torch restart dev" in again["held"]) == (1, True)
+
+
+def test_thawing_says_nothing_of_delivery_for_an_agent_that_was_not_frozen(
+    torch: Torch, dev: DemoAgent
+) -> None:
+    dev.open_dialog()
+    assert dev.send("later", "--timeout", "1").code == 4
+    thawed = torch("thaw", "dev")
+    assert "go out now" not in thawed.err
+    assert "messages that wait: 1" in thawed.err

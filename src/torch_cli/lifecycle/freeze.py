@@ -7,12 +7,12 @@ on. Only then is its turn interrupted, so that nothing begins a new one.
 import time
 from typing import NamedTuple
 
-from torch_cli.errors import NotFoundError
+from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.pressing.interrupt import Interruption, interrupt
 from torch_cli.programs.state import State
 from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.authority import check_outside, check_over
-from torch_cli.roster.registry import find, registered
+from torch_cli.roster.registry import find, lives, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.socket import Socket
@@ -43,13 +43,14 @@ class Thawed(NamedTuple):
     """An agent that is not frozen any more. ``already``: it was not frozen.
 
     ``cut`` says that its turn was interrupted: it does not go on by itself. ``waiting`` is how many
-    messages are delivered now.
+    messages wait for it, and ``held`` why they go on waiting, '' if they are delivered now.
     """
 
     agent: Agent
     already: bool
     cut: bool
     waiting: int
+    held: str = ""
 
 
 def freeze(store: Store, name: str, *, interrupts: bool = True) -> Frozen:
@@ -99,7 +100,20 @@ def thaw(store: Store, name: str) -> Thawed:
     if changed:
         store.events.add(THAW, name, {"interrupted": cut}, agent=agent.identity)
     now = store.agents.known_as(agent.identity) or agent
-    return Thawed(now, not changed, cut, len(store.messages.waiting(agent.identity)))
+    waiting = len(store.messages.waiting(agent.identity))
+    return Thawed(now, not changed, cut, waiting, _held(now) if waiting else "")
+
+
+def _held(agent: Agent) -> str:
+    """Return why messages for ``agent`` are not delivered although it is not frozen."""
+    try:
+        if lives(agent):
+            return ""
+    except TorchError as error:
+        return error.message
+    if agent.origin != "spawned":
+        return "its program has ended"
+    return f"its program has ended; 'torch restart {agent.name}' starts it"
 
 
 def _was_cut(store: Store, agent: Agent) -> bool:

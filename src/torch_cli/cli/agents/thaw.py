@@ -1,11 +1,16 @@
 """``torch thaw``."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 from torch_cli.cli.several import agents_argument, for_each
 from torch_cli.errors import DONE
+
+if TYPE_CHECKING:
+    from torch_cli.lifecycle.freeze import Thawed
 
 
 @click.command("thaw")
@@ -41,8 +46,8 @@ def command(common: Common, names: tuple[str, ...], everyone: bool, team: str) -
         def act(name: str) -> int:
             nonlocal waits
             done = thaw(store, name)
-            waits = waits or bool(done.waiting)
-            notes = [f"messages that go out now: {done.waiting}"] if done.waiting else []
+            waits = waits or bool(done.waiting and not done.held)
+            notes = [_of_messages(done)] if done.waiting else []
             if done.cut:
                 more = f"torch send {name} 'Please continue.'"
                 notes.append(f"its turn was interrupted, and does not go on by itself: {more}")
@@ -53,8 +58,9 @@ def command(common: Common, names: tuple[str, ...], everyone: bool, team: str) -
                     "already": done.already,
                     "interrupted": done.cut,
                     "waiting": done.waiting,
+                    "held": done.held or None,
                 },
-                f"thawed  {name}" + ("  it was not frozen" if done.already else ""),
+                f"not frozen  {name}" if done.already else f"thawed  {name}",
                 *notes,
             )
             return DONE
@@ -64,3 +70,12 @@ def command(common: Common, names: tuple[str, ...], everyone: bool, team: str) -
     if missing:
         note(f"torch: messages wait, and {missing}", quiet=common.quiet)
     return status
+
+
+def _of_messages(done: "Thawed") -> str:
+    """Return what becomes of the messages that wait."""
+    if done.held:
+        return f"messages that go on waiting: {done.waiting}, because {done.held}"
+    if done.already:
+        return f"messages that wait: {done.waiting}: torch outbox list"
+    return f"messages that go out now: {done.waiting}"
