@@ -40,7 +40,7 @@ dialogs: ## Open ROUNDS=300 dialogs around messages in CONFIG="vim, classic", or
 versions: ## Prove the last published versions and write docs/versions.md; COUNT=1 for the newest
 	@scripts/prepare dev
 	PYTHONPATH=src:tests $(python) docs/versions.py --count $(or $(COUNT),10) \
-		$(filter claude codex gemini opencode aider qwen,$(PROGRAMS))
+		$(filter claude codex gemini opencode kilo aider qwen,$(PROGRAMS))
 
 soak: ## Send for MINUTES=5 while all goes wrong, and count; SEED=N repeats, CLAUDE=no is quicker
 	@scripts/prepare dev

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from e2e import aider, claude, codex, gemini, opencode, qwen
+from e2e import aider, claude, codex, gemini, kilo, opencode, qwen
 from e2e.program import CACHE, NotInstalledError, Program
 from torch_cli.errors import TorchError
 from torch_cli.profiling.verify.plan import WHOLE
@@ -34,6 +34,7 @@ KITS: dict[str, type[Program]] = {
     "codex": codex.Codex,
     "gemini": gemini.Gemini,
     "opencode": opencode.OpenCode,
+    "kilo": kilo.Kilo,
     "aider": aider.Aider,
     "qwen": qwen.Qwen,
 }
@@ -43,6 +44,7 @@ PACKAGES = {
     "gemini": "@google/gemini-cli",
     "opencode": "opencode-ai",
     "qwen": "@qwen-code/qwen-code",
+    "kilo": "@kilocode/cli-linux-x64",
 }
 """Those of npm; aider is Python's."""
 

@@ -19,8 +19,8 @@ from torch_cli.programs.state import State
 from torch_cli.programs.swift import table_of
 
 STOCK = [
-    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "opencode", "other", "pi"),
-    *("python", "qwen", "shell", "zsh"),
+    *("aider", "bash", "claude", "codex", "demo", "fish", "gemini", "kilo", "opencode", "other"),
+    *("pi", "python", "qwen", "shell", "zsh"),
 ]
 RULE = '[[rules]]\nstate = "idle"\nname = "r"\nwhere = "box"\nmatch = "x"\n'
 

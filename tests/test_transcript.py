@@ -22,6 +22,7 @@ from torch_cli.programs.transcript import (
     claude,
     codex,
     gemini,
+    kilo,
     opencode,
     qwen,
     turn_of,
@@ -33,6 +34,7 @@ OPENERS: dict[str, Callable[[Origin], Transcript]] = {
     "claude": claude.open_transcript,
     "codex": codex.open_transcript,
     "gemini": gemini.open_transcript,
+    "kilo": kilo.open_transcript,
     "opencode": opencode.open_transcript,
     "qwen": qwen.open_transcript,
 }
@@ -79,6 +81,7 @@ class Writer:
             "claude": self.root / ".claude/projects/-work" / f"{session}.jsonl",
             "codex": self.root / ".codex/sessions/2026/11/24" / f"rollout-{session}.jsonl",
             "gemini": self.root / ".gemini/tmp/work/chats" / f"session-{session}.jsonl",
+            "kilo": self.root / ".local/share/kilo/kilo.db",
             "opencode": self.root / ".local/share/opencode/opencode.db",
             "qwen": self.root / ".qwen/projects/-work/chats" / f"{session}.jsonl",
             "aider": self.work / ".aider.chat.history.md",
@@ -165,6 +168,8 @@ class Writer:
             part = json.dumps({"type": "text", "text": asked or said})
             store.execute("INSERT INTO part VALUES (?, ?, ?)", (f"p{identity}", identity, part))
         store.close()
+
+    _kilo = _opencode  # its database has the same form
 
     def _aider(
         self, session: str, asked: str | None, said: str | None, at: float, tool: bool = False
@@ -335,6 +340,7 @@ def test_a_line_that_is_half_written_is_read_when_it_is_whole(kind: str, tmp_pat
     [
         ("codex", "CODEX_HOME", ".codex"),
         ("claude", "CLAUDE_CONFIG_DIR", ".claude"),
+        ("kilo", "XDG_DATA_HOME", ".local/share"),
         ("opencode", "XDG_DATA_HOME", ".local/share"),
         ("qwen", "QWEN_HOME", ".qwen"),
     ],

@@ -352,7 +352,7 @@ class World:
             draft = view.box and now - stood[1] >= (1.0 if self.kit.hides_box else 0.0)
             unknown = hidden >= 3 and not (view.asks or self.kit.hides_box)
             if now - self.pressed > self.kit.pause and (view.asks or unknown or draft):
-                self.keys("C-c" if draft else self.kit.decline)
+                self.keys("C-c" if draft else self.kit.refusal(view))
                 self.pressed = now
             return quiet >= 3 or not self.alive
 
@@ -375,6 +375,9 @@ class World:
         """Say no to what the program asks, as a person does."""
         self.pause()
         self.keys(self.kit.decline)
+        if self.kit.why:
+            self.wait(lambda: self.kit.refusal(self.view()) == "Enter", "the question for a reason")
+            self.keys("Enter")
         self.pressed = time.monotonic()
 
     def ask(self, text: str) -> None:

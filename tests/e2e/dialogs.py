@@ -84,7 +84,8 @@ def run(name: str, rounds: int) -> int:
             troubles = 1 if row["dialogs"] > before else troubles + 1
             row["unclear"] += 1
             _say(f"{name}: a round could not be judged: {error}")
-        _keep(row)
+        finally:
+            _keep(row)
     _say(f"{name}: {row['answered']} of {row['dialogs']} dialogs answered")
     return int(row["answered"] > 0 or row["dialogs"] < rounds)
 

@@ -14,8 +14,8 @@ from torch_cli.profiling.stub.completions import CompletionsHandler
 VERSION = os.environ.get("TORCH_E2E_OPENCODE", "1.18.33")
 """The version that is installed and driven."""
 
-LONG, MANY = 151, 3
-"""From so many characters or lines a paste shows as a placeholder, and loses blanks before it."""
+GHOSTS = ('Ask anything… "', 'Ask anything... "')
+DIALOGS = ("△ Permission required", "△ Reject permission")
 
 _EDGE = re.compile(r"( *)╹(▀+)")
 
@@ -30,7 +30,11 @@ class OpenCode(Program):
         "guard (one blank before `/`)"
     )
     consent = ("allow once", "reject")
-    modes = ("build", "plan")
+    modes: tuple[str, ...] = ("build", "plan")
+
+    long, many = 151, 3
+    """From so many characters or lines a paste shows as a placeholder, and loses blanks before it.
+    """
 
     def install(self) -> Path:
         system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform, "")
@@ -50,7 +54,7 @@ class OpenCode(Program):
 
     def expected(self, text: str) -> str:
         text = re.sub("\r\n|[\r\u2028\u2029]", "\n", text).rstrip()
-        if len(text.strip()) >= LONG or text.strip().count("\n") + 1 >= MANY:
+        if len(text.strip()) >= self.long or text.strip().count("\n") + 1 >= self.many:
             return text.strip()
         return f" {text}" if text.startswith("/") else text
 
@@ -72,11 +76,11 @@ class OpenCode(Program):
                 inside.insert(0, row[column + 3 : end].strip())
             about = max((at for at, row in enumerate(inside) if not row), default=0)
             box = "\n".join(inside[1:about])
-            box = "" if box.startswith('Ask anything… "') else box
+            box = "" if box.startswith(GHOSTS) else box
             footer = "\n".join(shown[bottom + 1 : bottom + 3])
         return View(
             tuple(shown),
             box,
             working=re.search(r"[■⬝]{3}|esc +interrupt", footer) is not None,
-            asks=box is None and "△ Permission required" in text,
+            asks=box is None and any(title in text for title in DIALOGS),
         )

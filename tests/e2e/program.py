@@ -61,6 +61,8 @@ class Program(ABC):
     exact: str
     decline: str = "Escape"
     """The key by which a person says no to what it asks, and stops its work."""
+    why: str = ""
+    """What it asks for after that, if it wants a reason; Enter gives none."""
     hides_box: bool = False
     """Whether it shows no box while it works."""
     pause: float = 2.0
@@ -100,6 +102,11 @@ class Program(ABC):
     @abstractmethod
     def received(self, block: str) -> str:
         """Return the message in a text block of a request."""
+
+    def refusal(self, view: View) -> str:
+        """Return the key by which a person says no to what it shows, and stops its work."""
+        asked = self.why and any(self.why in row for row in view.rows[-self.dialog_rows :])
+        return "Enter" if asked else self.decline
 
     def answered(self, text: str) -> str:
         """Return ``text``, an answer of the API's, as the program keeps it."""

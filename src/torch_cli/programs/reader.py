@@ -21,7 +21,10 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("troubles", "where"): ("footer", "above", "nearest", "bottom"),
     ("troubles", "state"): ("error", "retrying"),
     ("modes.known", "where"): ("footer", "above"),
-    ("answer", "transcript"): ("aider", "claude", "codex", "gemini", "opencode", "qwen", ""),
+    ("answer", "transcript"): (
+        *("aider", "claude", "codex", "gemini", "kilo", "opencode", "qwen"),
+        "",
+    ),
     ("hooks", "kind"): ("claude", "plugin", ""),
     ("hooks", "events"): (
         *("started", "submitted", "working", "idle", "failed", "waiting", "exited", "compacted"),

@@ -234,12 +234,12 @@ class Stage:
             "Enter did not submit the box",
         )
 
-    def _decline(self, *, asked: bool) -> None:
+    def _decline(self, sight: Sight) -> None:
         """Press the key that says no, once for each question: a second press opens another dialog.
 
         An unknown screen is left alone until it has stayed for ``REFUSAL_GAP_SECONDS``.
         """
-        now = time.monotonic()
+        now, asked = time.monotonic(), sight.state.state is State.WAITING
         if now - self._refused < self.subject.decline_gap:
             return
         if not asked:
@@ -248,7 +248,7 @@ class Stage:
             now - (self._declined if asked else max(self._odd, self._declined))
             >= REFUSAL_GAP_SECONDS
         ):
-            self.keys(self.subject.decline)
+            self.keys(self.subject.refusal(sight.screen.text))
             self._declined, self._odd, self._refused = now, 0.0, now
 
     def settle(self) -> None:
@@ -268,7 +268,7 @@ class Stage:
             if state.state is State.WORKING:
                 self.subject.rest(self)
             elif state.state is State.WAITING or state.box is None:
-                self._decline(asked=state.state is State.WAITING)
+                self._decline(sight)
             elif state.state is State.IDLE and not state.box.empty:
                 self.keys(*[self.subject.clear] * len(state.box.rows))
             pressed, then = now, str(state.state)

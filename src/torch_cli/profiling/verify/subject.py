@@ -81,6 +81,10 @@ class Subject(ABC):
     def environment(self) -> dict[str, str]:
         """Return the variables with which it talks to the stub and to nothing else."""
 
+    def refusal(self, screen: str) -> str:
+        """Return the key that says no to what the screen shows, and stops work."""
+        return self.decline
+
     def ask_at_start(self, kind: str) -> None:
         """Have the next start ask the question ``kind``, or none if that is ''."""
         if kind:

@@ -4,6 +4,7 @@ from torch_cli.profiling.verify.aider import Aider
 from torch_cli.profiling.verify.claude import ClaudeCode
 from torch_cli.profiling.verify.codex import Codex
 from torch_cli.profiling.verify.gemini import GeminiCLI
+from torch_cli.profiling.verify.kilo import Kilo
 from torch_cli.profiling.verify.opencode import OpenCode
 from torch_cli.profiling.verify.qwen import QwenCode
 from torch_cli.profiling.verify.subject import Signalled, Subject
@@ -14,6 +15,7 @@ SUBJECTS: dict[str, type[Subject]] = {
     "codex": Codex,
     "demo": Signalled,
     "gemini": GeminiCLI,
+    "kilo": Kilo,
     "opencode": OpenCode,
     "qwen": QwenCode,
 }

@@ -10,8 +10,12 @@ from torch_cli.programs.transcript import Origin, Turn
 
 def open_transcript(origin: Origin) -> "Sessions":
     """Return the sessions of every opencode of that user, in that directory."""
-    data = origin.environ.get("XDG_DATA_HOME") or os.path.join(origin.home, ".local", "share")
-    return Sessions(os.path.join(data, "opencode", "opencode.db"), origin)
+    return Sessions(os.path.join(data_directory(origin), "opencode", "opencode.db"), origin)
+
+
+def data_directory(origin: Origin) -> str:
+    """Return the directory in which that user's programs keep their data."""
+    return origin.environ.get("XDG_DATA_HOME") or os.path.join(origin.home, ".local", "share")
 
 
 class Sessions:
