@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast e2e answers e2e-full dialogs versions soak soak-recovery fuzz bench docs lint format types install clean
+.PHONY: help demo recording test test-fast e2e answers e2e-full dialogs versions soak soak-recovery fuzz bench docs lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -14,6 +14,10 @@ help: ## Say what can be made
 
 demo: ## Show a message delivered to an agent, with proof
 	@scripts/demo
+
+recording: ## Play a session with three demo agents in tmux, and write its film, docs/demo.svg
+	@scripts/prepare dev
+	@$(python) docs/recording.py
 
 test: ## Run the tests that need no agent program
 	@scripts/test
