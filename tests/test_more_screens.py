@@ -104,6 +104,7 @@ SCREENS: dict[str, dict[str, tuple[str, str, str | None]]] = {
         "shell_mode_empty": ("idle", "box", "!"),
         "shortcuts": ("idle", "box", ""),
         "slash_menu": ("idle", "box", "/"),
+        "starting": ("starting", "initializing", None),
         "suggestion": ("idle", "box", ""),  # what a person might write next
         "trust_dialog": ("waiting", "trust dialog", None),
         "working": ("working", "footer", ""),
