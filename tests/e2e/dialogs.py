@@ -34,6 +34,10 @@ FOUND, PAGE = DOCUMENTS / "dialogs.json", DOCUMENTS / "dialogs.md"
 CLAIM = 300
 """Dialogs of one configuration that a claim needs."""
 
+PAUSE_SECONDS = 6.0
+"""Seconds between two keys of a person's: on a busy machine the first takes effect late, and the
+second opens a list or ends the program."""
+
 TROUBLES = 5
 """This many rounds that could not be judged, one after the other, end a run."""
 
@@ -94,6 +98,7 @@ def run(name: str, rounds: int) -> int:
 def begun(case: Case) -> Iterator[Near]:
     """Start the program in the configuration, in a place of its own."""
     kit = ClaudeCode()
+    kit.pause = PAUSE_SECONDS
     program = kit.install()
     with tempfile.TemporaryDirectory(prefix="torch-dialogs-", ignore_cleanup_errors=True) as root:
         home = kit.make_home(Path(root).resolve())
