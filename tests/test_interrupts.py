@@ -223,10 +223,12 @@ sys.exit(run(main, as_json=False))
 """
 
 
-def at_step(demo: DemoAgent, step: str, fault: str) -> subprocess.CompletedProcess[str]:
+def at_step(
+    demo: DemoAgent, step: str, fault: str, script: str = AT_STEP
+) -> subprocess.CompletedProcess[str]:
     """Send "hello" from a process in which ``fault`` happens as soon as ``step`` begins."""
     return subprocess.run(
-        [sys.executable, "-c", AT_STEP.replace("FAULT", fault), str(demo.tmux.socket.name), step],
+        [sys.executable, "-c", script.replace("FAULT", fault), str(demo.tmux.socket.name), step],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
@@ -729,3 +731,21 @@ def test_nothing_is_said_where_nobody_looks_on(busy: DemoAgent) -> None:
     done = busy.torch("send", "demo", "hello", "--when", "idle", "--timeout", "2")
     assert done.code == 4
     assert "waiting for" not in done.err
+
+
+def test_a_text_that_was_left_and_that_a_person_submits_is_settled(demo: DemoAgent) -> None:
+    """It waits for nobody, as the one of an ``ask``: else its receipt said held for ever."""
+    script = AT_STEP.replace('b"hello")', 'b"hello", keep=False)')
+    done = at_step(demo, "seen", "os.kill(os.getpid(), signal.SIGINT)", script)
+    assert done.returncode == 130, done
+    left = messages()[0]
+    assert (left.state, left.step, left.kept) == ("held", "seen", False)
+    assert demo.torch("tick").code == 0
+    assert messages()[0].state == "held", "nobody has submitted it"
+    demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Enter")
+    wait_until(lambda: demo.submitted() == ["hello"], what="a person's Enter")
+    wait_until(
+        lambda: demo.torch("tick").code == 0 and messages()[0].state == "confirmed",
+        what="the program's report",
+    )
+    assert messages()[0].reason == "found afterwards"

@@ -1,4 +1,5 @@
-"""Settles ``unknown`` messages later, by the reports or records of their program.
+"""Settles messages later, by the reports or records of their program: ``unknown`` ones, and those
+whose text was left in a box and that wait for nobody, such as the one of an ``ask``.
 
 This types nothing and looks at no screen. A report proves nothing if another message with the same
 text could have caused it.
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 from torch_cli import procs
 from torch_cli.delivery.evidence import Baseline
+from torch_cli.delivery.lock import typist_of
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
 from torch_cli.delivery.text import carries, same
 from torch_cli.errors import TorchError
@@ -24,23 +26,27 @@ from torch_cli.store.steps import Step
 def settle_unknown(
     store: Store, since: float, until: Callable[[], bool] = lambda: False
 ) -> list[Receipt]:
-    """Look for the outcome of ``unknown`` messages; return the receipts of those that were found.
+    """Look for the outcome of ``unknown`` messages, and of those that were left in a box by a
+    sender that has ended; return the receipts of those that were found.
 
-    They became unknown after ``since`` (epoch seconds). It stops once ``until`` returns true.
+    They became so after ``since`` (epoch seconds). It stops once ``until`` returns true.
     """
     found = []
-    for message in store.messages.unknown(since):
+    for message in (*store.messages.unknown(since), *store.messages.left(since)):
         agent = store.agents.known_as(message.agent) if message.agent else None
         if until() or agent is None or message.kind == COMMAND:
             continue
+        if message.step != Step.DONE and typist_of(message.server, message.pane):
+            continue  # somebody types there, perhaps this message
         evidence = "" if store.messages.has_twin(message) else _evidence(store, message, agent)
         if evidence:
             arrived = message._replace(
                 state=str(Outcome.CONFIRMED),
                 reason="found afterwards",
                 evidence=(*message.evidence, evidence),
+                step=str(Step.DONE),
             )
-            if store.messages.settle(arrived, only_at=(Step.DONE,)):
+            if store.messages.settle(arrived, only_at=(Step(message.step),)):
                 detail = {"message": message.id, "state": arrived.state, "reason": arrived.reason}
                 store.events.add("deliver", message.recipient, detail, actor=message.sender)
                 found.append(receipt_of(store.messages.get(message.id)))

@@ -313,8 +313,9 @@ class Passes:
         return INTERVALS.teams_soon if self._upkeep.waits else INTERVALS.teams
 
     def unknown(self, store: Store, now: float) -> float:
-        """Settle ``unknown`` messages that their programs have reported since."""
-        if store.messages.unknown(now - OUTCOME_SECONDS, 1):
+        """Settle messages without an outcome that their programs have reported since."""
+        since = now - OUTCOME_SECONDS
+        if store.messages.unknown(since, 1) or store.messages.left(since, 1):
             from torch_cli.delivery.afterwards import settle_unknown
 
             self._told.receipts(settle_unknown(store, now - OUTCOME_SECONDS, self._until))

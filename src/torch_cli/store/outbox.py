@@ -128,6 +128,18 @@ class Outbox(Rows):
             *(since, limit),
         )
 
+    def left(self, since: float, limit: int = 50) -> list[Message]:
+        """Return the newest messages that were typed, not settled, and are not in the outbox.
+
+        They were last worked at after ``since`` (epoch seconds). Only the next delivery to their
+        pane would settle them.
+        """
+        return self._where(
+            "kept = 0 AND step <> 'done' AND step IN ('seen', 'submitting') AND updated >= ?"
+            " ORDER BY updated DESC LIMIT ?",
+            *(since, limit),
+        )
+
     def has_twin(self, message: Message) -> bool:
         """Return whether another message with the same text was sent to its recipient since."""
         found = self._database.query(
