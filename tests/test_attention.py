@@ -23,6 +23,7 @@ from torch_cli.attention.history import DWELL_SECONDS, UNCLEAR_DWELL_SECONDS, Hi
 from torch_cli.attention.stream import EVENT_KINDS
 from torch_cli.programs.asked import asked, with_directory
 from torch_cli.programs.classify import classify
+from torch_cli.programs.state import Dialog
 from torch_cli.store import Store
 from torch_cli.store.keeping import DAY_SECONDS, STATES_KEPT_SECONDS, Keeping
 from torch_cli.tmux.control import ControlClient
@@ -315,6 +316,20 @@ def test_a_question_of_trust_names_the_directory() -> None:
         assert "Enter to confirm" not in " ".join(one.about)
         found += shown
     assert found > 10
+
+
+def test_the_programs_own_advice_is_not_what_a_question_is_about() -> None:
+    """Else a notice has room for Claude Code's tip, and none for the command behind it."""
+    rows = (
+        *(" Bash command", " Tip: auto mode handles these prompts for you", " stub command"),
+        *(" │ touch approved", " Do you want to proceed?", " ❯ 1. Yes", "   2. No"),
+    )
+    dialog = Dialog("permission", "Do you want to proceed?", rows, "0" * 12, "digit", 5)
+    aside = PROFILES["claude"].box.dialog_aside
+    one = asked(dialog._replace(aside=aside))
+    assert one.about == ("Bash command", "stub command", "touch approved")
+    assert "Tip: auto mode handles these prompts for you" in one.rows, "who answers sees all of it"
+    assert "Tip: auto mode handles these prompts for you" in asked(dialog).about
 
 
 def test_every_captured_dialog_says_what_it_asks() -> None:

@@ -96,6 +96,8 @@ def asked(dialog: Dialog) -> Asked:
         rows = rows[max(0, at[-1] - ABOUT_ROWS) :] if at else rows[-2 * ABOUT_ROWS :]
     kept = [bare(row) for row in rows]
     kept = [row for row in kept if row and not (question and question in row)]
+    if dialog.aside is not None:
+        kept = [row for row in kept if not dialog.aside.search(row)]
     # The options may come in another order: that is the same question.
     orderly = kept if options else sorted(_NUMBER.sub("", row) for row in kept)
     said = "\n".join([dialog.kind, question, *orderly])

@@ -242,7 +242,8 @@ class _Look:
         question = _question(asked, self.screen.width)
         selected = chosen if chosen < len(rows) else None
         spots = _spots(rule, rows) if rule.choose == "click" else ()
-        how = (rule.choose, selected, spots, rule.text, rule.text_keys, cut)
+        aside = self.profile.box.dialog_aside
+        how = (rule.choose, selected, spots, rule.text, rule.text_keys, cut, aside)
         return Dialog(rule.kind, question, tuple(rows), _hash_of(rows), *how)
 
     def unknown_dialog(self) -> Dialog | None:

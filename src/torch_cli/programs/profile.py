@@ -110,6 +110,7 @@ class BoxSpec(NamedTuple):
     dialog_cursor: Pattern | None = None
     dialog_end: Pattern | None = None
     dialog_more: Pattern | None = None
+    dialog_aside: Pattern | None = None
 
     @property
     def mark(self) -> str:

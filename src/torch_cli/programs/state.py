@@ -86,6 +86,7 @@ class Dialog(NamedTuple):
     is the profile's word for how an option is chosen, ``marked`` the number of the selected row
     (from 0), ``None`` if the screen shows none. ``spots`` are its options if they are clicked on.
     ``text`` and ``text_keys`` are the profile's words for which options take a text, and how.
+    ``aside`` finds rows that do not say what is asked, the program's own advice.
     ``cut`` says that not all of it is in ``rows``, certainly: the rest is out of sight.
     """
 
@@ -99,6 +100,7 @@ class Dialog(NamedTuple):
     text: re.Pattern[str] | None = None
     text_keys: tuple[str, ...] = ()
     cut: bool = False
+    aside: re.Pattern[str] | None = None
 
 
 UNKNOWN_KIND = "unknown"
