@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    attending,
     checkpoints,
     delivery,
     programs,
@@ -31,6 +32,7 @@ GROUPS: dict[str, Callable[[Lab], list[Row]]] = {
     delivery.GROUP: delivery.measure,
     sweeping.GROUP: sweeping.measure,
     watching.GROUP: watching.measure,
+    attending.GROUP: attending.measure,
     scheduling.GROUP: scheduling.measure,
     checkpoints.GROUP: checkpoints.measure,
     **{kit.name: partial(programs.measure, kit) for kit in programs.KITS},

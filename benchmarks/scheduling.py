@@ -113,7 +113,7 @@ def _firing(torch: str, agents: Sequence[Agent]) -> list[Row]:
     with Store() as store:
         due = [_checkin(agents[n % len(agents)], n, start + n * MINUTE / DUE) for n in range(DUE)]
         _insert(store, due)
-        with _daemon(torch):
+        with daemon(torch):
             wait_until(lambda: len(store.checkins.due(start + 2 * MINUTE)) == 0, 3 * MINUTE)
             wait_until(lambda: not store.messages.waiting(), 2 * MINUTE)
         made = {run.message: run.due for run in store.checkins.history(limit=DUE)}
@@ -126,18 +126,18 @@ def _firing(torch: str, agents: Sequence[Agent]) -> list[Row]:
 def _resting(torch: str, beside: str, *, cpu: float, megabytes: float) -> list[Row]:
     """Return what a daemon with nothing to do takes in a minute; ``megabytes`` 0 is not asked."""
     say(f"the daemon at rest beside {beside} ...")
-    with _daemon(torch) as pid:
+    with daemon(torch) as pid:
         time.sleep(5)  # for what it does once, at its start
         before = cpu_seconds(pid)
         time.sleep(MINUTE)
         share = (cpu_seconds(pid) - before) / MINUTE * 100
-        resident = _resident(pid)
+        memory = resident(pid)
     what = f"daemon at rest beside {beside}: share of a core"
     rows = [Row(GROUP, what, (), f"{share:.2f} %", share, cpu, False, f"at most {cpu:g} %")]
     if megabytes:
-        words, wanted = f"{resident:.0f} MB", f"at most {megabytes:g} MB"
+        words, wanted = f"{memory:.0f} MB", f"at most {megabytes:g} MB"
         what = f"daemon at rest beside {beside}: resident"
-        rows.append(Row(GROUP, what, (), words, resident, megabytes, False, wanted))
+        rows.append(Row(GROUP, what, (), words, memory, megabytes, False, wanted))
     return rows
 
 
@@ -149,7 +149,7 @@ def _listing(torch: str) -> list[Row]:
 
 
 @contextmanager
-def _daemon(torch: str) -> Iterator[int]:
+def daemon(torch: str) -> Iterator[int]:
     """Run the daemon; give its process number."""
     started = json.loads(check([torch, "daemon", "start", "--json"]))
     try:
@@ -214,7 +214,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _resident(pid: int) -> float:
+def resident(pid: int) -> float:
     """Return the memory of a process that is resident, in megabytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):

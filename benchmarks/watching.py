@@ -43,7 +43,7 @@ def measure(lab: Lab) -> list[Row]:
             store.agents.add(agent_in(pane, number))
     python = f"env PYTHONPATH={ROOT / 'src'} {sys.executable} -m torch_cli top"
     top = lab.open_pane("top", ["sh", "-c", f"exec {python}"])
-    with _terminal(lab):
+    with terminal(lab, "top"):
         wait_until(lambda: f"{AGENTS} nothing" in _shown(lab, top))
         writers = [tty_of(lab.client(), pane) for pane in panes]
         rows = [
@@ -101,10 +101,10 @@ def _age(lab: Lab, pane: Pane, top: Pane, terminal: str, number: int) -> float:
 
 
 @contextlib.contextmanager
-def _terminal(lab: Lab) -> Iterator[None]:
-    """A terminal that shows the session of ``torch top``, and is read."""
+def terminal(lab: Lab, session: str) -> Iterator[None]:
+    """A terminal that shows a session, and is read."""
     ours, theirs = pty.openpty()
-    words = [program(), "-u", *lab.socket.arguments, "attach-session", "-t", "top"]
+    words = [program(), "-u", *lab.socket.arguments, "attach-session", "-t", session]
     environ = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
         words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, env=environ

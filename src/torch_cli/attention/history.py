@@ -82,6 +82,8 @@ class History:
         self._standing: dict[str, _Standing] = {}
         self._written: dict[str, _Written] = {}
         self._progress = Silences()
+        self.agents: Sequence[Agent] = ()
+        """Those of the last look."""
         self.on_leave: Callable[[str, ControlClient], None] = lambda path, client: None
         """Is called with the socket and connection of a server that has no agents any more."""
 
@@ -105,7 +107,7 @@ class History:
 
         What cannot be looked at now is left out, and looked at again later.
         """
-        agents = store.agents.all()
+        self.agents = agents = store.agents.all()
         known = {agent.identity for agent in agents}
         self._standing = {one: what for one, what in self._standing.items() if one in known}
         self._written = {one: what for one, what in self._written.items() if one in known}

@@ -324,5 +324,6 @@ def _row(agent: Agent) -> dict[str, object]:
 def _agent(row: dict[str, object]) -> Agent:
     row["hooks"], row["chord"] = bool(row["hooks"]), bool(row["chord"])
     for name in ("arguments", "variables"):
-        row[name] = tuple(json.loads(str(row[name])))
+        written = str(row[name])
+        row[name] = () if written == "[]" else tuple(json.loads(written))
     return Agent(**row)  # type: ignore[arg-type]
