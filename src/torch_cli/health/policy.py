@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from torch_cli.errors import RefusedError, TorchError
-from torch_cli.lifecycle.rest import policy_of
 from torch_cli.roster.authority import check_over
 from torch_cli.roster.membership import is_listed
 from torch_cli.roster.registry import registered
+from torch_cli.roster.rest import policy_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.health import AgentPolicy
@@ -68,13 +68,8 @@ def set_policy(
     agent = registered(store, name, nothing)
     check_over(store, agent, "change the policy of")
     row = member_in_file(store, agent)
-    if row is not None and restart:
-        raise RefusedError(
-            f"'{row.name}' is in the team of {row.team}, and that file says when it is restarted; "
-            f"{nothing}",
-            hint=f"Set 'restart' of '{row.name}' there.",
-            code="in-file",
-        )
+    if row is not None:
+        _check_not_in_file(row, restart, stalled, hibernate, nothing)
     if agent.origin != "spawned" and (restart not in ("", "never") or stalled == "restart"):
         raise RefusedError(
             f"agent '{name}' was adopted, so Torch does not know how its program was started and "
@@ -89,3 +84,22 @@ def set_policy(
         store.stalls.forget(agent.identity)
     store.events.add("policy", agent.name, policy._asdict(), agent=agent.identity)
     return policy
+
+
+def _check_not_in_file(
+    row: Started, restart: str, stalled: str, hibernate: str, nothing: str
+) -> None:
+    """Raise ``RefusedError`` if the file of its team says what is to be set for a member."""
+    said = {
+        "restart": bool(restart),
+        "stalled": stalled and row.spec.get("stalled"),
+        "hibernate": hibernate and row.spec.get("hibernate"),
+    }
+    names = [name for name, says in said.items() if says]
+    if names:
+        raise RefusedError(
+            f"'{row.name}' is in the team of {row.team}, and that file says '{names[0]}' of it; "
+            f"{nothing}",
+            hint=f"Set '{names[0]}' of '{row.name}' there; 'torch up' has it take effect.",
+            code="in-file",
+        )

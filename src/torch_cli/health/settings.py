@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from torch_cli.errors import RefusedError
-from torch_cli.lifecycle.rest import rest_of
+from torch_cli.roster.rest import rest_of
 from torch_cli.settings import read_table, unknown, wrong
 
 

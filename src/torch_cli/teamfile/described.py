@@ -73,8 +73,9 @@ class Member(NamedTuple):
 
     ``kind`` is ``agent`` or ``process``. Directories are absolute. ``after`` are the names of
     members that must be ready first, the parent among them. ``briefing`` is '' for none. ``port``
-    is 0 and ``ready`` is '' if Torch does not wait for them. ``timeout`` is seconds. ``line`` is
-    the line of the file where it begins.
+    is 0 and ``ready`` is '' if Torch does not wait for them. ``stalled`` and ``hibernate`` are as
+    in ``AgentPolicy``, '' if the file does not say. ``timeout`` is seconds. ``line`` is the line of
+    the file where it begins.
     """
 
     kind: MemberKind
@@ -97,6 +98,8 @@ class Member(NamedTuple):
     after: tuple[str, ...] = ()
     autostart: bool = True
     restart: str = "never"
+    stalled: str = ""
+    hibernate: str = ""
     resume: bool = True
 
 

@@ -43,6 +43,8 @@ parent = {pm}                   # the agent that it answers to, and that is star
 # skills = ["python"]
 # env = {{ NAME = "value" }}
 # env_files = [".env"]
+# stalled = "nudge"             # a message if it makes no progress; or "restart"
+# hibernate = "1h"              # its program ends when it is idle for so long; a message wakes it
 # resume = false                # a new conversation whenever it starts again
 # autostart = false             # only with 'torch up --only NAME'
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from torch_cli import duration
 from torch_cli.errors import RefusedError
 from torch_cli.number import LARGEST_NUMBER
+from torch_cli.roster.rest import policy_of
+from torch_cli.store.health import DEFAULT, STALLED
 
 STRATEGIES = ("least-loaded", "best-skilled", "round-robin", "sticky-to-directory")
 RESTARTS = ("never", "on-failure", "always")
@@ -83,6 +85,19 @@ def _restart(value: Any) -> str:
     return str(value)
 
 
+def _stalled(value: Any) -> str:
+    if value not in STALLED:
+        raise ValueError(f"must be one of {', '.join(STALLED)}")
+    return str(value)
+
+
+def _hibernate(value: Any) -> str:
+    try:
+        return policy_of(_word(value)) if value != DEFAULT else _word("")
+    except RefusedError as error:
+        raise ValueError(f'must be a time of at least 1m, or "never": {error.message}') from error
+
+
 def _environment(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise ValueError('must be a table, for example { NAME = "value" }')
@@ -157,6 +172,17 @@ AGENT = {
     "after": _AFTER,
     "autostart": _AUTOSTART,
     "restart": _RESTART,
+    "stalled": Key(
+        _stalled,
+        {"enum": list(STALLED)},
+        "What the daemon does if it makes no progress; default: tell.",
+    ),
+    "hibernate": Key(
+        _hibernate,
+        _STRING,
+        "How long it is idle and unseen until its program is ended, and a message wakes it, or "
+        '"never"; default: as [health] in config.toml says.',
+    ),
     "resume": Key(
         _yes_or_no,
         {"type": "boolean"},
@@ -218,7 +244,7 @@ TASKS = {
     ),
     "roles": Key(_words, _STRINGS, "The roles that get tasks; default: all."),
 }
-_ONES_OWN = ("name", "role", "worktree", "autostart", "restart", "resume")
+_ONES_OWN = ("name", "role", "worktree", "autostart", "restart", "stalled", "hibernate", "resume")
 POOL = {
     "role": Key(_word, _STRING, "The role of its agents; also their briefing.", required=True),
     "name": Key(_word, _STRING, "Its agents are named NAME-1, NAME-2 …; default: the role."),

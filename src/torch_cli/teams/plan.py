@@ -20,7 +20,10 @@ from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams.ready import listens
 from torch_cli.tmux.panes import Pane
 
-SOFT = ("role", "parent", "skills", "briefing")
+POLICY = ("stalled", "hibernate")
+"""The policies of an agent that the file may set; its ``restart`` is read there each time."""
+
+SOFT = ("role", "parent", "skills", "briefing", *POLICY)
 """What can be changed while an agent runs. Other changes need a restart."""
 
 BRIEFED = ("role", "parent", "briefing")
@@ -211,5 +214,7 @@ def spec_of(team: Team, member: Member) -> dict[str, Any]:
 
 def _differences(before: Any, now: Any) -> list[str]:
     now = json.loads(json.dumps(now))
-    before = {"session": now["session"], **before}  # records of earlier versions have no session
+    # Records of earlier versions have none of these.
+    before = {"session": now["session"], **dict.fromkeys(POLICY, ""), **before}
+    before = {name: value for name, value in before.items() if name in now}
     return sorted(name for name in now if before.get(name) != now[name])

@@ -5,6 +5,7 @@ import enum
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch_cli.delivery.receipt import Receipt
@@ -32,6 +33,7 @@ from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams import half_made
 from torch_cli.teams.plan import Action, PlanStep, spec_of
+from torch_cli.teams.policy import set_policies
 from torch_cli.teams.ready import await_process
 from torch_cli.teams.rebrief import with_tasks
 from torch_cli.teams.trust import admit
@@ -155,20 +157,16 @@ def _bring_up(
         yield result
 
 
+@dataclass(frozen=True)
 class _Upward:
     """Brings up one member."""
 
-    def __init__(
-        self,
-        store: Store,
-        socket: Socket,
-        team: Team,
-        restart_changed: bool,
-        resume: bool,
-        tell: Callable[[str], None],
-    ) -> None:
-        self._store, self._socket, self._team = store, socket, team
-        self._restart_changed, self._resume, self._tell = restart_changed, resume, tell
+    _store: Store
+    _socket: Socket
+    _team: Team
+    _restart_changed: bool
+    _resume: bool
+    _tell: Callable[[str], None]
 
     def do(self, step: PlanStep) -> Result:
         """Do a step. An error is in the result."""
@@ -275,10 +273,9 @@ class _Upward:
             check_no_draft(self._store, agent)
             before = self._store.teams.member_of(agent.identity)
             end_agent(self._store, agent.name)
-            agent, state = None, UpState.RESTARTED
-        if agent is None:
-            agent = self._start(member)
-            state = state if state is UpState.RESTARTED else UpState.STARTED
+            agent, state = self._start(member, agent.frozen), UpState.RESTARTED
+        elif agent is None:
+            agent, state = self._start(member), UpState.STARTED
         elif step.what == Action.UPDATE:
             return self._update(step, agent)
         elif not step.noted:
@@ -311,6 +308,7 @@ class _Upward:
         check_parent(store, member.name, parent)
         store.agents.describe(member.name, role=member.role, parent=parent)
         pane = find(store, Socket(path=agent.socket), member.name).pane
+        set_policies(store, agent, member)
         row = self._row(member, pane, agent, ours=step.ours)
         receipt = self._send_briefing(member, agent, again=True) if step.brief else None
         # Both or neither. If this is killed first, the next run does the same under the same key.
@@ -327,7 +325,7 @@ class _Upward:
         agent = self._store.agents.known_as(row.agent) if row and row.agent else None
         return agent.name if agent else member.parent
 
-    def _start(self, member: Member) -> Agent:
+    def _start(self, member: Member, frozen: float | None = None) -> Agent:
         if member.worktree:
             make_worktree(self._team.root, member.worktree, member.name, self._tell)
         directory, variables = self._begin(member)
@@ -340,10 +338,12 @@ class _Upward:
             parent=self._parent(member),
             environment=variables,
             arguments=member.arguments,
+            frozen=frozen,
         )
         if member.resume or self._resume:
             order = in_its_conversation(self._store, order, stopped=self._resume)
         agent, window = spawn(self._store, self._socket, order)
+        set_policies(self._store, agent, member)
         self._note(member, window.pane, agent)
         if agent.conversation:
             self._store.messages.accept(restart_notice(self._store, agent, "it had ended"))
