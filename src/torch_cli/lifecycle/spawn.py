@@ -19,7 +19,6 @@ from torch_cli.errors import (
 )
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.leftover import Start
-from torch_cli.lifecycle.rest import policy_of
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.unready import asks_first, ended_early
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
@@ -42,6 +41,7 @@ from torch_cli.roster.registry import (
     profile_named,
     runs,
 )
+from torch_cli.roster.rest import policy_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.health import STALLED
@@ -67,6 +67,7 @@ class SpawnOrder:
     it is hibernated, '' for those of the agent it replaces, else ``never``, ``tell`` and as the
     settings say. ``again``: it is an agent of that name that Torch knows,
     and may be hibernated. ``into`` is the dead pane that it starts in, ``None`` for a new window.
+    ``frozen`` is since when it is frozen, ``None`` if it is not.
     """
 
     name: str
@@ -83,6 +84,7 @@ class SpawnOrder:
     hibernate: str = ""
     again: bool = False
     into: Pane | None = None
+    frozen: float | None = None
 
 
 def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
@@ -176,6 +178,7 @@ def _register(
         conversation=order.conversation,
         arguments=tuple(order.arguments),
         variables=tuple(order.environment),
+        frozen=order.frozen,
         hooks=_reports(profile, ours),
         chord=knows_chord(profile, _environment(order), launched=ours),
         version=_version(profile, order),

@@ -59,7 +59,8 @@ class _PoolAgents:
 
     An agent belongs to the team by its identity: it may have another name now, and an agent of
     another team may have its name. ``ended`` are agents whose program has ended or never came up,
-    ``stopped`` are those that a person has stopped.
+    ``stopped`` are those that a person has stopped, ``frozen`` those that a person has frozen:
+    nobody is started in their place.
     """
 
     def __init__(self, store: Store, team: Team, now: float) -> None:
@@ -74,6 +75,7 @@ class _PoolAgents:
         self.there = {name: line for name, line in lines.items() if line.state not in ENDED}
         self.stopped = {name for name in names if known[name] is None and self.rows[name].agent}
         self.ended = set(names) - self.there.keys() - self.stopped
+        self.frozen = {name for name, line in lines.items() if line.agent.frozen is not None}
 
     def decide(self, pool: Pool) -> PoolChange | None:
         """Return the change of a pool; ``None`` if it may stay as it is."""
@@ -81,13 +83,18 @@ class _PoolAgents:
         there = {name: self.there[name] for name in pool.names if name in self.there}
         free = {name: line for name, line in there.items() if self._is_free(line)}
         late = [task for task in fit if self.now - task.changed > pool.wait]
+        frozen = [name for name in pool.names if name in self.frozen]
+        if late and frozen:
+            why = f"{late[0].id} waits, and {frozen[0]} is frozen"
+            return PoolChange(pool, TeamAct.STAY, "", why)
         if late and not free:
             starting = [name for name, line in there.items() if line.agent.ready is None]
             if starting:
                 why = f"{late[0].id} waits, and {starting[0]} is not ready"
                 return PoolChange(pool, TeamAct.STAY, "", why)
             return self._grow(pool, f"{late[0].id} waits")
-        least = pool.least - len(self.stopped.intersection(pool.names))
+        stay = self.stopped | (self.frozen & self.ended)
+        least = pool.least - len(stay.intersection(pool.names))
         is_up = there or self.ended.intersection(pool.names)
         if is_up and len(there) < least:
             return self._grow(pool, f"{len(there)} of {least} are running")
