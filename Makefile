@@ -51,9 +51,10 @@ soak: ## Send for MINUTES=5 while all goes wrong, and count; SEED=N repeats, CLA
 	PYTHONPATH=tests $(python) -m soak --minutes $(or $(MINUTES),5) --seed "$(SEED)" \
 		$(if $(filter no,$(CLAUDE)),--no-claude)
 
-soak-recovery: ## Kill EVENTS=200 things, one after the other, and count what came back wrong; SEED=N repeats
+soak-recovery: ## Kill EVENTS=200 things, one after the other, and count what came back wrong; SEED=N repeats, CLAUDE=2 real ones
 	@scripts/prepare dev
-	PYTHONPATH=tests $(python) -m soak.recovery --events $(or $(EVENTS),200) --seed "$(SEED)"
+	PYTHONPATH=tests $(python) -m soak.recovery --events $(or $(EVENTS),200) --seed "$(SEED)" \
+		--claude $(or $(CLAUDE),0)
 
 fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
 	@scripts/prepare dev

@@ -1,10 +1,10 @@
 """``python -m soak.recovery``: everything falls, again and again; count what came back wrong.
 
-One person works with four agents. What happens to them is chosen by a seed: programs, the tmux
-server, the scheduler and all at once are killed, also while something is delivered or brought back,
-and the person stops, closes, freezes and restarts agents. After each event all that should run must
-run once, and what the person ended must not. At the end every message is looked for in the logs of
-the agents.
+One person works with four demo agents, and with real Claude Codes if asked. What happens to them
+is chosen by a seed: programs, the tmux server, the scheduler and all at once are killed, also while
+something is delivered or brought back, and the person stops, closes, freezes and restarts agents.
+After each event all that should run must run once, and what the person ended must not. At the end
+every message is looked for in what the agents say that they got.
 """
 
 import argparse
@@ -18,21 +18,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from soak.agents import Demo
+from e2e import claude
+from soak.recovery_agents import ClaudeHouse, ClaudeWorker, DemoWorker, Worker
 from soak.world import TORCH, BrokenError, World, make_root
 from torch_cli import procs
 from torch_cli.intervals import VARIABLE
 
 POLICIES = {"ann": "on-failure", "bob": "always", "цех": "on-failure", "dd": "never"}
-"""The agents, and when each is restarted."""
+"""The demo agents, and when each is restarted. Claude Codes are restarted ``on-failure``."""
 
 QUICK = "health=0.5 tasks=1 arrange=1 overdue=1 unknown=1"
 """Intervals of the scheduler that need not be waited for."""
 
 BACK_SECONDS = 90.0
 """Seconds in which what should run must run, on a busy machine."""
+
+START_SECONDS = 300.0
+"""Seconds that a program may take to start the first time, on a machine that others overload."""
 
 PATIENCE_SECONDS = 8.0
 """Seconds that the person waits for a restart before they run ``torch restart``."""
@@ -75,10 +79,16 @@ class Finding(NamedTuple):
 class Fallen:
     """The agents, what the person wants of each, and what was found to be wrong."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, claudes: int = 0) -> None:
         self.world = world
         self.chance: Random = world.chance("events")
-        self.agents = {name: Demo(name, world.root) for name in POLICIES}
+        self.agents: dict[str, Worker] = {name: DemoWorker(name, world.root) for name in POLICIES}
+        self.house = ClaudeHouse(world.root, claude.install()) if claudes else None
+        if self.house is not None:
+            world.environment |= self.house.variables(world.environment["PATH"])
+            for number in range(1, claudes + 1):
+                name = f"claude-{number}"
+                self.agents[name] = ClaudeWorker(name, world.root, self.house)
         self.down: dict[str, str] = {}
         """Whom the person, or the program itself, has ended, and how."""
         self.findings: list[Finding] = []
@@ -105,11 +115,15 @@ class Fallen:
 
     def spawn(self, name: str) -> tuple[int | None, str]:
         agent = self.agents[name]
-        words = ["--profile", "demo", "--session", "work", "--dir", str(agent.directory)]
-        words += ["--restart", POLICIES[name], "--json", *self.world.server.socket.arguments]
+        words = ["--profile", agent.profile, "--session", "work", "--dir", str(agent.directory)]
+        words += ["--restart", self.policy(name), "--wait", f"{START_SECONDS:g}", "--json"]
+        words += self.world.server.socket.arguments
         done = self.world.torch("spawn", name, *words, "--", *agent.arguments)
         self.world.note("spawn", agent=name, status=done.status, out=done.out, err=done.err)
         return done.status, done.out + done.err
+
+    def policy(self, name: str) -> str:
+        return POLICIES.get(name, "on-failure")
 
     def send(self, name: str, text: str = "") -> None:
         """Send a message that waits in the outbox if it must, with a number that no other has."""
@@ -128,10 +142,8 @@ class Fallen:
     # -- what runs --------------------------------------------------------------------------------
 
     def running(self, name: str) -> list[int]:
-        """Return the programs of an agent that run, by its own log."""
-        log = self.agents[name].arguments[1]
-        started = {one["pid"] for one in self.agents[name].events() if one["event"] == "start"}
-        return [pid for pid in started if log in (procs.arguments(pid) or ())]
+        """Return the programs of an agent that run."""
+        return self.agents[name].running()
 
     def server_runs(self) -> bool:
         return bool(self.world.tmux("-N", "list-sessions"))
@@ -198,9 +210,9 @@ class Fallen:
                 break
             time.sleep(1)
         states = self.outcomes()
-        texts = [text for agent in self.agents.values() for text in _texts(agent)]
         for key in self.keys:
-            self.judge_message(key, states.get(key, REFUSED), sum(key in text for text in texts))
+            times = sum(agent.times(key) for agent in self.agents.values())
+            self.judge_message(key, states.get(key, REFUSED), times)
         _, out = self.torch("task", "list", "--all", "--json")
         known = {json.loads(line)["id"] for line in out.splitlines()}
         for task in self.tasks:
@@ -223,11 +235,6 @@ class Fallen:
         _, out = self.torch("receipt", "-n", "1000000", "--json")
         told = [json.loads(line) for line in out.splitlines()]
         return {one["preview"].split()[0]: one["state"] for one in told if one["preview"].strip()}
-
-
-def _texts(agent: Demo) -> list[str]:
-    events: list[dict[str, Any]] = agent.events()
-    return [one["text"] for one in events if one["event"] in ("submit", "queued")]
 
 
 # -- the events ------------------------------------------------------------------------------------
@@ -256,7 +263,9 @@ def kill_at_work(fallen: Fallen, name: str) -> None:
 
 
 def crash(fallen: Fallen, name: str) -> None:
-    fallen.send(name, "CRASH(7)")
+    programs = fallen.running(name)
+    if not any(fallen.agents[name].crash(pid) for pid in programs):
+        fallen.send(name, "CRASH(7)")
 
 
 def kill_server(fallen: Fallen, name: str) -> None:
@@ -339,7 +348,7 @@ def close(fallen: Fallen, name: str) -> None:
 
 def leave(fallen: Fallen, name: str) -> None:
     """Have the program end by itself, with status 0, as it does if a person quits it."""
-    if POLICIES[name] != "always" and fallen.torch("command", name, "/exit", "--json")[0] == 0:
+    if fallen.policy(name) != "always" and fallen.torch("command", name, "/exit", "--json")[0] == 0:
         fallen.down[name] = "it was quit"
     fallen.world.until(lambda: not fallen.running(name), 10)
 
@@ -359,7 +368,7 @@ def freeze(fallen: Fallen, name: str) -> None:
 EVENTS: dict[str, tuple[Callable[[Fallen, str], None], int]] = {
     "a program was killed": (kill_program, 3),
     "a program was killed at work": (kill_at_work, 5),
-    "a program exited with status 7": (crash, 2),
+    "a program crashed by itself": (crash, 2),
     "the tmux server was killed": (kill_server, 2),
     "the daemon was killed": (kill_daemon, 2),
     "everything was killed": (power_cut, 2),
@@ -400,12 +409,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; return 0 if nothing was wrong, 1 if something was, 2 if it could not run."""
     parser = argparse.ArgumentParser("python -m soak.recovery", description=__doc__)
     parser.add_argument("--events", type=int, default=200)
+    parser.add_argument("--claude", type=int, default=0, help="real Claude Codes beside them")
     parser.add_argument("--seed", default="", help="repeats the choices of a run")
     asked = parser.parse_args(arguments)
     seed = asked.seed or str(int.from_bytes(os.urandom(3)))
     world = World(make_root(), seed)
     world.environment[VARIABLE] = QUICK
-    fallen = Fallen(world)
+    fallen = Fallen(world, asked.claude)
     keep = True
     print(f"soak of recovery: seed {seed}, {asked.events} events, in {world.root}", flush=True)
     try:
@@ -427,6 +437,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     finally:
         world.close(keep=keep)
+        if fallen.house is not None:
+            fallen.house.stub.stop()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 ANSWER_SECONDS = 0.1
@@ -40,7 +41,9 @@ class Behaviour:
 
     In mode ``tool`` the answer asks the program to run ``command`` in its shell, or to use ``tool``
     with ``given`` if ``tool`` is set. A request that brings the result of the last call is answered
-    with text, or with ``again`` by another call. ``status`` is the HTTP status of mode ``error``.
+    with text, or with ``again`` by another call. ``status`` is the HTTP status of mode ``error``,
+    and ``headers`` are those of its answer. An error of Codex's API takes more fields from
+    ``given``, such as ``resets_at``.
     """
 
     mode: StubMode = StubMode.TEXT
@@ -51,6 +54,7 @@ class Behaviour:
     tool: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
     again: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def calls(self, request: "StubRequest") -> bool:
         """Return whether ``request`` is answered by a tool call."""
@@ -306,7 +310,7 @@ class Handler(ABC, BaseHTTPRequestHandler):
         """Answer with the error ``value`` once the behaviour's delay is over."""
         for _ in self.server_stub.wait(behaviour.delay):
             pass
-        self._send_json(behaviour.status, value)
+        self._send_json(behaviour.status, value, behaviour.headers)
 
     def ping(self) -> None:
         """Keep a waiting stream alive."""
@@ -329,11 +333,17 @@ class Handler(ABC, BaseHTTPRequestHandler):
         self.wfile.write(f"event: {kind}\ndata: {data}\n\n".encode())
         self.wfile.flush()
 
-    def _send_json(self, status: int, value: object) -> None:
-        self._send(status, json.dumps(value).encode())
+    def _send_json(
+        self, status: int, value: object, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self._send(status, json.dumps(value).encode(), headers)
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(
+        self, status: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name, text)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -64,7 +64,8 @@ class ResponsesHandler(Handler):
 def _limit(behaviour: Behaviour) -> dict[str, Any]:
     if behaviour.status != 429:
         return {}
-    return {"type": "usage_limit_reached", "plan_type": "plus", "resets_in_seconds": 7200}
+    limit = {"type": "usage_limit_reached", "plan_type": "plus", "resets_in_seconds": 7200}
+    return {**limit, **behaviour.given}
 
 
 def _item(request: StubRequest, behaviour: Behaviour) -> dict[str, Any]:
