@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 @click.option(
     "--server-gone",
     is_flag=True,
-    help="Only agents whose tmux server is gone, and none into a session begun since.",
+    help="Only agents whose tmux server is gone; none into a session begun since, and none whose "
+    "window was the last of its server: it may have been closed.",
 )
 @click.option("--by", default="", hidden=True)
 @common_options
