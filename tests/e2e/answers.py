@@ -66,17 +66,23 @@ def answer_many(world: World, rounds: int, report: Report) -> list[Round]:
     lead = median(_until_declined(world, number) for number in range(3))
     early, late = SPREAD
     done: list[Round] = []
-    for number in range(rounds):
-        done.append(_round(world, number, max(0.0, lead + chance.uniform(-early, late))))
-        lead += FOLLOWS if done[-1].approved else -FOLLOWS
+    try:
+        for number in range(rounds):
+            done.append(_round(world, number, max(0.0, lead + chance.uniform(-early, late))))
+            lead += FOLLOWS if done[-1].approved else -FOLLOWS
+    finally:  # what was seen counts, whatever ends the rest
+        report.notes.append(_note(world, done))
+    return done
+
+
+def _note(world: World, done: list[Round]) -> str:
     wrong = sum(one.wrong for one in done)
     said = Counter(f"{one.said} ({_first(one)} first)" for one in done)
-    report.notes.append(
-        f"{world.kit.title}, {world.setup}: {rounds} dialogs that somebody else answered around "
+    return (
+        f"{world.kit.title}, {world.setup}: {len(done)} dialogs that somebody else answered around "
         f"`torch answer`, another one after each (seed {SEED}): {wrong} times the other one was "
-        f"answered (95 % upper bound {upper_bound(wrong, rounds):.1%}); {counts(said)}"
+        f"answered (95 % upper bound {upper_bound(wrong, len(done)):.1%}); {counts(said)}"
     )
-    return done
 
 
 def _first(one: Round) -> str:
