@@ -95,6 +95,22 @@ def test_several_recipients_are_explained(tmux: TmuxServer, torch: Torch) -> Non
     assert (refused.code, "in quotes: torch send … " in refused.err) == (2, True), refused.err
 
 
+@pytest.mark.parametrize("command", ["ps", "status", "top"])
+def test_a_list_with_a_name_leads_to_that_agent(torch: Torch, command: str) -> None:
+    refused = torch(command, "dev")
+    assert refused.code == 2
+    assert "For one agent: torch state dev, or torch why dev" in refused.err
+
+
+def test_a_stopped_agent_is_not_called_unknown(demo: DemoAgent) -> None:
+    assert demo.torch("stop", "demo").code == 0
+    for words in (("restart", "demo"), ("rename", "demo", "other"), ("send", "demo", "hi")):
+        refused = demo.torch(*words)
+        assert refused.code == 3, words
+        assert "Start it again: torch spawn demo." in refused.err, words
+    assert "It was stopped." in demo.torch("restart", "demo").err
+
+
 def test_common_options_may_stand_before_the_command(tmux: TmuxServer, torch: Torch) -> None:
     pane = tmux.new_session()
     before = torch("-L", "t", "--json", "capture", pane.id)

@@ -16,6 +16,7 @@ from torch_cli.cli.meant import ELSEWHERE, meant
         (("logs", "dev"), "Did you mean 'torch log' or 'torch capture'?"),
         (("new", "dev"), "Did you mean 'torch spawn'?"),
         (("rm", "dev"), "Did you mean 'torch stop' or 'torch retire'?"),
+        (("restore", "shop.py"), "Did you mean 'torch checkpoint restore'?"),
         (("tell", "dev", "hello"), "Did you mean 'torch send'?"),
         (("spwan", "dev"), "Did you mean 'torch spawn'?"),
         (("xyzzy",), "See 'torch --help'."),

@@ -283,6 +283,8 @@ def _usage(misused: click.UsageError) -> TorchError:
     extra = _NO_ARGUMENT.match(misused.message)
     if extra and _has_option(misused.ctx, "--agent"):
         hint = f"For one agent: {command} --agent {extra[1]}"
+    if extra and command in ("torch ps", "torch status", "torch top"):
+        hint = f"For one agent: torch state {extra[1]}, or torch why {extra[1]}"
     if _may_be_a_message(misused):
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"
     if misused.message.startswith("Got unexpected extra argument") and _takes_message(misused):

@@ -50,6 +50,7 @@ ELSEWHERE = {
     "remind": ("checkin add",),
     "remove": ("stop", "retire"),
     "revert": ("recover",),
+    "restore": ("checkpoint restore",),
     "rm": ("stop", "retire"),
     "rollback": ("recover",),
     "save": ("checkpoint now",),

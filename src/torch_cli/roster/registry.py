@@ -130,7 +130,7 @@ def _no_such_agent(agent: Agent, socket: Socket, *, elsewhere: bool) -> NotFound
         )
     return NotFoundError(
         f"agent '{agent.name}' was stopped, and no pane has that name",
-        hint=f"Start it again: torch spawn {agent.name}. If a team's file names it: torch up.",
+        hint=_start_again(agent.name),
         code="stopped",
     )
 
@@ -149,9 +149,14 @@ def registered(store: Store, name: str, nothing: str = "") -> Agent:
 
 def no_agent(store: Store, name: str, end: str = "") -> NotFoundError:
     """Return the error for a name that no agent has, with a similar name. ``end`` ends it."""
-    return NotFoundError(
-        f"no agent named '{name}'{end}", hint=_similar(store, name), code="no-agent"
-    )
+    agent = store.agents.get(name)
+    ended = agent is not None and agent.stopped is not None
+    hint = f"It was stopped. {_start_again(name)}" if ended else _similar(store, name)
+    return NotFoundError(f"no agent named '{name}'{end}", hint=hint, code="no-agent")
+
+
+def _start_again(name: str) -> str:
+    return f"Start it again: torch spawn {name}. If a team's file names it: torch up."
 
 
 def _nothing_named(store: Store, target: str, missing: NotFoundError) -> NotFoundError:

@@ -36,7 +36,11 @@ def attach_command(socket: Socket, pane: Pane) -> AttachCommand:
 def attach(socket: Socket, pane: Pane) -> NoReturn:
     """Become tmux, attached to ``pane``. Raises ``RefusedError`` without a terminal."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
-        raise RefusedError("attaching needs a terminal", code="no-terminal")
+        raise RefusedError(
+            "attaching needs a terminal; nothing was done",
+            hint="Without one, 'torch capture NAME' prints what the agent shows.",
+            code="no-terminal",
+        )
     command = attach_command(socket, pane)
     os.execvpe(command.words[0], command.words, command.environment)
 
