@@ -11,7 +11,7 @@ import pytest
 
 from agent import DemoAgent
 from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, wait_until
-from sleeper import conversations, spawn_sleepy
+from sleeper import conversations, spawn_sleepy, write_profile
 from test_task import mine, new
 from torch_cli import procs
 from torch_cli.attention.history import History
@@ -78,6 +78,13 @@ def sleep(torch: Torch, name: str = "dev") -> None:
 def starts(tmp_path: Path) -> list[object]:
     """Return what each start of a program found: that it was alone in its conversation, or not."""
     return [one["event"] for one in conversations(tmp_path)]
+
+
+def arrives(torch: Torch, dev: DemoAgent, text: str) -> None:
+    """Wait until a scheduler has delivered it, if it did not arrive before."""
+    dev.tmux.wait_until(
+        lambda: torch("tick").code == 0 and text in dev.submitted(), f"{text} to arrive"
+    )
 
 
 def refusal(torch: Torch, name: str = "dev") -> str:
@@ -419,6 +426,57 @@ def test_it_wakes_with_the_path_that_it_had(torch: Torch, dev: DemoAgent) -> Non
     sleep(torch)
     assert torch("wake", "dev", env={"PATH": "/usr/bin:/bin:/usr/local/bin"}).code == 0
     assert (procs.environment(now().program_pid) or {})["PATH"] == before
+
+
+def test_a_member_of_a_team_sleeps_on_when_the_team_is_brought_up(
+    torch: Torch, tmux: TmuxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, project = tmp_path / "claude", tmp_path / "shop"
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(config))
+    for directory in (config, project):
+        directory.mkdir()
+    write_profile()
+    text = f'[[agent]]\nname = "dev"\nprofile = "sleepy"\nargs = ["--log", "{tmp_path}/dev.log"]\n'
+    (project / "torch.toml").write_text(f'{text}restart = "always"\n')
+    up = ("up", "--dir", str(project), "--json")
+    assert torch(*up).code == 0, tmux.screens()
+    with Store() as store:
+        store.agents.converses(now(), (config / "conversation-dev").read_text())
+    sleep(torch)
+    for _ in range(2):
+        torch("tick")
+    assert '"state": "running"' in torch(*up).out
+    assert starts(tmp_path) == ["opened"], "nobody has started it"
+    assert torch("send", "dev", "hello").code == 0
+    assert starts(tmp_path) == ["opened"] * 2
+    assert torch(*up).code == 0
+    assert len(starts(tmp_path)) == 2, "up knows it in its pane"
+    sleep(torch)
+    assert torch("down", "--dir", str(project)).code == 0
+    assert torch("ps", "--json").out == ""
+
+
+def test_attaching_wakes_it(torch: Torch, dev: DemoAgent) -> None:
+    sleep(torch)
+    assert torch("attach", "dev", "--json").code == 0
+    assert dev.state() == "hibernated", "that shows only the command"
+    torch("attach", "dev")  # there is no terminal to attach
+    assert dev.state() == "idle"
+
+
+def test_a_message_that_comes_as_it_goes_to_sleep_is_delivered_once(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    texts = [f"message {number}" for number in range(4)]
+    for number, text in enumerate(texts):
+        lines = [("hibernate", "dev"), ("send", "dev", text, "--timeout", "60")]
+        both = [torch.argv(*one, "--json") for one in lines[:: -1 if number % 2 else 1]]
+        started = [subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in both]
+        assert all(one.wait(PATIENCE) in (0, 4) for one in started)
+        arrives(torch, dev, text)
+        dev.wait_for("idle")
+    assert dev.submitted() == texts
+    assert set(starts(tmp_path)) == {"opened"}
 
 
 def test_the_history_says_that_it_sleeps_and_since_when(
