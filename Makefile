@@ -4,9 +4,12 @@
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
-PROGRAMS ?= claude claude_settings codex gemini opencode aider interleaved team attention
+PROGRAMS ?= claude claude_settings codex gemini opencode aider interleaved team attention \
+	recovery recovery_codex freeze resurrect
 WORKERS ?= 2
 e2e := $(PROGRAMS:%=tests/e2e/test_%.py)
+# They wait for the next full minute, several times.
+slow := $(if $(filter file,$(origin PROGRAMS)),tests/e2e/test_limits.py)
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name does; \
@@ -35,7 +38,7 @@ answers: ## Answer dialogs of the real programs that others replace meanwhile; R
 
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours
 	@scripts/prepare dev
-	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) -n $(WORKERS) --dist loadfile
+	TORCH_E2E=full $(python) -m pytest -m e2e $(e2e) $(slow) -n $(WORKERS) --dist loadfile
 
 dialogs: ## Open ROUNDS=300 dialogs around messages in CONFIG="vim, classic", or all, and write docs/dialogs.md
 	@scripts/prepare dev
