@@ -35,7 +35,7 @@ class Aider(Program):
         """Return the program, installed into an environment of its own with the running Python."""
         home = CACHE / f"aider-{self.version}"
         CACHE.mkdir(parents=True, exist_ok=True)
-        with (CACHE / "lock").open("w") as lock:
+        with (CACHE / f"aider-{self.version}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (home / "bin" / "aider").exists():
                 _install(home, self.version)

@@ -151,6 +151,22 @@ CASES = {
         }
     ),
     "vim, classic": Case({"editorMode": "vim"}, CLASSIC),
+    "vim without its words, no motion": Case(
+        {
+            "editorMode": "vim",
+            "statusLine": {
+                "type": "command",
+                "command": STATUS_LINE,
+                "hideVimModeIndicator": True,
+            },
+            "prefersReducedMotion": True,
+            "spinnerTipsEnabled": False,
+        }
+    ),
+    "focus view": Case({"viewMode": "focus"}),
+    "verbose view": Case(
+        {"viewMode": "verbose", "spinnerVerbs": {"mode": "replace", "verbs": ["Idle"]}}
+    ),
     "continue": Case(arguments=_continue),
     "resume": Case(arguments=_resume),
     "a server of tools": Case(

@@ -127,7 +127,7 @@ def install_from_npm(
     home = cache / f"{name}-{version}"
     path = home / "node_modules" / program
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
+    with (cache / f"{name}-{version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             _download(f"{package}@{version}", home)
