@@ -108,7 +108,10 @@ def test_a_message_that_a_hook_refused_is_not_confirmed_by_ours(
     with (tmp_path / "claude/projects/project/session.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     event = json.dumps({"hook_event_name": "UserPromptSubmit", "prompt": LOST})
-    environ = {"TMUX": f"{demo.pane.socket_path},1,0", "TMUX_PANE": demo.pane.id}
+    environ = {
+        "TMUX": f"{demo.pane.socket_path},{demo.pane.server_pid},0",
+        "TMUX_PANE": demo.pane.id,
+    }
     assert demo.torch("hook", input=event, env=environ).code == 0
     assert demo.torch("tick").code == 0
     assert state_of(lost.id).state == "unknown"

@@ -357,7 +357,7 @@ def test_the_installed_hook_reaches_the_store(torch: Torch, claude: Path, tmp_pa
             env={**os.environ, "TMUX": "/tmp/x/default,1,0", "TMUX_PANE": "%1"},
             check=True,
         )
-        report = store.hooks.latest("/tmp/x/default", "%1")
+        report = store.hooks.latest("/tmp/x/default|1|0", "%1")
     assert report is not None
     assert (report.name, report.session) == ("SessionStart", "s1")
 

@@ -154,12 +154,12 @@ def test_an_error_that_ends_the_turn_is_not_an_answer(demo: DemoAgent) -> None:
     asker.start()
     demo.wait_for("working")
     with Store() as store:
-        asked = store.hooks.latest(demo.pane.socket_path, demo.pane.id)
+        asked = store.hooks.latest(demo.pane.server, demo.pane.id)
         assert asked is not None
         detail = store.hooks.detail(asked.id)
     told = {"hook_event_name": "StopFailure", "session_id": asked.session, **detail}
     told |= {"error": "invalid_request", "last_assistant_message": "API Error: 400 no"}
-    env = {"TMUX": f"{demo.pane.socket_path},1,0", "TMUX_PANE": demo.pane.id}
+    env = {"TMUX": f"{demo.pane.socket_path},{demo.pane.server_pid},0", "TMUX_PANE": demo.pane.id}
     assert demo.torch("hook", input=json.dumps(told), env=env).code == 0
     asker.join()
     error = done[0].json["error"]

@@ -257,3 +257,26 @@ def test_it_costs_at_most_three_times_an_empty_python(
         if number >= 10 and min(ours) <= 3 * min(empty):
             return
     pytest.fail(f"{min(ours)} s of the processor, an empty Python {min(empty)} s")
+
+
+def test_a_store_of_an_older_torch_takes_reports(home: Path, store: sqlite3.Connection) -> None:
+    """Until a command of this one has opened it, it does not keep the server."""
+    store.execute("ALTER TABLE hook_events DROP COLUMN server")
+    assert_silent(hook(home, json.dumps(EVENT).encode(), env={"TMUX_PANE": "%7"}))
+    told = {**EVENT, "hook_event_name": "Stop"}
+    assert_silent(hook(home, json.dumps(told).encode(), env={"TMUX_PANE": "%7"}))
+    assert [row[3] for row in rows(store)] == ["UserPromptSubmit", "Stop"]
+
+
+def test_reports_of_another_server_are_not_those_of_a_pane_with_the_same_id(
+    home: Path, store: sqlite3.Connection
+) -> None:
+    """Ids of panes begin again when a server has ended, and the path of its socket is the same."""
+    for pid, session in (("123", "old"), ("456", "new"), ("no", "unknown")):
+        env = {"TMUX": f"/tmp/s,{pid},0", "TMUX_PANE": "%1"}
+        event = {**EVENT, "hook_event_name": "Stop", "session_id": session}
+        assert_silent(hook(home, json.dumps(event).encode(), env=env))
+    with Store() as opened:
+        for pid, kept in (("123", ["old", "unknown"]), ("456", ["new", "unknown"])):
+            found = opened.hooks.after(f"/tmp/s|{pid}|17", "%1", 0)
+            assert [one.session for one in found] == kept

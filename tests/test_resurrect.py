@@ -100,6 +100,28 @@ def test_after_kill_server_all_come_back_in_their_order(
     assert all(len(one.events("start")) == 2 for one in agents)
 
 
+def test_a_dead_agent_does_not_inherit_what_is_said_in_its_old_pane(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """tmux counts panes from the beginning again, so another agent gets the same pane."""
+    spawn_demo(tmux, torch, tmp_path / "one", "--work", "0", name="one")
+    where = agent_now("one")
+    assert torch("send", "one", "hello").code == 0
+    kill_server(tmux, "one")
+    spawn_demo(tmux, torch, tmp_path / "two", "--work", "0", name="two")
+    assert (agent_now("two").socket, agent_now("two").pane) == (where.socket, where.pane)
+    assert torch("send", "two", "hello").code == 0
+    now = agent_now("two")
+    with Store() as store:
+        both = [
+            {one.session for one in store.hooks.after(server, where.pane, 0)}
+            for server in (where.server, now.server)
+        ]
+    assert both[0], "what it had reported is kept"
+    assert both[1], "and so is what the other reports"
+    assert both[0].isdisjoint(both[1])
+
+
 def test_what_a_person_ended_stays(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
     """Stopped, ended by itself, closed, given up, frozen: none comes back; a crash does."""
     tmux.new_session("mine", "cat")

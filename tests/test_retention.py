@@ -165,7 +165,7 @@ def test_what_is_done_for_an_agent_goes_with_it(store: Store, dev: Agent) -> Non
 
 def report(store: Store, at: float, pane: str = "%9", prompt: str = "") -> None:
     detail = json.dumps({"cwd": "/", "last_assistant_message": "the answer"})
-    store.database.write(INSERT, at, "s", pane, "", "Stop", "", prompt, detail)
+    store.database.write(INSERT, at, "s", pane, "", "Stop", "", prompt, detail, None)
 
 
 def words(store: Store) -> list[tuple[str, bool]]:
@@ -286,7 +286,7 @@ def fill(store: Store) -> None:
                 sql = "INSERT INTO events (at, actor, verb, target) VALUES (?, '', ?, 'dev')"
                 store.database.query(sql, at, verb)
             detail = json.dumps({"last_assistant_message": "the answer"})
-            store.database.query(INSERT, at, "s", "%9", "", "Stop", "", "a prompt", detail)
+            store.database.query(INSERT, at, "s", "%9", "", "Stop", "", "a prompt", detail, None)
             fire(f"r-{number}", f"c-{number}", at, insert(f"m-run-{number}", at))
             insert(f"m-{number}", at)
             insert(f"m-answer-{number}", at, reply_to=f"m-{number}")

@@ -17,7 +17,10 @@ def demo(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> DemoAgent:
 
 
 def report(demo: DemoAgent, name: str, **fields: str) -> None:
-    environ = {"TMUX": f"{demo.pane.socket_path},1,0", "TMUX_PANE": demo.pane.id}
+    environ = {
+        "TMUX": f"{demo.pane.socket_path},{demo.pane.server_pid},0",
+        "TMUX_PANE": demo.pane.id,
+    }
     event = json.dumps({"hook_event_name": name, **fields})
     assert demo.torch("hook", input=event, env=environ).code == 0
 

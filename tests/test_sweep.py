@@ -200,7 +200,7 @@ def test_a_new_hook_report_counts_without_a_new_screen(stage: Stage, torch: Torc
     with stage.tmux.client() as client:
         watch = Sweep(client, stage.store)
         before = watch.look(stage.agents.values())["a"]
-        environ = {"TMUX": f"{pane.socket_path},1,0", "TMUX_PANE": pane.id}
+        environ = {"TMUX": f"{pane.socket_path},{pane.server_pid},0", "TMUX_PANE": pane.id}
         event = '{"hook_event_name": "UserPromptSubmit", "prompt": "x"}'
         assert torch("hook", input=event, env=environ).code == 0
         after = watch.look(stage.agents.values())["a"]

@@ -32,7 +32,13 @@ def agent(store: Store, name: str, *, process: procs.Process | None = None, **mo
     """Register an agent whose program is ``process``, by default the test's own."""
     own = process or procs.identify(os.getpid())
     assert own is not None
-    facts = {"profile": "demo", "origin": "spawned", "socket": "/s", "server": "s", "pane": "%1"}
+    facts = {
+        "profile": "demo",
+        "origin": "spawned",
+        "socket": "/s",
+        "server": "/s|1|1",
+        "pane": "%1",
+    }
     facts |= {"session": "s", "window": name, "directory": str(Path.cwd()), **more}
     registered = Agent(
         name=name,

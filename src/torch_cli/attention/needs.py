@@ -10,6 +10,7 @@ from torch_cli.attention.left import left_in
 from torch_cli.attention.looking import CHANGES_READ, has_ended_a_turn
 from torch_cli.programs.asked import NOTHING, Asked, asked_by, with_directory
 from torch_cli.programs.state import AT_REST, AgentState, State
+from torch_cli.roster.anew import spawn_words
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import since_of
@@ -138,7 +139,8 @@ def _steps(agent: Agent, group: str, state: StateOf, asked: Asked) -> tuple[Next
 def _again(agent: Agent) -> tuple[NextStep, ...]:
     """Return how an agent without a program starts again, if Torch knows how it was started."""
     if agent.origin != "spawned":
-        return ()
+        anew = spawn_words(agent)
+        return (NextStep(anew, "starts it with Torch"),) if anew else ()
     words = "starts it again; torch resurrect: all that a crash has ended"
     return (NextStep(("torch", "restart", agent.name), words),)
 

@@ -37,6 +37,6 @@ def why(store: Store, socket: Socket, name: str, limit: int) -> Why:
         raise NotFoundError(f"no agent named '{name}' on that tmux server", code="no-agent")
     here = states_of(store, Socket(path=agent.socket, demanded=True), ())
     now = next((one for one in here if one.target == name), None)
-    report = store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+    report = store.hooks.latest(agent.server, agent.pane, since=agent.created)
     part = read(store, Wanted(name), limit=limit)
     return Why(name, now, report, part.entries, part.more)

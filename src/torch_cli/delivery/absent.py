@@ -63,7 +63,7 @@ def _has_read(job: Job) -> bool:
 def _got_nothing(job: Job) -> bool:
     """Say whether nothing was reported or written down since the paste, in a known transcript."""
     pane = job.reader.pane
-    reports = job.store.hooks.after(pane.socket_path, pane.id, job.before.report)
+    reports = job.store.hooks.after(pane.server, pane.id, job.before.report)
     if any(report.prompt for report in reports):
         return False
     from torch_cli.programs.transcript import is_silent

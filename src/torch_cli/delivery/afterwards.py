@@ -59,12 +59,12 @@ def _evidence(store: Store, message: Message, agent: Agent) -> str:
         profile = profile_named(agent.profile)
     except TorchError:
         return ""  # the profile was deleted or is invalid, which is reported elsewhere
-    socket, after = message.server.rsplit("|", 2)[0], Baseline.from_json(message.baseline).report
+    after = Baseline.from_json(message.baseline).report
     transcript = _transcript(message, agent, profile)
     turn = turn_of(transcript, lambda text: _is_it(text, message, profile)) if transcript else None
     if turn is not None and turn.refused is not None:
         return ""  # refused by a user's hook, which runs beside ours
-    for report in store.hooks.after(socket, message.pane, after):
+    for report in store.hooks.after(message.server, message.pane, after):
         if report.prompt and _is_it(report.prompt, message, profile):
             denied = turn is None and _tells(profile, transcript)
             return "" if denied else f"hook {report.name} carried the text"

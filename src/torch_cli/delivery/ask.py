@@ -294,7 +294,7 @@ class _Turn:
         pane, events = self.found.pane, self.profile.hooks.events
         ours: str | None = None
         for report in self.store.hooks.after(
-            pane.socket_path, pane.id, int(self.message.baseline.get("report", 0))
+            pane.server, pane.id, int(self.message.baseline.get("report", 0))
         ):
             if report.prompt and same(report.prompt, self.message.typed, self.profile):
                 ours = str(self.store.hooks.detail(report.id).get("prompt_id", ""))

@@ -140,7 +140,7 @@ def afterwards(job: Job, sight: Sight, box: Box) -> Ended | None:
 def by_report(job: Job) -> Ended | None:
     """Look for a report of the program's own hook that carries our text."""
     pane = job.reader.pane
-    for report in job.store.hooks.after(pane.socket_path, pane.id, job.before.report):
+    for report in job.store.hooks.after(pane.server, pane.id, job.before.report):
         if report.prompt and same(report.prompt, job.message.typed, job.profile):
             job.note(f"hook {report.name} carried the text")
             queued = job.before.state == State.WORKING
@@ -185,7 +185,7 @@ def _other_report(job: Job) -> Ended | None:
     if job.before.state != State.IDLE:
         return None
     pane = job.reader.pane
-    for report in job.store.hooks.after(pane.socket_path, pane.id, job.before.report):
+    for report in job.store.hooks.after(pane.server, pane.id, job.before.report):
         if report.prompt:
             shown = " ".join(report.prompt.split())[:60]
             return unknown(f"hook {report.name} carried another text: '{shown}'")

@@ -48,7 +48,7 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
     """
     agent = found.agent
     started = agent.created if agent else float(found.pane.server_started)
-    reports = store.hooks.latest(found.pane.socket_path, found.pane.id, since=started)
+    reports = store.hooks.latest(found.pane.server, found.pane.id, since=started)
     if agent is None:
         profile = no_shell(recognise(store, found.pane, client), found.name)
         chord = knows_chord(profile, os.environ)

@@ -66,7 +66,7 @@ def _rested(store: Store, agent: Agent, now: float) -> float:
 
 def _moved(store: Store, agent: Agent) -> float:
     """Return when the agent has last done something that the history may have missed."""
-    report = store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+    report = store.hooks.latest(agent.server, agent.pane, since=agent.created)
     messages = store.messages.latest(recipient=agent.name, agent=agent.identity, limit=1)
     program = Process(agent.program_pid, agent.program_started)
     wrote = wrote_at(profile_named(agent.profile).answer.transcript, program)

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from torch_cli.errors import RefusedError, TorchError
+from torch_cli.roster.anew import spawn_hint
 from torch_cli.roster.authority import check_over
 from torch_cli.roster.membership import is_listed
 from torch_cli.roster.registry import registered
@@ -74,7 +75,7 @@ def set_policy(
         raise RefusedError(
             f"agent '{name}' was adopted, so Torch does not know how its program was started and "
             f"cannot restart it; {nothing}",
-            hint=f"End it, and start it with Torch: torch spawn {name} --restart on-failure",
+            hint=spawn_hint(agent, "--restart", "on-failure"),
             code="adopted",
         )
     policy = store.health.change_policy(agent.identity, restart, stalled, rest)

@@ -52,7 +52,7 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
     if not version and (chosen.submit.idle_key or chosen.submit.chord):
         version = running_version(chosen, program)  # its first words have left the screen
     # Not the reports of a pane with this number of an earlier server.
-    reported = store.hooks.latest(pane.socket_path, pane.id, since=pane.server_started)
+    reported = store.hooks.latest(pane.server, pane.id, since=pane.server_started)
     agent = store.agents.add(
         Agent.of(
             pane,

@@ -20,6 +20,7 @@ from torch_cli.lifecycle.stalled import objection
 from torch_cli.lifecycle.stop import close_ours, end_asked
 from torch_cli.programs.conversation import held_by
 from torch_cli.programs.state import State
+from torch_cli.roster.anew import spawn_hint
 from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.conversation import follow
 from torch_cli.roster.registry import Found, find, profile_named, registered
@@ -117,8 +118,7 @@ def plan_again(
         raise RefusedError(
             f"agent '{name}' was adopted, so Torch does not know how its program was started; it "
             "was not restarted",
-            hint=f"End it, and start it with Torch: torch spawn {name} --resume "
-            f"{agent.conversation or 'ID'}",
+            hint=spawn_hint(agent),
             code="adopted",
         )
     profile = profile_named(agent.profile)

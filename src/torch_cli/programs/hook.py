@@ -36,13 +36,13 @@ DETAIL = (
 contain secrets."""
 
 INSERT = """
-    INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail, server)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 INSERT_ONCE = """
-    INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)
-    SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (
+    INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail, server)
+    SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (
         SELECT 1 FROM
             (SELECT * FROM hook_events WHERE socket = ? AND pane = ? ORDER BY id DESC LIMIT 20)
         WHERE name = ? AND session = ? AND prompt = ? AND detail = ?)
@@ -50,6 +50,12 @@ INSERT_ONCE = """
 """A program that has the hooks twice, from its settings and from ``torch spawn``, reports a prompt
 twice. A late second report could look like the proof of a later message."""
 
+
+BEFORE_26 = """
+    INSERT INTO hook_events(at, socket, pane, agent, name, session, prompt, detail)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+"""``INSERT`` for a store that does not have the column ``server`` yet."""
 
 PERMISSION_REQUEST = "PermissionRequest"
 """The event that a hook may answer: the program asks a person whether it may use a tool."""
@@ -92,9 +98,17 @@ def _record() -> bytes:
     )
     connection.execute("PRAGMA synchronous=NORMAL")
     if row[4] == "UserPromptSubmit" and '"prompt_id"' in row[7]:
-        connection.execute(INSERT_ONCE, (*row, row[1], row[2], *row[4:]))
+        again: tuple[object, ...] = (row[1], row[2], *row[4:8])
+        statement, values = INSERT_ONCE, (*row, *again)
     else:
-        connection.execute(INSERT, row)
+        statement, values = INSERT, (*row,)
+    try:
+        connection.execute(statement, values)
+    except sqlite3.OperationalError as error:
+        if "no column named server" not in str(error):
+            raise
+        # The store is that of an older Torch, until a command of this one opens it.
+        connection.execute(BEFORE_26, row[:8])
     ruled = row[4] == PERMISSION_REQUEST and connection.execute(ANY_RULES).fetchone()[0]
     connection.close()
     return raw if ruled else b""
@@ -122,7 +136,7 @@ def _read() -> bytes:
 
 def event_row(
     raw: bytes, environ: dict[str, str], now: float
-) -> tuple[float, str, str, str, str, str, str, str]:
+) -> tuple[float, str, str, str, str, str, str, str, int | None]:
     """Return the values of ``INSERT`` for the event ``raw``, JSON from a program with ``environ``.
 
     Raises ``ValueError`` or ``AttributeError`` if it is not a JSON object.
@@ -130,17 +144,19 @@ def event_row(
     import json
 
     event = json.loads(raw.decode("utf-8", "replace"))
+    # $TMUX is "path,server pid,session"; only the last two commas are tmux's own.
+    socket, server, _ = [*environ.get("TMUX", "").rsplit(",", 2), "", ""][:3]
     detail = {name: event[name] for name in DETAIL if event.get(name) is not None}
     return (
         now,
-        # $TMUX is "path,server pid,session"; only the last two commas are tmux's own.
-        _text(environ.get("TMUX", "").rsplit(",", 2)[0]),
+        _text(socket),
         _text(environ.get("TMUX_PANE", "")),
         _text(environ.get("TORCH_AGENT", "")),
         _text(event.get("hook_event_name")),
         _text(event.get("session_id")),
         _text(event.get("prompt")),
         json.dumps(detail),
+        int(server) if server.isdigit() else None,
     )
 
 

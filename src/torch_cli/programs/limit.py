@@ -75,7 +75,7 @@ def limit_of(store: Store, agent: Agent, profile: Profile, now: float) -> Limit 
 def _submitted(store: Store, agent: Agent, profile: Profile, since: float) -> list[float]:
     """Return when messages were submitted in the pane of ``agent``, as its hooks have reported."""
     names = [name for name, says in profile.hooks.events.items() if says in BEGINS]
-    reports = store.hooks.named(agent.socket, agent.pane, names, since) if names else []
+    reports = store.hooks.named(agent.server, agent.pane, names, since) if names else []
     return [one.at for one in reports]
 
 

@@ -50,8 +50,8 @@ def observe(
     another process.
     """
     screen = capture_one(client, pane)
-    report = store.hooks.latest(pane.socket_path, pane.id, since=since)
-    event = event_of(store, profile, report, pane.socket_path, pane.id, since)
+    report = store.hooks.latest(pane.server, pane.id, since=since)
+    event = event_of(store, profile, report, pane.server, pane.id, since)
     state = classify(screen, profile, event)
     if may_hide_work(state):
         state = weighed(state, turn_of(profile, program or pane.pid, event, screen.wrote))

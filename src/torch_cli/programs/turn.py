@@ -43,7 +43,7 @@ class TurnReport(NamedTuple):
 
 
 def event_of(
-    store: Store, profile: Profile, report: HookReport | None, socket: str, pane: str, since: float
+    store: Store, profile: Profile, report: HookReport | None, server: str, pane: str, since: float
 ) -> HookEvent | None:
     """Return the latest ``report`` of a pane as an event that says whether a turn is open.
 
@@ -54,22 +54,22 @@ def event_of(
     events, last = profile.hooks.events, report
     if events.get(report.name) not in (*BEGINS, *ENDS):
         names = [name for name, says in events.items() if says in (*BEGINS, *ENDS)]
-        last = store.hooks.last_of(socket, pane, names, since) or report
+        last = store.hooks.last_of(server, pane, names, since) or report
     said = events.get(last.name, "")
     event = HookEvent(
         report.name, report.at, open=said in BEGINS, ended=last.at if said in ENDS else 0.0
     )
-    if said != "failed" or _has_begun_anew(store, profile, socket, pane, last.at):
+    if said != "failed" or _has_begun_anew(store, profile, server, pane, last.at):
         return event
     told = store.hooks.detail(last.id)
     words = str(told.get("last_assistant_message") or told.get("error") or last.name)
     return event._replace(failed=one_line(words, 300), kind=str(told.get("error") or ""))
 
 
-def _has_begun_anew(store: Store, profile: Profile, socket: str, pane: str, failed: float) -> bool:
+def _has_begun_anew(store: Store, profile: Profile, server: str, pane: str, failed: float) -> bool:
     """Whether the conversation was compacted or cleared after the turn that ``failed`` then."""
     names = [name for name, says in profile.hooks.events.items() if says in ANEW]
-    return store.hooks.last_of(socket, pane, names, failed) is not None
+    return store.hooks.last_of(server, pane, names, failed) is not None
 
 
 def reported_at(profile: Profile, report: HookReport | None) -> float:

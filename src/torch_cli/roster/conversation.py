@@ -37,7 +37,7 @@ def _reported(store: Store, agent: Agent, profile: Profile) -> str:
     """
     names = [name for name, said in profile.hooks.events.items() if said == "started"]
     found = agent.conversation
-    for report in store.hooks.named(agent.socket, agent.pane, names, agent.created):
+    for report in store.hooks.named(agent.server, agent.pane, names, agent.created):
         changed = store.hooks.detail(report.id).get("source") not in (None, BEGUN)
         if report.session and (changed or not found):
             found = report.session

@@ -18,34 +18,38 @@ class HookReport(NamedTuple):
 
 
 class HookReports:
-    """Reads the table that ``torch hook`` writes. A pane is named by socket path and pane id."""
+    """Reads the table that ``torch hook`` writes. A pane is named by ``Pane.server`` and its id.
+
+    Ids of panes begin again with each server: what another server's program has reported is left
+    out. Of reports before version 26 of the store the server is not known.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def latest(self, socket: str, pane: str, *, since: float = 0.0) -> HookReport | None:
+    def latest(self, server: str, pane: str, *, since: float = 0.0) -> HookReport | None:
         """Return the newest report from that pane at or after ``since`` (epoch seconds)."""
-        found = self._where("AND at >= ? ORDER BY id DESC LIMIT 1", socket, pane, since)
+        found = self._where("AND at >= ? ORDER BY id DESC LIMIT 1", server, pane, since)
         return found[0] if found else None
 
-    def after(self, socket: str, pane: str, identity: int) -> list[HookReport]:
+    def after(self, server: str, pane: str, identity: int) -> list[HookReport]:
         """Return the reports from that pane that came after the one numbered ``identity``."""
-        return self._where("AND id > ? ORDER BY id", socket, pane, identity)
+        return self._where("AND id > ? ORDER BY id", server, pane, identity)
 
     def last_of(
-        self, socket: str, pane: str, names: Sequence[str], since: float
+        self, server: str, pane: str, names: Sequence[str], since: float
     ) -> HookReport | None:
         """Return the newest report of these names from that pane at or after ``since``."""
         marks = ", ".join("?" for _ in names)
         sql = f"AND at >= ? AND name IN ({marks}) ORDER BY id DESC LIMIT 1"
-        found = self._where(sql, socket, pane, since, *names)
+        found = self._where(sql, server, pane, since, *names)
         return found[0] if found else None
 
-    def named(self, socket: str, pane: str, names: Sequence[str], since: float) -> list[HookReport]:
+    def named(self, server: str, pane: str, names: Sequence[str], since: float) -> list[HookReport]:
         """Return the reports of these names from that pane after ``since`` (epoch seconds)."""
         marks = ", ".join("?" for _ in names)
         sql = f"AND at > ? AND name IN ({marks}) ORDER BY id"
-        return self._where(sql, socket, pane, since, *names)
+        return self._where(sql, server, pane, since, *names)
 
     def last_id(self) -> int:
         """Return the number of the newest report of all, 0 if there is none."""
@@ -56,10 +60,11 @@ class HookReports:
         rows = self._database.query("SELECT detail FROM hook_events WHERE id = ?", identity)
         return dict(json.loads(rows[0][0])) if rows else {}
 
-    def _where(self, clause: str, socket: str, pane: str, *values: object) -> list[HookReport]:
+    def _where(self, clause: str, server: str, pane: str, *values: object) -> list[HookReport]:
+        socket, pid, _ = [*server.rsplit("|", 2), "", ""][:3]
         rows = self._database.query(
             "SELECT id, at, name, session, prompt FROM hook_events"
-            f" WHERE socket = ? AND pane = ? {clause}",
-            *(socket, pane, *values),
+            f" WHERE socket = ? AND pane = ? AND (server IS NULL OR server = ?) {clause}",
+            *(socket, pane, int(pid or 0), *values),
         )
         return [HookReport(*row) for row in rows]

@@ -436,4 +436,8 @@ MIGRATIONS = (
     ALTER TABLE agents ADD COLUMN hibernated REAL;
     ALTER TABLE policies ADD COLUMN hibernate TEXT NOT NULL DEFAULT '';
     """,
+    # 26: which tmux server a hook's program ran in: ids of panes begin again with each.
+    """
+    ALTER TABLE hook_events ADD COLUMN server INTEGER;
+    """,
 )

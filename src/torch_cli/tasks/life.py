@@ -93,7 +93,7 @@ def _lost(store: Store, task: Task, now: float) -> str:
         return "its agent's program has ended"
     if task.state == TaskState.BLOCKED:
         return ""  # it waits for somebody else
-    heard = store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+    heard = store.hooks.latest(agent.server, agent.pane, since=agent.created)
     silent = now - max(task.active_at, heard.at if heard else 0.0)
     return f"its agent was silent for {in_words(silent)}" if silent > task.lease else ""
 

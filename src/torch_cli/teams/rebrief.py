@@ -62,7 +62,7 @@ def _forgot(store: Store, agent: Agent, since: float) -> int:
     except TorchError:
         return 0
     names = [name for name, said in events.items() if said in ("started", "compacted")]
-    for report in reversed(store.hooks.named(agent.socket, agent.pane, names, since)):
+    for report in reversed(store.hooks.named(agent.server, agent.pane, names, since)):
         said = events[report.name]
         if said == "compacted" or store.hooks.detail(report.id).get("source") in FORGOTTEN:
             return report.id

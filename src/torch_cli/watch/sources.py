@@ -62,8 +62,8 @@ def sources_of(
     sources = [
         StateSource("screen", str(plain.shown), plain.evidence, plain.rule, float(screen.wrote))
     ]
-    report = store.hooks.latest(pane.socket_path, pane.id, since=found.started)
-    event = event_of(store, profile, report, pane.socket_path, pane.id, found.started)
+    report = store.hooks.latest(pane.server, pane.id, since=found.started)
+    event = event_of(store, profile, report, pane.server, pane.id, found.started)
     if event is not None:
         says = _MEANINGS.get(profile.hooks.events.get(event.name, ""), "")
         words = f"its latest report is {event.name}"

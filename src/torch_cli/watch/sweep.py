@@ -139,7 +139,7 @@ class Sweep:
         self._events = {one: event for one, event in self._events.items() if one in self._shown}
         for agent in self._shown:
             if agent not in self._reports:
-                latest = self.store.hooks.latest(agent.socket, agent.pane, since=agent.created)
+                latest = self.store.hooks.latest(agent.server, agent.pane, since=agent.created)
                 self._reports[agent] = latest
 
     def _judge(self, agent: Agent) -> _Judged:
@@ -153,7 +153,7 @@ class Sweep:
             profile = self._profile(agent.profile)
         except TorchError as error:
             return _Judged(*basis, state_unknown(error), error)
-        place = (agent.socket, agent.pane, agent.created)
+        place = (agent.server, agent.pane, agent.created)
         event = self._events[agent] = event_of(self.store, profile, report, *place)
         screen = screen_of(shown.glance.facts, shown.rows)
         return _Judged(*basis, classify(screen, profile, event), said=screen.said)

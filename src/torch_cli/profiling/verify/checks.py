@@ -79,7 +79,7 @@ def await_text(stage: Stage, mark: int, typed: str, kind: str) -> None:
 def _await_report(stage: Stage, after: int, typed: str, kind: str) -> None:
     """Wait until a hook has reported the text; a busy machine may do so after the receipt."""
     assert stage.pane is not None
-    where = (stage.pane.socket_path, stage.pane.id)
+    where = (stage.pane.server, stage.pane.id)
 
     def reported(_: object) -> bool:
         reports = stage.store.hooks.after(*where, after)
