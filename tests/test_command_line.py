@@ -190,7 +190,7 @@ def test_every_error_begins_with_a_small_letter(
 def test_a_name_where_an_option_names_the_agent_is_said_to_belong_there(torch: Torch) -> None:
     done = torch("events", "dev")
     assert (done.code, "For one agent: torch events --agent dev" in done.err) == (2, True)
-    assert "See 'torch ps --help'." in torch("ps", "dev").err
+    assert "See 'torch doctor --help'." in torch("doctor", "dev").err
 
 
 # Bytes that are not UTF-8
