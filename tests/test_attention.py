@@ -129,8 +129,11 @@ def test_a_server_that_does_not_run_is_said_so(torch: Torch) -> None:
     """A name that is mistyped must not look like a server without agents."""
     for command in ("status", "ps"):
         done = torch(command)  # with -L of a server that nobody has started
-        assert done.code == 0
+        assert done.code == 3
         assert "no agents: no tmux server answers at t" in done.err, command
+        assert torch(command, "--json").json["error"]["code"] == "no-server"
+    line = torch("status", "--line")
+    assert (line.code, line.out) == (0, "no agents\n"), "a status bar shows it"
 
 
 def test_status_names_the_messages_that_wait(demo: DemoAgent) -> None:
@@ -183,7 +186,7 @@ def test_a_tick_writes_states_and_not_twice(demo: DemoAgent) -> None:
     (fixed,) = status(demo.torch).values()
     assert fixed["do"] == "fix"
     assert demo.torch(*shlex.split(fixed["steps"][-1]["line"])[1:]).code == 0
-    assert demo.torch("status").code == 0
+    assert demo.torch("status", "--line").out == "no agents\n"
 
 
 # -- the history -----------------------------------------------------------------------------------

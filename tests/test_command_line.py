@@ -150,6 +150,14 @@ def test_a_message_taken_for_an_option_is_explained(torch: Torch, message: str) 
     assert "behind '--'" not in torch("ps", "--foo", "--json").json["error"]["hint"]
 
 
+def test_a_message_that_is_missing_is_asked_for(torch: Torch) -> None:
+    done = torch("send", "dev")
+    assert done.code == 2
+    assert "missing argument 'MESSAGE'" in done.err
+    assert "Say what to send: torch send TARGET" in done.err
+    assert "behind" not in done.err
+
+
 def test_such_a_message_is_sent_behind_two_dashes(demo: DemoAgent) -> None:
     assert demo.torch("send", demo.name, "--", "- item").code == 0
     assert demo.submitted() == ["- item"]

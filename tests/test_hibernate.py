@@ -404,7 +404,7 @@ def test_it_is_told_in_since_and_restarted_if_a_person_asks(
     assert set(starts(tmp_path)) == {"opened"}
     sleep(torch)
     assert torch("stop", "dev").code == 0
-    assert torch("ps", "--json").out == ""
+    assert "torch.agent" not in torch("ps", "--json").out
 
 
 def test_who_was_woken_is_not_briefed_again(
@@ -453,7 +453,7 @@ def test_a_member_of_a_team_sleeps_on_when_the_team_is_brought_up(
     assert len(starts(tmp_path)) == 2, "up knows it in its pane"
     sleep(torch)
     assert torch("down", "--dir", str(project)).code == 0
-    assert torch("ps", "--json").out == ""
+    assert "torch.agent" not in torch("ps", "--json").out
 
 
 def test_attaching_wakes_it(torch: Torch, dev: DemoAgent) -> None:

@@ -166,6 +166,8 @@ def test_the_command_says_what_it_does(torch: Torch, file: Path) -> None:
     done = torch("shell", "tmux", "--install")
     assert (done.code, done.out) == (0, "")
     assert f"{file}: made" in done.err
+    assert f"the line: source-file -q {conf.snippet_file()} # torch shell tmux" in done.err
+    assert "prefix N: the agent that has waited longest for you" in done.err
     assert f"tmux source-file '{conf.snippet_file()}'" in done.err
     assert "installed already" in torch("shell", "tmux", "--install").err
     done = torch("shell", "tmux", "--remove", "--json")

@@ -18,6 +18,7 @@ from test_store import written
 from test_task import agent
 from torch_cli.attention.stream import EVENT_KINDS, words_of
 from torch_cli.attention.summary import shares, summary
+from torch_cli.delivery.ending import CANCELLED
 from torch_cli.store import Store
 from torch_cli.store.checkin import Run, RunState
 from torch_cli.store.events import Event
@@ -189,7 +190,8 @@ def test_a_visit_lasts_until_nobody_comes_for_a_while(store: Store) -> None:
 def test_what_failed_and_what_came_late(store: Store) -> None:
     now = time.time()
     with store.database.transaction():
-        for name, age in (("m-lost", 10.0), ("m-slow", HOUR), ("m-again", 10.0)):
+        names = (("m-lost", 10.0), ("m-slow", HOUR), ("m-again", 10.0), ("m-cancelled", 10.0))
+        for name, age in names:
             store.messages.insert(
                 written(name, created=now - age, body="Do it\x1b[2J", sender="qa")
             )
@@ -209,11 +211,16 @@ def test_what_failed_and_what_came_late(store: Store) -> None:
             store.checkins.add_run(run)
     for name, state in (
         ("m-lost", "failed"),
-        ("m-slow", "confirmed"),
+        ("m-slow", "held"),
+        ("m-slow", "submitted"),
         ("m-again", "unknown"),
         ("m-again", "confirmed"),
+        ("m-cancelled", "failed"),
     ):
-        store.events.add("deliver", "dev", {"message": name, "state": state}, actor="qa")
+        reasons = {"held": "a dialog is open; nothing was typed", "failed": ""}
+        reason = CANCELLED if name == "m-cancelled" else reasons.get(state, "")
+        detail = {"message": name, "state": state, "reason": reason}
+        store.events.add("deliver", "dev", detail, actor="qa")
     found = summary(store, now - 10, [])
     assert [one.words for one in found.failed] == [
         "check-in c-1 missed  it came more than 5 min late",
@@ -221,7 +228,7 @@ def test_what_failed_and_what_came_late(store: Store) -> None:
     ]
     assert [one.words for one in found.late] == [
         "check-in c-1 came 2 h late  the machine was asleep for 2 h",
-        'm-slow from qa came 1 h after it was sent  "Do it [2J"',
+        'm-slow from qa came 1 h after it was sent  a dialog is open  "Do it [2J"',
     ]
     assert [one.words for one in found.done] == ["2 messages delivered"]
 
@@ -320,6 +327,8 @@ def test_it_has_twenty_lines_and_says_where_the_rest_is(torch: Torch, store: Sto
     assert all(len(row) <= 80 for row in shown)
     assert "\x1b" not in printed
     assert shown[1].startswith("DONE       … and 51 more: torch events --since")
+    assert shown[1].endswith("--kind task,answer,agent"), "it is whole"
+    assert torch("events", "--kind", "task,agent", "--json").code == 0
     assert "dev59" in printed, "the newest"
     assert len(since(torch, "1h")["failed"]) == 60
 

@@ -142,10 +142,25 @@ def test_a_person_is_asked_about_each(tmux: TmuxServer, torch: Torch, two: list[
     tmux.wait_for_text(pane, "Enter registers it as 'build-site'")
     tmux.cmd("send-keys", "-t", pane.id, "n", "Enter")
     tmux.wait_for_text(pane, "Enter registers it as 'my-project'")
+    tmux.cmd("send-keys", "-t", pane.id, "-l", "my/rocket")
+    tmux.cmd("send-keys", "-t", pane.id, "Enter")
+    tmux.wait_for_text(pane, "is not a valid agent name")
     tmux.cmd("send-keys", "-t", pane.id, "rocket", "Enter")
     tmux.wait_for_text(pane, "adopted  rocket")
     listed = [json.loads(line) for line in torch("ps", "--json").out.splitlines()]
     assert [(line["name"], line["pane"]) for line in listed] == [("rocket", two[1].id)]
+
+
+def test_adopt_recognises_what_the_list_does(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """Its process has the name of the interpreter, and its window is called as an answer is."""
+    pane = tmux.new_session("loose", f"exec {sys.executable} {DEMO_PROGRAM}", window="q")
+    tmux.wait_for_text(pane, "Type a message")
+    (one,) = found(tmux)
+    assert (one.profile.name, one.named, one.name == "q") == ("demo", False, False)
+    done = torch("adopt", pane.id, "dev", "--json")
+    assert (done.code, done.json["profile"]) == (0, "demo")
 
 
 def test_what_has_ended_while_a_person_thought_is_not_registered(

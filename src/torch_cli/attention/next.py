@@ -22,8 +22,8 @@ class Visit(NamedTuple):
     client: Attachment | None
 
 
-def next_step(store: Store, socket: Socket, client: str | None = None) -> Visit | None:
-    """Return who needs you and has waited longest, ``None`` if nobody does.
+def next_step(store: Store, socket: Socket, client: str | None = None) -> Visit | str:
+    """Return who needs you and has waited longest; if nobody else does, who is shown, '' if nobody.
 
     Who is shown already is passed over, for the one that has waited longest after it. ``client`` is
     the name of the terminal that is meant. Raises ``NotFoundError`` if there is no such client.
@@ -40,7 +40,7 @@ def next_step(store: Store, socket: Socket, client: str | None = None) -> Visit 
         and home.leads_to(one.agent.socket)
     ]
     if not waiting or len(waiting) == len(shown):
-        return None
+        return waiting[shown[0]].agent.name if shown else ""
     at = (shown[0] + 1) % len(waiting) if shown else 0
     need = waiting[at]
     pane = find(store, socket, need.agent.name).pane

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from torch_cli.attention.stream import first_line, message_in
+from torch_cli.delivery.ending import CANCELLED, NOTHING_TYPED, STOPPED
 from torch_cli.duration import words as duration
 from torch_cli.errors import TorchError
 from torch_cli.git.command import Git
@@ -42,6 +43,9 @@ _LIVES = {
     "wake": "woken",
 }
 """Agents that came and went, by the verb of the event, in words."""
+
+_ARRIVED = ("submitted", "confirmed")
+"""The states of a message that has arrived."""
 
 MOST_COMMITS = 50
 """Commits of one worktree that are read at most."""
@@ -123,7 +127,7 @@ def _done(known: _Knowledge) -> Iterable[Happening]:
     yield from _work(known)
     yield from _answered(known)
     yield from _ruled(known)
-    arrived = [event for event in _last_of_messages(known) if _state(event) == "confirmed"]
+    arrived = [event for event in _last_of_messages(known) if _state(event) in _ARRIVED]
     if arrived:
         yield Happening(arrived[-1].at, "", f"{_number(len(arrived), 'message')} delivered")
     made = list(known.of("checkpoint"))
@@ -214,7 +218,7 @@ def _of_task(event: Event) -> Happening:
 
 def _failed(known: _Knowledge) -> Iterable[Happening]:
     for event in _last_of_messages(known):
-        if _state(event) in ("failed", "unknown"):
+        if _state(event) in ("failed", "unknown") and not _is_a_persons_will(event, known):
             yield Happening(event.at, event.target, _of_message(event, known, _state(event)))
     for event in _last_of_tasks(known):
         if event.detail.get("state") == "failed":
@@ -234,6 +238,19 @@ def _failed(known: _Knowledge) -> Iterable[Happening]:
             )
     yield from _not_back(known)
     yield from _states(known)
+
+
+def _is_a_persons_will(event: Event, known: _Knowledge) -> bool:
+    """Return whether a message did not arrive because its sender cancelled it.
+
+    A person's message that waited for an agent is dropped with it, and they are told of that if it
+    was they who stopped the agent.
+    """
+    reason, excerpt = event.detail.get("reason"), known.excerpts.get(message_in(event))
+    if reason == CANCELLED:
+        return True
+    dropped = reason == STOPPED % event.target
+    return dropped and not event.actor and excerpt is not None and excerpt.told
 
 
 def _not_back(known: _Knowledge) -> Iterable[Happening]:
@@ -314,16 +331,25 @@ def _late(known: _Knowledge) -> Iterable[Happening]:
     for run, name in known.runs.values():
         if run.state in ("sent", "overdue") and run.fired - run.due >= LATE_SECONDS:
             how = f"check-in {name} came {duration(run.fired - run.due)} late"
-            yield Happening(run.fired, run.recipient, _joined(how, run.delay))
+            yield Happening(
+                run.fired, run.recipient, _joined(how, run.delay or "the reason is not known")
+            )
+    held = {
+        message_in(event): str(event.detail.get("reason", "")).removesuffix(NOTHING_TYPED)
+        for event in known.of("deliver")
+        if _state(event) == "held"
+    }
     for event in _last_of_messages(known):
         excerpt = known.excerpts.get(message_in(event))
         if (
             excerpt
-            and _state(event) == "confirmed"
+            and _state(event) in _ARRIVED
             and event.at - excerpt.created > LATE_MESSAGE_SECONDS
         ):
             waited = f"came {duration(event.at - excerpt.created)} after it was sent"
-            yield Happening(event.at, event.target, _of_message(event, known, waited))
+            why = held.get(message_in(event), "")
+            words = _of_message(event, known, f"{waited}  {why}" if why else waited)
+            yield Happening(event.at, event.target, words)
 
 
 # -- words -----------------------------------------------------------------------------------------

@@ -285,12 +285,15 @@ def _usage(misused: click.UsageError) -> TorchError:
         hint = f"For one agent: {command} --agent {extra[1]}"
     if extra and command in ("torch ps", "torch status", "torch top"):
         hint = f"For one agent: torch state {extra[1]}, or torch why {extra[1]}"
+    if _is_message_missing(misused):
+        hint = f'Say what to send: {command} TARGET "MESSAGE"; - reads it from standard input.'
     if _may_be_a_message(misused):
         hint = f"Put a message that begins with '-' behind '--': {command} … -- MESSAGE"
     if misused.message.startswith("Got unexpected extra argument") and _takes_message(misused):
         hint = f'Put a message of several words in quotes: {command} … "MESSAGE"'
     # click puts each choice on a line of its own.
     words = misused.format_message().replace("\n\t", " ").rstrip(".")
+    words = words.replace("'[MESSAGE]'", "'MESSAGE'")  # it is left out only with a form's fields
     return RefusedError(words[:1].lower() + words[1:], hint=hint, code="usage")
 
 
@@ -304,10 +307,20 @@ def _takes_message(misused: click.UsageError) -> bool:
     )
 
 
+def _is_message_missing(misused: click.UsageError) -> bool:
+    """Return whether a message is missing."""
+    if not isinstance(misused, click.MissingParameter) or misused.param is None:
+        return False
+    return misused.param.name == "message"
+
+
 def _may_be_a_message(misused: click.UsageError) -> bool:
     """Return whether the unknown option may have been meant as the message."""
     if isinstance(misused, click.MissingParameter):
-        return misused.param is not None and misused.param.name == "message"
+        command = (misused.ctx and misused.ctx.info_name) or ""
+        behind = sys.argv[sys.argv.index(command) :] if command in sys.argv else []
+        short = any(word[:1] == "-" and word[1:2] not in ("", "-", "L", "S") for word in behind)
+        return short and _is_message_missing(misused)
     names = [param.name for param in misused.ctx.command.params] if misused.ctx else []
     return "message" in names and isinstance(misused, click.NoSuchOption)
 

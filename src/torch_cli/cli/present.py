@@ -11,7 +11,7 @@ import select
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from torch_cli.errors import DONE, Interrupted, TorchError, of_system
@@ -204,6 +204,12 @@ def unscheduled(store: "Store") -> str:
     if store.lease.at_work() is not None:
         return ""
     return "no scheduler is running: 'torch daemon start', or 'torch crontab install'"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return ``words`` as a sentence has them: ``a``, ``a and b``, ``a, b and c``."""
+    *before, last = words
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def printable(text: str) -> str:

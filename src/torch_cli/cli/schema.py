@@ -55,12 +55,10 @@ def agent_object(line: "Line") -> dict[str, Any]:
 
 def shown_state(message: "Message") -> str:
     """Return the state of a message for people: of its receipt, or ``cancelled``."""
-    from torch_cli.delivery.ending import CANCELLED
-    from torch_cli.delivery.receipt import Outcome, receipt_of
+    from torch_cli.delivery import ending
+    from torch_cli.delivery.receipt import receipt_of
 
-    state = receipt_of(message).state
-    cancelled = state is Outcome.FAILED and message.reason == CANCELLED
-    return "cancelled" if cancelled else str(state)
+    return ending.shown_state(receipt_of(message))
 
 
 def briefing_object(briefed: "Briefed | None") -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from torch_cli.cli.present import (
     unscheduled,
 )
 from torch_cli.cli.progress import ProgressPrinter
+from torch_cli.delivery.ending import shown_state
 from torch_cli.errors import DONE, HELD
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _print_receipt(receipt: "Receipt", common: Common) -> None:
     if common.json:
         print_json(receipt.as_json())
         return
-    words = [str(receipt.state), receipt.id, f"{receipt.target} ({receipt.pane})"]
+    words = [shown_state(receipt), receipt.id, f"{receipt.target} ({receipt.pane})"]
     words.append(f"{receipt.elapsed_ms:.0f} ms")
     say("  ".join(printable(word) for word in words))
     for line in (receipt.reason, *receipt.evidence):

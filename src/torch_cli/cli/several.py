@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from torch_cli.cli.asking import confirmed
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import ANY_BYTES
@@ -75,5 +76,5 @@ def consent(common: Common, names: Sequence[str], what: str) -> None:
             hint=f"--yes will {what} them without asking.",
             code="no-consent",
         )
-    if not click.confirm(f"{what.capitalize()} {len(names)} agents ({listed})?", err=True):
+    if not confirmed(f"{what.capitalize()} {len(names)} agents ({listed})?", err=True):
         raise RefusedError("nothing was done", code="no-consent")

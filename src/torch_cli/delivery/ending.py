@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from torch_cli.delivery.receipt import Outcome
+from torch_cli.delivery.receipt import Outcome, Receipt
 from torch_cli.store.messages import Message
 from torch_cli.store.steps import Step
 
@@ -11,11 +11,20 @@ NOTHING_TYPED = "; nothing was typed"
 
 CANCELLED = f"cancelled{NOTHING_TYPED}"
 
+STOPPED = f"agent '%s' was stopped{NOTHING_TYPED}"
+"""The reason of a message that waited for an agent that was stopped; with the agent's name."""
+
 EXPIRED = f"expired: it was not delivered in its time{NOTHING_TYPED}"
 
 
 WAITS = "waiting for "
 """The beginning of a step that is reported repeatedly while Torch waits."""
+
+
+def shown_state(receipt: Receipt) -> str:
+    """Return the state of a message for people: of its receipt, or ``cancelled``."""
+    cancelled = receipt.state is Outcome.FAILED and receipt.reason == CANCELLED
+    return "cancelled" if cancelled else str(receipt.state)
 
 
 class Ended(NamedTuple):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from torch_cli.delivery.ending import CANCELLED, EXPIRED, NOTHING_TYPED, waits
+from torch_cli.delivery.ending import CANCELLED, EXPIRED, NOTHING_TYPED, STOPPED, waits
 from torch_cli.delivery.hand import Hand
 from torch_cli.delivery.post import word_to
 from torch_cli.delivery.queueing import deliver
@@ -247,7 +247,7 @@ def _tell(store: Store, sender: Agent, about: Message) -> None:
 
 def abandon(store: Store, agent: Agent) -> int:
     """End the messages that wait for an agent that is stopped; return how many there were."""
-    reason = f"agent '{agent.name}' was stopped{NOTHING_TYPED}"
+    reason = STOPPED % agent.name
     waiting = store.messages.waiting(agent.identity) if agent.identity else []
     ended = [_fail(store, message, reason) for message in waiting if message.step == Step.ACCEPTED]
     return len(ended)

@@ -3,10 +3,11 @@
 import os
 
 from torch_cli import procs
-from torch_cli.errors import RefusedError
+from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.spawn import refuse_living
 from torch_cli.programs.observe import observe
+from torch_cli.programs.profile import Profile
 from torch_cli.programs.program import running_version, version_on
 from torch_cli.roster.actor import actor
 from torch_cli.roster.registry import (
@@ -20,9 +21,9 @@ from torch_cli.roster.registry import (
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import pane_at
+from torch_cli.tmux.panes import Pane, pane_at
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.strangers import Stranger
+from torch_cli.watch.strangers import Stranger, stranger_in
 
 
 def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | None) -> Agent:
@@ -46,7 +47,7 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
             code="dead",
         )
     with ControlClient(found.socket, pane.session_id) as client:
-        chosen = profile_named(profile) if profile else recognise(store, pane, client)
+        chosen = profile_named(profile) if profile else _recognised(store, pane, client)
         version = version_on(observe(client, store, pane, chosen).screen, chosen)
     program = program_in(pane) or procs.Process(pane.pid, "")
     if not version and (chosen.submit.idle_key or chosen.submit.chord):
@@ -70,6 +71,17 @@ def adopt(store: Store, socket: Socket, target: str, name: str, profile: str | N
     store.health.forget_policy(agent.identity)  # Torch cannot restart it, whatever it was before
     store.events.add("adopt", name, {"pane": pane.id, "profile": chosen.name})
     return agent
+
+
+def _recognised(store: Store, pane: Pane, client: ControlClient) -> Profile:
+    """Return the profile of the program in ``pane``, found as ``torch ps`` finds it, too."""
+    try:
+        return recognise(store, pane, client)
+    except NotFoundError:
+        one = stranger_in(client, pane)
+        if one is None:
+            raise
+        return one.profile
 
 
 def adopt_stranger(store: Store, one: Stranger, name: str) -> Agent:

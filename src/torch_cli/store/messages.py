@@ -44,13 +44,15 @@ ROWS_AT_ONCE = 500
 
 class Excerpt(NamedTuple):
     """What a list of events says of a message: when it was ``created`` (epoch seconds), its
-    ``state`` as a receipt shows it, its ``sender``, and the ``beginning`` of its text.
+    ``state`` as a receipt shows it, its ``sender``, and the ``beginning`` of its text. ``told``
+    says that its sender knows that it did not arrive.
     """
 
     created: float
     state: str
     sender: str
     beginning: str
+    told: bool = False
 
 
 _STATE = "CASE WHEN state = 'queued' AND step <> 'accepted' THEN 'unknown' ELSE state END"
@@ -105,13 +107,13 @@ class Messages(Outbox, Progress):
             part = wanted[start : start + ROWS_AT_ONCE]
             marks = ", ".join("?" for _ in part)
             rows = self._database.query(
-                f"SELECT id, created, {_STATE}, sender, substr(body, 1, {BEGINNING_BYTES})"
+                f"SELECT id, created, {_STATE}, sender, substr(body, 1, {BEGINNING_BYTES}), told"
                 f" FROM messages WHERE id IN ({marks})",
                 *part,
             )
-            for identity, created, state, sender, beginning in rows:
+            for identity, created, state, sender, beginning, told in rows:
                 text = beginning.decode(errors="ignore")  # its last character may be cut
-                found[identity] = Excerpt(created, state, sender, text)
+                found[identity] = Excerpt(created, state, sender, text, bool(told))
         return found
 
     def with_key(self, key: str) -> Message | None:

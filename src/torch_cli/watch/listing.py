@@ -62,12 +62,17 @@ def agents_on(store: Store, socket: Socket) -> list[Agent]:
 
 
 def nobody(socket: Socket) -> str:
-    """Say that there are no agents, or that the server does not run which the caller named."""
+    """Say that there are no agents.
+
+    Raises ``NotFoundError`` if the caller named a server and it does not run, ``TorchError`` if
+    tmux does not answer.
+    """
     if socket.demanded:
         try:
             list_panes(socket)
         except TorchError as error:
-            return f"no agents: {error.message}"
+            error.message = f"no agents: {error.message}"
+            raise
     return "no agents; 'torch spawn NAME' starts one"
 
 

@@ -25,6 +25,9 @@ from torch_cli.watch.listing import Lookout
 _INTERPRETER = re.compile(r"node|nodejs|bun|deno|python[\d.]*")
 """Programs that run others: the first word behind them names the agent program."""
 
+_ANSWERS = ("y", "yes", "n", "no", "q", "quit")
+"""What a person answers to the question of ``torch adopt --all``: it proposes no such name."""
+
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]+")
 
 
@@ -64,6 +67,12 @@ def strangers(store: Store, socket: Socket, lookout: Lookout) -> list[Stranger]:
         with contextlib.suppress(TorchError):
             found += search.at(socket)
     return _with_names(found, {agent.name for agent in agents})
+
+
+def stranger_in(client: ControlClient, pane: Pane) -> Stranger | None:
+    """Return the stranger in ``pane``, without a name; ``None`` if it does not look like one."""
+    glances = [one for one in look_over(client) if one.pane.id == pane.id]
+    return next(iter(_Search(()).among(client, glances)), None)
 
 
 class _Search:
@@ -144,7 +153,8 @@ def _name_of(one: Stranger) -> str:
     own = pane.window if pane.window not in (pane.command, one.profile.name) else ""
     for words in (own, os.path.basename(one.directory)):
         name = _NOT_IN_A_NAME.sub("-", words).strip("-.")[:60]
-        if name and not name.isdecimal() and name not in RESERVED and AGENT_NAME.fullmatch(name):
+        free = name.casefold() not in _ANSWERS and name not in RESERVED
+        if name and not name.isdecimal() and free and AGENT_NAME.fullmatch(name):
             return name
     return one.profile.name
 

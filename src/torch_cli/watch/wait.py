@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from torch_cli.errors import NotFoundError, RefusedError, TimedOutError, TurnFailedError
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.state import AT_WORK, AgentState, State
+from torch_cli.programs.state import AT_WORK, ENDED, AgentState, State
 from torch_cli.programs.trouble import trouble_object
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
@@ -30,7 +30,7 @@ def wait_until(
     target: str,
     words: Collection[str],
     seconds: float,
-    on_wait: Callable[[], None] = lambda: None,
+    on_wait: Callable[[str], None] = lambda step: None,
 ) -> StateOf:
     """Wait until ``target`` is in one of the states in ``words``; return that state.
 
@@ -68,13 +68,14 @@ def wait_for(
     profile: Profile,
     wanted: Collection[State],
     seconds: float,
-    on_wait: Callable[[], None] = lambda: None,
+    on_wait: Callable[[str], None] = lambda step: None,
 ) -> Sight:
     """Return the first sight of the pane in one of the ``wanted`` states.
 
-    An agent that tries again, or makes no progress, is ``working``, too. ``on_wait`` is called each
-    time that it is in another state, and may raise. A pane that is gone counts as ``dead`` or
-    ``exited``, whichever is wanted. If neither is wanted, raises ``NotFoundError``. Raises
+    An agent that tries again, or makes no progress, is ``working``, too. ``on_wait`` is told each
+    time in which other state it is, and may raise. A pane that is gone counts as ``dead`` or
+    ``exited``, whichever is wanted. If neither is wanted, raises ``NotFoundError``, and also for a
+    program that has ended, unless it may be about to be ``hibernated``. Raises
     ``TurnFailedError`` if it is to be ``idle`` and its last turn ended with an error, and
     ``TimedOutError``, with the present state, after ``seconds``.
     """
@@ -100,6 +101,8 @@ def wait_for(
             return sight
         if sight.state.shown in wanted or _goes_on(sight.state, wanted):
             return sight
+        if sight.state.state in ENDED and not {*ENDED, State.HIBERNATED} & set(wanted):
+            raise _has_ended(found, sight.state)
         if sight.state.shown is State.ERROR and State.IDLE in wanted:
             raise _ended_with_error(found, sight.state)
         left = deadline - time.monotonic()
@@ -108,13 +111,22 @@ def wait_for(
                 f"'{found.name}' was not {' or '.join(sorted(wanted))} within {seconds:g} s: it is "
                 f"{sight.state.shown} ({sight.state.evidence})"
             )
-        on_wait()
+        on_wait(f"waiting for {found.name}: it is {sight.state.shown}")
         client.wait_output(found.pane.id, heard, min(left, SILENT_SECONDS))
 
 
 def _ended(wanted: Collection[State]) -> State | None:
     """Return as which of the ``wanted`` states a pane that is gone counts."""
     return next((state for state in (State.DEAD, State.EXITED) if state in wanted), None)
+
+
+def _has_ended(found: Found, state: AgentState) -> NotFoundError:
+    again = found.agent is not None and found.agent.origin == "spawned"
+    return NotFoundError(
+        f"'{found.name}' is {state.state} ({state.evidence}); it was not waited for",
+        hint=f"'torch restart {found.name}' starts it again." if again else "",
+        code=str(state.state),
+    )
 
 
 def _goes_on(state: AgentState, wanted: Collection[State]) -> bool:

@@ -10,6 +10,9 @@ from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.options import common_options
 from torch_cli.errors import DONE, RefusedError
 
+_OTHER_NAME = ("bad-name", "name-taken", "name-kept")
+"""Codes of errors after which a person is asked for another name."""
+
 if TYPE_CHECKING:
     from torch_cli.store import Store
     from torch_cli.store.agents import Agent
@@ -100,9 +103,7 @@ def _print(store: "Store", agent: "Agent", common: Common) -> None:
 
 
 def _adopt_all(common: Common, *, yes: bool, dry_run: bool) -> int:
-    from torch_cli.cli.present import note, print_error, print_json
-    from torch_cli.errors import TorchError
-    from torch_cli.lifecycle.adopting import adopt_stranger
+    from torch_cli.cli.present import note, print_json
     from torch_cli.store import Store
     from torch_cli.watch.listing import Lookout, agents_on
     from torch_cli.watch.strangers import strangers
@@ -125,17 +126,38 @@ def _adopt_all(common: Common, *, yes: bool, dry_run: bool) -> int:
             if dry_run and common.json:
                 print_json(stranger_object(one))
                 continue
-            name = one.name if yes else _shown(one, asks=asks)
-            if name is None:
-                break
-            if not name or dry_run:
+            if not yes:
+                _show(one, asks=asks)
+            if dry_run:
                 continue
-            try:
-                _print(store, adopt_stranger(store, one, name), common)
-            except TorchError as error:
-                print_error(error, common.json)
-                status = status or error.exit_code
+            failed = _register(store, one, common, asks=asks)
+            if failed is None:
+                break
+            status = status or failed
     return status
+
+
+def _register(store: "Store", one: "Stranger", common: Common, *, asks: bool) -> int | None:
+    """Register a pane by its name, or by that which a person says; return the exit status.
+
+    ``None`` means that the person ends the walk. A name that cannot be is asked for again.
+    """
+    from torch_cli.cli.present import print_error
+    from torch_cli.errors import TorchError
+    from torch_cli.lifecycle.adopting import adopt_stranger
+
+    while True:
+        name = _answer(one) if asks else one.name
+        if not name:
+            return DONE if name is not None else None
+        try:
+            _print(store, adopt_stranger(store, one, name), common)
+        except TorchError as error:
+            print_error(error, common.json)
+            if not (asks and error.code in _OTHER_NAME):
+                return error.exit_code
+        else:
+            return DONE
 
 
 def stranger_object(one: "Stranger") -> dict[str, Any]:
@@ -154,8 +176,8 @@ def stranger_object(one: "Stranger") -> dict[str, Any]:
     }
 
 
-def _shown(one: "Stranger", *, asks: bool) -> str | None:
-    """Show a pane; return the name to register it by, '' to leave it alone, ``None`` to end."""
+def _show(one: "Stranger", *, asks: bool) -> None:
+    """Show a pane, with the command that registers it unless a person is asked."""
     from torch_cli.cli.present import say
 
     program = one.profile.title or one.profile.name
@@ -163,7 +185,10 @@ def _shown(one: "Stranger", *, asks: bool) -> str | None:
     say("  ".join(filter(None, [program, str(one.state.shown), place, one.directory])))
     if not asks:
         say(f"  {' '.join(one.command)}")
-        return ""
+
+
+def _answer(one: "Stranger") -> str | None:
+    """Return the name to register it by, '' to leave it alone, ``None`` to end."""
     sys.stdout.write(f"  Enter registers it as '{one.name}'; another name, n: no, q: quit: ")
     sys.stdout.flush()
     line = sys.stdin.buffer.readline()

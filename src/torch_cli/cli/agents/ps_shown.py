@@ -62,8 +62,9 @@ def show(common: Common, look: TableForm, *, watch: bool = False) -> int:
         _explain(found.lines)
     for words in found.notes:
         note(f"torch: {words}", quiet=common.quiet)
-    if not found.lines and not common.json:
-        note(nobody(common.socket), quiet=common.quiet)
+    if not found.lines:
+        words = nobody(common.socket)
+        note(words, quiet=common.quiet or common.json)
     return found.status
 
 
@@ -192,13 +193,11 @@ def _urgency(line: "Line") -> tuple[int, float]:
 
 def _row(line: "Line", now: float) -> list[str]:
     from torch_cli.cli.present import age
-    from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.cli.schema import shown_state
 
     agent, message = line.agent, line.message
     sent = (
-        f"{receipt_of(message).state} {age(now - message.created)} ago {message.id}"
-        if message
-        else ""
+        f"{shown_state(message)} {age(now - message.created)} ago {message.id}" if message else ""
     )
     return [
         agent.name,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torch_cli.cli.asking import confirmed
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import SECONDS, common_options
 from torch_cli.cli.several import agents_argument, consent, for_each
@@ -101,7 +102,7 @@ def _ask(common: Common, plan: "RestartPlan") -> None:
     lost = "; ".join(plan.losses)
     if common.json or not sys.stdin.isatty():
         check_losses(plan, "--yes restarts it nevertheless.")
-    if not click.confirm(f"{plan.agent.name}: {lost}. Restart it?", err=True):
+    if not confirmed(f"{plan.agent.name}: {lost}. Restart it?", err=True):
         raise RefusedError(f"agent '{plan.agent.name}' was not restarted", code="no-consent")
 
 

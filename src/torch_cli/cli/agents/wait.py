@@ -33,6 +33,9 @@ def command(common: Common, targets: tuple[str, ...], wanted: str, timeout: floa
     """Wait until each of TARGETS is in one of the states, and print it. Exit status 6 if the time
     runs out.
 
+    An agent whose program has ended, or ends meanwhile, is said at once: exit status 3, unless you
+    wait for 'dead', 'exited' or 'hibernated'.
+
     Several are waited for one after the other, within one time, each with its own result: one that
     is printed may have come to be in another state since. The exit status is the first that is not
     0.
@@ -49,17 +52,18 @@ def command(common: Common, targets: tuple[str, ...], wanted: str, timeout: floa
       torch wait dev --for waiting,limited,dead --timeout 3600 && notify-send "dev needs you"
     """
     from torch_cli.cli.agents.state import show
-    from torch_cli.cli.progress import check_reader
+    from torch_cli.cli.progress import ProgressPrinter
     from torch_cli.store import Store
     from torch_cli.watch.wait import wait_until
 
     names = [word.strip() for word in wanted.split(",") if word.strip()]
     deadline = time.monotonic() + timeout
+    on_wait = ProgressPrinter(common, f"until it is {' or '.join(names)}, {timeout:g} s at most")
     with Store() as store:
 
         def act(target: str) -> int:
             left = timeout if len(targets) == 1 else max(0.0, deadline - time.monotonic())
-            show(wait_until(store, common.socket, target, names, left, check_reader), common)
+            show(wait_until(store, common.socket, target, names, left, on_wait), common)
             return DONE
 
         return for_each(common, targets, act, not_done="were not waited for")

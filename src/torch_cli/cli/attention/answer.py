@@ -1,7 +1,6 @@
 """``torch answer``."""
 
 import contextlib
-import select
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch_cli.cli.asking import confirmed, typed
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
@@ -16,6 +16,7 @@ from torch_cli.cli.options import common_options
 if TYPE_CHECKING:
     from torch_cli.attention.answer import AnswerGiven, Waiting
     from torch_cli.attention.needs import Need
+    from torch_cli.errors import HeldError
     from torch_cli.store import Store
 
 
@@ -90,6 +91,7 @@ def _waiting(store: "Store", common: Common, agent: str | None) -> "list[Need]":
     """Return who waits for an answer, the longest waiting first; of ``agent`` alone if named.
 
     What a named agent seems to ask is shown, too, although nobody knows which key answers it.
+    Raises ``HeldError`` if it asks nothing.
     """
     from torch_cli.attention.needs import needs
     from torch_cli.roster.registry import registered
@@ -97,13 +99,26 @@ def _waiting(store: "Store", common: Common, agent: str | None) -> "list[Need]":
     if agent is not None:
         agent = registered(store, agent, "nothing was pressed").name
     found = needs(store, common.socket)
+    asking = [one for one in found if one.group == "answer"]
     if agent is None:
-        return [one for one in found if one.group == "answer"]
-    return [
-        one
-        for one in found
-        if one.agent.name == agent and (one.group == "answer" or one.asked.question)
-    ]
+        return asking
+    own = [one for one in found if one.agent.name == agent]
+    meant = [one for one in own if one.group == "answer" or one.asked.question]
+    if not meant:
+        raise _asks_nothing(agent, own, [one.agent.name for one in asking])
+    return meant
+
+
+def _asks_nothing(agent: str, own: "list[Need]", others: list[str]) -> "HeldError":
+    """Return the error for ``agent``, which asks nothing, that also says who does."""
+    from torch_cli.cli.present import listed
+    from torch_cli.errors import HeldError
+
+    state = f": it is {own[0].state.state.shown}" if own else ""
+    does = f"{listed(others)} {'does' if len(others) == 1 else 'do'}" if others else ""
+    words = f"'{agent}' asks nothing; {does}" if does else f"'{agent}' asks nothing{state}"
+    hint = f"'torch answer {others[0]}' shows what it asks." if others else ""
+    return HeldError(words, hint=hint or f"Look with 'torch state {agent}'.", code="no-dialog")
 
 
 def _list(waiting: "list[Need]", common: Common) -> int:
@@ -143,7 +158,7 @@ def _answer_one(
             words = option.words if text is None else f"{option.words}: {text}"
             sure = f"Answer this with {option.key} {words}?"
             with _unanswered(agent):
-                meant = _confirm(sure)
+                meant = confirmed(sure)
             if not meant:
                 note("nothing was pressed", quiet=common.quiet)
                 return DONE
@@ -267,14 +282,14 @@ def _own_words(shown: "Waiting", said: str) -> str | None:
     from torch_cli.programs.asked import option_of
 
     if is_own_words(shown.asked, said):
-        return said if _confirm(f"Answer with the text '{said}'?") else None
+        return said if confirmed(f"Answer with the text '{said}'?") else None
     try:
         option = option_of(shown.asked, said)
     except RefusedError:
         return None
     if option.text != "needed":
         return None
-    return _typed(f"{option.words}: ") or ""
+    return typed(f"{option.words}: ") or ""
 
 
 def _show(shown: "Waiting", since: float | None) -> None:
@@ -314,34 +329,7 @@ def _indent_of(rows: Sequence[str]) -> int:
     return min(room, INDENT_COLUMNS) if room >= 0 else INDENT_COLUMNS
 
 
-_HEEDED_SECONDS = 0.2
-"""Seconds within which a signal is heeded while a person has typed nothing."""
-
-
 def _read(shown: "Waiting") -> str | None:
     """Return what a person types, ``None`` at the end of the input."""
     keys = [option.key for option in shown.asked.options] if shown.asked.choose else []
-    return _typed(f"{', '.join([*keys, 'Enter skips', 'q quits'])}: ")
-
-
-def _confirm(sure: str) -> bool:
-    """Ask whether a person is ``sure``; only a yes counts."""
-    while True:
-        said = (_typed(f"{sure} [y/N]: ") or "").casefold()
-        if said in ("", "n", "no", "y", "yes"):
-            return said in ("y", "yes")
-
-
-def _typed(prompt: str) -> str | None:
-    """Return the line that a person types behind ``prompt``, ``None`` at the end of the input."""
-    from torch_cli.cli.present import printable
-
-    sys.stdout.write(printable(prompt))
-    sys.stdout.flush()
-    # A Ctrl-C that comes just before a read is heeded after it: so only what is there is read.
-    while not select.select([sys.stdin], [], [], _HEEDED_SECONDS)[0]:
-        pass
-    line = sys.stdin.buffer.readline()
-    if not line:
-        sys.stdout.write("\n")
-    return line.decode("utf-8", "replace").strip() if line else None
+    return typed(f"{', '.join([*keys, 'Enter skips', 'q quits'])}: ")

@@ -48,8 +48,8 @@ TIME_COLUMNS = 16
     multiple=True,
     metavar="KIND",
     shell_complete=complete_kinds,
-    help="Only this kind (repeatable): state, message, checkin, task, checkpoint, commit, "
-    "restart, agent, key, team.",
+    help="Only this kind, or KIND,KIND (repeatable): state, message, checkin, task, checkpoint, "
+    "commit, restart, agent, key, team.",
 )
 @click.option("--follow", "-f", is_flag=True, help="Continue with what happens from now on.")
 @click.option("--after", metavar="CURSOR", help="What happened after this cursor, in order.")
@@ -96,7 +96,7 @@ def command(
     if after is not None and since is not None:
         words = "give --since or --after, not both; nothing was shown"
         raise RefusedError(words, code="usage")
-    wanted = Wanted(agent, kinds)
+    wanted = Wanted(agent, [word for kind in kinds for word in kind.split(",")])
     with Store() as store:
         part = _first(store, wanted, since, after, limit)
         for entry in part.entries:

@@ -33,8 +33,9 @@ def command(common: Common, client: str | None) -> None:
 
     with Store() as store:
         step = next_step(store, common.socket, client)
-    if step is None:
-        note("nobody else needs you", quiet=common.quiet)
+    if isinstance(step, str):
+        alone = f"nobody needs you but {step}, which you look at" if step else "nobody needs you"
+        note(printable(alone), quiet=common.quiet)
         return
     if common.json:
         print_json(need_object(step.need))

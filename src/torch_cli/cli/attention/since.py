@@ -19,6 +19,9 @@ FIRST_LOOK_SECONDS = 86_400.0
 MOST_LINES = 20
 """Lines at most: a screen is taken in at one look."""
 
+_MORE = "… and "
+"""How the row begins that stands for the rows without room."""
+
 PART_LABELS = {
     "needs": "NEEDS YOU",
     "done": "DONE",
@@ -122,11 +125,13 @@ def _print(found: "Summary", waiting: "list[Need]", why: str) -> None:
         if len(rows) > room:  # the oldest are left out; of those who wait, those who wait least
             left = len(rows) - room + 1
             kept = rows[: room - 1] if name == "needs" else rows[left:]
-            more = f"… and {left} more: {_more(name, now - found.begins)}"
+            more = f"{_MORE}{left} more: {_more(name, now - found.begins)}"
             rows = [*kept, more] if name == "needs" else [more, *kept]
         for number, row in enumerate(rows):
             label = PART_LABELS[name] if number == 0 else ""
-            say(_fitted(f"{label:<9}  {printable(row)}"))
+            shown = f"{label:<9}  {printable(row)}"
+            # A command is never cut: it is there to be copied.
+            say(shown if row.startswith(_MORE) else _fitted(shown))
     if not any(parts.values()):
         say("nobody needs you, and nothing happened")
 
@@ -158,8 +163,7 @@ def _more(name: str, seconds: float) -> str:
     }
     if name == "needs":
         return "torch status"
-    words = "".join(f" --kind {kind}" for kind in kinds[name])
-    return f"torch events --since {int(seconds // 60) + 1}m{words}"
+    return f"torch events --since {int(seconds // 60) + 1}m --kind {','.join(kinds[name])}"
 
 
 def _fitted(row: str) -> str:

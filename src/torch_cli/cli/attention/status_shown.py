@@ -43,7 +43,7 @@ def show(common: Common, *, line: bool = False) -> int:
     with Store() as store:
         found = needs(store, common.socket)
         notes = [] if line or common.json else [_untold(store, found), _waiting(store)]
-        alone = _nobody(store, common) if not (found or line or common.json) else ""
+        alone = _nobody(store, common) if not (found or line) else ""
     if common.json:
         for one in found:
             print_json(need_object(one))

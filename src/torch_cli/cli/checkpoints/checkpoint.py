@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torch_cli.cli.asking import confirmed
 from torch_cli.cli.checkpoints.checkpoint_shown import (
     CHECKPOINT_COLUMNS,
     checkpoint_object,
@@ -378,7 +379,7 @@ def trust_command(common: Common, directory: str, yes: bool) -> None:
         return
     for name, value in sorted({**filters, **hooks}.items()):
         say(f"{printable(name)} = {printable(value)}")
-    if not yes and not (sys.stdin.isatty() and click.confirm("Allow these to run?", err=True)):
+    if not yes and not (sys.stdin.isatty() and confirmed("Allow these to run?", err=True)):
         raise RefusedError("nothing was trusted", hint="--yes does not ask.", code="not-confirmed")
     for commands in filter(None, (filters, hooks)):
         trust(worktree, commands)

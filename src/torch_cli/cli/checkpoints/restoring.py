@@ -3,8 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
+from torch_cli.cli.asking import confirmed
 from torch_cli.cli.checkpoints.checkpoint_shown import print_plan
 from torch_cli.cli.common import Common
 
@@ -88,5 +87,5 @@ def _ask(planned: "RestorePlan", common: Common) -> None:
             code="not-confirmed",
         )
     print_plan(planned, common)
-    if not click.confirm(f"Restore {files} from {planned.source.name}?", err=True):
+    if not confirmed(f"Restore {files} from {planned.source.name}?", err=True):
         raise RefusedError("nothing was restored", code="not-confirmed")

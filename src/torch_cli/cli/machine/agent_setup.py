@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torch_cli.cli.asking import confirmed
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import ANY_BYTES, common_options
 from torch_cli.cli.present import note, print_json, print_text
@@ -93,7 +94,7 @@ def _ask(common: Common) -> None:
             hint="Agree with --yes, or look first with --dry-run.",
             code="no-consent",
         )
-    if not click.confirm("Write these changes?", err=True):
+    if not confirmed("Write these changes?", err=True):
         raise TorchError("nothing was changed", code="no-consent")
 
 

@@ -10,6 +10,7 @@ from torch_cli.cli.verbs import Verbs
 
 if TYPE_CHECKING:
     from torch_cli.programs.changes import FileChange
+    from torch_cli.snippet.conf import Installed
 
 
 @click.group("shell", cls=Verbs)
@@ -73,7 +74,7 @@ def tmux_command(common: Common, install: bool, remove: bool, dry_run: bool) -> 
 def _change(common: Common, changes: "list[FileChange]", *, install: bool, dry_run: bool) -> None:
     """Make the changes, and say what is different now."""
     from torch_cli.cli.present import note, print_json, print_text
-    from torch_cli.snippet.conf import carry_out, snippet_file
+    from torch_cli.snippet.conf import carry_out, installed, snippet_file
 
     needed = [change for change in changes if change.needed]
     if not dry_run:
@@ -99,10 +100,20 @@ def _change(common: Common, changes: "list[FileChange]", *, install: bool, dry_r
     elif dry_run:
         words = "Nothing was changed (--dry-run)."
     elif install:
+        for line in _says(installed()):
+            note(f"  {line}", quiet=common.quiet)
         words = f"In a server that runs: tmux source-file '{snippet_file()}'"
     else:
         words = "A server that runs keeps what it has read until it ends."
     note(words, quiet=common.quiet)
+
+
+def _says(now: "Installed") -> list[str]:
+    """Return which line was added, and which keys it binds."""
+    from torch_cli.snippet.text import KEYS
+
+    keys = [f"prefix {one.key}: {one.words}" for one in KEYS]
+    return [f"the line: {now.line}", *keys, "A key that is bound already is not taken."]
 
 
 def _done(change: "FileChange") -> str:

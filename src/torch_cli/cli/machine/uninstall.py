@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torch_cli.cli.asking import confirmed
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 from torch_cli.cli.present import note, print_error, print_json, print_text, say
@@ -80,7 +81,7 @@ def _ask(common: Common) -> None:
             hint="Agree with --yes, or look first with --dry-run.",
             code="no-consent",
         )
-    if not click.confirm("Remove all of this?", err=True):
+    if not confirmed("Remove all of this?", err=True):
         raise TorchError("nothing was removed", code="no-consent")
 
 

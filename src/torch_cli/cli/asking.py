@@ -1,0 +1,36 @@
+"""Asking a person at a terminal: for a yes, or for a line."""
+
+import select
+import sys
+from typing import TextIO
+
+_HEEDED_SECONDS = 0.2
+"""Seconds within which a signal is heeded while a person has typed nothing."""
+
+
+def confirmed(sure: str, *, err: bool = False) -> bool:
+    """Ask whether a person is ``sure``, with ``err`` on stderr; only a yes counts.
+
+    Anything that is neither a yes nor a no is asked again.
+    """
+    while True:
+        said = (typed(f"{sure} [y/N]: ", sys.stderr if err else None) or "").casefold()
+        if said in ("", "n", "no", "y", "yes"):
+            return said in ("y", "yes")
+
+
+def typed(prompt: str, stream: TextIO | None = None) -> str | None:
+    """Return the line that a person types behind ``prompt``, ``None`` at the end of the input."""
+    from torch_cli.cli.present import printable
+
+    stream = stream or sys.stdout
+    stream.write(printable(prompt))
+    stream.flush()
+    # A Ctrl-C that comes just before a read is heeded after it: so only what is there is read.
+    while not select.select([sys.stdin], [], [], _HEEDED_SECONDS)[0]:
+        pass
+    line = sys.stdin.buffer.readline()
+    if not line:
+        stream.write("\n")
+        stream.flush()
+    return line.decode("utf-8", "replace").strip() if line else None
