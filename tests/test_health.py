@@ -307,6 +307,25 @@ def test_a_server_that_was_killed_is_told_from_one_that_has_ended(
     assert (end.cause, end.not_closed) == (Cause.SERVER_GONE, killed)
 
 
+@pytest.mark.parametrize("attached", [False, True])
+def test_a_server_begun_since_at_the_same_socket_says_nothing_of_the_one_before(
+    attached: bool, demo: DemoAgent, tmux: TmuxServer
+) -> None:
+    """Its socket can be executed too as long as a client is attached to it."""
+    one = agent_now()
+    server = int(one.server.rsplit("|", 2)[1])
+    tmux.cmd("kill-window", "-t", one.pane)
+    wait_until(lambda: procs.identify(server) is None, what="its end")
+    time.sleep(2.1)  # the times of sockets are told apart by whole seconds
+    other = tmux.new_session()
+    with contextlib.ExitStack() as stack, Store() as store:
+        if attached:
+            stack.enter_context(ControlClient(tmux.socket, other.session_id))
+        end = end_of(store, one)
+    assert end is not None
+    assert (end.cause, end.not_closed) == (Cause.SERVER_GONE, False)
+
+
 def test_a_server_that_is_ending_is_gone(demo: DemoAgent) -> None:
     """It closes its socket first: its agents' panes were not closed by a person then."""
     socket = Path(agent_now().socket)

@@ -323,6 +323,7 @@ EVERYBODYS = {
     # They make something new, take what nobody has, or answer: what they send is checked there.
     *("task add", "task claim", "task route", "ack", "reply"),
     "top",  # its keys do what the commands do, each by the same deed
+    "inhibit",  # the machine stays awake while it runs: no agent is touched
     "wake",  # who may send a message may wake: its own test is with those of messages
     "resurrect",  # each agent by a restart, which is refused for those of others
     # Files, git and tmux, and Torch on this machine: what an agent's own shell can do as well.

@@ -68,6 +68,9 @@ class Told(Protocol):
 OUTCOME_SECONDS = 3600.0
 """For this many seconds Torch looks for the outcome of an ``unknown`` message."""
 
+GONE = "gone"
+"""The rule of the state of an agent whose pane is gone."""
+
 LOAD = 0.02
 """The part of a core that looks at states may take; with very many busy agents they are fewer."""
 
@@ -214,6 +217,8 @@ class Passes:
             self._notify(store, self._history, now, changes)
             self._tell_parents(store, self._history)
             self._mark(store, self._history)
+            if any(change.state.rule == GONE for change in changes):
+                self.arrange(store, now)  # which window is the last one decides what a close means
         if self._history.unsettled:
             return DWELL_SECONDS
         return max(INTERVALS.states, (time.thread_time() - began) / LOAD)

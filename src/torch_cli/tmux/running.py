@@ -1,42 +1,47 @@
 """A server that must be there: asking it without a connection, and which one it is."""
 
 import os
+import socket
 import stat
 
 from torch_cli import procs
+from torch_cli.intervals import INTERVALS
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import no_server
 from torch_cli.tmux.process import run
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version, note
 
+MADE_SECONDS = 2.0
+"""A socket was made within so many seconds of its server's start, which is in whole seconds."""
+
 SERVER_FACTS = "#{version}\t#{socket_path}\t#{pid}\t#{start_time}"
 """What tells a server apart from every other, and what it is."""
 
 
-def asked(socket: Socket, *words: str) -> str:
-    """Return what the server of ``socket`` prints.
+def asked(at: Socket, *words: str) -> str:
+    """Return what the server of ``at`` prints.
 
     Raises ``NotFoundError`` if there is none, ``RefusedError`` if tmux is too old.
     """
-    done = run(socket, "-N", *words)
+    done = run(at, "-N", *words)
     if done.status != 0:
         # An old tmux does not know -N. Its error would look like a server that is not there.
-        check_version(run(socket, "-V").out.strip().removeprefix("tmux "))
-        raise no_server(socket, done.error)
+        check_version(run(at, "-V").out.strip().removeprefix("tmux "))
+        raise no_server(at, done.error)
     return done.out
 
 
-def server_at(socket: Socket) -> tuple[str, str]:
-    """Return what distinguishes the server of ``socket`` (``Pane.server``), and the id of one of
+def server_at(at: Socket) -> tuple[str, str]:
+    """Return what distinguishes the server of ``at`` (``Pane.server``), and the id of one of
     its sessions.
 
     It costs half as much as a list of 64 panes. Raises as ``asked`` does.
     """
     sessions = ("list-sessions", "-F", "#{session_id}")
-    done = asked(socket, "display-message", "-p", SERVER_FACTS, ";", *sessions)
+    done = asked(at, "display-message", "-p", SERVER_FACTS, ";", *sessions)
     server, session, *_ = done.split("\n")
-    note(socket, server.partition("\t")[0])
+    note(at, server.partition("\t")[0])
     version, path, *process = server.split("\t")
     check_version(version)
     return "|".join([quote.printed(path, version), *process]), session
@@ -47,13 +52,28 @@ def was_killed(server: str) -> bool:
     attached: it ended without the end of its last session.
 
     tmux lets its socket be executed as long as a client is attached, and takes that back when it
-    ends by itself, also by ``kill-server`` (3.3a, 2026-11-29). ``False`` if nobody can tell.
+    ends by itself, also by ``kill-server`` (3.3a, 2026-11-29). A server that was begun there since
+    has a socket of its own, made later. ``False`` if nobody can tell.
     """
-    path, pid, _ = server.rsplit("|", 2)
+    path, pid, started = server.rsplit("|", 2)
     if procs.identify(int(pid)) is not None:
         return False  # it may be ending now
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
     except OSError:
         return False
-    return stat.S_ISSOCK(mode) and bool(mode & stat.S_IXUSR)
+    own = abs(found.st_mtime - float(started)) < MADE_SECONDS and not _is_heard(path)
+    return own and stat.S_ISSOCK(found.st_mode) and bool(found.st_mode & stat.S_IXUSR)
+
+
+def _is_heard(path: str) -> bool:
+    """Return whether a server listens at the socket ``path``, or may do so."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(INTERVALS.answer)
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+    return True

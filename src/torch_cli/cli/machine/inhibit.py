@@ -22,8 +22,8 @@ def command(common: Common, duration: str | None, until_rest: bool) -> None:
 
     A lock of the system (systemd-inhibit, caffeinate) is held while an agent works, and for a
     minute after that, because turns follow each other. An agent that waits for you is not at work.
-    The lock ends with this command, however that ends. It does not keep a laptop awake whose lid
-    you close, nor from sleep that you ask for.
+    The lock ends with this command, however that ends. A laptop whose lid you close sleeps all the
+    same. Sleep that you ask for is refused meanwhile: 'systemctl suspend -i' overrides that.
 
     \b
     Examples:
