@@ -146,6 +146,18 @@ def test_status_names_the_messages_that_wait(demo: DemoAgent) -> None:
     assert "wait" not in demo.torch("status", "--json").err
 
 
+def test_status_and_list_say_that_check_ins_wait_for_a_daemon_that_was_killed(
+    demo: DemoAgent,
+) -> None:
+    assert demo.torch("checkin", "add", demo.name, "How far?", "--in", "1h").code == 0
+    daemon = scheduler.start(demo.torch)
+    assert demo.torch("status").err == ""
+    daemon.kill()
+    why = "no scheduler is running, because the daemon was killed, stopped or has crashed"
+    assert f"nothing happens to 1 check-in: {why}: 'torch daemon" in demo.torch("status").err
+    assert f"none of them is sent: {why}" in demo.torch("checkin", "list").err
+
+
 def test_an_old_history_does_not_say_since_when(demo: DemoAgent, store: Store) -> None:
     """The agent may have worked since the scheduler ended."""
     agent = store.agents.all()[0]

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import SOURCE, Torch
+from torch_cli.cli.present import unscheduled
 from torch_cli.schedule import crontab
 from torch_cli.store import Store
 
@@ -54,6 +55,19 @@ def test_install_show_and_remove(torch: Torch, file: Path) -> None:
     assert torch("crontab", "remove").code == 0
     assert file.read_text() == ""
     assert torch("crontab", "remove", "--json").json["state"] == "was not there"
+
+
+@pytest.mark.usefixtures("file")
+def test_until_cron_has_called_it_that_is_what_is_missing(torch: Torch) -> None:
+    with Store() as store:
+        assert unscheduled(store).startswith("no scheduler is running: ")
+        assert torch("crontab", "install").code == 0
+        assert unscheduled(store).startswith("cron has not called 'torch tick' yet")
+        assert torch("crontab", "remove").code == 0
+        assert unscheduled(store).startswith("no scheduler is running: ")
+        assert torch("crontab", "install").code == 0
+        assert torch("tick").code == 0
+        assert unscheduled(store) == ""
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,18 @@ def unscheduled(store: "Store") -> str:
     """Say what is missing for later work, '' if a scheduler is running."""
     if store.lease.at_work() is not None:
         return ""
-    return "no scheduler is running: 'torch daemon start', or 'torch crontab install'"
+    from torch_cli.schedule import cron_mark
+    from torch_cli.store.lease import HolderKind
+
+    last = store.lease.holder()
+    if cron_mark.is_installed():
+        if last is None or last.kind is not HolderKind.TICK:
+            return "cron has not called 'torch tick' yet: it does so once a minute, if it runs"
+        ago = age(time.time() - last.clock.wall)
+        return f"cron has not called 'torch tick' for {ago}: see whether cron runs"
+    crashed = last is not None and last.kind is HolderKind.DAEMON and not last.released
+    why = ", because the daemon was killed, stopped or has crashed" if crashed else ""
+    return f"no scheduler is running{why}: 'torch daemon start', or 'torch crontab install'"
 
 
 def listed(words: Sequence[str]) -> str:

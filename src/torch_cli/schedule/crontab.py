@@ -5,6 +5,7 @@ import subprocess
 from typing import NamedTuple
 
 from torch_cli.errors import NotFoundError, TorchError
+from torch_cli.schedule import cron_mark
 from torch_cli.schedule.command import environment, torch_words
 
 CRONTAB_MARK = b"# torch tick"
@@ -73,6 +74,7 @@ def write(text: bytes) -> None:
     done = _crontab(["-"], text)
     if done.returncode != 0:
         raise _failed("be written; it was not changed", done)
+    cron_mark.remember(any(map(_is_ours, text.splitlines())))
 
 
 def _crontab(words: list[str], given: bytes) -> "subprocess.CompletedProcess[bytes]":

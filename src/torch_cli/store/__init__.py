@@ -147,6 +147,11 @@ class Store:
         sql = "SELECT count(*) FROM runs WHERE state = 'overdue'"
         return int(self.database.query(sql)[0][0])
 
+    def ahead(self) -> int:
+        """Return how many check-ins are still to come; it loads nothing of check-ins."""
+        sql = "SELECT count(*) FROM checkins WHERE state = 'active' AND due IS NOT NULL"
+        return int(self.database.query(sql)[0][0])
+
     def __enter__(self) -> "Store":
         return self
 

@@ -26,8 +26,9 @@ def command(common: Common, look: TableForm, watch: bool) -> int:
     An agent whose pane is gone is shown as 'dead'. If Torch cannot look at an agent, it shows
     'unknown' with the reason, and the exit status is that of the first such error. Why another one
     is 'unknown', and what to do, is said below the list ('advice' with --json). -L or -S lists the
-    agents of that server only. -v adds to each agent the evidence for its state, what protects
-    messages to it, and its tmux server. With --json, one object for each agent.
+    agents of that server only; exit status 3 if it does not run and has none. -v adds to each agent
+    the evidence for its state, what protects messages to it, and its tmux server. With --json, one
+    object for each agent.
 
     \b
     Examples:

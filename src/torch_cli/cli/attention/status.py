@@ -22,10 +22,11 @@ def command(common: Common, line: bool) -> int:
     or 'torch freeze'. nothing: it works, or is idle.
 
     Torch looks at every agent now. While a scheduler runs, the time comes from the history of
-    states, and Torch knows who is done. Messages that wait are named at the end. Exit status 8 if
-    anybody needs you (answer, look, fix), 0 if nobody does. With --json, one object for each agent.
-    -L or -S shows the agents of that server only. The daemon tells you when an agent begins to need
-    you: see 'torch notify -h'.
+    states, and Torch knows who is done. Messages that wait are named at the end, or what else waits
+    for a scheduler. Exit status 8 if anybody needs you (answer, look, fix), 0 if nobody does. With
+    --json, one object for each agent. -L or -S shows the agents of that server only; exit status 3
+    if it does not run and has none. The daemon tells you when an agent begins to need you: see
+    'torch notify -h'.
 
     \b
     Examples:

@@ -42,7 +42,7 @@ def show(common: Common, *, line: bool = False) -> int:
         raise RefusedError("give --line or --json, not both; nothing was shown", code="usage")
     with Store() as store:
         found = needs(store, common.socket)
-        notes = [] if line or common.json else [_untold(store, found), _waiting(store)]
+        notes = [] if line or common.json else [_untold(store, found), _waiting(store, found)]
         alone = _nobody(store, common) if not (found or line) else ""
     if common.json:
         for one in found:
@@ -79,18 +79,37 @@ def _untold(store: "Store", found: "list[Need]") -> str:
     return "you are not told when an agent needs you: no daemon is running: 'torch daemon start'"
 
 
-def _waiting(store: "Store") -> str:
-    """Return which messages wait in the outbox, '' if none does."""
+def _waiting(store: "Store", found: "list[Need]") -> str:
+    """Return which messages wait in the outbox; if none does, what else waits for a scheduler.
+
+    '' if nothing waits.
+    """
     from collections import Counter
 
     from torch_cli.cli.present import unscheduled
 
     counted = Counter(one.recipient for one in store.messages.waiting())
     if not counted:
-        return ""
+        return _unattended(store, found)
     names = ", ".join(f"{number} for '{name}'" for name, number in counted.items())
     missing = unscheduled(store)
     return f"messages wait: {names}; 'torch outbox list'" + (f"; {missing}" if missing else "")
+
+
+def _unattended(store: "Store", found: "list[Need]") -> str:
+    """Return which check-ins and agents wait for a scheduler that does not run, '' if none do."""
+    from torch_cli.cli.present import unscheduled
+    from torch_cli.programs.state import State
+
+    if store.lease.at_work() is not None:
+        return ""
+    checkins = store.ahead()
+    parts = ["1 check-in" if checkins == 1 else f"{checkins} check-ins"] if checkins else []
+    # A message wakes the one, and the daemon has the other go on after the reset.
+    later = (State.HIBERNATED, State.LIMITED)
+    parts += [f"'{one.agent.name}'" for one in found if one.state.state.shown in later]
+    missing = unscheduled(store) if parts else ""
+    return f"nothing happens to {', '.join(parts)}: {missing}" if missing else ""
 
 
 def need_object(one: "Need") -> dict[str, Any]:

@@ -147,10 +147,11 @@ def list_command(common: Common, look: TableForm, agent: str | None, ended: bool
       torch checkin list
       torch checkin list --agent dev --json
     """
-    from torch_cli.cli.present import note, print_json
+    from torch_cli.cli.present import note, print_json, unscheduled
     from torch_cli.store import Store
 
     with Store() as store:
+        missing = "" if common.json else unscheduled(store)
         checkins = [one for one in store.checkins.all(ended=ended) if agent in (None, one.to.name)]
         runs = store.checkins.last_runs()
         overdue = {run.checkin for run in store.checkins.overdue()}
@@ -168,6 +169,8 @@ def list_command(common: Common, look: TableForm, agent: str | None, ended: bool
             print_json(checkin_object(one, run and (run, messages.get(run.id))))
     elif checkins:
         print_list(checkins, runs, messages, look)
+        if missing:
+            note(f"torch: none of them is sent: {missing}", quiet=common.quiet)
     else:
         note("no check-ins; 'torch checkin add' makes one", quiet=common.quiet)
 

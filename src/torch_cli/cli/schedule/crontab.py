@@ -34,7 +34,7 @@ def install_command(common: Common, dry_run: bool) -> None:
     Examples:
       torch crontab install
     """
-    from torch_cli.schedule import crontab
+    from torch_cli.schedule import cron_mark, crontab
 
     if dry_run:
         _print("would be", crontab.line(), common)
@@ -42,6 +42,7 @@ def install_command(common: Common, dry_run: bool) -> None:
     change = crontab.change(keep=True)
     if change.after != change.before:
         crontab.write(change.after)
+    cron_mark.remember(True)
     _print(
         "installed" if change.after != change.before else "was there",
         change.line_after,
