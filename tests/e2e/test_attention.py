@@ -208,6 +208,35 @@ def test_what_needs_a_person_is_seen_told_once_and_gone_once_dealt_with(watched:
     crash(watched)
 
 
+def test_short_turns_are_each_counted(watched: Watched) -> None:
+    """Two turns that the stub answers at once, and a longer one: by its hooks, if not by looks."""
+    world = watched.world
+    if world.kit.name != "claude":
+        pytest.skip("it has no hooks here")
+    world.stub.behaviour = Behaviour()
+    watched.wait(lambda: watched.states()[-1][1]["state"] == "idle", "its rest")
+    before = len(watched.states())
+    for number in (1, 2):
+        done = world.torch("ask", world.name, f"Short turn {number}", "--json")
+        assert done.code == 0, done.out + done.err
+    expected = ["working", "idle"] * 2
+
+    def came() -> list[str]:
+        return [str(one["state"]) for _, one in watched.states()[before:]]
+
+    watched.wait(lambda: came() == expected, "two turns")
+    assert watched.needs()["do"] == "done"
+    found = world.torch("since", "1h", "--json").json["done"]
+    (worked,) = [one["words"] for one in found if one["words"].startswith("worked")]
+    assert "2 turns ended" in worked
+    hold = world.stub.hold()
+    world.ask(prose(30))
+    hold.wait(60)
+    watched.wait(lambda: came() == [*expected, "working"], "a longer turn")
+    hold.release(Behaviour())
+    watched.wait(lambda: came() == [*expected, "working", "idle"], "its end")
+
+
 def permission(watched: Watched) -> None:
     world, before = watched.world, len(watched.told())
     world.stub.behaviour = Behaviour(StubMode.TOOL)

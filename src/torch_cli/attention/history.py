@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from torch_cli.attention.looking import Looking
 from torch_cli.attention.stalled import Silences
+from torch_cli.attention.turns import Turns
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.reset import without_zone
-from torch_cli.programs.state import ENDED, AgentState, State
+from torch_cli.programs.state import AT_REST, AT_WORK, ENDED, AgentState, State
 from torch_cli.programs.trouble import trouble_fields
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
@@ -84,6 +85,7 @@ class History:
         self._progress = Silences()
         self.agents: Sequence[Agent] = ()
         """Those of the last look."""
+        self._turns = Turns()
         self.on_leave: Callable[[str, ControlClient], None] = lambda path, client: None
         """Is called with the socket and connection of a server that has no agents any more."""
 
@@ -96,6 +98,11 @@ class History:
     def states(self) -> Mapping[str, str]:
         """The state of each agent that was seen, by its identity."""
         return {one: what.state for one, what in self._written.items()}
+
+    @property
+    def rests(self) -> Mapping[str, float]:
+        """Since when (epoch seconds) each agent is at rest that is, by its identity."""
+        return {one: what.since for one, what in self._written.items() if what.state in AT_REST}
 
     @property
     def clients(self) -> dict[str, ControlClient]:
@@ -112,8 +119,9 @@ class History:
         self._standing = {one: what for one, what in self._standing.items() if one in known}
         self._written = {one: what for one, what in self._written.items() if one in known}
         self._progress.keep(known)
-        changes = (self._weigh(store, agent, seen) for agent, seen in self._all(store, agents))
-        return [change for change in changes if change is not None]
+        self._turns.keep(known)
+        looks = self._all(store, agents)
+        return [change for agent, seen in looks for change in self._weigh(store, agent, seen)]
 
     def close(self) -> None:
         """Leave all tmux servers."""
@@ -175,20 +183,44 @@ class History:
 
     # -- deciding ----------------------------------------------------------------------------------
 
-    def _weigh(self, store: Store, agent: Agent, seen: Seen | None) -> Change | None:
-        """Write the state of ``agent`` if it is another than was written, and has stood."""
+    def _weigh(self, store: Store, agent: Agent, seen: Seen | None) -> Iterator[Change]:
+        """Write what ``agent`` has done unseen, and its state if that is another than was written,
+        and has stood.
+        """
         if seen is not None and seen.error is not None:
-            return None  # its profile cannot be read: 'torch status' says so
+            return  # its profile cannot be read: 'torch status' says so
         if seen is None or seen.state.state in ENDED:
             # It may have been hibernated since its row was read.
             agent = store.agents.known_as(agent.identity) or agent
         if seen is not None:
             state = self._progress.weigh(store, agent, seen, time.monotonic())
             state = unless_asleep(agent, state)
+            yield from self._catch_up(store, agent, seen.report, state)
         else:
             state = gone(agent)
-        asked, now = asked_by(state), time.time()
-        key = key_of_state(state)
+        change = self._stand(store, agent, seen, state)
+        if change is not None:
+            yield change
+
+    def _catch_up(
+        self, store: Store, agent: Agent, newest: int, state: AgentState
+    ) -> Iterator[Change]:
+        """Write the turns that began and ended between two looks."""
+        written = self._last(store, agent)
+        known = (written.state, written.since) if written is not None else None
+        for one in self._turns.steps(store, agent, newest, state, known):
+            change = _change(agent, one.state, one.since, self._last(store, agent))
+            self._written[agent.identity] = _Written(
+                key_of_state(one.state), str(one.state.shown), one.since, one.since
+            )
+            if write(store, change, reported=True):
+                yield change
+
+    def _stand(
+        self, store: Store, agent: Agent, seen: Seen | None, state: AgentState
+    ) -> Change | None:
+        """Write ``state`` if it is another than was written, and has stood."""
+        now, key = time.time(), key_of_state(state)
         written = self._last(store, agent)
         if written is not None and written.key == key:
             self._standing.pop(agent.identity, None)
@@ -208,12 +240,12 @@ class History:
         ):
             return None
         del self._standing[agent.identity]
+        since = standing.since
+        if state.shown in AT_WORK:
+            since = self._turns.begun(agent.identity, written.since if written else 0.0) or since
         quiet = self._progress.quiet(agent.identity)
-        change = Change(agent, state, asked, standing.since, quiet=quiet)
-        if written is not None:
-            lasted = max(0.0, standing.since - written.since)
-            change = change._replace(before=written.state, lasted=lasted)
-        self._written[agent.identity] = _Written(key, str(state.shown), standing.since, now)
+        change = _change(agent, state, since, written)._replace(quiet=quiet)
+        self._written[agent.identity] = _Written(key, str(state.shown), since, now)
         return change if write(store, change) else None
 
     def _last(self, store: Store, agent: Agent) -> _Written | None:
@@ -224,6 +256,13 @@ class History:
                 known = _Written(key_in(event), str(event.detail.get("state", "")), since, since)
                 self._written[agent.identity] = known
         return self._written.get(agent.identity)
+
+
+def _change(agent: Agent, state: AgentState, since: float, written: _Written | None) -> Change:
+    change = Change(agent, state, asked_by(state), since)
+    if written is None:
+        return change
+    return change._replace(before=written.state, lasted=max(0.0, since - written.since))
 
 
 def key_of(state: str, digest: str) -> str:
@@ -251,9 +290,30 @@ def key_in(event: Event) -> str:
     return key_of(str(event.detail.get("state", "")), str(event.detail.get("asked", "")))
 
 
-def write(store: Store, change: Change) -> bool:
-    """Write ``change`` as an event, unless it was written already; say whether it was not."""
-    agent, state, asked = change.agent, change.state, change.asked
+def write(store: Store, change: Change, *, reported: bool = False) -> bool:
+    """Write ``change`` as an event, unless it was written already; say whether it was not.
+
+    A change that was ``reported`` was not seen itself.
+    """
+    agent, state = change.agent, change.state
+    if state.state in ENDED:
+        with contextlib.suppress(TorchError):  # tmux does not answer
+            record_end(store, agent)
+    with store.database.transaction():
+        last = store.events.last_state(agent.identity)
+        if last is not None and key_in(last) == key_of_state(state):
+            return False  # another scheduler was quicker
+        store.events.insert(STATE, agent.name, _detail(change), agent=agent.identity)
+    if not reported or state.shown not in AT_WORK:  # what was seen last is the same, and older
+        since = change.since
+        seen = (agent.server, agent.pane, agent.pane_pid, str(state.shown), state.evidence)
+        store.observations.record(*seen, reported=since if reported else 0.0, wrote=since)
+    return True
+
+
+def _detail(change: Change) -> dict[str, object]:
+    """Return what the event of ``change`` says of it."""
+    state, asked = change.state, change.asked
     detail: dict[str, object] = {
         "state": str(state.shown),
         "since": round(float(change.since), 3),
@@ -271,16 +331,6 @@ def write(store: Store, change: Change) -> bool:
         detail |= {"asked": digest_of(state), "reset": state.reset}
     if change.before:
         detail |= {"before": change.before, "lasted": round(float(change.lasted), 3)}
-    if state.state in ENDED:
-        with contextlib.suppress(TorchError):  # tmux does not answer
-            record_end(store, agent)
     if change.quiet:
         detail["quiet"] = round(change.quiet, 1)
-    with store.database.transaction():
-        last = store.events.last_state(agent.identity)
-        if last is not None and key_in(last) == key_of_state(state):
-            return False  # another scheduler was quicker
-        store.events.insert(STATE, agent.name, detail, agent=agent.identity)
-    place = (agent.server, agent.pane, agent.pane_pid)
-    store.observations.record(*place, str(state.shown), state.evidence, wrote=change.since)
-    return True
+    return detail

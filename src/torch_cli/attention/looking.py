@@ -84,13 +84,15 @@ class Unseen:
     """
 
     def __init__(self) -> None:
+        self._rests: dict[str, float] = {}
         self._ended: dict[str, float] = {}
 
-    def look(self, store: Store, states: Mapping[str, str]) -> frozenset[str]:
-        """Return their identities. ``states`` are those of all agents, after each look."""
-        idle = {one for one, state in states.items() if state in AT_REST}
-        self._ended = {one: at for one, at in self._ended.items() if one in idle}
-        for one in idle - self._ended.keys():
-            self._ended[one] = turn_ended(store.events.last_states(one, CHANGES_READ))
+    def look(self, store: Store, rests: Mapping[str, float]) -> frozenset[str]:
+        """Return their identities. ``rests`` says since when each agent is at rest that is."""
+        self._ended = {one: at for one, at in self._ended.items() if one in rests}
+        for one, since in rests.items():
+            if one not in self._ended or self._rests.get(one) != since:
+                self._ended[one] = turn_ended(store.events.last_states(one, CHANGES_READ))
+        self._rests = dict(rests)
         looks = store.looks.all() if any(self._ended.values()) else {}
         return frozenset(one for one, at in self._ended.items() if at > looks.get(one, 0.0))

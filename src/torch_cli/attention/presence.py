@@ -18,6 +18,10 @@ SILENT_WORDS = frozenset({"-q", "--quiet", "--json", "completion"})
 RECORD_PATIENCE_MILLISECONDS = 100
 """Milliseconds for which a command waits until it can record that a person is here."""
 
+END_LAG_SECONDS = 1.0
+"""Seconds by which the end of a turn may be dated later than its answer came: tmux tells to the
+second when a window last wrote, and a report of the end follows the answer."""
+
 
 def note_command() -> str:
     """Record that a person typed a command now, unless an agent did; return what they are told.
@@ -57,3 +61,14 @@ def left_at(store: Store, now: float) -> float | None:
     if last is None:
         return None
     return last.at if now - last.at > AWAY_SECONDS else last.before or None
+
+
+def note_answer(agent: str) -> None:
+    """Record that a person has read what ``agent`` (a name) answered: they have looked at it.
+
+    As for ``note_command``, nothing fails, and a command of an agent does not count.
+    """
+    with contextlib.suppress(TorchError), Store(create=False) as store:
+        known = store.agents.get(agent)
+        if known is not None and actor(store).agent is None:
+            store.looks.note(known.identity, time.time() + END_LAG_SECONDS)

@@ -47,6 +47,9 @@ _LIVES = {
 _ARRIVED = ("submitted", "confirmed")
 """The states of a message that has arrived."""
 
+_IN_A_TURN = (*AT_WORK, State.WAITING, State.UNKNOWN)
+"""The states that do not end a turn."""
+
 MOST_COMMITS = 50
 """Commits of one worktree that are read at most."""
 
@@ -136,18 +139,24 @@ def _done(known: _Knowledge) -> Iterable[Happening]:
 
 
 def _work(known: _Knowledge) -> Iterable[Happening]:
-    """Yield for each agent how long it worked, and how many turns it ended."""
+    """Yield for each agent how long it worked, and how many turns it ended.
+
+    A turn may end by way of a question or of what cannot be read, as in ``looking.turn_ended``.
+    """
     spent, turns, last = dict[str, float](), dict[str, int](), dict[str, Event]()
+    begun = set[str]()
     for event in known.of(STATE):
         lasted, before = event.detail.get("lasted"), event.detail.get("before")
-        if before not in AT_WORK or not isinstance(lasted, int | float):
-            continue
         who = event.target
-        spent[who] = spent.get(who, 0.0) + min(float(lasted), event.at - known.since)
-        turns[who] = turns.get(who, 0) + (_state(event) == State.IDLE)
-        last[who] = event
+        if before in AT_WORK and isinstance(lasted, int | float):
+            spent[who] = spent.get(who, 0.0) + min(float(lasted), event.at - known.since)
+            last[who] = event
+            begun.add(who)
+        if _state(event) not in _IN_A_TURN and who in begun:
+            turns[who] = turns.get(who, 0) + (_state(event) == State.IDLE)
+            begun.remove(who)
     for who, event in last.items():
-        ended = f", {_number(turns[who], 'turn')} ended" if turns[who] else ""
+        ended = f", {_number(turns[who], 'turn')} ended" if turns.get(who) else ""
         yield Happening(event.at, who, f"worked for {duration(spent[who])}{ended}")
 
 

@@ -53,6 +53,10 @@ def run_ask(common: Common, *, timeout: float = ANSWERED_WITHIN_SECONDS, **given
     if answer.text is None:
         return print_receipt(answer.receipt, common)
     _print_answer(answer, common)
+    if sys.stdout.isatty():
+        from torch_cli.attention.presence import note_answer
+
+        note_answer(answer.receipt.target)
     return DONE
 
 

@@ -238,7 +238,7 @@ class Passes:
 
             self._marks = Marks()
             history.on_leave = self._marks.leave
-        self._marks.show(store, history.agents, history.states, history.clients)
+        self._marks.show(store, history.agents, history.states, history.rests, history.clients)
 
     def _notify(
         self, store: Store, history: "History", now: float, changes: "list[Change]"

@@ -50,17 +50,19 @@ class Marks:
         store: Store,
         agents: Iterable[Agent],
         states: Mapping[str, str],
+        rests: Mapping[str, float],
         clients: Mapping[str, ControlClient],
     ) -> None:
         """Have each server show what its ``agents`` need.
 
-        ``states`` are the states by an agent's identity, ``clients`` the open connections by the
-        socket of their server. A server that does not answer is tried again at the next call.
+        ``states`` are the states by an agent's identity, ``rests`` since when it is at rest if it
+        is, ``clients`` the open connections by the socket of their server. A server that does not
+        answer is tried again at the next call.
         """
         self._servers = {path: one for path, one in self._servers.items() if path in clients}
         here: dict[str, list[tuple[Agent, str]]] = {path: [] for path in clients}
         ended: dict[str, set[str]] = {path: set() for path in clients}
-        unseen = self._look(store, states)
+        unseen = self._look(store, rests)
         for agent in agents:
             if agent.identity in unseen and agent.socket in ended:
                 ended[agent.socket].add(agent.pane)
@@ -74,13 +76,13 @@ class Marks:
             except TorchError:
                 self._servers.pop(path, None)
 
-    def _look(self, store: Store, states: Mapping[str, str]) -> frozenset[str]:
+    def _look(self, store: Store, rests: Mapping[str, float]) -> frozenset[str]:
         """Return who has ended a turn that nobody has looked at, if any server shows that."""
         if not any(one.sourced for one in self._servers.values()):
             self._unseen = None
             return frozenset()
         self._unseen = self._unseen or Unseen()
-        return self._unseen.look(store, states)
+        return self._unseen.look(store, rests)
 
     def leave(self, path: str, client: ControlClient) -> None:
         """Remove the marks of a server that has no agents any more."""

@@ -51,6 +51,19 @@ class HookReports:
         sql = f"AND at > ? AND name IN ({marks}) ORDER BY id"
         return self._where(sql, server, pane, since, *names)
 
+    def between(
+        self, server: str, pane: str, names: Sequence[str], after: int, until: int, since: float
+    ) -> list[HookReport]:
+        """Return the reports of these names from that pane after the number ``after``, up to
+        ``until``, and after ``since`` (epoch seconds), in order.
+        """
+        marks = ", ".join("?" for _ in names)
+        if not after:  # from the newest back, the first that is too old tells where to begin
+            sql = "AND at <= ? ORDER BY id DESC LIMIT 1"
+            after = next((one.id for one in self._where(sql, server, pane, since)), 0)
+        sql = f"AND id > ? AND id <= ? AND at > ? AND name IN ({marks}) ORDER BY id"
+        return self._where(sql, server, pane, after, until, since, *names)
+
     def last_id(self) -> int:
         """Return the number of the newest report of all, 0 if there is none."""
         return int(self._database.query("SELECT coalesce(max(id), 0) FROM hook_events")[0][0])

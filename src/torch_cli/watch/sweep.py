@@ -40,7 +40,8 @@ class Seen(NamedTuple):
 
     ``reported`` is as in ``Sight``. ``wrote`` is when its window last wrote. ``error`` says why its
     state cannot be known although its pane exists: its profile cannot be read. ``rows`` is what it
-    shows, colours included.
+    shows, colours included. ``report`` is the number of the newest report from its pane, 0 if there
+    is none.
     """
 
     pane: Pane
@@ -49,6 +50,7 @@ class Seen(NamedTuple):
     wrote: int = 0
     error: TorchError | None = None
     rows: str = ""
+    report: int = 0
 
 
 class _ShownRows(NamedTuple):
@@ -180,7 +182,8 @@ class Sweep:
         if agent.hibernated is not None:
             state = unless_asleep(agent, state)
         said = 0.0 if judged.error else reported_at(self._profile(agent.profile), report)
-        return Seen(pane, state, said, wrote, judged.error, rows)
+        newest = report.id if report is not None else 0
+        return Seen(pane, state, said, wrote, judged.error, rows, newest)
 
     def _turn(self, agent: Agent, wrote: int) -> TurnReport | None:
         """Return what is known of the present turn, which may end without a new screen."""
