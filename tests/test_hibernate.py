@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent
-from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, wait_until
+from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, accept_profiles, wait_until
 from sleeper import conversations, spawn_sleepy, write_profile
 from test_task import mine, new
 from torch_cli import procs
@@ -315,27 +315,38 @@ def killed_at(what: str, module: str, name: str, when: str) -> None:
     ("module", "name", "when"),
     [
         ("going", "end_idle", "before"),
-        ("agents", "hibernate", "before"),
-        ("agents", "hibernate", "after"),
+        ("agents", "hibernating", "before"),
+        ("agents", "hibernating", "after"),
         ("going", "say_when_dead", "after"),
         ("stop", "_rests", "after"),
         ("stop", "_take", "after"),
         ("stop", "_gone_within", "after"),
+        ("agents", "hibernated", "after"),
         ("going", "end_idle", "after"),
     ],
 )
-def test_killed_on_the_way_to_sleep_it_sleeps_or_is_awake(
+def test_killed_on_the_way_to_sleep_it_sleeps_is_awake_or_has_ended(
     tmux: TmuxServer,
     torch: Torch,
     dev: DemoAgent,
+    store: Store,
     tmp_path: Path,
     module: str,
     name: str,
     when: str,
 ) -> None:
+    """Nothing restarts one whose end nobody has seen: it may have been a person's."""
     tmux.new_session("mine", "cat")
     killed_at("hibernate", module, name, when)
-    assert dev.state() in ("idle", "hibernated")
+    assert dev.state() in ("idle", "hibernated", "exited", "dead")
+    if not procs.alive(program()) and now().hibernated is None:
+        store.database.write("UPDATE agents SET hibernating = hibernating - 61")
+        torch("tick")
+        assert (dev.state(), now().hibernating) == ("dead", None)
+        assert dev.send("hello", "--timeout", "1", "--key", "one").code == 4
+        torch("tick")
+        assert starts(tmp_path) == ["opened"]
+        assert torch("restart", "dev", "--yes").code == 0
     dev.tmux.wait_until(
         lambda: (
             dev.send("hello", "--key", "one").code == 0
@@ -344,12 +355,57 @@ def test_killed_on_the_way_to_sleep_it_sleeps_or_is_awake(
         "the message",
     )
     torch("tick")
-    assert dev.submitted() == ["hello"]
+    assert dev.submitted().count("hello") == 1
     assert set(starts(tmp_path)) == {"opened"}
     dev.wait_for("idle")
-    assert now().hibernated is None or procs.alive(
-        procs.Process(now().program_pid, now().program_started)
-    )
+    assert (now().hibernated, now().hibernating) == (None, None)
+
+
+def program() -> procs.Process:
+    return procs.Process(now().program_pid, now().program_started)
+
+
+@pytest.mark.parametrize("end", ["exit", "crash"])
+def test_who_was_killed_half_way_leaves_no_sleep_to_a_later_end(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, store: Store, tmp_path: Path, end: str
+) -> None:
+    tmux.new_session("mine", "cat")
+    killed_at("hibernate", "stop", "_rests", "after")
+    assert now().hibernating is not None
+    if end == "exit":
+        tmux.cmd("send-keys", "-t", dev.pane.id, "-l", "/exit")
+        tmux.cmd("send-keys", "-t", dev.pane.id, "Enter")
+    else:
+        os.kill(now().program_pid, signal.SIGKILL)
+    dev.tmux.wait_until(lambda: not procs.alive(program()), "its end")
+    dev.tmux.wait_until(lambda: dev.state() in ("exited", "dead"), "its state")
+    assert dev.send("hello", "--timeout", "2").code == 4
+    store.database.write("UPDATE agents SET hibernating = hibernating - 61")
+    torch("tick")
+    assert starts(tmp_path) == ["opened"]
+    assert (now().hibernated, now().hibernating) == (None, None)
+    recorded = store.events.last_end(now().identity)
+    assert recorded is not None, "its end is an end as any other"
+
+
+def impatient(profile: Path) -> None:
+    """Have Torch wait for an end for no longer than a moment."""
+    text = profile.read_text()
+    old = next(line for line in text.splitlines() if line.startswith("stop_grace"))
+    profile.write_text(text.replace(old, "stop_grace = 0.001"))
+    accept_profiles()
+
+
+def test_one_that_does_not_end_in_time_is_awake_and_does_not_sleep_when_it_ends(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    impatient(Path(os.environ["TORCH_HOME"]) / "config" / "profiles" / "sleepy.toml")
+    done = torch("hibernate", "dev", "--json")
+    assert (done.code, done.json["error"]["code"]) == (4, "still-running")
+    assert (now().hibernated, now().hibernating) == (None, None)
+    dev.tmux.wait_until(lambda: dev.state() == "dead", "its end")
+    assert dev.send("hello", "--timeout", "2").code == 4
+    assert starts(tmp_path) == ["opened"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from torch_cli.programs.asked import Asked, asked_by
 from torch_cli.programs.reset import without_zone
 from torch_cli.programs.state import AT_REST, AT_WORK, ENDED, AgentState, State
 from torch_cli.programs.trouble import trouble_fields
+from torch_cli.roster.asleep import is_falling_asleep
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import STATE, Event, since_of
@@ -192,6 +193,8 @@ class History:
         if seen is None or seen.state.state in ENDED:
             # It may have been hibernated since its row was read.
             agent = store.agents.known_as(agent.identity) or agent
+            if is_falling_asleep(agent):
+                return None  # whoever ends its program says soon that it is hibernated
         if seen is not None:
             state = self._progress.weigh(store, agent, seen, time.monotonic())
             state = unless_asleep(agent, state)

@@ -6,7 +6,7 @@ from torch_cli.delivery.text import shows_as_placeholder
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
-from torch_cli.roster.asleep import is_without_program
+from torch_cli.roster.asleep import is_without_program, stay_awake
 from torch_cli.store import Store
 
 OBSTACLE_SECONDS = 2.0
@@ -64,11 +64,12 @@ def asleep(store: Store, recipient: Recipient) -> str:
     and runs, stays awake from now on.
     """
     agent = store.agents.known_as(recipient.agent) if recipient.agent else None
-    if agent is None or agent.hibernated is None or agent.stopped is not None:
+    if agent is None or agent.stopped is not None:
         return ""
     if is_without_program(agent):
         return f"hibernated: 'torch wake {recipient.name}' wakes it"
-    store.agents.hibernate(agent, None)
+    if agent.hibernating is not None:
+        stay_awake(store, agent)
     return ""
 
 

@@ -11,11 +11,10 @@ from torch_cli.errors import TorchError
 from torch_cli.health.settings import load_health_settings
 from torch_cli.lifecycle.did import Did
 from torch_cli.lifecycle.hibernate import never, not_now
-from torch_cli.lifecycle.wake import is_stale, stay_awake
 from torch_cli.procs import Process
 from torch_cli.programs.record import wrote_at
 from torch_cli.programs.state import State
-from torch_cli.roster.asleep import is_without_program
+from torch_cli.roster.asleep import is_falling_asleep, is_stale, is_without_program, stay_awake
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -99,26 +98,27 @@ class Hibernation:
             yield Did("hibernate", "", error.message, error)
             return
         for agent in store.agents.all():
-            if is_stale(agent, now):
-                stay_awake(store, agent)
-                continue
             seconds = rest_seconds(policies.get(agent.identity, AgentPolicy()), default)
-            if (
-                seconds is None
-                or len(self._going) >= ENDED_AT_ONCE
-                or agent.identity in self._going
-            ):
-                continue
             try:
-                if self._is_due(store, agent, seconds, now):
-                    self._tried[agent.identity] = now
-                    words = ["hibernate", agent.name, "--idle", f"{seconds:g}"]
-                    self._going[agent.identity] = (agent, Background(words, environment={}))
+                self._look_after(store, agent, seconds, now)
             except TorchError as error:
                 yield Did("hibernate", agent.name, error.message, error)
+            except OSError as error:  # no memory for a process, or too many of them
+                failed = TorchError(f"agent '{agent.name}' was not hibernated: {error}")
+                yield Did("hibernate", agent.name, failed.message, failed)
+
+    def _look_after(self, store: Store, agent: Agent, seconds: float | None, now: float) -> None:
+        if is_stale(agent):
+            stay_awake(store, agent)
+        one = agent.identity
+        if seconds is None or len(self._going) >= ENDED_AT_ONCE or one in self._going:
+            return
+        if self._is_due(store, agent, seconds, now):
+            words = ["hibernate", agent.name, "--idle", f"{seconds:g}"]
+            self._going[one] = (agent, Background(words, environment={}))
 
     def _is_due(self, store: Store, agent: Agent, seconds: float, now: float) -> bool:
-        if agent.frozen is not None or is_without_program(agent):
+        if agent.frozen is not None or is_without_program(agent) or is_falling_asleep(agent):
             return False
         if 0 <= now - self._tried.get(agent.identity, 0.0) < REFUSED_SECONDS:
             return False

@@ -14,7 +14,7 @@ from torch_cli.errors import TorchError
 from torch_cli.health.policy import member_in_file
 from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, RestartStep, decide
 from torch_cli.lifecycle.did import Did
-from torch_cli.roster.asleep import is_without_program
+from torch_cli.roster.asleep import is_falling_asleep, is_without_program
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.health import AgentPolicy
@@ -65,7 +65,7 @@ class Recovery:
             if store.restarts.of("", one):
                 store.restarts.settle("", one, now - HEALTHY_SECONDS)
             return
-        if is_without_program(agent):
+        if is_without_program(agent) or is_falling_asleep(agent):
             return  # it is hibernated
         end = self._end(store, agent)
         if end is None or one in self._going or not end.is_against(policy.restart):

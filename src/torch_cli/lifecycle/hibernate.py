@@ -1,7 +1,8 @@
 """Hibernating an agent: its program is asked to end, and started again when it is needed.
 
-That it is to sleep is recorded before its program is asked, under the lock of its pane, so that no
-message is on its way. Whoever is killed after that leaves an agent that is asleep, or awake.
+That its program is asked is recorded before, and that it sleeps once its end was seen, both under
+the lock of its pane, so that no message is on its way. Whoever is killed in between leaves an agent
+that is awake, or whose program has ended as any other: it does not sleep then.
 """
 
 import os
@@ -16,7 +17,7 @@ from torch_cli.lifecycle.resume import earlier
 from torch_cli.lifecycle.stop import end_idle
 from torch_cli.programs.record import has_shell_behind
 from torch_cli.programs.state import State
-from torch_cli.roster.asleep import is_without_program
+from torch_cli.roster.asleep import is_without_program, stay_awake
 from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.conversation import follow
 from torch_cli.roster.registry import find, profile_named, registered
@@ -65,13 +66,15 @@ def hibernate(
     refusal = f"restarts agent '{name}'"
     with alone("restart", agent.identity, refusal, "nothing was hibernated"):
         found = find(store, Socket(path=agent.socket), name)
-        asked, ended = end_idle(
-            *(store, found, agent), lambda: _begin(store, agent, found.pane, unless)
-        )
+        try:
+            asked, ended = end_idle(
+                *(store, found, agent),
+                lambda: _begin(store, agent, found.pane, unless),
+                lambda: store.agents.hibernated(agent, time.time()),
+            )
+        finally:  # a later end is not ours: a person ends it, or it crashes
+            stay_awake(store, agent)
         if not ended:
-            say_when_dead(Socket(path=agent.socket), found.pane, "")
-            if not asked:  # else it may end later, and is hibernated then
-                store.agents.hibernate(agent, None)
             happened = "was asked to end and has not" if asked else "cannot be asked to end now"
             raise HeldError(f"agent '{name}' {happened}; it continues", code="still-running")
     detail = {"conversation": agent.conversation}
@@ -87,7 +90,7 @@ def _begin(store: Store, agent: Agent, pane: Pane, unless: Callable[[Agent, Pane
         raise HeldError(f"{nothing}: {why}", code="no-window")
     if why := not_now(store, agent) or unless(agent, pane):
         raise HeldError(f"{nothing}: {why}", code="not-idle")
-    if not store.agents.hibernate(agent, time.time()):
+    if not store.agents.hibernating(agent, time.time()):
         why = "a message is on its way to it, or it was stopped or started meanwhile"
         raise HeldError(f"{nothing}: {why}", code="not-idle")
     say_when_dead(

@@ -169,16 +169,20 @@ def end_asked(store: Store, found: Found, agent: Agent) -> None:
 
 
 def end_idle(
-    store: Store, found: Found, agent: Agent, begin: Callable[[], None]
+    store: Store,
+    found: Found,
+    agent: Agent,
+    begin: Callable[[], None],
+    done: Callable[[], object],
 ) -> tuple[bool, bool]:
     """Ask the idle program of ``agent`` to end, and end what it leaves behind.
 
-    ``begin`` is called under the lock of its pane before anything is pressed, and may raise. Torch
-    presses nothing more once the program works or its box holds a text. Returns whether it was
-    asked, and whether it has ended.
+    ``begin`` is called under the lock of its pane before anything is pressed, and may raise. So is
+    ``done`` once its end was seen. Torch presses nothing more once the program works or its box
+    holds a text. Returns whether it was asked, and whether it has ended.
     """
     family = procs.descendants(agent.program_pid)
-    asked, ended = _ask(store, found, agent, begin)
+    asked, ended = _ask(store, found, agent, begin, done)
     if ended:
         end_all(family)
     return asked, ended
@@ -217,9 +221,13 @@ def _forget(store: Store, agent: Agent, how: Ending, leftovers: int) -> Stopped:
 
 
 def _ask(
-    store: Store, found: Found, agent: Agent, begin: Callable[[], None] | None = None
+    store: Store,
+    found: Found,
+    agent: Agent,
+    begin: Callable[[], None] | None = None,
+    done: Callable[[], object] = lambda: None,
 ) -> tuple[bool, bool]:
-    """Take the profile's steps in turn until the program has ended.
+    """Take the profile's steps in turn until the program has ended, and call ``done`` then.
 
     With ``begin``, which is called first, only those that an idle program with an empty box gets.
     Return whether any step could be taken, and whether the program has ended.
@@ -237,6 +245,7 @@ def _ask(
                 break
             taken = _take(client, store, found, agent, step)
             if taken and _gone_within(_program(agent), launch.stop_grace):
+                done()
                 return True, True
             asked = asked or taken
     return asked, False

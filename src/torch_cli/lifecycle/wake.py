@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from torch_cli import procs
 from torch_cli.delivery.send import check_permitted
 from torch_cli.duration import words
 from torch_cli.errors import HeldError
@@ -21,8 +20,8 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.steps import Step
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.panes import Pane, pane_at
-from torch_cli.tmux.remains import noted_path, say_when_dead
+from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.remains import noted_path
 from torch_cli.tmux.socket import Socket
 
 WAKE = "wake"
@@ -30,9 +29,6 @@ WAKE = "wake"
 
 OTHERS_SECONDS = 60.0
 """Seconds to wait for another process that wakes, ends or restarts the agent."""
-
-ENDS_LATE_SECONDS = 60.0
-"""An agent that has not ended so many seconds after it was asked to is awake."""
 
 
 class Woken(NamedTuple):
@@ -79,7 +75,6 @@ def _wake(store: Store, agent: Agent) -> Woken:
     if agent.hibernated is None:
         return Woken(agent, True)
     if not is_without_program(agent):
-        stay_awake(store, agent)
         return Woken(agent, True)
     if agent.frozen is not None:
         hint = f"'torch thaw {agent.name}' lets it go on."
@@ -125,18 +120,3 @@ def await_dead(agent: Agent) -> Pane | None:
         if pane is None or pane.dead or time.monotonic() > deadline:
             return pane if pane is not None and pane.dead else None
         select.select([], [], [], 0.02)  # tmux does not tell
-
-
-def stay_awake(store: Store, agent: Agent) -> None:
-    """Record that ``agent`` is not hibernated: its program has not ended."""
-    if store.agents.hibernate(agent, None):
-        pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
-        if pane is not None:
-            say_when_dead(Socket(path=agent.socket), pane, "")
-
-
-def is_stale(agent: Agent, now: float) -> bool:
-    """Return whether ``agent`` was to be hibernated, and has not ended, at ``now`` for long."""
-    if agent.hibernated is None or now - agent.hibernated < ENDS_LATE_SECONDS:
-        return False
-    return procs.alive(procs.Process(agent.program_pid, agent.program_started))

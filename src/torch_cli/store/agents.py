@@ -30,8 +30,9 @@ class Agent(NamedTuple):
     became the parent. ``conversation`` is the id of the conversation that its program has, '' if it
     is not known. ``arguments`` and the names of ``variables`` are those that it was started with.
     ``frozen`` is since when nothing is done to it until a person thaws it, ``None`` if it is not
-    frozen. ``hibernated`` is since when Torch has it end its program until somebody needs it,
-    ``None`` if that is to run.
+    frozen. ``hibernated`` is when Torch saw the end of its program, which it had asked to end until
+    somebody needs it, ``None`` if it is not hibernated. ``hibernating`` is when it was asked,
+    ``None`` once the end was seen, or if it continues.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Agent(NamedTuple):
     variables: tuple[str, ...] = ()
     frozen: float | None = None
     hibernated: float | None = None
+    hibernating: float | None = None
 
     @property
     def at(self) -> PaneId:
@@ -250,8 +252,8 @@ class Agents:
         sql = "SELECT 1 FROM agents WHERE identity = ? AND frozen IS NOT NULL AND stopped IS NULL"
         return bool(self._database.query(sql, identity))
 
-    def hibernate(self, agent: Agent, at: float | None) -> bool:
-        """Record since when ``agent`` is hibernated (epoch seconds), ``None`` for not any more.
+    def hibernating(self, agent: Agent, at: float) -> bool:
+        """Record that the program of ``agent`` is asked to end at ``at``, to hibernate it.
 
         Returns whether that was done: not if it was stopped or started again since it was read,
         or has an unsettled message that it would not get.
@@ -265,10 +267,35 @@ class Agents:
                 " AND (kept = 1 OR created > ?)"
             )
             recent = time.time() - SENDS_SECONDS
-            if at is not None and self._database.query(sql, agent.identity, recent):
+            if self._database.query(sql, agent.identity, recent):
                 return False
-            sql = "UPDATE agents SET hibernated = ? WHERE identity = ?"
+            sql = "UPDATE agents SET hibernating = ? WHERE identity = ?"
             self._database.query(sql, at, agent.identity)
+        return True
+
+    def hibernated(self, agent: Agent, at: float) -> bool:
+        """Record that the program of ``agent``, which was asked, has ended at ``at``.
+
+        Returns whether that was done: not if it was stopped, started again, or kept awake since.
+        """
+        with self._database.transaction():
+            now = self.known_as(agent.identity)
+            if now is None or now.stopped is not None or now.created != agent.created:
+                return False
+            if now.hibernating is None:
+                return False
+            sql = "UPDATE agents SET hibernated = ?, hibernating = NULL WHERE identity = ?"
+            self._database.query(sql, at, agent.identity)
+        return True
+
+    def not_hibernating(self, agent: Agent) -> bool:
+        """Record that the program of ``agent`` is not being ended; return whether it was."""
+        with self._database.transaction():
+            now = self.known_as(agent.identity)
+            if now is None or now.created != agent.created or now.hibernating is None:
+                return False
+            sql = "UPDATE agents SET hibernating = NULL WHERE identity = ?"
+            self._database.query(sql, agent.identity)
         return True
 
     def in_window(self, name: str, window: str) -> None:

@@ -440,4 +440,8 @@ MIGRATIONS = (
     """
     ALTER TABLE hook_events ADD COLUMN server INTEGER;
     """,
+    # 27: since when an agent's program is being ended to hibernate it.
+    """
+    ALTER TABLE agents ADD COLUMN hibernating REAL;
+    """,
 )

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from torch_cli.lifecycle.backoff import HEALTHY_SECONDS, decide
-from torch_cli.roster.asleep import is_without_program
+from torch_cli.roster.asleep import is_falling_asleep, is_without_program
 from torch_cli.roster.started import agent_of
 from torch_cli.store import Store
 from torch_cli.store.teams import MemberKind, Started
@@ -57,7 +57,9 @@ def _end(store: Store, member: Member, known: Started) -> End | None:
     """
     if member.kind == MemberKind.AGENT:
         agent = agent_of(store, known)
-        if agent is None or agent.frozen is not None or is_without_program(agent):
+        if agent is None or agent.frozen is not None:
+            return None
+        if is_without_program(agent) or is_falling_asleep(agent):
             return None
         return end_of(store, agent)
     pane = pane_at(known.socket, known.server, known.pane, known.pane_pid)

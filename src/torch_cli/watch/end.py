@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import TorchError
+from torch_cli.roster.asleep import is_falling_asleep
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -184,7 +185,7 @@ def record_end(store: Store, agent: Agent) -> End | None:
         now = store.agents.known_as(agent.identity)
         if now is None or now.stopped is not None or now.at != agent.at:
             return None
-        if now.hibernated is not None:
+        if now.hibernated is not None or is_falling_asleep(now):
             return None  # Torch has asked it to end
         before = recorded(store, agent)
         if before is not None:
