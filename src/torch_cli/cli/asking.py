@@ -11,10 +11,14 @@ _HEEDED_SECONDS = 0.2
 def confirmed(sure: str, *, err: bool = False) -> bool:
     """Ask whether a person is ``sure``, with ``err`` on stderr; only a yes counts.
 
-    Anything that is neither a yes nor a no is asked again.
+    Anything that is neither a yes nor a no is asked again. On stderr the end of the input is an
+    interrupt, as Ctrl-C is.
     """
     while True:
-        said = (typed(f"{sure} [y/N]: ", sys.stderr if err else None) or "").casefold()
+        line = typed(f"{sure} [y/N]: ", sys.stderr if err else None)
+        if line is None and err:
+            raise KeyboardInterrupt
+        said = (line or "").casefold()
         if said in ("", "n", "no", "y", "yes"):
             return said in ("y", "yes")
 
