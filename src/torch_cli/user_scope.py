@@ -7,7 +7,6 @@ program, from the same process and with its variables, in a group of its own.
 """
 
 import os
-import re
 from pathlib import Path
 
 from torch_cli.login import SESSION_SCOPE, USER_SLICE, LoginFacts, read_facts, rules_of_logind
@@ -21,8 +20,6 @@ SCOPE_WORDS = ("systemd-run", "--user", "--scope", "--quiet", "--collect")
 
 PROBE_SECONDS = 5.0
 """Seconds that the user's systemd may take to make a scope. It took 20 ms (systemd 252)."""
-
-_UNIT = re.compile(r"([^/]+\.(?:service|scope))(?:/|$)")
 
 
 def scope_use() -> str:
@@ -52,7 +49,8 @@ def needs_scope(facts: LoginFacts | None, use: str) -> bool:
         return False
     if SESSION_SCOPE.match(found[2]):
         return facts.lingers and facts.rules.kill_those_of(facts.user) is True
-    units = _UNIT.findall(found[2].removeprefix(f"user@{found[1]}.service"))
+    within = found[2].removeprefix(f"user@{found[1]}.service").split("/")
+    units = [name for name in within if name.endswith((".service", ".scope"))]
     return bool(units) and units[-1].endswith(".service")
 
 
