@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from torch_cli.lifecycle.site import Site, close_unfinished
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
 from torch_cli.store.events import RESURRECT
+from torch_cli.tmux.opening import new_session
 from torch_cli.tmux.panes import Pane
 
 SESSION = "shop #1 🙂"
@@ -238,6 +240,55 @@ def test_what_an_interrupted_rebuilding_has_left_is_closed(
         wait_until(lambda: procs.foreground(used.pid) != used.pid, what="its program")
         assert close_unfinished(store, tmux.socket) == []
     assert tmux.pane(used.id).window == f"torch-{'b' * 12}"
+
+
+def test_a_hook_that_opens_windows_does_not_stop_it(
+    tmux: TmuxServer, torch: Torch, places: dict[str, Path]
+) -> None:
+    furnish(tmux, torch, places)
+    before = [window[0] for window in look(tmux)]
+    torch("tick")
+    kill_everything(tmux)
+    tmux.new_session("first", "cat")
+    tmux.cmd("set-hook", "-g", "after-new-session", "new-window -n hooked cat")
+    done = torch("resurrect", "--json", env=PATH)
+    assert done.code == 0, done.out + done.err
+    assert sorted(window[0] for window in look(tmux)) == sorted([*before, "hooked"])
+
+
+def test_a_session_whose_first_window_a_hook_has_closed_is_left_alone(
+    tmux: TmuxServer, store: Store
+) -> None:
+    tmux.new_session("first", "cat")
+    tmux.cmd("set-hook", "-g", "after-new-session", "new-window -n hooked cat ; kill-window -t :0")
+    with pytest.raises(HeldError) as refused:
+        Site(store, tmux.socket, SESSION).session("/")
+    assert refused.value.code == "session-lives"
+    assert [window[0] for window in look(tmux)] == ["hooked"]
+
+
+def test_what_was_killed_before_it_was_recorded_is_closed(
+    tmux: TmuxServer, torch: Torch, places: dict[str, Path]
+) -> None:
+    furnish(tmux, torch, places)
+    before = look(tmux)
+    torch("tick")
+    kill_everything(tmux)
+    assert new_session(tmux.socket, SESSION, "/", None).created
+    done = torch("resurrect", "--json", env=PATH)
+    assert done.code == 0, done.out + done.err
+    assert look(tmux) == before
+
+
+def test_a_place_that_a_living_start_holds_is_left_to_it(tmux: TmuxServer, store: Store) -> None:
+    """As is a window of that name that Torch has not made."""
+    person = tmux.new_session("mine", "cat", window=f"torch-{'c' * 12}")
+    place = new_session(tmux.socket, SESSION, "/", None)
+    started = threading.Timer(1.0, tmux.cmd, ("new-window", *place.target, "-n", "dev", "cat"))
+    started.start()
+    assert close_unfinished(store, tmux.socket) == []
+    started.join()
+    assert [one.window for one in tmux.panes()] == [person.window, "dev"]
 
 
 def test_what_cannot_be_made_is_listed(

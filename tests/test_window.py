@@ -1,7 +1,9 @@
 """Windows rooted in a directory, on a real server."""
 
+import contextlib
 import os
 import shlex
+import socket
 import sys
 import tempfile
 import threading
@@ -806,3 +808,23 @@ def test_a_global_manual_size_would_end_the_server_and_is_refused(
     done = torch("window", "dev", "--session", "main", "--dir", str(tmp_path), "--json")
     assert (done.code, done.json["error"]["code"]) == (2, "window-size")
     assert len(tmux.panes()) == 1
+
+
+def test_a_server_that_takes_no_connection_is_not_waited_for_without_end(
+    tmux: TmuxServer, store: Store
+) -> None:
+    """Its queue is full, because it is stopped: it is there, but nothing is opened."""
+    with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as clients:
+        os.makedirs(os.path.dirname(tmux.socket.file), 0o700, exist_ok=True)
+        server.bind(tmux.socket.file)
+        server.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                one = clients.enter_context(socket.socket(socket.AF_UNIX))
+                one.setblocking(False)
+                one.connect(tmux.socket.file)
+        looking = threading.Thread(target=opening._answers, args=(tmux.socket,), daemon=True)
+        looking.start()
+        looking.join(20)
+        assert not looking.is_alive()
+        assert opening._answers(tmux.socket)

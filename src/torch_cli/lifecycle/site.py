@@ -4,7 +4,7 @@ It begins with a window that holds its place. What a killed Torch has left of th
 name and by the record of windows, and closed by the next one.
 """
 
-import re
+import select
 import time
 
 from torch_cli import procs
@@ -12,13 +12,10 @@ from torch_cli.errors import HeldError, NotFoundError
 from torch_cli.lifecycle.leftover import LEFTOVER_SECONDS
 from torch_cli.store import Store
 from torch_cli.tmux.arrange import replace_window
-from torch_cli.tmux.opening import new_session
+from torch_cli.tmux.opening import HOLDER_NAME, PLACEHOLDER_SECONDS, is_placeholder, new_session
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window
-
-_UNFINISHED = re.compile(r"torch-[0-9a-f]{12}")
-"""The names of windows that have no name of their own yet."""
 
 
 def session_lives(name: str) -> HeldError:
@@ -64,8 +61,11 @@ class Site:
         place = new_session(self._socket, self._name, directory, None)
         if not place.created:
             raise session_lives(self._name)
-        panes = list_panes(self._socket)
-        (holder,) = (one for one in panes if one.session_id == place.session_id)
+        # A hook of the user's may have opened other windows in it, or closed this one.
+        panes = (one for one in list_panes(self._socket) if one.session_id == place.session_id)
+        holder = next((one for one in panes if one.id == place.holder), None)
+        if holder is None:
+            raise session_lives(self._name)
         try:
             self._store.windows.add(
                 holder, name=holder.window, directory=directory, created_session=True
@@ -76,33 +76,47 @@ class Site:
         return holder
 
     def _lives(self, holder: Pane) -> bool:
-        try:
-            panes = list_panes(self._socket)
-        except NotFoundError:
-            return False
         place = (holder.server, holder.session_id)
-        return any((one.server, one.session_id) == place for one in panes)
+        return any((one.server, one.session_id) == place for one in _panes(self._socket))
 
 
 def close_unfinished(store: Store, socket: Socket) -> list[str]:
-    """Close the shells that an interrupted rebuilding has left in windows without a name.
+    """Close what an interrupted rebuilding has left in windows without a name of their own.
 
-    Returns a note for each. Only shells that Torch has begun lately and in which nothing runs: a
-    person may have found the window, and work in it. Whoever calls holds the right to rebuild.
+    Returns a note for each. Only what holds a place, and shells that Torch has begun lately and in
+    which nothing runs: a person may have found the window, and work in it. Whoever calls holds the
+    right to rebuild.
     """
+    notes = []
+    for pane in _unfinished(store, socket):
+        close_window(socket, pane)
+        notes.append(f"{pane.place}: a shell of an interrupted 'torch resurrect' was closed")
+    return notes
+
+
+def _unfinished(store: Store, socket: Socket) -> list[Pane]:
+    """Return the panes that are left. Waits for the place holders of starts that are under way."""
+    deadline = time.monotonic() + PLACEHOLDER_SECONDS
+    while True:
+        unnamed = [one for one in _panes(socket) if HOLDER_NAME.fullmatch(one.window)]
+        unnamed = [one for one in unnamed if not store.agents.ever_in(one.at)]
+        shells = [one for one in unnamed if _is_recorded(store, one) and _is_idle(one)]
+        # Who was killed before the window was recorded leaves one of these.
+        holders = [one for one in unnamed if one not in shells and is_placeholder(one)]
+        if not holders or time.monotonic() >= deadline:
+            return shells + holders
+        select.select([], [], [], 0.1)
+
+
+def _panes(socket: Socket) -> list[Pane]:
     try:
-        panes = list_panes(socket)
+        return list_panes(socket)
     except NotFoundError:
         return []
-    notes = []
-    for pane in panes:
-        ours = _UNFINISHED.fullmatch(pane.window) and store.windows.created(
-            pane.server, pane.window_id
-        )
-        if ours and not store.agents.ever_in(pane.at) and _is_idle(pane):
-            close_window(socket, pane)
-            notes.append(f"{pane.place}: a shell of an interrupted 'torch resurrect' was closed")
-    return notes
+
+
+def _is_recorded(store: Store, pane: Pane) -> bool:
+    return store.windows.created(pane.server, pane.window_id)
 
 
 def _is_idle(pane: Pane) -> bool:

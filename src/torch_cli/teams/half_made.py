@@ -1,7 +1,6 @@
 """What a killed ``up`` leaves behind: a window that nobody has recorded."""
 
 import os
-import re
 import select
 import time
 
@@ -9,20 +8,13 @@ from torch_cli import procs
 from torch_cli.errors import NotFoundError
 from torch_cli.lifecycle.stop import end_tree
 from torch_cli.store.teams import Started
-from torch_cli.tmux.opening import PLACEHOLDER_COMMAND
+from torch_cli.tmux.opening import HOLDER_NAME, PLACEHOLDER_SECONDS, is_placeholder
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window, find_window
 
 START_VARIABLE = "TORCH_UP"
 """The variable that shows which ``up`` has started a program."""
-
-PLACEHOLDER_SECONDS = 5.0
-"""Seconds that a placeholder may stay. A living ``torch`` replaces it within one second."""
-
-
-_HOLDER = re.compile(r"torch-[0-9a-f]{12}")
-"""The name of the placeholder window in a new session (tmux/opening.py)."""
 
 
 def new_mark() -> str:
@@ -46,7 +38,7 @@ def clear(socket: Socket, session: str, known: Started) -> None:
             end_tree(pane)
             close_window(socket, pane)
             return
-        if not _is_placeholder(pane):
+        if not is_placeholder(pane):
             return
         select.select([], [], [], 0.1)
 
@@ -66,8 +58,8 @@ def sweep(socket: Socket, session: str) -> None:
 
 
 def _holds(pane: Pane, session: str) -> bool:
-    named = pane.session == session and _HOLDER.fullmatch(pane.window)
-    return bool(named) and _is_placeholder(pane)
+    named = pane.session == session and HOLDER_NAME.fullmatch(pane.window)
+    return bool(named) and is_placeholder(pane)
 
 
 def _panes(socket: Socket) -> list[Pane]:
@@ -85,10 +77,6 @@ def _is_marked(pane: Pane, mark: str) -> bool:
     return (procs.environment(pane.pid) or {}).get(START_VARIABLE) == mark
 
 
-def _is_placeholder(pane: Pane) -> bool:
-    return procs.arguments(pane.pid) == list(PLACEHOLDER_COMMAND)
-
-
 def _is_left_behind(pane: Pane, deadline: float) -> bool:
     """Return whether a placeholder stays longer than one that is about to be replaced."""
-    return _is_placeholder(pane) and time.monotonic() >= deadline
+    return is_placeholder(pane) and time.monotonic() >= deadline

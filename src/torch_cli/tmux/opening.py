@@ -6,6 +6,7 @@ error of a command that cannot start is always seen.
 """
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -30,6 +31,15 @@ _PRINTED_LINES = 20
 
 PLACEHOLDER_COMMAND = ("/bin/sh", "-c", "read -r nothing")
 """What is in a pane until the real program does. It ends at the first line typed."""
+
+PLACEHOLDER_SECONDS = 5.0
+"""Seconds that a placeholder may stay. A living ``torch`` replaces it within one second."""
+
+HOLDER_NAME = re.compile(r"torch-[0-9a-f]{12}")
+"""The names of the windows that hold the place in a new session."""
+
+CONNECT_SECONDS = 5.0
+"""Seconds to wait for a connection. Linux says at once that the queue of a server is full."""
 
 
 class EndedError(TorchError):
@@ -80,12 +90,14 @@ class Order:
 class WindowPlace:
     """Where a new window goes: a session, whether it is new, and the words for the place in it.
 
-    ``held_by`` is the target of the placeholder window in a new session, else ''.
+    ``held_by`` is the target of the placeholder window in a new session, and ``holder`` the id of
+    its pane, else ''.
     """
 
     session_id: str
     created: bool = False
     held_by: str = ""
+    holder: str = ""
 
     @property
     def target(self) -> list[str]:
@@ -105,19 +117,24 @@ def new_session(
     """
     make_directory(socket)
     held_by = f"torch-{secrets.token_hex(6)}"
-    words = ["new-session", "-d", "-P", "-F", "#{session_id}"]
+    words = ["new-session", "-d", "-P", "-F", "#{session_id} #{pane_id}"]
     words += ["-x", str(size[0]), "-y", str(size[1])] if size else []
     words += ["-s", quote.format_literal(session), "-n", held_by]
     words += ["-c", quote.format_literal(directory), *PLACEHOLDER_COMMAND]
     before = () if _answers(socket) else scope_words()  # the server is started by this
     try:
-        session_id = _source(socket, *words, before=before)
+        session_id, _, holder = _source(socket, *words, before=before).partition(" ")
     except TmuxError:
         for pane in list_panes(socket):
             if pane.session == session:
                 return WindowPlace(pane.session_id)
         raise
-    return WindowPlace(session_id, created=True, held_by=f"{session_id}:={held_by}")
+    return WindowPlace(session_id, created=True, held_by=f"{session_id}:={held_by}", holder=holder)
+
+
+def is_placeholder(pane: Pane) -> bool:
+    """Return whether what holds the place of a program is in ``pane``, and not the program."""
+    return procs.arguments(pane.pid) == list(PLACEHOLDER_COMMAND)
 
 
 def make_directory(socket: Socket) -> None:
@@ -181,13 +198,18 @@ def remove(socket: Socket, pane_id: str, place: WindowPlace) -> None:
 
 
 def _answers(socket: Socket) -> bool:
-    """Return whether a server listens at ``socket``."""
+    """Return whether a server listens at ``socket``, also if it takes no connection now."""
     import socket as sockets
 
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as client, suppress(OSError):
-        client.connect(socket.file)
-        return True
-    return False
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as client:
+        client.settimeout(CONNECT_SECONDS)
+        try:
+            client.connect(socket.file)
+        except (BlockingIOError, TimeoutError):
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def _source(
