@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from agent import DemoAgent
+from agent import DemoAgent, spawn_demo
 from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, accept_profiles, wait_until
 from sleeper import conversations, spawn_sleepy, write_profile
 from test_task import mine, new
 from torch_cli import procs
 from torch_cli.attention.history import History
+from torch_cli.delivery.drain import Drain
+from torch_cli.delivery.post import word_to
 from torch_cli.programs.state import State
 from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
@@ -548,3 +550,24 @@ def test_the_history_says_that_it_sleeps_and_since_when(
     states = [one.detail["state"] for one in store.events.last_states(now().identity, 5)]
     assert states[0] == "hibernated"
     assert not {"exited", "dead"} & set(states)
+
+
+def test_who_takes_long_to_wake_keeps_no_other_message_back(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    """Waking takes no worker from the deliveries."""
+    other = spawn_demo(tmux, torch, tmp_path / "other", name="other")
+    sleep(torch)
+    program = Path(os.environ["TORCH_HOME"]) / "config" / "sleepy.py"
+    program.write_text(f"import time\ntime.sleep(20)\n{program.read_text()}")
+    with Store() as store:
+        for name in ("dev", "other"):
+            store.messages.accept(word_to(now(name), "good morning", f"key-{name}"))
+    drain = Drain(workers=1)
+    try:
+        drain.round(time.time())
+        wait_until(lambda: any("morning" in one for one in other.submitted()), what="the message")
+        assert starts(tmp_path) == ["opened"], "the other one is still being woken"
+    finally:
+        assert drain.close(2 * PATIENCE)
+    assert any("morning" in one for one in dev.submitted())

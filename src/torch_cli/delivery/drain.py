@@ -35,6 +35,9 @@ from torch_cli.tmux.status_line import show
 WORKERS = 8
 """Deliveries at once. Each mostly waits, and takes some 30 ms of a core."""
 
+WAKERS = 8
+"""Agents that are woken at once. Each start may take minutes, so they are no ``WORKERS``."""
+
 DRAIN_OBSTACLE_SECONDS = 2.0
 """Seconds that a delivery may wait for an obstacle to pass. Then the next round looks again."""
 
@@ -58,6 +61,7 @@ class Drain:
 
     def __init__(self, workers: int = WORKERS) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="outbox")
+        self._wakers = ThreadPoolExecutor(WAKERS, thread_name_prefix="wake")
         self._running: dict[Address, Future[None]] = {}
         self._clients: dict[str, ControlClient] = {}
         self._settled: list[Receipt] = []
@@ -102,7 +106,8 @@ class Drain:
         """Begin no more deliveries, and give running ones ``seconds``; return whether all have
         ended.
         """
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._wakers):
+            pool.shutdown(wait=False, cancel_futures=True)
         ended = self.wait(time.monotonic() + seconds)
         for client in self._clients.values():
             client.close()
@@ -206,7 +211,7 @@ class Drain:
         agent = sleeper_for(store, message) if message.step == "accepted" else None
         if agent is None:
             return False
-        self._running[address(message)] = self._pool.submit(self._wake_first, message, agent)
+        self._running[address(message)] = self._wakers.submit(self._wake_first, message, agent)
         return True
 
     def _wake_first(self, message: Message, agent: Agent) -> None:
