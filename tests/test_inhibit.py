@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from agent import spawn_demo
 from conftest import SOURCE, TmuxServer, Torch, wait_until
 from torch_cli.errors import TorchError
+from torch_cli.health import awake
 from torch_cli.health.awake import Lock, keepers
 
 SYSTEM = """\
@@ -142,3 +144,14 @@ def test_it_ends_in_time(torch: Torch, log: Path) -> None:
     wrong = torch("inhibit", "--for", "soon")
     assert wrong.code == 2
     assert told(log) == ["held sleep:idle", "given back"]
+
+
+def test_what_does_not_end_when_asked_is_killed(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "systemd-inhibit"
+    program.write_text("#!/bin/sh\ntrap '' TERM\necho held\nexec sleep 60\n")
+    monkeypatch.setattr(awake, "LOCK_SECONDS", 0.5)
+    with Lock():
+        began = time.monotonic()
+    assert time.monotonic() - began < 30

@@ -1,7 +1,9 @@
 """Routing: who gets which task, why, and that none waits for ever."""
 
 import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,14 +13,18 @@ from agent import DemoAgent, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli.errors import TIMED_OUT, USAGE, RefusedError
 from torch_cli.programs.state import State
+from torch_cli.roster.actor import Actor
 from torch_cli.store import Store
 from torch_cli.store.tasks import Task
 from torch_cli.store.teams import MemberKind, Started
-from torch_cli.tasks.assignment import Rules, rules_in
+from torch_cli.tasks import assignment
+from torch_cli.tasks.assignment import Rules, decide_as, give_in_time, rules_in
+from torch_cli.tasks.life import claim
 from torch_cli.tasks.ranking import (
     AGING_SECONDS,
     RANKINGS,
     Candidate,
+    Choice,
     objection,
     rate,
     route,
@@ -240,3 +246,30 @@ def test_a_turn_that_does_not_end_in_time_is_said(
     assert (done.code, done.json["task"], done.json["agent"]) == (TIMED_OUT, one, None)
     both = torch("task", "route", "--wait", "1", "--dry-run")
     assert (both.code, "nothing was done" in both.err) == (USAGE, True)
+
+
+def test_what_another_took_meanwhile_is_said_to_be_taken(
+    agents: dict[str, DemoAgent], torch: Torch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a run that gives tasks, "would go" would be untrue."""
+    python = torch("task", "add", "py", "--skill", "Python", "--json", "--anywhere").json["id"]
+    before = assignment.decide
+
+    def decide_late(store: Store, *given: Any) -> list[Choice]:
+        choices = before(store, *given)
+        claim(
+            store,
+            next(one for one in store.agents.all() if one.name == "ops"),
+            Actor(None),
+            choices[0].task,
+            (),
+        )
+        return choices
+
+    monkeypatch.setattr(assignment, "decide", decide_late)
+    with Store() as store:
+        rules, socket = Rules(), torch.socket
+        decided = partial(decide_as, store, socket, Actor(None), rules)
+        ((choice, task),) = give_in_time(store, decided, Actor(None), 0.0)
+    assert (choice.task.id, choice.agent, task) == (python, None, None)
+    assert choice.why == "it was taken by another: ops"

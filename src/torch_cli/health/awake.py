@@ -99,9 +99,18 @@ class Lock:
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 self._child.send_signal(signal.SIGTERM)
-            _, errors = self._child.communicate()
+            errors = self._killed()
         lines = errors.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
+
+    def _killed(self) -> bytes:
+        """Give what holds the lock time to end, then kill it; return its errors, if they came."""
+        for kill in (False, True):
+            if kill:
+                self._child.kill()
+            with suppress(subprocess.TimeoutExpired):  # another process can hold its output open
+                return self._child.communicate(timeout=LOCK_SECONDS)[1]
+        return b""
 
 
 class Wakefulness(NamedTuple):

@@ -154,7 +154,8 @@ def give_in_time(
     An agent that reports a finished task is still in its turn, so a task that becomes free by it
     can be given only at the end of that turn. Yields each task once: with ``None`` at the end, for
     one that nobody took. ``on_wait`` is called once, with the tasks that are waited for. What no
-    agent can take at the end of its turn is not waited for.
+    agent can take at the end of its turn is not waited for. A task that another took meanwhile
+    comes as it is now.
     """
     deadline = time.monotonic() + seconds
     told = False
@@ -168,9 +169,20 @@ def give_in_time(
         left = [one for one in choices if one.task.id not in given]
         taken = any(one.agent for one in left)  # by another at the same moment: decide again
         if not (taken or any(one.soon for one in left)) or time.monotonic() >= deadline:
-            yield from ((one, None) for one in left)
+            yield from ((_missed(store, one), None) for one in left)
             return
         if not told:
             told = True
             on_wait(left)
         time.sleep(min(INTERVALS.tasks_soon, max(0.0, deadline - time.monotonic())))
+
+
+def _missed(store: Store, choice: Choice) -> Choice:
+    """Return ``choice``, which was not carried out, with what has come in between."""
+    if choice.agent is None:
+        return choice
+    task = store.tasks.get(choice.task.id) or choice.task
+    why = f"{choice.agent.name} could not take it any more"
+    if task.state != TaskState.OPEN:
+        why = "it was taken by another" + (f": {task.holder}" if task.holder else "")
+    return choice._replace(task=task, agent=None, why=why)

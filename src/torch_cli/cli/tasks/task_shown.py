@@ -138,7 +138,8 @@ def print_choice(choice: "Choice", given: bool, common: "Common", *, explain: bo
     name = choice.agent.name if choice.agent else None
     others = [{"agent": one, "why": why} for one, why in choice.others]
     facts = {"task": choice.task.id, "agent": name, "given": given, "why": choice.why}
-    done = "assigned" if given else ("would go" if name else "waits")
+    free = "waits" if choice.task.state == "open" else "not given"
+    done = "assigned" if given else ("would go" if name else free)
     to = f"  {name}" if name else ""
     common.show(
         {"schema": "torch.route/1", **facts, "others": others},
