@@ -99,6 +99,9 @@ settings.register_profile(
 )
 settings.load_profile("torch")
 
+_descendants = procs.descendants
+"""As it is: a test that puts another in its place must not keep its server from being ended."""
+
 
 PATIENCE = 60.0
 """Seconds for what takes a fraction of one on a quiet machine: a test that waits for a condition
@@ -214,7 +217,7 @@ class TmuxServer:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, signal.SIGCONT)
-        inside = procs.descendants(server.pid)
+        inside = _descendants(server.pid)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.run("-N", "kill-server")
         for process in [*inside, server]:
@@ -230,7 +233,7 @@ class TmuxServer:
         if not Path("/proc/self").exists():
             pid = self.run("-N", "display-message", "-p", "#{pid}").stdout
             return procs.identify(int(pid)) if pid else None
-        for process in procs.descendants(0):
+        for process in _descendants(0):
             with contextlib.suppress(OSError):
                 environ = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
                 name = Path(f"/proc/{process.pid}/comm").read_bytes()
