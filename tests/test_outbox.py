@@ -10,16 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from agent import DEMO_PROGRAM, DemoAgent, spawn_demo
+from agent import DEMO_PROGRAM, DemoAgent, letter, spawn_demo
 from conftest import KEEPS_DEAD, PATIENCE, SOURCE, TMUX_VERSION, TmuxServer, Torch, wait_until
 from test_attach import terminal
 from torch_cli import paths
 from torch_cli.delivery.drain import Drain, drain_once
-from torch_cli.delivery.receipt import Outcome, Receipt
+from torch_cli.delivery.lock import pane_lock
+from torch_cli.delivery.receipt import Outcome, Receipt, receipt_for_others
 from torch_cli.store import Store
 from torch_cli.store.messages import new_message
 
@@ -512,3 +514,45 @@ def test_the_first_for_each_recipient_is_next(torch: Torch) -> None:
         assert [one.id for one in store.messages.heads()] == ["m-3", "m-1", "m-4", "m-5"]
         left = store.messages.heads({("a-3",), ("s", "%2", "1")})
         assert [one.id for one in left] == ["m-1", "m-4"]
+
+
+@pytest.mark.parametrize("options", [("--timeout", "0.5"), ("--timeout", "0.2", "--wait", "1")])
+def test_what_another_process_types_is_being_delivered_and_not_unknown(
+    demo: DemoAgent, options: tuple[str, ...]
+) -> None:
+    """A script sends again what is unknown; so a sender says that only if nobody has it in hand."""
+    with Store() as store:
+        agent = store.agents.get(demo.name)
+        assert agent is not None
+        message = letter(agent, "once")._replace(key="once")
+        store.messages.accept(message)
+        sql = "UPDATE messages SET step = 'submitting' WHERE id = ?"
+        store.database.write(sql, message.id)
+        with pane_lock(agent.server, agent.pane, message.id, 0.0):
+            sent = demo.send("once", "--key", "once", *options)
+            assert (sent.code, sent.json["state"], sent.json["id"]) == (4, "held", message.id)
+            assert f"process {os.getpid()} is typing into its pane" in sent.json["reason"]
+            assert sent.json["kept"]
+        assert receipt_for_others(store, message.id).state is Outcome.UNKNOWN, "nobody types it"
+    assert demo.submitted() == []
+
+
+def test_a_sender_that_waits_gets_the_receipt_of_who_delivers(demo: DemoAgent) -> None:
+    with Store() as store:
+        agent = store.agents.get(demo.name)
+        assert agent is not None
+        message = letter(agent, "once")._replace(key="once")
+        store.messages.accept(message)
+        store.database.write("UPDATE messages SET step = 'seen' WHERE id = ?", message.id)
+        with ThreadPoolExecutor(1) as pool:
+            with pane_lock(agent.server, agent.pane, message.id, 0.0):
+                sending = pool.submit(
+                    demo.send, "once", "--key", "once", "--timeout", "0.2", "--wait", "60"
+                )
+                time.sleep(3.0)  # its own time is over
+                assert not sending.done()
+                confirmed = message._replace(state="confirmed", step="done")
+                assert store.messages.settle(confirmed)
+            sent = sending.result()
+    assert (sent.code, sent.json["state"]) == (0, "confirmed")
+    assert demo.submitted() == []

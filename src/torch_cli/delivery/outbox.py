@@ -5,7 +5,6 @@ delivery procedure decides what may be typed, and when. This module decides who 
 what expires, and who is told.
 """
 
-import select
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -29,9 +28,6 @@ from torch_cli.store.steps import Step
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane, list_panes, listen
 from torch_cli.tmux.socket import Socket
-
-TRY_AGAIN_SECONDS = 0.5
-"""Seconds between two tries of a sender that waits for its message to be delivered."""
 
 WAITING = (Outcome.QUEUED, Outcome.HELD)
 """The states of a message that is still to be delivered."""
@@ -145,27 +141,6 @@ def hold(store: Store, message: Message, reason: str) -> Receipt:
         held = message._replace(state=str(Outcome.HELD), reason=reason)
         store.messages.settle(held, only_at=(Step.ACCEPTED,))
     return receipt_of(store.messages.get(message.id))
-
-
-def await_final(
-    store: Store,
-    message: Message,
-    seconds: float,
-    on_step: Callable[[str], None] = lambda step: None,
-) -> Receipt:
-    """Try until the outcome of ``message`` is known, at most ``seconds``; return its receipt."""
-    deadline = time.monotonic() + seconds
-    while True:
-        message = store.messages.get(message.id)
-        left = deadline - time.monotonic()
-        if receipt_of(message).state not in WAITING or left <= 0:
-            return receipt_of(message)
-        if message.step == Step.DONE:
-            return receipt_of(message)
-        on_step(waits(message.recipient, message.reason))
-        attempt(store, message, max(0.0, left), on_step)
-        if receipt_of(store.messages.get(message.id)).state in WAITING:
-            select.select([], [], [], max(0.0, min(TRY_AGAIN_SECONDS, deadline - time.monotonic())))
 
 
 def _settle_lost(store: Store, message: Message) -> Receipt:

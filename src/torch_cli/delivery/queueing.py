@@ -9,7 +9,7 @@ from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.obstacle import asleep, frozen
 from torch_cli.delivery.procedure import deliver_one, finish
 from torch_cli.delivery.reading import Policy, Reader
-from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
+from torch_cli.delivery.receipt import Outcome, Receipt, receipt_for_others, receipt_of
 from torch_cli.delivery.recipient import Recipient
 from torch_cli.errors import HeldError
 from torch_cli.store import Store
@@ -52,9 +52,9 @@ def deliver(
             return _in_turn(Job(reader, message, on_step, again=again, said=said))
     except HeldError as locked:
         ended = held(locked.message.removesuffix(NOTHING_TYPED))
-        # The holder of the lock may be delivering this very message, under the same key.
+        # The holder of the lock may be delivering this very message, which is kept or has a key.
         store.messages.settle(ended.of(message), only_at=(Step.ACCEPTED,))
-        return receipt_of(store.messages.get(message.id))
+        return receipt_for_others(store, message.id)
 
 
 def _in_turn(job: Job) -> Receipt:

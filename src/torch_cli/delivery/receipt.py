@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from torch_cli.delivery.lock import typist_of
 from torch_cli.errors import DONE, FAILURE, HELD, UNKNOWN
+from torch_cli.store import Store
 from torch_cli.store.messages import Message
 
 SCHEMA = "torch.receipt/1"
@@ -95,3 +97,27 @@ def receipt_of(message: Message) -> Receipt:
         message.kept and message.step != "done",
         message.submit,
     )
+
+
+def is_on_its_way(message: Message) -> bool:
+    """Return whether a delivery of ``message`` has begun, and its end is not recorded."""
+    return message.state == Outcome.QUEUED and message.step not in ("accepted", "done")
+
+
+def receipt_for_others(store: Store, identity: str) -> Receipt:
+    """Return the receipt of a message for who does not type into its pane.
+
+    While a living process does that, a message of the outbox that is on its way is ``held``: that
+    process settles it, or the next delivery does. Only without one it is ``unknown``.
+    """
+    message = store.messages.get(identity)
+    while is_on_its_way(message) and message.kept:
+        if typist := typist_of(message.server, message.pane):
+            begun = f"its delivery has begun ('{message.step}')"  # 'torch mode' types there, too
+            who = f"process {typist}" if typist > 0 else "another process"
+            reason = f"{begun}, and {who} is typing into its pane"
+            return receipt_of(message)._replace(state=Outcome.HELD, reason=reason)
+        before, message = message, store.messages.get(identity)  # it may have ended just now
+        if message == before:
+            break
+    return receipt_of(message)

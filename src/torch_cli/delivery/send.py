@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.hand import Hand
-from torch_cli.delivery.outbox import WAITING, await_final, hold, revive
+from torch_cli.delivery.outbox import WAITING, hold, revive
+from torch_cli.delivery.patience import await_final
 from torch_cli.delivery.queueing import deliver
 from torch_cli.delivery.reading import Policy
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_of
