@@ -448,7 +448,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
         "DROP INDEX events_by_time; DROP INDEX states_by_agent; DROP INDEX states_by_time;"
         "DROP INDEX lives_by_agent; DROP TABLE policies; DROP TABLE memory_kills;"
         "DROP TABLE arrangements; DROP TABLE limits_over; DROP TABLE stalls;"
-        "ALTER TABLE events DROP COLUMN agent;"
+        "ALTER TABLE events DROP COLUMN agent; ALTER TABLE hook_events DROP COLUMN server;"
         + "".join(
             f"ALTER TABLE messages DROP COLUMN {column};"
             for column in (
@@ -472,6 +472,7 @@ def test_an_upgrade_keeps_what_an_earlier_schema_held(
                 "parent_agent",
                 "frozen",
                 "hibernated",
+                "hibernating",
             )
         )
         + "ALTER TABLE agents DROP COLUMN identity; PRAGMA user_version = 2;"
