@@ -18,15 +18,7 @@ from test_resurrect import PATH, agent_now
 from test_resurrect_daemon import configure, events
 from torch_cli import procs
 from torch_cli.errors import HeldError
-from torch_cli.lifecycle.arrangement import (
-    KeptPane,
-    KeptSession,
-    KeptWindow,
-    keep,
-    merged,
-    read,
-    written,
-)
+from torch_cli.lifecycle.arrangement import keep, merged
 from torch_cli.lifecycle.prospect import prospects
 from torch_cli.lifecycle.rebuild import steps_of
 from torch_cli.lifecycle.resurrect import resurrect
@@ -36,6 +28,7 @@ from torch_cli.store import Store
 from torch_cli.store.events import RESURRECT
 from torch_cli.tmux.opening import new_session
 from torch_cli.tmux.panes import Pane
+from torch_cli.watch.kept import KeptPane, KeptSession, KeptWindow, read, written
 
 SESSION = "shop #1 🙂"
 NOTES = "notes 'q' \"#(touch /tmp/torch-ran)\" #{pane_id} ;"

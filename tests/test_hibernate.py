@@ -1,6 +1,7 @@
 """Hibernating: an idle agent's program ends, and the next message wakes it, in its conversation."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -266,19 +267,42 @@ def test_the_settings_are_checked(torch: Torch, dev: DemoAgent) -> None:
     assert "health.hibernate" in torch("tick").err + torch("tick", "-v").out
 
 
-@pytest.mark.parametrize("gone", ["server", "window"])
-def test_it_survives_its_server_and_not_its_window(
-    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path, gone: str
+def is_left_closed(torch: Torch, dev: DemoAgent, tmp_path: Path) -> None:
+    """Check that its window was closed for good, and that only a person starts it."""
+    assert dev.state() == "dead"
+    assert now().hibernated is None
+    held = dev.send("hello", "--timeout", "2")
+    assert (held.code, held.json["reason"][:5]) == (4, "gone:")
+    torch("tick")
+    assert starts(tmp_path) == ["opened"]
+    with Store() as store:
+        end = store.events.last_end(now().identity)
+    assert end is not None
+    assert end.detail["cause"] == "pane-gone"
+
+
+@pytest.mark.parametrize("looks", ["state", "send", "tick"])
+def test_who_looks_first_notes_that_a_person_has_closed_its_window(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path, looks: str
 ) -> None:
-    """What a person has closed stays; what a reboot took is woken in a new window."""
+    """So it does not come back when its tmux server ends later."""
     tmux.new_session("mine", "cat")
+    torch("tick")
     sleep(torch)
-    if gone == "window":
-        tmux.cmd("kill-window", "-t", dev.pane.id)
-        assert dev.state() == "dead"
-        assert dev.send("hello", "--timeout", "2").code == 4
-        assert starts(tmp_path) == ["opened"]
-        return
+    tmux.cmd("kill-window", "-t", dev.pane.id)
+    look = {"state": ("state", "dev"), "tick": ("tick",)}
+    torch(*look.get(looks, ("send", "dev", "hello", "--timeout", "1", "--key", "one")))
+    assert now().hibernated is None
+    tmux.cmd("kill-server")
+    is_left_closed(torch, dev, tmp_path)
+
+
+def test_what_a_reboot_took_is_woken_in_a_new_window(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    tmux.new_session("mine", "cat")
+    torch("tick")  # it notes which windows there are
+    sleep(torch)
     tmux.cmd("kill-server")
     assert dev.state() == "hibernated"
     assert torch("ps", "--json").json["state"] == "hibernated"
@@ -286,6 +310,58 @@ def test_it_survives_its_server_and_not_its_window(
     assert sent.code == 0, sent.out
     assert dev.submitted() == ["hello"]
     assert starts(tmp_path) == ["opened"] * 2
+
+
+def test_who_was_perhaps_closed_with_its_server_is_woken_by_a_person_alone(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    """Its pane was the last of its tmux server, so closing it has ended that."""
+    torch("tick")
+    sleep(torch)
+    tmux.cmd("kill-pane", "-t", dev.pane.id)
+    dev.tmux.wait_until(lambda: "may have" in torch("state", "dev", "--json").out, "the reason")
+    assert "only 'torch wake dev'" in torch("ps", "--json").json["evidence"]
+    held = dev.send("hello", "--timeout", "2")
+    assert held.code == 4
+    assert "somebody may have closed its window" in held.json["reason"]
+    tmux.new_session("mine", "cat")
+    for _ in range(2):
+        torch("tick")
+    assert "only 'torch wake dev'" in torch("resurrect", "--dry-run", "--json").out
+    assert starts(tmp_path) == ["opened"], "nothing has woken it"
+    woken = torch("wake", "dev")
+    assert woken.code == 0, woken.out + woken.err
+    arrives(torch, dev, "hello")
+    assert starts(tmp_path) == ["opened"] * 2
+
+
+def test_a_look_asks_a_server_once_for_all_that_sleep(
+    tmux: TmuxServer,
+    torch: Torch,
+    dev: DemoAgent,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tmux.new_session("mine", "cat")
+    sleep(torch)
+    for number in range(30):
+        store.agents.add(now()._replace(name=f"dev{number}", identity="", created=time.time()))
+    tmux.cmd("kill-server")
+    begun = ("new-session", "-d", "-s", "mine", "cat")
+    tmux.wait_until(lambda: tmux.run(*begun).returncode == 0, "the end of the first server")
+    log, wrapper = tmp_path / "tmux.log", tmp_path / "tmux"
+    wrapper.write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec {shutil.which("tmux")} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("TORCH_TMUX", str(wrapper))
+    history = History()
+    for _ in range(3):
+        log.write_text("")
+        history.look(store)
+        assert log.read_text().count("list-panes") <= 2, log.read_text()
+    history.close()
+    assert set(history.states.values()) == {"hibernated"}
+    assert len(history.states) == 31
 
 
 KILLED = """

@@ -15,12 +15,12 @@ from test_resurrect import PATH, agent_now, program_of, windows
 from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.health.resurrection import Resurrection
-from torch_cli.lifecycle.arrangement import read
 from torch_cli.lifecycle.resurrect import resurrecting
 from torch_cli.schedule.logs import log_file
 from torch_cli.settings import settings_file
 from torch_cli.store import Store
 from torch_cli.store.events import RESURRECT, Event
+from torch_cli.watch.kept import read
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from torch_cli.store.events import STATE, Event, since_of
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.asleep import gone, unless_asleep
+from torch_cli.watch.asleep import ServerPanes, gone, unless_asleep
 from torch_cli.watch.end import record_end
 from torch_cli.watch.sweep import Seen, Sweep
 
@@ -121,8 +121,10 @@ class History:
         self._written = {one: what for one, what in self._written.items() if one in known}
         self._progress.keep(known)
         self._turns.keep(known)
-        looks = self._all(store, agents)
-        return [change for agent, seen in looks for change in self._weigh(store, agent, seen)]
+        looks, panes = self._all(store, agents), ServerPanes()
+        return [
+            change for agent, seen in looks for change in self._weigh(store, agent, seen, panes)
+        ]
 
     def close(self) -> None:
         """Leave all tmux servers."""
@@ -184,7 +186,9 @@ class History:
 
     # -- deciding ----------------------------------------------------------------------------------
 
-    def _weigh(self, store: Store, agent: Agent, seen: Seen | None) -> Iterator[Change]:
+    def _weigh(
+        self, store: Store, agent: Agent, seen: Seen | None, panes: ServerPanes
+    ) -> Iterator[Change]:
         """Write what ``agent`` has done unseen, and its state if that is another than was written,
         and has stood.
         """
@@ -194,13 +198,18 @@ class History:
             # It may have been hibernated since its row was read.
             agent = store.agents.known_as(agent.identity) or agent
             if is_falling_asleep(agent):
-                return None  # whoever ends its program says soon that it is hibernated
+                return  # whoever ends its program says soon that it is hibernated
         if seen is not None:
             state = self._progress.weigh(store, agent, seen, time.monotonic())
             state = unless_asleep(agent, state)
             yield from self._catch_up(store, agent, seen.report, state)
         else:
-            state = gone(agent)
+            try:
+                state = gone(store, agent, panes=panes)
+            except StoreError:
+                raise
+            except TorchError:
+                return  # tmux does not answer now; what was seen of the others counts
         change = self._stand(store, agent, seen, state)
         if change is not None:
             yield change

@@ -7,7 +7,6 @@ others find it started.
 import time
 
 from torch_cli.errors import TorchError
-from torch_cli.roster.asleep import sleeps
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -30,25 +29,29 @@ _FAILED: dict[str, tuple[float, str]] = {}
 
 
 def sleeper(store: Store, socket: Socket, target: str) -> Agent | None:
-    """Return the agent named ``target`` if it is hibernated, and not frozen.
+    """Return the agent named ``target`` if it is hibernated and a message may wake it.
+
+    It may not if it is frozen, or somebody may have closed its window.
 
     Raises ``TorchError`` if it is asleep, and tmux does not answer.
     """
     agent = store.agents.get(target)
     if agent is not None and socket.demanded and not socket.leads_to(agent.socket):
         return None
-    return _asleep(agent)
+    return _asleep(store, agent)
 
 
 def sleeper_for(store: Store, message: Message) -> Agent | None:
     """Return the recipient of ``message`` if it is such an agent; raises as ``sleeper`` does."""
-    return _asleep(store.agents.known_as(message.agent) if message.agent else None)
+    return _asleep(store, store.agents.known_as(message.agent) if message.agent else None)
 
 
-def _asleep(agent: Agent | None) -> Agent | None:
+def _asleep(store: Store, agent: Agent | None) -> Agent | None:
     if agent is None or agent.hibernated is None or agent.frozen is not None:
         return None
-    return agent if sleeps(agent) else None
+    from torch_cli.watch.asleep import Rest, rest_of  # a message needs it seldom
+
+    return agent if rest_of(store, agent) is Rest.ASLEEP else None
 
 
 def wake(agent: Agent, seconds: float | None = None) -> str:

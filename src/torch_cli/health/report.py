@@ -10,11 +10,11 @@ from torch_cli.health.policy import Governed, governed
 from torch_cli.health.settings import load_health_settings
 from torch_cli.health.stalls import Stall, stall_of
 from torch_cli.lifecycle.backoff import MOST, WITHIN
-from torch_cli.roster.asleep import sleeps
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.health import AgentPolicy
 from torch_cli.store.restarts import GIVEN_UP, Restart
+from torch_cli.watch.asleep import Rest, rest_of, why_asleep
 from torch_cli.watch.end import End, end_of, read, recorded
 
 
@@ -42,7 +42,7 @@ class HealthOf(NamedTuple):
     failed: str
     limit: LimitProspect | None = None
     stall: Stall | None = None
-    asleep: bool = False
+    asleep: Rest = Rest.NONE
     rest: float | None = None
     why_awake: str = ""
 
@@ -59,8 +59,8 @@ class HealthOf(NamedTuple):
         return self._next_of_ended(policy)
 
     def _next_of_ended(self, policy: str) -> str:
-        if self.asleep:
-            return f"hibernated: a message or 'torch wake {self.agent.name}' wakes it"
+        if self.asleep is not Rest.NONE:
+            return f"hibernated: {why_asleep(self.agent, self.asleep)}"
         if self.given_up is not None:
             return f"given up after {MOST} restarts in {WITHIN / 60:.0f} min"
         if self.end is None:
@@ -99,7 +99,7 @@ def health_of(store: Store, agent: Agent, now: float) -> HealthOf:
         _failed(store, agent),
         limit_known(store, agent, now) if runs else None,
         stall_of(store, agent, rules.policy) if runs else None,
-        sleeps(agent),
+        rest_of(store, agent),
         rest,
         why_awake(store, agent, rest) if runs and rest is not None else "",
     )

@@ -7,10 +7,8 @@ the variables that were set for a session the names are kept, and no values.
 
 import contextlib
 import itertools
-import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
@@ -20,56 +18,12 @@ from torch_cli.store.agents import Agent
 from torch_cli.tmux.arrange import WindowLook, looks_at, variables_of
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
-
-FORMAT = 1
-"""Of what is kept. Another Torch may have written another."""
+from torch_cli.watch.kept import KeptPane, KeptSession, KeptWindow, read, written
 
 REBUILD_SECONDS = 10.0
 """Seconds that whoever rebuilds sessions waits for a look at them to end."""
 
 _DELETED = " (deleted)"
-
-
-class KeptPane(NamedTuple):
-    """A pane: its ``directory``, and the identity of its ``agent``, '' for a shell."""
-
-    directory: str
-    agent: str = ""
-
-
-class KeptWindow(NamedTuple):
-    """A window and its panes in order. ``automatic``: tmux named it by what ran there.
-
-    ``front`` is the place of its active pane, and ``active`` says that it was the active window.
-    ``linked`` names the session that has it, if it was linked into this one: it has no panes here.
-    """
-
-    name: str
-    layout: str = ""
-    automatic: bool = False
-    active: bool = False
-    front: int = 0
-    panes: tuple[KeptPane, ...] = ()
-    linked: str = ""
-
-
-class KeptSession(NamedTuple):
-    """A session of the tmux server ``server``, and its windows in order.
-
-    ``variables`` are the names of those that were set for it. ``alone`` says that it had one
-    window, and its server no other: who closed that ended the server.
-    """
-
-    name: str
-    server: str
-    windows: tuple[KeptWindow, ...]
-    variables: tuple[str, ...] = ()
-    alone: bool = False
-
-    @property
-    def agents(self) -> frozenset[str]:
-        """The identities of the agents in it."""
-        return frozenset(pane.agent for one in self.windows for pane in one.panes if pane.agent)
 
 
 # -- what is there ---------------------------------------------------------------------------------
@@ -146,39 +100,6 @@ def directory_of(pane: Pane) -> str:
 
 
 # -- what is kept ----------------------------------------------------------------------------------
-
-
-def written(sessions: Sequence[KeptSession]) -> str:
-    """Return ``sessions`` as text, '' for none. Bytes that are not UTF-8 are kept."""
-    return json.dumps({"format": FORMAT, "sessions": sessions}) if sessions else ""
-
-
-def read(text: str) -> list[KeptSession]:
-    """Return what ``written`` has written; nothing of what another Torch has."""
-    try:
-        known = json.loads(text) if text else {}
-        if known.get("format") != FORMAT:
-            return []
-        return [_session(*one) for one in known["sessions"]]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return []
-
-
-def _session(
-    name: str,
-    server: str,
-    windows: Sequence[Any],
-    variables: Sequence[str] = (),
-    alone: bool = False,
-) -> KeptSession:
-    there = tuple(_window(*one) for one in windows)
-    return KeptSession(name, server, there, tuple(variables), alone is True)
-
-
-def _window(*known: Any) -> KeptWindow:
-    name, layout, automatic, active, front, panes, linked = known
-    there = tuple(KeptPane(*one) for one in panes)
-    return KeptWindow(name, layout, automatic, active, front, there, linked)
 
 
 def keep(store: Store) -> None:

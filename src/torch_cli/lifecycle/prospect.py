@@ -13,15 +13,14 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
-from torch_cli.lifecycle.arrangement import read
 from torch_cli.lifecycle.restart import RestartPlan, plan_restart
-from torch_cli.roster.asleep import sleeps
 from torch_cli.roster.conversation import follow
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.opening import check_owner
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import Rest, rest_of, why_asleep
 from torch_cli.watch.end import (
     Cause,
     End,
@@ -31,6 +30,7 @@ from torch_cli.watch.end import (
     recorded_before,
     server_process,
 )
+from torch_cli.watch.kept import read, was_alone
 
 SERVER_ENDS_SECONDS = 2.0
 """Seconds that a tmux server may take to end after it has closed its socket."""
@@ -131,8 +131,7 @@ def _perhaps_closed(store: Store, agent: Agent) -> bool:
     if end is not None and end.not_closed:
         return False
     kept = read(store.arrangements.get(agent.socket))
-    here = [one for one in kept if one.server == agent.server and agent.identity in one.agents]
-    return all(one.alone for one in here)
+    return was_alone(kept, agent.server, agent.identity)
 
 
 def _unless_begun(store: Store, one: Prospect) -> Prospect:
@@ -159,8 +158,8 @@ def _prospect(store: Store, agent: Agent) -> Prospect:
         if end is None:
             return Prospect(agent, Course.RUNS)
         gone = end.cause is Cause.SERVER_GONE
-        if sleeps(agent):
-            why = f"it is hibernated: a message or 'torch wake {agent.name}' wakes it"
+        if (rest := rest_of(store, agent)) is not Rest.NONE:
+            why = f"it is hibernated: {why_asleep(agent, rest)}"
             return Prospect(agent, Course.STAYS, why, server_gone=gone)
         left = _left_before(store, agent) if gone else _left(end)
         if left:

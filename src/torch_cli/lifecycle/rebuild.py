@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, TorchError
-from torch_cli.lifecycle.arrangement import KeptPane, KeptSession, KeptWindow, forget, read
+from torch_cli.lifecycle.arrangement import forget
 from torch_cli.lifecycle.prospect import Course, Prospect
 from torch_cli.lifecycle.site import Site, session_lives
 from torch_cli.lifecycle.window import create_window
@@ -24,6 +24,7 @@ from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.place import check_session_name
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import DIRECTORY_LAG_SECONDS, check_directory
+from torch_cli.watch.kept import KeptPane, KeptSession, KeptWindow, read
 
 
 class PanePlan(NamedTuple):

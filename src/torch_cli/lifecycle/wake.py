@@ -14,7 +14,7 @@ from torch_cli.errors import HeldError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.restart import PANE_DIES_SECONDS, join_team, plan_again
 from torch_cli.lifecycle.spawn import await_ready, close_leftovers, spawn
-from torch_cli.roster.asleep import is_closed, is_without_program, pane_of_sleeper
+from torch_cli.roster.asleep import is_without_program, pane_of_sleeper
 from torch_cli.roster.registry import profile_named, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -23,6 +23,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.remains import noted_path
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import Rest, rest_of
 
 WAKE = "wake"
 """The verb of the event."""
@@ -80,7 +81,7 @@ def _wake(store: Store, agent: Agent) -> Woken:
         hint = f"'torch thaw {agent.name}' lets it go on."
         raise HeldError(f"{nothing}: it is frozen", hint=hint, code="frozen")
     close_leftovers(store, agent)
-    if is_closed(agent):
+    if rest_of(store, agent) is Rest.NONE:
         hint = f"'torch restart {agent.name}' starts it in a new window."
         raise HeldError(f"{nothing}: its window was closed", hint=hint, code="closed")
     pane, socket = await_dead(agent), Socket(path=agent.socket)

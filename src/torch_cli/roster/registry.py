@@ -196,6 +196,13 @@ def _pane_of(agent: Agent) -> Pane:
     pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
     if pane is not None:
         return pane
+    if sleeps(agent):
+        raise NotFoundError(
+            f"agent '{agent.name}' is hibernated, its tmux server on {agent.socket} is gone, and "
+            "somebody may have closed its window",
+            hint=f"'torch wake {agent.name}' starts it, 'torch stop {agent.name}' removes it.",
+            code="vanished",
+        )
     raise NotFoundError(
         f"pane {agent.pane} of agent '{agent.name}' on {agent.socket} is gone",
         hint=f"'torch stop {agent.name}' removes it; 'torch spawn {agent.name}' restarts it.",

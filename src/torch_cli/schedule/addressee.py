@@ -10,12 +10,12 @@ from typing import NamedTuple
 from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.pane_id import PaneId
-from torch_cli.roster.asleep import sleeps
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Address, AgentRef, Checkin
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import Rest, rest_of
 
 
 class Addressee(NamedTuple):
@@ -67,7 +67,7 @@ def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | No
     """
     to, parent = checkin.to, checkin.parent
     own = store.agents.known_as(to.agent) if to.agent else None
-    if own is not None and _is_there(own, panes):
+    if own is not None and _is_there(store, own, panes):
         return _of(own)
     if not to.agent and panes.has(to.at):
         agent = store.agents.in_pane(*to.at)
@@ -77,17 +77,17 @@ def addressee_of(store: Store, checkin: Checkin, panes: Panes) -> Addressee | No
     for ref in (checkin.fallback, parent):
         known = store.agents.known_as(ref.identity) if ref.identity else None
         other = known if ref.identity else store.agents.get(ref.name)
-        if other is not None and _is_there(other, panes):
+        if other is not None and _is_there(store, other, panes):
             return _of(other)._replace(instead=f"it is for {to.name}, {gone(own)}")
     return None
 
 
-def _is_there(agent: Agent, panes: Panes) -> bool:
+def _is_there(store: Store, agent: Agent, panes: Panes) -> bool:
     if agent.stopped is not None:
         return False
     if procs.alive(procs.Process(agent.program_pid, agent.program_started)):
         return panes.has(agent.at)
-    return sleeps(agent)  # its message wakes it
+    return rest_of(store, agent) is Rest.ASLEEP  # its message wakes it
 
 
 def gone(agent: Agent | None) -> str:

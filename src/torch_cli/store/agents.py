@@ -288,6 +288,11 @@ class Agents:
             self._database.query(sql, at, agent.identity)
         return True
 
+    def not_hibernated(self, agent: Agent) -> None:
+        """Record that ``agent`` is not hibernated, as part of the caller's transaction."""
+        sql = "UPDATE agents SET hibernated = NULL WHERE identity = ?"
+        self._database.query(sql, agent.identity)
+
     def not_hibernating(self, agent: Agent) -> bool:
         """Record that the program of ``agent`` is not being ended; return whether it was."""
         with self._database.transaction():

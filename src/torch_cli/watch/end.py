@@ -137,7 +137,12 @@ def _memory_words(agent: Agent, before: MemoryKills) -> str:
 
 def _without_pane(agent: Agent) -> End:
     # Whether the server's process lives says nothing: it closes its socket before it ends.
-    if answers(agent.socket, agent.server):
+    return end_without_pane(agent, lives=answers(agent.socket, agent.server))
+
+
+def end_without_pane(agent: Agent, *, lives: bool) -> End:
+    """Return how ``agent`` has ended whose pane is gone. ``lives``: its tmux server answers."""
+    if lives:
         return End(Cause.PANE_GONE, f"its pane {agent.pane} is gone")
     if before_this_start(agent.created):
         return End(Cause.SERVER_GONE, "the machine was restarted", not_closed=True)
@@ -190,17 +195,39 @@ def record_end(store: Store, agent: Agent) -> End | None:
         before = recorded(store, agent)
         if before is not None:
             return before
-        detail: dict[str, Any] = {
-            "cause": str(end.cause),
-            "code": end.code,
-            "signal": end.signal,
-            "words": end.words,
-            "pid": agent.program_pid,
-            "started": agent.created,
-        }
-        detail |= {name: True for name in ("of_shell", "not_closed") if getattr(end, name)}
-        store.events.insert(END, agent.name, detail, agent=agent.identity)
+        _insert(store, agent, end)
     return end
+
+
+def record_end_of_pane(store: Store, agent: Agent, end: End) -> bool:
+    """Record the ``end`` of the pane that was kept for ``agent``, which is hibernated.
+
+    Where its tmux server runs, somebody has closed the pane, and it is not hibernated any more.
+    Returns whether that was done: not if it was stopped or started again meanwhile.
+    """
+    with store.database.transaction():
+        now = store.agents.known_as(agent.identity)
+        if now is None or now.stopped is not None or now.at != agent.at or now.hibernated is None:
+            return False
+        if recorded(store, agent) is None:
+            _insert(store, agent, end)
+        if end.cause is Cause.PANE_GONE:
+            store.agents.not_hibernated(agent)
+    return True
+
+
+def _insert(store: Store, agent: Agent, end: End) -> None:
+    """Record ``end``, as part of the caller's transaction."""
+    detail: dict[str, Any] = {
+        "cause": str(end.cause),
+        "code": end.code,
+        "signal": end.signal,
+        "words": end.words,
+        "pid": agent.program_pid,
+        "started": agent.created,
+    }
+    detail |= {name: True for name in ("of_shell", "not_closed") if getattr(end, name)}
+    store.events.insert(END, agent.name, detail, agent=agent.identity)
 
 
 def recorded(store: Store, agent: Agent) -> End | None:

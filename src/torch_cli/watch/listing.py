@@ -20,7 +20,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import list_panes
 from torch_cli.tmux.running import server_at
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.asleep import gone
+from torch_cli.watch.asleep import all_gone
 from torch_cli.watch.known import as_known
 from torch_cli.watch.sweep import Seen, Sweep, state_unknown
 
@@ -86,10 +86,14 @@ def list_agents(
         for agent in agents
         if isinstance(one := seen.get(agent.name), Seen)
     }
+    lost = all_gone(store, [one for one in agents if one.name not in seen])
     since = note_states(store, sighted)
     profiles, briefed = Profiles(), store.briefings.newest()
     return [
-        _line(store, profiles, agent, seen.get(agent.name), sighted.get(agent.name))._replace(
+        _line(
+            *(store, profiles, agent, sighted.get(agent.name)),
+            seen.get(agent.name) or lost.get(agent.name),
+        )._replace(
             since=since.get(agent.name),
             briefed=briefed.get(agent.identity),
             safety=safety_for(agent, profiles.get(agent.profile)),
@@ -192,17 +196,17 @@ def _line(
     store: Store,
     profiles: Profiles,
     agent: Agent,
-    seen: Seen | TorchError | None,
     sighted: "Sighting | None",
+    other: Seen | AgentState | TorchError | None,
 ) -> Line:
     agent = follow(store, agent, profiles.get(agent.profile))
     message = next(iter(store.messages.latest(recipient=agent.name, agent=agent.identity)), None)
-    if isinstance(seen, TorchError):
-        state = state_unknown(seen)
-        return Line(agent, state.state, state.evidence, None, message, seen)
+    if isinstance(other, TorchError):
+        state = state_unknown(other)
+        return Line(agent, state.state, state.evidence, None, message, other)
     if sighted is None:
-        state = gone(agent)
-        return Line(agent, state.state, state.evidence, None, message)
+        assert isinstance(other, AgentState)
+        return Line(agent, other.state, other.evidence, None, message)
     state = sighted.state
     return Line(
         *(agent, state.shown, state.evidence, None, message),

@@ -14,7 +14,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.asleep import gone, unless_asleep
+from torch_cli.watch.asleep import all_gone, unless_asleep
 from torch_cli.watch.known import as_known
 from torch_cli.watch.listing import (
     Lookout,
@@ -108,16 +108,18 @@ def _states_of_agents(
     ended: State = State.DEAD,
 ) -> list[StateOf]:
     """Return the states of agents, of which a look has ``seen`` those whose panes are there."""
+    lost = all_gone(store, [one for one in agents if one.name not in seen], ended)
+    errors = {name: one for name, one in {**seen, **lost}.items() if isinstance(one, TorchError)}
     sighted = {
-        agent.name: _sighting(store, agent, one, ended)
+        agent.name: _sighting(store, agent, seen.get(agent.name), lost.get(agent.name))
         for agent in agents
-        if not isinstance(one := seen.get(agent.name), TorchError)
+        if agent.name not in errors
     }
     since, profiles = note_states(store, sighted), Profiles()
     states = list[StateOf]()
     for agent in agents:
-        error = seen.get(agent.name)
-        if isinstance(error, TorchError):
+        error = errors.get(agent.name)
+        if error is not None:
             unknown = state_unknown(error)
             state = StateOf(agent.name, agent.pane, unknown, None, agent.socket, error)
         else:
@@ -132,10 +134,16 @@ def _states_of_agents(
     return states
 
 
-def _sighting(store: Store, agent: Agent, seen: Seen | None, ended: State) -> Sighting:
-    if seen is not None:
+def _sighting(
+    store: Store,
+    agent: Agent,
+    seen: Seen | TorchError | None,
+    lost: AgentState | TorchError | None,
+) -> Sighting:
+    if isinstance(seen, Seen):
         return sighting(store, agent, seen.state, seen.reported, seen.wrote)
-    return sighting(store, agent, gone(agent, ended))
+    assert isinstance(lost, AgentState)
+    return sighting(store, agent, lost)
 
 
 def _state_of(store: Store, found: Found, sources: bool = False) -> StateOf:

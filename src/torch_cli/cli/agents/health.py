@@ -146,7 +146,7 @@ def _object(one: "HealthOf") -> dict[str, Any]:
         "set_by": one.governed.by,
         "stalled": one.governed.policy.stalled,
         "hibernate": one.rest,
-        "hibernated": timestamp(one.agent.hibernated) if one.asleep else None,
+        "hibernated": timestamp(one.agent.hibernated) if one.asleep != "none" else None,
         "starts": one.starts,
         "recent_restarts": one.restarts,
         "last_end": last,
