@@ -10,8 +10,10 @@ from torch_cli.programs.loading import STOCK
 from torch_cli.store import Store
 
 PROGRAM = """
-import fcntl, json, os, sys, uuid
+import fcntl, json, os, subprocess, sys, uuid
 words, config = sys.argv[1:], os.environ["CLAUDE_CONFIG_DIR"]
+if os.path.exists(os.path.join(config, "child")):
+    subprocess.Popen(["sleep", "600"])
 at = words.index("--resume") if "--resume" in words else len(words)
 one = words[at + 1] if words[at:] else str(uuid.uuid4())
 rest = words[:at] + words[at + 2 :]

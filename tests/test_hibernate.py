@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, PATIENCE, TmuxServer, Torch, accept_profiles, wait_until
+from conftest import KEEPS_DEAD, PATIENCE, TMUX, TmuxServer, Torch, accept_profiles, wait_until
 from sleeper import conversations, spawn_sleepy, write_profile
 from test_task import mine, new
 from torch_cli import procs
@@ -27,6 +27,9 @@ from torch_cli.tasks.assignment import Rules, candidates
 from torch_cli.tasks.life import block, reap
 from torch_cli.tasks.ranking import objection
 from torch_cli.teams.rebrief import due
+from torch_cli.tmux.control import ControlClient
+from torch_cli.tmux.socket import Socket
+from torch_cli.tmux.terminals import is_shown
 from torch_cli.watch.listing import list_agents
 
 pytestmark = pytest.mark.skipif(not KEEPS_DEAD, reason="tmux 3.2 keeps no pane without its program")
@@ -647,3 +650,47 @@ def test_who_takes_long_to_wake_keeps_no_other_message_back(
     finally:
         assert drain.close(2 * PATIENCE)
     assert any("morning" in one for one in dev.submitted())
+
+
+def test_a_wake_that_cannot_be_recorded_keeps_the_pane_and_sleeps_on(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent, store: Store
+) -> None:
+    tmux.new_session("mine", "cat")
+    sleep(torch)
+    full = "CREATE TRIGGER full BEFORE INSERT ON agents BEGIN SELECT RAISE(ABORT, 'full'); END"
+    store.database.write(full)
+    assert torch("wake", "dev").code != 0
+    assert dev.pane.id in tmux.cmd("list-panes", "-a", "-F", "#{pane_id}").split()
+    assert dev.state() == "hibernated"
+    store.database.write("DROP TRIGGER full")
+    woken = torch("wake", "dev", "--json")
+    assert (woken.code, woken.json["pane"]) == (0, dev.pane.id), woken.out + woken.err
+
+
+def test_a_process_that_began_soon_after_it_was_ready_keeps_it_awake(
+    torch: Torch, dev: DemoAgent, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "claude" / "child").touch()
+    assert torch("restart", "dev", "--yes").code == 0
+    store.database.write("UPDATE messages SET step = 'done', state = 'confirmed'")
+    dev.wait_for("idle")
+    (child, *_) = procs.descendants(now().program_pid)
+    begun = procs.begun(child)
+    assert begun is not None
+    store.database.write("UPDATE agents SET ready = ?", begun - 1)
+    assert f"has started process {child.pid}" in refusal(torch)
+
+
+def test_a_client_in_control_mode_shows_a_pane_as_a_terminal_does(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent
+) -> None:
+    """iTerm2 shows panes so."""
+    words = [TMUX, *tmux.socket.arguments, "-C", "attach", "-t", "agents"]
+    with ControlClient(Socket(path=now().socket), dev.pane.session_id) as client:
+        assert not is_shown(client, dev.pane)
+        looks = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        try:
+            tmux.wait_until(lambda: is_shown(client, dev.pane), "the other client")
+        finally:
+            looks.kill()
+            looks.communicate()

@@ -32,10 +32,6 @@ from torch_cli.watch.state import states_of
 HIBERNATE = "hibernate"
 """The verb of the event."""
 
-CHILD_SECONDS = 5.0
-"""A process that its program has started later than this after it was ready is a task that runs.
-Its servers of tools are started before."""
-
 
 class Hibernated(NamedTuple):
     """An agent that sleeps now. ``already``: it did before."""
@@ -152,6 +148,7 @@ def _at_work(store: Store, agent: Agent) -> str:
         return "it was never seen ready"
     for child in procs.descendants(program.pid):
         begun = procs.begun(child)
-        if begun is not None and begun > agent.ready + CHILD_SECONDS:
+        # Its servers of tools are started before it is ready, a task that runs is later.
+        if begun is not None and begun > agent.ready:
             return f"its program has started process {child.pid}, which runs"
     return ""

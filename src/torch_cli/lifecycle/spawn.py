@@ -125,7 +125,7 @@ def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Open
                     command=command,
                     keep_dead=True,
                 )
-        with closed_on_failure(window.pane):
+        with closed_on_failure(window.pane, keep=order.into is not None):
             agent = _register(store, order, profile, window, gone)
     return agent, replace(window, notes=(*left, *window.notes))
 

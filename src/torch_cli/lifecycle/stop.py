@@ -241,9 +241,13 @@ def _ask(
         if begin is not None:
             begin()
         for step in launch.stop:
-            if begin is not None and not _rests(client, store, found, agent):
-                break
-            taken = _take(client, store, found, agent, step)
+            stands: list[str] = []
+            if begin is not None:
+                rest = _rests(client, store, found, agent)
+                if rest is None:
+                    break
+                stands = rest
+            taken = _take(client, store, found, agent, step, stands)
             if taken and _gone_within(_program(agent), launch.stop_grace):
                 done()
                 return True, True
@@ -251,11 +255,17 @@ def _ask(
     return asked, False
 
 
-def _rests(client: ControlClient, store: Store, found: Found, agent: Agent) -> bool:
-    """Return whether no turn, question or draft shows that the next step could cost."""
-    sight = observe(client, store, found.pane, _profile(agent), program=_program(agent))
+def _rests(client: ControlClient, store: Store, found: Found, agent: Agent) -> list[str] | None:
+    """Return the gate's conditions that its empty box is there, for the keys of the next step.
+
+    ``None`` if a turn, a question or a draft shows, or no box: the step could cost something.
+    """
+    profile = _profile(agent)
+    sight = observe(client, store, found.pane, profile, program=_program(agent))
     box = sight.state.box
-    return sight.state.state is State.IDLE and (box is None or box.empty)
+    if sight.state.state is not State.IDLE or box is None or not box.empty:
+        return None
+    return box_stands(sight, profile)
 
 
 def _profile(agent: Agent) -> Profile:
@@ -270,16 +280,26 @@ def _program(agent: Agent) -> procs.Process:
     return procs.Process(agent.program_pid, agent.program_started)
 
 
-def _take(client: ControlClient, store: Store, found: Found, agent: Agent, step: StopStep) -> bool:
+def _take(
+    client: ControlClient,
+    store: Store,
+    found: Found,
+    agent: Agent,
+    step: StopStep,
+    stands: Sequence[str] = (),
+) -> bool:
     """Press a step's keys, or type its command if there is an empty box for it.
 
-    Returns whether that was done. A program in the background gets no keys, because they would
-    reach the program that a person has started in its pane meanwhile.
+    Returns whether that was done. ``stands`` are conditions for the first of the keys: the others
+    may find another screen, which that has made. A program in the background gets no keys, because
+    they would reach the program that a person has started in its pane meanwhile.
     """
     if not step.keys:
         return _type(client, store, found, agent, step.text)
     return all(
-        _has_terminal(agent) and Typist(client, found.pane).press([key]).done for key in step.keys
+        _has_terminal(agent)
+        and Typist(client, found.pane).press([key], () if number else stands).done
+        for number, key in enumerate(step.keys)
     )
 
 

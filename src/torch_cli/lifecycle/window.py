@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from torch_cli.errors import TorchError
+from torch_cli.lifecycle.stop import end_tree
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.panes import Pane, pane_at
@@ -53,17 +54,21 @@ def create_window(
 
 
 @contextmanager
-def closed_on_failure(pane: Pane) -> Iterator[None]:
-    """Close the window of ``pane`` if the block fails.
+def closed_on_failure(pane: Pane, *, keep: bool = False) -> Iterator[None]:
+    """Close the window of ``pane`` if the block fails; with ``keep`` only end its process.
 
-    Without a record nobody would know later that the window is Torch's. The block can fail because
-    the disk is full, another process was faster, or a person interrupts.
+    A pane that was there before is not Torch's to close. Without a record nobody would know later
+    that the window is Torch's. The block can fail because the disk is full, another process was
+    faster, or a person interrupts.
     """
     try:
         yield
     except BaseException:
         with suppress(TorchError):
-            close_window(Socket(path=pane.socket_path), pane)
+            if keep:
+                end_tree(pane)
+            else:
+                close_window(Socket(path=pane.socket_path), pane)
         raise
 
 

@@ -14,6 +14,11 @@ _FORM = (
     " #{client_tty} #{client_name}"
 )
 
+_SHOWN = (
+    "#{?client_control_mode,1,0} #{window_id} #{?window_zoomed_flag,1,0} #{pane_id}"
+    " #{session_id} #{client_flags}"
+)
+
 
 class Terminal(NamedTuple):
     """A terminal that is attached: its ``name`` in tmux, its ``device``, and its active ``pane``.
@@ -52,35 +57,34 @@ def is_seen(client: ControlClient, pane: str, device: str) -> bool:
     a popup, which has none of its own, it is taken to be seen. Raises ``TorchError`` if tmux does
     not answer.
     """
-    form = (
-        "#{?client_control_mode,1,0} #{window_id} #{?window_zoomed_flag,1,0} #{pane_id}"
-        " #{session_id} #{client_flags}"
-    )
     facts = "#{pane_id} #{pane_tty} #{window_id}#{session_id}"
     about = ("display-message", "-p", "-t", pane, facts)
-    own, shown = client.ask_all([quote.line(*about), quote.line("list-clients", "-F", form)])
+    own, shown = client.ask_all([quote.line(*about), quote.line("list-clients", "-F", _SHOWN)])
     found, _, place = own.text.partition(" ")
     tty, _, last = place.rpartition(" ")
     window, _, session = last.partition("$")
     if not own.ok or not shown.ok or (found, tty) != (pane, device):
         return True
-    rows = [line.split(" ") for line in shown.lines]
-    return any(
-        (row[:2] == ["0", window] and (row[2] == "0" or row[3] == pane))
-        or (row[0] == "1" and row[4] == f"${session}" and "ignore-size" not in row[5].split(","))
-        for row in rows
-        if len(row) == 6
-    )
+    return _shows(shown.lines, pane, window, f"${session}")
 
 
 def is_shown(client: ControlClient, pane: Pane) -> bool:
-    """Return whether a terminal shows ``pane``: its window, and no other pane zoomed in that."""
-    form = "#{?client_control_mode,1,0} #{window_id} #{?window_zoomed_flag,1,0} #{pane_id}"
-    rows = (line.split(" ") for line in client.call("list-clients", "-F", form).lines)
+    """Return whether a terminal, or iTerm2, shows ``pane``, by the rule of ``is_seen``.
+
+    Raises ``TorchError`` if tmux does not answer.
+    """
+    lines = client.call("list-clients", "-F", _SHOWN).lines
+    return _shows(lines, pane.id, pane.window_id, pane.session_id)
+
+
+def _shows(lines: Iterable[str], pane: str, window: str, session: str) -> bool:
+    """Return whether one of the clients, which ``_SHOWN`` printed, shows that pane."""
+    rows = [line.split(" ") for line in lines]
     return any(
-        row[:2] == ["0", pane.window_id] and (row[2] == "0" or row[3] == pane.id)
+        (row[:2] == ["0", window] and (row[2] == "0" or row[3] == pane))
+        or (row[0] == "1" and row[4] == session and "ignore-size" not in row[5].split(","))
         for row in rows
-        if len(row) == 4
+        if len(row) == 6
     )
 
 
