@@ -350,4 +350,5 @@ def _question(rows: list[str], width: int) -> str:
 def _wraps(row: str, after: str, width: int) -> bool:
     """Whether the program broke the text in ``row`` because the next word did not fit."""
     words = any(character.isalnum() for character in row)
-    return words and len(row) + 1 + len(after.split()[0]) >= width - _MARGIN
+    margin = _MARGIN if " " in row.strip() else 1  # a path alone may just be that long
+    return words and len(row) + 1 + len(after.split()[0]) >= width - margin

@@ -25,6 +25,7 @@ themselves:
 ``scratch``: it starts a program as ``opening`` does.
 ``window``: proving that a pane is still the same and closing it are one step.
 ``arrange``: making the panes of a window equal and splitting one are one step.
+``remains``: two settings of a pane take less time than the import.
 ``move``: looking who sees a pane and moving it are one step.
 ``attach``: the process becomes tmux, on the person's terminal.
 ``status_line``: it uses the connection of the process that delivers.
