@@ -5,13 +5,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import KEEPS_DEAD, PATIENCE, TMUX, TmuxServer, Torch, accept_profiles, wait_until
+from conftest import (
+    KEEPS_DEAD,
+    PATIENCE,
+    TMUX,
+    Result,
+    TmuxServer,
+    Torch,
+    accept_profiles,
+    wait_until,
+)
 from sleeper import conversations, spawn_sleepy, write_profile
 from test_task import mine, new
 from torch_cli import procs
@@ -599,6 +609,32 @@ def test_attaching_wakes_it(torch: Torch, dev: DemoAgent) -> None:
     assert dev.state() == "hibernated", "that shows only the command"
     torch("attach", "dev")  # there is no terminal to attach
     assert dev.state() == "idle"
+
+
+def test_one_of_another_server_than_the_named_one_sleeps_on(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    sleep(torch)
+    other = f"other{tmp_path.name[-12:]}"
+    assert torch("attach", "dev", "-L", other).code == 3
+    assert dev.state() == "hibernated"
+
+
+def test_who_waits_for_it_hears_that_it_was_hibernated(torch: Torch, dev: DemoAgent) -> None:
+    done: list[Result] = []
+    words = ("wait", "dev", "--for", "hibernated", "--timeout", "60", "--json")
+    waits = threading.Thread(target=lambda: done.append(torch(*words)))
+    waits.start()
+    sleep(torch)
+    waits.join()
+    assert (done[0].code, done[0].json["state"]) == (0, "hibernated"), done
+
+
+def test_a_pane_that_only_a_failure_keeps_is_not_left_to_a_clean_end(
+    tmux: TmuxServer, torch: Torch, dev: DemoAgent
+) -> None:
+    tmux.cmd("set-option", "-p", "-t", dev.pane.id, "remain-on-exit", "failed")
+    assert "its window would not stay" in refusal(torch)
 
 
 def test_a_message_that_comes_as_it_goes_to_sleep_is_delivered_once(

@@ -9,9 +9,14 @@ if TYPE_CHECKING:
 
 
 def wake_first(common: Common, store: "Store", target: str) -> None:
-    """Wake the agent ``target`` if it is hibernated; if that fails, say why."""
+    """Wake the agent ``target`` if it is hibernated; if that fails, say why.
+
+    None of another tmux server than the caller has named.
+    """
     agent = store.agents.get(target)
     if agent is None or agent.hibernated is None or agent.stopped is not None:
+        return
+    if common.socket.demanded and not common.socket.leads_to(agent.socket):
         return
     from torch_cli.cli.present import note
     from torch_cli.errors import TorchError

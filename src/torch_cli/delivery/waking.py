@@ -63,21 +63,22 @@ def wake(agent: Agent, seconds: float | None = None) -> str:
     until, why = _FAILED.get(agent.identity, (0.0, ""))
     if time.monotonic() < until:
         return why
-    why = _wake(agent, seconds)
-    if why:
+    why, over = _wake(agent, seconds)
+    if why and over:
         _FAILED[agent.identity] = (time.monotonic() + AGAIN_SECONDS, why)
     return why
 
 
-def _wake(agent: Agent, seconds: float | None) -> str:
+def _wake(agent: Agent, seconds: float | None) -> tuple[str, bool]:
+    """Return why ``agent`` is not ready, '' if it is, and whether the attempt is over."""
     from torch_cli.background import Background  # a message needs it seldom
 
     try:
         limit = profile_named(agent.profile).launch.ready_timeout + STARTS_SECONDS
         command = Background(["wake", agent.name], environment={})
     except (TorchError, OSError) as error:
-        return f"{ASLEEP}: it could not be woken: {error}"
+        return f"{ASLEEP}: it could not be woken: {error}", True
     command.wait(limit if seconds is None else min(limit, seconds))
     if not command.ended:
-        return f"{ASLEEP}: it is being woken"
-    return f"{ASLEEP}: {command.failure}" if command.failure else ""
+        return f"{ASLEEP}: it is being woken", False
+    return f"{ASLEEP}: {command.failure}" if command.failure else "", True

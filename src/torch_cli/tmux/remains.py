@@ -12,9 +12,9 @@ _PATH = "@torch_path"
 
 
 def keeps_dead(socket: Socket, pane: Pane) -> bool:
-    """Return whether ``pane`` stays when its program ends."""
+    """Return whether ``pane`` stays when its program ends, also if that succeeds."""
     asked = ("-N", "show-options", "-pAv", "-t", pane.id, "remain-on-exit")
-    return run(socket, *asked).out.strip() not in ("", "off")
+    return run(socket, *asked).out.strip() == "on"
 
 
 def say_when_dead(socket: Socket, pane: Pane, words: str) -> None:

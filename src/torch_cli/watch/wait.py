@@ -10,6 +10,7 @@ from torch_cli.programs.state import AT_WORK, ENDED, AgentState, State
 from torch_cli.programs.trouble import trouble_object
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
@@ -95,8 +96,7 @@ def wait_for(
         said = with_report(store, found.pane, sight.state, sight.screen.said)
         sight = sight._replace(state=said)
         if found.agent is not None:
-            known = as_known(store, found.agent.identity, sight.state)
-            sight = sight._replace(state=unless_asleep(found.agent, known))
+            sight = sight._replace(state=_known(store, found.agent, sight.state))
         if sight.state.state is State.HIBERNATED and State.IDLE in wanted:
             return sight
         if sight.state.shown in wanted or _goes_on(sight.state, wanted):
@@ -113,6 +113,13 @@ def wait_for(
             )
         on_wait(f"waiting for {found.name}: it is {sight.state.shown}")
         client.wait_output(found.pane.id, heard, min(left, SILENT_SECONDS))
+
+
+def _known(store: Store, agent: Agent, state: AgentState) -> AgentState:
+    """Return ``state`` with what the store knows of ``agent``, also since its row was read."""
+    known = as_known(store, agent.identity, state)
+    now = store.agents.known_as(agent.identity) if known.state in ENDED else None
+    return unless_asleep(now or agent, known)
 
 
 def _ended(wanted: Collection[State]) -> State | None:
