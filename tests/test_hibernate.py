@@ -68,7 +68,7 @@ def test_a_message_wakes_it_in_its_conversation_and_arrives_once(
     assert done.code == 0, done.out + done.err
     assert done.json["already"] is False
     assert not procs.alive(procs.Process(before.program_pid, before.program_started))
-    assert "Hibernated by Torch" in dev.screen()
+    dev.tmux.wait_for_text(dev.pane, "Hibernated by Torch")  # tmux may see the end later
     assert dev.state() == "hibernated"
     assert torch("ps", "--json").json["state"] == "hibernated"
     assert "nobody needs you: 1 hibernated" in torch("status", "--line").out

@@ -347,7 +347,8 @@ def test_a_renamed_member_that_has_ended_gives_way(
         assert agent is not None
         assert (checkin.to.name, checkin.to.agent) == ("pm", agent.identity)
     assert "was removed" in down(torch, project).out
-    assert json.loads("[" + ",".join(torch("ps", "--json").out.splitlines()) + "]") == []
+    listed = torch("ps", "--json")
+    assert (listed.code, listed.json["error"]["code"]) == (3, "no-server"), "nobody is left"
 
 
 def test_who_is_gone_keeps_no_worktree(tmux: TmuxServer, torch: Torch, project: Repository) -> None:

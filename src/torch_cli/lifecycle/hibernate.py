@@ -24,7 +24,7 @@ from torch_cli.roster.registry import find, profile_named, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import TASK_HELD, TaskState
-from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.panes import Pane, with_end
 from torch_cli.tmux.remains import keeps_dead, note_path, say_when_dead
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import states_of
@@ -73,6 +73,7 @@ def hibernate(
         if not ended:
             happened = "was asked to end and has not" if asked else "cannot be asked to end now"
             raise HeldError(f"agent '{name}' {happened}; it continues", code="still-running")
+        with_end(found.pane)  # tmux may have missed the end, and then does not show how to wake it
     detail = {"conversation": agent.conversation}
     store.events.add(HIBERNATE, name, detail, agent=agent.identity)
     return Hibernated(store.agents.known_as(agent.identity) or agent, False)
