@@ -20,7 +20,7 @@ from torch_cli.errors import RefusedError, TorchError
 from torch_cli.intervals import VARIABLE, Intervals
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
-from torch_cli.tmux import opening
+from torch_cli.tmux import opening, running
 from torch_cli.tmux.place import check_directory, check_session_name
 from torch_cli.tmux.window import EndedError, OpenedWindow, close_window, open_window
 
@@ -823,8 +823,8 @@ def test_a_server_that_takes_no_connection_is_not_waited_for_without_end(
                 one = clients.enter_context(socket.socket(socket.AF_UNIX))
                 one.setblocking(False)
                 one.connect(tmux.socket.file)
-        looking = threading.Thread(target=opening._answers, args=(tmux.socket,), daemon=True)
+        looking = threading.Thread(target=running.is_heard, args=(tmux.socket.file,), daemon=True)
         looking.start()
         looking.join(20)
         assert not looking.is_alive()
-        assert opening._answers(tmux.socket)
+        assert running.is_heard(tmux.socket.file)

@@ -69,7 +69,7 @@ class Lock:
                 continue
             if self._is_held():
                 return
-            said = self._end() or said
+            said = self.close() or said
         raise TorchError(
             f"this machine gives no lock against sleep: {said or 'no answer'}; it may fall asleep",
             hint="On Linux 'systemd-inhibit' of systemd gives one, on macOS 'caffeinate'.",
@@ -80,7 +80,7 @@ class Lock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        self.close()
 
     @property
     def lost(self) -> bool:
@@ -92,8 +92,8 @@ class Lock:
         ready, _, _ = select.select([self._child.stdout], [], [], LOCK_SECONDS)
         return bool(ready) and self._child.stdout.readline() == b"held\n"
 
-    def _end(self) -> str:
-        """End what holds the lock; return the last line of its errors."""
+    def close(self) -> str:
+        """Give the lock back: end what holds it; return the last line of its errors."""
         try:
             _, errors = self._child.communicate(timeout=LOCK_SECONDS)  # closes its input
         except subprocess.TimeoutExpired:
@@ -148,7 +148,7 @@ def stay_awake(
                 lock = Lock()
                 yield Wakefulness(busy, lock.what)
             elif lock is not None and rests:
-                lock.__exit__()
+                lock.close()
                 lock = None
                 yield Wakefulness((), "")
             if until_rest and rests:
@@ -157,4 +157,4 @@ def stay_awake(
             time.sleep(max(0.0, min(INTERVALS.awake, left)))
     finally:
         if lock is not None:
-            lock.__exit__()
+            lock.close()

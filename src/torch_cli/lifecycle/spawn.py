@@ -65,9 +65,9 @@ class SpawnOrder:
     ``conversation`` is the id of the one that it continues, '' to begin another. ``restart`` is its
     restart policy, ``stalled`` what is done if it makes no progress, ``hibernate`` after which time
     it is hibernated, '' for those of the agent it replaces, else ``never``, ``tell`` and as the
-    settings say. ``again``: it is an agent of that name that Torch knows,
-    and may be hibernated. ``into`` is the dead pane that it starts in, ``None`` for a new window.
-    ``frozen`` is since when it is frozen, ``None`` if it is not.
+    settings say. ``again``: it is an agent of that name that Torch knows, and may be hibernated.
+    ``into`` is the dead pane that it starts in, ``None`` for a new window. ``frozen`` is since when
+    it is frozen, ``None`` if it is not.
     """
 
     name: str

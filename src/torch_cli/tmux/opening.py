@@ -20,6 +20,7 @@ from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient, TmuxError
 from torch_cli.tmux.panes import Pane, list_panes, with_end
 from torch_cli.tmux.process import run
+from torch_cli.tmux.running import is_heard
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import kept_name
 from torch_cli.user_scope import scope_words
@@ -37,9 +38,6 @@ PLACEHOLDER_SECONDS = 5.0
 
 HOLDER_NAME = re.compile(r"torch-[0-9a-f]{12}")
 """The names of the windows that hold the place in a new session."""
-
-CONNECT_SECONDS = 5.0
-"""Seconds to wait for a connection. Linux says at once that the queue of a server is full."""
 
 
 class EndedError(TorchError):
@@ -121,7 +119,7 @@ def new_session(
     words += ["-x", str(size[0]), "-y", str(size[1])] if size else []
     words += ["-s", quote.format_literal(session), "-n", held_by]
     words += ["-c", quote.format_literal(directory), *PLACEHOLDER_COMMAND]
-    before = () if _answers(socket) else scope_words()  # the server is started by this
+    before = () if is_heard(socket.file) else scope_words()  # the server is started by this
     try:
         session_id, _, holder = _source(socket, *words, before=before).partition(" ")
     except TmuxError:
@@ -195,21 +193,6 @@ def remove(socket: Socket, pane_id: str, place: WindowPlace) -> None:
             session = server.session(place.session_id)
             if session is not None:
                 session.kill_window(place.held_by)
-
-
-def _answers(socket: Socket) -> bool:
-    """Return whether a server listens at ``socket``, also if it takes no connection now."""
-    import socket as sockets
-
-    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as client:
-        client.settimeout(CONNECT_SECONDS)
-        try:
-            client.connect(socket.file)
-        except (BlockingIOError, TimeoutError):
-            return True
-        except OSError:
-            return False
-    return True
 
 
 def _source(
