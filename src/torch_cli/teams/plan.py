@@ -216,5 +216,4 @@ def _differences(before: Any, now: Any) -> list[str]:
     now = json.loads(json.dumps(now))
     # Records of earlier versions have none of these.
     before = {"session": now["session"], **dict.fromkeys(POLICY, ""), **before}
-    before = {name: value for name, value in before.items() if name in now}
     return sorted(name for name in now if before.get(name) != now[name])
