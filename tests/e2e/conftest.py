@@ -41,6 +41,8 @@ STARTING = 300.0
 PATIENCE = 180.0
 """Seconds for anything that the program does in a fraction of one on a quiet machine."""
 
+STANDING = 1.0
+"""Seconds that a text stands in the box before it is a draft, and not a screen being drawn."""
 
 SWALLOWED = 100
 """Looks in a row without a box, after which what was pasted has gone elsewhere."""
@@ -352,8 +354,9 @@ class World:
             # the list of checkpoints, or exit. A half-drawn screen has no box either.
             now = time.monotonic()
             stood = stood if stood[0] == (view.box or "") else (view.box or "", now)
-            # Where work hides the box, what was just submitted still looks like a draft.
-            draft = view.box and now - stood[1] >= (1.0 if self.kit.hides_box else 0.0)
+            # Only a text that stands is a draft: what was just submitted may show for a moment, and
+            # so may a half-drawn box, while C-c in an empty one ends opencode.
+            draft = view.box and now - stood[1] >= STANDING
             unknown = hidden >= 3 and not (view.asks or self.kit.hides_box)
             if now - self.pressed > self.kit.pause and (view.asks or unknown or draft):
                 self.keys("C-c" if draft else self.kit.refusal(view))
