@@ -217,6 +217,32 @@ def test_the_pool_is_given_out_and_explained(
     assert [one["agent"] for one in again] == [None]
 
 
+def test_no_task_goes_to_whom_no_message_reaches(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """A shell would run a task as commands, and of some programs no screen is known."""
+    pane = tmux.new_session("t", "exec sh", directory=tmp_path)
+    assert torch("adopt", pane.id, "shell").code == 0
+    with Store() as store:
+        shell = store.agents.get("shell")
+        assert shell is not None
+        other = shell._replace(name="other", profile="other")
+        asked = [why for one in (shell, other) if (why := assignment._unreachable(one))]
+    assert [one.split(":")[0] for one in asked] == [
+        "it is a shell, which gets no messages",
+        "messages to it are held",
+    ]
+    made = torch("task", "add", "touch here", "--json", "--anywhere").json["id"]
+    routed = torch("task", "route", "--explain", cwd=tmp_path)
+    assert f"waits  {made}" in routed.out
+    assert "not shell: it is a shell, which gets no messages" in routed.err
+    by_hand = torch("task", "assign", made, "shell")
+    assert by_hand.code == USAGE
+    assert "run the message as commands; nothing was done" in by_hand.err
+    assert torch("task", "show", made, "--json").json["agent"] is None
+    assert torch("task", "assign", made, "shell", "--no-send").code == 0
+
+
 def test_a_task_is_given_at_the_end_of_a_turn(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

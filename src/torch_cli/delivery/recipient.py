@@ -77,11 +77,14 @@ def recipient(store: Store, found: Found, client: ControlClient) -> Recipient:
     )
 
 
-def no_shell(profile: Profile, name: str) -> Profile:
-    """Return ``profile``; raise ``RefusedError`` for a shell, which gets no messages."""
+def no_shell(profile: Profile, name: str, consequence: str = "nothing was sent") -> Profile:
+    """Return ``profile``; raise ``RefusedError`` for a shell, which gets no messages.
+
+    ``consequence`` ends the error: what was not done.
+    """
     if profile.process.shells:
         raise RefusedError(
-            f"'{name}' is a shell: it would run the message as commands; nothing was sent",
+            f"'{name}' is a shell: it would run the message as commands; {consequence}",
             hint="Start an agent program in it first, or name another pane.",
             code="shell",
         )

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from torch_cli.errors import HeldError, NotFoundError
+from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.intervals import INTERVALS
 from torch_cli.programs.state import State
 from torch_cli.roster.actor import Actor
 from torch_cli.roster.edges import may_write
 from torch_cli.roster.project import belongs, place_of, project_of
+from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import TAKEN, TASK_HELD, Task, TaskEvent, TaskState
@@ -67,11 +68,25 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
                 project=(project := project_of(store, agent)),
                 role=agent.role,
                 frozen=agent.frozen is not None,
+                unreachable=_unreachable(agent),
                 serves=not rules.roles or agent.role in rules.roles,
                 foreign=frozenset(one for one, home in homes.items() if home != project),
             )
         )
     return found
+
+
+def _unreachable(agent: Agent) -> str:
+    """Return why a message with the task would not reach the agent, '' if it would."""
+    try:
+        profile = profile_named(agent.profile)
+    except TorchError as error:
+        return str(error)
+    if profile.process.shells:
+        return "it is a shell, which gets no messages"
+    if profile.box.kind == "none":
+        return f"messages to it are held: nothing is known of the screen of '{profile.name}'"
+    return ""
 
 
 def _rates(

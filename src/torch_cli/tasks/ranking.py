@@ -24,7 +24,8 @@ class Candidate(NamedTuple):
     skill, by the skill's name in small letters. ``last`` is when it last got a task (epoch seconds,
     0 for never). ``leads``: it has others below it and gives out tasks itself. ``place`` is its
     ``directory`` in the main worktree of its ``project``. ``foreign`` are the ids of tasks of other
-    projects. ``serves``: its role gets tasks. ``frozen``: it gets nothing now.
+    projects. ``serves``: its role gets tasks. ``frozen``: it gets nothing now. ``unreachable`` says
+    why Torch types no message into its program, '' if it does.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Candidate(NamedTuple):
     role: str = ""
     serves: bool = True
     frozen: bool = False
+    unreachable: str = ""
 
 
 class Choice(NamedTuple):
@@ -102,6 +104,8 @@ def urgency(task: Task, now: float) -> float:
 
 def objection(task: Task, one: Candidate) -> str:
     """Return why an agent cannot take a task, '' if it can."""
+    if one.unreachable:
+        return one.unreachable
     if one.frozen:
         return "it is frozen"
     if one.state == State.ERROR:

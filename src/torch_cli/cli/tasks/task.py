@@ -258,8 +258,9 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     Examples:
       torch task assign t-4afefc20 dev
     """
+    from torch_cli.delivery.recipient import no_shell
     from torch_cli.roster.actor import actor
-    from torch_cli.roster.registry import registered
+    from torch_cli.roster.registry import profile_named, registered
     from torch_cli.store import Store
     from torch_cli.tasks.life import claim, find_task
     from torch_cli.tasks.text import order
@@ -268,6 +269,8 @@ def assign_command(common: Common, name: str, agent: str, no_send: bool) -> int:
     with Store() as store:
         task = find_task(store, name)
         to, who = registered(store, agent, "nothing was done"), actor(store)
+        if not no_send:
+            no_shell(profile_named(to.profile), to.name, "nothing was done")
         taken = claim(store, to, who, task, ())
         assert taken is not None
         show_task(store, taken.agent)
