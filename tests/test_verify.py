@@ -68,6 +68,18 @@ def press_key(self, key, now):
 agent.DemoState._press = press_key
 """
 
+NEWLINE_FIRST = """
+press = agent.DemoState._press
+pressed = []
+def press_key(self, key, now):
+    if key is keys.KeyPress.SUBMIT and not pressed:
+        pressed.append(key)
+        self.box.type("\\n")
+    else:
+        press(self, key, now)
+agent.DemoState._press = press_key
+"""
+
 FORGETFUL_BOX = """
 submit = agent.DemoState._submit
 def submit_less(self, now):
@@ -156,6 +168,20 @@ def test_a_dialog_that_obeys_the_chord_is_caught_and_the_chord_not_pressed_any_m
 def test_a_chord_that_does_not_submit_is_not_pressed_any_more(tmp_path: Path) -> None:
     report = prove(changed(tmp_path, DEAF_CHORD), KEYS)
     assert "C-x C-q does not submit" in words(report)
+    assert not report.result["keys"]["chord"]["ignored"]
+
+
+def test_a_key_that_a_busy_program_took_for_a_newline_is_pressed_again(tmp_path: Path) -> None:
+    """The box has changed then, and has sent nothing: only what arrived counts."""
+    plan = KEYS._replace(openings=1, presses=1, at_start=False, patience=PATIENCE)
+    report = prove(changed(tmp_path, NEWLINE_FIRST), plan)
+    assert report.failures == []
+    assert report.result["keys"]["chord"]["submitted"] == 1
+
+
+def test_a_chord_that_only_empties_the_box_is_told_from_one_that_submits(tmp_path: Path) -> None:
+    report = prove(changed(tmp_path, FORGETFUL_BOX), KEYS._replace(openings=1, patience=4.0))
+    assert "C-x C-q took the text out of the box, and it did not arrive" in words(report)
     assert not report.result["keys"]["chord"]["ignored"]
 
 

@@ -7,7 +7,7 @@ import statistics
 import time
 
 from torch_cli.errors import TorchError
-from torch_cli.profiling.verify.checks import Ledger, await_text, misread
+from torch_cli.profiling.verify.checks import Ledger, misread
 from torch_cli.profiling.verify.plan import Tried
 from torch_cli.profiling.verify.stage import Failed, Stage
 from torch_cli.profiling.verify.texts import prose
@@ -44,27 +44,13 @@ class Answered(Failed):
 def check_submits(stage: Stage, tried: Tried, keys: tuple[str, ...]) -> None:
     """Check that ``keys`` submit the box of the idle program."""
     stage.settle()
-    text, mark = prose(40), stage.subject.mark()
+    text = prose(40)
     stage.paste(text)
     stage.wait(
         lambda sight: sight.state.box is not None and sight.state.box.text == text,
         "a pasted text was not seen in the input box",
     )
-    time.sleep(stage.profile.paste.settle)
-    name = " ".join(keys)
-    for repeat in range(3):
-        stage.keys(*keys)
-        try:
-            stage.wait(
-                lambda sight: sight.state.box is None or sight.state.box.text != text,
-                f"{name} does not submit",
-                seconds=stage.profile.submit.chord_retry,
-            )
-            break
-        except Failed:
-            if repeat == 2:
-                raise
-    await_text(stage, mark, text, name)
+    stage.submit(keys, text)
     tried.submitted += 1
 
 

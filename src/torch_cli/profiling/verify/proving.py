@@ -17,9 +17,11 @@ from torch_cli.errors import TorchError
 from torch_cli.profiling.verify import checks, keys
 from torch_cli.profiling.verify.checks import Ledger
 from torch_cli.profiling.verify.plan import Failure, Plan, Tried
-from torch_cli.profiling.verify.stage import Failed, Stage
+from torch_cli.profiling.verify.stage import KEY_PRESSES, Failed, Stage
 from torch_cli.profiling.verify.subject import Subject
+from torch_cli.programs.observe import Sight
 from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import State
 from torch_cli.store import Store
 
 PROGRAMS_AT_ONCE = 4
@@ -214,14 +216,20 @@ class ProofPart:
 
     def _enter(self, command: str) -> None:
         """Press Enter until the command has left the box: a list of commands may take the first."""
-        for _ in range(3):
+
+        def left(sight: Sight) -> bool:
+            box = sight.state.box
+            return sight.state.state is State.WAITING or (box is not None and not stands(sight))
+
+        def stands(sight: Sight) -> bool:
+            return sight.state.box is not None and command in sight.state.box.text
+
+        for _ in range(KEY_PRESSES):
             self.stage.keys("Enter")
             with suppress(Failed):
-                self.stage.wait(
-                    lambda sight: sight.state.box is None or command not in sight.state.box.text,
-                    f"Enter does not run {command}",
-                    seconds=self.plan.patience / 3,
-                )
+                self.stage.wait(left, "", seconds=self.plan.patience / 3)
+                return
+            if not stands(self.stage.look()):
                 return
 
     def _ask(self, tried: Tried, pressed: tuple[str, ...], kind: str) -> None:

@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from torch_cli import procs
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
+from torch_cli.delivery.text import same
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
@@ -40,6 +42,13 @@ KEY_GAP_SECONDS = 0.6
 REFUSAL_GAP_SECONDS = 6.0
 """Seconds between two keys that say no to one question. In an idle Claude Code a second Esc opens
 its list of checkpoints, and on an overloaded machine the first Esc takes effect late."""
+
+KEY_PRESSES = 3
+"""How often a submit key is pressed while the text stays in the box: a busy program loses keys, and
+takes one that comes right behind a paste for a newline."""
+
+PRESS_AGAIN_SECONDS = 2.0
+"""Seconds between two such presses."""
 
 _SUBJECT_POLL_SECONDS = 0.03
 
@@ -227,12 +236,37 @@ class Stage:
             lambda sight: sight.state.box is not None and text in sight.state.box.text,
             "a pasted text was not seen in the input box",
         )
+        self.submit(("Enter",), text)
+
+    def submit(self, keys: tuple[str, ...], text: str) -> None:
+        """Press ``keys`` at ``text`` in the box, again while it stays there, until it has arrived.
+
+        Only what arrived counts: a box that is redrawn shows nothing for a moment, or other text.
+        """
+        mark, name = self.subject.mark(), " ".join(keys)
+
+        def came(_: object = None) -> bool:
+            return any(same(one, text, self.profile) for one in self.subject.texts(mark))
+
+        def stands(sight: Sight) -> bool:
+            return sight.state.box is not None and text in sight.state.box.text
+
         time.sleep(self.profile.paste.settle)
-        self.keys("Enter")
-        self.wait(
-            lambda sight: sight.state.box is None or text not in sight.state.box.text,
-            "Enter did not submit the box",
-        )
+        deadline = time.monotonic() + self.patience
+        for _ in range(KEY_PRESSES):
+            self.keys(*keys)
+            with suppress(Failed):
+                self.wait(came, name, seconds=PRESS_AGAIN_SECONDS)
+                return
+            left = max(0.0, deadline - time.monotonic())
+            sight = self.wait(
+                lambda sight: came() or stands(sight),
+                f"{name} took the text out of the box, and it did not arrive",
+                seconds=left,
+            )
+            if came():
+                return
+        raise Failed(f"{name} does not submit", sight.screen.text.rstrip())
 
     def _decline(self, sight: Sight) -> None:
         """Press the key that says no, once for each question: a second press opens another dialog.
