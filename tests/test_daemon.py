@@ -70,6 +70,13 @@ def test_start_waits_until_it_is_at_work_and_stop_until_it_has_ended(torch: Torc
     assert words.out.startswith("a scheduler is already working: daemon, process ")
     assert torch("daemon", "run", "--if-needed").code == 0
     assert torch("daemon", "run").code == 4
+    assert (found.json["unwritable"], "state file" in torch("daemon", "status").out) == ("", False)
+    # A limit of 8 KiB for files, as a disk that is full.
+    limited = ("sh", "-c", 'ulimit -f 16; exec "$@"', "sh", *torch.argv("daemon", "status"))
+    environ = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    full = subprocess.run(limited, env=environ, capture_output=True, text=True, check=False)
+    assert full.returncode == 1, full
+    assert "cannot be written: File too large. Nothing is delivered" in full.stdout
     assert torch("daemon", "stop", "--json").json["pid"] == started.json["pid"]
     assert torch("daemon", "status").code == 3
     assert torch("daemon", "stop").code == 0

@@ -74,6 +74,7 @@ def test_no_lock_is_said_with_the_system_s_words(
         Lock()
     refused = torch("inhibit", "--json")
     assert (refused.code, refused.json["error"]["code"]) == (1, "no-lock")
+    assert torch("inhibit").err.startswith("torch: this machine gives no lock"), "nothing before it"
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     with pytest.raises(TorchError, match="systemd-inhibit: No such file or directory"):
         Lock()

@@ -533,6 +533,10 @@ def test_what_another_process_types_is_being_delivered_and_not_unknown(
             assert (sent.code, sent.json["state"], sent.json["id"]) == (4, "held", message.id)
             assert f"process {os.getpid()} is typing into its pane" in sent.json["reason"]
             assert sent.json["kept"]
+            for words in (("receipt", message.id), ("outbox", "show", message.id)):
+                told = demo.torch(*words, "--json")
+                assert (told.code, told.json["state"]) == (4, "held"), words
+                assert f"process {os.getpid()} is typing into its pane" in told.json["reason"]
         assert receipt_for_others(store, message.id).state is Outcome.UNKNOWN, "nobody types it"
     assert demo.submitted() == []
 

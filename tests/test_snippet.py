@@ -325,3 +325,35 @@ def test_the_doctor_says_what_is_installed(tmux: TmuxServer, torch: Torch) -> No
     assert second[:2] == ("note", f"prefix T is yours, and was not taken for {MENU.words}")
     Path(advice.split("'")[1]).write_text("# of another version\n")
     assert findings()[0][::2] == ("warning", install)
+
+
+@pytest.mark.parametrize("words", [("shell", "tmux", "--remove"), ("uninstall", "--yes")])
+def test_a_server_that_runs_is_as_it_was_before(
+    tmux: TmuxServer, torch: Torch, words: tuple[str, ...]
+) -> None:
+    """Keys, texts, marks and the hook go; what a person has set, also since, stays."""
+    tmux.new_session("main", "exec cat")
+    tmux.cmd("bind-key", "-T", "prefix", "T", "display-message", "mine")
+    tmux.cmd("set-option", "-g", "status-right", "it's #{host}")
+    tmux.cmd("set-hook", "-g", "client-detached[1]", "display-message mine")
+    before = _settings(tmux)
+    assert torch("shell", "tmux", "--install").code == 0
+    for _ in range(2):
+        tmux.cmd("source-file", os.path.join(os.environ["TORCH_HOME"], "snippet.tmux.conf"))
+    assert _settings(tmux) != before
+    for option, scope in (("@torch", "-g"), ("@torch_client", "-g"), ("@torch_do", "-p")):
+        tmux.cmd("set-option", scope, option, "x")
+    tmux.cmd("set-option", "-g", "window-status-format", "#I:#{window_name} mine")
+    tmux.cmd("set-option", "-ga", "status-right", " more")
+    environ = {"TORCH_TMUX_SOCKET": tmux.socket.name}
+    done = Torch(tmux.socket, demands=False)(*words, env=environ)
+    assert done.code == 0, done
+    assert "tmux server" in done.err + done.out
+    tmux.cmd("set-option", "-gu", "window-status-format")
+    tmux.cmd("set-option", "-g", "status-right", "it's #{host}")
+    assert _settings(tmux) == before
+
+
+def _settings(tmux: TmuxServer) -> str:
+    asked = ("show-options -g", "show-options -gw", "show-hooks -g", "list-keys", "show-options -p")
+    return "\n".join(tmux.cmd(*words.split()) for words in asked)

@@ -10,7 +10,7 @@ from test_since import in_a_terminal
 from torch_cli.attention import untold as untold_module
 from torch_cli.store import Store
 
-MISSING = "You are not told of it elsewhere: no daemon is running ('torch daemon start')."
+MISSING = "You hear of it only here: no daemon is running ('torch daemon start')."
 
 
 def typed(store: Store, *words: str) -> str:

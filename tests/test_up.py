@@ -283,6 +283,11 @@ def test_a_branch_has_its_own_worktree_and_nothing_in_it_is_overlooked(
 ) -> None:
     edit(project, 'dir = "src"', 'worktree = "fix/login"')
     project.commit("a worktree for dev")
+    dry = [json.loads(one) for one in up(torch, project, "--dry-run", "--json").out.splitlines()]
+    made = {one["name"]: one["dir"] for one in dry if one["makes_worktree"]}
+    assert made == {"dev": f"{project.path}-fix-login"}
+    shown = up(torch, project, "--dry-run").out
+    assert f"makes worktree {project.path}-fix-login of branch fix/login" in shown
     beside = Repository(project.path.parent / "my project-fix-login")
     assert up(torch, project).code == 0
     assert torch("down", "--only", "dev", "--dir", str(beside.path)).code == 0, "the same team"
@@ -431,6 +436,17 @@ def test_who_is_typing_is_not_started_anew(
     done = up(torch, project, "--restart-changed", "--json")
     assert (done.code, states(done)["dev"], states(done)["pm"]) == (4, "failed", "restarted")
     assert "half a thought" in tmux.screen(dev)
+
+
+def test_down_says_that_there_is_no_checkpoint_outside_git(torch: Torch, tmp_path: Path) -> None:
+    place = tmp_path / "outside"
+    place.mkdir()
+    (place / "torch.toml").write_text(
+        '[team]\nname = "o"\n\n[[agent]]\nname = "only"\nprofile = "demo"\n'
+    )
+    assert torch("up", cwd=place, env=ENV).code == 0
+    done = torch("down", "--deadline", "0", cwd=place, env=ENV)
+    assert (done.code, f"no checkpoint: {place} is outside git" in done.out) == (0, True), done
 
 
 def test_what_waits_for_a_member_is_told_by_down(

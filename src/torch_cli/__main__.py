@@ -7,7 +7,7 @@ import sys
 _NOT_LOADED = ("map segment", "allocate", "open files", "Error 24")
 """What the C library says if a limit keeps it from loading a part of Python (glibc, musl)."""
 
-TOLD_HINT = "       You are not told of it elsewhere: no daemon is running ('torch daemon start')."
+TOLD_HINT = "       You hear of it only here: no daemon is running ('torch daemon start')."
 """The second line of what a person is told of an agent that needs them."""
 
 

@@ -58,6 +58,24 @@ def _platform(variable: str, under_home: str, function: str) -> str:
     return str(getattr(platformdirs, function)("torch", appauthor=False))
 
 
+_PROBE = b"torch\n" * 2048
+"""More than a disk that is full has room for in a block that is begun."""
+
+
+def unwritable(directory: str) -> str:
+    """Return why no file can be written in ``directory``, '' if one can. Permissions say less."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(_PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
 def make_private(directory: str) -> None:
     """Make a directory, and missing ones above it, for their owner alone.
 

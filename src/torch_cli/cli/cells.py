@@ -6,10 +6,13 @@ fit. rich counts less for some (2026-11-29), and costs ten times as much to impo
 """
 
 import re
+from collections.abc import Iterator
 
 from torch_cli.width import cells_of
 
 _WORDS = re.compile(r" +[^ ]*|[^ ]+")
+_TOGETHER = re.compile(r" *'torch [^']+'[^ ]*| +[^ ]*|[^ ]+")
+"""Words, and commands in quotes, which stay in one row to be copied."""
 _WIDENS = "\N{VARIATION SELECTOR-16}"
 """Has a terminal draw the character before it as an emoji, which may be wider."""
 
@@ -51,18 +54,33 @@ def head(text: str, columns: int) -> str:
     return text
 
 
-def folded(text: str, columns: int, indent: int) -> list[str]:
-    """Return ``text`` in rows of at most ``columns``, all but the first indented."""
+def folded(text: str, columns: int, indent: int, *, whole: bool = False) -> list[str]:
+    """Return ``text`` in rows of at most ``columns``, all but the first indented.
+
+    With ``whole`` a word that is longer than a row, such as a path, is not broken.
+    """
     rows, row = list[str](), ""
-    for word in _WORDS.findall(text.rstrip(" ")):
+    for word in _units(text.rstrip(" "), columns - indent):
         if cells(row + word) <= columns:
             row += word
             continue
+        if whole and not rows and not row:
+            row = word
+            continue
         rows += [row] if row.strip() else []
         rest = word.lstrip()
-        while cells(rest) > columns - indent:
+        while cells(rest) > columns - indent and not whole:
             piece = head(rest, columns - indent) or rest[0]
             rows.append(" " * indent + piece)
             rest = rest[len(piece) :]
         row = " " * indent + rest
     return [*rows, row]
+
+
+def _units(text: str, columns: int) -> Iterator[str]:
+    """Yield what stays in one row if it fits ``columns``, with the spaces before it."""
+    for unit in _TOGETHER.findall(text):
+        if cells(unit.lstrip()) <= columns:
+            yield unit
+        else:
+            yield from _WORDS.findall(unit)

@@ -222,6 +222,12 @@ class _Torch(click.Group):
             return super().make_context(*args, **kwargs)
         raise click.exceptions.Exit(DONE)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            say(_daily(ctx), exact=True)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         with for_a_reader():
             return super().invoke(ctx)
@@ -253,10 +259,27 @@ class _Torch(click.Group):
             raise cause if isinstance(cause, Interrupted) else KeyboardInterrupt from None
         except click.UsageError as misused:
             if isinstance(misused, _NO_WORDS):
-                say(misused.format_message())
+                say(misused.format_message(), exact=True)
                 return DONE
             raise _usage(misused) from None
         return outcome if isinstance(outcome, int) else DONE
+
+
+def _daily(ctx: click.Context) -> str:
+    """Return what ``torch`` alone prints: the commands of every day, and how to see all."""
+    formatter = ctx.make_formatter()
+    formatter.write_usage(ctx.command_path, "COMMAND [ARGS]...")
+    formatter.write_paragraph()
+    with formatter.indentation():
+        formatter.write_text("Run teams of coding agents in tmux.")
+    with formatter.section("Every day"):
+        formatter.write_dl([(name, _SUMMARIES[name]) for name in DAILY])
+    return (
+        f"{formatter.getvalue()}\n"
+        "Agents that run in tmux already: torch adopt --all\n"
+        "All commands:                    torch help\n"
+        "One of them, with examples:      torch help send"
+    )
 
 
 def unknown_command(word: str, known: list[str], group: str) -> RefusedError:

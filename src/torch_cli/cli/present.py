@@ -77,8 +77,8 @@ def print_error(error: TorchError | Interrupted, as_json: bool) -> None:
 
 def _print_words(error: TorchError | Interrupted) -> None:
     # A message can quote a name or a screen, whose control characters must not reach the terminal.
-    lines = f"torch: {error.message}".split("\n")
-    lines += [f"       {error.hint}"] if error.hint else []
+    lines = f"{_PREFIX}{error.message}".split("\n")
+    lines += [f"{' ' * len(_PREFIX)}{error.hint}"] if error.hint else []
     for line in lines:
         say(printable(line), err=True)
 
@@ -137,13 +137,38 @@ def _put_nowhere(number: int) -> None:
     os.close(nowhere)
 
 
-def say(text: str, *, err: bool = False) -> None:
+def say(text: str, *, err: bool = False, exact: bool = False, indent: int | None = None) -> None:
     """Print one or several lines at once, with control characters made visible.
 
-    It is ``click.echo`` without the cost of importing click.
+    On a terminal a line that does not fit is folded between words, the further rows by ``indent``,
+    unless it is a command, or ``exact``: a text for a file. It is ``click.echo`` without the cost
+    of importing click.
     """
+    stream = sys.stderr if err else sys.stdout
     shown = text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
-    _write(f"{shown}\n", sys.stderr if err else sys.stdout)
+    if not exact and stream.isatty():
+        columns = terminal_size(stream).columns
+        if any(2 * len(line) > columns for line in shown.split("\n")):  # a character takes two
+            shown = "\n".join(_fitted(line, columns, indent) for line in shown.split("\n"))
+    _write(f"{shown}\n", stream)
+
+
+_PREFIX = "torch: "
+"""What is before an error, and a note that is not about a line above it."""
+
+
+def _fitted(line: str, columns: int, indent: int | None) -> str:
+    """Return ``line`` in rows of a terminal, all but the first indented."""
+    words = line.lstrip(" ")
+    if words.startswith("torch "):
+        return line
+    from torch_cli.cli.cells import cells, folded
+
+    if cells(line) <= columns:
+        return line
+    if indent is None:
+        indent = len(_PREFIX) if words.startswith(_PREFIX) else len(line) - len(words) + 2
+    return "\n".join(folded(line, max(columns, 2 * indent), indent, whole=True))
 
 
 def print_text(text: str, *, colours: bool = False) -> None:
@@ -190,7 +215,7 @@ def print_json(value: Any) -> None:
         text = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
         # JSON permits U+007F to U+009F as they are, and a terminal obeys them.
         text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
-    say(text if unicode else json.dumps(json.loads(text)))
+    say(text if unicode else json.dumps(json.loads(text)), exact=True)
 
 
 def note(text: str, *, quiet: bool = False) -> None:
@@ -234,10 +259,13 @@ def printable(text: str) -> str:
     )
 
 
-def terminal_size() -> os.terminal_size:
-    """Return the size of the terminal that stdout is. What ``COLUMNS`` says may be old."""
+def terminal_size(stream: TextIO | None = None) -> os.terminal_size:
+    """Return the size of the terminal that ``stream`` is, else stdout.
+
+    What ``COLUMNS`` says may be old.
+    """
     with contextlib.suppress(OSError, ValueError):
-        size = os.get_terminal_size(sys.stdout.fileno())
+        size = os.get_terminal_size((stream or sys.stdout).fileno())
         if size.columns and size.lines:
             return size
     import shutil
@@ -269,7 +297,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
     width = max((len(name) for name in fields), default=0)
     for name, value in fields.items():
         if value not in (None, ""):
-            say(f"{name:<{width}}  {printable(str(value))}")
+            say(f"{name:<{width}}  {printable(str(value))}", indent=width + 2)
 
 
 def report_words(report: "OwnReport") -> str:

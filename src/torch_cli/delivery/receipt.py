@@ -108,15 +108,17 @@ def receipt_for_others(store: Store, identity: str) -> Receipt:
     """Return the receipt of a message for who does not type into its pane.
 
     While a living process does that, a message of the outbox that is on its way is ``held``: that
-    process settles it, or the next delivery does. Only without one it is ``unknown``.
+    process settles it, or the next delivery does. Only without one, or if it is not kept in the
+    outbox, it is ``unknown``.
     """
     message = store.messages.get(identity)
-    while is_on_its_way(message) and message.kept:
+    while is_on_its_way(message):
         if typist := typist_of(message.server, message.pane):
             begun = f"its delivery has begun ('{message.step}')"  # 'torch mode' types there, too
             who = f"process {typist}" if typist > 0 else "another process"
             reason = f"{begun}, and {who} is typing into its pane"
-            return receipt_of(message)._replace(state=Outcome.HELD, reason=reason)
+            state = Outcome.HELD if message.kept else Outcome.UNKNOWN
+            return receipt_of(message)._replace(state=state, reason=reason)
         before, message = message, store.messages.get(identity)  # it may have ended just now
         if message == before:
             break

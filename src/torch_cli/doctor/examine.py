@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 
 from torch_cli import duration, paths
@@ -33,8 +32,6 @@ LITTLE_SPACE_BYTES = 100 * 1024 * 1024
 
 MOST_NAMED = 5
 """Directories that one finding names."""
-
-PROBE_DATA = b"torch doctor\n" * 1024
 
 
 def examine(socket: Socket, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
@@ -191,16 +188,11 @@ def _state_directory() -> Iterator[Finding]:
             "Move it away, or set TORCH_HOME to another directory.",
         )
         return
-    try:
-        with tempfile.TemporaryFile(dir=existing) as file:
-            file.write(PROBE_DATA)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
+    if why := paths.unwritable(existing):
         yield Finding(
             "state",
             Level.FAILURE,
-            f"{existing} cannot be written: {error.strerror}",
+            f"{existing} cannot be written: {why}",
             "Fix its permissions or free some space, or set TORCH_HOME to another directory.",
         )
         return

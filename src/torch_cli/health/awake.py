@@ -126,7 +126,7 @@ def stay_awake(
     seconds: float | None = None,
     until_rest: bool = False,
 ) -> Iterator[Wakefulness]:
-    """Hold a lock while an agent is at work, and yield each change: held, given back.
+    """Return what holds a lock while an agent is at work, and yields each change: held, given back.
 
     ``states`` returns agents with their states. It ends after ``seconds`` if they are given, and
     with ``until_rest`` when no agent has worked for ``INTERVALS.rests`` seconds. Raises as ``Lock``
@@ -134,6 +134,12 @@ def stay_awake(
     """
     with Lock():
         pass  # a machine that gives none says so now, and not when somebody works
+    return _changes(states, seconds, until_rest)
+
+
+def _changes(
+    states: Callable[[], Sequence[tuple[str, str]]], seconds: float | None, until_rest: bool
+) -> Iterator[Wakefulness]:
     ends = None if seconds is None else time.monotonic() + seconds
     lock: Lock | None = None
     worked = time.monotonic()

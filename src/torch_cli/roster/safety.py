@@ -111,11 +111,12 @@ def safety_of(profile: Profile, *, chord: bool, version: str) -> Safety:
         return Safety(Degree.ENTER, name, False, why + lost, _more(profile, chord, version, proof))
     role = "chord" if key.keys == profile.submit.chord else "idle_key"
     if version not in profile.verified and not (proof and role in proof.keys):
-        here = f"version {version}" if version else "this version, which is not known"
-        why = (
-            f"{name} submits; dialogs ignored it in {', '.join(profile.verified)}, and nobody has "
-            f"tried {here}"
+        here = (
+            f"nobody has tried version {version}"
+            if version
+            else "which version this is is not known"
         )
+        why = f"{name} submits; dialogs ignored it in {', '.join(profile.verified)}, and {here}"
         more = _more(profile, chord, version, proof)
         return Safety(Degree.UNPROVEN, name, None, why, more)
     degree = Degree.SAFE if key.while_working else Degree.SAFE_IDLE

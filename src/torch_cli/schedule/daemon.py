@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch_cli import procs
 from torch_cli.child import detached_environment
 from torch_cli.errors import DONE, HeldError, TimedOutError, TorchError
-from torch_cli.paths import state_dir
+from torch_cli.paths import state_dir, unwritable
 from torch_cli.schedule.notify import notify, watchdog_seconds
 from torch_cli.schedule.tick import own_process
 from torch_cli.store import Store
@@ -40,6 +40,7 @@ class SchedulerStatus(NamedTuple):
 
     ``held`` is the valid lease, if there is one. ``ticked`` is when cron's last tick was, if it was
     recent. ``servers`` are the sockets of the tmux servers with agents, and whether each answers.
+    ``unwritable`` says why nothing can be written where the state file is, as on a full disk.
     """
 
     held: Held | None
@@ -50,6 +51,7 @@ class SchedulerStatus(NamedTuple):
     waiting: int
     undelivered: int
     servers: dict[str, bool]
+    unwritable: str = ""
 
 
 def take_lease(store: Store) -> Held:
@@ -276,4 +278,5 @@ def status() -> SchedulerStatus:
             waiting=len(store.messages.waiting()),
             undelivered=len(store.messages.undelivered(untold=True)),
             servers=servers,
+            unwritable=unwritable(state_dir()),
         )

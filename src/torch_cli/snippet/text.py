@@ -22,6 +22,9 @@ LINE = "@torch"
 CLIENT = "@torch_client"
 """The option that names the daemon's connection. It is there for as long as the marks are true."""
 
+ROOM = "@torch_room"
+"""The option that holds the limit of ``status-right`` as the snippet has raised it."""
+
 DO = "@torch_do"
 """The option of a pane: what a person has to do for its agent, one of ``groups.URGENT``."""
 
@@ -70,9 +73,9 @@ set-option -g {sourced} 1
 """
 
 _ROOM = """\
-if-shell -F '#{?#{==:#{@torch_room},#{status-right-length}},,1}' {
-  set-option -gF status-right-length '#{e|+:#{status-right-length},%d}'
-  set-option -gF @torch_room '#{status-right-length}'
+if-shell -F '#{?#{==:#{%(room)s},#{status-right-length}},,1}' {
+  set-option -gF status-right-length '#{e|+:#{status-right-length},%(more)d}'
+  set-option -gF %(room)s '#{status-right-length}'
 }
 """
 
@@ -96,24 +99,42 @@ set-hook -g {HOOK} {{
 """
 
 
-def snippet(torch: Sequence[str]) -> str:
-    """Return the snippet; ``torch`` are the words by which tmux can start this Torch."""
+_STATUS = f"#{{?{LINE}, #{{{LINE}}},}}"
+
+
+def _marks() -> tuple[str, str, str]:
+    """Return the formats of a window's marks, of the one for an ended turn, and of a border."""
     names = {"do": DO, "ended": DONE_UNSEEN}
     mark, ended, colour = (
         f"#{{?{CLIENT},{text % names},}}" for text in (_MARK, _ENDED_MARK, _COLOUR)
     )
+    return mark, ended, colour
+
+
+_NAMES = ("window-status-format", "window-status-current-format")
+_BORDERS = ("pane-border-style", "pane-active-border-style")
+
+
+def additions() -> list[tuple[str, str]]:
+    """Return the options that the snippet adds to, and each text that it adds."""
+    mark, ended, colour = _marks()
+    found = [("status-right", _STATUS)]
+    found += [(option, text) for option in _NAMES for text in (mark, ended)]
+    return found + [(option, colour) for option in _BORDERS]
+
+
+def snippet(torch: Sequence[str]) -> str:
+    """Return the snippet; ``torch`` are the words by which tmux can start this Torch."""
+    mark, ended, colour = _marks()
     parts = [
         _HEAD.format(sourced=SOURCED),
-        _add("status-right", f"#{{?{LINE}, #{{{LINE}}},}}"),
-        _ROOM % (COLUMNS + 1),
+        _add("status-right", _STATUS),
+        _ROOM % {"room": ROOM, "more": COLUMNS + 1},
         "\n# The names of windows: '?' for each agent that waits for an answer, '!' for each that\n"
         "# needs a look or has ended, '+' for each that has ended a turn you have not looked at.\n",
-        *(
-            _add(option, mark) + _add(option, ended, DONE_UNSEEN)
-            for option in ("window-status-format", "window-status-current-format")
-        ),
+        *(_add(option, mark) + _add(option, ended, DONE_UNSEEN) for option in _NAMES),
         "\n# The borders of panes: yellow answer, magenta look, red fix.\n",
-        *(_add(option, colour) for option in ("pane-border-style", "pane-active-border-style")),
+        *(_add(option, colour) for option in _BORDERS),
         f"\n{_HOOK % _word(_lost())}",
         "\n# Keys behind the prefix key. A key that is bound already is not taken.\n",
         *(_bind(key, torch) for key in KEYS),

@@ -140,7 +140,9 @@ def _save(member: Started, saved: dict[str, str]) -> str:
             saved[worktree.top] = f"checkpoint {made.id}" if made else ""
         return saved[worktree.top]
     except NotARepositoryError:
-        return ""
+        if not os.path.isdir(member.directory):
+            return ""
+        return f"no checkpoint: {member.directory} is outside git"
     except TorchError:
         if not os.path.isdir(member.directory):
             return ""  # nothing is left that could be lost

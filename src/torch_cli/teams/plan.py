@@ -80,6 +80,12 @@ def plan(store: Store, team: Team, only: Sequence[str] = ()) -> list[PlanStep]:
     return steps if only else [*steps, *_unlisted(store, team, known)]
 
 
+def makes_worktree(team: Team, step: PlanStep) -> bool:
+    """Return whether ``step`` makes a worktree for its member: it has one, and none is there."""
+    starts = step.what in (Action.START, Action.RESTART) and bool(step.member.worktree)
+    return starts and not os.path.lexists(directory_of(team, step.member))
+
+
 def _known(
     store: Store, team: Team, known: Mapping[str, Started], member: Member
 ) -> Started | None:

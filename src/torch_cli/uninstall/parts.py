@@ -15,7 +15,7 @@ from torch_cli.programs import setup_files
 from torch_cli.programs.changes import FileChange, apply
 from torch_cli.roster.actor import actor
 from torch_cli.schedule import crontab, daemon, service
-from torch_cli.snippet import conf
+from torch_cli.snippet import conf, running
 from torch_cli.store import Store
 from torch_cli.store.lease import HolderKind
 from torch_cli.uninstall import completion, saved
@@ -134,13 +134,10 @@ def _hooks() -> Iterator[InstalledPart]:
 
 
 def _tmux() -> Iterator[InstalledPart]:
-    for part in _files("tmux", conf.plan_removal()):
-        yield part._replace(remove=partial(_removed_from_tmux, part.remove))
-
-
-def _removed_from_tmux(remove: Callable[[], list[str]]) -> list[str]:
-    words = "a tmux server that runs keeps the keys and marks that it has read until it ends"
-    return [*remove(), words]
+    yield from _files("tmux", conf.plan_removal())
+    for path in running.servers():
+        words = f"its keys and marks in the tmux server {path}, which goes on"
+        yield InstalledPart("tmux server", words, partial(_none_left, running.take_back, path))
 
 
 def _completion() -> Iterator[InstalledPart]:

@@ -57,6 +57,7 @@ def command(
       torch adopt . me
       torch adopt --all
     """
+    from torch_cli.cli.present import note
     from torch_cli.lifecycle.adopting import adopt
     from torch_cli.store import Store
 
@@ -77,12 +78,13 @@ def command(
         )
     with Store() as store:
         _print(store, adopt(store, common.socket, target, name, profile), common)
+    note(f"  {_ALONE}", quiet=common.quiet)
     return DONE
 
 
 def _print(store: "Store", agent: "Agent", common: Common) -> None:
     from torch_cli.checkpoint.coverage import outside_git
-    from torch_cli.cli.present import note, print_json, printable
+    from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.cli.schema import agent_object
     from torch_cli.roster.registry import profile_named
     from torch_cli.roster.safety import caution_of, safety_for
@@ -91,12 +93,24 @@ def _print(store: "Store", agent: "Agent", common: Common) -> None:
     if common.json:
         print_json(agent_object(list_agents(store, [agent])[0]))
     else:
-        click.echo(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
+        say(f"adopted  {agent.name}  {agent.profile}  {printable(agent.pane)}")
     caution = caution_of(profile_named(agent.profile), agent.version)
     safety = safety_for(agent)
     protection = safety and f"protection: {safety.sentence}"
     for words in filter(None, [caution, protection, outside_git(agent.directory)]):
         note(f"  {printable(words)}", quiet=common.quiet)
+
+
+_ALONE = (
+    "Torch did not start it, so it does not come back by itself after a crash: 'torch resurrect' "
+    "then prints the command that starts it"
+)
+"""What a person should know of an agent that Torch cannot start again."""
+
+_ALL_ALONE = (
+    "Torch did not start them, so they do not come back by themselves after a crash: "
+    "'torch resurrect' then prints the command that starts each"
+)
 
 
 # -- all -------------------------------------------------------------------------------------------
@@ -115,7 +129,7 @@ def _adopt_all(common: Common, *, yes: bool, dry_run: bool) -> int:
             hint="--yes registers all of them; --dry-run lists them.",
             code="usage",
         )
-    status = DONE
+    status, registered = DONE, 0
     with Store() as store:
         with Lookout(store) as lookout:
             lookout.look(agents_on(store, common.socket))
@@ -134,6 +148,9 @@ def _adopt_all(common: Common, *, yes: bool, dry_run: bool) -> int:
             if failed is None:
                 break
             status = status or failed
+            registered += not failed
+    if registered:
+        note(f"  {_ALL_ALONE}", quiet=common.quiet)
     return status
 
 

@@ -65,7 +65,7 @@ def command(
       torch move dev --window .
       torch move dev --apart
     """
-    from torch_cli.cli.present import note, print_json, printable
+    from torch_cli.cli.present import note, print_json, printable, say
     from torch_cli.errors import RefusedError
     from torch_cli.lifecycle.move import Destination, move
     from torch_cli.store import Store
@@ -105,6 +105,6 @@ def command(
         return
     way = f"moved  {moved.agent.name}  {before.place} -> {now.place}  {now.id}"
     stays = f"stays  {moved.agent.name}  {now.place}  {now.id}: it is there already"
-    click.echo(printable(way if moved.done else stays))
+    say(printable(way if moved.done else stays))
     for words in moved.notes:
         note(f"  {printable(words)}", quiet=common.quiet)

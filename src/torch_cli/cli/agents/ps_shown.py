@@ -22,13 +22,14 @@ AGENT_COLUMNS = (
     Column("since", 1, 0),
     Column("role", 4, 12),
     Column("profile", 5, 0),
-    Column("pane", 7, 12),
+    Column("pane", 7, 0),
     Column("directory", 3, 14, "path"),
-    Column("message", 6, 18, heading="LAST MESSAGE"),
-    Column("briefed", 8),
-    Column("evidence", 9, 20, below=True),
-    Column("protection", 10, 20, below=True),
-    Column("server", 11, 12, "path", below=True),
+    Column("message", 6, 0, heading="LAST MESSAGE"),
+    Column("message-id", 8, 0, heading="ITS ID"),
+    Column("briefed", 9),
+    Column("evidence", 10, 20, below=True),
+    Column("protection", 11, 20, below=True),
+    Column("server", 12, 12, "path", below=True),
 )
 
 _STRANGER_COLUMNS = (
@@ -196,9 +197,7 @@ def _row(line: "Line", now: float) -> list[str]:
     from torch_cli.cli.schema import shown_state
 
     agent, message = line.agent, line.message
-    sent = (
-        f"{shown_state(message)} {age(now - message.created)} ago {message.id}" if message else ""
-    )
+    sent = f"{shown_state(message)} {age(now - message.created)} ago" if message else ""
     return [
         agent.name,
         line.shown,
@@ -208,6 +207,7 @@ def _row(line: "Line", now: float) -> list[str]:
         f"{agent.session}:{agent.window} {agent.pane}",
         agent.directory,
         sent,
+        message.id if message else "",
         _briefed(line.briefed, now),
         line.evidence,
         line.safety.sentence if line.safety else "",

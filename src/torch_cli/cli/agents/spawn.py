@@ -8,7 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_briefings, complete_profiles
 from torch_cli.cli.options import ANY_BYTES, POLICIES, SECONDS, STALLED, common_options
-from torch_cli.cli.present import note, print_json, printable
+from torch_cli.cli.present import note, print_json, printable, say
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.begin import Begun
@@ -212,7 +212,7 @@ def _print(
         )
         return
     words = (state, agent.name, f"{window.pane.place} ({agent.pane})", window.directory)
-    click.echo("  ".join(printable(word) for word in words))
+    say("  ".join(printable(word) for word in words))
     for line in (*notes, *([f"protection: {safety.sentence}"] if safety else [])):
         note(f"  {printable(line)}", quiet=common.quiet)
 

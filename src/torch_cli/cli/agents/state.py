@@ -8,7 +8,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
-from torch_cli.cli.present import age, note, print_error, print_json, printable, report_words
+from torch_cli.cli.present import age, note, print_error, print_json, printable, report_words, say
 from torch_cli.cli.schema import state_object
 from torch_cli.errors import DONE
 
@@ -83,7 +83,7 @@ def show(one: "StateOf", common: Common) -> None:
     if common.json:
         print_json(state_object(one))
         return
-    click.echo("  ".join(printable(word) for word in (*_facts(one), one.state.evidence)))
+    say("  ".join(printable(word) for word in (*_facts(one), one.state.evidence)))
     common.tell(f"{one.target} is on the tmux server {one.server}")
     for source in one.sources:
         common.tell(_source_words(one, source))
@@ -105,7 +105,7 @@ def show(one: "StateOf", common: Common) -> None:
         from torch_cli.programs.state import UNKNOWN_KIND
 
         for row in dialog.rows:
-            click.echo(f"    {printable(row)}")
+            say(f"    {printable(row)}", exact=True)
         how = "press a key of your choice" if dialog.kind == UNKNOWN_KIND else "answer with"
         note(
             f"    {how}: {printable(answer_command(one.target, dialog))}",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from torch_cli.cli.asking import typed
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_DIR, common_options, table_options
 from torch_cli.cli.table import Column, TableForm
@@ -77,8 +78,7 @@ def _choice() -> str | None:
     """Ask which one; ``None`` if there is no terminal, or the answer is empty."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    answer = click.prompt("Which one? Its number, or nothing", default="", show_default=False)
-    return str(answer).strip() or None
+    return typed("Which one? Its number, or nothing: ") or None
 
 
 def _print(found: "list[Item]", common: Common, look: TableForm) -> None:

@@ -5,6 +5,9 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import common_options
 
+_WORDS_AT = 23
+"""Columns before the words of a finding."""
+
 
 @click.command("doctor")
 @common_options
@@ -24,7 +27,7 @@ def command(common: Common) -> int:
       torch doctor -L work --json
       TORCH_TMUX=/opt/tmux-3.5a/bin/tmux torch doctor
     """
-    from torch_cli.cli.present import print_json, printable
+    from torch_cli.cli.present import print_json, printable, say
     from torch_cli.doctor.examine import examine
     from torch_cli.doctor.finding import Finding, Level
 
@@ -35,9 +38,9 @@ def command(common: Common) -> int:
         if common.json or quiet:
             continue
         subject, message = printable(finding.subject), printable(finding.message)
-        click.echo(f"{finding.level:<8} {subject:<13} {message}")
+        say(f"{finding.level:<8} {subject:<13} {message}", indent=_WORDS_AT)
         if finding.advice:
-            click.echo(f"{'':<22} -> {printable(finding.advice)}")
+            say(f"{'':<{_WORDS_AT}}-> {printable(finding.advice)}", indent=_WORDS_AT + 3)
     failed = any(finding.level is Level.FAILURE for finding in findings)
     if common.json:
         rows = [

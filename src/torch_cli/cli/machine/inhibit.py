@@ -43,8 +43,9 @@ def command(common: Common, duration: str | None, until_rest: bool) -> None:
         return [(line.agent.name, str(line.state)) for line in lines]
 
     quiet = common.quiet or common.json
+    changes = stay_awake(states, seconds=seconds, until_rest=until_rest)
     note("  the machine may sleep until an agent works; Ctrl-C ends this", quiet=quiet)
-    for change in stay_awake(states, seconds=seconds, until_rest=until_rest):
+    for change in changes:
         common.show(_object(change), _line(change))
 
 

@@ -114,7 +114,7 @@ def new_command(
         found = {"file": where, "draft": text, "unproven": missing}
         print_json({"schema": "torch.profile-new/1", "profile": name, **found})
         return
-    say(str(path))
+    say(str(path), exact=True)
     note(f"a draft for '{name}': a {seen.box.kind} box; missing:", quiet=common.quiet)
     for sentence in missing:
         note(f"  {sentence}", quiet=common.quiet)

@@ -27,7 +27,7 @@ def command() -> None:
 
 @command.command("tmux")
 @click.option("--install", is_flag=True, help="Add one line to your tmux.conf that sources it.")
-@click.option("--remove", is_flag=True, help="Remove that line.")
+@click.option("--remove", is_flag=True, help="Remove that line, and what servers have read.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @common_options
 def tmux_command(common: Common, install: bool, remove: bool, dry_run: bool) -> None:
@@ -41,8 +41,8 @@ def tmux_command(common: Common, install: bool, remove: bool, dry_run: bool) -> 
 
     --install writes the snippet to a file of Torch's and adds one line to the last of your files
     that tmux reads (~/.tmux.conf, $XDG_CONFIG_HOME/tmux/tmux.conf, ~/.config/tmux/tmux.conf), or
-    makes the first. --remove restores that file byte for byte. A server that runs keeps what it
-    has read until it ends.
+    makes the first. --remove restores that file byte for byte, and takes Torch's keys and marks out
+    of the servers that run: those of your agents, the default one, and the one you are in.
 
     \b
     Examples:
@@ -55,6 +55,7 @@ def tmux_command(common: Common, install: bool, remove: bool, dry_run: bool) -> 
     from torch_cli.errors import RefusedError
     from torch_cli.schedule.command import words_for_tmux
     from torch_cli.snippet import conf
+    from torch_cli.snippet.running import servers
     from torch_cli.snippet.text import snippet
 
     if install and remove:
@@ -64,29 +65,44 @@ def tmux_command(common: Common, install: bool, remove: bool, dry_run: bool) -> 
         raise RefusedError("--dry-run needs --install or --remove", code="usage")
     if install or remove:
         changes = conf.plan(words_for_tmux()) if install else conf.plan_removal()
-        _change(common, changes, install=install, dry_run=dry_run)
+        _change(common, changes, [] if install else servers(), install=install, dry_run=dry_run)
     elif common.json:
         print_json({"schema": "torch.snippet/1", "text": snippet(words_for_tmux())})
     else:
-        say(snippet(words_for_tmux()).rstrip("\n"))
+        say(snippet(words_for_tmux()).rstrip("\n"), exact=True)
 
 
-def _change(common: Common, changes: "list[FileChange]", *, install: bool, dry_run: bool) -> None:
-    """Make the changes, and say what is different now."""
+def _taken(dry_run: bool) -> str:
+    return "would be taken out" if dry_run else "taken out"
+
+
+def _change(
+    common: Common,
+    changes: "list[FileChange]",
+    servers: list[str],
+    *,
+    install: bool,
+    dry_run: bool,
+) -> None:
+    """Make the changes, also in the ``servers`` that run, and say what is different now."""
     from torch_cli.cli.present import note, print_json, print_text
-    from torch_cli.snippet.conf import carry_out, installed, snippet_file
+    from torch_cli.snippet.conf import carry_out
+    from torch_cli.snippet.running import take_back
 
     needed = [change for change in changes if change.needed]
     if not dry_run:
         carry_out(changes)
+        for path in servers:
+            take_back(path)
     if common.json:
         print_json(
             {
                 "schema": "torch.shell-tmux/1",
-                "applied": bool(needed) and not dry_run,
+                "applied": bool(needed or servers) and not dry_run,
                 "changes": [
                     {"path": one.path, "changed": one.needed, "diff": one.diff} for one in changes
                 ],
+                "servers": servers,
             }
         )
         return
@@ -95,17 +111,25 @@ def _change(common: Common, changes: "list[FileChange]", *, install: bool, dry_r
             print_text(change.diff)
         else:
             note(f"{change.path}: {_done(change)}", quiet=common.quiet)
-    if not needed:
+    for path in servers:
+        note(f"the tmux server {path}: keys and marks {_taken(dry_run)}", quiet=common.quiet)
+    if not (needed or servers):
         words = "It is installed already." if install else "Nothing is installed."
+        note(words, quiet=common.quiet)
     elif dry_run:
-        words = "Nothing was changed (--dry-run)."
+        note("Nothing was changed (--dry-run).", quiet=common.quiet)
     elif install:
-        for line in _says(installed()):
-            note(f"  {line}", quiet=common.quiet)
-        words = f"In a server that runs: tmux source-file '{snippet_file()}'"
-    else:
-        words = "A server that runs keeps what it has read until it ends."
-    note(words, quiet=common.quiet)
+        _conclude(common)
+
+
+def _conclude(common: Common) -> None:
+    """Say which line and keys were installed, and how a server that runs reads them."""
+    from torch_cli.cli.present import note
+    from torch_cli.snippet.conf import installed, snippet_file
+
+    for line in _says(installed()):
+        note(f"  {line}", quiet=common.quiet)
+    note(f"In a server that runs: tmux source-file '{snippet_file()}'", quiet=common.quiet)
 
 
 def _says(now: "Installed") -> list[str]:

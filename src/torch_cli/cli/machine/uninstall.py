@@ -25,11 +25,11 @@ def command(common: Common, dry_run: bool, checkpoints: bool, state: bool, yes: 
     """Take away what Torch has put on this machine.
 
     That is: the service, the daemon, the line in your crontab, the hooks and the key binding of
-    'torch agent-setup', the line in your tmux.conf, and the line for completion in your shell's
-    start-up file. Checkpoints and the state are your data and stay, unless you ask. Checkpoints are
-    looked for in the repositories that Torch knows, and in this directory's. Agents go on. Git
-    worktrees, torch.toml files and your settings stay. At the end Torch prints the command that
-    removes the program itself.
+    'torch agent-setup', the line in your tmux.conf with its keys and marks in the servers that run,
+    and the line for completion in your shell's start-up file. Checkpoints and the state are your
+    data and stay, unless you ask. Checkpoints are looked for in the repositories that Torch knows,
+    and in this directory's. Agents go on. Git worktrees, torch.toml files and your settings stay.
+    At the end Torch prints the command that removes the program itself.
 
     Each part is removed by itself. If one cannot be, the others still are, and the exit status is
     1.

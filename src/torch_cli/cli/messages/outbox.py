@@ -101,15 +101,16 @@ def show_command(common: Common, identity: str) -> int:
     """
     from torch_cli.cli.present import print_fields, print_json, say
     from torch_cli.delivery.outbox import find_message
-    from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.delivery.receipt import receipt_for_others
     from torch_cli.store import Store
 
     with Store() as store:
         message = find_message(store, identity)
+        receipt = receipt_for_others(store, message.id)
+    shown = {**message_object(message), **receipt.as_json(), "schema": "torch.outbox/1"}
     if common.json:
-        print_json({**message_object(message), "body": message.body})
-        return receipt_of(message).exit_code
-    shown = message_object(message)
+        print_json({**shown, "body": message.body})
+        return receipt.exit_code
     names = ("id", "target", "sender", "kind", "state", "reason", "created", "expires", "when")
     print_fields({name: shown[name] for name in (*names, "priority")})
     say("")
@@ -117,7 +118,7 @@ def show_command(common: Common, identity: str) -> int:
 
     for line in message.body.split("\n"):
         say(printable(line))
-    return receipt_of(message).exit_code
+    return receipt.exit_code
 
 
 @command.command("retry")

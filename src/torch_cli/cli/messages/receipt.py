@@ -9,10 +9,11 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import COUNT, common_options
 from torch_cli.cli.present import age, print_json, printable, say
-from torch_cli.cli.schema import shown_state, timestamp
+from torch_cli.cli.schema import timestamp
 from torch_cli.errors import DONE, NotFoundError
 
 if TYPE_CHECKING:
+    from torch_cli.delivery.receipt import Receipt
     from torch_cli.store import Store
     from torch_cli.store.messages import Message
 
@@ -51,19 +52,20 @@ def command(
       torch receipt --agent dev --state unknown -n 10
     """
     from torch_cli.cli.sending import print_receipt
-    from torch_cli.delivery.receipt import receipt_of
+    from torch_cli.delivery.receipt import receipt_for_others
     from torch_cli.store import Store
 
     with Store() as store:
-        found = _find(store, identity, agent, state, number)
-    for message in found:
+        messages = _find(store, identity, agent, state, number)
+        found = [(message, receipt_for_others(store, message.id)) for message in messages]
+    for message, receipt in found:
         if common.json:
-            print_json(_object(message))
+            print_json(_object(message, receipt))
         elif number > 1:
-            _print_line(message)
+            _print_line(message, receipt)
         else:
-            print_receipt(receipt_of(message), common)
-    return DONE if number > 1 else receipt_of(found[0]).exit_code
+            print_receipt(receipt, common)
+    return DONE if number > 1 else found[0][1].exit_code
 
 
 def _find(
@@ -82,22 +84,21 @@ def _find(
     return [find_message(store, identity)]
 
 
-def _object(message: "Message") -> dict[str, Any]:
+def _object(message: "Message", receipt: "Receipt") -> dict[str, Any]:
     """Return the receipt with what tells one message from another in a list."""
-    from torch_cli.delivery.receipt import receipt_of
-
     return {
-        **receipt_of(message).as_json(),
+        **receipt.as_json(),
         "created": timestamp(message.created),
         "sender": message.sender,
         "preview": message.body[:PREVIEW_CHARACTERS],
     }
 
 
-def _print_line(message: "Message") -> None:
+def _print_line(message: "Message", receipt: "Receipt") -> None:
+    from torch_cli.delivery.ending import shown_state
     from torch_cli.programs.state import one_line
 
     words = [f"{age(time.time() - message.created):>4}", message.id]
-    words += [f"{shown_state(message):<9}", message.recipient]
+    words += [f"{shown_state(receipt):<9}", message.recipient]
     words += [f"from {message.sender}"] if message.sender else []
     say("  ".join(printable(word) for word in (*words, one_line(message.body, RECEIPT_CHARACTERS))))

@@ -50,7 +50,7 @@ def command(common: Common, target: str, off: bool, ask: bool) -> None:
             }
         )
     elif ask:
-        say(log.path)
+        say(log.path, exact=True)
     else:
         say(f"{'logging' if log.on else 'not logged'}  {log.target}  {log.pane}  {log.path}")
         if log.on and log.alternate:

@@ -7,7 +7,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.opened import explain
 from torch_cli.cli.options import ANY_BYTES, common_options
-from torch_cli.cli.present import error_object, note, print_json, printable
+from torch_cli.cli.present import error_object, note, print_json, printable, say
 from torch_cli.errors import DONE, TorchError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def command(
     if common.json:
         print_json(_object(opened, strays))
     else:
-        click.echo(printable(f"{opened.pane.id}  {opened.pane.place}  {opened.directory}"))
+        say(printable(f"{opened.pane.id}  {opened.pane.place}  {opened.directory}"))
     for words in opened.notes:
         note(f"torch: {printable(words)}", quiet=common.quiet and opened.rooted)
     if strays:

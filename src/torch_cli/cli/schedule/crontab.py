@@ -90,5 +90,5 @@ def _print(state: str, line: str, common: Common) -> None:
         print_json({"schema": "torch.crontab/1", "state": state, "line": line or None})
         return
     if line:
-        say(line)
+        say(line, exact=True)
     note(f"  {state}", quiet=common.quiet)

@@ -162,13 +162,15 @@ def restart_command(common: Common) -> None:
 def status_command(common: Common) -> int:
     """Show which scheduler is running, and what it has to do; exit status 3 if none is.
 
+    It also tries whether the disk of the state file can be written: exit status 1 if not.
+
     \b
     Examples:
       torch daemon status
       torch daemon status --json | jq .overdue
     """
     from torch_cli.cli.present import print_json
-    from torch_cli.errors import DONE, NOT_FOUND
+    from torch_cli.errors import DONE, FAILURE, NOT_FOUND
     from torch_cli.schedule.daemon import status
 
     now = status()
@@ -176,6 +178,8 @@ def status_command(common: Common) -> int:
         print_json(_object(now))
     else:
         _print(now)
+    if now.unwritable:
+        return FAILURE
     return DONE if now.held else NOT_FOUND
 
 
@@ -199,6 +203,7 @@ def _object(status: "SchedulerStatus") -> dict[str, Any]:
         "servers": [
             {"socket": path, "answers": answers} for path, answers in status.servers.items()
         ],
+        "unwritable": status.unwritable,
     }
 
 
@@ -220,6 +225,11 @@ def _print(status: "SchedulerStatus") -> None:
     }
     for path, answers in status.servers.items():
         fields[f"tmux {path}"] = "answers" if answers else "does not answer"
+    if status.unwritable:
+        fields["state file"] = (
+            f"cannot be written: {status.unwritable}. Nothing is delivered, sent later or recorded "
+            "until there is space again"
+        )
     print_fields(fields)
 
 
@@ -289,7 +299,7 @@ def install_command(common: Common, dry_run: bool, uninstall: bool, now: bool) -
             print_json({"schema": "torch.service/1", "path": unit.path, "text": unit.text})
         else:
             note(f"# {unit.path}", quiet=common.quiet)
-            say(unit.text.rstrip("\n"))
+            say(unit.text.rstrip("\n"), exact=True)
         return
     if uninstall:
         commands = remove(unit, now=now)

@@ -145,6 +145,6 @@ def edit_command(common: Common, name: str, project: bool, directory: str) -> No
         make_private(str(path.parent))
         path.write_text(text, "utf-8")
     click.edit(filename=str(path))
-    say(str(path))
+    say(str(path), exact=True)
     render(name, facts("NAME", name, "", directory))
     note("  it can be rendered", quiet=common.quiet)

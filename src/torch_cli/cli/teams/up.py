@@ -8,6 +8,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options
 
 if TYPE_CHECKING:
+    from torch_cli.teamfile.described import Team
     from torch_cli.teams.plan import PlanStep
     from torch_cli.teams.up import Result
 
@@ -68,7 +69,7 @@ def command(
     with Store() as store:
         if dry_run:
             for step in plan(store, team, only):
-                _print_step(step, common, restarts=restart_changed)
+                _print_step(step, team, common, restarts=restart_changed)
             return DONE
         status = DONE
         with team_lock(team.path):
@@ -101,20 +102,25 @@ def _status(result: "Result") -> int:
     return HELD if result.state is UpState.BLOCKED else DONE
 
 
-def _print_step(step: "PlanStep", common: Common, *, restarts: bool) -> None:
+def _print_step(step: "PlanStep", team: "Team", common: Common, *, restarts: bool) -> None:
     from torch_cli.cli.present import print_json, printable, say
-    from torch_cli.teams.plan import Action
+    from torch_cli.teamfile.directories import directory_of
+    from torch_cli.teams.plan import Action, makes_worktree
 
     member = step.member
     if step.what == Action.RESTART and not restarts:
         words = f"{step.words}; 'torch up --restart-changed' restarts it"
         step = step._replace(what=Action.CHANGED, words=words)
     if common.json:
-        facts = {"name": member.name, "kind": member.kind, "what": step.what}
+        facts: dict[str, Any] = {"name": member.name, "kind": member.kind, "what": step.what}
+        facts |= {"dir": directory_of(team, member), "makes_worktree": makes_worktree(team, step)}
         print_json({"schema": "torch.up-step/1", **facts, "words": step.words or None})
         return
-    words = "  ".join(filter(None, [f"{step.what:<9}", f"{member.kind} {member.name}", step.words]))
-    say(printable(words))
+    made = ""
+    if makes_worktree(team, step):
+        made = f"makes worktree {directory_of(team, member)} of branch {member.worktree}"
+    shown = [f"{step.what:<9}", f"{member.kind} {member.name}", step.words, made]
+    say(printable("  ".join(filter(None, shown))))
 
 
 def _print_result(result: "Result", common: Common) -> None:

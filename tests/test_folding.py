@@ -1,0 +1,97 @@
+"""Sentences fit the terminal: they are folded between words, and a pipe gets them in one line."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import SOURCE, Torch
+from torch_cli.cli.cells import cells, folded
+
+
+def both(torch: Torch, columns: int, *words: str, cwd: Path) -> list[str]:
+    """Return the rows that a terminal of ``columns`` gets from ``torch WORDS`` and its errors."""
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    subprocess.run(
+        torch.argv(*words),
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        cwd=cwd,
+        check=False,
+        timeout=60,
+    )
+    os.close(terminal)
+    got = b""
+    try:
+        while step := os.read(master, 65536):
+            got += step
+    except OSError:  # everything was read
+        pass
+    os.close(master)
+    return got.decode().replace("\r\n", "\n").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "columns"),
+    [
+        (("send", "nobody", "x"), 60),
+        (("spawn", "dev", "--profile", "nosuch"), 80),
+        (("daemon", "status"), 60),
+        (("doctor",), 80),
+    ],
+)
+def test_a_sentence_fits_the_terminal(
+    torch: Torch, tmp_path: Path, words: tuple[str, ...], columns: int
+) -> None:
+    rows = both(torch, columns, *words, cwd=tmp_path)
+    assert rows
+    for row in rows:
+        assert cells(row) <= columns or " " not in row.strip(), "only a long word may be longer"
+        assert row.count("'torch") == 0 or row.count("'") % 2 == 0, f"a command is broken: {row}"
+
+
+def test_a_pipe_gets_a_sentence_in_one_line(torch: Torch, tmp_path: Path) -> None:
+    said = torch("spawn", "dev", "--profile", "nosuch", cwd=tmp_path).err.splitlines()
+    assert len(said) == 2
+    assert max(map(len, said)) > 80
+
+
+def test_json_is_not_folded(torch: Torch, tmp_path: Path) -> None:
+    (row,) = both(torch, 60, "daemon", "status", "--json", cwd=tmp_path)
+    assert len(row) > 60
+
+
+@given(st.text("ab '日本/", max_size=60), st.integers(4, 40))
+def test_a_word_is_not_broken_if_it_is_to_be_copied(text: str, columns: int) -> None:
+    rows = folded(text, columns, 2, whole=True)
+    assert "".join(rows).split() == text.split() or " ".join(rows).split() == text.split()
+
+
+def test_what_is_a_text_for_a_file_stays_as_it_is(torch: Torch, tmp_path: Path) -> None:
+    piped = torch("shell", "tmux").out.splitlines()
+    assert both(torch, 60, "shell", "tmux", cwd=tmp_path) == piped
+    assert max(map(len, piped)) > 60
+
+
+def test_torch_alone_shows_the_commands_of_every_day(torch: Torch, tmp_path: Path) -> None:
+    rows = both(torch, 80, cwd=tmp_path)
+    assert len(rows) < 24, "it fits a small terminal"
+    assert any("torch help" in row for row in rows)
+    assert subprocess.run(
+        [sys.executable, "-m", "torch_cli"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    ).stdout.startswith("Usage: torch COMMAND")
