@@ -1,6 +1,6 @@
 # Needs nothing but make, a shell and a package manager: the scripts install what is missing.
 .DEFAULT_GOAL := help
-.PHONY: help demo recording test test-fast e2e answers e2e-full dialogs versions soak soak-recovery fuzz bench docs lint format types install clean
+.PHONY: help demo recording test test-fast e2e answers e2e-full dialogs versions soak soak-recovery comeback fuzz bench docs lint format types install clean
 
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
@@ -58,6 +58,10 @@ soak-recovery: ## Kill EVENTS=200 things, one after the other, and count what ca
 	@scripts/prepare dev
 	PYTHONPATH=tests $(python) -m soak.recovery --events $(or $(EVENTS),200) --seed "$(SEED)" \
 		--claude $(or $(CLAUDE),0)
+
+comeback: ## Take all from real Claude Codes in three ways, and say how soon they are back; AGENTS=8, RUNS=3, CASES=reboot
+	@scripts/prepare dev
+	PYTHONPATH=src:tests $(python) -m e2e.comeback --agents $(or $(AGENTS),8) --runs $(or $(RUNS),3) $(CASES)
 
 fuzz: ## Read 100,000 torn screens of dialogs; none may be taken for an idle one
 	@scripts/prepare dev

@@ -630,6 +630,64 @@ def test_who_waits_for_it_hears_that_it_was_hibernated(torch: Torch, dev: DemoAg
     assert (done[0].code, done[0].json["state"]) == (0, "hibernated"), done
 
 
+@pytest.mark.parametrize("server", ["lives", "is gone"])
+def test_who_waits_for_it_goes_on_waiting_when_it_is_woken(
+    torch: Torch, dev: DemoAgent, server: str
+) -> None:
+    sleep(torch)
+    if server == "is gone":
+        dev.tmux.cmd("new-window", "-d", "sleep 600")  # so that its own is not the last
+        assert torch("tick").code == 0
+        dev.tmux.kill()
+        assert torch("wait", "dev", "--for", "idle", "--timeout", "1").code == 0
+    done: list[Result] = []
+    words = ("wait", "dev", "--for", "working,dead", "--timeout", "60", "--json")
+    waits = threading.Thread(target=lambda: done.append(torch(*words)))
+    waits.start()
+    time.sleep(1.0)  # it waits by then
+    assert torch("wake", "dev").code == 0
+    time.sleep(1.5)  # it looks at the program that was started
+    assert not done, done
+    Torch(dev.tmux.socket)("send", "dev", "DELAY(6)")
+    waits.join()
+    assert (done[0].code, done[0].json["state"]) == (0, "working"), done
+
+
+def test_a_pane_that_a_person_uses_again_is_left_to_them_and_said(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    sleep(torch)
+    dev.tmux.cmd("respawn-pane", "-t", dev.pane.id, "cat", "-u")
+    held = dev.send("good morning", "--timeout", "20")
+    why = held.json["reason"]
+    assert (held.code, held.json["state"]) == (4, "held"), held
+    assert f"its pane {dev.pane.id} is used again: 'cat' (process " in why
+    assert torch("wake", "dev", "--json").json["error"]["code"] == "pane-in-use"
+    assert dev.tmux.cmd("display-message", "-p", "-t", dev.pane.id, "#{pane_current_command}") == (
+        "cat"
+    )
+    assert dev.state() == "hibernated"
+    dev.tmux.cmd("set-option", "-p", "-t", dev.pane.id, "remain-on-exit", "on")
+    dev.tmux.cmd("send-keys", "-t", dev.pane.id, "C-d")
+    arrives(torch, dev, "good morning")
+    assert starts(tmp_path) == ["opened", "opened"]
+
+
+def test_what_is_stopped_while_it_is_woken_stays_stopped(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    """Whoever comes first: the one is done after the other, and no program is left."""
+    sleep(torch)
+    with subprocess.Popen(torch.argv("wake", "dev"), stderr=subprocess.PIPE) as waking:
+        wait_until(lambda: starts(tmp_path)[1:], what="its program to start")
+        assert torch("stop", "dev").code == 0
+        waking.communicate()
+    assert now().stopped is not None
+    wait_until(lambda: not procs.working_in(str(dev.directory)), what="the end of its program")
+    refused = torch("wake", "dev", "--json")
+    assert refused.json["error"]["code"] == "no-agent"
+
+
 def test_a_pane_that_only_a_failure_keeps_is_not_left_to_a_clean_end(
     tmux: TmuxServer, torch: Torch, dev: DemoAgent
 ) -> None:

@@ -163,9 +163,11 @@ def test_what_is_done_for_an_agent_goes_with_it(store: Store, dev: Agent) -> Non
 # -- reports and events ----------------------------------------------------------------------------
 
 
-def report(store: Store, at: float, pane: str = "%9", prompt: str = "") -> None:
+def report(
+    store: Store, at: float, pane: str = "%9", prompt: str = "", server: int | None = None
+) -> None:
     detail = json.dumps({"cwd": "/", "last_assistant_message": "the answer"})
-    store.database.write(INSERT, at, "s", pane, "", "Stop", "", prompt, detail, None)
+    store.database.write(INSERT, at, "s", pane, "", "Stop", "", prompt, detail, server)
 
 
 def words(store: Store) -> list[tuple[str, bool]]:
@@ -192,6 +194,23 @@ def test_old_reports_go_but_the_newest_of_an_agent_that_lives_stays(
         ("%2", NOW - REPORTS_KEPT_SECONDS + 9),
         ("%3", NOW),
     ]
+
+
+def test_a_later_server_s_report_does_not_stand_for_an_agent_s_own(
+    store: Store, dev: Agent
+) -> None:
+    """Ids of panes begin again with each tmux server."""
+    sql = "UPDATE agents SET socket = 's', server = 's|7|1', pane = '%1'"
+    store.database.write(sql)
+    for server, at in ((None, 1.0), (7, 2.0), (8, 3.0), (8, NOW)):
+        report(store, at, "%1", server=server)
+    counted = store.retention.count(NOW)["hook_reports"]
+    store.retention.sweep(NOW)
+    rows = store.database.query("SELECT server, at FROM hook_events ORDER BY id")
+    assert [tuple(row) for row in rows] == [(7, 2.0), (8, NOW)]
+    assert counted == 2
+    assert (found := store.hooks.latest("s|7|1", "%1")) is not None
+    assert found.at == 2.0
 
 
 def test_what_was_said_is_not_kept_longer_than_it_is_needed(store: Store) -> None:

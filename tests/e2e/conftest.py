@@ -168,10 +168,15 @@ class World:
             installed = self.torch("agent-setup", "claude", "--yes", "--json")
             assert installed.code == 0, installed
 
+    def inside(self, words: Sequence[str]) -> list[str]:
+        """Return the words that run ``words`` where the agents live: here."""
+        return [*words]
+
     def _start_server(self) -> None:
         words = ["new-session", "-d", "-s", SESSION, "-x", str(WIDTH), "-y", str(HEIGHT)]
+        begin = [TMUX, "-u", "-f", "/dev/null", *self.server.socket.arguments, *words, "sleep 1d"]
         started = subprocess.run(
-            [TMUX, "-u", "-f", "/dev/null", *self.server.socket.arguments, *words, "sleep 1d"],
+            self.inside(begin),
             env=self.environment,
             capture_output=True,
             text=True,
@@ -219,7 +224,7 @@ class World:
             }
         )
         return subprocess.Popen(
-            words,
+            self.inside(words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

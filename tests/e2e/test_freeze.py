@@ -6,6 +6,8 @@ from e2e.claude import ClaudeCode
 from e2e.codex import Codex
 from e2e.conftest import MakeWorld, Setup
 from e2e.gemini import Gemini
+from e2e.kilo import Kilo
+from e2e.opencode import OpenCode
 from e2e.program import Program
 from e2e.qwen import Qwen
 from torch_cli.profiling.stub import Behaviour
@@ -17,7 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 @pytest.fixture(
     scope="module",
-    params=[ClaudeCode, Codex, Gemini, Qwen],
+    params=[ClaudeCode, Codex, Gemini, Qwen, OpenCode, Kilo],
     ids=lambda one: str(one.name),
 )
 def kit(request: pytest.FixtureRequest) -> Program:

@@ -1,28 +1,39 @@
-"""The real Claude Code is hibernated, and a message wakes it in its conversation."""
+"""The real Claude Code and Codex are hibernated, and a message wakes them in their conversation."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import wait_until
-from e2e.conftest import MakeWorld, World
+from e2e import test_recovery, test_recovery_codex
+from e2e.conftest import MakeWorld, Setup, World
 from e2e.program import Program
-from e2e.test_recovery import BODIES, Remembered, conversation, say, transcripts
+from e2e.test_recovery import conversation
 from torch_cli import procs
 from torch_cli.profiling.verify.texts import tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-@pytest.fixture(scope="module")
-def kit() -> Program:
-    return Remembered()
+BODIES = {"claude": test_recovery.BODIES, "codex": test_recovery_codex.BODIES}
+"""The whole requests that came to the stub of each program."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[test_recovery.Remembered, test_recovery_codex.Remembered],
+    ids=lambda one: str(one.name),
+)
+def kit(request: pytest.FixtureRequest) -> Program:
+    program: Program = request.param()
+    return program
 
 
 @pytest.fixture
-def world(make_world: MakeWorld) -> World:
-    """A Claude Code whose variables are those of its tmux server, as a person's are."""
-    world = make_world()
+def world(kit: Program, make_world: MakeWorld) -> World:
+    """A program whose variables are those of its tmux server, as a person's are."""
+    world = make_world(Setup.CHORD if kit.name == "claude" else Setup.SPAWNED)
     for name, value in world.variables.items():
         world.server.cmd("set-environment", "-g", name, value)
     world.environment |= world.variables
@@ -30,6 +41,22 @@ def world(make_world: MakeWorld) -> World:
     started = world.start()
     assert started.code == 0, f"{started}\n{world.server.screens()}"
     return world
+
+
+def say(world: World, text: str) -> str:
+    """Send a message, wait until its turn has ended, and return the whole requests of it."""
+    before = len(BODIES[world.kit.name])
+    sent = world.send(text)
+    assert sent.delivered, f"{sent}\n{world.server.screens()}"
+    assert world.await_arrival(sent), world.server.screens()
+    world.settle()
+    assert world.arrivals(sent) == 1
+    return "".join(BODIES[world.kit.name][before:])
+
+
+def transcripts(world: World) -> set[str]:
+    where = {"claude": ".claude/projects/*/*.jsonl", "codex": ".codex/sessions/**/*.jsonl"}
+    return {path.stem for path in Path(world.home.path).glob(where[world.kit.name])}
 
 
 def pid_in(world: World) -> int:
@@ -53,10 +80,10 @@ def test_a_message_wakes_it_in_its_conversation_and_arrives_once(world: World) -
     known, pane = conversation(world), world.pane
     assert hibernated(world)["conversation"] == known
     assert world.state()["state"] == "hibernated"
-    assert "Hibernated by Torch" in world.server.screens()
+    shown = "Hibernated by Torch"  # tmux may see the end later
+    world.wait(lambda: shown in world.server.screens(), "the words in its pane")
     whole = say(world, f"Good morning {second}.")
     assert first in whole, "the old conversation is in the new program's context"
-    assert sum(one.count(f"Good morning {second}.") for one in BODIES[-1:]) == 1
     assert (conversation(world), world.pane) == (known, pane)
     assert len(transcripts(world)) == 1
     assert world.state()["state"] == "idle"

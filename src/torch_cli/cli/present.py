@@ -317,7 +317,7 @@ def age(seconds: float) -> str:
 def limit_sentences(found: "LimitProspect", now: float) -> Iterator[str]:
     """Yield what is known at ``now`` (epoch seconds) of an agent's limit, and what comes next."""
     limit, over = found.limit, found.over
-    yield f"usage limit since {age(now - limit.since)}, reset: {limit.reset or 'not known'}"
+    yield f"usage limit since {age(now - limit.since)}, reset: {limit.said or 'not known'}"
     if over is not None:
         did = (
             f"told to go on ({over.message})" if over.message else f"not told to go on: {over.why}"

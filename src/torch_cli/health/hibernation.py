@@ -59,7 +59,8 @@ def _rested(store: Store, agent: Agent, now: float) -> float:
     last = store.events.last_state(agent.identity)
     if last is None or last.detail.get("state") != State.IDLE:
         return 0.0
-    looked = store.looks.all().get(agent.identity, 0.0)
+    look = store.looks.last(agent.identity)
+    looked = look.at if look is not None else 0.0
     return max(0.0, now - max(since_of(last), looked, agent.created, _moved(store, agent)))
 
 

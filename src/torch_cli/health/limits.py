@@ -134,9 +134,9 @@ class LimitsOver:
             sent = store.messages.insert(message).id if message is not None else ""
             over = LimitOver(agent.identity, until, now, account, sent, found.why_not)
             store.limits.insert(over)
-            detail = {"limit": limit.reset, "message": sent, "why": _words(found.why_not)}
+            detail = {"limit": limit.said, "message": sent, "why": _words(found.why_not)}
             store.events.insert(LIMIT_OVER, agent.name, detail, agent=agent.identity)
-        said = f"its limit is over ({limit.reset})"
+        said = f"its limit is over ({limit.said})"
         yield Did("limit", agent.name, f"{said}; {_words(found.why_not) or 'it was told to go on'}")
 
 

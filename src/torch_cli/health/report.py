@@ -51,7 +51,7 @@ class HealthOf(NamedTuple):
         """What happens next, and why, in words."""
         policy = self.governed.policy.restart
         if self.runs and self.limit is not None and self.limit.over is None:
-            return f"limited: {self.limit.limit.reset or 'until when is not known'}"
+            return f"limited: {self.limit.limit.said or 'until when is not known'}"
         if self.runs and self.stall is not None:
             return "stalled, nudged" if self.stall.step is not None else "stalled"
         if self.runs:

@@ -12,10 +12,11 @@ from torch_cli.pressing.interrupt import Interruption, interrupt
 from torch_cli.programs.state import State
 from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.authority import check_outside, check_over
-from torch_cli.roster.registry import find, lives, registered
+from torch_cli.roster.registry import find, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import lives
 
 FREEZE, THAW = "freeze", "thaw"
 """The verbs of the events."""
@@ -101,13 +102,13 @@ def thaw(store: Store, name: str) -> Thawed:
         store.events.add(THAW, name, {"interrupted": cut}, agent=agent.identity)
     now = store.agents.known_as(agent.identity) or agent
     waiting = len(store.messages.waiting(agent.identity))
-    return Thawed(now, not changed, cut, waiting, _held(now) if waiting else "")
+    return Thawed(now, not changed, cut, waiting, _held(store, now) if waiting else "")
 
 
-def _held(agent: Agent) -> str:
+def _held(store: Store, agent: Agent) -> str:
     """Return why messages for ``agent`` are not delivered although it is not frozen."""
     try:
-        if lives(agent):
+        if lives(store, agent):
             return ""
     except TorchError as error:
         return error.message

@@ -110,9 +110,18 @@ def plan_restart(
 
 
 def plan_again(
-    store: Store, agent: Agent, *, fresh: bool = False, ended: bool = False, stalled: bool = False
+    store: Store,
+    agent: Agent,
+    *,
+    fresh: bool = False,
+    ended: bool = False,
+    stalled: bool = False,
+    path: str = "",
 ) -> RestartPlan:
-    """As ``plan_restart``, for an agent that the caller has the right to start again."""
+    """As ``plan_restart``, for an agent that the caller has the right to start again.
+
+    ``path`` is the ``PATH`` of its program, '' for that of the caller.
+    """
     name = agent.name
     if agent.origin != "spawned":
         raise RefusedError(
@@ -145,6 +154,7 @@ def plan_again(
         arguments=without_said(profile, agent.conversation, given, known),
         conversation="" if fresh else before.conversation,
         again=True,
+        path=path,
     )
     command_of(profile, order)  # it is still installed
     check_directory(order.directory)

@@ -36,7 +36,6 @@ from torch_cli.roster.registry import (
     check_name,
     find,
     knows_chord,
-    lives,
     no_agent,
     profile_named,
     runs,
@@ -52,6 +51,7 @@ from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.process import program as tmux_program
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, check_directory, reopen_window
+from torch_cli.watch.asleep import lives
 from torch_cli.watch.memory import kills_around
 
 START_LOCK_SECONDS = 60.0
@@ -67,7 +67,8 @@ class SpawnOrder:
     it is hibernated, '' for those of the agent it replaces, else ``never``, ``tell`` and as the
     settings say. ``again``: it is an agent of that name that Torch knows, and may be hibernated.
     ``into`` is the dead pane that it starts in, ``None`` for a new window. ``frozen`` is since when
-    it is frozen, ``None`` if it is not.
+    it is frozen, ``None`` if it is not. ``path`` is the ``PATH`` of the program, '' for that of the
+    caller; unlike ``environment`` it is not recorded.
     """
 
     name: str
@@ -85,6 +86,7 @@ class SpawnOrder:
     again: bool = False
     into: Pane | None = None
     frozen: float | None = None
+    path: str = ""
 
 
 def spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, OpenedWindow]:
@@ -107,6 +109,7 @@ def _spawn(store: Store, socket: Socket, order: SpawnOrder) -> tuple[Agent, Open
     with start.noted():
         environment = {
             **_given(profile),
+            **_path(order),
             **order.environment,
             **_identity(order.name),
             **start.variables,
@@ -280,7 +283,11 @@ def _identity(name: str) -> dict[str, str]:
 
 
 def _environment(order: SpawnOrder) -> dict[str, str]:
-    return {**os.environ, **order.environment}
+    return {**os.environ, **_path(order), **order.environment}
+
+
+def _path(order: SpawnOrder) -> dict[str, str]:
+    return {"PATH": order.path} if order.path else {}
 
 
 def _given(profile: Profile) -> dict[str, str]:
@@ -371,7 +378,7 @@ def refuse_living(store: Store, name: str, *, again: bool = False) -> Agent | No
     taken = store.agents.get(name)
     if taken is None or taken.stopped is not None:
         return None
-    if not (runs(taken) if again else lives(taken)):
+    if not (runs(taken) if again else lives(store, taken)):
         return taken
     if is_without_program(taken):
         raise RefusedError(

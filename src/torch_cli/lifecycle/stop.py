@@ -15,6 +15,7 @@ from torch_cli.delivery.outbox import abandon
 from torch_cli.delivery.receipt import Outcome
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
+from torch_cli.lifecycle.alone import alone
 from torch_cli.programs.observe import observe
 from torch_cli.programs.profile import Profile, StopStep
 from torch_cli.programs.standing import box_stands
@@ -37,6 +38,9 @@ from torch_cli.tmux.window import close_window
 
 PANE_LOCK_SECONDS = 30.0
 """Seconds to wait for a delivery to the same pane before the agent is asked to end."""
+
+STARTED_SECONDS = 60.0
+"""Seconds to wait for another process that starts the agent again just now."""
 
 TERM_GRACE_SECONDS = 5.0
 """Seconds between SIGTERM and SIGKILL for processes that Torch started."""
@@ -113,8 +117,16 @@ def end_agent(store: Store, name: str, *, forget: bool = False) -> Stopped:
 
     Whether that is permitted is not asked: that is for those who call this on somebody's behalf.
     Raises ``NotFoundError`` if there is no such agent, ``HeldError`` if an adopted program does not
-    end when asked, or cannot be asked: Torch did not start it.
+    end when asked, or cannot be asked: Torch did not start it; or if another process goes on
+    restarting it.
     """
+    agent, refusal = registered(store, name), f"restarts agent '{name}'"
+    with alone("restart", agent.identity, refusal, "nothing was stopped", STARTED_SECONDS):
+        return _end(store, name, forget=forget)
+
+
+def _end(store: Store, name: str, *, forget: bool) -> Stopped:
+    """End the agent, which nobody starts meanwhile."""
     agent = registered(store, name)
     if forget:
         return _forget(store, agent, Ending.FORGOTTEN, 0)

@@ -1,10 +1,8 @@
 """Waking a hibernated agent: its program starts again in its pane and in its conversation."""
 
-import contextlib
-import os
 import select
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,7 +12,7 @@ from torch_cli.errors import HeldError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.restart import PANE_DIES_SECONDS, join_team, plan_again
 from torch_cli.lifecycle.spawn import await_ready, close_leftovers, spawn
-from torch_cli.roster.asleep import is_without_program, pane_of_sleeper
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.roster.registry import profile_named, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -23,7 +21,7 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.remains import noted_path
 from torch_cli.tmux.socket import Socket
-from torch_cli.watch.asleep import Rest, rest_of
+from torch_cli.watch.asleep import Rest, ServerPanes, rest_of
 
 WAKE = "wake"
 """The verb of the event."""
@@ -73,6 +71,8 @@ def wake(
 def _wake(store: Store, agent: Agent) -> Woken:
     """Start its program, unless somebody else has. The agent's lock is held."""
     nothing = f"agent '{agent.name}' was not woken"
+    if agent.stopped is not None:
+        raise HeldError(f"{nothing}: it was stopped meanwhile", code="changed")
     if agent.hibernated is None:
         return Woken(agent, True)
     if not is_without_program(agent):
@@ -85,39 +85,40 @@ def _wake(store: Store, agent: Agent) -> Woken:
         hint = f"'torch restart {agent.name}' starts it in a new window."
         raise HeldError(f"{nothing}: its window was closed", hint=hint, code="closed")
     pane, socket = await_dead(agent), Socket(path=agent.socket)
-    with _path_of(noted_path(socket, pane) if pane is not None else ""):
-        plan = plan_again(store, agent)
-        if plan.why_new:
-            hint = f"A new conversation: torch restart {agent.name} --fresh"
-            raise HeldError(f"{nothing}: {plan.why_new}", hint=hint, code="no-conversation")
-        now, _ = spawn(store, socket, replace(plan.order, into=pane))
+    path = noted_path(socket, pane) if pane is not None else ""
+    plan = plan_again(store, agent, path=path)
+    if plan.why_new:
+        hint = f"A new conversation: torch restart {agent.name} --fresh"
+        raise HeldError(f"{nothing}: {plan.why_new}", hint=hint, code="no-conversation")
+    now, _ = spawn(store, socket, replace(plan.order, into=pane))
     join_team(store, now)
     detail = {"conversation": now.conversation, "slept": words(time.time() - agent.hibernated)}
     store.events.add(WAKE, now.name, detail, agent=now.identity)
     return Woken(now, False)
 
 
-@contextlib.contextmanager
-def _path_of(path: str) -> Iterator[None]:
-    """Start programs with ``path`` as this process's ``PATH``, if it is not ''."""
-    before = os.environ.get("PATH")
-    if path:
-        os.environ["PATH"] = path
-    try:
-        yield
-    finally:
-        if path and before is not None:
-            os.environ["PATH"] = before
-
-
 def await_dead(agent: Agent) -> Pane | None:
     """Return the dead pane that was kept for ``agent``, ``None`` if it is gone.
 
-    tmux may see a moment later than Torch that a program has ended.
+    tmux may see a moment later than Torch that a program has ended. What a start has left in it
+    that was killed must have been ended before. Raises ``HeldError`` if somebody has started
+    something else there.
     """
     deadline = time.monotonic() + PANE_DIES_SECONDS
     while True:
-        pane = pane_of_sleeper(agent)
-        if pane is None or pane.dead or time.monotonic() > deadline:
-            return pane if pane is not None and pane.dead else None
+        server, panes = ServerPanes().at(agent.socket)
+        kept = (one for one in panes if (server, one.id) == (agent.server, agent.pane))
+        pane = next(kept, None)
+        if pane is None or pane.dead:
+            return pane
+        if pane.pid != agent.pane_pid:
+            raise HeldError(
+                f"agent '{agent.name}' was not woken: its pane {pane.id} is used again: "
+                f"'{pane.command}' (process {pane.pid}) runs there",
+                hint="It can be woken once that has ended. "
+                f"'torch restart {agent.name}' starts it in a new window.",
+                code="pane-in-use",
+            )
+        if time.monotonic() > deadline:
+            return None
         select.select([], [], [], 0.02)  # tmux does not tell

@@ -13,12 +13,12 @@ from torch_cli.git.linked import add_linked
 from torch_cli.git.worktree import locate
 from torch_cli.paths import make_private, state_dir
 from torch_cli.roster.project import MADE, NEW, made_for
-from torch_cli.roster.registry import lives
 from torch_cli.roster.started import pane_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.directories import worktree_path
+from torch_cli.watch.asleep import lives
 
 
 def make_worktree(root: str, branch: str, name: str, tell: Callable[[str], None]) -> None:
@@ -127,7 +127,7 @@ def remove_worktree(store: Store, member: Started) -> str:
 def _in_it(store: Store, top: str) -> list[str]:
     """Return the names of the agents and team processes that work in a worktree."""
     agents = (one for one in store.agents.all() if _is_below(one.directory, top))
-    found = {one.name for one in agents if _may_live(one)}
+    found = {one.name for one in agents if _may_live(store, one)}
     for team in store.teams.paths():
         for one in store.teams.members(team).values():
             if (
@@ -142,9 +142,9 @@ def _in_it(store: Store, top: str) -> list[str]:
     return [f"{os.path.basename(words[0])} (process {pid})" for pid, words in known][:3]
 
 
-def _may_live(agent: Agent) -> bool:
+def _may_live(store: Store, agent: Agent) -> bool:
     try:
-        return lives(agent)
+        return lives(store, agent)
     except TorchError:  # nobody can tell
         return True
 

@@ -1,6 +1,7 @@
 """Ending the turn of a working agent by its program's own key, only where that is known to be safe.
 
-The key is pressed once: a second one can be another command of the program's.
+The key is pressed once: a second one can be another command of the program's. Only where the
+program itself asks for a second one it is pressed again, as long as it asks.
 """
 
 import time
@@ -16,6 +17,7 @@ from torch_cli.programs.standing import box_stands
 from torch_cli.programs.state import State
 from torch_cli.roster.registry import Found
 from torch_cli.store import Store
+from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.keys import unread_in
@@ -23,6 +25,9 @@ from torch_cli.watch.state import profile_of
 
 STOPS_WITHIN_SECONDS = 5.0
 """Seconds that a program may take to end its turn after the key."""
+
+ASKS_WITHIN_SECONDS = 3.0
+"""Seconds in which a program asks for the key a second time. opencode asks for five seconds."""
 
 TYPING_ENDS_SECONDS = 10.0
 """Seconds to wait for a message that is being typed there."""
@@ -83,12 +88,42 @@ class _Interrupter:
                 unless=partial(unread_in, self.client, self.found.pane.id),
             )
             if outcome.done:
-                return self._ended()
+                return self._again() or self._ended()
             if outcome.reason == "typing":
                 return Interruption(state, why="somebody is typing there")
             if outcome.reason != "changed":
                 return Interruption(state, why=REASONS.get(outcome.reason, outcome.reason))
         return Interruption(State.WORKING, why="its screen keeps changing")
+
+    def _again(self) -> Interruption | None:
+        """Press the key a second time if the program asks for that.
+
+        Returns why it was not pressed, ``None`` if it was, or need not be.
+        """
+        wanted = self.profile.launch.interrupt_again
+        if not wanted:
+            return None
+        deadline, why = time.monotonic() + ASKS_WITHIN_SECONDS, "it did not ask for it again"
+        while time.monotonic() < deadline:
+            heard = self.client.output.get(self.found.pane.id, 0)
+            sight = self._look()
+            if sight.state.state is not State.WORKING:
+                return None  # the turn has ended
+            asks = [row.text for row in sight.screen.rows if wanted in row.text]
+            if asks and (why := _objection(sight, self.profile)):
+                break
+            if asks:
+                outcome = Typist(self.client, self.found.pane).press(
+                    list(self.profile.launch.interrupt),
+                    [*box_stands(sight, self.profile), *gate.row_has(wanted)],
+                    unless=partial(unread_in, self.client, self.found.pane.id),
+                )
+                if outcome.done:
+                    return None
+                why = REASONS.get(outcome.reason, outcome.reason)
+            self.client.wait_output(self.found.pane.id, heard, _INTERRUPT_POLL_SECONDS)
+        keys = " ".join(self.profile.launch.interrupt)
+        return Interruption(State.WORKING, why=f"{keys} was pressed once, and not again: {why}")
 
     def _ended(self) -> Interruption:
         """Wait until the program no longer works."""

@@ -9,6 +9,8 @@ from itertools import dropwhile
 from typing import NamedTuple
 
 from torch_cli.intervals import INTERVALS
+from torch_cli.procs import Process
+from torch_cli.programs.figures import reset_by_figures
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.reset import reset_at, without_zone
 from torch_cli.programs.state import AT_WORK, AgentState, State
@@ -31,19 +33,30 @@ class Limit(NamedTuple):
     """The usage limit that an agent was last seen to have, by the history of its states.
 
     ``reset`` are the program's words, ``since`` is when it began, ``until`` when it ends, ``None``
-    if the words do not say; both are seconds since the epoch. ``cut`` says that the agent was in
-    the middle of a turn.
+    if neither the words nor the program's own figures say; both are seconds since the epoch.
+    ``cut`` says that the agent was in the middle of a turn. ``figure`` is when it ends by the
+    program's own figures, to the second, ``None`` if it has none.
     """
 
     reset: str
     since: float
     until: int | None
     cut: bool
+    figure: float | None = None
+
+    @property
+    def said(self) -> str:
+        """When it ends, for people: in the program's words, else by its figure; '' if not known."""
+        if self.reset or self.figure is None:
+            return self.reset
+        return time.strftime("%m-%d %H:%M", time.localtime(self.figure))
 
     @property
     def due(self) -> float | None:
         """When it counts as over if the agent has not moved, ``None`` if nobody knows."""
-        return None if self.until is None else self.until + INTERVALS.limit_over
+        if self.until is None:
+            return None
+        return max(self.until, self.figure or 0.0) + INTERVALS.limit_over
 
 
 def limit_of(store: Store, agent: Agent, profile: Profile, now: float) -> Limit | None:
@@ -68,8 +81,11 @@ def limit_of(store: Store, agent: Agent, profile: Profile, now: float) -> Limit 
     # A turn can be so short that nobody saw it.
     cut = before is not None and before.detail.get("state") in AT_WORK
     cut = cut or any(at <= began + TURN_BEGINS_SECONDS for at in asked)
-    until = reset_at(reset, max([began, *settled]))
-    return Limit(reset, began, None if until is None else int(until), cut)
+    program = Process(agent.program_pid, agent.program_started)
+    figure = reset_by_figures(profile.answer.transcript, program, max([rested, *settled]))
+    # The words first: they are there as long as the limit is, and name one moment.
+    until = reset_at(reset, max([began, *settled])) or figure
+    return Limit(reset, began, None if until is None else int(until), cut, figure)
 
 
 def _submitted(store: Store, agent: Agent, profile: Profile, since: float) -> list[float]:
@@ -110,5 +126,5 @@ def unless_over(
         assert limit.due is not None
         if now < limit.due or store.lease.at_work() is not None:
             return state
-    words = f"its usage limit is over (it was to reset: {limit.reset})"
+    words = f"its usage limit is over (it was to reset: {limit.said})"
     return state._replace(state=State.IDLE, evidence=words, rule=OVER, reset=None)

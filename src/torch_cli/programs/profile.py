@@ -32,7 +32,8 @@ class Launch(NamedTuple):
     profiles, ``{hook}`` the command that takes a report. ``resume`` are the arguments with which it
     continues the conversation ``{id}``. They replace those of ``resume_replaces``: with ``=`` at
     its end, one with the value behind it. ``interrupt`` is the key that ends a turn, and does
-    nothing in an empty box.
+    nothing in an empty box; ``interrupt_again`` are the words in a row as long as a second one
+    is wanted.
     """
 
     command: Words = ()
@@ -50,6 +51,7 @@ class Launch(NamedTuple):
     stop: tuple[StopStep, ...] = ()
     stop_grace: float = 5.0
     interrupt: Words = ()
+    interrupt_again: str = ""
 
 
 class ProcessMatch(NamedTuple):

@@ -89,15 +89,32 @@ def has_shell_behind(kind: str, process: Process) -> bool:
         return False
 
 
-def _claude_files(process: Process) -> list[str]:
-    session = str(claude_session(process).get("sessionId"))
-    if not _WORD.fullmatch(session):
-        return []
+def transcript_of_claude(process: Process) -> list[str]:
+    """Return the transcript of a running Claude Code, as a list: it may have none.
+
+    Raises as ``claude_session`` does.
+    """
     import glob  # 1 ms, and a message needs it seldom
 
+    found = _places_of_claude(process)
+    return glob.glob(f"{found}.jsonl") if found else []
+
+
+def _places_of_claude(process: Process) -> str:
+    """Return a pattern for the name of its transcript, without its end; '' if it has none."""
+    import glob  # as above
+
+    session = str(claude_session(process).get("sessionId"))
     projects = os.path.join(glob.escape(os.path.join(_config_of(process), "projects")), "*")
-    below = glob.glob(os.path.join(projects, session, "**", "*.jsonl"), recursive=True)
-    return [*glob.glob(os.path.join(projects, f"{session}.jsonl")), *below]
+    return os.path.join(projects, session) if _WORD.fullmatch(session) else ""
+
+
+def _claude_files(process: Process) -> list[str]:
+    import glob  # as above
+
+    found = _places_of_claude(process)
+    below = glob.glob(os.path.join(found, "**", "*.jsonl"), recursive=True) if found else []
+    return [*transcript_of_claude(process), *below]
 
 
 def _codex_files(process: Process) -> list[str]:

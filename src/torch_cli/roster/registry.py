@@ -15,7 +15,7 @@ from torch_cli.programs.observe import observe
 from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.state import State
 from torch_cli.regular import open_regular
-from torch_cli.roster.asleep import sleeps
+from torch_cli.roster.asleep import is_without_program
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
@@ -177,14 +177,6 @@ def _similar(store: Store, name: str, otherwise: str = "") -> str:
     return f"Did you mean '{near[0]}'?" if near else otherwise or "'torch ps' lists the agents."
 
 
-def lives(agent: Agent) -> bool:
-    """Return whether ``agent`` is there: its program runs, or it is hibernated.
-
-    Raises ``TorchError`` if nobody can tell.
-    """
-    return runs(agent) or sleeps(agent)
-
-
 def runs(agent: Agent) -> bool:
     """Return whether the program of ``agent`` runs; raises ``TorchError`` if nobody can tell."""
     pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
@@ -193,21 +185,36 @@ def runs(agent: Agent) -> bool:
 
 
 def _pane_of(agent: Agent) -> Pane:
-    pane = pane_at(agent.socket, agent.server, agent.pane, agent.pane_pid)
-    if pane is not None:
-        return pane
-    if sleeps(agent):
-        raise NotFoundError(
-            f"agent '{agent.name}' is hibernated, its tmux server on {agent.socket} is gone, and "
-            "somebody may have closed its window",
-            hint=f"'torch wake {agent.name}' starts it, 'torch stop {agent.name}' removes it.",
-            code="vanished",
+    """Return the pane with the agent's process; raises ``NotFoundError``, which says what is there.
+
+    Whether a message wakes one that is hibernated is asked elsewhere, before this.
+    """
+    try:
+        panes = list_panes(Socket(path=agent.socket))
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise
+        panes = []
+    here = next((one for one in panes if (one.server, one.id) == (agent.server, agent.pane)), None)
+    if here is not None and here.pid == agent.pane_pid:
+        return here
+    asleep = is_without_program(agent)
+    if here is not None and not here.dead:
+        what = (
+            f"pane {agent.pane} of agent '{agent.name}', whose program has ended, is used again: "
+            f"'{here.command}' (process {here.pid}) runs there"
         )
-    raise NotFoundError(
-        f"pane {agent.pane} of agent '{agent.name}' on {agent.socket} is gone",
-        hint=f"'torch stop {agent.name}' removes it; 'torch spawn {agent.name}' restarts it.",
-        code="vanished",
-    )
+    elif asleep and all(one.server != agent.server for one in panes):
+        what = (
+            f"agent '{agent.name}' is hibernated, its tmux server on {agent.socket} is gone, and "
+            "somebody may have closed its window"
+        )
+    else:
+        what = f"pane {agent.pane} of agent '{agent.name}' on {agent.socket} is gone"
+    starts = "wake" if asleep else "restart"
+    again = f"'torch {starts} {agent.name}' starts it again. " if agent.origin == "spawned" else ""
+    hint = f"{again}'torch stop {agent.name}' removes it."
+    raise NotFoundError(what, hint=hint, code="vanished")
 
 
 def recognise(store: Store, pane: Pane, client: ControlClient) -> Profile:

@@ -147,7 +147,7 @@ class Agents:
 
         If ``instead_of`` was lost and not stopped, and ran the same program in the same directory,
         the new agent counts as the same one. Raises ``RefusedError`` if another living agent has
-        the name.
+        the name, or if ``instead_of`` was stopped meanwhile.
         """
         identity = f"a-{os.urandom(4).hex()}"
         if instead_of and _is_again(agent, instead_of):
@@ -166,6 +166,8 @@ class Agents:
             known = {"created": created, "identity": identity, "parent_agent": parent}
             agent = _agent({**_row(agent), **known})
             self._check_free(agent.name, instead_of)
+            if instead_of is not None and instead_of.stopped is None:
+                self._check_not_stopped(instead_of)
             before = self._one("name = ?", agent.name)
             if before and _is_same(agent, before):  # the agents below it stay below it
                 self.succeed(before.identity, agent)
@@ -332,6 +334,15 @@ class Agents:
                 f"({taken.session}:{taken.window})",
                 hint=f"Choose another name, or end it first: torch stop {name}",
                 code="name-taken",
+            )
+
+    def _check_not_stopped(self, agent: Agent) -> None:
+        now = self.known_as(agent.identity)
+        if now is not None and now.stopped is not None:
+            raise RefusedError(
+                f"agent '{agent.name}' was stopped meanwhile",
+                hint=f"Start it again: torch spawn {agent.name}",
+                code="stopped",
             )
 
     def _one(self, where: str, *values: object) -> Agent | None:

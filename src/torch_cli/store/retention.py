@@ -172,10 +172,15 @@ class Retention:
 
         An agent's newest report shows what its program does. The newest of all keeps the numbering.
         """
-        rows = self._database.query(
-            "SELECT (SELECT max(id) FROM hook_events h WHERE h.socket = a.socket AND h.pane ="
-            " a.pane) FROM agents a WHERE stopped IS NULL UNION SELECT max(id) FROM hook_events"
+        newest = (
+            "SELECT max(id) FROM hook_events WHERE socket = ? AND pane = ?"
+            " AND (server IS NULL OR server = ?)"  # as HookReports reads them
         )
+        living = "SELECT socket, pane, server FROM agents WHERE stopped IS NULL"
+        rows = self._database.query("SELECT max(id) FROM hook_events")
+        for socket, pane, server in self._database.query(living):
+            pid = int(server.rsplit("|", 2)[1]) if server.count("|") > 1 else 0
+            rows += self._database.query(newest, socket, pane, pid)
         return {row[0] for row in rows if row[0] is not None}
 
     def _states_before(self, now: float, keeping: Keeping) -> float:

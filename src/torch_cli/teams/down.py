@@ -18,13 +18,13 @@ from torch_cli.lifecycle.stop import Ending, close_ended, end_agent, end_pane
 from torch_cli.lifecycle.worktrees import remove_worktree
 from torch_cli.roster.authority import check_outside, check_over, check_over_process
 from torch_cli.roster.project import FILE, own_place
-from torch_cli.roster.registry import lives
 from torch_cli.roster.started import agent_of, pane_of
 from torch_cli.store import Store
 from torch_cli.store.teams import MemberKind, Started
 from torch_cli.teamfile.load import find_file
 from torch_cli.teams.handoff import Note, ask_for_note, save
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import lives
 
 
 class DownState(enum.StrEnum):
@@ -153,7 +153,7 @@ def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[s
     """Ask all of the team's agents for their notes at once; return the notes by identity."""
     ours = [one for one in members if one.kind == MemberKind.AGENT and one.ours]
     found = (agent_of(store, one) for one in ours)
-    agents = [agent for agent in found if agent is not None and lives(agent)]
+    agents = [agent for agent in found if agent is not None and lives(store, agent)]
     if not agents:
         return {}
     with ThreadPoolExecutor(len(agents)) as pool:

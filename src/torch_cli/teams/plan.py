@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from torch_cli.envfile import read_environment
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.roster.membership import is_listed
-from torch_cli.roster.registry import lives
 from torch_cli.roster.started import agent_of, pane_of
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
@@ -19,6 +18,7 @@ from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams.ready import listens
 from torch_cli.tmux.panes import Pane
+from torch_cli.watch.asleep import lives
 
 POLICY = ("stalled", "hibernate")
 """The policies of an agent that the file may set; its ``restart`` is read there each time."""
@@ -141,9 +141,9 @@ def _step(
 
 def _agent_step(store: Store, team: Team, member: Member, known: Started | None) -> PlanStep:
     agent = store.agents.get(member.name)
-    if agent is None or agent.stopped is not None or not lives(agent):
+    if agent is None or agent.stopped is not None or not lives(store, agent):
         renamed = agent_of(store, known) if known else None
-        if renamed is not None and renamed.name != member.name and lives(renamed):
+        if renamed is not None and renamed.name != member.name and lives(store, renamed):
             words = f"it is now named '{renamed.name}': write that name into the file"
             return PlanStep(member, Action.CHANGED, words, renamed)
         return PlanStep(member, Action.START, "it has ended" if known else "")

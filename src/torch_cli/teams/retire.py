@@ -16,13 +16,14 @@ from torch_cli.lifecycle.stop import Stopped, end_agent
 from torch_cli.lifecycle.worktrees import remove_worktree
 from torch_cli.roster.actor import Actor
 from torch_cli.roster.authority import check_outside, check_over
-from torch_cli.roster.registry import lives, registered
+from torch_cli.roster.registry import registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.tasks import TASK_HELD, Task
 from torch_cli.tasks.life import pass_on, release
 from torch_cli.teams.handoff import HANDOFF_SECONDS, Note, Saved, ask_for_note, save
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.asleep import lives
 from torch_cli.watch.draft import check_no_draft
 
 
@@ -120,7 +121,7 @@ def hand_over(
     check_permitted(store, other, nothing)
     if one.identity == other.identity:
         raise RefusedError(f"'{giver}' cannot hand over to itself; nothing was done", code="same")
-    if not lives(other):
+    if not lives(store, other):
         raise NotFoundError(f"agent '{taker}' has ended; nothing was handed over", code="vanished")
     note = ask_for_note(one, deadline) if deadline else Note("", "no note was asked for")
     saved = save(store, one, note, time.time())

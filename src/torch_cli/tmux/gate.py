@@ -53,6 +53,16 @@ def rows_stand(rows: Sequence[str], *, prompt: str = "") -> list[str]:
     return ["#{C/r:%s}" % pattern for pattern in dict.fromkeys(patterns)]
 
 
+def row_has(words: str) -> list[str]:
+    """Return the condition: a row has ``words`` in it, which are a profile's.
+
+    Raises ``ValueError`` if they have a character that means something to formats or patterns.
+    """
+    if not quote.is_literal(words):
+        raise ValueError(f"{words!r} cannot be used in a tmux pattern")
+    return ["#{C/r:%s}" % words]
+
+
 def rows_absent(patterns: Sequence[str]) -> list[str]:
     """Return conditions: no row matches one of ``patterns``, which are a profile's."""
     return ["#{?#{C/r:%s},0,1}" % pattern for pattern in patterns]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from torch_cli import paths
 from torch_cli.errors import RefusedError, TorchError
 from torch_cli.git.worktree import REFS, Worktree, locate, locked, top_of
-from torch_cli.roster.registry import lives
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.watch.asleep import lives
 
 _OURS = (
     *("accepted", "agent-setup", "checkpoints", "daemon.err", "handoffs", "locks", "logs"),
@@ -68,7 +68,7 @@ def _refs(worktree: Worktree) -> list[str]:
 def check_nobody_lives() -> None:
     """Raise ``RefusedError`` if an agent lives: its messages and its name are in the state."""
     with Store() as store:
-        names = [agent.name for agent in store.agents.all() if _may_live(agent)]
+        names = [agent.name for agent in store.agents.all() if _may_live(store, agent)]
     if names:
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise RefusedError(
@@ -80,9 +80,9 @@ def check_nobody_lives() -> None:
         )
 
 
-def _may_live(agent: Agent) -> bool:
+def _may_live(store: Store, agent: Agent) -> bool:
     try:
-        return agent.stopped is None and lives(agent)
+        return agent.stopped is None and lives(store, agent)
     except TorchError:
         return True
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.programs.state import ENDED, AgentState, State
 from torch_cli.roster.asleep import is_without_program
+from torch_cli.roster.registry import runs
 from torch_cli.store import Store, StoreError
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.panes import Pane, list_panes
@@ -85,6 +86,14 @@ def rest_of(store: Store, agent: Agent, panes: ServerPanes | None = None) -> Res
         if not record_end_of_pane(store, agent, end) or lives:
             return Rest.NONE
     return Rest.ASLEEP if end.not_closed else Rest.PERHAPS_CLOSED
+
+
+def lives(store: Store, agent: Agent) -> bool:
+    """Return whether ``agent`` is there: its program runs, or it is hibernated.
+
+    Raises ``TorchError`` if nobody can tell.
+    """
+    return runs(agent) or rest_of(store, agent) is not Rest.NONE
 
 
 def why_asleep(agent: Agent, rest: Rest) -> str:
