@@ -86,6 +86,9 @@ QUESTIONS = ("Do you want to proceed?", "Exit plan mode?")
 
 _RULE = re.compile(r"─+(?: [↑↓] \d+ more ─+)?")
 
+_EMPTY = re.compile(r"^ +(?:-- [A-Z ]+ -- )?[⏸⏵].*(?:\? for |to interrupt)")
+"""In the footer, of which any text in the box takes this away."""
+
 _SPINNER = re.compile(r"[·✢✳✶✻✽*] \S.*…(?: \(|$)")
 """The row above the box while it works. The footer does not say so in vim mode."""
 
@@ -107,6 +110,9 @@ def view(captured: str, width: int) -> View:
         if f"❯{NBSP}" in solid[first] or "more" in shown[first - 1]:
             box = "\n".join(solid[first:last]).replace(f"❯{NBSP}", "", 1).strip()
             footer = tuple(shown[last + 1 :])
+            # Without colours an example is not dim, but for the cursor it looks like a draft.
+            cursor = f"❯{NBSP}\x1b[7m" in captured.split("\n")[first]
+            box = "" if cursor and any(_EMPTY.match(row) for row in footer) else box
             spins = any(_SPINNER.match(row) for row in shown[max(0, first - 5) : first - 1])
     working = spins or any("esc to interrupt" in row for row in footer)
     asks = box is None and any(question in row for row in shown for question in QUESTIONS)

@@ -158,6 +158,8 @@ class World:
         """Whether the program came to rest when it was last asked to; else it is started anew."""
         self.kept: Hold | None = None
         """An answer that goes to a sub-agent and never ends, so that it works beside the rest."""
+        self.pending = kit.pause
+        """Seconds for which such a key may wait to be acted on while the program looks at rest."""
         self._starts = 0
         if beside is None:
             self._start_server()
@@ -367,7 +369,7 @@ class World:
                 self.keys("C-c" if draft else self.kit.refusal(view))
                 self.pressed = now
             # A busy program may act on the key only now: on one Esc, or on two at once.
-            return (quiet >= 3 and now - self.pressed > self.kit.pause) or not self.alive
+            return (quiet >= 3 and now - self.pressed > self.pending) or not self.alive
 
         self.sound = False
         self.wait(at_rest, "an idle program with an empty box")

@@ -191,10 +191,10 @@ def until_paste(world: World, *, working: bool = False, looking: bool = False) -
     return median(leads)
 
 
-def until_dialog(world: World, dialog: Behaviour = DIALOG) -> float:
+def until_dialog(world: World, dialog: Behaviour = DIALOG, times: int = 5) -> float:
     """Return the seconds from the stub's answer to the dialog on the screen, in the median."""
     lags = []
-    for _ in range(5):
+    for _ in range(times):
         hold = busy(world)
         began = time.monotonic()
         hold.release(dialog)
