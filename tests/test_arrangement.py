@@ -20,7 +20,7 @@ from torch_cli import procs
 from torch_cli.errors import HeldError
 from torch_cli.lifecycle.arrangement import keep, merged
 from torch_cli.lifecycle.prospect import prospects
-from torch_cli.lifecycle.rebuild import steps_of
+from torch_cli.lifecycle.rebuild_plan import steps_of
 from torch_cli.lifecycle.resurrect import resurrect
 from torch_cli.lifecycle.site import Site, close_unfinished
 from torch_cli.lifecycle.window import create_window

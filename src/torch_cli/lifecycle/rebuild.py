@@ -1,83 +1,26 @@
-"""Rebuilding the sessions of agents: windows in order, with names, layouts, and shells.
-
-What is to be done is planned first. Nothing is ever done to a session of that name that lives.
-"""
+"""Rebuilding the sessions of agents: windows in order, with names, layouts, and shells."""
 
 import contextlib
 import os
 import secrets
 import select
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
 from torch_cli import procs
-from torch_cli.errors import HeldError, NotFoundError, TorchError
+from torch_cli.errors import TorchError
 from torch_cli.lifecycle.arrangement import forget
 from torch_cli.lifecycle.prospect import Course, Prospect
-from torch_cli.lifecycle.site import Site, session_lives
+from torch_cli.lifecycle.rebuild_plan import PanePlan, WindowPlan
+from torch_cli.lifecycle.site import Site
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
 from torch_cli.tmux.arrange import bring_forward, call, give, join, lay_out, split
 from torch_cli.tmux.panes import Pane, list_panes
-from torch_cli.tmux.place import check_session_name
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import DIRECTORY_LAG_SECONDS, check_directory
-from torch_cli.watch.kept import KeptPane, KeptSession, KeptWindow, read
-
-
-class PanePlan(NamedTuple):
-    """A pane to be made: of ``agent``, else a shell in ``directory``. ``why`` it cannot be made.
-
-    ``absent`` is the name of an agent that is not to come back, and leaves no pane. It is '?' if
-    the name is not known any more.
-    """
-
-    directory: str
-    agent: Prospect | None = None
-    why: str = ""
-    absent: str = ""
-
-
-class WindowPlan(NamedTuple):
-    """A window to be made in ``session`` of the tmux server at ``socket``, as it was kept.
-
-    ``error`` says why it is not made. ``variables`` are the names of those of its session;
-    ``begins`` and ``ends`` say that it is the first and the last of it. ``others`` are the names of
-    all agents that may come back.
-    """
-
-    socket: str
-    session: str
-    kept: KeptWindow
-    panes: tuple[PanePlan, ...] = ()
-    error: TorchError | None = None
-    begins: bool = False
-    ends: bool = False
-    variables: tuple[str, ...] = ()
-    others: frozenset[str] = frozenset()
-
-    @property
-    def unset(self) -> list[str]:
-        """The variables of a session that begins which this process has not, so nobody has."""
-        return [one for one in self.variables if one not in os.environ] if self.begins else []
-
-    @property
-    def shells(self) -> list[PanePlan]:
-        """The panes without agents, also those that cannot be made."""
-        return [one for one in self.panes if one.agent is None and not one.absent]
-
-    @property
-    def place(self) -> str:
-        """Where it is, for people."""
-        return f"{self.session}:{self.kept.name}"
-
-    @property
-    def is_noteworthy(self) -> bool:
-        """Whether there is more to say of it than of its one agent."""
-        more = bool(self.shells or self.unset) or len(self.panes) > 1
-        return self.error is not None or more
 
 
 class Rebuilt(NamedTuple):
@@ -98,111 +41,6 @@ class Rebuilt(NamedTuple):
         if not self.plan.is_noteworthy:
             return ""
         return self.error.message if self.error is not None else "; ".join(self.missing)
-
-
-Step = Prospect | WindowPlan
-
-
-def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
-    """Return what is to be done for ``found``, in order: kept windows first, then other agents.
-
-    A session is rebuilt if the tmux server of its agents is gone, and one of them is to come back.
-    """
-    planned: list[Step] = []
-    others = frozenset(one.agent.name for one in found)
-    taken: set[str] = set()
-    for path in sorted({one.agent.socket for one in found if one.server_gone}):
-        here = {one.agent.identity: one for one in found if one.agent.socket == path}
-        lost = {one.agent.server for one in here.values() if one.server_gone}
-        for session in read(store.arrangements.get(path)):
-            gone = [
-                here[one] for one in session.agents if one in here and _is_of(here[one], session)
-            ]
-            links = session.server in lost and any(one.linked for one in session.windows)
-            if not links and all(one.closed for one in gone):
-                continue
-            windows = _planned(path, session, {one.agent.identity: one for one in gone})
-            windows = [one._replace(others=others) for one in windows]
-            planned += windows
-            inside = [pane.agent for one in windows for pane in one.panes if pane.agent]
-            taken |= {one.agent.identity for one in inside}
-    return [*planned, *(one for one in found if one.agent.identity not in taken)]
-
-
-def _is_of(one: Prospect, session: KeptSession) -> bool:
-    return one.server_gone and one.agent.server == session.server
-
-
-def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> list[WindowPlan]:
-    """Return the windows of a session as they are to be made."""
-    error = _obstacle(path, session.name)
-    if error is not None:  # agents come back as they do without an arrangement
-        shown = [one for one in session.windows if any(not pane.agent for pane in one.panes)]
-        return [WindowPlan(path, session.name, one, error=error) for one in shown]
-    plans = [
-        WindowPlan(
-            *(path, session.name, window),
-            panes=tuple(_pane_plans(session.name, window.panes, agents)),
-            error=_linked(window),
-            variables=session.variables,
-        )
-        for window in session.windows
-    ]
-    plans = [
-        one for one in plans if one.error is not None or not all(pane.absent for pane in one.panes)
-    ]
-    last = len(plans) - 1
-    return [one._replace(begins=at == 0, ends=at == last) for at, one in enumerate(plans)]
-
-
-def _pane_plans(
-    session: str, panes: Sequence[KeptPane], agents: dict[str, Prospect]
-) -> Iterator[PanePlan]:
-    for pane in panes:
-        if not pane.agent:
-            yield PanePlan(pane.directory, why=_why_not(pane.directory))
-        elif pane.agent in agents and not agents[pane.agent].closed:
-            one = agents[pane.agent]
-            if one.plan is not None:  # a person may have moved it with tmux
-                order = replace(one.plan.order, session=session)
-                one = one._replace(plan=one.plan._replace(order=order))
-            yield PanePlan(pane.directory, one)
-        else:
-            known = agents.get(pane.agent)
-            yield PanePlan(pane.directory, absent=known.agent.name if known else "?")
-
-
-def _why_not(directory: str) -> str:
-    try:
-        if not directory:
-            return "the directory of its process could not be read"
-        check_directory(directory)
-    except TorchError as error:
-        return error.message
-    return ""
-
-
-def _obstacle(path: str, session: str) -> TorchError | None:
-    """Return why a session of that name cannot be made."""
-    try:
-        check_session_name(session)
-        if any(pane.session == session for pane in list_panes(Socket(path=path))):
-            return session_lives(session)
-    except NotFoundError as missing:
-        return None if missing.code == "no-server" else missing
-    except TorchError as error:
-        return error
-    return None
-
-
-def _linked(window: KeptWindow) -> TorchError | None:
-    if not window.linked:
-        return None
-    return HeldError(
-        f"it is a window of session '{window.linked}', and was not linked into this one again",
-        hint="'tmux link-window' does it.",
-        code="linked",
-    )
 
 
 def _nobody() -> dict[str, str]:

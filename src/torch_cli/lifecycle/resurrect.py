@@ -18,7 +18,8 @@ from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.arrangement import REBUILD_SECONDS
 from torch_cli.lifecycle.notice import asked_by
 from torch_cli.lifecycle.prospect import Course, Prospect
-from torch_cli.lifecycle.rebuild import Builder, Rebuilt, Step, WindowPlan
+from torch_cli.lifecycle.rebuild import Builder, Rebuilt
+from torch_cli.lifecycle.rebuild_plan import Step, WindowPlan
 from torch_cli.lifecycle.restart import (
     BegunAgain,
     Restarted,

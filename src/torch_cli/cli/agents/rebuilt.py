@@ -7,7 +7,8 @@ from torch_cli.cli.present import error_object, note, print_json, printable, say
 from torch_cli.errors import DONE, NOT_BACK, TorchError
 
 if TYPE_CHECKING:
-    from torch_cli.lifecycle.rebuild import Rebuilt, WindowPlan
+    from torch_cli.lifecycle.rebuild import Rebuilt
+    from torch_cli.lifecycle.rebuild_plan import WindowPlan
 
 _WIDTH = 8
 """Of the first column: the longest word in it."""

@@ -20,7 +20,8 @@ from torch_cli.errors import DONE, HELD, NOT_BACK, Interrupted
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.prospect import Prospect
-    from torch_cli.lifecycle.rebuild import Rebuilt, Step
+    from torch_cli.lifecycle.rebuild import Rebuilt
+    from torch_cli.lifecycle.rebuild_plan import Step
     from torch_cli.lifecycle.resurrect import RaisedAgent
 
 
@@ -67,7 +68,7 @@ def command(
       SHOP_KEY=… torch resurrect
     """
     from torch_cli.lifecycle.prospect import of_gone_servers, prospects
-    from torch_cli.lifecycle.rebuild import steps_of
+    from torch_cli.lifecycle.rebuild_plan import steps_of
     from torch_cli.lifecycle.resurrect import resurrect, resurrecting
     from torch_cli.lifecycle.site import close_unfinished
     from torch_cli.store import Store
@@ -94,7 +95,7 @@ def command(
 
 def _show_steps(common: Common, steps: "Iterable[Step]") -> int:
     """Print what would be done; return the exit code that a run would have."""
-    from torch_cli.lifecycle.rebuild import WindowPlan
+    from torch_cli.lifecycle.rebuild_plan import WindowPlan
 
     statuses, agents = [DONE], []
     for step in steps:
