@@ -274,7 +274,7 @@ def test_an_interrupt_that_another_thread_gets_takes_effect(
 
     def starting() -> threading.Thread | None:
         new = set(threading.enumerate()) - before - {threading.current_thread()}
-        return next(iter(new), None)
+        return next((one for one in new if one.ident is not None), None)  # one may be half begun
 
     def interrupt() -> None:
         thread = wait_until(starting, what="a thread that waits for the program")

@@ -925,3 +925,20 @@ def test_a_worktree_is_frozen_as_one(torch: Torch, project: Repository) -> None:
     text = torch("team", "freeze", str(project.path)).out
     assert 'worktree = "feature/x"' in text
     assert 'skills = ["sql"]' in text
+
+
+def test_members_start_where_the_team_runs(
+    tmux: TmuxServer, torch: Torch, project: Repository
+) -> None:
+    """Also if the caller, or the terminal that it is in, has another tmux server."""
+    assert up(torch, project, "--only", "pm").code == 0
+    elsewhere = Torch(torch.socket, demands=False)
+    other = str(Path(torch.socket.file).with_name("torch-no-such-server"))
+    done = elsewhere(
+        *("up", "--dir", str(project.path), "--only", "server", "-v"),
+        env={**ENV, "TORCH_TMUX_SOCKET": other},
+    )
+    assert done.code == 0, done.out + done.err
+    assert "the team runs in the tmux server" in done.err
+    assert sorted(one.window for one in tmux.panes()) == ["pm", "server"]
+    assert not Path(other).exists()

@@ -1,8 +1,9 @@
 """How the sessions of agents are arranged: taken from tmux, and kept for when tmux is gone.
 
 Kept are windows in their order, with names and layouts, and panes with their directories. Of an
-agent its identity is kept. Every other pane counts as a shell: nothing of its program is kept. Of
-the variables that were set for a session the names are kept, and no values.
+agent its identity is kept, of a process of a team its name. Every other pane counts as a shell:
+nothing of its program is kept. Of the variables that were set for a session the names are kept, and
+no values.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.teams import Started
 from torch_cli.tmux.arrange import WindowLook, looks_at, variables_of
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
@@ -22,6 +24,9 @@ from torch_cli.watch.kept import KeptPane, KeptSession, KeptWindow, read, writte
 
 REBUILD_SECONDS = 10.0
 """Seconds that whoever rebuilds sessions waits for a look at them to end."""
+
+Place = tuple[str, str, int]
+"""Where something runs: the tmux server, the pane, and the process that was started in it."""
 
 _DELETED = " (deleted)"
 
@@ -32,12 +37,13 @@ _DELETED = " (deleted)"
 def arranged(
     panes: Sequence[Pane],
     looks: Mapping[str, WindowLook],
-    agents: Mapping[tuple[str, str, int], str],
+    agents: Mapping[Place, str],
+    processes: Mapping[Place, Started],
     directory_of: Callable[[Pane], str],
 ) -> list[KeptSession]:
     """Return the sessions that hold agents, as ``panes`` (in tmux's order) are arranged.
 
-    ``agents`` are the identities of agents by server, pane and process.
+    ``agents`` are the identities of agents, and ``processes`` those of teams, by their places.
     """
     homes: dict[str, str] = {}
     for pane in panes:
@@ -55,10 +61,7 @@ def arranged(
             if home != name and home in holding:
                 windows.append(KeptWindow(there[0].window, linked=home))
                 continue
-            kept = tuple(
-                KeptPane(directory_of(one), agents.get((one.server, one.id, one.pid), ""))
-                for one in there
-            )
+            kept = tuple(_kept(one, agents, processes, directory_of(one)) for one in there)
             front = next((place for place, one in enumerate(there) if one.active), 0)
             windows.append(
                 KeptWindow(
@@ -70,6 +73,16 @@ def arranged(
         alone = len({one.window_id for one in panes}) == 1
         sessions.append(KeptSession(name, server, tuple(windows), alone=alone))
     return sessions
+
+
+def _kept(
+    pane: Pane, agents: Mapping[Place, str], processes: Mapping[Place, Started], directory: str
+) -> KeptPane:
+    place = (pane.server, pane.id, pane.pid)
+    process = processes.get(place) if not pane.dead else None
+    if process is not None:
+        return KeptPane(directory, team=process.team, process=process.name)
+    return KeptPane(directory, agents.get(place, ""))
 
 
 def merged(
@@ -122,7 +135,8 @@ def _keep_at(store: Store, path: str, agents: Sequence[Agent]) -> None:
     places = {(one.server, one.pane, one.pane_pid): one.identity for one in agents}
     waiting = {(one.server, one.identity) for one in agents if one.server not in servers}
     ids = {pane.session: pane.session_id for pane in panes}
-    now = arranged(panes, looks, places, directory_of)
+    started = {(one.server, one.pane, one.pane_pid): one for one in store.teams.processes()}
+    now = arranged(panes, looks, places, started, directory_of)
     names = variables_of(Socket(path=path), [ids[one.name] for one in now]) if now else {}
     now = [one._replace(variables=_kept_names(names.get(ids[one.name], ()))) for one in now]
     text = written(merged(now, read(before), waiting))

@@ -13,7 +13,7 @@ from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.arrangement import forget
 from torch_cli.lifecycle.prospect import Course, Prospect
-from torch_cli.lifecycle.rebuild_plan import PanePlan, WindowPlan
+from torch_cli.lifecycle.rebuild_plan import LostProcess, PanePlan, WindowPlan
 from torch_cli.lifecycle.site import Site
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
@@ -26,7 +26,8 @@ from torch_cli.tmux.window import DIRECTORY_LAG_SECONDS, check_directory
 class Rebuilt(NamedTuple):
     """What became of a window: its ``shells``, what is missing, and why, in words.
 
-    ``error`` says that nothing of it was made, and why.
+    ``error`` says that nothing of it was made, and why. ``places`` are the panes that hold the
+    places of processes.
     """
 
     plan: WindowPlan
@@ -34,6 +35,7 @@ class Rebuilt(NamedTuple):
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     error: TorchError | None = None
+    places: tuple[tuple[LostProcess, str], ...] = ()
 
     @property
     def lacks(self) -> str:
@@ -103,12 +105,14 @@ class Builder:
                 self._finish()
         except TorchError as failed:
             self._notes.append(failed.message)
-        shells = sum(plan.panes[place].agent is None for place in self._made)
+        shells = sum(plan.panes[place] in plan.shells for place in self._made)
         missing = tuple(self._missing)
         error = None
         if not self._made:
             error = TorchError("; ".join(missing) or "its agents did not come back", code="no-pane")
-        return Rebuilt(plan, shells, missing, tuple(self._notes), error)
+        held = ((plan.panes[place].process, pane) for place, pane in self._made.items())
+        places = tuple((process, pane) for process, pane in held if process is not None)
+        return Rebuilt(plan, shells, missing, tuple(self._notes), error, places)
 
     def _home(self) -> str:
         """Return the directory of a session that begins with this window."""
@@ -171,7 +175,8 @@ class Builder:
             self._notes += opened.notes
             return opened.pane.id
         except TorchError as error:
-            self._missing.append(f"a shell: {error.message}")
+            if pane.process is None:
+                self._missing.append(f"a shell: {error.message}")
             return ""
 
     def _prove(self, pane_id: str, directory: str) -> None:

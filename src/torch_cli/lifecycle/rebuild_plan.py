@@ -23,13 +23,25 @@ class PanePlan(NamedTuple):
     """A pane to be made: of ``agent``, else a shell in ``directory``. ``why`` it cannot be made.
 
     ``absent`` is the name of an agent that is not to come back, and leaves no pane. It is '?' if
-    the name is not known any more.
+    the name is not known any more. The shell holds the place of ``process`` if one ran there.
     """
 
     directory: str
     agent: Prospect | None = None
     why: str = ""
     absent: str = ""
+    process: "LostProcess | None" = None
+
+
+class LostProcess(NamedTuple):
+    """The process ``name`` of the team file ``team``, which ran in ``session`` of a tmux server at
+    ``socket`` that is gone.
+    """
+
+    team: str
+    name: str
+    socket: str
+    session: str
 
 
 class WindowPlan(NamedTuple):
@@ -57,8 +69,10 @@ class WindowPlan(NamedTuple):
 
     @property
     def shells(self) -> list[PanePlan]:
-        """The panes without agents, also those that cannot be made."""
-        return [one for one in self.panes if one.agent is None and not one.absent]
+        """The shells that do not hold another's place, also those that cannot be made."""
+        return [
+            one for one in self.panes if not (one.agent is not None or one.absent or one.process)
+        ]
 
     @property
     def place(self) -> str:
@@ -83,6 +97,34 @@ def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
     planned: list[Step] = []
     others = frozenset(one.agent.name for one in found)
     taken: set[str] = set()
+    for path, session, gone in _lost_sessions(store, found):
+        windows = _planned(path, session, {one.agent.identity: one for one in gone})
+        windows = [one._replace(others=others) for one in windows]
+        planned += windows
+        inside = [pane.agent for one in windows for pane in one.panes if pane.agent]
+        taken |= {one.agent.identity for one in inside}
+    return [*planned, *(one for one in found if one.agent.identity not in taken)]
+
+
+def lost_processes(store: Store, found: Sequence[Prospect]) -> list[LostProcess]:
+    """Return the processes of teams that ran in the sessions that ``steps_of`` has rebuilt.
+
+    They ran when Torch last looked, so no person had stopped them or closed their windows.
+    """
+    return [
+        process
+        for path, session, gone in _lost_sessions(store, found)
+        if not all(one.closed for one in gone)
+        for window in session.windows
+        for pane in window.panes
+        if (process := _process(path, session.name, pane)) is not None
+    ]
+
+
+def _lost_sessions(
+    store: Store, found: Sequence[Prospect]
+) -> Iterator[tuple[str, KeptSession, list[Prospect]]]:
+    """Yield each kept session with something to bring back: its socket, and its agents."""
     for path in sorted({one.agent.socket for one in found if one.server_gone}):
         here = {one.agent.identity: one for one in found if one.agent.socket == path}
         lost = {one.agent.server for one in here.values() if one.server_gone}
@@ -91,14 +133,14 @@ def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
                 here[one] for one in session.agents if one in here and _is_of(here[one], session)
             ]
             links = session.server in lost and any(one.linked for one in session.windows)
-            if not links and all(one.closed for one in gone):
-                continue
-            windows = _planned(path, session, {one.agent.identity: one for one in gone})
-            windows = [one._replace(others=others) for one in windows]
-            planned += windows
-            inside = [pane.agent for one in windows for pane in one.panes if pane.agent]
-            taken |= {one.agent.identity for one in inside}
-    return [*planned, *(one for one in found if one.agent.identity not in taken)]
+            if links or not all(one.closed for one in gone):
+                yield path, session, gone
+
+
+def _process(path: str, session: str, pane: KeptPane) -> LostProcess | None:
+    if not pane.process:
+        return None
+    return LostProcess(pane.team, pane.process, path, session)
 
 
 def _is_of(one: Prospect, session: KeptSession) -> bool:
@@ -109,12 +151,16 @@ def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> li
     """Return the windows of a session as they are to be made."""
     error = _obstacle(path, session.name)
     if error is not None:  # agents come back as they do without an arrangement
-        shown = [one for one in session.windows if any(not pane.agent for pane in one.panes)]
+        shown = [
+            one
+            for one in session.windows
+            if any(not (pane.agent or pane.process) for pane in one.panes)
+        ]
         return [WindowPlan(path, session.name, one, error=error) for one in shown]
     plans = [
         WindowPlan(
             *(path, session.name, window),
-            panes=tuple(_pane_plans(session.name, window.panes, agents)),
+            panes=tuple(_pane_plans(path, session.name, window.panes, agents)),
             error=_linked(window),
             variables=session.variables,
         )
@@ -128,11 +174,12 @@ def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> li
 
 
 def _pane_plans(
-    session: str, panes: Sequence[KeptPane], agents: dict[str, Prospect]
+    path: str, session: str, panes: Sequence[KeptPane], agents: dict[str, Prospect]
 ) -> Iterator[PanePlan]:
     for pane in panes:
         if not pane.agent:
-            yield PanePlan(pane.directory, why=_why_not(pane.directory))
+            process = _process(path, session, pane)
+            yield PanePlan(pane.directory, why=_why_not(pane.directory), process=process)
         elif pane.agent in agents and not agents[pane.agent].closed:
             one = agents[pane.agent]
             if one.plan is not None:  # a person may have moved it with tmux

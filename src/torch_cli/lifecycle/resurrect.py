@@ -8,7 +8,7 @@ import queue
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from torch_cli import procs
@@ -19,7 +19,7 @@ from torch_cli.lifecycle.arrangement import REBUILD_SECONDS
 from torch_cli.lifecycle.notice import asked_by
 from torch_cli.lifecycle.prospect import Course, Prospect
 from torch_cli.lifecycle.rebuild import Builder, Rebuilt
-from torch_cli.lifecycle.rebuild_plan import Step, WindowPlan
+from torch_cli.lifecycle.rebuild_plan import LostProcess, Step, WindowPlan
 from torch_cli.lifecycle.restart import (
     BegunAgain,
     Restarted,
@@ -79,6 +79,26 @@ class RaisedAgent(NamedTuple):
     restarted: Restarted | None = None
 
 
+class RaisedProcess(NamedTuple):
+    """What became of a process of a team, and why. ``pane`` is that in which it runs."""
+
+    process: LostProcess
+    what: Raised
+    why: str = ""
+    error: TorchError | None = None
+    pane: Pane | None = None
+
+
+Outcome = RaisedAgent | Rebuilt | RaisedProcess
+
+StartProcesses = Callable[[Mapping[LostProcess, str]], Iterator[RaisedProcess]]
+"""Starts the processes of teams; gets the panes that hold their places."""
+
+
+def _no_processes(places: Mapping[LostProcess, str]) -> Iterator[RaisedProcess]:
+    return iter(())
+
+
 @contextlib.contextmanager
 def resurrecting() -> Iterator[None]:
     """Hold the right to bring agents back; raises ``HeldError`` if another process does it."""
@@ -96,21 +116,22 @@ def resurrect(
     *,
     by: str = "",
     seconds: float | None = None,
+    processes: StartProcesses = _no_processes,
     on_step: Callable[[str], None] = lambda step: None,
-) -> Iterator[RaisedAgent | Rebuilt]:
+) -> Iterator[Outcome]:
     """Take the ``steps`` that bring back what has fallen; yield what became of each, as it comes.
 
     ``by`` says who asked for it, by default who calls. Each may take ``seconds`` to be ready, by
-    default what its profile says. Windows are opened one
-    after the other, in the order of the steps, so that they come back in that order. If this is
-    interrupted, no more are opened. Those that were stay, and their notices wait in the outbox. At
-    the end one event says it all.
+    default what its profile says. Windows are opened one after the other, in the order of the
+    steps, so that they come back in that order; then ``processes`` starts those of teams. If this
+    is interrupted, no more are opened. Those that were stay, and their notices wait in the outbox.
+    At the end one event says it all.
     """
     starts = _Starts(seconds)
     raising = _Raising(store, by or asked_by(store), starts, on_step)
-    outcomes: list[RaisedAgent | Rebuilt] = []
+    outcomes: list[Outcome] = []
     try:
-        for outcome in raising.take(steps):
+        for outcome in raising.take(steps, processes):
             outcomes.append(outcome)
             yield outcome
     finally:
@@ -127,17 +148,20 @@ class _Raising:
     ) -> None:
         self._store, self._by, self._starts, self._on_step = store, by, starts, on_step
         self._deadline = time.monotonic() + ORPHAN_SECONDS
-        self._outcomes: list[RaisedAgent | Rebuilt] = []
+        self._outcomes: list[Outcome] = []
+        self._places: dict[LostProcess, str] = {}
         self._begun: list[BegunAgain] = []
         self._sites: dict[tuple[str, str], Site] = {}
 
-    def take(self, steps: Sequence[Step]) -> Iterator[RaisedAgent | Rebuilt]:
-        """Yield what became of each step, and at last of those that were awaited."""
+    def take(self, steps: Sequence[Step], processes: StartProcesses) -> Iterator[Outcome]:
+        """Yield what became of each step, of processes, and at last of those that were awaited."""
         for step in steps:
             if isinstance(step, WindowPlan):
                 self._on_step(f"opening {step.place}")
                 site = self._site(step)
-                self._outcomes.append(Builder(self._store, step, site, self._begin).build())
+                rebuilt = Builder(self._store, step, site, self._begin).build()
+                self._places.update(rebuilt.places)
+                self._outcomes.append(rebuilt)
             else:
                 self._begin(step)
             for again in self._begun:
@@ -145,6 +169,7 @@ class _Raising:
             self._begun = []
             yield from self._outcomes
             self._outcomes = []
+        yield from processes(self._places)
         while self._starts.running:
             yield self._starts.next()
 
@@ -178,7 +203,7 @@ class _Raising:
         return again.window.pane
 
 
-def _record(store: Store, outcomes: Sequence[RaisedAgent | Rebuilt]) -> None:
+def _record(store: Store, outcomes: Sequence[Outcome]) -> None:
     """Write one event on all that was to be brought back, with the reasons of what was not."""
     agents = [one for one in outcomes if isinstance(one, RaisedAgent)]
     fallen = [one for one in agents if one.what not in (Raised.RUNS, Raised.STAYS)]
@@ -190,6 +215,8 @@ def _record(store: Store, outcomes: Sequence[RaisedAgent | Rebuilt]) -> None:
     later = {name: what for name, what in later.items() if name not in (*back, *failed)}
     windows = [one for one in outcomes if isinstance(one, Rebuilt) and one.lacks]
     failed |= {one.plan.place: one.lacks for one in windows}
+    processes = [one for one in outcomes if isinstance(one, RaisedProcess)]
+    failed |= {one.process.name: one.why for one in processes if one.what is Raised.FAILED}
     said = [f"{len(back)} of {len(fallen)} agents are back"]
     said += [f"{name}: {why}" for name, why in (later | failed).items()]
     detail = {"words": "; ".join(said), "back": back, "failed": failed, "later": later}

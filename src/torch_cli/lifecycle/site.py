@@ -100,7 +100,7 @@ def _unfinished(store: Store, socket: Socket) -> list[Pane]:
     while True:
         unnamed = [one for one in _panes(socket) if HOLDER_NAME.fullmatch(one.window)]
         unnamed = [one for one in unnamed if not store.agents.ever_in(one.at)]
-        shells = [one for one in unnamed if _is_recorded(store, one) and _is_idle(one)]
+        shells = [one for one in unnamed if _is_recorded(store, one) and is_idle(one)]
         # Who was killed before the window was recorded leaves one of these.
         holders = [one for one in unnamed if one not in shells and is_placeholder(one)]
         if not holders or time.monotonic() >= deadline:
@@ -119,7 +119,8 @@ def _is_recorded(store: Store, pane: Pane) -> bool:
     return store.windows.created(pane.server, pane.window_id)
 
 
-def _is_idle(pane: Pane) -> bool:
+def is_idle(pane: Pane) -> bool:
+    """Return whether the shell in ``pane`` was begun lately, and nothing runs in it."""
     process = procs.identify(pane.pid)
     begun = procs.begun(process) if process is not None else None
     if pane.dead or begun is None or time.time() - begun >= LEFTOVER_SECONDS:

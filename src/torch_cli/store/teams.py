@@ -92,6 +92,13 @@ class Teams:
             "DELETE FROM team_members WHERE team = ? AND name = ?", _key(team), name
         )
 
+    def processes(self) -> list[Started]:
+        """Return the processes of all teams that were started."""
+        rows = self._database.query(
+            "SELECT * FROM team_members WHERE kind = ? AND pane <> ''", MemberKind.PROCESS
+        )
+        return [_started(dict(row)) for row in rows]
+
     def paths(self) -> list[str]:
         """Return the paths of the team files that have members."""
         rows = self._database.query("SELECT DISTINCT team FROM team_members ORDER BY team")

@@ -18,6 +18,7 @@ from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams.ready import listens
 from torch_cli.tmux.panes import Pane
+from torch_cli.tmux.socket import Socket
 from torch_cli.watch.asleep import lives
 
 POLICY = ("stalled", "hibernate")
@@ -84,6 +85,18 @@ def makes_worktree(team: Team, step: PlanStep) -> bool:
     """Return whether ``step`` makes a worktree for its member: it has one, and none is there."""
     starts = step.what in (Action.START, Action.RESTART) and bool(step.member.worktree)
     return starts and not os.path.lexists(directory_of(team, step.member))
+
+
+def home_of(steps: Sequence[PlanStep], chosen: Socket) -> Socket:
+    """Return the tmux server in which members start: the one in which the others run.
+
+    That is ``chosen`` if the caller demands it, if nothing runs yet, or if some run there already.
+    """
+    running = {one.agent.socket for one in steps if one.agent is not None}
+    running |= {one.pane.socket_path for one in steps if one.pane is not None}
+    if chosen.demanded or len(running) != 1 or any(map(chosen.leads_to, running)):
+        return chosen
+    return Socket(path=running.pop())
 
 
 def _known(

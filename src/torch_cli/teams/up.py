@@ -4,6 +4,7 @@ import contextlib
 import enum
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -92,15 +93,15 @@ class Result(NamedTuple):
 
 
 @contextlib.contextmanager
-def team_lock(path: str) -> Iterator[None]:
-    """Hold the right to bring the team of the file ``path`` up or down.
+def team_lock(path: str, seconds: float = 0.0) -> Iterator[None]:
+    """Hold the right to bring the team of the file ``path`` up or down; wait ``seconds`` for it.
 
     Raises ``HeldError`` if another process has it.
     """
     key = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
     file = open_lock(os.path.join(state_dir(), "locks", f"team-{key}"), "nothing was done")
     try:
-        if not hold(file, 0.0):
+        if not hold(file, time.monotonic() + seconds):
             raise HeldError(
                 f"another 'torch up' or 'torch down' of {path} is running; nothing was done",
                 code="locked",

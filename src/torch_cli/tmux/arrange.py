@@ -116,6 +116,13 @@ def join(socket: Socket, pane: str, beside: str) -> None:
         raise TmuxError(f"tmux join-pane: {done.error}")
 
 
+def swap(socket: Socket, pane: str, other: str) -> None:
+    """Let two panes change places, and neither get the keys of who looks. Raises ``TmuxError``."""
+    done = _source(socket, quote.line("swap-pane", "-d", "-s", pane, "-t", other))
+    if done.error:
+        raise TmuxError(f"tmux swap-pane: {done.error}")
+
+
 def lay_out(socket: Socket, pane: str, layout: str) -> None:
     """Give the window of ``pane`` that layout and its size. Raises ``TmuxError``."""
     done = _source(socket, quote.line("select-layout", "-t", pane, layout))

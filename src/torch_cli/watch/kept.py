@@ -9,10 +9,15 @@ FORMAT = 1
 
 
 class KeptPane(NamedTuple):
-    """A pane: its ``directory``, and the identity of its ``agent``, '' for a shell."""
+    """A pane: its ``directory``, and the identity of its ``agent``, '' for a shell.
+
+    ``process`` is the name of the process of the team file ``team`` that ran there, '' for none.
+    """
 
     directory: str
     agent: str = ""
+    team: str = ""
+    process: str = ""
 
 
 class KeptWindow(NamedTuple):

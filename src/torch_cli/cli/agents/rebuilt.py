@@ -1,5 +1,6 @@
-"""What ``torch resurrect`` prints, in lines and objects: of windows, and for agents."""
+"""What ``torch resurrect`` prints, in lines and objects: of windows, processes and agents."""
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from torch_cli.cli.common import Common
@@ -9,6 +10,8 @@ from torch_cli.errors import DONE, NOT_BACK, TorchError
 if TYPE_CHECKING:
     from torch_cli.lifecycle.rebuild import Rebuilt
     from torch_cli.lifecycle.rebuild_plan import WindowPlan
+    from torch_cli.lifecycle.resurrect import RaisedProcess
+    from torch_cli.teams.lost import ProcessProspect
 
 _WIDTH = 8
 """Of the first column: the longest word in it."""
@@ -61,6 +64,38 @@ def show_rebuilt(common: Common, one: "Rebuilt") -> None:
         print_line("failed", plan.place, words)
     for words in one.notes:
         note(f"  {printable(words)}", quiet=common.quiet)
+
+
+def show_process_plan(common: Common, one: "ProcessProspect") -> int:
+    """Print what would be done for a process of a team; return the exit code of a run."""
+    process, raised = one.process, bool(one.command)
+    course = "cannot" if one.error is not None else "raise" if raised else "stays"
+    why = one.error.message if one.error is not None else one.step.words if one.step else ""
+    if common.json:
+        facts: dict[str, Any] = {"team": process.team, "process": process.name}
+        facts |= {"session": process.session, "course": course, "command": list(one.command)}
+        facts |= {"why": (why if not raised else "") or None}
+        print_object("torch.resurrect-process-plan/1", facts, one.error)
+    else:
+        words = f"process of its team: {shlex.join(one.command)}" if raised else why
+        print_line(course, f"{process.session}:{process.name}", words)
+        print_hint(common, one.error)
+    return NOT_BACK if one.error is not None else DONE
+
+
+def show_process(common: Common, one: "RaisedProcess") -> None:
+    """Print what became of a process of a team."""
+    process, pane = one.process, one.pane
+    if common.json:
+        facts: dict[str, Any] = {"team": process.team, "process": process.name}
+        facts |= {"session": process.session, "what": one.what, "why": one.why or None}
+        facts |= {"pane": pane.id if pane is not None else None}
+        print_object("torch.resurrect-process/1", facts, one.error)
+        return
+    words = "process of its team" + (f" ({pane.id})" if pane is not None else "")
+    words = f"{words}: {one.why}" if one.why else words
+    print_line(one.what, f"{process.session}:{process.name}", words)
+    print_hint(common, one.error)
 
 
 def _agents(plan: "WindowPlan") -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,8 @@ from torch_cli.cli.agents.rebuilt import (
     print_line,
     print_object,
     show_plan,
+    show_process,
+    show_process_plan,
     show_rebuilt,
 )
 from torch_cli.cli.common import Common
@@ -20,9 +23,8 @@ from torch_cli.errors import DONE, HELD, NOT_BACK, Interrupted
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.prospect import Prospect
-    from torch_cli.lifecycle.rebuild import Rebuilt
     from torch_cli.lifecycle.rebuild_plan import Step
-    from torch_cli.lifecycle.resurrect import RaisedAgent
+    from torch_cli.lifecycle.resurrect import Outcome, RaisedAgent
 
 
 @click.command("resurrect")
@@ -53,8 +55,9 @@ def command(
     was restarted. Several start at a time.
 
     If a scheduler was running, the sessions of those agents are rebuilt as they were: windows in
-    their order, with names and layouts, and a shell in each other pane, in its directory. What ran
-    in it is not started again. A session of that name that lives is not touched.
+    their order, with names and layouts, processes of their team file, and a shell in each other
+    pane, in its directory. What ran in it is not started again. A session of that name that lives
+    is not touched.
 
     What you have stopped or closed, and what has ended by itself or was given up, stays as it is.
     Torch keeps only the names of variables, so those that were given with --env must be set for
@@ -67,29 +70,40 @@ def command(
       torch resurrect
       SHOP_KEY=… torch resurrect
     """
-    from torch_cli.lifecycle.prospect import of_gone_servers, prospects
-    from torch_cli.lifecycle.rebuild_plan import steps_of
+    from torch_cli.lifecycle.prospect import Prospect, of_gone_servers, prospects
+    from torch_cli.lifecycle.rebuild_plan import lost_processes, steps_of
     from torch_cli.lifecycle.resurrect import resurrect, resurrecting
     from torch_cli.lifecycle.site import close_unfinished
     from torch_cli.store import Store
+    from torch_cli.teams.lost import process_prospects, raise_processes
     from torch_cli.tmux.socket import Socket
     from torch_cli.watch.listing import agents_on
 
     with Store() as store:
         agents = agents_on(store, common.socket)
 
-        def look() -> "list[Step]":
+        def look() -> list[Prospect]:
             found = list(prospects(store, agents))
-            return steps_of(store, of_gone_servers(store, found) if server_gone else found)
+            return of_gone_servers(store, found) if server_gone else found
 
         if dry_run:
-            return _show_steps(common, look())
+            found = look()
+            processes = process_prospects(store, lost_processes(store, found))
+            status = _show_steps(common, steps_of(store, found))
+            return max([status, *(show_process_plan(common, one) for one in processes)])
         with resurrecting():
             for path in sorted({one.socket for one in agents}):
                 for words in close_unfinished(store, Socket(path=path)):
                     common.tell(words)
-            steps = look()
-            outcomes = resurrect(store, steps, by=by, seconds=seconds, on_step=common.tell)
+            found = look()
+            start = partial(raise_processes, store, lost_processes(store, found), common.tell)
+            outcomes = resurrect(
+                *(store, steps_of(store, found)),
+                by=by,
+                seconds=seconds,
+                processes=start,
+                on_step=common.tell,
+            )
             return _show_outcomes(common, outcomes)
 
 
@@ -136,10 +150,10 @@ def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
     return status
 
 
-def _show_outcomes(common: Common, outcomes: "Iterable[RaisedAgent | Rebuilt]") -> int:
-    """Print what became of each agent and window as it comes; return the exit code."""
+def _show_outcomes(common: Common, outcomes: "Iterable[Outcome]") -> int:
+    """Print what became of each agent, window and process as it comes; return the exit code."""
     from torch_cli.lifecycle.rebuild import Rebuilt
-    from torch_cli.lifecycle.resurrect import Raised
+    from torch_cli.lifecycle.resurrect import Raised, RaisedProcess
 
     began, counts, lacking = time.monotonic(), dict.fromkeys(Raised, 0), False
     try:
@@ -147,6 +161,10 @@ def _show_outcomes(common: Common, outcomes: "Iterable[RaisedAgent | Rebuilt]") 
             if isinstance(one, Rebuilt):
                 show_rebuilt(common, one)
                 lacking = lacking or bool(one.lacks)
+                continue
+            if isinstance(one, RaisedProcess):
+                show_process(common, one)
+                lacking = lacking or one.what is Raised.FAILED
                 continue
             counts[one.what] += 1
             _show(common, one)

@@ -62,7 +62,7 @@ def command(
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
-    from torch_cli.teams.plan import plan
+    from torch_cli.teams.plan import home_of, plan
     from torch_cli.teams.up import team_lock, up
 
     team = load_team(find_file(directory))
@@ -74,9 +74,12 @@ def command(
         status = DONE
         with team_lock(team.path):
             steps = plan(store, team, only)
+            socket = home_of(steps, common.socket)
+            if socket != common.socket:
+                common.tell(f"the team runs in the tmux server {socket}; the rest starts there")
             results = up(
                 store,
-                common.socket,
+                socket,
                 team,
                 steps,
                 as_accepted=as_accepted,
