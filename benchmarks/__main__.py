@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from benchmarks.figures import Row, table
 from benchmarks.lab import Installed, Lab, directory, lab, say
 from torch_cli.tmux.process import program
 
-GROUPS: dict[str, Callable[[Lab], list[Row]]] = {
+GROUPS: dict[str, Callable[[Lab], Iterable[Row]]] = {
     startup.GROUP: startup.measure,
     sending.GROUP: sending.measure,
     delivery.GROUP: delivery.measure,
@@ -42,7 +42,10 @@ PROGRAMS = "programs"
 
 
 def main() -> int:
-    """Measure what the command line asks for; return 0."""
+    """Measure what the command line asks for; return 0, or 130 if Ctrl-C ended it.
+
+    Each row is printed when it is measured, and what was measured before an interrupt is kept.
+    """
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     names = [*GROUPS, PROGRAMS]
     parser.add_argument("--only", metavar="NAME", choices=names, help=" · ".join(names))
@@ -50,20 +53,32 @@ def main() -> int:
     asked = parser.parse_args()
     facts = machine()
     rows: list[Row] = []
-    with directory() as wheels:
-        installed = Installed(wheels)
-        for name in _groups(asked.only):
-            # Every group has a server of its own: 256 windows would be felt by the others.
-            with lab(installed) as place:
-                say(f"measuring {name} ...")
-                rows += GROUPS[name](place)
+    interrupted = False
+    try:
+        _measure(_groups(asked.only), rows)
+    except KeyboardInterrupt:
+        interrupted = True
+        say("interrupted: what follows was measured before that")
     facts["load average after"] = _load()
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), end="\n\n")
-    print(table(rows))
+    print(table(rows) if rows else "nothing was measured")
     if asked.json:
         figures = {"machine": facts, "rows": [row.as_json() for row in rows]}
         asked.json.write_text(json.dumps(figures, indent=2) + "\n")
-    return 0
+    return 130 if interrupted else 0
+
+
+def _measure(groups: list[str], rows: list[Row]) -> None:
+    """Measure ``groups``, and add each row to ``rows`` as it comes."""
+    with directory() as wheels:
+        installed = Installed(wheels)
+        for name in groups:
+            # Every group has a server of its own: 256 windows would be felt by the others.
+            with lab(installed) as place:
+                say(f"measuring {name} ...")
+                for row in GROUPS[name](place):
+                    rows.append(row)
+                    say(f"  {row.in_words}")
 
 
 def _groups(only: str | None) -> list[str]:

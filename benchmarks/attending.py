@@ -4,7 +4,7 @@ A terminal is attached, the snippet is read, and agents rest, write, work or beg
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.figures import Row
 from benchmarks.lab import COLUMNS, Lab, check, say
@@ -41,11 +41,11 @@ Act = Callable[[Sequence[str], int], None]
 """Changes what some of the terminals show, given them all and the number of the half second."""
 
 
-def measure(lab: Lab) -> list[Row]:
-    """Return the rows: at rest, some write, all draw a spinner, and one after another asks."""
+def measure(lab: Lab) -> Iterator[Row]:
+    """Yield the rows: at rest, some write, all draw a spinner, and one after another asks."""
     picture = lab.directory / "screen"
     picture.write_text(picture_of_agent())
-    torch, rows = str(lab.bin / "torch"), list[Row]()
+    torch = str(lab.bin / "torch")
     snippet = lab.directory / "snippet.conf"
     snippet.write_text(check([torch, "shell", "tmux"]))
     lab.open_pane("person", ["cat"])
@@ -69,16 +69,15 @@ def measure(lab: Lab) -> list[Row]:
                 share = _percent(pid, ttys, act)
                 words = f"daemon with all of it, {size} agents, {what}"
                 said, wanted = f"{share:.2f} %", f"at most {limit:g} %"
-                rows.append(Row(GROUP, words, (), said, share, limit, False, wanted))
+                yield Row(GROUP, words, (), said, share, limit, False, wanted)
             memory = resident(pid)
         words, wanted = (
             f"daemon with all of it, {size} agents: resident",
             f"at most {MEGABYTES:g} MB",
         )
-        rows.append(Row(GROUP, words, (), f"{memory:.0f} MB", memory, MEGABYTES, False, wanted))
+        yield Row(GROUP, words, (), f"{memory:.0f} MB", memory, MEGABYTES, False, wanted)
         for tty in ttys:
             _draw(tty, picture.read_text())
-    return rows
 
 
 def _percent(pid: int, ttys: Sequence[str], act: Act) -> float:

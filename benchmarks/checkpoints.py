@@ -49,16 +49,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def measure(lab: Lab) -> list[Row]:
-    """Return the rows."""
+def measure(lab: Lab) -> Iterator[Row]:
+    """Yield the rows."""
     project = lab.directory / "large"
     say(f"a worktree of {FILES:,} files ...")
     _make(project)
-    rows = []
     for changed, what in ((0, "nothing changed"), (CHANGED, f"{CHANGED} files changed")):
-        rows += _against_plumbing(lab, project, changed, f"{FILES:,} files, {what}")
-    rows.append(_memory(lab, project))
-    return rows + _beside(lab, project)
+        yield from _against_plumbing(lab, project, changed, f"{FILES:,} files, {what}")
+    yield _memory(lab, project)
+    yield from _beside(lab, project)
 
 
 def _make(project: Path) -> None:

@@ -30,6 +30,13 @@ class Row:
             return ""
         return "yes" if (self.value >= self.limit) is self.at_least else "no"
 
+    @property
+    def in_words(self) -> str:
+        """The row in one line, for who waits for the table."""
+        middle = f"median {median(self.samples):.1f} ms" if self.samples else ""
+        met = self.met and f"met: {self.met}"
+        return ", ".join(filter(None, [self.what, middle, self.compared, self.wanted, met]))
+
     def as_json(self) -> dict[str, object]:
         """Return the row's figures for programs."""
         return {

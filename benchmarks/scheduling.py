@@ -32,23 +32,22 @@ EACH = 12
 """Messages for each of a few agents; all get fewer."""
 
 
-def measure(lab: Lab) -> list[Row]:
-    """Return the rows."""
+def measure(lab: Lab) -> Iterator[Row]:
+    """Yield the rows."""
     python, torch = str(lab.bin / "python"), str(lab.bin / "torch")
     agents = _spawn(lab, torch, FEW)
-    rows = _adding(python, torch)
-    rows += _outbox(agents, EACH)
-    rows += _firing(torch, agents)
+    yield from _adding(python, torch)
+    yield from _outbox(agents, EACH)
+    yield from _firing(torch, agents)
     say(f"starting {ALL - FEW} more agents ...")
     agents += _spawn(lab, torch, ALL - FEW, first=FEW)
-    rows += _outbox(agents, EACH * FEW // ALL + 2)
-    rows += _resting(torch, f"{ALL} panes", cpu=2.0, megabytes=80.0)
+    yield from _outbox(agents, EACH * FEW // ALL + 2)
+    yield from _resting(torch, f"{ALL} panes", cpu=2.0, megabytes=80.0)
     with Store() as store:
         far = [_checkin(agents[0], n, time.time() + 10 * 86_400 + n) for n in range(MANY)]
         _insert(store, far)
-    rows += _listing(torch)
-    rows += _resting(torch, f"{MANY:,} check-ins", cpu=1.0, megabytes=0.0)
-    return rows
+    yield from _listing(torch)
+    yield from _resting(torch, f"{MANY:,} check-ins", cpu=1.0, megabytes=0.0)
 
 
 def _adding(python: str, torch: str) -> list[Row]:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 
 from benchmarks.figures import Row, median
 from benchmarks.lab import COLUMNS, Lab, check, say, timed, wait_until
@@ -32,11 +33,10 @@ BUSY = 8
 _DONE = "  ? for help"
 
 
-def measure(lab: Lab) -> list[Row]:
-    """Return the rows for each number of panes."""
+def measure(lab: Lab) -> Iterator[Row]:
+    """Yield the rows for each number of panes."""
     picture = lab.directory / "screen"
     picture.write_text(picture_of_agent())
-    rows: list[Row] = []
     panes: list[Pane] = []
     agents: list[Agent] = []
     with Store() as store:
@@ -46,10 +46,9 @@ def measure(lab: Lab) -> list[Row]:
             agents += [agent_in(pane, len(agents) + n) for n, pane in enumerate(new)]
             panes += new
             with lab.client() as client:
-                rows += _measure(client, store, panes, agents, limit)
+                yield from _measure(client, store, panes, agents, limit)
             if size == SIZES[0][0]:
-                rows += _commands(lab, store, agents)
-    return rows
+                yield from _commands(lab, store, agents)
 
 
 def _measure(

@@ -33,8 +33,8 @@ MOST_AGE_SECONDS = 1.0
 """How old what is shown may be."""
 
 
-def measure(lab: Lab) -> list[Row]:
-    """Return the rows: nothing changes, some panes change, nobody looks; and how fresh it is."""
+def measure(lab: Lab) -> Iterator[Row]:
+    """Yield the rows: nothing changes, some panes change, nobody looks; and how fresh it is."""
     picture = lab.directory / "screen"
     picture.write_text(picture_of_agent())
     panes = open_windows(lab, AGENTS, str(picture))
@@ -46,21 +46,18 @@ def measure(lab: Lab) -> list[Row]:
     with terminal(lab, "top"):
         wait_until(lambda: f"{AGENTS} nothing" in _shown(lab, top))
         writers = [tty_of(lab.client(), pane) for pane in panes]
-        rows = [
-            _row("nothing changes", _percent(lab, top, []), LOOKED_AT_PERCENT),
-            _row(f"1 pane in {BUSY} writes each second", _percent(lab, top, writers)),
-        ]
+        yield _row("nothing changes", _percent(lab, top, []), LOOKED_AT_PERCENT)
+        yield _row(f"1 pane in {BUSY} writes each second", _percent(lab, top, writers))
         ages = [_age(lab, panes[0], top, writers[0], number) for number in range(5)]
         lab.tmux("new-window", "-t", "=top:", "cat")
         time.sleep(2)
-        rows.append(_row("another window is shown", _percent(lab, top, []), RESTING_PERCENT))
+        yield _row("another window is shown", _percent(lab, top, []), RESTING_PERCENT)
     time.sleep(2)
-    rows.append(_row("no terminal is attached", _percent(lab, top, []), RESTING_PERCENT))
+    yield _row("no terminal is attached", _percent(lab, top, []), RESTING_PERCENT)
     wanted = f"at most {MOST_AGE_SECONDS:g} s"
     worst = max(ages) / 1000
     what = f"torch top, {AGENTS} agents: until a change is shown"
-    fresh = Row(GROUP, what, tuple(ages), f"{worst:.1f} s", worst, MOST_AGE_SECONDS, False, wanted)
-    return [*rows, fresh]
+    yield Row(GROUP, what, tuple(ages), f"{worst:.1f} s", worst, MOST_AGE_SECONDS, False, wanted)
 
 
 def _row(what: str, percent: float, limit: float = LOOKED_AT_PERCENT) -> Row:

@@ -57,6 +57,31 @@ TMUX_VERSION = tuple(
 KEEPS_DEAD = TMUX_VERSION >= (3, 3)
 """Whether Torch keeps the pane of a program that ended: not in 3.2, whose server may end of it."""
 
+RUN = "TESTS_OF_TORCH"
+"""The variable by which all that the tests start is known as this run's, also in its workers."""
+
+_owns_run = RUN not in os.environ
+_run = os.environ.setdefault(RUN, f"tt{os.getpid()}-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what a run has left that was interrupted, as by Ctrl-C: servers and what is in them."""
+    if _owns_run:  # not a worker, whose processes are ended after it
+        end_all_of(_run)
+        for left in Path("/tmp").glob(f"{_run}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def end_all_of(run: str) -> None:
+    """Kill the processes with the mark ``run`` in their environment, except this one."""
+    mark = os.fsencode(f"{RUN}={run}")
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            mine = mark in (place / "environ").read_bytes().split(b"\0")
+            if mine and int(place.name) != os.getpid():
+                os.kill(int(place.name), signal.SIGKILL)
+
+
 _TMUX_IS_NAMED = bool(os.environ.get("TORCH_TMUX"))
 
 WITHOUT_SOCKET = frozenset(
@@ -343,7 +368,7 @@ def _end_scheduler(database: Path) -> None:
 @pytest.fixture
 def tmux(monkeypatch: pytest.MonkeyPatch) -> Iterator[TmuxServer]:
     """A private tmux server in a directory of its own; a socket's path must be short."""
-    directory = Path(tempfile.mkdtemp(prefix="tt", dir="/tmp")).resolve()
+    directory = Path(tempfile.mkdtemp(prefix=_run, dir="/tmp")).resolve()
     monkeypatch.setenv("TMUX_TMPDIR", str(directory))
     server = TmuxServer(Socket(name="t"), directory)
     yield server

@@ -107,11 +107,18 @@ def test_it_is_held_while_an_agent_works(
     tmux: TmuxServer, torch: Torch, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_INTERVALS", "awake=0.2 rests=1")
-    spawn_demo(tmux, torch, tmp_path / "project", "--work", "3", name="dev")
+    agent = spawn_demo(tmux, torch, tmp_path / "project", "--work", "600", name="dev")
     assert torch("send", "dev", "work").code == 0
-    done = torch("inhibit", "--until-rest", "--json", timeout=60)
-    assert done.code == 0, done
-    began, ended = [json.loads(line) for line in done.out.splitlines()]
+    running = subprocess.Popen(
+        torch.argv("inhibit", "--until-rest", "--json"),
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    assert running.stdout is not None
+    began = json.loads(running.stdout.readline())
+    agent.end_work()
+    (ended,) = [json.loads(line) for line in running.communicate(timeout=60)[0].splitlines()]
+    assert running.returncode == 0
     assert (began["awake"], began["keeps_away"], began["agents"]) == (True, "sleep", ["dev"])
     assert (ended["awake"], ended["keeps_away"], ended["agents"]) == (False, None, [])
     # The first lock only shows that there are any.

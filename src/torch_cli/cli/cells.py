@@ -13,6 +13,7 @@ from torch_cli.width import cells_of
 _WORDS = re.compile(r" +[^ ]*|[^ ]+")
 _TOGETHER = re.compile(r" *'torch [^']+'[^ ]*| +[^ ]*|[^ ]+")
 """Words, and commands in quotes, which stay in one row to be copied."""
+_COMMAND = re.compile(r"(?<=:) (torch \S.*)$")
 _WIDENS = "\N{VARIATION SELECTOR-16}"
 """Has a terminal draw the character before it as an emoji, which may be wider."""
 
@@ -57,10 +58,14 @@ def head(text: str, columns: int) -> str:
 def folded(text: str, columns: int, indent: int, *, whole: bool = False) -> list[str]:
     """Return ``text`` in rows of at most ``columns``, all but the first indented.
 
-    With ``whole`` a word that is longer than a row, such as a path, is not broken.
+    With ``whole`` a word that is longer than a row, such as a path, is not broken, nor a command
+    that the text ends with.
     """
     rows, row = list[str](), ""
-    for word in _units(text.rstrip(" "), columns - indent):
+    command = _COMMAND.search(text) if whole else None
+    said = text[: command.start()] if command else text
+    units = [*_units(said.rstrip(" "), columns - indent), *([f" {command[1]}"] if command else [])]
+    for word in units:
         if cells(row + word) <= columns:
             row += word
             continue

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -125,7 +125,7 @@ def stay_awake(
     *,
     seconds: float | None = None,
     until_rest: bool = False,
-) -> Iterator[Wakefulness]:
+) -> Generator[Wakefulness]:
     """Return what holds a lock while an agent is at work, and yields each change: held, given back.
 
     ``states`` returns agents with their states. It ends after ``seconds`` if they are given, and
@@ -139,7 +139,7 @@ def stay_awake(
 
 def _changes(
     states: Callable[[], Sequence[tuple[str, str]]], seconds: float | None, until_rest: bool
-) -> Iterator[Wakefulness]:
+) -> Generator[Wakefulness]:
     ends = None if seconds is None else time.monotonic() + seconds
     lock: Lock | None = None
     worked = time.monotonic()

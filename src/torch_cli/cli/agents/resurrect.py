@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from torch_cli.lifecycle.rebuild_plan import Step
     from torch_cli.lifecycle.resurrect import Outcome, RaisedAgent
 
+_MESSAGE = "a message that says why it was restarted: one turn of its program"
+"""What a resurrected agent is sent, and what that costs."""
+
 
 @click.command("resurrect")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
@@ -124,10 +127,11 @@ def _show_steps(common: Common, steps: "Iterable[Step]") -> int:
 def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
     """Print what would be done with each agent; return the exit code that a run would have."""
     status = DONE
-    nothing = True
+    nothing, planned = True, False
     for one in found:
         plan, status = one.plan, NOT_BACK if one.error is not None else status
         nothing = nothing and one.plan is None and one.error is None
+        planned = planned or plan is not None
         conversation = plan.order.conversation if plan else ""
         if one.course == "runs":
             conversation = one.agent.conversation
@@ -147,6 +151,8 @@ def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
         print_hint(common, one.error)
     if nothing and not common.json:
         note("  nothing has fallen", quiet=common.quiet)
+    if planned and not common.json:
+        note(f"  each gets {_MESSAGE}", quiet=common.quiet)
     return status
 
 
@@ -179,6 +185,7 @@ def _show_outcomes(common: Common, outcomes: "Iterable[Outcome]") -> int:
     if not common.json:
         seconds = time.monotonic() - began
         words = f"{counts[Raised.BACK]} of {fallen} agents are back, after {seconds:.1f} s"
+        words += f"; each gets {_MESSAGE}" if counts[Raised.BACK] else ""
         note(f"  {words}" if fallen else "  nothing has fallen", quiet=common.quiet)
     if counts[Raised.FAILED] or lacking:
         return NOT_BACK

@@ -1,5 +1,6 @@
 """``torch inhibit``."""
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -43,10 +44,11 @@ def command(common: Common, duration: str | None, until_rest: bool) -> None:
         return [(line.agent.name, str(line.state)) for line in lines]
 
     quiet = common.quiet or common.json
-    changes = stay_awake(states, seconds=seconds, until_rest=until_rest)
-    note("  the machine may sleep until an agent works; Ctrl-C ends this", quiet=quiet)
-    for change in changes:
-        common.show(_object(change), _line(change))
+    # Closed here, so that an interrupt between two changes gives the lock back at once.
+    with contextlib.closing(stay_awake(states, seconds=seconds, until_rest=until_rest)) as changes:
+        note("  the machine may sleep until an agent works; Ctrl-C ends this", quiet=quiet)
+        for change in changes:
+            common.show(_object(change), _line(change))
 
 
 def _object(change: "Wakefulness") -> dict[str, Any]:
