@@ -62,6 +62,16 @@ def test_agents_that_run_are_found_with_a_free_name_for_each(
     tmux.wait_until(lambda: not found(tmux), "its end")
 
 
+def test_status_says_which_of_them_asks(tmux: TmuxServer, torch: Torch, two: list[Pane]) -> None:
+    assert "is not registered" not in torch("status").err
+    os.kill(two[0].pid, signal.SIGUSR1)
+    tmux.wait_for_text(two[0], "Do you want to proceed?")
+    told = torch("status").err
+    assert f"pane {two[0].id} (one:build site) asks, and is not registered" in told, told
+    assert f"torch adopt {two[0].id} build-site" in told
+    assert "registered" not in torch("status", "--line").out
+
+
 def test_a_server_without_agents_is_not_connected_to(tmux: TmuxServer, torch: Torch) -> None:
     tmux.new_session("shell", "sh")
     tmux.cmd("set-hook", "-g", "client-attached", "set -g @attached 1")

@@ -32,8 +32,9 @@ TIME_COLUMNS = 16
 @click.command("events")
 @click.option(
     "--since",
-    metavar="DURATION|last",
-    help="From so long ago on (90s, 2h, 1d), or from your last look on: see below.",
+    metavar="WHEN",
+    help="From so long ago on (90s, 2h, 1d), from then on (09:00, yesterday, 2026-12-01), or from "
+    "your last look on (last): see below.",
 )
 @click.option(
     "--agent",
@@ -112,7 +113,6 @@ def _first(
     store: "Store", wanted: "Wanted", since: str | None, after: str | None, limit: int | None
 ) -> "Part":
     from torch_cli.attention.stream import cursor_of, read
-    from torch_cli.duration import parse
 
     if since == LAST_LOOK:
         seen = store.events.seen_by(_reader(store))
@@ -122,7 +122,9 @@ def _first(
             return read(store, wanted, after=last, limit=limit)
         return read(store, wanted, since=time.time() - FIRST_LOOK_SECONDS, limit=limit)
     if since is not None:
-        return read(store, wanted, since=time.time() - parse(since), limit=limit)
+        from torch_cli.moment import passed
+
+        return read(store, wanted, since=passed(since, time.time()), limit=limit)
     return read(store, wanted, after=after, limit=limit or (None if after else EVENTS_SHOWN))
 
 

@@ -33,14 +33,15 @@ PART_LABELS = {
 
 
 @click.command("since")
-@click.argument("duration", required=False)
+@click.argument("moment", metavar="[DURATION|TIME]", nargs=-1)
 @common_options
-def command(common: Common, duration: str | None) -> None:
+def command(common: Common, moment: tuple[str, ...]) -> None:
     """Sum up what happened in twenty lines: who needs you, what was done, what failed, what was
     committed, and what came late.
 
     It begins when you were last here, before you were away for ten minutes or longer; at first a
-    day ago. With DURATION it begins so long ago (90s, 2h, 1d). You are here when you type a torch
+    day ago. With DURATION it begins so long ago (90s, 2h, 1d), with TIME then: 09:00, today,
+    yesterday, 2026-12-01. You are here when you type a torch
     command in a terminal or, if a daemon runs, any key in a terminal that is attached to a server
     with agents. The commands of agents and of scripts do not count.
 
@@ -52,6 +53,7 @@ def command(common: Common, duration: str | None) -> None:
     Examples:
       torch since
       torch since 2h
+      torch since yesterday
       torch since 1d --json | jq -r '.failed[].words'
     """
     from torch_cli.attention.needs import needs
@@ -61,7 +63,7 @@ def command(common: Common, duration: str | None) -> None:
     from torch_cli.watch.listing import agents_on
 
     with Store() as store:
-        since, why = _begin(store, duration)
+        since, why = _begin(store, " ".join(moment))
         waiting = [one for one in needs(store, common.socket) if one.urgent]
         found = summary(store, since, agents_on(store, common.socket))
         missing = unscheduled(store)
@@ -75,14 +77,14 @@ def command(common: Common, duration: str | None) -> None:
         note(f"torch: states of agents are not written: {missing}", quiet=common.quiet)
 
 
-def _begin(store: "Store", duration: str | None) -> tuple[float, str]:
+def _begin(store: "Store", moment: str) -> tuple[float, str]:
     """Return from when on (epoch seconds), and what decided that."""
     from torch_cli.attention.presence import left_at
-    from torch_cli.duration import parse
+    from torch_cli.moment import passed
 
     now = time.time()
-    if duration is not None:
-        return now - parse(duration), "duration"
+    if moment:
+        return passed(moment, now), "duration"
     left = left_at(store, now)
     return (left, "away") if left is not None else (now - FIRST_LOOK_SECONDS, "first")
 

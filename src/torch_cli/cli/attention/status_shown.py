@@ -43,6 +43,8 @@ def show(common: Common, *, line: bool = False) -> int:
     with Store() as store:
         found = needs(store, common.socket)
         notes = [] if line or common.json else [_untold(store, found), _waiting(store, found)]
+        if not (line or common.json or common.quiet):
+            notes.append(_unregistered(store, common))
         alone = _nobody(store, common) if not (found or line) else ""
     if common.json:
         for one in found:
@@ -69,6 +71,25 @@ def _nobody(store: "Store", common: Common) -> str:
         return nobody(common.socket)
     panes = "1 pane looks like an agent" if count == 1 else f"{count} panes look like agents"
     return f"no agents are registered, and {panes}: 'torch ps' lists them, 'torch adopt --all' asks"
+
+
+def _unregistered(store: "Store", common: Common) -> str:
+    """Say which panes ask something and have no agent, of which nobody is told; '' if none does."""
+    import shlex
+
+    from torch_cli.programs.state import State
+    from torch_cli.watch.listing import Lookout
+    from torch_cli.watch.strangers import strangers
+
+    with Lookout(store) as lookout:
+        found = strangers(store, common.socket, lookout)
+    asking = [one for one in found if one.state.state is State.WAITING]
+    if not asking:
+        return ""
+    first = asking[0]
+    more = f", and {len(asking) - 1} more" if len(asking) > 1 else ""
+    command = shlex.join(first.command)
+    return f"pane {first.pane.id} ({first.pane.place}) asks, and is not registered{more}: {command}"
 
 
 def _untold(store: "Store", found: "list[Need]") -> str:
