@@ -32,8 +32,8 @@ e2e: ## Prove it on the real agent programs (installs them into a cache); PROGRA
 	@scripts/prepare dev
 	$(python) -m pytest -m e2e $(e2e) -n $(WORKERS) --dist loadfile
 
-answers: ## Answer dialogs of the real programs that others replace meanwhile; ROUNDS=300, SEED=5, PROGRAMS=codex for one
-	TORCH_E2E_ANSWERS=$(or $(ROUNDS),300) $(SEED:%=TORCH_E2E_SEED=%) \
+answers: ## Answer dialogs of the real programs that others replace meanwhile; ROUNDS=300, SEED=5, KEPT=DIRECTORY to go on with, PROGRAMS=codex
+	TORCH_E2E_ANSWERS=$(or $(ROUNDS),300) $(SEED:%=TORCH_E2E_SEED=%) $(KEPT:%=TORCH_E2E_KEPT=%) \
 		$(python) -m pytest -m e2e $(e2e) -k falls_to_no_dialog -n $(WORKERS) --dist loadfile
 
 e2e-full: ## The same with as many messages as a claim needs, and documents in docs/; takes hours

@@ -145,7 +145,7 @@ def test_an_option_is_chosen_by_its_key_or_its_words(
     assert (event.target, event.actor, event.detail["dialog"]) == (demo.name, "", dialog)
     assert event.detail["question"].startswith("Do you want to proceed?")
     (told,) = demo.torch("events", "--kind", "answer").out.splitlines()
-    assert f"answered  {done.json['option']} {done.json['words']}  Do you want to" in told
+    assert f"pressed  {done.json['option']} {done.json['words']}  Do you want to" in told
 
 
 def test_the_trust_question_is_answered(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
@@ -557,11 +557,11 @@ def test_the_walk_goes_through_all_that_wait(
             walk.wait_for("'9' is no option of")
             walk.wait_for("q quits: ")
             walk.type("no\n")
-            walk.wait_for("answered  demo")
+            walk.wait_for("pressed  demo")
             walk.wait_for("touch f1")
             walk.wait_for("q quits: ")
             walk.type("1\n")
-            walk.wait_for("answered  demo")
+            walk.wait_for("pressed  demo")
             seen.append("demo")
         else:
             walk.type("\n")

@@ -34,7 +34,7 @@ def test_the_film_of_the_readme_plays_without_scripts_and_tells_nothing_of_its_m
     picture = ElementTree.fromstring(drawn)
     rows = [one for one in picture.iter(f"{SVG}g") if "id" in one.attrib]
     shown = "\n".join("".join(one.itertext()) for one in rows)
-    for text in ("$ torch ps", "ANSWER a question", "$ torch answer", "answered", "$ torch since"):
+    for text in ("$ torch ps", "ANSWER a question", "$ torch answer", "pressed", "$ torch since"):
         assert text in shown, text
     assert not any(
         word in drawn for word in ("/tmp", "/home", "/root", "<script", "url(", "@import")

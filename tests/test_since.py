@@ -5,6 +5,7 @@ import pty
 import subprocess
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,17 @@ def test_what_failed_and_what_came_late(store: Store) -> None:
     assert [one.words for one in found.done] == ["2 messages delivered"]
 
 
+def test_it_begins_at_a_time_that_is_given(torch: Torch) -> None:
+    found = torch("since", "yesterday", "--json").json
+    began = datetime.fromisoformat(found["since"]).astimezone()
+    today = datetime.now().astimezone()
+    assert (began.hour, began.minute) == (0, 0)
+    assert 1 <= (today.date() - began.date()).days <= 2, "a midnight may have passed"
+    assert torch("events", "--since", "09:00").code == 0
+    wrong = torch("since", "tomorrow")
+    assert (wrong.code, "invalid moment 'tomorrow'" in wrong.err) == (2, True), wrong
+
+
 def test_work_is_added_up_and_a_task_is_told_once(store: Store) -> None:
     for state, before in (("idle", "working"), ("working", "idle"), ("idle", "working")):
         detail = {"state": state, "before": before, "lasted": 90.0}
@@ -259,12 +271,17 @@ def test_answers_and_who_came_and_went_are_told(store: Store) -> None:
     store.events.add("answer", "dev", said)
     store.events.add("answer", "dev", {**said, "words": "No", "question": "Delete all?"})
     store.events.add("answer", "dev", said, actor="pm")
+    for outcome in ("overtaken", "answered"):  # the same question, twice
+        store.events.add("answer", "ops", said)
+        store.events.add("heard", "ops", {**said, "outcome": outcome})
     store.events.add("stop", "qa", {"how": "asked", "leftovers": 0})
     found = [(one.who, one.words) for one in summary(store, time.time() - HOUR, []).done]
     assert sorted(found) == [
         ("", "2 agents started: dev, qa"),
-        ("dev", "1 question answered by pm: Yes  Run the tests?"),
-        ("dev", "2 questions answered, the last: No  Delete all?"),
+        ("dev", "1 answer pressed by pm: Yes  Run the tests?"),
+        ("dev", "2 answers pressed, the last: No  Delete all?"),
+        ("ops", "1 question answered: Yes  Run the tests?"),
+        ("ops", "an answer was not taken: Yes  Run the tests?"),
         ("ops", "restarted: it crashed"),
         ("qa", "stopped"),
     ]
@@ -352,6 +369,7 @@ def test_no_event_says_its_kind_twice() -> None:
         "mode": {"mode": "plan", "presses": 1},
         "delegate": {"task": "t-1", "parent": "dev"},
         "answer": {"option": "1", "words": "Yes", "question": "Do you want to proceed?"},
+        "heard": {"option": "1", "words": "Yes", "outcome": "answered"},
     }
     for kind, verbs in EVENT_KINDS.items():
         for verb in verbs - {"state"}:

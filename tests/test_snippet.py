@@ -219,7 +219,7 @@ def test_a_key_answers_in_a_popup(demo: DemoAgent, terminal: TmuxServer, tmp_pat
         terminal.wait_until(lambda: "Do you want to proceed?" in terminal.screen(pane), "it")
         terminal.cmd("send-keys", "-t", pane, "2", "Enter")
         terminal.wait_until(lambda: "Enter closes this" in terminal.screen(pane), "the end")
-        assert "answered  demo" in terminal.screen(pane)
+        assert "pressed  demo" in terminal.screen(pane)
         terminal.cmd("send-keys", "-t", pane, "Enter")
         terminal.wait_until(lambda: "Enter closes" not in terminal.screen(pane), "no popup")
         assert demo.state() != "waiting"

@@ -133,7 +133,7 @@ def test_who_waits_comes_first_and_a_digit_answers(
     top.tmux.cmd(*size, "-x", "80", "-y", "24")
     top.wait("Do you want to proceed?", "1  Yes", "2  No")
     top.press("1")
-    top.wait("answered  two: 1 Yes", "2 nothing", "Ran: touch approved")
+    top.wait("pressed  two: 1 Yes", "2 nothing", "Ran: touch approved")
     top.press("1")
     top.wait("two asks nothing: it is idle; nothing was pressed")
     for columns, height in ((60, 16), (140, 40)):

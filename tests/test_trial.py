@@ -74,7 +74,7 @@ def test_eight_agents_and_five_kinds_of_trouble(
     for _ in ASKERS:
         walk.wait_for("q quits: ")
         walk.type("yes\n")
-        walk.wait_for("answered")
+        walk.wait_for("pressed")
     assert walk.finish() == 0, walk.shown
     assert all(agents[name].events("approved") for name in ASKERS)
     assert not [name for name, one in status(torch).items() if one["do"] == "answer"]

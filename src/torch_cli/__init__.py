@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from torch_cli.api import Spawned, Torch
-    from torch_cli.attention.answer import AnswerGiven, Waiting
+    from torch_cli.attention.given import AnswerGiven, Waiting
     from torch_cli.delivery.ask import Answer
     from torch_cli.delivery.receipt import Outcome, Receipt
     from torch_cli.errors import (
@@ -28,7 +28,7 @@ __all__ += ["__version__"]
 
 _HOMES = {
     **dict.fromkeys(("Spawned", "Torch"), "torch_cli.api"),
-    **dict.fromkeys(("AnswerGiven", "Waiting"), "torch_cli.attention.answer"),
+    **dict.fromkeys(("AnswerGiven", "Waiting"), "torch_cli.attention.given"),
     "Answer": "torch_cli.delivery.ask",
     **dict.fromkeys(("Outcome", "Receipt"), "torch_cli.delivery.receipt"),
     "State": "torch_cli.programs.state",

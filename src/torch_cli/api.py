@@ -19,7 +19,7 @@ from torch_cli.tmux.socket import Socket
 if TYPE_CHECKING:
     import libtmux
 
-    from torch_cli.attention.answer import AnswerGiven, Waiting
+    from torch_cli.attention.given import AnswerGiven, Waiting
     from torch_cli.checkpoint.record import CheckpointOutcome
     from torch_cli.delivery.ask import Answer
     from torch_cli.delivery.receipt import Receipt

@@ -34,6 +34,11 @@ def database() -> str:
     return os.path.join(state_dir(), DATABASE)
 
 
+def answers() -> str:
+    """Return the directory in which a plugin of a program is asked to answer. It may not exist."""
+    return os.path.join(state_dir(), "answers")
+
+
 def is_chosen() -> bool:
     """Return whether the directory was chosen. Programs that Torch starts must then be told."""
     return bool(_torch_home())

@@ -5,12 +5,14 @@ became of the second one tells whose key it got: nobody declines that one but a 
 for the first.
 """
 
+import json
 import os
 import random
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 
 from e2e.conftest import PATIENCE, World
@@ -21,6 +23,9 @@ from torch_cli.profiling.verify.texts import prose
 
 ROUNDS = int(os.environ.get("TORCH_E2E_ANSWERS", "8"))
 """Dialogs that are replaced around an answer; `make answers` takes more."""
+
+KEPT = os.environ.get("TORCH_E2E_KEPT", "")
+"""A directory where each round is kept, so that a run that was ended goes on where it was."""
 
 LIMIT_SECONDS = 1800 + 20 * ROUNDS
 """For all of them; a round takes some five seconds, and several times that on a busy machine."""
@@ -48,6 +53,8 @@ class Round:
 
     ``approved``: the other person's yes came first. ``came``: the second dialog was asked for.
     ``wrong``: it was declined. ``said`` is Torch's word for it; ``screen`` was there at the end.
+    ``claimed``: Torch said that the program had taken its no, and the yes was taken; or the other
+    way about.
 
     Without the second one the program heard both keys at the first: it did what it was asked, and
     ended the turn.
@@ -58,30 +65,39 @@ class Round:
     wrong: bool
     said: str
     screen: str
+    claimed: bool
 
 
 def answer_many(world: World, rounds: int, report: Report) -> list[Round]:
     """Have ``rounds`` dialogs answered by two; report what came of them."""
     chance = random.Random(SEED)
-    lead = median(_until_declined(world, number) for number in range(3))
+    kept = Path(KEPT, f"{world.kit.name}-{SEED}.jsonl") if KEPT else None
+    lines = kept.read_text().splitlines() if kept and kept.exists() else []
+    done = [Round(**json.loads(line)) for line in lines]
     early, late = SPREAD
-    done: list[Round] = []
+    moments = [chance.uniform(-early, late) for _ in range(rounds)]
+    lead = median(_until_declined(world, number) for number in range(3))
     try:
-        for number in range(rounds):
-            done.append(_round(world, number, max(0.0, lead + chance.uniform(-early, late))))
+        for number in range(len(done), rounds):
+            done.append(_round(world, number, max(0.0, lead + moments[number])))
             lead += FOLLOWS if done[-1].approved else -FOLLOWS
+            if kept:
+                with kept.open("a") as file:
+                    file.write(json.dumps(asdict(done[-1])) + "\n")
     finally:  # what was seen counts, whatever ends the rest
         report.notes.append(_note(world, done))
     return done
 
 
 def _note(world: World, done: list[Round]) -> str:
-    wrong = sum(one.wrong for one in done)
+    wrong, claimed = sum(one.wrong for one in done), sum(one.claimed for one in done)
     said = Counter(f"{one.said} ({_first(one)} first)" for one in done)
+    bound = upper_bound(wrong, len(done))
     return (
         f"{world.kit.title}, {world.setup}: {len(done)} dialogs that somebody else answered around "
         f"`torch answer`, another one after each (seed {SEED}): {wrong} times the other one was "
-        f"answered (95 % upper bound {upper_bound(wrong, len(done)):.1%}); {counts(said)}"
+        f"answered (95 % upper bound {bound:.1%}), {claimed} times Torch said what was not so; "
+        f"{counts(said)}"
     )
 
 
@@ -90,7 +106,7 @@ def _first(one: Round) -> str:
         return "both at the first dialog, other"
     if one.approved:
         return "other"
-    return "Torch" if one.said == "answered" else "nobody"
+    return "Torch" if one.said in ("answered", "pressed") else "nobody"
 
 
 def _open(world: World, *names: str) -> str:
@@ -169,7 +185,9 @@ def _round(world: World, number: int, moment: float) -> Round:
     world.settle()
     for name in (first, second):
         (work / name).unlink(missing_ok=True)
-    said = "answered" if process.returncode == 0 else f"exit {process.returncode}"
     assert process.returncode in (0, 4, 5), (out, err, world.server.screens())
+    known = json.loads(out) if out.strip() else {}
+    said = str(known.get("outcome") or f"exit {process.returncode}")
     wrong = approved and came and not both and stood < STANDS
-    return Round(approved, came, wrong, said, "\n".join(rows))
+    claimed = said == ("answered" if approved else "overtaken")
+    return Round(approved, came, wrong, said, "\n".join(rows), claimed)

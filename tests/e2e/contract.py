@@ -199,11 +199,11 @@ class Shared:
     def test_an_answer_falls_to_no_dialog_that_took_the_place_of_the_one_meant(
         self, agent: World, report: Report
     ) -> None:
-        """What the program did tells whom it heard; Torch's own word counts for nothing here."""
+        """What the program did tells whom it heard. Torch claims nothing else."""
         if agent.setup not in (Setup.CHORD, Setup.SPAWNED):
             return  # the same keys, through the same gate
         rounds = answer_many(agent, ROUNDS, report)
-        wrong = [one.screen for one in rounds if one.wrong]
+        wrong = [f"{one.said}:\n{one.screen}" for one in rounds if one.wrong or one.claimed]
         assert not wrong, "\n\n".join([report.notes[-1], *wrong])
 
     def test_a_persons_draft_is_kept_and_not_sent(self, agent: World, report: Report) -> None:

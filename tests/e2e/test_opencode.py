@@ -12,7 +12,7 @@ from e2e.contract import Contract
 from e2e.opencode import OpenCode
 from e2e.program import Program
 from e2e.report import Report
-from e2e.scenes import SPECIAL, deliver_many, how_many
+from e2e.scenes import DIALOG, SPECIAL, deliver_many, how_many
 from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.verify.texts import lines, prose, tag
 
@@ -85,6 +85,27 @@ class TestOpenCode(Contract):
             assert (error["kind"], error["code"]) == ("authentication", 401)
         agent.ask(prose(30))
         agent.wait(lambda: agent.state()["state"] == "idle", "the end of a turn without an error")
+
+    def test_a_permission_is_answered_by_its_plugin_and_else_by_a_click(self, agent: World) -> None:
+        """opencode says itself that it took the plugin's answer."""
+        approved = agent.home.work / "approved"
+        for said, word in zip(agent.kit.consent, ("once", "reject"), strict=True):
+            agent.settle()
+            with agent.stub.behaving(DIALOG):
+                agent.ask(prose(30))
+                agent.wait(lambda: agent.view().asks, "the permission dialog")
+            dialog = agent.state()["dialog"]["hash"]
+            done = agent.torch("answer", agent.name, said, "--hash", dialog, "--json")
+            assert done.code == 0, f"{done}\n{agent.server.screens()}"
+            if agent.setup is Setup.SPAWNED:
+                assert (done.json["keys"], done.json["outcome"]) == ([f"reply {word}"], "answered")
+            else:
+                assert done.json["keys"][0].startswith("click ")
+            if word == "once":
+                agent.wait(approved.exists, "what was allowed")
+            agent.settle()
+            assert approved.exists() == (word == "once")
+            approved.unlink(missing_ok=True)
 
     @pytest.mark.parametrize("word", ["exit", " quit ", ":q"])
     def test_what_would_end_the_program_is_refused(self, agent: World, word: str) -> None:

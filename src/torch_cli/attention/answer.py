@@ -9,9 +9,11 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from torch_cli.attention.answer_text import NOT_ANSWERED, check_text, chosen, shows_text
+from torch_cli.attention.given import AnswerGiven, Waiting, dialog_of, unknown_keys
+from torch_cli.attention.heard import AnswerOutcome, Witness
+from torch_cli.attention.reply import ReplyLostError, give_reply, open_request, reply_of
 from torch_cli.attention.waits import take_out
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
@@ -26,6 +28,7 @@ from torch_cli.roster.actor import actor
 from torch_cli.roster.registry import Found, find
 from torch_cli.store import Store
 from torch_cli.store.database import after
+from torch_cli.store.events import HEARD
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.gate import GateOutcome
@@ -43,38 +46,12 @@ AFTER_STANDS_SECONDS = 0.3
 _ANSWER_POLL_SECONDS = 0.05
 
 
-class Waiting(NamedTuple):
-    """A dialog that waits in the pane of ``found``, and what it asks."""
-
-    found: Found
-    dialog: Dialog
-    asked: Asked
-
-
-class AnswerGiven(NamedTuple):
-    """An answer that was given, and what became of it.
-
-    ``keys`` were pressed in the pane. ``gone`` says that the dialog has gone since, ``state`` is
-    what the agent shows then, and ``asks`` what it asks next.
-    """
-
-    name: str
-    pane: str
-    dialog: str
-    question: str
-    option: Option
-    keys: tuple[str, ...]
-    gone: bool
-    state: AgentState
-    asks: Asked
-
-
 def waiting(store: Store, socket: Socket, target: str) -> Waiting:
     """Return the dialog that ``target`` shows now. Raises ``HeldError`` if it shows none."""
     found = find(store, socket, target)
     with ControlClient(found.socket, found.pane.session_id) as client:
         profile = profile_of(client, store, found)
-        dialog = _dialog(found, _look(client, store, found, profile))
+        dialog = dialog_of(found, _look(client, store, found, profile))
     directory = found.agent.directory if found.agent else ""
     return Waiting(found, dialog, with_directory(asked(dialog), dialog, directory))
 
@@ -117,7 +94,7 @@ class _Answering:
 
     def give(self, said: str, meant: str, text: str | None) -> AnswerGiven:
         sight = self._look()
-        shown = _dialog(self.found, sight)
+        shown = dialog_of(self.found, sight)
         if shown.hash != meant:
             raise HeldError(
                 f"'{self.found.name}' shows another dialog: '{shown.question}'; nothing was "
@@ -132,16 +109,25 @@ class _Answering:
             )
         one = asked(shown)
         if not one.choose:
-            raise _unknown_keys(self.found, self.profile, shown)
+            raise unknown_keys(self.found, self.profile, shown)
         option = chosen(one, said, text)
-        if text is None:
+        witness = Witness(self.profile, self.found.program, shown)
+        reply, taken = self._reply(shown, option) if text is None else ("", False)
+        if reply:
+            keys: tuple[str, ...] = (f"reply {reply}",)
+        elif text is None:
             keys = self._choose(one.choose, option, sight)
         else:
             text = check_text(text, sight.screen.width)
             one, keys = self._choose_with(text, option, sight)
-        self._note(one, option, keys, meant, text)
+        detail = self._note(one, option, keys, meant, text)
         try:
             gone, state = self._await_gone(one)
+            outcome = AnswerOutcome.UNKNOWN
+            if taken:
+                outcome = AnswerOutcome.ANSWERED
+            elif gone:
+                outcome = witness.wait(one, option, text)
         except KeyboardInterrupt as interrupt:
             raise Interrupted(
                 Interrupted.number_of(interrupt),
@@ -149,10 +135,36 @@ class _Answering:
                 "it was not awaited",
                 hint=f"Look with 'torch state {self.found.name}'.",
             ) from None
+        if outcome is not AnswerOutcome.PRESSED:
+            self._record(HEARD, {**detail, "outcome": str(outcome)})
         take_out(self.store)
         name, pane = self.found.name, self.found.pane.id
         asks = asked_by(state)
-        return AnswerGiven(name, pane, meant, one.words, option, keys, gone, state, asks)
+        return AnswerGiven(name, pane, meant, one.words, option, keys, outcome, state, asks)
+
+    def _reply(self, shown: Dialog, option: Option) -> tuple[str, bool]:
+        """Answer through the program itself; return its word for that, and whether it took it.
+
+        The word is '' if that is not possible: nothing was chosen then. Raises ``HeldError`` if
+        the program had an answer before.
+        """
+        request = open_request(self.profile, self.found.program, shown)
+        reply = reply_of(self.profile, option) if request else ""
+        if not reply:
+            return "", False
+        try:
+            taken = give_reply(request, reply)
+        except ReplyLostError:
+            return reply, False
+        if taken is None:
+            return "", False
+        if not taken:
+            raise HeldError(
+                f"'{self.found.name}' has an answer to this already; nothing was chosen",
+                hint=f"Look with 'torch state {self.found.name}'.",
+                code="answered-before",
+            )
+        return reply, True
 
     # -- choosing ------------------------------------------------------------------------------
 
@@ -224,7 +236,7 @@ class _Answering:
         dialog = sight.state.dialog
         assert dialog is not None
         if not mark_of(dialog):
-            raise _unknown_keys(self.found, self.profile, dialog)
+            raise unknown_keys(self.found, self.profile, dialog)
         most = 2 * len(dialog.rows)
         while dialog.marked != option.row:
             assert dialog.marked is not None
@@ -340,8 +352,9 @@ class _Answering:
 
     def _note(
         self, one: Asked, option: Option, keys: tuple[str, ...], dialog: str, text: str | None
-    ) -> None:
-        detail = {
+    ) -> dict[str, object]:
+        """Record the answer before its end is awaited; return its details."""
+        detail: dict[str, object] = {
             "option": option.key,
             "words": option.words,
             "question": one.words,
@@ -349,16 +362,19 @@ class _Answering:
             "dialog": dialog,
             **({} if text is None else {"text": text}),
         }
-        agent = self.found.agent
         with after(f"'{option.key} {option.words}' was chosen in pane {self.found.pane.id}"):
-            own = actor(self.store).agent
-            self.store.events.add(
-                "answer",
-                self.found.name,
-                detail,
-                actor=own.name if own else "",
-                agent=agent.identity if agent else "",
-            )
+            self._record("answer", detail)
+        return detail
+
+    def _record(self, verb: str, detail: dict[str, object]) -> None:
+        agent, own = self.found.agent, actor(self.store).agent
+        self.store.events.add(
+            verb,
+            self.found.name,
+            detail,
+            actor=own.name if own else "",
+            agent=agent.identity if agent else "",
+        )
 
     def _note_moves(self, moves: list[str]) -> None:
         if moves:
@@ -368,26 +384,3 @@ class _Answering:
 
 def _look(client: ControlClient, store: Store, found: Found, profile: Profile) -> Sight:
     return observe(client, store, found.pane, profile, since=found.started, program=found.program)
-
-
-def _dialog(found: Found, sight: Sight) -> Dialog:
-    """Return the dialog that is seen; raises ``HeldError`` if there is none."""
-    state = sight.state
-    if state.dialog is not None:
-        return state.dialog
-    raise HeldError(
-        f"'{found.name}' shows no dialog: it is {state.state} ({state.evidence}); nothing was "
-        "pressed",
-        hint=f"Look with 'torch state {found.name}'.",
-        code="no-dialog",
-    )
-
-
-def _unknown_keys(found: Found, profile: Profile, dialog: Dialog) -> RefusedError:
-    return RefusedError(
-        f"the profile '{profile.name}' does not say which key answers '{dialog.question}'; nothing "
-        "was pressed",
-        hint=f"Answer it there: torch attach {found.name}. Or press a key of your choice: "
-        f"torch press {found.name} KEY --dialog {dialog.hash}",
-        code="no-keys",
-    )

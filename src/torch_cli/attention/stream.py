@@ -13,12 +13,12 @@ from torch_cli.duration import words as duration
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.state import one_line
 from torch_cli.store import Store
-from torch_cli.store.events import END, LIMIT_OVER, RESURRECT, RULE, STATE, Event
+from torch_cli.store.events import END, HEARD, LIMIT_OVER, RESURRECT, RULE, STATE, Event
 
 EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
     "message": frozenset({"deliver", "cancel", "edit", "retry"}),
-    "answer": frozenset({"answer", RULE}),
+    "answer": frozenset({"answer", HEARD, RULE}),
     "checkin": frozenset({"fire", "checkin", "pause", "resume", "snooze", "remove"}),
     "task": frozenset({"task", "delegate", "handoff"}),
     "checkpoint": frozenset({"checkpoint", "restore"}),
@@ -61,6 +61,13 @@ _DONE = {
     "wake": "woken",
 }
 """The words for verbs that would only repeat the kind."""
+
+_BECAME = {
+    "answered": "the program has recorded this choice",
+    "overtaken": "somebody else's answer came first",
+    "unknown": "the question still shows",
+}
+"""What is known of an answer that was pressed, by its outcome."""
 
 _CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
 
@@ -215,7 +222,10 @@ def words_of(event: Event, text: str = "") -> str:
         return _joined(*words)
     if event.verb == "answer":
         chosen = f"{known.get('option')} {known.get('words')}"
-        return _joined(f"answered{by}", chosen, known.get("question"))
+        return _joined(f"pressed{by}", chosen, known.get("question"))
+    if event.verb == HEARD:
+        chosen = f"{known.get('option')} {known.get('words')}"
+        return _joined(known.get("outcome"), chosen, _BECAME.get(str(known.get("outcome"))))
     if event.verb == RULE:
         return _joined(_of_rule(known), f"{known.get('tool')}: {known.get('what')}")
     return _joined(f"{_DONE.get(event.verb, event.verb)}{by}", _said(event), quoted)

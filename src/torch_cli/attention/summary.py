@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from torch_cli.attention.answers_told import answers_told
 from torch_cli.attention.stream import first_line, message_in
 from torch_cli.delivery.ending import CANCELLED, NOTHING_TYPED, STOPPED
 from torch_cli.duration import words as duration
@@ -16,7 +17,7 @@ from torch_cli.programs.state import AT_WORK, ENDED, State
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.checkin import Run
-from torch_cli.store.events import RULE, STATE, Event
+from torch_cli.store.events import HEARD, RULE, STATE, Event
 from torch_cli.store.messages import Excerpt
 
 MOST_EVENTS = 50_000
@@ -128,7 +129,8 @@ def _done(known: _Knowledge) -> Iterable[Happening]:
         yield Happening(event.at, event.target, f"restarted: {event.detail.get('why')}")
     yield from _begun_and_ended(known)
     yield from _work(known)
-    yield from _answered(known)
+    for at, who, words in answers_told(known.of("answer", HEARD)):
+        yield Happening(at, who, words)
     yield from _ruled(known)
     arrived = [event for event in _last_of_messages(known) if _state(event) in _ARRIVED]
     if arrived:
@@ -178,19 +180,6 @@ def _begun_and_ended(known: _Knowledge) -> Iterable[Happening]:
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         who = f"{', '.join(names[:MOST_NAMED])}{more}"
         yield Happening(found[-1].at, "", f"{len(names)} agents {words}: {who}")
-
-
-def _answered(known: _Knowledge) -> Iterable[Happening]:
-    """Yield for each agent how many of its questions were answered, by whom, and the last one."""
-    given = dict[tuple[str, str], list[Event]]()
-    for event in known.of("answer"):
-        given.setdefault((event.target, event.actor), []).append(event)
-    for (who, actor), events in given.items():
-        last = events[-1].detail
-        by = f" by {actor}" if actor else ""
-        what = f"{last.get('words')}  {last.get('question')}"
-        count = f"{_number(len(events), 'question')} answered{by}"
-        yield Happening(events[-1].at, who, f"{count}{', the last' * (len(events) > 1)}: {what}")
 
 
 def _ruled(known: _Knowledge) -> Iterable[Happening]:

@@ -22,7 +22,7 @@ from torch_cli.lifecycle.leftover import Start
 from torch_cli.lifecycle.resume import arguments_for
 from torch_cli.lifecycle.unready import asks_first, ended_early
 from torch_cli.lifecycle.window import closed_on_failure, create_window, in_place_of
-from torch_cli.paths import is_chosen, state_dir
+from torch_cli.paths import answers, is_chosen, state_dir
 from torch_cli.programs.loading import STOCK
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Launch, Profile
@@ -293,6 +293,7 @@ def _path(order: SpawnOrder) -> dict[str, str]:
 def _given(profile: Profile) -> dict[str, str]:
     """Return the variables that the profile sets for this run. The caller's own come first."""
     words = {"profiles": STOCK, "profiles_url": Path(STOCK).as_uri(), "hook": hook_command()}
+    words["answers"] = answers()
     given = {}
     for item in profile.launch.env_set:
         name, _, value = item.partition("=")

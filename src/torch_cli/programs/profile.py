@@ -29,11 +29,11 @@ class Launch(NamedTuple):
 
     ``env_set`` are ``NAME=VALUE`` for this run alone, for example to make the program report to
     Torch, or know a key. ``{profiles}`` and ``{profiles_url}`` mean the directory of the stock
-    profiles, ``{hook}`` the command that takes a report. ``resume`` are the arguments with which it
-    continues the conversation ``{id}``. They replace those of ``resume_replaces``: with ``=`` at
-    its end, one with the value behind it. ``interrupt`` is the key that ends a turn, and does
-    nothing in an empty box; ``interrupt_again`` are the words in a row as long as a second one
-    is wanted.
+    profiles, ``{hook}`` the command that takes a report, ``{answers}`` the directory in which a
+    plugin is asked to answer. ``resume`` are the arguments with which it continues the conversation
+    ``{id}``. They replace those of ``resume_replaces``: with ``=`` at its end, one with the value
+    behind it. ``interrupt`` is the key that ends a turn, and does nothing in an empty box;
+    ``interrupt_again`` are the words in a row as long as a second one is wanted.
     """
 
     command: Words = ()
@@ -238,10 +238,15 @@ class Guard(NamedTuple):
 
 
 class Hooks(NamedTuple):
-    """The events that the program reports. ``events`` maps each event to its meaning."""
+    """The events that the program reports. ``events`` maps each event to its meaning.
+
+    ``replies`` maps the words of an option of its permission dialog to its own word for it, with
+    which its plugin can answer.
+    """
 
     kind: str = ""
     events: Mapping[str, str] = MappingProxyType({})
+    replies: Mapping[str, str] = MappingProxyType({})
 
 
 class Mode(NamedTuple):
@@ -270,13 +275,15 @@ class AnswerSpec(NamedTuple):
     ``transcript`` is the kind of file that has it word for word, '' if there is none. On the
     screen, ``begin`` matches the mark in front of its first row, and in front of every other part.
     ``indent`` is the number of spaces in front of the other rows. Rows that match ``skip`` do not
-    belong to it.
+    belong to it. ``declines`` matches the words of options that allow nothing, so that what the
+    transcript says of a permission can be told apart.
     """
 
     transcript: str = ""
     begin: Pattern | None = None
     indent: int = 0
     skip: tuple[Pattern, ...] = ()
+    declines: Pattern | None = None
 
 
 class Profile(NamedTuple):

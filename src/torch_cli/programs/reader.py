@@ -30,6 +30,7 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
         *("started", "submitted", "working", "idle", "failed", "waiting", "exited", "compacted"),
         "notice",
     ),
+    ("hooks", "replies"): ("once", "reject"),
 }
 
 
@@ -127,7 +128,7 @@ class TableReader:
     def _events(self, value: object, key: str) -> dict[str, str]:
         if not isinstance(value, dict):
             self.refuse(key, "must be a table")
-        meanings = _CHOICES["hooks", "events"]
+        meanings = _CHOICES["hooks", key.rpartition(".")[2]]
         return {k: self._choice(v, meanings, _dotted(key, k), str) for k, v in value.items()}
 
     def pattern(self, value: object, key: str) -> Pattern:

@@ -19,6 +19,9 @@ RESURRECT = "resurrect"
 LIMIT_OVER = "limit-over"
 """The verb of an event that says that the usage limit of an agent counts as over."""
 
+HEARD = "heard"
+"""The verb of an event that says what became of an answer that was pressed."""
+
 RULE = "rule"
 """The verb of an event that says what a rule answered, or would have answered."""
 

@@ -14,7 +14,7 @@ from torch_cli.cli.complete import complete_agents
 from torch_cli.cli.options import common_options
 
 if TYPE_CHECKING:
-    from torch_cli.attention.answer import AnswerGiven, Waiting
+    from torch_cli.attention.given import AnswerGiven, Waiting
     from torch_cli.attention.needs import Need
     from torch_cli.errors import HeldError
     from torch_cli.store import Store
@@ -41,12 +41,16 @@ def command(
 
     The key is pressed only while exactly the dialog is up that was shown, or that --hash names, in
     one step of the tmux server. Then Torch waits until the dialog has gone, and says what the agent
-    does now. With --text the text is typed into the dialog's own field, seen there, and submitted;
-    the OPTION may be left out if one must have a text. Without --hash it shows the question first
-    and asks you whether that is the one.
+    does now: answered if the program has recorded your choice, pressed if nothing says whose key it
+    took, overtaken if it has recorded another choice.
 
-    Exit status 0: answered, or nobody waits. 4: another dialog, or none; nothing was chosen. 5: the
-    key was pressed, and the dialog still shows. 8: somebody waits for an answer.
+    With --text the text is typed into the dialog's own field, seen there, and submitted; the OPTION
+    may be left out if one must have a text. Without --hash it shows the question first and asks you
+    whether that is the one.
+
+    Exit status 0: answered or pressed, or nobody waits. 4: another dialog, or none; nothing was
+    chosen. 5: the key was pressed, and the dialog still shows, or somebody else's answer came
+    first. 8: somebody waits for an answer.
 
     \b
     Examples:
@@ -170,20 +174,13 @@ def _tell(done: "AnswerGiven", common: Common) -> int:
     from torch_cli.cli.present import print_folded, print_json, say
     from torch_cli.errors import DONE, UNKNOWN
 
-    now = done.state
     if common.json:
         print_json(answered_object(done))
     else:
-        outcome = "answered" if done.gone else "unknown"
-        say(f"{outcome}  {done.name} ({done.pane})  {done.option.key} {done.option.words}")
-        if not done.gone:
-            said = "it still shows the question, or asks the same again: look before you answer"
-        elif done.asks.words:
-            said = f"it asks next: {done.asks.words}"
-        else:
-            said = f"{now.state}: {now.evidence}"
-        print_folded(f"  {said}", 4)
-    return DONE if done.gone else UNKNOWN
+        chosen = f"{done.option.key} {done.option.words}"
+        say(f"{done.outcome}  {done.name} ({done.pane})  {chosen}")
+        print_folded(f"  {done.words}", 4)
+    return UNKNOWN if done.outcome in ("unknown", "overtaken") else DONE
 
 
 def answered_object(done: "AnswerGiven") -> dict[str, Any]:
@@ -197,6 +194,7 @@ def answered_object(done: "AnswerGiven") -> dict[str, Any]:
         "option": done.option.key,
         "words": done.option.words,
         "keys": list(done.keys),
+        "outcome": str(done.outcome),
         "gone": done.gone,
         "state": str(done.state.shown),
         "evidence": done.state.evidence,

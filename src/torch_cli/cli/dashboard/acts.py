@@ -24,10 +24,7 @@ def answer(socket: Socket, name: str, said: str, dialog: str, text: str | None =
     with Store() as store:
         done = answer(store, socket, name, said, dialog, text)
     chosen = f"{done.name}: {done.option.key} {done.option.words}"
-    if not done.gone:
-        return f"unknown  {chosen}: it still shows the question, or asks the same again"
-    next_words = f"it asks next: {done.asks.words}" if done.asks.words else str(done.state.shown)
-    return f"answered  {chosen}: {next_words}"
+    return f"{done.outcome}  {chosen}: {done.words}"
 
 
 def send(socket: Socket, name: str, message: str) -> str:

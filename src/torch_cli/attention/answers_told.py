@@ -1,0 +1,48 @@
+"""What `torch since` says of the answers that were pressed in dialogs."""
+
+from collections.abc import Iterable, Iterator
+
+from torch_cli.store.events import HEARD, Event
+
+
+def answers_told(events: Iterable[Event]) -> Iterator[tuple[float, str, str]]:
+    """Yield when, in which agent and what: how many questions were answered, and by whom.
+
+    ``events`` are those of answers and of what became of them, in order. Of an answer of which the
+    program has recorded nothing it is told that it was pressed, and of one that was not taken that
+    it was not.
+    """
+    told = list(events)
+    became = _became(told)
+    given = dict[tuple[str, str], list[Event]]()
+    for event in told:
+        if event.verb == HEARD:
+            continue
+        if became.get(event.id) in ("overtaken", "unknown"):
+            yield event.at, event.target, f"an answer was not taken: {_choice(event)}"
+            continue
+        given.setdefault((event.target, event.actor), []).append(event)
+    for (who, actor), answers in given.items():
+        by = f" by {actor}" if actor else ""
+        sure = all(became.get(event.id) == "answered" for event in answers)
+        words = "question answered" if sure else "answer pressed"
+        if len(answers) > 1:
+            words = words.replace(" ", "s ", 1)
+        last = ", the last" * (len(answers) > 1)
+        yield answers[-1].at, who, f"{len(answers)} {words}{by}{last}: {_choice(answers[-1])}"
+
+
+def _choice(event: Event) -> str:
+    return f"{event.detail.get('words')}  {event.detail.get('question')}"
+
+
+def _became(events: Iterable[Event]) -> dict[int, object]:
+    """Return what became of answers, by the ids of their events."""
+    newest, found = dict[tuple[object, ...], int](), dict[int, object]()
+    for event in events:
+        about = (event.agent, event.detail.get("dialog"), event.detail.get("option"))
+        if event.verb != HEARD:
+            newest[about] = event.id
+        elif about in newest:
+            found[newest[about]] = event.detail.get("outcome")
+    return found

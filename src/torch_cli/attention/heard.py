@@ -1,0 +1,127 @@
+"""Whose answer the program took: what its own record says of what it had asked about.
+
+A key that was pressed while a dialog stood may come just after somebody else's. The screen does not
+tell the two apart: the dialog goes either way.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+
+from torch_cli import procs
+from torch_cli.procs import Process
+from torch_cli.programs.asked import Asked, Option
+from torch_cli.programs.conversation import conversation_of, transcript_of
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import Dialog
+from torch_cli.programs.transcript.calls import CALL_KINDS, Call, calls_in
+
+DECIDED_KINDS = ("permission", "plan")
+"""Kinds of dialogs that allow or decline what the model wants."""
+
+TOLD_BY_WORDS_KIND = "question"
+"""The kind of dialogs whose answer is told to the model in the words of the option."""
+
+_LEAST_LETTERS = 3
+"""So many letters and digits of an argument must stand in a dialog for it to be about that call."""
+
+
+HEARD_SECONDS = 1.0
+"""Seconds after the end of a dialog in which the program must have recorded what was chosen. Claude
+Code and Codex take some 50 ms to decline; what is allowed is recorded when it has ended."""
+
+_HEARD_POLL_SECONDS = 0.05
+
+
+class AnswerOutcome(StrEnum):
+    """What is known of an answer that was pressed.
+
+    ``ANSWERED``: the program's record has this choice. ``PRESSED``: the key was pressed while the
+    dialog stood, and the dialog has gone; nothing says whose key it took. ``OVERTAKEN``: the record
+    has another choice, so somebody else's came first. ``UNKNOWN``: the dialog still shows.
+    """
+
+    ANSWERED = "answered"
+    PRESSED = "pressed"
+    OVERTAKEN = "overtaken"
+    UNKNOWN = "unknown"
+
+
+class Witness:
+    """Looks for the call that a dialog is about, before the key, and for its result after it."""
+
+    def __init__(self, profile: Profile, program: Process | None, dialog: Dialog) -> None:
+        self._kind, self._declines = profile.answer.transcript, profile.answer.declines
+        self._dialog, self._path, self._call = dialog.kind, "", ""
+        by_words = dialog.kind == TOLD_BY_WORDS_KIND
+        decided = dialog.kind in DECIDED_KINDS and self._declines is not None
+        if program is None or self._kind not in CALL_KINDS or not (by_words or decided):
+            return
+        environ = procs.environment(program.pid) or {}
+        conversation = conversation_of(self._kind, program)
+        self._path = transcript_of(self._kind, conversation, environ) if conversation else ""
+        open_calls = {name: one for name, one in self._calls().items() if one.result is None}
+        meant = [name for name, one in open_calls.items() if is_shown(one.given, dialog)]
+        self._call = meant[0] if len(meant) == 1 else ""
+
+    def wait(self, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:
+        """As ``look``, for as long as the record may take; ``PRESSED`` if it says nothing then."""
+        deadline = time.monotonic() + HEARD_SECONDS
+        while True:
+            outcome = self.look(asked, option, text)
+            late = time.monotonic() >= deadline
+            if outcome is not AnswerOutcome.PRESSED or not self.knows or late:
+                return outcome
+            time.sleep(_HEARD_POLL_SECONDS)
+
+    @property
+    def knows(self) -> bool:
+        """Whether there is a record that may say what was chosen."""
+        return bool(self._call)
+
+    def look(self, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:
+        """Return what the record says of the choice of ``option``, with a ``text`` of one's own."""
+        call = self._calls().get(self._call)
+        if call is None or call.result is None:
+            return AnswerOutcome.PRESSED
+        if self._dialog == TOLD_BY_WORDS_KIND:
+            return _by_words(call, asked, option, text)
+        if call.declined is None or self._declines is None:
+            return AnswerOutcome.PRESSED
+        declines = self._declines.search(option.words) is not None
+        return AnswerOutcome.ANSWERED if call.declined is declines else AnswerOutcome.OVERTAKEN
+
+    def _calls(self) -> dict[str, Call]:
+        if not self._path:
+            return {}
+        try:
+            return calls_in(self._kind, self._path)
+        except OSError:
+            return {}
+
+
+def _by_words(call: Call, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:
+    """Return what the answer that the model was told, in words, says of this choice."""
+    told = _letters(call.result or "")
+    others = [one for one in asked.options if one.key != option.key]
+    said = _letters(option.words if text is None else text)
+    if call.declined:
+        return AnswerOutcome.OVERTAKEN
+    # Words that are part of the question, or of another option, tell nothing.
+    unsure = [asked.question, *(one.words for one in others)]
+    if not said or any(said in _letters(one) for one in unsure):
+        return AnswerOutcome.PRESSED
+    return AnswerOutcome.ANSWERED if said in told else AnswerOutcome.PRESSED
+
+
+def is_shown(given: Sequence[str], dialog: Dialog) -> bool:
+    """Return whether ``dialog`` shows one of the texts that a tool is ``given``."""
+    shown = _letters("\n".join(dialog.rows))
+    letters = (_letters(one) for one in given)
+    return any(len(one) >= _LEAST_LETTERS and one in shown for one in letters)
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits of a text: frames and line breaks differ."""
+    return re.sub(r"[\W_]+", "", text)

@@ -1,0 +1,127 @@
+"""Answering a permission request through the program itself, without a key.
+
+The plugin that `torch spawn` gives to opencode (``programs/profiles/opencode/torch.js``) keeps a
+file ``PID-ID.open`` for each request that is open. A file ``PID-ID.reply`` has it answer the
+request through opencode, which takes one reply to each; ``PID-ID.done`` says whether it was ours.
+"""
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch_cli import paths, procs
+from torch_cli.attention.heard import is_shown
+from torch_cli.errors import TorchError
+from torch_cli.procs import Process
+from torch_cli.programs.asked import Option
+from torch_cli.programs.profile import Profile
+from torch_cli.programs.state import Dialog
+from torch_cli.regular import read_regular
+from torch_cli.replacing import replace_file
+
+TAKEN_SECONDS = 2.0
+"""Seconds in which the plugin must take a reply; it looks every 50 ms. Then the reply is withdrawn.
+"""
+
+DONE_SECONDS = 10.0
+"""Seconds in which opencode must say what became of a reply that was taken."""
+
+NOT_OPEN_STATUS = 404
+"""The status with which opencode says that a request is not open any more (1.18.33)."""
+
+PERMISSION_KIND = "permission"
+"""The kind of dialog that is a permission request."""
+
+LARGEST_REQUEST_BYTES = 1024 * 1024
+"""The most bytes of a file that is read."""
+
+_POLL_SECONDS = 0.02
+_OPEN = re.compile(r"(?P<pid>\d{1,10})-(?P<id>per_[A-Za-z0-9]{1,100})\.open")
+
+
+class ReplyLostError(TorchError):
+    """A reply was taken, and nothing says what became of it."""
+
+
+def open_request(profile: Profile, program: Process | None, dialog: Dialog) -> str:
+    """Return the one open request that ``dialog`` shows, '' if that is not certain.
+
+    It is the beginning of the names of its files.
+    """
+    if program is None or not profile.hooks.replies or dialog.kind != PERMISSION_KIND:
+        return ""
+    found = [stem for stem, given in _open_requests(program) if is_shown(given, dialog)]
+    return found[0] if len(found) == 1 else ""
+
+
+def reply_of(profile: Profile, option: Option) -> str:
+    """Return the program's own word for the choice of ``option``, '' if it has none."""
+    return profile.hooks.replies.get(option.words, "")
+
+
+def give_reply(request: str, reply: str) -> bool | None:
+    """Reply to ``request``; return whether opencode took it. ``None``: nobody was there to take it.
+
+    ``False`` means that it had been answered before. Raises ``ReplyLostError`` if nothing says.
+    """
+    asks, done = f"{request}.reply", f"{request}.done"
+    try:
+        replace_file(asks, json.dumps({"reply": reply}).encode())
+    except OSError:
+        return None
+    if not _await(lambda: not os.path.exists(asks), TAKEN_SECONDS):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(asks)
+            return None  # nobody can take it any more
+    _await(lambda: os.path.exists(done), DONE_SECONDS)
+    try:
+        said = _read(done)
+        os.unlink(done)
+    except (OSError, ValueError):
+        raise ReplyLostError("its program does not say what became of the answer") from None
+    if said.get("ok") is True:
+        return True
+    if said.get("status") == NOT_OPEN_STATUS:
+        return False
+    raise ReplyLostError(f"its program refused the answer (status {said.get('status')})")
+
+
+def _open_requests(program: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the open requests of a running program, and what each is about."""
+    folder, begun = paths.answers(), procs.begun(program) or 0.0
+    family = {program.pid, *(one.pid for one in procs.descendants(program.pid))}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        found = _OPEN.fullmatch(name)
+        if found is None or int(found["pid"]) not in family:
+            continue
+        path = os.path.join(folder, name)
+        with contextlib.suppress(OSError, ValueError):
+            if os.stat(path).st_mtime < begun - 1.0:
+                continue  # an earlier process had that number
+            given = _read(path).get("given")
+            texts = given if isinstance(given, list) else []
+            yield path.removesuffix(".open"), tuple(one for one in texts if isinstance(one, str))
+
+
+def _read(path: str) -> dict[str, Any]:
+    value = json.loads(read_regular(path, LARGEST_REQUEST_BYTES))
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def _await(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True

@@ -1,0 +1,125 @@
+"""Answers through the plugin of a program: taken once, by who asked, or not at all."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import wait_until
+from torch_cli import paths, procs
+from torch_cli.attention import reply as module
+from torch_cli.attention.reply import ReplyLostError, give_reply, open_request, reply_of
+from torch_cli.programs.asked import Option
+from torch_cli.programs.loading import load_profile
+from torch_cli.programs.state import Dialog
+
+ROWS = ("  ┃  △ Permission required", "  ┃  $ touch approved", "  ┃   Allow once   Reject")
+DIALOG = Dialog("permission", "Permission required", ROWS, "0" * 12, "click")
+PROFILE = load_profile("opencode", None)
+
+
+@pytest.fixture
+def program() -> Iterator[procs.Process]:
+    """A process that stands for the program."""
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    process = procs.identify(sleeper.pid)
+    assert process is not None
+    yield process
+    sleeper.kill()
+    sleeper.wait()
+
+
+def opened(pid: int, name: str, *given: object) -> Path:
+    """Have a plugin say that a request is open; return the beginning of its files' names."""
+    folder = Path(paths.answers())
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / f"{pid}-{name}"
+    Path(f"{stem}.open").write_text(json.dumps({"permission": "bash", "given": given}))
+    return stem
+
+
+def test_the_request_that_the_dialog_shows_is_found_or_none(program: procs.Process) -> None:
+    assert open_request(PROFILE, program, DIALOG) == "", "nothing is open"
+    stem = opened(program.pid, "per_1", "touch approved", "touch *")
+    assert open_request(PROFILE, program, DIALOG) == str(stem)
+    opened(program.pid, "per_2", "rm -r build", 1)
+    opened(os.getpid(), "per_3", "touch approved")
+    assert open_request(PROFILE, program, DIALOG) == str(stem), "others are about something else"
+    assert open_request(PROFILE, None, DIALOG) == ""
+    assert open_request(load_profile("kilo", None), program, DIALOG) == ""
+    assert open_request(PROFILE, program, DIALOG._replace(kind="question")) == ""
+    opened(program.pid, "per_4", "touch approved")
+    assert open_request(PROFILE, program, DIALOG) == "", "two are shown alike"
+
+
+def test_files_that_are_no_requests_are_passed_over(program: procs.Process) -> None:
+    stem = opened(program.pid, "per_1", "touch approved")
+    for name in ("per_2.new", "x.open", "per_../x.open"):
+        stem.with_name(f"{program.pid}-{name.replace('/', '')}").write_text("{}")
+    Path(f"{opened(program.pid, 'per_5')}.open").write_text("[")
+    assert open_request(PROFILE, program, DIALOG) == str(stem)
+    os.utime(f"{stem}.open", (1, 1))
+    assert open_request(PROFILE, program, DIALOG) == "", "it is of an earlier process"
+
+
+@pytest.mark.parametrize(
+    ("done", "taken"), [({"ok": True}, True), ({"ok": False, "status": 404}, False)]
+)
+def test_the_plugin_says_whose_answer_was_taken(
+    program: procs.Process, done: dict[str, object], taken: bool
+) -> None:
+    stem = opened(program.pid, "per_1", "touch approved")
+    said = []
+
+    def plugin() -> None:
+        wait_until(Path(f"{stem}.reply").exists, what="a reply")
+        Path(f"{stem}.reply").rename(f"{stem}.taken")
+        said.append(json.loads(Path(f"{stem}.taken").read_text()))
+        Path(f"{stem}.new").write_text(json.dumps(done))
+        Path(f"{stem}.new").rename(f"{stem}.done")
+
+    thread = threading.Thread(target=plugin)
+    thread.start()
+    assert give_reply(str(stem), "reject") is taken
+    thread.join()
+    assert said == [{"reply": "reject"}]
+    assert not Path(f"{stem}.done").exists()
+
+
+def test_a_reply_that_nobody_takes_is_withdrawn(
+    program: procs.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TAKEN_SECONDS", 0.1)
+    stem = opened(program.pid, "per_1", "touch approved")
+    assert give_reply(str(stem), "once") is None
+    assert not Path(f"{stem}.reply").exists()
+    assert give_reply(str(stem.parent / "missing" / "x"), "once") is None
+
+
+def test_what_became_of_a_reply_may_not_be_known(
+    program: procs.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DONE_SECONDS", 0.1)
+    stem = opened(program.pid, "per_1", "touch approved")
+
+    def plugin() -> None:
+        while not Path(f"{stem}.reply").exists():
+            time.sleep(0.01)
+        Path(f"{stem}.reply").unlink()
+
+    thread = threading.Thread(target=plugin)
+    thread.start()
+    with pytest.raises(ReplyLostError):
+        give_reply(str(stem), "once")
+    thread.join()
+
+
+def test_only_some_options_have_a_word_of_the_programs_own() -> None:
+    words = {one: reply_of(PROFILE, Option("1", one)) for one in ("Allow once", "Allow always")}
+    assert words == {"Allow once": "once", "Allow always": ""}
