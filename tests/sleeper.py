@@ -20,6 +20,7 @@ rest = words[:at] + words[at + 2 :]
 path = os.path.join(config, "projects", "p", one + ".jsonl")
 os.makedirs(os.path.dirname(path), exist_ok=True)
 file = open(path, "a")
+print('{"type": "summary"}', file=file, flush=True)
 os.set_inheritable(file.fileno(), True)
 try:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 from agent import DemoAgent, on_its_way, spawn_demo
 from conftest import TmuxServer, Torch, wait_until
 from test_stop import child_in, mule
+from test_task import agent
 from torch_cli import paths, procs
+from torch_cli.errors import NotFoundError
+from torch_cli.lifecycle.notice import restart_notice, take_out_earlier
 from torch_cli.lifecycle.restart import in_its_conversation, plan_restart, restart
-from torch_cli.lifecycle.resume import arguments_for, without_said
+from torch_cli.lifecycle.resume import arguments_for, chosen, earlier, without_said
 from torch_cli.lifecycle.spawn import SpawnOrder
 from torch_cli.programs.conversation import latest_in, transcript_of
 from torch_cli.programs.loading import load_profile
@@ -192,6 +196,48 @@ def test_the_last_conversation_is_that_of_the_directory(tmp_path: Path) -> None:
     assert transcript_of("claude", "old", environ).endswith("old.jsonl")
     assert not transcript_of("claude", "../-p/old", environ)
     assert not transcript_of("claude", "*", environ)
+
+
+@pytest.mark.parametrize(
+    ("damage", "resumes"),
+    [
+        (lambda text: text[: -len(text) // 4], True),
+        (lambda text: b"\0\xff" + text[3:], True),
+        (lambda text: b"", False),
+        (lambda text: bytes(range(256)) * 4, False),
+        (lambda text: b"[1]\n", False),
+    ],
+    ids=["cut off", "its first line", "empty", "garbage", "no record"],
+)
+def test_a_conversation_of_which_nothing_can_be_read_is_not_continued(
+    tmp_path: Path, damage: Callable[[bytes], bytes], resumes: bool
+) -> None:
+    """Claude Code ends then; what else is damaged it leaves out."""
+    path = write_transcript(tmp_path, "one", "/tmp", "a", "b")
+    path.write_bytes(damage(path.read_bytes()))
+    environ = {"HOME": str(tmp_path)}
+    found = earlier(CLAUDE, "one", environ)
+    assert (found.conversation, "empty or damaged" in found.why) == (
+        ("one", False) if resumes else ("", True)
+    )
+    if resumes:
+        assert chosen(CLAUDE, "one", "/tmp", environ) == "one"
+    else:
+        with pytest.raises(NotFoundError, match="empty or damaged"):
+            chosen(CLAUDE, "one", "/tmp", environ)
+
+
+def test_an_agent_that_ended_before_it_was_told_is_told_of_its_last_restart_alone(
+    store: Store,
+) -> None:
+    """What an earlier notice says of its conversation may be wrong by now."""
+    dev = agent(store, "dev")
+    store.messages.accept(restart_notice(store, dev._replace(conversation="one"), "first"))
+    take_out_earlier(store, dev)
+    assert store.messages.waiting(dev.identity) == []
+    store.messages.accept(restart_notice(store, dev._replace(created=dev.created + 9), "second"))
+    (left,) = store.messages.waiting(dev.identity)
+    assert "new conversation" in left.body
 
 
 def test_a_message_that_was_said_is_no_argument_any_more(tmp_path: Path) -> None:

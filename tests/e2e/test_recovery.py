@@ -17,6 +17,7 @@ from e2e.claude import ClaudeCode
 from e2e.conftest import MakeWorld, World
 from e2e.program import Program
 from torch_cli import procs
+from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.stub.messages import MessagesHandler
 from torch_cli.profiling.verify.texts import tag
 
@@ -159,6 +160,79 @@ def test_without_a_transcript_it_begins_a_new_conversation_if_that_is_wanted(wor
     assert world.alive
     done = restart(world, "--yes")
     assert "no transcript" in done["why_new"]
+
+
+@pytest.mark.parametrize("how", ["cut off", "in the middle", "garbage", "empty"])
+def test_a_damaged_transcript_is_continued_as_far_as_the_program_can(
+    world: World, how: str
+) -> None:
+    first = tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    (path,) = Path(world.home.path).glob(f".claude/projects/*/{known}.jsonl")
+    kill(world)
+    text = path.read_bytes()
+    last = len(text.splitlines()[-1])
+    path.write_bytes(
+        {
+            "cut off": text[: -last // 2],
+            "in the middle": text[:200] + os.urandom(300) + text[500:],
+            "garbage": os.urandom(len(text)),
+            "empty": b"",
+        }[how]
+    )
+    refused = world.torch("restart", world.name, "--json")
+    if how in ("garbage", "empty"):
+        assert refused.json["error"]["code"] == "no-consent", refused
+        assert "empty or damaged" in refused.out
+        done = restart(world, "--yes")
+        assert not done["resumed"]
+        assert first not in say(world, "Go on.")
+    else:
+        assert refused.code == 0, f"{refused}\n{world.server.screens()}"
+        world.pane = refused.json["pane"]
+        world.settle()
+        assert first in say(world, "Go on.")
+
+
+PHASES = ("before its answer", "at a question", "in a tool", "at the end")
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_killed_in_each_phase_of_a_turn_it_goes_on_and_repeats_nothing(
+    world: World, phase: str
+) -> None:
+    first, second = tag(), tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    work = world.home.work
+    if phase == "before its answer":
+        hold = world.stub.hold()
+        sent = world.send(f"Do {second}.")
+        hold.wait(60)
+    elif phase == "at the end":
+        sent = world.send(f"Do {second}.")
+        assert world.await_arrival(sent)
+        world.wait(lambda: not world.busy, "the end of the answer")
+    else:
+        command = f"echo x >> {work}/ran; sleep 60"
+        with world.stub.behaving(Behaviour(StubMode.TOOL, command=command)):
+            sent = world.send(f"Do {second}.")
+            world.wait(lambda: world.view().asks, "the question")
+        if phase == "in a tool":
+            world.keys(*world.kit.approve)
+            world.wait(lambda: (work / "ran").exists(), "the tool")
+    assert sent.delivered, sent
+    kill(world)
+    done = restart(world)
+    assert done["resumed"], done
+    assert conversation(world) == known
+    whole = say(world, "Go on.")
+    assert first in whole
+    assert world.arrivals(sent) <= 2, "it was asked once, and once more for a tool's result"
+    assert whole.count(f"Do {second}.") <= 1, "what was cut off is there once"
+    if (work / "ran").exists():
+        assert (work / "ran").read_text() == "x\n", "the tool ran once"
 
 
 def test_a_working_program_is_restarted_only_on_request(world: World) -> None:

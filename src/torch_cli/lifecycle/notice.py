@@ -1,11 +1,18 @@
 """What an agent is told whose program was restarted."""
 
-from torch_cli.delivery.post import word_to
+from torch_cli.delivery.ending import NOTHING_TYPED
+from torch_cli.delivery.post import SENDER, word_to
 from torch_cli.roster.actor import actor
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.messages import Message
 from torch_cli.store.tasks import TASK_HELD
+
+OVERTAKEN = f"its program was restarted again{NOTHING_TYPED}"
+"""Why the notice of a restart left the outbox."""
+
+_KEY = "restart:"
+"""How the keys of notices begin; the agent's identity and the moment of its start follow."""
 
 
 def restart_notice(store: Store, agent: Agent, why: str) -> Message:
@@ -22,8 +29,18 @@ def restart_notice(store: Store, agent: Agent, why: str) -> Message:
     own = [one for one in store.tasks.all() if one.agent == agent.identity]
     held = [f"- {one.id} {one.title}" for one in own if one.state in TASK_HELD]
     text += "\n\nYour open tasks:\n" + "\n".join(held) if held else ""
-    key = f"restart:{agent.identity}:{agent.created:.3f}"
+    key = f"{_KEY}{agent.identity}:{agent.created:.3f}"
     return word_to(agent, text, key, urgent=True)
+
+
+def take_out_earlier(store: Store, agent: Agent) -> None:
+    """Take the notices of earlier restarts of ``agent`` out of the outbox that were not typed.
+
+    Its program ended before it was told, and what they say of its conversation may be wrong by now.
+    """
+    for message in store.messages.untyped(f"{_KEY}{agent.identity}:"):
+        if message.sender == SENDER and not message.author:
+            store.messages.withdraw(message.id, OVERTAKEN, told=True)
 
 
 def asked_by(store: Store) -> str:

@@ -13,7 +13,7 @@ from torch_cli.delivery.outbox import attempt
 from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.lifecycle.alone import alone
-from torch_cli.lifecycle.notice import asked_by, restart_notice
+from torch_cli.lifecycle.notice import asked_by, restart_notice, take_out_earlier
 from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, without_said
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, going_on, spawn
 from torch_cli.lifecycle.stalled import objection
@@ -257,6 +257,7 @@ def begin_again(
     store.events.add("restart", agent.name, detail, agent=agent.identity)
     if plan.stalled:
         _count(store, agent)
+    take_out_earlier(store, agent)
     notice, _ = store.messages.accept(restart_notice(store, agent, why))
     unknown = [one for one in store.messages.waiting(agent.identity) if one.step != Step.ACCEPTED]
     return BegunAgain(agent, window, plan.why_new, notice, tuple(unknown))

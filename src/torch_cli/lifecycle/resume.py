@@ -5,7 +5,13 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
-from torch_cli.programs.conversation import RESUMED, held_by, latest_in, transcript_of
+from torch_cli.programs.conversation import (
+    RESUMED,
+    held_by,
+    holds_anything,
+    latest_in,
+    transcript_of,
+)
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.transcript.lines import text_of
 
@@ -28,8 +34,11 @@ def earlier(profile: Profile, conversation: str, environ: Mapping[str, str]) -> 
         return Resumable("", f"the profile '{profile.name}' does not say how {title} continues one")
     if not conversation:
         return Resumable("", "its id is not known")
-    if not transcript_of(kind, conversation, environ):
+    path = transcript_of(kind, conversation, environ)
+    if not path:
         return Resumable("", f"{title} has no transcript of {conversation}")
+    if not holds_anything(path):
+        return Resumable("", f"{title}'s transcript of {conversation} is empty or damaged: {path}")
     return Resumable(conversation)
 
 
@@ -48,10 +57,18 @@ def chosen(profile: Profile, wanted: str, directory: str, environ: Mapping[str, 
             code="no-resume",
         )
     found = latest_in(kind, directory, environ) if wanted == LAST else wanted
-    if not found or not transcript_of(kind, found, environ):
+    path = transcript_of(kind, found, environ) if found else ""
+    if not path:
         what = f"conversation '{found}'" if found else f"conversation in {directory}"
         raise NotFoundError(
             f"{title} has no {what}; nothing was started",
+            hint="Start it without --resume, or give the id of another one.",
+            code="no-conversation",
+        )
+    if not holds_anything(path):
+        raise NotFoundError(
+            f"{title}'s transcript of conversation '{found}' is empty or damaged: {path}; nothing "
+            "was started",
             hint="Start it without --resume, or give the id of another one.",
             code="no-conversation",
         )

@@ -29,9 +29,11 @@ def ended_early(agent: Agent, sight: Sight, lines: Sequence[str]) -> TorchError:
     """Return the error for a program that has ended; ``lines`` are what it has shown."""
     rows = [line for line in lines if line.strip()][-12:]
     last = "\n".join(f"  {row}" for row in rows)
+    again = f" A new conversation: torch restart {agent.name} --fresh"
+    fresh = again if agent.conversation else ""
     return TorchError(
         f"agent '{agent.name}' ended while starting ({sight.state.evidence}); its last screen:\n"
         f"{last}",
-        hint=f"The pane was kept; 'torch stop {agent.name}' closes it.",
+        hint=f"The pane was kept; 'torch stop {agent.name}' closes it.{fresh}",
         code="crashed",
     )

@@ -72,6 +72,20 @@ def transcript_of(kind: str, conversation: str, environ: Mapping[str, str]) -> s
     return found[0] if found else ""
 
 
+def holds_anything(path: str) -> bool:
+    """Return whether a transcript has a line that can be read.
+
+    Claude Code knows no conversation of which nothing can be read, and ends (2.1.330, 2026-11-29);
+    what is damaged in the middle or cut off at its end it leaves out.
+    """
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        while line := file.readline(LARGEST_RECORD_BYTES):
+            with contextlib.suppress(ValueError):
+                if isinstance(json.loads(line), dict):
+                    return True
+    return False
+
+
 def latest_in(kind: str, directory: str, environ: Mapping[str, str]) -> str:
     """Return the conversation of a directory that was written last, '' if there is none."""
     paths = glob.glob(_pattern(kind, environ, "*")) if kind in RESUMED else []
