@@ -2,6 +2,7 @@
 
 import pytest
 
+from e2e.aider import Aider
 from e2e.claude import ClaudeCode
 from e2e.codex import Codex
 from e2e.conftest import MakeWorld, Setup
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 @pytest.fixture(
     scope="module",
-    params=[ClaudeCode, Codex, Gemini, Qwen, OpenCode, Kilo],
+    params=[ClaudeCode, Codex, Gemini, Qwen, OpenCode, Kilo, Aider],
     ids=lambda one: str(one.name),
 )
 def kit(request: pytest.FixtureRequest) -> Program:

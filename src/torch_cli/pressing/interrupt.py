@@ -20,14 +20,21 @@ from torch_cli.store import Store
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
-from torch_cli.tmux.keys import unread_in
+from torch_cli.tmux.keys import latest, unread_in
 from torch_cli.watch.state import profile_of
 
 STOPS_WITHIN_SECONDS = 5.0
 """Seconds that a program may take to end its turn after the key."""
 
+LATELY_SECONDS = 600.0
+"""Seconds since a key in a terminal that shows a program without its box: longer than a turn of
+it, as a rule."""
+
 ASKS_WITHIN_SECONDS = 3.0
 """Seconds in which a program asks for the key a second time. opencode asks for five seconds."""
+
+BOTTOM_ROWS = 3
+"""The last rows with text, in which a program that hides its box says that it works."""
 
 TYPING_ENDS_SECONDS = 10.0
 """Seconds to wait for a message that is being typed there."""
@@ -80,11 +87,14 @@ class _Interrupter:
             state = sight.state.state
             if state is not State.WORKING:
                 return Interruption(state, why=_unsure(sight))
-            if why := _objection(sight, self.profile):
+            hidden = _shows_without_box(sight, self.profile)
+            why = self._typed_ahead() if hidden else _objection(sight, self.profile)
+            if why:
                 return Interruption(state, why=why)
+            shows = self.profile.launch.interrupt_shows
             outcome = Typist(self.client, self.found.pane).press(
                 list(self.profile.launch.interrupt),
-                box_stands(sight, self.profile),
+                gate.row_has(shows) if hidden else box_stands(sight, self.profile),
                 unless=partial(unread_in, self.client, self.found.pane.id),
             )
             if outcome.done:
@@ -94,6 +104,14 @@ class _Interrupter:
             if outcome.reason != "changed":
                 return Interruption(state, why=REASONS.get(outcome.reason, outcome.reason))
         return Interruption(State.WORKING, why="its screen keeps changing")
+
+    def _typed_ahead(self) -> str:
+        """Return why the key could lose what a person has typed for the next prompt, '' if not.
+
+        What the terminal keeps until there is a prompt cannot be seen.
+        """
+        age = time.time() - latest(self.client, self.found.pane.id)
+        return "somebody has typed there lately, and may lose it" if age < LATELY_SECONDS else ""
 
     def _again(self) -> Interruption | None:
         """Press the key a second time if the program asks for that.
@@ -157,6 +175,15 @@ def _unsure(sight: Sight) -> str:
     if state.state in (State.UNKNOWN, State.STARTING):
         return f"it is {state.state} ({state.evidence}), so no key was pressed"
     return ""
+
+
+def _shows_without_box(sight: Sight, profile: Profile) -> bool:
+    """Return whether a program that hides its box certainly works, by its last rows."""
+    words, state = profile.launch.interrupt_shows, sight.state
+    if not words or state.box is not None or state.elsewhere or sight.screen.in_mode:
+        return False
+    last = [row.text for row in sight.screen.rows if row.text.strip()][-BOTTOM_ROWS:]
+    return any(words in row for row in last)
 
 
 def _objection(sight: Sight, profile: Profile) -> str:

@@ -213,10 +213,11 @@ def _check_launch(launch: Launch, reader: TableReader) -> None:
     for item in launch.env_set:
         if not _SETTING.match(item):
             reader.refuse("launch.env_set", f"must contain NAME=VALUE, not {item!r}")
-    again = launch.interrupt_again
-    if again and not (launch.interrupt and quote.is_literal(again)):
-        said = "must be words without special characters, beside launch.interrupt"
-        reader.refuse("launch.interrupt_again", said)
+    words = {"again": launch.interrupt_again, "shows": launch.interrupt_shows}
+    for name, given in words.items():
+        if given and not (launch.interrupt and quote.is_literal(given)):
+            said = "must be words without special characters, beside launch.interrupt"
+            reader.refuse(f"launch.interrupt_{name}", said)
     for step in launch.stop:
         if bool(step.text) == bool(step.keys):
             reader.refuse("launch.stop", "steps must have either text or keys")
