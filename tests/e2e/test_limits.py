@@ -8,6 +8,8 @@ import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -76,6 +78,17 @@ def limit(reset: float) -> Behaviour:
     return Behaviour(StubMode.ERROR, delay=TURN_SECONDS, status=429, headers=headers, given=more)
 
 
+def unnamed(reset: float) -> Behaviour:
+    """Return how Codex's API refuses a request without a moment in its words, but with figures."""
+    windows = {"primary": (100.0, 300, reset), "secondary": (40.0, 10080, reset + 9999)}
+    headers = {"x-should-retry": "false"}
+    for name, (used, minutes, ends) in windows.items():
+        headers |= {f"x-codex-{name}-used-percent": f"{used}"}
+        headers |= {f"x-codex-{name}-window-minutes": f"{minutes}"}
+        headers |= {f"x-codex-{name}-reset-at": f"{ends:.0f}"}
+    return replace(limit(reset), headers=headers, given={})
+
+
 def goes_on(world: World) -> int:
     """Return how often the program was told to go on, by the requests that came."""
     return sum(GO_ON_WORDS in text for text in world.stub.texts())
@@ -91,7 +104,8 @@ def test_a_turn_that_a_limit_has_cut_off_goes_on_once_after_the_reset(
         assert world.send("Hello.").delivered
         world.settle()
         now = time.time() + TURN_SECONDS + 20  # a person needs a moment for the key
-        reset = now - now % 60 + 60
+        # Claude Code also writes the second of it.
+        reset = now - now % 60 + (77 if kit.name == "claude" else 60)
         with world.stub.behaving(limit(reset)):
             assert world.send("Do it.").delivered
             world.wait(lambda: world.state()["state"] == "limited", "the limit")
@@ -103,6 +117,9 @@ def test_a_turn_that_a_limit_has_cut_off_goes_on_once_after_the_reset(
             world.keys("Escape")
             told = "continue cancelled"
             world.wait(lambda: told in "\n".join(world.view().rows), "its word for that")
+        if kit.name == "claude":  # it knows the second, and its screen the minute
+            due = world.torch("health", world.name, "--json").json["limit"]["due"]
+            assert datetime.fromisoformat(due).timestamp() == reset + 1
         held = world.send("And then this.", "--timeout", "0")
         assert held.result.json["reason"].startswith("limited:"), held
         assert world.state()["state"] == "limited"
@@ -114,6 +131,32 @@ def test_a_turn_that_a_limit_has_cut_off_goes_on_once_after_the_reset(
     texts = world.stub.texts()
     first = next(at for at, text in enumerate(texts) if GO_ON_WORDS in text)
     assert first < next(at for at, text in enumerate(texts) if "And then this." in text)
+
+
+@pytest.mark.parametrize("kit", [Codex], indirect=True)
+def test_a_limit_whose_end_the_screen_does_not_name_ends_by_the_programs_own_figures(
+    make_world: MakeWorld,
+) -> None:
+    """It says "try again later", and offers a cheaper model, which a person declines here."""
+    world = make_world(Setup.SPAWNED)
+    assert world.start().code == 0, world.server.screens()
+    with daemon(world):
+        assert world.send("Hello.").delivered
+        world.settle()
+        reset = float(round(time.time() + TURN_SECONDS + 60))
+        with world.stub.behaving(unnamed(reset)):
+            world.send("Do it.")
+            offers = "Approaching rate limits"
+            world.wait(lambda: offers in "\n".join(world.view().rows), "its offer")
+        world.keys("Escape")
+        world.wait(lambda: world.state()["state"] == "limited", "the limit")
+        assert world.state()["reset"] is None
+        found = world.torch("health", world.name, "--json").json["limit"]
+        until, due = (datetime.fromisoformat(found[name]) for name in ("until", "due"))
+        assert (until.timestamp(), due.timestamp()) == (reset, reset + 1), found
+        world.wait(lambda: goes_on(world), "the message after the reset")
+        assert time.time() >= reset
+    assert goes_on(world) == 1
 
 
 @pytest.mark.parametrize("kit", [LoggedIn], indirect=True)

@@ -33,9 +33,9 @@ class Launch(NamedTuple):
     plugin is asked to answer. ``resume`` are the arguments with which it continues the conversation
     ``{id}``. They replace those of ``resume_replaces``: with ``=`` at its end, one with the value
     behind it. ``interrupt`` is the key that ends a turn, and does nothing in an empty box;
-    ``interrupt_again`` are the words in a row as long as a second one is wanted. ``interrupt_shows``
-    are words in the last rows of a program that hides its box while it works: only while they stand
-    there the key is pressed.
+    ``interrupt_again`` are the words in a row as long as a second one is wanted.
+    ``interrupt_shows`` are words in the last rows of a program that hides its box while it works:
+    only while they stand there the key is pressed.
     """
 
     command: Words = ()
