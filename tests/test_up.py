@@ -942,3 +942,19 @@ def test_members_start_where_the_team_runs(
     assert "the team runs in the tmux server" in done.err
     assert sorted(one.window for one in tmux.panes()) == ["pm", "server"]
     assert not Path(other).exists()
+
+
+def test_a_start_that_another_process_came_before_leaves_the_member_the_teams_own(
+    torch: Torch, project: Repository
+) -> None:
+    """``torch resurrect`` may bring an agent back while the daemon's ``torch up`` begins to."""
+    assert up(torch, project, "--only", "pm").code == 0
+    with Store() as store:
+        (row,) = store.teams.members(str(project.path / "torch.toml")).values()
+        begun = {**row.spec, "mark": "0", "before": row.agent}
+        cut = row._replace(spec=begun, agent="", started=time.time())
+        store.teams.add(cut._replace(socket="", server="", pane="", pane_pid=0))
+    done = up(torch, project, "--only", "pm")
+    assert (done.code, "existed already" in done.out) == (0, False), done.out + done.err
+    down = torch("down", "--dir", str(project.path), "--force", "--deadline", "0")
+    assert "stopped  pm" in down.out

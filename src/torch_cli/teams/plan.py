@@ -31,6 +31,10 @@ BRIEFED = ("role", "parent", "briefing")
 """After a change of these an agent is briefed again."""
 
 
+PREDECESSOR = "before"
+"""In the record of a start in progress: the identity of the agent that is replaced."""
+
+
 class Action(enum.StrEnum):
     """What to do for a member. From ``running`` on it is nothing."""
 
@@ -160,8 +164,7 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
             words = f"it is now named '{renamed.name}': write that name into the file"
             return PlanStep(member, Action.CHANGED, words, renamed)
         return PlanStep(member, Action.START, "it has ended" if known else "")
-    own = agent_of(store, known) if known else None
-    if known is None or own is None or own.identity != agent.identity:
+    if known is None or not _is_own(store, known, agent):
         _check_no_other(store, member, agent)
         same = os.path.realpath(directory_of(team, member)) == os.path.realpath(agent.directory)
         if same and agent.profile == member.profile:
@@ -190,6 +193,17 @@ def _agent_step(store: Store, team: Team, member: Member, known: Started | None)
             member, Action.CHANGED, f"{words}; it existed before the team, and is left alone", agent
         )
     return PlanStep(member, Action.RESTART, words, agent)
+
+
+def _is_own(store: Store, known: Started, agent: Agent) -> bool:
+    """Return whether the agent is the member that was started.
+
+    A start that was cut short may have been to replace it, when ``torch resurrect`` was quicker.
+    """
+    own = agent_of(store, known)
+    if own is None and not known.agent:
+        return known.spec.get(PREDECESSOR) == agent.identity
+    return own is not None and own.identity == agent.identity
 
 
 def _check_no_other(store: Store, member: Member, agent: Agent) -> None:

@@ -33,7 +33,7 @@ from torch_cli.teamfile import briefing
 from torch_cli.teamfile.described import Member, Team
 from torch_cli.teamfile.directories import directory_of
 from torch_cli.teams import half_made
-from torch_cli.teams.plan import Action, PlanStep, spec_of
+from torch_cli.teams.plan import PREDECESSOR, Action, PlanStep, spec_of
 from torch_cli.teams.policy import set_policies
 from torch_cli.teams.ready import await_process
 from torch_cli.teams.rebrief import with_tasks
@@ -42,9 +42,6 @@ from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.panes import Pane
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.draft import check_no_draft
-
-PREDECESSOR = "before"
-"""In the record of a start in progress: the identity of the agent that is replaced."""
 
 
 class UpState(enum.StrEnum):
