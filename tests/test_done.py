@@ -1,5 +1,6 @@
 """An agent that has ended a turn, and that nobody has looked at since."""
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 import scheduler
 from agent import DemoAgent, spawn_demo
-from conftest import TmuxServer, Torch, wait_until
+from conftest import PATIENCE, TmuxServer, Torch, wait_until
 from test_attention import states, status
 from test_move import looking
 from test_task import agent
@@ -56,6 +57,23 @@ def test_it_is_done_until_somebody_looks(demo: DemoAgent) -> None:
         wait_until(lambda: status(demo.torch)[demo.name]["do"] == "nothing", what="the look")
     with Store() as opened:
         assert opened.looks.last(ANYTHING) is not None, "a person was here"
+
+
+def test_a_shell_has_commands_and_no_turns(tmux: TmuxServer, torch: Torch, tmp_path: Path) -> None:
+    tmux.new_session("other", "cat")
+    pane = tmux.new_session("box", "env PS1='$ ' bash --norc -i")
+    tmux.wait_for_text(pane, "$")
+    adopted = torch("adopt", pane.id, "box", "--profile", "bash")
+    assert adopted.code == 0, adopted
+    scheduler.start(torch)
+    go = tmp_path / "go"
+    command = torch.argv("run", "box", "--", f"until [ -e {go} ]; do sleep 0.1; done")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
+        wait_until(lambda: states(torch)[-1:] == ["working"], what="its command")
+        go.touch()
+        assert running.wait(PATIENCE) == 0
+    wait_until(lambda: states(torch)[-1:] == ["idle"], what="the end of its command")
+    assert status(torch)["box"]["do"] == "nothing"
 
 
 def test_without_a_scheduler_nobody_knows(demo: DemoAgent) -> None:

@@ -56,7 +56,8 @@ def line(number: int, name: str, state: State, days: float, **facts: str) -> Lin
         server="1",
         pane="%1",
         pane_pid=1,
-        created=at,
+        created=at - 86_400,  # its receipt tells when it arrived
+        updated=at,
         state="confirmed",
         step="done",
     )

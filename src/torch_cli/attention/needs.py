@@ -15,6 +15,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.store.events import since_of
 from torch_cli.tmux.socket import Socket
+from torch_cli.watch.end import is_shell
 from torch_cli.watch.listing import Lookout, agents_on
 from torch_cli.watch.state import StateOf, states_of
 
@@ -95,7 +96,8 @@ def _need(store: Store, agent: Agent, state: StateOf, looks: Mapping[str, float]
     if states and key_in(states[0]) == key_of_state(seen):
         since = since_of(states[0])
         looked = looks.get(agent.identity, 0.0) if looks else 0.0
-        if seen.shown in AT_REST and has_ended_a_turn(states, looked):
+        ended = seen.shown in AT_REST and has_ended_a_turn(states, looked)
+        if ended and not is_shell(agent):
             group = "done"
     if agent.frozen is not None and group in ("done", "nothing"):
         thaw = NextStep(("torch", "thaw", agent.name), "it goes on")

@@ -17,6 +17,7 @@ from torch_cli.store import Store
 from torch_cli.store.agents import Agent
 from torch_cli.tmux import quote
 from torch_cli.tmux.control import ControlClient
+from torch_cli.watch.end import is_shell
 
 ASKED_SECONDS = 5.0
 """Seconds after which a server that had not sourced the snippet is asked again."""
@@ -64,7 +65,8 @@ class Marks:
         ended: dict[str, set[str]] = {path: set() for path in clients}
         unseen = self._look(store, rests)
         for agent in agents:
-            if agent.identity in unseen and agent.socket in ended:
+            is_done = agent.identity in unseen and not is_shell(agent)
+            if is_done and agent.socket in ended:
                 ended[agent.socket].add(agent.pane)
             state = states.get(agent.identity)
             group = group_of(state) if state is not None else ""

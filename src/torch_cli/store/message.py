@@ -69,6 +69,11 @@ class Message(NamedTuple):
     submit: Mapping[str, Any] = MappingProxyType({})
 
     @property
+    def stands_since(self) -> float:
+        """When what its state says happened; while it waits, when it was accepted."""
+        return self.updated if self.step == Step.DONE else self.created
+
+    @property
     def at(self) -> PaneId:
         """The pane that the message is for."""
         return PaneId(self.server, self.pane, self.pane_pid)

@@ -102,10 +102,11 @@ def end_of(store: Store, agent: Agent) -> End | None:
         words = _memory_words(agent, store.health.kills(agent.identity))
         if words:
             return End(Cause.OUT_OF_MEMORY, f"it was killed for want of memory: {words}", None, 9)
-    return end._replace(of_shell=_is_shell(agent))
+    return end._replace(of_shell=is_shell(agent))
 
 
-def _is_shell(agent: Agent) -> bool:
+def is_shell(agent: Agent) -> bool:
+    """Return whether the program of ``agent`` is a shell: it has commands, and no turns."""
     try:
         return profile_named(agent.profile).process.shells
     except TorchError:  # 'torch profile check' says what is wrong with it

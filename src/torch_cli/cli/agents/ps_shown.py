@@ -197,7 +197,7 @@ def _row(line: "Line", now: float) -> list[str]:
     from torch_cli.cli.schema import shown_state
 
     agent, message = line.agent, line.message
-    sent = f"{shown_state(message)} {age(now - message.created)} ago" if message else ""
+    sent = f"{shown_state(message)} {age(now - message.stands_since)} ago" if message else ""
     return [
         agent.name,
         line.shown,

@@ -40,7 +40,7 @@ def table(rows: Sequence[BoardRow], now: float, on: Paper, depths: Sequence[int]
 
 def _cells(row: BoardRow, now: float, depth: int) -> list[str]:
     need, message, use = row.need, row.message, row.use
-    sent = f"{receipt_of(message).state} {age(now - message.created)} ago" if message else ""
+    sent = f"{receipt_of(message).state} {age(now - message.stands_since)} ago" if message else ""
     return [
         need.group,
         f"{TREE_INDENT * depth}{row.name}",

@@ -98,7 +98,7 @@ def _print_line(message: "Message", receipt: "Receipt") -> None:
     from torch_cli.delivery.ending import shown_state
     from torch_cli.programs.state import one_line
 
-    words = [f"{age(time.time() - message.created):>4}", message.id]
+    words = [f"{age(time.time() - message.stands_since):>4}", message.id]
     words += [f"{shown_state(receipt):<9}", message.recipient]
     words += [f"from {message.sender}"] if message.sender else []
     say("  ".join(printable(word) for word in (*words, one_line(message.body, RECEIPT_CHARACTERS))))
