@@ -26,7 +26,7 @@ FOUND, PAGE = Path(__file__).with_name("versions.json"), Path(__file__).with_nam
 LAST = 10
 """Published versions of each program that the page is about."""
 
-PLAN = WHOLE._replace(patience=90.0)
+PLAN = WHOLE._replace(patience=180.0)
 """The whole proof, and patience with a busy machine."""
 
 KITS: dict[str, type[Program]] = {
@@ -69,6 +69,9 @@ work a fault is called *open* sooner than it had to be, and never the other way 
 BUSY = 2
 """Load for each processor from which on what fails may be the machine's fault."""
 
+UNDECIDED = ("open", "not installed")
+"""Verdicts that the next run tries to improve on."""
+
 BELIEVED = {True: "ignored", None: "too few dialogs", False: "not believed"}
 
 
@@ -107,8 +110,8 @@ def _say(words: str) -> None:
 
 
 def _known(found: list[dict[str, Any]], name: str, version: str) -> bool:
-    """Say whether a version has its verdict; one that is open is proven again."""
-    return any(_is(one, name, version) and one["verdict"] != "open" for one in found)
+    """Say whether a version has its verdict; one that is open or was not had is tried again."""
+    return any(_is(one, name, version) and one["verdict"] not in UNDECIDED for one in found)
 
 
 def _is(row: dict[str, Any], name: str, version: str) -> bool:

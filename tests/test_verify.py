@@ -15,10 +15,13 @@ from conftest import PATIENCE, SOURCE, Torch, accept_profiles, wait_until
 from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.profiling.verify.plan import QUICK, Plan, Tried
-from torch_cli.profiling.verify.run import VerifyReport, verify
+from torch_cli.profiling.verify.run import VerifyReport, leave_nothing, verify
+from torch_cli.profiling.verify.stage import Stage
+from torch_cli.profiling.verify.subject import Signalled
 from torch_cli.programs import proof
 from torch_cli.programs.loading import load_profile
 from torch_cli.roster.safety import Degree, safety_of
+from torch_cli.store import Store
 
 SMALL = QUICK._replace(texts=("40 characters",), specials=(), openings=1, patience=20.0)
 KEYS = SMALL._replace(deliveries=False, openings=20)
@@ -77,6 +80,17 @@ def press_key(self, key, now):
         self.box.type("\\n")
     else:
         press(self, key, now)
+agent.DemoState._press = press_key
+"""
+
+LATE_MODE = """
+import time
+press = agent.DemoState._press
+def press_key(self, key, now):
+    if key is keys.KeyPress.MODE:
+        open("pressed", "a").write("x")
+        time.sleep(4)
+    press(self, key, now)
 agent.DemoState._press = press_key
 """
 
@@ -216,6 +230,28 @@ def test_too_few_dialogs_prove_nothing_and_one_that_was_answered_all() -> None:
     assert tried.ignored is True
     tried.broken = True
     assert tried.ignored is False
+
+
+def test_a_mode_that_a_busy_program_shows_late_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second key is pressed meanwhile: it would go on to the next mode."""
+    profile, root = load_profile("demo", None), tmp_path / "proof" / "0"
+    path = Path(changed(tmp_path, LATE_MODE))
+    path.rename(path.with_name(profile.launch.command[0]))
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    root.mkdir(parents=True)
+    subject = Signalled(root)
+    try:
+        with Store() as store:
+            stage = Stage(root, subject, profile, store, PATIENCE)
+            stage.start()
+            stage.mode("plan")
+            assert stage.look().state.mode == "plan"
+            assert (subject.home.work / "pressed").read_text() == "x"
+            stage.end()
+    finally:
+        leave_nothing(root.parent)
 
 
 def test_what_cannot_be_proven_is_refused_before_anything_starts(tmp_path: Path) -> None:

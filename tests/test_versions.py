@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import versions
 
+from e2e.program import NotInstalledError, _check
+
 
 def test_the_page_is_made_of_what_was_found() -> None:
     assert versions.PAGE.read_text() == versions.page(versions.read())
@@ -36,3 +38,23 @@ def test_only_what_the_program_does_fails_its_version(
     """One that prints no version has failed; one for which there is no proof has not."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert versions._verdict(program, Path("/bin/true"))["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "known"),
+    [("proven", True), ("failed", True), ("open", False), ("not installed", False)],
+)
+def test_what_is_not_decided_is_tried_again(verdict: str, known: bool) -> None:
+    found = [{"program": "codex", "version": "0.2.0", "verdict": verdict}]
+    assert versions._known(found, "codex", "0.2.0") is known
+
+
+def test_a_program_that_does_not_say_its_version_in_time_ends_only_its_own_proof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "slow"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("e2e.program.VERSION_TIMEOUT", 0.2)
+    with pytest.raises(NotInstalledError, match="timed out"):
+        _check(program, "1.0")

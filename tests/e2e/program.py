@@ -21,6 +21,9 @@ CACHE = Path(__file__).parents[2] / ".cache" / "agents"
 INSTALL_TIMEOUT = 600.0
 """Seconds for the download: a program has about 400 MB."""
 
+VERSION_TIMEOUT = 300.0
+"""Seconds for a program to say its version; beside a load of 30 a minute was too little."""
+
 
 class NotInstalledError(Exception):
     """The program could not be had; the message says why and what to do."""
@@ -167,9 +170,13 @@ def _check(program: Path, version: str) -> None:
     environment = {"HOME": "/", "PATH": f"{Path(shutil.which('node') or '/usr/bin/node').parent}"}
     try:
         done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=60, env=environment
+            [program, "--version"],
+            capture_output=True,
+            text=True,
+            timeout=VERSION_TIMEOUT,
+            env=environment,
         )
-    except OSError as error:
+    except (OSError, subprocess.TimeoutExpired) as error:
         raise NotInstalledError(f"{program} does not run: {error}") from None
     if done.returncode != 0 or version not in done.stdout:
         raise NotInstalledError(

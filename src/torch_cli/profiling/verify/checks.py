@@ -171,7 +171,7 @@ def check_read(stage: Stage, kind: str, where: str = "") -> None:
         stage.wait(
             lambda sight: sight.state.dialog is not None and sight.state.dialog.kind == kind,
             "",
-            seconds=2.0,
+            seconds=stage.short,
         )
     except Failed:
         sight = stage.look()

@@ -7,6 +7,10 @@ ENOUGH_DIALOGS = 20
 """This many dialogs must ignore a key before Torch believes that dialogs ignore it."""
 
 
+PATIENCE_SECONDS = 30.0
+"""Seconds of patience with a program on a quiet machine."""
+
+
 class Plan(NamedTuple):
     """How much of each thing. ``openings`` are the dialogs opened around paste and key, for each
     key and kind. ``presses`` are the keys pressed at each dialog of a start. ``patience`` is the
@@ -21,7 +25,7 @@ class Plan(NamedTuple):
     presses: int
     at_start: bool = True
     deliveries: bool = True
-    patience: float = 30.0
+    patience: float = PATIENCE_SECONDS
 
 
 WHOLE = Plan(

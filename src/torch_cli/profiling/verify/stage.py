@@ -11,9 +11,10 @@ from torch_cli.delivery.receipt import Receipt
 from torch_cli.delivery.send import Request, send
 from torch_cli.delivery.text import same
 from torch_cli.delivery.typist import Typist
-from torch_cli.errors import TorchError
+from torch_cli.errors import TimedOutError, TorchError
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, spawn
 from torch_cli.pressing.mode import set_mode
+from torch_cli.profiling.verify.plan import PATIENCE_SECONDS
 from torch_cli.profiling.verify.subject import Subject
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
@@ -47,8 +48,8 @@ KEY_PRESSES = 3
 """How often a submit key is pressed while the text stays in the box: a busy program loses keys, and
 takes one that comes right behind a paste for a newline."""
 
-PRESS_AGAIN_SECONDS = 2.0
-"""Seconds between two such presses."""
+SHORT_SECONDS = 2.0
+"""Seconds for what takes a program no time, as between two such presses."""
 
 _SUBJECT_POLL_SECONDS = 0.03
 
@@ -111,7 +112,7 @@ class Stage:
         self.pane = find(self.store, self.socket, self.agent.name).pane
         self.resize(*SIZE)
         if ready:
-            limit = START_FACTOR * self.profile.launch.ready_timeout
+            limit = START_FACTOR * self.profile.launch.ready_timeout * self.slowness
             await_ready(self.client, self.store, self.agent, self.profile, limit)
         took = time.monotonic() - began
         if ready and self.subject.first_is_slow:
@@ -158,11 +159,36 @@ class Stage:
             if window is not None:
                 window.resize(width=width, height=height)
 
+    @property
+    def short(self) -> float:
+        """Seconds for what takes the program no time on a quiet machine."""
+        return SHORT_SECONDS * self.slowness
+
+    @property
+    def slowness(self) -> float:
+        """How much longer than on a quiet machine everything may take, by the patience; 1 or more.
+
+        What is waited for in any case has this limit, too: else patience is no help.
+        """
+        return max(1.0, self.patience / PATIENCE_SECONDS)
+
     def mode(self, wanted: str) -> None:
-        """Switch the program to another of its modes."""
+        """Switch the program to another of its modes.
+
+        On a busy machine a key takes effect late: another one is pressed long after, or never.
+        Raises ``TimedOutError`` if a key has shown no other mode.
+        """
         assert self.agent is not None
-        if self.look().state.mode != wanted:
-            set_mode(self.store, self.socket, self.agent.name, wanted)
+        deadline = time.monotonic() + self.patience
+        while self.look().state.mode != wanted:
+            try:
+                set_mode(self.store, self.socket, self.agent.name, wanted)
+            except TimedOutError:
+                if time.monotonic() >= deadline:
+                    raise
+                shown = self.look().state.mode
+                with suppress(Failed):
+                    self.wait(_shows_other(shown), "", seconds=self.patience / 3)
 
     # -- looks -------------------------------------------------------------------------------------
 
@@ -256,7 +282,7 @@ class Stage:
         for _ in range(KEY_PRESSES):
             self.keys(*keys)
             with suppress(Failed):
-                self.wait(came, name, seconds=PRESS_AGAIN_SECONDS)
+                self.wait(came, name, seconds=self.short)
                 return
             left = max(0.0, deadline - time.monotonic())
             sight = self.wait(
@@ -310,3 +336,8 @@ class Stage:
 
         self.subject.rest(self)
         self.wait(at_rest, "the program did not come to rest")
+
+
+def _shows_other(mode: str) -> Callable[[Sight], bool]:
+    """Return whether a sight shows a mode, and not this one."""
+    return lambda sight: sight.state.mode not in ("", mode)
