@@ -89,7 +89,7 @@ _RULE = re.compile(r"─+(?: [↑↓] \d+ more ─+)?")
 _EMPTY = re.compile(r"^ +(?:-- [A-Z ]+ -- )?[⏸⏵].*(?:\? for |to interrupt)")
 """In the footer, of which any text in the box takes this away."""
 
-_SPINNER = re.compile(r"[·✢✳✶✻✽*] \S.*…(?: \(|$)")
+_SPINNER = re.compile(r"(?:[·✢✳✶✻✽*] \S.*|● \S+)…(?: \(|$)")
 """The row above the box while it works. The footer does not say so in vim mode."""
 
 

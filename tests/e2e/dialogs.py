@@ -23,11 +23,15 @@ from e2e.configurations import CASES, Case
 from e2e.conftest import Setup
 from e2e.counted import CLAIM, Run, summed
 from e2e.openings import Near, Opened, opened, until_paste
-from e2e.scenes import EARLY, FOLLOWS, TOO_EARLY, WINDOW, until_dialog
+from e2e.scenes import EARLY, TOO_EARLY, WINDOW, until_dialog
 
 PAUSE_SECONDS = 6.0
 """Seconds between two keys of a person's, if the program is not seen to act on the first: on a busy
 machine that takes effect late, and the second opens a list or ends the program."""
+
+FOLLOWS = 0.2
+"""By which part of the window the moment of the next dialog follows the last. On a busy machine it
+is off by seconds in the beginning, and dialogs that come long before the paste say little."""
 
 MEASURED = 2
 """Dialogs by which a run learns how long one takes to come up; after that the moments follow."""
