@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torch_cli.programs.asked import asked_by
 from torch_cli.programs.classify import classify
 from torch_cli.programs.loading import load_profile
 from torch_cli.programs.profile import Profile
@@ -109,6 +110,7 @@ SIZED: dict[str, tuple[str, str, str | None]] = {
     "esc_first_word": ("idle", "title", "second"),
     "exited": ("exited", "exited", None),
     "exited_to_shell": ("exited", "exited", None),
+    "held_message": ("waiting", "held message", None),
     "idle": ("idle", "box", ""),
     "idle_acceptEdits": ("idle", "box", ""),
     "idle_auto": ("idle", "box", ""),
@@ -193,6 +195,7 @@ SIZED: dict[str, tuple[str, str, str | None]] = {
 QUESTIONS = {
     "auto_mode_dialog": "Make auto mode your default permission mode?",
     "api_key_dialog": "Do you want to use this API key?",
+    "held_message": "Held message from another session",
     "permission_dialog": "Do you want to proceed?",
     "plan_dialog": "Exit plan mode?",
     **dict.fromkeys(
@@ -284,6 +287,28 @@ def test_a_dialog_is_named_by_its_question(name: str) -> None:
         assert dialog.question == QUESTIONS[name.partition("@")[0]]
     assert any("❯" in row for row in dialog.rows)
     assert re.fullmatch(r"[0-9a-f]{12}", dialog.hash)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        (" │ Do you want to proceed?", " │ ❯ 1. Yes"),
+        (" Do you want to use this API key?", " ❯ 1. Yes", " Esc to cancel · Tab to amend"),
+        (" Accessing workspace:", " ❯ Yes, I trust this folder"),
+        (" Select model",),
+        ("❯ 1. Submit answers", "Review your answers"),
+    ],
+)
+def test_what_a_held_message_quotes_makes_no_other_dialog_of_it(quoted: tuple[str, ...]) -> None:
+    screen = load("held_message@120x40")
+    rows = [row.text for row in screen.rows]
+    at = rows.index(" please look at the tests")
+    found = classify(rewrite(screen, [*rows[:at], *quoted, *rows[at + 1 :]]), CLAUDE)
+    assert found.dialog is not None
+    told = (found.dialog.kind, found.dialog.question)
+    assert told == ("message", "Held message from another session"), found.evidence
+    offered = [one.words.split(" — ")[0] for one in asked_by(found).options]
+    assert offered == ["Deny", "Deliver this message to Claude"], "what is quoted is no option"
 
 
 def test_a_dialogs_hash_survives_a_redraw_and_sees_the_selection_move() -> None:

@@ -26,11 +26,12 @@ RULELESS = {name: profile._replace(rules=()) for name, profile in PROFILES.items
 OTHER = load_profile("other", None)
 
 UNLIKE = re.compile(
-    r"claude auto_mode_dialog(?:_second)?@40x40|codex question_notes\S*"
+    r"claude (?:auto_mode_dialog(?:_second)?@40x40|held_message@\S*)|codex question_notes\S*"
     r"|opencode (?:at_menu|slash_menu|command_palette)@\S*"
 )
 """Dialogs that have no such shape: a field for a text, a menu in the middle of the screen or above
-the box, a question whose only sign is too far above in a narrow pane."""
+the box, a question whose only sign is too far above in a narrow pane, a list that says neither keys
+nor a question."""
 
 
 def everything() -> list[tuple[str, str, Screen]]:

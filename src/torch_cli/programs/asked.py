@@ -87,6 +87,7 @@ def asked(dialog: Dialog) -> Asked:
     question = bare(dialog.question)
     # What is answered by a letter or a click may quote a list, and has no numbers of its own.
     apart = dialog.choose in ("letter", "click") or dialog.kind == UNKNOWN_KIND
+    apart = apart or _selects_unnumbered(dialog)
     first, options = (len(dialog.rows), ()) if apart else _numbered(dialog.rows)
     clicked = {spot.row for spot in dialog.spots}
     rows = tuple(row for at, row in enumerate(dialog.rows[:first]) if at not in clicked)
@@ -194,6 +195,14 @@ def _unnumbered(dialog: Dialog) -> tuple[Option, ...]:
         Option(str(number), spot.words, row=spot.row, column=spot.column)
         for number, spot in enumerate(dialog.spots, 1)
     )
+
+
+def _selects_unnumbered(dialog: Dialog) -> bool:
+    """Say whether the selected row is of a list without numbers: what has some is quoted above."""
+    if dialog.choose != "arrows" or dialog.marked is None:
+        return False
+    rows, marked = dialog.rows, dialog.marked
+    return _OPTION.match(rows[marked]) is None and len(_listed(rows, marked)) > 1
 
 
 def _listed(rows: tuple[str, ...], marked: int) -> tuple[Option, ...]:

@@ -239,7 +239,8 @@ class _Look:
         rows, chosen, cut = self._from_top(rows, chosen)
         bar = self.profile.box.bar
         asked = [row.replace(bar, " ") if bar else row for row in rows[:chosen]]
-        question = _question(asked, self.screen.width)
+        named = [row for row in asked if rule.question and rule.question.search(row)]
+        question = one_line(named[0]) if named else _question(asked, self.screen.width)
         selected = chosen if chosen < len(rows) else None
         spots = _spots(rule, rows) if rule.choose == "click" else ()
         aside = self.profile.box.dialog_aside

@@ -189,6 +189,8 @@ def _check_rules(profile: Profile, reader: TableReader) -> None:
             reader.refuse(f"rules.reset ({rule.name})", "must contain a group for the time")
         if rule.choose and rule.state is not State.WAITING:
             reader.refuse(f"rules.choose ({rule.name})", "is only for the state waiting")
+        if rule.question is not None and rule.state is not State.WAITING:
+            reader.refuse(f"rules.question ({rule.name})", "is only for the state waiting")
         if rule.choose == "arrows" and profile.box.dialog_cursor is None:
             reader.refuse(f"rules.choose ({rule.name})", "arrows need box.dialog_cursor")
         if rule.choose == "click" and rule.match.groups < 1:

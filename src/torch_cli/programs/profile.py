@@ -136,7 +136,8 @@ class Rule(NamedTuple):
     selection with the ``arrows``, and Enter, or by a ``click`` of the mouse: each group of
     ``match`` is an option then. '' if that is not known. ``text`` matches the words of an option
     that takes a text, once it is selected or its digit was pressed; ``text_keys`` open a field for
-    a text beside any such option. ``advice`` is for a person: what to do if
+    a text beside any such option. ``question`` finds the row that says what this dialog is, where
+    its last question may be somebody's text. ``advice`` is for a person: what to do if
     the state is ``unknown``, in a sentence; ``{agent}`` in it is the name of the agent.
     """
 
@@ -153,6 +154,7 @@ class Rule(NamedTuple):
     choose: str = ""
     text: Pattern | None = None
     text_keys: Words = ()
+    question: Pattern | None = None
     reset: Pattern | None = None
     advice: str = ""
 

@@ -19,6 +19,10 @@ from torch_cli.programs.transcript import open_transcript, turn_of
 HELD_WITHIN_SECONDS = 1.0
 """Seconds that Torch tries to deliver a message that the test expects to be held."""
 
+WORKING_FACTOR = 4
+"""How many times its patience a program gets to bring a text to its API while it says it works:
+at a load of 35 on 2 cores Kilo took more than 30 s (2026-11-29)."""
+
 TEXTS: dict[str, Callable[[], str]] = {
     "40 characters": lambda: prose(40),
     "2,000 characters": lambda: prose(2000),
@@ -69,11 +73,16 @@ def await_text(stage: Stage, mark: int, typed: str, kind: str) -> None:
     def came(_: object) -> bool:
         return any(same(one, typed, stage.profile) for one in stage.subject.texts(mark))
 
-    try:
-        stage.wait(came, f"{kind}: reported as delivered, and did not arrive")
-    except Failed as failed:
-        others = "; ".join(repr(one[:80]) for one in stage.subject.texts(mark)) or "nothing"
-        raise Failed(f"{failed.sentence}; what arrived: {others}", failed.screen) from None
+    for _ in range(WORKING_FACTOR):
+        try:
+            stage.wait(came, f"{kind}: reported as delivered, and did not arrive")
+            return
+        except Failed as late:
+            failed = late
+        if not stage.works():
+            break
+    others = "; ".join(repr(one[:80]) for one in stage.subject.texts(mark)) or "nothing"
+    raise Failed(f"{failed.sentence}; what arrived: {others}", failed.screen)
 
 
 def _await_report(stage: Stage, after: int, typed: str, kind: str) -> None:

@@ -122,7 +122,7 @@ class Stage:
     def _await_first_answer(self, seconds: float) -> None:
         """Ask something and wait ``seconds`` for the answer."""
         mark = self.subject.mark()
-        self.ask("hello")
+        self.ask("hello", seconds)
 
         def answered(sight: Sight) -> bool:
             came = self.subject.texts(mark) and not self.subject.busy
@@ -254,17 +254,17 @@ class Stage:
         assert self.pane is not None
         Typist(self.client, self.pane).press(keys)
 
-    def ask(self, text: str) -> None:
-        """Submit a message to the idle program as a person does."""
+    def ask(self, text: str, seconds: float | None = None) -> None:
+        """Submit a message to the idle program as a person does; it has ``seconds`` to arrive."""
         self._declined = 0.0  # the next question is another one
         self.paste(text)
         self.wait(
             lambda sight: sight.state.box is not None and text in sight.state.box.text,
             "a pasted text was not seen in the input box",
         )
-        self.submit(("Enter",), text)
+        self.submit(("Enter",), text, seconds)
 
-    def submit(self, keys: tuple[str, ...], text: str) -> None:
+    def submit(self, keys: tuple[str, ...], text: str, seconds: float | None = None) -> None:
         """Press ``keys`` at ``text`` in the box, again while it stays there, until it has arrived.
 
         Only what arrived counts: a box that is redrawn shows nothing for a moment, or other text.
@@ -278,7 +278,7 @@ class Stage:
             return sight.state.box is not None and text in sight.state.box.text
 
         time.sleep(self.profile.paste.settle)
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + (self.patience if seconds is None else seconds)
         for _ in range(KEY_PRESSES):
             self.keys(*keys)
             with suppress(Failed):
