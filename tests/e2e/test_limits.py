@@ -141,7 +141,7 @@ def test_a_limit_whose_end_the_screen_does_not_name_ends_by_the_programs_own_fig
     world = make_world(Setup.SPAWNED)
     assert world.start().code == 0, world.server.screens()
     with daemon(world):
-        assert world.send("Hello.").delivered
+        assert world.await_arrival(world.send("Hello.")), world.server.screens()
         world.settle()
         reset = float(round(time.time() + TURN_SECONDS + 60))
         with world.stub.behaving(unnamed(reset)):
