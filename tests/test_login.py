@@ -1,6 +1,7 @@
 """A login that was refused is one fact for all agents of its account."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import scheduler
@@ -8,13 +9,15 @@ from agent import DemoAgent, spawn_demo
 from conftest import wait_until
 from test_notices import change, errors, keep_in, kept, notices, wait_for_state
 from test_turn import Start, start
-from torch_cli.attention.account import account_of
 from torch_cli.attention.history import Change
 from torch_cli.attention.notices import Notice, Notices
 from torch_cli.attention.untold import untold
+from torch_cli.delivery.post import word_to
 from torch_cli.programs.state import State
 from torch_cli.programs.trouble import error_of
+from torch_cli.roster.account import account_of, refused_login
 from torch_cli.store import Store
+from torch_cli.tasks.assignment import Rules, candidates
 
 __all__ = ["errors", "notices", "start"]  # fixtures
 
@@ -128,6 +131,41 @@ def test_a_refused_login_is_told_once_for_all_agents_of_an_account(
     fail(second, "500 no")  # another fact
     found = wait_until(lambda: kept(file)[1:], what="what is told next")
     assert ["500 no" in each["words"] for each in found] == [True]
+
+
+def has_torchs_words(demo: DemoAgent) -> bool:
+    return any("Torch's words" in text for text in demo.submitted())
+
+
+def test_a_refused_login_holds_what_no_person_sends_to_all_agents_of_its_account(
+    demo: DemoAgent, tmp_path: Path
+) -> None:
+    """What a person sends goes out, and once a turn ends as it should, so does the rest."""
+    second = spawn_demo(demo.tmux, demo.torch, tmp_path / "2", "--work", "0", name="second")
+    scheduler.start(demo.torch)
+    for one in (demo, second):
+        wait_for_state(one, "idle")
+    fail(demo)
+    wait_for_state(demo, "error")
+    with Store() as store:
+        known = {agent.name: agent for agent in store.agents.all()}
+        assert refused_login(store, known["second"].identity) == "demo"
+        (line,) = [one for one in candidates(store, [known["second"]], Rules()) if one.name]
+        assert "the login of its account was refused (demo)" in line.unreachable
+        for name in ("demo", "second"):
+            store.messages.accept(word_to(known[name], f"Torch's words to {name}", None))
+
+    def reasons() -> set[str]:
+        with Store() as store:
+            waiting = [store.messages.waiting(one.identity) for one in known.values()]
+        return {one.reason.partition(";")[0] for found in waiting for one in found}
+
+    theirs = "login: the login of agent 'demo', which has the same account, was refused"
+    wait_until(lambda: reasons() == {"login: the login was refused", theirs}, what="the reasons")
+    assert demo.torch("send", "second", "Does it work again?").code == 0
+    for one in (demo, second):
+        wait_until(partial(has_torchs_words, one), what="what was held")
+    assert "Does it work" in second.submitted()[0]
 
 
 def test_at_a_command_it_is_said_once_for_all(demo: DemoAgent, tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_no_task_goes_to_whom_no_message_reaches(
         shell = store.agents.get("shell")
         assert shell is not None
         other = shell._replace(name="other", profile="other")
-        asked = [why for one in (shell, other) if (why := assignment._unreachable(one))]
+        asked = [why for one in (shell, other) if (why := assignment._unreachable(store, one))]
     assert [one.split(":")[0] for one in asked] == [
         "it is a shell, which gets no messages",
         "messages to it are held",

@@ -1,41 +1,16 @@
-"""Which account an agent uses at its API: a login that has ended is one fact for all of its agents.
+"""A login that has ended is one fact for all agents of its account: a person is told once."""
 
-An account is where a program keeps its login, and what its environment says of one.
-"""
-
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 
-from torch_cli import procs
 from torch_cli.attention.history import Change
 from torch_cli.programs.state import AT_WORK, AgentState, State
-from torch_cli.store.agents import Agent
-
-_PLACES = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "CLAUDE_CONFIG_DIR", "CODEX_HOME")
-_ENDS = ("_API_KEY", "_AUTH_TOKEN", "_OAUTH_TOKEN", "_BASE_URL", "_API_BASE", "_PROFILE")
+from torch_cli.roster.account import AUTHENTICATION, account_of
 
 
 def is_refused(state: AgentState) -> bool:
     """Return whether the API refused the login of an agent."""
     trouble = state.trouble
-    return trouble is not None and (trouble.state, trouble.kind) == (State.ERROR, "authentication")
-
-
-def account_of(agent: Agent) -> str:
-    """Return what is the same for all agents of one account, and tells nothing about it.
-
-    An agent whose environment cannot be read has an account of its own.
-    """
-    environ = procs.environment(agent.program_pid)
-    if environ is None:
-        return agent.identity
-    said = [
-        f"{name}={value}"
-        for name, value in sorted(environ.items())
-        if name in _PLACES or name.endswith(_ENDS)
-    ]
-    whole = "\0".join([agent.profile, *said])
-    return hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return trouble is not None and (trouble.state, trouble.kind) == (State.ERROR, AUTHENTICATION)
 
 
 def is_one_login(changes: Sequence[Change]) -> bool:

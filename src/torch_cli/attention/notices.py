@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from torch_cli.attention.account import Refused, account_of, is_one_login, is_refused
+from torch_cli.attention.account import Refused, is_one_login, is_refused
 from torch_cli.attention.channels import (
     RETRY_SECONDS,
     ChannelProgram,
@@ -27,6 +27,7 @@ from torch_cli.errors import TorchError
 from torch_cli.programs.asked import Option
 from torch_cli.programs.state import State
 from torch_cli.programs.trouble import trouble_fields
+from torch_cli.roster.account import account_of
 from torch_cli.store.agents import Agent
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.status_line import show

@@ -2,12 +2,13 @@
 
 import time
 
-from torch_cli.attention.account import account_of, is_refused
+from torch_cli.attention.account import is_refused
 from torch_cli.attention.history import Change, digest_of, key_in, key_of_state
 from torch_cli.attention.mute import muted_until
 from torch_cli.attention.needs import Need, needs
 from torch_cli.attention.notices import words_of
 from torch_cli.attention.told import TOLD
+from torch_cli.roster.account import account_of
 from torch_cli.store import Store
 from torch_cli.store.lease import HolderKind
 from torch_cli.tmux.socket import Socket

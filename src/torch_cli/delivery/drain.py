@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from torch_cli.delivery import outbox
 from torch_cli.delivery.ending import NOTHING_TYPED
 from torch_cli.delivery.lock import typist_of
-from torch_cli.delivery.obstacle import frozen, obstacle
+from torch_cli.delivery.obstacle import frozen, obstacle, refused
 from torch_cli.delivery.receipt import Outcome, Receipt
 from torch_cli.delivery.recipient import Recipient, recipient
 from torch_cli.delivery.restored import named
@@ -188,7 +188,10 @@ class Drain:
         """Return whether a recipient is free. If not, record what holds its message."""
         try:
             to = recipient(store, found, client)
-            if ice := frozen(store, to):
+            ice = frozen(store, to)
+            if message.step == "accepted":
+                ice = ice or refused(store, to, message)
+            if ice:
                 outbox.hold(store, message, f"{ice}{NOTHING_TYPED}")
                 return False
             sight = observe(

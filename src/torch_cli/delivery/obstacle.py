@@ -8,6 +8,7 @@ from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import State
 from torch_cli.roster.asleep import is_without_program, stay_awake
 from torch_cli.store import Store
+from torch_cli.store.messages import CHECKIN, Message
 
 OBSTACLE_SECONDS = 2.0
 """Seconds to wait for the end of a draft, or of an unknown screen that may be a redraw."""
@@ -55,6 +56,25 @@ def frozen(store: Store, recipient: Recipient) -> str:
     if recipient.agent and store.agents.is_frozen(recipient.agent):
         return f"frozen: 'torch thaw {recipient.name}' lets it go on"
     return ""
+
+
+def refused(store: Store, recipient: Recipient, message: Message) -> str:
+    """Return why ``message`` is not typed because the login of an account was refused, '' if it is.
+
+    What a person sends is typed: so they see whether it works again.
+    """
+    if not (message.sender or message.author) and message.kind != CHECKIN:
+        return ""
+    from torch_cli.roster.account import refused_login  # a person's message never needs it
+
+    name = refused_login(store, recipient.agent)
+    if not name:
+        return ""
+    other = "" if name == recipient.name else f" of agent '{name}', which has the same account,"
+    return (
+        f"login: the login{other} was refused; log in there and send it a message yourself, then "
+        "the others follow"
+    )
 
 
 def asleep(store: Store, recipient: Recipient) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch_cli.delivery.ending import EXPIRED, NOTHING_TYPED, held, waits
 from torch_cli.delivery.job import Job
 from torch_cli.delivery.lock import pane_lock
-from torch_cli.delivery.obstacle import asleep, frozen
+from torch_cli.delivery.obstacle import asleep, frozen, refused
 from torch_cli.delivery.procedure import deliver_one, finish
 from torch_cli.delivery.reading import Policy, Reader
 from torch_cli.delivery.receipt import Outcome, Receipt, receipt_for_others, receipt_of
@@ -60,13 +60,13 @@ def deliver(
 def _in_turn(job: Job) -> Receipt:
     """Deliver the message after those that go before it. The pane's lock is held."""
     messages, reader = job.store.messages, job.reader
-    if ice := frozen(job.store, reader.recipient):
+    if why := frozen(job.store, reader.recipient) or asleep(job.store, reader.recipient):
         # A text that was left in its box stays there.
         typed = job.message.step != Step.ACCEPTED
-        return receipt_of(job.message) if typed else job.settle(held(ice))
-    if sleep := asleep(job.store, reader.recipient):
-        typed = job.message.step != Step.ACCEPTED
-        return receipt_of(job.message) if typed else job.settle(held(sleep))
+        return receipt_of(job.message) if typed else job.settle(held(why))
+    login = refused(job.store, reader.recipient, job.message)
+    if login and job.message.step == Step.ACCEPTED:
+        return job.settle(held(login))
     for earlier in messages.unfinished(reader.pane.at):
         left = finish(Job(reader, earlier, job.on_step))
         if earlier.id == job.message.id and left.state is Outcome.QUEUED:
@@ -76,6 +76,8 @@ def _in_turn(job: Job) -> Receipt:
         if left.state is Outcome.HELD:
             return job.settle(held(_behind(left)))
     for ahead in messages.ahead_of(job.message):
+        if refused(job.store, reader.recipient, ahead):
+            continue  # what a person sends shows whether the login works again
         left = _deliver_ahead(reader, ahead)
         if left.state in (Outcome.HELD, Outcome.QUEUED):
             return job.settle(held(_behind(left)))

@@ -8,7 +8,6 @@ Both is one record in the store: it happens once for each reset, whoever looks.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch_cli.attention.account import account_of
 from torch_cli.attention.mute import muted_until
 from torch_cli.attention.waits import DEALT_WITH
 from torch_cli.delivery.post import SENDER, word_to
@@ -18,6 +17,7 @@ from torch_cli.intervals import INTERVALS
 from torch_cli.lifecycle.did import Did
 from torch_cli.programs.limit import OVER, Limit, limit_of
 from torch_cli.programs.state import AT_WORK, State
+from torch_cli.roster.account import account_of
 from torch_cli.roster.registry import profile_named
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent

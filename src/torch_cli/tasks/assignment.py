@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch_cli.errors import HeldError, NotFoundError, TorchError
 from torch_cli.intervals import INTERVALS
 from torch_cli.programs.state import State
+from torch_cli.roster.account import refused_login
 from torch_cli.roster.actor import Actor
 from torch_cli.roster.edges import may_write
 from torch_cli.roster.project import belongs, place_of, project_of
@@ -68,7 +69,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
                 project=(project := project_of(store, agent)),
                 role=agent.role,
                 frozen=agent.frozen is not None,
-                unreachable=_unreachable(agent),
+                unreachable=_unreachable(store, agent),
                 serves=not rules.roles or agent.role in rules.roles,
                 foreign=frozenset(one for one, home in homes.items() if home != project),
             )
@@ -76,7 +77,7 @@ def candidates(store: Store, agents: Sequence[Agent], rules: Rules) -> list[Cand
     return found
 
 
-def _unreachable(agent: Agent) -> str:
+def _unreachable(store: Store, agent: Agent) -> str:
     """Return why a message with the task would not reach the agent, '' if it would."""
     try:
         profile = profile_named(agent.profile)
@@ -86,6 +87,8 @@ def _unreachable(agent: Agent) -> str:
         return "it is a shell, which gets no messages"
     if profile.box.kind == "none":
         return f"messages to it are held: nothing is known of the screen of '{profile.name}'"
+    if name := refused_login(store, agent.identity):
+        return f"the login of its account was refused ({name})"
     return ""
 
 
