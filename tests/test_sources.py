@@ -1,6 +1,7 @@
 """What each source says of an agent's state, and which one decides."""
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,23 @@ def test_a_notice_does_not_say_since_when(demo: DemoAgent) -> None:
         assert demo.torch("state", demo.name, "--json").json["since"] == since
         (line,) = demo.torch("ps", "--json").out.splitlines()
         assert json.loads(line)["since"] == since
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [("busy", "working"), ("waiting", "waiting"), ("idle", "idle")]
+)
+def test_the_programs_own_record_says_in_its_words_what_it_is(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path, status: str, state: str
+) -> None:
+    """A record that says 'waiting' was told as 'working', beside a dialog that shows."""
+    config = tmp_path / "claude"
+    (config / "sessions").mkdir(parents=True)
+    command = f"CLAUDE_CONFIG_DIR={config} exec {sys.executable} -c 'input()'"
+    pane = tmux.new_session("recorded", command)
+    record = {"sessionId": "s", "status": status, "statusUpdatedAt": time.time() * 1000}
+    record |= {"waitingFor": "permission prompt"} if status == "waiting" else {}
+    (config / "sessions" / f"{pane.pid}.json").write_text(json.dumps(record))
+    assert torch("adopt", pane.id, "recorded", "--profile", "claude").code == 0
+    found = sources(torch, "recorded")["record"]
+    assert (found["state"], found["decides"]) == (state, False)
+    assert ("(permission prompt)" in found["evidence"]) == (status == "waiting")

@@ -351,6 +351,11 @@ def test_the_version_of_a_program_that_was_adopted_late_is_known(make_world: Mak
     assert submit["degree"] == "safe-idle", (submit, adopted)
 
 
+def _source(agent: World, name: str) -> dict[str, Any]:
+    found = agent.torch("state", agent.name, "-v", "--json").json["sources"]
+    return next(dict(one) for one in found if one["source"] == name)
+
+
 def test_each_source_of_its_state_is_named(agent: World) -> None:
     """Its own record and, with hooks, its reports say the same as its screen."""
     names = {"screen", "record"} | (
@@ -363,7 +368,14 @@ def test_each_source_of_its_state_is_named(agent: World) -> None:
         working = agent.torch("state", agent.name, "-v", "--json").json["sources"]
     agent.settle()
     idle = agent.torch("state", agent.name, "-v", "--json").json["sources"]
-    for state, found in (("working", working), ("idle", idle)):
+    with agent.stub.behaving(Behaviour(StubMode.TOOL)):
+        agent.ask(prose(30))
+        agent.wait(lambda: agent.view().asks, "the permission dialog")
+    # It writes a moment later than it draws.
+    agent.wait(lambda: _source(agent, "record")["state"] == "waiting", "the record of it")
+    waiting = agent.torch("state", agent.name, "-v", "--json").json["sources"]
+    agent.settle()
+    for state, found in (("working", working), ("idle", idle), ("waiting", waiting)):
         assert {one["source"]: one["state"] for one in found} == dict.fromkeys(names, state)
         assert [one["source"] for one in found if one["decides"]] == ["screen"]
         assert all(one["at"] for one in found)

@@ -39,13 +39,14 @@ class TurnRecord(NamedTuple):
     """Whether a turn is ``running``, when that was written (epoch seconds), and where.
 
     ``current`` says that the program keeps the record up to date until it ends. Otherwise the end
-    of a turn may be missing.
+    of a turn may be missing. ``asks`` says that the turn waits for a person.
     """
 
     running: bool
     at: float
     evidence: str
     current: bool
+    asks: bool = False
 
 
 def record_of(kind: str, process: Process | int) -> TurnRecord | None:
@@ -240,7 +241,8 @@ def _claude(process: Process) -> TurnRecord | None:
     words = f"its own record says '{written['status']}'"
     if isinstance(asked := written.get("waitingFor"), str):
         words += f" ({' '.join(asked.split())[:60]})"
-    return TurnRecord(running, at, words, current=True)
+    asks = written["status"] == "waiting"
+    return TurnRecord(running, at, words, current=True, asks=asks)
 
 
 def _codex(process: Process) -> TurnRecord | None:

@@ -71,6 +71,7 @@ def sources_of(
     record = record_of(profile.answer.transcript, program)
     if record is not None:
         does = State.WORKING if record.running else State.IDLE
+        does = State.WAITING if record.asks else does
         sources.append(StateSource("record", str(does), record.evidence, "", record.at))
     if (own := state.report) is not None:
         words = own.words or "its own report"
