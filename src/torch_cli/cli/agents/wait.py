@@ -34,7 +34,7 @@ def command(common: Common, targets: tuple[str, ...], wanted: str, timeout: floa
     runs out.
 
     An agent whose program has ended, or ends meanwhile, is said at once: exit status 3, unless you
-    wait for 'dead', 'exited' or 'hibernated'.
+    wait for 'dead', 'exited' or 'hibernated'. One that is woken meanwhile is waited for on.
 
     Several are waited for one after the other, within one time, each with its own result: one that
     is printed may have come to be in another state since. The exit status is the first that is not
