@@ -100,6 +100,7 @@ def test_an_answered_dialog_stays_in_the_sum(pages: Path) -> None:
 
 def test_what_has_only_begun_counts_as_not_tried(pages: Path) -> None:
     run()
+    run().keep()
     run(HELD, name="continue")
     assert "plan mode" in pages.read_text().partition("Not tried yet: ")[2]
 

@@ -102,7 +102,7 @@ def summed(name: str, version: str) -> dict[str, Any]:
 
 def total(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the file with the sums of its runs."""
-    runs = [one for one in row["runs"] if "date" in one]  # the others have counted nothing yet
+    runs = [one for one in row["runs"] if any(one[name] for name in COUNTS)]
     sums = {name: sum(one[name] for one in runs) for name in COUNTS}
     moments: Counter[str] = Counter()
     for one in runs:
