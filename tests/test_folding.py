@@ -95,3 +95,17 @@ def test_torch_alone_shows_the_commands_of_every_day(torch: Torch, tmp_path: Pat
         check=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE)},
     ).stdout.startswith("Usage: torch COMMAND")
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_what_takes_longer_than_a_second_is_said(
+    torch: Torch, tmp_path: Path, quiet: tuple[str, ...]
+) -> None:
+    """On a terminal, while it is done; a pipe hears of it with -v only."""
+    words = ("spawn", "dev", "--profile", "demo", *quiet, "--", "--start-delay", "3")
+    rows = both(torch, 80, *words, cwd=tmp_path)
+    said = [row for row in rows if row.startswith("torch: waiting up to ")]
+    assert len(said) == (0 if quiet else 1), rows
+    again = torch("spawn", "other", *words[2:], cwd=tmp_path)
+    assert again.code == 0, again
+    assert "waiting up to" not in again.err

@@ -53,7 +53,9 @@ def _execute() -> None:
             from torch_cli.attention.presence import note_command
 
             if told := note_command():
-                sys.stderr.write(f"torch: {told}\n{TOLD_HINT}\n")
+                from torch_cli.cli.present import say
+
+                say(f"torch: {told}\n{TOLD_HINT}", err=True)
         if sys.argv[1:2] in (["send"], ["ask"], ["ps"], ["status"]):
             from torch_cli.cli import direct
 

@@ -5,11 +5,15 @@ It also checks whether anybody still reads the output. If nobody does, Torch sto
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from torch_cli.cli.common import Common
 from torch_cli.cli.present import nobody_reads, note
 from torch_cli.delivery.ending import WAITS
 from torch_cli.errors import Abandoned
+
+if TYPE_CHECKING:
+    from threading import Timer
 
 QUIET_SECONDS = 1.0
 """Seconds before anything is said. Most deliveries are over by then."""
@@ -39,6 +43,41 @@ class ProgressPrinter:
             if self._advice:
                 note(f"       {self._advice}")
                 self._advice = ""
+
+
+class StepPrinter:
+    """Gets the steps of long work, and prints each that takes longer than a second, on a terminal.
+
+    With ``-v`` all of them are printed at once. Use it in a ``with`` block: after that, and after
+    ``over``, nothing more is printed.
+    """
+
+    def __init__(self, common: Common) -> None:
+        self._common = common
+        self._shows = not (common.quiet or common.verbose) and sys.stderr.isatty()
+        self._waits: Timer | None = None
+
+    def __enter__(self) -> "StepPrinter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over()
+
+    def __call__(self, step: str) -> None:
+        """Take ``step`` as what is being done now."""
+        self.over()
+        self._common.tell(step)
+        if self._shows:
+            from threading import Timer
+
+            self._waits = Timer(QUIET_SECONDS, self._common.inform, (f"{step}…",))
+            self._waits.daemon = True
+            self._waits.start()
+
+    def over(self) -> None:
+        """Print nothing of the last step any more: its outcome is known."""
+        if self._waits is not None:
+            self._waits.cancel()
 
 
 def check_reader() -> None:

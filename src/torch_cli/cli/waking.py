@@ -19,10 +19,12 @@ def wake_first(common: Common, store: "Store", target: str) -> None:
     if common.socket.demanded and not common.socket.leads_to(agent.socket):
         return
     from torch_cli.cli.present import note
+    from torch_cli.cli.progress import StepPrinter
     from torch_cli.errors import TorchError
     from torch_cli.lifecycle.wake import wake
 
     try:
-        wake(store, agent.name, on_step=common.tell)
+        with StepPrinter(common) as progress:
+            wake(store, agent.name, on_step=progress)
     except TorchError as error:
         note(f"torch: {error.message}", quiet=common.quiet)

@@ -4,7 +4,7 @@ import contextlib
 import enum
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -55,6 +55,7 @@ def down(
     on: Socket | None = None,
     force: bool = False,
     notes: float = 0.0,
+    tell: Callable[[str], None] = lambda step: None,
 ) -> Iterator[EndedMember]:
     """End the members of the team whose file is ``team``, the last started first.
 
@@ -63,9 +64,10 @@ def down(
     over all of them.
 
     All agents are asked for a handoff note at the same time, and have ``notes`` seconds for it; 0
-    asks for none. The note and the pane's content are saved. A checkpoint of each directory comes
-    first, if it is in a repository. If that fails, the members there continue, unless ``force``. A
-    worktree that was made for a member is removed only if nothing in it would be lost.
+    asks for none. ``tell`` hears of each step. The note and the pane's content are saved. A
+    checkpoint of each directory comes first, if it is in a repository. If that fails, the members
+    there continue, unless ``force``. A worktree that was made for a member is removed only if
+    nothing in it would be lost.
     """
     saved: dict[str, str] = {}
     known = store.teams.members(team)
@@ -81,8 +83,9 @@ def down(
     members = [one for one in reversed(known.values()) if not only or one.name in only]
     for one in members:
         _check_may_end(store, one)
-    asked = _ask_all(store, members, notes) if notes else {}
+    asked = _ask_all(store, members, notes, tell) if notes else {}
     for member in members:
+        tell(f"making a checkpoint of {member.directory}, and ending {member.name}")
         try:
             words = _save(member, saved)
         except TorchError as error:
@@ -149,13 +152,17 @@ def _save(member: Started, saved: dict[str, str]) -> str:
         raise
 
 
-def _ask_all(store: Store, members: Sequence[Started], seconds: float) -> dict[str, Note]:
+def _ask_all(
+    store: Store, members: Sequence[Started], seconds: float, tell: Callable[[str], None]
+) -> dict[str, Note]:
     """Ask all of the team's agents for their notes at once; return the notes by identity."""
     ours = [one for one in members if one.kind == MemberKind.AGENT and one.ours]
     found = (agent_of(store, one) for one in ours)
     agents = [agent for agent in found if agent is not None and lives(store, agent)]
     if not agents:
         return {}
+    names = ", ".join(agent.name for agent in agents)
+    tell(f"waiting {seconds:g} s at most for handoff notes of {names} (--deadline 0 asks for none)")
     with ThreadPoolExecutor(len(agents)) as pool:
         notes = pool.map(lambda agent: ask_for_note(agent, seconds), agents)
         return {agent.identity: note for agent, note in zip(agents, notes, strict=True)}

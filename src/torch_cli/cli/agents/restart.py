@@ -12,6 +12,7 @@ from torch_cli.cli.several import agents_argument, consent, for_each
 from torch_cli.errors import DONE, RefusedError
 
 if TYPE_CHECKING:
+    from torch_cli.cli.progress import StepPrinter
     from torch_cli.lifecycle.restart import Restarted, RestartPlan
 
 
@@ -82,13 +83,14 @@ def command(
             )
             if plan.losses and not (yes or by_policy):
                 _ask(common, plan)
-            done = restart(
-                *(store, plan),
-                why=ended or stalled or "",
-                by_policy=by_policy,
-                seconds=seconds,
-                on_step=common.tell,
-            )
+            with StepPrinter(common) as progress:
+                done = restart(
+                    *(store, plan),
+                    why=ended or stalled or "",
+                    by_policy=by_policy,
+                    seconds=seconds,
+                    on_step=progress,
+                )
             _show(common, done)
             return DONE
 

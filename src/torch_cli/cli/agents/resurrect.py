@@ -19,6 +19,7 @@ from torch_cli.cli.agents.rebuilt import (
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import SECONDS, common_options
 from torch_cli.cli.present import note, printable
+from torch_cli.cli.progress import StepPrinter
 from torch_cli.errors import DONE, HELD, NOT_BACK, Interrupted
 
 if TYPE_CHECKING:
@@ -94,18 +95,18 @@ def command(
             processes = process_prospects(store, lost_processes(store, found))
             status = _show_steps(common, steps_of(store, found))
             return max([status, *(show_process_plan(common, one) for one in processes)])
-        with resurrecting():
+        with resurrecting(), StepPrinter(common) as progress:
             for path in sorted({one.socket for one in agents}):
                 for words in close_unfinished(store, Socket(path=path)):
                     common.tell(words)
             found = look()
-            start = partial(raise_processes, store, lost_processes(store, found), common.tell)
+            start = partial(raise_processes, store, lost_processes(store, found), progress)
             outcomes = resurrect(
                 *(store, steps_of(store, found)),
                 by=by,
                 seconds=seconds,
                 processes=start,
-                on_step=common.tell,
+                on_step=progress,
             )
             return _show_outcomes(common, outcomes)
 

@@ -9,6 +9,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_agents, complete_briefings, complete_profiles
 from torch_cli.cli.options import ANY_BYTES, POLICIES, SECONDS, STALLED, common_options
 from torch_cli.cli.present import note, print_json, printable, say
+from torch_cli.cli.progress import StepPrinter
 
 if TYPE_CHECKING:
     from torch_cli.lifecycle.begin import Begun
@@ -167,14 +168,15 @@ def command(
         stalled=stalled or "",
         hibernate=hibernate or "",
     )
-    begun, text = begin(
-        common.socket,
-        order,
-        brief=brief or "",
-        seconds=seconds,
-        on_open=opened,
-        on_step=common.tell,
-    )
+    with StepPrinter(common) as progress:
+        begun, text = begin(
+            common.socket,
+            order,
+            brief=brief or "",
+            seconds=seconds,
+            on_open=opened,
+            on_step=progress,
+        )
     state = "starting" if begun.state is None else str(begun.state.state)
     caution = caution_of(profile_named(profile), begun.agent.version)
     bare = outside_git(begun.window.directory) if common.json else ""

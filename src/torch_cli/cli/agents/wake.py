@@ -36,6 +36,7 @@ def command(
       torch wake --all
       torch wake dev --json | jq -r .pane
     """
+    from torch_cli.cli.progress import StepPrinter
     from torch_cli.lifecycle.several import chosen
     from torch_cli.lifecycle.wake import wake
     from torch_cli.store import Store
@@ -46,7 +47,8 @@ def command(
         )
 
         def act(name: str) -> int:
-            done = wake(store, name, seconds, common.tell)
+            with StepPrinter(common) as progress:
+                done = wake(store, name, seconds, progress)
             agent = done.agent
             common.show(
                 {

@@ -84,6 +84,7 @@ def new_command(
     from datetime import date
 
     from torch_cli.cli.present import note, print_json, print_text, say
+    from torch_cli.cli.progress import StepPrinter
     from torch_cli.envfile import read_environment
     from torch_cli.profiling.draft import draft_text, unproven
     from torch_cli.profiling.trial import TrialRequest, try_out
@@ -99,7 +100,8 @@ def new_command(
         timeout=timeout,
         enter=None if enter is None else _check_enter(enter),
     )
-    seen = try_out(request, today=date.today().isoformat(), tell=common.tell)
+    with StepPrinter(common) as progress:
+        seen = try_out(request, today=date.today().isoformat(), tell=progress)
     text = draft_text(seen)
     if path is None and not common.json:
         print_text(text)

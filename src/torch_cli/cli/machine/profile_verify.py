@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch_cli.cli.cells import cut
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.options import ANY_BYTES, common_options
+from torch_cli.cli.present import terminal_size
 
 if TYPE_CHECKING:
     from torch_cli.profiling.verify.run import VerifyReport
@@ -90,7 +92,8 @@ class Bar:
             full = 30 * held // max(total, 1)
             seconds = time.monotonic() - self._began
             words = f"[{'=' * full:<30}] {held}/{total}  {said['check']}  {seconds:.0f} s"
-            click.echo(f"\r\x1b[K{words}", nl=False, err=True)
+            row = cut(words, terminal_size(sys.stderr).columns - 1)
+            click.echo(f"\r\x1b[K{row}", nl=False, err=True)
 
     def end(self) -> None:
         """Clear the line."""

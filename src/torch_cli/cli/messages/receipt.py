@@ -101,4 +101,5 @@ def _print_line(message: "Message", receipt: "Receipt") -> None:
     words = [f"{age(time.time() - message.stands_since):>4}", message.id]
     words += [f"{shown_state(receipt):<9}", message.recipient]
     words += [f"from {message.sender}"] if message.sender else []
-    say("  ".join(printable(word) for word in (*words, one_line(message.body, RECEIPT_CHARACTERS))))
+    shown = (*words, one_line(message.body, RECEIPT_CHARACTERS))
+    say("  ".join(map(printable, shown)), indent=6)

@@ -8,6 +8,7 @@ from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles, complete_tasks
 from torch_cli.cli.options import ANY_BYTES, common_options
 from torch_cli.cli.present import note, print_json, printable, say
+from torch_cli.cli.progress import StepPrinter
 
 if TYPE_CHECKING:
     from torch_cli.delivery.receipt import Receipt
@@ -78,7 +79,8 @@ def command(
             session=session or (own.session if own else None),
             arguments=arguments,
         )
-        done = delegate(store, common.socket, who, task, wanted, common.tell)
+        with StepPrinter(common) as progress:
+            done = delegate(store, common.socket, who, task, wanted, progress)
         for identity in (done.task.agent, task.agent):
             show_task(store, identity)
     _print(common, done)

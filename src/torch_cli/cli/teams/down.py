@@ -5,6 +5,7 @@ import click
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import IN_PROJECT, common_options, seconds_option
 from torch_cli.cli.present import error_object, note, print_error, print_json, printable, say
+from torch_cli.cli.progress import StepPrinter
 from torch_cli.errors import DONE
 
 
@@ -38,8 +39,20 @@ def command(
     from torch_cli.teams.up import team_lock
 
     status, any_ended = DONE, False
-    with Store() as store, team_lock(path := team_path(store, directory)):
-        for one in down(store, path, only=only, on=common.socket, force=force, notes=deadline):
+    with (
+        Store() as store,
+        team_lock(path := team_path(store, directory)),
+        StepPrinter(common) as progress,
+    ):
+        for one in down(
+            *(store, path),
+            only=only,
+            on=common.socket,
+            force=force,
+            notes=deadline,
+            tell=progress,
+        ):
+            progress.over()
             any_ended = True
             if common.json:
                 error = {"error": error_object(one.error)} if one.error else {}

@@ -59,6 +59,7 @@ def command(
       torch up --resume
     """
     from torch_cli.cli.present import note, printable
+    from torch_cli.cli.progress import StepPrinter
     from torch_cli.errors import DONE
     from torch_cli.store import Store
     from torch_cli.teamfile.load import find_file, load_team
@@ -72,7 +73,7 @@ def command(
                 _print_step(step, team, common, restarts=restart_changed)
             return DONE
         status = DONE
-        with team_lock(team.path):
+        with team_lock(team.path), StepPrinter(common) as progress:
             steps = plan(store, team, only)
             socket = home_of(steps, common.socket)
             if socket != common.socket:
@@ -85,10 +86,11 @@ def command(
                 as_accepted=as_accepted,
                 restart_changed=restart_changed,
                 resume=resume,
-                tell=common.tell,
+                tell=progress,
                 warn=lambda words: note(printable(f"torch: {words}"), quiet=common.quiet),
             )
             for result in results:
+                progress.over()
                 _print_result(result, common)
                 status = status or _status(result)
     return status
