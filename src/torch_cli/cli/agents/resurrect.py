@@ -153,7 +153,7 @@ def _show_prospects(common: Common, found: "Iterable[Prospect]") -> int:
     if nothing and not common.json:
         note("  nothing has fallen", quiet=common.quiet)
     if planned and not common.json:
-        note(f"  each gets {_MESSAGE}", quiet=common.quiet)
+        note(f"  each that comes back gets {_MESSAGE}", quiet=common.quiet)
     return status
 
 
@@ -186,7 +186,7 @@ def _show_outcomes(common: Common, outcomes: "Iterable[Outcome]") -> int:
     if not common.json:
         seconds = time.monotonic() - began
         words = f"{counts[Raised.BACK]} of {fallen} agents are back, after {seconds:.1f} s"
-        words += f"; each gets {_MESSAGE}" if counts[Raised.BACK] else ""
+        words += f"; each that is back gets {_MESSAGE}" if counts[Raised.BACK] else ""
         note(f"  {words}" if fallen else "  nothing has fallen", quiet=common.quiet)
     if counts[Raised.FAILED] or lacking:
         return NOT_BACK
