@@ -72,6 +72,14 @@ def test_json_is_not_folded(torch: Torch, tmp_path: Path) -> None:
     assert len(row) > 60
 
 
+def test_a_command_at_the_end_has_a_row_of_its_own() -> None:
+    command = "torch spawn api --profile claude --dir /home/ada/shop --resume 4604ae3e-5692"
+    rows = folded(f"End it, and start it with Torch: {command}", 60, 2, whole=True)
+    assert rows == ["End it, and start it with Torch:", f"  {command}"]
+    two = "Start it again: torch spawn pm. If a team's file names it, then with it: torch up"
+    assert folded(two, 60, 2, whole=True)[1].endswith("torch up")
+
+
 @given(st.text("ab '日本/", max_size=60), st.integers(4, 40))
 def test_a_word_is_not_broken_if_it_is_to_be_copied(text: str, columns: int) -> None:
     rows = folded(text, columns, 2, whole=True)

@@ -224,6 +224,7 @@ def test_what_cannot_be_brought_back_is_listed(
     assert codes["name"] == "name-taken"
     assert [pane.id for pane in tmux.panes()] == [mine.id]
     back = torch("resurrect", env=PATH | {"SHOP_KEY": "another"})
+    assert "each that is back gets a message that says why" in back.err
     assert back.code == 10, back
     assert "1 of 4 agents are back" in back.err
     assert (procs.environment(agent_now("variable").program_pid) or {})["SHOP_KEY"] == "another"

@@ -13,7 +13,7 @@ from torch_cli.width import cells_of
 _WORDS = re.compile(r" +[^ ]*|[^ ]+")
 _TOGETHER = re.compile(r" *'torch [^']+'[^ ]*| +[^ ]*|[^ ]+")
 """Words, and commands in quotes, which stay in one row to be copied."""
-_COMMAND = re.compile(r"(?<=:) (torch \S.*)$")
+_COMMAND = re.compile(r"(?<=:) (torch (?:(?![.;,] ).)+)$")
 _WIDENS = "\N{VARIATION SELECTOR-16}"
 """Has a terminal draw the character before it as an emoji, which may be wider."""
 

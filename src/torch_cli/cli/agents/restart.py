@@ -8,11 +8,11 @@ import click
 from torch_cli.cli.asking import confirmed
 from torch_cli.cli.common import Common
 from torch_cli.cli.options import SECONDS, common_options
+from torch_cli.cli.progress import StepPrinter
 from torch_cli.cli.several import agents_argument, consent, for_each
 from torch_cli.errors import DONE, RefusedError
 
 if TYPE_CHECKING:
-    from torch_cli.cli.progress import StepPrinter
     from torch_cli.lifecycle.restart import Restarted, RestartPlan
 
 
