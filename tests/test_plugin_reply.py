@@ -64,6 +64,10 @@ def test_files_that_are_no_requests_are_passed_over(program: procs.Process) -> N
         stem.with_name(f"{program.pid}-{name.replace('/', '')}").write_text("{}")
     Path(f"{opened(program.pid, 'per_5')}.open").write_text("[")
     assert open_request(PROFILE, program, DIALOG) == str(stem)
+    with subprocess.Popen(["true"]) as ended:
+        left = opened(ended.pid, "per_6", "touch approved")
+    assert open_request(PROFILE, program, DIALOG) == str(stem)
+    assert not Path(f"{left}.open").exists(), "its program has ended"
     os.utime(f"{stem}.open", (1, 1))
     assert open_request(PROFILE, program, DIALOG) == "", "it is of an earlier process"
 

@@ -282,10 +282,10 @@ class Torch:
         """Answer the dialog with the hash ``dialog`` that an agent or pane shows, by an option.
 
         ``option`` is the option's key, its letter, its words, or how only its words begin. ``text``
-        is typed for an option that takes one. Waits up
-        to 10 seconds until the dialog has gone. Raises ``HeldError`` if another dialog shows, or
-        none, or the pane cannot be typed into, and ``RefusedError`` if the dialog has no such
-        option, or nobody knows which key chooses it. Nothing was chosen then.
+        is typed for an option that takes one. Waits up to 10 seconds until the dialog has gone; the
+        ``outcome`` of the answer says whether the program took this one. Raises ``HeldError`` if
+        another dialog shows, or none, or the pane cannot be typed into, and ``RefusedError`` if the
+        dialog has no such option, or nobody knows which key chooses it. Nothing was chosen then.
         """
         from torch_cli.attention.answer import answer
         from torch_cli.store import Store

@@ -4,6 +4,7 @@ A key that was pressed while a dialog stood may come just after somebody else's.
 tell the two apart: the dialog goes either way.
 """
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -31,6 +32,10 @@ HEARD_SECONDS = 1.0
 """Seconds after the end of a dialog in which the program must have recorded what was chosen. Claude
 Code and Codex take some 50 ms to decline; what is allowed is recorded when it has ended."""
 
+DECLINED_HEARD_SECONDS = 5.0
+"""The same for a choice that allows nothing. That is recorded at once: if it is not, somebody
+else's yes was taken, and what that allowed took 0.3 to 3 s on an overloaded machine."""
+
 _HEARD_POLL_SECONDS = 0.05
 
 
@@ -54,6 +59,8 @@ class Witness:
     def __init__(self, profile: Profile, program: Process | None, dialog: Dialog) -> None:
         self._kind, self._declines = profile.answer.transcript, profile.answer.declines
         self._dialog, self._path, self._call = dialog.kind, "", ""
+        self._version: tuple[int, int] = (-1, -1)
+        self._known: dict[str, Call] = {}
         by_words = dialog.kind == TOLD_BY_WORDS_KIND
         decided = dialog.kind in DECIDED_KINDS and self._declines is not None
         if program is None or self._kind not in CALL_KINDS or not (by_words or decided):
@@ -67,7 +74,8 @@ class Witness:
 
     def wait(self, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:
         """As ``look``, for as long as the record may take; ``PRESSED`` if it says nothing then."""
-        deadline = time.monotonic() + HEARD_SECONDS
+        declines = self._declines is not None and self._declines.search(option.words) is not None
+        deadline = time.monotonic() + (DECLINED_HEARD_SECONDS if declines else HEARD_SECONDS)
         while True:
             outcome = self.look(asked, option, text)
             late = time.monotonic() >= deadline
@@ -96,9 +104,13 @@ class Witness:
         if not self._path:
             return {}
         try:
-            return calls_in(self._kind, self._path)
+            status = os.stat(self._path)
+            version = (status.st_mtime_ns, status.st_size)
+            if version != self._version:
+                self._known, self._version = calls_in(self._kind, self._path), version
         except OSError:
             return {}
+        return self._known
 
 
 def _by_words(call: Call, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:

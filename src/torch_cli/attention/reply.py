@@ -100,10 +100,14 @@ def _open_requests(program: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
         return
     for name in names:
         found = _OPEN.fullmatch(name)
-        if found is None or int(found["pid"]) not in family:
+        if found is None:
             continue
-        path = os.path.join(folder, name)
+        path, pid = os.path.join(folder, name), int(found["pid"])
         with contextlib.suppress(OSError, ValueError):
+            if pid not in family:
+                if procs.identify(pid) is None:
+                    os.unlink(path)  # its program was killed
+                continue
             if os.stat(path).st_mtime < begun - 1.0:
                 continue  # an earlier process had that number
             given = _read(path).get("given")
