@@ -26,12 +26,15 @@ def test_the_next_command_says_once_who_needs_a_person(
     demo.open_dialog()
     assert MISSING not in typed(store, "outbox", "list", "--quiet")
     assert demo.torch("outbox", "list").err.count("told") == 0, "a script"
-    first, second, *rest = typed(store, "outbox", "list").splitlines()
+    *told, last, rest = typed(store, "outbox", "list").splitlines()
     name = demo.name
     said = f"torch: {name} (agents:{name}) waits for your answer (torch answer {name}): "
-    assert first == f"{said}Do you want to proceed? · Run command · touch approved"
-    assert second.strip() == MISSING
-    assert rest == in_a_terminal([sys.executable, "-m", "torch_cli", "outbox", "list"]).splitlines()
+    asks = "Do you want to proceed? · Run command · touch approved"
+    assert " ".join(map(str.strip, told)) == f"{said}{asks}", "in as many rows as it takes"
+    assert last.strip() == MISSING
+    assert [rest] == in_a_terminal(
+        [sys.executable, "-m", "torch_cli", "outbox", "list"]
+    ).splitlines()
     assert MISSING not in typed(store, "outbox", "list"), "it was said"
     (event,) = store.events.read(verbs=["tell"])
     assert (event.target, event.detail["state"]) == (demo.name, "waiting")
