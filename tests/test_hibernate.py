@@ -673,6 +673,21 @@ def test_a_pane_that_a_person_uses_again_is_left_to_them_and_said(
     assert starts(tmp_path) == ["opened", "opened"]
 
 
+def test_a_pane_that_a_person_uses_again_stays_when_the_agent_is_restarted(
+    torch: Torch, dev: DemoAgent, tmp_path: Path
+) -> None:
+    """As the hint says: it starts in a new window."""
+    sleep(torch)
+    dev.tmux.cmd("respawn-pane", "-t", dev.pane.id, "cat", "-u")
+    done = torch("restart", "dev", "--json")
+    assert done.code == 0, done.out + done.err
+    assert done.json["pane"] != dev.pane.id
+    shown = dev.tmux.cmd("display-message", "-p", "-t", dev.pane.id, "#{pane_current_command}")
+    assert shown == "cat"
+    assert dev.state() == "idle"
+    assert starts(tmp_path) == ["opened", "opened"]
+
+
 def test_what_is_stopped_while_it_is_woken_stays_stopped(
     torch: Torch, dev: DemoAgent, tmp_path: Path
 ) -> None:

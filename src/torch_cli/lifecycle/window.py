@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from torch_cli.errors import TorchError
+from torch_cli.errors import NotFoundError, TorchError
 from torch_cli.lifecycle.stop import end_tree
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
-from torch_cli.tmux.panes import Pane, pane_at
+from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import OpenedWindow, close_window, open_window, rename_window
 
@@ -88,23 +88,34 @@ def in_place_of(store: Store, gone: Agent | None) -> Iterator[None]:
     """Set the dead pane of ``gone`` aside while a window is opened in its place; then close it.
 
     Closed before, it could be the last of a session that somebody looks at. Only what Torch opened,
-    and kept for its last screen, is touched.
+    and kept for its last screen, is touched. If somebody uses that pane again, its window only
+    gets another name.
     """
-    pane = _dead_pane(store, gone) if gone is not None else None
-    if pane is None:
+    pane = _pane_left(store, gone) if gone is not None else None
+    used = pane is not None and gone is not None and pane.pid != gone.pane_pid
+    if pane is None or not (used or pane.dead):
         yield
         return
     socket = Socket(path=pane.socket_path)
-    rename_window(socket, pane.window_id, f"{pane.window}-ended")
+    rename_window(socket, pane.window_id, f"{pane.window}-{'used' if used else 'ended'}")
     try:
         yield
     except BaseException:
         rename_window(socket, pane.window_id, pane.window)
         raise
-    close_window(socket, pane)
+    if not used:
+        close_window(socket, pane)
 
 
-def _dead_pane(store: Store, gone: Agent) -> Pane | None:
-    found = pane_at(gone.socket, gone.server, gone.pane, gone.pane_pid)
-    kept = found is not None and found.dead and found.window == gone.name
-    return found if found is not None and kept and store.windows.opened(found) else None
+def _pane_left(store: Store, gone: Agent) -> Pane | None:
+    """Return the pane of the agent that Torch opened, if it is still in the window of its name."""
+    try:
+        panes = list_panes(Socket(path=gone.socket))
+    except NotFoundError as missing:
+        if missing.code != "no-server":
+            raise
+        return None
+    for pane in panes:
+        if (pane.server, pane.id, pane.window) == (gone.server, gone.pane, gone.name):
+            return pane if store.windows.opened(pane) else None
+    return None
