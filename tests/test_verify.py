@@ -94,6 +94,21 @@ def press_key(self, key, now):
 agent.DemoState._press = press_key
 """
 
+REDRAWN = """
+import time
+late = {"blank": 0.0}
+opens, bottom = agent.DemoState.open_dialog, view.bottom_rows
+def open_dialog(self, command, **more):
+    if late.pop("due", False):
+        opens(self, command, **more)
+        return
+    late.update(due=True, blank=time.monotonic() + 0.5)
+    self._planned.append((time.monotonic() + 3.5, command))
+def bottom_rows(*given):
+    return (["", ""], (0, 1)) if time.monotonic() < late["blank"] else bottom(*given)
+agent.DemoState.open_dialog, view.bottom_rows = open_dialog, bottom_rows
+"""
+
 FORGETFUL_BOX = """
 submit = agent.DemoState._submit
 def submit_less(self, now):
@@ -197,6 +212,15 @@ def test_a_chord_that_only_empties_the_box_is_told_from_one_that_submits(tmp_pat
     report = prove(changed(tmp_path, FORGETFUL_BOX), KEYS._replace(openings=1, patience=4.0))
     assert "C-x C-q took the text out of the box, and it did not arrive" in words(report)
     assert not report.result["keys"]["chord"]["ignored"]
+
+
+def test_a_screen_that_is_redrawn_before_a_dialog_opens_is_no_misread_dialog(
+    tmp_path: Path,
+) -> None:
+    """It shows no box for a moment, and then the working program again, as on a busy machine."""
+    report = prove(changed(tmp_path, REDRAWN), SMALL._replace(patience=30.0))
+    assert report.failures == []
+    assert report.result["held"]["states"] == 1
 
 
 def test_a_box_that_is_not_found_is_never_ready(

@@ -4,6 +4,7 @@ Each check counts what passed. If something fails, the check raises ``Failed`` w
 gives it to the ledger and continues if the next thing can still be proven.
 """
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from torch_cli.errors import RefusedError, TorchError
 from torch_cli.profiling.verify.plan import Plan
 from torch_cli.profiling.verify.stage import Failed, Stage
 from torch_cli.profiling.verify.texts import SPECIALS, lines, prose
+from torch_cli.programs.observe import Sight
 from torch_cli.programs.state import State
 from torch_cli.programs.transcript import open_transcript, turn_of
 
@@ -171,20 +173,26 @@ def check_states(stage: Stage, size: tuple[int, int]) -> None:
 
 
 def check_read(stage: Stage, kind: str, where: str = "") -> None:
-    """Wait for the dialog; raise if Torch reads it as something other than ``kind``."""
-    sight = stage.wait(
-        lambda sight: sight.state.box is None or sight.state.state is State.WAITING,
-        f"the {kind} dialog did not open",
-    )
-    try:
-        stage.wait(
-            lambda sight: sight.state.dialog is not None and sight.state.dialog.kind == kind,
-            "",
-            seconds=stage.short,
-        )
-    except Failed:
-        sight = stage.look()
-        raise Failed(misread(kind, sight.state.state, sight.state, where), stage.screen()) from None
+    """Wait for the dialog; raise if Torch reads it as something other than ``kind``.
+
+    A program that redraws its screen shows no box for a moment, too.
+    """
+    since = 0.0
+
+    def is_read(sight: Sight) -> bool:
+        return sight.state.dialog is not None and sight.state.dialog.kind == kind
+
+    def shown(sight: Sight) -> bool:
+        nonlocal since
+        now = time.monotonic()
+        opened = sight.state.box is None or sight.state.state is State.WAITING
+        since = (since or now) if opened else 0.0
+        return is_read(sight) or (opened and now - since >= stage.short)
+
+    sight = stage.wait(shown, f"the {kind} dialog did not open")
+    if not is_read(sight):
+        words = misread(kind, sight.state.state, sight.state, where)
+        raise Failed(words, sight.screen.text.rstrip())
 
 
 def misread(kind: str, state: State, found: object, where: str) -> str:

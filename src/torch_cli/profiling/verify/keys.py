@@ -5,6 +5,7 @@ The key passes if it submits, and if it closes no dialog and moves no selection.
 
 import statistics
 import time
+from collections.abc import Callable
 
 from torch_cli.errors import TorchError
 from torch_cli.profiling.verify.checks import Ledger, misread
@@ -105,7 +106,7 @@ def _lag(stage: Stage, kind: str) -> float:
         _work(stage, kind)
         began = time.monotonic()
         stage.subject.open(stage, kind)
-        stage.wait(_asks, f"the {kind} dialog did not open")
+        stage.wait(_opened(stage), f"the {kind} dialog did not open")
         lags.append(time.monotonic() - began)
         stage.settle()
     return statistics.median(lags)
@@ -137,8 +138,9 @@ def _open_around(
         else:
             stage.keys(*keys)
     ended = (State.IDLE, State.EXITED, State.DEAD)
+    opened = _opened(stage)
     sight = stage.wait(
-        lambda sight: _asks(sight) or sight.state.state in ended or stage.subject.approved(),
+        lambda sight: opened(sight) or sight.state.state in ended or stage.subject.approved(),
         f"the {kind} dialog did not open",
     )
     if not _asks(sight):  # the key cut the work short
@@ -190,6 +192,21 @@ def _asks(sight: Sight) -> bool:
     """Return whether something other than work is shown in place of the box."""
     state = sight.state
     return state.state is State.WAITING or (state.box is None and state.state is State.UNKNOWN)
+
+
+def _opened(stage: Stage) -> Callable[[Sight], bool]:
+    """Return a condition for ``wait``: something is asked, and the screen is not just redrawn."""
+    since = 0.0
+
+    def opened(sight: Sight) -> bool:
+        nonlocal since
+        if sight.state.state is State.WAITING:
+            return True
+        now = time.monotonic()
+        since = (since or now) if _asks(sight) else 0.0
+        return bool(since) and now - since >= stage.short
+
+    return opened
 
 
 def _check_stays(
