@@ -64,7 +64,7 @@ def test_two_go_on_in_their_conversations(make_world: MakeWorld) -> None:
         assert conversation(world) == known[name]
         whole = say(world, "Go on.")
         assert word in whole
-        assert whole.count("Your program was restarted: its tmux server was gone") == 1
+        assert whole.count("Your program was restarted: its tmux server was ") == 1
         assert not any(other in whole for other in tags.values() if other != word)
     assert world.torch("resurrect").code == 0
 

@@ -40,6 +40,10 @@ PERHAPS_CLOSED = "perhaps-closed"
 """The code of the error of an agent whose window somebody may have closed."""
 
 
+SESSION_LIVES = "session-lives"
+"""The code of the error of an agent whose session somebody has begun since."""
+
+
 class Course(enum.StrEnum):
     """What is to be done with an agent."""
 
@@ -145,7 +149,7 @@ def _unless_begun(store: Store, one: Prospect) -> Prospect:
                 f"a session '{one.agent.session}' was begun since; agent '{one.agent.name}' was "
                 "not started in it",
                 hint="'torch resurrect' starts it there.",
-                code="session-lives",
+                code=SESSION_LIVES,
             )
             return one._replace(course=Course.CANNOT, plan=None, why=error.message, error=error)
     return one

@@ -13,7 +13,7 @@ from torch_cli import procs
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.arrangement import forget
 from torch_cli.lifecycle.prospect import Course, Prospect
-from torch_cli.lifecycle.rebuild_plan import LostProcess, PanePlan, WindowPlan
+from torch_cli.lifecycle.rebuild_plan import LostProcess, PanePlan, WindowPlan, held_name
 from torch_cli.lifecycle.site import Site
 from torch_cli.lifecycle.window import create_window
 from torch_cli.store import Store
@@ -198,13 +198,15 @@ class Builder:
         An agent whose start was interrupted is in a window of its name, and was kept as a shell.
         """
         kept, plan = self._plan.kept, self._plan
+        if any(pane.process and pane.process.name == kept.name for pane in plan.panes):
+            return held_name(kept.name)
         inside = [plan.panes[place].agent for place in self._made]
         agents = plan.others - {one.agent.name for one in inside if one is not None}
         agents |= {one.absent for one in plan.panes}
         if kept.name not in agents:
             return kept.name
         self._notes.append(f"it is called '{kept.name}-shells': agent '{kept.name}' is not in it")
-        return f"{kept.name}-shells"
+        return held_name(kept.name)
 
     def _finish(self) -> None:
         kept, first = self._plan.kept, next(iter(self._made.values()))

@@ -4,12 +4,12 @@ Nothing is changed here. Nothing is ever done to a session of that name that liv
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from torch_cli.errors import HeldError, NotFoundError, TorchError
-from torch_cli.lifecycle.prospect import Prospect
+from torch_cli.lifecycle.prospect import SESSION_LIVES, Prospect
 from torch_cli.lifecycle.site import session_lives
 from torch_cli.store import Store
 from torch_cli.tmux.panes import list_panes
@@ -35,13 +35,16 @@ class PanePlan(NamedTuple):
 
 class LostProcess(NamedTuple):
     """The process ``name`` of the team file ``team``, which ran in ``session`` of a tmux server at
-    ``socket`` that is gone.
+    ``socket`` that is gone. It had the number ``pid``, and began before ``recorded`` (epoch
+    seconds).
     """
 
     team: str
     name: str
     socket: str
     session: str
+    pid: int
+    recorded: float
 
 
 class WindowPlan(NamedTuple):
@@ -97,8 +100,9 @@ def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
     planned: list[Step] = []
     others = frozenset(one.agent.name for one in found)
     taken: set[str] = set()
+    lost = frozenset(lost_processes(store, found))
     for path, session, gone in _lost_sessions(store, found):
-        windows = _planned(path, session, {one.agent.identity: one for one in gone})
+        windows = _planned(path, session, {one.agent.identity: one for one in gone}, lost)
         windows = [one._replace(others=others) for one in windows]
         planned += windows
         inside = [pane.agent for one in windows for pane in one.panes if pane.agent]
@@ -107,18 +111,30 @@ def steps_of(store: Store, found: Sequence[Prospect]) -> list[Step]:
 
 
 def lost_processes(store: Store, found: Sequence[Prospect]) -> list[LostProcess]:
-    """Return the processes of teams that ran in the sessions that ``steps_of`` has rebuilt.
+    """Return the processes of teams that ran in the sessions whose agents come back.
 
-    They ran when Torch last looked, so no person had stopped them or closed their windows.
+    They ran when Torch last looked, so no person had closed their windows, and they are the team's
+    still, so none has stopped them since.
     """
-    return [
-        process
-        for path, session, gone in _lost_sessions(store, found)
-        if not all(one.closed for one in gone)
-        for window in session.windows
-        for pane in window.panes
-        if (process := _process(path, session.name, pane)) is not None
-    ]
+    rows = {(one.team, one.name): one for one in store.teams.processes()}
+    lost = []
+    for path, session, gone in _lost_sessions(store, found):
+        theirs = any(one.error and one.error.code == SESSION_LIVES for one in gone)
+        if theirs or all(one.closed for one in gone):
+            continue
+        for pane in (pane for window in session.windows for pane in window.panes):
+            row = rows.get((pane.team, pane.process))
+            if row is not None and (row.socket, row.server) == (path, session.server):
+                place = (path, session.name, row.pane_pid, row.started)
+                lost.append(LostProcess(pane.team, pane.process, *place))
+    return lost
+
+
+def held_name(process: str) -> str:
+    """Return the name of a window in which a shell holds the place of a process: its own is free
+    for that.
+    """
+    return f"{process}-shells"
 
 
 def _lost_sessions(
@@ -137,17 +153,16 @@ def _lost_sessions(
                 yield path, session, gone
 
 
-def _process(path: str, session: str, pane: KeptPane) -> LostProcess | None:
-    if not pane.process:
-        return None
-    return LostProcess(pane.team, pane.process, path, session)
-
-
 def _is_of(one: Prospect, session: KeptSession) -> bool:
     return one.server_gone and one.agent.server == session.server
 
 
-def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> list[WindowPlan]:
+def _planned(
+    path: str,
+    session: KeptSession,
+    agents: dict[str, Prospect],
+    lost: Collection[LostProcess],
+) -> list[WindowPlan]:
     """Return the windows of a session as they are to be made."""
     error = _obstacle(path, session.name)
     if error is not None:  # agents come back as they do without an arrangement
@@ -160,7 +175,7 @@ def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> li
     plans = [
         WindowPlan(
             *(path, session.name, window),
-            panes=tuple(_pane_plans(path, session.name, window.panes, agents)),
+            panes=tuple(_pane_plans(path, session.name, window.panes, agents, lost)),
             error=_linked(window),
             variables=session.variables,
         )
@@ -174,11 +189,16 @@ def _planned(path: str, session: KeptSession, agents: dict[str, Prospect]) -> li
 
 
 def _pane_plans(
-    path: str, session: str, panes: Sequence[KeptPane], agents: dict[str, Prospect]
+    path: str,
+    session: str,
+    panes: Sequence[KeptPane],
+    agents: dict[str, Prospect],
+    lost: Collection[LostProcess],
 ) -> Iterator[PanePlan]:
     for pane in panes:
         if not pane.agent:
-            process = _process(path, session, pane)
+            ran = (one for one in lost if (one.socket, one.session) == (path, session))
+            process = next((one for one in ran if one[:2] == (pane.team, pane.process)), None)
             yield PanePlan(pane.directory, why=_why_not(pane.directory), process=process)
         elif pane.agent in agents and not agents[pane.agent].closed:
             one = agents[pane.agent]

@@ -216,7 +216,8 @@ def _record(store: Store, outcomes: Sequence[Outcome]) -> None:
     windows = [one for one in outcomes if isinstance(one, Rebuilt) and one.lacks]
     failed |= {one.plan.place: one.lacks for one in windows}
     processes = [one for one in outcomes if isinstance(one, RaisedProcess)]
-    failed |= {one.process.name: one.why for one in processes if one.what is Raised.FAILED}
+    lost = [one for one in processes if one.what is Raised.FAILED]
+    failed |= {f"{one.process.session}:{one.process.name}": one.why for one in lost}
     said = [f"{len(back)} of {len(fallen)} agents are back"]
     said += [f"{name}: {why}" for name, why in (later | failed).items()]
     detail = {"words": "; ".join(said), "back": back, "failed": failed, "later": later}

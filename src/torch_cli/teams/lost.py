@@ -3,22 +3,27 @@
 Each is started as its team's file says, if a person has accepted that file as it is.
 """
 
-import itertools
+import select
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from torch_cli import procs
 from torch_cli.errors import NotFoundError, TorchError
-from torch_cli.lifecycle.rebuild_plan import LostProcess
-from torch_cli.lifecycle.resurrect import Raised, RaisedProcess
+from torch_cli.lifecycle.rebuild_plan import LostProcess, held_name
+from torch_cli.lifecycle.resurrect import ORPHAN_SECONDS, Raised, RaisedProcess
 from torch_cli.lifecycle.site import is_idle
+from torch_cli.lifecycle.stop import end_all
 from torch_cli.roster.started import pane_of
 from torch_cli.store import Store
+from torch_cli.store.teams import MemberKind
 from torch_cli.teamfile.described import Team
 from torch_cli.teamfile.load import load_team
+from torch_cli.teams import half_made
 from torch_cli.teams.plan import Action, PlanStep, plan
 from torch_cli.teams.trust import TrustState, trust_of, untrusted
 from torch_cli.teams.up import UpState, team_lock, up
-from torch_cli.tmux.arrange import swap
+from torch_cli.tmux.arrange import is_shown, swap
 from torch_cli.tmux.panes import Pane, list_panes
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.window import close_window, rename_window
@@ -46,22 +51,8 @@ class ProcessProspect(NamedTuple):
 
 def process_prospects(store: Store, lost: Sequence[LostProcess]) -> Iterator[ProcessProspect]:
     """Yield what is to be done with each of ``lost``."""
-    for path, group in itertools.groupby(lost, key=lambda one: one.team):
-        there = list(group)
-        try:
-            team = _accepted(store, path)
-            names = [one.name for one in team.members]
-            steps = {
-                one.member.name: one
-                for one in plan(store, team, [one.name for one in there if one.name in names])
-            }
-        except TorchError as error:
-            yield from (ProcessProspect(one, error=error) for one in there)
-            continue
-        for one in there:
-            step = steps.get(one.name)
-            missing = NotFoundError(f"{path} has no process '{one.name}' any more")
-            yield ProcessProspect(one, team, step, None if step is not None else missing)
+    for path, there in _by_team(lost):
+        yield from _prospects(store, path, there)
 
 
 def raise_processes(
@@ -72,14 +63,44 @@ def raise_processes(
 ) -> Iterator[RaisedProcess]:
     """Start each of ``lost`` again in its team's session; yield what became of it.
 
-    It takes the pane of ``places`` that holds its place, unless somebody uses that shell by now.
-    Each is awaited as by ``torch up``. ``tell`` is told each step.
+    It takes the pane of ``places`` that holds its place, unless somebody may use that shell by now.
+    Each is awaited as by ``torch up``. ``tell`` is told each step. A process that has outlived its
+    tmux server is ended first.
     """
-    for one in process_prospects(store, lost):
+    for path, there in _by_team(lost):
+        left = list(there)
         try:
-            yield _raise(store, one, tell, places.get(one.process, ""))
+            for one in there:
+                _end_orphan(one)
+            with team_lock(path, OTHER_UP_SECONDS):
+                # What to do is asked under the lock: another 'torch up' may have started it.
+                for found in _prospects(store, path, there):
+                    yield _raise(store, found, tell, places.get(found.process, ""))
+                    left.remove(found.process)
         except TorchError as error:
-            yield RaisedProcess(one.process, Raised.FAILED, error.message, error)
+            yield from (RaisedProcess(one, Raised.FAILED, error.message, error) for one in left)
+
+
+def _by_team(lost: Sequence[LostProcess]) -> Iterator[tuple[str, list[LostProcess]]]:
+    for path in dict.fromkeys(one.team for one in lost):
+        yield path, [one for one in lost if one.team == path]
+
+
+def _prospects(store: Store, path: str, there: Sequence[LostProcess]) -> Iterator[ProcessProspect]:
+    try:
+        team = _accepted(store, path)
+        known = {one.name for one in team.members if one.kind == MemberKind.PROCESS}
+        names = [one.name for one in there if one.name in known]
+        steps = {one.member.name: one for one in plan(store, team, names)} if names else {}
+    except TorchError as error:
+        yield from (ProcessProspect(one, error=error) for one in there)
+        return
+    for one in there:
+        if one.name in known:
+            yield ProcessProspect(one, team, steps[one.name])
+        else:
+            missing = NotFoundError(f"{path} has no process '{one.name}' any more")
+            yield ProcessProspect(one, error=missing)
 
 
 def _accepted(store: Store, path: str) -> Team:
@@ -88,6 +109,26 @@ def _accepted(store: Store, path: str) -> Team:
     if trust.state is not TrustState.SAME:
         raise untrusted(team, trust)
     return team
+
+
+def _end_orphan(one: LostProcess) -> None:
+    """End the process that ran before, if it has outlived its tmux server, once it had time to."""
+    process = procs.identify(one.pid)
+    if process is None or not _is_of(one, process):
+        return
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while procs.alive(process) and time.monotonic() < deadline:
+        select.select([], [], [], 0.02)  # it is not our child, so there is nothing to wait on
+    end_all([process, *procs.descendants(process.pid)])
+
+
+def _is_of(one: LostProcess, process: procs.Process) -> bool:
+    """Return whether it is that process: ``torch up`` has marked it, and it began before that was
+    recorded.
+    """
+    marked = half_made.START_VARIABLE in (procs.environment(process.pid) or {})
+    begun = procs.begun(process)
+    return marked and begun is not None and begun <= one.recorded + 1.0
 
 
 def _raise(
@@ -103,45 +144,30 @@ def _raise(
     # What it waits for comes back beside it.
     alone = step._replace(member=step.member._replace(after=()))
     socket = Socket(path=process.socket)
-    with team_lock(team.path, OTHER_UP_SECONDS), _Place(store, socket, holder) as place:
-        (result,) = up(store, socket, team, [alone], as_accepted=True, tell=tell)
-        started = store.teams.members(team.path).get(process.name)
-        pane = pane_of(store, started) if started is not None else None
-        if pane is not None:
-            place.take(pane)
+    (result,) = up(store, socket, team, [alone], as_accepted=True, tell=tell)
+    started = store.teams.members(team.path).get(process.name)
+    pane = pane_of(store, started) if started is not None else None
+    if pane is not None and holder:
+        _take_place(store, pane, holder)
     if result.state is UpState.STARTED:
         return RaisedProcess(process, Raised.BACK, pane=pane)
     return RaisedProcess(process, Raised.FAILED, result.words, result.error, pane)
 
 
-class _Place:
-    """The pane of the shell ``holder``, whose window has another name meanwhile: a session has one
-    window of a name.
+def _take_place(store: Store, pane: Pane, holder: str) -> None:
+    """Put ``pane`` where the shell ``holder`` is, with its name, and close that.
+
+    Nothing is done if something runs in that shell, or if a terminal shows its session: somebody
+    may be typing there.
     """
-
-    def __init__(self, store: Store, socket: Socket, holder: str) -> None:
-        self._store, self._socket = store, socket
-        self._holder = self._found(holder) if holder else None
-        self._kept = False
-
-    def __enter__(self) -> "_Place":
-        if self._holder is not None:
-            rename_window(self._socket, self._holder.window_id, f"{self._holder.window}-shells")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._holder is not None and not self._kept:
-            rename_window(self._socket, self._holder.window_id, self._holder.window)
-
-    def take(self, pane: Pane) -> None:
-        """Put ``pane`` there, and close the shell; do nothing if it is used by now."""
-        holder = self._found(self._holder.id) if self._holder is not None else None
-        if holder is None or holder.server != pane.server or not is_idle(holder):
-            self._kept = True  # the name is that of the new window
-            return
-        swap(self._socket, pane.id, holder.id)
-        self._store.windows.parted(pane._replace(window_id=holder.window_id, window=pane.window))
-        close_window(self._socket, holder)
-
-    def _found(self, holder: str) -> Pane | None:
-        return next((one for one in list_panes(self._socket) if one.id == holder), None)
+    socket = Socket(path=pane.socket_path)
+    found = next((one for one in list_panes(socket) if one.id == holder), None)
+    if found is None or found.server != pane.server or not is_idle(found):
+        return
+    if is_shown(socket, holder):
+        return
+    swap(socket, pane.id, holder)
+    close_window(socket, found)
+    if found.window == held_name(pane.window):
+        rename_window(socket, found.window_id, pane.window)
+    store.windows.parted(pane._replace(window_id=found.window_id))

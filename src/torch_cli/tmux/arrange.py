@@ -156,14 +156,14 @@ def bring_forward(socket: Socket, pane: str, *, window: bool) -> None:
     Nothing is done while a terminal shows the session: the next key of whoever looks at it would
     go to another pane.
     """
-    if _is_shown(socket, pane):
+    if is_shown(socket, pane):
         return
     lines = [quote.line("select-pane", "-t", pane)]
     lines += [quote.line("select-window", "-t", pane)] if window else []
     _source(socket, *lines)
 
 
-def _is_shown(socket: Socket, pane: str) -> bool:
+def is_shown(socket: Socket, pane: str) -> bool:
     """Return whether a terminal is attached to the session of ``pane``; Torch's own are none."""
     done = run(socket, "-N", "list-clients", "-t", pane, "-F", "#{client_control_mode}")
     return "0" in done.out.split()

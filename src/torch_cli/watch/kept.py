@@ -57,7 +57,16 @@ class KeptSession(NamedTuple):
 
 def written(sessions: Sequence[KeptSession]) -> str:
     """Return ``sessions`` as text, '' for none. Bytes that are not UTF-8 are kept."""
-    return json.dumps({"format": FORMAT, "sessions": sessions}) if sessions else ""
+    return json.dumps({"format": FORMAT, "sessions": _plain(sessions)}) if sessions else ""
+
+
+def _plain(value: Any) -> Any:
+    """Return values as lists. An older Torch knows no processes of panes, so none is no field."""
+    if isinstance(value, KeptPane):
+        return value if value.team or value.process else value[:2]
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    return value
 
 
 def read(text: str) -> list[KeptSession]:

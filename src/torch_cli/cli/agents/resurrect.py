@@ -180,7 +180,7 @@ def _show_outcomes(common: Common, outcomes: "Iterable[Outcome]") -> int:
             Interrupted.number_of(interrupt),
             f"{counts[Raised.BACK]} agents are back; no more were started",
             hint="Agents that were starting continue to start. 'torch resurrect' goes on with the "
-            "rest.",
+            "rest, and 'torch up' with processes of its team.",
         ) from None
     fallen = sum(counts.values()) - counts[Raised.RUNS] - counts[Raised.STAYS]
     if not common.json:
