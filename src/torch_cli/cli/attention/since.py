@@ -132,8 +132,8 @@ def _print(found: "Summary", waiting: "list[Need]", why: str) -> None:
         for number, row in enumerate(rows):
             label = PART_LABELS[name] if number == 0 else ""
             shown = f"{label:<9}  {printable(row)}"
-            # A command is never cut: it is there to be copied.
-            say(shown if row.startswith(_MORE) else _fitted(shown))
+            # A command is never cut or folded: it is there to be copied, and counts as one line.
+            say(shown if row.startswith(_MORE) else _fitted(shown), exact=True)
     if not any(parts.values()):
         say("nobody needs you, and nothing happened")
 
