@@ -41,6 +41,8 @@ def opened(pid: int, name: str, *given: object) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{pid}-{name}"
     Path(f"{stem}.open").write_text(json.dumps({"permission": "bash", "given": given}))
+    drawn = time.time() - 2 * module.DRAWN_SECONDS
+    os.utime(f"{stem}.open", (drawn, drawn))
     return stem
 
 
@@ -48,26 +50,49 @@ def test_the_request_that_the_dialog_shows_is_found_or_none(program: procs.Proce
     assert open_request(PROFILE, program, DIALOG) == "", "nothing is open"
     stem = opened(program.pid, "per_1", "touch approved", "touch *")
     assert open_request(PROFILE, program, DIALOG) == str(stem)
-    opened(program.pid, "per_2", "rm -r build", 1)
     opened(os.getpid(), "per_3", "touch approved")
-    assert open_request(PROFILE, program, DIALOG) == str(stem), "others are about something else"
+    assert open_request(PROFILE, program, DIALOG) == str(stem), "that is another program's"
     assert open_request(PROFILE, None, DIALOG) == ""
     assert open_request(load_profile("kilo", None), program, DIALOG) == ""
     assert open_request(PROFILE, program, DIALOG._replace(kind="question")) == ""
-    opened(program.pid, "per_4", "touch approved")
-    assert open_request(PROFILE, program, DIALOG) == "", "two are shown alike"
+    other = DIALOG._replace(rows=("  ┃  $ rm -r build", DIALOG.rows[-1]))
+    assert open_request(PROFILE, program, other) == "", "it is not shown"
+
+
+def test_of_two_open_requests_none_is_taken_for_the_one_that_is_shown(
+    program: procs.Process,
+) -> None:
+    """A command that is longer than its dialog stands nowhere in it, and "tmp" in many."""
+    rows = ("  ┃  △ Permission required", "  ┃  $ rm -r /tmp/build", "  ┃   Allow once   Reject")
+    shown = DIALOG._replace(rows=rows)
+    small = opened(program.pid, "per_2", "/tmp/*")
+    assert open_request(PROFILE, program, shown) == str(small)
+    opened(program.pid, "per_1", "rm -r /tmp/build && echo all the rest that does not fit")
+    assert open_request(PROFILE, program, shown) == ""
+
+
+def test_a_request_that_may_not_be_drawn_yet_is_not_taken_for_the_one_that_is(
+    program: procs.Process,
+) -> None:
+    stem = opened(program.pid, "per_1", "touch approved")
+    os.utime(f"{stem}.open")
+    assert open_request(PROFILE, program, DIALOG) == ""
+    wait_until(lambda: open_request(PROFILE, program, DIALOG) == str(stem), what="its age")
 
 
 def test_files_that_are_no_requests_are_passed_over(program: procs.Process) -> None:
     stem = opened(program.pid, "per_1", "touch approved")
     for name in ("per_2.new", "x.open", "per_../x.open"):
         stem.with_name(f"{program.pid}-{name.replace('/', '')}").write_text("{}")
-    Path(f"{opened(program.pid, 'per_5')}.open").write_text("[")
     assert open_request(PROFILE, program, DIALOG) == str(stem)
     with subprocess.Popen(["true"]) as ended:
         left = opened(ended.pid, "per_6", "touch approved")
     assert open_request(PROFILE, program, DIALOG) == str(stem)
     assert not Path(f"{left}.open").exists(), "its program has ended"
+    unread = Path(f"{opened(program.pid, 'per_5')}.open")
+    unread.write_text("[")
+    assert open_request(PROFILE, program, DIALOG) == "", "that may be the one that is shown"
+    unread.unlink()
     os.utime(f"{stem}.open", (1, 1))
     assert open_request(PROFILE, program, DIALOG) == "", "it is of an earlier process"
 

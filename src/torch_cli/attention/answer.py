@@ -124,10 +124,9 @@ class _Answering:
         try:
             gone, state = self._await_gone(one)
             outcome = AnswerOutcome.UNKNOWN
-            if taken:
-                outcome = AnswerOutcome.ANSWERED
-            elif gone:
-                outcome = witness.wait(one, option, text)
+            if gone:
+                known = AnswerOutcome.ANSWERED if taken else None
+                outcome = known or witness.wait(one, option, text)
         except KeyboardInterrupt as interrupt:
             raise Interrupted(
                 Interrupted.number_of(interrupt),

@@ -30,6 +30,10 @@ TAKEN_SECONDS = 2.0
 DONE_SECONDS = 10.0
 """Seconds in which opencode must say what became of a reply that was taken."""
 
+DRAWN_SECONDS = 0.3
+"""Seconds after which a request is on the screen. Of a younger one the dialog before it may still
+be drawn; opencode redraws 60 times a second, and an overloaded machine is slower."""
+
 NOT_OPEN_STATUS = 404
 """The status with which opencode says that a request is not open any more (1.18.33)."""
 
@@ -48,14 +52,22 @@ class ReplyLostError(TorchError):
 
 
 def open_request(profile: Profile, program: Process | None, dialog: Dialog) -> str:
-    """Return the one open request that ``dialog`` shows, '' if that is not certain.
+    """Return the open request that ``dialog`` shows, '' if that is not certain.
 
-    It is the beginning of the names of its files.
+    It is certain of the only request of the program that is open, if the dialog shows what it is
+    about: of two, one may be out of sight. Returns the beginning of the names of its files.
     """
     if program is None or not profile.hooks.replies or dialog.kind != PERMISSION_KIND:
         return ""
-    found = [stem for stem, given in _open_requests(program) if is_shown(given, dialog)]
-    return found[0] if len(found) == 1 else ""
+    found = list(_open_requests(program))
+    if len(found) != 1:
+        return ""
+    stem, given = found[0]
+    try:
+        age = time.time() - os.stat(f"{stem}.open").st_mtime
+    except OSError:
+        return ""  # it has just been closed
+    return stem if age >= DRAWN_SECONDS and is_shown(given, dialog) else ""
 
 
 def reply_of(profile: Profile, option: Option) -> str:
@@ -110,9 +122,19 @@ def _open_requests(program: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
                 continue
             if os.stat(path).st_mtime < begun - 1.0:
                 continue  # an earlier process had that number
-            given = _read(path).get("given")
-            texts = given if isinstance(given, list) else []
-            yield path.removesuffix(".open"), tuple(one for one in texts if isinstance(one, str))
+            yield path.removesuffix(".open"), _given(path)
+
+
+def _given(path: str) -> tuple[str, ...]:
+    """Return what a request is about; nothing, if its file says nothing that can be read."""
+    try:
+        given = _read(path).get("given")
+    except FileNotFoundError:
+        raise  # it is not open any more
+    except (OSError, ValueError):
+        return ()
+    texts = given if isinstance(given, list) else []
+    return tuple(one for one in texts if isinstance(one, str))
 
 
 def _read(path: str) -> dict[str, Any]:
