@@ -35,6 +35,7 @@ def test_a_moment_is_understood(text: str, expected: datetime) -> None:
     ("text", "code"),
     [
         *[(one, "bad-moment") for one in ("25:00", "9:5", "tomorrow", "2026-13-01", "-2h", "a:b")],
+        *[(one, "bad-moment") for one in ("0001-01-01", "0001-01-01 00:00", "0000-01-01")],
         *[(one, "bad-moment") for one in ("2026-11-30", "2026-11-29 14:31", "2026-11-27 25:00")],
         *[(one, "bad-duration") for one in ("", "2", "0h", "2x")],
     ],

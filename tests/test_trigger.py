@@ -99,6 +99,8 @@ def test_at_is_local_time_unless_it_has_an_offset(text: str, at: str) -> None:
         ("25:00", "bad-time"),
         ("2027-03-28 02:30", "bad-time"),
         ("9999-01-01 00:00", "bad-time"),
+        ("9999-12-31T23:59-12:00", "bad-time"),
+        ("0001-01-01T00:00+12:00", "bad-time"),
         ("", "bad-time"),
     ],
 )

@@ -38,7 +38,10 @@ def passed(text: str, now: float) -> float:
         raise _invalid(text)
     else:
         return now - parse(text)
-    at = found.timestamp()
+    try:
+        at = found.timestamp()
+    except (ValueError, OverflowError, OSError):  # out of the years that the clock knows
+        raise _invalid(text) from None
     if at > now:
         raise RefusedError(f"'{text}' has not come yet", hint=MOMENT_HINT, code="bad-moment")
     return at

@@ -113,11 +113,13 @@ def _read_time(text: str, zone: str, now: float) -> float:
         if len(text) < 12:
             raise ValueError("no time of day")
         if moment.tzinfo is not None:
+            show(moment.timestamp(), zone)  # it may be no year there
             return moment.timestamp()
         moment = moment.replace(tzinfo=zone_named(zone))
+        show(moment.timestamp(), zone)
         if _exists(moment):
             return moment.timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         raise RefusedError(
             f"invalid time '{text}'",
             hint="Write it as '2026-12-01 09:00', or '09:00' for the next such time.",
