@@ -4,13 +4,19 @@ from collections.abc import Iterable, Iterator
 
 from torch_cli.store.events import HEARD, Event
 
+_MISSED = {
+    "overtaken": "an answer was not taken",
+    "unknown": "it is not known whether an answer was taken",
+}
+"""What is told of an answer that was not, or may not have been, the one that counts."""
+
 
 def answers_told(events: Iterable[Event]) -> Iterator[tuple[float, str, str]]:
     """Yield when, in which agent and what: how many questions were answered, and by whom.
 
     ``events`` are those of answers and of what became of them, in order. Of an answer of which the
-    program has recorded nothing it is told that it was pressed, and of one that was not taken that
-    it was not.
+    program has recorded nothing it is told that it was pressed, of one that was not taken that it
+    was not, and of one after which the same is asked, still or again, that this is not known.
     """
     told = list(events)
     became = _became(told)
@@ -18,8 +24,8 @@ def answers_told(events: Iterable[Event]) -> Iterator[tuple[float, str, str]]:
     for event in told:
         if event.verb == HEARD:
             continue
-        if became.get(event.id) in ("overtaken", "unknown"):
-            yield event.at, event.target, f"an answer was not taken: {_choice(event)}"
+        if (missed := _MISSED.get(str(became.get(event.id)))) is not None:
+            yield event.at, event.target, f"{missed}: {_choice(event)}"
             continue
         given.setdefault((event.target, event.actor), []).append(event)
     for (who, actor), answers in given.items():
