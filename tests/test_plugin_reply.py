@@ -22,6 +22,7 @@ from torch_cli.programs.state import Dialog
 ROWS = ("  ┃  △ Permission required", "  ┃  $ touch approved", "  ┃   Allow once   Reject")
 DIALOG = Dialog("permission", "Permission required", ROWS, "0" * 12, "click")
 PROFILE = load_profile("opencode", None)
+VERSION = PROFILE.verified[0]
 
 
 @pytest.fixture
@@ -47,16 +48,18 @@ def opened(pid: int, name: str, *given: object) -> Path:
 
 
 def test_the_request_that_the_dialog_shows_is_found_or_none(program: procs.Process) -> None:
-    assert open_request(PROFILE, program, DIALOG) == "", "nothing is open"
+    assert open_request(PROFILE, program, VERSION, DIALOG) == "", "nothing is open"
     stem = opened(program.pid, "per_1", "touch approved", "touch *")
-    assert open_request(PROFILE, program, DIALOG) == str(stem)
+    assert open_request(PROFILE, program, VERSION, DIALOG) == str(stem)
     opened(os.getpid(), "per_3", "touch approved")
-    assert open_request(PROFILE, program, DIALOG) == str(stem), "that is another program's"
-    assert open_request(PROFILE, None, DIALOG) == ""
-    assert open_request(load_profile("kilo", None), program, DIALOG) == ""
-    assert open_request(PROFILE, program, DIALOG._replace(kind="question")) == ""
+    assert open_request(PROFILE, program, VERSION, DIALOG) == str(stem), "that is another program's"
+    for version in ("", "9.9.9"):
+        assert open_request(PROFILE, program, version, DIALOG) == "", "nobody has tried it"
+    assert open_request(PROFILE, None, VERSION, DIALOG) == ""
+    assert open_request(load_profile("kilo", None), program, VERSION, DIALOG) == ""
+    assert open_request(PROFILE, program, VERSION, DIALOG._replace(kind="question")) == ""
     other = DIALOG._replace(rows=("  ┃  $ rm -r build", DIALOG.rows[-1]))
-    assert open_request(PROFILE, program, other) == "", "it is not shown"
+    assert open_request(PROFILE, program, VERSION, other) == "", "it is not shown"
 
 
 def test_of_two_open_requests_none_is_taken_for_the_one_that_is_shown(
@@ -66,9 +69,9 @@ def test_of_two_open_requests_none_is_taken_for_the_one_that_is_shown(
     rows = ("  ┃  △ Permission required", "  ┃  $ rm -r /tmp/build", "  ┃   Allow once   Reject")
     shown = DIALOG._replace(rows=rows)
     small = opened(program.pid, "per_2", "/tmp/*")
-    assert open_request(PROFILE, program, shown) == str(small)
+    assert open_request(PROFILE, program, VERSION, shown) == str(small)
     opened(program.pid, "per_1", "rm -r /tmp/build && echo all the rest that does not fit")
-    assert open_request(PROFILE, program, shown) == ""
+    assert open_request(PROFILE, program, VERSION, shown) == ""
 
 
 def test_a_request_that_may_not_be_drawn_yet_is_not_taken_for_the_one_that_is(
@@ -76,34 +79,43 @@ def test_a_request_that_may_not_be_drawn_yet_is_not_taken_for_the_one_that_is(
 ) -> None:
     stem = opened(program.pid, "per_1", "touch approved")
     os.utime(f"{stem}.open")
-    assert open_request(PROFILE, program, DIALOG) == ""
-    wait_until(lambda: open_request(PROFILE, program, DIALOG) == str(stem), what="its age")
+    assert open_request(PROFILE, program, VERSION, DIALOG) == ""
+    wait_until(lambda: open_request(PROFILE, program, VERSION, DIALOG) == str(stem), what="its age")
 
 
 def test_files_that_are_no_requests_are_passed_over(program: procs.Process) -> None:
     stem = opened(program.pid, "per_1", "touch approved")
     for name in ("per_2.new", "x.open", "per_../x.open"):
         stem.with_name(f"{program.pid}-{name.replace('/', '')}").write_text("{}")
-    assert open_request(PROFILE, program, DIALOG) == str(stem)
+    assert open_request(PROFILE, program, VERSION, DIALOG) == str(stem)
     with subprocess.Popen(["true"]) as ended:
         left = opened(ended.pid, "per_6", "touch approved")
-    assert open_request(PROFILE, program, DIALOG) == str(stem)
+    assert open_request(PROFILE, program, VERSION, DIALOG) == str(stem)
     assert not Path(f"{left}.open").exists(), "its program has ended"
     unread = Path(f"{opened(program.pid, 'per_5')}.open")
     unread.write_text("[")
-    assert open_request(PROFILE, program, DIALOG) == "", "that may be the one that is shown"
+    assert open_request(PROFILE, program, VERSION, DIALOG) == "", (
+        "that may be the one that is shown"
+    )
     unread.unlink()
     os.utime(f"{stem}.open", (1, 1))
-    assert open_request(PROFILE, program, DIALOG) == "", "it is of an earlier process"
+    assert open_request(PROFILE, program, VERSION, DIALOG) == "", "it is of an earlier process"
 
 
 @pytest.mark.parametrize(
-    ("done", "taken"), [({"ok": True}, True), ({"ok": False, "status": 404}, False)]
+    ("done", "taken"),
+    [
+        ({"ok": True}, True),
+        ({"ok": False, "status": 404}, False),
+        ({"ok": False, "status": 400}, None),
+    ],
 )
 def test_the_plugin_says_whose_answer_was_taken(
-    program: procs.Process, done: dict[str, object], taken: bool
+    program: procs.Process, done: dict[str, object], taken: bool | None
 ) -> None:
     stem = opened(program.pid, "per_1", "touch approved")
+    stale = not done["ok"]
+    Path(f"{stem}.done").write_text(json.dumps({"ok": stale}))  # of a reply that was lost
     said = []
 
     def plugin() -> None:

@@ -147,7 +147,8 @@ class _Answering:
         The word is '' if that is not possible: nothing was chosen then. Raises ``HeldError`` if
         the program had an answer before.
         """
-        request = open_request(self.profile, self.found.program, shown)
+        version = self.found.agent.version if self.found.agent else ""
+        request = open_request(self.profile, self.found.program, version, shown)
         reply = reply_of(self.profile, option) if request else ""
         if not reply:
             return "", False

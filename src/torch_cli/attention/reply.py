@@ -37,6 +37,9 @@ be drawn; opencode redraws 60 times a second, and an overloaded machine is slowe
 NOT_OPEN_STATUS = 404
 """The status with which opencode says that a request is not open any more (1.18.33)."""
 
+REFUSED_STATUSES = range(400, 500)
+"""The statuses with which a server says that it does not do what it was asked (RFC 9110)."""
+
 PERMISSION_KIND = "permission"
 """The kind of dialog that is a permission request."""
 
@@ -51,13 +54,17 @@ class ReplyLostError(TorchError):
     """A reply was taken, and nothing says what became of it."""
 
 
-def open_request(profile: Profile, program: Process | None, dialog: Dialog) -> str:
+def open_request(profile: Profile, program: Process | None, version: str, dialog: Dialog) -> str:
     """Return the open request that ``dialog`` shows, '' if that is not certain.
 
     It is certain of the only request of the program that is open, if the dialog shows what it is
-    about: of two, one may be out of sight. Returns the beginning of the names of its files.
+    about: of two, one may be out of sight. In another ``version`` than those that the profile is
+    verified with, nobody has seen what a reply does. Returns the beginning of the names of its
+    files.
     """
     if program is None or not profile.hooks.replies or dialog.kind != PERMISSION_KIND:
+        return ""
+    if version not in profile.verified:
         return ""
     found = list(_open_requests(program))
     if len(found) != 1:
@@ -76,12 +83,15 @@ def reply_of(profile: Profile, option: Option) -> str:
 
 
 def give_reply(request: str, reply: str) -> bool | None:
-    """Reply to ``request``; return whether opencode took it. ``None``: nobody was there to take it.
+    """Reply to ``request``; return whether opencode took it. ``None``: it certainly did not.
 
+    That is so if nobody was there to take the reply, or opencode refused it as a bad one.
     ``False`` means that it had been answered before. Raises ``ReplyLostError`` if nothing says.
     """
     asks, done = f"{request}.reply", f"{request}.done"
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(done)  # it speaks of an earlier reply
         replace_file(asks, json.dumps({"reply": reply}).encode())
     except OSError:
         return None
@@ -97,9 +107,12 @@ def give_reply(request: str, reply: str) -> bool | None:
         raise ReplyLostError("its program does not say what became of the answer") from None
     if said.get("ok") is True:
         return True
-    if said.get("status") == NOT_OPEN_STATUS:
+    status = said.get("status")
+    if status == NOT_OPEN_STATUS:
         return False
-    raise ReplyLostError(f"its program refused the answer (status {said.get('status')})")
+    if isinstance(status, int) and status in REFUSED_STATUSES:
+        return None
+    raise ReplyLostError(f"its program does not say that it took the answer (status {status})")
 
 
 def _open_requests(program: Process) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -75,6 +75,7 @@ function write(path, value) {
 
 function asked(request, client) {
   if (!answers || !/^per_[A-Za-z0-9]+$/.test(request.id ?? "")) return
+  if (typeof client?.postSessionIdPermissionsPermissionId !== "function") return // another opencode
   const { id, sessionID, permission, patterns, metadata } = request
   const given = [...(patterns ?? []), ...Object.values(metadata ?? {})]
   try {
