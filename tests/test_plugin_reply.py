@@ -90,8 +90,11 @@ def test_files_that_are_no_requests_are_passed_over(program: procs.Process) -> N
     assert open_request(PROFILE, program, VERSION, DIALOG) == str(stem)
     with subprocess.Popen(["true"]) as ended:
         left = opened(ended.pid, "per_6", "touch approved")
+        for kind in ("done", "reply", "taken", "open.new"):
+            Path(f"{left}.{kind}").touch()
     assert open_request(PROFILE, program, VERSION, DIALOG) == str(stem)
     assert not Path(f"{left}.open").exists(), "its program has ended"
+    assert not list(left.parent.glob(f"{left.name}.*"))
     unread = Path(f"{opened(program.pid, 'per_5')}.open")
     unread.write_text("[")
     assert open_request(PROFILE, program, VERSION, DIALOG) == "", (

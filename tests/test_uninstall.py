@@ -170,6 +170,9 @@ def test_checkpoints_go_if_that_is_asked_for(torch: Torch, tmp_path: Path) -> No
 def test_the_state_goes_only_once_nobody_lives(demo: DemoAgent, torch: Torch) -> None:
     own = Path(paths.state_dir()) / "notes-of-mine"
     own.write_text("keep me")
+    request = Path(paths.answers()) / "1-per_1.open"
+    request.parent.mkdir()
+    request.write_text("a command")
     refused = torch("uninstall", "--state", "--yes")
     assert refused.code == 1
     assert f"'{demo.name}' still lives" in refused.err
@@ -180,6 +183,7 @@ def test_the_state_goes_only_once_nobody_lives(demo: DemoAgent, torch: Torch) ->
     wait_until(lambda: not os.path.exists(paths.database()), what="the end of the state file")
     assert own.read_text() == "keep me"
     assert str(own) in done.err
+    assert not request.parent.exists()
 
 
 @pytest.mark.usefixtures("file")

@@ -48,6 +48,7 @@ LARGEST_REQUEST_BYTES = 1024 * 1024
 
 _POLL_SECONDS = 0.02
 _OPEN = re.compile(r"(?P<pid>\d{1,10})-(?P<id>per_[A-Za-z0-9]{1,100})\.open")
+_ANY = re.compile(r"(?P<pid>\d{1,10})-per_[A-Za-z0-9]{1,100}\.(?:open|done|reply|taken)(?:\.new)?")
 
 
 class ReplyLostError(TorchError):
@@ -124,7 +125,7 @@ def _open_requests(program: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
     except OSError:
         return
     for name in names:
-        found = _OPEN.fullmatch(name)
+        found = _ANY.fullmatch(name)
         if found is None:
             continue
         path, pid = os.path.join(folder, name), int(found["pid"])
@@ -132,6 +133,8 @@ def _open_requests(program: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
             if pid not in family:
                 if procs.identify(pid) is None:
                     os.unlink(path)  # its program was killed
+                continue
+            if not _OPEN.fullmatch(name):
                 continue
             if os.stat(path).st_mtime < begun - 1.0:
                 continue  # an earlier process had that number

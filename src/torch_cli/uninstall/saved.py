@@ -12,8 +12,17 @@ from torch_cli.store.agents import Agent
 from torch_cli.watch.asleep import lives
 
 _OURS = (
-    *("accepted", "agent-setup", "checkpoints", "daemon.err", "handoffs", "locks", "logs"),
-    *("shadows", "snippet.tmux.conf", "top.json", "verified", "worktrees"),
+    *("accepted", "agent-setup", "answers", "checkpoints", "crontab-installed", "daemon.err"),
+    *(
+        "handoffs",
+        "locks",
+        "logs",
+        "shadows",
+        "snippet.tmux.conf",
+        "top.json",
+        "verified",
+        "worktrees",
+    ),
 )
 """The names that Torch uses in the state directory, besides those below."""
 
