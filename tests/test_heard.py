@@ -150,6 +150,37 @@ def test_what_is_not_certain_is_not_said(
     assert not Witness(program.profile, None, dialog).knows
 
 
+@pytest.mark.parametrize(("result", "no"), [("(no output)", False), (REJECTED, True)])
+def test_which_of_two_that_allow_it_was_chosen_is_not_said(
+    result: str, no: bool, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    program, plain = Recorded("claude", tmp_path, started), permission("touch approved")
+    rows = (*plain.rows[:-1], "   2. Yes, and don't ask again for touch", "   3. No")
+    dialog = plain._replace(rows=rows)
+    program.write(claude_call("a", command="touch approved"))
+    witness = program.witness(dialog)
+    program.write(claude_result("a", result, **({} if no else ALLOWED)))
+    allow = AnswerOutcome.OVERTAKEN if no else AnswerOutcome.PRESSED
+    decline = AnswerOutcome.ANSWERED if no else AnswerOutcome.OVERTAKEN
+    assert [said(witness, dialog, key) for key in "123"] == [allow, allow, decline]
+
+
+def test_words_elsewhere_in_the_record_are_no_answer(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    program, which = Recorded("claude", tmp_path, started), "Which language?"
+    rows = (which, "❯ 1. Go", "  2. Python", "  3. Type something")
+    dialog = Dialog("question", which, rows, "0" * 12, "arrows", 1)
+    program.write(claude_call("q", questions=[{"question": which}]))
+    witness = program.witness(dialog)
+    answers = f'"{which}"="Python", "Where to keep it?"="Google Drive"'
+    program.write(claude_result("q", f"Your questions were answered: {answers}."))
+    assert said(witness, dialog, "1") == AnswerOutcome.PRESSED
+    assert said(witness, dialog, "2") == AnswerOutcome.ANSWERED
+    assert said(witness, dialog, "3", "Python") == AnswerOutcome.PRESSED, "or the option"
+    assert said(witness, dialog, "3", "Pyth") == AnswerOutcome.PRESSED
+
+
 def test_an_answer_in_words_is_known_by_its_words(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:

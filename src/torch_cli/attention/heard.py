@@ -38,13 +38,16 @@ else's yes was taken, and what that allowed took 0.3 to 3 s on an overloaded mac
 
 _HEARD_POLL_SECONDS = 0.05
 
+_TOLD = re.compile(r'"([^"]*)"="([^"]*)"')
+
 
 class AnswerOutcome(StrEnum):
     """What is known of an answer that was pressed.
 
-    ``ANSWERED``: the program's record has this choice. ``PRESSED``: the key was pressed while the
-    dialog stood, and the dialog has gone; nothing says whose key it took. ``OVERTAKEN``: the record
-    has another choice, so somebody else's came first. ``UNKNOWN``: the dialog still shows.
+    ``ANSWERED``: the program's record has this choice, and fits no other option. ``PRESSED``: the
+    key was pressed while the dialog stood, and the dialog has gone; nothing says whose key it took.
+    ``OVERTAKEN``: the record has another choice, so somebody else's came first. ``UNKNOWN``: the
+    dialog still shows.
     """
 
     ANSWERED = "answered"
@@ -77,9 +80,10 @@ class Witness:
         declines = self._declines is not None and self._declines.search(option.words) is not None
         deadline = time.monotonic() + (DECLINED_HEARD_SECONDS if declines else HEARD_SECONDS)
         while True:
+            call = self._calls().get(self._call)
+            told = not self.knows if call is None else call.result is not None
             outcome = self.look(asked, option, text)
-            late = time.monotonic() >= deadline
-            if outcome is not AnswerOutcome.PRESSED or not self.knows or late:
+            if outcome is not AnswerOutcome.PRESSED or told or time.monotonic() >= deadline:
                 return outcome
             time.sleep(_HEARD_POLL_SECONDS)
 
@@ -98,7 +102,11 @@ class Witness:
         if call.declined is None or self._declines is None:
             return AnswerOutcome.PRESSED
         declines = self._declines.search(option.words) is not None
-        return AnswerOutcome.ANSWERED if call.declined is declines else AnswerOutcome.OVERTAKEN
+        if call.declined is not declines:
+            return AnswerOutcome.OVERTAKEN
+        alike = [one for one in asked.options if bool(self._declines.search(one.words)) is declines]
+        # Which of two that allow it was chosen, for now or for good, is not recorded.
+        return AnswerOutcome.ANSWERED if len(alike) == 1 else AnswerOutcome.PRESSED
 
     def _calls(self) -> dict[str, Call]:
         if not self._path:
@@ -115,16 +123,28 @@ class Witness:
 
 def _by_words(call: Call, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:
     """Return what the answer that the model was told, in words, says of this choice."""
-    told = _letters(call.result or "")
-    others = [one for one in asked.options if one.key != option.key]
-    said = _letters(option.words if text is None else text)
     if call.declined:
         return AnswerOutcome.OVERTAKEN
-    # Words that are part of the question, or of another option, tell nothing.
-    unsure = [asked.question, *(one.words for one in others)]
-    if not said or any(said in _letters(one) for one in unsure):
-        return AnswerOutcome.PRESSED
-    return AnswerOutcome.ANSWERED if said in told else AnswerOutcome.PRESSED
+    others = [_unspaced(one.words) for one in asked.options if one.key != option.key]
+    said = _unspaced(option.words if text is None else text)
+    told = _told(call.result or "", asked.question)
+    sure = bool(said) and said == told and said not in others
+    return AnswerOutcome.ANSWERED if sure else AnswerOutcome.PRESSED
+
+
+def _told(result: str, question: str) -> str:
+    """Return the answer to ``question`` in what the model was told, '' if that is not certain.
+
+    Claude Code writes ``"QUESTION"="ANSWER"`` for each question (2.1.330). White space is left out.
+    """
+    meant = _letters(question)
+    pairs = _TOLD.findall(result) if meant else ()
+    answers = [answer for asks, answer in pairs if meant in _letters(asks)]
+    return _unspaced(answers[0]) if len(answers) == 1 else ""
+
+
+def _unspaced(text: str) -> str:
+    return re.sub(r"\s+", "", text)
 
 
 def is_shown(given: Sequence[str], dialog: Dialog) -> bool:
