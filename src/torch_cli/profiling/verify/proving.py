@@ -218,8 +218,10 @@ class ProofPart:
         """Press Enter until the command has left the box: a list of commands may take the first."""
 
         def left(sight: Sight) -> bool:
-            box = sight.state.box
-            return sight.state.state is State.WAITING or (box is not None and not stands(sight))
+            # A list of commands over the box is no end: the command still stands in it.
+            if sight.state.box is None:
+                return sight.state.state is State.WAITING
+            return not stands(sight)
 
         def stands(sight: Sight) -> bool:
             return sight.state.box is not None and command in sight.state.box.text
