@@ -211,6 +211,21 @@ def test_text_in_a_row_is_never_run_and_still_matches(tmux: TmuxServer, recorder
     assert not trap.exists()
 
 
+def test_words_count_only_in_their_row(tmux: TmuxServer, recorder: Recorder) -> None:
+    """An answer may quote what the program says of itself, and stays when the turn has ended."""
+    words = "Waiting for "
+    with tmux.client() as client:
+        for rows, done in (
+            (["the answer", "", "⠋ Waiting for stub"], True),
+            (["it says Waiting for stub", "", "(Y)es/(N)o"], False),
+            (["it says Waiting for stub", "", "⠋ Waiting for stub"], False),
+        ):
+            recorder.show(*rows)
+            tmux.wait_for_text(recorder.pane, rows[-1])
+            pressed = gate.press(client, recorder.pane, ["x"], gate.row_has(words, 2))
+            assert pressed.done is done, rows
+
+
 def test_no_row_opens_the_gate_by_being_code(tmux: TmuxServer, recorder: Recorder) -> None:
     """Whatever a row that does not stand there holds, the key is withheld."""
     recorder.show("the only row")

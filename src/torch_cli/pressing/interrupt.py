@@ -11,6 +11,7 @@ from typing import NamedTuple
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.typist import REASONS, Typist
 from torch_cli.errors import TorchError
+from torch_cli.programs.foot import below_box
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.standing import box_stands
@@ -87,14 +88,14 @@ class _Interrupter:
             state = sight.state.state
             if state is not State.WORKING:
                 return Interruption(state, why=_unsure(sight))
-            hidden = _shows_without_box(sight, self.profile)
-            why = self._typed_ahead() if hidden else _objection(sight, self.profile)
+            hidden = _row_without_box(sight, self.profile)
+            why = self._typed_ahead() if hidden is not None else _objection(sight, self.profile)
             if why:
                 return Interruption(state, why=why)
             shows = self.profile.launch.interrupt_shows
             outcome = Typist(self.client, self.found.pane).press(
                 list(self.profile.launch.interrupt),
-                gate.row_has(shows) if hidden else box_stands(sight, self.profile),
+                box_stands(sight, self.profile) if hidden is None else gate.row_has(shows, hidden),
                 unless=partial(unread_in, self.client, self.found.pane.id),
             )
             if outcome.done:
@@ -127,13 +128,13 @@ class _Interrupter:
             sight = self._look()
             if sight.state.state is not State.WORKING:
                 return None  # the turn has ended
-            asks = [row.text for row in sight.screen.rows if wanted in row.text]
-            if asks and (why := _objection(sight, self.profile)):
+            if _shows(sight, wanted) and (why := _objection(sight, self.profile)):
                 break
-            if asks:
+            asks = _row_in_footer(sight, self.profile, wanted)
+            if asks is not None:
                 outcome = Typist(self.client, self.found.pane).press(
                     list(self.profile.launch.interrupt),
-                    [*box_stands(sight, self.profile), *gate.row_has(wanted)],
+                    [*box_stands(sight, self.profile), *gate.row_has(wanted, asks)],
                     unless=partial(unread_in, self.client, self.found.pane.id),
                 )
                 if outcome.done:
@@ -177,13 +178,26 @@ def _unsure(sight: Sight) -> str:
     return ""
 
 
-def _shows_without_box(sight: Sight, profile: Profile) -> bool:
-    """Return whether a program that hides its box certainly works, by its last rows."""
+def _row_without_box(sight: Sight, profile: Profile) -> int | None:
+    """Return the row in which a program that hides its box says that it works, if it does."""
     words, state = profile.launch.interrupt_shows, sight.state
     if not words or state.box is not None or state.elsewhere or sight.screen.in_mode:
-        return False
-    last = [row.text for row in sight.screen.rows if row.text.strip()][-BOTTOM_ROWS:]
-    return any(words in row for row in last)
+        return None
+    rows = [row.text for row in sight.screen.rows]
+    last = [at for at, row in enumerate(rows) if row.strip()][-BOTTOM_ROWS:]
+    return next((at for at in reversed(last) if words in rows[at]), None)
+
+
+def _shows(sight: Sight, words: str) -> bool:
+    return any(words in row.text for row in sight.screen.rows)
+
+
+def _row_in_footer(sight: Sight, profile: Profile, words: str) -> int | None:
+    """Return the row below the box that has ``words``; above it an answer may quote them."""
+    box = sight.state.box
+    footer = range(0) if box is None else below_box(sight.screen, box, profile.box)[0]
+    rows = sight.screen.rows
+    return next((at for at in reversed(footer) if words in rows[at].text), None)
 
 
 def _objection(sight: Sight, profile: Profile) -> str:

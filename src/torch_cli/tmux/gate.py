@@ -53,14 +53,15 @@ def rows_stand(rows: Sequence[str], *, prompt: str = "") -> list[str]:
     return ["#{C/r:%s}" % pattern for pattern in dict.fromkeys(patterns)]
 
 
-def row_has(words: str) -> list[str]:
-    """Return the condition: a row has ``words`` in it, which are a profile's.
+def row_has(words: str, row: int) -> list[str]:
+    """Return the condition: ``row`` (from 0) is the first that has ``words``, a profile's, in it.
 
-    Raises ``ValueError`` if they have a character that means something to formats or patterns.
+    A row above it may quote them: then nothing is sure. Raises ``ValueError`` if they have a
+    character that means something to formats or patterns.
     """
     if not quote.is_literal(words):
         raise ValueError(f"{words!r} cannot be used in a tmux pattern")
-    return ["#{C/r:%s}" % words]
+    return ["#{==:#{C/r:%s},%d}" % (words, row + 1)]
 
 
 def rows_absent(patterns: Sequence[str]) -> list[str]:
