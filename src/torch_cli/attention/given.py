@@ -22,8 +22,9 @@ class Waiting(NamedTuple):
 class AnswerGiven(NamedTuple):
     """An answer that was given, and what became of it.
 
-    ``keys`` were pressed in the pane. ``outcome`` is what is known of it, ``state`` is what the
-    agent shows then, and ``asks`` what it asks next.
+    ``keys`` were pressed in the pane; ``reply WORD`` was given to the program without a key.
+    ``outcome`` is what is known of it, ``state`` is what the agent shows then, and ``asks`` what it
+    asks next.
     """
 
     name: str
