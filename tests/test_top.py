@@ -40,10 +40,17 @@ class Top:
         return self.tmux.cmd("capture-pane", "-p", *flags, "-t", self.pane.id)
 
     def wait(self, *texts: str) -> str:
-        """Wait until it shows all of ``texts``; return what it shows then."""
-        self.tmux.wait_until(
-            lambda: all(text in self.screen() for text in texts), f"{texts} on the screen"
-        )
+        """Wait until it shows all of ``texts``; return what it shows then.
+
+        A text may be folded: where depends on the length of the path before it.
+        """
+
+        def is_shown() -> bool:
+            shown = self.screen()
+            unfolded = " ".join(shown.split())
+            return all(text in shown or text in unfolded for text in texts)
+
+        self.tmux.wait_until(is_shown, f"{texts} on the screen")
         return self.screen()
 
     def wait_row(self, row: str) -> None:
