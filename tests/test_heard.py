@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conftest import wait_until
 from torch_cli import procs
 from torch_cli.attention.heard import AnswerOutcome, Witness
 from torch_cli.programs.asked import asked
@@ -61,6 +62,8 @@ class Recorded:
         with self.path.open() as file:
             sleeper = subprocess.Popen([*SLEEP], env=environ, stdin=file)
         started.append(sleeper)
+        # For a moment a program that was just started has no environment yet.
+        wait_until(lambda: procs.environment(sleeper.pid), what="its environment")
         process = procs.identify(sleeper.pid)
         assert process is not None
         self.process = process
