@@ -1,5 +1,7 @@
 """The real programs are interrupted once by 'torch freeze', and go on after the thaw."""
 
+import time
+
 import pytest
 
 from e2e.aider import Aider
@@ -42,6 +44,7 @@ def test_a_turn_is_interrupted_and_what_was_held_arrives_after_the_thaw(
     hold.wait(60)
     world.wait(lambda: world.view().working, "a working program")
     done = world.torch("freeze", world.name, "--json")
+    world.pressed = time.monotonic()
     assert (done.code, done.json["interrupted"]) == (0, True), f"{done}\n{world.server.screens()}"
     hold.release(Behaviour())
     assert world.alive, world.server.screens()
@@ -57,7 +60,9 @@ def test_a_turn_is_interrupted_and_what_was_held_arrives_after_the_thaw(
     assert world.await_arrival(held), world.server.screens()
     assert world.arrivals(held) == 1
     world.settle()
-    # A turn may end just before the key: then it does nothing.
+    # A turn may end just before the key: then it does nothing. A second key soon after the first
+    # one would end aider, at work or not.
+    world.pause()
     world.keys(*load_profile(kit.name, None).launch.interrupt)
     last = world.send("and on")
     assert last.delivered, f"{last}\n{world.server.screens()}"
