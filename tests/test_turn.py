@@ -69,7 +69,8 @@ def test_claude_code_says_itself_whether_it_works(
     process = start(tmp_path, HOME=str(tmp_path))
     write_status(tmp_path, process, status=status)
     found = record_of("claude", process)
-    assert found == TurnRecord(running, 1000.0, f"its own record says '{status}'", current=True)
+    evidence, asks = f"its own record says '{status}'", status == "waiting"
+    assert found == TurnRecord(running, 1000.0, evidence, current=True, asks=asks)
     assert record_of("claude", process.pid) == found
 
 

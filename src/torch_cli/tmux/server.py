@@ -38,6 +38,7 @@ themselves:
 ``snippet.conf``: as ``snippet.text``.
 ``snippet.marks``: it uses the connection on which the daemon reads all screens.
 ``snippet.menu``: the process becomes tmux, which waits until the menu is closed.
+``snippet.running``: a few settings of each server take less time than the import.
 ``doctor.snippet``: it asks a server that may be broken, and waits for no connection.
 ``tasks.title``: two settings take less time than the import.
 ``teams.ready``: it waits without being attached: tmux 3.2 can end when a pane dies, if anyone is.
