@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import wait_until
 from test_turn import Rollouts, write_status
 from torch_cli import procs
 from torch_cli.programs.figures import LATEST_SECONDS, reset_by_figures
@@ -28,6 +29,8 @@ def program(tmp_path: Path) -> Iterator[procs.Process]:
     work.mkdir()
     own = {"HOME": str(tmp_path), "CODEX_HOME": str(tmp_path / "codex"), "PATH": "/usr/bin:/bin"}
     with subprocess.Popen(["sleep", "600"], cwd=work, env=own) as begun:
+        # For a moment a program that was just started has no environment yet.
+        wait_until(lambda: procs.environment(begun.pid), what="its environment")
         process = procs.identify(begun.pid)
         assert process is not None
         yield process
