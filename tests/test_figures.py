@@ -75,6 +75,7 @@ def test_the_last_refusal_of_this_limit_counts(program: procs.Process, transcrip
         '{"quotaLimits": []}\n',
         refused(NOW).replace(stamp(NOW), "yesterday"),
     ],
+    ids=["words", "too late", "past", "allowed", "a list", "no time"],  # workers differ in NOW
 )
 def test_what_is_no_figure_says_nothing(
     program: procs.Process, transcript: Path, line: str
@@ -96,6 +97,7 @@ def counted(primary: float, secondary: float) -> str:
 @pytest.mark.parametrize(
     ("used", "reset"),
     [((100.0, 40.0), int(RESET)), ((100.0, 100.0), int(RESET) + 9999), ((99.0, 40.0), None)],
+    ids=["one", "both", "none"],
 )
 def test_codex_s_used_up_windows_count(
     program: procs.Process, tmp_path: Path, used: tuple[float, float], reset: float | None
