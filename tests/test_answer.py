@@ -23,6 +23,7 @@ from dialogs import PROFILES, waiting
 from torch_cli.attention import answer as module
 from torch_cli.attention.answer import answer
 from torch_cli.attention.answer import waiting as shown_by
+from torch_cli.attention.reply import ReplyLostError
 from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.pressing.press import press
 from torch_cli.programs.asked import asked, option_of
@@ -31,6 +32,7 @@ from torch_cli.programs.loading import STOCK
 from torch_cli.programs.state import Dialog, Spot
 from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
+from torch_cli.store.events import HEARD
 from torch_cli.tmux import gate
 
 
@@ -714,3 +716,24 @@ def test_without_a_terminal_it_lists_and_asks_nobody(demo: DemoAgent) -> None:
     assert (done.code, done.json["question"]) == (8, "Do you want to proceed?")
     assert demo.torch("answer", "nobody").code == 3
     assert not demo.events("typed", "approved")
+
+
+def test_a_reply_of_which_the_program_says_nothing_is_not_called_pressed(
+    demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dialog goes, and that may be another's doing: no key was pressed."""
+
+    def lost(request: str, reply: str) -> bool:
+        demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Escape")
+        raise ReplyLostError(f"nothing came of '{reply}' to {request}")
+
+    monkeypatch.setattr(module, "open_request", lambda *given: "request")
+    monkeypatch.setattr(module, "reply_of", lambda *given: "once")
+    monkeypatch.setattr(module, "give_reply", lost)
+    demo.open_dialog()
+    with Store() as store:
+        done = answer(store, demo.tmux.socket, demo.name, "1", hash_of(demo))
+        (heard,) = store.events.read(verbs=[HEARD])
+    assert (done.outcome, done.gone) == ("unknown", True)
+    assert done.words.startswith("its program does not say whether it took this answer")
+    assert (done.keys, heard.detail["outcome"]) == (("reply once",), "unknown")

@@ -27,6 +27,7 @@ from pathlib import Path
 from e2e.conftest import Setup, World
 from e2e.test_power_cut import cut_power
 from e2e.test_recovery import Remembered, conversation, say
+from e2e.test_resurrect import all_remember
 from torch_cli.profiling.verify.texts import tag
 
 UNSHARE = ["unshare", "--fork", "--pid", "--mount", "--mount-proc", "--time", "--kill-child"]
@@ -140,7 +141,7 @@ def _measure(world: World, cases: Sequence[str], agents: int, runs: int) -> None
                 took.append(_come_back(world, case, known))
                 if daemon.poll() is not None:
                     daemon = world.popen("daemon", "run", "--quiet")
-                _all_remember(world, words, known)
+                all_remember(world, words, known)
             _print(f"{case}: all back after {statistics.median(took):.1f} s in the median")
     finally:
         daemon.kill()
@@ -182,17 +183,6 @@ def _processor_seconds(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
         return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     return 0.0
-
-
-def _all_remember(world: World, words: dict[str, str], known: dict[str, str]) -> None:
-    for name, word in words.items():
-        world.name = name
-        world.pane = world.torch("state", name, "--json").json["pane"]
-        world.settle()
-        assert conversation(world) == known[name]
-        whole = say(world, "Go on.")
-        assert word in whole
-        assert not any(other in whole for other in words.values() if other != word)
 
 
 def _print(line: str) -> None:

@@ -84,6 +84,7 @@ def test_a_message_wakes_it_in_its_conversation_and_arrives_once(world: World) -
     world.wait(lambda: shown in world.server.screens(), "the words in its pane")
     whole = say(world, f"Good morning {second}.")
     assert first in whole, "the old conversation is in the new program's context"
+    assert BODIES[world.kit.name][-1].count(f"Good morning {second}.") == 1
     assert (conversation(world), world.pane) == (known, pane)
     assert len(transcripts(world)) == 1
     assert world.state()["state"] == "idle"

@@ -39,6 +39,24 @@ def kill_all(world: World, panes: Sequence[str]) -> None:
     wait_until(lambda: not any(map(procs.alive, killed)), what="their end")
 
 
+def all_remember(world: World, words: dict[str, str], known: dict[str, str]) -> list[str]:
+    """Ask each agent something, and return the whole requests of each.
+
+    Each must be in the conversation that is ``known``, and hold what was said to it alone.
+    """
+    asked = []
+    for name, word in words.items():
+        world.name = name
+        world.pane = world.torch("state", name, "--json").json["pane"]
+        world.settle()
+        assert conversation(world) == known[name]
+        whole = say(world, "Go on.")
+        assert word in whole
+        assert not any(other in whole for other in words.values() if other != word)
+        asked.append(whole)
+    return asked
+
+
 def test_two_go_on_in_their_conversations(make_world: MakeWorld) -> None:
     """Each remembers what was said to it alone, and no two have one conversation."""
     world = make_world()
@@ -57,15 +75,8 @@ def test_two_go_on_in_their_conversations(make_world: MakeWorld) -> None:
     took = time.monotonic() - began
     assert done.code == 0, f"{done}\n{world.server.screens()}"
     assert took < MOST_SECONDS
-    for name, word in tags.items():
-        world.name = name
-        world.pane = world.torch("state", name, "--json").json["pane"]
-        world.settle()
-        assert conversation(world) == known[name]
-        whole = say(world, "Go on.")
-        assert word in whole
+    for whole in all_remember(world, tags, known):
         assert whole.count("Your program was restarted: its tmux server was ") == 1
-        assert not any(other in whole for other in tags.values() if other != word)
     assert world.torch("resurrect").code == 0
 
 

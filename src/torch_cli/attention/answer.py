@@ -123,10 +123,11 @@ class _Answering:
         detail = self._note(one, option, keys, meant, text)
         try:
             gone, state = self._await_gone(one)
-            outcome = AnswerOutcome.UNKNOWN
-            if gone:
-                known = AnswerOutcome.ANSWERED if taken else None
-                outcome = known or witness.wait(one, option, text)
+            outcome = AnswerOutcome.UNKNOWN  # also if a reply was taken and not answered
+            if gone and taken:
+                outcome = AnswerOutcome.ANSWERED
+            elif gone and not reply:
+                outcome = witness.wait(one, option, text)
         except KeyboardInterrupt as interrupt:
             raise Interrupted(
                 Interrupted.number_of(interrupt),
@@ -139,7 +140,7 @@ class _Answering:
         take_out(self.store)
         name, pane = self.found.name, self.found.pane.id
         asks = asked_by(state)
-        return AnswerGiven(name, pane, meant, one.words, option, keys, outcome, state, asks)
+        return AnswerGiven(name, pane, meant, one.words, option, keys, outcome, gone, state, asks)
 
     def _reply(self, shown: Dialog, option: Option) -> tuple[str, bool]:
         """Answer through the program itself; return its word for that, and whether it took it.

@@ -23,8 +23,8 @@ class AnswerGiven(NamedTuple):
     """An answer that was given, and what became of it.
 
     ``keys`` were pressed in the pane; ``reply WORD`` was given to the program without a key.
-    ``outcome`` is what is known of it, ``state`` is what the agent shows then, and ``asks`` what it
-    asks next.
+    ``outcome`` is what is known of it. ``gone`` says that the dialog has gone since, ``state`` is
+    what the agent shows then, and ``asks`` what it asks next.
     """
 
     name: str
@@ -34,22 +34,20 @@ class AnswerGiven(NamedTuple):
     option: Option
     keys: tuple[str, ...]
     outcome: AnswerOutcome
+    gone: bool
     state: AgentState
     asks: Asked
 
     @property
-    def gone(self) -> bool:
-        """Whether the dialog has gone since."""
-        return self.outcome is not AnswerOutcome.UNKNOWN
-
-    @property
     def words(self) -> str:
         """What became of it, in words."""
-        if self.outcome is AnswerOutcome.UNKNOWN:
+        if not self.gone:
             return "it still shows the question, or asks the same again: look before you answer"
         next_words = f"{self.state.state}: {self.state.evidence}"
         if self.asks.words:
             next_words = f"it asks next: {self.asks.words}"
+        if self.outcome is AnswerOutcome.UNKNOWN:
+            return f"its program does not say whether it took this answer; {next_words}"
         if self.outcome is AnswerOutcome.OVERTAKEN:
             return f"somebody else's answer came first, and counts; {next_words}"
         return next_words

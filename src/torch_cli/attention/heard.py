@@ -47,7 +47,7 @@ class AnswerOutcome(StrEnum):
     ``ANSWERED``: the program's record has this choice, and fits no other option. ``PRESSED``: the
     key was pressed while the dialog stood, and the dialog has gone; nothing says whose key it took.
     ``OVERTAKEN``: the record has another choice, so somebody else's came first. ``UNKNOWN``: the
-    dialog still shows.
+    dialog still shows, or the program does not say whether it took a reply without a key.
     """
 
     ANSWERED = "answered"
@@ -77,15 +77,11 @@ class Witness:
 
     def wait(self, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:
         """As ``look``, for as long as the record may take; ``PRESSED`` if it says nothing then."""
-        declines = self._declines is not None and self._declines.search(option.words) is not None
-        deadline = time.monotonic() + (DECLINED_HEARD_SECONDS if declines else HEARD_SECONDS)
-        while True:
-            call = self._calls().get(self._call)
-            told = not self.knows if call is None else call.result is not None
-            outcome = self.look(asked, option, text)
-            if outcome is not AnswerOutcome.PRESSED or told or time.monotonic() >= deadline:
-                return outcome
+        seconds = DECLINED_HEARD_SECONDS if self._is_no(option) else HEARD_SECONDS
+        deadline = time.monotonic() + seconds
+        while self.knows and self._result() is None and time.monotonic() < deadline:
             time.sleep(_HEARD_POLL_SECONDS)
+        return self.look(asked, option, text)
 
     @property
     def knows(self) -> bool:
@@ -94,19 +90,27 @@ class Witness:
 
     def look(self, asked: Asked, option: Option, text: str | None) -> AnswerOutcome:
         """Return what the record says of the choice of ``option``, with a ``text`` of one's own."""
-        call = self._calls().get(self._call)
-        if call is None or call.result is None:
+        call = self._result()
+        if call is None:
             return AnswerOutcome.PRESSED
         if self._dialog == TOLD_BY_WORDS_KIND:
             return _by_words(call, asked, option, text)
-        if call.declined is None or self._declines is None:
+        if call.declined is None:
             return AnswerOutcome.PRESSED
-        declines = self._declines.search(option.words) is not None
-        if call.declined is not declines:
+        if call.declined is not self._is_no(option):
             return AnswerOutcome.OVERTAKEN
-        alike = [one for one in asked.options if bool(self._declines.search(one.words)) is declines]
+        alike = [one for one in asked.options if self._is_no(one) is call.declined]
         # Which of two that allow it was chosen, for now or for good, is not recorded.
         return AnswerOutcome.ANSWERED if len(alike) == 1 else AnswerOutcome.PRESSED
+
+    def _is_no(self, option: Option) -> bool:
+        """Return whether the option declines; no option does where the profile names none."""
+        return self._declines is not None and self._declines.search(option.words) is not None
+
+    def _result(self) -> Call | None:
+        """Return the call with its result, ``None`` as long as it has none."""
+        call = self._calls().get(self._call)
+        return None if call is None or call.result is None else call
 
     def _calls(self) -> dict[str, Call]:
         if not self._path:

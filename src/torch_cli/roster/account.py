@@ -44,15 +44,19 @@ def refused_login(store: Store, identity: str) -> str:
     """
     if not identity or store.lease.at_work() is None:
         return ""
-    last = [(one, store.events.last_state(one.identity)) for one in store.agents.all()]
-    states = [(one, event) for one, event in last if event is not None and event.at >= one.created]
-    if not any(_is_refused(event) for _, event in states):
+    newest = store.events.newest_states()
+    if not any(map(_is_refused, newest.values())):
         return ""
     agent = store.agents.known_as(identity)
     if agent is None or agent.stopped is not None:
         return ""
     account = account_of(agent)
-    mine = [(one, event) for one, event in states if account_of(one) == account]
+    mine = [
+        (one, event)
+        for one in store.agents.all()
+        if (event := newest.get(one.identity)) is not None and event.at >= one.created
+        if account_of(one) == account
+    ]
     refused = [(event.at, one.name) for one, event in mine if _is_refused(event)]
     worked = max((event.at for _, event in mine if _has_worked(event)), default=0.0)
     at, name = max(refused, default=(0.0, ""))

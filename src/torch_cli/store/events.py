@@ -99,6 +99,13 @@ class Events:
         rows = self._database.query(f"{sql} ORDER BY id DESC LIMIT ?", agent, limit)
         return [_event(row) for row in rows]
 
+    def newest_states(self) -> dict[str, Event]:
+        """Return the newest change of state of each agent that was not stopped, by its identity."""
+        newest = "SELECT max(id) FROM events WHERE verb = 'state' AND agent = identity"
+        sql = f"SELECT ({newest}) FROM agents WHERE stopped IS NULL"
+        rows = self._database.query(f"SELECT {_COLUMNS} FROM events WHERE id IN ({sql})")
+        return {event.agent: event for event in map(_event, rows)}
+
     def last_end(self, agent: str) -> Event | None:
         """Return how the program of the agent of that identity ended last, ``None`` if never."""
         sql = f"SELECT {_COLUMNS} FROM events WHERE verb IN ('spawn', 'end') AND agent = ?"

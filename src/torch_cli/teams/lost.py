@@ -32,6 +32,10 @@ OTHER_UP_SECONDS = 60.0
 """Seconds to wait for a ``torch up`` of the daemon, which starts agents of pools after a crash."""
 
 
+CLOCK_SET_SECONDS = 1.0
+"""A clock that was set forward by so much since, as NTP does, makes a process no other one."""
+
+
 class ProcessProspect(NamedTuple):
     """What is to be done with a process: ``step`` of its ``team``, or ``error`` says why nothing
     can be done.
@@ -128,7 +132,7 @@ def _is_of(one: LostProcess, process: procs.Process) -> bool:
     """
     marked = half_made.START_VARIABLE in (procs.environment(process.pid) or {})
     begun = procs.begun(process)
-    return marked and begun is not None and begun <= one.recorded + 1.0
+    return marked and begun is not None and begun <= one.recorded + CLOCK_SET_SECONDS
 
 
 def _raise(

@@ -49,8 +49,8 @@ def command(
     whether that is the one.
 
     Exit status 0: answered or pressed, or nobody waits. 4: another dialog, or none; nothing was
-    chosen. 5: the key was pressed, and the dialog still shows, or somebody else's answer came
-    first. 8: somebody waits for an answer.
+    chosen. 5: the dialog still shows, somebody else's answer came first, or the program does not
+    say whether it took yours. 8: somebody waits for an answer.
 
     \b
     Examples:
