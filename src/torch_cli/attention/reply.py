@@ -47,8 +47,8 @@ LARGEST_REQUEST_BYTES = 1024 * 1024
 """The most bytes of a file that is read."""
 
 _POLL_SECONDS = 0.02
-_OPEN = re.compile(r"(?P<pid>\d{1,10})-(?P<id>per_[A-Za-z0-9]{1,100})\.open")
-_ANY = re.compile(r"(?P<pid>\d{1,10})-per_[A-Za-z0-9]{1,100}\.(?:open|done|reply|taken)(?:\.new)?")
+_OPEN = ".open"
+_FILE = re.compile(r"(?P<pid>\d{1,10})-per_[A-Za-z0-9]{1,100}\.(?:open|done|reply|taken)(?:\.new)?")
 
 
 class ReplyLostError(TorchError):
@@ -67,6 +67,7 @@ def open_request(profile: Profile, program: Process | None, version: str, dialog
         return ""
     if version not in profile.verified:
         return ""
+    _sweep()
     found = list(_open_requests(program))
     if len(found) != 1:
         return ""
@@ -118,27 +119,31 @@ def give_reply(request: str, reply: str) -> bool | None:
 
 def _open_requests(program: Process) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the open requests of a running program, and what each is about."""
-    folder, begun = paths.answers(), procs.begun(program) or 0.0
+    begun = procs.begun(program) or 0.0
     family = {program.pid, *(one.pid for one in procs.descendants(program.pid))}
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return
-    for name in names:
-        found = _ANY.fullmatch(name)
-        if found is None:
+    for path, pid in _files():
+        if pid not in family or not path.endswith(_OPEN):
             continue
-        path, pid = os.path.join(folder, name), int(found["pid"])
-        with contextlib.suppress(OSError, ValueError):
-            if pid not in family:
-                if procs.identify(pid) is None:
-                    os.unlink(path)  # its program was killed
-                continue
-            if not _OPEN.fullmatch(name):
-                continue
-            if os.stat(path).st_mtime < begun - 1.0:
-                continue  # an earlier process had that number
-            yield path.removesuffix(".open"), _given(path)
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_mtime >= begun - 1.0:  # else an earlier process had that number
+                yield path.removesuffix(_OPEN), _given(path)
+
+
+def _sweep() -> None:
+    """Remove what programs have left that were killed: commands stand in it."""
+    for path, pid in _files():
+        if procs.identify(pid) is None:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def _files() -> Iterator[tuple[str, int]]:
+    """Yield the files of all requests, and the process of each."""
+    folder = paths.answers()
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if found := _FILE.fullmatch(name):
+                yield os.path.join(folder, name), int(found["pid"])
 
 
 def _given(path: str) -> tuple[str, ...]:
