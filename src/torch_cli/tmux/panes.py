@@ -6,6 +6,7 @@ only those are used afterwards.
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ from torch_cli.tmux.running import SERVER_FACTS, asked
 from torch_cli.tmux.screen import Screen
 from torch_cli.tmux.socket import Socket
 from torch_cli.tmux.version import check_version, note
+
+MISSED_SECONDS = 2.0
+"""Seconds in which tmux is made to see the end of a process. Each time takes some 10 ms."""
+_MISSED_POLL_SECONDS = 0.02
 
 _REMOVALS = 5
 """How often a pane may move to another session while Torch attaches to it."""
@@ -166,13 +171,26 @@ def with_end(pane: Pane, client: ControlClient | None = None) -> Pane:
 
     tmux tells the signal since 3.3. Before, both are ``None`` after a signal. tmux built with
     utempter (Debian's 3.3a) sometimes misses the end of a process, until another one of its
-    processes ends (17 to 24 of 40, 2026-11-25; GitHub issue 4559). So Torch has it run one.
+    processes ends (17 to 24 of 40, 2026-11-25; GitHub issue 4559). So Torch has it run one, and
+    again while it has not seen the end: it can miss that one, too (3 of 60, 2026-11-30).
     """
     if pane.dead_status is not None or pane.dead_signal is not None:
         return pane
     process = None if pane.dead else procs.identify(pane.pid)
     if process is not None and procs.alive(process):
         return pane
+    deadline = time.monotonic() + MISSED_SECONDS
+    while True:
+        now = _prompted(pane, client)
+        ended = procs.identify(pane.pid)
+        # One that is not alive and still has a number has ended, and tmux has not seen it.
+        if ended is None or procs.alive(ended) or time.monotonic() >= deadline:
+            return now
+        time.sleep(_MISSED_POLL_SECONDS)
+
+
+def _prompted(pane: Pane, client: ControlClient | None) -> Pane:
+    """Have tmux run a process, and return what it knows of ``pane`` then."""
     if client is None:
         run(Socket(path=pane.socket_path), "-N", "run-shell", ":")
         return pane_at(pane.socket_path, pane.server, pane.id, pane.pid) or pane
