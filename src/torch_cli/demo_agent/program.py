@@ -25,7 +25,7 @@ from torch_cli.demo_agent.model import Effect, Hook, LogLine, Options, ShellRun
 from torch_cli.demo_agent.view import Painter, Size
 
 ESCAPE_SECONDS = 0.05  # an Esc with nothing after it for so long is the key
-HOOKS_END_SECONDS = 8.0  # how long the end waits for hooks; on a busy machine two are too few
+HOOKS_END_SECONDS = 20.0  # how long the end waits for hooks; on a busy machine eight are too few
 READ_BYTES = 65536
 _SLOW_DRAW_SECONDS = 0.02  # after a slower one, as much time goes to the input
 _QUITTING = (signal.SIGTERM, signal.SIGHUP)
@@ -142,8 +142,21 @@ class World:
             del self._commands[number]
         return ended
 
-    def finish_hooks(self) -> None:
-        """Wait for the hooks that are left, ``HOOKS_END_SECONDS`` at most."""
+    def finish(self, effects: list[Effect]) -> None:
+        """Do the last things, and wait for the hooks, ``HOOKS_END_SECONDS`` at most.
+
+        What goes wrong is logged: a terminal that is gone would not show it.
+        """
+        try:
+            self.perform(effects)
+            self._finish_hooks()
+        except BaseException as error:
+            self.log("fault", error=repr(error))
+            raise
+        if self._running_hook or self._hooks:
+            self.log("fault", error="hooks are left", waiting=len(self._hooks))
+
+    def _finish_hooks(self) -> None:
         deadline = time.monotonic() + HOOKS_END_SECONDS
         while self._running_hook and (left := deadline - time.monotonic()) > 0:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -209,8 +222,7 @@ class DemoLoop:
                     self._world.perform(self._agent.take_effects())
                     self._turn(terminal, signals)
                 self._draw(terminal, time.monotonic())
-            self._world.perform(self._agent.take_effects())
-            self._world.finish_hooks()
+            self._world.finish(self._agent.take_effects())
         return self._agent.exit_status
 
     def _turn(self, terminal: RawTerminal, signals: int) -> None:
