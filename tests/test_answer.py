@@ -20,7 +20,9 @@ import pytest
 from agent import DemoAgent, spawn_demo
 from conftest import PATIENCE, SOURCE, TmuxServer, Torch, accept_profiles, wait_until
 from dialogs import PROFILES, waiting
+from torch_cli import paths
 from torch_cli.attention import answer as module
+from torch_cli.attention import reply
 from torch_cli.attention.answer import answer
 from torch_cli.attention.answer import waiting as shown_by
 from torch_cli.attention.reply import ReplyLostError
@@ -34,6 +36,7 @@ from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
 from torch_cli.store.events import HEARD
 from torch_cli.tmux import gate
+from torch_cli.tmux.drawn import await_drawn
 
 
 @pytest.fixture
@@ -723,13 +726,13 @@ def test_a_reply_of_which_the_program_says_nothing_is_not_called_pressed(
 ) -> None:
     """The dialog goes, and that may be another's doing: no key was pressed."""
 
-    def lost(request: str, reply: str) -> bool:
+    def lost(request: str, word: str) -> bool:
         demo.tmux.cmd("send-keys", "-t", demo.pane.id, "Escape")
-        raise ReplyLostError(f"nothing came of '{reply}' to {request}")
+        raise ReplyLostError(f"nothing came of '{word}' to {request}")
 
-    monkeypatch.setattr(module, "open_request", lambda *given: "request")
-    monkeypatch.setattr(module, "reply_of", lambda *given: "once")
-    monkeypatch.setattr(module, "give_reply", lost)
+    monkeypatch.setattr(reply, "open_request", lambda *given: "request")
+    monkeypatch.setattr(reply, "reply_of", lambda *given: "once")
+    monkeypatch.setattr(reply, "give_reply", lost)
     demo.open_dialog()
     with Store() as store:
         done = answer(store, demo.tmux.socket, demo.name, "1", hash_of(demo))
@@ -737,3 +740,58 @@ def test_a_reply_of_which_the_program_says_nothing_is_not_called_pressed(
     assert (done.outcome, done.gone) == ("unknown", True)
     assert done.words.startswith("its program does not say whether it took this answer")
     assert (done.keys, heard.detail["outcome"]) == (("reply once",), "unknown")
+
+
+@pytest.fixture
+def replies() -> None:
+    """A profile of the demo agent that answers permission requests through a plugin."""
+    text = (Path(STOCK) / "demo.toml").read_text(encoding="utf-8")
+    own = Path(profiles_dir())
+    own.mkdir(parents=True)
+    (own / "demo.toml").write_text(text + '\n[hooks.replies]\nYes = "once"\nNo = "reject"\n')
+    accept_profiles()
+
+
+def test_a_dialog_whose_request_was_answered_gets_no_key(
+    replies: None, demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program tells of that before it draws it: until then the screen shows the old dialog."""
+    demo.open_dialog()
+    (pid,) = (one["pid"] for one in demo.events("start"))
+    request = Path(paths.answers(), f"{pid}-per_1.open")
+    request.parent.mkdir(parents=True, exist_ok=True)
+    request.write_text('{"given": ["something else"]}')
+
+    def answered_meanwhile(*given: Any) -> None:
+        request.unlink()
+        await_drawn(*given)
+
+    dialog = hash_of(demo)
+    with Store() as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "await_drawn", answered_meanwhile)
+            with pytest.raises(HeldError) as held:
+                answer(store, demo.tmux.socket, demo.name, "2", dialog)
+        assert held.value.code == "typing"
+        assert not settled(demo)
+        request.write_text('{"given": ["something else"]}')
+        assert answer(store, demo.tmux.socket, demo.name, "2", dialog).gone
+    assert [outcome for outcome, _ in settled(demo)] == ["declined"]
+
+
+def test_a_dialog_that_was_answered_before_its_end_was_drawn_gets_no_key(
+    replies: None, demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_dialogs(demo, 2)
+    dialog = hash_of(demo)
+
+    def drawn_now(*given: Any) -> frozenset[str]:
+        demo.tmux.cmd("send-keys", "-t", demo.pane.id, "1")
+        await_question(demo, 1)
+        return frozenset()
+
+    monkeypatch.setattr(module, "open_requests", drawn_now)
+    with Store() as store, pytest.raises(HeldError) as held:
+        answer(store, demo.tmux.socket, demo.name, "2", dialog)
+    assert held.value.code == "dialog"
+    assert settled(demo) == [("approved", "touch f0")]

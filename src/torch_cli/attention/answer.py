@@ -8,12 +8,11 @@ has gone: so a second one cannot fall to what comes after.
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 
 from torch_cli.attention.answer_text import NOT_ANSWERED, check_text, chosen, shows_text
 from torch_cli.attention.given import AnswerGiven, Waiting, dialog_of, unknown_keys
 from torch_cli.attention.heard import AnswerOutcome, Witness
-from torch_cli.attention.reply import ReplyLostError, give_reply, open_request, reply_of
+from torch_cli.attention.reply import DRAWN_SECONDS, is_closed, open_requests, reply_to
 from torch_cli.attention.waits import take_out
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
@@ -91,28 +90,21 @@ class _Answering:
 
     def __init__(self, client: ControlClient, store: Store, found: Found, profile: Profile) -> None:
         self.client, self.store, self.found, self.profile = client, store, found, profile
+        self.requests: frozenset[str] = frozenset()
 
     def give(self, said: str, meant: str, text: str | None) -> AnswerGiven:
-        sight = self._look()
+        sight = self._look_for(meant)
         shown = dialog_of(self.found, sight)
-        if shown.hash != meant:
-            raise HeldError(
-                f"'{self.found.name}' shows another dialog: '{shown.question}'; nothing was "
-                "pressed",
-                hint=f"'torch answer {self.found.name}' shows it with its options.",
-                code="dialog",
-                details={
-                    "pane": self.found.pane.id,
-                    "dialog": shown.hash,
-                    "question": shown.question,
-                },
-            )
         one = asked(shown)
         if not one.choose:
             raise unknown_keys(self.found, self.profile, shown)
         option = chosen(one, said, text)
         witness = Witness(self.profile, self.found.program, shown)
-        reply, taken = self._reply(shown, option) if text is None else ("", False)
+        reply, taken = (
+            ("", False) if text is not None else reply_to(self.found, self.profile, shown, option)
+        )
+        if not reply and self.profile.hooks.replies:
+            sight = self._drawn(meant)
         if reply:
             keys: tuple[str, ...] = (f"reply {reply}",)
         elif text is None:
@@ -142,30 +134,32 @@ class _Answering:
         asks = asked_by(state)
         return AnswerGiven(name, pane, meant, one.words, option, keys, outcome, gone, state, asks)
 
-    def _reply(self, shown: Dialog, option: Option) -> tuple[str, bool]:
-        """Answer through the program itself; return its word for that, and whether it took it.
+    def _look_for(self, meant: str) -> Sight:
+        """Return a sight of the dialog with this hash. Raises ``HeldError`` if it does not show."""
+        sight = self._look()
+        shown = dialog_of(self.found, sight)
+        if shown.hash == meant:
+            return sight
+        raise HeldError(
+            f"'{self.found.name}' shows another dialog: '{shown.question}'; nothing was pressed",
+            hint=f"'torch answer {self.found.name}' shows it with its options.",
+            code="dialog",
+            details={
+                "pane": self.found.pane.id,
+                "dialog": shown.hash,
+                "question": shown.question,
+            },
+        )
 
-        The word is '' if that is not possible: nothing was chosen then. Raises ``HeldError`` if
-        the program had an answer before.
+    def _drawn(self, meant: str) -> Sight:
+        """Return a sight of a dialog that still stands when what came before it is drawn.
+
+        A program that tells of its requests closes one before its screen shows that. So the dialog
+        may have been answered already; and from now on, the end of a request says so at once.
         """
-        version = self.found.agent.version if self.found.agent else ""
-        request = open_request(self.profile, self.found.program, version, shown)
-        reply = reply_of(self.profile, option) if request else ""
-        if not reply:
-            return "", False
-        try:
-            taken = give_reply(request, reply)
-        except ReplyLostError:
-            return reply, False
-        if taken is None:
-            return "", False
-        if not taken:
-            raise HeldError(
-                f"'{self.found.name}' has an answer to this already; nothing was chosen",
-                hint=f"Look with 'torch state {self.found.name}'.",
-                code="answered-before",
-            )
-        return reply, True
+        self.requests = open_requests(self.profile, self.found.program)
+        time.sleep(DRAWN_SECONDS)
+        return self._look_for(meant)
 
     # -- choosing ------------------------------------------------------------------------------
 
@@ -307,7 +301,7 @@ class _Answering:
         It is given the last question: such keys may close the dialog before the screen shows it.
         """
         await_drawn(self.client, self.found.pane)
-        outcome = act(partial(unread_in, self.client, self.found.pane.id))
+        outcome = act(self._is_answered)
         if outcome.done:
             return
         self._note_moves(moves)
@@ -318,6 +312,10 @@ class _Answering:
             hint=f"Look with 'torch state {self.found.name}'.",
             code=outcome.reason,
         )
+
+    def _is_answered(self) -> bool:
+        """Whether somebody else's answer is on its way, or has come and is not drawn yet."""
+        return unread_in(self.client, self.found.pane.id) or is_closed(self.requests)
 
     # -- what became of it ---------------------------------------------------------------------
 

@@ -10,18 +10,19 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from torch_cli import paths, procs
 from torch_cli.attention.heard import is_shown
-from torch_cli.errors import TorchError
+from torch_cli.errors import HeldError, TorchError
 from torch_cli.procs import Process
 from torch_cli.programs.asked import Option
 from torch_cli.programs.profile import Profile
 from torch_cli.programs.state import Dialog
 from torch_cli.regular import read_regular
 from torch_cli.replacing import replace_file
+from torch_cli.roster.registry import Found
 
 TAKEN_SECONDS = 2.0
 """Seconds in which the plugin must take a reply; it looks every 50 ms. Then the reply is withdrawn.
@@ -55,6 +56,32 @@ class ReplyLostError(TorchError):
     """A reply was taken, and nothing says what became of it."""
 
 
+def reply_to(found: Found, profile: Profile, shown: Dialog, option: Option) -> tuple[str, bool]:
+    """Choose ``option`` through the program itself; return its word for that, and if it took it.
+
+    The word is '' if that is not possible: nothing was chosen then. Raises ``HeldError`` if the
+    program had an answer before.
+    """
+    version = found.agent.version if found.agent else ""
+    request = open_request(profile, found.program, version, shown)
+    reply = reply_of(profile, option) if request else ""
+    if not reply:
+        return "", False
+    try:
+        taken = give_reply(request, reply)
+    except ReplyLostError:
+        return reply, False
+    if taken is None:
+        return "", False
+    if not taken:
+        raise HeldError(
+            f"'{found.name}' has an answer to this already; nothing was chosen",
+            hint=f"Look with 'torch state {found.name}'.",
+            code="answered-before",
+        )
+    return reply, True
+
+
 def open_request(profile: Profile, program: Process | None, version: str, dialog: Dialog) -> str:
     """Return the open request that ``dialog`` shows, '' if that is not certain.
 
@@ -73,10 +100,25 @@ def open_request(profile: Profile, program: Process | None, version: str, dialog
         return ""
     stem, given = found[0]
     try:
-        age = time.time() - os.stat(f"{stem}.open").st_mtime
+        age = time.time() - os.stat(f"{stem}{_OPEN}").st_mtime
     except OSError:
         return ""  # it has just been closed
     return stem if age >= DRAWN_SECONDS and is_shown(given, dialog) else ""
+
+
+def open_requests(profile: Profile, program: Process | None) -> frozenset[str]:
+    """Return the beginnings of the names of the files of all requests that are open now.
+
+    There are none if the program does not tell of them.
+    """
+    if program is None or not profile.hooks.replies:
+        return frozenset()
+    return frozenset(stem for stem, _ in _open_requests(program))
+
+
+def is_closed(requests: Collection[str]) -> bool:
+    """Return whether one of these requests, which were open, has been answered since."""
+    return not all(os.path.exists(f"{stem}{_OPEN}") for stem in requests)
 
 
 def reply_of(profile: Profile, option: Option) -> str:
