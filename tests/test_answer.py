@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import random
@@ -795,3 +796,79 @@ def test_a_dialog_that_was_answered_before_its_end_was_drawn_gets_no_key(
         answer(store, demo.tmux.socket, demo.name, "2", dialog)
     assert held.value.code == "dialog"
     assert settled(demo) == [("approved", "touch f0")]
+
+
+def requests_of(demo: DemoAgent, *given: str) -> list[Path]:
+    """Have its plugin say that a request for each of these has been open for a while."""
+    (pid,) = (one["pid"] for one in demo.events("start"))
+    Path(paths.answers()).mkdir(parents=True, exist_ok=True)
+    drawn, found = time.time() - 2 * reply.DRAWN_SECONDS, []
+    for number, words in enumerate(given):
+        file = Path(paths.answers(), f"{pid}-per_{number}.open")
+        file.write_text(json.dumps({"permission": "edit", "given": [words]}))
+        os.utime(file, (drawn, drawn))
+        found.append(file)
+    return found
+
+
+@pytest.fixture
+def replied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests that were replied to, each of which the program takes."""
+    given: list[str] = []
+
+    def take(request: str, word: str) -> bool:
+        given.append(f"{Path(request).name} {word}")
+        return True
+
+    monkeypatch.setattr(reply, "give_reply", take)
+    return given
+
+
+def test_no_reply_goes_to_the_request_that_is_left_when_that_of_the_dialog_was_answered(
+    replies: None, demo: DemoAgent, replied: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two edits of one file: the dialog, which still shows the first, has the words of both."""
+    demo.open_dialog()
+    shown, _ = requests_of(demo, "Do you want to proceed?", "Do you want to proceed?")
+    original = reply.open_request
+
+    def answered_meanwhile(*given: Any) -> str:
+        shown.unlink()
+        return original(*given)
+
+    monkeypatch.setattr(reply, "open_request", answered_meanwhile)
+    with Store() as store, pytest.raises(HeldError) as held:
+        answer(store, demo.tmux.socket, demo.name, "1", hash_of(demo))
+    assert held.value.code == "typing"
+    assert (replied, settled(demo)) == ([], [])
+
+
+def test_no_reply_is_given_before_the_end_of_an_answered_dialog_is_drawn(
+    replies: None, demo: DemoAgent, replied: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_dialogs(demo, 2)
+    dialog = hash_of(demo)
+    requests_of(demo, "touch")  # that of the second; the first was answered just now
+
+    def drawn_now(*given: Any) -> frozenset[str]:
+        demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
+        await_question(demo, 1)
+        return frozenset()
+
+    monkeypatch.setattr(module, "open_requests", drawn_now)
+    with Store() as store, pytest.raises(HeldError) as held:
+        answer(store, demo.tmux.socket, demo.name, "1", dialog)
+    assert held.value.code == "dialog"
+    assert (replied, settled(demo)) == ([], [("declined", "touch f0")])
+
+
+def test_the_only_request_is_replied_to(
+    replies: None, demo: DemoAgent, replied: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demo.open_dialog()
+    monkeypatch.setattr(module, "DIALOG_GONE_SECONDS", 0.2)
+    (request,) = requests_of(demo, "Do you want to proceed?")
+    with Store() as store:
+        done = answer(store, demo.tmux.socket, demo.name, "1", hash_of(demo))
+    assert done.keys == ("reply once",)
+    assert replied == [f"{request.stem} once"]

@@ -94,17 +94,17 @@ class _Answering:
 
     def give(self, said: str, meant: str, text: str | None) -> AnswerGiven:
         sight = self._look_for(meant)
+        if self.profile.hooks.replies:
+            sight = self._drawn(meant)
         shown = dialog_of(self.found, sight)
         one = asked(shown)
         if not one.choose:
             raise unknown_keys(self.found, self.profile, shown)
         option = chosen(one, said, text)
         witness = Witness(self.profile, self.found.program, shown)
-        reply, taken = (
-            ("", False) if text is not None else reply_to(self.found, self.profile, shown, option)
-        )
-        if not reply and self.profile.hooks.replies:
-            sight = self._drawn(meant)
+        reply, taken = "", False
+        if text is None:
+            reply, taken = reply_to(self.found, self.profile, shown, option, self.requests)
         if reply:
             keys: tuple[str, ...] = (f"reply {reply}",)
         elif text is None:
@@ -159,7 +159,10 @@ class _Answering:
         """
         self.requests = open_requests(self.profile, self.found.program)
         time.sleep(DRAWN_SECONDS)
-        return self._look_for(meant)
+        sight = self._look_for(meant)
+        # The plugin may tell of a request after the screen does.
+        self.requests |= open_requests(self.profile, self.found.program)
+        return sight
 
     # -- choosing ------------------------------------------------------------------------------
 

@@ -56,14 +56,20 @@ class ReplyLostError(TorchError):
     """A reply was taken, and nothing says what became of it."""
 
 
-def reply_to(found: Found, profile: Profile, shown: Dialog, option: Option) -> tuple[str, bool]:
+def reply_to(
+    found: Found, profile: Profile, shown: Dialog, option: Option, were_open: Collection[str]
+) -> tuple[str, bool]:
     """Choose ``option`` through the program itself; return its word for that, and if it took it.
 
-    The word is '' if that is not possible: nothing was chosen then. Raises ``HeldError`` if the
-    program had an answer before.
+    The word is '' if that is not possible: nothing was chosen then. It is not if one of the
+    requests that ``were_open`` when ``shown`` was seen has been answered since: that may be the one
+    that it shows, and the open one another. Raises ``HeldError`` if the program had an answer
+    before.
     """
     version = found.agent.version if found.agent else ""
     request = open_request(profile, found.program, version, shown)
+    if is_closed(were_open):
+        return "", False
     reply = reply_of(profile, option) if request else ""
     if not reply:
         return "", False
