@@ -27,6 +27,7 @@ from torch_cli.attention import reply
 from torch_cli.attention.answer import answer
 from torch_cli.attention.answer import waiting as shown_by
 from torch_cli.attention.reply import ReplyLostError
+from torch_cli.delivery import still
 from torch_cli.errors import HeldError, RefusedError, TorchError
 from torch_cli.pressing.press import press
 from torch_cli.programs.asked import asked, option_of
@@ -73,7 +74,11 @@ def queue_dialogs(demo: DemoAgent, count: int) -> None:
 
 
 def await_question(demo: DemoAgent, number: int) -> None:
-    """Its words stand in the message that brought it, too: only the dialog's own rows count."""
+    await_words(demo, f"touch f{number}")
+
+
+def await_words(demo: DemoAgent, words: str) -> None:
+    """They stand in the message that brought the question, too: only the dialog's rows count."""
 
     def asks() -> bool:
         with Store() as store:
@@ -81,9 +86,9 @@ def await_question(demo: DemoAgent, number: int) -> None:
                 dialog = shown_by(store, demo.tmux.socket, demo.name).dialog
             except HeldError:  # none shows at the moment
                 return False
-        return any(f"touch f{number}" in row for row in dialog.rows)
+        return any(words in row for row in dialog.rows)
 
-    wait_until(asks, what=f"question {number}")
+    wait_until(asks, what=f"the question about '{words}'")
 
 
 def settled(demo: DemoAgent) -> list[tuple[str, str]]:
@@ -301,6 +306,29 @@ def test_a_dialog_that_is_replaced_between_look_and_key_gets_nothing(
         answer(store, demo.tmux.socket, demo.name, "1", dialog)
     assert settled(demo) == [("declined", "touch f0")]
     assert store.events.read(verbs=["answer"]) == []
+
+
+@pytest.mark.parametrize(("first", "then"), [("a-b", "a/b"), ("甲", "乙")])
+def test_a_dialog_that_the_gate_cannot_tell_from_the_one_before_gets_nothing(
+    demo: DemoAgent, store: Store, monkeypatch: pytest.MonkeyPatch, first: str, then: str
+) -> None:
+    """To tmux's pattern any sign is any other, and any letter of another script."""
+    sent = demo.send(f"DIALOGAT(0,touch {first}) DIALOGAT(0,touch {then})")
+    assert sent.json["state"] in ("submitted", "confirmed", "unknown", "held")
+    wait_until(lambda: len(demo.events("dialog")) == 2, what="the dialogs")
+    await_words(demo, f"touch {first}")
+    dialog = hash_of(demo)
+
+    def replaced(*given: Any) -> None:
+        if not settled(demo):
+            demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
+            await_words(demo, f"touch {then}")
+        await_drawn(*given)
+
+    monkeypatch.setattr(still, "await_drawn", replaced)
+    with pytest.raises(HeldError, match="it shows something else now; nothing was chosen"):
+        answer(store, demo.tmux.socket, demo.name, "1", dialog)
+    assert settled(demo) == [("declined", f"touch {first}")]
 
 
 def test_a_dialog_that_is_replaced_at_any_moment_is_never_answered(
@@ -764,13 +792,13 @@ def test_a_dialog_whose_request_was_answered_gets_no_key(
     request.write_text('{"given": ["something else"]}')
 
     def answered_meanwhile(*given: Any) -> None:
-        request.unlink()
+        request.unlink(missing_ok=True)
         await_drawn(*given)
 
     dialog = hash_of(demo)
     with Store() as store:
         with monkeypatch.context() as patched:
-            patched.setattr(module, "await_drawn", answered_meanwhile)
+            patched.setattr(still, "await_drawn", answered_meanwhile)
             with pytest.raises(HeldError) as held:
                 answer(store, demo.tmux.socket, demo.name, "2", dialog)
         assert held.value.code == "typing"

@@ -16,6 +16,7 @@ from torch_cli.attention.reply import DRAWN_SECONDS, is_closed, open_requests, r
 from torch_cli.attention.waits import take_out
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
+from torch_cli.delivery.still import await_still
 from torch_cli.delivery.typist import Typist
 from torch_cli.errors import HeldError, Interrupted, NotFoundError, RefusedError
 from torch_cli.programs.asked import Asked, Option, asked, asked_by, with_directory
@@ -29,7 +30,6 @@ from torch_cli.store import Store
 from torch_cli.store.database import after
 from torch_cli.store.events import HEARD
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.gate import GateOutcome
 from torch_cli.tmux.keys import unread_in
 from torch_cli.tmux.socket import Socket
@@ -210,7 +210,7 @@ class _Answering:
         typist = Typist(self.client, self.found.pane)
         typed, stands = text.encode(), dialog_stands(sight)
         buffer = f"torch-answer-{os.getpid()}"
-        self._act(lambda unless: typist.type(typed, buffer, stands, unless=unless), moves)
+        self._act(lambda unless: typist.type(typed, buffer, stands, unless=unless), sight, moves)
         moves.append("text")
         sight = self._await(lambda now: shows_text(field, now, text), option, moves)
         assert sight.state.dialog is not None
@@ -271,7 +271,7 @@ class _Answering:
     def _press(self, keys: tuple[str, ...], sight: Sight, moves: list[str]) -> None:
         typist = Typist(self.client, self.found.pane)
         stands = dialog_stands(sight)
-        self._act(lambda unless: typist.press(list(keys), stands, unless=unless), moves)
+        self._act(lambda unless: typist.press(list(keys), stands, unless=unless), sight, moves)
 
     def _click(self, sight: Sight, option: Option) -> tuple[str, ...]:
         """Click on ``option`` with the mouse, and return the words for it.
@@ -294,17 +294,21 @@ class _Answering:
         typist, buffer = Typist(self.client, pane), f"torch-click-{os.getpid()}"
         self._act(
             lambda unless: typist.type(sequence, buffer, conditions, framed=False, unless=unless),
+            sight,
             [],
         )
         return (f"click {option.column + 1},{row + 1}",)
 
-    def _act(self, act: Callable[[Callable[[], bool]], GateOutcome], moves: list[str]) -> None:
+    def _act(
+        self, act: Callable[[Callable[[], bool]], GateOutcome], sight: Sight, moves: list[str]
+    ) -> None:
         """Do ``act``; raise if the gate refuses it, or somebody's keys are on their way.
 
         It is given the last question: such keys may close the dialog before the screen shows it.
         """
-        await_drawn(self.client, self.found.pane)
-        outcome = act(self._is_answered)
+        assert sight.state.dialog is not None
+        meant, pane, draws = sight.state.dialog, self.found.pane, self.profile.box.draws_within
+        outcome = await_still(self.client, pane, draws, self._look, meant) or act(self._is_answered)
         if outcome.done:
             return
         self._note_moves(moves)
