@@ -2,15 +2,19 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from agent import DemoAgent, spawn_demo
-from conftest import PATIENCE, TmuxServer, Torch
+from conftest import PATIENCE, TmuxServer, Torch, accept_profiles
 from test_task import agent as registered
 from test_task import mine, new
+from torch_cli.pressing import apart
+from torch_cli.programs.loading import STOCK, load_profile
 from torch_cli.programs.state import State
+from torch_cli.roster.registry import profiles_dir
 from torch_cli.store import Store
 from torch_cli.tasks.life import reap
 from torch_cli.tasks.ranking import Candidate, objection
@@ -189,3 +193,80 @@ def test_thawing_says_nothing_of_delivery_for_an_agent_that_was_not_frozen(
     thawed = torch("thaw", "dev")
     assert "go out now" not in thawed.err
     assert "messages that wait: 1" in thawed.err
+
+
+def interrupted_by(key: str, apart: float) -> None:
+    """Install a profile of the demo agent in which ``key`` interrupts, and two too soon end it."""
+    text = (Path(STOCK) / "demo.toml").read_text(encoding="utf-8")
+    said = 'interrupt = ["Escape"]'
+    assert said in text
+    own = Path(profiles_dir())
+    own.mkdir(parents=True)
+    mine = f'interrupt = ["{key}"]\ninterrupt_apart = {apart}'
+    (own / "demo.toml").write_text(text.replace(said, mine))
+    accept_profiles()
+
+
+def test_a_second_key_that_could_end_the_program_waits_until_it_cannot(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """aider ends at two Ctrl-C within two seconds, also if a new turn began between them."""
+    interrupted_by("C-c", 4.0)
+    dev = spawn_demo(tmux, torch, tmp_path / "project", "--work", "600", name="dev")
+    works(dev)
+    assert torch("freeze", "dev", "--json").json["interrupted"]
+    assert torch("thaw", "dev").code == 0
+    assert dev.send("another turn").code == 0
+    dev.wait_for("working")
+    second = torch("freeze", "dev", "--json")
+    assert (second.code, second.json["interrupted"]) == (0, True), second.json["why"]
+    keys = [one for one in dev.events("typed") if one.get("key") == "interrupt"]
+    assert len(keys) == 2
+    first, last = (float(one["t"]) for one in keys)
+    assert last - first >= 4.0
+
+
+def test_a_key_that_may_still_take_effect_is_not_pressed_again(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    """This key ends no turn, as one that is heard late; what one freeze did the next one knows."""
+    interrupted_by("BTab", 2.0)
+    dev = spawn_demo(tmux, torch, tmp_path / "project", "--work", "600", name="dev")
+    works(dev)
+    first = torch("freeze", "dev", "--json")
+    assert (first.code, first.json["works_on"]) == (4, True)
+    assert first.json["why"].startswith("BTab was pressed, and it is working")
+    second = torch("freeze", "dev", "--json")
+    assert (second.code, second.json["works_on"]) == (4, True)
+    assert second.json["why"].endswith("may still take effect: two of it end Torch demo agent")
+    assert [one["key"] for one in dev.events("typed") if "key" in one].count("mode") == 1
+
+
+def test_a_key_that_a_person_pressed_through_torch_counts_too(
+    tmux: TmuxServer, torch: Torch, tmp_path: Path
+) -> None:
+    interrupted_by("C-c", 2.0)
+    dev = spawn_demo(tmux, torch, tmp_path / "project", "--work", "600", name="dev")
+    assert torch("press", "dev", "C-c").code == 0
+    works(dev)
+    done = torch("freeze", "dev", "--json")
+    assert (done.code, done.json["works_on"]) == (4, True)
+    assert done.json["why"].startswith("C-c was pressed ")
+    assert len([one for one in dev.events("typed") if one.get("key") == "interrupt"]) == 1
+
+
+def test_a_key_that_the_gate_refused_was_not_pressed(store: Store) -> None:
+    agent = registered(store, "dev")
+    launch = load_profile("aider", None).launch
+    now = time.time()
+    apart.record(store, agent, launch)
+    assert apart.earlier(store, agent, launch, now + 30) is not None
+    assert apart.earlier(store, agent, load_profile("claude", None).launch, now) is None
+    apart.withdraw(store, agent, launch)
+    assert apart.earlier(store, agent, launch, now) is None
+    apart.record(store, agent, launch)
+    store.events.add("freeze", "dev", {"interrupted": True}, agent=agent.identity)
+    near = apart.earlier(store, agent, launch, now + 1)
+    assert near is not None
+    assert near.seen
+    assert apart.earlier(store, agent, launch, now + 4) is None

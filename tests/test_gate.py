@@ -226,6 +226,24 @@ def test_words_count_only_in_their_row(tmux: TmuxServer, recorder: Recorder) -> 
             assert pressed.done is done, rows
 
 
+def test_a_row_in_which_a_key_was_shown_counts_as_an_old_one_if_that_is_asked_for(
+    tmux: TmuxServer, recorder: Recorder
+) -> None:
+    """The row of an interrupted turn stays: ``░^CWaiting for stub``."""
+    words = "Waiting for "
+    with tmux.client() as client:
+        for rows, done in (
+            (["░█^C      Waiting for stub", "", "      ░█  Waiting for stub"], True),
+            (["░█^C      Waiting for stub", "", "(Y)es/(N)o"], False),
+            (["it says Waiting for stub", "", "░█        Waiting for stub"], False),
+            (["the answer", "", "░█^C      Waiting for stub"], False),
+        ):
+            recorder.show(*rows)
+            tmux.wait_for_text(recorder.pane, rows[-1].strip())
+            condition = gate.row_has(words, 2, unbroken=True)
+            assert gate.press(client, recorder.pane, ["x"], condition).done is done, rows
+
+
 def test_no_row_opens_the_gate_by_being_code(tmux: TmuxServer, recorder: Recorder) -> None:
     """Whatever a row that does not stand there holds, the key is withheld."""
     recorder.show("the only row")

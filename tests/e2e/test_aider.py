@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from e2e.aider import Aider
-from e2e.conftest import World
+from e2e.conftest import MakeWorld, Setup, World
 from e2e.contract import Alike
 from e2e.program import Program
 from e2e.report import Report
 from e2e.scenes import SPECIAL, deliver_many, how_many
+from torch_cli.profiling.stub import Behaviour
 from torch_cli.profiling.verify.texts import prose, tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -89,3 +90,23 @@ Run shell command? (Y)es/(N)o/(D)on't ask again [Yes]:
         assert sent.result.code == 4, sent
         agent.settle()
         assert agent.stub.texts(sent.mark) == []
+
+
+def test_two_freezes_soon_after_each_other_do_not_end_it(make_world: MakeWorld) -> None:
+    """Two Ctrl-C within two seconds end aider, also if a new turn began between them."""
+    world = make_world(Setup.SPAWNED)
+    assert world.start().code == 0, world.server.screens()
+    for text in (prose(30), prose(30)):
+        hold = world.stub.hold()
+        world.keys("C-l")  # the row of an interrupted turn may stay, and look like that of the next
+        world.ask(text)  # as a person does, which takes less time than a message of Torch's
+        hold.wait(60)
+        world.wait(lambda: world.view().working, "a working program")
+        done = world.torch("freeze", world.name, "--json")
+        assert (done.code, done.json["interrupted"]) == (0, True), f"{done}{world.server.screens()}"
+        assert world.alive, world.server.screens()
+        hold.release(Behaviour())
+    world.torch("thaw", world.name)
+    last = world.send("and on")
+    assert last.delivered, f"{last}\n{world.server.screens()}"
+    assert world.await_arrival(last), world.server.screens()

@@ -13,7 +13,18 @@ from torch_cli.duration import words as duration
 from torch_cli.errors import NotFoundError, RefusedError
 from torch_cli.programs.state import one_line
 from torch_cli.store import Store
-from torch_cli.store.events import END, HEARD, LIMIT_OVER, RESURRECT, RULE, STATE, Event
+from torch_cli.store.events import (
+    END,
+    FREEZE,
+    HEARD,
+    LIMIT_OVER,
+    NOT_PRESSED,
+    PRESS,
+    RESURRECT,
+    RULE,
+    STATE,
+    Event,
+)
 
 EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "state": frozenset({STATE}),
@@ -27,10 +38,10 @@ EVENT_KINDS: Mapping[str, frozenset[str]] = {
     "agent": frozenset(
         {
             *("spawn", "adopt", "end", "stop", "retire", "rename", "move", "mode", "log", "mute"),
-            *("report", "freeze", "thaw", "hibernate", "wake", LIMIT_OVER),
+            *("report", FREEZE, "thaw", "hibernate", "wake", LIMIT_OVER),
         }
     ),
-    "key": frozenset({"press", "run"}),
+    "key": frozenset({PRESS, NOT_PRESSED, "run"}),
     "team": frozenset({"brief", "acknowledge", "trust"}),
     "profile": frozenset({"verify", "install", "uninstall"}),
     "notice": frozenset({"tell"}),
@@ -49,10 +60,11 @@ _DONE = {
     "checkpoint": "made",
     "commit": "committed",
     "fire": "fired",
-    "freeze": "frozen",
+    FREEZE: "frozen",
     "hibernate": "hibernated",
     "install": "installed",
     LIMIT_OVER: "its usage limit is over",
+    NOT_PRESSED: "not pressed after all",
     "nudge": "nudged",
     "restart": "restarted",
     "tell": "told",

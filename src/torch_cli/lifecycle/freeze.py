@@ -15,11 +15,12 @@ from torch_cli.roster.authority import check_outside, check_over
 from torch_cli.roster.registry import find, registered
 from torch_cli.store import Store
 from torch_cli.store.agents import Agent
+from torch_cli.store.events import FREEZE
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.asleep import lives
 
-FREEZE, THAW = "freeze", "thaw"
-"""The verbs of the events."""
+THAW = "thaw"
+"""The verb of the event of a thaw."""
 
 
 class Frozen(NamedTuple):

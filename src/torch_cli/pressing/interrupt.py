@@ -1,7 +1,8 @@
 """Ending the turn of a working agent by its program's own key, only where that is known to be safe.
 
 The key is pressed once: a second one can be another command of the program's. Only where the
-program itself asks for a second one it is pressed again, as long as it asks.
+program itself asks for a second one it is pressed again, as long as it asks. Some programs end at
+two of it within a time, also if a turn began between them: see ``apart``.
 """
 
 import time
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.typist import REASONS, Typist
 from torch_cli.errors import TorchError
+from torch_cli.pressing import apart
 from torch_cli.programs.foot import below_box
 from torch_cli.programs.observe import Sight, observe
 from torch_cli.programs.profile import Profile
@@ -89,14 +91,22 @@ class _Interrupter:
             if state is not State.WORKING:
                 return Interruption(state, why=_unsure(sight))
             hidden = _row_without_box(sight, self.profile)
-            why = self._typed_ahead() if hidden is not None else _objection(sight, self.profile)
+            if hidden is None:
+                why = _objection(sight, self.profile)
+            else:
+                why = self._typed_ahead() or _quoted(sight, self.profile, hidden)
             if why:
                 return Interruption(state, why=why)
+            if before := self._earlier():
+                if why := self._unsafe(before):
+                    return Interruption(state, why=why)
+                time.sleep(max(0.0, before.free - time.time()))
+                continue
             shows = self.profile.launch.interrupt_shows
-            outcome = Typist(self.client, self.found.pane).press(
-                list(self.profile.launch.interrupt),
-                box_stands(sight, self.profile) if hidden is None else gate.row_has(shows, hidden),
-                unless=partial(unread_in, self.client, self.found.pane.id),
+            outcome = self._press(
+                box_stands(sight, self.profile)
+                if hidden is None
+                else gate.row_has(shows, hidden, unbroken=True)
             )
             if outcome.done:
                 return self._again() or self._ended()
@@ -105,6 +115,34 @@ class _Interrupter:
             if outcome.reason != "changed":
                 return Interruption(state, why=REASONS.get(outcome.reason, outcome.reason))
         return Interruption(State.WORKING, why="its screen keeps changing")
+
+    def _press(self, conditions: list[str]) -> gate.GateOutcome:
+        """Press the key while ``conditions`` hold; it is recorded before that."""
+        launch, agent = self.profile.launch, self.found.agent
+        if agent is not None:
+            apart.record(self.store, agent, launch)
+        outcome = Typist(self.client, self.found.pane).press(
+            list(launch.interrupt),
+            conditions,
+            unless=partial(unread_in, self.client, self.found.pane.id),
+        )
+        if agent is not None and not outcome.done:
+            apart.withdraw(self.store, agent, launch)
+        return outcome
+
+    def _earlier(self) -> apart.EarlierKey | None:
+        """Return the key before, if a second one could end the program now."""
+        agent, launch = self.found.agent, self.profile.launch
+        return agent and apart.earlier(self.store, agent, launch, time.time())
+
+    def _unsafe(self, before: apart.EarlierKey) -> str:
+        """Return why no second key may be pressed, '' if one may be after a short wait."""
+        launch, now = self.profile.launch, time.time()
+        if before.seen and before.free - now <= launch.interrupt_apart + apart.KEY_MARGIN_SECONDS:
+            return ""
+        keys, title = " ".join(launch.interrupt), self.profile.title or self.profile.name
+        ago = max(0, round(now - before.at))
+        return f"{keys} was pressed {ago} s ago and may still take effect: two of it end {title}"
 
     def _typed_ahead(self) -> str:
         """Return why the key could lose what a person has typed for the next prompt, '' if not.
@@ -132,10 +170,8 @@ class _Interrupter:
                 break
             asks = _row_in_footer(sight, self.profile, wanted)
             if asks is not None:
-                outcome = Typist(self.client, self.found.pane).press(
-                    list(self.profile.launch.interrupt),
-                    [*box_stands(sight, self.profile), *gate.row_has(wanted, asks)],
-                    unless=partial(unread_in, self.client, self.found.pane.id),
+                outcome = self._press(
+                    [*box_stands(sight, self.profile), *gate.row_has(wanted, asks)]
                 )
                 if outcome.done:
                     return None
@@ -179,13 +215,29 @@ def _unsure(sight: Sight) -> str:
 
 
 def _row_without_box(sight: Sight, profile: Profile) -> int | None:
-    """Return the row in which a program that hides its box says that it works, if it does."""
+    """Return the row in which a program that hides its box says that it works, if it does.
+
+    The row of a turn that was interrupted stays, with the ``^C`` that ended it.
+    """
     words, state = profile.launch.interrupt_shows, sight.state
     if not words or state.box is not None or state.elsewhere or sight.screen.in_mode:
         return None
     rows = [row.text for row in sight.screen.rows]
     last = [at for at, row in enumerate(rows) if row.strip()][-BOTTOM_ROWS:]
-    return next((at for at in reversed(last) if words in rows[at]), None)
+    return next((at for at in reversed(last) if _says(rows[at], words)), None)
+
+
+def _quoted(sight: Sight, profile: Profile, row: int) -> str:
+    """Return why it is not sure that ``row`` says that the program works, '' if it is."""
+    words = profile.launch.interrupt_shows
+    if any(_says(one.text, words) for one in sight.screen.rows[:row]):
+        return f"'{words.strip()}' is also further up on its screen, so no key was pressed"
+    return ""
+
+
+def _says(row: str, words: str) -> bool:
+    before, found, _ = row.partition(words)
+    return bool(found) and "^" not in before
 
 
 def _shows(sight: Sight, words: str) -> bool:

@@ -16,6 +16,7 @@ from torch_cli.programs.state import Dialog
 from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.store.database import after
+from torch_cli.store.events import PRESS
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
 from torch_cli.tmux.keys import unread_in
@@ -95,7 +96,9 @@ def press(
             code=outcome.reason,
         )
     with after(f"{' '.join(keys)} was pressed in pane {pane.id}"):
-        store.events.add("press", found.name, {"keys": list(keys), "dialog": dialog or ""})
+        detail = {"keys": list(keys), "dialog": dialog or ""}
+        identity = found.agent.identity if found.agent else ""
+        store.events.add(PRESS, found.name, detail, agent=identity)
     return pane.id
 
 

@@ -220,6 +220,9 @@ def _check_launch(launch: Launch, reader: TableReader) -> None:
         if given and not (launch.interrupt and quote.is_literal(given)):
             said = "must be words without special characters, beside launch.interrupt"
             reader.refuse(f"launch.interrupt_{name}", said)
+    if launch.interrupt_apart and not (launch.interrupt and 0 < launch.interrupt_apart <= 10):
+        said = "must be at most 10 seconds, beside launch.interrupt"
+        reader.refuse("launch.interrupt_apart", said)
     for step in launch.stop:
         if bool(step.text) == bool(step.keys):
             reader.refuse("launch.stop", "steps must have either text or keys")

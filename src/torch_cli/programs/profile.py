@@ -35,7 +35,8 @@ class Launch(NamedTuple):
     behind it. ``interrupt`` is the key that ends a turn, and does nothing in an empty box;
     ``interrupt_again`` are the words in a row as long as a second one is wanted.
     ``interrupt_shows`` are words in the last rows of a program that hides its box while it works:
-    only while they stand there the key is pressed.
+    only while they stand there the key is pressed. ``interrupt_apart`` are the seconds within which
+    a second one ends the program.
     """
 
     command: Words = ()
@@ -55,6 +56,7 @@ class Launch(NamedTuple):
     interrupt: Words = ()
     interrupt_again: str = ""
     interrupt_shows: str = ""
+    interrupt_apart: float = 0.0
 
 
 class ProcessMatch(NamedTuple):

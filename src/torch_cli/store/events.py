@@ -22,6 +22,12 @@ LIMIT_OVER = "limit-over"
 HEARD = "heard"
 """The verb of an event that says what became of an answer that was pressed."""
 
+PRESS, NOT_PRESSED = "press", "not-pressed"
+"""The verbs of events that say that a key was or may have been pressed, and that it was not."""
+
+FREEZE = "freeze"
+"""The verb of an event that says that an agent was frozen, and whether its turn was ended."""
+
 RULE = "rule"
 """The verb of an event that says what a rule answered, or would have answered."""
 

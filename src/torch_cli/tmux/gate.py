@@ -28,6 +28,9 @@ _ENCODES = (3, 7)
 """From this version on ``paste-buffer`` writes control characters and what is not UTF-8 in another
 form (``M^?``) unless it is given ``-S``, which is as new (``cmd_paste_buffer_paste()`` in tmux)."""
 
+_NO_KEY = "^[^^]*"
+"""Matches the beginning of a row up to the first ``^``."""
+
 _LINE_BYTES = 4096
 """Bytes of text that go through a command line of control mode."""
 
@@ -53,15 +56,16 @@ def rows_stand(rows: Sequence[str], *, prompt: str = "") -> list[str]:
     return ["#{C/r:%s}" % pattern for pattern in dict.fromkeys(patterns)]
 
 
-def row_has(words: str, row: int) -> list[str]:
+def row_has(words: str, row: int, *, unbroken: bool = False) -> list[str]:
     """Return the condition: ``row`` (from 0) is the first that has ``words``, a profile's, in it.
 
-    A row above it may quote them: then nothing is sure. Raises ``ValueError`` if they have a
-    character that means something to formats or patterns.
+    A row above it may quote them: then nothing is sure. With ``unbroken`` rows do not count in
+    which the terminal has shown a key, such as ``^C``, before them. Raises ``ValueError`` if they
+    have a character that means something to formats or patterns.
     """
     if not quote.is_literal(words):
         raise ValueError(f"{words!r} cannot be used in a tmux pattern")
-    return ["#{==:#{C/r:%s},%d}" % (words, row + 1)]
+    return ["#{==:#{C/r:%s%s},%d}" % (_NO_KEY if unbroken else "", words, row + 1)]
 
 
 def rows_absent(patterns: Sequence[str]) -> list[str]:
