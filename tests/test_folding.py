@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from conftest import SOURCE, Torch
 from torch_cli.cli.cells import cells, folded
+from torch_cli.cli.present import _fitted
 
 
 def both(torch: Torch, columns: int, *words: str, cwd: Path) -> list[str]:
@@ -84,6 +85,24 @@ def test_a_command_at_the_end_has_a_row_of_its_own() -> None:
 def test_a_word_is_not_broken_if_it_is_to_be_copied(text: str, columns: int) -> None:
     rows = folded(text, columns, 2, whole=True)
     assert "".join(rows).split() == text.split() or " ".join(rows).split() == text.split()
+
+
+@given(
+    st.integers(10, 120),
+    st.integers(0, 150),
+    st.lists(st.text("xy", min_size=1, max_size=5), min_size=1, max_size=40),
+    st.sampled_from(["", "torch: "]),
+    st.sampled_from([" ", "  ", " " * 30]),
+    st.sampled_from([None, 2, 30]),
+)
+def test_a_line_that_begins_far_to_the_right_fits_too(
+    columns: int, begins: int, words: list[str], prefix: str, gap: str, indent: int | None
+) -> None:
+    """An error may quote a screen, with what it had in the middle of a wide terminal."""
+    line = f"{' ' * begins}{prefix}{gap.join(words)}"
+    rows = _fitted(line, columns, indent).split("\n")
+    assert max(map(cells, rows)) <= columns
+    assert " ".join(rows).split() == line.split()
 
 
 def test_what_is_a_text_for_a_file_stays_as_it_is(torch: Torch, tmp_path: Path) -> None:

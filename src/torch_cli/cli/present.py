@@ -158,7 +158,10 @@ _PREFIX = "torch: "
 
 
 def _fitted(line: str, columns: int, indent: int | None) -> str:
-    """Return ``line`` in rows of a terminal, all but the first indented."""
+    """Return ``line`` in rows of a terminal, all but the first indented.
+
+    At most half of a row is indent: what a screen had far to the right would leave no room.
+    """
     words = line.lstrip(" ")
     if words.startswith("torch "):
         return line
@@ -168,7 +171,9 @@ def _fitted(line: str, columns: int, indent: int | None) -> str:
         return line
     if indent is None:
         indent = len(_PREFIX) if words.startswith(_PREFIX) else len(line) - len(words) + 2
-    return "\n".join(folded(line, max(columns, 2 * indent), indent, whole=True))
+    half = columns // 2
+    begun = " " * min(len(line) - len(words), half)
+    return "\n".join(folded(f"{begun}{words}", columns, min(indent, half), whole=True))
 
 
 def print_text(text: str, *, colours: bool = False) -> None:
@@ -284,11 +289,11 @@ def print_folded(text: str, indent: int, *, behind: str = "") -> None:
         return
     from torch_cli.cli.cells import cells, cut, folded
 
-    columns = max(2 * indent, terminal_size().columns)
+    columns = terminal_size().columns
     if behind or shown.lstrip().startswith("torch "):
         say(shown + cut(behind, columns - cells(shown)))
         return
-    for row in folded(shown, columns, indent):
+    for row in folded(shown, columns, min(indent, columns // 2)):
         say(row)
 
 
