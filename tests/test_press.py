@@ -75,6 +75,27 @@ def test_a_hash_without_a_dialog_presses_nothing(demo: DemoAgent) -> None:
     assert not demo.events("typed")
 
 
+def test_of_several_keys_none_falls_to_the_next_dialog(demo: DemoAgent, store: Store) -> None:
+    """A digit chooses at once: the Enter behind it would approve what is asked next."""
+    assert demo.send("DIALOGAT(0,touch f0) DIALOGAT(0,touch f1)").code in (0, 4, 5)
+    wait_until(lambda: len(demo.events("dialog")) == 2, what="the dialogs")
+    demo.wait_for("waiting")
+    done = demo.torch(*("press", demo.name, "2", "Enter", "--dialog", dialog_hash(demo), "--json"))
+    assert (done.code, done.json["error"]["code"]) == (4, "dialog")
+    assert "2 was pressed in 'demo'" in done.json["error"]["message"]
+    assert "Enter was not pressed" in done.json["error"]["message"]
+    assert len(demo.events("approved", "declined")) == 1
+    (event,) = store.events.read(verbs=["press"])
+    assert event.detail["keys"] == ["2"]
+
+
+def test_a_selection_is_moved_and_chosen_in_one_call(demo: DemoAgent) -> None:
+    demo.open_dialog()
+    done = demo.torch("press", demo.name, "Down", "Enter", "--dialog", dialog_hash(demo))
+    assert done.code == 0
+    wait_until(lambda: demo.events("declined"), what="the answer")
+
+
 def test_of_two_answers_at_once_one_is_pressed(
     tmux: TmuxServer, torch: Torch, tmp_path: Path
 ) -> None:

@@ -19,8 +19,8 @@ def command(common: Common, target: str, keys: tuple[str, ...], dialog: str | No
 
     KEYs are tmux's names (Enter, Escape, Tab, Space, Up, C-c, M-x, F5) or one printable character
     each. While a dialog shows, Torch presses them only with the dialog's hash, and only if it is
-    still exactly that dialog. What has the shape of a menu or a question is a dialog, too, if the
-    program's profile does not know it.
+    still exactly that dialog; of several KEYs each only while the same is asked. What has the shape
+    of a menu or a question is a dialog, too, if the program's profile does not know it.
 
     \b
     Examples:
