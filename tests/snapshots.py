@@ -28,8 +28,8 @@ def width_of(line: str) -> int:
     size = 0
     for char in bare(line):
         wide = unicodedata.east_asian_width(char) in ("W", "F")
-        joins = unicodedata.combining(char) or char == "\ufe0f"
-        size += 2 if wide else 0 if joins else 1
+        joins = unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me")
+        size += 0 if joins else 2 if wide else 1
     return size
 
 
