@@ -248,3 +248,14 @@ def test_columns_are_chosen_by_name(demo: DemoAgent) -> None:
     assert "no column is named 'stat'; there are: name, state, since" in wrong.err
     both = demo.torch("ps", "-o", "name", "--json")
     assert (both.code, both.json["error"]["code"]) == (2, "usage")
+
+
+def test_the_panes_id_is_whole_at_80_columns_however_long_a_name_is() -> None:
+    long = "a-name-" * 12
+    lines = [*LINES, line(123456, long, State.WAITING, 1, role="project-manager", window=long)]
+    for verbose in (False, True):
+        rows = drawn_list(lines, TableForm(evidence=verbose), Paper(80, home=HOME))
+        shown = [row for row in rows if not row.startswith(" ")][1:]
+        assert sorted(re.findall(r"%\d+(?=  )", "\n".join(shown))) == sorted(
+            one.agent.pane for one in lines
+        )

@@ -32,7 +32,8 @@ class Column(NamedTuple):
     ``name`` is what ``-o`` calls it, and in capitals its heading, unless ``heading`` is another.
     The columns of the highest ``rank`` are left out first; those of rank 0 stay. A cell is cut to
     ``least`` columns of the terminal at most; 0 says that it is never cut. ``kind`` says what its
-    cells are: ``text``, a ``state``, or a ``path``, of which the end matters most. With ``below``
+    cells are: ``text``, a ``state``, a ``path``, or a text of which, as of a path, the ``end``
+    matters most. With ``below``
     it is printed below its row, and only if it is asked for.
     """
 
@@ -221,7 +222,7 @@ def _line(columns: Sequence[Column], row: Sequence[_Cell], widths: Sequence[int]
     shown = []
     for column, cell, width in zip(columns, row, widths, strict=True):
         if width != _LEFT_OUT:
-            shorten = cut_front if column.kind == "path" else cut
+            shorten = cut_front if column.kind in ("path", "end") else cut
             text = shorten(cell.text, width, mark=on.mark)
             shown.append((on.paint(text, cell.attribute), " " * (width - cells(text))))
     text = "".join(f"{painted}{pad}{GAP}" for painted, pad in shown[:-1])

@@ -52,9 +52,7 @@ def earlier(store: Store, agent: Agent, launch: Launch, now: float) -> EarlierKe
         name=agent.name,
         agent=agent.identity,
         verbs=[PRESS, NOT_PRESSED, FREEZE],
-        since=max(
-            now - UNHEARD_KEY_SECONDS, agent.created
-        ),  # an earlier program heard what was before
+        since=max(now - UNHEARD_KEY_SECONDS, agent.created),  # not what another program heard
     )
     last: EarlierKey | None = None
     before: EarlierKey | None = None

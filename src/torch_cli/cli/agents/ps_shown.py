@@ -20,11 +20,11 @@ AGENT_COLUMNS = (
     Column("name", 0, 24),
     Column("state", 0, 0, "state"),
     Column("since", 1, 0),
-    Column("role", 4, 12),
-    Column("profile", 5, 0),
-    Column("pane", 7, 0),
+    Column("role", 5, 12),
+    Column("profile", 6, 0),
+    Column("pane", 4, 8, "end"),
     Column("directory", 3, 14, "path"),
-    Column("message", 6, 0, heading="LAST MESSAGE"),
+    Column("message", 7, 0, heading="LAST MESSAGE"),
     Column("message-id", 8, 0, heading="ITS ID"),
     Column("briefed", 9),
     Column("evidence", 10, 20, below=True),
@@ -33,7 +33,7 @@ AGENT_COLUMNS = (
 )
 
 _STRANGER_COLUMNS = (
-    Column("pane", 2, 8),
+    Column("pane", 2, 8, "end"),
     Column("state", 0, 0, "state"),
     Column("program", 3, 0),
     Column("directory", 4, 12, "path"),
