@@ -7,13 +7,12 @@ programs keep none.
 """
 
 import datetime
-import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from torch_cli.procs import Process
-from torch_cli.programs.record import TAILS, rollouts_of, transcript_of_claude
+from torch_cli.programs.json_lines import TAILS, lines_back, object_of
+from torch_cli.programs.record import rollouts_of, transcript_of_claude
 
 USED_UP_PERCENT = 100.0
 """A window of Codex's of which so much is used has reached its limit."""
@@ -50,8 +49,8 @@ def _latest(
     """
     if len(paths) != 1:
         return None
-    for line in _lines_back(paths[0]):
-        if mark in line and (written := _object(line)):
+    for line in lines_back(paths[0], TAILS[:1]):
+        if mark in line and (written := object_of(line)):
             return reset(written) if _at(written) > since else None
     return None
 
@@ -91,20 +90,3 @@ def _at(written: dict[str, Any]) -> float:
         return datetime.datetime.fromisoformat(str(written.get("timestamp"))).timestamp()
     except ValueError:
         return 0.0
-
-
-def _lines_back(path: str) -> Iterator[bytes]:
-    """Yield the last lines of a file, the last one first."""
-    tail = TAILS[0]
-    with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - tail))
-        lines = file.read(tail).split(b"\n")
-    yield from reversed(lines)
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:  # the first line may be cut, the last one may be being written
-        return {}
-    return value if isinstance(value, dict) else {}

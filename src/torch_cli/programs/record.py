@@ -15,9 +15,7 @@ from typing import Any, NamedTuple
 
 from torch_cli import procs
 from torch_cli.procs import Process
-
-TAILS = (1 << 16, 1 << 22)
-"""Bytes at the end of a rollout that are searched for the last beginning or end of a turn."""
+from torch_cli.programs.json_lines import TAILS, lines_back, object_of
 
 LARGEST_RECORD_BYTES = 1 << 20
 """The most bytes of a record, or of a rollout's first line."""
@@ -315,34 +313,22 @@ def _begun_in(path: str) -> str:
     """Return the directory in which a rollout began, '' if it does not say."""
     if path not in _places:
         with open(path, "rb") as file:
-            head = _object(file.readline(LARGEST_RECORD_BYTES))
-        place = (head.get("payload") or {}).get("cwd")
+            place = _payload(object_of(file.readline(LARGEST_RECORD_BYTES))).get("cwd")
         _places[path] = os.path.realpath(place) if isinstance(place, str) else ""
     return _places[path]
 
 
 def _last_word(path: str) -> str:
     """Return the last beginning or end of a turn in a rollout, '' if there is none."""
-    size = os.path.getsize(path)
-    for tail in TAILS:
-        with open(path, "rb") as file:
-            file.seek(max(0, size - tail))
-            lines = file.read(tail).split(b"\n")
-        for line in reversed(lines):
-            if b"task_" in line or b"turn_aborted" in line:
-                said = _object(line)
-                word = (said.get("payload") or {}).get("type")
-                if said.get("type") == "event_msg" and word in _ROLLOUT:
-                    return str(word)
-        if size <= tail:
-            break
+    for line in lines_back(path, TAILS):
+        if b"task_" in line or b"turn_aborted" in line:
+            said = object_of(line)
+            word = str(_payload(said).get("type"))
+            if said.get("type") == "event_msg" and word in _ROLLOUT:
+                return word
     return ""
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    """Return the JSON object of a line, an empty one if the line is not an object or was cut."""
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) and isinstance(value.get("payload"), dict) else {}
+def _payload(written: dict[str, Any]) -> dict[str, Any]:
+    payload = written.get("payload")
+    return payload if isinstance(payload, dict) else {}
