@@ -25,7 +25,7 @@ from torch_cli.demo_agent.model import Effect, Hook, LogLine, Options, ShellRun
 from torch_cli.demo_agent.view import Painter, Size
 
 ESCAPE_SECONDS = 0.05  # an Esc with nothing after it for so long is the key
-HOOKS_END_SECONDS = 20.0  # how long the end waits for hooks; on a busy machine eight are too few
+HOOKS_END_SECONDS = 8.0  # how long the end waits for hooks
 READ_BYTES = 65536
 _SLOW_DRAW_SECONDS = 0.02  # after a slower one, as much time goes to the input
 _QUITTING = (signal.SIGTERM, signal.SIGHUP)
@@ -309,9 +309,15 @@ def _signal_pipe() -> Iterator[int]:
 
 def _shell(command: str, stdin: int, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     # A process group of its own: the last hook must outlive the hangup of a pane that is killed.
-    quiet = subprocess.DEVNULL
+    # `process_group` sets it too late: of a child by vfork, SIGHUP ends the program before that. A
+    # child by fork, which a `preexec_fn` makes, still has our handlers then.
     return subprocess.Popen(
-        command, shell=True, stdin=stdin, stdout=stdout, stderr=quiet, process_group=0
+        command,
+        shell=True,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=os.setpgrp,  # no thread runs here
     )
 
 
