@@ -12,10 +12,12 @@ import pytest
 
 from agent import DEMO_PROGRAM
 from conftest import PATIENCE, SOURCE, Torch, accept_profiles, wait_until
-from torch_cli import procs
+from torch_cli import paths, procs
 from torch_cli.errors import NotFoundError, RefusedError
+from torch_cli.profiling.verify.leaving import leave_nothing
+from torch_cli.profiling.verify.left import end_left, left, noted
 from torch_cli.profiling.verify.plan import QUICK, Plan, Tried
-from torch_cli.profiling.verify.run import VerifyReport, leave_nothing, verify
+from torch_cli.profiling.verify.run import VerifyReport, verify
 from torch_cli.profiling.verify.stage import Stage
 from torch_cli.profiling.verify.subject import Signalled
 from torch_cli.programs import proof
@@ -313,6 +315,66 @@ def test_an_interrupted_proof_leaves_nothing(
     wait_until(lambda: not list(tmp_path.glob("torch-*")), what="the end of its directory")
     assert begun.returncode == (130 if number is signal.SIGINT else -signal.SIGKILL)
     assert not Path(proof.folder()).exists()
+
+
+def test_what_a_proof_left_whose_processes_were_all_killed_is_named_and_ended_by_the_next(
+    tmp_path: Path, torch: Torch
+) -> None:
+    """It ends nothing else: not a proof that runs, nor who only looks at what was left."""
+    argv = torch.argv("profile", "verify", "demo", "--command", DEMO_PROGRAM, "--quick")
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    begun = subprocess.Popen(argv, stderr=subprocess.DEVNULL, env=environ)
+    (root,) = wait_until(lambda: list(tmp_path.glob("torch-*")), what="its directory")
+
+    def homed() -> list[procs.Process]:
+        every = [one for one in procs.descendants(0) if procs.alive(one)]
+        homes = [(procs.environment(one.pid) or {}).get("HOME", "") for one in every]
+        return [
+            one
+            for one, home in zip(every, homes, strict=True)
+            if home.startswith(f"{root}{os.sep}")
+        ]
+
+    wait_until(lambda: len(homed()) > 3, what="programs that run")
+    assert left() == []
+    for one in procs.descendants(begun.pid):  # the servers of tmux are nobody's children
+        os.kill(one.pid, signal.SIGKILL)
+    begun.kill()
+    begun.wait()
+    assert homed()
+    assert left() == [root]
+    doctor = torch("doctor")
+    assert f"has left programs and tmux servers in {root}" in " ".join(doctor.out.split())
+    work = next(path for path in root.iterdir() if path.is_dir())
+    with subprocess.Popen(["sleep", "600"], cwd=work) as person:
+        try:
+            done = torch("profile", "verify", "demo", "--command", DEMO_PROGRAM, "--quick")
+            assert done.code == 0, done
+            assert f"ended what a killed proof had left in {root}" in done.err
+            assert not homed()
+            assert not root.exists()
+            assert person.poll() is None
+        finally:
+            person.kill()
+    assert left() == []
+
+
+def test_a_note_of_a_proof_does_not_lead_to_another_directory_of_that_name(tmp_path: Path) -> None:
+    root = tmp_path / "torch-x"
+    root.mkdir()
+    with noted(root):
+        assert left() == []
+        note = Path(paths.state_dir(), "verifying", root.name)
+        kept = note.read_bytes()
+    assert not note.exists()
+    note.write_bytes(kept)
+    assert left() == [root]
+    root.rename(tmp_path / "before")
+    root.mkdir()
+    (root / "mine").touch()
+    assert (left(), end_left()) == ([], [])
+    assert (root / "mine").exists()
+    assert not note.exists()
 
 
 def test_the_command_says_what_held(torch: Torch) -> None:

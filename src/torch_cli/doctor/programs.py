@@ -28,6 +28,16 @@ def own_profiles() -> Finding:
     return Finding("profiles", Level.OK, f"{words} in {profiles_dir()}{proves}")
 
 
+def killed_proofs() -> Iterator[Finding]:
+    """Name what proofs have left that were killed together with all their processes."""
+    from torch_cli.profiling.verify.left import left
+
+    for root in left():
+        words = f"a killed 'torch profile verify' has left programs and tmux servers in {root}"
+        advice = "The next 'torch profile verify' ends them, and no others."
+        yield Finding("proofs", Level.WARNING, words, advice)
+
+
 def programs(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look for the program of every profile, and at its hooks and its submit chord."""
     for name, _ in list_profiles(profiles_dir()):

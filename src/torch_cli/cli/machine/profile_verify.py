@@ -10,7 +10,7 @@ from torch_cli.cli.cells import cut
 from torch_cli.cli.common import Common
 from torch_cli.cli.complete import complete_profiles
 from torch_cli.cli.options import ANY_BYTES, common_options
-from torch_cli.cli.present import terminal_size
+from torch_cli.cli.present import note, terminal_size
 
 if TYPE_CHECKING:
     from torch_cli.profiling.verify.run import VerifyReport
@@ -85,6 +85,10 @@ class Bar:
         """Show one report of the proof."""
         if "failure" in said:
             self._common.tell(f"failed: {said['failure']['sentence']}")
+        elif "ended" in said:
+            note(
+                f"  ended what a killed proof had left in {said['ended']}", quiet=self._common.quiet
+            )
         elif "version" in said:
             self._common.tell(f"proving {said['program']}, version {said['version']}")
         elif "held" in said and self._shows:

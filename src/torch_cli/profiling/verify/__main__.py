@@ -19,7 +19,7 @@ from torch_cli.roster.registry import profile_named
 
 _CLEAN = """
 import pathlib, sys
-from torch_cli.profiling.verify.run import leave_nothing
+from torch_cli.profiling.verify.leaving import leave_nothing
 leave_nothing(pathlib.Path(sys.argv[1]))
 """
 

@@ -1,6 +1,7 @@
 """Runs a proof: makes a private place for it, starts the process that does it, and cleans up.
 
-Nothing is left in any case: no process, no tmux server, no directory. The result is kept in the
+Nothing is left in any case: no process, no tmux server, no directory; of a proof whose processes
+were all killed at once, the next one ends what was left. The result is kept in the
 state directory, where ``programs/proof`` reads it.
 """
 
@@ -20,9 +21,10 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch_cli import procs
 from torch_cli.errors import NotFoundError, RefusedError, TorchError
 from torch_cli.paths import make_private
+from torch_cli.profiling.verify.leaving import STAGE_END_SECONDS, leave_nothing
+from torch_cli.profiling.verify.left import end_left, noted
 from torch_cli.profiling.verify.plan import Plan
 from torch_cli.programs import proof
 from torch_cli.programs.accepted import copy_of
@@ -30,11 +32,6 @@ from torch_cli.programs.profile import BUILT_IN, Profile
 from torch_cli.programs.program import ask_version, find_program
 from torch_cli.roster.registry import profile_named
 from torch_cli.tmux.process import program as tmux_program
-from torch_cli.tmux.server import LIBTMUX_ERRORS, Server
-from torch_cli.tmux.socket import Socket
-
-STAGE_END_SECONDS = 2.0
-"""Seconds that processes get to end after SIGTERM."""
 
 VERSION_WITHIN_SECONDS = 180.0
 """Seconds that a program gets to say its version: a proof may wait for a busy machine."""
@@ -79,20 +76,14 @@ def verify(
         )
     program = _program(profile, command)
     began = time.monotonic()
+    for ended in end_left():
+        tell({"ended": str(ended)})
     root = Path(tempfile.mkdtemp(prefix="torch-")).resolve()
-    try:
-        environ = _environment(root, profile, program)
-        version = ask_version(profile, program, environ, VERSION_WITHIN_SECONDS)
-        if not version:
-            raise TorchError(
-                f"{program} does not print its version, so nothing can be proven about it",
-                hint=f"Run '{shlex.join([program, *profile.launch.version[1:]])}'.",
-                code="no-version",
-            )
-        tell({"version": version, "program": program})
-        found = _prove(root, profile, plan, environ, niceness, tell)
-    finally:
-        leave_nothing(root)
+    with noted(root):
+        try:
+            version, found = _run(root, profile, program, plan, niceness, tell)
+        finally:
+            leave_nothing(root)
     result = {
         "schema": proof.PROOF_SCHEMA,
         "profile": name,
@@ -107,6 +98,27 @@ def verify(
     }
     kept = not quick or bool(result["failures"])
     return VerifyReport(result, _keep(name, version, result) if kept else "")
+
+
+def _run(
+    root: Path,
+    profile: Profile,
+    program: str,
+    plan: Plan,
+    niceness: int,
+    tell: Callable[[dict[str, Any]], None],
+) -> tuple[str, dict[str, Any]]:
+    """Return the version of the program, and the result of its proof in ``root``."""
+    environ = _environment(root, profile, program)
+    version = ask_version(profile, program, environ, VERSION_WITHIN_SECONDS)
+    if not version:
+        raise TorchError(
+            f"{program} does not print its version, so nothing can be proven about it",
+            hint=f"Run '{shlex.join([program, *profile.launch.version[1:]])}'.",
+            code="no-version",
+        )
+    tell({"version": version, "program": program})
+    return version, _prove(root, profile, plan, environ, niceness, tell)
 
 
 def _program(profile: Profile, command: str | None) -> str:
@@ -202,34 +214,6 @@ def _prove(
             code="broken-proof",
         )
     return result
-
-
-def leave_nothing(root: Path) -> None:
-    """End all that runs in ``root``: its tmux servers, and programs that outlive their pane."""
-    for socket in root.glob("*/s"):
-        with contextlib.suppress(TorchError, *LIBTMUX_ERRORS):
-            Server(Socket(path=str(socket))).kill()
-    for sign in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):  # a machine may be slow
-        deadline = time.monotonic() + STAGE_END_SECONDS
-        while (left := _inside(root)) and time.monotonic() < deadline:
-            for process in left:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(process.pid, sign)
-            time.sleep(0.02)
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def _inside(root: Path) -> list[procs.Process]:
-    """Return the living processes whose working directory or home is in ``root``."""
-    inside = f"{root}{os.sep}"
-
-    def is_inside(pid: int) -> bool:
-        home = (procs.environment(pid) or {}).get("HOME", "")
-        return f"{procs.directory(pid) or ''}{os.sep}".startswith(inside) or home.startswith(inside)
-
-    own = os.getpid()
-    everything = procs.descendants(0)
-    return [one for one in everything if one.pid != own and procs.alive(one) and is_inside(one.pid)]
 
 
 def _binary(program: str) -> dict[str, Any]:
