@@ -1,14 +1,21 @@
 """``torch run``: a command in a shell's own pane, its output exact and its status true."""
 
+import os
 import shutil
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import TmuxServer, Torch, wait_until
 from torch_cli import procs
+from torch_cli.errors import TorchError
+from torch_cli.shell import run as module
 from torch_cli.shell.prompt import is_script
 from torch_cli.shell.script import Between
+from torch_cli.store import Store
+from torch_cli.tmux import gate
 from torch_cli.tmux.panes import Pane
 
 SHELLS = {
@@ -92,6 +99,32 @@ def test_a_shell_that_is_not_at_its_prompt_is_left_alone(
     assert done.code in (2, 4)
     assert done.json["error"]["code"] in ("not-at-prompt", "no-shell")
     assert tmux.screen(bash) == shown
+
+
+def test_what_somebody_types_behind_the_line_is_not_run_with_it(
+    tmux: TmuxServer, torch: Torch, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shell has not read it yet, so no screen shows it when Enter is pressed."""
+    monkeypatch.setattr(module, "LINE_SHOWN_SECONDS", 1.0)
+    # tmux continues a stopped process of its own, and not one below that.
+    pane = tmux.new_session("main", f"{SHELLS['bash']}; true")
+    tmux.wait_until(lambda: tmux.screen(pane).rstrip()[-1:] in tuple("$#"), "the prompt")
+    (shell,) = procs.descendants(pane.pid)
+    original = gate.press
+
+    def late(client: Any, pane: Any, *given: Any, **named: Any) -> gate.GateOutcome:
+        os.kill(shell.pid, signal.SIGSTOP)
+        tmux.cmd("send-keys", "-t", pane.id, "-l", f"; touch {tmp_path}/ran")
+        try:
+            return original(client, pane, *given, **named)
+        finally:
+            os.kill(shell.pid, signal.SIGCONT)
+
+    monkeypatch.setattr(gate, "press", late)
+    with pytest.raises(TorchError) as failed:
+        module.run(store, tmux.socket, pane.id, ["true"], timeout=5.0, on_output=lambda data: None)
+    assert failed.value.code == "not-seen"
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_command_that_does_not_end_in_time_goes_on(bash: Pane, torch: Torch) -> None:

@@ -5,12 +5,16 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent import spawn_demo
 from conftest import TmuxServer, Torch, accept_profiles, wait_until
 from torch_cli import procs
+from torch_cli.lifecycle.stop import end_idle
+from torch_cli.programs import standing
+from torch_cli.roster.registry import find
 from torch_cli.store import Store
 from torch_cli.tmux.panes import Pane
 
@@ -87,6 +91,37 @@ def test_a_working_agent_is_not_waited_for_on_a_step_that_was_not_taken(
     assert demo.send("DELAY(60) on it").code == 0
     assert torch("stop", "demo", "--json").json["how"] == "asked"
     assert [event.get("key") for event in demo.events("typed")][-2:] != ["submit", "submit"]
+
+
+def test_nothing_is_typed_behind_the_keys_of_a_person(
+    tmux: TmuxServer, torch: Torch, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their draft would go out with the command, or be lost to the keys that end the program."""
+    log = tmp_path / "slow.log"
+    # tmux continues a stopped process of its own, and not one below that.
+    pane = tmux.new_session("slow", f"{sys.executable} -m torch_cli.demo_agent --log {log}; true")
+    tmux.wait_for_text(pane, "for help")
+    assert torch("adopt", pane.id, "slow", "--profile", "demo").code == 0
+    agent = store.agents.get("slow")
+    assert agent is not None
+    (program,) = procs.descendants(pane.pid)
+
+    def late(*given: Any) -> list[str]:
+        stands = standing.box_stands(*given)
+        os.kill(program.pid, signal.SIGSTOP)
+        tmux.cmd("send-keys", "-t", pane.id, "-l", "my own draft")
+        return stands
+
+    monkeypatch.setattr("torch_cli.lifecycle.stop.box_stands", late)
+    found = find(store, tmux.socket, "slow")
+    try:
+        asked, ended = end_idle(store, found, agent, lambda: None, lambda: None)
+    finally:
+        os.kill(program.pid, signal.SIGCONT)
+    assert (asked, ended) == (False, False)
+    tmux.wait_for_text(pane, "my own draft")
+    assert "/exit" not in tmux.screen(pane)
+    assert procs.alive(program)
 
 
 @pytest.mark.parametrize(("words", "how"), [((), "terminated"), (("deaf",), "killed")])

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.gate import GateOutcome
+from torch_cli.tmux.keys import unread_in
 from torch_cli.tmux.panes import Pane
 
 REASONS = {
@@ -27,6 +28,10 @@ class Typist(NamedTuple):
 
     client: ControlClient
     pane: Pane
+
+    def keys_wait(self) -> bool:
+        """Return whether keys wait unread in the pane's terminal: a question for ``unless``."""
+        return unread_in(self.client, self.pane.id)
 
     def load(self, buffer: str, text: bytes) -> bool:
         """Put ``text`` into a buffer of tmux's with a name of its own; types nothing."""

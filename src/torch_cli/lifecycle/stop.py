@@ -273,6 +273,7 @@ def _rests(client: ControlClient, store: Store, found: Found, agent: Agent) -> l
     ``None`` if a turn, a question or a draft shows, or no box: the step could cost something.
     """
     profile = _profile(agent)
+    await_drawn(client, found.pane)  # a person's keys may be among what its program has read
     sight = observe(client, store, found.pane, profile, program=_program(agent))
     box = sight.state.box
     if sight.state.state is not State.IDLE or box is None or not box.empty:
@@ -302,16 +303,18 @@ def _take(
 ) -> bool:
     """Press a step's keys, or type its command if there is an empty box for it.
 
-    Returns whether that was done. ``stands`` are conditions for the first of the keys: the others
-    may find another screen, which that has made. A program in the background gets no keys, because
-    they would reach the program that a person has started in its pane meanwhile.
+    Returns whether that was done. ``stands`` are conditions for the first of the keys, which then
+    must not follow unread ones: the next may find another screen, which that has made. A program in
+    the background gets no keys: they would reach what a person has started in its pane meanwhile.
     """
     if not step.keys:
         return _type(client, store, found, agent, step.text)
+    typist = Typist(client, found.pane)
+    first = typist.keys_wait if stands else None
     return all(
         _has_terminal(agent)
-        and Typist(client, found.pane).press([key], () if number else stands).done
-        for number, key in enumerate(step.keys)
+        and typist.press([key], () if at else stands, unless=None if at else first).done
+        for at, key in enumerate(step.keys)
     )
 
 
@@ -321,16 +324,15 @@ def _has_terminal(agent: Agent) -> bool:
 
 def _type(client: ControlClient, store: Store, found: Found, agent: Agent, command: str) -> bool:
     """Type ``command`` and submit it as a message is; return whether that was done."""
-    pane, profile, program = found.pane, _profile(agent), _program(agent)
-    sight = observe(client, store, pane, profile, program=program)
+    pane, profile = found.pane, _profile(agent)
+    await_drawn(client, pane)
+    sight = observe(client, store, pane, profile, program=_program(agent))
     box = sight.state.box
     if sight.state.state is not State.IDLE or box is None or not box.empty:
         return False
-    typist, buffer = Typist(client, pane), f"torch-stop-{os.getpid()}"
-    pasted = (
-        _has_terminal(agent)
-        and typist.type(command.encode(), buffer, box_stands(sight, profile)).done
-    )
+    typist = Typist(client, pane)
+    given = (command.encode(), f"torch-stop-{os.getpid()}", box_stands(sight, profile))
+    pasted = _has_terminal(agent) and typist.type(*given, unless=typist.keys_wait).done
     keys = submit_key(profile, chord=agent.chord, version=agent.version).keys
     deadline = time.monotonic() + 2.0
     while pasted and time.monotonic() < deadline:
@@ -339,7 +341,7 @@ def _type(client: ControlClient, store: Store, found: Found, agent: Agent, comma
         box = sight.state.box
         if box is not None and box.text.strip() == command and _has_terminal(agent):
             await_drawn(client, pane)
-            return typist.press(keys, box_stands(sight, profile)).done
+            return typist.press(keys, box_stands(sight, profile), unless=typist.keys_wait).done
         client.wait_output(pane.id, heard, 0.1)
     return False
 
