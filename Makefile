@@ -5,7 +5,7 @@
 python := .venv/bin/python
 scripts := .ci/run $(wildcard scripts/*)
 PROGRAMS ?= claude claude_settings codex gemini opencode aider interleaved team attention \
-	recovery recovery_codex freeze resurrect
+	recovery recovery_codex recovery_others freeze resurrect
 WORKERS ?= 2
 e2e := $(PROGRAMS:%=tests/e2e/test_%.py)
 # They wait for the next full minute, several times.

@@ -1,4 +1,4 @@
-"""The real Claude Code and Codex are hibernated, and a message wakes them in their conversation."""
+"""The real programs are hibernated, and a message wakes them in their conversation."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conftest import wait_until
-from e2e import test_recovery, test_recovery_codex
+from e2e import test_recovery, test_recovery_codex, test_recovery_others
 from e2e.conftest import MakeWorld, Setup, World
 from e2e.program import Program
 from e2e.test_recovery import conversation
@@ -16,13 +16,23 @@ from torch_cli.profiling.verify.texts import tag
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-BODIES = {"claude": test_recovery.BODIES, "codex": test_recovery_codex.BODIES}
+BODIES = {
+    "claude": test_recovery.BODIES,
+    "codex": test_recovery_codex.BODIES,
+    "gemini": test_recovery_others.BODIES,
+    "opencode": test_recovery_others.BODIES,
+}
 """The whole requests that came to the stub of each program."""
 
 
 @pytest.fixture(
     scope="module",
-    params=[test_recovery.Remembered, test_recovery_codex.Remembered],
+    params=[
+        test_recovery.Remembered,
+        test_recovery_codex.Remembered,
+        test_recovery_others.RememberedGemini,
+        test_recovery_others.RememberedOpenCode,
+    ],
     ids=lambda one: str(one.name),
 )
 def kit(request: pytest.FixtureRequest) -> Program:
@@ -55,7 +65,13 @@ def say(world: World, text: str) -> str:
 
 
 def transcripts(world: World) -> set[str]:
-    where = {"claude": ".claude/projects/*/*.jsonl", "codex": ".codex/sessions/**/*.jsonl"}
+    """Return the files of its conversations; opencode has one for all."""
+    where = {
+        "claude": ".claude/projects/*/*.jsonl",
+        "codex": ".codex/sessions/**/*.jsonl",
+        "gemini": ".gemini/tmp/*/chats/*.jsonl",
+        "opencode": ".local/share/opencode/opencode.db",
+    }
     return {path.stem for path in Path(world.home.path).glob(where[world.kit.name])}
 
 

@@ -1,8 +1,7 @@
 """Whether an agent can be started in an earlier conversation, and the arguments that do it."""
 
-import json
-from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Container, Mapping, Sequence
+from typing import NamedTuple
 
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.programs.conversation import (
@@ -10,10 +9,10 @@ from torch_cli.programs.conversation import (
     held_by,
     holds_anything,
     latest_in,
+    said_in,
     transcript_of,
 )
 from torch_cli.programs.profile import Profile
-from torch_cli.programs.transcript.lines import text_of
 
 LAST = "last"
 """Instead of an id: the conversation of the directory that was written last."""
@@ -37,7 +36,7 @@ def earlier(profile: Profile, conversation: str, environ: Mapping[str, str]) -> 
     path = transcript_of(kind, conversation, environ)
     if not path:
         return Resumable("", f"{title} has no transcript of {conversation}")
-    if not holds_anything(path):
+    if not holds_anything(kind, path):
         return Resumable("", f"{title}'s transcript of {conversation} is empty or damaged: {path}")
     return Resumable(conversation)
 
@@ -65,7 +64,7 @@ def chosen(profile: Profile, wanted: str, directory: str, environ: Mapping[str, 
             hint="Start it without --resume, or give the id of another one.",
             code="no-conversation",
         )
-    if not holds_anything(path):
+    if not holds_anything(kind, path):
         raise NotFoundError(
             f"{title}'s transcript of conversation '{found}' is empty or damaged: {path}; nothing "
             "was started",
@@ -117,35 +116,12 @@ def without_said(
     A program may have been started with its first message as an argument. It is not said again.
     Only an argument of several words, or the last one, counts as a message.
     """
-    path = transcript_of(profile.answer.transcript, conversation, environ)
-    said = set(_said(path)) if path else set()
+    kind = profile.answer.transcript
+    path = transcript_of(kind, conversation, environ)
+    said = {text.strip() for text in said_in(kind, path, conversation)} if path else set()
     last = len(given) - 1
     return [
         word
         for at, word in enumerate(given)
         if word.startswith("-") or word.strip() not in said or not (" " in word or at == last)
     ]
-
-
-def _said(path: str) -> Iterator[str]:
-    """Yield the messages of a transcript."""
-    try:
-        with open(path, "rb") as file:
-            for line in file:
-                if b'"user"' in line or b'"UserMessage"' in line:
-                    yield from _message_in(line)
-    except OSError:
-        return
-
-
-def _message_in(line: bytes) -> Iterator[str]:
-    try:
-        value: Any = json.loads(line)
-    except ValueError:
-        return
-    if not isinstance(value, dict):
-        return
-    payload = value.get("payload")
-    inner = payload.get("item") if isinstance(payload, dict) else value.get("message")
-    if isinstance(inner, dict):
-        yield text_of(inner.get("content")).strip()

@@ -31,6 +31,7 @@ from torch_cli.programs.setup import hook_command, hook_settings
 from torch_cli.programs.state import State
 from torch_cli.programs.unclear import advice
 from torch_cli.roster.asleep import is_without_program
+from torch_cli.roster.conversation import follow
 from torch_cli.roster.membership import check_parent
 from torch_cli.roster.registry import (
     check_name,
@@ -257,6 +258,8 @@ def await_ready(
         shown_box = sight.state.box is not None or profile.box.kind == "none"
         if state is State.IDLE and shown_box and settled:
             store.agents.ready(agent.name, version_on(sight.screen, profile) or agent.version)
+            if (known := store.agents.get(agent.name)) is not None:
+                follow(store, known, profile)
             return sight
         if state in (State.WAITING, State.LIMITED) and settled:
             raise asks_first(agent, sight)

@@ -10,19 +10,22 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch_cli import procs
 from torch_cli.procs import Process
 from torch_cli.programs.record import LARGEST_RECORD_BYTES, conversation_of_claude, rollouts_of
 from torch_cli.programs.setup import config_dir
+from torch_cli.programs.transcript import gemini, opencode
+from torch_cli.programs.transcript.lines import text_of
 
-RESUMED = ("claude", "codex")
+RESUMED = ("claude", "codex", "gemini", "opencode")
 """The kinds whose conversations can be found again by their id."""
 
 HEAD_BYTES = 1 << 18
 """The most bytes of the start of a transcript that are searched for its directory."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _CODEX_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -64,20 +67,66 @@ def _codex_id(path: str) -> str:
     return found[-1] if found else ""
 
 
-def transcript_of(kind: str, conversation: str, environ: Mapping[str, str]) -> str:
-    """Return the transcript of a conversation, '' if the program with ``environ`` has none."""
-    if not _ID.fullmatch(conversation):
+def began_since(kind: str, directory: str, environ: Mapping[str, str], since: float) -> str:
+    """Return the one conversation of ``directory`` that began after ``since`` (epoch seconds).
+
+    '' if none or several did, or the kind does not say when its conversations began.
+    """
+    if kind != "gemini":
         return ""
-    found = glob.glob(_pattern(kind, environ, conversation)) if kind in RESUMED else []
+    found = gemini.sessions_since(directory, environ, since)
+    return found[0] if len(found) == 1 and _ID.fullmatch(found[0]) else ""
+
+
+def transcript_of(kind: str, conversation: str, environ: Mapping[str, str]) -> str:
+    """Return the transcript of a conversation, '' if the program with ``environ`` has none.
+
+    opencode has one file for all conversations.
+    """
+    if kind not in RESUMED or not _ID.fullmatch(conversation):
+        return ""
+    if kind == "gemini":
+        return gemini.file_with(conversation, environ)
+    if kind == "opencode":
+        return opencode.file_with(conversation, environ)
+    found = glob.glob(_pattern(kind, environ, conversation))
     return found[0] if found else ""
 
 
-def holds_anything(path: str) -> bool:
+def said_in(kind: str, path: str, conversation: str) -> Iterator[str]:
+    """Yield what was said to the program in a conversation, which is in the file ``path``."""
+    if kind == "gemini":
+        yield from gemini.said_in(path)
+    elif kind == "opencode":
+        yield from opencode.said_in(path, conversation)
+    else:
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            for line in file:
+                if b'"user"' in line or b'"UserMessage"' in line:
+                    yield from _message_in(line)
+
+
+def _message_in(line: bytes) -> Iterator[str]:
+    try:
+        value: Any = json.loads(line)
+    except ValueError:
+        return
+    if not isinstance(value, dict):
+        return
+    payload = value.get("payload")
+    inner = payload.get("item") if isinstance(payload, dict) else value.get("message")
+    if isinstance(inner, dict):
+        yield text_of(inner.get("content"))
+
+
+def holds_anything(kind: str, path: str) -> bool:
     """Return whether a transcript has a line that can be read.
 
     Claude Code knows no conversation of which nothing can be read, and ends (2.1.330, 2026-11-29);
     what is damaged in the middle or cut off at its end it leaves out.
     """
+    if kind == "opencode":
+        return True  # its file was read to find the conversation
     with contextlib.suppress(OSError), open(path, "rb") as file:
         while line := file.readline(LARGEST_RECORD_BYTES):
             with contextlib.suppress(ValueError):
@@ -88,6 +137,9 @@ def holds_anything(path: str) -> bool:
 
 def latest_in(kind: str, directory: str, environ: Mapping[str, str]) -> str:
     """Return the conversation of a directory that was written last, '' if there is none."""
+    if kind in ("gemini", "opencode"):
+        found = (gemini if kind == "gemini" else opencode).newest_session(directory, environ)
+        return found if _ID.fullmatch(found) else ""
     paths = glob.glob(_pattern(kind, environ, "*")) if kind in RESUMED else []
     where = os.path.realpath(directory)
     for path in sorted(paths, key=_written, reverse=True):

@@ -1,19 +1,97 @@
 """The transcripts of Gemini CLI: ``~/.gemini/tmp/PROJECT/chats/session-….jsonl`` (0.61.0)."""
 
+import contextlib
 import glob
+import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from torch_cli.programs.transcript import Origin, Turn
 from torch_cli.programs.transcript.lines import TranscriptFiles, text_of
 
+LARGEST_HEAD_BYTES = 1 << 16
+"""The most bytes of the first line of a chat; it has some 200."""
+
 
 def open_transcript(origin: Origin) -> TranscriptFiles:
     """Return the transcripts of every Gemini CLI of that home."""
-    home = os.path.join(origin.environ.get("GEMINI_CLI_HOME") or origin.home, ".gemini")
-    pattern = os.path.join(glob.escape(home), "tmp", "*", "chats", "session-*.jsonl")
+    pattern = _pattern(origin.environ)
     return TranscriptFiles(origin, lambda: glob.iglob(pattern), Chat)
+
+
+def _pattern(environ: Mapping[str, str], name: str = "*") -> str:
+    home = environ.get("GEMINI_CLI_HOME") or environ.get("HOME") or os.path.expanduser("~")
+    folder = os.path.join(glob.escape(home), ".gemini", "tmp", "*", "chats")
+    return os.path.join(folder, f"session-{name}.jsonl")
+
+
+def file_with(session: str, environ: Mapping[str, str]) -> str:
+    """Return the chat of ``session``, '' if there is none, or nobody has said anything in it.
+
+    Gemini CLI continues no other.
+    """
+    for path in glob.iglob(_pattern(environ, f"*-{session[:8]}")):
+        if _head(path).get("sessionId") == session and any(said_in(path)):
+            return path
+    return ""
+
+
+def newest_session(directory: str, environ: Mapping[str, str]) -> str:
+    """Return the session of ``directory`` that was written last, '' if there is none."""
+    for path in sorted(glob.iglob(_pattern(environ)), key=_written, reverse=True):
+        session = _session(_head(path), directory)
+        if session and any(said_in(path)):
+            return session
+    return ""
+
+
+def sessions_since(directory: str, environ: Mapping[str, str], since: float) -> list[str]:
+    """Return the sessions of ``directory`` that began after ``since`` (epoch seconds)."""
+    heads = (_head(path) for path in glob.iglob(_pattern(environ)) if _written(path) >= since)
+    ours = (head for head in heads if _began(head) >= since)
+    return [session for head in ours if (session := _session(head, directory))]
+
+
+def said_in(path: str) -> Iterator[str]:
+    """Yield what its user has said in a chat."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                value = json.loads(line)
+                is_user = isinstance(value, dict) and value.get("type") == "user"
+                if is_user and (text := text_of(value.get("content"))):  # a tool's result has none
+                    yield text
+
+
+def _head(path: str) -> dict[str, Any]:
+    """Return the first line of a chat, which says whose it is; nothing, if it does not."""
+    with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
+        value = json.loads(file.readline(LARGEST_HEAD_BYTES))
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def _session(head: Mapping[str, Any], directory: str) -> str:
+    """Return the id of a chat, '' if it is a sub-agent's, or another directory's."""
+    project = hashlib.sha256(os.fsencode(os.path.realpath(directory))).hexdigest()
+    ours = head.get("kind", "main") == "main" and head.get("projectHash") == project
+    return str(head.get("sessionId", "")) if ours else ""
+
+
+def _began(head: Mapping[str, Any]) -> float:
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(str(head.get("startTime"))).timestamp()
+    return 0.0
+
+
+def _written(path: str) -> float:
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_mtime
+    return 0.0
 
 
 class Chat:

@@ -2,20 +2,83 @@
 
 import json
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from torch_cli.programs.transcript import Origin, Turn
+
+Found = TypeVar("Found")
 
 
 def open_transcript(origin: Origin) -> "Sessions":
     """Return the sessions of every opencode of that user, in that directory."""
-    return Sessions(os.path.join(data_directory(origin), "opencode", "opencode.db"), origin)
+    return Sessions(sessions_file(origin.environ), origin)
 
 
-def data_directory(origin: Origin) -> str:
-    """Return the directory in which that user's programs keep their data."""
-    return origin.environ.get("XDG_DATA_HOME") or os.path.join(origin.home, ".local", "share")
+def sessions_file(environ: Mapping[str, str], program: str = "opencode") -> str:
+    """Return where a program with that environment keeps its sessions."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    data = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+    return os.path.join(data, program, f"{program}.db")
+
+
+def file_with(session: str, environ: Mapping[str, str]) -> str:
+    """Return the file that has ``session``, '' if none has it, or it is a sub-agent's."""
+    path = sessions_file(environ)
+    sql = "SELECT 1 FROM session WHERE id = ? AND parent_id IS NULL"
+    return path if _read(path, lambda store: _rows(store, sql, session)) else ""
+
+
+def newest_session(directory: str, environ: Mapping[str, str]) -> str:
+    """Return the session of ``directory`` that was used last, '' if there is none."""
+    sql = (
+        "SELECT s.id FROM session s WHERE s.directory = ? AND s.parent_id IS NULL"
+        " AND s.time_archived IS NULL"
+        " AND EXISTS (SELECT 1 FROM message m WHERE m.session_id = s.id)"
+        " ORDER BY s.time_updated DESC LIMIT 1"
+    )
+    where = os.path.realpath(directory)
+    found = _read(sessions_file(environ), lambda store: _rows(store, sql, where))
+    return str(found[0][0]) if found else ""
+
+
+def said_in(path: str, session: str) -> list[str]:
+    """Return what users have said in a session."""
+    sql = "SELECT id, data FROM message WHERE session_id = ? ORDER BY time_created, id"
+
+    def said(store: Any) -> list[str]:
+        rows = _rows(store, sql, session)
+        return [_text(store, identity) for identity, data in rows if _is_user(json.loads(data))]
+
+    return _read(path, said)
+
+
+def _is_user(message: object) -> bool:
+    return isinstance(message, dict) and message.get("role") == "user"
+
+
+def _rows(store: Any, sql: str, *values: object) -> list[Any]:
+    found: list[Any] = store.execute(sql, values).fetchall()
+    return found
+
+
+def _read(path: str, act: Callable[[Any], list[Found]]) -> list[Found]:
+    """Return what ``act`` reads from a file of sessions, nothing if that cannot be read."""
+    import sqlite3
+    from urllib.parse import quote
+
+    if not os.path.exists(path):
+        return []
+    try:
+        store = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=1.0)
+    except sqlite3.Error:
+        return []
+    try:
+        return act(store)
+    except sqlite3.Error:
+        return []  # it is being written, or is of another version
+    finally:
+        store.close()
 
 
 class Sessions:
@@ -26,29 +89,17 @@ class Sessions:
 
     def turns(self, is_ours: Callable[[str], bool]) -> list[Turn]:
         """Return the newest turn of each session that began with one of our messages."""
-        import sqlite3
-        from urllib.parse import quote
-
-        if not os.path.exists(self._path):
-            return []
-        try:
-            store = sqlite3.connect(f"file:{quote(self._path)}?mode=ro", uri=True, timeout=1.0)
-        except sqlite3.Error:
-            return []
-        try:
-            return list(self._turns(store, is_ours).values())
-        except sqlite3.Error:
-            return []  # it is being written, or is of another version
-        finally:
-            store.close()
+        return _read(self._path, lambda store: list(self._turns(store, is_ours).values()))
 
     def _turns(self, store: Any, is_ours: Callable[[str], bool]) -> dict[str, Turn]:
         """Return turns by session, from the newest messages of this directory's sessions."""
-        rows = store.execute(
+        rows = _rows(
+            store,
             "SELECT m.id, m.session_id, m.data FROM message m JOIN session s ON s.id = m.session_id"
             " WHERE m.time_created >= ? AND s.directory = ? ORDER BY m.time_created, m.id",
-            (int(self._origin.since * 1000), self._origin.directory),
-        ).fetchall()
+            int(self._origin.since * 1000),
+            self._origin.directory,
+        )
         found: dict[str, Turn] = {}
         begun: dict[str, str] = {}  # the id of our message, by session
         for identity, session, data in rows:

@@ -1,0 +1,137 @@
+"""The real Gemini CLI and opencode continue their conversations."""
+
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from conftest import wait_until
+from e2e.conftest import MakeWorld, Setup, World
+from e2e.gemini import Gemini
+from e2e.opencode import OpenCode
+from e2e.program import Program
+from torch_cli import procs
+from torch_cli.profiling.stub.completions import CompletionsHandler
+from torch_cli.profiling.stub.gemini import GeminiHandler
+from torch_cli.profiling.verify.texts import tag
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+BODIES: list[str] = []
+"""The whole requests that came, as JSON."""
+
+
+class WholeGemini(GeminiHandler):
+    """Gemini CLI's stub, which also keeps each request as a whole."""
+
+    def serve(self, path: str, body: dict[str, Any]) -> None:
+        BODIES.append(json.dumps(body.get("contents")))
+        super().serve(path, body)
+
+
+class WholeCompletions(CompletionsHandler):
+    """opencode's, which does the same."""
+
+    def serve(self, path: str, body: dict[str, Any]) -> None:
+        BODIES.append(json.dumps(body.get("messages")))
+        super().serve(path, body)
+
+
+class RememberedGemini(Gemini):
+    """Gemini CLI in front of that stub."""
+
+    handler = WholeGemini
+
+
+class RememberedOpenCode(OpenCode):
+    """opencode in front of that stub."""
+
+    handler = WholeCompletions
+
+
+@pytest.fixture(
+    scope="module", params=[RememberedGemini, RememberedOpenCode], ids=lambda one: str(one.name)
+)
+def kit(request: pytest.FixtureRequest) -> Program:
+    program: Program = request.param()
+    return program
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A program whose variables are those of its tmux server, as a person's are."""
+    world = make_world(Setup.SPAWNED)
+    for name, value in world.variables.items():
+        world.server.cmd("set-environment", "-g", name, value)
+    world.environment |= world.variables
+    world.variables = {}
+    started = world.start()
+    assert started.code == 0, f"{started}\n{world.server.screens()}"
+    return world
+
+
+def say(world: World, text: str) -> str:
+    """Send a message, wait until its turn has ended, and return the whole requests of it."""
+    before = len(BODIES)
+    sent = world.send(text)
+    assert sent.delivered, f"{sent}\n{world.server.screens()}"
+    assert world.await_arrival(sent), world.server.screens()
+    world.settle()
+    assert world.arrivals(sent) == 1
+    return "".join(BODIES[before:])
+
+
+def conversation(world: World) -> str:
+    known = world.state()["conversation"]
+    assert known, world.server.screens()
+    return str(known)
+
+
+def restart(world: World, *options: str) -> dict[str, Any]:
+    done = world.torch("restart", world.name, "--json", *options)
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    world.pane = done.json["pane"]
+    world.settle()
+    answer: dict[str, Any] = done.json
+    return answer
+
+
+def test_its_conversation_is_continued(world: World) -> None:
+    """By a restart and after a kill, unless another one is asked for."""
+    first, second = tag(), tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    assert restart(world)["resumed"]
+    assert conversation(world) == known
+    assert first in say(world, f"And {second}.")
+
+    process = procs.identify(
+        int(world.server.cmd("display-message", "-p", "-t", world.pane, "#{pane_pid}"))
+    )
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not procs.alive(process), what="its end")
+    assert restart(world)["resumed"], "also what was continued before"
+    whole = say(world, "Continue.")
+    assert first in whole
+    assert second in whole
+
+    assert not restart(world, "--fresh")["resumed"]
+    assert first not in say(world, "Who am I?")
+    assert conversation(world) != known
+
+
+def test_one_is_started_in_the_last_conversation_of_its_directory(world: World) -> None:
+    first = tag()
+    say(world, f"Remember {first}.")
+    known = conversation(world)
+    assert world.torch("stop", world.name).code == 0
+    world.name = "again"
+    where = ("--profile", world.kit.name, "--dir", str(world.home.work), "--session", "e2e")
+    started = world.torch("spawn", world.name, *where, "--resume", "last", "--json")
+    assert started.code == 0, f"{started}\n{world.server.screens()}"
+    world.pane = started.json["pane"]
+    assert conversation(world) == known
+    assert first in say(world, "Continue.")
