@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from conftest import Torch
 from test_task import agent
-from torch_cli import paths
-from torch_cli.lifecycle.resume import arguments_for, chosen, earlier, without_said
+from torch_cli import paths, procs
+from torch_cli.lifecycle.resume import arguments_for, check_alone, chosen, earlier, without_said
 from torch_cli.programs.conversation import began_since, latest_in, transcript_of
 from torch_cli.programs.loading import load_profile
 from torch_cli.roster.conversation import follow
@@ -193,3 +194,30 @@ def test_the_conversation_of_gemini_is_known_once_it_is_ready_and_then_stays(
     assert dev.conversation == ONE
     chat(tmp_path, "c" * 36, str(tmp_path), dev.created + 9, "another's")
     assert follow(store, dev).conversation == ONE
+
+
+def test_no_agent_is_started_in_a_conversation_that_another_has(
+    store: Store, torch: Torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    program = tmp_path / "gemini"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    chat(tmp_path, ONE, str(tmp_path), 1000, "hello")
+    me = procs.identify(os.getpid())
+    assert me is not None
+    agent(store, "dev")
+    store.database.write(
+        "UPDATE agents SET conversation = ?, program_pid = ?, program_started = ?",
+        *(ONE, me.pid, me.started),
+    )
+    done = torch(
+        *("spawn", "other", "--profile", "gemini", "--dir", str(tmp_path)),
+        *("--resume", "last", "--json"),
+    )
+    assert (done.code, done.json["error"]["code"]) == (4, "in-use"), done
+    assert "agent 'dev' has the conversation" in done.json["error"]["message"]
+    assert store.agents.get("other") is None
+    store.database.write("UPDATE agents SET program_pid = ?", 2**22 + 1)
+    check_alone(store, "other", ONE)

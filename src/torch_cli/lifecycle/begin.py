@@ -10,7 +10,7 @@ from torch_cli.delivery.send import Request, send
 from torch_cli.errors import TorchError
 from torch_cli.lifecycle.kept import check_start
 from torch_cli.lifecycle.limits import check_spawn
-from torch_cli.lifecycle.resume import chosen
+from torch_cli.lifecycle.resume import check_alone, chosen
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, going_on, spawn
 from torch_cli.programs.observe import Sight
 from torch_cli.programs.state import AgentState
@@ -68,6 +68,7 @@ def begin(
         if order.conversation:
             known = {**os.environ, **order.environment}
             found = chosen(profile_named(order.profile), order.conversation, order.directory, known)
+            check_alone(store, order.name, found)
             order = replace(order, conversation=found)
         text = _read(store, brief, order) if brief else ""
         agent, window = spawn(store, socket, order)

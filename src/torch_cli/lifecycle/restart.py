@@ -14,7 +14,14 @@ from torch_cli.delivery.receipt import Receipt
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.lifecycle.alone import alone
 from torch_cli.lifecycle.notice import asked_by, restart_notice, take_out_earlier
-from torch_cli.lifecycle.resume import arguments_for, check_free, earlier, without_said
+from torch_cli.lifecycle.resume import (
+    agent_in,
+    arguments_for,
+    check_alone,
+    check_free,
+    earlier,
+    without_said,
+)
 from torch_cli.lifecycle.spawn import SpawnOrder, await_ready, command_of, going_on, spawn
 from torch_cli.lifecycle.stalled import objection
 from torch_cli.lifecycle.stop import close_ours, end_asked
@@ -144,6 +151,7 @@ def plan_again(
         if procs.alive(program):  # else another process may have its number
             own = {program.pid, *(one.pid for one in procs.descendants(program.pid))}
         check_free(profile, before.conversation, known, but=own)
+        check_alone(store, name, before.conversation)
     given = arguments_for(profile, "", agent.arguments)
     order = SpawnOrder(
         name=name,
@@ -319,7 +327,8 @@ def in_its_conversation(store: Store, order: SpawnOrder, *, stopped: bool) -> Sp
         return order
     profile, known = profile_named(order.profile), {**os.environ, **order.environment}
     found = earlier(profile, follow(store, lost).conversation, known).conversation
-    if not found or held_by(profile.answer.transcript, found, known):
+    held = bool(found) and held_by(profile.answer.transcript, found, known)
+    if not found or held or agent_in(store, order.name, found):
         return order
     given = arguments_for(profile, "", order.arguments)
     return replace(order, conversation=found, arguments=without_said(profile, found, given, known))

@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
+from torch_cli import procs
 from torch_cli.errors import HeldError, NotFoundError, RefusedError
 from torch_cli.programs.conversation import (
     RESUMED,
@@ -13,6 +14,8 @@ from torch_cli.programs.conversation import (
     transcript_of,
 )
 from torch_cli.programs.profile import Profile
+from torch_cli.store import Store
+from torch_cli.store.agents import Agent
 
 LAST = "last"
 """Instead of an id: the conversation of the directory that was written last."""
@@ -87,6 +90,27 @@ def check_free(
             hint="End that program first. 'torch ps --json' shows the conversation of each agent.",
             code="in-use",
         )
+
+
+def check_alone(store: Store, name: str, conversation: str) -> None:
+    """Raise ``HeldError`` if an agent other than ``name`` runs in the conversation."""
+    other = agent_in(store, name, conversation)
+    if other is not None:
+        raise HeldError(
+            f"agent '{other.name}' has the conversation {conversation} open; nothing was started, "
+            "because two programs in one conversation would write over each other",
+            hint=f"End that one first: torch stop {other.name}",
+            code="in-use",
+        )
+
+
+def agent_in(store: Store, name: str, conversation: str) -> Agent | None:
+    """Return an agent other than ``name`` whose program runs in the conversation, if one does."""
+    for other in store.agents.all():
+        same = other.conversation == conversation and other.name != name
+        if same and procs.alive(procs.Process(other.program_pid, other.program_started)):
+            return other
+    return None
 
 
 def arguments_for(profile: Profile, conversation: str, given: Sequence[str]) -> list[str]:
