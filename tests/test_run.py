@@ -292,3 +292,22 @@ def test_marks_are_found_however_the_bytes_are_cut(size: int) -> None:
     between = Between("w")
     out = b"".join(between.feed(stream[at : at + size]) for at in range(0, len(stream), size))
     assert (out, between.status) == (b"a\x1b[31mb\nc\n", 3)
+
+
+def test_a_prompt_that_ends_at_the_right_edge_is_not_called_idle_and_that_is_said(
+    tmux: TmuxServer, bash: Pane, torch: Torch
+) -> None:
+    """The cursor is in the next row, as after a row of output: nobody can tell them apart."""
+    width = int(tmux.cmd("display-message", "-p", "-t", bash.id, "#{pane_width}"))
+    for size, state in ((width, "working"), (width + 1, "working"), (width + 4, "idle")):
+        prompt = f"{'a' * (size - 2)}$"
+
+        def shows(prompt: str = prompt) -> bool:
+            return tmux.screen(bash).replace("\n", "").strip() == prompt
+
+        tmux.cmd("send-keys", "-t", bash.id, f"PS1='{prompt} '; clear", "Enter")
+        tmux.wait_until(shows, "the prompt")
+        done = torch("state", bash.id, "-v")
+        assert state in done.out, done
+        said = "no prompt, or one that ends at the right edge of the pane" in done.out
+        assert said is (state == "working"), done
