@@ -167,3 +167,21 @@ def test_what_became_of_a_reply_may_not_be_known(
 def test_only_some_options_have_a_word_of_the_programs_own() -> None:
     words = {one: reply_of(PROFILE, Option("1", one)) for one in ("Allow once", "Allow always")}
     assert words == {"Allow once": "once", "Allow always": ""}
+
+
+def test_a_reply_of_which_one_is_interrupted_is_withdrawn(
+    program: procs.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin that is held up would take it later, when its sender thinks otherwise."""
+    stem = opened(program.pid, "per_1", "touch approved")
+    asked: list[bool] = []
+
+    def interrupted(*given: object) -> bool:
+        asked.append(Path(f"{stem}.reply").exists())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_await", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        give_reply(str(stem), "once")
+    assert asked == [True]
+    assert not Path(f"{stem}.reply").exists()

@@ -145,10 +145,15 @@ def give_reply(request: str, reply: str) -> bool | None:
         replace_file(asks, json.dumps({"reply": reply}).encode())
     except OSError:
         return None
-    if not _await(lambda: not os.path.exists(asks), TAKEN_SECONDS):
+    taken = withdrawn = False
+    try:
+        taken = _await(lambda: not os.path.exists(asks), TAKEN_SECONDS)
+    finally:  # also if this process is interrupted
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(asks)
-            return None  # nobody can take it any more
+            os.unlink(asks)  # nobody can take it any more
+            withdrawn = True
+    if not taken and withdrawn:
+        return None
     _await(lambda: os.path.exists(done), DONE_SECONDS)
     try:
         said = _read(done)
