@@ -221,3 +221,20 @@ def test_no_agent_is_started_in_a_conversation_that_another_has(
     assert store.agents.get("other") is None
     store.database.write("UPDATE agents SET program_pid = ?", 2**22 + 1)
     check_alone(store, "other", ONE)
+
+
+def test_a_program_may_begin_its_conversation_before_it_is_registered(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(procs, "environment", lambda pid: {"HOME": str(tmp_path)})
+    me = procs.identify(os.getpid())
+    assert me is not None
+    now = time.time()
+    dev = agent(store, "dev")._replace(
+        profile="gemini", program_pid=me.pid, program_started=me.started, directory=str(tmp_path)
+    )
+    dev = dev._replace(created=now, ready=now + 1)
+    chat(tmp_path, "c" * 36, str(tmp_path), now - 10**6, "before it")
+    chat(tmp_path, ONE, str(tmp_path), now - 0.01)
+    assert follow(store, dev).conversation == ONE

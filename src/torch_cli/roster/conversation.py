@@ -30,7 +30,9 @@ def follow(store: Store, agent: Agent, profile: Profile | None = None) -> Agent:
     kind = known.answer.transcript
     found = conversation_of(kind, process) or _reported(store, agent, known)
     if not found and agent.ready is not None:
-        found = began_since(kind, agent.directory, _environment(agent), agent.created)
+        # A quick program has begun its conversation before the agent is registered.
+        since = min(agent.created, procs.begun(process) or agent.created)
+        found = began_since(kind, agent.directory, _environment(agent), since)
     if not found or found == agent.conversation:
         return agent
     store.agents.converses(agent, found)
