@@ -808,18 +808,24 @@ def test_a_dialog_whose_request_was_answered_gets_no_key(
     assert [outcome for outcome, _ in settled(demo)] == ["declined"]
 
 
+def drawn_now(demo: DemoAgent, key: str) -> Callable[..., frozenset[str]]:
+    """Return what shows the end of an answered dialog, and then that no request is open."""
+
+    def requests(*given: Any) -> frozenset[str]:
+        demo.tmux.cmd("send-keys", "-t", demo.pane.id, key)
+        await_question(demo, 1)
+        return frozenset()
+
+    return requests
+
+
 def test_a_dialog_that_was_answered_before_its_end_was_drawn_gets_no_key(
     replies: None, demo: DemoAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue_dialogs(demo, 2)
     dialog = hash_of(demo)
 
-    def drawn_now(*given: Any) -> frozenset[str]:
-        demo.tmux.cmd("send-keys", "-t", demo.pane.id, "1")
-        await_question(demo, 1)
-        return frozenset()
-
-    monkeypatch.setattr(module, "open_requests", drawn_now)
+    monkeypatch.setattr(module, "open_requests", drawn_now(demo, "1"))
     with Store() as store, pytest.raises(HeldError) as held:
         answer(store, demo.tmux.socket, demo.name, "2", dialog)
     assert held.value.code == "dialog"
@@ -878,12 +884,7 @@ def test_no_reply_is_given_before_the_end_of_an_answered_dialog_is_drawn(
     dialog = hash_of(demo)
     requests_of(demo, "touch")  # that of the second; the first was answered just now
 
-    def drawn_now(*given: Any) -> frozenset[str]:
-        demo.tmux.cmd("send-keys", "-t", demo.pane.id, "2")
-        await_question(demo, 1)
-        return frozenset()
-
-    monkeypatch.setattr(module, "open_requests", drawn_now)
+    monkeypatch.setattr(module, "open_requests", drawn_now(demo, "2"))
     with Store() as store, pytest.raises(HeldError) as held:
         answer(store, demo.tmux.socket, demo.name, "1", dialog)
     assert held.value.code == "dialog"

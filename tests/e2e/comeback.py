@@ -25,8 +25,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from e2e.conftest import Setup, World
+from e2e.remembered import conversation, say
 from e2e.test_power_cut import cut_power
-from e2e.test_recovery import Remembered, conversation, say
+from e2e.test_recovery import BODIES, Remembered
 from e2e.test_resurrect import all_remember
 from torch_cli.profiling.verify.texts import tag
 
@@ -127,7 +128,7 @@ def _measure(world: World, cases: Sequence[str], agents: int, runs: int) -> None
         started = world.start()
         assert started.code == 0, f"{started}\n{world.server.screens()}"
         words[world.name] = tag()
-        say(world, f"Remember {words[world.name]}.")
+        say(world, BODIES, f"Remember {words[world.name]}.")
         known[world.name] = conversation(world)
     assert len(set(known.values())) == agents
     _print(f"{agents} of {world.kit.title} {world.kit.version} at rest on {os.cpu_count()} cores")

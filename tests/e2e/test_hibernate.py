@@ -9,7 +9,7 @@ from conftest import wait_until
 from e2e import test_recovery, test_recovery_codex, test_recovery_others
 from e2e.conftest import MakeWorld, Setup, World
 from e2e.program import Program
-from e2e.test_recovery import conversation
+from e2e.remembered import conversation, say
 from torch_cli import procs
 from torch_cli.profiling.verify.texts import tag
 
@@ -53,17 +53,6 @@ def world(kit: Program, make_world: MakeWorld) -> World:
     return world
 
 
-def say(world: World, text: str) -> str:
-    """Send a message, wait until its turn has ended, and return the whole requests of it."""
-    before = len(BODIES[world.kit.name])
-    sent = world.send(text)
-    assert sent.delivered, f"{sent}\n{world.server.screens()}"
-    assert world.await_arrival(sent), world.server.screens()
-    world.settle()
-    assert world.arrivals(sent) == 1
-    return "".join(BODIES[world.kit.name][before:])
-
-
 def transcripts(world: World) -> set[str]:
     """Return the files of its conversations; opencode has one for all."""
     where = {
@@ -92,13 +81,13 @@ def hibernated(world: World) -> dict[str, Any]:
 
 def test_a_message_wakes_it_in_its_conversation_and_arrives_once(world: World) -> None:
     first, second = tag(), tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES[world.kit.name], f"Remember {first}.")
     known, pane = conversation(world), world.pane
     assert hibernated(world)["conversation"] == known
     assert world.state()["state"] == "hibernated"
     shown = "Hibernated by Torch"  # tmux may see the end later
     world.wait(lambda: shown in world.server.screens(), "the words in its pane")
-    whole = say(world, f"Good morning {second}.")
+    whole = say(world, BODIES[world.kit.name], f"Good morning {second}.")
     assert first in whole, "the old conversation is in the new program's context"
     assert BODIES[world.kit.name][-1].count(f"Good morning {second}.") == 1
     assert (conversation(world), world.pane) == (known, pane)

@@ -17,6 +17,7 @@ from conftest import wait_until
 from e2e import test_recovery, test_recovery_codex
 from e2e.conftest import Setup, World
 from e2e.program import Program
+from e2e.remembered import conversation
 from e2e.report import REPORTS, Report
 from torch_cli import procs
 from torch_cli.profiling.verify.texts import tag
@@ -86,7 +87,7 @@ def test_six_at_work_go_on_in_their_conversations(worlds: tuple[World, World]) -
             sent = world.send(f"Remember {word}.")
             assert world.await_arrival(sent), world.server.screens()
             world.settle()
-            known[world.name] = test_recovery.conversation(world)
+            known[world.name] = conversation(world)
     assert len(set(known.values())) == len(known) == sum(COUNTS)
     daemon = _daemon(claude)
     for world, name in tags:
@@ -132,7 +133,7 @@ def _all_go_on(
         world.name = name
         world.pane = world.torch("state", name, "--json").json["pane"]
         world.settle()
-        assert test_recovery.conversation(world) == known[name]
+        assert conversation(world) == known[name]
         bodies = test_recovery.BODIES if world is claude else test_recovery_codex.BODIES
         before = len(bodies)
         sent = world.send(f"Go on, {name}.")

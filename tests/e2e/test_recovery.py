@@ -5,18 +5,16 @@ The ground truth is the whole request that reaches a stub of the API: earlier me
 
 import json
 import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import wait_until
 from e2e.claude import ClaudeCode
 from e2e.conftest import MakeWorld, World
 from e2e.program import Program
-from torch_cli import procs
+from e2e.remembered import conversation, kill, restart, say
 from torch_cli.profiling.stub import Behaviour, StubMode
 from torch_cli.profiling.stub.messages import MessagesHandler
 from torch_cli.profiling.verify.texts import tag
@@ -56,52 +54,20 @@ def world(make_world: MakeWorld) -> World:
     return world
 
 
-def say(world: World, text: str) -> str:
-    """Send a message, wait until its turn has ended, and return the whole request."""
-    before = len(BODIES)
-    sent = world.send(text)
-    assert sent.delivered, f"{sent}\n{world.server.screens()}"
-    assert world.await_arrival(sent), world.server.screens()
-    world.settle()
-    return "".join(BODIES[before:])
-
-
-def conversation(world: World) -> str:
-    return str(world.state()["conversation"])
-
-
 def transcripts(world: World) -> set[str]:
     return {path.stem for path in Path(world.home.path).glob(".claude/projects/*/*.jsonl")}
 
 
-def restart(world: World, *options: str, name: str = "") -> dict[str, Any]:
-    done = world.torch("restart", name or world.name, "--json", *options)
-    assert done.code == 0, f"{done}\n{world.server.screens()}"
-    world.pane = done.json["pane"]
-    world.settle()
-    answer: dict[str, Any] = done.json
-    return answer
-
-
-def kill(world: World) -> None:
-    """End the program as a crash does."""
-    pid = int(world.server.cmd("display-message", "-p", "-t", world.pane, "#{pane_pid}"))
-    process = procs.identify(pid)
-    assert process is not None
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not procs.alive(process), what="its end")
-
-
 def test_a_restart_continues_its_conversation(world: World) -> None:
     first = tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     assert known in transcripts(world)
     done = restart(world)
     assert done["conversation"] == known
     assert done["resumed"]
     assert done["notice"]["state"] in ("submitted", "confirmed"), done
-    whole = say(world, "Go on.")
+    whole = say(world, BODIES, "Go on.")
     assert first in whole, "the old conversation is in the new program's context"
     assert whole.count("Your program was restarted: a person asked for it.") == 1
     assert conversation(world) == known
@@ -113,43 +79,43 @@ def test_a_restart_continues_its_conversation(world: World) -> None:
 
 def test_a_killed_program_is_restarted_in_its_conversation(world: World) -> None:
     first = tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     kill(world)
     done = restart(world)
     assert done["resumed"]
-    assert first in say(world, "Go on.")
+    assert first in say(world, BODIES, "Go on.")
 
 
 def test_the_conversation_is_followed(world: World) -> None:
     """After ``/clear`` it is another one, also if the program is killed before Torch looks."""
     first, second = tag(), tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     assert world.torch("command", world.name, "/clear").code == 0
     world.settle()
-    say(world, f"Remember {second}.")
+    say(world, BODIES, f"Remember {second}.")
     kill(world)
     done = restart(world)
     assert done["resumed"]
     assert done["conversation"] not in ("", known)
-    whole = say(world, "Go on.")
+    whole = say(world, BODIES, "Go on.")
     assert second in whole
     assert first not in whole
 
 
 def test_a_fresh_restart_begins_a_new_conversation(world: World) -> None:
     first = tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     done = restart(world, "--fresh")
     assert not done["resumed"]
     assert done["why_new"]
-    assert first not in say(world, "Go on.")
+    assert first not in say(world, BODIES, "Go on.")
     assert conversation(world) != known
 
 
 def test_without_a_transcript_it_begins_a_new_conversation_if_that_is_wanted(world: World) -> None:
-    say(world, f"Remember {tag()}.")
+    say(world, BODIES, f"Remember {tag()}.")
     (path,) = Path(world.home.path).glob(".claude/projects/*/*.jsonl")
     # It writes on for a moment after its turn, and would make the file again.
     world.wait(lambda: time.time() - path.stat().st_mtime > 2, "the end of its writing")
@@ -167,7 +133,7 @@ def test_a_damaged_transcript_is_continued_as_far_as_the_program_can(
     world: World, how: str
 ) -> None:
     first = tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     (path,) = Path(world.home.path).glob(f".claude/projects/*/{known}.jsonl")
     kill(world)
@@ -187,12 +153,12 @@ def test_a_damaged_transcript_is_continued_as_far_as_the_program_can(
         assert "empty or damaged" in refused.out
         done = restart(world, "--yes")
         assert not done["resumed"]
-        assert first not in say(world, "Go on.")
+        assert first not in say(world, BODIES, "Go on.")
     else:
         assert refused.code == 0, f"{refused}\n{world.server.screens()}"
         world.pane = refused.json["pane"]
         world.settle()
-        assert first in say(world, "Go on.")
+        assert first in say(world, BODIES, "Go on.")
 
 
 def approve(world: World, made: Path) -> None:
@@ -221,7 +187,7 @@ def test_killed_in_each_phase_of_a_turn_it_goes_on_and_repeats_nothing(
     world: World, phase: str
 ) -> None:
     first, second = tag(), tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     work = world.home.work
     if phase == "before its answer":
@@ -244,7 +210,7 @@ def test_killed_in_each_phase_of_a_turn_it_goes_on_and_repeats_nothing(
     done = restart(world)
     assert done["resumed"], done
     assert conversation(world) == known
-    whole = say(world, "Go on.")
+    whole = say(world, BODIES, "Go on.")
     assert first in whole
     assert world.arrivals(sent) <= 2, "it was asked once, and once more for a tool's result"
     assert whole.count(f"Do {second}.") <= 1, "what was cut off is there once"
@@ -254,7 +220,7 @@ def test_killed_in_each_phase_of_a_turn_it_goes_on_and_repeats_nothing(
 
 def test_a_working_program_is_restarted_only_on_request(world: World) -> None:
     first = tag()
-    say(world, "Hello.")
+    say(world, BODIES, "Hello.")
     hold = world.stub.hold()
     assert world.send(f"Remember {first}.").delivered
     hold.wait(60)
@@ -264,7 +230,7 @@ def test_a_working_program_is_restarted_only_on_request(world: World) -> None:
     assert world.alive
     done = restart(world, "--yes")
     assert done["resumed"]
-    whole = say(world, "Go on.")
+    whole = say(world, BODIES, "Go on.")
     assert whole.count(first) == 1, "the message that was cut off is there once, and not run again"
 
 
@@ -277,12 +243,12 @@ def test_the_first_message_of_the_command_line_is_not_said_again(make_world: Mak
     before = len(BODIES)
     restart(world)
     assert "".join(BODIES[before:]).count(f"Remember {first}.") == 1
-    assert f"Remember {first}." in say(world, "Go on.")
+    assert f"Remember {first}." in say(world, BODIES, "Go on.")
 
 
 def test_spawn_resumes_the_last_conversation_or_one_by_its_id(world: World) -> None:
     first = tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     given = [word for item in world.variables.items() for word in ("--env", "=".join(item))]
     where = ["--dir", str(world.home.work), *given, "--json"]
@@ -296,7 +262,7 @@ def test_spawn_resumes_the_last_conversation_or_one_by_its_id(world: World) -> N
         assert started.code == 0, f"{started}\n{world.server.screens()}"
         assert started.json["conversation"] == known
         world.name, world.pane = "other", started.json["pane"]
-        assert first in say(world, "Go on.")
+        assert first in say(world, BODIES, "Go on.")
         assert world.torch("stop", "other").code == 0
 
 
@@ -313,7 +279,7 @@ def test_a_member_continues_after_a_crash_unless_set_otherwise(
     )
     assert world.torch("up").code == 0, world.server.screens()
     world.name, world.pane = "dev", world._newest_pane()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     kill(world)
 
     def is_back() -> bool:
@@ -323,4 +289,4 @@ def test_a_member_continues_after_a_crash_unless_set_otherwise(
 
     world.wait(is_back, "the restarted member")
     world.settle()
-    assert (first in say(world, "Continue.")) is resume
+    assert (first in say(world, BODIES, "Continue.")) is resume

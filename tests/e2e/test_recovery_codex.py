@@ -8,6 +8,7 @@ import pytest
 from e2e.codex import Codex
 from e2e.conftest import MakeWorld, Setup
 from e2e.program import Program
+from e2e.remembered import conversation, restart, say
 from torch_cli.profiling.stub.responses import ResponsesHandler
 from torch_cli.profiling.verify.texts import tag
 
@@ -39,19 +40,9 @@ def kit() -> Program:
 def test_a_restart_continues_its_conversation(make_world: MakeWorld) -> None:
     world, first = make_world(Setup.SPAWNED), tag()
     assert world.start().code == 0, world.server.screens()
-    sent = world.send(f"Remember {first}.")
-    assert world.await_arrival(sent), world.server.screens()
-    world.settle()
-    known = world.state()["conversation"]
-    assert known
-    done = world.torch("restart", world.name, "--json")
-    assert done.code == 0, f"{done}\n{world.server.screens()}"
-    assert done.json["resumed"], done
-    world.pane = done.json["pane"]
-    world.settle()
-    before = len(BODIES)
-    sent = world.send("Continue.")
-    assert world.await_arrival(sent), world.server.screens()
-    world.settle()
-    assert first in "".join(BODIES[before:])
-    assert world.state()["conversation"] == known
+    say(world, BODIES, f"Remember {first}.")
+    known = conversation(world)
+    done = restart(world)
+    assert done["resumed"], done
+    assert first in say(world, BODIES, "Continue.")
+    assert conversation(world) == known

@@ -1,18 +1,15 @@
 """The real Gemini CLI and opencode continue their conversations."""
 
 import json
-import os
-import signal
 from typing import Any
 
 import pytest
 
-from conftest import wait_until
 from e2e.conftest import MakeWorld, Setup, World
 from e2e.gemini import Gemini
 from e2e.opencode import OpenCode
 from e2e.program import Program
-from torch_cli import procs
+from e2e.remembered import conversation, kill, restart, say
 from torch_cli.profiling.stub.completions import CompletionsHandler
 from torch_cli.profiling.stub.gemini import GeminiHandler
 from torch_cli.profiling.verify.texts import tag
@@ -72,60 +69,29 @@ def world(make_world: MakeWorld) -> World:
     return world
 
 
-def say(world: World, text: str) -> str:
-    """Send a message, wait until its turn has ended, and return the whole requests of it."""
-    before = len(BODIES)
-    sent = world.send(text)
-    assert sent.delivered, f"{sent}\n{world.server.screens()}"
-    assert world.await_arrival(sent), world.server.screens()
-    world.settle()
-    assert world.arrivals(sent) == 1
-    return "".join(BODIES[before:])
-
-
-def conversation(world: World) -> str:
-    known = world.state()["conversation"]
-    assert known, world.server.screens()
-    return str(known)
-
-
-def restart(world: World, *options: str) -> dict[str, Any]:
-    done = world.torch("restart", world.name, "--json", *options)
-    assert done.code == 0, f"{done}\n{world.server.screens()}"
-    world.pane = done.json["pane"]
-    world.settle()
-    answer: dict[str, Any] = done.json
-    return answer
-
-
 def test_its_conversation_is_continued(world: World) -> None:
     """By a restart and after a kill, unless another one is asked for."""
     first, second = tag(), tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     assert restart(world)["resumed"]
     assert conversation(world) == known
-    assert first in say(world, f"And {second}.")
+    assert first in say(world, BODIES, f"And {second}.")
 
-    process = procs.identify(
-        int(world.server.cmd("display-message", "-p", "-t", world.pane, "#{pane_pid}"))
-    )
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not procs.alive(process), what="its end")
+    kill(world)
     assert restart(world)["resumed"], "also what was continued before"
-    whole = say(world, "Continue.")
+    whole = say(world, BODIES, "Continue.")
     assert first in whole
     assert second in whole
 
     assert not restart(world, "--fresh")["resumed"]
-    assert first not in say(world, "Who am I?")
+    assert first not in say(world, BODIES, "Who am I?")
     assert conversation(world) != known
 
 
 def test_one_is_started_in_the_last_conversation_of_its_directory(world: World) -> None:
     first = tag()
-    say(world, f"Remember {first}.")
+    say(world, BODIES, f"Remember {first}.")
     known = conversation(world)
     assert world.torch("stop", world.name).code == 0
     world.name = "again"
@@ -134,4 +100,4 @@ def test_one_is_started_in_the_last_conversation_of_its_directory(world: World) 
     assert started.code == 0, f"{started}\n{world.server.screens()}"
     world.pane = started.json["pane"]
     assert conversation(world) == known
-    assert first in say(world, "Continue.")
+    assert first in say(world, BODIES, "Continue.")

@@ -13,7 +13,8 @@ import pytest
 from conftest import wait_until
 from e2e.conftest import MakeWorld, World
 from e2e.program import Program
-from e2e.test_recovery import Remembered, conversation, say
+from e2e.remembered import conversation, say
+from e2e.test_recovery import BODIES, Remembered
 from torch_cli import procs
 from torch_cli.profiling.verify.texts import tag
 
@@ -50,7 +51,7 @@ def all_remember(world: World, words: dict[str, str], known: dict[str, str]) -> 
         world.pane = world.torch("state", name, "--json").json["pane"]
         world.settle()
         assert conversation(world) == known[name]
-        whole = say(world, "Go on.")
+        whole = say(world, BODIES, "Go on.")
         assert word in whole
         assert not any(other in whole for other in words.values() if other != word)
         asked.append(whole)
@@ -65,7 +66,7 @@ def test_two_go_on_in_their_conversations(make_world: MakeWorld) -> None:
         started = world.start()
         assert started.code == 0, f"{started}\n{world.server.screens()}"
         tags[world.name] = tag()
-        say(world, f"Remember {tags[world.name]}.")
+        say(world, BODIES, f"Remember {tags[world.name]}.")
         panes.append(world.pane)
         known[world.name] = conversation(world)
     assert len(set(known.values())) == 2
@@ -88,7 +89,7 @@ def test_they_come_back_into_their_places(make_world: MakeWorld) -> None:
         started = world.start()
         assert started.code == 0, f"{started}\n{world.server.screens()}"
         tags[world.name] = tag()
-        say(world, f"Remember {tags[world.name]}.")
+        say(world, BODIES, f"Remember {tags[world.name]}.")
         panes.append(world.pane)
     first, second = tags
     cmd = world.server.cmd
@@ -109,7 +110,7 @@ def test_they_come_back_into_their_places(make_world: MakeWorld) -> None:
     for name, pane in zip(tags, now, strict=True):
         world.name, world.pane = name, pane
         world.settle()
-        assert tags[name] in say(world, "Go on.")
+        assert tags[name] in say(world, BODIES, "Go on.")
 
 
 def shape(world: World, pane: str) -> str:

@@ -31,7 +31,6 @@ from torch_cli.store.database import after
 from torch_cli.store.events import HEARD
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.gate import GateOutcome
-from torch_cli.tmux.keys import unread_in
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -93,9 +92,7 @@ class _Answering:
         self.requests: frozenset[str] = frozenset()
 
     def give(self, said: str, meant: str, text: str | None) -> AnswerGiven:
-        sight = self._look_for(meant)
-        if self.profile.hooks.replies:
-            sight = self._drawn(meant)
+        sight = self._drawn(meant) if self.profile.hooks.replies else self._look_for(meant)
         shown = dialog_of(self.found, sight)
         one = asked(shown)
         if not one.choose:
@@ -157,12 +154,15 @@ class _Answering:
         A program that tells of its requests closes one before its screen shows that. So the dialog
         may have been answered already; and from now on, the end of a request says so at once.
         """
-        self.requests = open_requests(self.profile, self.found.program)
-        time.sleep(DRAWN_SECONDS)
-        sight = self._look_for(meant)
-        # The plugin may tell of a request after the screen does.
-        self.requests |= open_requests(self.profile, self.found.program)
-        return sight
+        until = time.monotonic() + DRAWN_SECONDS
+        while True:
+            heard = self._heard()
+            sight = self._look_for(meant)
+            # Each time: the plugin may tell of a request after the screen does.
+            self.requests |= open_requests(self.profile, self.found.program)
+            if (left := until - time.monotonic()) <= 0:
+                return sight
+            self.client.wait_output(self.found.pane.id, heard, left)
 
     # -- choosing ------------------------------------------------------------------------------
 
@@ -322,7 +322,7 @@ class _Answering:
 
     def _is_answered(self) -> bool:
         """Whether somebody else's answer is on its way, or has come and is not drawn yet."""
-        return unread_in(self.client, self.found.pane.id) or is_closed(self.requests)
+        return Typist(self.client, self.found.pane).keys_wait() or is_closed(self.requests)
 
     # -- what became of it ---------------------------------------------------------------------
 

@@ -6,7 +6,6 @@ two of it within a time, also if a turn began between them: see ``apart``.
 """
 
 import time
-from functools import partial
 from typing import NamedTuple
 
 from torch_cli.delivery.lock import pane_lock
@@ -23,7 +22,7 @@ from torch_cli.store import Store
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
-from torch_cli.tmux.keys import latest, unread_in
+from torch_cli.tmux.keys import latest
 from torch_cli.watch.state import profile_of
 
 STOPS_WITHIN_SECONDS = 5.0
@@ -100,7 +99,7 @@ class _Interrupter:
             if before := self._earlier():
                 if why := self._unsafe(before):
                     return Interruption(state, why=why)
-                time.sleep(max(0.0, before.free - time.time()))
+                self._await_free(before)
                 continue
             shows = self.profile.launch.interrupt_shows
             outcome = self._press(
@@ -121,11 +120,8 @@ class _Interrupter:
         launch, agent = self.profile.launch, self.found.agent
         if agent is not None:
             apart.record(self.store, agent, launch)
-        outcome = Typist(self.client, self.found.pane).press(
-            list(launch.interrupt),
-            conditions,
-            unless=partial(unread_in, self.client, self.found.pane.id),
-        )
+        typist = Typist(self.client, self.found.pane)
+        outcome = typist.press(list(launch.interrupt), conditions, unless=typist.keys_wait)
         if agent is not None and not outcome.done:
             apart.withdraw(self.store, agent, launch)
         return outcome
@@ -143,6 +139,15 @@ class _Interrupter:
         keys, title = " ".join(launch.interrupt), self.profile.title or self.profile.name
         ago = max(0, round(now - before.at))
         return f"{keys} was pressed {ago} s ago and may still take effect: two of it end {title}"
+
+    def _await_free(self, before: apart.EarlierKey) -> None:
+        """Wait until a second key is safe after ``before``, or the turn has ended by itself."""
+        deadline = time.monotonic() + before.free - time.time()
+        while (left := deadline - time.monotonic()) > 0:
+            heard = self.client.output.get(self.found.pane.id, 0)
+            if self._look().state.state is not State.WORKING:
+                return
+            self.client.wait_output(self.found.pane.id, heard, left)
 
     def _typed_ahead(self) -> str:
         """Return why the key could lose what a person has typed for the next prompt, '' if not.

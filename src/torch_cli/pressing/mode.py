@@ -4,7 +4,6 @@ The mode is read from the screen after each key. A pressed key alone proves noth
 """
 
 import time
-from functools import partial
 from typing import NamedTuple
 
 from torch_cli.delivery.lock import pane_lock
@@ -21,7 +20,6 @@ from torch_cli.store import Store
 from torch_cli.store.database import after
 from torch_cli.tmux.control import ControlClient
 from torch_cli.tmux.drawn import await_drawn
-from torch_cli.tmux.keys import unread_in
 from torch_cli.tmux.socket import Socket
 from torch_cli.watch.state import profile_of
 
@@ -142,9 +140,8 @@ class _Switch:
         """Press once, and return the sight that shows another mode."""
         conditions = box_stands(sight, self.profile)
         await_drawn(self.client, self.found.pane)
-        outcome = Typist(self.client, self.found.pane).press(
-            list(keys), conditions, unless=partial(unread_in, self.client, self.found.pane.id)
-        )
+        typist = Typist(self.client, self.found.pane)
+        outcome = typist.press(list(keys), conditions, unless=typist.keys_wait)
         if not outcome.done:
             raise HeldError(
                 f"the screen of '{self.target}' changed meanwhile ({outcome.reason}); it is now "

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from torch_cli.delivery.lock import pane_lock
 from torch_cli.delivery.send import check_permitted
@@ -132,17 +131,14 @@ def _press_into(
     """
     pane, meant = found.pane, sight.state.dialog
     assert meant is not None
-    pressed: list[str] = []
+    typist, pressed = Typist(client, pane), list[str]()
     try:
         for key in keys:
             if pressed:
                 sight = _once_read(client, store, pane, profile, sight)
                 _check_same(found, meant, sight.state.dialog, pressed, key)
-            outcome = Typist(client, pane).press(
-                # Keys that wait may answer the dialog, and this key what comes next.
-                *([key], dialog_stands(sight)),
-                unless=partial(unread_in, client, pane.id),
-            )
+            # Keys that wait may answer the dialog, and this key what comes next.
+            outcome = typist.press([key], dialog_stands(sight), unless=typist.keys_wait)
             if not outcome.done:
                 raise _refused(found, outcome.reason, _so_far(pressed, key))
             pressed.append(key)

@@ -9,15 +9,16 @@ import glob
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 from torch_cli import procs
 from torch_cli.procs import Process
+from torch_cli.programs.json_lines import object_of
 from torch_cli.programs.record import LARGEST_RECORD_BYTES, conversation_of_claude, rollouts_of
 from torch_cli.programs.setup import config_dir
 from torch_cli.programs.transcript import gemini, opencode
-from torch_cli.programs.transcript.lines import text_of
+from torch_cli.programs.transcript.lines import text_of, written_at
 
 RESUMED = ("claude", "codex", "gemini", "opencode")
 """The kinds whose conversations can be found again by their id."""
@@ -27,6 +28,19 @@ HEAD_BYTES = 1 << 18
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _CODEX_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class _Kept(Protocol):
+    """How a kind keeps its conversations, if its own module knows that."""
+
+    def file_with(self, session: str, environ: Mapping[str, str]) -> str: ...
+
+    def newest_session(self, directory: str, environ: Mapping[str, str]) -> str: ...
+
+    def said_in(self, path: str, session: str) -> Iterable[str]: ...
+
+
+_KEPT: Mapping[str, _Kept] = {"gemini": gemini, "opencode": opencode}
 
 
 def conversation_of(kind: str, process: Process) -> str:
@@ -85,34 +99,24 @@ def transcript_of(kind: str, conversation: str, environ: Mapping[str, str]) -> s
     """
     if kind not in RESUMED or not _ID.fullmatch(conversation):
         return ""
-    if kind == "gemini":
-        return gemini.file_with(conversation, environ)
-    if kind == "opencode":
-        return opencode.file_with(conversation, environ)
+    if kept := _KEPT.get(kind):
+        return kept.file_with(conversation, environ)
     found = glob.glob(_pattern(kind, environ, conversation))
     return found[0] if found else ""
 
 
 def said_in(kind: str, path: str, conversation: str) -> Iterator[str]:
     """Yield what was said to the program in a conversation, which is in the file ``path``."""
-    if kind == "gemini":
-        yield from gemini.said_in(path)
-    elif kind == "opencode":
-        yield from opencode.said_in(path, conversation)
-    else:
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            for line in file:
-                if b'"user"' in line or b'"UserMessage"' in line:
-                    yield from _message_in(line)
+    if kept := _KEPT.get(kind):
+        yield from kept.said_in(path, conversation)
+        return
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        for line in file:
+            if b'"user"' in line or b'"UserMessage"' in line:
+                yield from _message_in(object_of(line))
 
 
-def _message_in(line: bytes) -> Iterator[str]:
-    try:
-        value: Any = json.loads(line)
-    except ValueError:
-        return
-    if not isinstance(value, dict):
-        return
+def _message_in(value: Mapping[str, Any]) -> Iterator[str]:
     payload = value.get("payload")
     inner = payload.get("item") if isinstance(payload, dict) else value.get("message")
     if isinstance(inner, dict):
@@ -137,12 +141,12 @@ def holds_anything(kind: str, path: str) -> bool:
 
 def latest_in(kind: str, directory: str, environ: Mapping[str, str]) -> str:
     """Return the conversation of a directory that was written last, '' if there is none."""
-    if kind in ("gemini", "opencode"):
-        found = (gemini if kind == "gemini" else opencode).newest_session(directory, environ)
+    if kept := _KEPT.get(kind):
+        found = kept.newest_session(directory, environ)
         return found if _ID.fullmatch(found) else ""
     paths = glob.glob(_pattern(kind, environ, "*")) if kind in RESUMED else []
     where = os.path.realpath(directory)
-    for path in sorted(paths, key=_written, reverse=True):
+    for path in sorted(paths, key=written_at, reverse=True):
         name = os.path.basename(path).removesuffix(".jsonl")
         found = _codex_id(path) if kind == "codex" else name
         if _ID.fullmatch(found) and _began_in(path) == where:
@@ -159,13 +163,6 @@ def _pattern(kind: str, environ: Mapping[str, str], conversation: str) -> str:
             glob.escape(home), "sessions", "*", "*", "*", f"rollout-*{conversation}.jsonl"
         )
     return os.path.join(glob.escape(config_dir(environ)), "projects", "*", f"{conversation}.jsonl")
-
-
-def _written(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return 0.0
 
 
 def _began_in(path: str) -> str:

@@ -32,7 +32,6 @@ from torch_cli.store import Store
 from torch_cli.store.database import after
 from torch_cli.tmux import gate
 from torch_cli.tmux.control import ControlClient
-from torch_cli.tmux.keys import unread
 from torch_cli.tmux.socket import Socket
 
 LINE_SHOWN_SECONDS = 3.0
@@ -191,14 +190,11 @@ class _Run:
             raise self._not_at_prompt("the pane is gone")
         self.typed = True  # a signal cannot know more exactly
         stands = box_stands(sight, self.profile)
-        self.typed = self.typist.paste(buffer, stands, unless=self._keys_wait).done
+        # What somebody has typed there, and the shell has not read, it would run, too.
+        self.typed = self.typist.paste(buffer, stands, unless=self.typist.keys_wait).done
         if not self.typed:
             raise self._not_at_prompt("its prompt has changed")
         self._enter(self.prompt + line)
-
-    def _keys_wait(self) -> bool:
-        """Whether somebody has typed there what the shell has not read: it would run that, too."""
-        return unread(self.tty) > 0
 
     def _at_prompt(self) -> Sight:
         """Return the sight of the shell at its prompt; raise ``HeldError`` if it is not."""
@@ -234,7 +230,9 @@ class _Run:
                 row = next(row.text for row in reversed(sight.screen.rows) if row.text)
                 stands = [*gate.rows_stand([row]), *gate.cursor_at(sight.screen.cursor)]
                 self.entered = True
-                self.entered = self.typist.press(["Enter"], stands, unless=self._keys_wait).done
+                self.entered = self.typist.press(
+                    ["Enter"], stands, unless=self.typist.keys_wait
+                ).done
                 if self.entered:
                     return
             self.client.wait_output(self.pane.id, count, 0.05)

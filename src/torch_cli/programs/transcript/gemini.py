@@ -3,14 +3,14 @@
 import contextlib
 import glob
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from torch_cli.programs.json_lines import object_of
 from torch_cli.programs.transcript import Origin, Turn
-from torch_cli.programs.transcript.lines import TranscriptFiles, text_of
+from torch_cli.programs.transcript.lines import TranscriptFiles, text_of, written_at
 
 LARGEST_HEAD_BYTES = 1 << 16
 """The most bytes of the first line of a chat; it has some 200."""
@@ -41,7 +41,7 @@ def file_with(session: str, environ: Mapping[str, str]) -> str:
 
 def newest_session(directory: str, environ: Mapping[str, str]) -> str:
     """Return the session of ``directory`` that was written last, '' if there is none."""
-    for path in sorted(glob.iglob(_pattern(environ)), key=_written, reverse=True):
+    for path in sorted(glob.iglob(_pattern(environ)), key=written_at, reverse=True):
         session = _session(_head(path), directory)
         if session and any(said_in(path)):
             return session
@@ -50,28 +50,24 @@ def newest_session(directory: str, environ: Mapping[str, str]) -> str:
 
 def sessions_since(directory: str, environ: Mapping[str, str], since: float) -> list[str]:
     """Return the sessions of ``directory`` that began after ``since`` (epoch seconds)."""
-    heads = (_head(path) for path in glob.iglob(_pattern(environ)) if _written(path) >= since)
+    heads = (_head(path) for path in glob.iglob(_pattern(environ)) if written_at(path) >= since)
     ours = (head for head in heads if _began(head) >= since)
     return [session for head in ours if (session := _session(head, directory))]
 
 
-def said_in(path: str) -> Iterator[str]:
-    """Yield what its user has said in a chat."""
+def said_in(path: str, session: str = "") -> Iterator[str]:
+    """Yield what its user has said in a chat, which has a file of its own."""
     with contextlib.suppress(OSError), open(path, "rb") as file:
         for line in file:
-            with contextlib.suppress(ValueError):
-                value = json.loads(line)
-                is_user = isinstance(value, dict) and value.get("type") == "user"
-                if is_user and (text := text_of(value.get("content"))):  # a tool's result has none
-                    yield text
+            said = object_of(line)
+            if said.get("type") == "user" and (text := text_of(said.get("content"))):
+                yield text  # a tool's result has none
 
 
 def _head(path: str) -> dict[str, Any]:
     """Return the first line of a chat, which says whose it is; nothing, if it does not."""
-    with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
-        value = json.loads(file.readline(LARGEST_HEAD_BYTES))
-        if isinstance(value, dict):
-            return value
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return object_of(file.readline(LARGEST_HEAD_BYTES))
     return {}
 
 
@@ -85,12 +81,6 @@ def _session(head: Mapping[str, Any], directory: str) -> str:
 def _began(head: Mapping[str, Any]) -> float:
     with contextlib.suppress(ValueError):
         return datetime.fromisoformat(str(head.get("startTime"))).timestamp()
-    return 0.0
-
-
-def _written(path: str) -> float:
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_mtime
     return 0.0
 
 

@@ -119,6 +119,14 @@ def _epoch(stamp: object) -> float:
         return 0.0
 
 
+def written_at(path: str) -> float:
+    """Return when a file was last written, in epoch seconds, 0 if it is gone."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
 def text_of(content: object, kinds: tuple[str, ...] = ("text", "")) -> str:
     """Return the text of a message's content, which is a text, or parts with some text."""
     if isinstance(content, str):

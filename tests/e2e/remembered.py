@@ -1,0 +1,49 @@
+"""What a program remembers: earlier messages are in the whole requests that reach its stub."""
+
+import os
+import signal
+from typing import Any
+
+from conftest import wait_until
+from e2e.conftest import World
+from torch_cli import procs
+
+
+def say(world: World, bodies: list[str], text: str) -> str:
+    """Send a message, wait until its turn has ended, and return the whole requests of it.
+
+    The world's stub appends each request to ``bodies``, as JSON.
+    """
+    before = len(bodies)
+    sent = world.send(text)
+    assert sent.delivered, f"{sent}\n{world.server.screens()}"
+    assert world.await_arrival(sent), world.server.screens()
+    world.settle()
+    assert world.arrivals(sent) == 1
+    return "".join(bodies[before:])
+
+
+def conversation(world: World) -> str:
+    """Return the id of its conversation, which Torch must know."""
+    known = world.state()["conversation"]
+    assert known, world.server.screens()
+    return str(known)
+
+
+def restart(world: World, *options: str, name: str = "") -> dict[str, Any]:
+    """Restart it, and return what Torch printed once it rests."""
+    done = world.torch("restart", name or world.name, "--json", *options)
+    assert done.code == 0, f"{done}\n{world.server.screens()}"
+    world.pane = done.json["pane"]
+    world.settle()
+    answer: dict[str, Any] = done.json
+    return answer
+
+
+def kill(world: World) -> None:
+    """End the program as a crash does."""
+    pid = int(world.server.cmd("display-message", "-p", "-t", world.pane, "#{pane_pid}"))
+    process = procs.identify(pid)
+    assert process is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not procs.alive(process), what="its end")
